@@ -211,6 +211,12 @@ def test_a_value_that_an_address_encodes_is_to_be_set_as_it_is_sent():
     assert "percent-encoded" in names(one)["SHOP_API_KEY"]
 
 
+@pytest.mark.parametrize("name", ["password1", "user[password_confirmation]", "user_pass", "newPasswordRepeat"])
+def test_all_names_of_passwords_are_known(name):
+    (found,) = sent(exchange(1, "/", "POST", body=form((name, "swordfish"), ("q", "lamp"))))
+    assert found.body.fields == ((name, "${SHOP_PASSWORD}"), ("q", "lamp"))
+
+
 def test_a_number_of_json_stays_a_number():
     (found,) = sent(exchange(1, "/", "POST", body=body('{"otp": 482913, "lines": [1]}')))
     assert found.body.text == '{"otp": ${SHOP_OTP}, "lines": [1]}'
@@ -245,10 +251,10 @@ def test_a_long_secret_is_found_anywhere(escaped):
     assert refused("correct horse battery.csv", "", "correct horse battery")
 
 
-def test_a_short_secret_is_found_as_a_whole_value_only():
+def test_a_short_secret_has_to_stand_alone():
     assert refused("suite.yml", "a: [{url: /in/hunter2}]", "hunter2")
     assert refused("suite.yml", "a: 'hunter2'", "hunter2")
     assert refused("users.csv", "name,word\nada,hunter2\n", "hunter2")
     assert refused("recording.json", '{"label": "GET /in?word=hunter2"}', "hunter2")
     assert refused("README.md", "| GET ada:hunter2@shop/ |", "hunter2")
-    assert not refused("suite.yml", "hunter2: {default-hunter2: hunter22}", "hunter2")
+    assert not refused("suite.yml", "hunter22: {xhunter2: 7}", "hunter2")

@@ -12,7 +12,6 @@ from tests.authoring import recordings
 from tests.authoring.suites import SHOP, body, exchange, files_of, form, recorded, requests, suite
 from toril.authoring.options import read_limit
 from toril.authoring.recorded import Expected, Extract, FilePart, LogRates, Payload
-from toril.authoring.writer import HEAD
 from toril.errors import SuiteError
 from toril.records.recording import Recording
 from toril.suite import read_suite
@@ -191,6 +190,16 @@ def test_requests_of_a_step_that_differ_in_ids_read_them_from_a_table(tmp_path):
     assert files["items.csv"] == b"item_id\n17\n18\n19\n"
 
 
+def test_tables_share_no_variables(tmp_path):
+    def looks(first, step, path):
+        return [exchange(first + number, path.format(first + number), step=step) for number in range(3)]
+
+    some = [*looks(1, "a", "/data/{}"), *looks(4, "b", "/data/{}"), *looks(7, "c", "/data/{}/more")]
+    files = files_of(tmp_path, recorded(*some))
+    names = [data.decode().split()[0] for name, data in files.items() if name.endswith(".csv")]
+    assert names == ["data_id", "data_id_2", "data_id_3"]
+
+
 def test_values_of_a_description_are_a_table(tmp_path):
     recording = recorded(exchange(1, "/pets/${pet_id}", status=None), kind="openapi", variables={"pet_id": "17"})
     assert files_of(tmp_path, recording)["data.csv"] == b"pet_id\n17\n"
@@ -242,9 +251,9 @@ def test_a_log_is_a_mix_of_requests_at_its_rates(tmp_path):
         seen(5, "/terms", 5, other, "/terms"),
         kind="access-log",
         rates={
-            "GET /": LogRates(start_s=0, step_s=60, counts=(40, 20)),
-            items: LogRates(start_s=0, step_s=60, counts=(10, 20)),
-            other: LogRates(start_s=0, step_s=60, counts=(5, 5)),
+            "GET /": LogRates(step_s=60, counts=(40, 20)),
+            items: LogRates(step_s=60, counts=(10, 20)),
+            other: LogRates(step_s=60, counts=(5, 5)),
         },
     )
     files = files_of(tmp_path, recording, length="1m")
@@ -280,10 +289,3 @@ def test_the_readme_names_what_to_set_and_what_was_left_out(tmp_path):
     assert "export API_PASSWORD=…" in text
     assert "static files" in text
     assert "| 1 | `access_token` |" in text
-
-
-def test_yaml_has_the_comments_of_init(tmp_path):
-    text = files_of(tmp_path, recorded(GET))["suite.yml"].decode()
-    assert text.startswith(HEAD)
-    assert "default-address: ${SHOP_URL} # elsewhere" in text
-    assert "assert: [{subject: http-code, contains: ['200']}]" in text

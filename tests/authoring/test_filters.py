@@ -28,11 +28,10 @@ NOISE = recorded(
     exchange(6, "/beat", "POST", kind="ping", body=body("{}")),
     exchange(7, "/api/cart", "OPTIONS", headers=(("Access-Control-Request-Method", "POST"),)),
     exchange(8, "https://api.example.com/cart", kind="fetch"),
-    exchange(9, "/events", kind="eventsource"),
 )
 
 
-def test_static_files_third_parties_beacons_preflights_and_streams_are_left_out_and_counted():
+def test_static_files_third_parties_beacons_and_preflights_are_left_out_and_counted():
     assert paths(NOISE) == ["/", "https://api.example.com/cart"]
     assert left_out(NOISE) == {
         "static files": 2,
@@ -40,7 +39,6 @@ def test_static_files_third_parties_beacons_preflights_and_streams_are_left_out_
         "requests to stats.other.net": 1,
         "beacons": 1,
         "preflights": 1,
-        "streams": 1,
     }
 
 

@@ -75,14 +75,6 @@ def test_names_and_routes_of_the_source_stay():
     assert names(*(exchange(n, "/items", name="Request") for n in (1, 2))) == ["GET /items", "GET /items"]
 
 
-def test_naming_again_keeps_the_names():
-    query = {"query": "{ items }"}
-    once = named(
-        recorded(exchange(1, "/s?q=a"), exchange(2, "/s"), exchange(3, "/g", "POST", body=body(json.dumps(query))))
-    )
-    assert named(once) == once
-
-
 def test_no_name_ends_like_the_timing_of_a_page():
     kind = TIMINGS[0].strip(" ()")
     (name,) = names(exchange(1, "/items", name=f"GET /items ({kind})"))

@@ -1,29 +1,23 @@
 """Replaces credentials of a recording by references to variables, and refuses files that contain one."""
 
-import csv
 import html
-import io
 import json
-import math
 import re
 from base64 import b64encode
-from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import chain, count, pairwise
+from itertools import chain
 from pathlib import PurePosixPath
-from typing import Any, Never
 from urllib.parse import quote, unquote
 
 from toril.authoring.correlation import Correlation
 from toril.authoring.filters import STATIC_KINDS
-from toril.authoring.recorded import Recorded, RecordedExchange, ValuePlace
+from toril.authoring.recorded import UUID, Recorded, RecordedExchange, ValuePlace, host_of
 from toril.authoring.references import ANYWHERE, NAME, REFERENCES, carried, changed, leaves_of, pattern_of, put
-from toril.authoring.routes import UUID, host_of
+from toril.authoring.routes import free
 from toril.errors import OptionError
 from toril.masking import HIDDEN, Hidden, masked_body, masked_headers, masked_url, names_a_secret
-from toril.suite.documents import parse
 from toril.suite.settings import RESERVED
 from toril.worker.hiding import forms_of
 
@@ -31,11 +25,11 @@ SHORTEST = 6  # characters of a value that is searched everywhere
 SHORTEST_FORM = 4  # of a value at its own place
 COOKIES = ("cookie", "set-cookie")
 BODIES = ("form", "multipart", "json")
-PASSWORD = re.compile(r"(?i)pass|pwd")
+PASSWORD = re.compile(r"(?i)passw|passphrase|passcode|pwd|(?:^|_)pass$")  # also password1, password_confirmation
 USER = re.compile(
     r"(?i)_?(?:user|login|account|identifier|name)(?:[-_]?(?:name|id|e-?mail))?|.*(?:user[-_]?name|e-?mail|login)"
 )
-SESSION = re.compile(r"(?i)[cx]srf")  # names of values of a session, beside those that `masking` knows
+CSRF = re.compile(r"(?i)[cx]srf")
 NO_SECRETS = ("", "true", "false", "null", "none", "undefined", "fetch", "0", "1", "bearer", "basic")
 CLIENT_MADE = ("state", "nonce", "code_challenge", "code_verifier", "_", "t", "ts")
 TOKEN = re.compile(r"[\w.+/=~-]{20,}")
@@ -43,7 +37,7 @@ HEX = re.compile("[0-9a-fA-F]+")
 DIGEST = re.compile(r"(?i)sha-?\d|md5|digest|checksum|etag|integrity")
 HARMLESS = re.compile(r"(?i)accept|content-type|origin")  # headers
 STRUCTURED = re.compile(r".*\s|\w+:|[/{\[<]|\w+=[^&]*(?:&\w+=[^&]*)+$", re.DOTALL)  # sentences, addresses, JSON, forms
-LEAST_RANDOM, LEAST_BITS = 20, 3.5  # characters, bits a character
+LEAST_RANDOM, LEAST_DIFFERENT = 20, 8  # characters
 LEAST_CHANGES = 0.25  # between kinds of characters, by character
 
 
@@ -67,7 +61,8 @@ def referenced(
     """
     raw = recorded.exchanges
     finder = _Finder(raw, others)
-    known = {*recorded.variables, *(extract.variable for one in raw for extract in one.extracts)}
+    variables = {name: value for name, value in recorded.variables.items() if finder.hide(value) == value}
+    known = {*variables, *(extract.variable for one in raw for extract in one.extracts)}
     for one in raw:  # the source itself may refer to variables
         leaves = ((f"`{_key(place)}` of {one.name}", text) for place, text in leaves_of(one))
         for what, text in (("address of the service", host_of(one.url)), *leaves):
@@ -80,7 +75,7 @@ def referenced(
         recorded,
         exchanges=tuple(exchanges),
         origin=shown(recorded.origin),
-        variables={name: value for name, value in recorded.variables.items() if shown(value) == value},
+        variables=variables,
         left_out=tuple(replace(one, examples=tuple(map(shown, one.examples))) for one in recorded.left_out),
         notes=tuple(replace(one, message=shown(one.message)) for one in recorded.notes),
     ), Credentials(
@@ -90,6 +85,21 @@ def referenced(
         cookies=tuple(finder.cookies),
         hide=shown,
     )
+
+
+class _Search:
+    """Finds hidden values in texts, in all their escapings."""
+
+    def __init__(self, values: Iterable[str]) -> None:
+        self._begun_by: dict[str, set[str]] = {}  # forms by their first characters
+        for form in (form for value in values for form in forms_of(value) if len(form) >= SHORTEST):
+            self._begun_by.setdefault(form[:SHORTEST], set()).add(form)
+
+    def __call__(self, text: str) -> list[str]:
+        """Returns the forms in a text, the longest first; a short one has to stand alone."""
+        starts = {text[at : at + SHORTEST] for at in range(len(text) - SHORTEST + 1)} & self._begun_by.keys()
+        forms = (form for start in starts for form in self._begun_by[start] if form in text)
+        return sorted((form for form in forms if pattern_of(form).search(text)), key=lambda form: (-len(form), form))
 
 
 # ── Credentials
@@ -114,10 +124,7 @@ class _Finder:
             found |= {value for place, text in leaves_of(one) for value in _secrets_at(place, text)}
         found |= {text for one in raw for place, text in leaves_of(one) if self._is_secret(place, text)}
         self.hidden = {one for one in found if _is_searched(one)}
-        self._begun_by: dict[str, list[str]] = {}  # hidden values in all forms, by their first characters
-        for form in sorted({form for value in self.hidden for form in (value, *forms_of(value))}):
-            if len(form) >= SHORTEST:
-                self._begun_by.setdefault(form[:SHORTEST], []).append(form)
+        self._found = _Search(self.hidden)
 
     def replaced(self, one: RecordedExchange) -> RecordedExchange:
         """Returns the exchange without credentials, also in the texts for people."""
@@ -150,12 +157,6 @@ class _Finder:
             text = put(text, form, lambda: HIDDEN)
         return text
 
-    def _found(self, text: str) -> list[str]:
-        """Returns the forms of hidden values in a text, the longest first."""
-        starts = {text[at : at + SHORTEST] for at in range(len(text) - SHORTEST + 1)} & self._begun_by.keys()
-        forms = (form for start in starts for form in self._begun_by[start] if form in text)
-        return sorted((form for form in forms if pattern_of(form).search(text)), key=lambda form: (-len(form), form))
-
     def _is_secret(self, place: ValuePlace, text: str) -> bool:
         """Returns whether a text looks random, and neither a response nor the client itself has made it."""
         key = _key(place)
@@ -163,7 +164,7 @@ class _Finder:
             return False
         if UUID.fullmatch(text) or (HEX.fullmatch(text) and (place.where == "path" or DIGEST.search(key))):
             return False
-        return _is_random(text) and _bits(text) >= LEAST_BITS and text not in self._brought
+        return _is_random(text) and text not in self._brought
 
     def _variable(self, one: RecordedExchange, place: ValuePlace, value: str, whole: str) -> str:
         """Returns the reference to a credential; in an address its text is as it is sent."""
@@ -179,7 +180,7 @@ class _Finder:
         key = _key(place)
         if value in self._users:
             return "USER"
-        if PASSWORD.search(key) and names_a_secret(key):
+        if PASSWORD.search(key):
             return "PASSWORD"
         if key.lower() in ("authorization", "proxy-authorization"):
             return "BASIC" if whole.lower().startswith("basic ") else "TOKEN"
@@ -189,7 +190,7 @@ class _Finder:
     def _name(self, prefix: str, word: str) -> str:
         name = word if word.startswith(f"{prefix}_") else f"{prefix}_{word}"
         name = f"SITE_{name}" if RESERVED.fullmatch(name) else name
-        return next(one for one in chain([name], (f"{name}_{n}" for n in count(2))) if one not in self.names)
+        return free(name, self.names)
 
     def _without_cookies(self, one: RecordedExchange) -> RecordedExchange:
         """Drops cookies that engines keep themselves. If no response sets a cookie, the others become a credential."""
@@ -233,7 +234,7 @@ def _secrets_at(place: ValuePlace, text: str) -> list[str]:
         found = masked_headers([(key, text)])[1]
     elif place.where == "path":
         found = masked_url(f"/{quote(text, safe=';=', errors='replace')}")[1]
-    elif names_a_secret(key) or SESSION.search(key):
+    elif names_a_secret(key) or PASSWORD.search(key) or CSRF.search(key):
         found = [Hidden("", text)]
     else:
         found = masked_body(text.encode("utf-8", "replace"), "")[1]
@@ -274,13 +275,9 @@ def _is_searched(value: str) -> bool:
 def _users(one: RecordedExchange) -> Iterator[str]:
     """Yields the names beside passwords."""
     leaves = [(place, text, place.path.removesuffix(_key(place)).rstrip("]")) for place, text in leaves_of(one)]
-    holders = {
-        (place.where, holder)
-        for place, _, holder in leaves
-        if place.where in BODIES and names_a_secret(_key(place)) and PASSWORD.search(_key(place))
-    }
-    for place, text, holder in leaves:
-        if text and (place.where, holder) in holders and USER.fullmatch(_key(place)):
+    logins = {(place.where, beside) for place, _, beside in leaves if PASSWORD.search(_key(place))}
+    for place, text, beside in leaves:
+        if text and place.where in BODIES and (place.where, beside) in logins and USER.fullmatch(_key(place)):
             yield text
 
 
@@ -298,13 +295,10 @@ def _set_cookies(one: RecordedExchange) -> Iterator[str]:
 
 
 def _tokens_of_response(one: RecordedExchange) -> Iterator[str]:
-    texts = [value for _, value in one.response_headers] + (
-        [one.response.text.replace("\\/", "/")] if one.response else []
-    )
-    for text in texts:
+    body = one.response.text.replace("\\/", "/") if one.response else ""
+    for text in (*(value for _, value in one.response_headers), body):
         yield from TOKEN.findall(text)
-        if "%" in text:
-            yield from TOKEN.findall(unquote(text))
+        yield from TOKEN.findall(unquote(text)) if "%" in text else ()
 
 
 def with_basic(one: RecordedExchange) -> RecordedExchange:
@@ -326,19 +320,11 @@ def _is_random(text: str, least: int = LEAST_RANDOM) -> bool:
     [True, False, False]
     """
     mixed = re.search("[A-Za-z]", text) and re.search(r"\d", text)
-    if len(text) < least or not mixed or STRUCTURED.match(text):
+    if len(text) < least or len(set(text)) < LEAST_DIFFERENT or not mixed or STRUCTURED.match(text):
         return False
-    kinds = [
-        "A" if one.isupper() else "a" if one.islower() else "0" if one.isdigit() else "+"
-        for one in re.sub("[-_.:]", "", text)
-    ]
-    return sum(one != two for one, two in pairwise(kinds)) >= LEAST_CHANGES * len(kinds)
-
-
-def _bits(text: str) -> float:
-    """Returns the entropy of a text, in bits a character."""
-    shares = [times / len(text) for times in Counter(text).values()]
-    return -sum(share * math.log2(share) for share in shares)
+    plain = re.sub("[-_.:]", "", text)
+    runs = re.findall("[A-Z]+|[a-z]+|[0-9]+|[^A-Za-z0-9]+", plain)
+    return len(runs) - 1 >= LEAST_CHANGES * len(plain)
 
 
 # ── The last gate
@@ -347,50 +333,15 @@ def _bits(text: str) -> float:
 def refuse_secrets(files: Mapping[PurePosixPath, bytes], hidden: Collection[str]) -> None:
     """Raises OptionError `secret-left` if a text or name contains a hidden value in any escaping.
 
-    A value of less than 12 characters has to be a whole value of YAML, JSON or CSV, or a whole part of an address.
+    A value of less than 12 characters has to stand alone.
     """
-    forms = {value: {form for form in (value, *forms_of(value)) if len(form) >= SHORTEST} for value in hidden}
+    search = _Search(hidden)
     for path, data in files.items():
-        text = data.decode("utf-8", "replace")
-        parts, names = {*_values(path, text)}, {str(path), *path.parts, path.stem}
-        for value, some in forms.items():
-            long = some if len(value) >= ANYWHERE else ()
-            if some & names or any(form in str(path) for form in long):
-                _refuse("The name of a file", value)
-            if line := next((text[: text.find(form)].count("\n") + 1 for form in long if form in text), 0):
-                _refuse(f"{path}, line {line}", value)
-            if some & parts:
-                _refuse(str(path), value)
-
-
-def _refuse(where: str, value: str) -> Never:
-    fix = "Replace it in the recording, and set the right value after the import"
-    text = (
-        f"{where} would contain a credential of the recording ({len(value)} characters). No files are written. {fix}."
-    )
-    raise OptionError(text, code="secret-left")
-
-
-def _values(path: PurePosixPath, text: str) -> Iterator[str]:
-    """Yields the values of a file, and the parts of those that are addresses."""
-    if not text:  # an upload
-        return
-    if path.suffix in (".yml", ".json"):
-        leaves = [*_scalars(parse(text, path.name)[0] if path.suffix == ".yml" else json.loads(text))]
-    elif path.suffix == ".csv":
-        leaves = [cell for row in csv.reader(io.StringIO(text)) for cell in row]
-    else:
-        leaves = re.split(r"[\s|`@:()\[\]]+", text)
-    for leaf in leaves:
-        yield leaf
-        yield from re.split(r"[\s/?&=;,]+", leaf)
-
-
-def _scalars(document: Any) -> Iterator[str]:
-    if isinstance(document, dict):
-        document = list(document.values())
-    if isinstance(document, list):
-        for one in document:
-            yield from _scalars(one)
-    else:
-        yield str(document)
+        text = f"{path}\n{data.decode('utf-8', 'replace')}"
+        for form in search(text)[:1]:
+            found = pattern_of(form).search(text)
+            line = text.count("\n", 0, found.start()) if found else 0
+            where = f"{path}, line {line}" if line else "The name of a file"
+            what = f"would contain a credential of the recording ({len(form)} characters). No files are written"
+            fix = "Replace it in the recording, and set the right value after the import"
+            raise OptionError(f"{where} {what}. {fix}.", code="secret-left")

@@ -1,4 +1,4 @@
-"""A suite before it is written: what a recording becomes, and what `writer.files_of` turns into texts."""
+"""A suite before it is written: what a recording becomes."""
 
 import csv
 import io
@@ -7,21 +7,33 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import chain, count, pairwise
+from itertools import chain, count, groupby, pairwise
 from pathlib import PurePosixPath
-from typing import Any
-from urllib.parse import parse_qsl, quote_plus
+from typing import Any, NamedTuple
+from urllib.parse import quote_plus
+
+from urllib3 import encode_multipart_formdata
 
 from toril.authoring.correlation import Correlation
 from toril.authoring.credentials import prefix_of
-from toril.authoring.options import LIMITS, MIN_HOLD_S, RAMP_UP, USERS, ImportOptions, Limit, Url, default_name
-from toril.authoring.recorded import Expected, Extract, FilePart, Payload, Recorded, RecordedExchange, ValuePlace
+from toril.authoring.options import LIMITS, MIN_HOLD_S, RAMP_UP, USERS, ImportOptions, Limit, Url, default_name, number
+from toril.authoring.readers.source import FORM, JSON, MULTIPART, SAMPLE_FILE
+from toril.authoring.recorded import (
+    Expected,
+    Extract,
+    FilePart,
+    Payload,
+    Recorded,
+    RecordedExchange,
+    ValuePlace,
+    host_of,
+)
 from toril.authoring.references import NAME, changed, json_of, leaves_of, outside
-from toril.authoring.routes import host_of, singular
+from toril.authoring.routes import free, keys_of_query, singular
+from toril.authoring.writer import Comment, Flow, FlowList, extractors, filled, short, yaml_of
 from toril.criteria import duration_s
-from toril.errors import Note
+from toril.suite.executions import FUNCTIONAL
 
-FORM, JSON, MULTIPART = "application/x-www-form-urlencoded", "application/json", "multipart/form-data"
 PAUSES_S = (0.5, 1, 2, 3, 5, 8, 10)
 LEAST_PAUSE_S = 0.25
 BORDER_S = 1.0  # a pause of a recording without steps
@@ -33,79 +45,40 @@ LONGEST_HOLD_S = 120
 ROUND = (1, 2, 5)
 LEAST_LIMIT_MS = 500
 MOST_CHECKS = 8  # of the structure of a response
-SAMPLE = b"0123456789abcde\n" * 64  # a file that the recording lacks
 FILES = PurePosixPath("files")  # folder of uploads
 BOUNDARY = "boundary-of-toril"
+CARRIED = re.compile(r"(?<!\()\$\{([a-z_]\w*)\}")  # a reference to a value of a response, without a function
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DraftRequest:
-    """One request of a scenario."""
+class DraftRequest(NamedTuple):
+    """One request of a scenario: as recorded, and as the suite has it."""
 
-    number: int  # of its exchange
-    label: str
-    url: str
-    method: str = "GET"
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: str | dict[str, Any] | None = None
-    uploads: tuple[FilePart, ...] = ()
-    follow_redirects: bool = True
-    think_time: str = ""
-    checks: tuple[Expected, ...] = ()
-    extracts: tuple[Extract, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DraftGroup:
-    """The requests of one step: a transaction."""
-
-    name: str
-    requests: tuple[DraftRequest, ...]
-    think_time: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DraftScenario:
-    name: str
-    requests: tuple[DraftRequest | DraftGroup, ...]
-    default_address: str = ""
-    store_cookie: bool = False
-    headers: Mapping[str, str] = field(default_factory=dict)
-    data_sources: tuple[PurePosixPath, ...] = ()
-    think_time: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DraftExecution:
-    """The load of one scenario, as its keys are written."""
-
-    scenario: str
-    load: Mapping[str, Any]
-    executor: str = ""  # empty: the draft's
-    locations: Mapping[str, Any] = field(default_factory=dict)
+    recorded: RecordedExchange
+    written: dict[str, Any]
+    extracts: Sequence[Extract] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SuiteDraft:
-    """A whole suite."""
+    """A suite before it is written."""
 
     name: str
     executor: str
-    scenarios: tuple[DraftScenario, ...]
-    executions: tuple[DraftExecution, ...]
-    hosts: Mapping[str, str] = field(default_factory=dict)  # variable → address
-    credentials: Mapping[str, str] = field(default_factory=dict)  # variable → what it is; never its value
+    scenarios: Mapping[str, dict[str, Any]]
+    executions: tuple[dict[str, Any], ...]
+    requests: tuple[DraftRequest, ...]  # of all scenarios, in their order
+    hosts: Mapping[str, str]  # variable → address
+    credentials: Mapping[str, str]  # variable → what it is; never its value
     criteria: tuple[Limit, ...] = ()
     curves: Mapping[str, Any] = field(default_factory=dict)  # as under `toril.curves`
-    functional: bool = False
     files: Mapping[PurePosixPath, bytes] = field(default_factory=dict)  # data and uploads
-    notes: tuple[Note, ...] = ()
 
 
 def draft_of(
     recorded: Recorded,
     correlation: Correlation,
     options: ImportOptions,
+    credentials: Mapping[str, str],
     inputs: Mapping[str, Sequence[str]] | None = None,
 ) -> SuiteDraft:
     """Returns the suite of a recording whose credentials are references already, with the inputs of `with_inputs`."""
@@ -113,53 +86,76 @@ def draft_of(
     hosts = {name: _address(origin, name, recorded, options) for origin, name in origins.items()}
     name = options.name or default_name(replace(options, urls=tuple(Url(one, "/") for one in hosts.values())))
     if recorded.kind == "access-log":
-        return _of_log(
-            recorded, options, SuiteDraft(name=name, executor="vegeta", scenarios=(), executions=(), hosts=hosts)
-        )
+        return _of_log(name, recorded, options, hosts, credentials)
     extracts = {one.number: list(one.extracts) for one in recorded.exchanges}
     for rule in correlation.rules:
         if rule.applied and rule.extract not in extracts.get(rule.source, [rule.extract]):
             extracts[rule.source].append(rule.extract)
-    exchanges, files = _varied(recorded, {number for number, found in extracts.items() if found})
     columns = {key: [value] for key, value in recorded.variables.items() if key not in hosts} | dict(inputs or {})
-    if columns:
-        files[PurePosixPath("data.csv")] = _csv([list(columns), *zip(*columns.values(), strict=True)])
-    sources = tuple(files)
+    taken = {*columns, *(one.variable for some in extracts.values() for one in some)}
+    rows = [list(columns), *zip(*columns.values(), strict=True)]
+    files = {PurePosixPath("data.csv"): _csv(rows)} if columns else {}
+    exchanges = _varied(recorded, {number for number, found in extracts.items() if found}, files, taken)
     making, pauses = _Requests(exchanges, origins, options), _pauses(exchanges)
     requests = [making.of(one, pause, extracts[one.number]) for one, pause in zip(exchanges, pauses, strict=True)]
-    needs = sources or any(
-        one.extracts or one.uploads or "${__" in f"{one.url}{one.headers}{one.body}" for one in requests
-    )
+    needs = files or making.uploads or any(one.extracts or "${__" in str(one.written) for one in requests)
     executor = "apiritif" if needs or options.functional else "locust"
     executor = options.engine or ("jmeter" if options.rps else executor)
     timed = any(one.started_s is not None for one in exchanges)
-    scenario = DraftScenario(
-        name=name,
-        requests=_grouped(exchanges, requests),
-        default_address=f"${{{next(iter(hosts))}}}" if making.single else "",
-        store_cookie=not making.single,
-        headers=making.shared,
-        data_sources=sources,
-        think_time="" if timed or options.functional else "1s",
-    )
+    scenario = {
+        "default-address": f"${{{next(iter(hosts))}}}" if making.single else "",
+        "store-cookie": None if making.single else True,
+        "headers": making.shared,
+        "think-time": "" if timed or options.functional else "1s",
+        "data-sources": FlowList(map(str, files)),
+        "requests": list(_grouped(requests)),
+    }
     load = {} if options.functional else _load(exchanges, pauses, options)
     return SuiteDraft(
         name=name,
         executor=executor,
-        scenarios=(scenario,),
-        executions=(DraftExecution(scenario=name, load=load, locations=_locations(options)),),
+        scenarios={name: filled(scenario)},
+        executions=(_execution(name, executor, load, options),),
+        requests=tuple(requests),
         hosts=hosts,
+        credentials=credentials,
         criteria=() if options.functional else options.limits or _limits(exchanges),
-        functional=options.functional,
         files=files | making.uploads,
     )
 
 
-def requests_of(draft: SuiteDraft) -> Iterator[DraftRequest]:
-    """Yields the requests of all scenarios, in their order."""
-    for scenario in draft.scenarios:
-        for one in scenario.requests:
-            yield from one.requests if isinstance(one, DraftGroup) else (one,)
+def files_of(draft: SuiteDraft) -> dict[PurePosixPath, bytes]:
+    """Returns the files of a suite by their paths in its folder: suite.yml, data and uploads."""
+    taurus, ours = (
+        [one.text for one in draft.criteria if one.language == language] for language in ("taurus", "toril")
+    )
+    settings = {
+        "aggregator": None if draft.criteria else FUNCTIONAL,  # only a functional suite has none
+        "env": {**draft.hosts, **{name: f"${{{name}}}" for name in draft.credentials if name not in draft.hosts}},
+        "ramp-up-exclude": any("ramp-up" in one for one in draft.executions) or None,
+    }
+    document = {
+        "execution": list(draft.executions),
+        "scenarios": draft.scenarios,
+        "settings": filled(settings),
+        "modules": {"jmeter": {"fresh-cookies": True}} if draft.executor == "jmeter" else {},
+        "reporting": [{"module": "passfail", "criteria": taurus}] if taurus else [],
+        "toril": filled({"curves": {name: Flow(one) for name, one in draft.curves.items()}, "criteria": ours}),
+    }
+    comments = [
+        Comment("scenarios", "default-address"),
+        Comment("settings", "ramp-up-exclude"),
+        Comment("reporting", "reporting"),
+        Comment("toril", "criteria"),
+    ]
+    if any("think-time" in one for one in draft.scenarios.values()):
+        comments.append(Comment("scenarios", "think-time"))
+    return {PurePosixPath("suite.yml"): yaml_of(filled(document), comments).encode(), **draft.files}
+
+
+def _execution(scenario: str, executor: str, load: Mapping[str, Any], options: ImportOptions) -> dict[str, Any]:
+    locations = Flow((name, number(weight)) for name, weight in options.locations.items())
+    return filled({"scenario": scenario, "executor": executor, **load, "locations": locations})
 
 
 # ── Hosts
@@ -173,10 +169,7 @@ def _origins(recorded: Recorded) -> dict[str, str]:
         named = NAME.fullmatch(origin)
         if origin in found or not origin or (named and not named[1].isupper()):
             continue
-        name, number = named[1] if named else f"{prefix_of(one.url)}_URL", 2
-        while name in found.values():
-            name, number = f"{prefix_of(one.url)}_URL_{number}", number + 1
-        found[origin] = name
+        found[origin] = free(named[1] if named else f"{prefix_of(one.url)}_URL", found.values())
     return found
 
 
@@ -211,19 +204,20 @@ class _Requests:
             headers |= {"Content-Type": kind} if kind else {}
             if body is None and one.body.data:
                 uploads = (FilePart(field="", name="body.bin", type=kind, data=one.body.data),)
-        return DraftRequest(
-            number=one.number,
-            label=one.name,
-            url=self._url(one.url),
-            method=one.method,
-            headers=_with_hosts(headers, self._origins),
-            body=_with_hosts(body, self._origins),
-            uploads=tuple(replace(part, name=self._saved(part)) for part in uploads),
-            follow_redirects=not (one.status and 300 <= one.status < 400),
-            think_time=pause,
-            checks=tuple(_checks(one, self._options)),
-            extracts=tuple(extracts),
-        )
+        body = _with_hosts(body, self._origins)
+        written = {
+            "label": one.name,
+            "url": self._url(one.url),
+            "method": "" if one.method == "GET" else one.method,
+            "headers": short(_with_hosts(headers, self._origins)),
+            "body": short(body) if isinstance(body, dict) else body,
+            "upload-files": [self._upload(part) for part in uploads],
+            "follow-redirects": False if 300 <= (one.status or 0) < 400 else None,
+            **{key: short(some) for key, some in extractors(extracts).items()},
+            **_checks(one, self._options),
+            "think-time": pause,
+        }
+        return DraftRequest(one, filled(written), extracts)
 
     def _url(self, url: str) -> str:
         origin = host_of(url)
@@ -233,16 +227,16 @@ class _Requests:
         path = path if path.startswith("/") else f"/{path}"
         return path if self.single else f"${{{self._origins[origin]}}}{path}"
 
-    def _saved(self, part: FilePart) -> str:
-        """Keeps an upload; returns its path."""
-        data = SAMPLE if part.data is None else part.data
+    def _upload(self, part: FilePart) -> Flow:
+        """Keeps a file, and returns its entry of `upload-files`."""
+        data = SAMPLE_FILE if part.data is None else part.data
         name = PurePosixPath(part.name.replace("\\", "/")).name
         plain = re.sub(r"[^A-Za-z0-9._-]+", "-", name).lstrip(".-") or "upload.bin"
-        path, number = FILES / plain, 2
-        while self.uploads.get(path, data) != data:
-            path, number = FILES / f"{number}-{plain}", number + 1
+        names = chain([plain], (f"{number}-{plain}" for number in count(2)))
+        path = next(one for one in map(FILES.joinpath, names) if self.uploads.get(one, data) == data)
         self.uploads[path] = data
-        return str(path)
+        kind = {"mime-type": part.type} if part.type else {}
+        return Flow({"param": part.field, "path": str(path), **kind})
 
 
 def _body(body: Payload, method: str) -> tuple[str | dict[str, Any] | None, str]:
@@ -251,16 +245,14 @@ def _body(body: Payload, method: str) -> tuple[str | dict[str, Any] | None, str]
     if body.uploads:
         return dict(body.fields) or None, "" if kind == MULTIPART else body.type
     if kind == MULTIPART and body.fields:
-        parts = (
-            f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
-            for name, value in body.fields
-        )
-        return f"{''.join(parts)}--{BOUNDARY}--\r\n", f"{MULTIPART}; boundary={BOUNDARY}"
+        data, kind = encode_multipart_formdata(body.fields, BOUNDARY)
+        return data.decode(), kind
     if body.fields:
         fields = dict(body.fields)
         if len(fields) == len(body.fields) and method != "GET":
             return fields, ""
-        return "&".join(f"{quote_plus(name)}={outside(value, quote_plus)}" for name, value in body.fields), FORM
+        text = "&".join(f"{quote_plus(name)}={outside(value, quote_plus)}" for name, value in body.fields)
+        return CARRIED.sub(r"${__urlencode(${\1})}", text), FORM
     if not body.data:
         return None, body.type if body.missing else ""
     document = json_of(body)
@@ -283,16 +275,24 @@ def _with_hosts(value: Any, origins: Mapping[str, str]) -> Any:
     return value
 
 
-def _checks(one: RecordedExchange, options: ImportOptions) -> Iterator[Expected]:
-    if one.status and not any(check.subject == "status" for check in one.checks):
-        yield Expected(subject="status", value=str(one.status))
-    yield from one.checks
-    if options.functional and one.response and not any(check.subject == "jsonpath" for check in one.checks):
-        document = json_of(one.response)
-        paths = (
-            [f"$.{key}" for key in document if re.fullmatch(r"[A-Za-z_]\w*", key)] if isinstance(document, dict) else []
-        )
-        yield from (Expected(subject="jsonpath", value=path) for path in paths[:MOST_CHECKS])
+def _checks(one: RecordedExchange, options: ImportOptions) -> dict[str, Any]:
+    """Returns the assertions: those of the source, the recorded status, and in a functional suite the keys of JSON."""
+    by_subject: dict[str, list[Expected]] = {"status": [], "body": [], "jsonpath": []}
+    for check in one.checks:
+        by_subject[check.subject].append(check)
+    statuses = [check.value for check in by_subject["status"]] or ([str(one.status)] if one.status else [])
+    checks = [Flow(subject="http-code", contains=[status]) for status in statuses]
+    checks += [Flow(contains=[check.value], regexp=False) for check in by_subject["body"]]
+    paths = [
+        Flow({"jsonpath": check.value, "expected-value": check.expected, "validate": True})
+        if check.expected
+        else Flow(jsonpath=check.value)
+        for check in by_subject["jsonpath"]
+    ]
+    document = json_of(one.response) if options.functional and one.response and not paths else None
+    keys = document if isinstance(document, dict) else ()
+    paths += [Flow(jsonpath=f"$.{key}") for key in keys if re.fullmatch(r"[A-Za-z_]\w*", key)][:MOST_CHECKS]
+    return {"assert": FlowList(checks) if len(checks) == 1 else checks, "assert-jsonpath": paths}
 
 
 def _shared_headers(exchanges: Sequence[RecordedExchange]) -> dict[str, str]:
@@ -310,16 +310,11 @@ def _shared_headers(exchanges: Sequence[RecordedExchange]) -> dict[str, str]:
     return found
 
 
-def _grouped(
-    exchanges: Sequence[RecordedExchange], requests: Sequence[DraftRequest]
-) -> tuple[DraftRequest | DraftGroup, ...]:
-    """Returns the requests, with those of a step together."""
-    groups: list[tuple[str, list[DraftRequest]]] = []
-    for one, request in zip(exchanges, requests, strict=True):
-        if not groups or not one.step or groups[-1][0] != one.step:
-            groups.append((one.step, []))
-        groups[-1][1].append(request)
-    return tuple(some[0] if len(some) == 1 else DraftGroup(name=step, requests=tuple(some)) for step, some in groups)
+def _grouped(requests: Sequence[DraftRequest]) -> Iterator[dict[str, Any]]:
+    """Yields the requests, with those of a step as a transaction."""
+    for step, some in groupby(requests, lambda one: one.recorded.step or one.recorded.number):
+        written = [one.written for one in some]
+        yield written[0] if len(written) == 1 else {"transaction": step, "do": written}
 
 
 def _pauses(exchanges: Sequence[RecordedExchange]) -> list[str]:
@@ -338,31 +333,41 @@ def _pauses(exchanges: Sequence[RecordedExchange]) -> list[str]:
 # ── Data
 
 
-def _varied(recorded: Recorded, fixed: Collection[int]) -> tuple[list[RecordedExchange], dict[PurePosixPath, bytes]]:
-    """Joins recorded requests of a step that differ in ids or parameters only; returns the files with these values."""
+def _varied(
+    recorded: Recorded, fixed: Collection[int], files: dict[PurePosixPath, bytes], taken: set[str]
+) -> list[RecordedExchange]:
+    """Joins recorded requests of a step that differ in ids or parameters only; adds files with these values.
+
+    `taken` are names of variables in use.
+    """
     groups: dict[object, list[RecordedExchange]] = {}
     for one in recorded.exchanges if recorded.kind == "har" else ():
         if "${" not in one.url.removeprefix(host_of(one.url)) and one.number not in fixed:
             body = one.body and (one.body.data, one.body.fields)
-            key = (one.step, one.method, host_of(one.url), one.route, _keys(one.url), one.headers, body, one.status)
+            key = (
+                one.step,
+                one.method,
+                host_of(one.url),
+                one.route,
+                keys_of_query(one.url),
+                one.headers,
+                body,
+                one.status,
+            )
             groups.setdefault(key, []).append(one)
     replaced: dict[int, RecordedExchange | None] = {}
-    files: dict[PurePosixPath, bytes] = {}
     for group in groups.values():
-        table = _table([(one.url, 1) for one in group]) if len(group) >= VARIED else None
+        table = _table([(one.url, 1) for one in group], taken) if len(group) >= VARIED else None
         if table is not None:
             url, name, rows = table
-            path, number = PurePosixPath(f"{name}.csv"), 2
-            while path in files:
-                path, number = PurePosixPath(f"{name}_{number}.csv"), number + 1
-            files[path] = _csv(rows)
+            files[PurePosixPath(f"{free(name, {one.stem for one in files})}.csv")] = _csv(rows)
             replaced |= dict.fromkeys(one.number for one in group)
             replaced[group[0].number] = replace(group[0], url=url, count=sum(one.count for one in group))
     kept = (replaced.get(one.number, one) for one in recorded.exchanges)
-    return [one for one in kept if one is not None], files
+    return [one for one in kept if one is not None]
 
 
-def _table(addresses: Sequence[tuple[str, int]]) -> tuple[str, str, list[list[str]]] | None:
+def _table(addresses: Sequence[tuple[str, int]], taken: set[str]) -> tuple[str, str, list[list[str]]] | None:
     """Returns an address with variables, a name for the file of their values, and its rows; the first one has names.
 
     An address has its weight: the number of its rows. None if all addresses are equal, or differ in their structure.
@@ -376,7 +381,8 @@ def _table(addresses: Sequence[tuple[str, int]]) -> tuple[str, str, list[list[st
     for index in varying:
         mark, before = split[0][index - 1], split[0][index - 2] if index > 2 else ""
         name = singular(mark[1:-1]) if mark.endswith("=") else f"{singular(before)}_id"
-        names[index] = name if name not in names.values() else f"{name}_{len(names) + 1}"
+        names[index] = free(name, taken)
+        taken.add(names[index])
     url = "".join(f"${{{names[index]}}}" if index in names else part for index, part in enumerate(split[0]))
     mark, before = split[0][varying[0] - 1], split[0][varying[0] - 2] if varying[0] > 2 else ""
     file = re.sub(r"\W+", "_", mark[1:-1] if mark.endswith("=") else before).strip("_").lower() or "data"
@@ -399,19 +405,16 @@ def _weighted(addresses: Sequence[tuple[str, int]]) -> list[str]:
     return [url for _, _, url in sorted(spread)][:MOST_ROWS]
 
 
-def _keys(url: str) -> tuple[str, ...]:
-    return tuple(name for name, _ in parse_qsl(url.partition("?")[2], keep_blank_values=True))
-
-
 def with_inputs(
-    recorded: Recorded, others: Mapping[int, RecordedExchange], hidden: Collection[str]
+    recorded: Recorded, others: Mapping[int, RecordedExchange], correlation: Correlation, hidden: Collection[str]
 ) -> tuple[Recorded, dict[str, tuple[str, str]]]:
     """Returns the recording with variables for values that differ in another one, and their two values.
 
     `others` has the same requests of the other recording, by number. References and hidden values stay.
     """
     inputs: dict[tuple[str, str], str] = {}
-    taken = {extract.variable for one in recorded.exchanges for extract in one.extracts}
+    of_source = [extract for one in recorded.exchanges for extract in one.extracts]
+    taken = {one.variable for one in (*of_source, *(rule.extract for rule in correlation.rules))}
 
     def entered(one: RecordedExchange) -> RecordedExchange:
         mine, theirs = ({} if two is None else dict(_single(two)) for two in (one, others.get(one.number)))
@@ -424,8 +427,7 @@ def with_inputs(
                 return text
             if (text, other) not in inputs:
                 base = re.sub(r"\W+", "_", singular(re.findall(r"\w+", place.path or "value")[-1]))
-                names = chain([base], (f"{base}_{number}" for number in count(2)))
-                inputs[text, other] = next(name for name in names if name not in taken)
+                inputs[text, other] = free(base, taken)
                 taken.add(inputs[text, other])
             name = inputs[text, other]
             encoded = place.where in ("path", "query") and any(quote_plus(one) != one for one in (text, other))
@@ -458,7 +460,7 @@ def _load(exchanges: Sequence[RecordedExchange], pauses: Sequence[str], options:
     iteration_s = sum(float(duration_s(pause)) for pause in pauses if pause) + sum(one.took_s for one in exchanges)
     hold_s = min(LONGEST_HOLD_S, max(MIN_HOLD_S, 5 * math.ceil(2 * iteration_s / 5)))
     load: dict[str, Any] = {"concurrency": options.users or max(USERS, math.ceil(options.rps or 0))}
-    load |= {"throughput": _number(options.rps)} if options.rps else {}
+    load |= {"throughput": number(options.rps)} if options.rps else {}
     return load | {"ramp-up": options.ramp_up or RAMP_UP, "hold-for": options.hold_for or f"{hold_s}s"}
 
 
@@ -472,9 +474,12 @@ def _limits(exchanges: Sequence[RecordedExchange]) -> tuple[Limit, ...]:
     return (Limit(f"p95>{shown}", "taurus"), *LIMITS[1:])
 
 
-def _of_log(recorded: Recorded, options: ImportOptions, draft: SuiteDraft) -> SuiteDraft:
+def _of_log(
+    suite: str, recorded: Recorded, options: ImportOptions, hosts: Mapping[str, str], credentials: Mapping[str, str]
+) -> SuiteDraft:
     """Returns a suite with an execution for each label of a log, at the rates of the log."""
-    scenarios: list[DraftScenario] = []
+    scenarios: dict[str, dict[str, Any]] = {}
+    requests: list[DraftRequest] = []
     columns: dict[str, Sequence[int]] = {}
     files: dict[PurePosixPath, bytes] = {}
     for label, rates in recorded.rates.items():
@@ -482,27 +487,30 @@ def _of_log(recorded: Recorded, options: ImportOptions, draft: SuiteDraft) -> Su
         if not group or not any(rates.counts):
             continue
         words = re.findall("[A-Za-z0-9]+", re.sub(r"\{.*?\}", "", label.partition("/")[2]))
-        base = words[-1].lower() if words else "home" if "/" in label else label
-        name = next(one for one in chain([base], (f"{base}_{n}" for n in count(2))) if one not in columns)
+        name = free(words[-1].lower() if words else "home" if "/" in label else label, {*columns, "rates"})
         columns[name] = rates.counts
-        first, *others = group
         paths = [(one.url.removeprefix(host_of(one.url)) or "/", one.count) for one in group]
-        requests = [DraftRequest(number=first.number, label=label, url=paths[0][0], method=first.method)]
-        sources: tuple[PurePosixPath, ...] = ()
-        if "/" not in label:  # the rest of the log
-            requests = [
-                DraftRequest(number=one.number, label=f"{one.method} {one.route}", url=path, method=one.method)
-                for one, (path, _) in zip(group, paths, strict=True)
-            ]
-        elif others:
-            rows = [["address"], *([one] for one in _weighted(paths))]
-            url, _, rows = _table(paths) or ("${address}", "", rows)
-            sources = (PurePosixPath(f"{name}.csv"),)
-            files[sources[0]] = _csv(rows)
-            requests = [replace(requests[0], url=url)]
-        address = f"${{{next(iter(draft.hosts))}}}"
-        scenarios.append(
-            DraftScenario(name=name, requests=tuple(requests), default_address=address, data_sources=sources)
+        sources = FlowList()
+        if "/" in label and len(group) > 1:
+            whole = ("${address}", "", [["address"], *([one] for one in _weighted(paths))])
+            url, _, rows = _table(paths, set()) or whole
+            sources.append(f"{name}.csv")
+            files[PurePosixPath(f"{name}.csv")] = _csv(rows)
+            sent = [(group[0], label, url)]
+        else:  # one address, or the rest of the log
+            labels = (label if "/" in label else f"{one.method} {one.route}" for one in group)
+            sent = [(one, text, path) for one, text, (path, _) in zip(group, labels, paths, strict=True)]
+        of_label = [
+            DraftRequest(one, filled({"label": text, "url": url, "method": one.method.removeprefix("GET")}))
+            for one, text, url in sent
+        ]
+        requests += of_label
+        scenarios[name] = filled(
+            {
+                "default-address": f"${{{next(iter(hosts))}}}",
+                "data-sources": sources,
+                "requests": [one.written for one in of_label],
+            }
         )
     step_s = next((rates.step_s for rates in recorded.rates.values()), 1.0)
     counts = list(zip(*columns.values(), strict=True))
@@ -510,20 +518,15 @@ def _of_log(recorded: Recorded, options: ImportOptions, draft: SuiteDraft) -> Su
     rows_of_rates = [[f"{index * step_s:g}", *some] for index, some in enumerate(counts)]
     files[PurePosixPath("rates.csv")] = _csv([["time", *columns], *rows_of_rates])
     speed = f"{len(counts) * step_s / float(duration_s(options.length)):.4g}x"
-    executions = tuple(DraftExecution(scenario=name, load={}, locations=_locations(options)) for name in columns)
-    return replace(
-        draft,
-        scenarios=tuple(scenarios),
-        executions=executions,
+    return SuiteDraft(
+        name=suite,
+        executor="vegeta",
+        scenarios=scenarios,
+        executions=tuple(_execution(name, "vegeta", {}, options) for name in columns),
+        requests=tuple(requests),
+        hosts=hosts,
+        credentials=credentials,
         curves={name: {"csv": {"file": "rates.csv", "count": name, "speed": speed}} for name in columns},
         files=files,
         criteria=options.limits or LIMITS,
     )
-
-
-def _locations(options: ImportOptions) -> dict[str, int | float]:
-    return {name: _number(weight) for name, weight in options.locations.items()}
-
-
-def _number(value: Any) -> int | float:
-    return int(value) if value == int(value) else float(value)

@@ -1,15 +1,15 @@
 """Leaves out requests that a load test does not need, joins identical ones, and drops headers that clients set."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from html import unescape
 from urllib.parse import unquote, urlsplit
 
 from toril.authoring.options import ImportOptions
-from toril.authoring.recorded import MOST_EXAMPLES, LeftOut, Named, Recorded, RecordedExchange
+from toril.authoring.readers.source import Skipped, value_of
+from toril.authoring.recorded import Recorded, RecordedExchange, path_of
 from toril.authoring.routes import template
-from toril.masking import mask
 
 READS = ("GET", "HEAD", "OPTIONS")
 STATIC_KINDS = ("script", "stylesheet", "image", "font", "media", "manifest")
@@ -32,22 +32,24 @@ POLLS = 3  # equal requests
 def kept(recorded: Recorded, options: ImportOptions) -> Recorded:
     """Returns the recording without static files, third parties and the like; `left_out` lists them."""
     all_of = recorded.exchanges
-    flowing = {*map(_host_in, options.hosts), *_with_flow(all_of)}
     browser = recorded.kind == "har"  # other sources have only requests that their authors want
+    flowing = {*map(_host_in, options.hosts), *_with_flow(all_of)} if browser else set()
     first = next((one for one in all_of if one.kind in ("document", "")), all_of[0] if all_of else None)
     own = _site(_host(first)) if first and browser else ""
-    found: dict[tuple[str, str], list[RecordedExchange]] = {}
-    chosen = []
+    skipped, chosen = Skipped(), []
     for place, one in enumerate(all_of):
         if why := _reason(one, options, own, flowing) or _expired(one, all_of[place + 1 : place + 1 + SOON]):
-            found.setdefault(why, []).append(one)
+            skipped.add(*why, f"{one.method} {_host(one)}{template(path_of(one.url))}")
         else:
             chosen.append(_with_fewer_headers(one))
-    exchanges = tuple(chosen) if recorded.kind == "access-log" else _joined(chosen)
-    left_out = (
-        LeftOut(what=what, why=why, count=len(some), examples=_examples(some)) for (what, why), some in found.items()
-    )
-    return replace(recorded, exchanges=exchanges, left_out=(*recorded.left_out, *left_out))
+    exchanges = tuple(chosen)
+    if recorded.kind != "access-log":
+        exchanges = _joined(chosen)
+        for one in exchanges:
+            if one.count > 1:
+                what = "repeated requests", "of equal reads one stays, of polls the last one"
+                skipped.add(*what, f"{one.method} {_host(one)}{template(path_of(one.url))}", one.count - 1)
+    return replace(recorded, exchanges=exchanges, left_out=(*recorded.left_out, *skipped.left_out()))
 
 
 def _reason(one: RecordedExchange, options: ImportOptions, own: str, flowing: set[str]) -> tuple[str, str] | None:
@@ -56,12 +58,10 @@ def _reason(one: RecordedExchange, options: ImportOptions, own: str, flowing: se
         return "requests that change data", "`--only-reads`"
     if not own:
         return None
-    if one.kind == "preflight" or (one.method == "OPTIONS" and _value(one.headers, "access-control-request-method")):
+    if one.kind == "preflight" or (one.method == "OPTIONS" and value_of("access-control-request-method", one.headers)):
         return "preflights", "only browsers send them"
     if one.kind == "ping":
         return "beacons", "they report to analytics"
-    if one.kind in ("websocket", "eventsource"):
-        return "streams", "they need a script, see docs/how-to/test-other-protocols.md"
     if "third-parties" not in options.kept and _site(host := _host(one)) != own and host not in flowing:
         return f"requests to {host}", "a third party; keep them by `--host` or `--with third-parties`"
     if "static" not in options.kept and _is_static(one):
@@ -100,7 +100,7 @@ def _with_flow(exchanges: Sequence[RecordedExchange]) -> Iterator[str]:
         address = one.url.partition("://")[2]
         if (one.method not in READS or one.kind == "document") and addresses.get(address, _site(host)) != _site(host):
             yield host
-        text = f"{_value(one.response_headers, 'location')} {one.response.text if one.response else ''}"
+        text = f"{value_of('location', one.response_headers)} {one.response.text if one.response else ''}"
         for token in _tokens(text):
             brought.setdefault(token, host)
         for found in re.findall(r"https?://([^\s\"'<>]+)", unescape(text.replace("\\/", "/"))):
@@ -136,27 +136,19 @@ def _joined(exchanges: Sequence[RecordedExchange]) -> tuple[RecordedExchange, ..
 
 def _with_fewer_headers(one: RecordedExchange) -> RecordedExchange:
     """Drops headers; cookies stay for the later steps, which know who has set them."""
-
-    def stays(name: str, value: str) -> bool:
-        lower = name.lower()
-        if CLIENTS_OWN.fullmatch(name) or (lower == "accept" and DEFAULT_ACCEPT.fullmatch(value)):
-            return False
-        return (
-            lower not in ("origin", "content-type")
-            or one.body is not None
-            or (lower == "origin" and one.method not in READS)
-        )
-
-    headers = tuple((name, value) for name, value in one.headers if stays(name, value))
+    needless = () if one.body else ("content-type", "origin") if one.method in READS else ("content-type",)
+    headers = tuple(
+        (name, value)
+        for name, value in one.headers
+        if not CLIENTS_OWN.fullmatch(name)
+        and name.lower() not in needless
+        and not (name.lower() == "accept" and DEFAULT_ACCEPT.fullmatch(value))
+    )
     return replace(one, headers=headers, hops=tuple(map(_with_fewer_headers, one.hops)))
 
 
 def _body(one: RecordedExchange) -> object:
     return one.body and (one.body.data, one.body.fields)
-
-
-def _value(pairs: Named, name: str) -> str:
-    return next((value for key, value in pairs if key.lower() == name), "")
 
 
 def _host(one: RecordedExchange) -> str:
@@ -178,8 +170,3 @@ def _site(host: str) -> str:
         return name
     labels = name.split(".")
     return ".".join(labels[-3 if len(labels) > 2 and len(labels[-1]) == 2 and labels[-2] in SECOND_LEVEL else -2 :])
-
-
-def _examples(some: Iterable[RecordedExchange]) -> tuple[str, ...]:
-    shown = dict.fromkeys(f"{one.method} {_host(one)}{template(urlsplit(one.url).path)}" for one in some)
-    return tuple(mask(one)[:120] for one in list(shown)[:MOST_EXAMPLES])

@@ -10,18 +10,18 @@ from toril.authoring.correlation import Correlation, correlated, unfolded
 from toril.authoring.correlation.pairs import paired
 from toril.authoring.correlation.rules import turns_of
 from toril.authoring.credentials import referenced, refuse_secrets, with_basic
-from toril.authoring.draft import FILES, SuiteDraft, draft_of, requests_of, with_inputs
+from toril.authoring.draft import FILES, SuiteDraft, draft_of, files_of, with_inputs
 from toril.authoring.filters import kept
 from toril.authoring.init import SUITES, Created, place
 from toril.authoring.options import ImportOptions
 from toril.authoring.readers import Input, read
 from toril.authoring.readme import readme_of
-from toril.authoring.recorded import Payload, Recorded, RecordedExchange
-from toril.authoring.references import NAME, whole
+from toril.authoring.recorded import Payload, Recorded
+from toril.authoring.references import NAME
 from toril.authoring.replaying import replayed
 from toril.authoring.routes import named
 from toril.authoring.shapes import shape_of
-from toril.authoring.writer import extractor_text, files_of
+from toril.authoring.writer import extractor_text
 from toril.errors import OptionError
 from toril.plan import MOST_OF_TRY
 from toril.records.document import MOST_ENTRIES
@@ -37,6 +37,7 @@ class Imported:
     created: Created
     recorded: Recorded
     correlation: Correlation
+    hidden: frozenset[str]  # credentials, which no file may contain
 
 
 def imported(given: Sequence[Input], options: ImportOptions, folder: Path, *, force: bool = False) -> Imported:
@@ -49,12 +50,12 @@ def suite_of(
     recorded: Recorded, second: Recorded | None, options: ImportOptions, folder: Path, *, force: bool = False
 ) -> Imported:
     """Writes the suite of a recording: filters, routes, correlation, credentials, draft, files, plan."""
-    everything = _cleaned(recorded)
-    recorded = named(kept(everything, options))
+    everything = _without_users(recorded)
+    recorded = kept(everything, options)
     if not recorded.exchanges:
         what = "; ".join(f"{one.what} ({one.why})" for one in recorded.left_out) or "the source has none"
         raise OptionError(f"{recorded.origin}: no requests for a suite: {what}.", code="no-requests")
-    second = named(kept(_cleaned(second), options)) if second is not None else None
+    second = kept(_without_users(second), options) if second is not None else None
     rules_of = partial(correlated, threshold=options.confidence, forced=options.forced, dropped=options.dropped)
     correlation = rules_of(recorded, second)
     if options.replay and second is None:
@@ -63,55 +64,46 @@ def suite_of(
     chosen = {one.number for one in recorded.exchanges}
     others = [one for one in everything.exchanges if one.number not in chosen] + [*(second.exchanges if second else ())]
     found, credentials = referenced(named(unfolded(recorded, correlation)), correlation, others)
-    pairs = _pairs(recorded, second, correlation) if second else {}
-    found, inputs = with_inputs(found, pairs, credentials.hidden)
-    found = named(found)  # with references as ids
-    draft = replace(draft_of(found, correlation, options, inputs), credentials=credentials.names)
+    inputs: dict[str, tuple[str, str]] = {}
+    if second is not None:
+        turns = turns_of(recorded, correlation.redirects)
+        pairs = {turns[index].exchange.number: one for index, one in paired(turns, recorded, second).items()}
+        found, inputs = with_inputs(found, pairs, correlation, credentials.hidden)
+    draft = draft_of(found, correlation, options, credentials.names, inputs)
     contents = files_of(draft)
     contents[PurePosixPath("README.md")] = readme_of(draft, found, correlation, credentials).encode()
     if any(one.response is not None for one in found.exchanges) and len(found.exchanges) <= MOST_ENTRIES:
-        record = _recording(draft, found, correlation, credentials.hidden).to_json()
+        record = _recording(draft, found.origin, correlation, credentials.hidden).to_json()
         contents |= {PurePosixPath(RECORDING): record} if len(record) <= MOST_BYTES else {}
-    searched = {path: b"" if path.is_relative_to(FILES) else data for path, data in contents.items()}  # not uploads
+    uploads = {path for path in contents if path.is_relative_to(FILES) and not path.name.endswith("body.bin")}
+    searched = {path: b"" if path in uploads else data for path, data in contents.items()}
     refuse_secrets(searched, credentials.hidden)
     home = SUITES / draft.name
     action = options.action if options.workflow else None
     created = place({home / path: data for path, data in contents.items()}, home, folder, force=force, action=action)
     created = replace(created, notes=(*found.notes, *created.notes))
-    return Imported(created=created, recorded=recorded, correlation=correlation)
+    return Imported(created=created, recorded=recorded, correlation=correlation, hidden=credentials.hidden)
 
 
-def _cleaned(recorded: Recorded) -> Recorded:
-    """Returns the recording with texts that YAML can hold, and without users in addresses."""
-    found: Recorded = whole(recorded)
-    return replace(found, exchanges=tuple(map(with_basic, found.exchanges)))
+def _without_users(recorded: Recorded) -> Recorded:
+    return replace(recorded, exchanges=tuple(map(with_basic, recorded.exchanges)))
 
 
-def _pairs(first: Recorded, second: Recorded, correlation: Correlation) -> dict[int, RecordedExchange]:
-    """Returns the exchanges of the second recording by the numbers of the first one."""
-    turns = turns_of(first, correlation.redirects)
-    return {turns[index].exchange.number: one for index, one in paired(turns, first, second).items()}
-
-
-def _recording(draft: SuiteDraft, recorded: Recorded, correlation: Correlation, hidden: Collection[str]) -> Recording:
+def _recording(draft: SuiteDraft, origin: str, correlation: Correlation, hidden: Collection[str]) -> Recording:
     """Returns the steps of a suite as recorded, and the rules that were found and not applied; without values."""
-    exchanges = {one.number: one for one in recorded.exchanges}
-    requests = list(requests_of(draft))
-    labels = {one.number: one.label for one in requests}
-    carried = {extract.variable for one in requests for extract in one.extracts}
+    carried = {extract.variable for one in draft.requests for extract in one.extracts}
+    labels = {one.recorded.number: one.recorded.name for one in draft.requests}
     steps = (
         RecordedStep(
-            label=one.label,
-            method=one.method,
-            route=exchanges[one.number].route,
-            status=exchanges[one.number].status,
-            shape=_shape(exchanges[one.number].response, hidden),
-            needs=tuple(
-                name for name in dict.fromkeys(NAME.findall(f"{one.url} {one.headers} {one.body}")) if name in carried
-            ),
+            label=one.recorded.name,
+            method=one.recorded.method,
+            route=one.recorded.route,
+            status=one.recorded.status,
+            shape=_shape(one.recorded.response, hidden),
+            needs=tuple(name for name in dict.fromkeys(NAME.findall(str(one.written))) if name in carried),
             gives=tuple(dict.fromkeys(extract.variable for extract in one.extracts)),
         )
-        for one in requests
+        for one in draft.requests
     )
     possible = (
         PossibleRule(
@@ -125,7 +117,7 @@ def _recording(draft: SuiteDraft, recorded: Recorded, correlation: Correlation, 
         for rule in correlation.rules
         if not rule.applied and rule.source in labels
     )
-    return Recording(origin=recorded.origin, steps=tuple(steps), possible=tuple(possible))
+    return Recording(origin=origin, steps=tuple(steps), possible=tuple(possible))
 
 
 def _shape(answer: Payload | None, hidden: Collection[str]) -> BodyShape | None:

@@ -2,10 +2,9 @@
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from importlib.resources import files
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,7 @@ import yaml
 
 from toril.authoring.companions import Companions, has_shape, of_jmx, of_script, of_taurus
 from toril.authoring.form import FormRequest, SuiteForm, criterion_of, text_of
-from toril.authoring.options import ACTION, THINK_TIME_S, InitOptions, drafted
+from toril.authoring.options import ACTION, THINK_TIME_S, InitOptions, drafted, number
 from toril.criteria import duration_s
 from toril.errors import Note, OptionError
 from toril.plan import make_plan
@@ -159,10 +158,10 @@ def suite_text(draft: InitOptions) -> str:
         think_time="" if draft.rps else f"{THINK_TIME_S}s",
         load="script" if draft.users is None else "users",
         users=str(draft.users or ""),
-        most="" if draft.rps is None else str(_number(draft.rps)),
+        most="" if draft.rps is None else str(number(draft.rps)),
         ramp_up=draft.ramp_up or "",
         hold_for=draft.hold_for or "",
-        locations={name: str(_number(weight)) for name, weight in draft.locations.items()},
+        locations={name: str(number(weight)) for name, weight in draft.locations.items()},
         criteria=tuple(criterion_of(limit.text) for limit in draft.limits),
         steady_only=rises,
     )
@@ -177,7 +176,8 @@ def workflow_text(suite: str, plan: Plan, action: str) -> str:
     minutes = 60 if plan.bounded_s is None else 20 + math.ceil(plan.bounded_s / 60)
     env = mapping_at(plan.common, "settings", "env")
     secrets = [name for name, value in env.items() if value == f"${{{name}}}" and VARIABLE.fullmatch(name)]
-    return _template("loadtest.yml.jinja").render(suite=suite, action=action, minutes=minutes, secrets=secrets, **built)
+    found = template("loadtest.yml.jinja", yaml_value)
+    return found.render(suite=suite, action=action, minutes=minutes, secrets=secrets, **built)
 
 
 def yaml_value(value: Any) -> str:
@@ -190,20 +190,17 @@ def yaml_value(value: Any) -> str:
     return text.removesuffix("...\n").strip()
 
 
-def _number(value: Fraction) -> int | float:
-    return int(value) if value.denominator == 1 else float(value)
-
-
-def _template(name: str) -> "Template":
+def template(name: str, finalize: Callable[[Any], Any]) -> "Template":
+    """Returns a template of this package; `finalize` makes each printed value harmless."""
     from jinja2 import Environment, StrictUndefined  # heavy, and needed only here
 
     environment = Environment(
-        autoescape=False,  # noqa: S701 - YAML, not HTML: `finalize` escapes, and a test reads all values back
+        autoescape=False,  # noqa: S701 - not HTML: `finalize` escapes
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        finalize=yaml_value,  # applies to each printed value
+        finalize=finalize,
     )
     return environment.from_string(files("toril.authoring").joinpath(name).read_text(encoding="utf-8"))
 

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from toril.authoring.credentials import referenced, refuse_secrets
+from toril.authoring.credentials import refuse_secrets
 from toril.authoring.draft import LEAST_PAUSE_S, PAUSES_S
 from toril.authoring.importing import Imported
 from toril.authoring.init import place
@@ -45,9 +45,8 @@ def with_browser(done: Imported, journey: Journey, options: RecordOptions, folde
     written = yaml.safe_load((folder / home / "suite.yml").read_text(encoding="utf-8"))
     variables = (written.get("settings") or {}).get("env") or {}
     contents = browser_files(journey.tape, options.url, variables, options.script)
-    _, credentials = referenced(journey.recorded, done.correlation)
     texts = {path: data for path, data in contents.items() if UPLOADS not in path.parents}
-    refuse_secrets(texts, credentials.hidden)
+    refuse_secrets(texts, done.hidden)
     files = {home / path: data for path, data in contents.items()}
     created = place(files, home / SUITE, folder, force=force, action=None)
     return replace(done, created=replace(done.created, files=(*done.created.files, *created.files)))

@@ -275,7 +275,6 @@ class ImportOptions(InitOptions):
     forced: frozenset[int] = frozenset()  # numbers of rules to apply
     dropped: frozenset[int] = frozenset()  # numbers of rules not to apply
     replay: bool = False  # whether to send the requests once, as a second observation
-    yes: bool = False  # whether a replay may change data without a question
 
 
 def drafted(options: InitOptions, *, shaped: bool = False) -> InitOptions:
@@ -309,6 +308,10 @@ def drafted(options: InitOptions, *, shaped: bool = False) -> InitOptions:
     users = options.users or default_users(options.rps)
     hold_for = options.hold_for or default_hold(options, users)
     return replace(options, users=users, ramp_up=options.ramp_up or RAMP_UP, hold_for=hold_for)
+
+
+def number(value: Fraction) -> int | float:
+    return int(value) if value.denominator == 1 else float(value)
 
 
 def default_users(rps: Fraction | None) -> int:

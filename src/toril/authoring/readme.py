@@ -1,12 +1,13 @@
 """The README.md of an imported suite: what was done, what was not, and which variables to set."""
 
 from collections.abc import Iterator
-from importlib.resources import files
+from pathlib import PurePosixPath
 
 from toril.authoring.correlation import Carried, Correlation
 from toril.authoring.credentials import Credentials
-from toril.authoring.draft import FILES, SuiteDraft, requests_of
+from toril.authoring.draft import FILES, SuiteDraft
 from toril.authoring.filters import READS
+from toril.authoring.init import template
 from toril.authoring.recorded import Recorded
 from toril.text import plain, plural
 
@@ -15,39 +16,28 @@ BASIC = "$(printf %s 'user:password' | base64 | tr -d '\\n')"
 
 def readme_of(draft: SuiteDraft, recorded: Recorded, correlation: Correlation, credentials: Credentials) -> str:
     """Returns the text in Markdown."""
-    from jinja2 import Environment, StrictUndefined  # heavy, and needed only here
-
-    requests = tuple(requests_of(draft))
-    labels = {one.number: one.label for one in requests}
+    labels = {one.recorded.number: one.recorded.name for one in draft.requests}
     rules = [rule for rule in correlation.rules if rule.source in labels]
 
     def into(rule: Carried) -> str:
         return ", ".join(dict.fromkeys(labels[number] for number, _ in rule.uses if number in labels))
 
-    environment = Environment(
-        autoescape=False,  # noqa: S701 - Markdown; `finalize` makes harmless what strangers wrote
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        finalize=plain,
-    )
-    environment.filters["cell"] = lambda text: str(text).replace("|", "\\|")
-    template = environment.from_string(files("toril.authoring").joinpath("README.md.jinja").read_text(encoding="utf-8"))
-    return template.render(
+    return template("README.md.jinja", plain).render(
         draft=draft,
         recorded=recorded,
         credentials=credentials,
-        requests=requests,
-        writes=sum(one.method not in READS for one in requests),
+        writes=sum(one.recorded.method not in READS for one in draft.requests),
         labels=labels,
         into=into,
         applied=[rule for rule in rules if rule.applied],
         possible=[rule for rule in rules if not rule.applied],
-        tables=[(path, draft.files[path]) for one in draft.scenarios for path in one.data_sources],
+        tables=[
+            (path, draft.files[PurePosixPath(path)])
+            for one in draft.scenarios.values()
+            for path in one.get("data-sources", ())
+        ],
         uploads=[path for path in draft.files if path.is_relative_to(FILES)],
         rows=lambda data: plural(len(data.splitlines()) - 1, "row"),
-        joined=[one for one in recorded.exchanges if one.count > 1 and recorded.kind != "access-log"],
         notes=tuple(_notes(draft, recorded, correlation, credentials)),
         basic=BASIC,
     )

@@ -111,7 +111,6 @@ class LeftOut:
 class LogRates:
     """The requests of one label in an access log."""
 
-    start_s: float
     step_s: float
     counts: tuple[int, ...]
 
@@ -141,6 +140,7 @@ class ValuePlace(NamedTuple):
     path: str  # such as `$.data.token`, `X-CSRF-Token`, `input[name=csrf]`, `a[href] ?id` or `?code` of a Location
 
 
+UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _SCHEME = re.compile(r"(?i)(?:basic|bearer|digest|negotiate|token|apikey|jwt|dpop|hawk)\s+(.+)", re.DOTALL)
 _BEFORE_PATH = re.compile(r"^(?:[A-Za-z][\w+.-]*:)?//[^/?#]*")
 _SEGMENT_PART = re.compile(r"[^.()':,=]{2,}")  # of 8123.pdf or Orders(8123)
@@ -208,6 +208,12 @@ def without_scheme(value: str) -> str:
     """Returns the value of a header without a word such as `Bearer`."""
     found = _SCHEME.fullmatch(value)
     return found[1] if found else value
+
+
+def host_of(url: str) -> str:
+    """Returns the beginning of an address, up to its path; it may be a reference."""
+    found = re.match(r"\w+://[^/?#]*|\$\{\w+\}", url)
+    return found[0] if found else ""
 
 
 def path_of(address: str) -> str:

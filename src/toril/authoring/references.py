@@ -3,14 +3,13 @@
 import json
 import re
 from collections.abc import Callable
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import replace
 from functools import lru_cache, partial
 from typing import Any
 from urllib.parse import quote, unquote, unquote_plus
 
-from toril.authoring.correlation import Correlation
-from toril.authoring.recorded import Payload, RecordedExchange, ValuePlace
-from toril.authoring.routes import UUID, host_of
+from toril.authoring.correlation import Carried, Correlation
+from toril.authoring.recorded import UUID, Payload, RecordedExchange, ValuePlace, host_of
 
 ANYWHERE = 12  # characters of a value that is replaced as a part of words; a shorter one has to stand alone
 DEEPEST = 50  # levels of JSON; YAML could not be written far below
@@ -96,20 +95,10 @@ def json_of(body: Payload) -> Any:
         found = json.loads(body.data) if "json" in body.type or body.data.lstrip()[:1] in (b"{", b"[") else None
     except (ValueError, RecursionError):
         return None
-    return whole(found) if _is_shallow(found, DEEPEST) else None
-
-
-def whole(value: Any) -> Any:
-    """Returns a value whose texts have no halves of characters, which JSON may have, but YAML has not."""
-    if isinstance(value, str):
-        return value if value.isascii() else value.encode("utf-8", "replace").decode()
-    if isinstance(value, (list, tuple)):
-        return type(value)(map(whole, value))
-    if isinstance(value, dict):
-        return {whole(key): whole(one) for key, one in value.items()}
-    if is_dataclass(value) and not isinstance(value, type):
-        return replace(value, **{one.name: whole(getattr(value, one.name)) for one in fields(value)})
-    return value
+    if not _is_shallow(found, DEEPEST):
+        return None
+    text = json.dumps(found, ensure_ascii=False)  # halves of characters, which JSON may have, become question marks
+    return found if text.isascii() else json.loads(text.encode("utf-8", "replace"))
 
 
 def _is_shallow(value: Any, levels: int) -> bool:
@@ -142,20 +131,24 @@ def _json_text(document: Any) -> str:
     return text
 
 
-def carried(one: RecordedExchange, correlation: Correlation) -> RecordedExchange:
+def carried(
+    one: RecordedExchange,
+    correlation: Correlation,
+    shown: Callable[[Carried, ValuePlace], str] = Carried.reference,
+) -> RecordedExchange:
     """Returns the exchange with references for the values that rules carry, or that the client itself makes."""
     applied = (rule for rule in correlation.rules if rule.applied)
     uses = [(place, rule) for rule in applied for number, place in rule.uses if number == one.number]
     uses.sort(key=lambda use: -len(use[1].value))
     made = {place for number, place in correlation.client_made if number == one.number}
     if whole := next((rule for place, rule in uses if place.where == "url"), None):
-        one = replace(one, url=whole.reference(ValuePlace("request", "url", "")))
+        one = replace(one, url=shown(whole, ValuePlace("request", "url", "")))
 
     def change(place: ValuePlace, text: str) -> str:
         for use, rule in uses:
             same = use.path == place.path or place.where in ("path", "text") or len(rule.value) >= ANYWHERE
             if same and (use.where == place.where or (use.where == "xml" and place.where == "text")):
-                text = put(text, rule.value, partial(rule.reference, place))
+                text = put(text, rule.value, partial(shown, rule, place))
         if place in made:
             return "${__UUID()}" if UUID.fullmatch(text) else "${__time()}" if EPOCH_MS.fullmatch(text) else text
         return text

@@ -1,12 +1,10 @@
 """`--replay`: sends the requests of a recording once, which is a second observation of the same journey."""
 
-import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
 from urllib.error import HTTPError
-from urllib.parse import quote, quote_plus, unquote, urlencode, urlsplit
+from urllib.parse import unquote, urlencode, urlsplit
 from urllib.request import HTTPCookieProcessor, HTTPRedirectHandler, Request, build_opener
 
 from urllib3 import encode_multipart_formdata
@@ -14,7 +12,8 @@ from urllib3 import encode_multipart_formdata
 from toril.authoring.correlation import REPLAY, Correlation, correlated
 from toril.authoring.correlation.extractors import taken
 from toril.authoring.correlation.rules import chain_of
-from toril.authoring.recorded import MOST_BYTES_OF_BODY, Payload, Recorded, RecordedExchange, ValuePlace
+from toril.authoring.recorded import MOST_BYTES_OF_BODY, Payload, Recorded, RecordedExchange
+from toril.authoring.references import carried
 from toril.errors import OptionError
 
 TIMEOUT_S = 30.0
@@ -23,10 +22,6 @@ REDIRECTS = (301, 302, 303, 307, 308)
 ROUNDS = 2  # a new rule makes later requests succeed
 REFERENCE = re.compile(r"\$\{(\w+)\}")
 OF_THE_CONNECTION = ("accept-encoding", "connection", "content-length", "cookie", "host", "transfer-encoding")
-
-Escape = Callable[[str], str]
-IN_ADDRESSES: tuple[Escape, ...] = (partial(quote, safe=""), quote_plus, str)
-IN_JSON: tuple[Escape, ...] = (lambda text: json.dumps(text)[1:-1], str)
 
 
 def replayed(recorded: Recorded, correlation: Correlation, environment: Mapping[str, str]) -> Recorded:
@@ -77,11 +72,7 @@ class _Session:
         )
 
     def _with_values(self, exchange: RecordedExchange) -> RecordedExchange:
-        for rule in self._correlation.rules:
-            for number, place in rule.uses:
-                if number == exchange.number and rule.number in self._values:
-                    exchange = _with_value(exchange, place, rule.value, self._values[rule.number])
-        return exchange
+        return carried(exchange, self._correlation, lambda rule, _: self._values.get(rule.number, rule.value))
 
     def _answered(self, exchange: RecordedExchange) -> RecordedExchange:
         """Returns the exchange with its response of now, and takes the values of the rules out of that."""
@@ -126,28 +117,6 @@ class _Session:
         return REFERENCE.sub(lambda found: self._environment[found[1]], exchange.url)
 
 
-def _with_value(exchange: RecordedExchange, place: ValuePlace, old: str, new: str) -> RecordedExchange:
-    """Returns the request with another value at this place."""
-    if place.where == "url":
-        return replace(exchange, url=new)
-    if place.where in ("path", "query"):
-        address = urlsplit(exchange.url)
-        part = _swapped(getattr(address, place.where).encode(), old, new, IN_ADDRESSES).decode()
-        return replace(exchange, url=address._replace(**{place.where: part}).geturl())
-    if place.where == "header":
-        headers = (
-            (name, _swapped(value.encode(), old, new, (str,)).decode() if name == place.path else value)
-            for name, value in exchange.headers
-        )
-        return replace(exchange, headers=tuple(headers))
-    if exchange.body is None:
-        return exchange
-    escapes = {"form": IN_ADDRESSES, "json": IN_JSON}.get(place.where, (str,))
-    fields = tuple((name, new if (name, value) == (place.path, old) else value) for name, value in exchange.body.fields)
-    data = _swapped(exchange.body.data, old, new, escapes)
-    return replace(exchange, body=replace(exchange.body, data=data, fields=fields))
-
-
 def _encoded(body: Payload) -> tuple[bytes, str]:
     """Returns a body of which the recording has only the parts, and its Content-Type."""
     if "multipart" in body.type:
@@ -158,13 +127,3 @@ def _encoded(body: Payload) -> tuple[bytes, str]:
     if body.uploads:
         return body.uploads[0].data or b"", body.type or body.uploads[0].type
     return urlencode(body.fields).encode(), body.type
-
-
-def _swapped(text: bytes, old: str, new: str, escapes: Sequence[Escape]) -> bytes:
-    """Returns the text with the new value where the old one stands alone, in the first escaping that it has."""
-    for escape in escapes:
-        found, swapped = re.escape(escape(old).encode()), escape(new).encode().replace(b"\\", b"\\\\")
-        pattern = re.compile(rb"(?<![A-Za-z0-9])" + found + rb"(?![A-Za-z0-9])")
-        if pattern.search(text):
-            return pattern.sub(swapped, text)
-    return text

@@ -1,25 +1,24 @@
 """Names requests by their routes, such as `GET /items/{id}`."""
 
-import json
 import re
 from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import replace
+from itertools import chain, count
 from urllib.parse import parse_qsl, unquote
 
-from toril.authoring.recorded import Payload, Recorded, RecordedExchange
+from toril.authoring.recorded import UUID, Recorded, RecordedExchange, host_of
+from toril.authoring.references import json_of
 from toril.suite.engines import TIMINGS
 
-UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+VARIABLE = re.compile(r"\$\{(\w+)\}|\$\{__\w+\(\$\{(\w+)\}\)\}")  # also within a function
 ID = re.compile(
-    rf"\d+|{UUID.pattern}|[0-9a-fA-F]{{12,}}"
+    rf"(?:\$\{{\w+\}}|\$\{{__\w+\(\$\{{\w+\}}\)\}}|\d+|{UUID.pattern}|[0-9a-fA-F]{{12,}}"
     r"|(?=[A-Za-z]*\d)(?=\d*[A-Za-z])[A-Za-z0-9]{16,}"
-    r"|(?=[\w.~=-]*\d)(?=[\w.~=-]*[a-z])(?=[\w.~=-]*[A-Z])[\w.~=-]{20,}"
+    r"|(?=[\w.~=-]*\d)(?=[\w.~=-]*[a-z])(?=[\w.~=-]*[A-Z])[\w.~=-]{20,})(?P<suffix>(?:\.[a-z0-9]{1,5})?)"
 )
-SUFFIX = re.compile(r"(?P<stem>.+?)(?P<suffix>\.[a-z0-9]{1,5})")
 SLUG = re.compile(r".*[\d_.%-].*")
 MOST_LITERAL = 4  # different slugs at one place of a path; more are values
-VARIABLE = re.compile(r"\$\{(\w+)\}|\$\{__\w+\(\$\{(\w+)\}\)\}")  # also within a function
 OPERATION = re.compile(
     r"\s*(?:#[^\n]*\n\s*)*(?:(?:query|mutation|subscription)\b\s*(\w*)[^{]*)?\{\s*(?:\w+\s*:\s*)?(\w+)"
 )
@@ -27,29 +26,23 @@ LONGEST = 120  # characters of a label
 
 
 def named(recorded: Recorded) -> Recorded:
-    """Returns the recording with a route and a name for each request. A name of the author stays if it is unique.
-
-    Called once more, after values have become references: these are `{name}` in routes.
-    """
+    """Returns the recording with a route and a name for each request. A name of the author stays if it is unique."""
     slugs = set(_slugs(recorded))
     routes = [_route(one, slugs) for one in recorded.exchanges]
     names = Counter(one.name for one in recorded.exchanges)
     keys: dict[tuple[str, str, str], set[str]] = {}  # of queries, by the route
     hosts: dict[tuple[str, str], str] = {}  # the first one with the route
     for one, route in zip(recorded.exchanges, routes, strict=True):
-        keys.setdefault((one.method, host_of(one.url), route), set()).add(_keys(one.url))
+        keys.setdefault((one.method, host_of(one.url), route), set()).add(keys_of_query(one.url))
         hosts.setdefault((one.method, route), host_of(one.url))
 
     def name(one: RecordedExchange, route: str) -> str:
-        before = f"{one.method} {one.route}"
-        if one.route and one.name.startswith(before):
-            found = f"{one.method} {route}{one.name.removeprefix(before)}"
-        elif one.name and names[one.name] == 1:
+        host = host_of(one.url)
+        if one.name and names[one.name] == 1:
             found = one.name
         else:
-            several = len(keys[one.method, host_of(one.url), route]) > 1
-            detail = _operation(one) or (_keys(one.url) if several else "")
-            host = host_of(one.url)
+            several = len(keys[one.method, host, route]) > 1
+            detail = _operation(one) or (keys_of_query(one.url) if several else "")
             elsewhere = host.partition("://")[2] if host != hosts[one.method, route] else ""
             found = f"{one.method} {elsewhere}{route}" + (f" ({detail})" if detail else "")
         found = " ".join(found.split())[:LONGEST]
@@ -67,9 +60,9 @@ def template(path: str, slugs: Collection[tuple[str, str]] = ()) -> str:
     """
     segments = path.split(";")[0].split("/")
     found = list(segments)
-    ids = [index for index, one in enumerate(segments) if _is_id(one) or ("/".join(segments[:index]), one) in slugs]
+    ids = [index for index, one in enumerate(segments) if _id(one) or ("/".join(segments[:index]), one) in slugs]
     for index in ids:
-        suffix = "" if _is_whole_id(segments[index]) else _suffix(segments[index])
+        suffix = whole["suffix"] if (whole := _id(segments[index])) else ""
         before = segments[index - 1] if index else ""
         name = f"{singular(before)}_id" if len(ids) > 1 and before and index - 1 not in ids else "id"
         found[index] = f"{{{name}}}{suffix}"
@@ -88,18 +81,17 @@ def singular(noun: str) -> str:
     return plain[:-1] if plain.endswith("s") and not plain.endswith(("ss", "us", "is")) else plain
 
 
-def _is_id(segment: str) -> bool:
-    return _is_whole_id(segment) or bool(_suffix(segment))
+def free(base: str, taken: Collection[str]) -> str:
+    """Returns a name that is not taken: the base, if needed with a number.
+
+    >>> free("item_id", ["item_id", "item_id_2"])
+    'item_id_3'
+    """
+    return next(one for one in chain([base], (f"{base}_{number}" for number in count(2))) if one not in taken)
 
 
-def _is_whole_id(segment: str) -> bool:
-    return (VARIABLE.fullmatch(segment) or ID.fullmatch(unquote(segment))) is not None
-
-
-def _suffix(segment: str) -> str:
-    """Returns the suffix of a file whose name is an id."""
-    found = SUFFIX.fullmatch(segment)
-    return found["suffix"] if found and _is_whole_id(found["stem"]) else ""
+def _id(segment: str) -> re.Match[str] | None:
+    return ID.fullmatch(unquote(segment))
 
 
 def _slugs(recorded: Recorded) -> Iterator[tuple[str, str]]:
@@ -108,7 +100,7 @@ def _slugs(recorded: Recorded) -> Iterator[tuple[str, str]]:
     for one in recorded.exchanges:
         segments = _path(one.url).split("/")
         for index, segment in enumerate(segments):
-            if index > 1 and SLUG.fullmatch(segment) and not _is_id(segment) and "${" not in segment:
+            if index > 1 and SLUG.fullmatch(segment) and not _id(segment) and "${" not in segment:
                 found.setdefault("/".join(segments[:index]), set()).add(segment)
     for path, segments_there in found.items():
         if len(segments_there) > MOST_LITERAL:
@@ -118,29 +110,21 @@ def _slugs(recorded: Recorded) -> Iterator[tuple[str, str]]:
 def _route(one: RecordedExchange, slugs: Collection[tuple[str, str]]) -> str:
     """Returns the source's own route, below the path of its server, or that of the address."""
     path = _path(one.url)
-    given, segments = one.route.split("/"), path.split("/")
-    if not one.route or len(given) > len(segments):
+    deeper = path.count("/") - one.route.count("/")
+    if not one.route or deeper < 0:
         return template(path, slugs)
-    given = [*segments[: len(segments) - len(given) + 1], *given[1:]]
-    found = zip(given, segments, template(path).split("/"), strict=True)
-    return "/".join(new if "${" in segment and "{" not in part else part for part, segment, new in found)
+    return "/".join(path.split("/")[: deeper + 1]) + one.route
 
 
 def _shown(segment: str) -> str:
     return VARIABLE.sub(lambda one: f"{{{one[1] or one[2]}}}", segment)
 
 
-def host_of(url: str) -> str:
-    """Returns the beginning of an address, up to its path; it may be a reference."""
-    found = re.match(r"\w+://[^/?#]*|\$\{\w+\}", url)
-    return found[0] if found else ""
-
-
 def _path(url: str) -> str:
     return re.split("[?#;]", url.removeprefix(host_of(url)))[0] or "/"
 
 
-def _keys(url: str) -> str:
+def keys_of_query(url: str) -> str:
     return ", ".join(
         dict.fromkeys(name for name, _ in parse_qsl(url.partition("#")[0].partition("?")[2], keep_blank_values=True))
     )
@@ -149,24 +133,15 @@ def _keys(url: str) -> str:
 def _operation(one: RecordedExchange) -> str:
     """Returns the name of a GraphQL operation: its own, its first field's, or that of a persisted query."""
     fields = dict(parse_qsl(one.url.partition("#")[0].partition("?")[2]))
-    document: object = fields if "query" in fields or "operationName" in fields else _json(one.body)
+    in_query = "query" in fields or "operationName" in fields
+    document = fields if in_query else json_of(one.body) if one.body else None
     if isinstance(document, list):
         document = document[0] if document else None
     if not isinstance(document, dict):
         return ""
     query, name = document.get("query"), document.get("operationName")
-    is_persisted = isinstance(document.get("extensions"), (dict, str)) and "persistedQuery" in str(
-        document["extensions"]
-    )
-    if not is_persisted and not (isinstance(query, str) and "{" in query):
+    if "persistedQuery" not in str(document.get("extensions")) and not (isinstance(query, str) and "{" in query):
         return ""
     found = OPERATION.match(query) if isinstance(query, str) else None
     words = str(name) if name else (found[1] or found[2]) if found else ""
     return words if re.fullmatch(r"\w{1,60}", words) else ""
-
-
-def _json(body: Payload | None) -> object:
-    try:
-        return json.loads(body.data) if body and body.data and "json" in body.type else None
-    except (ValueError, RecursionError):
-        return None

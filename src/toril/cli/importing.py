@@ -108,7 +108,6 @@ def import_command(
         forced=frozenset(rule or ()),
         dropped=frozenset(no_rule or ()),
         replay=replay,
-        yes=yes,
     )
     try:
         given = [input_of(one) for one in (source, second) if one is not None]
@@ -116,7 +115,7 @@ def import_command(
         if kind is None:
             if replay and not (yes or only_reads):
                 typer.confirm("--replay sends each request once, also those that change data. Send them?", abort=True)
-            done: Imported | Created = imported(given, replace(options, yes=True), into, force=force)
+            done: Imported | Created = imported(given, options, into, force=force)
         else:
             if second is not None or source == "-" or given[0].folder is None:
                 fix = "Save it beside its files, and pass that file alone"

@@ -265,6 +265,6 @@ def _rates(rates: Mapping[str, Counter[int]], own: list[str]) -> dict[str, LogRa
             kept[(second - start_s) // step_s] += count
     steps = range(-(-(end_s - start_s) // step_s))
     return {
-        label: LogRates(start_s=float(start_s), step_s=float(step_s), counts=tuple(counts[step] for step in steps))
+        label: LogRates(step_s=float(step_s), counts=tuple(counts[step] for step in steps))
         for label, counts in found.items()
     }
