@@ -116,7 +116,12 @@ class _Finder:
         raw = [inner for one in exchanges for inner in (*one.hops, one)]
         others = [inner for one in others for inner in (*one.hops, one)]
         self._brought = {token for one in raw for token in _tokens_of_response(one)}
-        self._set_cookies = {name for one in raw for name in _set_cookies(one)}
+        self._set_cookies = {
+            value.partition("=")[0].strip()
+            for one in raw
+            for name, value in one.response_headers
+            if name.lower() == "set-cookie"
+        }
         self._users = {user for one in raw for user in _users(one)}
         found = {*self._users, *(user for one in others for user in _users(one))}
         for one in chain(raw, others):
@@ -194,7 +199,8 @@ class _Finder:
 
     def _without_cookies(self, one: RecordedExchange) -> RecordedExchange:
         """Drops cookies that engines keep themselves. If no response sets a cookie, the others become a credential."""
-        others = [name for name, _ in _cookies(one) if name not in self._set_cookies]
+        sent = [pair for name, value in one.headers if name.lower() == "cookie" for pair in value.split(";")]
+        others = [name for pair in sent if (name := pair.partition("=")[0].strip()) not in self._set_cookies]
         headers = tuple((name, value) for name, value in one.headers if name.lower() != "cookie")
         if others and not self._set_cookies:
             name = f"{prefix_of(one.url)}_COOKIE"
@@ -279,19 +285,6 @@ def _users(one: RecordedExchange) -> Iterator[str]:
     for place, text, beside in leaves:
         if text and place.where in BODIES and (place.where, beside) in logins and USER.fullmatch(_key(place)):
             yield text
-
-
-def _cookies(one: RecordedExchange) -> Iterator[tuple[str, str]]:
-    for name, value in one.headers:
-        for pair in value.split(";") if name.lower() == "cookie" else ():
-            key, _, text = pair.strip().partition("=")
-            yield key, text
-
-
-def _set_cookies(one: RecordedExchange) -> Iterator[str]:
-    for name, value in one.response_headers:
-        if name.lower() == "set-cookie":
-            yield from (line.partition("=")[0].strip() for line in value.split("\n"))
 
 
 def _tokens_of_response(one: RecordedExchange) -> Iterator[str]:

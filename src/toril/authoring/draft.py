@@ -37,7 +37,6 @@ from toril.suite.executions import FUNCTIONAL
 PAUSES_S = (0.5, 1, 2, 3, 5, 8, 10)
 LEAST_PAUSE_S = 0.25
 BORDER_S = 1.0  # a pause of a recording without steps
-SHARED = 0.8  # of the requests that have a header
 INPUTS = ("path", "query", "form", "multipart", "json")  # places of what people enter
 VARIED = 3  # requests of one route in a step
 MOST_ROWS = 1_000
@@ -296,18 +295,15 @@ def _checks(one: RecordedExchange, options: ImportOptions) -> dict[str, Any]:
 
 
 def _shared_headers(exchanges: Sequence[RecordedExchange]) -> dict[str, str]:
-    """Returns the headers of nearly all requests, without values out of responses, which the first request lacks."""
-    counts: dict[tuple[str, str], int] = {}
-    for header in (header for one in exchanges for header in dict.fromkeys(one.headers)):
-        counts[header] = counts.get(header, 0) + 1
-    hosts = {host_of(one.url) for one in exchanges}
-    found: dict[str, str] = {}
-    for (name, value), times in counts.items():
-        own = name.lower() in ("content-type", "origin") or any(not one.isupper() for one in NAME.findall(value))
-        least = SHARED * len(exchanges) if len(hosts) == 1 or "${" not in value else len(exchanges)
-        if times >= max(2, least) and not own:
-            found[name] = value
-    return found
+    """Returns the headers that all requests have, without values out of responses."""
+    if len(exchanges) < 2:
+        return {}
+    shared = set(exchanges[0].headers).intersection(*(one.headers for one in exchanges))
+    return {
+        name: value
+        for name, value in exchanges[0].headers
+        if (name, value) in shared and name.lower() not in ("content-type", "origin") and not CARRIED.search(value)
+    }
 
 
 def _grouped(requests: Sequence[DraftRequest]) -> Iterator[dict[str, Any]]:
@@ -378,16 +374,20 @@ def _table(addresses: Sequence[tuple[str, int]], taken: set[str]) -> tuple[str, 
     if not varying or not all(index % 2 for index in varying):
         return None
     names: dict[int, str] = {}
-    for index in varying:
-        mark, before = split[0][index - 1], split[0][index - 2] if index > 2 else ""
-        name = singular(mark[1:-1]) if mark.endswith("=") else f"{singular(before)}_id"
-        names[index] = free(name, taken)
+    nouns = {index: _noun(split[0], index) for index in varying}
+    for index, noun in nouns.items():
+        names[index] = free(singular(noun) if split[0][index - 1].endswith("=") else f"{singular(noun)}_id", taken)
         taken.add(names[index])
     url = "".join(f"${{{names[index]}}}" if index in names else part for index, part in enumerate(split[0]))
-    mark, before = split[0][varying[0] - 1], split[0][varying[0] - 2] if varying[0] > 2 else ""
-    file = re.sub(r"\W+", "_", mark[1:-1] if mark.endswith("=") else before).strip("_").lower() or "data"
+    file = re.sub(r"\W+", "_", nouns[varying[0]]).strip("_").lower() or "data"
     rows = [[_parts(one)[index] for index in varying] for one in _weighted(addresses)]
     return url, file, [list(names.values()), *rows]
+
+
+def _noun(parts: Sequence[str], index: int) -> str:
+    """Returns the name of a parameter, or the segment before a value."""
+    mark = parts[index - 1]
+    return mark[1:-1] if mark.endswith("=") else parts[index - 2] if index > 2 else ""
 
 
 def _parts(url: str) -> list[str]:
