@@ -295,14 +295,14 @@ def _checks(one: RecordedExchange, options: ImportOptions) -> dict[str, Any]:
 
 
 def _shared_headers(exchanges: Sequence[RecordedExchange]) -> dict[str, str]:
-    """Returns the headers that all requests have, without values out of responses."""
+    """Returns the headers that all requests have; the first one has no values out of responses."""
     if len(exchanges) < 2:
         return {}
     shared = set(exchanges[0].headers).intersection(*(one.headers for one in exchanges))
     return {
         name: value
         for name, value in exchanges[0].headers
-        if (name, value) in shared and name.lower() not in ("content-type", "origin") and not CARRIED.search(value)
+        if (name, value) in shared and name.lower() not in ("content-type", "origin")
     }
 
 

@@ -4,11 +4,11 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from html import unescape
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from toril.authoring.options import ImportOptions
 from toril.authoring.readers.source import Skipped, value_of
-from toril.authoring.recorded import Recorded, RecordedExchange, path_of
+from toril.authoring.recorded import Recorded, RecordedExchange, host_of, path_of
 from toril.authoring.routes import template
 
 READS = ("GET", "HEAD", "OPTIONS")
@@ -39,16 +39,10 @@ def kept(recorded: Recorded, options: ImportOptions) -> Recorded:
     skipped, chosen = Skipped(), []
     for place, one in enumerate(all_of):
         if why := _reason(one, options, own, flowing) or _expired(one, all_of[place + 1 : place + 1 + SOON]):
-            skipped.add(*why, f"{one.method} {_host(one)}{template(path_of(one.url))}")
+            skipped.add(*why, _shown(one))
         else:
             chosen.append(_with_fewer_headers(one))
-    exchanges = tuple(chosen)
-    if recorded.kind != "access-log":
-        exchanges = _joined(chosen)
-        for one in exchanges:
-            if one.count > 1:
-                what = "repeated requests", "of equal reads one stays, of polls the last one"
-                skipped.add(*what, f"{one.method} {_host(one)}{template(path_of(one.url))}", one.count - 1)
+    exchanges = tuple(chosen) if recorded.kind == "access-log" else _joined(chosen, skipped)
     return replace(recorded, exchanges=exchanges, left_out=(*recorded.left_out, *skipped.left_out()))
 
 
@@ -72,7 +66,7 @@ def _reason(one: RecordedExchange, options: ImportOptions, own: str, flowing: se
 def _is_static(one: RecordedExchange) -> bool:
     if one.method not in READS:
         return False
-    if one.kind in STATIC_KINDS or STATIC_PATH.search(urlsplit(one.url).path):
+    if one.kind in STATIC_KINDS or STATIC_PATH.search(path_of(one.url)):
         return True
     return bool(one.response and one.kind not in ("xhr", "fetch") and STATIC_TYPE.match(one.response.type))
 
@@ -113,7 +107,7 @@ def _tokens(text: str) -> Iterator[str]:
             yield token
 
 
-def _joined(exchanges: Sequence[RecordedExchange]) -> tuple[RecordedExchange, ...]:
+def _joined(exchanges: Sequence[RecordedExchange], skipped: Skipped) -> tuple[RecordedExchange, ...]:
     """Joins reads that have the same response, and polls: of these the last one stays, which has the result."""
     groups: dict[object, list[RecordedExchange]] = {}
     for one in exchanges:
@@ -131,7 +125,12 @@ def _joined(exchanges: Sequence[RecordedExchange]) -> tuple[RecordedExchange, ..
             first = different.get(answer)
             different[answer] = one if first is None else replace(first, count=first.count + one.count)
         stay |= {one.number: one for one in different.values()}
-    return tuple(stay[one.number] for one in exchanges if one.number in stay)
+    joined = tuple(stay[one.number] for one in exchanges if one.number in stay)
+    for one in joined:
+        if one.count > 1:
+            why = "of equal reads one stays, of polls the last one"
+            skipped.add("repeated requests", why, _shown(one), one.count - 1)
+    return joined
 
 
 def _with_fewer_headers(one: RecordedExchange) -> RecordedExchange:
@@ -147,16 +146,20 @@ def _with_fewer_headers(one: RecordedExchange) -> RecordedExchange:
     return replace(one, headers=headers, hops=tuple(map(_with_fewer_headers, one.hops)))
 
 
+def _shown(one: RecordedExchange) -> str:
+    return f"{one.method} {_host(one)}{template(path_of(one.url))}"
+
+
 def _body(one: RecordedExchange) -> object:
     return one.body and (one.body.data, one.body.fields)
 
 
 def _host(one: RecordedExchange) -> str:
-    return _host_in(one.url)
+    return _host_in(host_of(one.url))
 
 
 def _host_in(address: str) -> str:
-    return urlsplit(address if "://" in address else f"//{address}").netloc.rpartition("@")[2].lower()
+    return address.rpartition("://")[2].partition("/")[0].rpartition("@")[2].lower()
 
 
 def _site(host: str) -> str:

@@ -54,7 +54,7 @@ def suite_of(
     recorded = kept(everything, options)
     if not recorded.exchanges:
         what = "; ".join(f"{one.what} ({one.why})" for one in recorded.left_out) or "the source has none"
-        raise OptionError(f"{recorded.origin}: no requests for a suite: {what}.", code="no-requests")
+        raise OptionError(f"{recorded.origin}: no requests for a suite: {what}. Keep some of them.", code="no-requests")
     second = kept(_without_users(second), options) if second is not None else None
     rules_of = partial(correlated, threshold=options.confidence, forced=options.forced, dropped=options.dropped)
     correlation = rules_of(recorded, second)
