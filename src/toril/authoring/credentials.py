@@ -330,11 +330,9 @@ def refuse_secrets(files: Mapping[PurePosixPath, bytes], hidden: Collection[str]
     """
     search = _Search(hidden)
     for path, data in files.items():
-        text = f"{path}\n{data.decode('utf-8', 'replace')}"
-        for form in search(text)[:1]:
-            found = pattern_of(form).search(text)
-            line = text.count("\n", 0, found.start()) if found else 0
-            where = f"{path}, line {line}" if line else "The name of a file"
-            what = f"would contain a credential of the recording ({len(form)} characters). No files are written"
-            fix = "Replace it in the recording, and set the right value after the import"
-            raise OptionError(f"{where} {what}. {fix}.", code="secret-left")
+        for number, line in enumerate([str(path), *data.decode("utf-8", "replace").split("\n")]):
+            for form in search(line)[:1]:
+                where = f"{path}, line {number}" if number else "The name of a file"
+                what = f"would contain a credential of the recording ({len(form)} characters). No files are written"
+                fix = "Replace it in the recording, and set the right value after the import"
+                raise OptionError(f"{where} {what}. {fix}.", code="secret-left")
