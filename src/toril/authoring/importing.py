@@ -1,7 +1,7 @@
 """`toril import` and `toril record`: from a source to a suite that can be planned."""
 
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -73,7 +73,7 @@ def suite_of(
     contents = files_of(draft)
     contents[PurePosixPath("README.md")] = readme_of(draft, found, correlation, credentials).encode()
     if any(one.response is not None for one in found.exchanges) and len(found.exchanges) <= MOST_ENTRIES:
-        record = _recording(draft, found.origin, correlation, credentials.hidden).to_json()
+        record = _recording(draft, found.origin, correlation, credentials.hide).to_json()
         contents |= {PurePosixPath(RECORDING): record} if len(record) <= MOST_BYTES else {}
     uploads = {path for path in contents if path.is_relative_to(FILES) and not path.name.endswith("body.bin")}
     searched = {path: b"" if path in uploads else data for path, data in contents.items()}
@@ -89,7 +89,7 @@ def _without_users(recorded: Recorded) -> Recorded:
     return replace(recorded, exchanges=tuple(map(with_basic, recorded.exchanges)))
 
 
-def _recording(draft: SuiteDraft, origin: str, correlation: Correlation, hidden: Collection[str]) -> Recording:
+def _recording(draft: SuiteDraft, origin: str, correlation: Correlation, hide: Callable[[str], str]) -> Recording:
     """Returns the steps of a suite as recorded, and the rules that were found and not applied; without values."""
     carried = {extract.variable for one in draft.requests for extract in one.extracts}
     labels = {one.recorded.number: one.recorded.name for one in draft.requests}
@@ -99,7 +99,7 @@ def _recording(draft: SuiteDraft, origin: str, correlation: Correlation, hidden:
             method=one.recorded.method,
             route=one.recorded.route,
             status=one.recorded.status,
-            shape=_shape(one.recorded.response, hidden),
+            shape=_shape(one.recorded.response, hide),
             needs=tuple(name for name in dict.fromkeys(NAME.findall(str(one.written))) if name in carried),
             gives=tuple(dict.fromkeys(extract.variable for extract in one.extracts)),
         )
@@ -120,9 +120,9 @@ def _recording(draft: SuiteDraft, origin: str, correlation: Correlation, hidden:
     return Recording(origin=origin, steps=tuple(steps), possible=tuple(possible))
 
 
-def _shape(answer: Payload | None, hidden: Collection[str]) -> BodyShape | None:
+def _shape(answer: Payload | None, hide: Callable[[str], str]) -> BodyShape | None:
     """Returns the shape of as much of a body as a try keeps."""
     if answer is None:
         return None
     start = replace(answer, data=answer.data[:MOST_OF_TRY])
-    return shape_of(start.text, start.type, cut=len(answer.data) > MOST_OF_TRY, hidden=hidden)
+    return shape_of(start.text, start.type, cut=len(answer.data) > MOST_OF_TRY, hide=hide)

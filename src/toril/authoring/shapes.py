@@ -3,7 +3,7 @@
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from toril.authoring.correlation.values import kind_of
@@ -20,7 +20,7 @@ XML_ROOT = re.compile(r"<([A-Za-z_][\w:.-]*)")
 TYPES = {str: "string", bool: "boolean", int: "number", float: "number", type(None): "null", dict: "object"}
 
 
-def shape_of(text: str, type: str, *, cut: bool = False, hidden: Collection[str] = ()) -> BodyShape:
+def shape_of(text: str, type: str, *, cut: bool = False, hide: Callable[[str], str] = str) -> BodyShape:
     """Returns the shape of a text with that Content-Type; `cut` if the text is only the beginning of a body."""
     kind = type.partition(";")[0].strip().lower()[:100]
     start = text.lstrip()[:1]
@@ -32,9 +32,7 @@ def shape_of(text: str, type: str, *, cut: bool = False, hidden: Collection[str]
         return BodyShape(kind="json", type=kind, json_paths=types, cut=cut)
     if "html" in kind:
         page = Page(text)
-        title = " ".join(page.title.split())
-        for one in sorted(hidden, key=len, reverse=True):
-            title = title.replace(one, HIDDEN) if one else title
+        title = hide(" ".join(page.title.split()))
         forms = tuple(form_of(one) for one in page.forms[:MOST_NAMES])
         return BodyShape(kind="html", type=kind, title=re.sub(r"\d+", "#", title)[:LONGEST], forms=forms, cut=cut)
     if "xml" in kind and (root := XML_ROOT.search(text)):
