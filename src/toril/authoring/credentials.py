@@ -47,7 +47,6 @@ class Credentials:
 
     names: Mapping[str, str] = field(default_factory=dict)  # variable → what it is, for the README
     hidden: frozenset[str] = frozenset()  # values that no file may contain, of requests and responses
-    literals: tuple[str, ...] = ()  # texts that stay in the suite, for a person to review; masked
     cookies: tuple[str, ...] = ()  # names of cookies that no response sets and that are not sent
     hide: Callable[[str], str] = str  # returns a text for people without credentials
 
@@ -81,7 +80,6 @@ def referenced(
     ), Credentials(
         names={name: shown(text) for name, text in finder.names.items()},
         hidden=frozenset(finder.hidden),
-        literals=tuple(finder.literals),
         cookies=tuple(finder.cookies),
         hide=shown,
     )
@@ -110,7 +108,6 @@ class _Finder:
 
     def __init__(self, exchanges: Iterable[RecordedExchange], others: Iterable[RecordedExchange]) -> None:
         self.names: dict[str, str] = {}  # variable → description
-        self.literals: dict[str, None] = {}
         self.cookies: dict[str, None] = {}
         self._variables: dict[str, str] = {}  # text of a request → variable
         raw = [inner for one in exchanges for inner in (*one.hops, one)]
@@ -144,8 +141,6 @@ class _Finder:
             left = any(form in rest for value in own for form in forms_of(value) if len(form) >= SHORTEST_FORM)
             if left or self._found(rest) or (text in self._users and place.where in BODIES):
                 return self._variable(one, place, text, whole)
-            if place.where != "path" and (UUID.fullmatch(rest) or _is_random(rest, ANYWHERE)):
-                self.literals[f"`{_key(place)}` of {one.name}: {rest[:3]}… ({len(rest)} characters)"] = None
             return text
 
         found = changed(self._without_cookies(one), change)
@@ -306,14 +301,14 @@ def with_basic(one: RecordedExchange) -> RecordedExchange:
     return replace(one, url=f"{scheme}://{name}{one.url.removeprefix(host)}", headers=(*one.headers, header))
 
 
-def _is_random(text: str, least: int = LEAST_RANDOM) -> bool:
+def _is_random(text: str) -> bool:
     """Returns whether a text changes so often between capitals, other letters, digits and marks as no words do.
 
     >>> [_is_random(one) for one in ("9tY4bQ7zLm2XcV8nKp3R", "how-to-return-lamps-of-2026", "2026-11-28T05:36:04.123Z")]
     [True, False, False]
     """
     mixed = re.search("[A-Za-z]", text) and re.search(r"\d", text)
-    if len(text) < least or len(set(text)) < LEAST_DIFFERENT or not mixed or STRUCTURED.match(text):
+    if len(text) < LEAST_RANDOM or len(set(text)) < LEAST_DIFFERENT or not mixed or STRUCTURED.match(text):
         return False
     plain = re.sub("[-_.:]", "", text)
     runs = re.findall("[A-Z]+|[a-z]+|[0-9]+|[^A-Za-z0-9]+", plain)
