@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import replace
 from itertools import chain, count
 from urllib.parse import parse_qsl, unquote
@@ -17,8 +17,6 @@ ID = re.compile(
     r"|(?=[A-Za-z]*\d)(?=\d*[A-Za-z])[A-Za-z0-9]{16,}"
     r"|(?=[\w.~=-]*\d)(?=[\w.~=-]*[a-z])(?=[\w.~=-]*[A-Z])[\w.~=-]{20,})(?P<suffix>(?:\.[a-z0-9]{1,5})?)"
 )
-SLUG = re.compile(r".*[\d_.%-].*")
-MOST_LITERAL = 4  # different slugs at one place of a path; more are values
 OPERATION = re.compile(
     r"\s*(?:#[^\n]*\n\s*)*(?:(?:query|mutation|subscription)\b\s*(\w*)[^{]*)?\{\s*(?:\w+\s*:\s*)?(\w+)"
 )
@@ -27,8 +25,7 @@ LONGEST = 120  # characters of a label
 
 def named(recorded: Recorded) -> Recorded:
     """Returns the recording with a route and a name for each request. A name of the author stays if it is unique."""
-    slugs = set(_slugs(recorded))
-    routes = [_route(one, slugs) for one in recorded.exchanges]
+    routes = [_route(one) for one in recorded.exchanges]
     names = Counter(one.name for one in recorded.exchanges)
     keys: dict[tuple[str, str, str], set[str]] = {}  # of queries, by the route
     hosts: dict[tuple[str, str], str] = {}  # the first one with the route
@@ -52,7 +49,7 @@ def named(recorded: Recorded) -> Recorded:
     return replace(recorded, exchanges=tuple(replace(one, name=name(one, route), route=route) for one, route in pairs))
 
 
-def template(path: str, slugs: Collection[tuple[str, str]] = ()) -> str:
+def template(path: str) -> str:
     """Returns a path with `{…}` instead of ids.
 
     >>> template("/users/17/orders/8123"), template("/items/8123.pdf"), template("/v1/items")
@@ -60,12 +57,11 @@ def template(path: str, slugs: Collection[tuple[str, str]] = ()) -> str:
     """
     segments = path.split(";")[0].split("/")
     found = list(segments)
-    ids = [index for index, one in enumerate(segments) if _id(one) or ("/".join(segments[:index]), one) in slugs]
-    for index in ids:
-        suffix = whole["suffix"] if (whole := _id(segments[index])) else ""
+    ids = {index: whole for index, one in enumerate(segments) if (whole := _id(one))}
+    for index, whole in ids.items():
         before = segments[index - 1] if index else ""
         name = f"{singular(before)}_id" if len(ids) > 1 and before and index - 1 not in ids else "id"
-        found[index] = f"{{{name}}}{suffix}"
+        found[index] = f"{{{name}}}{whole['suffix']}"
     return "/".join(map(_shown, found)) or "/"
 
 
@@ -94,25 +90,12 @@ def _id(segment: str) -> re.Match[str] | None:
     return ID.fullmatch(unquote(segment))
 
 
-def _slugs(recorded: Recorded) -> Iterator[tuple[str, str]]:
-    """Yields path and segment of values such as `red-lamp`, which have many neighbours."""
-    found: dict[str, set[str]] = {}
-    for one in recorded.exchanges:
-        segments = _path(one.url).split("/")
-        for index, segment in enumerate(segments):
-            if index > 1 and SLUG.fullmatch(segment) and not _id(segment) and "${" not in segment:
-                found.setdefault("/".join(segments[:index]), set()).add(segment)
-    for path, segments_there in found.items():
-        if len(segments_there) > MOST_LITERAL:
-            yield from ((path, one) for one in segments_there)
-
-
-def _route(one: RecordedExchange, slugs: Collection[tuple[str, str]]) -> str:
+def _route(one: RecordedExchange) -> str:
     """Returns the source's own route, below the path of its server, or that of the address."""
     path = _path(one.url)
     deeper = path.count("/") - one.route.count("/")
     if not one.route or deeper < 0:
-        return template(path, slugs)
+        return template(path)
     return "/".join(path.split("/")[: deeper + 1]) + one.route
 
 
