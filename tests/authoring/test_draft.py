@@ -3,7 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -204,19 +204,6 @@ def test_tables_share_no_variables(tmp_path):
 def test_values_of_a_description_are_a_table(tmp_path):
     recording = recorded(exchange(1, "/pets/${pet_id}", status=None), kind="openapi", variables={"pet_id": "17"})
     assert files_of(tmp_path, recording)["data.csv"] == b"pet_id\n17\n"
-
-
-def test_what_differs_in_two_recordings_is_read_from_a_table(tmp_path):
-    def visit(word, count):
-        sent = of_json(2, {"word": unquote(word), "count": count, "for": "me"})
-        return recorded(exchange(1, f"/search?q={word}&page=1"), sent)
-
-    files = files_of(tmp_path, visit("lamp", 2), visit("red%20chair", 3))
-    search, found = requests(yaml.safe_load(files["suite.yml"]))
-    assert search["url"] == "/search?q=${__urlencode(${q})}&page=1"
-    assert '"word": "${q}"' in found["body"]
-    assert '"count": ${count}' in found["body"]
-    assert files["data.csv"] == b"q,count\nlamp,2\nred chair,3\n"
 
 
 def test_limits_follow_the_recording(tmp_path):

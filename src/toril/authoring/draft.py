@@ -4,7 +4,6 @@ import csv
 import io
 import math
 import re
-from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, count, groupby, pairwise
@@ -25,10 +24,9 @@ from toril.authoring.recorded import (
     Payload,
     Recorded,
     RecordedExchange,
-    ValuePlace,
     host_of,
 )
-from toril.authoring.references import NAME, changed, json_of, leaves_of, outside
+from toril.authoring.references import NAME, json_of, outside
 from toril.authoring.routes import free, keys_of_query, singular
 from toril.authoring.writer import Comment, Flow, FlowList, extractors, filled, short, yaml_of
 from toril.criteria import duration_s
@@ -37,7 +35,6 @@ from toril.suite.executions import FUNCTIONAL
 PAUSES_S = (0.5, 1, 2, 3, 5, 8, 10)
 LEAST_PAUSE_S = 0.25
 BORDER_S = 1.0  # a pause of a recording without steps
-INPUTS = ("path", "query", "form", "multipart", "json")  # places of what people enter
 VARIED = 3  # requests of one route in a step
 MOST_ROWS = 1_000
 LONGEST_HOLD_S = 120
@@ -78,9 +75,8 @@ def draft_of(
     correlation: Correlation,
     options: ImportOptions,
     credentials: Mapping[str, str],
-    inputs: Mapping[str, Sequence[str]] | None = None,
 ) -> SuiteDraft:
-    """Returns the suite of a recording whose credentials are references already, with the inputs of `with_inputs`."""
+    """Returns the suite of a recording whose credentials are references already."""
     origins = _origins(recorded)
     hosts = {name: _address(origin, name, recorded, options) for origin, name in origins.items()}
     name = options.name or default_name(replace(options, urls=tuple(Url(one, "/") for one in hosts.values())))
@@ -90,10 +86,9 @@ def draft_of(
     for rule in correlation.rules:
         if rule.applied and rule.extract not in extracts.get(rule.source, [rule.extract]):
             extracts[rule.source].append(rule.extract)
-    columns = {key: [value] for key, value in recorded.variables.items() if key not in hosts} | dict(inputs or {})
+    columns = {key: value for key, value in recorded.variables.items() if key not in hosts}
     taken = {*columns, *(one.variable for some in extracts.values() for one in some)}
-    rows = [list(columns), *zip(*columns.values(), strict=True)]
-    files = {PurePosixPath("data.csv"): _csv(rows)} if columns else {}
+    files = {PurePosixPath("data.csv"): _csv([columns, columns.values()])} if columns else {}
     exchanges = _varied(recorded, {number for number, found in extracts.items() if found}, files, taken)
     making, pauses = _Requests(exchanges, origins, options), _pauses(exchanges)
     requests = [making.of(one, pause, extracts[one.number]) for one, pause in zip(exchanges, pauses, strict=True)]
@@ -405,48 +400,7 @@ def _weighted(addresses: Sequence[tuple[str, int]]) -> list[str]:
     return [url for _, _, url in sorted(spread)][:MOST_ROWS]
 
 
-def with_inputs(
-    recorded: Recorded, others: Mapping[int, RecordedExchange], correlation: Correlation, hidden: Collection[str]
-) -> tuple[Recorded, dict[str, tuple[str, str]]]:
-    """Returns the recording with variables for values that differ in another one, and their two values.
-
-    `others` has the same requests of the other recording, by number. References and hidden values stay.
-    """
-    inputs: dict[tuple[str, str], str] = {}
-    of_source = [extract for one in recorded.exchanges for extract in one.extracts]
-    taken = {one.variable for one in (*of_source, *(rule.extract for rule in correlation.rules))}
-
-    def entered(one: RecordedExchange) -> RecordedExchange:
-        mine, theirs = ({} if two is None else dict(_single(two)) for two in (one, others.get(one.number)))
-
-        def change(place: ValuePlace, text: str) -> str:
-            other = theirs.get(place, text)
-            if place not in mine or other == text or "${" in text or place.where not in INPUTS:
-                return text
-            if any(value in other for value in hidden):
-                return text
-            if (text, other) not in inputs:
-                base = re.sub(r"\W+", "_", singular(re.findall(r"\w+", place.path or "value")[-1]))
-                inputs[text, other] = free(base, taken)
-                taken.add(inputs[text, other])
-            name = inputs[text, other]
-            encoded = place.where in ("path", "query") and any(quote_plus(one) != one for one in (text, other))
-            return f"${{__urlencode(${{{name}}})}}" if encoded else f"${{{name}}}"
-
-        return changed(one, change)
-
-    exchanges = tuple(map(entered, recorded.exchanges))
-    return replace(recorded, exchanges=exchanges), {name: values for values, name in inputs.items()}
-
-
-def _single(one: RecordedExchange) -> Iterator[tuple[ValuePlace, str]]:
-    """Yields the places of a request that have one value."""
-    found = leaves_of(one)
-    counts = Counter(place for place, _ in found)
-    yield from ((place, text) for place, text in found if counts[place] == 1 and text)
-
-
-def _csv(rows: Iterable[Sequence[object]]) -> bytes:
+def _csv(rows: Iterable[Iterable[object]]) -> bytes:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue().encode()

@@ -7,10 +7,8 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 
 from toril.authoring.correlation import Correlation, correlated, unfolded
-from toril.authoring.correlation.pairs import paired
-from toril.authoring.correlation.rules import turns_of
 from toril.authoring.credentials import referenced, refuse_secrets, with_basic
-from toril.authoring.draft import FILES, SuiteDraft, draft_of, files_of, with_inputs
+from toril.authoring.draft import FILES, SuiteDraft, draft_of, files_of
 from toril.authoring.filters import kept
 from toril.authoring.init import SUITES, Created, place
 from toril.authoring.options import ImportOptions
@@ -64,12 +62,7 @@ def suite_of(
     chosen = {one.number for one in recorded.exchanges}
     others = [one for one in everything.exchanges if one.number not in chosen] + [*(second.exchanges if second else ())]
     found, credentials = referenced(named(unfolded(recorded, correlation)), correlation, others)
-    inputs: dict[str, tuple[str, str]] = {}
-    if second is not None:
-        turns = turns_of(recorded, correlation.redirects)
-        pairs = {turns[index].exchange.number: one for index, one in paired(turns, recorded, second).items()}
-        found, inputs = with_inputs(found, pairs, correlation, credentials.hidden)
-    draft = draft_of(found, correlation, options, credentials.names, inputs)
+    draft = draft_of(found, correlation, options, credentials.names)
     contents = files_of(draft)
     contents[PurePosixPath("README.md")] = readme_of(draft, found, correlation, credentials).encode()
     if any(one.response is not None for one in found.exchanges) and len(found.exchanges) <= MOST_ENTRIES:
