@@ -32,14 +32,6 @@ def test_ids_have_names(path, route):
     assert names(exchange(1, path)) == [f"GET {route}"]
 
 
-def test_different_parameters_are_told_apart():
-    assert names(exchange(1, "/s?q=a"), exchange(2, "/s?q=b&page=2"), exchange(3, "/t?q=a")) == [
-        "GET /s (q)",
-        "GET /s (q, page)",
-        "GET /t",
-    ]
-
-
 def test_the_same_route_of_another_host_has_the_host_in_its_name():
     assert names(exchange(1, "/items"), exchange(2, "https://api.example.com/items"), exchange(3, "/items")) == [
         "GET /items",

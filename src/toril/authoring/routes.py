@@ -27,10 +27,8 @@ def named(recorded: Recorded) -> Recorded:
     """Returns the recording with a route and a name for each request. A name of the author stays if it is unique."""
     routes = [_route(one) for one in recorded.exchanges]
     names = Counter(one.name for one in recorded.exchanges)
-    keys: dict[tuple[str, str, str], set[str]] = {}  # of queries, by the route
     hosts: dict[tuple[str, str], str] = {}  # the first one with the route
     for one, route in zip(recorded.exchanges, routes, strict=True):
-        keys.setdefault((one.method, host_of(one.url), route), set()).add(keys_of_query(one.url))
         hosts.setdefault((one.method, route), host_of(one.url))
 
     def name(one: RecordedExchange, route: str) -> str:
@@ -38,8 +36,7 @@ def named(recorded: Recorded) -> Recorded:
         if one.name and names[one.name] == 1:
             found = one.name
         else:
-            several = len(keys[one.method, host, route]) > 1
-            detail = _operation(one) or (keys_of_query(one.url) if several else "")
+            detail = _operation(one)
             elsewhere = host.partition("://")[2] if host != hosts[one.method, route] else ""
             found = f"{one.method} {elsewhere}{route}" + (f" ({detail})" if detail else "")
         found = " ".join(found.split())[:LONGEST]
