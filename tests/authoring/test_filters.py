@@ -54,6 +54,17 @@ def test_options_keep_them(options, more):
     assert [one for one in paths(NOISE, **options) if one not in paths(NOISE)] == more
 
 
+def test_a_log_keeps_no_address_with_a_token_of_a_session_that_is_over():
+    tokens = [f"9tY4bQ7zLm2XcV8nKp{number:02}R" for number in range(50)]
+    hexadecimal = "9f8a07d1c2b3e4f5a69788796a5b4c3d"
+    urls = [f"/verify/{token}" for token in tokens] + [f"/callback?code={tokens[0]}", f"/reset/{hexadecimal}"]
+    log = recorded(*(exchange(number, url) for number, url in enumerate(["/items/7", *urls])), kind="access-log")
+    assert paths(log) == ["/items/7"]
+    assert left_out(log) == {"addresses with tokens": 52}
+    shown = str(kept(log, ImportOptions()))
+    assert not any(token in shown for token in (*tokens, hexadecimal))
+
+
 def test_a_host_that_brings_a_value_is_no_third_party():
     code = "4Fq81xkzPw02ncLbV7"
     login = exchange(2, "https://login.other.net/approve", "POST", response_headers=(("Location", f"/in?code={code}"),))

@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote
 
 from toril.authoring.correlation import Correlation
 from toril.authoring.filters import STATIC_KINDS
-from toril.authoring.recorded import UUID, Recorded, RecordedExchange, ValuePlace, host_of
+from toril.authoring.recorded import UUID, Recorded, RecordedExchange, ValuePlace, host_of, is_random
 from toril.authoring.references import ANYWHERE, NAME, REFERENCES, carried, changed, leaves_of, pattern_of, put
 from toril.authoring.routes import free
 from toril.errors import OptionError
@@ -36,9 +36,6 @@ TOKEN = re.compile(r"[\w.+/=~-]{20,}")
 HEX = re.compile("[0-9a-fA-F]+")
 DIGEST = re.compile(r"(?i)sha-?\d|md5|digest|checksum|etag|integrity")
 HARMLESS = re.compile(r"(?i)accept|content-type|origin")  # headers
-STRUCTURED = re.compile(r".*\s|\w+:|[/{\[<]|\w+=[^&]*(?:&\w+=[^&]*)+$", re.DOTALL)  # sentences, addresses, JSON, forms
-LEAST_RANDOM, LEAST_DIFFERENT = 20, 8  # characters
-LEAST_CHANGES = 0.25  # between kinds of characters, by character
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,7 +161,7 @@ class _Finder:
             return False
         if UUID.fullmatch(text) or (HEX.fullmatch(text) and (place.where == "path" or DIGEST.search(key))):
             return False
-        return _is_random(text) and text not in self._brought
+        return is_random(text) and text not in self._brought
 
     def _variable(self, one: RecordedExchange, place: ValuePlace, value: str, whole: str) -> str:
         """Returns the reference to a credential; in an address its text is as it is sent."""
@@ -299,20 +296,6 @@ def with_basic(one: RecordedExchange) -> RecordedExchange:
     user, _, name = rest.rpartition("@")
     header = ("Authorization", f"Basic {b64encode(unquote(user).encode()).decode()}")
     return replace(one, url=f"{scheme}://{name}{one.url.removeprefix(host)}", headers=(*one.headers, header))
-
-
-def _is_random(text: str) -> bool:
-    """Returns whether a text changes so often between capitals, other letters, digits and marks as no words do.
-
-    >>> [_is_random(one) for one in ("9tY4bQ7zLm2XcV8nKp3R", "how-to-return-lamps-of-2026", "2026-11-28T05:36:04.123Z")]
-    [True, False, False]
-    """
-    mixed = re.search("[A-Za-z]", text) and re.search(r"\d", text)
-    if len(text) < LEAST_RANDOM or len(set(text)) < LEAST_DIFFERENT or not mixed or STRUCTURED.match(text):
-        return False
-    plain = re.sub("[-_.:]", "", text)
-    runs = re.findall("[A-Z]+|[a-z]+|[0-9]+|[^A-Za-z0-9]+", plain)
-    return len(runs) - 1 >= LEAST_CHANGES * len(plain)
 
 
 # ── The last gate

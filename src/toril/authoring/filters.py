@@ -8,8 +8,10 @@ from urllib.parse import unquote
 
 from toril.authoring.options import ImportOptions
 from toril.authoring.readers.source import Skipped, value_of
-from toril.authoring.recorded import Recorded, RecordedExchange, host_of, path_of
+from toril.authoring.recorded import Recorded, RecordedExchange, host_of, is_random, path_of
+from toril.authoring.references import leaves_of
 from toril.authoring.routes import template
+from toril.masking import masked_url
 
 READS = ("GET", "HEAD", "OPTIONS")
 STATIC_KINDS = ("script", "stylesheet", "image", "font", "media", "manifest")
@@ -25,6 +27,8 @@ CLIENTS_OWN = re.compile(  # headers that an engine sets itself, or that do not 
 )
 DEFAULT_ACCEPT = re.compile(r"\*/\*|text/html,.*", re.IGNORECASE)
 TOKEN = re.compile(r"[\w.~+/=-]{16,}")
+HEX = re.compile("[0-9a-fA-F]{32,}")  # a UUID has hyphens
+OVER = "addresses with tokens", "their sessions are over"
 SOON = 5  # requests between one that is refused for an expired token and its repetition
 POLLS = 3  # equal requests
 
@@ -38,7 +42,9 @@ def kept(recorded: Recorded, options: ImportOptions) -> Recorded:
     own = _site(_host(first)) if first and browser else ""
     skipped, chosen = Skipped(), []
     for place, one in enumerate(all_of):
-        if why := _reason(one, options, own, flowing) or _expired(one, all_of[place + 1 : place + 1 + SOON]):
+        if recorded.kind == "access-log" and _has_token(one):
+            skipped.add(*OVER)
+        elif why := _reason(one, options, own, flowing) or _expired(one, all_of[place + 1 : place + 1 + SOON]):
             skipped.add(*why, _shown(one))
         else:
             chosen.append(_with_fewer_headers(one))
@@ -61,6 +67,11 @@ def _reason(one: RecordedExchange, options: ImportOptions, own: str, flowing: se
     if "static" not in options.kept and _is_static(one):
         return "static files", "caches serve them; keep them by `--with static`"
     return None
+
+
+def _has_token(one: RecordedExchange) -> bool:
+    texts = (text for _, text in leaves_of(one))
+    return bool(masked_url(one.url)[1]) or any(HEX.fullmatch(text) or is_random(text) for text in texts)
 
 
 def _is_static(one: RecordedExchange) -> bool:

@@ -154,6 +154,9 @@ _TEXT_VALUE = re.compile(
     r"(?:([A-Za-z_][\w.-]{1,60})\\{0,3}[\"']?\s{0,9}[:=]\s{0,9}\\{0,3}[\"'`]?)?([\w.~+/=%-]{4,4000})", re.ASCII
 )
 _BINARY = re.compile(r"^(?:image/(?!svg)|audio/|video/|font/)|zip|octet-stream|pdf|protobuf|grpc|wasm")
+_STRUCTURED = re.compile(r".*\s|\w+:|[/{\[<]|\w+=[^&]*(?:&\w+=[^&]*)+$", re.DOTALL)  # sentences, addresses, …
+LEAST_RANDOM, LEAST_DIFFERENT = 20, 8  # characters
+LEAST_CHANGES = 0.25  # between kinds of characters, by character
 LONGEST_LONE_WORD = 15  # in a text without structure; shorter words without a key are no values
 DEEPEST = 3  # levels of values inside values
 
@@ -322,3 +325,17 @@ def _inside(value: str, depth: int = 1) -> Iterator[tuple[str, str]]:
             yield name, one
             if depth < DEEPEST:
                 yield from _inside(one, depth + 1)
+
+
+def is_random(text: str) -> bool:
+    """Returns whether a text changes so often between capitals, other letters, digits and marks as no words do.
+
+    >>> [is_random(one) for one in ("9tY4bQ7zLm2XcV8nKp3R", "how-to-return-lamps-of-2026", "2026-11-28T05:36:04.123Z")]
+    [True, False, False]
+    """
+    mixed = re.search("[A-Za-z]", text) and re.search(r"\d", text)
+    if len(text) < LEAST_RANDOM or len(set(text)) < LEAST_DIFFERENT or not mixed or _STRUCTURED.match(text):
+        return False
+    plain = re.sub("[-_.:]", "", text)
+    runs = re.findall("[A-Z]+|[a-z]+|[0-9]+|[^A-Za-z0-9]+", plain)
+    return len(runs) - 1 >= LEAST_CHANGES * len(plain)
