@@ -1,6 +1,7 @@
 """The format is known by content; what toril cannot read is refused with a reason."""
 
 import json
+import time
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -50,6 +51,23 @@ SAMPLES: dict[str, Any] = {
 )
 def test_other_texts_are_refused(text, code):
     assert refusal(text) == code
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<!-- x -->\n" * 200,
+        test_access_log.line("/") + "\n" + '192.0.2.7 - - [21/Sep/2026:16:13:20 +0200] "GET /' + "a" * 60_000,
+        json.dumps(test_postman.collection(test_postman.item("a.example", event=test_postman.script("a" * 64_000)))),
+    ],
+    ids=["comments", "a line without a closing quote", "a long word"],
+)
+def test_a_hostile_text_is_read_or_refused_in_little_time(text):
+    before_s = time.process_time()
+    script_of(Input(data=text.encode(), name="x"))
+    with suppress(OptionError):
+        recorded(text)
+    assert time.process_time() - before_s < 5
 
 
 def test_a_format_is_known_by_content(tmp_path):

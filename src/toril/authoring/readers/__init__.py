@@ -39,7 +39,7 @@ TIMEOUT_S = 30
 MOST_REDIRECTS = 5
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 SCRIPTS: dict[Kind, re.Pattern[str]] = {
-    "jmx": re.compile(r"\A\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<jmeterTestPlan\b", re.DOTALL),
+    "jmx": re.compile(r"\A\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*+<jmeterTestPlan\b", re.DOTALL),
     "k6": re.compile(
         r"(?m)^[ \t]*(?:import\b.*\bfrom\s*|(?:const|let|var)\b.*\brequire\(\s*)['\"]k6(?:/[\w./-]+)?['\"]"
     ),

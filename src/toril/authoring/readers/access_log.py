@@ -35,7 +35,7 @@ OTHER = "other"
 
 _route = lru_cache(maxsize=1 << 18)(template)
 
-REQUEST = r'"(?P<method>[A-Z]{3,10}) (?P<target>\S+)[^"]*"'
+REQUEST = r'"(?P<method>[A-Z]{3,10}) (?P<target>[^\s"]++)[^"]*"'
 FORMATS = (
     re.compile(  # Common and Combined, also with the virtual host first
         r"(?:(?P<host>(?=[\w.:-]*[A-Za-z])[\w.:-]+) )?\S+ \S+ \S[^\[\"]{0,200} \[(?P<time>[^\]]{10,40})\] "

@@ -44,7 +44,7 @@ STATUS = re.compile(
     r"\s*([1-5][0-9][0-9])\b"
 )
 PARSED = re.compile(
-    r"(\w+)\s*=\s*(?:pm\.response\.json\(\s*\)|JSON\.parse\(\s*(?:responseBody|pm\.response\.text\(\))\s*\))"
+    r"\b(\w+)\s*=\s*(?:pm\.response\.json\(\s*\)|JSON\.parse\(\s*(?:responseBody|pm\.response\.text\(\))\s*\))"
 )
 SET = re.compile(
     r"(?:pm\.\w+\.set|postman\.set(?:Environment|Global)Variable)\(\s*[\"']([\w.-]+)[\"']\s*,\s*"
