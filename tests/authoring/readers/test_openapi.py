@@ -100,6 +100,13 @@ def test_a_created_id_is_carried_and_other_parameters_are_data():
     assert (len(reads.exchanges), reads.variables) == (3, {"owner": "1", "pet_id": "example"})
 
 
+def test_a_credential_in_a_path_is_a_variable_of_the_environment_and_no_data():
+    parameter = {"name": "token", "in": "path", "required": True, "schema": {"type": "string"}}
+    found = recorded({"openapi": "3.0.0", "paths": {"/reset/{token}": {"get": {"parameters": [parameter]}}}})
+    assert found.exchanges[0].url == "${BASE_URL}/reset/${API_TOKEN}"
+    assert found.variables == {}
+
+
 def test_an_operation_before_the_one_that_creates_has_data():
     document = changed(API)
     document["paths"]["/pets/{petId}"]["get"]["tags"] = ["first"]

@@ -228,7 +228,10 @@ def _request(
     def in_path(part: re.Match[str]) -> str:
         name = named.get(operation.path[: part.end()]) or _name(operation.path[: part.start()], part[1])
         if name not in named.values():
-            data.setdefault(name, _plain(values["path"].get(part[1])) or "1")
+            value = _plain(values["path"].get(part[1])) or "1"
+            if value.startswith("${"):  # a credential is no data
+                return value
+            data.setdefault(name, value)
         return f"${{{name}}}"
 
     path = "/" + address(IN_PATH.sub(in_path, operation.path)).lstrip("/")
