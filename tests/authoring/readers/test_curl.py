@@ -53,6 +53,7 @@ curl a.example --data-binary @a.json
 curl a.example -F 'note="hello";type=text/plain' -F 'file=@a.json;type=application/json' -F other=@missing
 curl a.example --data-raw $'it\\'s \\u00e9\\n'
 curl a.example -d @../outside
+curl a.example -H 'Content-Type: multipart/form-data' -F name=ada
 """,
         tmp_path,
     )
@@ -68,6 +69,7 @@ curl a.example -d @../outside
     )
     assert bodies[5] and bodies[5].text == "it's é\n"
     assert bodies[6] and bodies[6].data == b""
+    assert bodies[7] and bodies[7].fields == (("name", "ada"),)
     assert {one.method for one in found} == {"POST"}
 
 

@@ -156,7 +156,7 @@ def _exchanges(options: Options, given: Input, before: int, skipped: Skipped) ->
     headers = list(_headers(options))
     if sent is not None and not value_of("content-type", headers):
         headers.append(("Content-Type", sent.type))
-    elif sent is not None and not sent.uploads:
+    elif sent is not None and sent.type != MULTIPART and not sent.uploads:
         sent = body(sent.data, value_of("content-type", headers))
     method = "HEAD" if "head" in last else "PUT" if "upload-file" in last else "POST" if sent is not None else "GET"
     method = last.get("request", "") if TOKEN.fullmatch(last.get("request", "")) else method
