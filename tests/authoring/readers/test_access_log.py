@@ -97,3 +97,7 @@ def test_a_log_of_several_hosts_is_of_the_chosen_one_or_the_most_frequent():
     assert [one.url for one in found.exchanges] == ["https://b.example/2", "https://b.example/3"]
     assert left_out(found) == {"requests to a.example": 1}
     assert [one.url for one in recorded("\n".join(text), hosts=("a.example",)).exchanges] == ["https://a.example/1"]
+    whole = [line(path) for path in ("http://A.example/1", "http://b.example/2", "http://b.example/3")]
+    found = recorded("\n".join(whole), hosts=("a.example",))
+    assert [one.url for one in found.exchanges] == ["http://a.example/1"]
+    assert left_out(found) == {"requests to http://b.example": 2}

@@ -120,11 +120,12 @@ def read_access_log(given: Input, options: ImportOptions) -> Recorded:
         notes.append(Note("unreadable-lines", f"{misfits:,} of {total:,} lines are not readable."))
     sizes = {host: sum(map(Counter.total, labels.values())) for host, labels in rates.items()}
     asked = next(iter(options.hosts), "")
-    host = asked if asked in sizes else max(sorted(sizes), key=sizes.__getitem__, default="")
+    chosen = [one for one in sizes if asked and one.rpartition("://")[2] == asked.rpartition("://")[2]]
+    host = max(sorted(chosen or sizes), key=sizes.__getitem__, default="")
     for other, size in sizes.items():
         if other != host:
             skipped.add(f"requests to {other or 'no host'}", "a load has one address; --host chooses it", count=size)
-    base = asked or host
+    base = host if chosen and "://" not in asked else asked or host
     base = (base if "://" in base else f"https://{base}").rstrip("/") if base else reference("base_url")
     own = _own(rates[host])
     return Recorded(
@@ -160,13 +161,13 @@ def _line(line: str) -> _Line | None:
     second, method, status = _second(found.get("time", "")), found.get("method", ""), found.get("status", "")
     if second is None or not method or not re.fullmatch("[0-9]{3}|-", status):
         return None
-    host, target = re.sub(r":(?:80|443)$", "", found["host"]), found["target"]
+    host, target = re.sub(r":(?:80|443)$", "", found["host"]).lower(), found["target"]
     if re.match(r"https?://", target):
         try:
             parts = urlsplit(target)
         except ValueError:
             return None
-        host = f"{parts.scheme}://{parts.netloc.removesuffix(':443' if parts.scheme == 'https' else ':80')}"
+        host = f"{parts.scheme}://{parts.netloc.removesuffix(':443' if parts.scheme == 'https' else ':80')}".lower()
         target = parts.path + (f"?{parts.query}" if parts.query else "")
     code = int(status) if status != "-" else 0
     return _Line(second, method.upper(), host, address(target) or "/", code, found["agent"])
