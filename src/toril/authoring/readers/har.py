@@ -187,7 +187,8 @@ def _sent(request: Mapping[str, Any], method: str, sent: Named, given: Input) ->
         return form(fields)
     size, length = request.get("bodySize"), value_of("content-length", sent)
     had = (isinstance(size, int) and size > 0) or length not in ("", "0")
-    of_form = method not in ("GET", "HEAD") and type.lower().startswith((FORM, MULTIPART)) and length != "0"
+    forms = MULTIPART if size == 0 else (FORM, MULTIPART)  # browsers write 0 for a body with files, too
+    of_form = method not in ("GET", "HEAD") and type.lower().startswith(forms) and length != "0"
     return Payload(type=type, missing=True) if had or of_form else None
 
 
