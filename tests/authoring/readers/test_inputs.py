@@ -34,6 +34,7 @@ SAMPLES: dict[str, Any] = {
     ("text", "code"),
     [
         ("hello", "unknown-format"),
+        ("# curl https://a.example", "unknown-format"),
         (
             "openapi: 3.0.0\na0: &a0 [1]\n" + "".join(f"a{n}: &a{n} [{f'*a{n - 1}, ' * 9}]\n" for n in range(1, 30)),
             "too-large",

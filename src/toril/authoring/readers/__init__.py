@@ -46,7 +46,7 @@ SCRIPTS: dict[Kind, re.Pattern[str]] = {
     "gatling": re.compile(r"\bextends\s+Simulation\b"),
     "locustfile": re.compile(r"(?m)^[ \t]*(?:from\s+locust\b[\w.]*\s+import|import\s+locust\b)"),
 }
-CURL = re.compile(r"(?m)^(?:[$>%#])?[ \t]*(?:\w+=\S*[ \t]+|time[ \t]+)*(?:\S*/)?curl(?:\.exe)?\s")
+CURL = re.compile(r"(?m)^[$>%]?[ \t]*(?:(?:\w+=\S*|time|sudo)[ \t]+)*(?:\S*/)?curl(?:\.exe)?\s")
 OPENAPI = re.compile(r"(?m)^[\"']?(?:openapi|swagger)[\"']?\s*:")
 TAURUS = re.compile(r"(?m)^(?:execution|scenarios)\s*:")
 JSONP = re.compile(r"\A\s*[\w.]+\((\s*\{.*\})\s*\);?\s*\Z", re.DOTALL)  # as HAR viewers load

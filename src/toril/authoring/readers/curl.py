@@ -51,7 +51,7 @@ FOREIGN = ("cert", "key", "proxy", "config")  # options without a counterpart in
 OF_FORM = re.compile(  # a field or file of a form
     r"([^=]*)=([@<]?)(?:\"((?:[^\"\\]|\\.)*)\"|(.*?))((?:;\s*(?:type|filename|headers|encoder)=.*)?)", re.DOTALL
 )
-ADDRESS = re.compile(r"https?://\S|\$\{|localhost\b|[\w-]+(?:\.[\w-]+)+(?:[:/?]|$)|[\w.-]+:\d")
+ADDRESS = re.compile(r"https?://\S|\$\{|localhost\b|[\w-]+(?:\.[\w-]+)+(?:[:/?]|$)|[\w.-]+[:/?]")
 
 
 def read_curl(source: str, given: Input) -> Recorded:
