@@ -58,12 +58,16 @@ def test_variables_come_from_environment_and_collection_and_secrets_stay_referen
     assert found.route == "/v1/users/{userId}"
     assert [value for _, value in found.headers] == ["${TOKEN}", "${__UUID()}", "${UNKNOWN_VALUE}"]
     assert recorded(document, environment=environment).variables == {"user_id": "7"}
-    assert requests(document)[0].url == "https://b.example/..".replace(
-        "https://b.example/..", "${NESTED}/users/${user_id}?a=1&p=${PIN}"
-    )
+    assert requests(document)[0].url == "${NESTED}/users/${user_id}?a=1&p=${PIN}"
     assert refusal(json.loads(environment.read_text())) == "unknown-format"
     environment.write_text("{}")
     assert refusal(document, environment=environment) == "unknown-format"
+
+
+def test_a_dynamic_variable_without_a_counterpart_is_a_uuid_and_listed():
+    found = recorded(collection(item("http://a.example/{{$isoTimestamp}}/{{$timestamp}}")))
+    assert found.exchanges[0].url == "http://a.example/${__UUID()}/${__time()}"
+    assert left_out(found) == {"dynamic variables": 1}
 
 
 def test_bodies_have_the_type_of_their_mode(tmp_path):

@@ -33,7 +33,7 @@ DEEPEST = 5  # variables whose values name variables
 VARIABLE = re.compile(r"\{\{([^{}]{1,200})\}\}")
 IN_PATH = re.compile(r"(?<=/):([A-Za-z_][\w-]*)")
 DYNAMIC = {
-    "$guid": "${__UUID()}", "$randomUUID": "${__UUID()}", "$timestamp": "${__time()}", "$isoTimestamp": "${__time()}",
+    "$guid": "${__UUID()}", "$randomUUID": "${__UUID()}", "$timestamp": "${__time()}",
     "$randomInt": "${__Random(0,1000)}",
 }  # fmt: skip
 LANGUAGES = {"json": JSON, "xml": "application/xml", "html": "text/html", "text": "text/plain"}
@@ -59,8 +59,8 @@ CONTROLS = ("setNextRequest", "sendRequest")
 
 def read_postman(collection: Mapping[str, Any], given: Input, environment: Mapping[str, Any] | None) -> Recorded:
     """Returns the requests of a collection; `environment` is an exported environment."""
-    values = _Values([*items(collection.get("variable")), *items((environment or {}).get("values"))])
     skipped, exchanges = Skipped(), list[RecordedExchange]()
+    values = _Values([*items(collection.get("variable")), *items((environment or {}).get("values"))], skipped)
     for steps, auth, item in _requests(collection.get("item"), (), _auth(collection)):
         if item.get("disabled") is True:
             skipped.add("disabled requests", "the collection switches them off", text(item.get("name")))
@@ -96,7 +96,8 @@ def _requests(
 class _Values:
     """The variables of collection and environment; replaces `{{name}}` by a value or a reference."""
 
-    def __init__(self, variables: list[dict[str, Any]]) -> None:
+    def __init__(self, variables: list[dict[str, Any]], skipped: Skipped) -> None:
+        self._skipped = skipped
         self.carried: set[str] = set()  # set by scripts so far
         self.data: dict[str, str] = {}  # parameters of paths
         self._known: dict[str, str] = {}
@@ -119,6 +120,8 @@ class _Values:
     def _one(self, match: re.Match[str]) -> str:
         name = match[1].strip()
         if name.startswith("$"):
+            if name not in DYNAMIC:
+                self._skipped.add("dynamic variables", "a random UUID stands for them", name)
             return DYNAMIC.get(name, "${__UUID()}")
         if variable(name) in self.carried:
             return f"${{{variable(name)}}}"
