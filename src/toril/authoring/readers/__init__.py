@@ -18,7 +18,7 @@ import yaml
 from urllib3.exceptions import HTTPError
 
 from toril.authoring.options import ImportOptions, Kind, read_url
-from toril.authoring.readers.access_log import is_log, read_access_log
+from toril.authoring.readers.access_log import ZIPPED, is_log, read_access_log
 from toril.authoring.readers.curl import read_curl
 from toril.authoring.readers.har import read_har
 from toril.authoring.readers.openapi import read_openapi
@@ -141,7 +141,7 @@ def _refused(given: Input, text: str, code: str = "unknown-format") -> OptionErr
 
 
 def _read(given: Input, options: ImportOptions) -> Recorded:
-    if given.data.startswith(b"\x1f\x8b") or is_log(given.data):
+    if given.data.startswith(ZIPPED) or is_log(given.data):
         return read_access_log(given, options)
     source = JSONP.sub(r"\1", _text(given.data))
     if source.lstrip().startswith(("{", "[")) or OPENAPI.search(source) or TAURUS.search(source):

@@ -32,6 +32,7 @@ MOST_OTHERS = 20
 POINTS = 120  # of a curve, at most
 STEPS_S = (1, 2, 5, 10, 30, 60, 120, 300, 600, 1_800, 3_600, 21_600, 86_400)
 OTHER = "other"
+ZIPPED = b"\x1f\x8b"  # the beginning of a file by gzip
 
 _route = lru_cache(maxsize=1 << 18)(template)
 
@@ -115,7 +116,8 @@ def read_access_log(given: Input, options: ImportOptions) -> Recorded:
             known[key] += 1
     if misfits > MISFITS * total:
         what = f"{misfits:,} of {total:,} lines are not of an access log (Common, Combined, ALB or JSON)"
-        raise OptionError(f"{given.name}: {what}. Remove them.", code="unknown-format")
+        fix = "Decompress it, unless it is an access log" if given.data.startswith(ZIPPED) else "Remove them"
+        raise OptionError(f"{given.name}: {what}. {fix}.", code="unknown-format")
     if misfits:
         notes.append(Note("unreadable-lines", f"{misfits:,} of {total:,} lines are not readable."))
     sizes = {host: sum(map(Counter.total, labels.values())) for host, labels in rates.items()}
@@ -147,9 +149,8 @@ def _own(rates: Mapping[str, Counter[int]]) -> list[str]:
 
 def _lines(data: bytes) -> Iterator[str]:
     """Yields the lines that are not empty, decompressed if needed."""
-    zipped = data.startswith(b"\x1f\x8b")
     left = MOST_BYTES
-    with gzip.open(io.BytesIO(data)) if zipped else io.BytesIO(data) as file:
+    with gzip.open(io.BytesIO(data)) if data.startswith(ZIPPED) else io.BytesIO(data) as file:
         while left > 0 and (line := file.readline(LONGEST)):
             left -= len(line)
             if shown := line.decode("utf-8", "replace").strip():
