@@ -96,29 +96,30 @@ def read_file(text: str | Path, kind: Kind) -> Path:
     return path
 
 
-def read_url(text: str) -> Url:
+def read_url(text: str, option: str = "--url") -> Url:
     """Returns an address: ASCII, percent-encoded, without credentials and fragment."""
     text = text.strip()
     if not re.match(r"https?://[^/?#]", text):
         fix = "expected an address such as https://shop.example.com/search?q=lamp."
-        raise _refused("not-an-address", "--url", text, fix)
+        raise _refused("not-an-address", option, text, fix)
     if CREDENTIALS.match(text):
         fix = "the suite would contain the credentials. Remove them, and send them in `headers` from ${…}."
-        raise _refused("credentials-in-address", "--url", text, fix)
+        fix = "credentials in an address are not sent. Download the file, and pass it." if option == "SOURCE" else fix
+        raise _refused("credentials-in-address", option, text, fix)
     if len(text) > MAX_URL:
-        raise _refused("too-large", "--url", text, f"longer than {MAX_URL:,} characters. Shorten it.")
+        raise _refused("too-large", option, text, f"longer than {MAX_URL:,} characters. Shorten it.")
     if "#" in text:
         fix = "clients do not send the part after `#`. Remove it, or write %23."
-        raise _refused("not-an-address", "--url", text, fix)
+        raise _refused("not-an-address", option, text, fix)
     match = ADDRESS.fullmatch(text)
     if not match or LONE_PERCENT.search(text):
         encoded = quote(LONE_PERCENT.sub("%25", text), safe=IN_URL, errors="replace")
         fix = "Write host and port in ASCII, as in http://host:8080/"
         fix = f"Write {encoded}" if ADDRESS.fullmatch(encoded) else fix
-        raise _refused("not-an-address", "--url", text, f"invalid characters in an address. {fix}")
+        raise _refused("not-an-address", option, text, f"invalid characters in an address. {fix}")
     if match["port"] and not 0 < int(match["port"]) < 65536:
         fix = f"invalid port {match['port']}. Choose one from 1 to 65535."
-        raise _refused("not-an-address", "--url", text, fix)
+        raise _refused("not-an-address", option, text, fix)
     path = match["path"] or "/"
     return Url(match["origin"], path if path.startswith("/") else f"/{path}")
 

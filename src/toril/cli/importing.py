@@ -142,7 +142,7 @@ def read_kept(text: str | None) -> frozenset[Kept]:
 def read_host(text: str) -> str:
     """Returns a host, or an address without a slash at its end."""
     if "://" in text:
-        url = read_url(text)
+        url = read_url(text, "--host")
         return f"{url.origin}{url.path}".rstrip("/")
     if not HOST.fullmatch(text):
         raise OptionError(f"--host `{text}`: expected a host such as api.example.com.", code="option-value")
@@ -247,7 +247,7 @@ def record(
         raise OptionError("--twice: add --script, or import two recordings.", code="option-value")
     options = ImportOptions(
         **read_load(users, rps, ramp_up, hold_for, limit, location, name),
-        urls=(read_url(url.partition("#")[0]),),
+        urls=(read_url(url.partition("#")[0], "URL"),),
         workflow=workflow,
         kept=read_kept(with_),
         hosts=tuple(map(read_host, host or ())),

@@ -91,7 +91,7 @@ def _limited(given: Input) -> Input:
 
 
 def _fetched(address: str) -> Input:
-    origin, path = read_url(address)
+    origin, path = read_url(address, "SOURCE")
     if origin.startswith("http://") and urlsplit(origin).hostname not in LOOPBACK:
         raise OptionError(f"{address}: not encrypted. Use https://, or pass the file.", code="not-an-address")
     retries = urllib3.Retry(total=MOST_REDIRECTS, connect=1, read=0, redirect=MOST_REDIRECTS)
