@@ -77,8 +77,18 @@ def test_wrong_options_are_refused(arguments, code, tmp_path):
 
 
 def test_a_replay_asks_before_it_changes_data(tmp_path):
-    done = call("-", "--replay", "--into", str(tmp_path), text="curl https://a.example -d x\n")
+    command = tmp_path / "order.sh"
+    command.write_text("curl https://a.example -d x\n")
+    done = call(str(command), "--replay", "--format", "json", "--into", str(tmp_path), text="n\n")
     assert done.exit_code == 130
+    assert "replay" not in done.stdout
+    assert list(tmp_path.iterdir()) == [command]
+
+
+def test_a_replay_of_stdin_cannot_ask(tmp_path):
+    done = call("-", "--replay", "--into", str(tmp_path), text="curl https://a.example -d x\n")
+    assert isinstance(done.exception, UserError)
+    assert done.exception.code == "missing-option"
     assert not list(tmp_path.iterdir())
 
 

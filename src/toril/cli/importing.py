@@ -114,7 +114,13 @@ def import_command(
         kind = script_of(given[0])
         if kind is None:
             if replay and not (yes or only_reads):
-                typer.confirm("--replay sends each request once, also those that change data. Send them?", abort=True)
+                if "-" in (source, second):
+                    fix = "Add --yes, or --only-reads"
+                    raise OptionError(
+                        f"--replay of stdin, which cannot answer a question: {fix}.", code="missing-option"
+                    )
+                asked = "--replay sends each request once, also those that change data. Send them?"
+                typer.confirm(asked, abort=True, err=True)
             done: Imported | Created = imported(given, options, into, force=force)
         else:
             if second is not None or source == "-" or given[0].folder is None:
