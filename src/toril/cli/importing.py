@@ -126,6 +126,22 @@ def import_command(
             if second is not None or source == "-" or given[0].folder is None:
                 fix = "Save it beside its files, and pass that file alone"
                 raise OptionError(f"{given[0].name}: a script of {kind}. {fix}.", code="not-a-file")
+            needless = {
+                "--environment": environment,
+                "--host": host,
+                "--with": with_,
+                "--only-reads": only_reads,
+                "--functional": functional,
+                "--executor": executor,
+                "--rule": rule,
+                "--no-rule": no_rule,
+                "--replay": replay,
+                "--explain": explain,
+            }
+            for option, value in needless.items():
+                if value:
+                    text = f"{option} with a script of {kind}, which stays unchanged. Remove {option}."
+                    raise OptionError(text, code="conflicting-options")
             script: dict[str, Any] = {kind: given[0].folder / given[0].name}
             done = create(replace(options, **script), into, force=force)
     except (typer.Abort, KeyboardInterrupt):

@@ -71,6 +71,13 @@ def test_a_hostile_text_is_read_or_refused_in_little_time(text):
     assert time.process_time() - before_s < 5
 
 
+@pytest.mark.parametrize(
+    ("name", "options"), [("har", {"environment": Path("local.json")}), ("log", {"functional": True})]
+)
+def test_an_option_without_effect_on_a_format_is_refused(name, options):
+    assert refusal(SAMPLES[name], **options) == "conflicting-options"
+
+
 def test_a_format_is_known_by_content(tmp_path):
     kinds = [recorded(sample).kind for sample in SAMPLES.values()]
     assert kinds == ["har", "openapi", "openapi", "postman", "curl", "access-log"]

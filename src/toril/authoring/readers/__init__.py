@@ -129,6 +129,10 @@ def read(given: Input, options: ImportOptions) -> Recorded:
         raise _refused(given, "nested too deeply. Simplify the file.") from error
     except (OSError, EOFError, zlib.error) as error:  # of gzip
         raise _refused(given, f"damaged: {error}. Compress it again.", "damaged-file") from error
+    if options.environment is not None and recorded.kind != "postman":
+        raise _refused(given, "--environment is of Postman collections alone. Remove it.", "conflicting-options")
+    if options.functional and recorded.kind == "access-log":
+        raise _refused(given, "an access log has no responses to check. Remove --functional.", "conflicting-options")
     if recorded.exchanges:
         return recorded
     reasons = "; ".join(f"{one.count:,} {one.what}: {one.why}" for one in recorded.left_out)
