@@ -71,7 +71,6 @@ def test_an_option_without_effect_on_a_script_is_refused(option, tmp_path):
     ("arguments", "code"),
     [
         (["-"], "not-a-file"),
-        (["-", "--with", "images"], "option-value"),
         (["-", "--host", "a b"], "option-value"),
         (["-", "--host", "https://ada:x@a.example"], "credentials-in-address"),
         (["-", "--length", "soon"], "not-a-duration"),

@@ -19,7 +19,6 @@ def refused(*arguments: str) -> str:
 def test_options_that_no_recording_could_fulfil_are_refused_before_a_person_clicks(tmp_path: Path) -> None:
     assert refused("shop.example.com") == "not-an-address"
     assert refused("https://shop.example.com/", "--twice") == "option-value"
-    assert refused("https://shop.example.com/", "--with", "pictures") == "option-value"
     (tmp_path / "loadtests/shop").mkdir(parents=True)
     (tmp_path / "loadtests/shop/suite.yml").write_text("{}")
     assert refused("https://shop.example.com/#/login", "--into", str(tmp_path)) == "file-exists"

@@ -4,7 +4,7 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -26,9 +26,7 @@ Hosts = Annotated[
     list[str] | None,
     typer.Option("--host", help="Host whose requests are kept, or address of a source without one; repeatable."),
 ]
-With = Annotated[
-    str | None, typer.Option("--with", help="What to keep of what is left out: static, third-parties, or both.")
-]
+With = Annotated[list[Kept] | None, typer.Option("--with", help="Requests to keep; repeatable.")]
 Executor = Annotated[Engine | None, typer.Option("--executor", help="Engine; default: the one that the suite needs.")]
 Confidence = Annotated[
     float, typer.Option("--confidence", min=0.0, max=1.0, help="Confidence from which a carried value is applied.")
@@ -97,7 +95,7 @@ def import_command(
     options = ImportOptions(
         **read_load(users, rps, ramp_up, hold_for, limit, location, name),
         workflow=workflow,
-        kept=read_kept(with_),
+        kept=frozenset(with_ or ()),
         hosts=tuple(map(read_host, host or ())),
         environment=environment,
         only_reads=only_reads,
@@ -148,17 +146,6 @@ def import_command(
         typer.echo("\nNo files written.", err=True)
         raise typer.Exit(INTERRUPTED) from None
     conclude(done, into, explain=explain, tries=try_, format=format)
-
-
-def read_kept(text: str | None) -> frozenset[Kept]:
-    """Returns the kinds of requests in `static,third-parties`."""
-    found: set[Kept] = set()
-    for part in (text or "").split(","):
-        known = next((one for one in get_args(Kept) if one == part.strip()), None)
-        if known is None and part.strip():
-            raise OptionError(f"--with `{part}`: expected static or third-parties.", code="option-value")
-        found |= {known} if known else set()
-    return frozenset(found)
 
 
 def read_host(text: str) -> str:
@@ -271,7 +258,7 @@ def record(
         **read_load(users, rps, ramp_up, hold_for, limit, location, name),
         urls=(read_url(url.partition("#")[0], "URL"),),
         workflow=workflow,
-        kept=read_kept(with_),
+        kept=frozenset(with_ or ()),
         hosts=tuple(map(read_host, host or ())),
         engine=executor or "",
         confidence=confidence,
