@@ -119,7 +119,8 @@ def import_command(
                     )
                 asked = "--replay sends each request once, also those that change data. Send them?"
                 typer.confirm(asked, abort=True, err=True)
-            done: Imported | Created = imported(given, options, into, force=force)
+            done: Imported | None = imported(given, options, into, force=force)
+            created = done.created
         else:
             if second is not None or source == "-" or given[0].folder is None:
                 fix = "Save it beside its files, and pass that file alone"
@@ -141,11 +142,11 @@ def import_command(
                     text = f"{option} with a script of {kind}, which stays unchanged. Remove {option}."
                     raise OptionError(text, code="conflicting-options")
             script: dict[str, Any] = {kind: given[0].folder / given[0].name}
-            done = create(replace(options, **script), into, force=force)
+            created, done = create(replace(options, **script), into, force=force), None
     except (typer.Abort, KeyboardInterrupt):
         typer.echo("\nNo files written.", err=True)
         raise typer.Exit(INTERRUPTED) from None
-    conclude(done, into, explain=explain, tries=try_, format=format)
+    conclude(created, into, done, explain=explain, tries=try_, format=format)
 
 
 def read_host(text: str) -> str:
@@ -159,22 +160,26 @@ def read_host(text: str) -> str:
 
 
 def conclude(
-    done: "Imported | Created", folder: Path, *, explain: bool, tries: bool, format: Literal["text", "json"]
+    created: "Created",
+    folder: Path,
+    done: "Imported | None",
+    *,
+    explain: bool,
+    tries: bool,
+    format: Literal["text", "json"],
 ) -> None:
-    """Prints what was written; tries the suite, and exits with the exit code of that."""
-    from toril.authoring import Created
+    """Prints what was written, and from what; tries the suite, and exits with the exit code of that."""
     from toril.authoring.correlation import explained
     from toril.cli.running import try_command
 
-    created = done if isinstance(done, Created) else done.created
-    rules = [] if isinstance(done, Created) else list(explained(done.recorded, done.correlation))
+    rules = list(explained(done.recorded, done.correlation)) if done else []
     if format == "json":
         files = [str(folder / file) for file in created.files]
         notes = [{"code": note.code, "message": note.message} for note in created.notes]
         shown = {"suite": str(folder / created.suite), "files": files, "notes": notes, "rules": rules}
         typer.echo(json.dumps(shown, ensure_ascii=False, indent=2))
     else:
-        if not isinstance(done, Created) and done.recorded.left_out:
+        if done and done.recorded.left_out:
             found = ", ".join(f"{one.count:,} {one.what}" for one in done.recorded.left_out)
             typer.echo(f"left out: {found}; see README.md")
         if rules and not explain:
@@ -290,4 +295,4 @@ def record(
         raise typer.Exit(INTERRUPTED) from None
     if har is not None:
         typer.echo(f"note: {har} contains credentials. Delete it when you need it no more.", err=True)
-    conclude(done, into, explain=explain, tries=try_, format=format)
+    conclude(done.created, into, done, explain=explain, tries=try_, format=format)
