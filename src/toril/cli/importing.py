@@ -24,7 +24,7 @@ HOST = re.compile(r"[A-Za-z0-9.-]+(?::[0-9]{1,5})?")
 Into = Annotated[Path, typer.Option("--into", metavar="DIR", help="Root folder of your repository.")]
 Hosts = Annotated[
     list[str] | None,
-    typer.Option("--host", help="Host whose requests are kept, or address of a source without one; repeatable."),
+    typer.Option("--host", help="Host to keep, or address of a source without one; repeatable."),
 ]
 With = Annotated[list[Kept] | None, typer.Option("--with", help="Requests to keep; repeatable.")]
 Executor = Annotated[Engine | None, typer.Option("--executor", help="Engine; default: the one that the suite needs.")]
@@ -285,7 +285,7 @@ def record(
         if not force:
             refuse_taken(into, options.name)  # before a person clicks in vain
         if script is None:
-            typer.echo("Recording. Done in the bar, the closed window or Ctrl-C end it.", err=True)
+            typer.echo("Recording. To end it, press Done in the bar, close the window, or press Ctrl-C.", err=True)
         journey = recorded(recording)
         done = suite_of(journey.recorded, journey.second, options, into, force=force)
         if browser:
@@ -294,5 +294,5 @@ def record(
         typer.echo("\nNo files written.", err=True)
         raise typer.Exit(INTERRUPTED) from None
     if har is not None:
-        typer.echo(f"note: {har} contains credentials. Delete it when you need it no more.", err=True)
+        typer.echo(f"note: {har} contains credentials. Delete it when you no longer need it.", err=True)
     conclude(done.created, into, done, explain=explain, tries=try_, format=format)

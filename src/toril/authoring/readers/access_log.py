@@ -212,9 +212,9 @@ def _unusable(line: _Line, options: ImportOptions) -> tuple[str, str] | None:
     if line.method not in ("GET", "HEAD"):
         return "requests that change data", "a log has no bodies"
     if BOTS.search(line.agent):
-        return "bots", "they are no users"
+        return "bots", "not users"
     if line.status >= 500 or not line.status:
-        return "failed requests", "of the server"
+        return "failed requests", "the server failed"
     if not line.target.startswith("/"):
         return "addresses without a path", "no client sends them to a service"
     if "static" not in options.kept and STATIC.search(line.target.partition("?")[0]):

@@ -143,7 +143,7 @@ def _parsed(words: list[str], skipped: Skipped) -> list[Options]:
             value = "" if name not in WITH_VALUE else attached or (waiting.pop() if waiting else "")
             commands[-1].append((name, value))
             if name in FOREIGN or (name == "cookie" and "=" not in value):
-                skipped.add("options of curl", "toril has nothing like them", f"--{name}")
+                skipped.add("options of curl", "a suite has no such option", f"--{name}")
     return commands
 
 

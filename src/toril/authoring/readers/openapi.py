@@ -134,7 +134,7 @@ def _ordered(spec: "_Spec", options: ImportOptions, skipped: Skipped) -> list[_O
             if operation.get("deprecated") is True:
                 skipped.add("deprecated operations", "the document advises against them", example)
             elif options.only_reads and method not in READS:
-                skipped.add("operations that change data", "of --only-reads", example)
+                skipped.add("operations that change data", "--only-reads", example)
             else:
                 parameters: dict[tuple[str, str], dict[str, Any]] = {}
                 for one in (*_list(shared.get("parameters")), *_list(operation.get("parameters"))):
