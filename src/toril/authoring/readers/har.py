@@ -3,13 +3,12 @@
 import base64
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
-from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import unquote_to_bytes, urlencode, urlsplit
 
+from toril.authoring.pages import Form, Page
 from toril.authoring.readers.source import (
     FORM,
     MULTIPART,
@@ -44,6 +43,7 @@ REDIRECTS = (301, 302, 303, 307, 308)
 DESTINATIONS = {"empty": "fetch", "iframe": "document", "style": "stylesheet", "audio": "media", "video": "media"}
 TYPES = ("text/html", "document"), ("text/event-stream", "eventsource"), ("json", "xhr"), ("xml", "xhr")
 STREAMS = ("streams", "a recording cannot repeat them; see docs/how-to/test-other-protocols.md")
+NOT_SENT = ("submit", "button", "image", "reset")  # types of inputs
 EXTRACTORS = {0: "jsonpath", 1: "regexp", 2: "css"}  # types of the `variables` that Grafana k6 adds to entries
 
 
@@ -263,41 +263,27 @@ def _rebuilt(exchange: RecordedExchange, earlier: Sequence[RecordedExchange], sk
     if exchange.body is None or not exchange.body.missing:
         return exchange
     target = exchange.url.partition("?")[0]
-    for page in reversed(earlier):
-        if page.kind != "document" or page.response is None:
-            continue
-        for action, found in _forms(page.response.text):
-            if joined(page.url, action or page.url).partition("?")[0] == target:
+    for before in reversed(earlier):
+        page = Page(before.response.text if before.kind == "document" and before.response else "")
+        for found in page.forms:
+            if joined(before.url, found.action or before.url).partition("?")[0] == target:
                 what = "bodies rebuilt from a form", "the recording lacks them; check their values"
                 skipped.add(*what, f"{exchange.method} {target}")
-                return replace(exchange, body=found if found.uploads else form(found.fields))
+                return replace(exchange, body=_filled(page, found))
     what = "bodies that the recording lacks", "add them by hand, or record with `toril record`"
     skipped.add(*what, f"{exchange.method} {target}")
     return exchange
 
 
-class _FormParser(HTMLParser):
-    """Collects the forms of a page: action, fields and files."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.forms: list[tuple[str, list[tuple[str, str]], list[FilePart]]] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        own = {key: value or "" for key, value in attrs}
-        if tag == "form":
-            self.forms.append((own.get("action", ""), [], []))
-        elif self.forms and tag in ("input", "textarea", "select") and (name := own.get("name", "")):
-            _, fields, uploads = self.forms[-1]
-            if own.get("type", "").lower() == "file":
-                uploads.append(FilePart(field=name, name="sample.txt", type="text/plain", data=SAMPLE_FILE))
-            elif own.get("type", "").lower() not in ("submit", "button", "image", "reset"):
-                fields.append((name, own.get("value", "")))
-
-
-def _forms(page: str) -> Iterator[tuple[str, Payload]]:
-    parser = _FormParser()
-    with suppress(AssertionError):  # a declaration that the parser does not know ends the page
-        parser.feed(page)
-    for action, fields, uploads in parser.forms:
-        yield action, Payload(type=MULTIPART, fields=tuple(fields), uploads=tuple(uploads))
+def _filled(page: Page, found: Form) -> Payload:
+    """Returns the body of a form as a browser would send it unchanged."""
+    fields, uploads = [], []
+    for one in page.elements:
+        name, kind = one.attributes.get("name"), one.attributes.get("type", "").lower()
+        if one.form is not found or one.tag not in ("input", "select", "textarea") or not name:
+            continue
+        if kind == "file":
+            uploads.append(FilePart(field=name, name="sample.txt", type="text/plain", data=SAMPLE_FILE))
+        elif kind not in NOT_SENT:
+            fields.append((name, one.attributes.get("value", "")))
+    return Payload(type=MULTIPART, fields=tuple(fields), uploads=tuple(uploads)) if uploads else form(fields)
