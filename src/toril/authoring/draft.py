@@ -25,8 +25,9 @@ from toril.authoring.recorded import (
     Recorded,
     RecordedExchange,
     host_of,
+    json_of,
 )
-from toril.authoring.references import NAME, json_of, outside
+from toril.authoring.references import NAME, outside
 from toril.authoring.routes import free, keys_of_query, singular
 from toril.authoring.writer import Comment, Flow, FlowList, extractors, filled, short, yaml_of
 from toril.criteria import duration_s

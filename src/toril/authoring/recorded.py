@@ -18,6 +18,7 @@ from toril.errors import Note
 MOST_BYTES = 64 << 20  # of a file to import
 MOST_ENTRIES = 20_000
 MOST_BYTES_OF_BODY = 1 << 20  # of a body that is read; the rest is left out, with a note
+MOST_LEVELS = 50  # of JSON; YAML could not be written far below
 MOST_EXAMPLES = 3  # of requests that are left out
 
 RecordingKind = Literal["har", "openapi", "postman", "curl", "access-log"]
@@ -339,3 +340,20 @@ def is_random(text: str) -> bool:
     plain = re.sub("[-_.:]", "", text)
     runs = re.findall("[A-Z]+|[a-z]+|[0-9]+|[^A-Za-z0-9]+", plain)
     return len(runs) - 1 >= LEAST_CHANGES * len(plain)
+
+
+def json_of(body: Payload) -> Any:
+    """Returns the JSON of a body; None if it has none, or one that is nested deeply."""
+    try:
+        found = json.loads(body.data) if "json" in body.type or body.data.lstrip()[:1] in (b"{", b"[") else None
+    except (ValueError, RecursionError):
+        return None
+    if not _is_shallow(found, MOST_LEVELS):
+        return None
+    text = json.dumps(found, ensure_ascii=False)  # halves of characters, which JSON may have, become question marks
+    return found if text.isascii() else json.loads(text.encode("utf-8", "replace"))
+
+
+def _is_shallow(value: Any, levels: int) -> bool:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return levels > 0 and all(_is_shallow(one, levels - 1) for one in inner)

@@ -9,10 +9,9 @@ from typing import Any
 from urllib.parse import quote, unquote, unquote_plus
 
 from toril.authoring.correlation import Carried, Correlation
-from toril.authoring.recorded import UUID, Payload, RecordedExchange, ValuePlace, host_of
+from toril.authoring.recorded import UUID, Payload, RecordedExchange, ValuePlace, host_of, json_of
 
 ANYWHERE = 12  # characters of a value that is replaced as a part of words; a shorter one has to stand alone
-DEEPEST = 50  # levels of JSON; YAML could not be written far below
 MOST_ON_ONE_LINE = 80  # characters of JSON
 REFERENCES = re.compile(r"\$\{(?:[^{}]|\$\{[^{}]*\})*\}")
 NAME = re.compile(r"\$\{(\w+)\}")
@@ -87,23 +86,6 @@ def _changed_body(body: Payload, at: Callable[[str, str, str], str]) -> Payload:
     except UnicodeError:
         return body
     return replace(body, data=at("text", "", text).encode("utf-8", "replace"))
-
-
-def json_of(body: Payload) -> Any:
-    """Returns the JSON of a body; None if it has none, or one that is nested deeply."""
-    try:
-        found = json.loads(body.data) if "json" in body.type or body.data.lstrip()[:1] in (b"{", b"[") else None
-    except (ValueError, RecursionError):
-        return None
-    if not _is_shallow(found, DEEPEST):
-        return None
-    text = json.dumps(found, ensure_ascii=False)  # halves of characters, which JSON may have, become question marks
-    return found if text.isascii() else json.loads(text.encode("utf-8", "replace"))
-
-
-def _is_shallow(value: Any, levels: int) -> bool:
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return levels > 0 and all(_is_shallow(one, levels - 1) for one in inner)
 
 
 def _changed_json(value: Any, path: str, change: Callable[[str, str], str]) -> Any:

@@ -7,8 +7,7 @@ from dataclasses import replace
 from itertools import chain, count
 from urllib.parse import parse_qsl, unquote
 
-from toril.authoring.recorded import UUID, Recorded, RecordedExchange, host_of
-from toril.authoring.references import json_of
+from toril.authoring.recorded import UUID, Recorded, RecordedExchange, host_of, json_of
 from toril.suite.engines import TIMINGS
 
 VARIABLE = re.compile(r"\$\{(\w+)\}|\$\{__\w+\(\$\{(\w+)\}\)\}")  # also within a function
