@@ -3,10 +3,11 @@
 import base64
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import unquote_to_bytes, urlencode, urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from toril.authoring.pages import Form, Page
 from toril.authoring.readers.source import (
@@ -35,6 +36,7 @@ from toril.authoring.recorded import (
     Payload,
     Recorded,
     RecordedExchange,
+    path_of,
 )
 from toril.errors import Note
 
@@ -88,14 +90,7 @@ def _start(entry: Mapping[str, Any]) -> float | None:
 def _title(page: Mapping[str, Any]) -> str:
     """Returns the title of a page; browsers without a title write its address."""
     title = " ".join(text(page.get("title")).split())
-    return (_path(title) or "/") if re.match(r"https?://", title) else title
-
-
-def _path(url: str) -> str:
-    try:
-        return urlsplit(url).path
-    except ValueError:
-        return ""
+    return path_of(title) or "/" if title.startswith(("http://", "https://")) else title
 
 
 def _exchange(entry: Mapping[str, Any], given: Input, skipped: Skipped) -> RecordedExchange | None:
@@ -177,7 +172,7 @@ def _sent(request: Mapping[str, Any], method: str, sent: Named, given: Input) ->
     for one in items(post.get("params")):
         name, value = text(one.get("name")), text(one.get("value"))
         if file := text(one.get("fileName")):
-            data = _of_data_url(value) if value.startswith("data:") else value.encode() or None
+            data = _base64(value.partition(",")[2]) if value.startswith("data:") else value.encode() or None
             uploads.append(FilePart(field=name, name=file, type=text(one.get("contentType")), data=data))
         elif name:
             fields.append((name, value))
@@ -199,19 +194,13 @@ def _data(part: Mapping[str, Any], given: Input) -> bytes | None:
         return given.beside(file) if (file := text(part.get("_file"))) else None
     if "base64" not in (part.get("encoding"), part.get("_encoding")):
         return content.encode()
-    try:
-        return base64.b64decode(content)
-    except ValueError:
-        return None
+    return _base64(content)
 
 
-def _of_data_url(url: str) -> bytes | None:
-    head, _, content = url.partition(",")
-    data = unquote_to_bytes(content)
-    try:
-        return base64.b64decode(data) if head.endswith(";base64") else data
-    except ValueError:
-        return None
+def _base64(text: str) -> bytes | None:
+    with suppress(ValueError):
+        return base64.b64decode(text)
+    return None
 
 
 def _extracts(entry: Mapping[str, Any]) -> Iterator[Extract]:
