@@ -106,7 +106,7 @@ def test_a_missing_body_is_rebuilt_from_its_form_or_marked():
     assert [one.field for one in rebuilt.uploads] == ["photo"]
     assert missing and missing.missing
     assert empty == [None, None]
-    assert left_out(found) == {"bodies rebuilt from a form": 1, "bodies that the recording lacks": 1}
+    assert left_out(found) == {"bodies rebuilt from a form": 1}
 
 
 def test_a_chain_of_redirects_is_one_exchange_with_its_hops():

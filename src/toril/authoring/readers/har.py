@@ -259,8 +259,6 @@ def _rebuilt(exchange: RecordedExchange, earlier: Sequence[RecordedExchange], sk
                 what = "bodies rebuilt from a form", "the recording lacks them; check their values"
                 skipped.add(*what, f"{exchange.method} {target}")
                 return replace(exchange, body=_filled(page, found))
-    what = "bodies that the recording lacks", "add them by hand, or record with `toril record`"
-    skipped.add(*what, f"{exchange.method} {target}")
     return exchange
 
 
