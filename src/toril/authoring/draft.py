@@ -16,7 +16,7 @@ from urllib3 import encode_multipart_formdata
 from toril.authoring.correlation import Correlation
 from toril.authoring.credentials import prefix_of
 from toril.authoring.options import LIMITS, MIN_HOLD_S, RAMP_UP, USERS, ImportOptions, Limit, Url, default_name, number
-from toril.authoring.readers.source import FORM, JSON, MULTIPART, SAMPLE_FILE
+from toril.authoring.readers.source import FORM, JSON, MULTIPART
 from toril.authoring.recorded import (
     Expected,
     Extract,
@@ -33,6 +33,7 @@ from toril.authoring.writer import Comment, Flow, FlowList, extractors, filled, 
 from toril.criteria import duration_s
 from toril.suite.executions import FUNCTIONAL
 
+SAMPLE_FILE = b"0123456789abcde\n" * 64  # for a file that the source lacks
 PAUSES_S = (0.5, 1, 2, 3, 5, 8, 10)
 LEAST_PAUSE_S = 0.25
 BORDER_S = 1.0  # a pause of a recording without steps

@@ -13,7 +13,6 @@ from toril.authoring.pages import Form, Page
 from toril.authoring.readers.source import (
     FORM,
     MULTIPART,
-    SAMPLE_FILE,
     TOKEN,
     Input,
     Skipped,
@@ -270,7 +269,7 @@ def _filled(page: Page, found: Form) -> Payload:
         if one.form is not found or one.tag not in ("input", "select", "textarea") or not name:
             continue
         if kind == "file":
-            uploads.append(FilePart(field=name, name="sample.txt", type="text/plain", data=SAMPLE_FILE))
+            uploads.append(FilePart(field=name, name="sample.txt", type="text/plain"))
         elif kind not in NOT_SENT:
             fields.append((name, one.attributes.get("value", "")))
     return Payload(type=MULTIPART, fields=tuple(fields), uploads=tuple(uploads)) if uploads else form(fields)

@@ -14,7 +14,6 @@ from toril.authoring.readers.source import (
     FORM,
     JSON,
     MULTIPART,
-    SAMPLE_FILE,
     Input,
     Skipped,
     address,
@@ -472,7 +471,7 @@ class _Spec:
             return Payload(data=found.data, type=JSON if "*" in kind else kind)
         if "xml" in kind or kind.startswith("text/"):
             return Payload(data=text(value).encode(), type=kind, missing=value is None)
-        return raw_file("sample.bin", BINARY if "*" in kind else kind, SAMPLE_FILE)
+        return raw_file("sample.bin", BINARY if "*" in kind else kind, None)
 
     def _fields(self, kind: str, schema: Any, value: Any) -> Payload:
         known = self.properties(schema)
@@ -482,7 +481,7 @@ class _Spec:
             part = self.whole(known.get(name))
             inner = self.whole(part.get("items")) if part.get("type") == "array" else part
             if MULTIPART in kind and (inner.get("type") == "file" or inner.get("format") == "binary"):
-                uploads.append(FilePart(field=name, name="sample.bin", type=BINARY, data=SAMPLE_FILE))
+                uploads.append(FilePart(field=name, name="sample.bin", type=BINARY))
             else:
                 fields += [(name, _plain(each)) for each in (one if isinstance(one, list) else [one])]
         return (

@@ -14,7 +14,6 @@ from toril.masking import mask
 FORM, JSON, MULTIPART, BINARY = (
     "application/x-www-form-urlencoded", "application/json", "multipart/form-data", "application/octet-stream"
 )  # fmt: skip
-SAMPLE_FILE = b"0123456789abcde\n" * 64  # for a file that the source lacks
 TOKEN = re.compile(r"[\w!#$%&'*+.^`|~-]{1,200}", re.ASCII)  # a valid name of a header
 BOUNDARY = re.compile(r'(?i)boundary="?([^";,\s]+)')
 OF_PART = re.compile(r'(?i)\b(name|filename)="((?:[^"\\]|\\.)*)"|^content-type:\s*([^\r\n]+)', re.MULTILINE)
