@@ -213,34 +213,28 @@ def _extracts(entry: Mapping[str, Any]) -> Iterator[Extract]:
 
 def _folded(exchanges: Sequence[RecordedExchange]) -> Iterator[RecordedExchange]:
     """Yields each chain of redirects as one exchange."""
-    taken: set[int] = set()
-    for index, first in enumerate(exchanges):
-        if first.number in taken:
-            continue
-        hops: list[RecordedExchange] = []
-        last, at = first, index
-        while last.status in REDIRECTS and (target := value_of("location", last.response_headers)):
-            following = joined(last.url, target)
-            near = range(at + 1, min(at + 1 + NEAR, len(exchanges)))
-            free = (one for one in near if exchanges[one].url == following and exchanges[one].number not in taken)
-            if (found := next(free, None)) is None:
-                break
-            hops.append(last)
-            last, at = exchanges[found], found
-            taken.add(last.number)
-        if hops:
-            yield replace(
-                first,
-                status=last.status,
-                response_headers=last.response_headers,
-                response=last.response,
-                took_s=sum(hop.took_s for hop in hops) + last.took_s,
-                kind=last.kind,
-                extracts=last.extracts,
-                hops=tuple(hops),
-            )
-        else:
-            yield first
+    chains: list[list[RecordedExchange]] = []
+    waiting: dict[str, tuple[int, list[RecordedExchange]]] = {}  # by the address that a redirect names
+    for place, one in enumerate(exchanges):
+        before, chain = waiting.pop(one.url, (place, None))
+        if chain is None or place > before + NEAR:
+            chain = []
+            chains.append(chain)
+        chain.append(one)
+        if one.status in REDIRECTS and (target := value_of("location", one.response_headers)):
+            waiting[joined(one.url, target)] = place, chain
+    for found in chains:
+        first, last = found[0], found[-1]
+        yield replace(
+            first,
+            status=last.status,
+            response_headers=last.response_headers,
+            response=last.response,
+            took_s=sum(one.took_s for one in found),
+            kind=last.kind,
+            extracts=last.extracts,
+            hops=tuple(found[:-1]),
+        )
 
 
 # --- Bodies that a recording lacks: a HAR of Chromium has no body of a form with a file
