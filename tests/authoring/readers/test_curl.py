@@ -12,6 +12,7 @@ FORM = ("Content-Type", "application/x-www-form-urlencoded")
     ("command", "expected"),
     [
         ("curl example.com/a", "GET http://example.com/a"),
+        ("curl -s 2>/dev/null https://a.example/ > out", "GET https://a.example/"),
         ("sudo curl -sS api/health", "GET http://api/health"),
         ("$ curl -sSL 'https://a.example/?q=1#top'", "GET https://a.example/?q=1"),
         ("curl -I https://a.example/", "HEAD https://a.example/"),

@@ -2,7 +2,7 @@
 
 import base64
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from urllib.parse import quote_plus
 
 from toril.authoring.readers.source import (
@@ -20,12 +20,12 @@ from toril.authoring.readers.source import (
 )
 from toril.authoring.recorded import MOST_ENTRIES, FilePart, Payload, Recorded, RecordedExchange
 
-TOKENS = re.compile(  # of a shell
-    r"""(?P<gap>(?:[ \t\r]|[\\`]\r?\n)+)|(?P<end>\n|;|&&?|\|\|?)|(?P<comment>\#[^\n]*)|(?P<redirect>\d?[<>]+&?)
-    |(?P<word>(?:\$'(?:[^'\\]|\\.)*'|\$?"(?:[^"\\]|\\.)*"|'[^']*'|\\.|[^\s\\'"`;&|<>]|[$`'"\\&])+)""",
+PIECES = re.compile(  # of the words of a shell
+    r"""\$'(?P<escaped>(?:[^'\\]|\\.)*)'|'(?P<raw>[^']*)'|\$?"(?P<quoted>(?:[^"\\]|\\.)*)"
+    |(?P<gap>(?:[ \t\r]|[\\`]\r?\n)+)|\\(?P<single>.)|(?P<end>[\n;&|])|(?P<redirect>\d?[<>]+&?)
+    |(?P<comment>(?<=\s)\#[^\n]*)|(?P<plain>(?:[^\s\\'"`;|<>$]|\$(?!['"]))+|.)""",
     re.VERBOSE | re.DOTALL,
 )
-PIECES = re.compile(r"""(\$'(?:[^'\\]|\\.)*'|\$?"(?:[^"\\]|\\.)*"|'[^']*'|\\.)""", re.DOTALL)
 ESCAPES = re.compile(r"\\(u[0-9a-fA-F]{1,4}|x[0-9a-fA-F]{1,2}|[0-7]{1,3}|.)", re.DOTALL)
 ESCAPED = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v": "\v", "e": "\x1b"}
 IN_QUOTES = re.compile(r"""\\(["\\$`])|\\\r?\n|\$(?:\{([A-Za-z_]\w*)\}|([A-Za-z_]\w*))""")  # escapes and variables
@@ -67,46 +67,34 @@ def read_curl(source: str, given: Input) -> Recorded:
 
 
 def _commands(source: str) -> Iterator[list[str]]:
-    """Yields the words behind each `curl`."""
+    """Yields the words behind each `curl`, as curl gets them; variables of the shell become references."""
     if WINDOWS.search(source):  # copied for cmd, which escapes by ^ and writes an empty line for a line break
         source = re.sub(r"\^[ \t]*\r?\n([ \t]*\r?\n)?", lambda found: "\n" if found[1] else " ", source)
         source = re.sub(r"\^(.)", r"\1", source)
     words: list[str] = []
-    skips = False
-    for found in TOKENS.finditer(f"{source}\n"):
-        if found.lastgroup == "end" and words:
-            yield from _of_curl(words)
+    word: str | None = None
+    skips = False  # the word behind a redirection
+    for found in PIECES.finditer(f"\n{source}\n"):
+        kind = found.lastgroup or ""
+        if kind in READ:
+            word = (word or "") + READ[kind](found[kind])
+            continue
+        words += [] if word is None or skips else [word]
+        skips = kind == "redirect" or (kind == "gap" and skips and word is None)
+        word = None
+        if kind == "end":
+            calls = (place for place, one in enumerate(words[:4], 1) if one.rpartition("/")[2] in ("curl", "curl.exe"))
+            if (start := next(calls, None)) is not None:  # after a prompt, `time` or variables
+                yield words[start:]
             words = []
-        elif found.lastgroup == "redirect":
-            skips = True
-        elif found.lastgroup == "word":
-            if not skips:
-                words.append(_unquoted(found[0]))
-            skips = False
 
 
-def _of_curl(words: list[str]) -> Iterator[list[str]]:
-    for index, word in enumerate(words[:4]):  # after a prompt, `time` or variables
-        if word.rpartition("/")[2] in ("curl", "curl.exe"):
-            yield words[index + 1 :]
-            return
+def _expanded(text: str) -> str:
+    return IN_QUOTES.sub(lambda one: f"${{{one[2] or one[3]}}}" if one[2] or one[3] else one[1] or "", text)
 
 
-def _unquoted(word: str) -> str:
-    """Returns a word as curl gets it; variables of the shell become references."""
-
-    def piece(found: str) -> str:
-        if found.startswith("$'"):
-            units = ESCAPES.sub(_unescaped, found[2:-1])
-            return units.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-        if found.startswith("'"):
-            return found[1:-1]
-        if found.startswith("\\"):
-            return found[1:] if found != "\\\n" else ""
-        inner = found.removeprefix("$")[1:-1] if found.startswith(('"', '$"')) else found
-        return IN_QUOTES.sub(lambda one: f"${{{one[2] or one[3]}}}" if one[2] or one[3] else one[1] or "", inner)
-
-    return "".join(map(piece, filter(None, PIECES.split(word))))
+def _ansi(text: str) -> str:
+    return ESCAPES.sub(_unescaped, text).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _unescaped(found: re.Match[str]) -> str:
@@ -116,6 +104,13 @@ def _unescaped(found: re.Match[str]) -> str:
     return chr(int(code, 8)) if code[0] in "01234567" else ESCAPED.get(code, code)
 
 
+READ: dict[str, Callable[[str], str]] = {  # pieces of words
+    "escaped": _ansi,
+    "raw": str,
+    "quoted": _expanded,
+    "plain": _expanded,
+    "single": str,
+}
 Options = list[tuple[str, str]]  # names and values; addresses have the name `url`
 
 
