@@ -75,13 +75,6 @@ class _Line(NamedTuple):
     agent: str
 
 
-class _Address(NamedTuple):
-    label: str
-    method: str
-    path: str
-    query: str
-
-
 def is_log(data: bytes) -> bool:
     """Returns whether most of the first lines are of a log."""
     lines = list(islice(_lines(data), FIRST))
@@ -95,8 +88,9 @@ def read_access_log(given: Input, options: ImportOptions) -> Recorded:
     The label is step and name of an exchange.
     """
     skipped, notes = Skipped(), []
-    addresses: defaultdict[str, Counter[_Address]] = defaultdict(Counter)  # by host
-    rates: defaultdict[str, dict[str, Counter[int]]] = defaultdict(dict)  # by host, label and second
+    # By host and label.
+    addresses: defaultdict[str, defaultdict[str, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
+    rates: defaultdict[str, defaultdict[str, Counter[int]]] = defaultdict(lambda: defaultdict(Counter))
     total = misfits = distinct = 0
     for line in _lines(given.data):
         total += 1
@@ -104,16 +98,16 @@ def read_access_log(given: Input, options: ImportOptions) -> Recorded:
         if found is None:
             misfits += 1
             continue
+        path = found.target.partition("?")[0]
         if why := _unusable(found, options):
-            skipped.add(*why, f"{found.method} {found.target.partition('?')[0]}")
+            skipped.add(*why, f"{found.method} {path}")
             continue
-        path, _, query = found.target.partition("?")
-        label = f"{found.method} {_route(path)}"
-        rates[found.host].setdefault(label, Counter())[found.second] += 1
-        known, key = addresses[found.host], _Address(label, found.method, path, query)
-        if key in known or distinct < MOST_ADDRESSES:
-            distinct += key not in known
-            known[key] += 1
+        label, shown = f"{found.method} {_route(path)}", f"{found.method} {found.target}"
+        rates[found.host][label][found.second] += 1
+        known = addresses[found.host][label]
+        if shown in known or distinct < MOST_ADDRESSES:
+            distinct += shown not in known
+            known[shown] += 1
     if misfits > MISFITS * total:
         what = f"{misfits:,} of {total:,} lines are not of an access log (Common, Combined, ALB or JSON)"
         fix = "Decompress it, unless it is an access log" if given.data.startswith(ZIPPED) else "Remove them"
@@ -222,36 +216,41 @@ def _unusable(line: _Line, options: ImportOptions) -> tuple[str, str] | None:
     return None
 
 
-def _exchanges(addresses: Counter[_Address], own: list[str], base: str) -> Iterator[RecordedExchange]:
+def _exchanges(addresses: Mapping[str, Counter[str]], own: list[str], base: str) -> Iterator[RecordedExchange]:
     """Yields the most frequent addresses of each label, and of all others together."""
-    pairs = {one: parse_qsl(one.query, True) for one in addresses}
-    uses: defaultdict[str, Counter[str]] = defaultdict(Counter)  # of parameters, by label; of the empty one: all
-    for one, count in addresses.items():
-        uses[one.label].update(dict.fromkeys(("", *(name for name, _ in pairs[one])), count))
-    by_label: defaultdict[str, Counter[_Address]] = defaultdict(Counter)
-    for one, count in addresses.items():
-        used = uses[one.label]
-        kept = [
-            (name, value)
-            for name, value in pairs[one]
-            if used[name] >= LEAST_USE * used[""] and not names_a_secret(name)
-        ]
-        label = one.label if one.label in own else OTHER
-        by_label[label][one._replace(label=label, query=urlencode(kept))] += count
+    groups: dict[str, Counter[str]] = {label: _common(addresses[label]) for label in own}
+    groups[OTHER] = Counter()
+    for label in addresses.keys() - set(own):
+        groups[OTHER].update(_common(addresses[label]))
     number = 0
-    for label in (*own, OTHER):
-        ranked = sorted(by_label[label].items(), key=lambda one: (-one[1], one[0]))
-        for one, count in ranked[: MOST_OTHERS if label == OTHER else MOST_ROWS]:
+    for label, counts in groups.items():
+        ranked = sorted(counts.items(), key=lambda one: (-one[1], one[0]))
+        for shown, times in ranked[: MOST_OTHERS if label == OTHER else MOST_ROWS]:
             number += 1
+            method, _, target = shown.partition(" ")
             yield RecordedExchange(
                 number=number,
-                method=one.method,
-                url=base + one.path + (f"?{one.query}" if one.query else ""),
+                method=method,
+                url=base + target,
                 step=label,
                 name=label,
-                route=_route(one.path),
-                count=count,
+                route=_route(target.partition("?")[0]),
+                count=times,
             )
+
+
+def _common(addresses: Counter[str]) -> Counter[str]:
+    """Returns the addresses with the parameters that many requests have and that name no secret."""
+    pairs = {one: parse_qsl(one.partition("?")[2], True) for one in addresses}
+    uses: Counter[str] = Counter()
+    for one, times in addresses.items():
+        uses.update(dict.fromkeys(dict(pairs[one]), times))
+    least = LEAST_USE * addresses.total()
+    found: Counter[str] = Counter()
+    for one, times in addresses.items():
+        kept = [pair for pair in pairs[one] if uses[pair[0]] >= least and not names_a_secret(pair[0])]
+        found[one.partition("?")[0] + (f"?{urlencode(kept)}" if kept else "")] += times
+    return found
 
 
 def _rates(rates: Mapping[str, Counter[int]], own: list[str]) -> dict[str, LogRates]:
