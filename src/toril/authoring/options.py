@@ -240,14 +240,8 @@ class InitOptions:
 
     @property
     def _files(self) -> dict[Kind, Path]:
-        files: dict[Kind, Path | None] = {
-            "jmx": self.jmx,
-            "locustfile": self.locustfile,
-            "taurus": self.taurus,
-            "k6": self.k6,
-            "gatling": self.gatling,
-        }
-        return {kind: file for kind, file in files.items() if file is not None}
+        kinds: tuple[Kind, ...] = ("jmx", "locustfile", "taurus", "k6", "gatling")
+        return {kind: file for kind in kinds if (file := getattr(self, kind)) is not None}
 
     @property
     def file(self) -> Path | None:
