@@ -19,7 +19,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
 
 from toril.authoring import create
-from toril.authoring.importing import imported
+from toril.authoring.importing import suite_of
 from toril.authoring.options import ImportOptions
 from toril.authoring.readers import input_of, read, script_of
 from toril.errors import OptionError, UserError
@@ -65,7 +65,7 @@ def outcome_of(file: Path, folder: Path | None) -> str:
             return kind
         recorded = read(given, options)
         if folder is not None:
-            imported([given], options, folder)
+            suite_of(recorded, None, options, folder)
         return recorded.kind
     except UserError as error:  # after a successful reading, every refusal but that of a secret is a failure
         refused = recorded is None or isinstance(error, OptionError)
