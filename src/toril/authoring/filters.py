@@ -7,7 +7,7 @@ from html import unescape
 from urllib.parse import unquote
 
 from toril.authoring.options import ImportOptions
-from toril.authoring.readers.source import Skipped, value_of
+from toril.authoring.readers.source import STATIC_PATH, Skipped, value_of
 from toril.authoring.recorded import Recorded, RecordedExchange, host_of, is_random, path_of
 from toril.authoring.references import leaves_of
 from toril.authoring.routes import template
@@ -15,9 +15,6 @@ from toril.masking import masked_url
 
 READS = ("GET", "HEAD", "OPTIONS")
 STATIC_KINDS = ("script", "stylesheet", "image", "font", "media", "manifest")
-STATIC_PATH = re.compile(
-    r"(?i)\.(?:js|mjs|css|map|png|jpe?g|gif|svg|webp|avif|ico|woff2?|ttf|otf|eot|mp[34]|webm|wasm)$"
-)
 STATIC_TYPE = re.compile(r"(?i)(?:image|font|audio|video)/|text/css|(?:text|application)/(?:x-)?javascript")
 SECOND_LEVEL = ("co", "com", "org", "net", "ac", "gov", "edu")  # of domains such as example.co.uk
 CLIENTS_OWN = re.compile(  # headers that an engine sets itself, or that do not change the response

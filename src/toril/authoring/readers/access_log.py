@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from toril.authoring.options import ImportOptions
-from toril.authoring.readers.source import Input, Skipped, address, mapping, reference, text
+from toril.authoring.readers.source import STATIC_PATH, Input, Skipped, address, mapping, reference, text
 from toril.authoring.recorded import LogRates, Recorded, RecordedExchange
 from toril.authoring.routes import template
 from toril.errors import Note, OptionError
@@ -60,9 +60,6 @@ KEYS = {  # of JSON, in lower case
 }
 BOTS = re.compile(
     r"(?i)bot\b|crawl|spider|slurp|facebookexternalhit|pingdom|uptime|kube-probe|HealthCheck|GoogleHC|monitor"
-)
-STATIC = re.compile(
-    r"(?i)\.(?:m?js|css|map|png|jpe?g|gif|svg|ico|webp|avif|bmp|woff2?|ttf|otf|eot|mp[34]|webm|pdf|zip)$"
 )
 
 
@@ -211,7 +208,7 @@ def _unusable(line: _Line, options: ImportOptions) -> tuple[str, str] | None:
         return "failed requests", "the server failed"
     if not line.target.startswith("/"):
         return "addresses without a path", "no client sends them to a service"
-    if "static" not in options.kept and STATIC.search(line.target.partition("?")[0]):
+    if "static" not in options.kept and STATIC_PATH.search(line.target.partition("?")[0]):
         return "static files", "the load is on the service; --with static keeps them"
     return None
 

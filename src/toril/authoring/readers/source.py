@@ -14,6 +14,9 @@ from toril.masking import mask
 FORM, JSON, MULTIPART, BINARY = (
     "application/x-www-form-urlencoded", "application/json", "multipart/form-data", "application/octet-stream"
 )  # fmt: skip
+STATIC_PATH = re.compile(
+    r"(?i)\.(?:js|mjs|css|map|png|jpe?g|gif|svg|webp|avif|ico|bmp|woff2?|ttf|otf|eot|mp[34]|webm|wasm)$"
+)
 TOKEN = re.compile(r"[\w!#$%&'*+.^`|~-]{1,200}", re.ASCII)  # a valid name of a header
 BOUNDARY = re.compile(r'(?i)boundary="?([^";,\s]+)')
 OF_PART = re.compile(r'(?i)\b(name|filename)="((?:[^"\\]|\\.)*)"|^content-type:\s*([^\r\n]+)', re.MULTILINE)
