@@ -5,19 +5,8 @@ import re
 from collections.abc import Callable, Iterator
 from urllib.parse import quote_plus
 
-from toril.authoring.readers.source import (
-    BINARY,
-    FORM,
-    JSON,
-    MULTIPART,
-    TOKEN,
-    Input,
-    Skipped,
-    address,
-    body,
-    raw_file,
-    value_of,
-)
+from toril.authoring.readers import source
+from toril.authoring.readers.source import Input, Skipped
 from toril.authoring.recorded import MOST_ENTRIES, FilePart, Payload, Recorded, RecordedExchange
 
 PIECES = re.compile(  # of the words of a shell
@@ -149,16 +138,16 @@ def _exchanges(options: Options, given: Input, before: int, skipped: Skipped) ->
     if "get" in last and sent is not None:
         queries, sent = [sent.text, *queries], None
     headers = list(_headers(options))
-    if sent is not None and not value_of("content-type", headers):
+    if sent is not None and not source.value_of("content-type", headers):
         headers.append(("Content-Type", sent.type))
-    elif sent is not None and sent.type != MULTIPART and not sent.uploads:
-        sent = body(sent.data, value_of("content-type", headers))
+    elif sent is not None and sent.type != source.MULTIPART and not sent.uploads:
+        sent = source.body(sent.data, source.value_of("content-type", headers))
     method = "HEAD" if "head" in last else "PUT" if "upload-file" in last else "POST" if sent is not None else "GET"
-    method = last.get("request", "") if TOKEN.fullmatch(last.get("request", "")) else method
+    method = last.get("request", "") if source.TOKEN.fullmatch(last.get("request", "")) else method
     for name, written in options:
         if name == "url":
             before += 1
-            url = address(written if re.match(r"https?://|\$\{", written) else f"http://{written}")
+            url = source.address(written if re.match(r"https?://|\$\{", written) else f"http://{written}")
             query = "&".join(filter(None, queries))
             url += ("&" if "?" in url else "?") + query if query else ""
             yield RecordedExchange(number=before, method=method.upper(), url=url, headers=tuple(headers), body=sent)
@@ -167,7 +156,7 @@ def _exchanges(options: Options, given: Input, before: int, skipped: Skipped) ->
 def _headers(options: Options) -> Iterator[tuple[str, str]]:
     for name, value in options:
         key, _, content = value.partition(":")
-        if name == "header" and TOKEN.fullmatch(key.strip()) and content.strip():
+        if name == "header" and source.TOKEN.fullmatch(key.strip()) and content.strip():
             yield key.strip(), content.strip()
         elif name in ("user-agent", "referer"):
             yield name.title(), value
@@ -179,14 +168,14 @@ def _headers(options: Options) -> Iterator[tuple[str, str]]:
             encoded = base64.b64encode(f"{key}:{content}".encode()).decode()
             yield "Authorization", f"Basic {'${API_BASIC}' if '${' in value else encoded}"
         elif name == "json":
-            yield "Accept", JSON
+            yield "Accept", source.JSON
 
 
 def _body(options: Options, given: Input, skipped: Skipped) -> Payload | None:
     parts, fields, uploads = [], [], []
     for name, value in options:
         if name == "upload-file":
-            return raw_file(value.rpartition("/")[2] or "body.bin", BINARY, given.beside(value))
+            return source.raw_file(value.rpartition("/")[2] or "body.bin", source.BINARY, given.beside(value))
         if name in DATA:
             parts.append(_data(name, value, given, skipped))
         elif name == "form" and (found := OF_FORM.fullmatch(value)):
@@ -203,10 +192,10 @@ def _body(options: Options, given: Input, skipped: Skipped) -> Payload | None:
             key, _, content = value.partition("=")
             fields.append((key, content))
     if fields or uploads:
-        return Payload(type=MULTIPART, fields=tuple(fields), uploads=tuple(uploads))
+        return source.multipart(fields, uploads)
     of_json = any(name == "json" for name, _ in options)
     data = ("" if of_json else "&").join(parts).encode()
-    return body(data, JSON if of_json else FORM) if parts else None
+    return source.body(data, source.JSON if of_json else source.FORM) if parts else None
 
 
 def _data(name: str, value: str, given: Input, skipped: Skipped) -> str:

@@ -10,22 +10,8 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from toril.authoring.pages import Form, Page
-from toril.authoring.readers.source import (
-    FORM,
-    MULTIPART,
-    TOKEN,
-    Input,
-    Skipped,
-    address,
-    body,
-    form,
-    headers,
-    items,
-    joined,
-    mapping,
-    text,
-    value_of,
-)
+from toril.authoring.readers import source
+from toril.authoring.readers.source import Input, Skipped, items, mapping, text
 from toril.authoring.recorded import (
     MOST_BYTES_OF_BODY,
     MOST_ENTRIES,
@@ -95,12 +81,12 @@ def _title(page: Mapping[str, Any]) -> str:
 def _exchange(entry: Mapping[str, Any], given: Input, skipped: Skipped) -> RecordedExchange | None:
     request, response = mapping(entry.get("request")), mapping(entry.get("response"))
     method, url = text(request.get("method")).upper(), _url(request)
-    method = method if TOKEN.fullmatch(method) else "GET"
-    sent, answered = headers(request.get("headers")), headers(response.get("headers"))
+    method = method if source.TOKEN.fullmatch(method) else "GET"
+    sent, answered = source.headers(request.get("headers")), source.headers(response.get("headers"))
     code = text(response.get("status"))
     status = int(code) if re.fullmatch("[0-9]{3}", code) else 0 if response else None
     content = mapping(response.get("content"))
-    type = value_of("content-type", answered) or text(content.get("mimeType"))
+    type = source.value_of("content-type", answered) or text(content.get("mimeType"))
     kind = _kind(entry, sent, type)
     example = f"{method} {url.partition('?')[0]}"
     if why := _unusable(entry, url, status, kind, sent):
@@ -127,14 +113,14 @@ def _exchange(entry: Mapping[str, Any], given: Input, skipped: Skipped) -> Recor
 
 def _url(request: Mapping[str, Any]) -> str:
     """Returns the address without its fragment; some tools write the query beside it alone."""
-    url = address(text(request.get("url")))
+    url = source.address(text(request.get("url")))
     pairs = [(text(one.get("name")), text(one.get("value"))) for one in items(request.get("queryString"))]
     query = urlencode([pair for pair in pairs if pair[0]], safe="${}")
     return f"{url}?{query}" if query and "?" not in url else url
 
 
 def _kind(entry: Mapping[str, Any], sent: Named, type: str) -> str:
-    kind, destination = text(entry.get("_resourceType")).lower(), value_of("sec-fetch-dest", sent)
+    kind, destination = text(entry.get("_resourceType")).lower(), source.value_of("sec-fetch-dest", sent)
     if kind and kind != "other":
         return kind
     if destination:
@@ -144,7 +130,7 @@ def _kind(entry: Mapping[str, Any], sent: Named, type: str) -> str:
 
 def _unusable(entry: Mapping[str, Any], url: str, status: int | None, kind: str, sent: Named) -> tuple[str, str] | None:
     """Returns what such requests are called, and why a suite cannot repeat them; None if it can."""
-    grpc = value_of("content-type", sent).startswith("application/grpc")
+    grpc = source.value_of("content-type", sent).startswith("application/grpc")
     if kind in ("websocket", "eventsource") or grpc or url.startswith(("ws:", "wss:")) or "_webSocketMessages" in entry:
         return STREAMS
     try:
@@ -164,9 +150,9 @@ def _unusable(entry: Mapping[str, Any], url: str, status: int | None, kind: str,
 def _sent(request: Mapping[str, Any], method: str, sent: Named, given: Input) -> Payload | None:
     """Returns the body of a request; `missing` if it had one that the recording lacks."""
     post = mapping(request.get("postData"))
-    type = value_of("content-type", sent) or text(post.get("mimeType"))
+    type = source.value_of("content-type", sent) or text(post.get("mimeType"))
     if (found := _data(post, given)) is not None:
-        return body(found, type)
+        return source.body(found, type)
     fields, uploads = [], []
     for one in items(post.get("params")):
         name, value = text(one.get("name")), text(one.get("value"))
@@ -175,13 +161,14 @@ def _sent(request: Mapping[str, Any], method: str, sent: Named, given: Input) ->
             uploads.append(FilePart(field=name, name=file, type=text(one.get("contentType")), data=data))
         elif name:
             fields.append((name, value))
-    if uploads or (fields and type.lower().startswith(MULTIPART)):
-        return Payload(type=MULTIPART, fields=tuple(fields), uploads=tuple(uploads))
+    if uploads or (fields and type.lower().startswith(source.MULTIPART)):
+        return source.multipart(fields, uploads)
     if fields:
-        return form(fields)
-    size, length = request.get("bodySize"), value_of("content-length", sent)
+        return source.form(fields)
+    size, length = request.get("bodySize"), source.value_of("content-length", sent)
     had = (isinstance(size, int) and size > 0) or length not in ("", "0")
-    forms = MULTIPART if size == 0 else (FORM, MULTIPART)  # browsers write 0 for a body with files, too
+    # Browsers write the size 0 for a body with files, too.
+    forms = (source.MULTIPART,) if size == 0 else (source.FORM, source.MULTIPART)
     of_form = method not in ("GET", "HEAD") and type.lower().startswith(forms) and length != "0"
     return Payload(type=type, missing=True) if had or of_form else None
 
@@ -221,8 +208,8 @@ def _folded(exchanges: Sequence[RecordedExchange]) -> Iterator[RecordedExchange]
             chain = []
             chains.append(chain)
         chain.append(one)
-        if one.status in REDIRECTS and (target := value_of("location", one.response_headers)):
-            waiting[joined(one.url, target)] = place, chain
+        if one.status in REDIRECTS and (target := source.value_of("location", one.response_headers)):
+            waiting[source.joined(one.url, target)] = place, chain
     for found in chains:
         first, last = found[0], found[-1]
         yield replace(
@@ -248,7 +235,7 @@ def _rebuilt(exchange: RecordedExchange, earlier: Sequence[RecordedExchange], sk
     for before in reversed(earlier):
         page = Page(before.response.text if before.kind == "document" and before.response else "")
         for found in page.forms:
-            if joined(before.url, found.action or before.url).partition("?")[0] == target:
+            if source.joined(before.url, found.action or before.url).partition("?")[0] == target:
                 what = "bodies rebuilt from a form", "the recording lacks them; check their values"
                 skipped.add(*what, f"{exchange.method} {target}")
                 return replace(exchange, body=_filled(page, found))
@@ -266,4 +253,4 @@ def _filled(page: Page, found: Form) -> Payload:
             uploads.append(FilePart(field=name, name="sample.txt", type="text/plain"))
         elif kind not in NOT_SENT:
             fields.append((name, one.attributes.get("value", "")))
-    return Payload(type=MULTIPART, fields=tuple(fields), uploads=tuple(uploads)) if uploads else form(fields)
+    return source.multipart(fields, uploads) if uploads else source.form(fields)

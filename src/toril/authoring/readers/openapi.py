@@ -9,24 +9,8 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from toril.authoring.options import ImportOptions
-from toril.authoring.readers.source import (
-    BINARY,
-    FORM,
-    JSON,
-    MULTIPART,
-    Input,
-    Skipped,
-    address,
-    form,
-    items,
-    joined,
-    json_body,
-    mapping,
-    raw_file,
-    reference,
-    text,
-    variable,
-)
+from toril.authoring.readers import source
+from toril.authoring.readers.source import Input, Skipped, items, mapping, text
 from toril.authoring.recorded import Expected, Extract, FilePart, Payload, Recorded, RecordedExchange
 from toril.authoring.routes import singular
 from toril.errors import OptionError
@@ -107,14 +91,14 @@ def _base(document: Mapping[str, Any], given: Input, options: ImportOptions) -> 
         server = next(iter(items(document.get("servers"))), {})
         values = {name: text(mapping(one).get("default")) for name, one in mapping(server.get("variables")).items()}
         found = IN_PATH.sub(lambda name: values.get(name[1]) or name[0], text(server.get("url")))
-    whole = re.match(r"(\w+://[^/?#]*)?([^?#]*)", joined(given.address, found))
+    whole = re.match(r"(\w+://[^/?#]*)?([^?#]*)", source.joined(given.address, found))
     origin, path = whole.groups("") if whole else ("", "")
     path = "/" + IN_PATH.sub(r"\1", path).strip("/")
     path = "" if path == "/" else path
     if options.hosts:
         own = options.hosts[0] if "://" in options.hosts[0] else f"https://{options.hosts[0]}"
         return own if own.count("/") > 2 else own + path
-    return (origin if re.match(r"https?://[^{}]+$", origin) else reference("base_url")) + path
+    return (origin if re.match(r"https?://[^{}]+$", origin) else source.reference("base_url")) + path
 
 
 def _ordered(spec: "_Spec", options: ImportOptions, skipped: Skipped) -> list[_Operation]:
@@ -157,20 +141,20 @@ def _list(value: Any) -> list[Any]:
 def _modern(operation: Mapping[str, Any], parameters: list[dict[str, Any]], spec: "_Spec") -> dict[str, Any]:
     """Returns an operation of Swagger 2 in the form of OpenAPI 3."""
     takes = [text(one) for one in _list(operation.get("consumes") or spec.document.get("consumes"))]
-    gives = [text(one) for one in _list(operation.get("produces") or spec.document.get("produces"))] or [JSON]
+    gives = [text(one) for one in _list(operation.get("produces") or spec.document.get("produces"))] or [source.JSON]
     fields = [one for one in parameters if one.get("in") == "formData"]
     schemas = [one.get("schema") for one in parameters if one.get("in") == "body"]
     found = dict(operation)
     if schemas:
-        found["requestBody"] = {"content": {type: {"schema": schemas[0]} for type in takes or [JSON]}}
+        found["requestBody"] = {"content": {type: {"schema": schemas[0]} for type in takes or [source.JSON]}}
     elif fields:
-        files = any(one.get("type") == "file" for one in fields) or takes == [MULTIPART]
+        files = any(one.get("type") == "file" for one in fields) or takes == [source.MULTIPART]
         schema = {
             "type": "object",
             "properties": {text(one.get("name")): one for one in fields},
             "required": [text(one.get("name")) for one in fields if one.get("required") is True],
         }
-        found["requestBody"] = {"content": {MULTIPART if files else FORM: {"schema": schema}}}
+        found["requestBody"] = {"content": {source.MULTIPART if files else source.FORM: {"schema": schema}}}
     found["responses"] = {
         status: {"content": {type: {"schema": spec.at(one).get("schema")} for type in gives}}
         for status, one in mapping(operation.get("responses")).items()
@@ -191,8 +175,8 @@ def _carried(spec: "_Spec", operations: list[_Operation]) -> dict[str, str]:
             maker = makers.get(collection)
             if whole in found:
                 continue
-            known = {variable(name): name for name in spec.properties(spec.response(maker))} if maker else {}
-            wanted = variable(part[1])
+            known = {source.variable(name): name for name in spec.properties(spec.response(maker))} if maker else {}
+            wanted = source.variable(part[1])
             key = known.get(wanted) or (known.get("id") if wanted.endswith("id") else None)
             found[whole] = ""
             if key is not None and maker is not None:
@@ -211,7 +195,7 @@ def _name(before: str, parameter: str) -> str:
     >>> _name("/pets/", "petId"), _name("/pets/", "id")
     ('pet_id', 'pet_id')
     """
-    name, collection = variable(parameter), before.strip("/").rpartition("/")[2]
+    name, collection = source.variable(parameter), before.strip("/").rpartition("/")[2]
     return name if len(name) > 4 or not collection or "{" in collection else f"{singular(collection)}_{name}"
 
 
@@ -230,7 +214,7 @@ def _request(
             data.setdefault(name, value)
         return f"${{{name}}}"
 
-    path = "/" + address(IN_PATH.sub(in_path, operation.path)).lstrip("/")
+    path = "/" + source.address(IN_PATH.sub(in_path, operation.path)).lstrip("/")
     query = "&".join(
         f"{quote(name)}={quote(_plain(one), safe='${}')}"
         for name, value in values["query"].items()
@@ -266,7 +250,7 @@ def _shown(name: str, value: Any) -> Any:
         return {text(key): _shown(text(key), one) for key, one in value.items()}
     if isinstance(value, list):
         return [_shown(name, one) for one in value]
-    return reference(f"api_{name}") if isinstance(value, str) and names_a_secret(name) else value
+    return source.reference(f"api_{name}") if isinstance(value, str) and names_a_secret(name) else value
 
 
 def _plain(value: Any) -> str:
@@ -282,7 +266,7 @@ def _credentials(spec: "_Spec", operation: _Operation) -> Iterator[tuple[str, st
         kind = text(scheme.get("type")).lower()
         if kind == "apikey" and scheme.get("in") in ("query", "header", "cookie"):
             name = text(scheme.get("name"))
-            yield text(scheme.get("in")), name, reference(name)
+            yield text(scheme.get("in")), name, source.reference(name)
         elif kind == "basic" or (kind == "http" and text(scheme.get("scheme")).lower() == "basic"):
             yield "header", "Authorization", "Basic ${API_BASIC}"
         elif kind in ("http", "oauth2", "openidconnect"):
@@ -461,17 +445,17 @@ class _Spec:
         contents = mapping(self.at(node).get("content"))
         if not contents:
             return None
-        kinds = sorted(contents, key=lambda one: ("json" not in one, FORM not in one, MULTIPART not in one))
+        kinds = sorted(contents, key=lambda one: [part not in one for part in ("json", source.FORM, source.MULTIPART)])
         kind, media = kinds[0], mapping(contents[kinds[0]])
         value = self.example_of(media)
-        if FORM in kind or MULTIPART in kind:
+        if source.FORM in kind or source.MULTIPART in kind:
             return self._fields(kind, media.get("schema"), value)
         if "json" in kind or kind == "*/*":
-            found = json_body(_shown("", self.sample(media.get("schema")) if value is None else value))
-            return Payload(data=found.data, type=JSON if "*" in kind else kind)
+            found = source.json_body(_shown("", self.sample(media.get("schema")) if value is None else value))
+            return Payload(data=found.data, type=source.JSON if "*" in kind else kind)
         if "xml" in kind or kind.startswith("text/"):
             return Payload(data=text(value).encode(), type=kind, missing=value is None)
-        return raw_file("sample.bin", BINARY if "*" in kind else kind, None)
+        return source.raw_file("sample.bin", source.BINARY if "*" in kind else kind, None)
 
     def _fields(self, kind: str, schema: Any, value: Any) -> Payload:
         known = self.properties(schema)
@@ -480,10 +464,8 @@ class _Spec:
         for name, one in mapping(_shown("", values)).items():
             part = self.whole(known.get(name))
             inner = self.whole(part.get("items")) if part.get("type") == "array" else part
-            if MULTIPART in kind and (inner.get("type") == "file" or inner.get("format") == "binary"):
-                uploads.append(FilePart(field=name, name="sample.bin", type=BINARY))
+            if source.MULTIPART in kind and (inner.get("type") == "file" or inner.get("format") == "binary"):
+                uploads.append(FilePart(field=name, name="sample.bin", type=source.BINARY))
             else:
                 fields += [(name, _plain(each)) for each in (one if isinstance(one, list) else [one])]
-        return (
-            Payload(type=MULTIPART, fields=tuple(fields), uploads=tuple(uploads)) if MULTIPART in kind else form(fields)
-        )
+        return source.multipart(fields, uploads) if source.MULTIPART in kind else source.form(fields)

@@ -7,25 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from toril.authoring.readers.source import (
-    JSON,
-    MULTIPART,
-    TOKEN,
-    Input,
-    Skipped,
-    address,
-    body,
-    form,
-    headers,
-    items,
-    json_body,
-    mapping,
-    raw_file,
-    reference,
-    text,
-    value_of,
-    variable,
-)
+from toril.authoring.readers import source
+from toril.authoring.readers.source import Input, Skipped, items, mapping, text
 from toril.authoring.recorded import MOST_BYTES, Expected, Extract, FilePart, Payload, Recorded, RecordedExchange
 from toril.masking import names_a_secret
 
@@ -36,7 +19,7 @@ DYNAMIC = {
     "$guid": "${__UUID()}", "$randomUUID": "${__UUID()}", "$timestamp": "${__time()}",
     "$randomInt": "${__Random(0,1000)}",
 }  # fmt: skip
-LANGUAGES = {"json": JSON, "xml": "application/xml", "html": "text/html", "text": "text/plain"}
+LANGUAGES = {"json": source.JSON, "xml": "application/xml", "html": "text/html", "text": "text/plain"}
 PATH_IN_JS = r"((?:\.[A-Za-z_$][\w$]*|\[\d+\]|\[['\"][\w -]+['\"]\])+)"
 # The statements of scripts that become parts of a suite: a status, and a value for a variable.
 STATUS = re.compile(
@@ -109,8 +92,8 @@ class _Values:
                 if one.get("type") == "secret" or names_a_secret(name):
                     self._secret.add(name)
 
-    def __call__(self, source: Any) -> str:
-        found, longest = text(source), max(map(len, self._known.values()), default=0)
+    def __call__(self, value: Any) -> str:
+        found, longest = text(value), max(map(len, self._known.values()), default=0)
         for _ in range(DEEPEST):
             if "{{" not in found or found.count("{{") * longest > MOST_BYTES:
                 break
@@ -123,9 +106,9 @@ class _Values:
             if name not in DYNAMIC:
                 self._skipped.add("dynamic variables", "a random UUID stands for them", name)
             return DYNAMIC.get(name, "${__UUID()}")
-        if variable(name) in self.carried:
-            return f"${{{variable(name)}}}"
-        return self._known[name] if self._known.get(name) and name not in self._secret else reference(name)
+        if source.variable(name) in self.carried:
+            return f"${{{source.variable(name)}}}"
+        return self._known[name] if self._known.get(name) and name not in self._secret else source.reference(name)
 
 
 def _exchange(
@@ -140,25 +123,25 @@ def _exchange(
     if isinstance(given_headers, str):
         lines = (line.partition(":") for line in given_headers.splitlines())
         given_headers = [{"key": key.strip(), "value": value.strip()} for key, _, value in lines]
-    sent += [(key, values(value)) for key, value in headers(given_headers)]
+    sent += [(key, values(value)) for key, value in source.headers(given_headers)]
     found = _body(mapping(request.get("body")), values, given)
-    if found is not None and not value_of("content-type", sent):
+    if found is not None and not source.value_of("content-type", sent):
         sent.append(("Content-Type", found.type))
     elif found is not None and not found.uploads and not found.fields:
-        found = body(found.data, value_of("content-type", sent))
+        found = source.body(found.data, source.value_of("content-type", sent))
     checks, extracts = _of_scripts(item, name, skipped)
     saved = next((one for one in items(item.get("response")) if 200 <= _code(one) < 300), {})
     answer = text(saved.get("body")).encode()
-    answered = headers(saved.get("header"))
+    answered = source.headers(saved.get("header"))
     return RecordedExchange(
         number=0,
-        method=text(request.get("method")).upper() if TOKEN.fullmatch(text(request.get("method"))) else "GET",
+        method=text(request.get("method")).upper() if source.TOKEN.fullmatch(text(request.get("method"))) else "GET",
         url=url + ("&" if "?" in url else "?") + query if query else url,
         headers=tuple(sent),
         body=found,
         status=_code(saved) or None,
         response_headers=answered,
-        response=Payload(data=answer, type=value_of("content-type", answered)) if answer else None,
+        response=Payload(data=answer, type=source.value_of("content-type", answered)) if answer else None,
         name="" if "{{" in name or "/" in name else name,  # Postman's default is the address
         route=route,
         checks=checks,
@@ -175,14 +158,14 @@ def _url(node: Any, values: _Values) -> tuple[str, str]:
     """Returns the address, and its route if parts of its path are parameters."""
     parts = mapping(node)
     raw = text(node) or text(parts.get("raw")) or _assembled(parts)
-    raw = address(values(raw))
+    raw = source.address(values(raw))
     if not re.match(r"https?://|\$\{", raw):
         raw = f"http://{raw.lstrip('/')}"
     known = {text(one.get("key") or one.get("id")): values(one.get("value")) for one in items(parts.get("variable"))}
     base, mark, query = raw.partition("?")
 
     def named(match: re.Match[str]) -> str:
-        name = variable(match[1])
+        name = source.variable(match[1])
         if name not in values.carried:
             values.data.setdefault(name, known.get(match[1]) or "1")
         return f"${{{name}}}"
@@ -232,7 +215,7 @@ def _body(node: Mapping[str, Any], values: _Values, given: Input) -> Payload | N
         return None
     if mode == "raw":
         language = text(mapping(mapping(node.get("options")).get("raw")).get("language"))
-        kind = LANGUAGES.get(language, JSON if text(content).lstrip()[:1] in ("{", "[") else "text/plain")
+        kind = LANGUAGES.get(language, source.JSON if text(content).lstrip()[:1] in ("{", "[") else "text/plain")
         return Payload(data=values(content).encode(), type=kind)
     if mode == "graphql":
         query = mapping(content)
@@ -241,22 +224,22 @@ def _body(node: Mapping[str, Any], values: _Values, given: Input) -> Payload | N
         except ValueError:
             inputs = {}
         named = {"operationName": values(query.get("operationName"))} if query.get("operationName") else {}
-        return json_body({**named, "query": values(query.get("query")), "variables": inputs})
+        return source.json_body({**named, "query": values(query.get("query")), "variables": inputs})
     if mode == "file":
         name = text(mapping(content).get("src"))
-        return raw_file(name.rpartition("/")[2] or "body.bin", "", given.beside(name))
+        return source.raw_file(name.rpartition("/")[2] or "body.bin", "", given.beside(name))
     pairs, uploads = [], []
     for one in items(content):
         if one.get("disabled") is True or not text(one.get("key")):
             continue
         if mode == "formdata" and one.get("type") == "file":
-            source = one.get("src")
-            for file in map(text, source if isinstance(source, list) else [source]):
+            names = one.get("src")
+            for file in map(text, names if isinstance(names, list) else [names]):
                 part = FilePart(field=values(one.get("key")), name=file.rpartition("/")[2], data=given.beside(file))
                 uploads.append(part)
         else:
             pairs.append((values(one.get("key")), values(one.get("value"))))
-    return form(pairs) if mode == "urlencoded" else Payload(type=MULTIPART, fields=tuple(pairs), uploads=tuple(uploads))
+    return source.form(pairs) if mode == "urlencoded" else source.multipart(pairs, uploads)
 
 
 def _of_scripts(
@@ -274,7 +257,7 @@ def _of_scripts(
                 checks[found[1]] = Expected(subject="status", value=found[1])
             for found in SET.finditer(script):
                 if found[2] in parsed or found[2].startswith("pm."):
-                    key = variable(found[1])
+                    key = source.variable(found[1])
                     path = re.sub(r"\[\"([^\"]*)\"\]", r"['\1']", found[3])
                     extracts[key] = Extract(variable=key, how="jsonpath", expression=f"${path}")
         left = [line for line in script.splitlines() if not (STATUS.search(line) or SET.search(line))]

@@ -143,6 +143,10 @@ def form(fields: Iterable[tuple[str, str]]) -> Payload:
     return Payload(data=urlencode(found, safe="${}").encode(), type=FORM, fields=found)
 
 
+def multipart(fields: Iterable[tuple[str, str]], uploads: Iterable[FilePart]) -> Payload:
+    return Payload(type=MULTIPART, fields=tuple(fields), uploads=tuple(uploads))
+
+
 def json_body(value: Any) -> Payload:
     return Payload(data=json.dumps(value, ensure_ascii=False, default=text).encode("utf-8", "replace"), type=JSON)
 
