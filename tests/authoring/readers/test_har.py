@@ -109,6 +109,15 @@ def test_a_missing_body_is_rebuilt_from_its_form_or_marked():
     assert left_out(found) == {"bodies rebuilt from a form": 1}
 
 
+def test_more_than_toril_reads_is_noted(monkeypatch):
+    monkeypatch.setattr("toril.authoring.readers.har.MOST_ENTRIES", 1)
+    found = recorded(har(entry("GET", "/", content={"text": "a" * (1 << 20) + "b"}), entry("GET", "/second")))
+    (one,) = found.exchanges
+    assert one.response and one.response.text == "a" * (1 << 20)
+    assert [note.code for note in found.notes] == ["recording-cut"]
+    assert left_out(found) == {"ends of responses": 1}
+
+
 def test_a_chain_of_redirects_is_one_exchange_with_its_hops():
     found = requests(
         har(

@@ -5,9 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from copy import deepcopy
-from functools import reduce
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from operator import getitem
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -111,6 +109,14 @@ def test_what_cannot_be_opened_is_refused(name, tmp_path, monkeypatch):
         input_of(name)
 
 
+def test_a_file_that_is_too_large_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("toril.authoring.readers.MOST_BYTES", 9)
+    (tmp_path / "a.har").write_bytes(b"1234567890")
+    with pytest.raises(OptionError) as refused:
+        input_of(str(tmp_path / "a.har"))
+    assert refused.value.code == "too-large"
+
+
 def test_a_file_keeps_its_name_and_folder(tmp_path):
     file = tmp_path / "a.har"
     file.write_bytes(b"{}")
@@ -169,8 +175,11 @@ def damaged(name: str, data: strategies.DataObject) -> Any:
     """Returns a sample with some values replaced by junk."""
     found = deepcopy(SAMPLES[name])
     for *outer, last in data.draw(strategies.lists(strategies.sampled_from(PATHS[name]), min_size=1, max_size=3)):
+        junk, node = data.draw(Junk), found
         with suppress(LookupError, TypeError):  # in a value that is junk by now
-            reduce(getitem, outer, found)[last] = data.draw(Junk)
+            for key in outer:
+                node = node[key]
+            node[last] = junk
     return found
 
 
