@@ -113,10 +113,8 @@ def import_command(
         if kind is None:
             if replay and not (yes or only_reads):
                 if "-" in (source, second):
-                    fix = "Add --yes, or --only-reads"
-                    raise OptionError(
-                        f"--replay of stdin, which cannot answer a question: {fix}.", code="missing-option"
-                    )
+                    text = "--replay asks a question, which stdin cannot answer. Add --yes or --only-reads."
+                    raise OptionError(text, code="missing-option")
                 asked = "--replay sends each request once, also those that change data. Send them?"
                 typer.confirm(asked, abort=True, err=True)
             done: Imported | None = imported(given, options, into, force=force)
