@@ -233,7 +233,9 @@ def _rebuilt(exchange: RecordedExchange, earlier: Sequence[RecordedExchange], sk
         return exchange
     target = exchange.url.partition("?")[0]
     for before in reversed(earlier):
-        page = Page(before.response.text if before.kind == "document" and before.response else "")
+        if before.kind != "document" or before.response is None:
+            continue
+        page = Page(before.response.text)
         for found in page.forms:
             if source.joined(before.url, found.action or before.url).partition("?")[0] == target:
                 what = "bodies rebuilt from a form", "the recording lacks them; check their values"
