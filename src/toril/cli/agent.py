@@ -43,7 +43,7 @@ def agent(
     from toril.worker.agent import AgentOptions, run_agent
 
     if not is_private(location):
-        text = "use at most 32 letters, digits and underscores; a hyphen is for AWS regions, `local` for this machine"
+        text = "use 3 to 32 letters, digits and underscores; AWS regions have hyphens, and `local` is this machine"
         raise OptionError(f"--location `{location}`: {text}.", code="option-value")
     own = re.sub(r"[^A-Za-z0-9._-]", "-", socket.gethostname())[:63] if name is None else name
     if not AGENT.fullmatch(own):

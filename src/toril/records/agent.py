@@ -12,14 +12,16 @@ from toril.records.document import Count, Record, RecordPart, Seconds, Text, Wor
 from toril.records.run import ExitCode, run_key, worker_key
 
 PSEUDO_RUN = "agents"  # no run may have this id
-# Without a hyphen: the right to write `runs/*/workers/office-*` covers no other location and no region.
-PRIVATE_LOCATION = re.compile(r"[A-Za-z0-9_]{1,32}")
+# The right to write `runs/*/workers/office-*` covers no other location and no region: names have no hyphen, and none is
+# the first part of a region's name, which has two letters except `eusc`.
+PRIVATE_LOCATION = re.compile(r"[A-Za-z0-9_]{3,32}")
 AGENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 ANNOUNCED_EVERY_S = 10.0
 LIVE_S = 30.0  # by the store's clock, since the last announcement
 MOST_OFFERS = 1_000  # of a location
 ENGINES = ("apiritif", "jmeter", "locust", "playwright", "selenium", "vegeta")  # that agents look for
 UNPLACED = "local"  # the location of a suite without locations, which no agent serves
+RESERVED = (UNPLACED, "eusc")
 
 LocationName = Annotated[str, Field(pattern=f"^{PRIVATE_LOCATION.pattern}$")]
 AgentName = Annotated[str, Field(pattern=f"^{AGENT.pattern}$")]
@@ -95,7 +97,7 @@ class Ended(Record):
 
 def is_private(location: str) -> bool:
     """Returns whether agents serve the location. The names of AWS regions have hyphens."""
-    return location != UNPLACED and PRIVATE_LOCATION.fullmatch(location) is not None
+    return location not in RESERVED and PRIVATE_LOCATION.fullmatch(location) is not None
 
 
 def announcements_prefix() -> str:
