@@ -54,6 +54,24 @@ class Reader(FastHttpUser):
     host = HTTP
 
 
+class Proxy:
+    """A client that gets a status of 200 and this text."""
+
+    status_code = 200
+
+    def __init__(self, text: str) -> None:
+        self.text, self.failures = text, 0
+
+    def post(self, *_: Any, **__: Any) -> Any:
+        return contextlib.nullcontext(self)
+
+    def json(self) -> Any:
+        return json.loads(self.text)
+
+    def failure(self, why: str) -> None:
+        self.failures += 1
+
+
 def quietly(call: Any) -> None:
     with contextlib.suppress(CallError):
         call()
@@ -104,6 +122,8 @@ def queries() -> None:
     client = Reader(environment).client
     values["graphql"] = [graphql(client, PRICE, {"product": 7}, name="price")]
     values["graphql"].append(graphql(client, PRICE, {"product": 0}))
+    proxies = [Proxy(text) for text in ("<html>", "", "[]", '"a"', '{"data": 1}')]
+    values["proxied"] = [[graphql(one, PRICE), one.failures] for one in proxies]
 
 
 gevent.joinall([gevent.spawn(call) for call in (grpc_calls, websocket_calls, event_streams, queries)], raise_error=True)
