@@ -28,7 +28,9 @@ class Visitor(HttpUser):
         with self.client.get("/items/2", name="checked", catch_response=True) as response:
             response.failure("not what we want")
         self.client.get("/status/503", name="broken")
-        raise KeyError("no such thing")
+        error = KeyError("no such thing")
+        error.rc = 7  # as other libraries have it
+        raise error
 """
 
 
