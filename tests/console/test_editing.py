@@ -3,11 +3,13 @@
 import hashlib
 import io
 import json
+import os
 import re
 import zipfile
 
 import pytest
 
+from tests.console import served
 from tests.console.editing import Bucket, Console, console, fields
 from tests.console.served import parsed
 from tests.launchers.stage import deployment
@@ -480,6 +482,8 @@ def test_a_private_location_needs_a_live_agent_and_is_offered(tmp_path):
         running=(RunningShare(run_id="20261124T150405Z-x-0001", worker="office-1", attempt="a"),),
     )  # fmt: skip
     one.store.put(announcement_key("office", "desk"), announced.to_json())
+    one.store.put(announcement_key("office", "shelf"), b"{")
+    os.utime(one.store.path(announcement_key("office", "desk")), (served.NOW, served.NOW))
     page = one.client().post("/suites/new/check", data=there).text
     assert "1 worker at private locations" in page
     assert '<option value="office">' in one.client().get("/suites/new").text

@@ -10,7 +10,7 @@ from tests.launchers.plans import HOME, deployment_of, plan_of
 from tests.refusals import refused
 from tests.troubled import TroubledStore
 from toril import __version__
-from toril.errors import InfrastructureError, StoreError
+from toril.errors import InfrastructureError
 from toril.launchers.agents import AgentLauncher, live_agents
 from toril.launchers.elsewhere import Elsewhere, parts_of
 from toril.launchers.preflight.agents import check_agents
@@ -294,7 +294,10 @@ def test_a_plan_with_regions_too_needs_them(office, tmp_path):
     assert isinstance(launcher_for(plan, office.store, {}, office.clock), Elsewhere)
 
 
-def test_a_damaged_announcement_is_named(office):
-    office.store.put(announcement_key("office", "desk"), b"{")
-    with pytest.raises(StoreError, match="office-desk"):
-        live_agents(office.store)
+def test_a_damaged_or_false_announcement_stops_no_other_agent(office):
+    false = office.announces()
+    office.store.put(announcement_key("lab", "x"), false.to_json())
+    office.store.put(announcement_key("lab", "y"), b"{")
+    assert live_agents(office.store) == (false,)
+    _, (warning,) = prepared(office.plan, office.store, {}, office.clock, max_cost_usd=None)
+    assert "lab-y" in warning

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from toril import text
 from toril.console.editor import Draft, Mark
 from toril.errors import InfrastructureError, UserError
-from toril.launchers.agents import live_agents
+from toril.launchers.agents import agents_by_location
 from toril.masking import mask
 from toril.plan.options import RunOptions
 from toril.records import Deployment, LauncherName, Plan
@@ -91,7 +91,8 @@ def check(store: Store, draft: Draft, files: Mapping[str, bytes], main: str, now
     marks += [_mark(one, draft, "warning") for one in found.warnings]
     if found.plan is None:
         return Planned(marks=tuple(marks))
-    private = private_names(store) if found.plan.on == "fargate" else ()
+    asked = found.plan.on == "fargate" and any(map(is_private, found.plan.locations))
+    private = agents_by_location(store, now) if asked else {}
     places = tuple(_places(found.plan, deployments(store), private))
     names = [] if draft.form is None else list(draft.form.locations)
     for one in places:
@@ -134,11 +135,6 @@ def deployments(store: Store) -> dict[str, Deployment]:
         return read_deployments(store, damaged=[])
     except InfrastructureError:
         return {}
-
-
-def private_names(store: Store) -> tuple[str, ...]:
-    """Returns the private locations with a live agent."""
-    return tuple(dict.fromkeys(one.location for one in live_agents(store)))
 
 
 def in_words(start: StartEstimate | None) -> str:

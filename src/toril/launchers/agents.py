@@ -274,13 +274,37 @@ class AgentLauncher:
         return self._clock.now() - one.heard_at > patience_s + DELIVERS_S - LIVE_S
 
 
-def live_agents(store: Store) -> tuple[Announcement, ...]:
-    """Returns the agents that announced themselves within the last 30 s of the store's clock."""
+def live_agents(
+    store: Store, now: float | None = None, damaged: list[StoreError] | None = None
+) -> tuple[Announcement, ...]:
+    """Returns the agents that announced themselves in the 30 s before `now`.
+
+    `now`: by default the time of the store's clock, which S3 answers slowly. An agent may write anything into its own
+    announcement: errors go to `damaged`, and one that names another agent does not count.
+    """
     entries = list(store.entries(announcements_prefix()))
-    now = store.time()[0] if entries else 0.0
+    if now is None:
+        now = store.time()[0] if entries else 0.0
     keys = [one.key for one in entries if one.modified_at >= now - LIVE_S]
-    found = store.find_many(keys, Announcement.MOST_BYTES)
-    return tuple(Announcement.from_json(data, key) for key, data in sorted(found.items()))
+    found = []
+    for key, data in sorted(store.find_many(keys, Announcement.MOST_BYTES).items()):
+        try:
+            one = Announcement.from_json(data, key)
+        except StoreError as error:
+            if damaged is not None:
+                damaged.append(error)
+            continue
+        if announcement_key(one.location, one.agent) == key:
+            found.append(one)
+    return tuple(found)
+
+
+def agents_by_location(store: Store, now: float) -> dict[str, list[Announcement]]:
+    """Returns the live agents of each private location, by name; `toril doctor` names damaged announcements."""
+    found: dict[str, list[Announcement]] = {}
+    for one in live_agents(store, now):
+        found.setdefault(one.location, []).append(one)
+    return found
 
 
 def _again(error: Exception, failures: int) -> float | None:

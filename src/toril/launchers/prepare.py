@@ -75,12 +75,13 @@ def preflight(plan: Plan | None, store: Store, clock: Clock) -> "Preflight":
     """
     from toril.launchers.agents import live_agents
     from toril.launchers.elsewhere import parts_of
-    from toril.launchers.findings import checked
+    from toril.launchers.findings import checked, warning
     from toril.launchers.preflight import Preflight, check, planned
     from toril.launchers.preflight.agents import check_agents, longest_s
 
     regions, private = (None, None) if plan is None else parts_of(plan)
-    agents = live_agents(store) if private is None or private.shares else ()
+    damaged: list[StoreError] = []
+    agents = live_agents(store, damaged=damaged) if private is None or private.shares else ()
     needed = not agents if regions is None else bool(regions.shares)
     deployments = read_deployments(store, required=needed)
     access = _access(store, deployments, clock)
@@ -92,7 +93,8 @@ def preflight(plan: Plan | None, store: Store, clock: Clock) -> "Preflight":
         return found
     of_agents = check_agents(private, agents, access[1].resolve)
     here = [one for one in agents if private is None or one.location in private.locations]
-    return replace(found, findings=(*found.findings, *of_agents), longest_s=longest_s(here))
+    unread = [replace(warning(error.code, str(error)), name="agents") for error in damaged]
+    return replace(found, findings=(*found.findings, *of_agents, *unread), longest_s=longest_s(here))
 
 
 def vcpus_in_use(store: Store, clock: Clock) -> "list[Finding]":
