@@ -138,15 +138,17 @@ def deployments(store: Store) -> dict[str, Deployment]:
 
 
 def in_words(start: StartEstimate | None) -> str:
-    """Returns what a start uses: `6 workers, 2 regions, about 2 min to start, $0.04`."""
+    """Returns what a start uses: `6 workers, 2 regions, 1 private location, about 2 min to start, $0.04`."""
     if start is None:
         return ""
     workers = text.plural(sum(start.workers.values()), "worker")
     if start.start_s is None:
         return f"{workers} {'at private locations' if start.private else 'on this machine'}"
     price = f"{'at most ' if start.at_most else ''}{text.dollars(start.usd)}"
-    regions = text.plural(len(start.workers), "region")
-    return f"{workers}, {regions}, about {text.span(round(start.start_s))} to start, {price}"
+    private = sum(map(is_private, start.workers))
+    places = text.plural(len(start.workers) - private, "region")
+    places += f", {text.plural(private, 'private location')}" if private else ""
+    return f"{workers}, {places}, about {text.span(round(start.start_s))} to start, {price}"
 
 
 def targets_of(plan: Plan) -> list[str]:
