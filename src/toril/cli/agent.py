@@ -2,12 +2,14 @@
 
 import os
 import re
+import secrets
 import socket
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from toril import __version__
 from toril.cli.options import StoreOption
 from toril.clock import SystemClock
 from toril.errors import InfrastructureError, OptionError
@@ -30,7 +32,7 @@ def agent(
         typer.Option("--target", help="Host that may be loaded, e.g. *.example.com; repeatable; default: any."),
     ] = None,
 ) -> None:
-    """Run workers of a private location on this machine, as runs ask for them.
+    """Run workers of a private location on this machine, when a run needs them.
 
     The right to write runs into the store is the right to run code on this machine.
 
@@ -38,9 +40,9 @@ def agent(
     """
     from toril.criteria import duration_s
     from toril.launchers.doctor import installed_engines
-    from toril.records.agent import AGENT, is_private
+    from toril.records.agent import AGENT, Announcement, is_private
     from toril.store import FolderStore, check_served, open_store
-    from toril.worker.agent import AgentOptions, run_agent
+    from toril.worker.agent import run_agent
 
     if not is_private(location):
         text = "use 3 to 32 letters, digits and underscores; AWS regions have hyphens, and `local` is this machine"
@@ -60,13 +62,18 @@ def agent(
         text = "this machine has no engine; install `toril[worker]`, and see `toril doctor`"
         raise InfrastructureError(text, code="no-engine")
     local = isinstance(opened, FolderStore)
-    options = AgentOptions(
+    number = slots or max(1, (os.cpu_count() or 1) // 2)
+    about = Announcement(
         location=location,
-        name=own,
-        slots=slots or max(1, (os.cpu_count() or 1) // 2),
-        poll_s=0.2 if local else 2.0,
-        max_duration_s=longest_s,
-        targets=tuple(one.lower() for one in target or ()),
+        agent=own,
+        instance=secrets.token_hex(8),
+        at=0.0,
+        slots=number,
+        free=number,
+        toril_version=__version__,
         executors=engines,
+        targets=tuple(one.lower() for one in target or ()),
+        max_duration_s=longest_s,
     )
-    run_agent(opened, str(Path(store).absolute()) if local else store, options, SystemClock())
+    address, poll_s = (str(Path(store).absolute()), 0.2) if local else (store, 2.0)
+    run_agent(opened, address, about, SystemClock(), poll_s)

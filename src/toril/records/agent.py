@@ -4,7 +4,7 @@ Agents and their offers are files of the pseudo-run `agents`, so that an agent n
 """
 
 import re
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
@@ -55,17 +55,16 @@ class Announcement(Record):
 
 
 class Offer(RecordPart):
-    """A share of a run that an agent may take, or has taken."""
+    """A share of a run that an agent may take, or has taken. Its worker runs as long as the offer stands."""
 
     run_id: Text
     worker: Text
     attempt: Text
     expires_at: Seconds  # seconds since the epoch
-    stop: Literal["", "term", "kill"] = ""  # what the agent has to do with the worker
 
 
 class Offers(Record):
-    """The offers of all runs for one location. Owners change it by swap."""
+    """The offers of all runs for one location. Owners change it by swap; it is the whole state, so it has no number."""
 
     SCHEMA: ClassVar[str] = "toril.offers/1"
     MOST_BYTES: ClassVar[int | None] = 1 << 20
@@ -77,7 +76,6 @@ class Claim(Record):
 
     SCHEMA: ClassVar[str] = "toril.claim/1"
     MOST_BYTES: ClassVar[int | None] = 1 << 14
-    location: LocationName
     agent: AgentName
     instance: Word
 
