@@ -108,7 +108,8 @@ def event_streams() -> None:
     user = Watcher(environment)
     quietly(lambda: list(user.stream("/events?product=0", "none")))
     values["sse"] = [one.id for one in user.stream("/events?product=7", "prices", messages=3)]
-    values["sse"] += [one.id for one in user.stream("/events?product=7", "rest")]
+    after = {"Last-Event-ID": values["sse"][-1]}
+    values["sse"] += [one.id for one in user.stream("/events?product=7", "rest", headers=after)]
     quietly(lambda: list(user.stream("/events?product=7", "more", messages=12)))
     user._state = "stopping"
     with contextlib.suppress(gevent.GreenletExit):
