@@ -19,6 +19,7 @@ from toril.store import FolderStore
         {"location": "o" * 33},
         {"location": "office", "name": "a b"},
         {"location": "office", "max_duration": "soon"},
+        {"location": "office", "max_duration": "0"},
     ],
 )
 def test_an_agent_needs_a_usable_location_name_and_duration(options, tmp_path):

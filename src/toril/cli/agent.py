@@ -52,6 +52,8 @@ def agent(
         raise OptionError(f"--name `{own}`: use at most 63 letters, digits, `.`, `_` and `-`.", code="option-value")
     try:
         longest_s = None if max_duration is None else float(duration_s(max_duration))
+        if longest_s == 0:
+            raise ValueError("no load lasts 0 s")
     except ValueError as error:
         text = f"--max-duration `{max_duration}`: expected a duration such as 30m or 2h."
         raise OptionError(text, code="option-value") from error
