@@ -273,6 +273,12 @@ def test_the_preflight_compares_the_plan_with_the_agents(office, changes, states
     assert {one.name: one.state for one in found if one.name in states} == states
 
 
+def test_a_misspelt_region_is_recognised(office, tmp_path):
+    plan = plan_of(tmp_path, workers=1, executor="locust", locations={"eu_west_1": 1}, throughput=None)
+    (found,) = check_agents(plan, [office.announces()], lambda host: (), ["eu-west-1"])
+    assert "did you mean eu-west-1?" in found.detail
+
+
 def test_a_location_without_an_agent_prevents_the_run_and_needs_no_region(office):
     with refused("preflight-failed", "toril agent --location office", error=InfrastructureError):
         prepared(office.plan, office.store, {}, office.clock, max_cost_usd=None)

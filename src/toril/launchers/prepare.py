@@ -89,7 +89,7 @@ def preflight(plan: Plan | None, store: Store, clock: Clock) -> "Preflight":
         found = Preflight(findings=checked("store", lambda: planned.store(access[1])), rates={})
     if private is not None and not private.shares:
         return found
-    of_agents = check_agents(private, agents, access[1].resolve)
+    of_agents = check_agents(private, agents, access[1].resolve, deployments)
     here = [one for one in agents if private is None or one.location in private.locations]
     unread = [replace(warning(error.code, str(error)), name="agents") for error in damaged]
     return replace(found, findings=(*found.findings, *of_agents, *unread), longest_s=longest_s(here))
