@@ -35,7 +35,7 @@ def worker_policy(place: Place, results: Results, secrets: Iterable[str], secret
         ),
         # `*` also matches slashes, so the pattern above covers a suite's folder `workers/`
         deny("LeaveSuites", ["s3:PutObject"], [f"{bucket}/runs/*/suite/*"]),
-        # ... and the announcements of agents
+        # and the announcements of agents
         deny("LeaveAgents", ["s3:PutObject"], [f"{bucket}/runs/agents/*"]),
     ]
     if results.key:

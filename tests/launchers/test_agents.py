@@ -66,18 +66,18 @@ class Office:
         self.store.put_once(claim_key(self.plan.run_id, worker, attempt), claim.to_json())
 
     def announces(self, *running, instance="1", **changes):
-        told = {
+        known = {
             "location": "office", "agent": "desk", "instance": instance, "at": self.clock.now(), "slots": 2,
             "free": 2 - len(running), "toril_version": __version__, "executors": ENGINES,
         }  # fmt: skip
         shares = tuple(RunningShare(run_id=self.plan.run_id, worker=one, attempt="a") for one in running)
-        one = Announcement(**{**told, "running": shares, **changes})
+        one = Announcement(**{**known, "running": shares, **changes})
         self.store.put(announcement_key("office", one.agent), one.to_json())
         return one
 
     def ends(self, worker, reason, **changes):
-        told = {"agent": "desk", "instance": "1", "at": self.clock.now(), "reason": reason}
-        self.store.put_once(ended_key(self.plan.run_id, worker, "a"), Ended(**{**told, **changes}).to_json())
+        known = {"agent": "desk", "instance": "1", "at": self.clock.now(), "reason": reason}
+        self.store.put_once(ended_key(self.plan.run_id, worker, "a"), Ended(**{**known, **changes}).to_json())
 
     def begin(self):
         """Launches both shares, and lets `desk` take them."""

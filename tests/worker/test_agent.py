@@ -50,8 +50,9 @@ class Desk:
         self.store, self.clock = store, clock
         self.started: list[FakeProcess] = []
         self.fails, self.starting = False, lambda: None
-        one = {"location": "office", "agent": name, "instance": secrets.token_hex(8), "at": 0.0}
-        self.agent = Agent(store, Announcement(**one, slots=slots, free=slots), clock, self.start)
+        instance = secrets.token_hex(8)
+        about = Announcement(location="office", agent=name, instance=instance, at=0.0, slots=slots, free=slots)
+        self.agent = Agent(store, about, clock, self.start)
 
     def start(self, share):
         if self.fails:
