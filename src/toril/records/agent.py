@@ -12,8 +12,8 @@ from toril.records.document import Count, Record, RecordPart, Seconds, Text, Wor
 from toril.records.run import ExitCode, run_key, worker_key
 
 PSEUDO_RUN = "agents"  # no run may have this id
-# The right to write `runs/*/workers/office-*` covers no other location and no region: names have no hyphen, and none is
-# the first part of a region's name, which has two letters except `eusc`.
+# The right to write `runs/*/workers/office-*` covers no other location and no region. So names have no hyphen, and at
+# least three letters: the first part of a region's name has two, except `eusc`.
 PRIVATE_LOCATION = re.compile(r"[A-Za-z0-9_]{3,32}")
 AGENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 ANNOUNCED_EVERY_S = 10.0
