@@ -56,7 +56,6 @@ WORDS = {
     rf"^arn:{PARTITION}:iam::(?:{ACCOUNT}|aws):policy/[A-Za-z0-9_+=,.@/-]+$": "the ARN of a policy",
     r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$": "the name of a bucket",
     r"^[^@\s]+@[^@\s]+\.[^@\s]+$": "an email address",
-    r"^[A-Za-z0-9_]{1,32}$": "a private location: up to 32 letters, digits and underscores",
     r"^sha256:[0-9a-f]{64}$": "a digest: sha256: and 64 hexadecimal digits",
     r"^vpc-[0-9a-f]{8,17}$": "a VPC's id, as in vpc-0123456789abcdef0",
     r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$": "a host name, as in load.example.com",

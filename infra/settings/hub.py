@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from infra.settings.common import (
     Account,
@@ -17,9 +17,17 @@ from infra.settings.common import (
     Tags,
 )
 from infra.settings.console import Console
+from toril.records.agent import is_private
+
+
+def _private(name: str) -> str:
+    if not is_private(name):
+        raise ValueError("Use 3 to 32 letters, digits and underscores, and neither `local` nor `eusc`.")
+    return name
+
 
 RunEvent = Literal["started", "finished", "passed", "failed", "inconclusive", "regression", "schedule-failed"]
-PrivateLocation = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]{1,32}$")]  # without hyphen: see `agent_policy`
+PrivateLocation = Annotated[str, AfterValidator(_private)]
 EnvironmentName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$", max_length=255)]  # of GitHub
 
 
@@ -162,6 +170,8 @@ class HubSettings(Setting):
 
     @model_validator(mode="after")
     def _check(self) -> "HubSettings":
+        if len(set(self.agents)) < len(self.agents):
+            raise ValueError("agents: Two entries have the same name. Remove one.")
         if self.console and self.region.startswith(("us-gov-", "cn-")):
             raise ValueError(
                 "console: It needs CloudFront and Cognito, which only the commercial partition has. Remove it, and use "

@@ -35,6 +35,8 @@ def worker_policy(place: Place, results: Results, secrets: Iterable[str], secret
         ),
         # `*` also matches slashes, so the pattern above covers a suite's folder `workers/`
         deny("LeaveSuites", ["s3:PutObject"], [f"{bucket}/runs/*/suite/*"]),
+        # and the announcements of agents
+        deny("LeaveAgents", ["s3:PutObject"], [f"{bucket}/runs/agents/*"]),
     ]
     if results.key:
         through_s3 = {"StringEquals": {"kms:ViaService": f"s3.{results.region}.{place.suffix}"}}

@@ -83,7 +83,7 @@ class Handler(BaseHTTPRequestHandler):
         self.close_connection = True
         with contextlib.suppress(ConnectionError):
             if self.headers.get("Upgrade", "").lower() == "websocket":
-                self.speak_websocket()
+                self.answer_websocket()
             else:
                 self.send_events()
 
@@ -99,7 +99,7 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self.server.prices.count()
 
-    def speak_websocket(self) -> None:
+    def answer_websocket(self) -> None:
         key = hashlib.sha1(self.headers["Sec-WebSocket-Key"].encode() + ACCEPT, usedforsecurity=False).digest()
         self.send_response(101)
         for name, value in (("Upgrade", "websocket"), ("Connection", "Upgrade")):
@@ -156,7 +156,7 @@ def grpc_server(port: int, prices: Prices) -> tuple[Any, int]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one.")
-    parser.add_argument("--grpc", action="store_true", help="Speak gRPC instead of the others.")
+    parser.add_argument("--grpc", action="store_true", help="Serve gRPC instead of the other protocols.")
     parser.add_argument("--until-stdin-closes", action="store_true", help="End when stdin closes.")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)

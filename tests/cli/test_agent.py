@@ -19,6 +19,7 @@ from toril.store import FolderStore
         {"location": "o" * 33},
         {"location": "office", "name": "a b"},
         {"location": "office", "max_duration": "soon"},
+        {"location": "office", "max_duration": "0"},
     ],
 )
 def test_an_agent_needs_a_usable_location_name_and_duration(options, tmp_path):
@@ -27,7 +28,8 @@ def test_an_agent_needs_a_usable_location_name_and_duration(options, tmp_path):
 
 
 def test_private_locations_are_not_regions():
-    assert [name for name in ("office", "rack_2", "eu-west-1", "local", "") if is_private(name)] == ["office", "rack_2"]
+    others = ("eu-west-1", "eu", "us", "eusc", "local", "")  # the right of `eu` would cover `eu-west-1-1`
+    assert [name for name in ("office", "rack_2", *others) if is_private(name)] == ["office", "rack_2"]
 
 
 def test_the_records_of_agents_are_no_run(tmp_path):

@@ -54,6 +54,24 @@ class Reader(FastHttpUser):
     host = HTTP
 
 
+class Proxy:
+    """A client that gets a status of 200 and this text."""
+
+    status_code = 200
+
+    def __init__(self, text: str) -> None:
+        self.text, self.failures = text, 0
+
+    def post(self, *_: Any, **__: Any) -> Any:
+        return contextlib.nullcontext(self)
+
+    def json(self) -> Any:
+        return json.loads(self.text)
+
+    def failure(self, why: str) -> None:
+        self.failures += 1
+
+
 def quietly(call: Any) -> None:
     with contextlib.suppress(CallError):
         call()
@@ -90,7 +108,8 @@ def event_streams() -> None:
     user = Watcher(environment)
     quietly(lambda: list(user.stream("/events?product=0", "none")))
     values["sse"] = [one.id for one in user.stream("/events?product=7", "prices", messages=3)]
-    values["sse"] += [one.id for one in user.stream("/events?product=7", "rest")]
+    after = {"Last-Event-ID": values["sse"][-1]}
+    values["sse"] += [one.id for one in user.stream("/events?product=7", "rest", headers=after)]
     quietly(lambda: list(user.stream("/events?product=7", "more", messages=12)))
     user._state = "stopping"
     with contextlib.suppress(gevent.GreenletExit):
@@ -104,6 +123,8 @@ def queries() -> None:
     client = Reader(environment).client
     values["graphql"] = [graphql(client, PRICE, {"product": 7}, name="price")]
     values["graphql"].append(graphql(client, PRICE, {"product": 0}))
+    proxies = [Proxy(text) for text in ("<html>", "", "[]", '"a"', '{"data": 1}')]
+    values["proxied"] = [[graphql(one, PRICE), one.failures] for one in proxies]
 
 
 gevent.joinall([gevent.spawn(call) for call in (grpc_calls, websocket_calls, event_streams, queries)], raise_error=True)

@@ -50,6 +50,10 @@ def test_a_reply_is_a_request(made):
     assert of(made, "connect") == of(made, "again") == [None]
 
 
+def test_a_response_to_a_query_that_is_no_object_fails(made):
+    assert made["values"]["proxied"] == [[None, 1]] * 4 + [[1, 0]]
+
+
 @pytest.mark.parametrize("kind", ["gRPC", "WebSocket", "SSE"])
 def test_a_stream_is_a_request_and_its_messages_are_timings(made, kind):
     assert of(made, "prices", kind) == [None]

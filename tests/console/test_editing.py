@@ -3,20 +3,24 @@
 import hashlib
 import io
 import json
+import os
 import re
 import zipfile
 
 import pytest
 
+from tests.console import served
 from tests.console.editing import Bucket, Console, console, fields
 from tests.console.served import parsed
 from tests.launchers.stage import deployment
+from toril.console.planned import in_words
 from toril.errors import InfrastructureError
 from toril.launchers.findings import Finding
 from toril.records.agent import Announcement, RunningShare, announcement_key
 from toril.records.console import AuditLine
 from toril.records.schedule import SuiteSchedule
 from toril.runs import suites
+from toril.runs.requests import StartEstimate
 
 ADDRESS = "https://shop.example.com/search?q=lamp"
 
@@ -480,6 +484,8 @@ def test_a_private_location_needs_a_live_agent_and_is_offered(tmp_path):
         running=(RunningShare(run_id="20261124T150405Z-x-0001", worker="office-1", attempt="a"),),
     )  # fmt: skip
     one.store.put(announcement_key("office", "desk"), announced.to_json())
+    one.store.put(announcement_key("office", "shelf"), b"{")
+    os.utime(one.store.path(announcement_key("office", "desk")), (served.NOW, served.NOW))
     page = one.client().post("/suites/new/check", data=there).text
     assert "1 worker at private locations" in page
     assert '<option value="office">' in one.client().get("/suites/new").text
@@ -489,6 +495,11 @@ def test_a_private_location_needs_a_live_agent_and_is_offered(tmp_path):
     assert "/runs/20261124T150405Z-x-0001" in shown
     (location,) = one.client().get("/api/v1/locations").json()
     assert (location["region"], location["agents"][0]["agent"], location["agents"][0]["free"]) == ("office", "desk", 3)
+
+
+def test_private_locations_do_not_count_as_regions():
+    start = StartEstimate(workers={"eu-west-1": 4, "office": 1, "lab": 1}, load_s=60.0, start_s=120.0, usd=0.04)
+    assert in_words(start).startswith("6 workers, 1 region, 2 private locations, about ")
 
 
 def test_locations_show_the_quota_in_use_or_why_it_is_unknown_beside_the_limit_of_the_stack(tmp_path):

@@ -1,6 +1,7 @@
 """The tools for assistants: at `/mcp` with a bearer token, and over stdio."""
 
 import json
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -104,6 +105,7 @@ def test_reading_tools_return_what_the_store_has_and_change_nothing(store: Folde
 def test_private_locations_are_listed_with_their_agents(store: FolderStore) -> None:
     agent = Announcement(location="office", agent="desk", instance="1", at=0.0, slots=4, free=3)
     store.put(announcement_key("office", "desk"), agent.to_json())
+    os.utime(store.path(announcement_key("office", "desk")), (served.NOW, served.NOW))
     assert Assistant(store, "viewer").call("list_locations") == [{"region": "office", "agents": 1, "slots": 4}]
 
 

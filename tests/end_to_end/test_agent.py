@@ -129,8 +129,7 @@ def test_a_run_at_a_private_location_passes_and_needs_no_aws(tmp_path: Path) -> 
         found = json.loads((store / f"runs/{RUN}/verdict.json").read_text())
         assert passes(found), done.stdout + done.stderr
         assert done.code in (0, 3), done.stdout + done.stderr
-        offers = json.loads((store / "runs/agents/offers/office.json").read_text())["offers"]
-        assert [one["stop"] for one in offers] in ([], ["kill"])  # its worker's process may not have ended yet
+        assert json.loads((store / "runs/agents/offers/office.json").read_text())["offers"] == []
         listed = subprocess.run(command("runs", "--store", store, "--format", "json"), capture_output=True, text=True)
         assert RUN in listed.stdout
         assert '"agents"' not in listed.stdout

@@ -11,9 +11,9 @@ from infra.permissions.statements import document, trust
 from tests.clocks import SteppedClock
 from tests.infra.granted import ACCOUNT, BUCKET, HUB, REGION, RUN, denied
 from toril.records import Launch
-from toril.records.agent import Offer, Offers, announcement_key, claim_key, ended_key, offers_key
+from toril.records.agent import Announcement, Offer, Offers, announcement_key, claim_key, ended_key, offers_key
 from toril.store.s3 import S3Store
-from toril.worker.agent import Agent, AgentOptions
+from toril.worker.agent import Agent
 
 pytestmark = [pytest.mark.live, pytest.mark.nightly, pytest.mark.xdist_group("guarded")]
 
@@ -60,7 +60,8 @@ def test_an_agent_serves_its_location_with_these_rights(place, s3):
     owner.swap(offers_key("office"), Offers(offers=(offer,)).to_json(), None)
     owner.put("runs/r-agents/launch.json", Launch(at=0.0, deadline=9e9, attempts={"office-1": ("a",)}).to_json())
     clock = SteppedClock()
-    agent = Agent(S3Store(BUCKET, "", s3), AgentOptions(location="office", name="x", slots=1), clock, lambda _: Ended())
+    about = Announcement(location="office", agent="x", instance="1", at=0.0, slots=1, free=1)
+    agent = Agent(S3Store(BUCKET, "", s3), about, clock, lambda _: Ended())
     agent.begin()
     for _ in range(8):
         clock.sleep(2.0)

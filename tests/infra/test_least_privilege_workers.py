@@ -125,4 +125,4 @@ def test_a_worker_needs_each_of_its_statements(place, sid, service, operation, a
 
 def test_a_worker_has_no_other_statements(place):
     sids = {one["Sid"] for one in policy(place, f"{REGION}-worker")[1]["Statement"]}
-    assert sids == {"ReadRuns", "ListRuns", "AddResults", "LeaveSuites", "ReadSecrets"}
+    assert sids == {"ReadRuns", "ListRuns", "AddResults", "LeaveSuites", "LeaveAgents", "ReadSecrets"}

@@ -45,6 +45,12 @@ def test_a_worker_cannot_write_to_suites_although_a_star_matches_slashes():
     assert found["Resource"] == ["arn:aws:s3:::results/runs/*/suite/*"]
 
 
+def test_a_worker_cannot_announce_an_agent():
+    found = statement(worker_policy(place(), RESULTS, [], []), "LeaveAgents")
+    assert (found["Effect"], found["Action"]) == ("Deny", ["s3:PutObject"])
+    assert found["Resource"] == ["arn:aws:s3:::results/runs/agents/*"]
+
+
 def test_a_worker_cannot_overwrite_files_and_lists_only_runs():
     policy = worker_policy(place(), RESULTS, [], [])
     assert statement(policy, "AddResults")["Condition"] == {"Null": {"s3:if-none-match": "false"}}

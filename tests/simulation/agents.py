@@ -7,10 +7,10 @@ from tests.simulation.cloud import Cloud, Task
 from tests.simulation.store import UNTROUBLED, Handle, Troubles
 from tests.simulation.world import Crashed, Machine, SimulatedClock
 from toril.errors import UserError
-from toril.launchers.agents import STEP_S, AgentLauncher
+from toril.launchers.agents import AgentLauncher
 from toril.records import Launch, Plan
-from toril.records.agent import RunningShare
-from toril.worker.agent import Agent, AgentOptions
+from toril.records.agent import Announcement, RunningShare
+from toril.worker.agent import Agent
 
 POLL_S = 1.0
 ORPHANED_S = 1.0  # after an agent's death, until its workers have noticed it
@@ -82,10 +82,11 @@ class Host:
     def _serve(self, machine: Machine, store: Handle) -> None:
         """Serves until the run is over. A service manager restarts an agent that ends with an error."""
         clock = SimulatedClock(self.cloud.world, machine)
-        options = AgentOptions(location=self.location, name=self.name, slots=self.fate.slots, poll_s=POLL_S)
         began = self.cloud.world.now
         while not self.is_over():
-            agent = Agent(store, options, clock, lambda share: self._start(machine, share))
+            about = self._about(f"{machine.name} {self.cloud.world.now}")
+            stop_s = self.cloud.stop_timeout_s
+            agent = Agent(store, about, clock, lambda share: self._start(machine, share), stop_s=stop_s)
             try:
                 agent.begin()
                 while not (agent.has_left or self.is_over()):
@@ -99,6 +100,10 @@ class Host:
             except UserError:
                 agent.kill()
                 clock.sleep(SERVICE_RESTARTS_S)
+
+    def _about(self, instance: str) -> Announcement:
+        slots = self.fate.slots
+        return Announcement(location=self.location, agent=self.name, instance=instance, at=0.0, slots=slots, free=slots)
 
     def _start(self, agent: Machine, share: RunningShare) -> HostedWorker:
         if any(one.attempt == share.attempt for one in self.cloud.tasks):
@@ -125,12 +130,11 @@ class Host:
 
 
 class ObservedLauncher(AgentLauncher):
-    """The launcher of a simulated owner. An actor of the owner's machine does the thread's work."""
+    """The launcher of a simulated owner."""
 
     def __init__(self, cloud: Cloud, machine: Machine, store: Handle, clock: SimulatedClock) -> None:
-        super().__init__(store, clock, threaded=False)
-        self._cloud, self._machine, self._own_clock = cloud, machine, clock
-        cloud.world.spawn(machine, self._work_while_owned)
+        super().__init__(store, clock)
+        self._cloud, self._machine = cloud, machine
 
     def launch(self, plan: Plan, launch: Launch) -> None:
         self._planned(launch)
@@ -166,9 +170,3 @@ class ObservedLauncher(AgentLauncher):
             raise Crashed
         for watcher in self._cloud.watchers:
             watcher(self._machine, what, "")
-
-    def _work_while_owned(self) -> None:
-        while not self._machine.greenlets[0].dead:
-            if not self._ending.is_set():
-                self.step()
-            self._own_clock.sleep(STEP_S)

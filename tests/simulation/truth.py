@@ -56,10 +56,10 @@ class Truth:
             self._leased(machine, data)
         elif self.holder is not machine and (machine in self.owned or not key.endswith(BEFORE_OWNING)):
             strays = self.strays.setdefault(machine, Counter())
-            thread = key if key.startswith(OFFERS) else ""  # another thread writes offers, one file after another
+            file = key if key.startswith(OFFERS) else ""  # a turn writes the offers of each location
             if not how.endswith("late"):
-                strays[thread] += 1
-            if strays[thread] > 1:  # one may have been in flight when its process froze
+                strays[file] += 1
+            if strays[file] > 1:  # one may have been in flight when its process froze
                 self.violated(f"{machine.name} acts as owner without being it: {how} {key}")
 
     def acted(self, machine: Machine, what: str, _: str) -> None:

@@ -31,6 +31,19 @@ class Visitor(HttpUser):
         raise KeyError("no such thing")
 """
 
+PUBLISHES = """
+from locust import User, task
+from toril.clients import Measured
+
+class Publisher(User):
+    @task
+    def publish(self):
+        error = OSError("no broker")
+        error.rc = 4  # a number, as libraries for MQTT have it
+        with Measured(self, "publish", "MQTT"):
+            raise error
+"""
+
 
 def generated(url, requests, **scenario):
     return {"shop": {"default-address": url, "requests": requests, **scenario}}
@@ -94,6 +107,13 @@ def test_the_suites_own_locustfile_keeps_its_labels_and_loses_no_sample(tmp_path
     assert dict(found.total("broken").errors) == {("503 Service Unavailable", "503"): 10}
     raised = found.total("Visitor: exception")
     assert (raised.samples, raised.failures, dict(raised.rc)) == (10, 10, {"KeyError": 10})
+
+
+def test_an_error_with_a_number_of_its_own_has_the_name_of_its_class(tmp_path):
+    plan = plan_of([planned("locust", "own", concurrency=1, iterations=2)], {"own": {"script": "locustfile.py"}})
+    with workers(plan, tmp_path, {"locustfile.py": PUBLISHES}) as run:
+        found = run.go()
+    assert dict(found.total("publish").errors) == {("no broker", "OSError"): 2}
 
 
 def test_requests_in_flight_at_the_planned_end_are_finished(tmp_path):

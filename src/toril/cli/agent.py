@@ -2,12 +2,14 @@
 
 import os
 import re
+import secrets
 import socket
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from toril import __version__
 from toril.cli.options import StoreOption
 from toril.clock import SystemClock
 from toril.errors import InfrastructureError, OptionError
@@ -30,7 +32,7 @@ def agent(
         typer.Option("--target", help="Host that may be loaded, e.g. *.example.com; repeatable; default: any."),
     ] = None,
 ) -> None:
-    """Run workers of a private location on this machine, as runs ask for them.
+    """Run workers of a private location on this machine, when a run needs them.
 
     The right to write runs into the store is the right to run code on this machine.
 
@@ -38,18 +40,20 @@ def agent(
     """
     from toril.criteria import duration_s
     from toril.launchers.doctor import installed_engines
-    from toril.records.agent import AGENT, is_private
+    from toril.records.agent import AGENT, Announcement, is_private
     from toril.store import FolderStore, check_served, open_store
-    from toril.worker.agent import AgentOptions, run_agent
+    from toril.worker.agent import run_agent
 
     if not is_private(location):
-        text = "use at most 32 letters, digits and underscores; a hyphen is for AWS regions, `local` for this machine"
+        text = "use 3 to 32 letters, digits and underscores; AWS regions have hyphens, and `local` is this machine"
         raise OptionError(f"--location `{location}`: {text}.", code="option-value")
     own = re.sub(r"[^A-Za-z0-9._-]", "-", socket.gethostname())[:63] if name is None else name
     if not AGENT.fullmatch(own):
         raise OptionError(f"--name `{own}`: use at most 63 letters, digits, `.`, `_` and `-`.", code="option-value")
     try:
         longest_s = None if max_duration is None else float(duration_s(max_duration))
+        if longest_s == 0:
+            raise ValueError("no load lasts 0 s")
     except ValueError as error:
         text = f"--max-duration `{max_duration}`: expected a duration such as 30m or 2h."
         raise OptionError(text, code="option-value") from error
@@ -60,13 +64,18 @@ def agent(
         text = "this machine has no engine; install `toril[worker]`, and see `toril doctor`"
         raise InfrastructureError(text, code="no-engine")
     local = isinstance(opened, FolderStore)
-    options = AgentOptions(
+    number = slots or max(1, (os.cpu_count() or 1) // 2)
+    about = Announcement(
         location=location,
-        name=own,
-        slots=slots or max(1, (os.cpu_count() or 1) // 2),
-        poll_s=0.2 if local else 2.0,
-        max_duration_s=longest_s,
-        targets=tuple(one.lower() for one in target or ()),
+        agent=own,
+        instance=secrets.token_hex(8),
+        at=0.0,
+        slots=number,
+        free=number,
+        toril_version=__version__,
         executors=engines,
+        targets=tuple(one.lower() for one in target or ()),
+        max_duration_s=longest_s,
     )
-    run_agent(opened, str(Path(store).absolute()) if local else store, options, SystemClock())
+    address, poll_s = (str(Path(store).absolute()), 0.2) if local else (store, 2.0)
+    run_agent(opened, address, about, SystemClock(), poll_s)

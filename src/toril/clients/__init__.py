@@ -108,6 +108,10 @@ def graphql(
         try:
             answer = response.json()
         except (ValueError, TypeError):  # no JSON, or no response
+            answer = None
+        if not isinstance(answer, dict):
+            if 0 < (response.status_code or 0) < 400:  # others fail by themselves
+                response.failure("GraphQL: the response is not a JSON object")
             return None
         if errors := answer.get("errors"):
             response.failure(f"GraphQL: {errors[0].get('message', errors[0])}")

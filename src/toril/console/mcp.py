@@ -16,10 +16,11 @@ from starlette.responses import Response
 from toril import __version__
 from toril.console.app import Setup
 from toril.console.identity import Person, Role
-from toril.console.pages.locations import places_of, private_locations
+from toril.console.pages.locations import places_of
 from toril.console.pages.trend import trend_of
 from toril.console.runs import head_of, seen, shown_to, start_run
 from toril.errors import UserError
+from toril.launchers.agents import agents_by_location
 from toril.masking import mask
 from toril.plan.options import RunOptions
 from toril.records import Verdict, run_key
@@ -188,7 +189,7 @@ class Tools:
         """List the AWS regions with a stack and the private locations with a live agent, which can send load."""
         private = [
             {"region": name, "agents": len(here), "slots": sum(one.slots for one in here)}
-            for name, here in private_locations(self._store).items()
+            for name, here in agents_by_location(self._store, self._setup.clock.now()).items()
         ]
         return private + [
             {

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from toril import text
 from toril.console.editor import Draft, Mark
 from toril.errors import InfrastructureError, UserError
-from toril.launchers.agents import live_agents
+from toril.launchers.agents import agents_by_location
 from toril.masking import mask
 from toril.plan.options import RunOptions
 from toril.records import Deployment, LauncherName, Plan
@@ -91,7 +91,8 @@ def check(store: Store, draft: Draft, files: Mapping[str, bytes], main: str, now
     marks += [_mark(one, draft, "warning") for one in found.warnings]
     if found.plan is None:
         return Planned(marks=tuple(marks))
-    private = private_names(store) if found.plan.on == "fargate" else ()
+    asked = found.plan.on == "fargate" and any(map(is_private, found.plan.locations))
+    private = agents_by_location(store, now) if asked else {}
     places = tuple(_places(found.plan, deployments(store), private))
     names = [] if draft.form is None else list(draft.form.locations)
     for one in places:
@@ -136,21 +137,18 @@ def deployments(store: Store) -> dict[str, Deployment]:
         return {}
 
 
-def private_names(store: Store) -> tuple[str, ...]:
-    """Returns the private locations with a live agent."""
-    return tuple(dict.fromkeys(one.location for one in live_agents(store)))
-
-
 def in_words(start: StartEstimate | None) -> str:
-    """Returns what a start uses: `6 workers, 2 regions, about 2 min to start, $0.04`."""
+    """Returns what a start uses: `6 workers, 2 regions, 1 private location, about 2 min to start, $0.04`."""
     if start is None:
         return ""
     workers = text.plural(sum(start.workers.values()), "worker")
     if start.start_s is None:
         return f"{workers} {'at private locations' if start.private else 'on this machine'}"
     price = f"{'at most ' if start.at_most else ''}{text.dollars(start.usd)}"
-    regions = text.plural(len(start.workers), "region")
-    return f"{workers}, {regions}, about {text.span(round(start.start_s))} to start, {price}"
+    private = sum(map(is_private, start.workers))
+    places = text.plural(len(start.workers) - private, "region")
+    places += f", {text.plural(private, 'private location')}" if private else ""
+    return f"{workers}, {places}, about {text.span(round(start.start_s))} to start, {price}"
 
 
 def targets_of(plan: Plan) -> list[str]:

@@ -28,7 +28,7 @@ class WorkerExit:
 
 
 class Launcher(Protocol):
-    """Starts, watches and stops workers. Every call returns at once; slow work runs in other threads."""
+    """Starts, watches and stops workers. Calls return at once; `ended` may call the store, other work has threads."""
 
     @property
     def longest_s(self) -> float | None:

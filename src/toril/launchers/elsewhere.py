@@ -1,6 +1,6 @@
 """Runs the workers of one plan on Fargate and at private locations, by one launcher for each."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from toril.errors import Note
 from toril.launchers import Launcher, WorkerExit
@@ -20,22 +20,21 @@ class Elsewhere:
 
     def __init__(self, fargate: Launcher, agents: Launcher) -> None:
         self._both = fargate, agents
-        self._launcher_of: dict[str, Launcher] = {}  # by worker
 
     @property
     def longest_s(self) -> float | None:
         return min((one.longest_s for one in self._both if one.longest_s is not None), default=None)
 
     def launch(self, plan: Plan, launch: Launch) -> None:
-        for launcher, part in self._parts(plan):
+        for launcher, part in zip(self._both, parts_of(plan), strict=True):
             launcher.launch(part, launch)
 
     def attach(self, plan: Plan, launch: Launch, attempts: Mapping[str, str]) -> None:
-        for launcher, part in self._parts(plan):
+        for launcher, part in zip(self._both, parts_of(plan), strict=True):
             launcher.attach(part, launch, {share.worker: attempts[share.worker] for share in part.shares})
 
     def relaunch(self, worker: str, attempt: str) -> None:
-        self._launcher_of[worker].relaunch(worker, attempt)
+        self._launcher(worker).relaunch(worker, attempt)
 
     def ended(self) -> Mapping[str, WorkerExit]:
         return {worker: one for launcher in self._both for worker, one in launcher.ended().items()}
@@ -47,10 +46,10 @@ class Elsewhere:
         return tuple(note for launcher in self._both for note in launcher.notes())
 
     def terminate(self, worker: str) -> None:
-        self._launcher_of[worker].terminate(worker)
+        self._launcher(worker).terminate(worker)
 
     def kill(self, worker: str) -> None:
-        self._launcher_of[worker].kill(worker)
+        self._launcher(worker).kill(worker)
 
     def release(self) -> None:
         for launcher in self._both:
@@ -62,7 +61,6 @@ class Elsewhere:
     def cancel_sweep(self) -> tuple[str, ...]:
         return tuple(problem for launcher in self._both for problem in launcher.cancel_sweep())
 
-    def _parts(self, plan: Plan) -> Iterator[tuple[Launcher, Plan]]:
-        for launcher, part in zip(self._both, parts_of(plan), strict=True):
-            self._launcher_of |= {share.worker: launcher for share in part.shares}
-            yield launcher, part
+    def _launcher(self, worker: str) -> Launcher:
+        """Workers have the names of their locations: `office-1`."""
+        return self._both[is_private(worker.rpartition("-")[0])]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from toril.clock import Clock
 from toril.errors import InfrastructureError, OptionError, StoreError
 from toril.launchers import Launcher
+from toril.launchers.elsewhere import Elsewhere, parts_of
 from toril.records import Deployment, Plan, deployment_key
 from toril.store import FolderStore, Store
 
@@ -49,8 +50,6 @@ def prepared(
 def launcher_for(plan: Plan, store: Store, environment: Mapping[str, str], clock: Clock) -> Launcher:
     """Returns the plan's launcher without preflight; UserError if the store does not fit the plan."""
     if plan.on == "fargate":
-        from toril.launchers.elsewhere import parts_of
-
         damaged: list[StoreError] = []
         regions = parts_of(plan)[0].locations
         deployments = read_deployments(store, damaged, required=bool(regions))
@@ -74,13 +73,13 @@ def preflight(plan: Plan | None, store: Store, clock: Clock) -> "Preflight":
     Without regions, it sends no request to AWS except to the store.
     """
     from toril.launchers.agents import live_agents
-    from toril.launchers.elsewhere import parts_of
-    from toril.launchers.findings import checked
+    from toril.launchers.findings import checked, warning
     from toril.launchers.preflight import Preflight, check, planned
     from toril.launchers.preflight.agents import check_agents, longest_s
 
     regions, private = (None, None) if plan is None else parts_of(plan)
-    agents = live_agents(store) if private is None or private.shares else ()
+    damaged: list[StoreError] = []
+    agents = live_agents(store, damaged=damaged) if private is None or private.shares else ()
     needed = not agents if regions is None else bool(regions.shares)
     deployments = read_deployments(store, required=needed)
     access = _access(store, deployments, clock)
@@ -90,9 +89,10 @@ def preflight(plan: Plan | None, store: Store, clock: Clock) -> "Preflight":
         found = Preflight(findings=checked("store", lambda: planned.store(access[1])), rates={})
     if private is not None and not private.shares:
         return found
-    of_agents = check_agents(private, agents, access[1].resolve)
+    of_agents = check_agents(private, agents, access[1].resolve, deployments)
     here = [one for one in agents if private is None or one.location in private.locations]
-    return replace(found, findings=(*found.findings, *of_agents), longest_s=longest_s(here))
+    unread = [replace(warning(error.code, str(error)), name="agents") for error in damaged]
+    return replace(found, findings=(*found.findings, *of_agents, *unread), longest_s=longest_s(here))
 
 
 def vcpus_in_use(store: Store, clock: Clock) -> "list[Finding]":
@@ -105,7 +105,6 @@ def vcpus_in_use(store: Store, clock: Clock) -> "list[Finding]":
 
 def price_lines(plan: Plan, store: Store) -> tuple[str, ...]:
     """Returns start time and price of a run on Fargate, from the store's records alone, or why they are unknown."""
-    from toril.launchers.elsewhere import parts_of
     from toril.launchers.pricing import estimate, read_prices
 
     regions, _ = parts_of(plan)
@@ -173,7 +172,6 @@ def _elsewhere(
 ) -> Launcher:
     """Returns the launcher of the plan's regions, of its private locations, or of both."""
     from toril.launchers.agents import AgentLauncher
-    from toril.launchers.elsewhere import Elsewhere, parts_of
 
     regions, private = parts_of(plan)
     agents = AgentLauncher(store, clock, longest_s=longest_s)

@@ -4,7 +4,7 @@ Agents and their offers are files of the pseudo-run `agents`, so that an agent n
 """
 
 import re
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
@@ -12,14 +12,16 @@ from toril.records.document import Count, Record, RecordPart, Seconds, Text, Wor
 from toril.records.run import ExitCode, run_key, worker_key
 
 PSEUDO_RUN = "agents"  # no run may have this id
-# Without a hyphen: the right to write `runs/*/workers/office-*` covers no other location and no region.
-PRIVATE_LOCATION = re.compile(r"[A-Za-z0-9_]{1,32}")
+# The right to write `runs/*/workers/office-*` covers no other location and no region. So names have no hyphen, and at
+# least three letters: the first part of a region's name has two, except `eusc`.
+PRIVATE_LOCATION = re.compile(r"[A-Za-z0-9_]{3,32}")
 AGENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 ANNOUNCED_EVERY_S = 10.0
 LIVE_S = 30.0  # by the store's clock, since the last announcement
 MOST_OFFERS = 1_000  # of a location
 ENGINES = ("apiritif", "jmeter", "locust", "playwright", "selenium", "vegeta")  # that agents look for
 UNPLACED = "local"  # the location of a suite without locations, which no agent serves
+RESERVED = (UNPLACED, "eusc")
 
 LocationName = Annotated[str, Field(pattern=f"^{PRIVATE_LOCATION.pattern}$")]
 AgentName = Annotated[str, Field(pattern=f"^{AGENT.pattern}$")]
@@ -53,17 +55,16 @@ class Announcement(Record):
 
 
 class Offer(RecordPart):
-    """A share of a run that an agent may take, or has taken."""
+    """A share of a run that an agent may take, or has taken. Its worker runs as long as the offer stands."""
 
     run_id: Text
     worker: Text
     attempt: Text
     expires_at: Seconds  # seconds since the epoch
-    stop: Literal["", "term", "kill"] = ""  # what the agent has to do with the worker
 
 
 class Offers(Record):
-    """The offers of all runs for one location. Owners change it by swap."""
+    """The offers of all runs for one location. Owners change it by swap; it is the whole state, so it has no number."""
 
     SCHEMA: ClassVar[str] = "toril.offers/1"
     MOST_BYTES: ClassVar[int | None] = 1 << 20
@@ -75,7 +76,6 @@ class Claim(Record):
 
     SCHEMA: ClassVar[str] = "toril.claim/1"
     MOST_BYTES: ClassVar[int | None] = 1 << 14
-    location: LocationName
     agent: AgentName
     instance: Word
 
@@ -95,7 +95,7 @@ class Ended(Record):
 
 def is_private(location: str) -> bool:
     """Returns whether agents serve the location. The names of AWS regions have hyphens."""
-    return location != UNPLACED and PRIVATE_LOCATION.fullmatch(location) is not None
+    return location not in RESERVED and PRIVATE_LOCATION.fullmatch(location) is not None
 
 
 def announcements_prefix() -> str:

@@ -35,7 +35,6 @@ from toril.text import suggestion
 LOCATION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 PROVISIONING = {"local": "local", "fargate": "cloud"}  # the key that applies in `concurrency: {local: 5, cloud: 1000}`
 OURS = ("criteria", "locations", "locations-weighted", "start-at")  # keys that workers do not receive
-STEPS = re.compile('"steps"')  # in a simulation that reads the property
 TIMES = ("delay", "ramp-up", "hold-for")
 READ_KEYS = (*OURS, *LOAD_KEYS, "delay", "executor", "scenario", "files")
 MAX_EXECUTIONS = 256  # the limit of interval files
@@ -291,7 +290,7 @@ class ExecutionReader:
         """Returns whether a simulation reads the property; True for generated ones, and for jars."""
         script = str(self.scenarios.named.get(scenario, {}).get("script") or "")
         read = script.endswith(".scala") and (self.scenarios.files.folder / script).read_text("utf-8", "replace")
-        return not read or STEPS.search(read) is not None
+        return not read or '"steps"' in read
 
     def _exact(self, written: object, path: str) -> bool:
         """Returns whether `locations` has numbers of workers instead of weights."""

@@ -7,17 +7,16 @@ workers need it.
 import contextlib
 import logging
 import os
-import secrets
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 import psutil
 
-from toril import __version__
 from toril.clock import Clock
 from toril.errors import InfrastructureError, StoreError
 from toril.records.agent import (
@@ -41,22 +40,10 @@ from toril.worker.processes import lead_a_group_and_die_with_parent
 
 TAKEN_AFTER_S = ANNOUNCED_EVERY_S + 2  # without a new announcement, the name is free
 STOP_S = 120.0  # for workers to end after SIGTERM, as on Fargate
+CLAIM_TRIES = 3  # a malformed offer then comes last
 LOG_TAIL = 600  # bytes
 
 log = logging.getLogger("toril.agent")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AgentOptions:
-    """The identity and the limits of an agent."""
-
-    location: str
-    name: str
-    slots: int  # workers at the same time
-    poll_s: float = 2.0  # between two reads of the offers
-    max_duration_s: float | None = None  # the longest load that it accepts
-    targets: tuple[str, ...] = ()  # hosts that it may load; empty: any
-    executors: tuple[str, ...] = ()  # installed engines
 
 
 class Process(Protocol):
@@ -79,33 +66,38 @@ class RunningWorker:
 
     share: RunningShare
     process: Process
-    stop: str = ""  # the strongest signal so far
+    kill_at: float | None = None  # None: it has not been stopped
 
 
 class Agent:
-    """Takes offers of its location while it has free slots. The caller repeats `step`."""
+    """Takes offers of its location while it has free slots. The caller repeats `step`.
+
+    `about`: its first announcement. `stop_s`: time for workers to end after SIGTERM.
+    """
 
     def __init__(
-        self, store: Store, options: AgentOptions, clock: Clock, start: Callable[[RunningShare], Process]
+        self,
+        store: Store,
+        about: Announcement,
+        clock: Clock,
+        start: Callable[[RunningShare], Process],
+        *,
+        stop_s: float = STOP_S,
     ) -> None:
-        self._store, self._options, self._clock, self._start = store, options, clock, start
-        self._instance = secrets.token_hex(8)
-        self._key = announcement_key(options.location, options.name)
+        self._store, self._about, self._clock, self._start, self._stop_s = store, about, clock, start, stop_s
+        self._key = announcement_key(about.location, about.agent)
         self._version: str | None = None  # of the announcement
         self._announced: Announcement | None = None
         self._running: list[RunningWorker] = []
         self._unreported: list[tuple[str, Ended]] = []  # ends of workers that are not in the store yet
         self._answered: set[tuple[str, str, str]] = set()  # offers that this agent or another one has taken
-        self._leaves_by: float | None = None
-        self._trouble = ""
+        self._failures: Counter[tuple[str, str, str]] = Counter()  # by offer, of its claim
+        self._leaves, self._trouble = False, ""
 
     @property
     def has_left(self) -> bool:
-        """Whether the agent has announced that it leaves, and its workers have ended; or the time for that is over."""
-        if self._leaves_by is None or self._announced is None:
-            return False
-        gone = self._announced.leaving and not self._running and not self._unreported
-        return gone or self._clock.now() > self._leaves_by
+        """Whether the agent has announced that it leaves, and its workers have ended."""
+        return self._announced is not None and self._announced.leaving and not (self._running or self._unreported)
 
     def begin(self) -> None:
         """Announces the agent; InfrastructureError if another one of its name is live.
@@ -125,48 +117,44 @@ class Agent:
 
     def step(self) -> None:
         """Does all work that is due. A failing store delays it; InfrastructureError if another agent took the name."""
+        for one in self._running:
+            if one.kill_at is not None and self._clock.now() > one.kill_at:
+                one.process.kill()
         try:
             self._report_ends()
             self._announce()
-            offers = self._offers()
-            self._stop(offers)
-            self._take(offers)
+            if not self._leaves:
+                offers = self._offers()
+                self._stop_unwanted({_identity(one) for one in offers})
+                self._take(offers)
             self._announce()
             self._trouble = ""
         except StoreError as error:
-            if not self._trouble:
+            if str(error) != self._trouble:
                 log.warning("%s", error)
             self._trouble = str(error)
 
     def leave(self) -> None:
         """Stops the workers; `step` then takes no more offers. Further calls do nothing."""
-        if self._leaves_by is None:
-            self._leaves_by = self._clock.now() + STOP_S
-            for one in self._running:
-                one.process.terminate()
+        self._leaves = True
+        self._stop_unwanted(set())
 
     def kill(self) -> None:
         for one in self._running:
             one.process.kill()
 
+    def _stop_unwanted(self, wanted: set[tuple[str, str, str]]) -> None:
+        for one in self._running:
+            if one.kill_at is None and _identity(one.share) not in wanted:
+                one.kill_at = self._clock.now() + self._stop_s
+                one.process.terminate()
+
     def _announce(self) -> None:
         """Writes the announcement every 10 s, and after changes."""
         last, now = self._announced, self._clock.now()
         running = tuple(one.share for one in self._running)
-        new = Announcement(
-            location=self._options.location,
-            agent=self._options.name,
-            instance=self._instance,
-            at=now,
-            slots=self._options.slots,
-            free=self._options.slots - len(running),
-            toril_version=__version__,
-            executors=self._options.executors,
-            targets=self._options.targets,
-            max_duration_s=self._options.max_duration_s,
-            running=running,
-            leaving=self._leaves_by is not None,
-        )
+        changes = {"running": running, "free": self._about.slots - len(running), "leaving": self._leaves}
+        new = self._about.model_copy(update={"at": now, **changes})
         if last is not None and new == last.model_copy(update={"at": now}) and now < last.at + ANNOUNCED_EVERY_S:
             return
         version = self._store.swap(self._key, new.to_json(), self._version)
@@ -174,46 +162,43 @@ class Agent:
             self._version, self._announced = version, new
             return
         found = self._store.find_version(self._key)
-        if found is None or Announcement.from_json(found[0], self._key).instance != self._instance:
+        if found is None or Announcement.from_json(found[0], self._key).instance != self._about.instance:
             raise self._name_taken()
         self._version = found[1]  # the answer to an earlier write was lost; the next step writes again
 
     def _name_taken(self) -> InfrastructureError:
-        text = f"another agent of {self._options.location} has the name {self._options.name}; choose another --name"
+        text = f"another agent of {self._about.location} has the name {self._about.agent}; choose another --name"
         return InfrastructureError(text, code="agent-name-taken")
 
     def _offers(self) -> tuple[Offer, ...]:
-        key = offers_key(self._options.location)
+        key = offers_key(self._about.location)
         data = self._store.find(key, Offers.MOST_BYTES)
         return () if data is None else Offers.from_json(data, key).offers
 
-    def _stop(self, offers: tuple[Offer, ...]) -> None:
-        stops = {_identity(offer): offer.stop for offer in offers if offer.stop}
-        for one in self._running:
-            how = stops.get(_identity(one.share), "")
-            if how and one.stop not in (how, "kill"):
-                one.stop = how
-                (one.process.kill if how == "kill" else one.process.terminate)()
-
     def _take(self, offers: tuple[Offer, ...]) -> None:
         """Takes one offer at most, so that the agents of a location share the work evenly."""
-        self._answered &= {_identity(offer) for offer in offers}
-        for offer in offers:
-            if self._leaves_by is not None or len(self._running) >= self._options.slots:
+        there = {_identity(offer) for offer in offers}
+        self._answered &= there
+        self._failures = Counter({one: times for one, times in self._failures.items() if one in there})
+        for offer in sorted(offers, key=lambda one: self._failures[_identity(one)] >= CLAIM_TRIES):
+            if len(self._running) >= self._about.slots:
                 return
-            if offer.stop or offer.expires_at < self._clock.now() or _identity(offer) in self._answered:
+            if offer.expires_at < self._clock.now() or _identity(offer) in self._answered:
                 continue
-            mine = self._claim(offer)
+            try:
+                mine = self._claim(offer)
+            except StoreError:
+                self._failures[_identity(offer)] += 1
+                raise
             self._answered.add(_identity(offer))
             if mine:
                 self._run(RunningShare(run_id=offer.run_id, worker=offer.worker, attempt=offer.attempt))
                 return
 
     def _claim(self, offer: Offer) -> bool:
-        """Returns whether this agent has the share, perhaps by a claim whose answer was lost."""
-        claim = Claim(location=self._options.location, agent=self._options.name, instance=self._instance).to_json()
-        key = claim_key(*_identity(offer))
-        return self._store.put_once(key, claim) or self._store.find(key, Claim.MOST_BYTES) == claim
+        """Returns whether this agent has the share; after a StoreError, the next step repeats the claim."""
+        claim = Claim(agent=self._about.agent, instance=self._about.instance)
+        return self._store.put_once(claim_key(*_identity(offer)), claim.to_json())
 
     def _run(self, share: RunningShare) -> None:
         log.info("%s of %s: starting", share.worker, share.run_id)
@@ -227,12 +212,10 @@ class Agent:
             code = one.process.exit_code()
             if code is not None:
                 self._running.remove(one)
-                why = "its agent was stopped; " if self._leaves_by is not None else ""
+                why = "its agent was stopped; " if self._leaves else ""
                 tail = one.process.last_lines() if code else ""
                 how = f"its process ended with exit code {code}" + (f"; last log lines: {tail}" if tail else "")
                 self._end(one.share, why + how, code)
-        if self._leaves_by is not None and self._clock.now() > self._leaves_by:
-            self.kill()
         while self._unreported:
             key, ended = self._unreported[0]
             self._store.put_once(key, ended.to_json())
@@ -241,8 +224,8 @@ class Agent:
     def _end(self, share: RunningShare, reason: str, code: int | None, *, again: bool = False) -> None:
         log.info("%s of %s: %s", share.worker, share.run_id, reason)
         ended = Ended(
-            agent=self._options.name,
-            instance=self._instance,
+            agent=self._about.agent,
+            instance=self._about.instance,
             at=self._clock.now(),
             reason=reason,
             exit_code=code,
@@ -291,18 +274,18 @@ class WorkerProcess:
         return self._log.read().decode(errors="replace").strip()
 
 
-def run_agent(store: Store, store_address: str, options: AgentOptions, clock: Clock) -> None:
+def run_agent(store: Store, store_address: str, about: Announcement, clock: Clock, poll_s: float) -> None:
     """Serves the location until SIGTERM or Ctrl-C; InfrastructureError if another agent has the name."""
     logging.basicConfig(format="%(asctime)s %(message)s")
     log.setLevel(logging.INFO)
-    agent = Agent(store, options, clock, lambda share: WorkerProcess(store_address, share))
+    agent = Agent(store, about, clock, lambda share: WorkerProcess(store_address, share))
     agent.begin()
-    log.info("agent %s of %s: %s", options.name, options.location, plural(options.slots, "slot"))
+    log.info("agent %s of %s: %s", about.agent, about.location, plural(about.slots, "slot"))
     with caught_interrupts() as interrupts:
         try:
             while not agent.has_left and len(interrupts.names) < 2:  # a second signal ends it at once
                 agent.step()
-                clock.sleep(options.poll_s)
+                clock.sleep(poll_s)
                 if interrupts:
                     agent.leave()
         finally:

@@ -37,6 +37,12 @@ def test_an_error_says_where_what_and_the_fix(found, line):
     assert line in error_of(**found)
 
 
+@pytest.mark.parametrize("names", [["eu"], ["eusc"], ["eu-west-1"], ["office", "office"]])
+def test_a_private_location_is_no_region_and_no_other_one(names):
+    with pytest.raises(SettingError, match="toril:agents"):
+        parse("hub", {"agents": json.dumps(names)})
+
+
 def test_each_setting_has_one_line_and_a_wrong_item_does_not_count_against_its_list():
     lines = error_of(encryption="kms", architectures=["x86"]).splitlines()
     assert [line.split(": ")[0].strip() for line in lines[1:]] == ["toril:architectures[0]", "toril:encryption"]

@@ -10,8 +10,9 @@ from toril.console.audit import audit
 from toril.console.deployed import scheduler_of
 from toril.console.described import STRICT
 from toril.console.identity import Operator, Person, Viewer
-from toril.console.pages.locations import places_of, private_locations
+from toril.console.pages.locations import places_of
 from toril.console.runs import limit_of, shown_to
+from toril.launchers.agents import agents_by_location
 from toril.records.agent import Announcement
 from toril.records.document import Text
 from toril.records.schedule import SuiteSchedule
@@ -39,7 +40,7 @@ class Location(BaseModel):
     """A region with a stack, or a private location with its live agents. `problem`: why a record cannot be read."""
 
     region: str
-    deployed_at: float
+    deployed_at: float | None = None
     toril_version: str | None = None
     architectures: list[str] = []
     vcpus: int | None = None
@@ -98,7 +99,7 @@ def delete_schedule(request: Request, person: Operator, name: Name) -> Message:
 @router.get("/locations", tags=["locations"])
 def list_locations(request: Request, person: Viewer) -> list[Location]:
     """Returns the regions with a stack, then the private locations with a live agent, whose name is `region`."""
-    store = request.app.state.setup.store
+    setup = request.app.state.setup
     regions = [
         Location(
             region=one.region,
@@ -109,11 +110,10 @@ def list_locations(request: Request, person: Viewer) -> list[Location]:
             longest_run_s=one.deployment and one.deployment.limits.duration_s,
             problem=one.problem,
         )
-        for one in places_of(store)
+        for one in places_of(setup.store)
     ]
     private = [
-        Location(region=name, deployed_at=max(one.at for one in here), agents=here)
-        for name, here in private_locations(store).items()
+        Location(region=name, agents=here) for name, here in agents_by_location(setup.store, setup.clock.now()).items()
     ]
     return regions + private
 

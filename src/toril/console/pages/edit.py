@@ -18,6 +18,7 @@ from toril.console.pages.posted import Posted
 from toril.console.pages.starting import start
 from toril.console.web import page, see, status_of
 from toril.errors import OptionError, UserError
+from toril.launchers.agents import agents_by_location
 from toril.masking import mask
 from toril.plan.options import RunOptions
 from toril.runs import suites
@@ -193,7 +194,7 @@ def editor_page(
         main=main_of(files),
         presigned=setup.presign_upload is not None,
         regions=planned.deployments(setup.store),
-        private=planned.private_names(setup.store),
+        private=agents_by_location(setup.store, setup.clock.now()),
         used={},
         choices=editor,
         address_engines=[(name, ENGINES[name].title) for name in editor.ENGINES_OF_ADDRESSES],

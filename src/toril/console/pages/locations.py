@@ -14,10 +14,9 @@ from toril.console.identity import Viewer
 from toril.console.planned import deployments
 from toril.console.web import page
 from toril.errors import StoreError
-from toril.launchers.agents import live_agents
+from toril.launchers.agents import agents_by_location
 from toril.launchers.findings import Finding
 from toril.records import Deployment
-from toril.records.agent import Announcement
 from toril.records.deployment import deployment_key
 from toril.store import Entry, FolderStore, Store
 
@@ -42,13 +41,14 @@ class Place:
 @router.get("/locations")
 def locations(request: Request, person: Viewer) -> Response:
     store: Store = request.app.state.setup.store
+    now = request.app.state.setup.clock.now()
     return page(
         request,
         "locations.html.jinja",
         title="Locations",
         places=places_of(store),
-        agents=private_locations(store),
-        now=request.app.state.setup.clock.now(),
+        agents=agents_by_location(store, now),
+        now=now,
         local=isinstance(store, FolderStore),
     )
 
@@ -83,14 +83,6 @@ def places_of(store: Store) -> list[Place]:
     """Returns the regions with a stack, by name."""
     entries = [one for one in store.entries("deployments/") if one.key.endswith(".json")]
     return [_place(store, entry) for entry in sorted(entries, key=lambda one: one.key)]
-
-
-def private_locations(store: Store) -> dict[str, list[Announcement]]:
-    """Returns the live agents of each private location, by name."""
-    found: dict[str, list[Announcement]] = {}
-    for one in live_agents(store):
-        found.setdefault(one.location, []).append(one)
-    return found
 
 
 def _place(store: Store, entry: Entry) -> Place:

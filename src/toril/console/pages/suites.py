@@ -22,6 +22,7 @@ from toril.console.pages.schedules import next_by_suite, schedules_of
 from toril.console.pages.starting import start
 from toril.console.web import page, see
 from toril.errors import OptionError, UserError
+from toril.launchers.agents import agents_by_location
 from toril.masking import mask
 from toril.plan.options import RunOptions
 from toril.records import Plan
@@ -233,7 +234,7 @@ def ask_start(request: Request, name: str, person: Operator) -> Response:
         fields=query,
         opened="workers" not in request.query_params,
         rows=[*_locations(query), ("", "")],
-        regions=[*planned.deployments(setup.store), *planned.private_names(setup.store)],
+        regions=[*planned.deployments(setup.store), *agents_by_location(setup.store, setup.clock.now())],
         wrong=mask(wrong),
         words=planned.in_words(found),
         start=found,

@@ -1,6 +1,6 @@
 """Checks private locations: their live agents, and whether these can run a plan."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
 from toril.launchers.findings import Finding, missing, ok, warning
@@ -14,14 +14,17 @@ from toril.text import nearest, plural
 Agents = Sequence[Announcement]
 
 
-def check_agents(plan: Plan | None, agents: Agents, resolve: Resolve) -> list[Finding]:
-    """Checks the private locations of a plan, which has no other ones; without a plan, all live agents."""
+def check_agents(plan: Plan | None, agents: Agents, resolve: Resolve, regions: Collection[str] = ()) -> list[Finding]:
+    """Checks the private locations of a plan, which has no other ones; without a plan, all live agents.
+
+    `regions`: the deployed ones, whose misspelt names may look like private locations.
+    """
     live = [one for one in agents if not one.leaving]
     locations = sorted({one.location for one in live}) if plan is None else plan.locations
     return [
         replace(found, name=name, region=location)
         for location in locations
-        for name, found in _checks(plan, location, live, resolve)
+        for name, found in _checks(plan, location, live, resolve, regions)
     ]
 
 
@@ -30,10 +33,12 @@ def longest_s(agents: Agents) -> float | None:
     return min((one.max_duration_s for one in agents if one.max_duration_s is not None), default=None)
 
 
-def _checks(plan: Plan | None, location: str, live: Agents, resolve: Resolve) -> Iterator[tuple[str, Finding]]:
+def _checks(
+    plan: Plan | None, location: str, live: Agents, resolve: Resolve, regions: Collection[str]
+) -> Iterator[tuple[str, Finding]]:
     """Yields the name of each check with its finding. Any agent of a location may take any of its shares."""
     here = [one for one in live if one.location == location]
-    yield "agents", _slots(plan, location, here, live)
+    yield "agents", _slots(plan, location, here, {*regions, *(one.location for one in live)})
     for one in here:
         who = f"agent {one.agent}"
         yield "version", compatible(one.toril_version, who, "update the agent")
@@ -58,9 +63,9 @@ def _checks(plan: Plan | None, location: str, live: Agents, resolve: Resolve) ->
         yield "secrets", warning("secrets-of-agents", text)
 
 
-def _slots(plan: Plan | None, location: str, here: Agents, live: Agents) -> Finding:
+def _slots(plan: Plan | None, location: str, here: Agents, known: Collection[str]) -> Finding:
     if not here:
-        near = nearest(location, {one.location for one in live})
+        near = nearest(location, known)
         guess = f" (did you mean {near}?)" if near else ""
         return missing("no-agent", f"no agent of {location} is live{guess}; start `toril agent --location {location}`")
     free, slots = sum(one.free for one in here), sum(one.slots for one in here)

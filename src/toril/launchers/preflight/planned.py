@@ -9,11 +9,11 @@ from toril.launchers.findings import Finding, missing, ok, warning
 from toril.launchers.preflight.regions import CommandContext, Identity, Region
 from toril.launchers.pricing import Estimate
 from toril.records import Deployment, Plan, secrets_outside
+from toril.records.agent import UNPLACED
 from toril.store import BUCKETS, Store
 from toril.text import dollars, nearest
 from toril.verdict.servers import queries
 
-HERE = "local"  # the location of a suite without locations
 EXPIRATION = "AWS_CREDENTIAL_EXPIRATION"  # set by `aws configure export-credentials`
 PROBE = "runs/preflight/probe"  # always the same key, because the role of load tests has no right to delete
 PROXIES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
@@ -30,7 +30,7 @@ def locations(plan: Plan | None, deployments: Mapping[str, Deployment]) -> Itera
     known = ", ".join(sorted(deployments)) or "none"
     outside = [location for location in plan.locations if location not in deployments]
     for location in outside:
-        if location == HERE:
+        if location == UNPLACED:
             fix = f"add `locations: {{<region>: 1}}` (deployed: {known})"
             yield missing("no-locations", f"the suite has none; {fix}")
             continue

@@ -27,6 +27,7 @@ from toril.worker.engines.jmeter.executor import find_java
 CONSOLE = "org.junit.platform.console.ConsoleLauncher"
 COMPILER = "org.eclipse.jdt.internal.compiler.batch.Main"
 JAVA = "17"  # of the sources, unless `compile-target-java` names another version
+TOO_OLD = ("1.5", "1.6", "1.7", "5", "6", "7")  # for the compiler; such sources are sources of Java 8, too
 COMPILES_WITHIN_S = 150.0
 TESTS_FAILED = 1  # the exit code
 NO_TESTS = 2
@@ -56,7 +57,8 @@ class Executor(Engine, SubprocessedExecutor):  # type: ignore[misc]  # bzt has n
         classes.mkdir(exist_ok=True)
         if sources:
             jars = os.pathsep.join([*extra, *map(str, [*self._tests[1:], *(home / "lib").glob("*.jar")])])
-            java = str(self.settings.get("compile-target-java", JAVA))
+            named = str(self.settings.get("compile-target-java", JAVA))
+            java = "1.8" if named in TOO_OLD else named
             self._compile(str(home / "lib" / "*"), ["-cp", jars, "-d", str(classes), f"-{java}"], sources)
 
     def _compile(self, compiler: str, options: list[str], sources: list[Path]) -> None:

@@ -503,7 +503,8 @@ def name_of(exception) -> str:
 
     Exceptions of `toril.clients` have a code of their own, `rc`.
     """
-    name = getattr(exception, "rc", None) or type(exception).__name__
+    code = getattr(exception, "rc", None)  # other libraries have a number there
+    name = code if isinstance(code, str) else type(exception).__name__
     return name.removesuffix("Error") if isinstance(exception, UrllibTimeout) else name
 
 

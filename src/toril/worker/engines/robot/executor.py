@@ -19,7 +19,7 @@ class Executor(CaseRunner, RobotExecutor):  # type: ignore[misc]  # bzt has no t
         self.require("robot", "robot")
 
     def arguments(self) -> list[str]:
-        found = ["--output", str(self.output_file), "--log", str(self.log_file), "--report", "NONE"]
+        found = ["--output", "NONE", "--log", "NONE", "--report", "NONE"]  # they hold the arguments of all keywords
         if self.variables_file is not None:
             found += ["--variablefile", str(self.variables_file)]
         for tag in str(self.tags).split(",") if self.tags else ():
