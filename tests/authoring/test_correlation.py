@@ -95,6 +95,19 @@ def test_a_number_that_only_a_redirect_has_is_taken_out_of_the_redirect():
     assert whole.exchanges[3].body is None
 
 
+def test_a_request_that_was_sent_before_the_target_of_a_redirect_keeps_its_number():
+    one = recorded(
+        redirected(1, "POST /orders", "/orders/8123", "<p>Order</p>", body=form(item="lamp")),
+        sent(2, "GET /news", {"news": []}),
+        sent(4, "GET /orders/8123/invoice", ""),
+    )
+    found = correlated(one)
+    assert found.redirects == (1,)
+    numbers = [exchange.number for exchange in unfolded(one, found).exchanges]
+    assert numbers == [1, 3, 2, 4]
+    assert [[number for number, _ in rule.uses] for rule in found.rules] == [[3, 4]]
+
+
 def test_a_redirect_stays_folded_if_its_last_page_has_the_value_too():
     link = 'Order 8123 <a href="/orders/8123/invoice">Invoice</a>'
     found = applied(

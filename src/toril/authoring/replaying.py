@@ -11,7 +11,7 @@ from urllib3 import encode_multipart_formdata
 
 from toril.authoring.correlation import REPLAY, Correlation, correlated
 from toril.authoring.correlation.extractors import taken
-from toril.authoring.correlation.rules import chain_of
+from toril.authoring.correlation.rules import chain_of, chains_of
 from toril.authoring.recorded import MOST_BYTES_OF_BODY, Payload, Recorded, RecordedExchange
 from toril.authoring.references import carried
 from toril.errors import OptionError
@@ -51,13 +51,15 @@ class _Session:
     def __init__(self, recorded: Recorded, correlation: Correlation, environment: Mapping[str, str]) -> None:
         self._correlation, self._environment = correlation, environment
         self._opener = build_opener(HTTPCookieProcessor(), _Unfollowed)
+        chains = zip(recorded.exchanges, chains_of(recorded), strict=True)
+        self._chains = {one.number: chain for one, chain in chains}
         self._values: dict[int, str] = {}  # by number of the rule
         self._hosts = {urlsplit(self._address(one)).netloc for one in recorded.exchanges}
 
     def again(self, exchange: RecordedExchange) -> RecordedExchange:
         """Sends the request with the values so far, and follows redirects as the suite does."""
         if exchange.number in self._correlation.redirects:
-            *hops, last = (self._answered(self._with_values(one)) for one in chain_of(exchange))
+            *hops, last = (self._answered(self._with_values(one)) for one in self._chains[exchange.number])
         else:
             hops, last = [], self._answered(self._with_values(exchange))
             while last.status in REDIRECTS and len(hops) < MOST_REDIRECTS:

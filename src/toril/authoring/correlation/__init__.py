@@ -19,7 +19,7 @@ from toril.authoring.correlation.rules import (
     Rule,
     Turn,
     Values,
-    chain_of,
+    chains_of,
     find_rules,
     turns_of,
     value_at,
@@ -115,7 +115,8 @@ def correlated(
 
 def unfolded(recorded: Recorded, correlation: Correlation) -> Recorded:
     """Returns the recording with one exchange for each request of the chains that the suite follows itself."""
-    exchanges = (chain_of(one) if one.number in correlation.redirects else (one,) for one in recorded.exchanges)
+    chains = zip(recorded.exchanges, chains_of(recorded), strict=True)
+    exchanges = (chain if one.number in correlation.redirects else (one,) for one, chain in chains)
     return replace(recorded, exchanges=tuple(one for chain in exchanges for one in chain))
 
 

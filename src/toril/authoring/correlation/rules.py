@@ -6,7 +6,7 @@ A browser sends in parallel: a response is earlier than a request only if it had
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import takewhile
+from itertools import count, takewhile
 from typing import NamedTuple
 from urllib.parse import urldefrag, urljoin
 
@@ -106,6 +106,19 @@ def chain_of(exchange: RecordedExchange) -> tuple[RecordedExchange, ...]:
     return (named, *(replace(one, step=exchange.step) for one in others), final)
 
 
+def chains_of(recorded: Recorded) -> list[tuple[RecordedExchange, ...]]:
+    """Returns the requests of each exchange; the last one of a chain gets a number that no other request has."""
+    taken = {one.number for exchange in recorded.exchanges for one in (exchange, *exchange.hops)}
+    found = []
+    for exchange in recorded.exchanges:
+        *hops, last = chain_of(exchange)
+        if hops:
+            last = replace(last, number=next(one for one in count(last.number) if one not in taken))
+            taken.add(last.number)
+        found.append((*hops, last))
+    return found
+
+
 def turns_of(recorded: Recorded, opened: Collection[int]) -> list[Turn]:
     """Returns all requests in their order; chains in `opened` are sent request by request."""
     return [
@@ -117,8 +130,8 @@ def turns_of(recorded: Recorded, opened: Collection[int]) -> list[Turn]:
             sent=exchange.number in opened or place == 0,
             seen=exchange.number in opened or place == len(exchange.hops),
         )
-        for exchange in recorded.exchanges
-        for place, one in enumerate(chain_of(exchange))
+        for exchange, chain in zip(recorded.exchanges, chains_of(recorded), strict=True)
+        for place, one in enumerate(chain)
     ]
 
 
