@@ -42,6 +42,7 @@ ROUND = (1, 2, 5)
 LEAST_LIMIT_MS = 500
 MOST_CHECKS = 8  # of the structure of a response
 FILES = PurePosixPath("files")  # folder of uploads
+FILES_OF_SCRIPT = PurePosixPath("journey")  # the same of a script of a browser
 BOUNDARY = "boundary-of-toril"
 JAVA_PATTERNS = {"jmeter.regex.engine": "java"}  # JMeter's default has no atomic groups
 CARRIED = re.compile(r"(?<!\()\$\{([a-z_]\w*)\}")  # a reference to a value of a response, without a function

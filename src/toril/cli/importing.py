@@ -239,7 +239,7 @@ def record(
     """
     from toril.authoring import refuse_taken
     from toril.authoring.importing import suite_of
-    from toril.authoring.journey import with_browser
+    from toril.authoring.journey import browser_files
     from toril.authoring.recorder import RecordOptions
     from toril.authoring.recorder import record as recorded
 
@@ -273,9 +273,8 @@ def record(
         if script is None:
             typer.echo("Recording. Done in the bar, the closed window or Ctrl-C end it.", err=True)
         journey = recorded(recording)
-        done = suite_of(journey.recorded, journey.second, options, into, force=force)
-        if browser:
-            done = with_browser(done, journey, recording, into, force=force)
+        more = (lambda variables: browser_files(journey.tape, url, variables, script)) if browser else None
+        done = suite_of(journey.recorded, journey.second, options, into, force=force, more=more)
     except KeyboardInterrupt:
         typer.echo("\nNo files written.", err=True)
         raise typer.Exit(INTERRUPTED) from None
