@@ -28,12 +28,14 @@ def with_chromium(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, value)
 
 
-def entry(at_s: float, method: str = "GET", path: str = "/", kind: str = "fetch", **request: Any) -> dict[str, Any]:
+def entry(
+    at_s: float, method: str = "GET", path: str = "/", kind: str = "fetch", to: str = "", **request: Any
+) -> dict[str, Any]:
     """Returns an entry of a HAR that began so long after the first."""
     return {
         "startedDateTime": f"2025-06-15T15:06:{40 + at_s:06.3f}Z",
         "request": {"method": method, "url": f"http://shop.example{path}", **request},
-        "response": {"redirectURL": ""},
+        "response": {"redirectURL": to and f"http://shop.example{to}"},
         "_resourceType": kind,
     }
 
@@ -80,6 +82,17 @@ def test_without_steps_each_opened_document_is_one_named_by_the_options_or_its_a
     ]
     assert steps_of(completed(har_of(*entries), Tape(names=("Open", "Read")))) == ["Open", "Open", "Read", "Read"]
     assert steps_of(completed(har_of(*entries), Tape())) == ["Open /"] * 2 + ["Open /orders/a"] * 2
+
+
+def test_a_page_that_redirects_to_itself_is_a_step():
+    entries = [entry(0, kind="document", to="/"), entry(1, kind="document")]
+    assert steps_of(completed(har_of(*entries), Tape())) == ["Open /", "Open /"]
+
+
+def test_a_script_without_actions_opens_the_page():
+    code = script_of(Tape(), "http://shop.example/", "SHOP_USER", "SHOP_PASSWORD")
+    compile(code, "journey.py", "exec")
+    assert code.endswith('page.goto("/")\n')
 
 
 def test_a_missing_body_comes_from_the_page_and_an_existing_one_stays():

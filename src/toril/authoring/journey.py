@@ -84,7 +84,7 @@ def script_of(tape: Tape, address: str, user: str, password: str) -> str:
         if pause_s >= LEAST_PAUSE_S:
             rounded_s = min(PAUSES_S, key=lambda one: abs(one - pause_s))
             body.append(f"    page.wait_for_timeout({rounded_s * 1000:g})")
-    code = "\n".join(body)
+    code = "\n".join(body) or '    page.goto("/")'
     imports = "".join(text for word, text in IMPORTS.items() if word in code)
     theirs = "from apiritif import transaction\nfrom playwright.sync_api import Page, expect\n"
     return f"{HEAD}{imports}\n{theirs}\n\ndef test_journey(page: Page) -> None:\n{code}\n"

@@ -282,7 +282,7 @@ def completed(har: dict[str, Any], tape: Tape, *, files: bool = True) -> dict[st
     entries = har["log"]["entries"]
     _fill(entries, tape, files=files)
     if not tape.named:
-        tape.steps = _by_document(entries, tape.names)
+        tape.steps = _by_document(entries, tape.names) or tape.steps
     for entry in entries:
         entry["pageref"] = str(sum(step.at_s < _started_s(entry) + 0.001 for step in tape.steps))
     har["log"]["pages"] = [
@@ -294,8 +294,12 @@ def completed(har: dict[str, Any], tape: Tape, *, files: bool = True) -> dict[st
 
 def _by_document(entries: Sequence[dict[str, Any]], names: Sequence[str]) -> list[Step]:
     """Returns a step for each document that was opened, with the given names or else a part of its address."""
-    targets = {entry["response"].get("redirectURL") for entry in entries}
-    opened = [one for one in entries if one.get("_resourceType") == "document" and one["request"]["url"] not in targets]
+    targets: set[str] = set()  # of redirects so far; a page may redirect to itself
+    opened = []
+    for one in entries:
+        if one.get("_resourceType") == "document" and one["request"]["url"] not in targets:
+            opened.append(one)
+        targets.add(one["response"].get("redirectURL", ""))
     if names:
         return [Step(at_s=_started_s(one), name=name) for one, name in zip(opened, names, strict=False)]
     return [Step(at_s=_started_s(one), name=_opened(one["request"]["url"])) for one in opened]
