@@ -215,7 +215,7 @@ def _person(url: str, page: "Page", tape: Tape) -> None:
     context = page.context
     with caught_interrupts() as interrupts:
         try:
-            page.goto(url)
+            page.goto(url, wait_until="commit")  # a slow third party ends no recording
         except Error as error:
             fix = "Correct the address; for a certificate of your own, pass --insecure."
             raise OptionError(f"{url}: {error.message.splitlines()[0]}. {fix}", code="unreachable") from error
@@ -365,9 +365,13 @@ def _started_s(entry: Mapping[str, Any]) -> float:
 
 def _keep(path: Path, har: Mapping[str, Any]) -> None:
     """Writes the recording, which has credentials, for its owner alone."""
+    beside = path.with_name(f"{path.name}.part")  # an older file stays until the new one is complete
     try:
-        path.unlink(missing_ok=True)
-        path.touch(mode=0o600)
-        path.write_text(json.dumps(har, ensure_ascii=False, indent=1), encoding="utf-8")
+        beside.unlink(missing_ok=True)
+        beside.touch(mode=0o600)
+        beside.write_text(json.dumps(har, ensure_ascii=False, indent=1), encoding="utf-8")
+        beside.replace(path)
     except OSError as error:
+        with suppress(OSError):
+            beside.unlink()
         raise OptionError(f"--har {path}: cannot write it: {error.strerror}.", code="unwritable-file") from error
