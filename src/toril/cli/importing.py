@@ -12,7 +12,7 @@ from toril.authoring.correlation import APPLIED_FROM
 from toril.authoring.options import LENGTH, ImportOptions, Kept, default_name, read_duration, read_url
 from toril.cli.options import INTERRUPTED, TextOrJson
 from toril.cli.setup import Force, HoldFor, Limits, Name, Places, RampUp, Rps, Users, read_load, show_created
-from toril.errors import OptionError
+from toril.errors import OptionError, UserError
 
 if TYPE_CHECKING:
     from toril.authoring import Created
@@ -274,7 +274,12 @@ def record(
             typer.echo("Recording. Done in the bar, the closed window or Ctrl-C end it.", err=True)
         journey = recorded(recording)
         more = (lambda variables: browser_files(journey.tape, url, variables, script)) if browser else None
-        done = suite_of(journey.recorded, journey.second, options, into, force=force, more=more)
+        try:
+            done = suite_of(journey.recorded, journey.second, options, into, force=force, more=more)
+        except UserError:
+            way = f"Import {har} again, or correct it" if har else "Record with --har FILE to keep it"
+            typer.echo(f"note: The recording became no suite. {way}.", err=True)
+            raise
     except KeyboardInterrupt:
         typer.echo("\nNo files written.", err=True)
         raise typer.Exit(INTERRUPTED) from None
