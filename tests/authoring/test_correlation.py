@@ -16,6 +16,7 @@ from tests.tiers import examples
 from toril.authoring.correlation import REPLAY, correlated, explained, unfolded
 from toril.authoring.correlation.extractors import taken
 from toril.authoring.recorded import Payload, Recorded, RecordedExchange
+from toril.authoring.references import carried
 from toril.authoring.shapes import shape_of
 
 HOST = "https://app.example.com"
@@ -345,6 +346,15 @@ def test_ids_of_mutations_go_into_variables_and_queries_make_nothing():
         asked(5, 'mutation { pay(cart: "cart-8123") { ok } }', {"pay": {"ok": True}}),
     )
     assert found == [("create_cart_id", 2, "$.data.createCart.id", [4, 5])]
+
+
+def test_a_short_id_below_a_key_that_jsonpath_reserves_is_replaced():
+    one = recorded(
+        sent(1, "POST /carts", {"cartId": "c81x"}, body={"item": "lamp"}),
+        sent(2, "POST /pay", {}, body={"where": {"cartId": "c81x"}}),
+    )
+    whole = carried(one.exchanges[1], correlated(one))
+    assert whole.body is not None and json.loads(whole.body.data) == {"where": {"cartId": "${cart_id}"}}
 
 
 def test_a_signed_address_is_carried_as_a_whole():
