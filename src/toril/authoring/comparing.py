@@ -122,23 +122,31 @@ def _of_shape(recorded: BodyShape, now: BodyShape) -> Iterator[tuple[str, str, s
     elif recorded.kind == "json":
         types = dict(now.json_paths)
         for path, wanted in recorded.json_paths:
+            if HIDDEN in path:
+                continue
             if path not in types:
                 if not _may_be_missing(path, wanted, now, types):
                     yield "shape", f"{path} ({wanted})", "missing"
             elif not _fits(wanted, types[path]):
                 yield "shape", f"{path} ({wanted})", types[path]
     elif recorded.kind == "html":
-        if not re.fullmatch(re.escape(recorded.title).replace(re.escape(HIDDEN), ".*"), now.title):
+        if not _matches(recorded.title, now.title):
             yield "title", recorded.title, now.title or "none"
         for form in recorded.forms:
-            same = [one for one in now.forms if (one.method, one.action) == (form.method, form.action)]
-            missing = [name for name in form.fields if not any(name in one.fields for one in same)]
+            same = [one for one in now.forms if one.method == form.method and _matches(form.action, one.action)]
+            known = {name for one in same for name in one.fields}
+            missing = [name for name in form.fields if HIDDEN not in name and name not in known]
             if not same and not now.cut:
                 yield "form", f"{form.method} {form.action}", "missing"
             elif missing and not now.cut:
                 yield "form", f"{form.method} {form.action}: {', '.join(missing)}", "missing"
     elif recorded.root != now.root:
         yield "shape", recorded.root, now.root
+
+
+def _matches(recorded: str, now: str) -> bool:
+    """Returns whether a text is as recorded, apart from its hidden parts."""
+    return re.fullmatch(re.escape(recorded).replace(re.escape(HIDDEN), ".*"), now) is not None
 
 
 def _may_be_missing(path: str, wanted: str, now: BodyShape, types: Mapping[str, str]) -> bool:
