@@ -143,6 +143,12 @@ def test_what_follows_from_an_earlier_difference_says_so():
     assert yaml.safe_load(found[0].yaml) == {"extract-jsonpath": {"token": "$.accessToken"}}
 
 
+def test_several_new_values_without_a_similar_name_are_no_proposal():
+    steps = [step("GET /cart", {"basketId": "b-1"}, gives=("basket_id",))]
+    (found,) = compared(steps, [tried("GET /cart", {"color": "red", "sum": "9.99"}, basket_id="NOT_FOUND")])
+    assert (found.code, found.yaml) == ("missing-value", "")
+
+
 def test_a_renamed_field_of_a_form_is_proposed():
     steps = [step("GET /", csrf_form("/cart", "x"), gives=("csrf",)), step("POST /cart", {}, needs=("csrf",))]
     page_now = tried("GET /", csrf_form("/cart", "y").replace("csrf", "_token"), csrf="NOT_FOUND")

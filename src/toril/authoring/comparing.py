@@ -196,11 +196,17 @@ def _renamed(variable: str, step: RecordedStep, now: Exchange) -> Extract | None
     paths = {path: path for path, one in shape.json_paths if path not in known and one in scalars and "*" not in path}
     if paths:
         names = {path.rpartition(".")[2]: path for path in paths}
-        name = nearest(variable, names, cutoff=0.3) or next(iter(names))
-        return Extract(variable=variable, how="jsonpath", expression=names[name])
+        name = _likely(variable, list(names))
+        return Extract(variable=variable, how="jsonpath", expression=names[name]) if name else None
     fields = {name for form in step.shape.forms for name in form.fields}
     hidden = [name for form in Page(now.response.text).forms for name, _ in form.hidden if name not in fields]
-    return _of_field(nearest(variable, hidden, cutoff=0.3) or hidden[0], variable) if hidden else None
+    name = _likely(variable, hidden)
+    return _of_field(name, variable) if name else None
+
+
+def _likely(variable: str, names: Sequence[str]) -> str | None:
+    """Returns the new name that resembles the variable's, or the only new one."""
+    return nearest(variable, names, cutoff=0.3) or (names[0] if len(names) == 1 else None)
 
 
 def _new_field(step: RecordedStep, recording: Recording, sent: Sequence[Exchange]) -> tuple[str, Extract] | None:
