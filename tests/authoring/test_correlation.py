@@ -472,6 +472,11 @@ def test_the_explanation_has_no_value():
         assert not [value for value in recordings.secrets() if value in text]
 
 
+def test_a_failed_assertion_prints_no_value():
+    one = recordings.api()
+    assert not [value for value in recordings.secrets() if value in repr((one, correlated(one)))]
+
+
 def test_equal_recordings_give_equal_rules():
     assert correlated(recordings.login(), recordings.login("second")) == correlated(
         recordings.login(), recordings.login("second")

@@ -6,7 +6,7 @@ The first response with a value is its source, unless the client sent the value 
 import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import chain, count
 from typing import Any
 from urllib.parse import quote, unquote
@@ -30,7 +30,6 @@ from toril.authoring.recorded import Extract, Recorded, RecordedExchange, ValueP
 __all__ = ["APPLIED_FROM", "LISTED_FROM", "REPLAY", "Carried", "Correlation", "correlated", "explained", "unfolded"]
 
 REPLAY = "replay"  # origin of a recording that `--replay` made
-LEAST_SHOWN = 12  # characters of a value whose first three people may see
 CLIENT_MADE = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|1\d{9}(?:\d{3})?")  # UUIDs and times
 
 
@@ -47,7 +46,7 @@ class Carried:
     why: tuple[str, ...]  # the terms of the confidence
     masked: str  # the value, as people may see it
     applied: bool
-    value: str = ""  # in the recording, decoded; a secret
+    value: str = field(default="", repr=False)  # in the recording, decoded; a secret
     encoded: bool = False  # whether the extracted text is its percent-encoded form
 
     def reference(self, place: ValuePlace) -> str:
@@ -148,7 +147,6 @@ def _shown(place: ValuePlace) -> str:
 
 def _carried(number: int, rule: Rule, variable: str, turns: list[Turn], applied: bool) -> Carried:
     exchange = turns[rule.source.turn].exchange
-    hidden = len(rule.value) < LEAST_SHOWN or any("password" in one.place.path.lower() for one in rule.uses)
     return Carried(
         number=number,
         extract=replace(rule.extract, variable=variable),
@@ -157,7 +155,7 @@ def _carried(number: int, rule: Rule, variable: str, turns: list[Turn], applied:
         uses=tuple((turns[one.turn].number, one.place) for one in rule.uses),
         confidence=rule.confidence,
         why=tuple(f"{text} {points:+.2f}" for points, text in rule.terms),
-        masked=f"{'***' if hidden else f'{rule.value[:3]}…'} ({len(rule.value)} characters)",
+        masked=f"*** ({len(rule.value)} characters)",
         applied=applied,
         value=rule.value,
         encoded=(text := taken(rule.extract, exchange)) != rule.value and unquote(text or "") == rule.value,
