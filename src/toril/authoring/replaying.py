@@ -11,7 +11,7 @@ from urllib.request import HTTPCookieProcessor, HTTPRedirectHandler, Request, bu
 from urllib3 import encode_multipart_formdata
 
 from toril import __version__
-from toril.authoring.correlation import REPLAY, Correlation, correlated
+from toril.authoring.correlation import REPLAY, Correlation
 from toril.authoring.correlation.extractors import taken
 from toril.authoring.correlation.rules import chain_of, chains_of
 from toril.authoring.recorded import MOST_BYTES_OF_BODY, Payload, Recorded, RecordedExchange, host_of
@@ -21,7 +21,6 @@ from toril.errors import OptionError
 TIMEOUT_S = 30.0
 MOST_REDIRECTS = 10
 REDIRECTS = (301, 302, 303, 307, 308)
-ROUNDS = 2  # a new rule makes later requests succeed
 REFERENCE = re.compile(r"\$\{(\w+)\}")
 OF_THE_CONNECTION = ("accept-encoding", "connection", "content-length", "cookie", "host", "transfer-encoding")
 
@@ -31,15 +30,8 @@ def replayed(recorded: Recorded, correlation: Correlation, environment: Mapping[
 
     References in addresses, such as `${BASE_URL}`, come from the environment. Other hosts are not asked.
     """
-    found = recorded
-    for _ in range(ROUNDS):
-        session = _Session(recorded, correlation, {**recorded.variables, **environment})
-        found = replace(recorded, exchanges=tuple(map(session.again, recorded.exchanges)), origin=REPLAY)
-        known = {(rule.source, rule.place) for rule in correlation.rules if rule.applied}
-        correlation = correlated(recorded, found)
-        if {(rule.source, rule.place) for rule in correlation.rules if rule.applied} <= known:
-            break
-    return found
+    session = _Session(recorded, correlation, {**recorded.variables, **environment})
+    return replace(recorded, exchanges=tuple(map(session.again, recorded.exchanges)), origin=REPLAY)
 
 
 class _Unfollowed(HTTPRedirectHandler):
