@@ -158,18 +158,6 @@ def test_a_renamed_field_of_a_form_is_proposed():
     assert found[-1].because == "GET /"
 
 
-def test_a_new_field_of_a_form_is_proposed_where_the_service_refuses_it():
-    plain = '<form method="post" action="/cart"><input name="item"></form>'
-    steps = [step("GET /", plain), step("POST /cart", {})]
-    now = [
-        tried("GET /", csrf_form("/cart", "y")),
-        tried("POST /cart", {}, status=403, url="https://shop.example.com/cart"),
-    ]
-    (form, refused) = compared(steps, now)
-    assert (form.code, refused.code) == ("form", "status")
-    assert "input[name=csrf]" in refused.yaml
-
-
 def test_a_listed_rule_is_proposed_for_the_step_that_uses_it():
     rule = PossibleRule(rule=2, label="GET /items", used_by=("POST /orders",), yaml="extract-jsonpath: {id: $.x}\n")
     steps = [step("GET /items", {}), step("POST /orders", {}, status=201)]
