@@ -117,15 +117,6 @@ def test_a_missing_body_comes_from_the_page_and_an_existing_one_stays():
     assert second == own
 
 
-def test_a_file_is_replaced_by_a_sample_if_it_may_not_land_in_the_suite():
-    tape = Tape(
-        bodies=[body(0, "/", {"name": "f", "file": "o.pdf", "type": "", "key": "1"})], files={"1": "data:,secret"}
-    )
-    found = completed(har_of(entry(0, "POST")), tape, files=False)
-    assert "secret" not in json.dumps(found)
-    assert len(found["log"]["entries"][0]["request"]["postData"]["params"][0]["value"]) > 1000
-
-
 def test_the_bar_names_separates_and_joins_steps():
     tape = Tape(names=("Log in",))
 

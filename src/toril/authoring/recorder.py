@@ -58,7 +58,6 @@ class RecordOptions:
     device: str = ""
     insecure: bool = False
     har: Path | None = None  # where to keep the recording
-    files: bool = True  # whether uploaded files land in the suite
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,7 +143,7 @@ def record(options: RecordOptions) -> Journey:
             tape = taped(browser, options, har, drive, **device)
             if not har.exists():
                 raise InfrastructureError("Chromium ended before it wrote the recording. Try again.", code="no-browser")
-            passes.append((tape, completed(json.loads(har.read_bytes()), tape, files=options.files)))
+            passes.append((tape, completed(json.loads(har.read_bytes()), tape)))
     if options.har is not None:
         _keep(options.har, passes[0][1])
     name = urlsplit(options.url).hostname or "recording"
@@ -274,13 +273,13 @@ def _wait_for_files(tape: Tape, page: "Page") -> None:
             page.wait_for_timeout(20)
 
 
-def completed(har: dict[str, Any], tape: Tape, *, files: bool = True) -> dict[str, Any]:
+def completed(har: dict[str, Any], tape: Tape) -> dict[str, Any]:
     """Returns the HAR with the steps as its pages, and with the bodies that it lacks.
 
-    Unless steps are named, each opened document is one. `files`: False replaces each uploaded file by a sample.
+    Unless steps are named, each opened document is one.
     """
     entries = har["log"]["entries"]
-    _fill(entries, tape, files=files)
+    _fill(entries, tape)
     if not tape.named:
         tape.steps = _by_document(entries, tape.names) or tape.steps
     for entry in entries:
@@ -315,7 +314,7 @@ def _opened(url: str) -> str:
     return "Open /" + "/".join(part for part in parts if 0 < len(part) <= 20)
 
 
-def _fill(entries: Sequence[dict[str, Any]], tape: Tape, *, files: bool) -> None:
+def _fill(entries: Sequence[dict[str, Any]], tape: Tape) -> None:
     """Gives each reported body to the request of its address that began nearest, if that has none."""
     taken: set[int] = set()
     for body in tape.bodies:
@@ -333,15 +332,13 @@ def _fill(entries: Sequence[dict[str, Any]], tape: Tape, *, files: bool) -> None
         request = entries[nearest]["request"]
         known = request.get("postData") or {}
         if not known.get("text") and not known.get("params"):
-            request["postData"] = _post_data(body, tape, files=files)
+            request["postData"] = _post_data(body, tape)
 
 
-def _post_data(body: Mapping[str, Any], tape: Tape, *, files: bool) -> dict[str, Any]:
+def _post_data(body: Mapping[str, Any], tape: Tape) -> dict[str, Any]:
     """Returns a HAR's `postData`; the content of a file is a data: address."""
 
     def content(part: Mapping[str, Any]) -> str:
-        if part["file"] and not files:
-            return SAMPLE
         data = tape.files.get(part["key"])
         if data is None:
             tape.lost.append(part["file"] or "a body")

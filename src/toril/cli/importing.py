@@ -208,7 +208,6 @@ def record(
     har: Annotated[
         Path | None, typer.Option("--har", metavar="FILE", help="Keep the recording, which contains credentials.")
     ] = None,
-    no_files: Annotated[bool, typer.Option("--no-files", help="Replace uploaded files by samples of 1 KiB.")] = False,
     host: Hosts = None,
     with_: With = None,
     executor: Executor = None,
@@ -265,7 +264,6 @@ def record(
         device=device,
         insecure=insecure,
         har=har,
-        files=not no_files,
     )
     try:
         if not force:
