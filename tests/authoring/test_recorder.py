@@ -81,7 +81,7 @@ def test_without_steps_each_opened_document_is_one_named_by_the_options_or_its_a
         entry(3),
     ]
     assert steps_of(completed(har_of(*entries), Tape(names=("Open", "Read")))) == ["Open", "Open", "Read", "Read"]
-    assert steps_of(completed(har_of(*entries), Tape())) == ["Open /"] * 2 + ["Open /orders/a"] * 2
+    assert steps_of(completed(har_of(*entries), Tape())) == ["Open /"] * 2 + ["Open /orders/{}/a"] * 2
 
 
 def test_a_page_that_redirects_to_itself_is_a_step():

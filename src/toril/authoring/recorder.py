@@ -23,6 +23,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from toril.authoring.correlation.values import route_of
 from toril.authoring.options import ImportOptions
 from toril.authoring.readers import Input, read
 from toril.authoring.recorded import Recorded
@@ -301,17 +302,7 @@ def _by_document(entries: Sequence[dict[str, Any]], names: Sequence[str]) -> lis
         targets.add(one["response"].get("redirectURL", ""))
     if names:
         return [Step(at_s=_started_s(one), name=name) for one, name in zip(opened, names, strict=False)]
-    return [Step(at_s=_started_s(one), name=_opened(one["request"]["url"])) for one in opened]
-
-
-def _opened(url: str) -> str:
-    """Returns the name of a step, from the parts of an address that are no ids.
-
-    >>> _opened("https://shop.example.com/orders/8123/invoice?q=1")
-    'Open /orders/invoice'
-    """
-    parts = [part for part in urlsplit(url).path.split("/") if part.isascii() and not any(map(str.isdigit, part))]
-    return "Open /" + "/".join(part for part in parts if 0 < len(part) <= 20)
+    return [Step(at_s=_started_s(one), name=f"Open {route_of(one['request']['url'])}") for one in opened]
 
 
 def _fill(entries: Sequence[dict[str, Any]], tape: Tape) -> None:

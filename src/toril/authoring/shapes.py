@@ -6,9 +6,9 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from toril.authoring.correlation.values import kind_of
+from toril.authoring.correlation.values import kind_of, route_of
 from toril.authoring.pages import Form, Page
-from toril.authoring.recorded import member, path_of
+from toril.authoring.recorded import member
 from toril.masking import HIDDEN
 from toril.records.recording import MOST_PATHS, BodyShape, FormShape
 
@@ -47,15 +47,6 @@ def form_of(form: Form, hide: Callable[[str], str]) -> FormShape:
     """Returns method, route and names of fields of a form."""
     names = tuple(sorted({hide(one)[:LONGEST] for one in form.fields}))[:MOST_NAMES]
     return FormShape(method=form.method[:100], action=hide(route_of(form.action))[:LONGEST], fields=names)
-
-
-def route_of(address: str) -> str:
-    """Returns the path of an address without ids.
-
-    >>> route_of("https://shop.example/orders/8123/pay?token=x")
-    '/orders/{}/pay'
-    """
-    return "/".join("{}" if kind_of(one) else one for one in path_of(address).split("/"))
 
 
 def _types(content: Any, hide: Callable[[str], str]) -> Iterator[tuple[str, str]]:

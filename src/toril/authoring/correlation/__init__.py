@@ -24,8 +24,8 @@ from toril.authoring.correlation.rules import (
     turns_of,
     value_at,
 )
-from toril.authoring.correlation.values import keys_of, kind_of, variable_of
-from toril.authoring.recorded import Extract, Recorded, RecordedExchange, ValuePlace, path_of
+from toril.authoring.correlation.values import keys_of, route_of, variable_of
+from toril.authoring.recorded import Extract, Recorded, RecordedExchange, ValuePlace
 
 __all__ = ["APPLIED_FROM", "LISTED_FROM", "REPLAY", "Carried", "Correlation", "correlated", "explained", "unfolded"]
 
@@ -121,7 +121,10 @@ def unfolded(recorded: Recorded, correlation: Correlation) -> Recorded:
 
 def explained(recorded: Recorded, correlation: Correlation) -> Iterator[dict[str, Any]]:
     """Yields each rule as plain data for people, without its value."""
-    label = {one.number: _label(one) for one in unfolded(recorded, correlation).exchanges}
+    label = {
+        one.number: one.name or f"{one.method} {one.route or route_of(one.url) or '/'}"
+        for one in unfolded(recorded, correlation).exchanges
+    }
     for rule in correlation.rules:
         yield {
             "rule": rule.number,
@@ -134,11 +137,6 @@ def explained(recorded: Recorded, correlation: Correlation) -> Iterator[dict[str
             "confidence": rule.confidence,
             "why": list(rule.why),
         }
-
-
-def _label(exchange: RecordedExchange) -> str:
-    path = "/".join("{}" if kind_of(one) else one for one in path_of(exchange.url).split("/"))
-    return exchange.name or f"{exchange.method} {exchange.route or path or '/'}"
 
 
 def _shown(place: ValuePlace) -> str:

@@ -63,6 +63,15 @@ def kind_of(value: str) -> Literal["random", "mixed", "id", ""]:
     return "id" if len(value) <= LONGEST_ID and SHORT_ID.fullmatch(value) else ""
 
 
+def route_of(address: str) -> str:
+    """Returns the path of an address without ids.
+
+    >>> route_of("https://shop.example/orders/8123/pay?token=x")
+    '/orders/{}/pay'
+    """
+    return "/".join("{}" if kind_of(one) else one for one in path_of(address).split("/"))
+
+
 def may_be_carried(value: str, place: ValuePlace) -> bool:
     """Returns whether this value of a request may come out of a response."""
     if place.where == "cookie" or (place.where == "header" and OF_CLIENTS.fullmatch(place.path)):
