@@ -271,9 +271,15 @@ def record(
         if script is None:
             typer.echo("Recording. Done in the bar, the closed window or Ctrl-C end it.", err=True)
         journey = recorded(recording)
-        more = (lambda variables: browser_files(journey.tape, url, variables, script)) if browser else None
         try:
-            done = suite_of(journey.recorded, journey.second, options, into, force=force, more=more)
+            done = suite_of(
+                journey.recorded,
+                journey.second,
+                options,
+                into,
+                force=force,
+                more=(lambda variables: browser_files(journey.tape, url, variables, script)) if browser else None,
+            )
         except UserError:
             way = f"Import {har} again, or correct it" if har else "Record with --har FILE to keep it"
             typer.echo(f"note: The recording became no suite. {way}.", err=True)

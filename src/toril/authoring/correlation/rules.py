@@ -109,7 +109,7 @@ def chain_of(exchange: RecordedExchange) -> tuple[RecordedExchange, ...]:
 def chains_of(recorded: Recorded) -> list[tuple[RecordedExchange, ...]]:
     """Returns the requests of each exchange; the last one of a chain gets a number that no other request has."""
     taken = {one.number for exchange in recorded.exchanges for one in (exchange, *exchange.hops)}
-    found = []
+    found: list[tuple[RecordedExchange, ...]] = []
     for exchange in recorded.exchanges:
         *hops, last = chain_of(exchange)
         if hops:
