@@ -126,7 +126,7 @@ def test_what_is_not_sent_after_a_failed_request_follows_from_it():
     assert [(one.step, one.label, one.because) for one in found] == [(1, "a", ""), (2, "b", "a"), (3, "c", "a")]
 
 
-def test_what_follows_from_an_earlier_difference_says_so():
+def test_what_follows_from_an_earlier_difference_names_it():
     steps = [
         step("POST /login", {"token": "x"}, gives=("token",)),
         step("GET /cart", {"lines": []}, needs=("token",)),

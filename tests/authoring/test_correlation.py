@@ -118,7 +118,7 @@ def test_a_redirect_stays_folded_if_its_last_page_has_the_value_too():
     assert found == [("order_id", 1, "/orders/([^/\\s]+)", [3])]
 
 
-def test_one_field_in_several_forms_is_told_by_its_form():
+def test_one_field_in_several_forms_is_selected_by_its_form():
     forms = "".join(
         recordings.csrf_form(action, token) for action, token in (("/search", OTHER), ("/cart/17/add", TOKEN))
     )
@@ -248,7 +248,7 @@ def test_an_id_comes_from_the_request_that_made_it_and_not_from_a_list_or_an_ech
     assert found == [("order_id", 1, "$.id", [3, 4])]
 
 
-def test_a_small_number_is_told_from_equal_ones_by_its_key():
+def test_a_small_number_differs_from_equal_ones_by_its_key():
     found = applied(
         sent(1, "GET /items", {"items": [{"id": 1}, {"id": 2}, {"id": 3}], "total": 3}),
         sent(2, "GET /items/3", {"id": 3, "name": "lamp"}),
@@ -447,7 +447,7 @@ def test_requests_that_one_recording_lacks_are_listed_and_skipped():
     assert found.unpaired == ("GET https://app.example.com /news (second recording)",)
 
 
-def test_a_uuid_that_the_client_makes_is_told_from_input():
+def test_a_uuid_that_the_client_makes_differs_from_input():
     def visit(made, typed):
         return recorded(sent(1, "POST /orders", {}, body={"note": typed}, headers=[("Idempotency-Key", made)]))
 

@@ -59,7 +59,7 @@ def steps_of(har: dict[str, Any]) -> list[str]:
     return [titles.get(one["pageref"], "") for one in har["log"]["entries"]]
 
 
-# ── What becomes of Chromium's HAR
+# ── The completed HAR
 
 
 def test_each_request_is_in_the_step_that_was_open_when_it_began():

@@ -103,7 +103,7 @@ def _of_step(step: RecordedStep, now: Exchange) -> Iterator[Difference]:
     for name in missing:
         yield Difference(label=step.label, code="missing-value", recorded=name, now="not found")
     if missing or step.shape is None or now.response is None or now.response.binary:
-        return  # a missing value says enough
+        return  # the response differs for the same reason
     for code, recorded, found in _of_shape(step.shape, _shape_now(now)):
         yield Difference(label=step.label, code=code, recorded=recorded, now=found)
 

@@ -1,4 +1,4 @@
-"""Finds the source of each value of a request, and says how sure it is that the value has to be carried.
+"""Finds the source of each value of a request, and rates each by the confidence that the value has to be carried.
 
 A browser sends in parallel: a response is earlier than a request only if it had ended by then.
 """
@@ -191,7 +191,7 @@ class Values:
         return not is_short_number(use.value) or same_key(self.keys(one), self.keys(use))
 
     def terms(self, source: Source, use: Use) -> Iterator[tuple[float, str]]:
-        """Yields what speaks for a value to be carried, and against it, apart from how often it is used."""
+        """Yields the terms of the confidence, apart from the number of uses."""
         turn, keys, of_use = self.turns[source.turn], self.keys(source), self.keys(use)
         same = same_key(keys, of_use)
         if is_short_number(use.value) and not same and (doubt := doubt_of(keys, of_use)):
@@ -271,17 +271,17 @@ def _best(values: Values, use: Use) -> tuple[Source, Extract, float] | None:
 
 
 def _judged(rule: Rule, values: Values, others: Mapping[int, RecordedExchange], *, replay: bool) -> Rule:
-    """Returns the rule with its terms: those of its first use, the number of uses, and what another recording says."""
+    """Returns the rule with its terms: those of its first use, of the number of uses, and of another recording."""
     terms = list(values.terms(rule.source, rule.uses[0]))
     requests = len({one.turn for one in rule.uses})
     terms += [(0.1, "used twice")] * (requests > 1) + [(0.05, "used again")] * (requests > 2)
-    says = {_compared(rule, use, values.turns, others, replay=replay) for use in rule.uses} - {None}
+    verdicts = {_compared(rule, use, values.turns, others, replay=replay) for use in rule.uses} - {None}
     at_most = 1.0
-    if "differs" in says and "misses" not in says:
+    if "differs" in verdicts and "contradicts" not in verdicts:
         terms.append((0.4, "differs in both recordings, and fits in both"))
-    elif "misses" in says:
+    elif "contradicts" in verdicts:
         terms.append((-0.4, "does not fit in the second recording"))
-    elif says and not values.turns[rule.source.turn].changes:
+    elif verdicts and not values.turns[rule.source.turn].changes:
         terms.append((0.0, "equal in both recordings, so of the deployment"))
         at_most = OF_THE_DEPLOYMENT
     return replace(rule, terms=tuple(terms), at_most=at_most)
@@ -298,10 +298,10 @@ def _compared(
     if sent is None:
         return None
     if found is None:
-        return "misses"
+        return "contradicts"
     if unquoted(found, use.value):
-        return "equal" if sent == use.value else "misses"
-    return "differs" if unquoted(found, sent) or (replay and sent == use.value) else "misses"
+        return "equal" if sent == use.value else "contradicts"
+    return "differs" if unquoted(found, sent) or (replay and sent == use.value) else "contradicts"
 
 
 def value_at(use: Use, exchange: RecordedExchange, other: RecordedExchange) -> str | None:
