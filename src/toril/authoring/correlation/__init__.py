@@ -152,7 +152,7 @@ def _carried(number: int, rule: Rule, variable: str, turns: list[Turn], applied:
         place=rule.source.place,
         uses=tuple((turns[one.turn].number, one.place) for one in rule.uses),
         confidence=rule.confidence,
-        why=tuple(f"{text} {points:+.2f}" for points, text in rule.terms),
+        why=rule.why,
         masked=f"*** ({len(rule.value)} characters)",
         applied=applied,
         value=rule.value,

@@ -68,12 +68,8 @@ class Rule:
     source: Source
     extract: Extract
     uses: list[Use] = field(default_factory=list)
-    terms: tuple[tuple[float, str], ...] = ()
-    at_most: float = 1.0
-
-    @property
-    def confidence(self) -> float:
-        return round(min(self.at_most, max(0.0, sum(points for points, _ in self.terms))), 2)
+    confidence: float = 0.0
+    why: tuple[str, ...] = ()  # the terms of the confidence
 
 
 def chain_of(exchange: RecordedExchange) -> tuple[RecordedExchange, ...]:
@@ -271,7 +267,7 @@ def _best(values: Values, use: Use) -> tuple[Source, Extract, float] | None:
 
 
 def _judged(rule: Rule, values: Values, others: Mapping[int, RecordedExchange], *, replay: bool) -> Rule:
-    """Returns the rule with its terms: those of its first use, of the number of uses, and of another recording."""
+    """Returns the rule with its confidence: by its first use, the number of uses, and another recording."""
     terms = list(values.terms(rule.source, rule.uses[0]))
     requests = len({one.turn for one in rule.uses})
     terms += [(0.1, "used twice")] * (requests > 1) + [(0.05, "used again")] * (requests > 2)
@@ -284,7 +280,8 @@ def _judged(rule: Rule, values: Values, others: Mapping[int, RecordedExchange], 
     elif verdicts and not values.turns[rule.source.turn].changes:
         terms.append((0.0, "equal in both recordings, so of the deployment"))
         at_most = OF_THE_DEPLOYMENT
-    return replace(rule, terms=tuple(terms), at_most=at_most)
+    confidence = round(min(at_most, max(0.0, sum(points for points, _ in terms))), 2)
+    return replace(rule, confidence=confidence, why=tuple(f"{text} {points:+.2f}" for points, text in terms))
 
 
 def _compared(
