@@ -19,12 +19,10 @@ def step(label, answer=None, *, status=200, **more):
     return RecordedStep(label=label, status=status, shape=None if answer is None else shape_of(text, kind), **more)
 
 
-def tried(label, answer=None, *, status=200, cut=False, url="https://shop.example.com/", **variables):
+def tried(label, answer=None, *, status=200, **variables):
     text, kind = written(answer)
-    content = Content(text=text, type=kind, bytes=len(text), cut=cut)
-    return Exchange(
-        why="tried", label=label, status=status, response=content, url=url, variables=tuple(variables.items())
-    )
+    content = Content(text=text, type=kind, bytes=len(text))
+    return Exchange(why="tried", label=label, status=status, response=content, variables=tuple(variables.items()))
 
 
 def written(answer):
