@@ -78,9 +78,10 @@ def test_a_body_that_was_cut_is_compared_as_far_as_it_goes():
     assert not compared([step("a", {"items": ITEMS, "total": 2})], [cut])
 
 
-@pytest.mark.parametrize("at", range(1, 60))
-def test_json_that_is_cut_anywhere_can_be_read(at):
-    json.loads(closed('{"a": [{"b": "x, y\\"]}", "c": [1, -2.5, null]}, {}], "d": {"e": true}}'[:at]))
+def test_json_that_is_cut_anywhere_can_be_read():
+    whole = '{"a": [{"b": "x, y\\"]}", "c": [1, -2.5, null]}, {}], "d": {"e": true}}'
+    for at in range(1, 60):
+        json.loads(closed(whole[:at]))
 
 
 def test_pages_are_compared_by_title_and_forms():
