@@ -46,6 +46,8 @@ HOSTILE = [
     "x-auth-token: {}\r\nAccept: */*",
     "{{'Authorization': 'Bearer {}', 'Accept': '*/*'}}",
     '{{"password": "{}", "user": "joe"}}',
+    "/register?password2={}",
+    '{{"user": {{"password_confirmation": "{}"}}}}',
     '{{"password":"a\\"{}"}}',
     '{{"body": "{{\\"password\\": \\"{}\\"}}"}}',
     '{{"client_secret" : ["{}"]}}',

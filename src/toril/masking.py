@@ -23,7 +23,8 @@ ROUNDS = 5  # of masking, since the result of one may contain a new match
 DEEPEST = 3  # levels of text that is encoded inside text
 
 _NAME = re.compile(  # matches lower-case letters and digits only
-    "(?:token|passw(?:or)?d|pwd|passphrase|secret|(?:api|access|secret|private|subscription|shared)key|accesskeyid"
+    r"(?:token|passw(?:or)?d(?:\d|confirm(?:ation)?|repeat)?|passcode|pwd|passphrase|secret"
+    "|(?:api|access|secret|private|subscription|shared)key|accesskeyid"
     "|signature|credentials?|sess(?:ion)?id|authorization|cookies?)$"
     "|^(?:auth|pass|sid|sig|jwt|otp)$"
 )

@@ -19,12 +19,10 @@ def step(label, answer=None, *, status=200, **more):
     return RecordedStep(label=label, status=status, shape=None if answer is None else shape_of(text, kind), **more)
 
 
-def tried(label, answer=None, *, status=200, cut=False, url="https://shop.example.com/", **variables):
+def tried(label, answer=None, *, status=200, **variables):
     text, kind = written(answer)
-    content = Content(text=text, type=kind, bytes=len(text), cut=cut)
-    return Exchange(
-        why="tried", label=label, status=status, response=content, url=url, variables=tuple(variables.items())
-    )
+    content = Content(text=text, type=kind, bytes=len(text))
+    return Exchange(why="tried", label=label, status=status, response=content, variables=tuple(variables.items()))
 
 
 def written(answer):
@@ -80,9 +78,10 @@ def test_a_body_that_was_cut_is_compared_as_far_as_it_goes():
     assert not compared([step("a", {"items": ITEMS, "total": 2})], [cut])
 
 
-@pytest.mark.parametrize("at", range(1, 60))
-def test_json_that_is_cut_anywhere_can_be_read(at):
-    json.loads(closed('{"a": [{"b": "x, y\\"]}", "c": [1, -2.5, null]}, {}], "d": {"e": true}}'[:at]))
+def test_json_that_is_cut_anywhere_can_be_read():
+    whole = '{"a": [{"b": "x, y\\"]}", "c": [1, -2.5, null]}, {}], "d": {"e": true}}'
+    for at in range(1, 60):
+        json.loads(closed(whole[:at]))
 
 
 def test_pages_are_compared_by_title_and_forms():
@@ -102,6 +101,19 @@ def test_pages_are_compared_by_title_and_forms():
         assert (not compared([RecordedStep(label="a", status=200, shape=titled)], [now])) is same
 
 
+def test_names_of_people_are_no_part_of_a_shape():
+    def hide(text):
+        return text.replace("ada@example.com", "***").replace("grace", "***")
+
+    found = shape_of(json.dumps({"ada@example.com": {"id": 1}, "grace": 2}), JSON, hide=hide)
+    assert found.json_paths == (("$", "object"), ("$.*", "object"), ("$.*.id", "number"), ("$.***", "number"))
+    found = shape_of(page("Shop", csrf_form("/reset/ada@example.com", "x")).text, HTML, hide=hide)
+    (form,) = found.forms
+    assert (form.action, form.fields) == ("/reset/***", ("csrf",))
+    recorded = RecordedStep(label="a", status=200, shape=found)
+    assert not compared([recorded], [tried("a", csrf_form("/reset/bob@example.com", "x"))])
+
+
 def test_a_step_that_was_not_sent_and_one_of_another_type_are_differences():
     steps = [step("a", {}), step("b", {}), step("c", {})]
     assert codes(steps, [tried("a", {}), tried("c", "<p>Log in</p>")]) == [("b", "not-sent"), ("c", "content-type")]
@@ -113,7 +125,7 @@ def test_what_is_not_sent_after_a_failed_request_follows_from_it():
     assert [(one.step, one.label, one.because) for one in found] == [(1, "a", ""), (2, "b", "a"), (3, "c", "a")]
 
 
-def test_what_follows_from_an_earlier_difference_says_so():
+def test_what_follows_from_an_earlier_difference_names_it():
     steps = [
         step("POST /login", {"token": "x"}, gives=("token",)),
         step("GET /cart", {"lines": []}, needs=("token",)),
@@ -130,6 +142,12 @@ def test_what_follows_from_an_earlier_difference_says_so():
     assert yaml.safe_load(found[0].yaml) == {"extract-jsonpath": {"token": "$.accessToken"}}
 
 
+def test_several_new_values_without_a_similar_name_are_no_proposal():
+    steps = [step("GET /cart", {"basketId": "b-1"}, gives=("basket_id",))]
+    (found,) = compared(steps, [tried("GET /cart", {"color": "red", "sum": "9.99"}, basket_id="NOT_FOUND")])
+    assert (found.code, found.yaml) == ("missing-value", "")
+
+
 def test_a_renamed_field_of_a_form_is_proposed():
     steps = [step("GET /", csrf_form("/cart", "x"), gives=("csrf",)), step("POST /cart", {}, needs=("csrf",))]
     page_now = tried("GET /", csrf_form("/cart", "y").replace("csrf", "_token"), csrf="NOT_FOUND")
@@ -137,18 +155,6 @@ def test_a_renamed_field_of_a_form_is_proposed():
     assert found[0].code == "missing-value"
     assert yaml.safe_load(found[0].yaml)["extract-css-jquery"]["csrf"]["expression"] == 'input[name="_token"]'
     assert found[-1].because == "GET /"
-
-
-def test_a_new_field_of_a_form_is_proposed_where_the_service_refuses_it():
-    plain = '<form method="post" action="/cart"><input name="item"></form>'
-    steps = [step("GET /", plain), step("POST /cart", {})]
-    now = [
-        tried("GET /", csrf_form("/cart", "y")),
-        tried("POST /cart", {}, status=403, url="https://shop.example.com/cart"),
-    ]
-    (form, refused) = compared(steps, now)
-    assert (form.code, refused.code) == ("form", "status")
-    assert "input[name=csrf]" in refused.yaml
 
 
 def test_a_listed_rule_is_proposed_for_the_step_that_uses_it():

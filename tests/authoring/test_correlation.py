@@ -16,6 +16,7 @@ from tests.tiers import examples
 from toril.authoring.correlation import REPLAY, correlated, explained, unfolded
 from toril.authoring.correlation.extractors import taken
 from toril.authoring.recorded import Payload, Recorded, RecordedExchange
+from toril.authoring.references import carried
 from toril.authoring.shapes import shape_of
 
 HOST = "https://app.example.com"
@@ -95,6 +96,19 @@ def test_a_number_that_only_a_redirect_has_is_taken_out_of_the_redirect():
     assert whole.exchanges[3].body is None
 
 
+def test_a_request_that_was_sent_before_the_target_of_a_redirect_keeps_its_number():
+    one = recorded(
+        redirected(1, "POST /orders", "/orders/8123", "<p>Order</p>", body=form(item="lamp")),
+        sent(2, "GET /news", {"news": []}),
+        sent(4, "GET /orders/8123/invoice", ""),
+    )
+    found = correlated(one)
+    assert found.redirects == (1,)
+    numbers = [exchange.number for exchange in unfolded(one, found).exchanges]
+    assert numbers == [1, 3, 2, 4]
+    assert [[number for number, _ in rule.uses] for rule in found.rules] == [[3, 4]]
+
+
 def test_a_redirect_stays_folded_if_its_last_page_has_the_value_too():
     link = 'Order 8123 <a href="/orders/8123/invoice">Invoice</a>'
     found = applied(
@@ -104,7 +118,7 @@ def test_a_redirect_stays_folded_if_its_last_page_has_the_value_too():
     assert found == [("order_id", 1, "/orders/([^/\\s]+)", [3])]
 
 
-def test_one_field_in_several_forms_is_told_by_its_form():
+def test_one_field_in_several_forms_is_selected_by_its_form():
     forms = "".join(
         recordings.csrf_form(action, token) for action, token in (("/search", OTHER), ("/cart/17/add", TOKEN))
     )
@@ -115,7 +129,15 @@ def test_one_field_in_several_forms_is_told_by_its_form():
 def test_one_of_several_equal_forms_is_counted():
     forms = "".join(recordings.csrf_form("/cart", token) for token in (OTHER, OTHER[::-1], TOKEN))
     found = applied(sent(1, "GET /", forms), sent(2, "POST /cart", "", body=form(csrf=TOKEN)))
-    assert found == [("csrf", 1, '(?s)(?:"csrf" value=".*?){2}"csrf" value="([^"\\s]+)', [2])]
+    assert found == [("csrf", 1, '(?s)\\A(?>.*?"csrf" value="){3}([^"\\s]+)', [2])]
+
+
+def test_a_response_with_fewer_equal_forms_than_recorded_takes_no_time():
+    forms = [recordings.csrf_form("/cart", secret("first", f"form {number}")) for number in range(60)]
+    chosen = form(csrf=secret("first", "form 59"))
+    (rule,) = correlated(recorded(sent(1, "GET /", "".join(forms)), sent(2, "POST /cart", "", body=chosen))).rules
+    assert taken(rule.extract, sent(1, "GET /", "".join(forms))) == rule.value
+    assert taken(rule.extract, sent(1, "GET /", "".join(forms[1:]))) is None
 
 
 def test_a_token_in_a_meta_element_goes_into_a_header():
@@ -226,7 +248,7 @@ def test_an_id_comes_from_the_request_that_made_it_and_not_from_a_list_or_an_ech
     assert found == [("order_id", 1, "$.id", [3, 4])]
 
 
-def test_a_small_number_is_told_from_equal_ones_by_its_key():
+def test_a_small_number_differs_from_equal_ones_by_its_key():
     found = applied(
         sent(1, "GET /items", {"items": [{"id": 1}, {"id": 2}, {"id": 3}], "total": 3}),
         sent(2, "GET /items/3", {"id": 3, "name": "lamp"}),
@@ -326,6 +348,15 @@ def test_ids_of_mutations_go_into_variables_and_queries_make_nothing():
     assert found == [("create_cart_id", 2, "$.data.createCart.id", [4, 5])]
 
 
+def test_a_short_id_below_a_key_that_jsonpath_reserves_is_replaced():
+    one = recorded(
+        sent(1, "POST /carts", {"cartId": "c81x"}, body={"item": "lamp"}),
+        sent(2, "POST /pay", {}, body={"where": {"cartId": "c81x"}}),
+    )
+    whole = carried(one.exchanges[1], correlated(one))
+    assert whole.body is not None and json.loads(whole.body.data) == {"where": {"cartId": "${cart_id}"}}
+
+
 def test_a_signed_address_is_carried_as_a_whole():
     signed = f"https://files.example.com/in/{UUID}?X-Amz-Expires=300&X-Amz-Signature={TOKEN}"
     (rule,) = correlated(
@@ -416,7 +447,7 @@ def test_requests_that_one_recording_lacks_are_listed_and_skipped():
     assert found.unpaired == ("GET https://app.example.com /news (second recording)",)
 
 
-def test_a_uuid_that_the_client_makes_is_told_from_input():
+def test_a_uuid_that_the_client_makes_differs_from_input():
     def visit(made, typed):
         return recorded(sent(1, "POST /orders", {}, body={"note": typed}, headers=[("Idempotency-Key", made)]))
 
@@ -439,6 +470,11 @@ def test_the_explanation_has_no_value():
         text = json.dumps(list(explained(one, correlated(one))))
         assert "POST /" in text
         assert not [value for value in recordings.secrets() if value in text]
+
+
+def test_a_failed_assertion_prints_no_value():
+    one = recordings.api()
+    assert not [value for value in recordings.secrets() if value in repr((one, correlated(one)))]
 
 
 def test_equal_recordings_give_equal_rules():

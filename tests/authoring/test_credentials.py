@@ -19,6 +19,8 @@ from tests.authoring.suites import SHOP, body, exchange, files_of, form, recorde
 from tests.tiers import examples
 from toril.authoring.correlation import Correlation
 from toril.authoring.credentials import referenced, refuse_secrets
+from toril.authoring.importing import suite_of
+from toril.authoring.options import ImportOptions
 from toril.authoring.recorded import FilePart, Payload
 from toril.errors import OptionError
 
@@ -258,3 +260,13 @@ def test_a_short_secret_has_to_stand_alone():
     assert refused("recording.json", '{"label": "GET /in?word=hunter2"}', "hunter2")
     assert refused("README.md", "| GET ada:hunter2@shop/ |", "hunter2")
     assert not refused("suite.yml", "hunter22: {xhunter2: 7}", "hunter2")
+
+
+def test_a_script_with_a_credential_stops_the_import_before_a_file_is_written(tmp_path):
+    def more(_):
+        return {PurePosixPath("journey.py"): f'fill("{recordings.PASSWORD}")'.encode()}
+
+    with pytest.raises(OptionError) as raised:
+        suite_of(recordings.login(), None, ImportOptions(), tmp_path, more=more)
+    assert raised.value.code == "secret-left"
+    assert not list(tmp_path.iterdir())

@@ -1,10 +1,14 @@
 """`--replay` against a service on loopback: one session, in order, as a second observation."""
 
+import socket
+from threading import Thread
+
 import pytest
 
 from tests.applications import serving
 from tests.authoring import visits
-from toril.authoring.correlation import correlated
+from toril.authoring.correlation import Correlation, correlated
+from toril.authoring.recorded import Recorded, RecordedExchange
 from toril.authoring.replaying import replayed
 from toril.errors import OptionError
 
@@ -31,3 +35,33 @@ def test_a_host_that_does_not_answer_is_an_error_of_the_user():
     with pytest.raises(OptionError) as raised:
         replayed(recorded, correlated(recorded), {})
     assert raised.value.code == "no-answer"
+
+
+@pytest.mark.parametrize(
+    ("answer", "path"),
+    [
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nno size\r\n", "/"),
+        (b"no HTTP\r\n", "/"),
+        (b"", "/"),
+        (b"", "/with a space"),
+    ],
+)
+def test_an_answer_that_breaks_off_is_an_error_of_the_user(answer, path):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(5)
+        address = f"http://127.0.0.1:{server.getsockname()[1]}{path}"
+        Thread(target=_answers_once, args=(server, answer), daemon=True).start()
+        exchange = RecordedExchange(number=1, method="GET", url=address, status=200)
+        with pytest.raises(OptionError) as raised:
+            replayed(Recorded(exchanges=(exchange,), origin="test.har", kind="har"), Correlation(), {})
+    assert raised.value.code == "no-answer"
+
+
+def _answers_once(server, answer):
+    try:
+        connection, _ = server.accept()
+    except OSError:  # no one connects
+        return
+    with connection:
+        connection.recv(1 << 16)
+        connection.sendall(answer)

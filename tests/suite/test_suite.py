@@ -182,6 +182,12 @@ def test_a_variable_that_refers_to_itself_has_to_be_set(tmp_path, on, more, unse
     assert set(suite.unset) <= set(suite.warnings)
 
 
+def test_an_unset_address_is_not_called_a_secret(tmp_path):
+    document = execution(locations={"eu-west-1": 1}) | {"settings": {"env": {"BASE_URL": "${BASE_URL}"}}}
+    (note,) = read(tmp_path, document, on="fargate", system={}).unset
+    assert "secrets" not in note.message
+
+
 def test_workers_on_fargate_do_not_have_this_machines_environment(tmp_path):
     document = execution(scenario={"default-address": "${SHOP}", "requests": ["/"]}, locations={"eu-west-1": 1})
     for on, env, unset in (("local", {}, 0), ("fargate", {}, 1), ("fargate", {"SHOP": "http://shop"}, 0)):

@@ -93,6 +93,18 @@ def test_generated_requests_keep_the_suites_labels_and_the_services_codes(tmp_pa
     assert service.bodies == {b"a=1": each}
 
 
+def test_the_pause_after_a_transaction_is_no_part_of_its_time(tmp_path):
+    inner = {"transaction": "inner", "do": ["/a", {"url": "/b", "think-time": "400ms"}]}
+    requests = [{"transaction": "outer", "do": [{"url": "/first", "think-time": "100ms"}, inner]}]
+    with target() as service:
+        plan = plan_of([planned("locust", "shop", concurrency=1, iterations=2)], generated(service.url, requests))
+        with workers(plan, tmp_path) as run:
+            found = run.go()
+    longest_us = {label: found.timeline.select(label, kind="transaction").total.max_us for label in ("outer", "inner")}
+    assert 100_000 <= longest_us["outer"] < 400_000
+    assert longest_us["inner"] < 400_000
+
+
 def test_the_suites_own_locustfile_keeps_its_labels_and_loses_no_sample(tmp_path):
     with target() as service:
         scenarios = {"own": {"script": "scripts/locustfile.py", "default-address": service.url}}

@@ -6,10 +6,9 @@ from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from pathlib import Path
 
-from toril.authoring.correlation.values import words_of
 from toril.authoring.pages import Page, having
 from toril.authoring.recorded import Extract
-from toril.authoring.shapes import MASKED, route_of, shape_of
+from toril.authoring.shapes import MASKED, shape_of
 from toril.authoring.writer import extractor_text
 from toril.errors import StoreError, SuiteError
 from toril.masking import HIDDEN
@@ -19,14 +18,16 @@ from toril.suite import Suite
 from toril.text import nearest
 
 NOT_FOUND = ("", "NOT_FOUND")  # values of a variable whose extractor has found nothing
-REFUSED_FORMS = ("403", "419", "422")
 OWN_KEY = re.compile(r"(?:\.[^.\[]+|\['[^']*'\])\Z")
 CREDENTIALS = "Check the credentials: the suite's README.md names their variables."
+NEW_FIELD = "A form before this request may have a new hidden field. Record again."
 BY_STATUS = {
     "401": CREDENTIALS,
-    "403": CREDENTIALS,
+    "403": f"{CREDENTIALS} {NEW_FIELD}",
     "404": "The address has a value of the recording. Extract it from an earlier response, or read it from a CSV file.",
     "409": "The service has this already. Take a field of the request from a CSV file.",
+    "419": NEW_FIELD,
+    "422": NEW_FIELD,
     "429": "The service limits the rate. Add think times.",
 }
 ELSE = "Record again, or delete recording.json if the change is wanted."
@@ -84,8 +85,7 @@ def differences(recording: Recording, exchanges: Sequence[Exchange]) -> tuple[Di
             because = because or (found[-1].because or found[-1].label if found else "")
             own = [Difference(label=step.label, code="not-sent", recorded="sent", now="not sent", proposal=ELSE)]
         else:
-            earlier = sent[: pairs[index] + 1]
-            own = [_with_proposal(one, step, recording, earlier) for one in _of_step(step, now)]
+            own = [_with_proposal(one, step, recording, now) for one in _of_step(step, now)]
         given = {} if now is None else dict(now.variables)
         broken = {name: label for name, label in broken.items() if name not in step.gives}
         broken |= {name: step.label for name in step.gives if own and given.get(name, "") in NOT_FOUND}
@@ -103,7 +103,7 @@ def _of_step(step: RecordedStep, now: Exchange) -> Iterator[Difference]:
     for name in missing:
         yield Difference(label=step.label, code="missing-value", recorded=name, now="not found")
     if missing or step.shape is None or now.response is None or now.response.binary:
-        return  # a missing value says enough
+        return  # the response differs for the same reason
     for code, recorded, found in _of_shape(step.shape, _shape_now(now)):
         yield Difference(label=step.label, code=code, recorded=recorded, now=found)
 
@@ -122,23 +122,31 @@ def _of_shape(recorded: BodyShape, now: BodyShape) -> Iterator[tuple[str, str, s
     elif recorded.kind == "json":
         types = dict(now.json_paths)
         for path, wanted in recorded.json_paths:
+            if HIDDEN in path:
+                continue
             if path not in types:
                 if not _may_be_missing(path, wanted, now, types):
                     yield "shape", f"{path} ({wanted})", "missing"
             elif not _fits(wanted, types[path]):
                 yield "shape", f"{path} ({wanted})", types[path]
     elif recorded.kind == "html":
-        if not re.fullmatch(re.escape(recorded.title).replace(re.escape(HIDDEN), ".*"), now.title):
+        if not _matches(recorded.title, now.title):
             yield "title", recorded.title, now.title or "none"
         for form in recorded.forms:
-            same = [one for one in now.forms if (one.method, one.action) == (form.method, form.action)]
-            missing = [name for name in form.fields if not any(name in one.fields for one in same)]
+            same = [one for one in now.forms if one.method == form.method and _matches(form.action, one.action)]
+            known = {name for one in same for name in one.fields}
+            missing = [name for name in form.fields if HIDDEN not in name and name not in known]
             if not same and not now.cut:
                 yield "form", f"{form.method} {form.action}", "missing"
             elif missing and not now.cut:
                 yield "form", f"{form.method} {form.action}: {', '.join(missing)}", "missing"
     elif recorded.root != now.root:
         yield "shape", recorded.root, now.root
+
+
+def _matches(recorded: str, now: str) -> bool:
+    """Returns whether a text is as recorded, apart from its hidden parts."""
+    return re.fullmatch(re.escape(recorded).replace(re.escape(HIDDEN), ".*"), now) is not None
 
 
 def _may_be_missing(path: str, wanted: str, now: BodyShape, types: Mapping[str, str]) -> bool:
@@ -160,10 +168,10 @@ def _fits(recorded: str, now: str) -> bool:
 # --- Proposals
 
 
-def _with_proposal(one: Difference, step: RecordedStep, recording: Recording, sent: Sequence[Exchange]) -> Difference:
+def _with_proposal(one: Difference, step: RecordedStep, recording: Recording, now: Exchange) -> Difference:
     rule = next((rule for rule in recording.possible if step.label in rule.used_by), None)
     if one.code == "missing-value":
-        found = _renamed(one.recorded, step, sent[-1])
+        found = _renamed(one.recorded, step, now)
         if found is None:
             return replace(one, proposal=f"Correct the extractor of `{one.recorded}`, or record again.")
         send = ", and send it by its new name" if found.how == "css" else ""
@@ -172,10 +180,6 @@ def _with_proposal(one: Difference, step: RecordedStep, recording: Recording, se
     if one.code == "status" and one.now != "401" and rule is not None:
         text = f"Apply rule {rule.rule} by `--rule {rule.rule}`, or add this extractor under `{rule.label}`."
         return replace(one, proposal=text, yaml=rule.yaml)
-    if one.code == "status" and one.now in REFUSED_FORMS and (new := _new_field(step, recording, sent)) is not None:
-        label, extract = new
-        text = f"The form of `{label}` has a new hidden field. Extract `{extract.variable}` there, and send it."
-        return replace(one, proposal=text, yaml=extractor_text(extract))
     return replace(one, proposal=BY_STATUS.get(one.now, ELSE) if one.code == "status" else ELSE)
 
 
@@ -188,24 +192,17 @@ def _renamed(variable: str, step: RecordedStep, now: Exchange) -> Extract | None
     paths = {path: path for path, one in shape.json_paths if path not in known and one in scalars and "*" not in path}
     if paths:
         names = {path.rpartition(".")[2]: path for path in paths}
-        name = nearest(variable, names, cutoff=0.3) or next(iter(names))
-        return Extract(variable=variable, how="jsonpath", expression=names[name])
+        name = _likely(variable, list(names))
+        return Extract(variable=variable, how="jsonpath", expression=names[name]) if name else None
     fields = {name for form in step.shape.forms for name in form.fields}
     hidden = [name for form in Page(now.response.text).forms for name, _ in form.hidden if name not in fields]
-    return _of_field(nearest(variable, hidden, cutoff=0.3) or hidden[0], variable) if hidden else None
+    name = _likely(variable, hidden)
+    return _of_field(name, variable) if name else None
 
 
-def _new_field(step: RecordedStep, recording: Recording, sent: Sequence[Exchange]) -> tuple[str, Extract] | None:
-    """Returns the label of the page whose form leads to the step, and an extractor of a field that it had not."""
-    recorded = {one.label: one.shape.forms for one in recording.steps if one.shape is not None}
-    action = route_of(sent[-1].url)
-    for earlier in reversed(sent[:-1]):
-        for form in Page(earlier.response.text if earlier.response is not None else "").forms:
-            known = {name for one in recorded.get(earlier.label, ()) for name in one.fields}
-            new = [name for name, _ in form.hidden if name not in known]
-            if new and action.endswith(route_of(form.action) or route_of(earlier.url)):
-                return earlier.label, _of_field(new[0], "_".join(words_of(new[0])))
-    return None
+def _likely(variable: str, names: Sequence[str]) -> str | None:
+    """Returns the new name that resembles the variable's, or the only new one."""
+    return nearest(variable, names, cutoff=0.3) or (names[0] if len(names) == 1 else None)
 
 
 def _of_field(name: str, variable: str) -> Extract:

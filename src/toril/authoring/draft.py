@@ -44,7 +44,9 @@ ROUND = (1, 2, 5)
 LEAST_LIMIT_MS = 500
 MOST_CHECKS = 8  # of the structure of a response
 FILES = PurePosixPath("files")  # folder of uploads
+FILES_OF_SCRIPT = PurePosixPath("journey")  # the same of a script of a browser
 BOUNDARY = "boundary-of-toril"
+JAVA_PATTERNS = {"jmeter.regex.engine": "java"}  # JMeter's default has no atomic groups
 CARRIED = re.compile(r"(?<!\()\$\{([a-z_]\w*)\}")  # a reference to a value of a response, without a function
 
 
@@ -130,11 +132,13 @@ def files_of(draft: SuiteDraft) -> dict[PurePosixPath, bytes]:
         "env": {**draft.hosts, **{name: f"${{{name}}}" for name in draft.credentials if name not in draft.hosts}},
         "ramp-up-exclude": any("ramp-up" in one for one in draft.executions) or None,
     }
+    counts = any("(?>" in extract.expression for one in draft.requests for extract in one.extracts)
+    jmeter = {"fresh-cookies": True, "properties": JAVA_PATTERNS if counts else {}}
     document = {
         "execution": list(draft.executions),
         "scenarios": draft.scenarios,
         "settings": filled(settings),
-        "modules": {"jmeter": {"fresh-cookies": True}} if draft.executor == "jmeter" else {},
+        "modules": {"jmeter": filled(jmeter)} if draft.executor == "jmeter" else {},
         "reporting": [{"module": "passfail", "criteria": taurus}] if taurus else [],
         "toril": filled({"curves": {name: Flow(one) for name, one in draft.curves.items()}, "criteria": ours}),
     }

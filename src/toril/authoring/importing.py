@@ -1,14 +1,14 @@
 """`toril import` and `toril record`: from a source to a suite that can be planned."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 
 from toril.authoring.correlation import Correlation, correlated, unfolded
 from toril.authoring.credentials import referenced, refuse_secrets, with_basic
-from toril.authoring.draft import FILES, SuiteDraft, draft_of, files_of
+from toril.authoring.draft import FILES, FILES_OF_SCRIPT, SuiteDraft, draft_of, files_of
 from toril.authoring.filters import kept
 from toril.authoring.init import SUITES, Created, place
 from toril.authoring.options import ImportOptions
@@ -27,6 +27,8 @@ from toril.records.recording import RECORDING, BodyShape, PossibleRule, Recorded
 
 MOST_BYTES = Recording.MOST_BYTES or 0  # a larger recording is not kept for comparisons
 
+More = Callable[[Mapping[str, str]], Mapping[PurePosixPath, bytes]]  # gets the variables of the suite
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Imported:
@@ -35,7 +37,6 @@ class Imported:
     created: Created
     recorded: Recorded
     correlation: Correlation
-    hidden: frozenset[str]  # credentials, which no file may contain
 
 
 def imported(given: Sequence[Input], options: ImportOptions, folder: Path, *, force: bool = False) -> Imported:
@@ -45,9 +46,18 @@ def imported(given: Sequence[Input], options: ImportOptions, folder: Path, *, fo
 
 
 def suite_of(
-    recorded: Recorded, second: Recorded | None, options: ImportOptions, folder: Path, *, force: bool = False
+    recorded: Recorded,
+    second: Recorded | None,
+    options: ImportOptions,
+    folder: Path,
+    *,
+    force: bool = False,
+    more: More | None = None,
 ) -> Imported:
-    """Writes the suite of a recording: filters, routes, correlation, credentials, draft, files, plan."""
+    """Writes the suite of a recording: filters, routes, correlation, credentials, draft, files, plan.
+
+    `more` returns other files for its folder.
+    """
     everything = _without_users(recorded)
     recorded = kept(everything, options)
     if not recorded.exchanges:
@@ -68,14 +78,17 @@ def suite_of(
     if any(one.response is not None for one in found.exchanges) and len(found.exchanges) <= MOST_ENTRIES:
         record = _recording(draft, found.origin, correlation, credentials.hide).to_json()
         contents |= {PurePosixPath(RECORDING): record} if len(record) <= MOST_BYTES else {}
-    uploads = {path for path in contents if path.is_relative_to(FILES) and not path.name.endswith("body.bin")}
+    if more is not None:
+        contents |= more({**draft.hosts, **{name: f"${{{name}}}" for name in draft.credentials}})
+    own = {path for path in contents if FILES in path.parents and not path.name.endswith("body.bin")}
+    uploads = own | {path for path in contents if FILES_OF_SCRIPT in path.parents}
     searched = {path: b"" if path in uploads else data for path, data in contents.items()}
     refuse_secrets(searched, credentials.hidden)
     home = SUITES / draft.name
     action = options.action if options.workflow else None
     created = place({home / path: data for path, data in contents.items()}, home, folder, force=force, action=action)
     created = replace(created, notes=(*found.notes, *created.notes))
-    return Imported(created=created, recorded=recorded, correlation=correlation, hidden=credentials.hidden)
+    return Imported(created=created, recorded=recorded, correlation=correlation)
 
 
 def _without_users(recorded: Recorded) -> Recorded:

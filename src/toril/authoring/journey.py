@@ -3,22 +3,17 @@
 import re
 from base64 import b64decode
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import groupby, zip_longest
 from json import dumps
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
-import yaml
-
-from toril.authoring.credentials import refuse_secrets
-from toril.authoring.draft import LEAST_PAUSE_S, PAUSES_S
-from toril.authoring.importing import Imported
-from toril.authoring.init import place
-from toril.authoring.recorder import SAMPLE, Journey, RecordOptions, Step, Tape
+from toril.authoring.draft import FILES_OF_SCRIPT, LEAST_PAUSE_S, PAUSES_S
+from toril.authoring.recorder import SAMPLE, Step, Tape
 from toril.authoring.writer import yaml_of
 
-SUITE, SCRIPT, UPLOADS = PurePosixPath("browser.yml"), PurePosixPath("journey.py"), PurePosixPath("journey")
+SUITE, SCRIPT = PurePosixPath("browser.yml"), PurePosixPath("journey.py")
 READS = re.compile(r"""os\.(?:environ(?:\.get)?|getenv)[\[(]["'](\w+)""")
 HEAD = '"""Recorded by toril: `toril run` of browser.yml runs it, and so does pytest-playwright."""\n\n'
 IMPORTS = {"os.": "import os\n", "re.": "import re\n", "Path(": "from pathlib import Path\n"}
@@ -37,19 +32,6 @@ class _Line:
     at_s: float
     code: str
     element: str = ""  # whose presence the step before expects
-
-
-def with_browser(done: Imported, journey: Journey, options: RecordOptions, folder: Path, *, force: bool) -> Imported:
-    """Writes the script of the journey and its suite beside the protocol suite."""
-    home = done.created.suite
-    written = yaml.safe_load((folder / home / "suite.yml").read_text(encoding="utf-8"))
-    variables = (written.get("settings") or {}).get("env") or {}
-    contents = browser_files(journey.tape, options.url, variables, options.script)
-    texts = {path: data for path, data in contents.items() if UPLOADS not in path.parents}
-    refuse_secrets(texts, done.hidden)
-    files = {home / path: data for path, data in contents.items()}
-    created = place(files, home / SUITE, folder, force=force, action=None)
-    return replace(done, created=replace(done.created, files=(*done.created.files, *created.files)))
 
 
 def browser_files(
@@ -71,8 +53,9 @@ def browser_files(
         "settings": {"env": environment},
         "reporting": [{"module": "passfail", "criteria": ["fail>0%"]}],
     }
-    uploads = {} if script else {UPLOADS / name: b64decode(data.partition(",")[2]) for name, data in _uploads(tape)}
-    return {SUITE: yaml_of(suite).encode(), name: code.encode(), **uploads}
+    uploads = {} if script else {name: b64decode(data.partition(",")[2]) for name, data in _uploads(tape)}
+    files = {FILES_OF_SCRIPT / name: data for name, data in uploads.items()}
+    return {SUITE: yaml_of(suite).encode(), name: code.encode(), **files}
 
 
 def _login(variables: Mapping[str, str], what: str) -> str:
@@ -101,7 +84,7 @@ def script_of(tape: Tape, address: str, user: str, password: str) -> str:
         if pause_s >= LEAST_PAUSE_S:
             rounded_s = min(PAUSES_S, key=lambda one: abs(one - pause_s))
             body.append(f"    page.wait_for_timeout({rounded_s * 1000:g})")
-    code = "\n".join(body)
+    code = "\n".join(body) or '    page.goto("/")'
     imports = "".join(text for word, text in IMPORTS.items() if word in code)
     theirs = "from apiritif import transaction\nfrom playwright.sync_api import Page, expect\n"
     return f"{HEAD}{imports}\n{theirs}\n\ndef test_journey(page: Page) -> None:\n{code}\n"
@@ -132,7 +115,7 @@ def _lines(tape: Tape, address: str, user: str, password: str) -> Iterator[_Line
             value = f'os.environ["{user}"]'
         elif one["what"] == "upload":
             names = ", ".join(f"folder / {_quoted(name)}" for _, name in one["value"])
-            value = f"[{names}]".replace("folder", f'Path(__file__).parent / "{UPLOADS}"')
+            value = f"[{names}]".replace("folder", f'Path(__file__).parent / "{FILES_OF_SCRIPT}"')
         else:
             value = _quoted(one["value"]) if one["value"] else ""
         yield _Line(one["at"] / 1000, f"{element}.{DONE.get(one['what'], one['what'])}({value})", element)

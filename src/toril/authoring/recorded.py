@@ -39,9 +39,9 @@ class FilePart:
 class Payload:
     """The body of a request or response."""
 
-    data: bytes = b""
+    data: bytes = field(default=b"", repr=False)
     type: str = ""  # its Content-Type
-    fields: Named = ()  # of a form or multipart body, decoded
+    fields: Named = field(default=(), repr=False)  # of a form or multipart body, decoded
     uploads: tuple[FilePart, ...] = ()
     missing: bool = False  # there was a body that the recording lacks
 
@@ -81,10 +81,10 @@ class RecordedExchange:
     number: int  # in its source, from 1; never changes
     method: str
     url: str  # absolute; its host may be a reference such as `${BASE_URL}`
-    headers: Named = ()
+    headers: Named = field(default=(), repr=False)
     body: Payload | None = None
     status: int | None = None  # None: the source has no responses
-    response_headers: Named = ()
+    response_headers: Named = field(default=(), repr=False)
     response: Payload | None = None
     started_s: float | None = None  # since the first request; None: the source has no times
     took_s: float = 0.0

@@ -23,6 +23,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from toril.authoring.correlation.values import route_of
 from toril.authoring.options import ImportOptions
 from toril.authoring.readers import Input, read
 from toril.authoring.recorded import Recorded
@@ -58,7 +59,6 @@ class RecordOptions:
     device: str = ""
     insecure: bool = False
     har: Path | None = None  # where to keep the recording
-    files: bool = True  # whether uploaded files land in the suite
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,7 +144,7 @@ def record(options: RecordOptions) -> Journey:
             tape = taped(browser, options, har, drive, **device)
             if not har.exists():
                 raise InfrastructureError("Chromium ended before it wrote the recording. Try again.", code="no-browser")
-            passes.append((tape, completed(json.loads(har.read_bytes()), tape, files=options.files)))
+            passes.append((tape, completed(json.loads(har.read_bytes()), tape)))
     if options.har is not None:
         _keep(options.har, passes[0][1])
     name = urlsplit(options.url).hostname or "recording"
@@ -215,7 +215,7 @@ def _person(url: str, page: "Page", tape: Tape) -> None:
     context = page.context
     with caught_interrupts() as interrupts:
         try:
-            page.goto(url)
+            page.goto(url, wait_until="commit")  # a slow third party ends no recording
         except Error as error:
             fix = "Correct the address; for a certificate of your own, pass --insecure."
             raise OptionError(f"{url}: {error.message.splitlines()[0]}. {fix}", code="unreachable") from error
@@ -274,15 +274,15 @@ def _wait_for_files(tape: Tape, page: "Page") -> None:
             page.wait_for_timeout(20)
 
 
-def completed(har: dict[str, Any], tape: Tape, *, files: bool = True) -> dict[str, Any]:
+def completed(har: dict[str, Any], tape: Tape) -> dict[str, Any]:
     """Returns the HAR with the steps as its pages, and with the bodies that it lacks.
 
-    Unless steps are named, each opened document is one. `files`: False replaces each uploaded file by a sample.
+    Unless steps are named, each opened document is one.
     """
     entries = har["log"]["entries"]
-    _fill(entries, tape, files=files)
+    _fill(entries, tape)
     if not tape.named:
-        tape.steps = _by_document(entries, tape.names)
+        tape.steps = _by_document(entries, tape.names) or tape.steps
     for entry in entries:
         entry["pageref"] = str(sum(step.at_s < _started_s(entry) + 0.001 for step in tape.steps))
     har["log"]["pages"] = [
@@ -294,24 +294,18 @@ def completed(har: dict[str, Any], tape: Tape, *, files: bool = True) -> dict[st
 
 def _by_document(entries: Sequence[dict[str, Any]], names: Sequence[str]) -> list[Step]:
     """Returns a step for each document that was opened, with the given names or else a part of its address."""
-    targets = {entry["response"].get("redirectURL") for entry in entries}
-    opened = [one for one in entries if one.get("_resourceType") == "document" and one["request"]["url"] not in targets]
+    targets: set[str] = set()  # of redirects so far; a page may redirect to itself
+    opened = []
+    for one in entries:
+        if one.get("_resourceType") == "document" and one["request"]["url"] not in targets:
+            opened.append(one)
+        targets.add(one["response"].get("redirectURL", ""))
     if names:
         return [Step(at_s=_started_s(one), name=name) for one, name in zip(opened, names, strict=False)]
-    return [Step(at_s=_started_s(one), name=_opened(one["request"]["url"])) for one in opened]
+    return [Step(at_s=_started_s(one), name=f"Open {route_of(one['request']['url'])}") for one in opened]
 
 
-def _opened(url: str) -> str:
-    """Returns the name of a step, from the parts of an address that are no ids.
-
-    >>> _opened("https://shop.example.com/orders/8123/invoice?q=1")
-    'Open /orders/invoice'
-    """
-    parts = [part for part in urlsplit(url).path.split("/") if part.isascii() and not any(map(str.isdigit, part))]
-    return "Open /" + "/".join(part for part in parts if 0 < len(part) <= 20)
-
-
-def _fill(entries: Sequence[dict[str, Any]], tape: Tape, *, files: bool) -> None:
+def _fill(entries: Sequence[dict[str, Any]], tape: Tape) -> None:
     """Gives each reported body to the request of its address that began nearest, if that has none."""
     taken: set[int] = set()
     for body in tape.bodies:
@@ -329,15 +323,13 @@ def _fill(entries: Sequence[dict[str, Any]], tape: Tape, *, files: bool) -> None
         request = entries[nearest]["request"]
         known = request.get("postData") or {}
         if not known.get("text") and not known.get("params"):
-            request["postData"] = _post_data(body, tape, files=files)
+            request["postData"] = _post_data(body, tape)
 
 
-def _post_data(body: Mapping[str, Any], tape: Tape, *, files: bool) -> dict[str, Any]:
+def _post_data(body: Mapping[str, Any], tape: Tape) -> dict[str, Any]:
     """Returns a HAR's `postData`; the content of a file is a data: address."""
 
     def content(part: Mapping[str, Any]) -> str:
-        if part["file"] and not files:
-            return SAMPLE
         data = tape.files.get(part["key"])
         if data is None:
             tape.lost.append(part["file"] or "a body")
@@ -361,9 +353,13 @@ def _started_s(entry: Mapping[str, Any]) -> float:
 
 def _keep(path: Path, har: Mapping[str, Any]) -> None:
     """Writes the recording, which has credentials, for its owner alone."""
+    beside = path.with_name(f"{path.name}.part")  # an older file stays until the new one is complete
     try:
-        path.unlink(missing_ok=True)
-        path.touch(mode=0o600)
-        path.write_text(json.dumps(har, ensure_ascii=False, indent=1), encoding="utf-8")
+        beside.unlink(missing_ok=True)
+        beside.touch(mode=0o600)
+        beside.write_text(json.dumps(har, ensure_ascii=False, indent=1), encoding="utf-8")
+        beside.replace(path)
     except OSError as error:
+        with suppress(OSError):
+            beside.unlink()
         raise OptionError(f"--har {path}: cannot write it: {error.strerror}.", code="unwritable-file") from error

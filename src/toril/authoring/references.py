@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote, unquote, unquote_plus
 
 from toril.authoring.correlation import Carried, Correlation
-from toril.authoring.recorded import UUID, Payload, RecordedExchange, ValuePlace, host_of, json_of
+from toril.authoring.recorded import UUID, Payload, RecordedExchange, ValuePlace, host_of, json_of, member
 
 ANYWHERE = 12  # characters of a value that is replaced as a part of words; a shorter one has to stand alone
 MOST_ON_ONE_LINE = 80  # characters of JSON
@@ -90,8 +90,7 @@ def _changed_body(body: Payload, at: Callable[[str, str, str], str]) -> Payload:
 
 def _changed_json(value: Any, path: str, change: Callable[[str, str], str]) -> Any:
     if isinstance(value, dict):
-        names = {key: f"{path}.{key}" if key.isidentifier() and key.isascii() else f"{path}['{key}']" for key in value}
-        return {key: _changed_json(one, names[key], change) for key, one in value.items()}
+        return {key: _changed_json(one, member(path, key), change) for key, one in value.items()}
     if isinstance(value, list):
         return [_changed_json(one, f"{path}[{index}]", change) for index, one in enumerate(value)]
     if isinstance(value, str):

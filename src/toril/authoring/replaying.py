@@ -3,23 +3,24 @@
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from http.client import HTTPException
 from urllib.error import HTTPError
-from urllib.parse import unquote, urlencode, urlsplit
+from urllib.parse import unquote, urlencode
 from urllib.request import HTTPCookieProcessor, HTTPRedirectHandler, Request, build_opener
 
 from urllib3 import encode_multipart_formdata
 
-from toril.authoring.correlation import REPLAY, Correlation, correlated
+from toril import __version__
+from toril.authoring.correlation import REPLAY, Correlation
 from toril.authoring.correlation.extractors import taken
-from toril.authoring.correlation.rules import chain_of
-from toril.authoring.recorded import MOST_BYTES_OF_BODY, Payload, Recorded, RecordedExchange
+from toril.authoring.correlation.rules import chain_of, chains_of
+from toril.authoring.recorded import MOST_BYTES_OF_BODY, Payload, Recorded, RecordedExchange, host_of
 from toril.authoring.references import carried
 from toril.errors import OptionError
 
 TIMEOUT_S = 30.0
 MOST_REDIRECTS = 10
 REDIRECTS = (301, 302, 303, 307, 308)
-ROUNDS = 2  # a new rule makes later requests succeed
 REFERENCE = re.compile(r"\$\{(\w+)\}")
 OF_THE_CONNECTION = ("accept-encoding", "connection", "content-length", "cookie", "host", "transfer-encoding")
 
@@ -29,15 +30,8 @@ def replayed(recorded: Recorded, correlation: Correlation, environment: Mapping[
 
     References in addresses, such as `${BASE_URL}`, come from the environment. Other hosts are not asked.
     """
-    found = recorded
-    for _ in range(ROUNDS):
-        session = _Session(recorded, correlation, {**recorded.variables, **environment})
-        found = replace(recorded, exchanges=tuple(map(session.again, recorded.exchanges)), origin=REPLAY)
-        known = {(rule.source, rule.place) for rule in correlation.rules if rule.applied}
-        correlation = correlated(recorded, found)
-        if {(rule.source, rule.place) for rule in correlation.rules if rule.applied} <= known:
-            break
-    return found
+    session = _Session(recorded, correlation, {**recorded.variables, **environment})
+    return replace(recorded, exchanges=tuple(map(session.again, recorded.exchanges)), origin=REPLAY)
 
 
 class _Unfollowed(HTTPRedirectHandler):
@@ -51,18 +45,20 @@ class _Session:
     def __init__(self, recorded: Recorded, correlation: Correlation, environment: Mapping[str, str]) -> None:
         self._correlation, self._environment = correlation, environment
         self._opener = build_opener(HTTPCookieProcessor(), _Unfollowed)
+        chains = zip(recorded.exchanges, chains_of(recorded), strict=True)
+        self._chains = {one.number: chain for one, chain in chains}
         self._values: dict[int, str] = {}  # by number of the rule
-        self._hosts = {urlsplit(self._address(one)).netloc for one in recorded.exchanges}
+        self._hosts = {host_of(self._address(one)) for one in recorded.exchanges}
 
     def again(self, exchange: RecordedExchange) -> RecordedExchange:
         """Sends the request with the values so far, and follows redirects as the suite does."""
         if exchange.number in self._correlation.redirects:
-            *hops, last = (self._answered(self._with_values(one)) for one in chain_of(exchange))
+            *hops, last = (self._answered(self._with_values(one)) for one in self._chains[exchange.number])
         else:
             hops, last = [], self._answered(self._with_values(exchange))
             while last.status in REDIRECTS and len(hops) < MOST_REDIRECTS:
                 following = replace(chain_of(replace(last, hops=(last,)))[-1], number=exchange.number)
-                if urlsplit(following.url).netloc not in self._hosts:
+                if host_of(following.url) not in self._hosts:
                     break
                 hops.append(last)
                 last = self._answered(following)
@@ -77,7 +73,8 @@ class _Session:
     def _answered(self, exchange: RecordedExchange) -> RecordedExchange:
         """Returns the exchange with its response of now, and takes the values of the rules out of that."""
         url = self._address(exchange)
-        headers = {name: value for name, value in exchange.headers if name.lower() not in OF_THE_CONNECTION}
+        own = {name: value for name, value in exchange.headers if name.lower() not in OF_THE_CONNECTION}
+        headers = {"User-Agent": f"toril/{__version__}", **own}
         body = exchange.body.data if exchange.body is not None else None
         if exchange.body is not None and not body and (exchange.body.fields or exchange.body.uploads):
             body, kind = _encoded(exchange.body)
@@ -85,17 +82,18 @@ class _Session:
                 **{name: one for name, one in headers.items() if name.lower() != "content-type"},
                 "Content-Type": kind,
             }
-        if urlsplit(url).scheme not in ("http", "https"):
+        if not host_of(url).startswith(("http://", "https://")):
             raise OptionError(f"--replay: `{url[:100]}` is not an address of HTTP", code="not-an-address")
-        request = Request(url, data=body, headers=headers, method=exchange.method)  # noqa: S310 - http or https
         try:
-            got = self._opener.open(request, timeout=TIMEOUT_S)
-        except HTTPError as error:  # each status of 300 and more
-            got = error
-        except OSError as error:
-            raise OptionError(f"--replay: {urlsplit(url).netloc} does not answer: {error}", code="no-answer") from error
-        with got:
-            data, answered = got.read(MOST_BYTES_OF_BODY), tuple(got.headers.items())
+            request = Request(url, data=body, headers=headers, method=exchange.method)  # noqa: S310 - http or https
+            try:
+                got = self._opener.open(request, timeout=TIMEOUT_S)
+            except HTTPError as error:  # each status of 300 and more
+                got = error
+            with got:
+                data, answered = got.read(MOST_BYTES_OF_BODY), tuple(got.headers.items())
+        except (OSError, HTTPException, ValueError) as error:
+            raise OptionError(f"--replay: {host_of(url)} does not answer: {error}", code="no-answer") from error
         found = replace(
             exchange,
             url=url,

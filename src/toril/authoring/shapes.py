@@ -6,9 +6,9 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from toril.authoring.correlation.values import kind_of
+from toril.authoring.correlation.values import kind_of, route_of
 from toril.authoring.pages import Form, Page
-from toril.authoring.recorded import member, path_of
+from toril.authoring.recorded import member
 from toril.masking import HIDDEN
 from toril.records.recording import MOST_PATHS, BodyShape, FormShape
 
@@ -21,41 +21,35 @@ TYPES = {str: "string", bool: "boolean", int: "number", float: "number", type(No
 
 
 def shape_of(text: str, type: str, *, cut: bool = False, hide: Callable[[str], str] = str) -> BodyShape:
-    """Returns the shape of a text with that Content-Type; `cut` if the text is only the beginning of a body."""
+    """Returns the shape of a text with that Content-Type; `cut` if the text is only the beginning of a body.
+
+    `hide` returns a text without credentials.
+    """
     kind = type.partition(";")[0].strip().lower()[:100]
     start = text.lstrip()[:1]
     if ("json" in kind or start in ("{", "[")) and text.strip():
         try:
-            types = tuple(_types(json.loads(closed(text) if cut else text)))[:MOST_PATHS]
+            types = tuple(_types(json.loads(closed(text) if cut else text), hide))[:MOST_PATHS]
         except (ValueError, RecursionError):
             return BodyShape(type=kind, cut=cut)
         return BodyShape(kind="json", type=kind, json_paths=types, cut=cut)
     if "html" in kind:
         page = Page(text)
         title = hide(" ".join(page.title.split()))
-        forms = tuple(form_of(one) for one in page.forms[:MOST_NAMES])
+        forms = tuple(form_of(one, hide) for one in page.forms[:MOST_NAMES])
         return BodyShape(kind="html", type=kind, title=re.sub(r"\d+", "#", title)[:LONGEST], forms=forms, cut=cut)
     if "xml" in kind and (root := XML_ROOT.search(text)):
         return BodyShape(kind="xml", type=kind, root=root[1][:LONGEST], cut=cut)
     return BodyShape(type=kind, cut=cut)
 
 
-def form_of(form: Form) -> FormShape:
+def form_of(form: Form, hide: Callable[[str], str]) -> FormShape:
     """Returns method, route and names of fields of a form."""
-    names = tuple(sorted({one[:LONGEST] for one in form.fields}))[:MOST_NAMES]
-    return FormShape(method=form.method[:100], action=route_of(form.action)[:LONGEST], fields=names)
+    names = tuple(sorted({hide(one)[:LONGEST] for one in form.fields}))[:MOST_NAMES]
+    return FormShape(method=form.method[:100], action=hide(route_of(form.action))[:LONGEST], fields=names)
 
 
-def route_of(address: str) -> str:
-    """Returns the path of an address without ids.
-
-    >>> route_of("https://shop.example/orders/8123/pay?token=x")
-    '/orders/{}/pay'
-    """
-    return "/".join("{}" if kind_of(one) else one for one in path_of(address).split("/"))
-
-
-def _types(content: Any) -> Iterator[tuple[str, str]]:
+def _types(content: Any, hide: Callable[[str], str]) -> Iterator[tuple[str, str]]:
     """Yields path and types, sorted; what some objects of a list lack may be null as well."""
     found = defaultdict[str, Counter[str]](Counter)
     parents = dict[str, str]()
@@ -64,7 +58,7 @@ def _types(content: Any) -> Iterator[tuple[str, str]]:
         parents[path] = parent
     for path, types in sorted(found.items()):
         optional = types.total() < found[parents[path]]["object"] if parents[path] else False
-        yield path[:LONGEST], "|".join(sorted({*types, "null"} if optional else types))
+        yield hide(path)[:LONGEST], "|".join(sorted({*types, "null"} if optional else types))
 
 
 def _paths(value: Any, path: str, parent: str) -> Iterator[tuple[str, str, str]]:
@@ -76,7 +70,7 @@ def _paths(value: Any, path: str, parent: str) -> Iterator[tuple[str, str, str]]
         return
     yield path, parent, MASKED if value == HIDDEN else TYPES[type(value)]
     for key, one in value.items() if isinstance(value, dict) else ():
-        if key.isdigit() or kind_of(key) == "random":
+        if key.isdigit() or "@" in key or kind_of(key) == "random":
             yield from _paths(one, f"{path}.*", "")
         else:
             yield from _paths(one, member(path, key), path)

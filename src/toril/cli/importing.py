@@ -12,7 +12,7 @@ from toril.authoring.correlation import APPLIED_FROM
 from toril.authoring.options import LENGTH, ImportOptions, Kept, default_name, read_duration, read_url
 from toril.cli.options import INTERRUPTED, TextOrJson
 from toril.cli.setup import Force, HoldFor, Limits, Name, Places, RampUp, Rps, Users, read_load, show_created
-from toril.errors import OptionError
+from toril.errors import OptionError, UserError
 
 if TYPE_CHECKING:
     from toril.authoring import Created
@@ -220,7 +220,6 @@ def record(
     har: Annotated[
         Path | None, typer.Option("--har", metavar="FILE", help="Keep the recording, which contains credentials.")
     ] = None,
-    no_files: Annotated[bool, typer.Option("--no-files", help="Replace uploaded files by samples of 1 KiB.")] = False,
     host: Hosts = None,
     with_: With = None,
     executor: Executor = None,
@@ -251,7 +250,7 @@ def record(
     """
     from toril.authoring import refuse_taken
     from toril.authoring.importing import suite_of
-    from toril.authoring.journey import with_browser
+    from toril.authoring.journey import browser_files
     from toril.authoring.recorder import RecordOptions
     from toril.authoring.recorder import record as recorded
 
@@ -277,7 +276,6 @@ def record(
         device=device,
         insecure=insecure,
         har=har,
-        files=not no_files,
     )
     try:
         if not force:
@@ -285,9 +283,19 @@ def record(
         if script is None:
             typer.echo("Recording. To end it, press Done in the bar, close the window, or press Ctrl-C.", err=True)
         journey = recorded(recording)
-        done = suite_of(journey.recorded, journey.second, options, into, force=force)
-        if browser:
-            done = with_browser(done, journey, recording, into, force=force)
+        try:
+            done = suite_of(
+                journey.recorded,
+                journey.second,
+                options,
+                into,
+                force=force,
+                more=(lambda variables: browser_files(journey.tape, url, variables, script)) if browser else None,
+            )
+        except UserError:
+            way = f"Import {har} again, or correct it" if har else "Record with --har FILE to keep it"
+            typer.echo(f"note: The recording became no suite. {way}.", err=True)
+            raise
     except KeyboardInterrupt:
         typer.echo("\nNo files written.", err=True)
         raise typer.Exit(INTERRUPTED) from None

@@ -171,7 +171,11 @@ def _unset(written: Mapping[str, Any], known: Collection[str], source: str, on: 
     """Yields a note for each variable that refers to itself, as `TOKEN: ${TOKEN}`, and that nothing sets."""
     for name, value in written.items():
         if value == f"${{{name}}}" and name not in known:
-            way = f"Run `export {name}=…`" if on == "local" else "Move this line to `toril.secrets`"
+            way = "Move this line to `toril.secrets`"
+            if on == "local":
+                way = f"Run `export {name}=…`"
+            elif name.endswith("_URL"):  # no secret
+                way = "Write the address here"
             text = f"The variable is not set. {way}, or pass `--env {name}=…`."
             yield Note("unset-reference", f"{source}: settings.env.{name[:60]}: {text}")
 

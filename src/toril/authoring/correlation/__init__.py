@@ -6,7 +6,7 @@ The first response with a value is its source, unless the client sent the value 
 import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import chain, count
 from typing import Any
 from urllib.parse import quote, unquote
@@ -19,18 +19,17 @@ from toril.authoring.correlation.rules import (
     Rule,
     Turn,
     Values,
-    chain_of,
+    chains_of,
     find_rules,
     turns_of,
     value_at,
 )
-from toril.authoring.correlation.values import keys_of, kind_of, variable_of
-from toril.authoring.recorded import Extract, Recorded, RecordedExchange, ValuePlace, path_of
+from toril.authoring.correlation.values import keys_of, route_of, variable_of
+from toril.authoring.recorded import Extract, Recorded, RecordedExchange, ValuePlace
 
 __all__ = ["APPLIED_FROM", "LISTED_FROM", "REPLAY", "Carried", "Correlation", "correlated", "explained", "unfolded"]
 
 REPLAY = "replay"  # origin of a recording that `--replay` made
-LEAST_SHOWN = 12  # characters of a value whose first three people may see
 CLIENT_MADE = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|1\d{9}(?:\d{3})?")  # UUIDs and times
 
 
@@ -47,7 +46,7 @@ class Carried:
     why: tuple[str, ...]  # the terms of the confidence
     masked: str  # the value, as people may see it
     applied: bool
-    value: str = ""  # in the recording, decoded; a secret
+    value: str = field(default="", repr=False)  # in the recording, decoded; a secret
     encoded: bool = False  # whether the extracted text is its percent-encoded form
 
     def reference(self, place: ValuePlace) -> str:
@@ -115,13 +114,17 @@ def correlated(
 
 def unfolded(recorded: Recorded, correlation: Correlation) -> Recorded:
     """Returns the recording with one exchange for each request of the chains that the suite follows itself."""
-    exchanges = (chain_of(one) if one.number in correlation.redirects else (one,) for one in recorded.exchanges)
+    chains = zip(recorded.exchanges, chains_of(recorded), strict=True)
+    exchanges = (chain if one.number in correlation.redirects else (one,) for one, chain in chains)
     return replace(recorded, exchanges=tuple(one for chain in exchanges for one in chain))
 
 
 def explained(recorded: Recorded, correlation: Correlation) -> Iterator[dict[str, Any]]:
     """Yields each rule as plain data for people, without its value."""
-    label = {one.number: _label(one) for one in unfolded(recorded, correlation).exchanges}
+    label = {
+        one.number: one.name or f"{one.method} {one.route or route_of(one.url) or '/'}"
+        for one in unfolded(recorded, correlation).exchanges
+    }
     for rule in correlation.rules:
         yield {
             "rule": rule.number,
@@ -136,18 +139,12 @@ def explained(recorded: Recorded, correlation: Correlation) -> Iterator[dict[str
         }
 
 
-def _label(exchange: RecordedExchange) -> str:
-    path = "/".join("{}" if kind_of(one) else one for one in path_of(exchange.url).split("/"))
-    return exchange.name or f"{exchange.method} {exchange.route or path or '/'}"
-
-
 def _shown(place: ValuePlace) -> str:
     return place.path if place.where in ("json", "html") else f"{place.where} {place.path}".strip()
 
 
 def _carried(number: int, rule: Rule, variable: str, turns: list[Turn], applied: bool) -> Carried:
     exchange = turns[rule.source.turn].exchange
-    hidden = len(rule.value) < LEAST_SHOWN or any("password" in one.place.path.lower() for one in rule.uses)
     return Carried(
         number=number,
         extract=replace(rule.extract, variable=variable),
@@ -155,8 +152,8 @@ def _carried(number: int, rule: Rule, variable: str, turns: list[Turn], applied:
         place=rule.source.place,
         uses=tuple((turns[one.turn].number, one.place) for one in rule.uses),
         confidence=rule.confidence,
-        why=tuple(f"{text} {points:+.2f}" for points, text in rule.terms),
-        masked=f"{'***' if hidden else f'{rule.value[:3]}…'} ({len(rule.value)} characters)",
+        why=rule.why,
+        masked=f"*** ({len(rule.value)} characters)",
         applied=applied,
         value=rule.value,
         encoded=(text := taken(rule.extract, exchange)) != rule.value and unquote(text or "") == rule.value,

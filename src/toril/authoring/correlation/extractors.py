@@ -95,6 +95,7 @@ def _around(text: str, raw: str, near: str) -> Iterator[str]:
     """Yields patterns with the text before a value, which contains `near`, the shortest first.
 
     None has numbers, which change. The last one counts how often that text occurs before, as in several equal forms.
+    Its atomic group keeps it linear in a response with fewer of these texts.
     """
     at, counted = text.find(raw), ""
     for _ in range(MOST_POSITIONS):
@@ -111,8 +112,7 @@ def _around(text: str, raw: str, near: str) -> Iterator[str]:
             if letters >= LEAST_LETTERS and near in context and not (start and line[start].isalnum()):
                 escaped = _escaped(context)
                 yield escaped + group
-                times = text.count(context, 0, at) - 1  # without the value's own
-                counted = counted or rf"(?s)(?:{escaped}.*?){{{times}}}{escaped}{group}"
+                counted = counted or rf"(?s)\A(?>.*?{escaped}){{{text.count(context, 0, at)}}}{group}"
         at = text.find(raw, at + 1)
     if counted:
         yield counted

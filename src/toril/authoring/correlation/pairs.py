@@ -11,12 +11,13 @@ from toril.authoring.recorded import Recorded, RecordedExchange, path_of
 
 def paired(turns: Sequence[Turn], first: Recorded, second: Recorded) -> Mapping[int, RecordedExchange]:
     """Returns the exchange of the second recording for the index of each turn of the first one."""
-    at = {(turn.chain, turn.exchange.number): index for index, turn in enumerate(turns)}
+    at: dict[int, int] = {}  # number of an exchange → index of its first turn
+    for index, turn in enumerate(turns):
+        at.setdefault(turn.chain, index)
     found: dict[int, RecordedExchange] = {}
     for one, other in _pairs(first, second):
-        chain, others = chain_of(one), chain_of(other)
-        if len(chain) == len(others):
-            found |= {at[one.number, hop.number]: same for hop, same in zip(chain, others, strict=True)}
+        if len(one.hops) == len(other.hops):
+            found |= dict(enumerate(chain_of(other), at[one.number]))
     return found
 
 

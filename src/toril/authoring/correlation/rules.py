@@ -1,4 +1,4 @@
-"""Finds the source of each value of a request, and says how sure it is that the value has to be carried.
+"""Finds the source of each value of a request, and rates each by the confidence that the value has to be carried.
 
 A browser sends in parallel: a response is earlier than a request only if it had ended by then.
 """
@@ -6,7 +6,7 @@ A browser sends in parallel: a response is earlier than a request only if it had
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import takewhile
+from itertools import count, takewhile
 from typing import NamedTuple
 from urllib.parse import urldefrag, urljoin
 
@@ -68,12 +68,8 @@ class Rule:
     source: Source
     extract: Extract
     uses: list[Use] = field(default_factory=list)
-    terms: tuple[tuple[float, str], ...] = ()
-    at_most: float = 1.0
-
-    @property
-    def confidence(self) -> float:
-        return round(min(self.at_most, max(0.0, sum(points for points, _ in self.terms))), 2)
+    confidence: float = 0.0
+    why: tuple[str, ...] = ()  # the terms of the confidence
 
 
 def chain_of(exchange: RecordedExchange) -> tuple[RecordedExchange, ...]:
@@ -106,6 +102,19 @@ def chain_of(exchange: RecordedExchange) -> tuple[RecordedExchange, ...]:
     return (named, *(replace(one, step=exchange.step) for one in others), final)
 
 
+def chains_of(recorded: Recorded) -> list[tuple[RecordedExchange, ...]]:
+    """Returns the requests of each exchange; the last one of a chain gets a number that no other request has."""
+    taken = {one.number for exchange in recorded.exchanges for one in (exchange, *exchange.hops)}
+    found: list[tuple[RecordedExchange, ...]] = []
+    for exchange in recorded.exchanges:
+        *hops, last = chain_of(exchange)
+        if hops:
+            last = replace(last, number=next(one for one in count(last.number) if one not in taken))
+            taken.add(last.number)
+        found.append((*hops, last))
+    return found
+
+
 def turns_of(recorded: Recorded, opened: Collection[int]) -> list[Turn]:
     """Returns all requests in their order; chains in `opened` are sent request by request."""
     return [
@@ -117,8 +126,8 @@ def turns_of(recorded: Recorded, opened: Collection[int]) -> list[Turn]:
             sent=exchange.number in opened or place == 0,
             seen=exchange.number in opened or place == len(exchange.hops),
         )
-        for exchange in recorded.exchanges
-        for place, one in enumerate(chain_of(exchange))
+        for exchange, chain in zip(recorded.exchanges, chains_of(recorded), strict=True)
+        for place, one in enumerate(chain)
     ]
 
 
@@ -178,7 +187,7 @@ class Values:
         return not is_short_number(use.value) or same_key(self.keys(one), self.keys(use))
 
     def terms(self, source: Source, use: Use) -> Iterator[tuple[float, str]]:
-        """Yields what speaks for a value to be carried, and against it, apart from how often it is used."""
+        """Yields the terms of the confidence, apart from the number of uses."""
         turn, keys, of_use = self.turns[source.turn], self.keys(source), self.keys(use)
         same = same_key(keys, of_use)
         if is_short_number(use.value) and not same and (doubt := doubt_of(keys, of_use)):
@@ -258,20 +267,21 @@ def _best(values: Values, use: Use) -> tuple[Source, Extract, float] | None:
 
 
 def _judged(rule: Rule, values: Values, others: Mapping[int, RecordedExchange], *, replay: bool) -> Rule:
-    """Returns the rule with its terms: those of its first use, the number of uses, and what another recording says."""
+    """Returns the rule with its confidence: by its first use, the number of uses, and another recording."""
     terms = list(values.terms(rule.source, rule.uses[0]))
     requests = len({one.turn for one in rule.uses})
     terms += [(0.1, "used twice")] * (requests > 1) + [(0.05, "used again")] * (requests > 2)
-    says = {_compared(rule, use, values.turns, others, replay=replay) for use in rule.uses} - {None}
+    verdicts = {_compared(rule, use, values.turns, others, replay=replay) for use in rule.uses} - {None}
     at_most = 1.0
-    if "differs" in says and "misses" not in says:
+    if "differs" in verdicts and "contradicts" not in verdicts:
         terms.append((0.4, "differs in both recordings, and fits in both"))
-    elif "misses" in says:
+    elif "contradicts" in verdicts:
         terms.append((-0.4, "does not fit in the second recording"))
-    elif says and not values.turns[rule.source.turn].changes:
+    elif verdicts and not values.turns[rule.source.turn].changes:
         terms.append((0.0, "equal in both recordings, so of the deployment"))
         at_most = OF_THE_DEPLOYMENT
-    return replace(rule, terms=tuple(terms), at_most=at_most)
+    confidence = round(min(at_most, max(0.0, sum(points for points, _ in terms))), 2)
+    return replace(rule, confidence=confidence, why=tuple(f"{text} {points:+.2f}" for points, text in terms))
 
 
 def _compared(
@@ -285,10 +295,10 @@ def _compared(
     if sent is None:
         return None
     if found is None:
-        return "misses"
+        return "contradicts"
     if unquoted(found, use.value):
-        return "equal" if sent == use.value else "misses"
-    return "differs" if unquoted(found, sent) or (replay and sent == use.value) else "misses"
+        return "equal" if sent == use.value else "contradicts"
+    return "differs" if unquoted(found, sent) or (replay and sent == use.value) else "contradicts"
 
 
 def value_at(use: Use, exchange: RecordedExchange, other: RecordedExchange) -> str | None:

@@ -1,4 +1,4 @@
-"""What a value and its key tell: whether a machine made the value, and what the variable is called."""
+"""Classifies values of requests, and names their variables."""
 
 import re
 from collections.abc import Sequence
@@ -63,6 +63,15 @@ def kind_of(value: str) -> Literal["random", "mixed", "id", ""]:
     return "id" if len(value) <= LONGEST_ID and SHORT_ID.fullmatch(value) else ""
 
 
+def route_of(address: str) -> str:
+    """Returns the path of an address without ids.
+
+    >>> route_of("https://shop.example/orders/8123/pay?token=x")
+    '/orders/{}/pay'
+    """
+    return "/".join("{}" if kind_of(one) else one for one in path_of(address).split("/"))
+
+
 def may_be_carried(value: str, place: ValuePlace) -> bool:
     """Returns whether this value of a request may come out of a response."""
     if place.where == "cookie" or (place.where == "header" and OF_CLIENTS.fullmatch(place.path)):
@@ -81,7 +90,7 @@ def is_short_number(value: str) -> bool:
 
 
 def doubt_of(sources: Sequence[Words], uses: Sequence[Words]) -> tuple[float, str] | None:
-    """Returns what speaks against a short number whose keys at both ends differ: points and reason."""
+    """Returns points and reason against a short number whose keys at both ends differ."""
     if not all(any(map(_identifies, keys)) for keys in (sources, uses)):
         return -0.5, "may be a count"
     return None if any(all(map(is_generic, keys)) for keys in (sources, uses)) else (-0.15, "other key")
@@ -147,7 +156,7 @@ def _singular(words: Words) -> Words:
 
 
 def variable_of(place: ValuePlace, *keys: Words) -> str:
-    """Returns the name of a variable: the first key that says something, else the last words of its place."""
+    """Returns the name of a variable: the first specific key, else the last words of its place."""
     words = words_of(INDEXED.sub("", place.path))
     last = (*_singular(words[-2:-1]), *words[-1:]) if _identifies(words) else words[-1:]
     for one in (*(key for key in keys if not is_generic(key)), last):

@@ -106,7 +106,7 @@
   const typed = (one) => one.matches(`textarea, input:not([type=file], ${ticked}, ${buttons})`);
   const filled = new WeakMap();
   const fill = (one) => {
-    if (filled.get(one) !== one.value) act('fill', one, one.value);
+    if (filled.get(one) !== one.value) act('fill', one, one.type === 'password' ? '' : one.value);
     filled.set(one, one.value);
   };
   if (options.person && window === top) {

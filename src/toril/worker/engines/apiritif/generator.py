@@ -69,21 +69,25 @@ class Generator(ApiritifScriptGenerator):  # type: ignore[misc]  # bzt has no ty
         self.save(filename)
 
     def _gen_transaction(self, trans_conf: Any, transaction_class: str = "apiritif.smart_transaction") -> Any:
+        """Returns a transaction; the pause after its last request follows it, because it is no part of its time."""
         transaction = super()._gen_transaction(trans_conf, transaction_class)
         if isinstance(trans_conf, IncludeScenarioBlock) or "transaction" not in trans_conf.config:
             around = transaction.items[0].context_expr  # bzt's own, around a scenario or a single request
             around.args = [_marked(GROUP_MARK, around.args[0])]
-        return transaction
+            return transaction
+        last = transaction.body[-1] if transaction.body else None  # the statements of a request, or of a transaction
+        pause = [last.pop()] if isinstance(last, list) and last and _is_call(last[-1], "sleep") else []
+        return [transaction, *pause]
 
     def _gen_http_request(self, req: Any) -> list[Any]:
         body = super()._gen_http_request(req)
-        if not self.thinks:
-            body = [one for one in body if not _is_call(one, "sleep")]
+        pause = [body.pop()] if body and _is_call(body[-1], "sleep") else []
         checks = [one for one in req.config.get("assert", []) if isinstance(one, dict)]
         wanted = any(one.get("subject") == "http-code" for one in checks)
         if self.checks_status and req.url and not wanted:
             body.insert(1, ast.Expr(_call("response", "assert_ok")))
-        return [in_transaction(_marked(REQUEST_MARK, self._gen_expr(req.label)), body)]
+        request = in_transaction(_marked(REQUEST_MARK, self._gen_expr(req.label)), body or [ast.Pass()])
+        return [request, *(pause if self.thinks else ())]
 
     def _extract_named_args(self, req: Any) -> Any:
         """Adds uploads to bzt's arguments; a file without a name of a parameter is the body."""

@@ -54,13 +54,25 @@ class Requests(FastHttpUser):
     def one_iteration(self) -> None:
         self.run_steps(self.steps)
 
-    def run_steps(self, steps) -> bool:
+    def run_steps(self, steps, *, pauses_last=True) -> bool:
         """Send the requests; returns whether all succeeded."""
-        return all([self.transact(step) if "transaction" in step else self.send(step) for step in steps])
+        found = []
+        for number, step in enumerate(steps, 1):
+            found.append(self.transact(step) if "transaction" in step else self.send(step))
+            if number < len(steps) or pauses_last:
+                self.pause_after(step)
+        return all(found)
+
+    def pause_after(self, step) -> None:
+        """Waits for the think time of a request, or of the last one of a transaction."""
+        while step.get("steps"):
+            step = step["steps"][-1]
+        if step.get("think_time_s"):
+            self._taskset_instance._sleep(step["think_time_s"])  # in a duet by the user's own clock
 
     def transact(self, step) -> bool:
         started, clock = time.time(), time.perf_counter()
-        ok = self.run_steps(step["steps"])
+        ok = self.run_steps(step["steps"], pauses_last=False)  # the last pause is no part of the transaction
         self.environment.events.request.fire(
             request_type="transaction",
             name=step["transaction"],
@@ -95,6 +107,4 @@ class Requests(FastHttpUser):
                 elif decided and response.status_code:
                     response.success()  # a status that the suite asserts is a success, even an error's
                 ok = wrong is None and bool(response.status_code) and (decided or response.ok)
-        if step["think_time_s"]:
-            self._taskset_instance._sleep(step["think_time_s"])  # in a duet by the user's own clock
         return ok
