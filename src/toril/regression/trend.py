@@ -6,6 +6,7 @@ but no computation uses them.
 
 - confirmed: a place found by e-divisive, with five runs before it and three behind it, or a suspicion that a duet of
   both commits has proven
+- cleared: a duet of both commits, with a margin below the change, has proven that these figures are no worse
 - suspected: the newest run, or the newest two, outside the range that the eight runs before predict (99 %)
 - a group: changes of several series in one direction, whose first runs are neighbours
 """
@@ -17,6 +18,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
 
 from toril import text
+from toril.records import Outcome
 from toril.records.history import HistoryRecord
 from toril.records.trend import State, Trend, TrendGroup, TrendMember, TrendPoint, TrendSeries
 from toril.regression.acknowledged import Acknowledged, Acknowledgement
@@ -106,13 +108,14 @@ def _keys(runs: Sequence[HistoryRecord], wanted: TrendQuery) -> list[tuple[str, 
     recent = [one for one in runs if is_measured(one)][: -RECENT - 1 : -1]
     labels = ["", *dict.fromkeys(label for one in recent for label in one.labels)]
     locations = ["", *dict.fromkeys(location for one in recent for location in one.locations)]
+    alone = locations[1:] == [wanted.location]
     return [
         (label, location, metric)
         for location in (locations if len(locations) > 2 else [""])
         for label in labels
         for metric in ([wanted.metric] if wanted.metric else UNITS)
         if wanted.label in (None, label)
-        and wanted.location in (None, location)
+        and (alone or wanted.location in (None, location))
         and any(figures_of(one, label, location) for one in recent)
     ]
 
@@ -194,7 +197,9 @@ class _Line:
             new, old = numbers[-count:], numbers[-count - PREDICTING : -count]
             mean, low, high = prediction(old, OUTSIDE / 2)
             if min(new) > high or max(new) < low:
-                change = self._change(places[-count], mean, statistics.fmean(new), high - mean, count)
+                error = statistics.stdev(old) * math.sqrt(1 / count + 1 / PREDICTING)
+                reach = student_quantile((1 + CONFIDENCE) / 2, PREDICTING - 1) * error
+                change = self._change(places[-count], mean, statistics.fmean(new), reach, count)
                 if not change.small:
                     yield change
                 return
@@ -260,12 +265,16 @@ def _group(
     first, last = cluster[0].at, cluster[-1].at
     main = [one for one in cluster if not one.small] or list(cluster)
     before = max(place for place in range(first) if is_measured(runs[place]))
-    duet = next((duets[run.run_id] for run in runs[before : last + NEAR + 1] if run.run_id in duets), None)
+    near = [duets.get(run.run_id) for run in runs[before : last + NEAR + 1]]  # a place moves while runs are added
+    proven = (duet for duet in near if duet is not None and _answer(duet, main) == "failed")
+    own = near[first - before : last - before + 1]  # other duets cannot clear these commits
+    duet = next(proven, None) or next(filter(None, own), None)
+    answer = "inconclusive" if duet is None else _answer(duet, main)
     reasons = [next((entry.reason for entry in valid if _fits(entry, one, runs)), "") for one in main]
     state: State = "confirmed"
-    if duet is not None and duet.outcome == "passed":
+    if answer == "passed":
         state = "cleared"
-    elif not any(one.confirmed for one in main) and (duet is None or duet.outcome != "failed"):
+    elif answer != "failed" and not any(one.confirmed for one in main):
         state = "suspected"
     elif all(one.recovered for one in main):
         state = "recovered"
@@ -285,6 +294,17 @@ def _group(
         acknowledged=reasons[0] if state == "acknowledged" else "",
     )
     return replace(group, message=_words(group))
+
+
+def _answer(duet: HistoryRecord, changes: Sequence[_Change]) -> Outcome:
+    """Returns what a duet says about these changes: only figures that it compared count, and a margin below them."""
+    compared = {(one.label, one.metric): one.outcome for one in (duet.duet.changes if duet.duet else ())}
+    own = [one.member for one in changes if (one.member.label, one.member.metric) in compared]
+    if "regression" in duet.reasons and any(compared[one.label, one.metric] == "failed" for one in own):
+        return "failed"
+    margin = duet.duet.margin if duet.duet else 0.0
+    beyond = all(one.metric == "failures" or margin < abs(one.change or 0.0) for one in own)
+    return "passed" if duet.outcome == "passed" and own and beyond else "inconclusive"
 
 
 def _fits(entry: Acknowledgement, change: _Change, runs: Sequence[HistoryRecord]) -> bool:
