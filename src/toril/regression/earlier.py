@@ -84,7 +84,9 @@ def judge_earlier(plan: Plan, now: HistoryRecord, earlier: Sequence[HistoryRecor
     p = sorted(one.p for one in figures if isinstance(one, _Figure))
     worse = sum(rejected(p, lambda left: LEVEL / left))  # those with the smallest p
     metrics = tuple(
-        one.judged(LEVEL / (len(p) - p.index(one.p)), p.index(one.p) < worse) if isinstance(one, _Figure) else one
+        one.judged(LEVEL / (len(p) - min(p.index(one.p), worse, len(p) - 1)), p.index(one.p) < worse)
+        if isinstance(one, _Figure)
+        else one
         for one in figures
     )
     outcome = min((one.outcome for one in metrics), key=WORST.index)
