@@ -3,13 +3,14 @@
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from toril.errors import Note, OptionError
 from toril.records import Plan
 from toril.records.history import Fingerprint, HistoryRecord
 from toril.regression.pairs import Figure, figures
+from toril.regression.rule import ALPHA
 from toril.stats.paired import bounds, detectable, pairs_needed, sample_of
 from toril.stats.quantiles import student_quantile
 from toril.text import percent
@@ -20,7 +21,8 @@ PROMISED = 0.01  # the most false alarms
 ONE_SIDED = 0.05  # the probability of error of `rate_low`, and of the largest bias
 FOR_LOOKS = 1.03  # the effect that several looks need, as a multiple of that of a single one
 MARGIN_STEP = 0.005
-DECIDED = frozenset({"aa-clean", "aa-false-alarm", "unproven"})
+DECIDED = frozenset({"aa-clean", "aa-false-alarm"})
+OPEN = frozenset({"unproven"})  # with any other reason, the rule could not decide
 Key = tuple[str, str]  # label, metric
 
 
@@ -53,7 +55,8 @@ def calibrate(records: Iterable[HistoryRecord], like: Fingerprint) -> Calibratio
     """Returns the experience from the last 60 duets with this fingerprint; `records` come the newest first."""
     kept = ((one, one.duet) for one in records if one.duet is not None and one.fingerprint == like)
     found = list(islice(kept, MOST_DUETS))
-    reasons = [set(one.reasons) for one, duet in found if duet.aa and DECIDED & set(one.reasons)]
+    codes = [frozenset(one.reasons) for one, duet in found if duet.aa]
+    reasons = [one for one in codes if one & DECIDED or one == OPEN]
     alarms = sum("aa-false-alarm" in one for one in reasons)
     block_s = float(found[0][1].block_s) if found else 0.0
     spreads, means = defaultdict[Key, list[tuple[float, int]]](list), defaultdict[Key, list[float]](list)
@@ -72,10 +75,10 @@ def calibrate(records: Iterable[HistoryRecord], like: Fingerprint) -> Calibratio
 
 def expected(calibration: Calibration, plan: Plan) -> float | None:
     """Returns the largest of the figures' smallest detectable changes that earlier duets let expect; None: unknown."""
-    duet = duet_of(plan)
+    duet, compared = duet_of(plan), figures(plan)
     known = [
-        detectable(spread, duet.blocks)
-        for figure in figures(plan)
+        detectable(spread, duet.blocks, ALPHA / len(compared))
+        for figure in compared
         if figure.metric != "failures" and (spread := _spread_of(calibration, plan, figure)) is not None
     ]
     return round(math.expm1(max(known)), 6) if known else None
@@ -103,30 +106,34 @@ def propose(calibration: Calibration, plan: Plan, change: float) -> tuple[Propos
 
 
 def _proposals(calibration: Calibration, plan: Plan, change: float | None) -> Iterator[Proposal]:
-    duet = duet_of(plan)
-    for figure in figures(plan):
+    duet, compared = duet_of(plan), figures(plan)
+    for figure in compared:
         spread = _spread_of(calibration, plan, figure)
         if spread is None:
             yield Proposal(figure, None, None, None, known=False)
             continue
         reach = 2 * student_quantile(0.95, duet.blocks - 1) * spread / math.sqrt(duet.blocks)
         reach += calibration.bias.get((figure.label, figure.metric), 0.0)
-        margin = math.ceil((reach if figure.metric == "failures" else math.expm1(reach)) / MARGIN_STEP) * MARGIN_STEP
+        reach = reach if figure.metric == "failures" else math.expm1(reach)
+        margin = max(1, math.ceil(reach / MARGIN_STEP)) * MARGIN_STEP
         pairs = None
         if change is not None:
-            effect = change if figure.metric == "failures" else math.log1p(change)
+            effect = replace(figure, margin=change).limit
             if effect > figure.limit:
-                pairs = pairs_needed((effect - figure.limit) / FOR_LOOKS, spread)
+                pairs = pairs_needed((effect - figure.limit) / FOR_LOOKS, spread, ALPHA / len(compared))
         minutes = None if pairs is None else (2 * duet.warm_s + 2 * pairs * (duet.turn_s + duet.gap_s)) / 60
         yield Proposal(figure, pairs, minutes, round(margin, 4), known=True)
 
 
 def _spread_of(calibration: Calibration, plan: Plan, figure: Figure) -> float | None:
-    """Returns the standard deviation of one pair; None if it is unknown for blocks of this length."""
+    """Returns the standard deviation of one pair; None if it is unknown for blocks of this length.
+
+    It is 0 for the failures of a service that never failed.
+    """
     if duet_of(plan).block_s != calibration.block_s:
         return None
     found = calibration.spread.get((figure.label, figure.metric))
-    return None if found is None or not found[0] else found[0]
+    return None if found is None else found[0]
 
 
 def _pooled(spreads: list[tuple[float, int]]) -> tuple[float, float]:

@@ -7,9 +7,10 @@ in their ratio. `toril.regression.rule` decides; this module turns its decision 
 
 import math
 import statistics
+from collections.abc import Mapping
 from dataclasses import replace
 
-from toril.records import BASE, HEAD, ComparedArm, ComparedMetric, ComparedPair, Comparison, Duet, Plan
+from toril.records import BASE, HEAD, ComparedArm, ComparedMetric, ComparedPair, Comparison, Duet, Outcome, Plan
 from toril.regression.pairs import MOST_VOID, Figure
 from toril.regression.rule import ALPHA, Decided, DecidedFigure, decide, judged, name_of, outcome_of
 from toril.regression.words import in_words
@@ -17,6 +18,11 @@ from toril.stats.paired import Sample, detectable, halves
 from toril.timeline import Timeline
 from toril.timeline.arms import duet_of
 
+SURVIVES: Mapping[Outcome, str] = {  # by the outcome after an exchange; of a figure that failed before it
+    "failed": " The regression survives the exchange of the hosts.",
+    "passed": " The regression of the first half does not survive the exchange of the hosts.",
+    "inconclusive": " The regression of the first half is not proven after the exchange of the hosts.",
+}
 UNITS = {"failures": "share", "throughput": "/s"}  # else µs
 
 
@@ -35,11 +41,12 @@ def compare(plan: Plan, whole: Timeline, complete: int, first: Comparison | None
         found, hosts = _exchanged(found, duet, before)
     metrics = []
     for one, host in zip(found.figures, hosts, strict=True):
-        metric = _metric(one, duet)
+        metric, survives = _metric(one, duet, ALPHA / len(found.figures)), ""
         earlier = before.get((metric.label, metric.metric))
         if earlier is not None and host is not None:
             metric = replace(metric, host=_shown(one.figure, host), survives=earlier.outcome == metric.outcome)
-        metrics.append(replace(metric, message=f"{in_words(metric)}{_remarks(one)}"))
+            survives = SURVIVES[metric.outcome] if earlier.outcome == "failed" else ""
+        metrics.append(replace(metric, message=f"{in_words(metric)}{survives}{_remarks(one)}"))
     return Comparison(
         outcome=found.outcome,
         message=_summed_up(found, duet),
@@ -94,8 +101,8 @@ def _sample_of(figure: Figure, metric: ComparedMetric | None) -> Sample | None:
     return Sample(mean, metric.spread, metric.blocks, metric.spread / math.sqrt(metric.blocks), metric.blocks - 1)
 
 
-def _metric(one: DecidedFigure, duet: Duet) -> ComparedMetric:
-    """Returns the record of a figure, without its message."""
+def _metric(one: DecidedFigure, duet: Duet, level: float) -> ComparedMetric:
+    """Returns the record of a figure, without its message; `level` is that of the first figure to fail, by Holm."""
     figure, sample = one.figure, one.sample
     of_failures = figure.metric == "failures"
     values = [(pair.base or 0.0, pair.head or 0.0) for pair in one.used]
@@ -112,7 +119,7 @@ def _metric(one: DecidedFigure, duet: Duet) -> ComparedMetric:
         change=None if sample is None else _shown(figure, sample.mean),
         low=low,
         high=high,
-        detectable=_detectable(one, duet),
+        detectable=_detectable(one, duet, level),
         blocks=len(one.used),
         ratios=tuple(round(head - base if of_failures else head / base, 6) for base, head in values),
         outcome=one.outcome,
@@ -127,13 +134,13 @@ def _metric(one: DecidedFigure, duet: Duet) -> ComparedMetric:
     )
 
 
-def _detectable(one: DecidedFigure, duet: Duet) -> float | None:
+def _detectable(one: DecidedFigure, duet: Duet, level: float) -> float | None:
     """Returns the distance from the margin at which all planned pairs find a change in four duets of five."""
     if one.low is None or one.sample is None:
         return None
     voids = sum(bool(pair.void) for pair in one.pairs)
     most = max(one.sample.count, (duet.blocks - voids) // one.joined)
-    found = detectable(one.sample.spread, most) + one.steps[0]
+    found = detectable(one.sample.spread, most, level) + one.steps[0]
     if one.figure.metric == "failures":
         found = max(found, -math.log(ALPHA) / sum(pair.samples for pair in one.used) * len(one.used) / most)
     return round(found if one.figure.metric == "failures" else math.expm1(found), 6)
@@ -173,5 +180,7 @@ def _summed_up(found: Decided, duet: Duet) -> str:
             return f"{early}head is worse than base by more than the margin: {names}"
         case "passed":
             return f"{early}head is not worse than base by the margin or more: {names}"
+        case _ if not found.answered:
+            return f"{early}head answered far fewer requests than base, so the comparison of {names} proves nothing"
         case _:
             return f"{early}the comparison of {names} proves nothing: use more or longer blocks"

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from toril.errors import Note
 from toril.records import BASE, HEAD, Duet, Outcome, Plan, Stop
-from toril.regression.pairs import Figure, Pair, figures, joined, pairs_of, void_pairs
+from toril.regression.pairs import MOST_VOID, Figure, Pair, figures, joined, pairs_of, void_pairs
 from toril.stats.holm import rejected
 from toril.stats.paired import LEAST, Sample, bounds, sample_of
 from toril.stats.quantiles import student_below
@@ -74,8 +74,9 @@ class Decided:
 def decide(plan: Plan, whole: Timeline, complete: int, voids: Mapping[int, str] | None = None) -> Decided:
     """Replays all looks up to `complete` pairs; the first decision counts.
 
-    It depends on the plan and the measurements only, so each owner and each later judgement decides the same. `voids`
-    are the void blocks; None: those of saturated workers.
+    With more void pairs than valid ones, a look decides nothing. The decision depends on the plan and the measurements
+    only, so each owner and each later judgement decides the same. `voids` are the void blocks; None: those of saturated
+    workers.
     """
     duet, voids = duet_of(plan), void_pairs(plan, whole, complete) if voids is None else voids
     measured = [_measured(plan, whole, figure, complete, voids) for figure in figures(plan)]
@@ -88,7 +89,8 @@ def decide(plan: Plan, whole: Timeline, complete: int, voids: Mapping[int, str] 
         answered = _is_answered(whole, duet, look, voids)
         at_look = judged([with_sample(one, look) for one in measured], looks, number, answered=answered)
         voided = sum(block <= look for block in voids)
-        found = Decided(number, look, outcome_of(at_look), at_look, voided, answered)
+        outcome: Outcome = "inconclusive" if voided > MOST_VOID * look else outcome_of(at_look)
+        found = Decided(number, look, outcome, at_look, voided, answered)
         if found.outcome != "inconclusive":
             break
     return found

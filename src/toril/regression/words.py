@@ -7,6 +7,7 @@ from toril.records import ComparedMetric
 from toril.stats.paired import pairs_needed
 
 POWER = 0.8  # of the proposal of more pairs
+UNANSWERED = " This is no pass, because head answered far fewer requests than base."
 VERBS = {  # by unit: worse, better, not worse by a limit or more, and somewhere between two bounds
     "us": ("is {} slower", "is {} faster", "is not slower by {} or more", "is between {} and {}"),
     "/s": ("is {} lower", "is {} higher", "is not lower by {} or more", "is between {} and {}"),
@@ -32,9 +33,10 @@ def in_words(metric: ComparedMetric) -> str:
         ends = [_size(metric, low), _size(metric, high)]
         if metric.unit != "share":
             below, above = (worse if end >= 0 else better for end in (low, high))
-            ends = [_size(metric, abs(low)), above.format(_size(metric, high))[3:]]
+            ends = [_size(metric, abs(low)), above.format(_size(metric, abs(high)))[3:]]
             ends[0] += "" if below == above else below[5:]
-        return f"{subject} {between.format(*ends)}. Limit {limit}.{_more_pairs(metric, change)}"
+        why = UNANSWERED if high < metric.margin else _more_pairs(metric, change)
+        return f"{subject} {between.format(*ends)}. Limit {limit}.{why}"
     found = "" if metric.detectable is None else f" Smallest detectable change {_size(metric, metric.detectable)}."
     if metric.outcome == "failed":
         return f"{subject} {worse.format(_size(metric, change))} ({_range(metric, low, high)}). Limit {limit}.{found}"

@@ -14,7 +14,7 @@ from toril.text import plain
 
 COLUMNS = (
     Column("base and head", "name"),
-    Column("change, 95 % interval", strong=True),
+    Column("change, 95 % bounds", strong=True),
     *(Column(title) for title in ("base", "head", "detectable")),
     Column("pairs", rank=2),
 )
@@ -24,8 +24,8 @@ EARLIER_COLUMNS = (
     *(Column(title) for title in ("this run", "expected", "detectable")),
 )
 FOOTNOTE = (
-    "Each bound of a change holds with at least 95 % confidence, over all looks. “detectable” is the smallest change "
-    "that this run can find. All other figures are of head alone."
+    "Each bound of a change holds with at least 95 % confidence, over all looks. “detectable”: a change so far beyond "
+    "the margin fails four of five such runs. All other figures are of head alone."
 )
 MOST_CHARTS = 6  # figures with charts of their pairs; the others are in the table
 
@@ -73,7 +73,7 @@ def _metric_row(metric: ComparedMetric, place: int, *, trusted: bool) -> Row:
     shares, name = metric.unit == "share", _name(metric)
     outcome = metric.outcome if metric.outcome in ("passed", "failed") else "unproven"
     bounds = "too few pairs" if None in (metric.low, metric.high) else bounds_of(metric.low, metric.high, shares)
-    host = () if metric.host is None else (f"the host: {change_of(metric.host, shares)}",)
+    host = () if metric.host is None else (f"base's host: {change_of(metric.host, shares)}",)
     message = plain(metric.message, 500)
     return Row(
         (
