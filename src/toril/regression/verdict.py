@@ -20,6 +20,7 @@ Criteria on CloudWatch's metrics are judged on the whole time of the duet, since
 | `void-pairs`           | a note       | some pairs are left out, because a worker was saturated                |
 | `both-arms-in-periods` | a note       | criteria on CloudWatch's metrics judge base and head together          |
 | `many-figures`         | a note       | more than five figures are compared, so each needs more evidence       |
+| `missing-label`        | a note       | base has requests of a label, and head has none                        |
 | `aa-rate`              | a note       | base compared with itself fails more often than promised               |
 """
 
@@ -43,6 +44,7 @@ INVALID = frozenset({*EXCUSES, "lost-worker", "damaged-file", "missing-samples",
 BROKEN = frozenset({"no-success", "dead-label"})  # in base: head cannot be compared with it
 OF_CRITERIA = frozenset({"breach", "kept", "nothing-judged"})
 FEW = 5  # compared figures
+EXPECTED = 20  # requests of base's label: then head has some, unless it differs
 MANY = "more than five figures are compared, so each needs more pairs to prove a change; compare the important ones"
 IN_PERIODS = "CloudWatch's periods contain both arms: a breach holds, but a pass does not tell base and head apart"
 
@@ -74,10 +76,14 @@ def judge_duet(
     duet = duet_of(plan)
     own, of_servers = _divided(plan)
     judged = {arm: _judged(Arm(own, arm), timeline, whole, completeness) for arm, timeline in arms.items()}
-    (head_plan, summary, head), (_, _, base) = judged[HEAD], judged[BASE]
+    (head_plan, summary, head), (_, of_base, base) = judged[HEAD], judged[BASE]
     complete = _complete(duet, completeness)
     comparison = compare(plan, whole, complete, first)
     notes = [Note("many-figures", MANY)] if len(comparison.metrics) > FEW else []
+    sent = {label for label, one in summary.labels.items() if one.samples}
+    missing = [label for label, one in of_base.labels.items() if one.samples >= EXPECTED and label not in sent]
+    if missing:
+        notes.append(Note("missing-label", f"base has requests of {', '.join(missing[:FEW])}, and head has none"))
     if comparison.voided:
         voids = void_pairs(plan, whole, duet.blocks)
         what = f"{comparison.voided} of {plural(complete, 'pair')} are void: {next(iter(voids.values()))}"
