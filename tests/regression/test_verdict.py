@@ -204,7 +204,7 @@ def test_a_label_that_head_never_sends_is_noted(plan: Plan) -> None:
     assert plan.duet is not None
     chance, samples = random.Random(1), []
     for turn in plan.duet.turns():
-        for label, count in (("home", 0), ("checkout", PER_BLOCK), ("pay", 10 if turn.arm == BASE else 0)):
+        for label, count in (("checkout", PER_BLOCK), ("pay", 10 if turn.arm == BASE else 0)):
             for step in range(count):
                 us = round(40_000 * chance.lognormvariate(0, 0.1))
                 samples.append(Measured(turn.arm, turn.block, step * 10 / PER_BLOCK, us, label))
