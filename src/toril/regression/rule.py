@@ -15,10 +15,8 @@ from dataclasses import dataclass, replace
 from toril.errors import Note
 from toril.records import BASE, HEAD, Duet, Outcome, Plan, Stop
 from toril.regression.pairs import MOST_VOID, Figure, Pair, figures, joined, pairs_of, void_pairs
-from toril.stats.holm import rejected
-from toril.stats.paired import LEAST, Sample, bounds, sample_of
-from toril.stats.quantiles import student_below
-from toril.stats.sequential import levels
+from toril.stats.paired import LEAST, Sample, bounds, p_above, sample_of
+from toril.stats.sequential import levels, rejected
 from toril.text import plural
 from toril.timeline import Timeline
 from toril.timeline.arms import duet_of
@@ -104,7 +102,10 @@ def judged(
     def level_of(left: int) -> float:
         return levels(ALPHA / left, looks)[number - 1]
 
-    p = [_probability(one) for one in measured]
+    p = [
+        1.0 if one.sample is None or one.sample.count < LEAST else p_above(one.sample, one.steps[0] + one.figure.limit)
+        for one in measured
+    ]
     worse = rejected(p, level_of)
     ranks = sorted(range(len(p)), key=p.__getitem__)
     found = []
@@ -167,16 +168,6 @@ def with_sample(one: DecidedFigure, look: int) -> DecidedFigure:
             least = math.sqrt(failures) / sum(pair.samples for pair in pairs)
             sample = replace(sample, error=max(sample.error, least))
     return replace(one, used=pairs, sample=sample)
-
-
-def _probability(one: DecidedFigure) -> float:
-    """Returns the probability of such values if the change were the margin."""
-    if one.sample is None or one.sample.count < LEAST:
-        return 1.0
-    distance = one.sample.mean - one.steps[0] - one.figure.limit
-    if not one.sample.error:
-        return 0.0 if distance > 0 else 1.0
-    return student_below(-distance / one.sample.error, one.sample.freedom)
 
 
 def _is_answered(whole: Timeline, duet: Duet, look: int, voids: Mapping[int, str]) -> bool:

@@ -23,15 +23,14 @@ from toril.records.history import HistoryRecord
 from toril.records.trend import State, Trend, TrendGroup, TrendMember, TrendPoint, TrendSeries
 from toril.regression.acknowledged import Acknowledged, Acknowledgement
 from toril.regression.earlier import figures_of, is_measured, value_of
-from toril.stats.edivisive import splits
-from toril.stats.prediction import prediction
+from toril.stats.edivisive import AFTER, LEAST, splits
+from toril.stats.paired import prediction
 from toril.stats.quantiles import student_quantile
 
 UNITS: Mapping[str, str] = {"p50": "us", "p95": "us", "p99": "us", "failures": "share", "throughput": "/s"}
 CLAIMED = ("p95", "failures")  # without `--metric`; more claims would be more false alarms
 LEAST_CHANGE = 0.03  # relative
 LEAST_FAILURES = 0.01  # one point
-LEAST_RUNS, AFTER = 10, 3  # in a segment before any claim; after a change
 PREDICTING, OUTSIDE = 8, 0.01  # runs before a suspicion, and the probability that an unchanged run is suspected
 CONFIRMING = 0.005  # of a place; about 4 % of unchanged series have one in any of 50 nights (bench/trend.py)
 CONFIDENCE = 0.95  # of the interval of a change
@@ -88,7 +87,7 @@ def trend(
     clusters = _clusters([one for found in changes for one in found])
     groups = tuple(_group(cluster, runs, duets, valid) for cluster in clusters)
     regressed = any(one.state == "confirmed" and one.worse and not one.small for one in groups)
-    short = all(len(one.parts()[-1]) < LEAST_RUNS for one in lines if one.metric in claimed)
+    short = all(len(one.parts()[-1]) < LEAST for one in lines if one.metric in claimed)
     used = [entry for entry in valid for cluster in clusters for one in cluster if _fits(entry, one, runs)]
     return Trend(
         suite=suite,
@@ -182,13 +181,13 @@ class _Line:
         """Yields the confirmed changes, and a suspected one."""
         for part in self.parts():
             places, numbers = list(part), list(part.values())
-            found = splits(numbers, least=LEAST_RUNS, after=AFTER, level=CONFIRMING)
+            found = splits(numbers, CONFIRMING)
             for number, one in enumerate(found):
                 reach = student_quantile((1 + CONFIDENCE) / 2, one.freedom) * one.error
                 back = any(self._worse_by(later.after - one.before) <= self._limit for later in found[number + 1 :])
                 change = self._change(places[one.place], one.before, one.after, reach, _delay(numbers, one.place))
                 yield replace(change, confirmed=True, recovered=change.worse and back)
-        if len(numbers) >= LEAST_RUNS:  # of the last segment
+        if len(numbers) >= LEAST:  # of the last segment
             yield from self._suspected(places, numbers)
 
     def _suspected(self, places: Sequence[int], numbers: Sequence[float]) -> Iterator[_Change]:
@@ -239,7 +238,7 @@ class _Line:
 def _delay(numbers: Sequence[float], place: int) -> int:
     """Returns the number of runs after a change that were needed to find it."""
     for count in range(AFTER, len(numbers) - place):
-        found = splits(numbers[: place + count], least=LEAST_RUNS, after=AFTER, level=CONFIRMING)
+        found = splits(numbers[: place + count], CONFIRMING)
         if any(abs(one.place - place) <= NEAR for one in found):
             return count
     return len(numbers) - place
