@@ -35,7 +35,7 @@ def test_without_duets_nothing_is_known(tmp_path: Path) -> None:
     plan = duet(tmp_path, labels=("checkout",))
     assert warning(found, plan) is None
     assert expected(found, plan) is None
-    assert [one.known for one in propose(found, plan, 0.1)] == [False, False]
+    assert [one.margin for one in propose(found, plan, 0.1)] == [None, None]
 
 
 def test_spreads_are_pooled_by_their_degrees_of_freedom() -> None:
@@ -81,7 +81,7 @@ def test_pairs_and_margin_follow_from_the_spread(tmp_path: Path) -> None:
     found = calibrate(stored(["passed"] * 3), LIKE)
     plan = duet(tmp_path, labels=("checkout",), warm_s=2, gap_s=0.2, turn_s=2)
     times, failures = propose(found, plan, 0.1)
-    assert (times.known, times.pairs, failures.known) == (True, 10, False)
+    assert (times.pairs, failures.margin) == (10, None)
     assert times.minutes == pytest.approx((4 + 10 * 4.4) / 60)
     assert times.margin == 0.065
     assert propose(found, plan, 0.031)[0].pairs is None
@@ -101,7 +101,7 @@ def test_a_service_without_failures_needs_no_more_pairs_for_them(tmp_path: Path)
     found = known(stored(["passed"])[0], never)
     times, failures = propose(found, duet(tmp_path, labels=("checkout",)), 0.1)
     assert times.pairs is not None and failures.pairs is not None
-    assert (failures.known, failures.pairs < times.pairs, failures.margin) == (True, True, 0.005)
+    assert (failures.pairs < times.pairs, failures.margin) == (True, 0.005)
 
 
 def test_a_loss_of_throughput_is_found_by_its_logarithm(tmp_path: Path) -> None:

@@ -3,13 +3,13 @@
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import islice
 
 from toril.errors import Note, OptionError
 from toril.records import Plan
 from toril.records.history import Fingerprint, HistoryRecord
-from toril.regression.pairs import Figure, figures
+from toril.regression.pairs import Figure, figures, on_scale
 from toril.regression.rule import ALPHA
 from toril.stats.paired import bounds, detectable, pairs_needed, sample_of
 from toril.stats.quantiles import student_quantile
@@ -45,10 +45,9 @@ class Proposal:
     """The pairs that find a change of one figure."""
 
     figure: Figure
-    pairs: int | None  # None: more than the most; or the spread is unknown
-    minutes: float | None  # of load, with the warm-up
-    margin: float | None  # the smallest reasonable one for the planned pairs
-    known: bool  # whether earlier duets show the spread
+    margin: float | None = None  # the smallest reasonable one for the planned pairs; None: the spread is unknown
+    pairs: int | None = None  # None: more than the most
+    minutes: float | None = None  # of load, with the warm-up
 
 
 def calibrate(records: Iterable[HistoryRecord], like: Fingerprint) -> Calibration:
@@ -62,12 +61,12 @@ def calibrate(records: Iterable[HistoryRecord], like: Fingerprint) -> Calibratio
     spreads, means = defaultdict[Key, list[tuple[float, int]]](list), defaultdict[Key, list[float]](list)
     for _, duet in found:
         for change in duet.changes if duet.block_s == block_s else ():
-            key, mean = (change.label, change.metric), float(change.change or 0.0)
+            key = change.label, change.metric
             if change.spread is not None and change.pairs > 1:  # several pairs may count as one
                 one_pair = float(change.spread) * math.sqrt(max(1.0, duet.pairs / change.pairs))
                 spreads[key].append((one_pair, change.pairs - 1))
             if duet.aa and change.change is not None:
-                means[key].append(mean if change.metric == "failures" else math.log1p(mean))
+                means[key].append(on_scale(change.metric, change.change))
     spread = {key: _pooled(known) for key, known in spreads.items()}
     bias = {key: _largest(values) for key, values in means.items()}
     return Calibration(len(found), len(reasons), alarms, _at_least(alarms, len(reasons)), spread, bias, block_s)
@@ -110,19 +109,18 @@ def _proposals(calibration: Calibration, plan: Plan, change: float | None) -> It
     for figure in compared:
         spread = _spread_of(calibration, plan, figure)
         if spread is None:
-            yield Proposal(figure, None, None, None, known=False)
+            yield Proposal(figure)
             continue
         reach = 2 * student_quantile(0.95, duet.blocks - 1) * spread / math.sqrt(duet.blocks)
-        reach += calibration.bias.get((figure.label, figure.metric), 0.0)
+        reach += calibration.bias.get(figure.key, 0.0)
         reach = reach if figure.metric == "failures" else math.expm1(reach)
         margin = max(1, math.ceil(reach / MARGIN_STEP)) * MARGIN_STEP
         pairs = None
         if change is not None:
-            effect = replace(figure, margin=change).limit
-            if effect > figure.limit:
-                pairs = pairs_needed((effect - figure.limit) / FOR_LOOKS, spread, ALPHA / len(compared))
+            distance = on_scale(figure.metric, change) - figure.limit
+            pairs = pairs_needed(distance / FOR_LOOKS, spread, ALPHA / len(compared)) if distance > 0 else None
         minutes = None if pairs is None else (2 * duet.warm_s + 2 * pairs * (duet.turn_s + duet.gap_s)) / 60
-        yield Proposal(figure, pairs, minutes, round(margin, 4), known=True)
+        yield Proposal(figure, round(margin, 4), pairs, minutes)
 
 
 def _spread_of(calibration: Calibration, plan: Plan, figure: Figure) -> float | None:
@@ -132,7 +130,7 @@ def _spread_of(calibration: Calibration, plan: Plan, figure: Figure) -> float | 
     """
     if duet_of(plan).block_s != calibration.block_s:
         return None
-    found = calibration.spread.get((figure.label, figure.metric))
+    found = calibration.spread.get(figure.key)
     return None if found is None else found[0]
 
 

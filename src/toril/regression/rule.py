@@ -32,15 +32,16 @@ class DecidedFigure:
     """One figure at the look that decided. Bounds are of the logarithm of the ratio; of failures, of the difference."""
 
     figure: Figure
-    sample: Sample | None  # None: fewer than two pairs have values
-    low: float | None  # None: no look so far, or fewer than four pairs
-    high: float | None
-    level: float  # of `low`, by Holm
-    outcome: Outcome
-    pairs: tuple[Pair, ...]  # joined, of all complete pairs: those after the look and void ones as well
+    sample: Sample | None = None  # None: fewer than two pairs have values
+    low: float | None = None  # None: no look so far, or fewer than four pairs
+    high: float | None = None
+    level: float = ALPHA  # of `low`, by Holm
+    outcome: Outcome = "inconclusive"
+    pairs: tuple[Pair, ...] = ()  # joined, of all complete pairs: those after the look and void ones as well
     joined: int = 1  # neighbouring pairs that count as one
     used: tuple[Pair, ...] = ()  # those of the sample
     step_us: int = 0  # of the engine's record, if coarser than one microsecond
+    host: Sample | None = None  # the effect of the host, if both deployments were exchanged
 
     @property
     def steps(self) -> tuple[float, float]:
@@ -67,6 +68,20 @@ class Decided:
     figures: tuple[DecidedFigure, ...]
     voided: int  # of the pairs at the look
     answered: bool = True  # whether head has answered as many requests as a pass requires
+
+    def in_brief(self, most: int) -> str:
+        """Returns the outcome with its figures in a few words; `most` is the number of planned pairs."""
+        names = ", ".join(one.figure.name for one in self.figures if one.outcome == self.outcome)
+        early = f"after {self.pairs} of {most} pairs, " if self.pairs < most else ""
+        match self.outcome:
+            case "failed":
+                return f"{early}head is worse than base by more than the margin: {names}"
+            case "passed":
+                return f"{early}head is not worse than base by the margin or more: {names}"
+            case _ if not self.answered:
+                return f"{early}head answered far fewer requests than base, so the comparison of {names} proves nothing"
+            case _:
+                return f"{early}the comparison of {names} proves nothing: use more or longer blocks"
 
 
 def decide(plan: Plan, whole: Timeline, complete: int, voids: Mapping[int, str] | None = None) -> Decided:
@@ -143,9 +158,7 @@ def _measured(plan: Plan, whole: Timeline, figure: Figure, complete: int, voids:
     together = joined(pairs, figure, duet_of(plan))
     if together > 1:
         pairs = pairs_of(plan, whole, figure, complete, voids, together)
-    return DecidedFigure(
-        figure, None, None, None, ALPHA, "inconclusive", pairs, together, (), _resolution_us(whole, figure)
-    )
+    return DecidedFigure(figure, pairs=pairs, joined=together, step_us=_resolution_us(whole, figure))
 
 
 def _resolution_us(whole: Timeline, figure: Figure) -> int:
@@ -211,15 +224,8 @@ class Sequential:
         found = self._found
         if found is None or found.outcome == "inconclusive" or self._looked >= duet.blocks:
             return None
-        names = ", ".join(name_of(one.figure) for one in found.figures if one.outcome == found.outcome)
-        proven = "to be worse by more than" if found.outcome == "failed" else "not to be worse by"
-        message = f"after {found.pairs} of {duet.blocks} pairs, head is proven {proven} the margin: {names}"
-        return Stop(at=now, cause="decided", message=message)
+        return Stop(at=now, cause="decided", message=found.in_brief(duet.blocks))
 
     def notes(self) -> tuple[Note, ...]:
         """Returns a note `look` on each look so far."""
         return self._notes
-
-
-def name_of(figure: Figure) -> str:
-    return f"{figure.metric} of {figure.label or 'all requests'}"

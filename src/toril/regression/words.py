@@ -1,9 +1,8 @@
 """The sentences about compared figures; all reports and messages use these."""
 
-import math
-
 from toril import text
 from toril.records import ComparedMetric
+from toril.regression.pairs import on_scale
 from toril.stats.paired import pairs_needed
 
 POWER = 0.8  # of the proposal of more pairs
@@ -17,7 +16,7 @@ VERBS = {  # by unit: worse, better, not worse by a limit or more, and somewhere
 
 def in_words(metric: ComparedMetric) -> str:
     """Returns the figure's change with its bounds, limit and smallest detectable change, in a few sentences."""
-    name = f"{metric.metric} of {metric.label or 'all requests'}"
+    name = text.figure(metric.metric, metric.label)
     subject = text.sentence(name)
     worse, better, not_worse, between = VERBS.get(metric.unit, VERBS["us"])
     sign = -1 if metric.unit == "/s" else 1  # less throughput is worse
@@ -48,9 +47,7 @@ def in_words(metric: ComparedMetric) -> str:
 
 
 def _size(metric: ComparedMetric, value: float) -> str:
-    shown = text.difference(100 * value, "%") if metric.unit == "share" else text.signed_percent(100 * value)
-    if metric.unit == "share" and not value:
-        shown = "0 points"
+    shown = text.change(value, metric.unit) if value or metric.unit != "share" else "0 points"
     return shown.translate({ord("+"): None, ord("±"): None})
 
 
@@ -62,16 +59,9 @@ def _more_pairs(metric: ComparedMetric, change: float) -> str:
     """Returns a sentence on the pairs that would decide with this change and spread."""
     if metric.spread is None or not metric.blocks or metric.margin is None:
         return ""
-    distance = abs(_scaled(metric, change) - _scaled(metric, metric.margin))
+    distance = abs(on_scale(metric.metric, change) - on_scale(metric.metric, metric.margin))
     needed = pairs_needed(distance, metric.spread, power=POWER) if distance else None
     if needed is None:
         return " The change is too near to the limit to decide at this spread."
     more = max(1, needed - metric.blocks) * metric.joined
     return f" {text.plural(more, 'more pair')} would decide at this spread."
-
-
-def _scaled(metric: ComparedMetric, worse: float) -> float:
-    """Returns a change on the scale of `spread`."""
-    if metric.unit == "share":
-        return worse
-    return -math.log1p(-worse) if metric.unit == "/s" else math.log1p(worse)
