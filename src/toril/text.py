@@ -322,6 +322,15 @@ def change(value: float | None, unit: str) -> str:
     return difference(100 * value, "%") if unit == "share" else signed_percent(100 * value)
 
 
+def extent(value: float | None, unit: str) -> str:
+    """Returns a change as `change` does, but without a plus sign.
+
+    >>> extent(0.041, "us"), extent(-0.012, "us"), extent(0, "share")
+    ('4.1 %', '−1.2 %', '0 points')
+    """
+    return "0 points" if value == 0 and unit == "share" else change(value, unit).translate(str.maketrans("", "", "+±"))
+
+
 def _signed(value: float, shown: str) -> str:
     """Returns the absolute value's text with the sign of the value; a bound such as `< 1 ms` stays a bound."""
     if value < 0:

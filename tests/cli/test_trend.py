@@ -15,7 +15,7 @@ from toril import cli
 from toril.errors import UserError
 from toril.records.history import HISTORY
 from toril.records.trend import Trend
-from toril.runs import trends
+from toril.runs import earlier
 from toril.store import FolderStore
 
 HOOK = """
@@ -35,7 +35,7 @@ def computed(tmp_path, monkeypatch):
     store = FolderStore(tmp_path / ".toril")
     for suite in ("shop", "search"):
         store.put(f"{HISTORY}{suite}/{RECORDS[0].stem}.1.json", RECORDS[0].to_json())
-    monkeypatch.setattr(trends, "read_trend", lambda store, suite, *_: found[suite])
+    monkeypatch.setattr(earlier, "read_trend", lambda store, suite, *_: found[suite])
     monkeypatch.setattr("toril.regression.acknowledged.read_acknowledged", lambda path: None)
     return found
 

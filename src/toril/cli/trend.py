@@ -64,7 +64,7 @@ def trend(
     from toril.regression.acknowledged import read_acknowledged
     from toril.regression.trend import TrendQuery
     from toril.reports.markdown import Links, is_address
-    from toril.runs.trends import read_trend
+    from toril.runs.earlier import read_trend
     from toril.store import check_served, open_store
 
     if every == (suite is not None):

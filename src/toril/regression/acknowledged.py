@@ -44,30 +44,21 @@ class Acknowledgement:
         return f"{self.suite}: {' '.join(filter(None, parts))} until {self.until} ({self.reason})"
 
 
-@dataclass(frozen=True, slots=True)
-class Acknowledged:
-    """All acknowledgements of a file, in its order."""
-
-    entries: tuple[Acknowledgement, ...] = ()
-
-
-def read_acknowledged(path: Path) -> Acknowledged:
-    """Returns the acknowledgements of a file; none if it does not exist.
+def read_acknowledged(path: Path) -> tuple[Acknowledgement, ...]:
+    """Returns the acknowledgements of a file, in its order; none if it does not exist.
 
     OptionError `bad-acknowledgement` for unknown or missing keys, and for dates that cannot be read.
     """
     try:
         if not path.exists():
-            return Acknowledged()
+            return ()
         if path.stat().st_size > MOST_BYTES:
             raise ValueError(f"it has more than {MOST_BYTES:,} bytes")
         found = yaml.safe_load(path.read_text("utf-8")) or {"acknowledged": []}
         if not isinstance(found, dict) or set(found) != {"acknowledged"}:
             raise ValueError("it has other keys than `acknowledged`")
         entries = found["acknowledged"]
-        return Acknowledged(
-            TypeAdapter(tuple[Acknowledgement, ...]).validate_python(() if entries is None else entries)
-        )
+        return TypeAdapter(tuple[Acknowledgement, ...]).validate_python(() if entries is None else entries)
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         reason = f"acknowledged.{why(error)}" if isinstance(error, ValidationError) else why(error)
         fix = "Each entry needs suite, commit or run, reason and until (a date such as 2026-12-31)."

@@ -145,7 +145,7 @@ class _Figure:
         changes = (self.change.mean, self.limit, self.limit + reach + found)
         change, limit, smallest = (round(one if shares else math.expm1(one), 6) for one in changes)
         unit, name = "share" if shares else "us", text.sentence(_name(self.label, self.metric))
-        sizes = [text.change(one, unit) for one in (change, limit, smallest)]
+        levels = [text.quantity(one, unit) for one in (value, expected, high)]
         return EarlierMetric(
             label=self.label,
             metric=self.metric,
@@ -157,9 +157,9 @@ class _Figure:
             change=change,
             detectable=smallest,
             outcome="failed" if failed else "passed",
-            message=f"{name} is {text.quantity(value, unit)}, {sizes[0]} against {self.change.count} earlier runs "
-            f"({text.quantity(expected, unit)}), which predict at most {text.quantity(high, unit)}. "
-            f"Limit {sizes[1].lstrip('+')}. Smallest detectable change {sizes[2].lstrip('+')}.",
+            message=f"{name} is {levels[0]}, {text.change(change, unit)} against {self.change.count} earlier runs "
+            f"({levels[1]}), which predict at most {levels[2]}. Limit {text.extent(limit, unit)}. "
+            f"Smallest detectable change {text.extent(smallest, unit)}.",
         )
 
 

@@ -15,14 +15,15 @@ import math
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time
+from datetime import UTC, datetime
 
 from toril import text
 from toril.records import Outcome
 from toril.records.history import HistoryRecord
 from toril.records.trend import State, Trend, TrendGroup, TrendMember, TrendPoint, TrendSeries
-from toril.regression.acknowledged import Acknowledged, Acknowledgement
+from toril.regression.acknowledged import Acknowledgement
 from toril.regression.earlier import figures_of, is_measured, value_of
+from toril.regression.words import VERBS
 from toril.stats.edivisive import AFTER, LEAST, splits
 from toril.stats.paired import prediction
 from toril.stats.quantiles import student_quantile
@@ -70,29 +71,28 @@ def matters(record: HistoryRecord) -> bool:
 
 
 def trend(
-    suite: str, records: Sequence[HistoryRecord], wanted: TrendQuery, acknowledged: Acknowledged, today: date
+    suite: str, records: Sequence[HistoryRecord], wanted: TrendQuery, accepted: Sequence[Acknowledgement], now: float
 ) -> Trend:
     """Returns the trend of one suite; `records` are all of its runs, the oldest first.
 
-    `today` decides which acknowledgements have ended.
+    `now` is in seconds since the epoch; it decides which acknowledgements have ended.
     """
     runs = [one for one in records if matters(one) and one.kind != "duet"]
     duets = {one.tags[CONFIRMS]: one for one in records if matters(one) and one.kind == "duet"}
     numbers, cuts = _segments(runs)
     lines = [_Line(*key, runs, numbers, wanted.least or LEAST_CHANGE) for key in _keys(runs, wanted)]
     claimed = (wanted.metric,) if wanted.metric else CLAIMED
-    changes = [tuple(one.changes()) if one.metric in claimed else () for one in lines]
-    ours = [one for one in acknowledged.entries if one.suite == suite]
-    valid = [one for one in ours if one.until >= today]
-    clusters = _clusters([one for found in changes for one in found])
+    ours = [one for one in accepted if one.suite == suite]
+    valid = [one for one in ours if one.until >= datetime.fromtimestamp(now, UTC).date()]
+    clusters = _clusters([change for one in lines if one.metric in claimed for change in one.changes()])
     groups = tuple(_group(cluster, runs, duets, valid) for cluster in clusters)
     regressed = any(one.state == "confirmed" and one.worse and not one.small for one in groups)
     short = all(len(one.parts()[-1]) < LEAST for one in lines if one.metric in claimed)
     used = [entry for entry in valid for cluster in clusters for one in cluster if _fits(entry, one, runs)]
     return Trend(
         suite=suite,
-        at=datetime.combine(today, time(), UTC).timestamp(),
-        series=tuple(line.series(found) for line, found in zip(lines, changes, strict=True)),
+        at=now,
+        series=tuple(line.series() for line in lines),
         groups=groups,
         segments=tuple(cuts),
         expired=tuple(str(one) for one in ours if one not in valid),
@@ -155,7 +155,7 @@ class _Line:
                 found[segment][place] = value if self.metric == "failures" else math.log(value)
         return found
 
-    def series(self, changes: Sequence[_Change]) -> TrendSeries:
+    def series(self) -> TrendSeries:
         points = tuple(
             TrendPoint(
                 run_id=run.run_id,
@@ -174,7 +174,6 @@ class _Line:
             metric=self.metric,
             unit=UNITS.get(self.metric, "us"),
             points=points,
-            changes=tuple(one.at for one in changes if one.confirmed),
         )
 
     def changes(self) -> Iterator[_Change]:
@@ -326,17 +325,12 @@ def _commit(run: HistoryRecord) -> str:
 def _words(group: TrendGroup) -> str:
     """Returns one or two sentences about a group; the first series stands for all."""
     one, others = group.series[0], len(group.series) - 1
-    where = f"{text.plain(one.label) or 'all requests'}{' in ' + text.plain(one.location) if one.location else ''}"
-    change, low, high = (100 * (value or 0.0) for value in (one.change, one.low, one.high))
-    if change < 0:
-        change, low, high = -change, -high, -low
-    if one.metric == "failures":
-        size, least, most = (text.difference(value, "%").lstrip("+") for value in (change, low, high))
-        what = f"Failures of {where} {'fell' if (one.change or 0) < 0 else 'rose'} by {size}"
-    else:
-        size, least, most = (text.percent(round(value, 1)) for value in (change, low, high))
-        kinds = ("higher", "lower") if one.metric == "throughput" else ("slower", "faster")
-        what = f"{one.metric} of {where} is {size} {kinds[(one.change or 0) < 0]}"
+    unit, sign = UNITS.get(one.metric, "us"), -1 if (one.change or 0.0) < 0 else 1
+    ends = (one.low, one.high)[::sign]
+    size, least, most = (text.extent(sign * (value or 0.0), unit) for value in (one.change, *ends))
+    what = (
+        f"{text.sentence(text.figure(one.metric, one.label, one.location))} {VERBS[unit][not group.worse].format(size)}"
+    )
     more = f"; {others} more series moved with it" if others else ""
     found = f"found after {text.plural(one.delay, 'run')}" if group.state != "suspected" else "not confirmed yet"
     commits = text.plain(f"{group.from_commit or group.from_run} … {group.to_commit or group.to_run}")

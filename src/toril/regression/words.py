@@ -16,43 +16,31 @@ VERBS = {  # by unit: worse, better, not worse by a limit or more, and somewhere
 
 def in_words(metric: ComparedMetric) -> str:
     """Returns the figure's change with its bounds, limit and smallest detectable change, in a few sentences."""
-    name = text.figure(metric.metric, metric.label)
+    name, unit = text.figure(metric.metric, metric.label), metric.unit
     subject = text.sentence(name)
-    worse, better, not_worse, between = VERBS.get(metric.unit, VERBS["us"])
-    sign = -1 if metric.unit == "/s" else 1  # less throughput is worse
+    worse, better, not_worse, between = VERBS.get(unit, VERBS["us"])
+    sign = -1 if unit == "/s" else 1  # less throughput is worse
     if metric.change is None:
         return f"There are too few samples to compare {name}."
     change = sign * metric.change
+    moved = (worse if change >= 0 else better).format(text.extent(abs(change), unit))
     if metric.low is None or metric.high is None or metric.margin is None:
-        moved = (worse if change >= 0 else better).format(_size(metric, abs(change)))
         return f"{subject} {moved}. This is not proven, because there are too few pairs."
     low, high = sorted((sign * metric.low, sign * metric.high))
-    limit = _size(metric, metric.margin)
+    least, most, limit = (text.extent(one, unit) for one in (low, high, metric.margin))
     if metric.outcome == "inconclusive":
-        ends = [_size(metric, low), _size(metric, high)]
-        if metric.unit != "share":
+        if unit != "share":
             below, above = (worse if end >= 0 else better for end in (low, high))
-            ends = [_size(metric, abs(low)), above.format(_size(metric, abs(high)))[3:]]
-            ends[0] += "" if below == above else below[5:]
+            least = text.extent(abs(low), unit) + ("" if below == above else below[5:])
+            most = above.format(text.extent(abs(high), unit))[3:]
         why = UNANSWERED if high < metric.margin else _more_pairs(metric, change)
-        return f"{subject} {between.format(*ends)}. Limit {limit}.{why}"
-    found = "" if metric.detectable is None else f" Smallest detectable change {_size(metric, metric.detectable)}."
+        return f"{subject} {between.format(least, most)}. Limit {limit}.{why}"
+    found = "" if metric.detectable is None else f" Smallest detectable change {text.extent(metric.detectable, unit)}."
     if metric.outcome == "failed":
-        return f"{subject} {worse.format(_size(metric, change))} ({_range(metric, low, high)}). Limit {limit}.{found}"
+        return f"{subject} {moved} ({least} to {most}). Limit {limit}.{found}"
     if high < 0:
-        return (
-            f"{subject} {better.format(_size(metric, -change))} ({_range(metric, -high, -low)}). Limit {limit}.{found}"
-        )
-    return f"{subject} {not_worse.format(limit)} ({_range(metric, low, high)}).{found}"
-
-
-def _size(metric: ComparedMetric, value: float) -> str:
-    shown = text.change(value, metric.unit) if value or metric.unit != "share" else "0 points"
-    return shown.translate({ord("+"): None, ord("±"): None})
-
-
-def _range(metric: ComparedMetric, low: float, high: float) -> str:
-    return f"{_size(metric, low)} to {_size(metric, high)}"
+        return f"{subject} {moved} ({text.extent(-high, unit)} to {text.extent(-low, unit)}). Limit {limit}.{found}"
+    return f"{subject} {not_worse.format(limit)} ({least} to {most}).{found}"
 
 
 def _more_pairs(metric: ComparedMetric, change: float) -> str:

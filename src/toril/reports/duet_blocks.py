@@ -82,7 +82,7 @@ def _metric_row(metric: ComparedMetric, place: int, *, trusted: bool) -> Row:
             Cell(text.change(metric.change, unit), small=(bounds, *host)),
             Cell(text.quantity(metric.base, unit)),
             Cell(text.quantity(metric.head, unit)),
-            Cell(text.change(metric.detectable, unit).removeprefix("+")),
+            Cell(text.extent(metric.detectable, unit)),
             Cell(MISSING if metric.blocks is None else text.number(metric.blocks)),
         ),
         outcome=outcome,
@@ -126,7 +126,7 @@ def _earlier_row(metric: EarlierMetric, place: int) -> Row:
             Cell(text.change(metric.change, unit)),
             Cell(text.quantity(metric.value, unit)),
             Cell(text.quantity(metric.expected, unit), small=(f"{low} … {high}",)),
-            Cell(text.change(metric.detectable, unit).removeprefix("+")),
+            Cell(text.extent(metric.detectable, unit)),
         ),
         outcome=metric.outcome,
         note=message if metric.outcome != "passed" else "",
@@ -185,7 +185,7 @@ def _sketch(metric: ComparedMetric, found: Comparison) -> Sketch | None:
     if not known:
         return None
     worse = sum(_sign(metric) * change > (margin or 0) for change in known)
-    limit = text.change(margin, metric.unit).removeprefix("+")
+    limit = text.extent(margin, metric.unit)
     peak = f"{text.change(max(known), metric.unit)}; {worse} of {text.plural(len(known), 'pair')} worse than {limit}"
     return Sketch(_name(metric), [None if change is None else change - min(known) for change in changes], peak)
 
@@ -224,7 +224,7 @@ def _pair_charts(metric: ComparedMetric, found: Comparison, last: int) -> tuple[
     changes = [dots("change", "first", lambda pair: _change(pair, shares), 100, void) for void in (False, True)]
     bounds = [] if None in (metric.low, metric.high) else [("band", metric.high), ("band low", metric.low)]
     band = [line("95 % bounds", look, [100 * (end or 0)] * last) for look, end in bounds]
-    limit = {"text": f"limit {text.change(margin, metric.unit).removeprefix('+')}", "outcome": "limit"}
+    limit = {"text": f"limit {text.extent(margin, metric.unit)}", "outcome": "limit"}
     cuts = [{"at": found.look - 0.5, "text": "decided"}] if found.decided and found.look else []
     shown: dict[str, Any] = {"axis": "blocks", "cuts": cuts}
     return (

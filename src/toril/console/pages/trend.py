@@ -44,7 +44,7 @@ def trend_of(
     """Returns the trend of a suite."""
     from toril.regression.acknowledged import FILE, read_acknowledged
     from toril.regression.trend import TrendQuery
-    from toril.runs.trends import read_trend
+    from toril.runs.earlier import read_trend
 
     since_s = None if days is None else 86_400.0 * days
     query = TrendQuery(label=label, location=location, metric=metric, since_s=since_s)
