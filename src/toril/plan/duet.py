@@ -10,7 +10,7 @@ from typing import Any
 from toril.criteria import criteria_of
 from toril.errors import Note, SuiteError
 from toril.masking import mask
-from toril.plan.options import RunOptions, new_run_id, plan_run
+from toril.plan.options import RunOptions, plan_run
 from toril.plan.turns import arranged, restarted_engines, together
 from toril.records import ARMS, BASE, HEAD, ExecutionShare, Plan, PlannedExecution
 from toril.suite import Suite
@@ -43,26 +43,14 @@ def plan_duet(
     are exchanged; `first_half` is the run-id of the first.
     """
     addresses = checked_address("--base", base), checked_address("--head", head)
-    suite, planned = plan_run(paths, replace(options, against=addresses[0]), now)
+    suite, of_base = plan_run(paths, replace(options, against=addresses[0]), now)
     _check_suite(suite)
-    of_head = replace(options, against=addresses[1], run_id=options.run_id or new_run_id(suite.name, now))
-    suite, against_head = plan_run(paths, of_head, now)
-    wanted = suite.toril.regression or Regression()
-    margin = wanted.margin if margin is None else margin
-    wanted = wanted.model_copy(update={"blocks": blocks or wanted.blocks, "margin": margin})
-    of_base = planned.model_copy(update={"run_id": against_head.run_id})
-    plan = make_duet(
-        of_base,
-        against_head,
-        addresses,
-        wanted,
-        suite.variable,
-        zlib.crc32(of_base.run_id.encode()) if seed is None else seed,
-        halved=halved,
-        aa=aa,
-        first_half=first_half,
-    )
-    return suite, plan
+    suite, of_head = plan_run(paths, replace(options, against=addresses[1], run_id=of_base.run_id), now)
+    given = {name: value for name, value in (("blocks", blocks), ("margin", margin)) if value is not None}
+    wanted = (suite.toril.regression or Regression()).model_copy(update=given)
+    seed = zlib.crc32(of_base.run_id.encode()) if seed is None else seed
+    facts = {"halved": halved, "aa": aa, "first_half": first_half}
+    return suite, make_duet(of_base, of_head, addresses, wanted, suite.variable, seed, **facts)
 
 
 def _check_suite(suite: Suite) -> None:

@@ -186,12 +186,11 @@ class Arm:
 
     def _seconds_of_cells(self, interval: Interval, cells: Int64s) -> Int64s:
         starts = {turn.block: math.floor(turn.starts_s) for turn in self.duet.turns_of(self.arm)}
-        start, turn, before, steady = (np.zeros(len(interval.series), np.int64) for _ in range(4))
-        for position, series in enumerate(interval.series):
-            if series.arm == self.arm:
-                layout = self._layouts[series.execution]
-                start[position], turn[position] = starts[series.block], series.block - 1
-                before[position], steady[position] = layout.before_s, layout.steady_s
+        of_series = [
+            (starts[one.block], one.block - 1, *self._layouts[one.execution]) if one.arm == self.arm else (0, 0, 0, 0)
+            for one in interval.series
+        ]
+        start, turn, before, steady = np.array(of_series, np.int64).reshape(-1, 4).T
         of = cells[SERIES]
         since = np.maximum(cells[SECOND] - start[of], 0)
         return self._second(turn[of], since, before[of], steady[of])
