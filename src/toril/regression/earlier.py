@@ -26,7 +26,7 @@ from toril.regression.rule import WORST
 from toril.regression.verdict import INVALID, OF_CRITERIA
 from toril.stats.paired import Sample, error_of_one_more, p_above
 from toril.stats.quantiles import student_quantile
-from toril.stats.sequential import rejected
+from toril.stats.sequential import holm
 from toril.verdict import EXCUSES
 
 LEVEL = 0.01  # the probability that a run without a change fails
@@ -81,14 +81,9 @@ def judge_earlier(plan: Plan, now: HistoryRecord, earlier: Sequence[HistoryRecor
     runs = earlier[: asked.runs]
     wanted = [*((label, "p95") for label in asked.labels or ("",)), ("", "failures")]
     figures = [_figure(label, metric, now, runs, asked.margin) for label, metric in wanted]
-    p = sorted(one.p for one in figures if isinstance(one, _Figure))
-    worse = sum(rejected(p, lambda left: LEVEL / left))  # those with the smallest p
-    metrics = tuple(
-        one.judged(LEVEL / (len(p) - min(p.index(one.p), worse, len(p) - 1)), p.index(one.p) < worse)
-        if isinstance(one, _Figure)
-        else one
-        for one in figures
-    )
+    p = [p_above(one.change, one.limit) for one in figures if isinstance(one, _Figure)]
+    tests = iter(holm(p, lambda left: LEVEL / left))
+    metrics = tuple(one.judged(*next(tests)) if isinstance(one, _Figure) else one for one in figures)
     outcome = min((one.outcome for one in metrics), key=WORST.index)
     return EarlierRuns(
         wanted=asked.runs,
@@ -132,11 +127,7 @@ class _Figure:
     change: Sample  # its error is that of one more run
     limit: float  # the tolerated change
 
-    @property
-    def p(self) -> float:
-        return p_above(self.change, self.limit)
-
-    def judged(self, level: float, failed: bool) -> EarlierMetric:
+    def judged(self, failed: bool, level: float) -> EarlierMetric:
         """Returns the figure with its range, whose bounds have this level, and its outcome."""
         shares, mean = self.metric == "failures", self.value - self.change.mean
         reach, found = (student_quantile(one, self.change.freedom) * self.change.error for one in (1 - level, POWER))

@@ -16,7 +16,7 @@ from toril.errors import Note
 from toril.records import BASE, HEAD, Duet, Outcome, Plan, Stop
 from toril.regression.pairs import MOST_VOID, Figure, Pair, figures, joined, pairs_of, void_pairs
 from toril.stats.paired import LEAST, Sample, bounds, p_above, sample_of
-from toril.stats.sequential import levels, rejected
+from toril.stats.sequential import holm, levels
 from toril.text import plural
 from toril.timeline import Timeline
 from toril.timeline.arms import duet_of
@@ -121,11 +121,8 @@ def judged(
         1.0 if one.sample is None or one.sample.count < LEAST else p_above(one.sample, one.steps[0] + one.figure.limit)
         for one in measured
     ]
-    worse = rejected(p, level_of)
-    ranks = sorted(range(len(p)), key=p.__getitem__)
     found = []
-    for place, one in enumerate(measured):
-        level = level_of(len(p) - min(ranks.index(place), sum(worse), len(p) - 1))
+    for one, (worse, level) in zip(measured, holm(p, level_of), strict=True):
         if one.sample is None or one.sample.count < LEAST:
             found.append(replace(one, level=level))
             continue
@@ -135,7 +132,7 @@ def judged(
             requests = sum(pair.samples for pair in one.used)
             high = max(high, one.sample.mean - math.log(level_of(1)) / requests)
         passed = answered and high < one.figure.limit
-        outcome: Outcome = "failed" if worse[place] else "passed" if passed else "inconclusive"
+        outcome: Outcome = "failed" if worse else "passed" if passed else "inconclusive"
         found.append(replace(one, low=low, high=high, level=level, outcome=outcome))
     return tuple(found)
 

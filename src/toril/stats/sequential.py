@@ -79,17 +79,18 @@ def spending(probabilities: Sequence[float], looks: Sequence[int]) -> tuple[floa
     return tuple(found)
 
 
-def rejected(p: Sequence[float], level_of: Callable[[int], float]) -> tuple[bool, ...]:
-    """Returns whether each hypothesis is rejected, in the order of its p-value in `p`.
+def holm(p: Sequence[float], level_of: Callable[[int], float]) -> tuple[tuple[bool, float], ...]:
+    """Returns for each hypothesis whether it is rejected, and its level, in the order of their p-values.
 
     `level_of` returns the nominal level for a number of hypotheses that are left; for one look, alpha divided by it.
     """
-    found = [False] * len(p)
+    found, rejects, level = {}, True, 0.0
     for done, place in enumerate(sorted(range(len(p)), key=p.__getitem__)):
-        if p[place] > level_of(len(p) - done):
-            break
-        found[place] = True
-    return tuple(found)
+        if rejects:
+            level = level_of(len(p) - done)
+            rejects = p[place] <= level
+        found[place] = rejects, level
+    return tuple(found[place] for place in range(len(p)))
 
 
 def _after_more(count: int, more: int, angles: Floats, mass: Floats, width: float) -> Floats:
