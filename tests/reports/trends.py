@@ -31,7 +31,7 @@ def points(factor: float = 1.0) -> tuple[TrendPoint, ...]:
 
 def series(label: str, metric: str = "p95", *, factor: float = 1.0, unit: str = "us", at: str = "") -> TrendSeries:
     """Returns a series of a location (`at`), or of all of them."""
-    return TrendSeries(label=label, location=at, metric=metric, unit=unit, points=points(factor))
+    return TrendSeries(label=label, location=at, metric=metric, unit=unit, points=points(factor), changes=(STEP,))
 
 
 def member(label: str, metric: str = "p95", **changes: Any) -> TrendMember:

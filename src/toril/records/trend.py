@@ -39,6 +39,7 @@ class TrendSeries(JsonObject):
     metric: Word = ""  # p50, p95, p99, failures, throughput
     unit: Word = ""  # us, share, /s
     points: Annotated[tuple[TrendPoint, ...], Field(max_length=MOST_POINTS)] = ()
+    changes: Annotated[tuple[Count, ...], Few] = ()  # index of the first point after each change
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -82,9 +82,10 @@ def trend(
     numbers, cuts = _segments(runs)
     lines = [_Line(*key, runs, numbers, wanted.least or LEAST_CHANGE) for key in _keys(runs, wanted)]
     claimed = (wanted.metric,) if wanted.metric else CLAIMED
+    changes = [tuple(one.changes()) if one.metric in claimed else () for one in lines]
     ours = [one for one in accepted if one.suite == suite]
     valid = [one for one in ours if one.until >= datetime.fromtimestamp(now, UTC).date()]
-    clusters = _clusters([change for one in lines if one.metric in claimed for change in one.changes()])
+    clusters = _clusters([one for found in changes for one in found])
     groups = tuple(_group(cluster, runs, duets, valid) for cluster in clusters)
     regressed = any(one.state == "confirmed" and one.worse and not one.small for one in groups)
     short = all(len(one.parts()[-1]) < LEAST for one in lines if one.metric in claimed)
@@ -92,7 +93,7 @@ def trend(
     return Trend(
         suite=suite,
         at=now,
-        series=tuple(line.series() for line in lines),
+        series=tuple(line.series(found) for line, found in zip(lines, changes, strict=True)),
         groups=groups,
         segments=tuple(cuts),
         expired=tuple(str(one) for one in ours if one not in valid),
@@ -155,7 +156,7 @@ class _Line:
                 found[segment][place] = value if self.metric == "failures" else math.log(value)
         return found
 
-    def series(self) -> TrendSeries:
+    def series(self, changes: Sequence[_Change]) -> TrendSeries:
         points = tuple(
             TrendPoint(
                 run_id=run.run_id,
@@ -174,6 +175,7 @@ class _Line:
             metric=self.metric,
             unit=UNITS.get(self.metric, "us"),
             points=points,
+            changes=tuple(one.at for one in changes if one.confirmed),
         )
 
     def changes(self) -> Iterator[_Change]:
