@@ -7,7 +7,7 @@ from typing import Any
 from toril import text
 from toril.records import ComparedArm, ComparedMetric, ComparedPair, Comparison
 from toril.records.verdict import EarlierMetric, EarlierRuns
-from toril.reports.blocks import MISSING, Cell, Charts, Check, Column, Row, Sketch, Sketches, Table
+from toril.reports.blocks import Cell, Charts, Check, Column, Row, Sketch, Sketches, Table
 from toril.reports.bundle import Bundle
 from toril.reports.charts.lines import Chart, chart, line
 from toril.text import plain
@@ -83,7 +83,7 @@ def _metric_row(metric: ComparedMetric, place: int, *, trusted: bool) -> Row:
             Cell(text.quantity(metric.base, unit)),
             Cell(text.quantity(metric.head, unit)),
             Cell(text.extent(metric.detectable, unit)),
-            Cell(MISSING if metric.blocks is None else text.number(metric.blocks)),
+            Cell(text.quantity(metric.blocks, "")),
         ),
         outcome=outcome,
         note=message if outcome != "passed" or host else "",
