@@ -2,7 +2,6 @@
 
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -164,7 +163,7 @@ def _notes(plan: Plan, restarting: tuple[str, ...], gap_s: float) -> list[Note]:
 
 def _part(part: ExecutionShare, copy: PlannedExecution, values: Mapping[str, str]) -> ExecutionShare:
     """Returns a worker's share of one copy of an execution."""
-    config = _substituted(deepcopy(part.config), values)
+    config = _substituted(part.config, values)
     for key in ("delay", "ramp-up", "hold-for"):
         config.pop(key, None)
     if copy.ramp_up_s:
@@ -180,8 +179,7 @@ def _part(part: ExecutionShare, copy: PlannedExecution, values: Mapping[str, str
 
 def _common(plans: Mapping[int, Plan], values: Mapping[int, Mapping[str, str]]) -> dict[str, Any]:
     """Returns the configuration of all turns: head's, with each scenario once for each arm."""
-    common = deepcopy(plans[HEAD].common)
-    of_head = mapping_at(common, "scenarios")
+    of_head = mapping_at(plans[HEAD].common, "scenarios")
     included = sorted(set(_included(list(of_head.values()))) & set(of_head))
     for name in included:
         base, head = (_substituted(plans[arm].common["scenarios"].get(name), values[arm]) for arm in ARMS)
@@ -189,15 +187,15 @@ def _common(plans: Mapping[int, Plan], values: Mapping[int, Mapping[str, str]]) 
             what = f"{plans[HEAD].suite}: scenarios.{name}: In a duet, an included scenario cannot have an address"
             fix = "Remove it: the scenario gets the address of the one that includes it."
             raise SuiteError(f"{what}. {fix}", code="address-of-include")
-    common["scenarios"] = {name: of_head[name] for name in included}
+    scenarios = {name: of_head[name] for name in included}
     for arm, plan in plans.items():
         properties = _own_properties(plan.common, values[arm])
         for name, scenario in mapping_at(plan.common, "scenarios").items():
-            own = _substituted(deepcopy(scenario), values[arm])
+            own = _substituted(scenario, values[arm])
             if properties and isinstance(own, dict):
                 own["properties"] = {**properties, **mapping_at(own, "properties")}
-            common["scenarios"][name_in_arm(name, arm)] = own
-    return common
+            scenarios[name_in_arm(name, arm)] = own
+    return {**plans[HEAD].common, "scenarios": scenarios}
 
 
 def name_in_arm(scenario: str, arm: int) -> str:
@@ -225,7 +223,7 @@ def _own_properties(common: Mapping[str, Any], values: Mapping[str, str]) -> dic
 
 
 def _substituted(value: Any, values: Mapping[str, str]) -> Any:
-    """Returns the value with references to these variables replaced by their values."""
+    """Returns a copy of the value with references to these variables replaced by their values."""
     if isinstance(value, str):
         for name, text in values.items():
             value = value.replace(f"${{{name}}}", text)
