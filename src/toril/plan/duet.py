@@ -31,29 +31,26 @@ def plan_duet(
     blocks: int | None = None,
     margin: float | None = None,
     seed: int | None = None,
-    aa: bool = False,
-    halved: bool = False,
-    first_half: str = "",
+    **facts: Any,
 ) -> tuple[Suite, Plan]:
     """Returns the suite as read for head, and the plan for both addresses, without starting anything.
 
     `blocks` and `margin` override the suite's `toril.regression`. `seed` decides the order of turns; by default the
-    run-id does. `aa`: both addresses are base. `halved`: one of two halves between which the deployments
-    are exchanged; `first_half` is the run-id of the first.
+    run-id does. `facts` are `aa` (both addresses are base), `halved` (one of two halves between which the deployments
+    are exchanged), and `first_half` (the run-id of the first).
     """
     addresses = checked_address("--base", base), checked_address("--head", head)
     suite, of_base = plan_run(paths, replace(options, against=addresses[0]), now)
-    _check_suite(suite)
     suite, of_head = plan_run(paths, replace(options, against=addresses[1], run_id=of_base.run_id), now)
     given = {name: value for name, value in (("blocks", blocks), ("margin", margin)) if value is not None}
     wanted = (suite.toril.regression or Regression()).model_copy(update=given)
+    _check(suite, of_base, wanted)
     seed = zlib.crc32(of_base.run_id.encode()) if seed is None else seed
-    facts = {"halved": halved, "aa": aa, "first_half": first_half}
     return suite, make_duet(of_base, of_head, addresses, wanted, suite.variable, seed, **facts)
 
 
-def _check_suite(suite: Suite) -> None:
-    """Raises SuiteError for a load that changes during the duet."""
+def _check(suite: Suite, plan: Plan, wanted: Regression) -> None:
+    """Raises SuiteError for a load that changes during the duet, or has no duration."""
     for execution in suite.executions:
         if execution.search is not None:
             what = f"{suite.source}: toril.capacity.{execution.name}: A duet needs a fixed rate and does not search"
@@ -69,6 +66,20 @@ def _check_suite(suite: Suite) -> None:
             if path.is_file() and OWN_SHAPE in path.read_text(errors="replace"):
                 text = f"{where}: A duet needs a constant load, not the `{OWN_SHAPE}` of `{script}`. Remove it."
                 raise SuiteError(text, code="unsupported-in-duet")
+    for execution in plan.executions:
+        where = f"{plan.suite}: execution[{execution.index}]"
+        if not execution.hold_for_s:
+            text = f"{where}.hold-for: The turns of a duet need a duration. Add `hold-for: 1m`."
+            raise SuiteError(text, code="missing-key")
+        if execution.iterations is not None:
+            text = f"{where}.iterations: The turns of a duet end by time. Remove `iterations`."
+            raise SuiteError(text, code="unsupported-in-duet")
+        if "throughput" in wanted.metrics and execution.throughput_rps:
+            what = f"{plan.suite}: toril.regression.metrics: `{execution.name}` has a fixed rate, which hides a change"
+            raise SuiteError(f"{what} of `throughput`. Compare times, or remove `throughput`.", code="fixed-rate")
+    if plan.in_turns:
+        what = f"{plan.suite}: modules.local: Executions that wait for each other cannot share a turn"
+        raise SuiteError(f"{what}. Remove `sequential` and `capacity`.", code="unsupported-in-duet")
 
 
 def make_duet(
@@ -84,7 +95,6 @@ def make_duet(
 
     `variable` is the variable that holds the address. `facts` are other arguments of `arranged`.
     """
-    _check(base, wanted)
     values = {arm: _values(base.common, variable, address) for arm, address in zip(ARMS, addresses, strict=True)}
     restarting = restarted_engines(base)
     duet, copies = arranged(
@@ -130,23 +140,6 @@ def make_duet(
             "warning_codes": (*base.warning_codes, *(note.code for note in notes)),
         }
     )
-
-
-def _check(plan: Plan, wanted: Regression) -> None:
-    for execution in plan.executions:
-        where = f"{plan.suite}: execution[{execution.index}]"
-        if not execution.hold_for_s:
-            text = f"{where}.hold-for: The turns of a duet need a duration. Add `hold-for: 1m`."
-            raise SuiteError(text, code="missing-key")
-        if execution.iterations is not None:
-            text = f"{where}.iterations: The turns of a duet end by time. Remove `iterations`."
-            raise SuiteError(text, code="unsupported-in-duet")
-        if "throughput" in wanted.metrics and execution.throughput_rps:
-            what = f"{plan.suite}: toril.regression.metrics: `{execution.name}` has a fixed rate, which hides a change"
-            raise SuiteError(f"{what} of `throughput`. Compare times, or remove `throughput`.", code="fixed-rate")
-    if plan.in_turns:
-        what = f"{plan.suite}: modules.local: Executions that wait for each other cannot share a turn"
-        raise SuiteError(f"{what}. Remove `sequential` and `capacity`.", code="unsupported-in-duet")
 
 
 def _notes(plan: Plan, restarting: tuple[str, ...], gap_s: float) -> list[Note]:
