@@ -66,16 +66,16 @@ def _check(suite: Suite, plan: Plan, wanted: Regression) -> None:
             if path.is_file() and OWN_SHAPE in path.read_text(errors="replace"):
                 text = f"{where}: A duet needs a constant load, not the `{OWN_SHAPE}` of `{script}`. Remove it."
                 raise SuiteError(text, code="unsupported-in-duet")
-    for execution in plan.executions:
-        where = f"{plan.suite}: execution[{execution.index}]"
-        if not execution.hold_for_s:
+    for planned in plan.executions:
+        where = f"{plan.suite}: execution[{planned.index}]"
+        if not planned.hold_for_s:
             text = f"{where}.hold-for: The turns of a duet need a duration. Add `hold-for: 1m`."
             raise SuiteError(text, code="missing-key")
-        if execution.iterations is not None:
+        if planned.iterations is not None:
             text = f"{where}.iterations: The turns of a duet end by time. Remove `iterations`."
             raise SuiteError(text, code="unsupported-in-duet")
-        if "throughput" in wanted.metrics and execution.throughput_rps:
-            what = f"{plan.suite}: toril.regression.metrics: `{execution.name}` has a fixed rate, which hides a change"
+        if "throughput" in wanted.metrics and planned.throughput_rps:
+            what = f"{plan.suite}: toril.regression.metrics: `{planned.name}` has a fixed rate, which hides a change"
             raise SuiteError(f"{what} of `throughput`. Compare times, or remove `throughput`.", code="fixed-rate")
     if plan.in_turns:
         what = f"{plan.suite}: modules.local: Executions that wait for each other cannot share a turn"
