@@ -232,7 +232,7 @@ def test_a_duet_of_base_with_itself_is_a_test_of_the_gate(plan: Plan) -> None:
 
 
 def test_experience_from_earlier_duets_is_reported(plan: Plan) -> None:
-    known = Calibration(40, 40, 3, 0.02, {("checkout", "p95"): (0.02, 100.0)}, {}, 10.0)
+    known = Calibration(40, 40, 3, 0.02, {("checkout", "p95"): 0.02}, {}, 10.0)
     interval = measured(plan)
     whole, arms = merged(plan, interval)
     judged = judge_duet(plan, arms, whole, left(plan, interval), calibration=known).verdict

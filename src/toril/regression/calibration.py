@@ -34,8 +34,7 @@ class Calibration:
     aa: int  # duets of base with itself, which the rule could decide
     alarms: int  # those that failed
     rate_low: float  # lower 95 % bound of alarms / aa
-    # (label, metric) → standard deviation of one pair, degrees of freedom; for blocks of `block_s`
-    spread: Mapping[Key, tuple[float, float]]
+    spread: Mapping[Key, float]  # standard deviation of one pair, for blocks of `block_s`
     bias: Mapping[Key, float] = field(default_factory=dict)  # upper 95 % bound of the mean change of base with itself
     block_s: float = 0.0
 
@@ -130,14 +129,13 @@ def _spread_of(calibration: Calibration, plan: Plan, figure: Figure) -> float | 
     """
     if duet_of(plan).block_s != calibration.block_s:
         return None
-    found = calibration.spread.get(figure.key)
-    return None if found is None else found[0]
+    return calibration.spread.get(figure.key)
 
 
-def _pooled(spreads: list[tuple[float, int]]) -> tuple[float, float]:
-    """Returns the pooled standard deviation and its degrees of freedom, from those of each duet."""
+def _pooled(spreads: list[tuple[float, int]]) -> float:
+    """Returns the pooled standard deviation, from those of each duet with their degrees of freedom."""
     freedom = sum(degrees for _, degrees in spreads)
-    return math.sqrt(math.fsum(degrees * spread**2 for spread, degrees in spreads) / freedom), freedom
+    return math.sqrt(math.fsum(degrees * spread**2 for spread, degrees in spreads) / freedom)
 
 
 def _largest(means: list[float]) -> float:
