@@ -52,7 +52,7 @@ def settle(client: Client, repository: str, trends: Sequence[Trend], links: Link
                     done.append(Posted(done="created", url=url_of(client.create(address, content).body)))
                 elif is_open and all(_text(old, name) == value for name, value in content.items()):
                     done.append(Posted(done="unchanged", url=url_of(old)))
-                elif is_open or _was_settled(old):
+                elif is_open or ((marker := _marker_of(old)) and marker[2]):
                     content["state"] = "open"
                     done.append(Posted(done="updated", url=url_of(client.patch(place, content).body)))
             elif is_open and group.state in SETTLED:
@@ -68,16 +68,10 @@ def _text(issue: Issue, name: str) -> str:
     return str(issue.get(name) or "").replace("\r\n", "\n").rstrip()
 
 
-def _marker_of(issue: Issue) -> tuple[str, str] | None:
-    """Returns the suite and the run of our marker, encoded; None for a pull request."""
+def _marker_of(issue: Issue) -> tuple[str, str, bool] | None:
+    """Returns the suite and the run of our marker, encoded, and whether toril closed it. None for a pull request."""
     match = MARKER.search(_text(issue, "body"))
-    return (match[1], match[2]) if match and "pull_request" not in issue and "number" in issue else None
-
-
-def _was_settled(issue: Issue) -> bool:
-    """Whether toril closed an issue, and not a person."""
-    match = MARKER.search(_text(issue, "body"))
-    return match is not None and match[3] is not None
+    return (match[1], match[2], bool(match[3])) if match and "pull_request" not in issue and "number" in issue else None
 
 
 def _issues_of(there: Sequence[Issue], found: Trend) -> dict[str, Issue]:
@@ -88,7 +82,7 @@ def _issues_of(there: Sequence[Issue], found: Trend) -> dict[str, Issue]:
     for group in found.groups:
         own = encoded(group.id)
         for issue in there if group.worse and own in places else ():
-            suite, run = _marker_of(issue) or ("", "")
+            suite, run, _ = _marker_of(issue) or ("", "", False)
             if suite == encoded(found.suite) and run in places and (apart := abs(places[run] - places[own])) <= NEAR:
                 near.append(((apart, outcome_of(group) != "failed", issue.get("state") != "open"), group.id, issue))
     issues, taken = dict[str, Issue](), set[int]()
