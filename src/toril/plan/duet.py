@@ -182,7 +182,9 @@ def _common(plans: Mapping[int, Plan], values: Mapping[int, Mapping[str, str]]) 
             raise SuiteError(f"{what}. {fix}", code="address-of-include")
     scenarios = {name: of_head[name] for name in included}
     for arm, plan in plans.items():
-        properties = _own_properties(plan.common, values[arm])
+        written = mapping_at(plan.common, "modules", "jmeter", "properties")  # these would apply to all turns
+        resolved = {name: _substituted(value, values[arm]) for name, value in written.items()}
+        properties = {name: value for name, value in resolved.items() if value != written[name]}
         for name, scenario in mapping_at(plan.common, "scenarios").items():
             own = _substituted(scenario, values[arm])
             if properties and isinstance(own, dict):
@@ -207,12 +209,6 @@ def _values(common: Mapping[str, Any], variable: str | None, address: str) -> di
             if name != variable and (made := _substituted(value, values)) != value:
                 values[name] = made
     return values
-
-
-def _own_properties(common: Mapping[str, Any], values: Mapping[str, str]) -> dict[str, Any]:
-    """Returns JMeter's properties that contain the address, since properties of its module apply to all turns."""
-    written = mapping_at(common, "modules", "jmeter", "properties")
-    return {name: made for name, value in written.items() if (made := _substituted(value, values)) != value}
 
 
 def _substituted(value: Any, values: Mapping[str, str]) -> Any:
