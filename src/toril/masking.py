@@ -360,11 +360,10 @@ def masked_headers(headers: Sequence[tuple[str, str]]) -> tuple[list[tuple[str, 
 
 def _masked_header(name: str, value: str) -> tuple[str, list[str]]:
     if name in ("cookie", "set-cookie", "set-cookie2"):
-        cookies, attributes = (
-            (value.split(";"), []) if name == "cookie" else (value.split(";")[:1], value.split(";")[1:])
-        )
-        pairs = [one.partition("=") if "=" in one else ("", "", one) for one in cookies]
-        text = ";".join([*(f"{key}{equals}{value and HIDDEN}" for key, equals, value in pairs), *attributes])
+        parts = value.split(";")
+        cookies = len(parts) if name == "cookie" else 1  # attributes follow
+        pairs = [one.partition("=") if "=" in one else ("", "", one) for one in parts[:cookies]]
+        text = ";".join([*(f"{key}{equals}{value and HIDDEN}" for key, equals, value in pairs), *parts[cookies:]])
         return text, [part for _, _, one in pairs for part in (one.strip(' "'), unquote(one.strip(' "')))]
     if name in _CREDENTIALS and (found := _SCHEME_OF.fullmatch(value.strip())):
         return f"{found[1]} {HIDDEN}", [found[2], *_password_in(found[1], found[2])]
