@@ -73,6 +73,7 @@ def _arm(name: str, arm: ComparedArm) -> str:
 def _metric_row(metric: ComparedMetric, place: int, *, trusted: bool) -> Row:
     name, unit = _name(metric), metric.unit
     outcome = metric.outcome if metric.outcome in ("passed", "failed") else "unproven"
+    judged = "inconclusive" if outcome == "failed" and not trusted else outcome
     bounds = "too few pairs" if None in (metric.low, metric.high) else bounds_of(metric.low, metric.high, unit)
     host = () if metric.host is None else (f"base's host: {text.change(metric.host, unit)}",)
     message = plain(metric.message, 500)
@@ -88,14 +89,7 @@ def _metric_row(metric: ComparedMetric, place: int, *, trusted: bool) -> Row:
         outcome=outcome,
         note=message if outcome != "passed" or host else "",
         weight=place,
-        check=Check(
-            name=f"{name} against base",
-            outcome=outcome if outcome != "failed" or trusted else "inconclusive",
-            message=message,
-            group="duet",
-            code="regression" if outcome == "failed" and trusted else "inconclusive",
-            title="slower than base",
-        ),
+        check=_check(metric, judged, "regression" if judged == "failed" else "inconclusive", "duet", "base"),
     )
 
 
@@ -131,15 +125,13 @@ def _earlier_row(metric: EarlierMetric, place: int) -> Row:
         outcome=metric.outcome,
         note=message if metric.outcome != "passed" else "",
         weight=place,
-        check=Check(
-            name=f"{name} against earlier runs",
-            outcome=metric.outcome,
-            message=message,
-            group="earlier",
-            code="slower-than-earlier",
-            title="slower than earlier runs",
-        ),
+        check=_check(metric, metric.outcome, "slower-than-earlier", "earlier", "earlier runs"),
     )
+
+
+def _check(metric: ComparedMetric | EarlierMetric, outcome: str, code: str, group: str, against: str) -> Check:
+    name, message = f"{_name(metric)} against {against}", plain(metric.message, 500)
+    return Check(name=name, outcome=outcome, message=message, group=group, code=code, title=f"slower than {against}")
 
 
 def _severity(metric: ComparedMetric | EarlierMetric) -> int:
