@@ -3,7 +3,7 @@
     python bench/duets.py --wall                     load and time of whole duets, for each engine, about 8 minutes
     python bench/duets.py --find 15 5                seconds until +15 % and +5 % are proven, for vegeta and Locust
     python bench/duets.py --aa 60 --slow 30 --neighbours 18      duets of the demo shop, about two hours
-    python bench/duets.py --record                   pairs of blocks without a change, for bench/gate.py
+    python bench/duets.py --record                   pairs of blocks without a change, for bench/gate.py; also with --aa
 
 `--aa` and `--slow` compare two processes of the shop (`bench/shop-duet`); with `--slow`, head takes 10 % longer. Each
 duet adds a line to `--out`, and a further call runs those that are missing. `--neighbours SEED` starts two programs
@@ -273,7 +273,7 @@ def keep(name: str, pairs: dict[str, list[list[float]]]) -> None:
     path.write_text(json.dumps(known, separators=(",", ":")) + "\n")
 
 
-def judge(wanted: dict[str, int], seed: int | None, at_once: int, out: Path, until_s: float) -> None:
+def judge(wanted: dict[str, int], seed: int | None, at_once: int, recorded: bool, out: Path, until_s: float) -> None:
     """Run the duets that `out` does not have, and print the table of all."""
     out.parent.mkdir(parents=True, exist_ok=True)
     done = [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
@@ -288,7 +288,7 @@ def judge(wanted: dict[str, int], seed: int | None, at_once: int, out: Path, unt
             found = duet(SUITE, addresses, Path(name), "--seed", number)
         found = {"kind": kind, "number": number, **found}
         with writing:
-            if kind == "aa":
+            if recorded and kind == "aa":
                 keep("shop", found["pairs"])
             done.append(found)
             with out.open("a") as file:
@@ -322,7 +322,11 @@ def main() -> None:
     parser.add_argument("engines", nargs="*", metavar="ENGINE", default=[], help="of " + ", ".join(LOADS))
     parser.add_argument("--wall", action="store_true", help="Measure load and time of whole duets.")
     parser.add_argument("--find", nargs="+", type=float, metavar="PERCENT", help="Measure the time until it is proven.")
-    parser.add_argument("--record", action="store_true", help="Add pairs to bench/data/pairs-ENGINE.json.")
+    parser.add_argument(
+        "--record",
+        action="store_true",
+        help="Add pairs to bench/data/pairs-ENGINE.json; with --aa, pairs-shop.json.",
+    )
     parser.add_argument("--runs", type=int, default=3, help="Duets to record.")
     parser.add_argument("--aa", type=int, default=0, help="Duets of the shop without a change.")
     parser.add_argument("--slow", type=int, default=0, help=f"Duets of the shop with a head {KINDS['slow']} %% slower.")
@@ -342,13 +346,14 @@ def main() -> None:
         wall(asked.engines or list(LOADS))
     if asked.find:
         find(asked.engines or ["vegeta", "locust"], asked.find)
-    if asked.record:
+    if asked.record and not asked.aa:
         record(asked.engines or ["vegeta", "locust"], asked.runs)
     if asked.aa or asked.slow:
         judge(
             {"aa": asked.aa, "slow": asked.slow},
             asked.neighbours,
             asked.at_once,
+            asked.record,
             asked.out,
             time.monotonic() + 3600 * asked.until,
         )
