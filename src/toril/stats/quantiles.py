@@ -9,6 +9,7 @@ from functools import lru_cache
 from statistics import NormalDist
 
 import numpy as np
+from numpy.typing import NDArray
 
 from toril.stats import CONFIDENCE
 from toril.stats.histogram import Histogram, highest_us, lowest_us
@@ -19,7 +20,7 @@ EXACT_VARIANCE = 100_000  # above it, the binomial is normal to within one rank,
 
 # Student's t is implemented here because SciPy adds 35 MB to each installation (docs/decisions/0012). The tests
 # compare the results with SciPy's.
-NODES, WEIGHTS = np.polynomial.legendre.leggauss(64)  # of Gauss and Legendre's integration
+NODES = 64  # of Gauss and Legendre's integration
 FARTHEST = 10.0  # standard deviations from which nothing is left of an integral
 HALVINGS = 60  # of an angle; then no double is left between the ends
 
@@ -126,7 +127,14 @@ def student_below(value: float, freedom: float) -> float:
     """
     angle = math.atan2(abs(value), math.sqrt(freedom))
     half = (min(math.pi / 2, angle + FARTHEST / math.sqrt(freedom)) - angle) / 2
-    heights = np.cos(angle + half * (1 + NODES)) ** (freedom - 1)
+    nodes, weights = _nodes()
+    heights = np.cos(angle + half * (1 + nodes)) ** (freedom - 1)
     constant = math.exp(math.lgamma((freedom + 1) / 2) - math.lgamma(freedom / 2)) / math.sqrt(math.pi)
-    beyond = half * constant * float(WEIGHTS @ heights)
+    beyond = half * constant * float(weights @ heights)
     return beyond if value < 0 else 1 - beyond
+
+
+@lru_cache(maxsize=1)
+def _nodes() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Returns nodes and weights of the integration, on first use: only few commands need Student's t."""
+    return np.polynomial.legendre.leggauss(NODES)
