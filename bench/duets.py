@@ -3,7 +3,7 @@
     python bench/duets.py --wall                     load and time of whole duets, for each engine, about 8 minutes
     python bench/duets.py --find 15 5                seconds until +15 % and +5 % are proven, for vegeta and Locust
     python bench/duets.py --aa 60 --slow 30 --neighbours 18      duets of the demo shop, about two hours
-    python bench/duets.py --record                   ratios of blocks without a change, for bench/gate.py
+    python bench/duets.py --record                   pairs of blocks without a change, for bench/gate.py; also with --aa
 
 `--aa` and `--slow` compare two processes of the shop (`bench/shop-duet`); with `--slow`, head takes 10 % longer. Each
 duet adds a line to `--out`, and a further call runs those that are missing. `--neighbours SEED` starts two programs
@@ -25,7 +25,6 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from math import log
 from pathlib import Path
 from typing import Any
 
@@ -194,7 +193,7 @@ def duet(suite: Path, addresses: tuple[str, str], folder: Path, *options: object
 
 
 def figures_of(run: Path) -> dict[str, Any]:
-    """Returns the outcome of a stored duet, its times in seconds from the start signal, and its pairs."""
+    """Returns the outcome of a stored duet, its times in seconds from the start signal, and its pairs in µs."""
     verdict = json.loads((run / "verdict.json").read_text())
     plan = Plan.from_json((run / "plan.json").read_bytes(), "plan.json")
     start = Start.from_json((run / "start.json").read_bytes(), "start.json")
@@ -217,7 +216,7 @@ def figures_of(run: Path) -> dict[str, Any]:
         "changes": {f"{one['metric']} of {one['label']}": one.get("change") for one in comparison["metrics"]},
         "pairs": {
             one["label"]: [
-                round(log(pair["head"] / pair["base"]), 5)
+                (pair["base"], pair["head"])
                 for pair in one.get("pairs", ())
                 if pair.get("base") and pair.get("head") and not pair.get("void")
             ]
@@ -255,22 +254,26 @@ def find(engines: Sequence[str], changes: Sequence[float]) -> None:
 
 
 def record(engines: Sequence[str], runs: int) -> None:
-    """Write the ratios of the pairs of duets without a change."""
-    DATA.mkdir(exist_ok=True)
+    """Write the pairs of duets without a change."""
     for engine in engines:
-        path = DATA / f"pairs-{engine}.json"
-        known: dict[str, list[float]] = json.loads(path.read_text()) if path.exists() else {}
         for _ in range(runs):
             with tempfile.TemporaryDirectory() as name, own_services(0) as addresses:
                 folder = Path(name)
                 found = duet(suite_of(engine, folder), addresses, folder, "--margin", UNDECIDED)
-            for label, ratios in found["pairs"].items():
-                known.setdefault(label, []).extend(ratios)
-            path.write_text(json.dumps(known) + "\n")
-        print(f"{path.relative_to(ROOT)}: {sum(map(len, known.values()))} pairs", flush=True)
+            keep(engine, found["pairs"])
 
 
-def judge(wanted: dict[str, int], seed: int | None, at_once: int, out: Path, until_s: float) -> None:
+def keep(name: str, pairs: dict[str, list[list[float]]]) -> None:
+    """Adds the pairs of a duet without a change to those that `bench/gate.py --recorded` reads."""
+    DATA.mkdir(exist_ok=True)
+    path = DATA / f"pairs-{name}.json"
+    known: dict[str, list[list[list[float]]]] = json.loads(path.read_text()) if path.exists() else {}
+    for label, values in pairs.items():
+        known.setdefault(label, []).append(values)
+    path.write_text(json.dumps(known, separators=(",", ":")) + "\n")
+
+
+def judge(wanted: dict[str, int], seed: int | None, at_once: int, recorded: bool, out: Path, until_s: float) -> None:
     """Run the duets that `out` does not have, and print the table of all."""
     out.parent.mkdir(parents=True, exist_ok=True)
     done = [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
@@ -285,6 +288,8 @@ def judge(wanted: dict[str, int], seed: int | None, at_once: int, out: Path, unt
             found = duet(SUITE, addresses, Path(name), "--seed", number)
         found = {"kind": kind, "number": number, **found}
         with writing:
+            if recorded and kind == "aa":
+                keep("shop", found["pairs"])
             done.append(found)
             with out.open("a") as file:
                 file.write(json.dumps(found) + "\n")
@@ -317,7 +322,11 @@ def main() -> None:
     parser.add_argument("engines", nargs="*", metavar="ENGINE", default=[], help="of " + ", ".join(LOADS))
     parser.add_argument("--wall", action="store_true", help="Measure load and time of whole duets.")
     parser.add_argument("--find", nargs="+", type=float, metavar="PERCENT", help="Measure the time until it is proven.")
-    parser.add_argument("--record", action="store_true", help="Add ratios to bench/data/pairs-ENGINE.json.")
+    parser.add_argument(
+        "--record",
+        action="store_true",
+        help="Add pairs to bench/data/pairs-ENGINE.json; with --aa, pairs-shop.json.",
+    )
     parser.add_argument("--runs", type=int, default=3, help="Duets to record.")
     parser.add_argument("--aa", type=int, default=0, help="Duets of the shop without a change.")
     parser.add_argument("--slow", type=int, default=0, help=f"Duets of the shop with a head {KINDS['slow']} %% slower.")
@@ -337,13 +346,14 @@ def main() -> None:
         wall(asked.engines or list(LOADS))
     if asked.find:
         find(asked.engines or ["vegeta", "locust"], asked.find)
-    if asked.record:
+    if asked.record and not asked.aa:
         record(asked.engines or ["vegeta", "locust"], asked.runs)
     if asked.aa or asked.slow:
         judge(
             {"aa": asked.aa, "slow": asked.slow},
             asked.neighbours,
             asked.at_once,
+            asked.record,
             asked.out,
             time.monotonic() + 3600 * asked.until,
         )

@@ -22,9 +22,9 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "src"), str(ROOT)]
 
-from toril.regression.trend import AFTER, CONFIRMING, LEAST_CHANGE, LEAST_RUNS, OUTSIDE, PREDICTING  # noqa: E402 - after the path
+from toril.regression.trend import CONFIRMING, LEAST_CHANGE, OUTSIDE, PREDICTING  # noqa: E402 - after the path
 from toril.stats.edivisive import splits  # noqa: E402
-from toril.stats.prediction import prediction  # noqa: E402
+from toril.stats.paired import prediction  # noqa: E402
 
 NIGHTS, STEP, VARIATION, FIRST = 60, 45, 0.05, 10
 SIZES = (0.03, 0.05, 0.10, 0.20)
@@ -67,7 +67,7 @@ def main() -> None:
     for path in sorted((ROOT / "tests/data/series").glob("*.json")):
         for name, one in json.loads(path.read_text()).items():
             logs = np.log(one["values"]).tolist()
-            all_places = [place.place for place in splits(logs, least=LEAST_RUNS, after=AFTER, level=CONFIRMING)]
+            all_places = [place.place for place in splits(logs, CONFIRMING)]
             ours = [all_places, confirmed(logs), otava(one["values"]) if otava else None]
             cells = [
                 ", ".join(map(str, places)) if places is not None else "–" for places in ([*one["changes"]], *ours)
@@ -111,7 +111,7 @@ def without_change(rule: Rule, count: int) -> str:
 
 
 def confirmed(values: Series) -> list[int]:
-    found = splits(values, least=LEAST_RUNS, after=AFTER, level=CONFIRMING)
+    found = splits(values, CONFIRMING)
     return [one.place for one in found if abs(one.after - one.before) > np.log1p(LEAST_CHANGE)]
 
 

@@ -273,35 +273,28 @@ def masked(content: Any) -> Any:
     if isinstance(content, dict):
         return _with_keys(content, lambda _, value: masked(value))
     if isinstance(content, (list, tuple)):
-        return content if _numbers_only(content) else [masked(one) for one in content]
+        return [masked(one) for one in content]
     members = getattr(content, "members", None) or getattr(content, "model_dump", None)
     return {name: masked(value) for name, value in members().items()} if members else content
 
 
-def masked_settings(content: Any) -> Any:
+def masked_settings(content: Any, secret: bool = False) -> Any:
     """Returns a user's settings with credentials masked; keys such as `headers: {Authorization: …}` name them.
 
-    A value that only refers to the environment, such as `${TOKEN}`, stays.
+    A value that only refers to the environment, such as `${TOKEN}`, stays. `secret`: the content is that of a key that
+    names a secret; cookies are a list of mappings with a `value` each.
     """
     if isinstance(content, dict):
-        return _with_keys(content, lambda key, value: _hidden(value) if names_a_secret(key) else masked_settings(value))
+        return _with_keys(
+            content,
+            lambda key, value: masked_settings(value, names_a_secret(key) or (secret and key == "value")),
+        )
     if isinstance(content, (list, tuple)):
-        return [masked_settings(one) for one in content]
-    return masked(content)
-
-
-def _hidden(value: Any) -> Any:
-    """Masks the value of a key that names a secret; cookies are a list of mappings with a `value` each."""
-    if isinstance(value, dict):
-        return {
-            key: _hidden(one) if key == "value" or names_a_secret(str(key)) else masked_settings(one)
-            for key, one in value.items()
-        }
-    if isinstance(value, (list, tuple)):
-        return [_hidden(one) for one in value]
-    if value is None or isinstance(value, bool) or value == "" or _REFERENCE.fullmatch(str(value)):
-        return value
-    return HIDDEN
+        return [masked_settings(one, secret) for one in content]
+    if not secret:
+        return masked(content)
+    stays = content is None or isinstance(content, bool) or content == "" or _REFERENCE.fullmatch(str(content))
+    return content if stays else HIDDEN
 
 
 _REFERENCE = re.compile(r"(?:(?i:bearer|basic|token)\s+)?\$\{[^{}]*\}")
@@ -317,16 +310,6 @@ def _with_keys(content: dict[Any, Any], value_of: Callable[[str, Any], Any]) -> 
             name = f"{wanted} (#{number})"
         found[name] = value_of(str(key), value)
     return found
-
-
-def _numbers_only(content: list[Any] | tuple[Any, ...]) -> bool:
-    """Returns whether lists hold numbers only; the first item decides, since histograms have thousands."""
-    first: Any = content
-    while isinstance(first, (list, tuple)):
-        if not first:
-            return True
-        first = first[0]
-    return isinstance(first, (int, float)) and all(not isinstance(one, (str, dict)) for one in content)
 
 
 class Hidden(NamedTuple):
@@ -378,11 +361,10 @@ def masked_headers(headers: Sequence[tuple[str, str]]) -> tuple[list[tuple[str, 
 
 def _masked_header(name: str, value: str) -> tuple[str, list[str]]:
     if name in ("cookie", "set-cookie", "set-cookie2"):
-        cookies, attributes = (
-            (value.split(";"), []) if name == "cookie" else (value.split(";")[:1], value.split(";")[1:])
-        )
-        pairs = [one.partition("=") if "=" in one else ("", "", one) for one in cookies]
-        text = ";".join([*(f"{key}{equals}{value and HIDDEN}" for key, equals, value in pairs), *attributes])
+        parts = value.split(";")
+        cookies = len(parts) if name == "cookie" else 1  # attributes follow
+        pairs = [one.partition("=") if "=" in one else ("", "", one) for one in parts[:cookies]]
+        text = ";".join([*(f"{key}{equals}{value and HIDDEN}" for key, equals, value in pairs), *parts[cookies:]])
         return text, [part for _, _, one in pairs for part in (one.strip(' "'), unquote(one.strip(' "')))]
     if name in _CREDENTIALS and (found := _SCHEME_OF.fullmatch(value.strip())):
         return f"{found[1]} {HIDDEN}", [found[2], *_password_in(found[1], found[2])]

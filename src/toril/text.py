@@ -215,6 +215,8 @@ def quantity(value: float | None, unit: str, resolution_us: float = 1) -> str:
         return time(value, resolution_us)
     if unit == "%":
         return percent(value)
+    if unit == "share":
+        return percent(100 * value)
     if unit == "bytes":
         return size(value)
     if unit == "s":
@@ -309,12 +311,41 @@ def signed_percent(value: float) -> str:
     return _signed(value, percent(shown))
 
 
+def change(value: float | None, unit: str) -> str:
+    """Returns a relative change of a figure in this unit; shares differ in points.
+
+    >>> change(0.041, "us"), change(-0.012, "share"), change(None, "us")
+    ('+4.1 %', '−1.2 points', '–')
+    """
+    if value is None:
+        return "–"
+    return difference(100 * value, "%") if unit == "share" else signed_percent(100 * value)
+
+
+def extent(value: float | None, unit: str) -> str:
+    """Returns a change as `change` does, but without a plus sign.
+
+    >>> extent(0.041, "us"), extent(-0.012, "us"), extent(0, "share")
+    ('4.1 %', '−1.2 %', '0 points')
+    """
+    return "0 points" if value == 0 and unit == "share" else change(value, unit).translate(str.maketrans("", "", "+±"))
+
+
 def _signed(value: float, shown: str) -> str:
     """Returns the absolute value's text with the sign of the value; a bound such as `< 1 ms` stays a bound."""
     if value < 0:
         shown = shown.translate({ord("<"): ">", ord(">"): "<"})
     sign = "+" if value > 0 else MINUS if value < 0 else "±"
     return f"{shown[:2]}{sign}{shown[2:]}" if shown[:1] in "<>" else sign + shown
+
+
+def figure(metric: str, label: str, location: str = "") -> str:
+    """Returns the name of a figure.
+
+    >>> figure("p95", "checkout"), figure("failures", "", "eu-west-1")
+    ('p95 of checkout', 'failures of all requests at eu-west-1')
+    """
+    return f"{plain(metric)} of {plain(label) or 'all requests'}{f' at {plain(location)}' if location else ''}"
 
 
 def sentence(words: str) -> str:

@@ -3,6 +3,7 @@
 import json
 import shlex
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from toril import cli
 from toril.errors import UserError
 from toril.records.history import HISTORY
 from toril.records.trend import Trend
-from toril.runs import trends
+from toril.runs import earlier
 from toril.store import FolderStore
 
 HOOK = """
@@ -34,7 +35,7 @@ def computed(tmp_path, monkeypatch):
     store = FolderStore(tmp_path / ".toril")
     for suite in ("shop", "search"):
         store.put(f"{HISTORY}{suite}/{RECORDS[0].stem}.1.json", RECORDS[0].to_json())
-    monkeypatch.setattr(trends, "read_trend", lambda store, suite, *_: found[suite])
+    monkeypatch.setattr(earlier, "read_trend", lambda store, suite, *_: found[suite])
     monkeypatch.setattr("toril.regression.acknowledged.read_acknowledged", lambda path: None)
     return found
 
@@ -160,6 +161,9 @@ def test_a_suspected_change_starts_both_commits_and_a_duet_and_the_answer_counts
     assert arguments[arguments.index("--base") + 1] == "http://127.0.0.1:1"
     assert arguments[arguments.index("--head") + 1] == "http://127.0.0.1:2"
     assert arguments[arguments.index("--tag") + 1] == f"confirms={suspected.id}"
+    assert arguments[arguments.index("--margin") + 1] == "10.0000%"
+    overrides = [following for part, following in pairwise(arguments) if part == "-o"]
+    assert overrides == ['toril.regression.labels=["checkout"]', 'toril.regression.metrics=["p95"]']
     assert said() == [f"start {suspected.from_commit} {suspected.to_commit}", "stop"]
     out, err = capfd.readouterr()
     assert "a report" not in out
@@ -168,7 +172,13 @@ def test_a_suspected_change_starts_both_commits_and_a_duet_and_the_answer_counts
 
 @pytest.mark.parametrize(
     "settled",
-    [group(), group("suspected", duet="one"), group("suspected", worse=False), group("suspected", from_commit="")],
+    [
+        group(),
+        group("suspected", duet="one"),
+        group("suspected", worse=False),
+        group("suspected", from_commit=""),
+        group("suspected", to_commit="4e5f6a7b8c9d+"),
+    ],
 )
 def test_other_changes_start_nothing(computed, confirming, settled):
     call, duets, said = confirming

@@ -8,7 +8,6 @@ import pytest
 from tests.console import served
 from tests.console.test_mcp import Assistant
 from tests.reports.trends import RECORDS, STEP, group, series, trend
-from toril.regression.acknowledged import Acknowledged
 from toril.regression.trend import TrendQuery
 from toril.store import FolderStore
 
@@ -24,8 +23,8 @@ def asked(monkeypatch):
             return trend(suite=suite, series=(), runs=0, outcome="short")
         return trend(group(), series=(series("checkout"), replace(series("cart"), changes=())))
 
-    monkeypatch.setattr("toril.runs.trends.read_trend", read)
-    monkeypatch.setattr("toril.regression.acknowledged.read_acknowledged", lambda _: Acknowledged())
+    monkeypatch.setattr("toril.runs.earlier.read_trend", read)
+    monkeypatch.setattr("toril.regression.acknowledged.read_acknowledged", lambda _: ())
     return queries
 
 

@@ -72,6 +72,26 @@ def test_an_issue_that_a_person_closed_stays_closed(github):
     assert len(github.issues) == 1
 
 
+def test_an_issue_is_opened_again_when_its_acknowledgement_has_ended(github):
+    settled(github, group())
+    settled(github, group("acknowledged"))
+    assert settled(github, group()) == ["updated"]
+    assert settled(github, group()) == ["unchanged"]
+    assert [one["state"] for one in github.issues] == ["open"]
+
+
+def test_an_issue_that_a_person_closed_is_not_that_of_another_change(github):
+    settled(github, group())
+    github.issues[0]["state"] = "closed"
+    assert settled(github, group(at=STEP + 2), group()) == ["created"]
+    assert settled(github, group(at=STEP + 2), group()) == ["unchanged"]
+
+
+def test_an_improvement_keeps_no_issue_of_a_recovered_regression_open(github):
+    settled(github, group())
+    assert settled(github, group(worse=False, at=STEP + 3), group("recovered", at=STEP + 1)) == ["closed"]
+
+
 def test_an_open_issue_stays_as_it_is_if_its_change_is_unknown(github):
     settled(github, group())
     before = [dict(one) for one in github.issues]

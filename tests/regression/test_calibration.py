@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,23 +35,23 @@ def test_without_duets_nothing_is_known(tmp_path: Path) -> None:
     plan = duet(tmp_path, labels=("checkout",))
     assert warning(found, plan) is None
     assert expected(found, plan) is None
-    assert [one.known for one in propose(found, plan, 0.1)] == [False, False]
+    assert [one.margin for one in propose(found, plan, 0.1)] == [None, None]
 
 
 def test_spreads_are_pooled_by_their_degrees_of_freedom() -> None:
     found = calibrate([*stored(["passed"], spread=0.03, pairs=5), *stored(["passed"], spread=0.06, pairs=9)], LIKE)
-    spread, freedom = found.spread["checkout", "p95"]
-    assert freedom == 12
-    assert spread == pytest.approx(((4 * 2 * 0.03**2 + 8 * 10 / 9 * 0.06**2) / 12) ** 0.5)  # 10 pairs were joined
+    assert found.spread["checkout", "p95"] == pytest.approx(
+        ((4 * 2 * 0.03**2 + 8 * 10 / 9 * 0.06**2) / 12) ** 0.5
+    )  # 10 pairs were joined
 
 
 def test_other_suites_and_other_lengths_of_blocks_show_no_spread(tmp_path: Path) -> None:
     found = calibrate([*stored(["passed"]), *stored(["passed"], spread=9.0, block_s=5.0)], LIKE)
-    assert found.spread["checkout", "p95"][0] == pytest.approx(0.054)
+    assert found.spread["checkout", "p95"] == pytest.approx(0.054)
     assert calibrate(stored(["passed"]), Fingerprint(suite="6" * 16)).duets == 0
     plan = duet(tmp_path, labels=("checkout",), block_s=5.0)
     assert expected(found, plan) is None
-    assert expected(found, duet(tmp_path, labels=("checkout",))) == pytest.approx(0.0475, abs=0.001)
+    assert expected(found, duet(tmp_path, labels=("checkout",))) == pytest.approx(0.0552, abs=0.001)
 
 
 @pytest.mark.parametrize(("part", "whole", "low"), ORACLE["share"])
@@ -70,22 +71,44 @@ def test_a_gate_that_fails_too_often_without_a_change_is_reported(
 
 
 def test_duets_that_prove_nothing_about_the_rule_do_not_count() -> None:
-    saturated = nights([40_000.0], outcome="inconclusive", reasons=("saturated",), duet=stored(["passed"])[0].duet)
-    found = calibrate([*saturated, *stored(["passed", "inconclusive"])], LIKE)
-    assert (found.duets, found.aa) == (3, 2)
+    passed, undecided = stored(["passed", "inconclusive"])
+    others = [replace(undecided, reasons=codes) for codes in (("saturated",), ("stopped", "unproven"))]
+    found = calibrate([passed, undecided, *others], LIKE)
+    assert (found.duets, found.aa) == (4, 2)
 
 
 def test_pairs_and_margin_follow_from_the_spread(tmp_path: Path) -> None:
     found = calibrate(stored(["passed"] * 3), LIKE)
     plan = duet(tmp_path, labels=("checkout",), warm_s=2, gap_s=0.2, turn_s=2)
     times, failures = propose(found, plan, 0.1)
-    assert (times.known, times.pairs, failures.known) == (True, 8, False)
-    assert times.minutes == pytest.approx((4 + 8 * 4.4) / 60)
+    assert (times.pairs, failures.margin) == (10, None)
+    assert times.minutes == pytest.approx((4 + 10 * 4.4) / 60)
     assert times.margin == 0.065
     assert propose(found, plan, 0.031)[0].pairs is None
     with pytest.raises(OptionError) as error:
         propose(found, plan, 0.03)
     assert error.value.code == "not-detectable"
+
+
+def known(record: HistoryRecord, change: KeptChange) -> Calibration:
+    """Returns the experience from one duet with one more figure."""
+    assert record.duet is not None
+    return calibrate([replace(record, duet=replace(record.duet, changes=(*record.duet.changes, change)))], LIKE)
+
+
+def test_a_service_without_failures_needs_no_more_pairs_for_them(tmp_path: Path) -> None:
+    never = KeptChange(metric="failures", change=0.0, spread=0.0, pairs=10)
+    found = known(stored(["passed"])[0], never)
+    times, failures = propose(found, duet(tmp_path, labels=("checkout",)), 0.1)
+    assert times.pairs is not None and failures.pairs is not None
+    assert (failures.pairs < times.pairs, failures.margin) == (True, 0.005)
+
+
+def test_a_loss_of_throughput_is_found_by_its_logarithm(tmp_path: Path) -> None:
+    """log(1.21) is below -log(0.8)."""
+    found = known(stored(["passed"])[0], KeptChange(label="checkout", metric="throughput", spread=0.054, pairs=10))
+    plan = duet(tmp_path, labels=("checkout",), metrics=("throughput",), margin=0.2)
+    assert propose(found, plan, 0.21)[0].pairs is not None
 
 
 def test_a_bias_between_equal_arms_needs_a_larger_margin(tmp_path: Path) -> None:

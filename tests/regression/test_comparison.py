@@ -10,6 +10,8 @@ from tests.regression.series import whole_of
 from tests.regression.test_pairs import duet, watched
 from toril.records import Comparison
 from toril.regression import compare
+from toril.regression.rule import ALPHA
+from toril.stats.quantiles import student_quantile
 
 EXAMPLE = Path(__file__).with_name("comparison.json")
 LABELS = ("checkout",)
@@ -46,6 +48,16 @@ def test_the_detectable_change_is_that_of_all_planned_pairs(tmp_path: Path) -> N
     assert early is not None and late is not None and early == pytest.approx(late, rel=0.7)
 
 
+def test_the_detectable_change_is_larger_with_more_figures(tmp_path: Path) -> None:
+    one, three = (
+        compared(tmp_path, [1.0, 1.02] * 5, metrics=metrics).metrics[0].detectable
+        for metrics in (("p95",), ("p95", "p50", "p90"))
+    )
+    needed = [student_quantile(1 - ALPHA / figures, 9) + student_quantile(0.8, 9) for figures in (1, 3)]
+    assert one is not None and three is not None
+    assert three / one == pytest.approx(needed[1] / needed[0], rel=0.05)
+
+
 def test_void_pairs_are_counted_and_left_out(tmp_path: Path) -> None:
     plan = duet(tmp_path)
     found = compare(plan, watched(plan, {3: 0.99}, silent=(5,)), 10)
@@ -70,6 +82,7 @@ def test_an_exchange_divides_a_change_between_version_and_host(tmp_path: Path) -
     assert (found.outcome, metric.outcome, metric.survives, found.first_half) == ("failed", "failed", True, "r1")
     alike = compared(tmp_path, [1 / 1.1] * 10, first=compared(tmp_path, [1.1] * 10))
     assert (alike.metrics[0].outcome, alike.metrics[0].survives) == ("passed", False)
+    assert " survives the exchange" in metric.message and " does not survive" in alike.metrics[0].message
 
 
 def test_without_pairs_nothing_is_compared(tmp_path: Path) -> None:

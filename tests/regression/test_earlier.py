@@ -83,6 +83,17 @@ def test_one_of_several_figures_needs_more_than_one_alone():
     assert set(outcomes(found).values()) == {"passed"}
 
 
+def test_a_figure_that_passes_is_within_its_range_and_the_margin():
+    """By Holm, the second figure is tested at the level of the first one that did not fail."""
+    *earlier, last = nights([*STEADY, 40_800])
+    other = replace(last.total, percentiles={"p95": KeptPercentile(value_us=40_790)})
+    plan = examples.plan(earlier=EarlierAsked(labels=("checkout", "home"), margin=0.0))
+    earlier = [replace(one, labels=dict.fromkeys(("checkout", "home"), one.total)) for one in earlier]
+    found = judge_earlier(plan, replace(last, labels={**last.labels, "home": other}), earlier[::-1])
+    assert set(outcomes(found).values()) == {"passed"}
+    assert all((one.value or 0) <= (one.high or 0) for one in found.metrics)
+
+
 def with_failures(failures, samples):
     return lambda one: replace(one, total=replace(one.total, failures=failures, samples=samples))
 

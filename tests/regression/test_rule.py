@@ -83,6 +83,12 @@ def test_failures_vary_at_least_as_independent_ones() -> None:
     assert judged([one], (5,), 1)[0].outcome == "inconclusive"
 
 
+def test_a_look_with_more_void_pairs_than_valid_ones_decides_nothing(plan: Plan) -> None:
+    whole = whole_of(plan, [1.3] * 10, labels=LABELS, rate=40)
+    busy = dict.fromkeys(range(1, 6), "busy")
+    assert [decide(plan, whole, complete, busy).outcome for complete in (9, 10)] == ["inconclusive", "failed"]
+
+
 def test_a_head_that_hangs_does_not_pass(tmp_path: Path) -> None:
     """Half of its requests have no answer yet, and no time."""
     plan = duet(tmp_path, 10, looks=LOOKS)

@@ -1,18 +1,18 @@
 """The trend of a suite: confirmed and suspected changes, groups of series, and what is left out."""
 
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 from itertools import count
 
 import pytest
 
 from tests.regression.series import nights
-from toril.records.history import Fingerprint, KeptFigures
-from toril.regression.acknowledged import Acknowledged, Acknowledgement
+from toril.records.history import Fingerprint, KeptChange, KeptDuet, KeptFigures
+from toril.regression.acknowledged import Acknowledgement
 from toril.regression.trend import TrendQuery, matters, trend
 
 NOISE = [0.2, -0.6, 0.9, -0.3, -1.1, 0.5, 1.2, -0.8, 0.1, -0.2, 0.7, -0.9, 0.4, -0.5, 1.0, -0.1, -0.7, 0.6, 0.3, -1.0]
-TODAY = date(2026, 6, 1)
+NOW = datetime(2026, 6, 1, 12, tzinfo=UTC).timestamp()
 
 
 def series(*levels, spread=0.01):
@@ -24,7 +24,7 @@ def series(*levels, spread=0.01):
 
 
 def of(records, *entries, **wanted):
-    return trend("shop", records, TrendQuery(**wanted), Acknowledged(tuple(entries)), TODAY)
+    return trend("shop", records, TrendQuery(**wanted), entries, NOW)
 
 
 def states(found):
@@ -84,10 +84,20 @@ def test_a_calm_series_has_neither():
     assert (found.outcome, found.groups) == ("clean", ())
 
 
-def confirming(outcome):
-    records = nights(series((20, 40), (1, 48)))
-    duet = replace(records[-1], run_id="d", kind="duet", outcome=outcome, tags={"confirms": records[20].run_id})
-    return of([*records, duet])
+REASONS = {"failed": "regression", "passed": "no-regression", "inconclusive": "unproven"}
+SUSPECTED = nights(series((20, 40), (1, 48)))
+
+
+def compared(outcome, *, figures=(("checkout", "p95"),), margin=0.1, at=20, **changes):
+    """Returns a duet of the commits before and after the night `at`."""
+    kept = tuple(KeptChange(label=label, metric=metric, outcome=outcome) for label, metric in figures)
+    duet = KeptDuet(margin=margin, most=40, pairs=40, block_s=2, changes=kept)
+    fields = {"outcome": outcome, "reasons": (REASONS[outcome],), "tags": {"confirms": STEP[at].run_id}, "duet": duet}
+    return replace(SUSPECTED[-1], run_id="d", kind="duet", **fields | changes)
+
+
+def confirming(outcome, **changes):
+    return of([*SUSPECTED, compared(outcome, **changes)])
 
 
 def test_a_duet_of_both_commits_confirms_or_clears_a_suspicion():
@@ -96,6 +106,37 @@ def test_a_duet_of_both_commits_confirms_or_clears_a_suspicion():
     assert (confirming("inconclusive").outcome, confirming("inconclusive").groups[0].state) == ("clean", "suspected")
     assert confirming("passed").groups[0].duet == "d"
     assert confirming("passed").runs == 21
+
+
+@pytest.mark.parametrize("outcome", ["failed", "passed"])
+@pytest.mark.parametrize("figures", [(("home", "p95"),), (("checkout", "p99"),), ()])
+def test_a_duet_answers_only_for_figures_that_it_compared(outcome, figures):
+    assert confirming(outcome, figures=figures).groups[0].state == "suspected"
+
+
+def test_a_duet_that_breached_a_criterion_confirms_no_change():
+    assert confirming("failed", reasons=("breach",)).groups[0].state == "suspected"
+
+
+def test_a_margin_as_large_as_the_change_clears_nothing():
+    assert confirming("passed", margin=0.19).groups[0].state == "cleared"
+    assert confirming("passed", margin=0.21).groups[0].state == "suspected"
+
+
+@pytest.mark.parametrize(("at", "outcome", "state"), [
+    (19, "passed", "confirmed"),
+    (20, "passed", "cleared"),
+    (21, "passed", "confirmed"),
+    (21, "failed", "confirmed"),
+])  # fmt: skip
+def test_a_duet_of_other_commits_clears_nothing(at, outcome, state):
+    (group,) = of([*STEP, compared(outcome, at=at)]).groups
+    assert (group.state, group.duet) == (state, "d" if at == 20 or outcome == "failed" else "")
+
+
+def test_the_interval_of_a_suspected_change_narrows_with_a_second_run():
+    one, two = (of(nights(series((20, 40), (runs, 48)))).groups[0].series[0] for runs in (1, 2))
+    assert 0.15 < one.low < two.low < 0.2 < two.high < one.high < 0.25
 
 
 # What counts
@@ -190,6 +231,11 @@ def test_labels_in_locations_are_series_of_their_own():
     assert [(one.label, one.location) for one in found.groups[0].series] == [("checkout", "eu")]
     assert of(records, location="us").groups == ()
     assert {one.location for one in of(records).series} == {"", "eu", "us"}
+
+
+def test_the_only_location_is_that_of_all_requests():
+    assert of(STEP, location="local").outcome == "regressed"
+    assert (of(STEP, location="eu").outcome, of(STEP, location="eu").series) == ("short", ())
 
 
 def test_a_step_of_the_record_is_no_change():

@@ -50,6 +50,12 @@ def test_less_throughput_is_worse(changes: tuple[float, float, float], words: st
     assert sentence(THROUGHPUT, *changes) == f"Throughput of checkout {words}"
 
 
+def test_a_better_figure_without_enough_answers_is_no_pass() -> None:
+    """Head may hang: its few answers are fast."""
+    metric = ComparedMetric(**TIMES, change=-0.04, low=-0.05, high=-0.03, spread=0.01, blocks=10)
+    assert in_words(metric).startswith("p95 of checkout is between 5 % and 3 % faster. Limit 3 %. This is no pass,")
+
+
 def test_a_figure_without_pairs_has_a_sentence_as_well() -> None:
     assert sentence(TIMES | {"label": ""}, None) == "There are too few samples to compare p95 of all requests."
 

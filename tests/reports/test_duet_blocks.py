@@ -88,7 +88,7 @@ def test_a_share_of_the_host_is_beside_the_change():
     made = comparison("failed", "slower", metric)
     shown = duet_table(compared(examples.passed(), made, "regression"), trusted=True, caveat="")
     assert shown is not None
-    assert "the host: +1.5 %" in shown.rows[0].cells[1].small
+    assert "base's host: +1.5 %" in shown.rows[0].cells[1].small
 
 
 def test_a_throughput_is_in_requests_per_second_and_worse_if_it_is_less():

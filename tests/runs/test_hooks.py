@@ -19,6 +19,11 @@ def test_a_hook_gets_its_arguments_and_variables_and_returns_its_output() -> Non
     assert run_hook(python(code), ["a b; c"], {"PLACE": "here"}, 30) == "a b; c here\n"
 
 
+def test_a_hook_may_leave_a_server_running_that_writes_to_its_output() -> None:
+    code = "import subprocess; subprocess.Popen(['sleep', '8']); print('base=http://127.0.0.1:1')"
+    assert run_hook(python(code), (), {}, 5) == "base=http://127.0.0.1:1\n"
+
+
 @pytest.mark.parametrize(
     ("command", "limit_s", "named"),
     [

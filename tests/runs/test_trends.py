@@ -5,10 +5,9 @@ from dataclasses import replace
 
 from tests.regression.series import NIGHT_S, nights
 from tests.regression.test_trend import series
-from toril.regression.acknowledged import Acknowledged
 from toril.regression.trend import TrendQuery
+from toril.runs.earlier import read_trend
 from toril.runs.history import histories, remember
-from toril.runs.trends import read_trend
 from toril.store import FolderStore
 
 RECORDS = nights(series((20, 40), (6, 48)))
@@ -16,7 +15,7 @@ NOW = RECORDS[-1].started_at + 3_600
 
 
 def of(store, **wanted):
-    return read_trend(store, "shop", TrendQuery(**wanted), Acknowledged(), NOW)
+    return read_trend(store, "shop", TrendQuery(**wanted), (), NOW)
 
 
 def stored(tmp_path):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.tiers import examples
 from toril.stats.quantiles import student_quantile
-from toril.stats.sequential import levels, looks_of, spending
+from toril.stats.sequential import holm, levels, looks_of, spending
 
 ORACLE = json.loads(Path(__file__).with_name("oracle.json").read_text())
 NORMAL = NormalDist()
@@ -75,3 +75,32 @@ def test_the_first_level_is_what_it_spends_and_bonferroni_bounds_all(looks: tupl
 def test_invalid_looks_are_rejected(looks: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="look"):
         levels(0.05, looks)
+
+
+# Several hypotheses
+
+P = st.lists(st.floats(0, 1), min_size=1, max_size=12)
+
+
+def rejected(p: list[float]) -> tuple[bool, ...]:
+    return tuple(found for found, _ in holm(p, lambda left: 0.05 / left))
+
+
+def test_holms_published_example() -> None:
+    """Wikipedia, Holm-Bonferroni method: of four hypotheses at 5 %, the first and the last are rejected."""
+    assert rejected([0.01, 0.04, 0.03, 0.005]) == (True, False, False, True)
+
+
+@given(P)
+def test_holm_rejects_what_bonferroni_rejects_and_nothing_above_the_level(p: list[float]) -> None:
+    found = rejected(p)
+    for one, is_rejected in zip(p, found, strict=True):
+        assert is_rejected or one > 0.05 / len(p)
+        assert not is_rejected or one <= 0.05
+
+
+@given(P, st.randoms())
+def test_the_order_of_hypotheses_changes_nothing(p: list[float], chance) -> None:
+    found = dict(zip(p, rejected(p), strict=True))
+    chance.shuffle(p)
+    assert dict(zip(p, rejected(p), strict=True)) == found

@@ -153,7 +153,6 @@ def _proposals(plan: "Plan", store: str, change: float) -> Iterator[str]:
     """Yields a line for each figure, and the one that needs the most pairs."""
     from toril.records.history import Fingerprint
     from toril.regression.calibration import calibrate, propose
-    from toril.regression.rule import name_of
     from toril.runs.earlier import earlier_duets
     from toril.store import open_store
     from toril.text import plain
@@ -166,17 +165,15 @@ def _proposals(plan: "Plan", store: str, change: float) -> Iterator[str]:
     yield from map(_proposal, found)
     slowest = max(found, key=lambda one: one.pairs or float("inf"))
     if slowest.pairs is not None:
-        yield f"{name_of(slowest.figure)} decides: --blocks {slowest.pairs} is enough"
+        yield f"{slowest.figure.name} decides: --blocks {slowest.pairs} is enough"
     yield from (f"note: {plain(warning, 1000)}" for warning in plan.warnings)
 
 
 def _proposal(one: "Proposal") -> str:
-    from toril.regression.rule import name_of
-
-    name = name_of(one.figure)
-    if not one.known:
+    name = one.figure.name
+    if one.margin is None:
         return f"  {name}: unknown spread. Run `toril duet --aa` first."
-    margin = "" if one.margin is None else f"; the smallest reasonable margin is {100 * one.margin:.3g}%"
+    margin = f"; the smallest reasonable margin is {100 * one.margin:.3g}%"
     if one.pairs is None:
         return f"  {name}: more than 400 pairs. Use longer blocks, or find a larger change{margin}"
     return f"  {name}: {one.pairs} pairs in {one.minutes or 0:.1f} minutes{margin}"

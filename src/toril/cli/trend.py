@@ -1,5 +1,6 @@
 """The command on the nights of a suite: its trend, the issues about it, and duets that confirm a change."""
 
+import json
 import sys
 from collections.abc import Sequence
 from contextlib import redirect_stdout
@@ -15,6 +16,7 @@ from toril.records.trend import Trend, TrendGroup
 from toril.regression.acknowledged import FILE
 
 HOOK_S = 900.0  # the longest start of two deployments
+MOST_LABELS, MOST_MARGIN = 3, 0.1  # of a duet that confirms: each further figure needs more pairs
 
 
 def trend(
@@ -62,7 +64,7 @@ def trend(
     from toril.regression.acknowledged import read_acknowledged
     from toril.regression.trend import TrendQuery
     from toril.reports.markdown import Links, is_address
-    from toril.runs.trends import read_trend
+    from toril.runs.earlier import read_trend
     from toril.store import check_served, open_store
 
     if every == (suite is not None):
@@ -125,15 +127,27 @@ def _show(trends: Sequence[Trend], format: str, out: Path | None, base_url: str,
 
 
 def _is_open(group: TrendGroup) -> bool:
-    """Returns whether a duet of both commits can confirm or clear a change."""
-    return group.state == "suspected" and group.worse and not group.duet and bool(group.from_commit and group.to_commit)
+    """Returns whether a duet of both commits can confirm or clear a change; `+` marks uncommitted changes."""
+    can_be_served = all(one and not one.endswith("+") for one in (group.from_commit, group.to_commit))
+    return group.state == "suspected" and group.worse and not group.duet and can_be_served
 
 
 def _duet(suite: Path, group: TrendGroup, hook: str, store: str) -> None:
-    """Compares the versions before and after a suspected change; the trend reads the result from the store."""
+    """Compares the versions before and after a suspected change; the trend reads the result from the store.
+
+    The duet compares the figures that moved, with half of the change as margin.
+    """
     from toril.cli import command
     from toril.runs.hooks import run_hook
 
+    labels = [*dict.fromkeys(one.label for one in group.series if one.label)][:MOST_LABELS]
+    metrics = [*dict.fromkeys(one.metric for one in group.series)]
+    sizes = [abs(one.change) for one in group.series if one.metric != "failures" and one.change]
+    margin = ["--margin", f"{100 * min(MOST_MARGIN, sizes[0] / 2):.4f}%"] if sizes else []
+    compared = (
+        f"toril.regression.{key}={json.dumps(names, ensure_ascii=False)}"
+        for key, names in (("labels", labels), ("metrics", metrics))
+    )
     try:
         lines = run_hook(hook, ["start", group.from_commit, group.to_commit], {}, HOOK_S).splitlines()
         pairs = dict(line.split("=", 1) for line in lines if line.startswith(("base=", "head=")))
@@ -143,6 +157,7 @@ def _duet(suite: Path, group: TrendGroup, hook: str, store: str) -> None:
         if pairs.keys() != {"base", "head"}:
             raise OptionError(f"{hook} start: it did not print base=URL and head=URL.", code="hook-failed")
         options = ["--store", store, "--tag", f"confirms={group.id}", "--fail-on", "none", "--quiet"]
+        options += [*margin, *(part for override in compared for part in ("-o", override))]
         arguments = [str(suite), "--base", pairs["base"], "--head", pairs["head"], *options]
         with redirect_stdout(sys.stderr):
             code = command("duet").main(arguments, prog_name="toril duet", standalone_mode=False)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from operator import attrgetter, itemgetter
 from typing import Any
 from urllib.parse import quote
 
@@ -14,7 +15,7 @@ from toril.reports.trend_blocks import brief_of, group_report, outcome_of
 from toril.text import plain
 
 NEAR = 3  # runs: the first run of a change moves as more runs follow
-MARKER = re.compile(r"<!-- toril-trend:([\w.]*):([\w.]*) -->\s*\Z")
+MARKER = re.compile(r"<!-- toril-trend:([\w.]*):([\w.]*)( settled)? -->\s*\Z")
 COMMIT = re.compile(r"[0-9a-f]{7,64}")  # GitHub links it
 SETTLED = {  # by state
     "recovered": "Later runs are back at the level before the change.",
@@ -28,7 +29,9 @@ def settle(client: Client, repository: str, trends: Sequence[Trend], links: Link
     """Opens, updates and closes the issues of these trends in `repository` (`OWNER/REPO`); returns what was done.
 
     It changes only issues that the same author opened with the marker of a suite and run. An issue that a person
-    closed stays closed. `links.report` is the address of the console. After an error, the next call does the rest.
+    closed stays closed. One that this function closed is opened again if its change counts again, e.g. because an
+    acknowledgement has ended. `links.report` is the address of the console. After an error, the next call does the
+    rest.
     """
     starts = [point.started_at for found in trends for series in found.series for point in series.points]
     if not starts:
@@ -38,22 +41,24 @@ def settle(client: Client, repository: str, trends: Sequence[Trend], links: Link
     there = [one for one in client.pages(address, state="all", since=since) if _marker_of(one) and is_own(one, login)]
     done = list[Posted]()
     for found in trends:
-        for group in sorted(found.groups, key=lambda group: outcome_of(group) != "failed"):
-            old = _issue_of(there, found, group)
-            if old is not None:
-                there.remove(old)  # one group each
+        issues = _issues_of(there, found)
+        for group in filter(attrgetter("worse"), found.groups):
+            old = issues.get(group.id)
             place, is_open = f"{address}/{old and int(old['number'])}", old is not None and old.get("state") == "open"
+            content = {"title": f"{plain(found.suite, 60)}: {plain(brief_of(group), 150)}"}
             if outcome_of(group) == "failed":
-                content = {"title": f"{plain(found.suite, 60)}: {plain(brief_of(group), 150)}"}
                 content["body"] = _body(found, group, links)
                 if old is None:
                     done.append(Posted(done="created", url=url_of(client.create(address, content).body)))
                 elif is_open and all(_text(old, name) == value for name, value in content.items()):
                     done.append(Posted(done="unchanged", url=url_of(old)))
-                elif is_open:
+                elif is_open or ((marker := _marker_of(old)) and marker[2]):
+                    content["state"] = "open"
                     done.append(Posted(done="updated", url=url_of(client.patch(place, content).body)))
-            elif is_open and group.worse and group.state in SETTLED:
-                answer = client.patch(place, {"state": "closed", "state_reason": "completed"})
+            elif is_open and group.state in SETTLED:
+                content |= {"state": "closed", "state_reason": "completed"}
+                content["body"] = _body(found, group, links, " settled")
+                answer = client.patch(place, content)
                 client.create(f"{place}/comments", {"body": SETTLED[group.state] + escaped(group.acknowledged)})
                 done.append(Posted(done="closed", url=url_of(answer.body)))
     return done
@@ -63,23 +68,32 @@ def _text(issue: Issue, name: str) -> str:
     return str(issue.get(name) or "").replace("\r\n", "\n").rstrip()
 
 
-def _marker_of(issue: Issue) -> tuple[str, str] | None:
-    """Returns the suite and the run of our marker, encoded; None for a pull request."""
+def _marker_of(issue: Issue) -> tuple[str, str, bool] | None:
+    """Returns the suite and the run of our marker, encoded, and whether toril closed it. None for a pull request."""
     match = MARKER.search(_text(issue, "body"))
-    return (match[1], match[2]) if match and "pull_request" not in issue and "number" in issue else None
+    return (match[1], match[2], bool(match[3])) if match and "pull_request" not in issue and "number" in issue else None
 
 
-def _issue_of(there: Sequence[Issue], found: Trend, group: TrendGroup) -> Issue | None:
-    """Returns the issue whose run is the nearest to the first run of the group."""
+def _issues_of(there: Sequence[Issue], found: Trend) -> dict[str, Issue]:
+    """Returns the issue of each regression by its id. The nearest runs belong together, up to `NEAR` runs apart."""
     points = {point.run_id: point.started_at for series in found.series for point in series.points}
     places = {encoded(run_id): place for place, run_id in enumerate(sorted(points, key=points.__getitem__))}
-    own = places.get(encoded(group.id), -NEAR)
-    apart = {(encoded(found.suite), run): abs(place - own) for run, place in places.items() if abs(place - own) <= NEAR}
-    near = [one for one in there if _marker_of(one) in apart]
-    return min(near, key=lambda one: (apart[_marker_of(one) or ("", "")], one.get("state") != "open"), default=None)
+    near = []
+    for group in found.groups:
+        own = encoded(group.id)
+        for issue in there if group.worse and own in places else ():
+            suite, run, _ = _marker_of(issue) or ("", "", False)
+            if suite == encoded(found.suite) and run in places and (apart := abs(places[run] - places[own])) <= NEAR:
+                near.append(((apart, outcome_of(group) != "failed", issue.get("state") != "open"), group.id, issue))
+    issues, taken = dict[str, Issue](), set[int]()
+    for _, group_id, issue in sorted(near, key=itemgetter(0)):
+        if group_id not in issues and issue["number"] not in taken:
+            issues[group_id] = issue
+            taken.add(issue["number"])
+    return issues
 
 
-def _body(found: Trend, group: TrendGroup, links: Links) -> str:
+def _body(found: Trend, group: TrendGroup, links: Links, settled: str = "") -> str:
     commits = [one if COMMIT.fullmatch(one) else code(one) for one in (group.from_commit, group.to_commit) if one]
     address = f"{links.report}/suites/{quote(found.suite, safe='')}/trend"
     parts = (
@@ -87,6 +101,6 @@ def _body(found: Trend, group: TrendGroup, links: Links) -> str:
         f"Commits after {commits[0]} up to {commits[1]}" if len(commits) == 2 else "",
         link("Trend", address) if links.report else "",
         "An entry in `toril-trend.yml` accepts the change. When the figures are back, toril closes this issue.",
-        f"<!-- toril-trend:{encoded(found.suite)}:{encoded(group.id)} -->",
+        f"<!-- toril-trend:{encoded(found.suite)}:{encoded(group.id)}{settled} -->",
     )
     return "\n\n".join(filter(None, parts))

@@ -2,7 +2,6 @@
 
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from toril.criteria import criteria_of
 from toril.errors import Note, SuiteError
 from toril.masking import mask
-from toril.plan.options import RunOptions, new_run_id, plan_run
+from toril.plan.options import RunOptions, plan_run
 from toril.plan.turns import arranged, restarted_engines, together
 from toril.records import ARMS, BASE, HEAD, ExecutionShare, Plan, PlannedExecution
 from toril.suite import Suite
@@ -32,41 +31,26 @@ def plan_duet(
     blocks: int | None = None,
     margin: float | None = None,
     seed: int | None = None,
-    aa: bool = False,
-    halved: bool = False,
-    first_half: str = "",
+    **facts: Any,
 ) -> tuple[Suite, Plan]:
     """Returns the suite as read for head, and the plan for both addresses, without starting anything.
 
     `blocks` and `margin` override the suite's `toril.regression`. `seed` decides the order of turns; by default the
-    run-id does. `aa`: both addresses are base. `halved`: one of two halves between which the deployments
-    are exchanged; `first_half` is the run-id of the first.
+    run-id does. `facts` are `aa` (both addresses are base), `halved` (one of two halves between which the deployments
+    are exchanged), and `first_half` (the run-id of the first).
     """
     addresses = checked_address("--base", base), checked_address("--head", head)
-    suite, planned = plan_run(paths, replace(options, against=addresses[0]), now)
-    _check_suite(suite)
-    of_head = replace(options, against=addresses[1], run_id=options.run_id or new_run_id(suite.name, now))
-    suite, against_head = plan_run(paths, of_head, now)
-    wanted = suite.toril.regression or Regression()
-    margin = wanted.margin if margin is None else margin
-    wanted = wanted.model_copy(update={"blocks": blocks or wanted.blocks, "margin": margin})
-    of_base = planned.model_copy(update={"run_id": against_head.run_id})
-    plan = make_duet(
-        of_base,
-        against_head,
-        addresses,
-        wanted,
-        suite.variable,
-        zlib.crc32(of_base.run_id.encode()) if seed is None else seed,
-        halved=halved,
-        aa=aa,
-        first_half=first_half,
-    )
-    return suite, plan
+    suite, of_base = plan_run(paths, replace(options, against=addresses[0]), now)
+    suite, of_head = plan_run(paths, replace(options, against=addresses[1], run_id=of_base.run_id), now)
+    given = {name: value for name, value in (("blocks", blocks), ("margin", margin)) if value is not None}
+    wanted = (suite.toril.regression or Regression()).model_copy(update=given)
+    _check(suite, of_base, wanted)
+    seed = zlib.crc32(of_base.run_id.encode()) if seed is None else seed
+    return suite, make_duet(of_base, of_head, addresses, wanted, suite.variable, seed, **facts)
 
 
-def _check_suite(suite: Suite) -> None:
-    """Raises SuiteError for a load that changes during the duet."""
+def _check(suite: Suite, plan: Plan, wanted: Regression) -> None:
+    """Raises SuiteError for a load that changes during the duet, or has no duration."""
     for execution in suite.executions:
         if execution.search is not None:
             what = f"{suite.source}: toril.capacity.{execution.name}: A duet needs a fixed rate and does not search"
@@ -82,6 +66,20 @@ def _check_suite(suite: Suite) -> None:
             if path.is_file() and OWN_SHAPE in path.read_text(errors="replace"):
                 text = f"{where}: A duet needs a constant load, not the `{OWN_SHAPE}` of `{script}`. Remove it."
                 raise SuiteError(text, code="unsupported-in-duet")
+    for planned in plan.executions:
+        where = f"{plan.suite}: execution[{planned.index}]"
+        if not planned.hold_for_s:
+            text = f"{where}.hold-for: The turns of a duet need a duration. Add `hold-for: 1m`."
+            raise SuiteError(text, code="missing-key")
+        if planned.iterations is not None:
+            text = f"{where}.iterations: The turns of a duet end by time. Remove `iterations`."
+            raise SuiteError(text, code="unsupported-in-duet")
+        if "throughput" in wanted.metrics and planned.throughput_rps:
+            what = f"{plan.suite}: toril.regression.metrics: `{planned.name}` has a fixed rate, which hides a change"
+            raise SuiteError(f"{what} of `throughput`. Compare times, or remove `throughput`.", code="fixed-rate")
+    if plan.in_turns:
+        what = f"{plan.suite}: modules.local: Executions that wait for each other cannot share a turn"
+        raise SuiteError(f"{what}. Remove `sequential` and `capacity`.", code="unsupported-in-duet")
 
 
 def make_duet(
@@ -97,7 +95,6 @@ def make_duet(
 
     `variable` is the variable that holds the address. `facts` are other arguments of `arranged`.
     """
-    _check(base, wanted)
     values = {arm: _values(base.common, variable, address) for arm, address in zip(ARMS, addresses, strict=True)}
     restarting = restarted_engines(base)
     duet, copies = arranged(
@@ -145,23 +142,6 @@ def make_duet(
     )
 
 
-def _check(plan: Plan, wanted: Regression) -> None:
-    for execution in plan.executions:
-        where = f"{plan.suite}: execution[{execution.index}]"
-        if not execution.hold_for_s:
-            text = f"{where}.hold-for: The turns of a duet need a duration. Add `hold-for: 1m`."
-            raise SuiteError(text, code="missing-key")
-        if execution.iterations is not None:
-            text = f"{where}.iterations: The turns of a duet end by time. Remove `iterations`."
-            raise SuiteError(text, code="unsupported-in-duet")
-        if "throughput" in wanted.metrics and execution.throughput_rps:
-            what = f"{plan.suite}: toril.regression.metrics: `{execution.name}` has a fixed rate, which hides a change"
-            raise SuiteError(f"{what} of `throughput`. Compare times, or remove `throughput`.", code="fixed-rate")
-    if plan.in_turns:
-        what = f"{plan.suite}: modules.local: Executions that wait for each other cannot share a turn"
-        raise SuiteError(f"{what}. Remove `sequential` and `capacity`.", code="unsupported-in-duet")
-
-
 def _notes(plan: Plan, restarting: tuple[str, ...], gap_s: float) -> list[Note]:
     found = []
     if restarting:
@@ -176,7 +156,7 @@ def _notes(plan: Plan, restarting: tuple[str, ...], gap_s: float) -> list[Note]:
 
 def _part(part: ExecutionShare, copy: PlannedExecution, values: Mapping[str, str]) -> ExecutionShare:
     """Returns a worker's share of one copy of an execution."""
-    config = _substituted(deepcopy(part.config), values)
+    config = _substituted(part.config, values)
     for key in ("delay", "ramp-up", "hold-for"):
         config.pop(key, None)
     if copy.ramp_up_s:
@@ -192,8 +172,7 @@ def _part(part: ExecutionShare, copy: PlannedExecution, values: Mapping[str, str
 
 def _common(plans: Mapping[int, Plan], values: Mapping[int, Mapping[str, str]]) -> dict[str, Any]:
     """Returns the configuration of all turns: head's, with each scenario once for each arm."""
-    common = deepcopy(plans[HEAD].common)
-    of_head = mapping_at(common, "scenarios")
+    of_head = mapping_at(plans[HEAD].common, "scenarios")
     included = sorted(set(_included(list(of_head.values()))) & set(of_head))
     for name in included:
         base, head = (_substituted(plans[arm].common["scenarios"].get(name), values[arm]) for arm in ARMS)
@@ -201,15 +180,17 @@ def _common(plans: Mapping[int, Plan], values: Mapping[int, Mapping[str, str]]) 
             what = f"{plans[HEAD].suite}: scenarios.{name}: In a duet, an included scenario cannot have an address"
             fix = "Remove it: the scenario gets the address of the one that includes it."
             raise SuiteError(f"{what}. {fix}", code="address-of-include")
-    common["scenarios"] = {name: of_head[name] for name in included}
+    scenarios = {name: of_head[name] for name in included}
     for arm, plan in plans.items():
-        properties = _own_properties(plan.common, values[arm])
+        written = mapping_at(plan.common, "modules", "jmeter", "properties")  # these would apply to all turns
+        resolved = {name: _substituted(value, values[arm]) for name, value in written.items()}
+        properties = {name: value for name, value in resolved.items() if value != written[name]}
         for name, scenario in mapping_at(plan.common, "scenarios").items():
-            own = _substituted(deepcopy(scenario), values[arm])
+            own = _substituted(scenario, values[arm])
             if properties and isinstance(own, dict):
                 own["properties"] = {**properties, **mapping_at(own, "properties")}
-            common["scenarios"][name_in_arm(name, arm)] = own
-    return common
+            scenarios[name_in_arm(name, arm)] = own
+    return {**plans[HEAD].common, "scenarios": scenarios}
 
 
 def name_in_arm(scenario: str, arm: int) -> str:
@@ -230,14 +211,8 @@ def _values(common: Mapping[str, Any], variable: str | None, address: str) -> di
     return values
 
 
-def _own_properties(common: Mapping[str, Any], values: Mapping[str, str]) -> dict[str, Any]:
-    """Returns JMeter's properties that contain the address, since properties of its module apply to all turns."""
-    written = mapping_at(common, "modules", "jmeter", "properties")
-    return {name: made for name, value in written.items() if (made := _substituted(value, values)) != value}
-
-
 def _substituted(value: Any, values: Mapping[str, str]) -> Any:
-    """Returns the value with references to these variables replaced by their values."""
+    """Returns a copy of the value with references to these variables replaced by their values."""
     if isinstance(value, str):
         for name, text in values.items():
             value = value.replace(f"${{{name}}}", text)

@@ -8,7 +8,6 @@ In the restarted form, each execution has a copy for each turn, because its engi
 
 import math
 import random
-from collections.abc import Sequence
 from typing import Any
 
 from toril.errors import SuiteError
@@ -30,6 +29,7 @@ MAX_COPIES = 400  # of executions in one worker: each opens two files, and the u
 DRAIN_S = 1  # after a turn's load, for requests in flight; then the next engines start
 LEAST_BLOCKS = 4
 
+Course = tuple[float, float, float]  # delay, ramp-up and hold in seconds
 Arranged = tuple[Duet, tuple[PlannedExecution, ...]]  # the copies are in the order of the shares
 
 
@@ -101,18 +101,8 @@ def _through(execution: PlannedExecution, arm: int, duet: Duet, end_s: float) ->
     delay_s = round(execution.delay_s * scale, 3)
     ramp_up_s = _ramp_up_s(execution, scale)
     own_s = duet.warm_s + duet.blocks * duet.turn_s - delay_s - ramp_up_s
-    return execution.model_copy(
-        update={
-            "name": f"{execution.name}, {ARMS[arm]}",
-            "copy_of": execution.name,
-            "arm": arm,
-            "delay_s": delay_s,
-            "ramp_up_s": ramp_up_s,
-            "hold_for_s": round(end_s - delay_s - ramp_up_s, 3),
-            "curve": _curve(execution, ramp_up_s, own_s),
-            "adjustable": False,
-        }
-    )
+    course = delay_s, ramp_up_s, round(end_s - delay_s - ramp_up_s, 3)
+    return _copy(execution, ARMS[arm], course, own_s, arm=arm)
 
 
 def _restarted(plan: Plan, block_s: float | None, facts: dict[str, Any]) -> Arranged:
@@ -145,7 +135,7 @@ def _start_up_s(plan: Plan) -> int:
     return max(MIN_START_UP_S, math.ceil(START_UP_FACTOR * cpu_s))
 
 
-def _course(execution: PlannedExecution, scale: float) -> tuple[float, float, float]:
+def _course(execution: PlannedExecution, scale: float) -> Course:
     """Returns delay, ramp-up and hold of a turn. Holds are whole seconds."""
     hold_for_s = float(max(1, round(execution.hold_for_s * scale)))
     return round(execution.delay_s * scale, 3), _ramp_up_s(execution, scale), hold_for_s
@@ -159,26 +149,24 @@ def _ramp_up_s(execution: PlannedExecution, scale: float) -> float:
 def _once(execution: PlannedExecution, turn: Turn, scale: float, gap_s: float) -> PlannedExecution:
     """Returns the copy of an execution for one turn."""
     delay_s, ramp_up_s, hold_for_s = _course(execution, scale)
-    return execution.model_copy(
-        update={
-            "name": f"{execution.name}, {ARMS[turn.arm]} {turn.block}",
-            "copy_of": execution.name,
-            "arm": turn.arm,
-            "block": turn.block,
-            "delay_s": turn.starts_s + delay_s,
-            "ramp_up_s": ramp_up_s,
-            "hold_for_s": hold_for_s,
-            "curve": _curve(execution, ramp_up_s, hold_for_s),
-            "adjustable": False,
-            "lead_s": gap_s - DRAIN_S + delay_s if turn.starts_s else None,
-        }
-    )
+    lead_s = gap_s - DRAIN_S + delay_s if turn.starts_s else None
+    name, course = f"{ARMS[turn.arm]} {turn.block}", (turn.starts_s + delay_s, ramp_up_s, hold_for_s)
+    return _copy(execution, name, course, hold_for_s, arm=turn.arm, block=turn.block, lead_s=lead_s)
 
 
-def _curve(execution: PlannedExecution, ramp_up_s: float, hold_for_s: float) -> Sequence[tuple[float, float]]:
-    """Returns an open model's curve with the same rates and another ramp-up and hold."""
-    rps = execution.throughput_rps or 0.0
-    return curve_of(rps, ramp_up_s, hold_for_s, execution.steps).points if execution.curve else ()
+def _copy(execution: PlannedExecution, name: str, course: Course, own_s: float, **more: Any) -> PlannedExecution:
+    """Returns a copy of an execution; `own_s` is the hold of an open model's curve, which keeps its rates."""
+    (delay_s, ramp_up_s, hold_for_s), rps = course, execution.throughput_rps or 0.0
+    own = {
+        "name": f"{execution.name}, {name}",
+        "copy_of": execution.name,
+        "delay_s": delay_s,
+        "ramp_up_s": ramp_up_s,
+        "hold_for_s": hold_for_s,
+        "curve": curve_of(rps, ramp_up_s, own_s, execution.steps).points if execution.curve else (),
+        "adjustable": False,
+    }
+    return execution.model_copy(update=own | more)
 
 
 def together(plan: Plan, variable: str | None) -> tuple[str, ...]:

@@ -7,16 +7,15 @@ acknowledged:
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 import yaml
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter
 
 from toril.errors import OptionError
 from toril.records.document import why
 
 FILE = Path("toril-trend.yml")  # in the working folder
-MOST_BYTES = 1 << 20
 Name = Annotated[str, Field(min_length=1, max_length=1_000)]
 
 
@@ -44,31 +43,19 @@ class Acknowledgement:
         return f"{self.suite}: {' '.join(filter(None, parts))} until {self.until} ({self.reason})"
 
 
-@dataclass(frozen=True, slots=True)
-class Acknowledged:
-    """All acknowledgements of a file, in its order."""
-
-    entries: tuple[Acknowledgement, ...] = ()
+CONTENT = TypeAdapter(dict[Literal["acknowledged"], tuple[Acknowledgement, ...] | None])
 
 
-def read_acknowledged(path: Path) -> Acknowledged:
-    """Returns the acknowledgements of a file; none if it does not exist.
+def read_acknowledged(path: Path) -> tuple[Acknowledgement, ...]:
+    """Returns the acknowledgements of a file, in its order; none if it does not exist.
 
     OptionError `bad-acknowledgement` for unknown or missing keys, and for dates that cannot be read.
     """
     try:
-        if not path.exists():
-            return Acknowledged()
-        if path.stat().st_size > MOST_BYTES:
-            raise ValueError(f"it has more than {MOST_BYTES:,} bytes")
-        found = yaml.safe_load(path.read_text("utf-8")) or {"acknowledged": []}
-        if not isinstance(found, dict) or set(found) != {"acknowledged"}:
-            raise ValueError("it has other keys than `acknowledged`")
-        entries = found["acknowledged"]
-        return Acknowledged(
-            TypeAdapter(tuple[Acknowledgement, ...]).validate_python(() if entries is None else entries)
-        )
+        found = CONTENT.validate_python(yaml.safe_load(path.read_text("utf-8")) or {})
+        return found.get("acknowledged") or ()
+    except FileNotFoundError:
+        return ()
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        reason = f"acknowledged.{why(error)}" if isinstance(error, ValidationError) else why(error)
         fix = "Each entry needs suite, commit or run, reason and until (a date such as 2026-12-31)."
-        raise OptionError(f"{path}: {reason}. {fix}", code="bad-acknowledgement") from error
+        raise OptionError(f"{path}: {why(error)}. {fix}", code="bad-acknowledgement") from error

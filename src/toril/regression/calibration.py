@@ -9,7 +9,8 @@ from itertools import islice
 from toril.errors import Note, OptionError
 from toril.records import Plan
 from toril.records.history import Fingerprint, HistoryRecord
-from toril.regression.pairs import Figure, figures
+from toril.regression.pairs import Figure, figures, on_scale
+from toril.regression.rule import ALPHA
 from toril.stats.paired import bounds, detectable, pairs_needed, sample_of
 from toril.stats.quantiles import student_quantile
 from toril.text import percent
@@ -20,7 +21,8 @@ PROMISED = 0.01  # the most false alarms
 ONE_SIDED = 0.05  # the probability of error of `rate_low`, and of the largest bias
 FOR_LOOKS = 1.03  # the effect that several looks need, as a multiple of that of a single one
 MARGIN_STEP = 0.005
-DECIDED = frozenset({"aa-clean", "aa-false-alarm", "unproven"})
+DECIDED = frozenset({"aa-clean", "aa-false-alarm"})
+OPEN = frozenset({"unproven"})  # with any other reason, the rule could not decide
 Key = tuple[str, str]  # label, metric
 
 
@@ -32,8 +34,7 @@ class Calibration:
     aa: int  # duets of base with itself, which the rule could decide
     alarms: int  # those that failed
     rate_low: float  # lower 95 % bound of alarms / aa
-    # (label, metric) → standard deviation of one pair, degrees of freedom; for blocks of `block_s`
-    spread: Mapping[Key, tuple[float, float]]
+    spread: Mapping[Key, float]  # standard deviation of one pair, for blocks of `block_s`
     bias: Mapping[Key, float] = field(default_factory=dict)  # upper 95 % bound of the mean change of base with itself
     block_s: float = 0.0
 
@@ -43,28 +44,28 @@ class Proposal:
     """The pairs that find a change of one figure."""
 
     figure: Figure
-    pairs: int | None  # None: more than the most; or the spread is unknown
-    minutes: float | None  # of load, with the warm-up
-    margin: float | None  # the smallest reasonable one for the planned pairs
-    known: bool  # whether earlier duets show the spread
+    margin: float | None = None  # the smallest reasonable one for the planned pairs; None: the spread is unknown
+    pairs: int | None = None  # None: more than the most
+    minutes: float | None = None  # of load, with the warm-up
 
 
 def calibrate(records: Iterable[HistoryRecord], like: Fingerprint) -> Calibration:
     """Returns the experience from the last 60 duets with this fingerprint; `records` come the newest first."""
     kept = ((one, one.duet) for one in records if one.duet is not None and one.fingerprint == like)
     found = list(islice(kept, MOST_DUETS))
-    reasons = [set(one.reasons) for one, duet in found if duet.aa and DECIDED & set(one.reasons)]
+    codes = [frozenset(one.reasons) for one, duet in found if duet.aa]
+    reasons = [one for one in codes if one & DECIDED or one == OPEN]
     alarms = sum("aa-false-alarm" in one for one in reasons)
     block_s = float(found[0][1].block_s) if found else 0.0
     spreads, means = defaultdict[Key, list[tuple[float, int]]](list), defaultdict[Key, list[float]](list)
     for _, duet in found:
         for change in duet.changes if duet.block_s == block_s else ():
-            key, mean = (change.label, change.metric), float(change.change or 0.0)
+            key = change.label, change.metric
             if change.spread is not None and change.pairs > 1:  # several pairs may count as one
                 one_pair = float(change.spread) * math.sqrt(max(1.0, duet.pairs / change.pairs))
                 spreads[key].append((one_pair, change.pairs - 1))
             if duet.aa and change.change is not None:
-                means[key].append(mean if change.metric == "failures" else math.log1p(mean))
+                means[key].append(on_scale(change.metric, change.change))
     spread = {key: _pooled(known) for key, known in spreads.items()}
     bias = {key: _largest(values) for key, values in means.items()}
     return Calibration(len(found), len(reasons), alarms, _at_least(alarms, len(reasons)), spread, bias, block_s)
@@ -72,10 +73,10 @@ def calibrate(records: Iterable[HistoryRecord], like: Fingerprint) -> Calibratio
 
 def expected(calibration: Calibration, plan: Plan) -> float | None:
     """Returns the largest of the figures' smallest detectable changes that earlier duets let expect; None: unknown."""
-    duet = duet_of(plan)
+    duet, compared = duet_of(plan), figures(plan)
     known = [
-        detectable(spread, duet.blocks)
-        for figure in figures(plan)
+        detectable(spread, duet.blocks, ALPHA / len(compared))
+        for figure in compared
         if figure.metric != "failures" and (spread := _spread_of(calibration, plan, figure)) is not None
     ]
     return round(math.expm1(max(known)), 6) if known else None
@@ -103,36 +104,38 @@ def propose(calibration: Calibration, plan: Plan, change: float) -> tuple[Propos
 
 
 def _proposals(calibration: Calibration, plan: Plan, change: float | None) -> Iterator[Proposal]:
-    duet = duet_of(plan)
-    for figure in figures(plan):
+    duet, compared = duet_of(plan), figures(plan)
+    for figure in compared:
         spread = _spread_of(calibration, plan, figure)
         if spread is None:
-            yield Proposal(figure, None, None, None, known=False)
+            yield Proposal(figure)
             continue
         reach = 2 * student_quantile(0.95, duet.blocks - 1) * spread / math.sqrt(duet.blocks)
-        reach += calibration.bias.get((figure.label, figure.metric), 0.0)
-        margin = math.ceil((reach if figure.metric == "failures" else math.expm1(reach)) / MARGIN_STEP) * MARGIN_STEP
+        reach += calibration.bias.get(figure.key, 0.0)
+        reach = reach if figure.metric == "failures" else math.expm1(reach)
+        margin = max(1, math.ceil(reach / MARGIN_STEP)) * MARGIN_STEP
         pairs = None
         if change is not None:
-            effect = change if figure.metric == "failures" else math.log1p(change)
-            if effect > figure.limit:
-                pairs = pairs_needed((effect - figure.limit) / FOR_LOOKS, spread)
+            distance = on_scale(figure.metric, change) - figure.limit
+            pairs = pairs_needed(distance / FOR_LOOKS, spread, ALPHA / len(compared)) if distance > 0 else None
         minutes = None if pairs is None else (2 * duet.warm_s + 2 * pairs * (duet.turn_s + duet.gap_s)) / 60
-        yield Proposal(figure, pairs, minutes, round(margin, 4), known=True)
+        yield Proposal(figure, round(margin, 4), pairs, minutes)
 
 
 def _spread_of(calibration: Calibration, plan: Plan, figure: Figure) -> float | None:
-    """Returns the standard deviation of one pair; None if it is unknown for blocks of this length."""
+    """Returns the standard deviation of one pair; None if it is unknown for blocks of this length.
+
+    It is 0 for the failures of a service that never failed.
+    """
     if duet_of(plan).block_s != calibration.block_s:
         return None
-    found = calibration.spread.get((figure.label, figure.metric))
-    return None if found is None or not found[0] else found[0]
+    return calibration.spread.get(figure.key)
 
 
-def _pooled(spreads: list[tuple[float, int]]) -> tuple[float, float]:
-    """Returns the pooled standard deviation and its degrees of freedom, from those of each duet."""
+def _pooled(spreads: list[tuple[float, int]]) -> float:
+    """Returns the pooled standard deviation, from those of each duet with their degrees of freedom."""
     freedom = sum(degrees for _, degrees in spreads)
-    return math.sqrt(math.fsum(degrees * spread**2 for spread, degrees in spreads) / freedom), freedom
+    return math.sqrt(math.fsum(degrees * spread**2 for spread, degrees in spreads) / freedom)
 
 
 def _largest(means: list[float]) -> float:

@@ -7,16 +7,22 @@ in their ratio. `toril.regression.rule` decides; this module turns its decision 
 
 import math
 import statistics
+from collections.abc import Mapping
 from dataclasses import replace
 
-from toril.records import BASE, HEAD, ComparedArm, ComparedMetric, ComparedPair, Comparison, Duet, Plan
-from toril.regression.pairs import MOST_VOID, Figure
-from toril.regression.rule import ALPHA, Decided, DecidedFigure, decide, judged, name_of, outcome_of
+from toril.records import BASE, HEAD, ComparedArm, ComparedMetric, ComparedPair, Comparison, Duet, Outcome, Plan
+from toril.regression.pairs import MOST_VOID, Figure, on_scale
+from toril.regression.rule import ALPHA, Decided, DecidedFigure, decide, judged, outcome_of
 from toril.regression.words import in_words
 from toril.stats.paired import Sample, detectable, halves
 from toril.timeline import Timeline
 from toril.timeline.arms import duet_of
 
+SURVIVES: Mapping[Outcome, str] = {  # by the outcome after an exchange; of a figure that failed before it
+    "failed": " The regression survives the exchange of the hosts.",
+    "passed": " The regression of the first half does not survive the exchange of the hosts.",
+    "inconclusive": " The regression of the first half is not proven after the exchange of the hosts.",
+}
 UNITS = {"failures": "share", "throughput": "/s"}  # else µs
 
 
@@ -30,26 +36,19 @@ def compare(plan: Plan, whole: Timeline, complete: int, first: Comparison | None
     if found.outcome == "inconclusive" and found.voided > MOST_VOID * found.pairs:  # then the verdict excuses a failure
         found = replace(decide(plan, whole, complete, {}), voided=found.voided)
     before = {} if first is None else {(one.label, one.metric): one for one in first.metrics}
-    hosts: list[float | None] = [None] * len(found.figures)
     if first is not None:
-        found, hosts = _exchanged(found, duet, before)
-    metrics = []
-    for one, host in zip(found.figures, hosts, strict=True):
-        metric = _metric(one, duet)
-        earlier = before.get((metric.label, metric.metric))
-        if earlier is not None and host is not None:
-            metric = replace(metric, host=_shown(one.figure, host), survives=earlier.outcome == metric.outcome)
-        metrics.append(replace(metric, message=f"{in_words(metric)}{_remarks(one)}"))
+        found = _exchanged(found, duet, before)
+    level = ALPHA / len(found.figures)
     return Comparison(
         outcome=found.outcome,
-        message=_summed_up(found, duet),
+        message=found.in_brief(duet.blocks),
         margin=duet.margin,
         confidence=1 - ALPHA,
         blocks=found.pairs,
         block_s=duet.block_s,
         order=duet.order,
         arms={"base": _arm(whole, BASE, duet.base), "head": _arm(whole, HEAD, duet.head)},
-        metrics=tuple(metrics),
+        metrics=tuple(_metric(one, duet, level, before.get(one.figure.key)) for one in found.figures),
         most=duet.blocks,
         look=found.pairs if found.look else None,
         decided=found.outcome != "inconclusive" and found.pairs < duet.blocks,
@@ -65,37 +64,32 @@ def _arm(timeline: Timeline, arm: int, address: str) -> ComparedArm:
     return ComparedArm(address=address, samples=total.samples, failures=total.failures)
 
 
-def _exchanged(
-    found: Decided, duet: Duet, before: dict[tuple[str, str], ComparedMetric]
-) -> tuple[Decided, list[float | None]]:
-    """Returns the decision on the effects of the version alone, and the effects of the host.
-
-    Both halves have one look, at their end.
-    """
-    hosts: list[float | None] = []
+def _exchanged(found: Decided, duet: Duet, before: Mapping[tuple[str, str], ComparedMetric]) -> Decided:
+    """Returns the decision on the effects of the version alone. Both halves have one look, at their end."""
     figures = []
     for one in found.figures:
-        first = _sample_of(one.figure, before.get((one.figure.label, one.figure.metric)))
+        first = _sample_of(one.figure, before.get(one.figure.key))
         version, host = (None, None) if first is None or one.sample is None else halves(first, one.sample)
-        hosts.append(None if host is None else host.mean)
-        figures.append(replace(one, sample=version, outcome="inconclusive", low=None, high=None))
+        figures.append(replace(one, sample=version, host=host, outcome="inconclusive", low=None, high=None))
     if not found.look:
-        return replace(found, figures=tuple(figures)), hosts
+        return replace(found, figures=tuple(figures))
     at_end = judged(figures, (duet.blocks,), 1, answered=found.answered)
-    return replace(found, figures=at_end, outcome=outcome_of(at_end)), hosts
+    return replace(found, figures=at_end, outcome=outcome_of(at_end))
 
 
 def _sample_of(figure: Figure, metric: ComparedMetric | None) -> Sample | None:
     """Returns the sample of a stored figure."""
     if metric is None or metric.change is None or metric.spread is None or not metric.blocks or metric.blocks < 2:
         return None
-    mean = metric.change if figure.metric == "failures" else math.log1p(metric.change)
-    mean = -mean if figure.metric == "throughput" else mean
+    mean = on_scale(figure.metric, -metric.change if figure.metric == "throughput" else metric.change)
     return Sample(mean, metric.spread, metric.blocks, metric.spread / math.sqrt(metric.blocks), metric.blocks - 1)
 
 
-def _metric(one: DecidedFigure, duet: Duet) -> ComparedMetric:
-    """Returns the record of a figure, without its message."""
+def _metric(one: DecidedFigure, duet: Duet, level: float, first: ComparedMetric | None) -> ComparedMetric:
+    """Returns the record of a figure.
+
+    `level` is that of the first figure to fail, by Holm. `first` is the record of the first half.
+    """
     figure, sample = one.figure, one.sample
     of_failures = figure.metric == "failures"
     values = [(pair.base or 0.0, pair.head or 0.0) for pair in one.used]
@@ -103,7 +97,7 @@ def _metric(one: DecidedFigure, duet: Duet) -> ComparedMetric:
     low, high = (None if bound is None else _shown(figure, bound) for bound in (one.low, one.high))
     if figure.metric == "throughput":
         low, high = high, low
-    return ComparedMetric(
+    metric = ComparedMetric(
         label=figure.label,
         metric=figure.metric,
         unit=UNITS.get(figure.metric, "us"),
@@ -112,7 +106,7 @@ def _metric(one: DecidedFigure, duet: Duet) -> ComparedMetric:
         change=None if sample is None else _shown(figure, sample.mean),
         low=low,
         high=high,
-        detectable=_detectable(one, duet),
+        detectable=_detectable(one, duet, level),
         blocks=len(one.used),
         ratios=tuple(round(head - base if of_failures else head / base, 6) for base, head in values),
         outcome=one.outcome,
@@ -124,16 +118,20 @@ def _metric(one: DecidedFigure, duet: Duet) -> ComparedMetric:
             ComparedPair(block=pair.block, base=_value(pair.base), head=_value(pair.head), void=bool(pair.void))
             for pair in one.pairs
         ),
+        host=None if one.host is None else _shown(figure, one.host.mean),
+        survives=None if one.host is None or first is None else first.outcome == one.outcome,
     )
+    survives = SURVIVES[one.outcome] if one.host is not None and first is not None and first.outcome == "failed" else ""
+    return replace(metric, message=f"{in_words(metric)}{survives}{_remarks(one)}")
 
 
-def _detectable(one: DecidedFigure, duet: Duet) -> float | None:
+def _detectable(one: DecidedFigure, duet: Duet, level: float) -> float | None:
     """Returns the distance from the margin at which all planned pairs find a change in four duets of five."""
     if one.low is None or one.sample is None:
         return None
     voids = sum(bool(pair.void) for pair in one.pairs)
     most = max(one.sample.count, (duet.blocks - voids) // one.joined)
-    found = detectable(one.sample.spread, most) + one.steps[0]
+    found = detectable(one.sample.spread, most, level) + one.steps[0]
     if one.figure.metric == "failures":
         found = max(found, -math.log(ALPHA) / sum(pair.samples for pair in one.used) * len(one.used) / most)
     return round(found if one.figure.metric == "failures" else math.expm1(found), 6)
@@ -163,15 +161,3 @@ def _remarks(one: DecidedFigure) -> str:
             f"(the fewest: {fewest}) and are left out. Use longer blocks (`toril.regression.block`)."
         )
     return found
-
-
-def _summed_up(found: Decided, duet: Duet) -> str:
-    names = ", ".join(name_of(one.figure) for one in found.figures if one.outcome == found.outcome)
-    early = f"after {found.pairs} of {duet.blocks} pairs, " if found.pairs < duet.blocks else ""
-    match found.outcome:
-        case "failed":
-            return f"{early}head is worse than base by more than the margin: {names}"
-        case "passed":
-            return f"{early}head is not worse than base by the margin or more: {names}"
-        case _:
-            return f"{early}the comparison of {names} proves nothing: use more or longer blocks"

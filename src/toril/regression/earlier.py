@@ -24,9 +24,9 @@ from toril.records import EarlierMetric, EarlierRuns, Outcome, Plan, Reason, Ver
 from toril.records.history import HistoryRecord, KeptFigures
 from toril.regression.rule import WORST
 from toril.regression.verdict import INVALID, OF_CRITERIA
-from toril.stats.holm import rejected
-from toril.stats.prediction import error_of
-from toril.stats.quantiles import student_below, student_quantile
+from toril.stats.paired import Sample, error_of_one_more, p_above
+from toril.stats.quantiles import student_quantile
+from toril.stats.sequential import holm
 from toril.verdict import EXCUSES
 
 LEVEL = 0.01  # the probability that a run without a change fails
@@ -81,12 +81,9 @@ def judge_earlier(plan: Plan, now: HistoryRecord, earlier: Sequence[HistoryRecor
     runs = earlier[: asked.runs]
     wanted = [*((label, "p95") for label in asked.labels or ("",)), ("", "failures")]
     figures = [_figure(label, metric, now, runs, asked.margin) for label, metric in wanted]
-    p = sorted(one.p for one in figures if isinstance(one, _Figure))
-    worse = sum(rejected(p, lambda left: LEVEL / left))  # those with the smallest p
-    metrics = tuple(
-        one.judged(LEVEL / (len(p) - p.index(one.p)), p.index(one.p) < worse) if isinstance(one, _Figure) else one
-        for one in figures
-    )
+    p = [p_above(one.change, one.limit) for one in figures if isinstance(one, _Figure)]
+    tests = iter(holm(p, lambda left: LEVEL / left))
+    metrics = tuple(one.judged(*next(tests)) if isinstance(one, _Figure) else one for one in figures)
     outcome = min((one.outcome for one in metrics), key=WORST.index)
     return EarlierRuns(
         wanted=asked.runs,
@@ -122,51 +119,38 @@ def with_earlier(verdict: Verdict, found: EarlierRuns) -> Verdict:
 
 @dataclass(frozen=True, slots=True)
 class _Figure:
-    """One figure of this run, and the prediction of earlier ones. Times are logarithms, failures are shares."""
+    """One figure of this run, and its change against earlier ones. Times are logarithms, failures are shares."""
 
     label: str
     metric: str
     value: float
-    mean: float  # of the earlier runs
-    error: float  # standard deviation of one more run from the mean
-    runs: int
+    change: Sample  # its error is that of one more run
     limit: float  # the tolerated change
 
-    @property
-    def p(self) -> float:
-        """The probability of this change, or a larger one, if the true change is the limit."""
-        excess = self.value - self.mean - self.limit
-        return student_below(-excess / self.error, self.runs - 1) if self.error else float(excess <= 0)
-
-    def judged(self, level: float, failed: bool) -> EarlierMetric:
+    def judged(self, failed: bool, level: float) -> EarlierMetric:
         """Returns the figure with its range, whose bounds have this level, and its outcome."""
-        shares, reach = self.metric == "failures", student_quantile(1 - level, self.runs - 1) * self.error
-        smallest = self.limit + reach + student_quantile(POWER, self.runs - 1) * self.error
-        values = (self.value, self.mean, self.mean - reach, self.mean + reach)
-        value, mean, low, high = (round(max(0.0, one), 6) if shares else round(math.exp(one)) for one in values)
-        changes = (self.value - self.mean, self.limit, smallest)
+        shares, mean = self.metric == "failures", self.value - self.change.mean
+        reach, found = (student_quantile(one, self.change.freedom) * self.change.error for one in (1 - level, POWER))
+        values = (self.value, mean, mean - reach, mean + reach)
+        value, expected, low, high = (round(max(0.0, one), 6) if shares else round(math.exp(one)) for one in values)
+        changes = (self.change.mean, self.limit, self.limit + reach + found)
         change, limit, smallest = (round(one if shares else math.expm1(one), 6) for one in changes)
-        if shares:
-            levels = [text.percent(100 * one) for one in (value, mean, high)]
-            sizes = [text.difference(100 * one, "%") for one in (change, limit, smallest)]
-        else:
-            levels = [text.time(one) for one in (value, mean, high)]
-            sizes = [text.signed_percent(100 * one) for one in (change, limit, smallest)]
-        name = text.sentence(_name(self.label, self.metric))
+        unit, name = "share" if shares else "us", text.sentence(_name(self.label, self.metric))
+        levels = [text.quantity(one, unit) for one in (value, expected, high)]
         return EarlierMetric(
             label=self.label,
             metric=self.metric,
-            unit="share" if shares else "us",
+            unit=unit,
             value=value,
-            expected=mean,
+            expected=expected,
             low=low,
             high=high,
             change=change,
             detectable=smallest,
             outcome="failed" if failed else "passed",
-            message=f"{name} is {levels[0]}, {sizes[0]} against {self.runs} earlier runs "
-            f"({levels[1]}), which predict at most {levels[2]}. Limit {sizes[1].lstrip('+')}. "
-            f"Smallest detectable change {sizes[2].lstrip('+')}.",
+            message=f"{name} is {levels[0]}, {text.change(change, unit)} against {self.change.count} earlier runs "
+            f"({levels[1]}), which predict at most {levels[2]}. Limit {text.extent(limit, unit)}. "
+            f"Smallest detectable change {text.extent(smallest, unit)}.",
         )
 
 
@@ -190,9 +174,10 @@ def _figure(
         limit = math.log1p(margin) + math.log1p((here.resolution_us or 0) / statistics.fmean(values))
         value, values = math.log(value), [math.log(one) for one in values]
         spread = statistics.stdev(values)
-    error = error_of(spread, len(values))
-    return _Figure(label, metric, value, statistics.fmean(values), error, len(values), limit)
+    error = error_of_one_more(spread, len(values))
+    change = Sample(value - statistics.fmean(values), spread, len(values), error, len(values) - 1)
+    return _Figure(label, metric, value, change, limit)
 
 
 def _name(label: str, metric: str) -> str:
-    return "the share of failures" if metric == "failures" else f"{metric} of {text.plain(label) or 'all requests'}"
+    return "the share of failures" if metric == "failures" else text.figure(metric, label)

@@ -9,6 +9,7 @@ from operator import add
 
 import numpy as np
 
+from toril import text
 from toril.criteria import criteria_of
 from toril.records import BASE, HEAD, Duet, Plan
 from toril.stats.histogram import Int64s, highest_us
@@ -38,11 +39,24 @@ class Figure:
     location: str | None = None
 
     @property
+    def key(self) -> tuple[str, str]:
+        return self.label, self.metric
+
+    @property
+    def name(self) -> str:
+        return text.figure(self.metric, self.label)
+
+    @property
     def limit(self) -> float:
-        """The margin on the scale of `change_of`."""
-        if self.metric == "failures":
-            return self.margin
-        return -math.log1p(-min(self.margin, 0.999)) if self.metric == "throughput" else math.log1p(self.margin)
+        """The margin on the scale of the rule."""
+        return on_scale(self.metric, self.margin)
+
+
+def on_scale(metric: str, worse: float) -> float:
+    """Returns a relative worsening as the logarithm of a ratio; of failures, the difference as it is."""
+    if metric == "failures":
+        return worse
+    return -math.log1p(-min(worse, 0.999)) if metric == "throughput" else math.log1p(worse)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +87,10 @@ def figures(plan: Plan) -> tuple[Figure, ...]:
     duet = duet_of(plan)
     of_failures = duet.margin if duet.failures_margin is None else duet.failures_margin
     if duet.metrics:
-        found = [
-            Figure(label, name, float(name[1:]), duet.margin)
-            if name[1:2].isdigit()
-            else Figure(label, name, None, of_failures if name == "failures" else duet.margin)
-            for label in duet.labels or ("",)
-            for name in duet.metrics
-        ]
-        return tuple(dict.fromkeys(found))
+        percents = {name: float(name[1:]) if name[1:2].isdigit() else None for name in duet.metrics}
+        margins = {name: of_failures if name == "failures" else duet.margin for name in duet.metrics}
+        labels = dict.fromkeys(duet.labels or ("",))
+        return tuple(Figure(label, name, percents[name], margins[name]) for label in labels for name in percents)
     found = [Figure(label, "p95", 95.0, duet.margin) for label in duet.labels]
     if not found:
         found = [

@@ -14,11 +14,9 @@ from dataclasses import dataclass, replace
 
 from toril.errors import Note
 from toril.records import BASE, HEAD, Duet, Outcome, Plan, Stop
-from toril.regression.pairs import Figure, Pair, figures, joined, pairs_of, void_pairs
-from toril.stats.holm import rejected
-from toril.stats.paired import LEAST, Sample, bounds, sample_of
-from toril.stats.quantiles import student_below
-from toril.stats.sequential import levels
+from toril.regression.pairs import MOST_VOID, Figure, Pair, figures, joined, pairs_of, void_pairs
+from toril.stats.paired import LEAST, Sample, bounds, p_above, sample_of
+from toril.stats.sequential import holm, levels
 from toril.text import plural
 from toril.timeline import Timeline
 from toril.timeline.arms import duet_of
@@ -34,15 +32,16 @@ class DecidedFigure:
     """One figure at the look that decided. Bounds are of the logarithm of the ratio; of failures, of the difference."""
 
     figure: Figure
-    sample: Sample | None  # None: fewer than two pairs have values
-    low: float | None  # None: no look so far, or fewer than four pairs
-    high: float | None
-    level: float  # of `low`, by Holm
-    outcome: Outcome
-    pairs: tuple[Pair, ...]  # joined, of all complete pairs: those after the look and void ones as well
+    sample: Sample | None = None  # None: fewer than two pairs have values
+    low: float | None = None  # None: no look so far, or fewer than four pairs
+    high: float | None = None
+    level: float = ALPHA  # of `low`, by Holm
+    outcome: Outcome = "inconclusive"
+    pairs: tuple[Pair, ...] = ()  # joined, of all complete pairs: those after the look and void ones as well
     joined: int = 1  # neighbouring pairs that count as one
     used: tuple[Pair, ...] = ()  # those of the sample
     step_us: int = 0  # of the engine's record, if coarser than one microsecond
+    host: Sample | None = None  # the effect of the host, if both deployments were exchanged
 
     @property
     def steps(self) -> tuple[float, float]:
@@ -70,12 +69,27 @@ class Decided:
     voided: int  # of the pairs at the look
     answered: bool = True  # whether head has answered as many requests as a pass requires
 
+    def in_brief(self, most: int) -> str:
+        """Returns the outcome with its figures in a few words; `most` is the number of planned pairs."""
+        names = ", ".join(one.figure.name for one in self.figures if one.outcome == self.outcome)
+        early = f"after {self.pairs} of {most} pairs, " if self.pairs < most else ""
+        match self.outcome:
+            case "failed":
+                return f"{early}head is worse than base by more than the margin: {names}"
+            case "passed":
+                return f"{early}head is not worse than base by the margin or more: {names}"
+            case _ if not self.answered:
+                return f"{early}head answered far fewer requests than base, so the comparison of {names} proves nothing"
+            case _:
+                return f"{early}the comparison of {names} proves nothing: use more or longer blocks"
+
 
 def decide(plan: Plan, whole: Timeline, complete: int, voids: Mapping[int, str] | None = None) -> Decided:
     """Replays all looks up to `complete` pairs; the first decision counts.
 
-    It depends on the plan and the measurements only, so each owner and each later judgement decides the same. `voids`
-    are the void blocks; None: those of saturated workers.
+    With more void pairs than valid ones, a look decides nothing. The decision depends on the plan and the measurements
+    only, so each owner and each later judgement decides the same. `voids` are the void blocks; None: those of saturated
+    workers.
     """
     duet, voids = duet_of(plan), void_pairs(plan, whole, complete) if voids is None else voids
     measured = [_measured(plan, whole, figure, complete, voids) for figure in figures(plan)]
@@ -88,7 +102,8 @@ def decide(plan: Plan, whole: Timeline, complete: int, voids: Mapping[int, str] 
         answered = _is_answered(whole, duet, look, voids)
         at_look = judged([with_sample(one, look) for one in measured], looks, number, answered=answered)
         voided = sum(block <= look for block in voids)
-        found = Decided(number, look, outcome_of(at_look), at_look, voided, answered)
+        outcome: Outcome = "inconclusive" if voided > MOST_VOID * look else outcome_of(at_look)
+        found = Decided(number, look, outcome, at_look, voided, answered)
         if found.outcome != "inconclusive":
             break
     return found
@@ -102,12 +117,12 @@ def judged(
     def level_of(left: int) -> float:
         return levels(ALPHA / left, looks)[number - 1]
 
-    p = [_probability(one) for one in measured]
-    worse = rejected(p, level_of)
-    ranks = sorted(range(len(p)), key=p.__getitem__)
+    p = [
+        1.0 if one.sample is None or one.sample.count < LEAST else p_above(one.sample, one.steps[0] + one.figure.limit)
+        for one in measured
+    ]
     found = []
-    for place, one in enumerate(measured):
-        level = level_of(len(p) - min(ranks.index(place), sum(worse), len(p) - 1))
+    for one, (worse, level) in zip(measured, holm(p, level_of), strict=True):
         if one.sample is None or one.sample.count < LEAST:
             found.append(replace(one, level=level))
             continue
@@ -117,7 +132,7 @@ def judged(
             requests = sum(pair.samples for pair in one.used)
             high = max(high, one.sample.mean - math.log(level_of(1)) / requests)
         passed = answered and high < one.figure.limit
-        outcome: Outcome = "failed" if worse[place] else "passed" if passed else "inconclusive"
+        outcome: Outcome = "failed" if worse else "passed" if passed else "inconclusive"
         found.append(replace(one, low=low, high=high, level=level, outcome=outcome))
     return tuple(found)
 
@@ -140,9 +155,7 @@ def _measured(plan: Plan, whole: Timeline, figure: Figure, complete: int, voids:
     together = joined(pairs, figure, duet_of(plan))
     if together > 1:
         pairs = pairs_of(plan, whole, figure, complete, voids, together)
-    return DecidedFigure(
-        figure, None, None, None, ALPHA, "inconclusive", pairs, together, (), _resolution_us(whole, figure)
-    )
+    return DecidedFigure(figure, pairs=pairs, joined=together, step_us=_resolution_us(whole, figure))
 
 
 def _resolution_us(whole: Timeline, figure: Figure) -> int:
@@ -165,16 +178,6 @@ def with_sample(one: DecidedFigure, look: int) -> DecidedFigure:
             least = math.sqrt(failures) / sum(pair.samples for pair in pairs)
             sample = replace(sample, error=max(sample.error, least))
     return replace(one, used=pairs, sample=sample)
-
-
-def _probability(one: DecidedFigure) -> float:
-    """Returns the probability of such values if the change were the margin."""
-    if one.sample is None or one.sample.count < LEAST:
-        return 1.0
-    distance = one.sample.mean - one.steps[0] - one.figure.limit
-    if not one.sample.error:
-        return 0.0 if distance > 0 else 1.0
-    return student_below(-distance / one.sample.error, one.sample.freedom)
 
 
 def _is_answered(whole: Timeline, duet: Duet, look: int, voids: Mapping[int, str]) -> bool:
@@ -218,15 +221,8 @@ class Sequential:
         found = self._found
         if found is None or found.outcome == "inconclusive" or self._looked >= duet.blocks:
             return None
-        names = ", ".join(name_of(one.figure) for one in found.figures if one.outcome == found.outcome)
-        proven = "to be worse by more than" if found.outcome == "failed" else "not to be worse by"
-        message = f"after {found.pairs} of {duet.blocks} pairs, head is proven {proven} the margin: {names}"
-        return Stop(at=now, cause="decided", message=message)
+        return Stop(at=now, cause="decided", message=found.in_brief(duet.blocks))
 
     def notes(self) -> tuple[Note, ...]:
         """Returns a note `look` on each look so far."""
         return self._notes
-
-
-def name_of(figure: Figure) -> str:
-    return f"{figure.metric} of {figure.label or 'all requests'}"

@@ -6,6 +6,7 @@ but no computation uses them.
 
 - confirmed: a place found by e-divisive, with five runs before it and three behind it, or a suspicion that a duet of
   both commits has proven
+- cleared: a duet of both commits, with a margin below the change, has proven that these figures are no worse
 - suspected: the newest run, or the newest two, outside the range that the eight runs before predict (99 %)
 - a group: changes of several series in one direction, whose first runs are neighbours
 """
@@ -14,22 +15,23 @@ import math
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time
+from datetime import UTC, datetime
 
 from toril import text
+from toril.records import Outcome
 from toril.records.history import HistoryRecord
 from toril.records.trend import State, Trend, TrendGroup, TrendMember, TrendPoint, TrendSeries
-from toril.regression.acknowledged import Acknowledged, Acknowledgement
+from toril.regression.acknowledged import Acknowledgement
 from toril.regression.earlier import figures_of, is_measured, value_of
-from toril.stats.edivisive import splits
-from toril.stats.prediction import prediction
+from toril.regression.words import VERBS
+from toril.stats.edivisive import AFTER, LEAST, splits
+from toril.stats.paired import prediction
 from toril.stats.quantiles import student_quantile
 
 UNITS: Mapping[str, str] = {"p50": "us", "p95": "us", "p99": "us", "failures": "share", "throughput": "/s"}
 CLAIMED = ("p95", "failures")  # without `--metric`; more claims would be more false alarms
 LEAST_CHANGE = 0.03  # relative
 LEAST_FAILURES = 0.01  # one point
-LEAST_RUNS, AFTER = 10, 3  # in a segment before any claim; after a change
 PREDICTING, OUTSIDE = 8, 0.01  # runs before a suspicion, and the probability that an unchanged run is suspected
 CONFIRMING = 0.005  # of a place; about 4 % of unchanged series have one in any of 50 nights (bench/trend.py)
 CONFIDENCE = 0.95  # of the interval of a change
@@ -69,11 +71,11 @@ def matters(record: HistoryRecord) -> bool:
 
 
 def trend(
-    suite: str, records: Sequence[HistoryRecord], wanted: TrendQuery, acknowledged: Acknowledged, today: date
+    suite: str, records: Sequence[HistoryRecord], wanted: TrendQuery, accepted: Sequence[Acknowledgement], now: float
 ) -> Trend:
     """Returns the trend of one suite; `records` are all of its runs, the oldest first.
 
-    `today` decides which acknowledgements have ended.
+    `now` is in seconds since the epoch; it decides which acknowledgements have ended.
     """
     runs = [one for one in records if matters(one) and one.kind != "duet"]
     duets = {one.tags[CONFIRMS]: one for one in records if matters(one) and one.kind == "duet"}
@@ -81,16 +83,16 @@ def trend(
     lines = [_Line(*key, runs, numbers, wanted.least or LEAST_CHANGE) for key in _keys(runs, wanted)]
     claimed = (wanted.metric,) if wanted.metric else CLAIMED
     changes = [tuple(one.changes()) if one.metric in claimed else () for one in lines]
-    ours = [one for one in acknowledged.entries if one.suite == suite]
-    valid = [one for one in ours if one.until >= today]
+    ours = [one for one in accepted if one.suite == suite]
+    valid = [one for one in ours if one.until >= datetime.fromtimestamp(now, UTC).date()]
     clusters = _clusters([one for found in changes for one in found])
     groups = tuple(_group(cluster, runs, duets, valid) for cluster in clusters)
     regressed = any(one.state == "confirmed" and one.worse and not one.small for one in groups)
-    short = all(len(one.parts()[-1]) < LEAST_RUNS for one in lines if one.metric in claimed)
+    short = all(len(one.parts()[-1]) < LEAST for one in lines if one.metric in claimed)
     used = [entry for entry in valid for cluster in clusters for one in cluster if _fits(entry, one, runs)]
     return Trend(
         suite=suite,
-        at=datetime.combine(today, time(), UTC).timestamp(),
+        at=now,
         series=tuple(line.series(found) for line, found in zip(lines, changes, strict=True)),
         groups=groups,
         segments=tuple(cuts),
@@ -106,13 +108,14 @@ def _keys(runs: Sequence[HistoryRecord], wanted: TrendQuery) -> list[tuple[str, 
     recent = [one for one in runs if is_measured(one)][: -RECENT - 1 : -1]
     labels = ["", *dict.fromkeys(label for one in recent for label in one.labels)]
     locations = ["", *dict.fromkeys(location for one in recent for location in one.locations)]
+    alone = locations[1:] == [wanted.location]
     return [
         (label, location, metric)
         for location in (locations if len(locations) > 2 else [""])
         for label in labels
         for metric in ([wanted.metric] if wanted.metric else UNITS)
         if wanted.label in (None, label)
-        and wanted.location in (None, location)
+        and (alone or wanted.location in (None, location))
         and any(figures_of(one, label, location) for one in recent)
     ]
 
@@ -179,13 +182,13 @@ class _Line:
         """Yields the confirmed changes, and a suspected one."""
         for part in self.parts():
             places, numbers = list(part), list(part.values())
-            found = splits(numbers, least=LEAST_RUNS, after=AFTER, level=CONFIRMING)
+            found = splits(numbers, CONFIRMING)
             for number, one in enumerate(found):
                 reach = student_quantile((1 + CONFIDENCE) / 2, one.freedom) * one.error
                 back = any(self._worse_by(later.after - one.before) <= self._limit for later in found[number + 1 :])
                 change = self._change(places[one.place], one.before, one.after, reach, _delay(numbers, one.place))
                 yield replace(change, confirmed=True, recovered=change.worse and back)
-        if len(numbers) >= LEAST_RUNS:  # of the last segment
+        if len(numbers) >= LEAST:  # of the last segment
             yield from self._suspected(places, numbers)
 
     def _suspected(self, places: Sequence[int], numbers: Sequence[float]) -> Iterator[_Change]:
@@ -194,7 +197,9 @@ class _Line:
             new, old = numbers[-count:], numbers[-count - PREDICTING : -count]
             mean, low, high = prediction(old, OUTSIDE / 2)
             if min(new) > high or max(new) < low:
-                change = self._change(places[-count], mean, statistics.fmean(new), high - mean, count)
+                error = statistics.stdev(old) * math.sqrt(1 / count + 1 / PREDICTING)
+                reach = student_quantile((1 + CONFIDENCE) / 2, PREDICTING - 1) * error
+                change = self._change(places[-count], mean, statistics.fmean(new), reach, count)
                 if not change.small:
                     yield change
                 return
@@ -234,7 +239,7 @@ class _Line:
 def _delay(numbers: Sequence[float], place: int) -> int:
     """Returns the number of runs after a change that were needed to find it."""
     for count in range(AFTER, len(numbers) - place):
-        found = splits(numbers[: place + count], least=LEAST_RUNS, after=AFTER, level=CONFIRMING)
+        found = splits(numbers[: place + count], CONFIRMING)
         if any(abs(one.place - place) <= NEAR for one in found):
             return count
     return len(numbers) - place
@@ -260,12 +265,16 @@ def _group(
     first, last = cluster[0].at, cluster[-1].at
     main = [one for one in cluster if not one.small] or list(cluster)
     before = max(place for place in range(first) if is_measured(runs[place]))
-    duet = next((duets[run.run_id] for run in runs[before : last + NEAR + 1] if run.run_id in duets), None)
+    near = [duets.get(run.run_id) for run in runs[before : last + NEAR + 1]]  # a place moves while runs are added
+    proven = (duet for duet in near if duet is not None and _answer(duet, main) == "failed")
+    own = near[first - before : last - before + 1]  # other duets cannot clear these commits
+    duet = next(proven, None) or next(filter(None, own), None)
+    answer = "inconclusive" if duet is None else _answer(duet, main)
     reasons = [next((entry.reason for entry in valid if _fits(entry, one, runs)), "") for one in main]
     state: State = "confirmed"
-    if duet is not None and duet.outcome == "passed":
+    if answer == "passed":
         state = "cleared"
-    elif not any(one.confirmed for one in main) and (duet is None or duet.outcome != "failed"):
+    elif answer != "failed" and not any(one.confirmed for one in main):
         state = "suspected"
     elif all(one.recovered for one in main):
         state = "recovered"
@@ -285,6 +294,17 @@ def _group(
         acknowledged=reasons[0] if state == "acknowledged" else "",
     )
     return replace(group, message=_words(group))
+
+
+def _answer(duet: HistoryRecord, changes: Sequence[_Change]) -> Outcome:
+    """Returns what a duet says about these changes: only figures that it compared count, and a margin below them."""
+    compared = {(one.label, one.metric): one.outcome for one in (duet.duet.changes if duet.duet else ())}
+    own = [one.member for one in changes if (one.member.label, one.member.metric) in compared]
+    if "regression" in duet.reasons and any(compared[one.label, one.metric] == "failed" for one in own):
+        return "failed"
+    margin = duet.duet.margin if duet.duet else 0.0
+    beyond = all(one.metric == "failures" or margin < abs(one.change or 0.0) for one in own)
+    return "passed" if duet.outcome == "passed" and own and beyond else "inconclusive"
 
 
 def _fits(entry: Acknowledgement, change: _Change, runs: Sequence[HistoryRecord]) -> bool:
@@ -307,17 +327,12 @@ def _commit(run: HistoryRecord) -> str:
 def _words(group: TrendGroup) -> str:
     """Returns one or two sentences about a group; the first series stands for all."""
     one, others = group.series[0], len(group.series) - 1
-    where = f"{text.plain(one.label) or 'all requests'}{' in ' + text.plain(one.location) if one.location else ''}"
-    change, low, high = (100 * (value or 0.0) for value in (one.change, one.low, one.high))
-    if change < 0:
-        change, low, high = -change, -high, -low
-    if one.metric == "failures":
-        size, least, most = (text.difference(value, "%").lstrip("+") for value in (change, low, high))
-        what = f"Failures of {where} {'fell' if (one.change or 0) < 0 else 'rose'} by {size}"
-    else:
-        size, least, most = (text.percent(round(value, 1)) for value in (change, low, high))
-        kinds = ("higher", "lower") if one.metric == "throughput" else ("slower", "faster")
-        what = f"{one.metric} of {where} is {size} {kinds[(one.change or 0) < 0]}"
+    unit, sign = UNITS.get(one.metric, "us"), -1 if (one.change or 0.0) < 0 else 1
+    ends = (one.low, one.high)[::sign]
+    size, least, most = (text.extent(sign * (value or 0.0), unit) for value in (one.change, *ends))
+    what = (
+        f"{text.sentence(text.figure(one.metric, one.label, one.location))} {VERBS[unit][not group.worse].format(size)}"
+    )
     more = f"; {others} more series moved with it" if others else ""
     found = f"found after {text.plural(one.delay, 'run')}" if group.state != "suspected" else "not confirmed yet"
     commits = text.plain(f"{group.from_commit or group.from_run} … {group.to_commit or group.to_run}")

@@ -20,15 +20,16 @@ Criteria on CloudWatch's metrics are judged on the whole time of the duet, since
 | `void-pairs`           | a note       | some pairs are left out, because a worker was saturated                |
 | `both-arms-in-periods` | a note       | criteria on CloudWatch's metrics judge base and head together          |
 | `many-figures`         | a note       | more than five figures are compared, so each needs more evidence       |
+| `missing-label`        | a note       | base has requests of a label, and head has none                        |
 | `aa-rate`              | a note       | base compared with itself fails more often than promised               |
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from toril.criteria import criteria_of
 from toril.errors import Note
-from toril.records import ARMS, BASE, HEAD, Comparison, Duet, Exit, Outcome, Plan, Reason, ServerMetrics, Verdict
+from toril.records import ARMS, BASE, HEAD, Comparison, Exit, Plan, Reason, ServerMetrics, Verdict
 from toril.records.summary import Summary
 from toril.regression.calibration import Calibration, expected, warning
 from toril.regression.comparison import compare
@@ -43,6 +44,7 @@ INVALID = frozenset({*EXCUSES, "lost-worker", "damaged-file", "missing-samples",
 BROKEN = frozenset({"no-success", "dead-label"})  # in base: head cannot be compared with it
 OF_CRITERIA = frozenset({"breach", "kept", "nothing-judged"})
 FEW = 5  # compared figures
+EXPECTED = 20  # requests of base's label: then head has some, unless it differs
 MANY = "more than five figures are compared, so each needs more pairs to prove a change; compare the important ones"
 IN_PERIODS = "CloudWatch's periods contain both arms: a breach holds, but a pass does not tell base and head apart"
 
@@ -74,10 +76,15 @@ def judge_duet(
     duet = duet_of(plan)
     own, of_servers = _divided(plan)
     judged = {arm: _judged(Arm(own, arm), timeline, whole, completeness) for arm, timeline in arms.items()}
-    (head_plan, summary, head), (_, _, base) = judged[HEAD], judged[BASE]
-    complete = _complete(duet, completeness)
+    (head_plan, summary, head), (_, of_base, base) = judged[HEAD], judged[BASE]
+    stopped_s = completeness.stopped_at_s
+    complete = duet.blocks if stopped_s is None else duet.pairs_complete(stopped_s)
     comparison = compare(plan, whole, complete, first)
     notes = [Note("many-figures", MANY)] if len(comparison.metrics) > FEW else []
+    sent = {label for label, one in summary.labels.items() if one.samples}
+    missing = [label for label, one in of_base.labels.items() if one.samples >= EXPECTED and label not in sent]
+    if missing:
+        notes.append(Note("missing-label", f"base has requests of {', '.join(missing[:FEW])}, and head has none"))
     if comparison.voided:
         voids = void_pairs(plan, whole, duet.blocks)
         what = f"{comparison.voided} of {plural(complete, 'pair')} are void: {next(iter(voids.values()))}"
@@ -108,12 +115,6 @@ def judge_duet(
     )
     head_plan = head_plan.model_copy(update={"criteria": plan.criteria})
     return JudgedDuet(head_plan, summary, verdict)
-
-
-def _complete(duet: Duet, completeness: Completeness) -> int:
-    """Returns the number of pairs whose load was complete."""
-    stopped_s = completeness.stopped_at_s
-    return duet.blocks if stopped_s is None else duet.pairs_complete(stopped_s)
 
 
 def _divided(plan: Plan) -> tuple[Plan, Plan]:
@@ -171,7 +172,11 @@ def _combined(head: Verdict, base: Verdict, comparison: Comparison) -> Verdict:
     """Returns the verdict with the reasons of the outcome first, without duplicates."""
     breaches = [reason for reason in head.reasons if reason.code == "breach"]
     open_questions = [reason for reason in head.reasons if reason.code not in OF_CRITERIA]
-    open_questions += _of_base(base.reasons, open_questions)
+    open_questions += [  # others, such as a lost worker, are reasons of head too
+        Reason(reason.code, f"{ARMS[BASE]}: {reason.message}")
+        for reason in base.reasons
+        if reason.code not in OF_CRITERIA and reason not in open_questions
+    ]
     invalid = [reason for reason in open_questions if reason.code in INVALID]
     invalid += [reason for reason in base.reasons if reason.code in BROKEN]
     if comparison.outcome == "failed" and not invalid:
@@ -188,16 +193,5 @@ def _combined(head: Verdict, base: Verdict, comparison: Comparison) -> Verdict:
         return replace(head, outcome="failed", reasons=(*breaches, *open_questions))
     if open_questions:
         return replace(head, outcome="inconclusive", reasons=tuple(open_questions))
-    outcome: Outcome = "passed"
     proven = Reason("aa-clean" if comparison.aa else "no-regression", comparison.message)
-    return replace(head, outcome=outcome, reasons=(proven, *head.reasons))
-
-
-def _of_base(reasons: Iterable[Reason], known: Iterable[Reason]) -> list[Reason]:
-    """Returns the reasons of base alone; others, such as a lost worker, are reasons of head too."""
-    known_of_head = {(reason.code, reason.message) for reason in known}
-    return [
-        Reason(reason.code, f"{ARMS[BASE]}: {reason.message}")
-        for reason in reasons
-        if reason.code not in OF_CRITERIA and (reason.code, reason.message) not in known_of_head
-    ]
+    return replace(head, outcome="passed", reasons=(proven, *head.reasons))

@@ -7,14 +7,14 @@ from typing import Any
 from toril import text
 from toril.records import ComparedArm, ComparedMetric, ComparedPair, Comparison
 from toril.records.verdict import EarlierMetric, EarlierRuns
-from toril.reports.blocks import MISSING, Cell, Charts, Check, Column, Row, Sketch, Sketches, Table
+from toril.reports.blocks import Cell, Charts, Check, Column, Row, Sketch, Sketches, Table
 from toril.reports.bundle import Bundle
 from toril.reports.charts.lines import Chart, chart, line
 from toril.text import plain
 
 COLUMNS = (
     Column("base and head", "name"),
-    Column("change, 95 % interval", strong=True),
+    Column("change, 95 % bounds", strong=True),
     *(Column(title) for title in ("base", "head", "detectable")),
     Column("pairs", rank=2),
 )
@@ -24,9 +24,10 @@ EARLIER_COLUMNS = (
     *(Column(title) for title in ("this run", "expected", "detectable")),
 )
 FOOTNOTE = (
-    "Each bound of a change holds with at least 95 % confidence, over all looks. “detectable” is the smallest change "
-    "that this run can find. All other figures are of head alone."
+    "Each bound of a change holds with at least 95 % confidence, over all looks. “detectable”: a change so far beyond "
+    "the margin fails four of five such runs. All other figures are of head alone."
 )
+SCALES = {"us": ("ms", 0.001), "share": ("%", 100.0)}  # of charts, by unit
 MOST_CHARTS = 6  # figures with charts of their pairs; the others are in the table
 
 
@@ -48,7 +49,7 @@ def duet_table(duet: Bundle, *, trusted: bool, caveat: str) -> Table | None:
     planned = "" if found.most in (None, found.blocks) else f" of at most {text.number(found.most or 0)}"
     pairs = f"{text.plural(found.blocks or 0, 'pair')}{planned} of blocks of {text.span(found.block_s or 0)}"
     void = f", {text.number(found.voided)} void" if found.voided else ""
-    expected = f", {value_of(found.expected, 'share')} detectable before the run" if found.expected else ""
+    expected = f", {text.quantity(found.expected, 'share')} detectable before the run" if found.expected else ""
     return Table(
         id="duet",
         title="Base and base" if found.aa else "Base and head",
@@ -70,31 +71,25 @@ def _arm(name: str, arm: ComparedArm) -> str:
 
 
 def _metric_row(metric: ComparedMetric, place: int, *, trusted: bool) -> Row:
-    shares, name = metric.unit == "share", _name(metric)
+    name, unit = _name(metric), metric.unit
     outcome = metric.outcome if metric.outcome in ("passed", "failed") else "unproven"
-    bounds = "too few pairs" if None in (metric.low, metric.high) else bounds_of(metric.low, metric.high, shares)
-    host = () if metric.host is None else (f"the host: {change_of(metric.host, shares)}",)
+    judged = "inconclusive" if outcome == "failed" and not trusted else outcome
+    bounds = "too few pairs" if None in (metric.low, metric.high) else bounds_of(metric.low, metric.high, unit)
+    host = () if metric.host is None else (f"base's host: {text.change(metric.host, unit)}",)
     message = plain(metric.message, 500)
     return Row(
         (
             Cell(name),
-            Cell(change_of(metric.change, shares), small=(bounds, *host)),
-            Cell(value_of(metric.base, metric.unit)),
-            Cell(value_of(metric.head, metric.unit)),
-            Cell(change_of(metric.detectable, shares).removeprefix("+")),
-            Cell(MISSING if metric.blocks is None else text.number(metric.blocks)),
+            Cell(text.change(metric.change, unit), small=(bounds, *host)),
+            Cell(text.quantity(metric.base, unit)),
+            Cell(text.quantity(metric.head, unit)),
+            Cell(text.extent(metric.detectable, unit)),
+            Cell(text.quantity(metric.blocks, "")),
         ),
         outcome=outcome,
         note=message if outcome != "passed" or host else "",
         weight=place,
-        check=Check(
-            name=f"{name} against base",
-            outcome=outcome if outcome != "failed" or trusted else "inconclusive",
-            message=message,
-            group="duet",
-            code="regression" if outcome == "failed" and trusted else "inconclusive",
-            title="slower than base",
-        ),
+        check=_check(metric, judged, "regression" if judged == "failed" else "inconclusive", "duet", "base"),
     )
 
 
@@ -117,28 +112,26 @@ def earlier_table(found: EarlierRuns) -> Table:
 
 
 def _earlier_row(metric: EarlierMetric, place: int) -> Row:
-    shares, name, message = metric.unit == "share", _name(metric), plain(metric.message, 500)
-    low, high = (value_of(end, metric.unit) for end in (metric.low, metric.high))
+    name, unit, message = _name(metric), metric.unit, plain(metric.message, 500)
+    low, high = (text.quantity(end, unit) for end in (metric.low, metric.high))
     return Row(
         (
             Cell(name),
-            Cell(change_of(metric.change, shares)),
-            Cell(value_of(metric.value, metric.unit)),
-            Cell(value_of(metric.expected, metric.unit), small=(f"{low} … {high}",)),
-            Cell(change_of(metric.detectable, shares).removeprefix("+")),
+            Cell(text.change(metric.change, unit)),
+            Cell(text.quantity(metric.value, unit)),
+            Cell(text.quantity(metric.expected, unit), small=(f"{low} … {high}",)),
+            Cell(text.extent(metric.detectable, unit)),
         ),
         outcome=metric.outcome,
         note=message if metric.outcome != "passed" else "",
         weight=place,
-        check=Check(
-            name=f"{name} against earlier runs",
-            outcome=metric.outcome,
-            message=message,
-            group="earlier",
-            code="slower-than-earlier",
-            title="slower than earlier runs",
-        ),
+        check=_check(metric, metric.outcome, "slower-than-earlier", "earlier", "earlier runs"),
     )
+
+
+def _check(metric: ComparedMetric | EarlierMetric, outcome: str, code: str, group: str, against: str) -> Check:
+    name, message = f"{_name(metric)} against {against}", plain(metric.message, 500)
+    return Check(name=name, outcome=outcome, message=message, group=group, code=code, title=f"slower than {against}")
 
 
 def _severity(metric: ComparedMetric | EarlierMetric) -> int:
@@ -146,28 +139,13 @@ def _severity(metric: ComparedMetric | EarlierMetric) -> int:
 
 
 def _name(metric: ComparedMetric | EarlierMetric) -> str:
-    label = plain(metric.label)
-    bare = metric.metric == "failures" and not label
-    return "failures" if bare else f"{plain(metric.metric)} of {label or 'all requests'}"
+    bare = metric.metric == "failures" and not metric.label
+    return "failures" if bare else text.figure(metric.metric, metric.label)
 
 
-def value_of(value: float | None, unit: str) -> str:
-    """Returns a figure in its unit: us, share or /s."""
-    if value is None:
-        return MISSING
-    return text.percent(100 * value) if unit == "share" else text.quantity(value, unit)
-
-
-def change_of(value: float | None, shares: bool) -> str:
-    """Returns a change in per cent, or in points for shares."""
-    if value is None:
-        return MISSING
-    return text.difference(100 * value, "%") if shares else text.signed_percent(100 * value)
-
-
-def bounds_of(low: float | None, high: float | None, shares: bool) -> str:
+def bounds_of(low: float | None, high: float | None, unit: str) -> str:
     """Returns the bounds of a change, with one unit."""
-    ends = change_of(low, shares), change_of(high, shares)
+    ends = text.change(low, unit), text.change(high, unit)
     return f"{ends[0].removesuffix(' ' + ends[1].rpartition(' ')[2])} … {ends[1]}"
 
 
@@ -199,8 +177,8 @@ def _sketch(metric: ComparedMetric, found: Comparison) -> Sketch | None:
     if not known:
         return None
     worse = sum(_sign(metric) * change > (margin or 0) for change in known)
-    limit = change_of(margin, shares).removeprefix("+")
-    peak = f"{change_of(max(known), shares)}; {worse} of {text.plural(len(known), 'pair')} worse than {limit}"
+    limit = text.extent(margin, metric.unit)
+    peak = f"{text.change(max(known), metric.unit)}; {worse} of {text.plural(len(known), 'pair')} worse than {limit}"
     return Sketch(_name(metric), [None if change is None else change - min(known) for change in changes], peak)
 
 
@@ -226,7 +204,7 @@ def _pair_charts(metric: ComparedMetric, found: Comparison, last: int) -> tuple[
     by_block = {pair.block: pair for pair in metric.pairs}
     pairs = [by_block.get(block) for block in range(1, last + 1)]
     shares, margin = metric.unit == "share", found.margin if metric.margin is None else metric.margin
-    unit, factor = {"us": ("ms", 0.001), "share": ("%", 100.0)}.get(metric.unit, (metric.unit, 1.0))
+    unit, factor = SCALES.get(metric.unit, (metric.unit, 1.0))
 
     def dots(name: str, ink: str, read: Callable[[ComparedPair], float | None], factor: float, void: bool) -> Any:
         values = [read(pair) if pair and pair.void == void else None for pair in pairs]
@@ -238,7 +216,7 @@ def _pair_charts(metric: ComparedMetric, found: Comparison, last: int) -> tuple[
     changes = [dots("change", "first", lambda pair: _change(pair, shares), 100, void) for void in (False, True)]
     bounds = [] if None in (metric.low, metric.high) else [("band", metric.high), ("band low", metric.low)]
     band = [line("95 % bounds", look, [100 * (end or 0)] * last) for look, end in bounds]
-    limit = {"text": f"limit {change_of(margin, shares).removeprefix('+')}", "outcome": "limit"}
+    limit = {"text": f"limit {text.extent(margin, metric.unit)}", "outcome": "limit"}
     cuts = [{"at": found.look - 0.5, "text": "decided"}] if found.decided and found.look else []
     shown: dict[str, Any] = {"axis": "blocks", "cuts": cuts}
     return (

@@ -100,11 +100,11 @@ def _executions(plan: Plan) -> Table:
         (
             plain(execution.name),
             plain(execution.executor),
-            _count(execution.concurrency),
+            text.quantity(execution.concurrency, ""),
             text.quantity(execution.throughput_rps, "/s"),
             _ramp(execution),
             text.span(execution.hold_for_s) if execution.hold_for_s else MISSING,
-            _count(execution.iterations),
+            text.quantity(execution.iterations, ""),
         )
         for execution in plan.executions
     )
@@ -146,7 +146,3 @@ def _ramp(execution: PlannedExecution) -> str:
     delay = f"{text.span(execution.delay_s)} + " if execution.delay_s else ""
     steps = f" in {execution.steps} steps" if execution.steps else ""
     return f"{delay}{text.span(execution.ramp_up_s)}{steps}" if execution.ramp_up_s or delay else MISSING
-
-
-def _count(value: int | None) -> str:
-    return MISSING if value is None else text.number(value)

@@ -11,12 +11,11 @@ from toril.regression.trend import CLAIMED, UNITS
 from toril.reports.blocks import Cell, Charts, Column, Headline, Note, Report, Row, Table, severity_of
 from toril.reports.charts.lines import Chart, chart, line
 from toril.reports.curves import trendline
-from toril.reports.duet_blocks import bounds_of, change_of, value_of
+from toril.reports.duet_blocks import SCALES, bounds_of
 from toril.text import plain
 
 OUTCOMES = {"regressed": "failed", "short": "inconclusive", "clean": "passed"}
 TONES = {"failed": "breach", "inconclusive": "unsure", "passed": "better"}  # colours of ranges
-SCALES = {"us": ("ms", 0.001), "share": ("%", 100.0)}  # of charts, by unit
 MOST_PARTS = 60  # labels and locations with charts
 HINT = (
     "Each point is a run, in order of time. Focus a chart and press ← or → to read values. Click or press Enter to "
@@ -63,7 +62,7 @@ def brief_of(group: TrendGroup) -> str:
     """Returns the largest change of a group in a few words."""
     largest = max(group.series, key=lambda one: abs(one.change or 0))
     more = f" and {len(group.series) - 1} more" if len(group.series) > 1 else ""
-    return f"{_name(largest)} {change_of(largest.change, largest.metric == 'failures')}{more}"
+    return f"{_name(largest)} {text.change(largest.change, UNITS.get(largest.metric, 'us'))}{more}"
 
 
 def outcome_of(group: TrendGroup) -> str:
@@ -98,9 +97,9 @@ def _group_rows(group: TrendGroup, place: int, address: Address) -> Iterator[Row
     note = plain(group.message, 500) if outcome in ("failed", "inconclusive") else ""
     yield Row((head,), outcome=outcome, note=note, weight=place)
     for one in group.series:
-        unit, shares = UNITS.get(one.metric, "us"), one.metric == "failures"
-        values = (Cell(value_of(value, unit)) for value in (one.before, one.after))
-        change = Cell(change_of(one.change, shares), small=(bounds_of(one.low, one.high, shares),))
+        unit = UNITS.get(one.metric, "us")
+        values = (Cell(text.quantity(value, unit)) for value in (one.before, one.after))
+        change = Cell(text.change(one.change, unit), small=(bounds_of(one.low, one.high, unit),))
         yield Row((Cell(_name(one)), change, *values), weight=place)
 
 
@@ -112,7 +111,7 @@ def _series_table(found: Sequence[TrendSeries]) -> Table:
         known = [point.value for point in one.points if point.value is not None and not point.hollow]
         if any(known):
             drawn = trendline([point.value for point in one.points], [point.hollow for point in one.points], 40)
-            shown = (value_of(value, one.unit) for value in (known[-1], min(known), max(known)))
+            shown = (text.quantity(value, one.unit) for value in (known[-1], min(known), max(known)))
             rows.append(Row((Cell(_name(one)), Cell(drawn), *map(Cell, shown)), weight=place))
     bounds = (Column(title, rank=2) for title in ("lowest", "highest"))
     columns = (
@@ -200,4 +199,4 @@ def _part(one: TrendSeries | TrendMember) -> str:
 
 
 def _name(one: TrendSeries | TrendMember) -> str:
-    return f"{plain(one.metric)} of {_part(one)}"
+    return text.figure(one.metric, one.label, one.location)

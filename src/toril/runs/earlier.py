@@ -1,14 +1,19 @@
-"""Reads the earlier runs and duets with which a run is compared."""
+"""Reads the earlier runs and duets with which a run is compared, and the runs of a trend."""
 
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Iterator, Sequence
+from itertools import islice, takewhile
 
 from toril.records.history import HistoryRecord
+from toril.records.trend import Trend
+from toril.regression.acknowledged import Acknowledgement
 from toril.regression.earlier import is_comparable
+from toril.regression.trend import TrendQuery, matters, trend
 from toril.runs.history import histories
 from toril.store import Store
 
 MOST_READ = 1_000  # records: comparable runs may be rare among those of pull requests
+MOST_OF_TREND = 400  # of the main branch: a year of nights; the time for a series grows with the square of its runs
+MOST_READ_OF_TREND = 10_000
 
 
 def earlier_runs(store: Store, record: HistoryRecord, most: int) -> list[HistoryRecord]:
@@ -24,3 +29,10 @@ def earlier_runs(store: Store, record: HistoryRecord, most: int) -> list[History
 def earlier_duets(store: Store, suite: str) -> Iterator[HistoryRecord]:
     """Yields the newest duets of a suite, the newest first. It reads as many records as the caller takes."""
     return (one for one in islice(histories(store, suite), MOST_READ) if one.duet is not None)
+
+
+def read_trend(store: Store, suite: str, wanted: TrendQuery, accepted: Sequence[Acknowledgement], now: float) -> Trend:
+    """Returns the trend of a suite from its history records; `now` is in seconds since the epoch."""
+    since = -1.0 if wanted.since_s is None else now - wanted.since_s
+    newest = takewhile(lambda one: one.started_at >= since, islice(histories(store, suite), MOST_READ_OF_TREND))
+    return trend(suite, list(islice(filter(matters, newest), MOST_OF_TREND))[::-1], wanted, accepted, now)

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from toril.stats.quantiles import student_below
 
 Floats = NDArray[np.float64]
+LEAST = 10  # values in a part of the series that may be split
+BEFORE, AFTER = 5, 3  # values on both sides of a place, at least
 ROUNDING = 1e-12  # relative; a smaller difference of two means is none
 
 
@@ -30,16 +32,10 @@ class Split:
     freedom: int  # degrees of freedom of the error
 
 
-def splits(
-    values: Sequence[float], *, least: int = 10, before: int = 5, after: int = 3, level: float = 0.01
-) -> tuple[Split, ...]:
-    """Returns the significant places in their order.
-
-    A part of the series is split if it has at least `least` values. At least `before` values are before a place, and
-    at least `after` behind it.
-    """
+def splits(values: Sequence[float], level: float = 0.01) -> tuple[Split, ...]:
+    """Returns the significant places in their order."""
     series = np.asarray(values, dtype=np.float64)
-    found = sorted(_places(series, 0, len(series), least, before, after, level))
+    found = sorted(_places(series, 0, len(series), level))
     ends = [0, *(place for place, _, _ in found), len(series)]
     return tuple(
         Split(place, q, p, *_difference(series[ends[number] : place], series[place : ends[number + 2]]))
@@ -64,17 +60,15 @@ def energies(values: Floats) -> Floats:
     return np.where((places[:, None] > 0) & (places[None, :] > places[:, None]), q, -np.inf)
 
 
-def _places(
-    series: Floats, first: int, end: int, least: int, before: int, after: int, level: float
-) -> Iterator[tuple[int, float, float]]:
+def _places(series: Floats, first: int, end: int, level: float) -> Iterator[tuple[int, float, float]]:
     """Yields the significant places of one part of the series, each with its statistic and its p-value."""
     part, count = series[first:end], end - first
-    if count < max(least, before + after):
+    if count < LEAST:
         return
     q = energies(part)
     places = np.arange(count + 1)
-    enough = places[None, :] - places[:, None] >= after
-    enough[:before] = False
+    enough = places[None, :] - places[:, None] >= AFTER
+    enough[:BEFORE] = False
     enough[1:-1] &= (q[1:-1] >= q[:-2]) & (q[1:-1] >= q[2:])  # otherwise the true place has too few values on a side
     place, until = map(int, np.unravel_index(np.where(enough, q, -np.inf).argmax(), q.shape))
     if not enough[place, until]:
@@ -83,11 +77,11 @@ def _places(
     change = abs(other - mean)
     if change <= ROUNDING * float(np.abs(part).max()):
         return
-    p = 2 * student_below(-change / error, freedom) * (count - before - after + 1) if error else 0.0
+    p = 2 * student_below(-change / error, freedom) * (count - BEFORE - AFTER + 1) if error else 0.0
     if p <= level:
         yield first + place, float(q[place, until]), p
-        yield from _places(series, first, first + place, least, before, after, level)
-        yield from _places(series, first + place, end, least, before, after, level)
+        yield from _places(series, first, first + place, level)
+        yield from _places(series, first + place, end, level)
 
 
 def _difference(first: Floats, second: Floats) -> tuple[float, float, float, int]:

@@ -37,14 +37,12 @@ def lowests_of(buckets: Int64s) -> Int64s:
 
 def highests_of(buckets: Int64s) -> Int64s:
     """Returns `highest_us` of many buckets at once."""
-    shifts = np.maximum(0, (buckets >> (EXACT_BITS - 1)) - 1)
-    return np.asarray((((buckets - (shifts << (EXACT_BITS - 1))) + 1) << shifts) - 1, dtype=np.int64)
+    return np.asarray(lowests_of(buckets + 1) - 1, dtype=np.int64)
 
 
 def highest_us(bucket: int) -> int:
     """Returns the highest value of the bucket."""
-    shift = max(0, (bucket >> (EXACT_BITS - 1)) - 1)
-    return (((bucket - (shift << (EXACT_BITS - 1))) + 1) << shift) - 1
+    return lowest_us(bucket + 1) - 1
 
 
 def lowest_us(bucket: int) -> int:

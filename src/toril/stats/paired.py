@@ -1,6 +1,7 @@
-"""The mean of paired values: its bounds, the smallest detectable change, and the pairs that find a change.
+"""The mean of values: its bounds, the smallest detectable change, the pairs that find a change, and one more value.
 
-Student (1908), The probable error of a mean; Welch (1947), The generalization of Student's problem.
+Student (1908), The probable error of a mean; Welch (1947), The generalization of Student's problem; Hahn and Meeker
+(1991), Statistical intervals.
 """
 
 import bisect
@@ -9,7 +10,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from toril.stats.quantiles import student_quantile
+from toril.stats.quantiles import student_below, student_quantile
 
 LEAST = 4  # values: with fewer, their standard deviation is too uncertain to prove anything
 
@@ -38,6 +39,27 @@ def bounds(found: Sample, low_level: float, high_level: float) -> tuple[float, f
     """Returns one-sided bounds of the true mean. Each is wrong with the probability of its level (0 … 1)."""
     below, above = (student_quantile(1 - level, found.freedom) for level in (low_level, high_level))
     return found.mean - below * found.error, found.mean + above * found.error
+
+
+def p_above(found: Sample, limit: float) -> float:
+    """Returns the probability of such a mean, or a larger one, if the true mean is the limit."""
+    distance = found.mean - limit
+    return student_below(-distance / found.error, found.freedom) if found.error else float(distance <= 0)
+
+
+def prediction(values: Sequence[float], level: float) -> tuple[float, float, float]:
+    """Returns the mean of the values, and the lower and the upper bound of one more value of the same process.
+
+    Each bound is one-sided and wrong with the probability `level`. ValueError for fewer than two values.
+    """
+    mean, count = statistics.fmean(values), len(values)
+    reach = student_quantile(1 - level, count - 1) * error_of_one_more(statistics.stdev(values), count)
+    return mean, mean - reach, mean + reach
+
+
+def error_of_one_more(spread: float, count: int) -> float:
+    """Returns the standard deviation of one more value from the mean of `count` values."""
+    return spread * math.sqrt(1 + 1 / count)
 
 
 def detectable(spread: float, count: int, level: float = 0.05, power: float = 0.8) -> float:

@@ -1,8 +1,8 @@
-"""Levels of Student's t in a test with several looks, while its values arrive.
+"""Levels of Student's t in a test with several looks, while its values arrive, and of several hypotheses.
 
 Lan and DeMets (1983), Discrete sequential boundaries for clinical trials; Kim and DeMets (1987), the power family of
 spending functions; Armitage, McPherson and Rowe (1969), the recursion over looks; Jennison and Turnbull (1991), Exact
-calculations for sequential t tests.
+calculations for sequential t tests. Several hypotheses: Holm (1979); with looks, Ye et al. (2013).
 
 Levels for normal values with a known variance would be exceeded: with 5 to 40 values, 5 % would be up to 5.6 %. So the
 recursion is that of Student's t. For n values without an effect, t = tan ψ · √(n − 1), where ψ is the angle between the
@@ -15,7 +15,7 @@ so ψ is a Markov chain.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -77,6 +77,20 @@ def spending(probabilities: Sequence[float], looks: Sequence[int]) -> tuple[floa
         found.append(1 - student_below(math.tan(boundary) * math.sqrt(look - 1), look - 1))
         count, before = look, probability
     return tuple(found)
+
+
+def holm(p: Sequence[float], level_of: Callable[[int], float]) -> tuple[tuple[bool, float], ...]:
+    """Returns for each hypothesis whether it is rejected, and its level, in the order of their p-values.
+
+    `level_of` returns the nominal level for a number of hypotheses that are left; for one look, alpha divided by it.
+    """
+    found, rejects, level = {}, True, 0.0
+    for done, place in enumerate(sorted(range(len(p)), key=p.__getitem__)):
+        if rejects:
+            level = level_of(len(p) - done)
+            rejects = p[place] <= level
+        found[place] = rejects, level
+    return tuple(found[place] for place in range(len(p)))
 
 
 def _after_more(count: int, more: int, angles: Floats, mass: Floats, width: float) -> Floats:

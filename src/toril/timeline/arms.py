@@ -186,42 +186,30 @@ class Arm:
 
     def _seconds_of_cells(self, interval: Interval, cells: Int64s) -> Int64s:
         starts = {turn.block: math.floor(turn.starts_s) for turn in self.duet.turns_of(self.arm)}
-        start, turn, before, steady = (np.zeros(len(interval.series), np.int64) for _ in range(4))
-        for position, series in enumerate(interval.series):
-            if series.arm == self.arm:
-                layout = self._layouts[series.execution]
-                start[position], turn[position] = starts[series.block], series.block - 1
-                before[position], steady[position] = layout.before_s, layout.steady_s
-        of = cells[SERIES]
-        since = np.maximum(cells[SECOND] - start[of], 0)
-        return self._second(turn[of], since, before[of], steady[of])
+        of_series = [
+            (starts[one.block], one.block - 1, *self._layouts[one.execution]) if one.arm == self.arm else (0, 0, 0, 0)
+            for one in interval.series
+        ]
+        start, turn, before_s, steady_s = np.array(of_series, np.int64).reshape(-1, 4)[cells[SERIES]].T
+        return self._second(turn, np.maximum(cells[SECOND] - start, 0), before_s, steady_s)
 
     def _turns(self, seconds: Int64s) -> tuple[Int64s, Int64s]:
         """Returns for each second the position of the last turn that has started, and the seconds since its start."""
         position = np.maximum(np.searchsorted(self._starts, seconds, side="right") - 1, 0)
         return position, seconds - self._starts[position]
 
-    def _length_s(self, position: Int64s, layout: TurnLayout) -> Int64s:
-        """Returns the whole seconds of the turns at these positions."""
-        return np.where(self._place[position] < 0, self.duet.warm_s, layout.before_s + layout.steady_s)
-
     def _of_executions(self, interval: Interval, table: Int64s, *, late: bool) -> Int64s:
         """Returns the arm's rows of a table that begins with second and execution; between turns only if `late`."""
-        if not table.shape[1]:
-            return table
+        known = np.array([name in self._layouts for name in interval.executions], np.bool_)
+        layouts = np.array([self._layouts.get(name, (0, 0)) for name in interval.executions], np.int64).reshape(-1, 2)
+        before_s, steady_s = layouts[table[1]].T
         position, since = self._turns(table[0])
-        found = table.copy()
-        kept = self._arm_of[position] == self.arm
-        for code in set(table[1].tolist()):
-            layout = self._layouts.get(interval.executions[code])
-            mine = table[1] == code
-            if layout is None:
-                kept &= ~mine
-                continue
-            found[0][mine] = self._second(self._place[position[mine]], since[mine], *layout)
-            if not late:
-                last = self._place[position] == self.duet.blocks - 1
-                kept &= ~mine | last | (since < self._length_s(position, layout))
+        place, found = self._place[position], table.copy()
+        found[0] = self._second(place, since, before_s, steady_s)
+        kept = known[table[1]] & (self._arm_of[position] == self.arm)
+        if not late:
+            length_s = np.where(place < 0, self.duet.warm_s, before_s + steady_s)
+            kept &= (place == self.duet.blocks - 1) | (since < length_s)
         return found[:, kept]
 
     def _of_workers(self, table: Int64s) -> Int64s:
@@ -230,8 +218,7 @@ class Arm:
         Leaves out the gap after a turn; and its last second, if engines end and start in it.
         """
         position, since = self._turns(table[0])
-        length_s = self._length_s(position, self._whole) - int(not self.duet.switched)
-        kept = (self._arm_of[position] == self.arm) & (since < length_s)
-        found = table[:, kept]
-        found[0] = self._second(self._place[position[kept]], since[kept], *self._whole)
-        return found
+        place, found = self._place[position], table.copy()
+        length_s = np.where(place < 0, self.duet.warm_s, self.duet.turn_s) - int(not self.duet.switched)
+        found[0] = self._second(place, since, *self._whole)
+        return found[:, (self._arm_of[position] == self.arm) & (since < length_s)]

@@ -1,6 +1,6 @@
 """`/suites/{name}/trend`: the figures of a suite from run to run, with their changes."""
 
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request
@@ -31,21 +31,12 @@ def show_trend(request: Request, name: str, person: Viewer, days: Days = None) -
     )  # fmt: skip
 
 
-def trend_of(
-    store: Store,
-    clock: Clock,
-    suite: str,
-    days: int | None,
-    *,
-    label: str | None = None,
-    location: str | None = None,
-    metric: str | None = None,
-) -> Trend:
-    """Returns the trend of a suite."""
+def trend_of(store: Store, clock: Clock, suite: str, days: int | None, **wanted: Any) -> Trend:
+    """Returns the trend of a suite; `wanted` are other fields of the query."""
     from toril.regression.acknowledged import FILE, read_acknowledged
     from toril.regression.trend import TrendQuery
-    from toril.runs.trends import read_trend
+    from toril.runs.earlier import read_trend
 
     since_s = None if days is None else 86_400.0 * days
-    query = TrendQuery(label=label, location=location, metric=metric, since_s=since_s)
+    query = TrendQuery(since_s=since_s, **wanted)
     return read_trend(store, suite, query, read_acknowledged(FILE), clock.now())  # a console on AWS has no such file
