@@ -6,7 +6,7 @@ from dataclasses import replace
 from html import unescape
 from urllib.parse import unquote
 
-from toril.authoring.options import ImportOptions
+from toril.authoring.options import ImportOptions, Kept
 from toril.authoring.readers.source import STATIC_PATH, Skipped, value_of
 from toril.authoring.recorded import Recorded, RecordedExchange, host_of, is_random, path_of
 from toril.authoring.references import leaves_of
@@ -59,9 +59,9 @@ def _reason(one: RecordedExchange, options: ImportOptions, own: str, flowing: se
         return "preflights", "only browsers send them"
     if one.kind == "ping":
         return "beacons", "they report to analytics"
-    if "third-parties" not in options.kept and _site(host := _host(one)) != own and host not in flowing:
+    if Kept.THIRD_PARTIES not in options.kept and _site(host := _host(one)) != own and host not in flowing:
         return f"requests to {host}", "a third party; keep them by `--host` or `--with third-parties`"
-    if "static" not in options.kept and _is_static(one):
+    if Kept.STATIC not in options.kept and _is_static(one):
         return "static files", "caches serve them; keep them by `--with static`"
     return None
 

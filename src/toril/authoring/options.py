@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from fractions import Fraction
 from pathlib import Path
 from typing import Literal, NamedTuple, Never
@@ -16,7 +17,6 @@ from toril.suite.reader import Environment, SuiteReader, quoted
 
 Kind = Literal["url", "jmx", "locustfile", "taurus", "k6", "gatling"]
 WITH_LOAD = ("jmx", "k6", "gatling")  # scripts that set their load
-Kept = Literal["static", "third-parties"]
 SUFFIXES: dict[str, Kind] = {
     ".jmx": "jmx",
     ".py": "locustfile",
@@ -252,6 +252,13 @@ class InitOptions:
         if self.kind in ("k6", "gatling"):
             return str(self.kind)
         return "jmeter" if self.jmx or self.rps else "locust"
+
+
+class Kept(StrEnum):
+    """What an import leaves out unless it is asked to keep it."""
+
+    STATIC = "static"
+    THIRD_PARTIES = "third-parties"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

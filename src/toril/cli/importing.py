@@ -107,6 +107,7 @@ def import_command(
         dropped=frozenset(no_rule or ()),
         replay=replay,
     )
+    found: Imported | None = None
     try:
         given = [input_of(one) for one in (source, second) if one is not None]
         kind = script_of(given[0])
@@ -117,8 +118,8 @@ def import_command(
                     raise OptionError(text, code="missing-option")
                 asked = "--replay sends each request once, also those that change data. Send them?"
                 typer.confirm(asked, abort=True, err=True)
-            done: Imported | None = imported(given, options, into, force=force)
-            created = done.created
+            done = imported(given, options, into, force=force)
+            created, found = done.created, done
         else:
             if second is not None or source == "-" or given[0].folder is None:
                 fix = "Save it beside its files, and pass that file alone"
@@ -140,11 +141,11 @@ def import_command(
                     text = f"{option} with a script of {kind}, which stays unchanged. Remove {option}."
                     raise OptionError(text, code="conflicting-options")
             script: dict[str, Any] = {kind: given[0].folder / given[0].name}
-            created, done = create(replace(options, **script), into, force=force), None
+            created = create(replace(options, **script), into, force=force)
     except (typer.Abort, KeyboardInterrupt):
         typer.echo("\nNo files written.", err=True)
         raise typer.Exit(INTERRUPTED) from None
-    conclude(created, into, done, explain=explain, tries=try_, format=format)
+    conclude(created, into, found, explain=explain, tries=try_, format=format)
 
 
 def read_host(text: str) -> str:
