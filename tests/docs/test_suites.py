@@ -391,6 +391,7 @@ NO_KEYS = {  # what the code looks up that is no key of a suite
     "class",  # of a module: what else bzt's passfail is called
     "apiritif",  # an engine
     "testng-xml",  # of a refused executor
+    '"steps"',  # in a simulation
     "every_s",  # a field of a section
     *("enabled", "name"),  # of a JMX
     "",

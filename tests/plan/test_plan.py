@@ -173,13 +173,17 @@ def test_without_locations_the_location_is_local(tmp_path):
         ({"concurrency": 1500, "executor": "locust"}, 2),
         ({"concurrency": 250, "executor": "apiritif"}, 3),
         ({"concurrency": 2, "throughput": 90_000}, 2),  # never more workers than virtual users
-        ({"concurrency": 5000, "executor": "molotov"}, 1),  # toril has no rate for this executor
         ({"concurrency": 10, "locations": {"a": 1, "b": 1, "c": 1}}, 3),
         ({"concurrency": 4000, "locations": {"a": 3, "b": 1}}, 4),
     ],
 )
 def test_the_load_sets_the_number_of_workers(tmp_path, execution, workers):
     assert len(plan_of(tmp_path, execution).shares) == workers
+
+
+def test_an_executor_of_the_suite_itself_has_no_known_rate_and_gets_one_worker(tmp_path):
+    own = {"own": {"class": "own.Own"}}
+    assert len(plan_of(tmp_path, {"concurrency": 5000, "executor": "own"}, modules=own).shares) == 1
 
 
 def test_the_option_overrides_the_suite(tmp_path):
