@@ -105,9 +105,12 @@ def test_a_har_becomes_a_suite_and_its_rules_are_explained(tmp_path):
     done = call(path, "--into", str(tmp_path), "--explain")
     assert done.exit_code == 0, done.output
     assert "rule 1: csrf" in done.stdout
+    assert "next:\n  export SHOP_USER=… SHOP_PASSWORD=…\n  toril try" in done.stdout
+    assert "is not set" not in done.output
     asked = call(path, "--into", str(tmp_path), "--name", "again", "--format", "json", "--no-rule", "1")
     shown = json.loads(asked.stdout)
     assert [one["applied"] for one in shown["rules"]] == [False]
+    assert shown["variables"] == ["SHOP_USER", "SHOP_PASSWORD"]
     assert shown["suite"] == str(tmp_path / "loadtests/again")
     assert recordings.secret("first", "csrf 1") not in done.output + asked.output
 
@@ -116,7 +119,7 @@ def har(folder: Path) -> Path:
     """Writes a login with a hidden field."""
     token = recordings.secret("first", "csrf 1")
     page = {"text": recordings.csrf_form("/login", token), "mimeType": "text/html"}
-    post = {"mimeType": recordings.FORM, "text": f"csrf={token}&user=ada"}
+    post = {"mimeType": recordings.FORM, "text": f"csrf={token}&user=ada&password=correct+horse"}
     sent = [
         {"request": {"method": "GET", "url": f"{recordings.SHOP}/login"}, "response": {"status": 200, "content": page}},
         {

@@ -174,10 +174,14 @@ def workflow_text(suite: str, plan: Plan, action: str) -> str:
     built = {engine: engine in executors for engine in ("jmeter", "vegeta")}
     # The load plus time to install, start and judge; an hour if a script sets the load.
     minutes = 60 if plan.bounded_s is None else 20 + math.ceil(plan.bounded_s / 60)
-    env = mapping_at(plan.common, "settings", "env")
-    secrets = [name for name, value in env.items() if value == f"${{{name}}}" and VARIABLE.fullmatch(name)]
     found = template("loadtest.yml.jinja", yaml_value)
-    return found.render(suite=suite, action=action, minutes=minutes, secrets=secrets, **built)
+    return found.render(suite=suite, action=action, minutes=minutes, secrets=variables_of(plan), **built)
+
+
+def variables_of(plan: Plan) -> list[str]:
+    """Returns the variables that a suite expects in the environment, as `TOKEN: ${TOKEN}`."""
+    env = mapping_at(plan.common, "settings", "env")
+    return [name for name, value in env.items() if value == f"${{{name}}}" and VARIABLE.fullmatch(name)]
 
 
 def yaml_value(value: Any) -> str:
