@@ -110,7 +110,7 @@ def test_a_har_becomes_a_suite_and_its_rules_are_explained(tmp_path):
     asked = call(path, "--into", str(tmp_path), "--name", "again", "--format", "json", "--no-rule", "1")
     shown = json.loads(asked.stdout)
     assert [one["applied"] for one in shown["rules"]] == [False]
-    assert shown["variables"] == ["SHOP_USER", "SHOP_PASSWORD"]
+    assert shown["variables"] == ["SHOP_CSRF", "SHOP_USER", "SHOP_PASSWORD"]
     assert shown["suite"] == str(tmp_path / "loadtests/again")
     assert recordings.secret("first", "csrf 1") not in done.output + asked.output
 
