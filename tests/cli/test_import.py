@@ -25,6 +25,9 @@ class Shop extends Simulation { setUp(scenario("shop").feed(csv("users.csv")).in
 """
 
 
+LOG = '10.0.0.1 - - [10/Oct/2026:13:55:36 +0000] "GET /a HTTP/1.1" 200 1 "-" "Mozilla/5.0"\n'
+
+
 def call(*arguments: str, text: str = "") -> Result:
     """Calls the command; any error other than UserError fails the test."""
     done = CliRunner().invoke(cli.app, ["import", *arguments], input=text)
@@ -82,6 +85,39 @@ def test_wrong_options_are_refused(arguments, code, tmp_path):
     assert isinstance(done.exception, UserError), done.output
     assert done.exception.code == code
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("source", "arguments", "option"),
+    [
+        ("curl https://a.example/", ["--functional", "--users", "3"], "--users"),
+        ("curl https://a.example/", ["--length", "5m"], "--length"),
+        ("curl https://a.example/", ["--rule", "7"], "rule 7"),
+        (LOG, ["--hold-for", "5m"], "--hold-for"),
+        (LOG, ["--executor", "locust"], "--executor"),
+    ],
+)
+def test_an_option_without_effect_on_the_source_is_refused(source, arguments, option, tmp_path):
+    done = call("-", *arguments, "--into", str(tmp_path), text=source)
+    assert isinstance(done.exception, UserError), done.output
+    assert str(done.exception).startswith(option)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_source_without_an_address_gives_the_suite_no_name(tmp_path):
+    done = call("-", "--into", str(tmp_path), text='{"openapi": "3.0.0", "paths": {"/a": {"get": {}}}}')
+    assert "wrote " + str(tmp_path / "loadtests/first/suite.yml") in done.stdout
+
+
+def test_a_workflow_without_an_owner_is_noted(tmp_path):
+    done = call("-", "--into", str(tmp_path), "--workflow", text="curl https://a.example/")
+    assert "replace <owner>" in done.stderr
+
+
+def test_a_server_that_is_not_there_is_named_in_a_sentence(tmp_path):
+    done = call("http://127.0.0.1:1/openapi.json", "--into", str(tmp_path))
+    assert "Pool" not in str(done.exception)
+    assert "Connection refused" in str(done.exception)
 
 
 def test_a_replay_asks_before_it_changes_data(tmp_path):

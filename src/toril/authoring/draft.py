@@ -83,7 +83,8 @@ def draft_of(
     """Returns the suite of a recording whose credentials are references already."""
     origins = _origins(recorded)
     hosts = {name: _address(origin, name, recorded, options) for origin, name in origins.items()}
-    name = options.name or default_name(replace(options, urls=tuple(Url(one, "/") for one in hosts.values())))
+    addresses = tuple(Url(one, "/") for one in hosts.values() if "://" in one)
+    name = options.name or default_name(replace(options, urls=addresses))
     if recorded.kind == "access-log":
         return _of_log(name, recorded, options, hosts, credentials)
     extracts = {one.number: list(one.extracts) for one in recorded.exchanges}
