@@ -67,7 +67,8 @@ def in_text(recording: Recording, found: Sequence[Difference]) -> Iterator[str]:
     yield f"replay: {total - differing} of {total} requests as recorded"
     for one in found:
         follows = f" (follows from {one.because})" if one.because else ""
-        yield f"  ✘ {one.label}: {one.code}: {one.recorded} → {one.now}{follows}"
+        change = "not sent" if one.code == "not-sent" else f"{one.code}: {one.recorded} → {one.now}"
+        yield f"  ✘ {one.label}: {change}{follows}"
         yield from (f"      {line}" for line in (*([one.proposal] if one.proposal else []), *one.yaml.splitlines()))
 
 
