@@ -249,8 +249,8 @@ def record(
     """Record a journey in Chromium, and turn it into a suite.
 
     Click through the application. A bar names the steps: Alt+N begins the next
-    one. Done, the closed window or Ctrl-C end the recording. It stays on this
-    machine and is deleted when the suite is written, unless --har keeps it.
+    one. Done, the closed window or Ctrl-C end the recording. The recording stays
+    on this machine, and toril deletes it unless --har keeps it.
 
     0 written · 1 --try failed or differs · 2 invalid input · 4 no Chromium · 130 interrupted.
 
