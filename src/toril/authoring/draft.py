@@ -104,6 +104,7 @@ def draft_of(
     scenario = {
         "default-address": f"${{{next(iter(hosts))}}}" if making.single else "",
         "store-cookie": None if making.single else True,
+        "retrieve-resources": False if executor == "jmeter" else None,  # it would load what the suite leaves out
         "headers": making.shared,
         "think-time": "" if timed or options.functional else "1s",
         "data-sources": FlowList(map(str, files)),
