@@ -104,6 +104,13 @@ def test_an_option_without_effect_on_the_source_is_refused(source, arguments, op
     assert not list(tmp_path.iterdir())
 
 
+def test_a_second_source_that_is_no_recording_is_refused(tmp_path):
+    (tmp_path / "one.sh").write_text("curl https://a.example/")
+    done = call(str(har(tmp_path)), str(tmp_path / "one.sh"), "--into", str(tmp_path))
+    assert isinstance(done.exception, UserError), done.output
+    assert done.exception.code == "conflicting-options"
+
+
 def test_a_source_without_an_address_gives_the_suite_no_name(tmp_path):
     done = call("-", "--into", str(tmp_path), text='{"openapi": "3.0.0", "paths": {"/a": {"get": {}}}}')
     assert "wrote " + str(tmp_path / "loadtests/first/suite.yml") in done.stdout

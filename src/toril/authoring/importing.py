@@ -42,6 +42,8 @@ class Imported:
 def imported(given: Sequence[Input], options: ImportOptions, folder: Path, *, force: bool = False) -> Imported:
     """Writes the suite of one source below `folder`; a second input is another observation of the same journey."""
     recorded, *others = (read(one, options) for one in given)
+    if others and {one.kind for one in (recorded, *others)} != {"har"}:
+        raise OptionError("SECOND is for two HARs of a journey. Import each source alone.", code="conflicting-options")
     return suite_of(recorded, next(iter(others), None), options, folder, force=force)
 
 
