@@ -220,7 +220,9 @@ def test_the_load_is_long_enough_for_two_iterations(tmp_path):
 
 
 def test_another_engine_has_to_support_the_suite(tmp_path):
-    assert suite(tmp_path, recordings.api(), engine="jmeter")["modules"] == {"jmeter": {"fresh-cookies": True}}
+    document = suite(tmp_path, recordings.api(), engine="jmeter")
+    assert document["modules"] == {"jmeter": {"fresh-cookies": True}}
+    assert [one["retrieve-resources"] for one in document["scenarios"].values()] == [False]
     with pytest.raises(SuiteError, match=engine_of("locust").title) as refusal:
         suite(tmp_path, recordings.api(), engine="locust")
     assert refusal.value.code == "unsupported-key"
@@ -277,3 +279,17 @@ def test_the_readme_names_what_to_set_and_what_was_left_out(tmp_path):
     assert "export API_PASSWORD=…" in text
     assert "static files" in text
     assert "| 1 | `access_token` |" in text
+
+
+def test_a_har_without_sensitive_data_is_noted(tmp_path):
+    complete = recordings.login()
+    sanitised = replace(
+        complete,
+        exchanges=tuple(
+            replace(one, headers=(), hops=(), response_headers=(("Content-Type", "text/html"),))
+            for one in complete.exchanges
+        ),
+    )
+    note = "export the HAR with sensitive data"
+    assert note in files_of(tmp_path / "1", sanitised)["README.md"].decode()
+    assert note not in files_of(tmp_path / "2", complete)["README.md"].decode()

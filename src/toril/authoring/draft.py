@@ -83,7 +83,8 @@ def draft_of(
     """Returns the suite of a recording whose credentials are references already."""
     origins = _origins(recorded)
     hosts = {name: _address(origin, name, recorded, options) for origin, name in origins.items()}
-    name = options.name or default_name(replace(options, urls=tuple(Url(one, "/") for one in hosts.values())))
+    addresses = tuple(Url(one, "/") for one in hosts.values() if "://" in one)
+    name = options.name or default_name(replace(options, urls=addresses))
     if recorded.kind == "access-log":
         return _of_log(name, recorded, options, hosts, credentials)
     extracts = {one.number: list(one.extracts) for one in recorded.exchanges}
@@ -103,6 +104,7 @@ def draft_of(
     scenario = {
         "default-address": f"${{{next(iter(hosts))}}}" if making.single else "",
         "store-cookie": None if making.single else True,
+        "retrieve-resources": False if executor == "jmeter" else None,  # it would load what the suite leaves out
         "headers": making.shared,
         "think-time": "" if timed or options.functional else "1s",
         "data-sources": FlowList(map(str, files)),

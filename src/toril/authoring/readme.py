@@ -8,7 +8,7 @@ from toril.authoring.credentials import Credentials
 from toril.authoring.draft import FILES, SuiteDraft
 from toril.authoring.filters import READS
 from toril.authoring.init import template
-from toril.authoring.recorded import Recorded
+from toril.authoring.recorded import Recorded, RecordedExchange
 from toril.text import plain, plural
 
 BASIC = "$(printf %s 'user:password' | base64 | tr -d '\\n')"
@@ -43,6 +43,11 @@ def readme_of(draft: SuiteDraft, recorded: Recorded, correlation: Correlation, c
     )
 
 
+def _has_session(one: RecordedExchange) -> bool:
+    named = {name.lower() for part in (one, *one.hops) for name, _ in (*part.headers, *part.response_headers)}
+    return bool(named & {"authorization", "cookie", "set-cookie"})
+
+
 def _notes(draft: SuiteDraft, recorded: Recorded, correlation: Correlation, credentials: Credentials) -> Iterator[str]:
     yield from (one.message for one in recorded.notes)
     bodies = [(one, one.body) for one in recorded.exchanges if one.body]
@@ -53,6 +58,8 @@ def _notes(draft: SuiteDraft, recorded: Recorded, correlation: Correlation, cred
     if credentials.cookies:
         names = ", ".join(credentials.cookies)
         yield f"No response sets the cookies {names}, so no request has them. If one is needed, record the login."
+    if recorded.kind == "har" and draft.credentials and not any(map(_has_session, recorded.exchanges)):
+        yield "The source has neither cookies nor `Authorization`. For a session, export the HAR with sensitive data."
     if correlation.unpaired:
         yield f"Only one of the two recordings has {credentials.hide(', '.join(correlation.unpaired))}."
     if recorded.kind == "har":
