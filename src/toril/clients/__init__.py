@@ -18,7 +18,7 @@ from locust.user.task import LOCUST_STATE_STOPPING
 
 Message = TypeVar("Message")
 BY_THE_SCRIPT = (GeneratorExit, InterruptTaskSet, RescheduleTask, RescheduleTaskImmediately, StopUser)  # regular ends
-OPERATION = re.compile(r"\s*(?:query|mutation|subscription)\s+(\w+)")
+OPERATION = re.compile(r"^\s*(?:query|mutation|subscription)\s+(\w+)", re.MULTILINE)
 
 
 class CallError(Exception):
@@ -101,7 +101,7 @@ def graphql(
     `errors` in the response make it a failure. `options` are the client's: `name`, by default the operation's, or
     `headers`.
     """
-    operation = OPERATION.match(query)
+    operation = OPERATION.search(query)
     options = {"name": operation[1] if operation else "GraphQL", **options}
     body = {"query": query, "variables": dict(variables or {})}
     with client.post(path, json=body, catch_response=True, **options) as response:
@@ -114,5 +114,6 @@ def graphql(
                 response.failure("GraphQL: the response is not a JSON object")
             return None
         if errors := answer.get("errors"):
-            response.failure(f"GraphQL: {errors[0].get('message', errors[0])}")
+            first = errors[0] if isinstance(errors, list) else errors
+            response.failure(f"GraphQL: {first.get('message', first) if isinstance(first, dict) else first}")
         return answer.get("data")
