@@ -55,8 +55,11 @@ def test_a_misspelt_module_is_an_error(tmp_path):
 
 @pytest.mark.parametrize("runner", ["pytest", "robot", "junit"])
 def test_a_runner_of_selenium_is_that_executor(tmp_path, runner):
-    (found,) = read(tmp_path, selenium(tmp_path, "tests/test_it.py", runner=runner)).executions
+    document = selenium(tmp_path, "tests/test_it.py", runner=runner)
+    suite = read(tmp_path, {**document, "modules": {"selenium": {"properties": {"a": 1}}}})
+    (found,) = suite.executions
     assert (found.executor, found.config.get("runner")) == (runner, None)
+    assert f"`modules.{runner}`" in next(one.message for one in suite.warnings if one.code == "ignored-key")
 
 
 @pytest.mark.parametrize(

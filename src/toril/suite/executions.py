@@ -292,6 +292,9 @@ class ExecutionReader:
             scenario = self.scenarios.named.get(written, written) if isinstance(written, str) else written
             script = scenario.get("script") if isinstance(scenario, dict) else scenario
             executor = runner_of(item, self.scenarios.files.existing(str(script)) if script else None)
+            if executor in CASE_RUNNERS and self.modules.get("selenium"):
+                text = f"{executor} does not read these settings. Move them to `modules.{executor}`."
+                self.reader.warn("ignored-key", "modules.selenium", text)
         return executor
 
     def _placed(self, item: dict[str, Any], key: str, path: str) -> Any:
