@@ -32,7 +32,8 @@ class CallError(Exception):
 class Measured:
     """Reports the block as one request of Locust. An exception that leaves the block makes it a failure.
 
-    A block that the end of the load cuts off has the exception GreenletExit; toril counts it as unfinished.
+    A block that the end of the load cuts off has the exception GreenletExit; toril counts it as unfinished. After the
+    end no block begins, except in `on_stop`.
     """
 
     def __init__(self, user: User, name: str, kind: str = "request") -> None:
@@ -40,6 +41,8 @@ class Measured:
         self._user, self._name, self._kind = user, name, kind
 
     def __enter__(self) -> Self:
+        if self._user._state == LOCUST_STATE_STOPPING and getattr(self._user, "toril_in_task", False):
+            raise StopUser  # the load is over; a worker of toril sets the mark
         self._began_s, self._began = time.time(), time.perf_counter()
         self._last = self._began
         return self
