@@ -228,6 +228,14 @@ def test_another_engine_has_to_support_the_suite(tmp_path):
     assert refusal.value.code == "unsupported-key"
 
 
+def test_gatling_has_the_requests_of_a_step_without_a_transaction(tmp_path):
+    recording = recorded(*(exchange(number, f"/{number}", step="look") for number in (1, 2)))
+    files = files_of(tmp_path, recording, engine="gatling")
+    (scenario,) = yaml.safe_load(files["suite.yml"])["scenarios"].values()
+    assert [one["url"] for one in scenario["requests"]] == ["/1", "/2"]
+    assert "Gatling has no transactions" in files["README.md"].decode()
+
+
 def test_a_log_is_a_mix_of_requests_at_its_rates(tmp_path):
     def seen(number, path, count, label, route):
         return exchange(number, path, status=None, step=label, name=label, route=route, count=count)

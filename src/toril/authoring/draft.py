@@ -31,6 +31,7 @@ from toril.authoring.references import NAME, outside
 from toril.authoring.routes import free, keys_of_query, singular
 from toril.authoring.writer import Comment, Flow, FlowList, extractors, filled, short, yaml_of
 from toril.criteria import duration_s
+from toril.suite.engines import engine_of
 from toril.suite.executions import FUNCTIONAL
 
 SAMPLE_FILE = b"0123456789abcde\n" * 64  # for a file that the source lacks
@@ -108,7 +109,7 @@ def draft_of(
         "headers": making.shared,
         "think-time": "" if timed or options.functional else "1s",
         "data-sources": FlowList(map(str, files)),
-        "requests": list(_grouped(requests)),
+        "requests": list(_grouped(requests, executor)),
     }
     load = {} if options.functional else _load(exchanges, pauses, options)
     return SuiteDraft(
@@ -309,11 +310,15 @@ def _shared_headers(exchanges: Sequence[RecordedExchange]) -> dict[str, str]:
     }
 
 
-def _grouped(requests: Sequence[DraftRequest]) -> Iterator[dict[str, Any]]:
-    """Yields the requests, with those of a step as a transaction."""
+def _grouped(requests: Sequence[DraftRequest], executor: str) -> Iterator[dict[str, Any]]:
+    """Yields the requests, with those of a step as a transaction if the engine has them."""
+    joins = "transaction" in engine_of(executor).blocks
     for step, some in groupby(requests, lambda one: one.recorded.step or one.recorded.number):
         written = [one.written for one in some]
-        yield written[0] if len(written) == 1 else {"transaction": step, "do": written}
+        if joins and len(written) > 1:
+            yield {"transaction": step, "do": written}
+        else:
+            yield from written
 
 
 def _pauses(exchanges: Sequence[RecordedExchange]) -> list[str]:

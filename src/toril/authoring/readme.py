@@ -9,6 +9,7 @@ from toril.authoring.draft import FILES, SuiteDraft
 from toril.authoring.filters import READS
 from toril.authoring.init import template
 from toril.authoring.recorded import Recorded, RecordedExchange
+from toril.suite.engines import engine_of
 from toril.text import plain, plural
 
 BASIC = "$(printf %s 'user:password' | base64 | tr -d '\\n')"
@@ -62,5 +63,8 @@ def _notes(draft: SuiteDraft, recorded: Recorded, correlation: Correlation, cred
         yield "The source has neither cookies nor `Authorization`. For a session, export the HAR with sensitive data."
     if correlation.unpaired:
         yield f"Only one of the two recordings has {credentials.hide(', '.join(correlation.unpaired))}."
+    engine = engine_of(draft.executor)
+    if "transaction" not in engine.blocks and any(one.recorded.step for one in draft.requests):
+        yield f"{engine.title} has no transactions, so no step is measured as a whole."
     if recorded.kind == "har":
         yield "A browser sends some requests at the same time. The suite sends them one after another."
