@@ -11,6 +11,7 @@ from toril.authoring.init import template
 from toril.authoring.recorded import Recorded
 from toril.text import plain, plural
 
+MOST_COOKIES = 5  # in a list
 BASIC = "$(printf %s 'user:password' | base64 | tr -d '\\n')"
 
 
@@ -49,11 +50,12 @@ def _notes(draft: SuiteDraft, recorded: Recorded, correlation: Correlation, cred
     if missing := [one.name for one, body in bodies if body.missing and not body.uploads]:
         yield f"The source lacks the bodies of {', '.join(missing)}. Add them."
     if lacking := [part.name for _, body in bodies for part in body.uploads if part.data is None]:
-        yield f"The source lacks the content of {', '.join(lacking)}. The suite sends 1 KiB instead."
+        yield f"The source lacks the content of {', '.join(dict.fromkeys(lacking))}. The suite sends 1 KiB instead."
     if credentials.cookies:
-        names = ", ".join(credentials.cookies)
+        more = len(credentials.cookies) - MOST_COOKIES
+        names = ", ".join(credentials.cookies[:MOST_COOKIES]) + (f" and {more} more" if more > 0 else "")
         yield f"No response sets the cookies {names}, so no request has them. If one is needed, record the login."
     if correlation.unpaired:
         yield f"Only one of the two recordings has {credentials.hide(', '.join(correlation.unpaired))}."
-    if recorded.kind == "har":
+    if recorded.kind == "har" and len(draft.requests) > 1:
         yield "A browser sends some requests at the same time. The suite sends them one after another."
