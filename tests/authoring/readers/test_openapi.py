@@ -3,6 +3,7 @@
 from copy import deepcopy
 from typing import Any
 
+import pytest
 import yaml
 
 from tests.authoring.readers.reading import left_out, lines, recorded, refusal, requests
@@ -125,6 +126,25 @@ def test_values_are_examples_or_fit_the_type_and_optional_ones_need_an_example()
     }
     assert post.body
     assert post.body.text == ('{"name": "Rex", "owner": {"born": "2026-01-31"}, "mother": {"name": "Rex"}}')
+
+
+@pytest.mark.parametrize(
+    ("written", "query"),
+    [
+        ({"schema": {"type": "array", "example": ["a", "b"]}}, "q=a&q=b"),
+        ({"schema": {"type": "array", "example": ["a", "b"]}, "explode": False}, "q=a,b"),
+        ({"schema": {"type": "array", "example": ["a", "b"]}, "style": "pipeDelimited"}, "q=a%7Cb"),
+        ({"schema": {"type": "array", "example": list("abcde")}}, "q=a&q=b&q=c"),
+        ({"schema": {"type": "object", "example": {"a": 1}}, "style": "deepObject"}, "q[a]=1"),
+        ({"schema": {"type": "object", "example": {"a": 1}}}, "a=1"),
+        ({"type": "array", "x-example": 1, "example": ["a", "b"]}, "q=a,b"),
+        ({"type": "array", "example": ["a", "b"], "collectionFormat": "multi"}, "q=a&q=b"),
+    ],
+)
+def test_lists_and_objects_in_a_query_have_their_style(written, query):
+    operation = {"parameters": [{"in": "query", "name": "q", **written}]}
+    (found,) = requests({"openapi": "3.0.0", "paths": {"/a": {"get": operation}}})
+    assert found.url.partition("?")[2] == query
 
 
 def test_a_status_is_checked_and_required_properties_in_a_functional_suite():
