@@ -58,7 +58,7 @@ def test_names_and_routes_of_the_source_stay():
     own = exchange(1, "/v1/items/17", route="/items/{itemId}"), exchange(2, "/v1/items", name="List items")
     assert names(*own, kind="openapi") == ["GET /v1/items/{itemId}", "List items"]
     assert names(*(exchange(n, "/items", name="Request") for n in (1, 2))) == ["Request", "Request"]
-    assert names(*(exchange(n, f"/{n}s", name="Request") for n in "ab")) == ["GET /as", "GET /bs"]
+    assert names(*(exchange(n, f"/{n}-s", name="Request") for n in (1, 2))) == ["GET /1-s", "GET /2-s"]
 
 
 def test_a_random_segment_is_an_id():

@@ -140,6 +140,7 @@ def test_a_get_has_no_body_unless_the_collection_says_so():
 def test_the_types_that_postman_writes_for_a_description_become_values():
     sent = {"mode": "raw", "raw": '{"id": "<long>", "name": "<string>", "open": "<boolean>"}'}
     (found,) = requests(collection(item({"url": "http://a.example/?limit=<integer>", "method": "POST", "body": sent})))
+    assert found.body is not None
     assert (found.url, found.body.text) == ("http://a.example/?limit=1", '{"id": 1, "name": "string", "open": true}')
 
 
