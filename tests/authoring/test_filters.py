@@ -126,3 +126,9 @@ def test_headers_that_engines_set_are_dropped():
     one = exchange(1, "/cart", "POST", headers=tuple({**sent, **noise}.items()), body=body("{}"))
     (found,) = kept(recorded(one), ImportOptions()).exchanges
     assert dict(found.headers) == sent
+
+
+def test_each_request_has_its_own_key_of_idempotency():
+    one = exchange(1, "/cart", "POST", headers=(("Idempotency-Key", "5f0c1a7e93d4"),))
+    (found,) = kept(recorded(one), ImportOptions()).exchanges
+    assert found.headers == (("Idempotency-Key", "${__UUID()}"),)

@@ -22,6 +22,7 @@ CLIENTS_OWN = re.compile(  # headers that an engine sets itself, or that do not 
     r"|pragma|cache-control|priority|traceparent|tracestate|baggage|x-client-data|x-(?:chrome|devtools)-.*"
     r"|content-encoding|via|alt-used|authority"
 )
+IDEMPOTENCY = re.compile(r"(?i)(?:x-)?idempotency-key")  # a server ignores a request whose key it knows
 DEFAULT_ACCEPT = re.compile(r"\*/\*|text/html,.*", re.IGNORECASE)
 TOKEN = re.compile(r"[\w.~+/=-]{16,}")
 HEX = re.compile("[0-9a-fA-F]{32,}")  # a UUID has hyphens
@@ -158,7 +159,7 @@ def _with_fewer_headers(one: RecordedExchange) -> RecordedExchange:
     """Drops headers; cookies stay for the later steps, which know who has set them."""
     needless = () if one.body else ("content-type", "origin") if one.method in READS else ("content-type",)
     headers = tuple(
-        (name, value)
+        (name, "${__UUID()}" if IDEMPOTENCY.fullmatch(name) else value)
         for name, value in one.headers
         if not CLIENTS_OWN.fullmatch(name)
         and name.lower() not in needless

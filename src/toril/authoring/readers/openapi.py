@@ -458,13 +458,13 @@ class _Spec:
         return True if kind == "boolean" else _text(found)
 
     def _object(self, schema: Mapping[str, Any], depth: int) -> dict[str, Any]:
-        """Returns the required properties and those with an example; all of a body without either."""
+        """Returns the required properties and those with an example; all of a body, or its parts, without either."""
         known = {
             name: one for name, one in mapping(schema.get("properties")).items() if not self.at(one).get("readOnly")
         }
         required = set(map(text, _list(schema.get("required"))))
         wanted = [name for name, one in known.items() if name in required or self.has_example(one)]
-        if not wanted and depth == 0:
+        if not wanted and depth <= 1:
             wanted = list(known)
         values = {name: self.sample(known[name], depth + 1) for name in wanted}
         return {name: value for name, value in values.items() if value is not None or name in required}
