@@ -61,6 +61,10 @@ def test_names_and_routes_of_the_source_stay():
     assert names(*(exchange(n, f"/{n}-s", name="Request") for n in (1, 2))) == ["GET /1-s", "GET /2-s"]
 
 
+def test_a_version_is_no_id():
+    assert names(exchange(1, "/1.1/items/2.0")) == ["GET /1.1/items/2.0"]
+
+
 def test_a_random_segment_is_an_id():
     assert names(exchange(1, "/pixel/f007da28Q2FQ26Q26a)Z7TT2Q2FQ26h0EUhQ2FZ2KBQ2F")) == ["GET /pixel/{id}"]
 

@@ -37,6 +37,7 @@ SAMPLE_FILE = b"0123456789abcde\n" * 64  # for a file that the source lacks
 PAUSES_S = (0.5, 1, 2, 3, 5, 8, 10)
 LEAST_PAUSE_S = 0.25
 BORDER_S = 1.0  # a pause of a recording without steps
+LONGEST_NAME = 40
 VARIED = 3  # requests of one route in a step
 MOST_ROWS = 1_000
 LONGEST_HOLD_S = 120
@@ -83,9 +84,8 @@ def draft_of(
     """Returns the suite of a recording whose credentials are references already."""
     origins = _origins(recorded)
     hosts = {name: _address(origin, name, recorded, options) for origin, name in origins.items()}
-    title = re.sub(r"[^a-z0-9]+", "-", recorded.title.lower())[:40].strip("-")
     urls = tuple(Url(one, "/") for one in hosts.values())
-    name = options.name or title or default_name(replace(options, urls=urls))
+    name = options.name or _short_title(recorded.title) or default_name(replace(options, urls=urls))
     if recorded.kind == "access-log":
         return _of_log(name, recorded, options, hosts, credentials)
     extracts = {one.number: list(one.extracts) for one in recorded.exchanges}
@@ -158,6 +158,16 @@ def files_of(draft: SuiteDraft) -> dict[PurePosixPath, bytes]:
 def _execution(scenario: str, executor: str, load: Mapping[str, Any], options: ImportOptions) -> dict[str, Any]:
     locations = Flow((name, number(weight)) for name, weight in options.locations.items())
     return filled({"scenario": scenario, "executor": executor, **load, "locations": locations})
+
+
+def _short_title(title: str) -> str:
+    """Returns a title as a name.
+
+    >>> _short_title("Spotify's Web API (with fixes and improvements)")
+    'spotifys-web-api-with-fixes-and'
+    """
+    name = re.sub(r"[^a-z0-9]+", "-", re.sub("['’]", "", title.lower())).strip("-")
+    return name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME + 1].rpartition("-")[0] or name[:LONGEST_NAME]
 
 
 # ── Hosts

@@ -27,6 +27,8 @@ def readme_of(draft: SuiteDraft, recorded: Recorded, correlation: Correlation, c
         draft=draft,
         recorded=recorded,
         credentials=credentials,
+        requests=plural(len(draft.requests), "request"),
+        steps=len({one.recorded.step for one in draft.requests}) if recorded.kind != "access-log" else 0,
         writes=sum(one.recorded.method not in READS for one in draft.requests),
         labels=labels,
         into=into,

@@ -14,7 +14,7 @@ VARIABLE = re.compile(r"\$\{(\w+)\}|\$\{__\w+\(\$\{(\w+)\}\)\}")  # also within 
 ID = re.compile(
     rf"(?:\$\{{\w+\}}|\$\{{__\w+\(\$\{{\w+\}}\)\}}|\d+|{UUID.pattern}|[0-9a-fA-F]{{12,}}"
     r"|(?=[A-Za-z]*\d)(?=\d*[A-Za-z])[A-Za-z0-9]{16,}"
-    r"|(?=[\w.~=-]*\d)(?=[\w.~=-]*[a-z])(?=[\w.~=-]*[A-Z])[\w.~=-]{20,})(?P<suffix>(?:\.[a-z0-9]{1,5})?)"
+    r"|(?=[\w.~=-]*\d)(?=[\w.~=-]*[a-z])(?=[\w.~=-]*[A-Z])[\w.~=-]{20,})(?P<suffix>(?:\.[a-z][a-z0-9]{0,4})?)"
 )
 OPERATION = re.compile(
     r"\s*(?:#[^\n]*\n\s*)*(?:(?:query|mutation|subscription)\b\s*(\w*)[^{]*)?\{\s*(?:\w+\s*:\s*)?(\w+)"

@@ -1,5 +1,6 @@
 """An API description becomes one request for each operation, with values from examples and types."""
 
+import json
 from copy import deepcopy
 from typing import Any
 
@@ -126,6 +127,21 @@ def test_values_are_examples_or_fit_the_type_and_optional_ones_need_an_example()
     }
     assert post.body
     assert post.body.text == ('{"name": "Rex", "owner": {"born": "2026-01-31"}, "mother": {"name": "Rex"}}')
+
+
+def test_a_body_without_required_properties_has_its_first_ones_also_inside_its_only_one():
+    inner = {"type": "object", "properties": {f"p{number}": {"type": "integer"} for number in range(20)}}
+    deeper = {"type": "object", "properties": {"other": inner, "id": {"type": "integer"}}}
+    wrapped = {"type": "object", "properties": {"user": inner}}
+
+    def sent(schema: Any) -> Any:
+        operation = {"requestBody": {"content": {"application/json": {"schema": schema}}}}
+        (found,) = requests({"openapi": "3.0.0", "paths": {"/a": {"post": operation}}})
+        return json.loads(found.body.data) if found.body else None
+
+    assert sent(inner) == {f"p{number}": 1 for number in range(8)}
+    assert sent(wrapped) == {"user": sent(inner)}
+    assert sent(deeper) == {"other": {}, "id": 1}
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ METHODS = ("post", "get", "head", "options", "put", "patch", "delete")  # in the
 READS = ("get", "head", "options")
 DEEPEST = 8  # levels of a body, and references that follow each other
 MOST_VALUES = 500  # of one body
+MOST_PROPERTIES = 8  # of a body that needs none
 MOST_CHECKS = 8
 FORMATS = {
     "date": "2026-01-31", "date-time": "2026-01-31T12:00:00Z", "time": "12:00:00Z", "duration": "P1D",
@@ -332,6 +333,7 @@ class _Spec:
         self._files: dict[str, Any] = {"": document}
         self._wholes: dict[str, dict[str, Any]] = {}  # by reference
         self._left = MOST_VALUES
+        self._wraps = False  # whether the current body has one property
 
     def at(self, node: Any) -> dict[str, Any]:
         """Returns the mapping that a node is or refers to."""
@@ -458,14 +460,19 @@ class _Spec:
         return True if kind == "boolean" else _text(found)
 
     def _object(self, schema: Mapping[str, Any], depth: int) -> dict[str, Any]:
-        """Returns the required properties and those with an example; all of a body, or its parts, without either."""
+        """Returns the required properties and those with an example.
+
+        Without either, a body has its first properties, also inside its only property, as in `{"user": {…}}`.
+        """
         known = {
             name: one for name, one in mapping(schema.get("properties")).items() if not self.at(one).get("readOnly")
         }
         required = set(map(text, _list(schema.get("required"))))
         wanted = [name for name, one in known.items() if name in required or self.has_example(one)]
-        if not wanted and depth <= 1:
-            wanted = list(known)
+        if not wanted and (depth == 0 or (depth == 1 and self._wraps)):
+            wanted = list(known)[:MOST_PROPERTIES]
+        if depth == 0:
+            self._wraps = len(wanted) == 1
         values = {name: self.sample(known[name], depth + 1) for name in wanted}
         return {name: value for name, value in values.items() if value is not None or name in required}
 
