@@ -3,7 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import pytest
 import yaml
@@ -263,6 +263,26 @@ def test_a_log_is_a_mix_of_requests_at_its_rates(tmp_path):
     rows = files["items.csv"].decode().split()
     assert (rows[0], rows.count("17"), rows.count("18")) == ("item_id", 20, 10)
     assert [one["url"] for one in document["scenarios"]["other"]["requests"]] == ["/help", "/terms"]
+
+
+def test_a_log_may_be_of_minutes_or_months(tmp_path):
+    for step_s in (1, 86_400):
+        rates = {"GET /": LogRates(step_s=step_s, counts=(1,) * 100)}
+        log = recorded(exchange(1, "/", step="GET /"), kind="access-log", rates=rates)
+        assert "rates.csv" in files_of(tmp_path, log)
+
+
+def test_a_description_gives_the_suite_its_name(tmp_path):
+    titled = recorded(GET, kind="openapi", title="Pet Store – OpenAPI 3.1")
+    assert list(suite(tmp_path, titled)["scenarios"]) == ["pet-store-openapi-3-1"]
+    assert list(suite(tmp_path, titled, name="pets")["scenarios"]) == ["pets"]
+
+
+def test_the_address_to_return_to_is_that_of_the_host(tmp_path):
+    login = exchange(1, f"/login?redirect_uri={quote(SHOP, safe='')}%2Fback&next={quote(SHOP, safe='')}.evil.example")
+    assert requests(suite(tmp_path, recorded(login)))[0]["url"] == (
+        "/login?redirect_uri=${SHOP_URL}%2Fback&next=https%3A%2F%2Fshop.example.com.evil.example"
+    )
 
 
 def test_the_record_of_a_recording_has_shapes_and_no_values(tmp_path):

@@ -36,6 +36,7 @@ TOKEN = re.compile(r"[\w.+/=~-]{20,}")
 HEX = re.compile("[0-9a-fA-F]+")
 DIGEST = re.compile(r"(?i)sha-?\d|md5|digest|checksum|etag|integrity")
 HARMLESS = re.compile(r"(?i)accept|content-type|origin")  # headers
+ORIGIN = re.compile(r"https?://[\w.:-]+/?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +57,7 @@ def referenced(
     `others` are exchanges that the suite leaves out, whose credentials no file may contain, either.
     """
     raw = recorded.exchanges
-    finder = _Finder(raw, others)
+    finder = _Finder(raw, others, random=recorded.kind != "openapi")
     variables = {name: value for name, value in recorded.variables.items() if finder.hide(value) == value}
     known = {*variables, *(extract.variable for one in raw for extract in one.extracts)}
     for one in raw:  # the source itself may refer to variables
@@ -77,7 +78,7 @@ def referenced(
     ), Credentials(
         names={name: shown(text) for name, text in finder.names.items()},
         hidden=frozenset(finder.hidden),
-        cookies=tuple(finder.cookies),
+        cookies=tuple(map(shown, finder.cookies)),
         hide=shown,
     )
 
@@ -103,7 +104,10 @@ class _Search:
 class _Finder:
     """Finds the credentials of a recording, and gives each of them a variable."""
 
-    def __init__(self, exchanges: Iterable[RecordedExchange], others: Iterable[RecordedExchange]) -> None:
+    def __init__(
+        self, exchanges: Iterable[RecordedExchange], others: Iterable[RecordedExchange], *, random: bool
+    ) -> None:
+        self._random = random  # whether random texts are credentials; those of a description are examples
         self.names: dict[str, str] = {}  # variable → description
         self.cookies: dict[str, None] = {}
         self._variables: dict[str, str] = {}  # text of a request → variable
@@ -161,7 +165,7 @@ class _Finder:
             return False
         if UUID.fullmatch(text) or (HEX.fullmatch(text) and (place.where == "path" or DIGEST.search(key))):
             return False
-        return is_random(text) and text not in self._brought
+        return self._random and is_random(text) and text not in self._brought
 
     def _variable(self, one: RecordedExchange, place: ValuePlace, value: str, whole: str) -> str:
         """Returns the reference to a credential; in an address its text is as it is sent."""
@@ -266,14 +270,22 @@ def _sessions_of_cookies(one: RecordedExchange) -> Iterator[str]:
 
 
 def _is_searched(value: str) -> bool:
-    """Returns whether a value is long enough to be searched everywhere; words are too usual."""
-    return len(value) >= (ANYWHERE if value.isalpha() else SHORTEST)
+    """Returns whether a value is long enough to be searched everywhere; words are too usual.
+
+    A reference of the author is no secret, and neither is the address of a host.
+    """
+    harmless = REFERENCES.search(value) or ORIGIN.fullmatch(value)
+    return not harmless and len(value) >= (ANYWHERE if value.isalpha() else SHORTEST)
 
 
 def _users(one: RecordedExchange) -> Iterator[str]:
-    """Yields the names beside passwords."""
+    """Yields the names beside passwords; beside a reference to a password the author has chosen what is a variable."""
     leaves = [(place, text, place.path.removesuffix(_key(place)).rstrip("]")) for place, text in leaves_of(one)]
-    logins = {(place.where, beside) for place, _, beside in leaves if PASSWORD.search(_key(place))}
+    logins = {
+        (place.where, beside)
+        for place, text, beside in leaves
+        if PASSWORD.search(_key(place)) and not REFERENCES.search(text)
+    }
     for place, text, beside in leaves:
         if text and place.where in BODIES and (place.where, beside) in logins and USER.fullmatch(_key(place)):
             yield text

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from itertools import chain, count, groupby, pairwise
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
-from urllib.parse import quote_plus
+from urllib.parse import quote, quote_plus
 
 from urllib3 import encode_multipart_formdata
 
@@ -38,6 +38,7 @@ SAMPLE_FILE = b"0123456789abcde\n" * 64  # for a file that the source lacks
 PAUSES_S = (0.5, 1, 2, 3, 5, 8, 10)
 LEAST_PAUSE_S = 0.25
 BORDER_S = 1.0  # a pause of a recording without steps
+LONGEST_NAME = 40
 VARIED = 3  # requests of one route in a step
 MOST_ROWS = 1_000
 LONGEST_HOLD_S = 120
@@ -84,8 +85,8 @@ def draft_of(
     """Returns the suite of a recording whose credentials are references already."""
     origins = _origins(recorded)
     hosts = {name: _address(origin, name, recorded, options) for origin, name in origins.items()}
-    addresses = tuple(Url(one, "/") for one in hosts.values() if "://" in one)
-    name = options.name or default_name(replace(options, urls=addresses))
+    urls = tuple(Url(one, "/") for one in hosts.values() if "://" in one)
+    name = options.name or _short_title(recorded.title) or default_name(replace(options, urls=urls))
     if recorded.kind == "access-log":
         return _of_log(name, recorded, options, hosts, credentials)
     extracts = {one.number: list(one.extracts) for one in recorded.exchanges}
@@ -161,6 +162,16 @@ def _execution(scenario: str, executor: str, load: Mapping[str, Any], options: I
     return filled({"scenario": scenario, "executor": executor, **load, "locations": locations})
 
 
+def _short_title(title: str) -> str:
+    """Returns a title as a name.
+
+    >>> _short_title("Spotify's Web API (with fixes and improvements)")
+    'spotifys-web-api-with-fixes-and'
+    """
+    name = re.sub(r"[^a-z0-9]+", "-", re.sub("['’]", "", title.lower())).strip("-")
+    return name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME + 1].rpartition("-")[0] or name[:LONGEST_NAME]
+
+
 # ── Hosts
 
 
@@ -227,7 +238,11 @@ class _Requests:
         if origin not in self._origins:  # a response brings the whole address
             return url
         path = url.removeprefix(origin)
-        path = path if path.startswith("/") else f"/{path}"
+        path, mark, query = (path if path.startswith("/") else f"/{path}").partition("?")
+        for other, name in self._origins.items():  # such as an address to return to
+            if "://" in other:
+                query = re.sub(rf"(?i)={re.escape(quote(other, safe=''))}(?=&|$|%2F|%3F)", f"=${{{name}}}", query)
+        path += mark + query
         return path if self.single else f"${{{self._origins[origin]}}}{path}"
 
     def _upload(self, part: FilePart) -> Flow:
@@ -453,7 +468,7 @@ def _of_log(
         group = [one for one in recorded.exchanges if one.step == label]
         if not group or not any(rates.counts):
             continue
-        words = re.findall("[A-Za-z0-9]+", re.sub(r"\{.*?\}", "", label.partition("/")[2]))
+        words = re.findall("[A-Za-z][A-Za-z0-9]*", re.sub(r"\{.*?\}", "", label.partition("/")[2]))
         name = free(words[-1].lower() if words else "home" if "/" in label else label, {*columns, "rates"})
         columns[name] = rates.counts
         paths = [(one.url.removeprefix(host_of(one.url)) or "/", one.count) for one in group]
@@ -482,9 +497,9 @@ def _of_log(
     step_s = next((rates.step_s for rates in recorded.rates.values()), 1.0)
     counts = list(zip(*columns.values(), strict=True))
     counts += [counts[-1]] if len(counts) == 1 else []  # a curve needs two rows
-    rows_of_rates = [[f"{index * step_s:g}", *some] for index, some in enumerate(counts)]
+    rows_of_rates = [[f"{index * step_s:.0f}", *some] for index, some in enumerate(counts)]
     files[PurePosixPath("rates.csv")] = _csv([["time", *columns], *rows_of_rates])
-    speed = f"{len(counts) * step_s / float(duration_s(options.length)):.4g}x"
+    speed = f"{len(counts) * step_s / float(duration_s(options.length)):.9f}".rstrip("0").rstrip(".") + "x"
     return SuiteDraft(
         name=suite,
         executor="vegeta",
