@@ -162,15 +162,6 @@ def test_a_reference_of_the_author_is_no_credential(tmp_path):
     assert set(document["settings"]["env"]) == {"SHOP_URL", "USERNAME", "PASSWORD", "CREDENTIALS"}
 
 
-def test_one_note_names_all_variables_to_set(tmp_path):
-    login = exchange(1, "/in", "POST", body=body('{"user": "ada-of-the-lamps", "password": "${PASSWORD}"}'))
-    read = exchange(2, "/of/${OWNER}", headers=(("Authorization", "Bearer ${TOKEN}"),))
-    created = suite_of(recorded(login, read, kind="postman"), None, ImportOptions(), tmp_path).created
-    assert [(one.code, one.message) for one in created.notes] == [
-        ("unset-reference", "Set PASSWORD, OWNER, TOKEN before the first run. README.md has the commands.")
-    ]
-
-
 def test_names_and_addresses_in_cookies_stop_no_import(tmp_path):
     token = "481649dedec06b3434f5c2618942e33c"
     cookies = f"mp_{token}_x=1; refresh_session={quote(SHOP, safe='')}"

@@ -1,7 +1,7 @@
 """`toril import` and `toril record`: from a source to a suite that can be planned."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -20,7 +20,7 @@ from toril.authoring.replaying import replayed
 from toril.authoring.routes import named
 from toril.authoring.shapes import shape_of
 from toril.authoring.writer import extractor_text
-from toril.errors import Note, OptionError
+from toril.errors import OptionError
 from toril.plan import MOST_OF_TRY
 from toril.records.document import MOST_ENTRIES
 from toril.records.recording import RECORDING, BodyShape, PossibleRule, RecordedStep, Recording
@@ -97,17 +97,8 @@ def suite_of(
     home = SUITES / draft.name
     action = options.action if options.workflow else None
     created = place({home / path: data for path, data in contents.items()}, home, folder, force=force, action=action)
-    created = replace(created, notes=(*found.notes, *_in_short(created.notes, draft.credentials)))
+    created = replace(created, notes=(*found.notes, *created.notes))
     return Imported(created=created, recorded=recorded, correlation=correlation)
-
-
-def _in_short(notes: Sequence[Note], credentials: Mapping[str, str]) -> Iterator[Note]:
-    """Yields the notes of the plan, with one for all credentials that are not set."""
-    about = [one for one in notes if one.code == "unset-reference" and any(name in one.message for name in credentials)]
-    if about:
-        names = ", ".join(name for name in credentials if any(name in one.message for one in about))
-        yield Note("unset-reference", f"Set {names} before the first run. README.md has the commands.")
-    yield from (one for one in notes if one not in about)
 
 
 def _without_users(recorded: Recorded) -> Recorded:
