@@ -145,6 +145,9 @@ def record(options: RecordOptions) -> Journey:
         passes = []
         for _ in range(2 if options.twice else 1):
             tape = taped(browser, options, har, drive, **device)
+            if options.script and options.steps and tape.steps:
+                text = "--steps: the transactions of the script name the steps. Remove --steps."
+                raise OptionError(text, code="conflicting-options")
             if not har.exists():
                 raise InfrastructureError("Chromium ended before it wrote the recording. Try again.", code="no-browser")
             passes.append((tape, completed(json.loads(har.read_bytes()), tape)))
@@ -305,7 +308,10 @@ def _by_document(entries: Sequence[dict[str, Any]], names: Sequence[str]) -> lis
         targets.add(one["response"].get("redirectURL", ""))
     if names:
         return [Step(at_s=_started_s(one), name=name) for one, name in zip(opened, names, strict=False)]
-    return [Step(at_s=_started_s(one), name=f"Open {route_of(one['request']['url'])}") for one in opened]
+    return [
+        Step(at_s=_started_s(one), name=f"Open {route_of(one['request']['url']).replace('{}', '{id}')}")
+        for one in opened
+    ]
 
 
 def _fill(entries: Sequence[dict[str, Any]], tape: Tape) -> None:

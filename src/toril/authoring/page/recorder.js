@@ -184,15 +184,11 @@
     event.stopImmediatePropagation();
     begin();
   }, true);
-  const attach = () => { // again if a framework replaces all, or document.write
-    if (!document.documentElement) return;
-    if (!host.isConnected) document.documentElement.append(host);
-    for (const one of [document, document.documentElement]) changes.observe(one, {childList: true});
-  };
-  const changes = new MutationObserver(attach);
+  const attach = () => { if (!host.isConnected) document.documentElement?.append(host); };
   addEventListener('DOMContentLoaded', () => {
     attach();
     ask('state');
+    new MutationObserver(attach).observe(document.documentElement, {childList: true}); // a framework may replace all
   });
   addEventListener('focus', () => ask('state'));
 }
