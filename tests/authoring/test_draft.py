@@ -123,6 +123,7 @@ def test_headers_of_all_requests_are_the_scenarios(tmp_path):
         (body('{"id": 7}', "application/vnd.api+json"), '{"id": 7}', "application/vnd.api+json"),
         (form(("q", "a b"), ("page", "2")), {"q": "a b", "page": "2"}, None),
         (form(("q", "a b"), ("q", "c&d")), "q=a+b&q=c%26d", "application/x-www-form-urlencoded"),
+        (form(("q", "a b"), type="multipart/form-data"), {"q": "a b"}, "multipart/form-data"),
         (body("<a/>", "text/xml"), "<a/>", "text/xml"),
     ],
 )

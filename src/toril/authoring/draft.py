@@ -213,7 +213,7 @@ class _Requests:
         headers = {name: value for name, value in one.headers if self.shared.get(name) != value}
         body, uploads = None, one.body.uploads if one.body else ()
         if one.body is not None:
-            body, kind = _body(one.body, one.method)
+            body, kind = _body(one.body, one.method, self._options.engine)
             headers = {name: value for name, value in headers.items() if name.lower() != "content-type"}
             headers |= {"Content-Type": kind} if kind else {}
             if body is None and one.body.data:
@@ -257,16 +257,18 @@ class _Requests:
         return Flow({"param": part.field, "path": str(path), **kind})
 
 
-def _body(body: Payload, method: str) -> tuple[str | dict[str, Any] | None, str]:
+def _body(body: Payload, method: str, engine: str) -> tuple[str | dict[str, Any] | None, str]:
     """Returns a body and its Content-Type, which is empty if the engine sets it; None for a binary body."""
     kind = body.type.partition(";")[0].strip().lower()
     if body.uploads:
         return dict(body.fields) or None, "" if kind == MULTIPART else body.type
-    if kind == MULTIPART and body.fields:
+    fields = dict(body.fields)
+    if kind == MULTIPART and fields:
+        if len(fields) == len(body.fields) and engine != "gatling":
+            return fields, MULTIPART
         data, kind = encode_multipart_formdata(body.fields, BOUNDARY)
         return data.decode(), kind
-    if body.fields:
-        fields = dict(body.fields)
+    if fields:
         if len(fields) == len(body.fields) and method != "GET":
             return fields, ""
         text = "&".join(f"{quote_plus(name)}={outside(value, quote_plus)}" for name, value in body.fields)
