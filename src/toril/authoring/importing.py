@@ -26,6 +26,7 @@ from toril.plan import MOST_OF_TRY
 from toril.records.document import MOST_ENTRIES
 from toril.records.recording import RECORDING, BodyShape, PossibleRule, RecordedStep, Recording
 
+LONGEST = 1_000  # characters of a route or origin
 MOST_BYTES = Recording.MOST_BYTES or 0  # a larger recording is not kept for comparisons
 
 More = Callable[[Mapping[str, str]], Mapping[PurePosixPath, bytes]]  # gets the variables of the suite
@@ -124,7 +125,7 @@ def _recording(draft: SuiteDraft, origin: str, correlation: Correlation, hide: C
         RecordedStep(
             label=one.recorded.name,
             method=one.recorded.method,
-            route=one.recorded.route,
+            route=one.recorded.route[:LONGEST],
             status=one.recorded.status,
             shape=_shape(one.recorded.response, hide),
             needs=tuple(name for name in dict.fromkeys(NAME.findall(str(one.written))) if name in carried),
@@ -144,7 +145,7 @@ def _recording(draft: SuiteDraft, origin: str, correlation: Correlation, hide: C
         for rule in correlation.rules
         if not rule.applied and rule.source in labels
     )
-    return Recording(origin=origin, steps=tuple(steps), possible=tuple(possible))
+    return Recording(origin=origin[:LONGEST], steps=tuple(steps), possible=tuple(possible))
 
 
 def _shape(answer: Payload | None, hide: Callable[[str], str]) -> BodyShape | None:
