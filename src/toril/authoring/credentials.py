@@ -50,6 +50,7 @@ CLIENT_MADE = ("state", "nonce", "code_challenge", "code_verifier", "_", "t", "t
 TOKEN = re.compile(r"[\w.+/=~-]{20,}")
 TYPED = re.compile(r"(?i)\btype\s{0,9}=\s{0,9}[\"']?password")  # an input of a page
 HEX = re.compile("[0-9a-fA-F]+")
+HOST = re.compile("(?i)https?://[^/?#@]*/?")
 DIGEST = re.compile(r"(?i)sha-?\d|md5|digest|checksum|etag|integrity")
 HARMLESS = re.compile(r"(?i)accept|content-type|origin")  # headers
 
@@ -93,7 +94,7 @@ def referenced(
     ), Credentials(
         names={name: shown(text) for name, text in finder.names.items()},
         hidden=frozenset(finder.hidden),
-        cookies=tuple(finder.cookies),
+        cookies=tuple(map(shown, finder.cookies)),
         hide=shown,
     )
 
@@ -318,8 +319,8 @@ def _sessions_of_cookies(one: RecordedExchange) -> Iterator[str]:
 
 
 def _is_searched(value: str) -> bool:
-    """Returns whether a value is long enough to be searched everywhere; words are too usual."""
-    return len(value) >= (ANYWHERE if value.isalpha() else SHORTEST)
+    """Returns whether a value is long enough to be searched everywhere; words and hosts are too usual."""
+    return HOST.fullmatch(value) is None and len(value) >= (ANYWHERE if value.isalpha() else SHORTEST)
 
 
 def _password_fields(one: RecordedExchange) -> Iterator[str]:
