@@ -170,3 +170,9 @@ def test_each_other_status_has_a_proposal(status):
     (found,) = compared([step("a", {})], [tried("a", {}, status=status)])
     assert (found.recorded, found.now) == ("200", str(status))
     assert found.proposal
+
+
+@pytest.mark.parametrize(("status", "advice"), [(503, "log of the service"), (None, "that the service runs")])
+def test_a_service_that_fails_is_not_recorded_again(status, advice):
+    (found,) = compared([step("a", {})], [tried("a", {}, status=status)])
+    assert advice in found.proposal

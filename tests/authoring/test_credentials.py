@@ -154,6 +154,27 @@ def test_the_same_value_has_the_same_name_and_another_one_a_number():
     assert references == ["Bearer ${SHOP_TOKEN}", "Bearer ${SHOP_TOKEN_2}", "Bearer ${SHOP_TOKEN}"]
 
 
+def test_a_reference_of_the_author_is_no_credential(tmp_path):
+    login = exchange(1, "/in", "POST", body=body('{"user": "${USERNAME}", "password": "${PASSWORD}"}'))
+    mine = exchange(2, "/of/${USERNAME}", headers=(("X-Auth-Token", "Basic ${CREDENTIALS}"),))
+    document = suite(tmp_path, recorded(login, mine, kind="postman"))
+    assert [one["url"] for one in requests(document)] == ["/in", "/of/${USERNAME}"]
+    assert set(document["settings"]["env"]) == {"SHOP_URL", "USERNAME", "PASSWORD", "CREDENTIALS"}
+
+
+def test_names_and_addresses_in_cookies_stop_no_import(tmp_path):
+    token = "481649dedec06b3434f5c2618942e33c"
+    cookies = f"mp_{token}_x=1; refresh_session={quote(SHOP, safe='')}"
+    one = exchange(1, f"/items?token={token}", headers=(("Cookie", cookies),))
+    other = exchange(2, "/", response_headers=(("Set-Cookie", "a=1"),))
+    assert token not in files_of(tmp_path, recorded(one, other))["README.md"].decode()
+
+
+def test_random_examples_of_a_description_stay(tmp_path):
+    sent = exchange(1, "/items", "POST", body=body('{"account": "9tY4bQ7zLm2XcV8nKp3R"}'))
+    assert "9tY4bQ7zLm2XcV8nKp3R" in str(suite(tmp_path, recorded(sent, kind="openapi")))
+
+
 def test_variables_of_the_source_and_of_hosts_keep_their_names():
     own = exchange(1, "/", headers=(("X-Key", "${SHOP_TOKEN}"),))
     other = exchange(2, f"/?url={RANDOM}", headers=(("Authorization", "Bearer t0ken-of-ada"),))

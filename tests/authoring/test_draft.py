@@ -3,7 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import pytest
 import yaml
@@ -220,10 +220,20 @@ def test_the_load_is_long_enough_for_two_iterations(tmp_path):
 
 
 def test_another_engine_has_to_support_the_suite(tmp_path):
-    assert suite(tmp_path, recordings.api(), engine="jmeter")["modules"] == {"jmeter": {"fresh-cookies": True}}
+    document = suite(tmp_path, recordings.api(), engine="jmeter")
+    assert document["modules"] == {"jmeter": {"fresh-cookies": True}}
+    assert [one["retrieve-resources"] for one in document["scenarios"].values()] == [False]
     with pytest.raises(SuiteError, match=engine_of("locust").title) as refusal:
         suite(tmp_path, recordings.api(), engine="locust")
     assert refusal.value.code == "unsupported-key"
+
+
+def test_gatling_has_the_requests_of_a_step_without_a_transaction(tmp_path):
+    recording = recorded(*(exchange(number, f"/{number}", step="look") for number in (1, 2)))
+    files = files_of(tmp_path, recording, engine="gatling")
+    (scenario,) = yaml.safe_load(files["suite.yml"])["scenarios"].values()
+    assert [one["url"] for one in scenario["requests"]] == ["/1", "/2"]
+    assert "Gatling has no transactions" in files["README.md"].decode()
 
 
 def test_a_log_is_a_mix_of_requests_at_its_rates(tmp_path):
@@ -255,6 +265,26 @@ def test_a_log_is_a_mix_of_requests_at_its_rates(tmp_path):
     assert [one["url"] for one in document["scenarios"]["other"]["requests"]] == ["/help", "/terms"]
 
 
+def test_a_log_may_be_of_minutes_or_months(tmp_path):
+    for step_s in (1, 86_400):
+        rates = {"GET /": LogRates(step_s=step_s, counts=(1,) * 100)}
+        log = recorded(exchange(1, "/", step="GET /"), kind="access-log", rates=rates)
+        assert "rates.csv" in files_of(tmp_path, log)
+
+
+def test_a_description_gives_the_suite_its_name(tmp_path):
+    titled = recorded(GET, kind="openapi", title="Pet Store – OpenAPI 3.1")
+    assert list(suite(tmp_path, titled)["scenarios"]) == ["pet-store-openapi-3-1"]
+    assert list(suite(tmp_path, titled, name="pets")["scenarios"]) == ["pets"]
+
+
+def test_the_address_to_return_to_is_that_of_the_host(tmp_path):
+    login = exchange(1, f"/login?redirect_uri={quote(SHOP, safe='')}%2Fback&next={quote(SHOP, safe='')}.evil.example")
+    assert requests(suite(tmp_path, recorded(login)))[0]["url"] == (
+        "/login?redirect_uri=${SHOP_URL}%2Fback&next=https%3A%2F%2Fshop.example.com.evil.example"
+    )
+
+
 def test_the_record_of_a_recording_has_shapes_and_no_values(tmp_path):
     files = files_of(tmp_path, recordings.api())
     found = Recording.from_json(files["recording.json"], "recording.json")
@@ -277,3 +307,17 @@ def test_the_readme_names_what_to_set_and_what_was_left_out(tmp_path):
     assert "export API_PASSWORD=…" in text
     assert "static files" in text
     assert "| 1 | `access_token` |" in text
+
+
+def test_a_har_without_sensitive_data_is_noted(tmp_path):
+    complete = recordings.login()
+    sanitised = replace(
+        complete,
+        exchanges=tuple(
+            replace(one, headers=(), hops=(), response_headers=(("Content-Type", "text/html"),))
+            for one in complete.exchanges
+        ),
+    )
+    note = "export the HAR with sensitive data"
+    assert note in files_of(tmp_path / "1", sanitised)["README.md"].decode()
+    assert note not in files_of(tmp_path / "2", complete)["README.md"].decode()

@@ -22,7 +22,7 @@ def left_out(recording, **options):
 NOISE = recorded(
     PAGE,
     exchange(2, "/app.js", kind="script"),
-    exchange(3, "/logo", response=body(b"\x89PNG", "image/png")),
+    exchange(3, "/logo", kind="image"),
     exchange(4, "https://cdn.other.net/fonts.css"),
     exchange(5, "https://stats.other.net/visit", "POST", body=body("{}")),
     exchange(6, "/beat", "POST", kind="ping", body=body("{}")),
@@ -35,11 +35,13 @@ def test_static_files_third_parties_beacons_and_preflights_are_left_out_and_coun
     assert paths(NOISE) == ["/", "https://api.example.com/cart"]
     assert left_out(NOISE) == {
         "static files": 2,
-        "requests to cdn.other.net": 1,
-        "requests to stats.other.net": 1,
+        "requests to third parties": 2,
         "beacons": 1,
         "preflights": 1,
     }
+    hosts = [f"{number}.other.net" for number in range(9)]
+    partners = recorded(PAGE, *(exchange(number, f"https://{host}/") for number, host in enumerate(hosts, 2)))
+    assert [one.examples for one in kept(partners, ImportOptions()).left_out] == [tuple(hosts)]
 
 
 @pytest.mark.parametrize(
@@ -69,6 +71,19 @@ def test_a_host_that_brings_a_value_is_no_third_party():
     code = "4Fq81xkzPw02ncLbV7"
     login = exchange(2, "https://login.other.net/approve", "POST", response_headers=(("Location", f"/in?code={code}"),))
     assert paths(recorded(PAGE, login, exchange(3, f"/in?code={code}"))) == ["/", login.url, f"/in?code={code}"]
+
+
+def test_a_host_that_only_another_third_party_needs_is_one_and_so_is_a_frame():
+    code = "4Fq81xkzPw02ncLbV7"
+    page = exchange(1, "/", kind="document", response=body('<iframe src="https://video.example.org/7">', "text/html"))
+    redirect = ("Location", f"https://ads.example.net/sync?user={code}")
+    found = recorded(
+        page,
+        exchange(2, "https://video.example.org/7", kind="document", headers=(("Sec-Fetch-Dest", "iframe"),)),
+        exchange(3, "https://pixel.example.org/", response_headers=(redirect,)),
+        exchange(4, redirect[1]),
+    )
+    assert paths(found) == ["/"]
 
 
 def test_an_upload_address_that_a_response_brings_stays():
@@ -111,3 +126,9 @@ def test_headers_that_engines_set_are_dropped():
     one = exchange(1, "/cart", "POST", headers=tuple({**sent, **noise}.items()), body=body("{}"))
     (found,) = kept(recorded(one), ImportOptions()).exchanges
     assert dict(found.headers) == sent
+
+
+def test_each_request_has_its_own_key_of_idempotency():
+    one = exchange(1, "/cart", "POST", headers=(("Idempotency-Key", "5f0c1a7e93d4"),))
+    (found,) = kept(recorded(one), ImportOptions()).exchanges
+    assert found.headers == (("Idempotency-Key", "${__UUID()}"),)

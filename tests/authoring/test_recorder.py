@@ -123,12 +123,13 @@ def test_the_bar_names_separates_and_joins_steps():
     def pressed(kind: str, at_s: float, **message: Any) -> Any:
         return tape.heard(None, {"kind": kind, "at": at_s * 1000, **message})
 
-    assert pressed("state", 1) == {"name": "Log in", "count": 1}
+    assert pressed("state", 1) == {"name": "Log in", "count": 1, "up": False}
     assert not tape.named
-    assert pressed("step", 5) == {"name": "Step 2", "count": 2}
-    assert pressed("rename", 6, name=" Order ") == {"name": "Order", "count": 2}
+    assert pressed("step", 5) == {"name": "Step 2", "count": 2, "up": False}
+    assert pressed("rename", 6, name=" Order ") == {"name": "Order", "count": 2, "up": False}
     assert tape.steps == [Step(at_s=0, name="Log in"), Step(at_s=5, name="Order")]
-    assert pressed("undo", 7) == pressed("undo", 8) == {"name": "Log in", "count": 1}
+    assert pressed("undo", 7) == pressed("undo", 8) == {"name": "Log in", "count": 1, "up": False}
+    assert pressed("move", 9) == pressed("state", 10) == {"name": "Log in", "count": 1, "up": True}
 
 
 def test_a_script_of_actions_reads_the_login_from_the_environment_and_ends_steps_with_expectations():
@@ -140,7 +141,7 @@ def test_a_script_of_actions_reads_the_login_from_the_environment_and_ends_steps
         {"kind": "page", "at": 1000.0, "url": "http://shop.example/login?to=%2F", "from": ""},
         {**field, "value": USER, "locator": ["label", "E-mail"]},
         {**field, "value": PASSWORD, "locator": ["css", "#pass"], "secret": True},
-        {**field, "what": "press", "value": "Enter", "locator": ["css", "#pass"]},
+        {**field, "what": "press", "value": "Enter", "locator": ["css", "#pass"], "secret": True},
         {"kind": "page", "at": 3000.0, "url": "http://shop.example/account", "from": "http://shop.example/login"},
         {**field, "what": "click", "value": "", "locator": ["role", ["button", 'Buy "it"']], "at": 4600.0 + 600},
     ]

@@ -57,7 +57,16 @@ def test_operations_of_graphql_have_their_names(sent, name):
 def test_names_and_routes_of_the_source_stay():
     own = exchange(1, "/v1/items/17", route="/items/{itemId}"), exchange(2, "/v1/items", name="List items")
     assert names(*own, kind="openapi") == ["GET /v1/items/{itemId}", "List items"]
-    assert names(*(exchange(n, "/items", name="Request") for n in (1, 2))) == ["GET /items", "GET /items"]
+    assert names(*(exchange(n, "/items", name="Request") for n in (1, 2))) == ["Request", "Request"]
+    assert names(*(exchange(n, f"/{n}-s", name="Request") for n in (1, 2))) == ["GET /1-s", "GET /2-s"]
+
+
+def test_a_version_is_no_id():
+    assert names(exchange(1, "/1.1/items/2.0")) == ["GET /1.1/items/2.0"]
+
+
+def test_a_random_segment_is_an_id():
+    assert names(exchange(1, "/pixel/f007da28Q2FQ26Q26a)Z7TT2Q2FQ26h0EUhQ2FZ2KBQ2F")) == ["GET /pixel/{id}"]
 
 
 def test_no_name_ends_like_the_timing_of_a_page():

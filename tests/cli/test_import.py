@@ -25,6 +25,9 @@ class Shop extends Simulation { setUp(scenario("shop").feed(csv("users.csv")).in
 """
 
 
+LOG = '10.0.0.1 - - [10/Oct/2026:13:55:36 +0000] "GET /a HTTP/1.1" 200 1 "-" "Mozilla/5.0"\n'
+
+
 def call(*arguments: str, text: str = "") -> Result:
     """Calls the command; any error other than UserError fails the test."""
     done = CliRunner().invoke(cli.app, ["import", *arguments], input=text)
@@ -84,6 +87,46 @@ def test_wrong_options_are_refused(arguments, code, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("source", "arguments", "option"),
+    [
+        ("curl https://a.example/", ["--functional", "--users", "3"], "--users"),
+        ("curl https://a.example/", ["--length", "5m"], "--length"),
+        ("curl https://a.example/", ["--rule", "7"], "rule 7"),
+        (LOG, ["--hold-for", "5m"], "--hold-for"),
+        (LOG, ["--executor", "locust"], "--executor"),
+    ],
+)
+def test_an_option_without_effect_on_the_source_is_refused(source, arguments, option, tmp_path):
+    done = call("-", *arguments, "--into", str(tmp_path), text=source)
+    assert isinstance(done.exception, UserError), done.output
+    assert str(done.exception).startswith(option)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_second_source_that_is_no_recording_is_refused(tmp_path):
+    (tmp_path / "one.sh").write_text("curl https://a.example/")
+    done = call(str(har(tmp_path)), str(tmp_path / "one.sh"), "--into", str(tmp_path))
+    assert isinstance(done.exception, UserError), done.output
+    assert done.exception.code == "conflicting-options"
+
+
+def test_a_source_without_an_address_gives_the_suite_no_name(tmp_path):
+    done = call("-", "--into", str(tmp_path), text='{"openapi": "3.0.0", "paths": {"/a": {"get": {}}}}')
+    assert "wrote " + str(tmp_path / "loadtests/first/suite.yml") in done.stdout
+
+
+def test_a_workflow_without_an_owner_is_noted(tmp_path):
+    done = call("-", "--into", str(tmp_path), "--workflow", text="curl https://a.example/")
+    assert "replace <owner>" in done.stderr
+
+
+def test_a_server_that_is_not_there_is_named_in_a_sentence(tmp_path):
+    done = call("http://127.0.0.1:1/openapi.json", "--into", str(tmp_path))
+    assert "Pool" not in str(done.exception)
+    assert "Connection refused" in str(done.exception)
+
+
 def test_a_replay_asks_before_it_changes_data(tmp_path):
     command = tmp_path / "order.sh"
     command.write_text("curl https://a.example -d x\n")
@@ -105,9 +148,12 @@ def test_a_har_becomes_a_suite_and_its_rules_are_explained(tmp_path):
     done = call(path, "--into", str(tmp_path), "--explain")
     assert done.exit_code == 0, done.output
     assert "rule 1: csrf" in done.stdout
+    assert "next:\n  export SHOP_USER=… SHOP_PASSWORD=…\n  toril try" in done.stdout
+    assert "is not set" not in done.output
     asked = call(path, "--into", str(tmp_path), "--name", "again", "--format", "json", "--no-rule", "1")
     shown = json.loads(asked.stdout)
     assert [one["applied"] for one in shown["rules"]] == [False]
+    assert shown["variables"] == ["SHOP_CSRF", "SHOP_USER", "SHOP_PASSWORD"]
     assert shown["suite"] == str(tmp_path / "loadtests/again")
     assert recordings.secret("first", "csrf 1") not in done.output + asked.output
 
@@ -116,7 +162,7 @@ def har(folder: Path) -> Path:
     """Writes a login with a hidden field."""
     token = recordings.secret("first", "csrf 1")
     page = {"text": recordings.csrf_form("/login", token), "mimeType": "text/html"}
-    post = {"mimeType": recordings.FORM, "text": f"csrf={token}&user=ada"}
+    post = {"mimeType": recordings.FORM, "text": f"csrf={token}&user=ada&password=correct+horse"}
     sent = [
         {"request": {"method": "GET", "url": f"{recordings.SHOP}/login"}, "response": {"status": 200, "content": page}},
         {

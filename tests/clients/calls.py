@@ -1,4 +1,4 @@
-"""Makes calls by the clients; prints the events of Locust as JSON. `python calls.py HTTP_ADDRESS GRPC_ADDRESS`
+"""Makes calls by the clients; prints the events of Locust as JSON. `python calls.py HTTP GRPC RAW`: addresses
 
 It has a process of its own, since Locust replaces Python's sockets.
 """
@@ -9,6 +9,7 @@ import sys
 from typing import Any
 
 import gevent
+import psutil
 from google.protobuf.wrappers_pb2 import DoubleValue, Int32Value
 from locust import FastHttpUser
 from locust.env import Environment
@@ -18,7 +19,7 @@ from toril.clients.events import EventStreamUser
 from toril.clients.grpc import GrpcUser
 from toril.clients.websocket import WebSocketUser
 
-HTTP, GRPC = sys.argv[1:]
+HTTP, GRPC, RAW = sys.argv[1:]
 PRICE = "query Price($product: Int!) { price(product: $product) }"
 environment = Environment()
 events: list[Any] = []
@@ -48,6 +49,10 @@ class Trader(WebSocketUser):
 
 class Watcher(EventStreamUser):
     host = HTTP
+
+
+class Misled(EventStreamUser):
+    host = RAW
 
 
 class Reader(FastHttpUser):
@@ -87,6 +92,11 @@ def grpc_calls() -> None:
     user.call(get, Int32Value(value=7), "price")
     quietly(lambda: user.call(get, Int32Value(value=0), "no price"))
     quietly(lambda: lost.call(no, Int32Value(value=7), "no server"))
+    other = Caller(environment)
+    other.call(other.channel.unary_unary("/shop.Prices/Get", *coding), Int32Value(value=7), "other price")
+    there = int(GRPC.rpartition(":")[2])
+    found = [one for one in psutil.Process().net_connections("tcp") if one.raddr and one.raddr.port == there]
+    values["connections"] = [one.status for one in found]
     watch = user.channel.unary_stream("/shop.Prices/Watch", *coding)
     values["grpc"] = [one.value for one in user.stream(watch, Int32Value(value=7), "prices", messages=3)]
     quietly(lambda: list(user.stream(watch, Int32Value(value=7), "more", messages=12)))
@@ -102,6 +112,7 @@ def websocket_calls() -> None:
     user.connect("/prices", name="again")
     user.send("watch 7")
     quietly(lambda: list(user.receive("more", messages=12)))
+    quietly(lambda: user.ask("price 7", "after a timeout"))
 
 
 def event_streams() -> None:
@@ -114,6 +125,9 @@ def event_streams() -> None:
     user._state = "stopping"
     with contextlib.suppress(gevent.GreenletExit):
         list(user.stream("/events?product=7", "endless"))
+    misled = Misled(environment)
+    for path in ("/html", "/gzip", "/cut", "/whole"):
+        quietly(lambda path=path: list(misled.stream(path, path)))
     killed = gevent.spawn(lambda: list(user.stream("/events?product=7", "killed", messages=9)))
     gevent.sleep(0.1)
     killed.kill()
@@ -123,7 +137,7 @@ def queries() -> None:
     client = Reader(environment).client
     values["graphql"] = [graphql(client, PRICE, {"product": 7}, name="price")]
     values["graphql"].append(graphql(client, PRICE, {"product": 0}))
-    proxies = [Proxy(text) for text in ("<html>", "", "[]", '"a"', '{"data": 1}')]
+    proxies = [Proxy(text) for text in ("<html>", "", "[]", '"a"', '{"errors": ["a"]}', '{"errors": {}, "data": 1}')]
     values["proxied"] = [[graphql(one, PRICE), one.failures] for one in proxies]
 
 

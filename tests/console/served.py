@@ -125,6 +125,13 @@ def live_plan(**changes: Any) -> Plan:
     return examples.plan(**{"run_id": LIVE, "executions": (execution,)} | changes)
 
 
+def fargate_plan() -> Plan:
+    """Returns the same plan in a region, where hours have a price."""
+    plan = live_plan(on="fargate")
+    shares = tuple(share.model_copy(update={"location": "eu-west-1"}) for share in plan.shares)
+    return plan.model_copy(update={"shares": shares})
+
+
 def progress(
     seconds: int = 90, *, at: float = NOW, run_id: str = LIVE, label: str = "checkout", **changes: Any
 ) -> Progress:

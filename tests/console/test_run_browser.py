@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.browser import ten_minutes
 from tests.browser.conftest import PHONE, WIDE
-from tests.console.served import LIVE, NOW, live_plan, progress, running, serving, stored
+from tests.console.served import LIVE, NOW, fargate_plan, live_plan, progress, running, serving, stored
 from tests.records.test_stored import copied
 from tests.reports import examples
 from tests.reports.runs import small, store_run
@@ -141,7 +141,7 @@ def test_a_lost_connection_is_shown_and_found_again(store, tab):
 
 
 def test_a_person_adjusts_and_stops_a_run(store, tab):
-    running(store, progress(90), plan=live_plan(on="fargate"))
+    running(store, progress(90), plan=fargate_plan())
     store.put(run_key(LIVE, "start.json"), Start(at=NOW - 90, attempts={}).to_json())
     with serving(store, "operator") as address:
         page = tab(f"{address}/runs/{LIVE}").page

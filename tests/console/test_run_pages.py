@@ -11,7 +11,19 @@ from dataclasses import replace
 import pytest
 
 from tests.browser import ten_minutes
-from tests.console.served import LIVE, NOW, TOKEN, Started, client, live_plan, parsed, progress, running, stored
+from tests.console.served import (
+    LIVE,
+    NOW,
+    TOKEN,
+    Started,
+    client,
+    fargate_plan,
+    live_plan,
+    parsed,
+    progress,
+    running,
+    stored,
+)
 from tests.records.test_stored import RUNS, copied
 from tests.reports import examples
 from tests.reports.parsed import Page
@@ -223,9 +235,7 @@ def test_a_run_without_owner_shows_the_command_that_continues_it(store, old_s, c
 
 
 def test_the_stop_of_a_run_on_fargate_states_what_it_saves(store):
-    plan = live_plan(on="fargate")
-    shares = tuple(share.model_copy(update={"location": "eu-west-1"}) for share in plan.shares)
-    running(store, progress(90), plan=plan.model_copy(update={"shares": shares}))
+    running(store, progress(90), plan=fargate_plan())
 
     page = parsed(client(store).get(f"/runs/{LIVE}").content)
 

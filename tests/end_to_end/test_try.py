@@ -97,7 +97,7 @@ def test_a_browser_shows_its_steps_and_the_requests_of_its_pages(tmp_path):
     assert [one.label for one in shown if not one.url] == ["login"]
 
 
-@pytest.mark.parametrize("executor", ["locust", "pytest", pytest.param("apiritif", marks=nightly)])
+@pytest.mark.parametrize("executor", ["locust", pytest.param("apiritif", marks=nightly)])
 def test_a_script_that_fails_at_import_shows_only_its_own_traceback(executor, tmp_path):
     suite = {"execution": [{"executor": executor, "scenario": "shop"}], "scenarios": {"shop": {"script": "shop.py"}}}
     done = attempt(tmp_path / "suite", suite, shop="import prices\n", prices="{}['lamp']\n")

@@ -139,3 +139,20 @@ def test_playwright_rejects_a_random_think_time(tmp_path):
     document = journey()
     document["scenarios"]["buying"]["think-time"] = "uniform(1s,2s)"
     refuses(tmp_path, document, "unsupported-key", "scenarios.buying.think-time")
+
+
+@pytest.mark.parametrize("wanted", [{"browser": "Firefox"}, {"remote": "http://grid"}])
+@pytest.mark.parametrize("place", ["execution[0]", "scenarios.buying", "modules.selenium"])
+def test_another_browser_is_refused_at_each_place(tmp_path, place, wanted):
+    document = journey("clickByCSS(#buy)")
+    (item,) = document["execution"]
+    item["executor"] = "selenium"
+    holders = {"execution[0]": item, "scenarios.buying": document["scenarios"]["buying"]}
+    holders.get(place, document.setdefault("modules", {}).setdefault("selenium", {})).update(wanted)
+    refuses(tmp_path, document, "unsupported-browser", f"{place}.{next(iter(wanted))}")
+
+
+def test_capabilities_of_another_browser_are_refused(tmp_path):
+    document = journey("clickByCSS(#buy)")
+    document["scenarios"]["buying"]["capabilities"] = {"browserName": "firefox"}
+    refuses(tmp_path, document, "unsupported-browser", "`firefox`")

@@ -32,10 +32,34 @@ def test_a_misspelt_executor_names_the_nearest_of_all(tmp_path, written, meant):
     refuses(tmp_path, document, "unknown-executor", f"`{written}`", f"Did you mean `{meant}`?")
 
 
+@pytest.mark.parametrize(("executor", "runner"), [("locust", "robot"), ("jmeter", "junit"), ("selenium", "locust")])
+def test_only_selenium_has_runners_and_not_all(tmp_path, executor, runner):
+    document = selenium(tmp_path, "test.py", runner=runner)
+    document["execution"][0]["executor"] = executor
+    refuses(tmp_path, document, "unsupported-key", "execution[0].runner", f"`executor: {runner}`")
+
+
+@pytest.mark.parametrize(
+    ("keys", "meant"),
+    [({"concurency": 4}, "concurrency"), ({"hold-fro": "1m"}, "hold-for"), ({"executr": "locust"}, "executor")],
+)
+def test_a_misspelt_key_is_an_error(tmp_path, keys, meant):
+    refuses(tmp_path, execution(**keys), "unknown-key", f"execution[0].{next(iter(keys))}", f"Did you mean `{meant}`?")
+
+
+def test_a_misspelt_module_is_an_error(tmp_path):
+    document = {**execution(), "modules": {"jmetr": {"memory-xmx": "1G"}}}
+    refuses(tmp_path, document, "unknown-key", "modules.jmetr", "Did you mean `jmeter`?")
+    refuses(tmp_path, {**execution(), "modules": {"jmeter": 7}}, "not-a-mapping", "modules.jmeter")
+
+
 @pytest.mark.parametrize("runner", ["pytest", "robot", "junit"])
 def test_a_runner_of_selenium_is_that_executor(tmp_path, runner):
-    (found,) = read(tmp_path, selenium(tmp_path, "tests/test_it.py", runner=runner)).executions
+    document = selenium(tmp_path, "tests/test_it.py", runner=runner)
+    suite = read(tmp_path, {**document, "modules": {"selenium": {"properties": {"a": 1}}}})
+    (found,) = suite.executions
     assert (found.executor, found.config.get("runner")) == (runner, None)
+    assert f"`modules.{runner}`" in next(one.message for one in suite.warnings if one.code == "ignored-key")
 
 
 @pytest.mark.parametrize(

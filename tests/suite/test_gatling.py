@@ -3,6 +3,8 @@
 import pytest
 
 from tests.suite.reading import read, refuses
+from toril.errors import SuiteError
+from toril.plan import make_plan
 
 
 def suite(**keys):
@@ -31,7 +33,6 @@ def test_without_load_keys_a_simulation_runs_its_own_load(tmp_path, name):
             {"scenario": {"script": "Flat.scala"}, "ramp-up": "5s", "steps": 3},
             ("ignored-load", "execution[0].steps", "simulation"),
         ),
-        ({"throughput": 1.5}, ("not-a-number", "execution[0].throughput")),
         (
             {"scenario": {"requests": [{"transaction": "t", "do": ["/"]}]}},
             ("unsupported-key", "execution[0].scenario.requests[0].transaction"),
@@ -50,3 +51,25 @@ def test_keys_that_gatling_ignores_are_rejected(tmp_path, keys, refusal):
     (tmp_path / "Buying.java").write_text("class Buying {}\n")
     (tmp_path / "Flat.scala").write_text("class Flat extends Simulation {}\n")
     refuses(tmp_path, suite(**keys), *refusal)
+
+
+@pytest.mark.parametrize(
+    ("keys", "workers"),
+    [
+        ({"throughput": 1.5}, 1),
+        ({"throughput": 1, "concurrency": 2}, 2),
+        ({"throughput": 20, "ramp-up": "6s", "steps": 3}, 1),
+        ({"throughput": 6, "concurrency": 2, "ramp-up": "6s", "steps": 2}, 2),
+    ],
+)
+def test_gatling_has_whole_rates_on_each_worker_and_in_each_step(tmp_path, keys, workers):
+    found = read(tmp_path, suite(**keys))
+    with pytest.raises(SuiteError, match=r"execution\[0\]\.throughput") as refusal:
+        make_plan(found, run_id="r", workers=workers)
+    assert refusal.value.code == "not-a-number"
+
+
+def test_a_simulation_divides_its_rate_itself(tmp_path):
+    (tmp_path / "Own.scala").write_text('class Own extends Simulation { Integer.getInteger("steps") }\n')
+    keys = {"scenario": {"script": "Own.scala"}, "throughput": 20, "ramp-up": "6s", "steps": 3}
+    assert make_plan(read(tmp_path, suite(**keys)), run_id="r", workers=1).shares

@@ -80,20 +80,25 @@ def test_values_of_pages_go_into_the_next_request_and_are_checked(tmp_path, engi
     assert failed(found) == {"no table"}
 
 
-def test_files_are_sent_as_fields_and_as_bodies_and_values_of_headers_are_taken(tmp_path):
+@pytest.mark.parametrize("engine", MORE_ENGINES)
+def test_files_are_sent_as_fields_and_as_bodies_and_values_of_headers_are_taken(tmp_path, engine):
     upload = {"path": "files/a.txt", "mime-type": "text/plain"}
     requests = [
         {"url": "/first", "extract-regexp": {"kind": {"regexp": "(?i)content-type: (\\w+)", "subject": "headers"}}},
         {"url": "/${kind}", "method": "POST", "body": {"title": "A"}, "upload-files": [{**upload, "param": "file"}]},
         {"url": "/put", "method": "PUT", "upload-files": [{**upload, "param": ""}]},
+        {"url": "/post", "method": "POST", "upload-files": [{**upload, "param": ""}]},
+        {"url": "/form", "method": "PUT", "upload-files": [{**upload, "param": "file"}]},
     ]
     with target() as service:
         scenarios = {"shop": {"default-address": service.url, "requests": requests}}
-        plan = plan_of([planned("apiritif", "shop", concurrency=1, iterations=1)], scenarios)
+        plan = plan_of([planned(engine, "shop", concurrency=1, iterations=1)], scenarios)
         with workers(plan, tmp_path, {"files/a.txt": "of a file"}) as run:
             found = run.go()
     assert (found.exits[0].outcome, failed(found)) == ("finished", set()), run.log()
-    assert dict(service.paths) == {"/first": 1, "/text": 1, "/put": 1}
-    put, form = sorted(service.bodies, key=len)
-    assert put == b"of a file"
-    assert all(part in form for part in (b'name="title"', b'name="file"; filename="a.txt"', b"text/plain", put))
+    assert dict(service.paths) == {"/first": 1, "/text": 1, "/put": 1, "/post": 1, "/form": 1}
+    file, other, form = sorted(service.bodies, key=len)
+    assert (file, service.bodies[file]) == (b"of a file", 2)
+    parts = [b'name="file"; filename="a.txt"', b"text/plain", file]
+    assert all(part in form for part in (b'name="title"', *parts))
+    assert all(part in other for part in parts)

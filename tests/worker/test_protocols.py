@@ -32,6 +32,34 @@ def test_each_figure_is_that_of_the_service(tmp_path, protocol):
     assert requests == found.samples == found.total().samples  # timings are none
 
 
+LOOP = """
+from locust import task
+from toril.clients.websocket import WebSocketUser
+
+class Visitor(WebSocketUser):
+    @task
+    def look(self):
+        self.connect("/prices")
+        while True:
+            self.ask("price 7", "price")
+
+    def on_stop(self):
+        self.ask("price 7", "farewell")
+        self.close()
+"""
+
+
+def test_a_task_that_calls_in_a_loop_ends_with_the_load(tmp_path):
+    with prices() as address:
+        scenarios = {"visitors": {"default-address": address, "script": "locustfile.py"}}
+        plan = plan_of([planned("locust", "visitors", concurrency=3, hold_for_s=1.0)], scenarios)
+        with workers(plan, tmp_path, {"locustfile.py": LOOP}) as run:
+            found = run.go()
+    assert found.exits[0].outcome == "finished", run.log()[-3000:]
+    assert (found.total("farewell").samples, found.unfinished, found.total().failures) == (3, 0, 0)
+    assert 30 < found.total("price").samples <= 60  # each takes 50 ms
+
+
 def test_a_stream_that_the_end_of_the_load_cuts_off_is_unfinished(tmp_path):
     script = (ROOT / "loadtests" / "sse" / "locustfile.py").read_text().replace("messages=5", "")
     with prices() as address:

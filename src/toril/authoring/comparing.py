@@ -31,6 +31,8 @@ BY_STATUS = {
     "429": "The service limits the rate. Add think times.",
 }
 ELSE = "Record again, or delete recording.json if the change is wanted."
+NO_ANSWER = "Check that the service runs, and its address in `settings.env`."
+FAULT = "Read the log of the service. It fails, or the request has a value that it does not expect."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +67,8 @@ def in_text(recording: Recording, found: Sequence[Difference]) -> Iterator[str]:
     yield f"replay: {total - differing} of {total} requests as recorded"
     for one in found:
         follows = f" (follows from {one.because})" if one.because else ""
-        yield f"  ✘ {one.label}: {one.code}: {one.recorded} → {one.now}{follows}"
+        change = "not sent" if one.code == "not-sent" else f"{one.code}: {one.recorded} → {one.now}"
+        yield f"  ✘ {one.label}: {change}{follows}"
         yield from (f"      {line}" for line in (*([one.proposal] if one.proposal else []), *one.yaml.splitlines()))
 
 
@@ -180,7 +183,10 @@ def _with_proposal(one: Difference, step: RecordedStep, recording: Recording, no
     if one.code == "status" and one.now != "401" and rule is not None:
         text = f"Apply rule {rule.rule} by `--rule {rule.rule}`, or add this extractor under `{rule.label}`."
         return replace(one, proposal=text, yaml=rule.yaml)
-    return replace(one, proposal=BY_STATUS.get(one.now, ELSE) if one.code == "status" else ELSE)
+    if one.code != "status":
+        return replace(one, proposal=ELSE)
+    general = NO_ANSWER if not one.now.isdigit() else FAULT if one.now.startswith("5") else ELSE
+    return replace(one, proposal=BY_STATUS.get(one.now, general))
 
 
 def _renamed(variable: str, step: RecordedStep, now: Exchange) -> Extract | None:

@@ -124,6 +124,7 @@ class _Finder:
         self.names: dict[str, str] = {}  # variable → description
         self.cookies: dict[str, None] = {}
         self._foreign = foreign
+        self._random = recorded.kind != "openapi"  # the random texts of a description are examples
         self._variables: dict[str, str] = {}  # text of a request → variable
         raw = [inner for one in recorded.exchanges for inner in (*one.hops, one)]
         others = [inner for one in others for inner in (*one.hops, one)]
@@ -146,9 +147,10 @@ class _Finder:
         found |= {text for _, text in leaves if foreign.search(text)}
         leaves = [*data, *(leaf for one in raw for leaf in leaves_of(one))]
         found |= {text for place, text in leaves if self._is_secret(place, text)}
-        passwords = {text for place, text in leaves if self._is_password(place) and len(text) >= SHORTEST_FORM}
+        typed = {text for place, text in leaves if self._is_password(place) and "${" not in text}
+        passwords = {text for text in typed if len(text) >= SHORTEST_FORM}
         self._logins = self._users | passwords
-        self.hidden = {one for one in found if _is_searched(one)}
+        self.hidden = {one for one in found if _is_searched(one) and (foreign.search(one) or "${" not in one)}
         self._found = _Search(self.hidden)
         self._shown = _Search({*self.hidden, *(one for one in passwords if not PASSWORD.search(one))})
 
@@ -200,7 +202,10 @@ class _Finder:
             beside = place.path.removesuffix(_key(place)).rstrip("]")
             forms.setdefault((place.where, beside), []).append((place, text))
         for (where, _), fields in forms.items():
-            first = next((at for at, (place, _) in enumerate(fields) if self._is_password(place)), None)
+            own = (
+                self._is_password(place) and "${" not in text for place, text in fields
+            )  # the author's variables stay
+            first = next((at for at, one in enumerate(own) if one), None)
             if where in BODIES and first is not None:
                 named = [text for place, text in fields if text and USER.fullmatch(_key(place))]
                 before = [text for place, text in fields[:first] if not hides(_key(place), text) and "${" not in text]
@@ -226,10 +231,10 @@ class _Finder:
         if key in CLIENT_MADE or (place.where == "header" and HARMLESS.fullmatch(key)):
             return False
         if place.where == "path" and opens_a_door(place.path, text):
-            return text not in self._brought
+            return self._random and text not in self._brought
         if UUID.fullmatch(text) or (HEX.fullmatch(text) and (place.where == "path" or DIGEST.search(key))):
             return False
-        return is_random(text) and text not in self._brought
+        return self._random and is_random(text) and text not in self._brought
 
     def _variable(self, one: RecordedExchange, place: ValuePlace, value: str, whole: str) -> str:
         """Returns the reference to a credential; in an address its text is as it is sent."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from itertools import chain, count, groupby, pairwise
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
-from urllib.parse import quote_plus
+from urllib.parse import quote, quote_plus
 
 from urllib3 import encode_multipart_formdata
 
@@ -31,12 +31,14 @@ from toril.authoring.references import NAME, outside
 from toril.authoring.routes import free, keys_of_query, singular
 from toril.authoring.writer import Comment, Flow, FlowList, extractors, filled, short, yaml_of
 from toril.criteria import duration_s
+from toril.suite.engines import engine_of
 from toril.suite.executions import FUNCTIONAL
 
 SAMPLE_FILE = b"0123456789abcde\n" * 64  # for a file that the source lacks
 PAUSES_S = (0.5, 1, 2, 3, 5, 8, 10)
 LEAST_PAUSE_S = 0.25
 BORDER_S = 1.0  # a pause of a recording without steps
+LONGEST_NAME = 40
 VARIED = 3  # requests of one route in a step
 MOST_ROWS = 1_000
 LONGEST_HOLD_S = 120
@@ -83,7 +85,8 @@ def draft_of(
     """Returns the suite of a recording whose credentials are references already."""
     origins = _origins(recorded)
     hosts = {name: _address(origin, name, recorded, options) for origin, name in origins.items()}
-    name = options.name or default_name(replace(options, urls=tuple(Url(one, "/") for one in hosts.values())))
+    urls = tuple(Url(one, "/") for one in hosts.values() if "://" in one)
+    name = options.name or _short_title(recorded.title) or default_name(replace(options, urls=urls))
     if recorded.kind == "access-log":
         return _of_log(name, recorded, options, hosts, credentials)
     extracts = {one.number: list(one.extracts) for one in recorded.exchanges}
@@ -103,10 +106,11 @@ def draft_of(
     scenario = {
         "default-address": f"${{{next(iter(hosts))}}}" if making.single else "",
         "store-cookie": None if making.single else True,
+        "retrieve-resources": False if executor == "jmeter" else None,  # it would load what the suite leaves out
         "headers": making.shared,
         "think-time": "" if timed or options.functional else "1s",
         "data-sources": FlowList(map(str, files)),
-        "requests": list(_grouped(requests)),
+        "requests": list(_grouped(requests, executor)),
     }
     load = {} if options.functional else _load(exchanges, pauses, options)
     return SuiteDraft(
@@ -156,6 +160,16 @@ def files_of(draft: SuiteDraft) -> dict[PurePosixPath, bytes]:
 def _execution(scenario: str, executor: str, load: Mapping[str, Any], options: ImportOptions) -> dict[str, Any]:
     locations = Flow((name, number(weight)) for name, weight in options.locations.items())
     return filled({"scenario": scenario, "executor": executor, **load, "locations": locations})
+
+
+def _short_title(title: str) -> str:
+    """Returns a title as a name.
+
+    >>> _short_title("Spotify's Web API (with fixes and improvements)")
+    'spotifys-web-api-with-fixes-and'
+    """
+    name = re.sub(r"[^a-z0-9]+", "-", re.sub("['’]", "", title.lower())).strip("-")
+    return name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME + 1].rpartition("-")[0] or name[:LONGEST_NAME]
 
 
 # ── Hosts
@@ -224,7 +238,11 @@ class _Requests:
         if origin not in self._origins:  # a response brings the whole address
             return url
         path = url.removeprefix(origin)
-        path = path if path.startswith("/") else f"/{path}"
+        path, mark, query = (path if path.startswith("/") else f"/{path}").partition("?")
+        for other, name in self._origins.items():  # such as an address to return to
+            if "://" in other:
+                query = re.sub(rf"(?i)={re.escape(quote(other, safe=''))}(?=&|$|%2F|%3F)", f"=${{{name}}}", query)
+        path += mark + query
         return path if self.single else f"${{{self._origins[origin]}}}{path}"
 
     def _upload(self, part: FilePart) -> Flow:
@@ -307,11 +325,15 @@ def _shared_headers(exchanges: Sequence[RecordedExchange]) -> dict[str, str]:
     }
 
 
-def _grouped(requests: Sequence[DraftRequest]) -> Iterator[dict[str, Any]]:
-    """Yields the requests, with those of a step as a transaction."""
+def _grouped(requests: Sequence[DraftRequest], executor: str) -> Iterator[dict[str, Any]]:
+    """Yields the requests, with those of a step as a transaction if the engine has them."""
+    joins = "transaction" in engine_of(executor).blocks
     for step, some in groupby(requests, lambda one: one.recorded.step or one.recorded.number):
         written = [one.written for one in some]
-        yield written[0] if len(written) == 1 else {"transaction": step, "do": written}
+        if joins and len(written) > 1:
+            yield {"transaction": step, "do": written}
+        else:
+            yield from written
 
 
 def _pauses(exchanges: Sequence[RecordedExchange]) -> list[str]:
@@ -446,7 +468,7 @@ def _of_log(
         group = [one for one in recorded.exchanges if one.step == label]
         if not group or not any(rates.counts):
             continue
-        words = re.findall("[A-Za-z0-9]+", re.sub(r"\{[^{}]*\}", "", label.partition("/")[2]))
+        words = re.findall("[A-Za-z][A-Za-z0-9]*", re.sub(r"\{[^{}]*\}", "", label.partition("/")[2]))
         name = free(words[-1].lower() if words else "home" if "/" in label else label, {*columns, "rates"})
         columns[name] = rates.counts
         paths = [(one.url.removeprefix(host_of(one.url)) or "/", one.count) for one in group]
@@ -475,9 +497,9 @@ def _of_log(
     step_s = next((rates.step_s for rates in recorded.rates.values()), 1.0)
     counts = list(zip(*columns.values(), strict=True))
     counts += [counts[-1]] if len(counts) == 1 else []  # a curve needs two rows
-    rows_of_rates = [[f"{index * step_s:g}", *some] for index, some in enumerate(counts)]
+    rows_of_rates = [[f"{index * step_s:.0f}", *some] for index, some in enumerate(counts)]
     files[PurePosixPath("rates.csv")] = _csv([["time", *columns], *rows_of_rates])
-    speed = f"{len(counts) * step_s / float(duration_s(options.length)):.4g}x"
+    speed = f"{len(counts) * step_s / float(duration_s(options.length)):.9f}".rstrip("0").rstrip(".") + "x"
     return SuiteDraft(
         name=suite,
         executor="vegeta",

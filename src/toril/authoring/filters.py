@@ -15,16 +15,19 @@ from toril.masking import masked_url
 
 READS = ("GET", "HEAD", "OPTIONS")
 STATIC_KINDS = ("script", "stylesheet", "image", "font", "media", "manifest")
-STATIC_TYPE = re.compile(r"(?i)(?:image|font|audio|video)/|text/css|(?:text|application)/(?:x-)?javascript")
 SECOND_LEVEL = ("co", "com", "org", "net", "ac", "gov", "edu")  # of domains such as example.co.uk
 CLIENTS_OWN = re.compile(  # headers that an engine sets itself, or that do not change the response
     r"(?i):.*|referer|user-agent|sec-.*|if-(?!match).*|accept-(?:encoding|language|charset)|content-length|host|date"
     r"|connection|keep-alive|proxy-connection|te|trailer|transfer-encoding|upgrade|upgrade-insecure-requests|range|dnt"
-    r"|pragma|cache-control|priority|traceparent|tracestate|baggage|x-client-data|x-chrome-.*|content-encoding|via"
+    r"|pragma|cache-control|priority|traceparent|tracestate|baggage|x-client-data|x-(?:chrome|devtools)-.*"
+    r"|content-encoding|via|alt-used|authority"
 )
+IDEMPOTENCY = re.compile(r"(?i)(?:x-)?idempotency-key")  # a server ignores a request whose key it knows
 DEFAULT_ACCEPT = re.compile(r"\*/\*|text/html,.*", re.IGNORECASE)
 TOKEN = re.compile(r"[\w.~+/=-]{16,}")
 HEX = re.compile("[0-9a-fA-F]{32,}")  # a UUID has hyphens
+THIRD_PARTIES = "requests to third parties", "keep them by `--host` or `--with third-parties`"
+MOST_HOSTS = 100  # of third parties, in a list
 OVER = "addresses with tokens", "their sessions are over"
 SOON = 5  # requests between one that is refused for an expired token and its repetition
 POLLS = 3  # equal requests
@@ -34,15 +37,15 @@ def kept(recorded: Recorded, options: ImportOptions) -> Recorded:
     """Returns the recording without static files, third parties and the like; `left_out` lists them."""
     all_of = recorded.exchanges
     browser = recorded.kind == "har"  # other sources have only requests that their authors want
-    flowing = {*map(_host_in, options.hosts), *_with_flow(all_of)} if browser else set()
     first = next((one for one in all_of if one.kind in ("document", "")), all_of[0] if all_of else None)
     own = _site(_host(first)) if first and browser else ""
+    flowing = {*map(_host_in, options.hosts), *_of_journey(all_of, own)} if browser else set()
     skipped, chosen = Skipped(), []
     for place, one in enumerate(all_of):
         if recorded.kind == "access-log" and _has_token(one):
             skipped.add(*OVER)
         elif why := _reason(one, options, own, flowing) or _expired(one, all_of[place + 1 : place + 1 + SOON]):
-            skipped.add(*why, _shown(one))
+            skipped.add(*why, *((_host(one), 1, MOST_HOSTS) if why == THIRD_PARTIES else (_shown(one),)))
         else:
             chosen.append(_with_fewer_headers(one))
     exchanges = tuple(chosen) if recorded.kind == "access-log" else _joined(chosen, skipped)
@@ -60,7 +63,7 @@ def _reason(one: RecordedExchange, options: ImportOptions, own: str, flowing: se
     if one.kind == "ping":
         return "beacons", "they report to analytics"
     if Kept.THIRD_PARTIES not in options.kept and _site(host := _host(one)) != own and host not in flowing:
-        return f"requests to {host}", "a third party; keep them by `--host` or `--with third-parties`"
+        return THIRD_PARTIES
     if Kept.STATIC not in options.kept and _is_static(one):
         return "static files", "caches serve them; keep them by `--with static`"
     return None
@@ -76,9 +79,7 @@ def _has_token(one: RecordedExchange) -> bool:
 def _is_static(one: RecordedExchange) -> bool:
     if one.method not in READS:
         return False
-    if one.kind in STATIC_KINDS or STATIC_PATH.search(path_of(one.url)):
-        return True
-    return bool(one.response and one.kind not in ("xhr", "fetch") and STATIC_TYPE.match(one.response.type))
+    return one.kind in STATIC_KINDS or bool(STATIC_PATH.search(path_of(one.url)))
 
 
 def _expired(one: RecordedExchange, later: Sequence[RecordedExchange]) -> tuple[str, str] | None:
@@ -88,11 +89,23 @@ def _expired(one: RecordedExchange, later: Sequence[RecordedExchange]) -> tuple[
     return None
 
 
-def _with_flow(exchanges: Sequence[RecordedExchange]) -> Iterator[str]:
-    """Yields hosts that take part in the journey, such as a provider of logins or an upload address.
+def _of_journey(exchanges: Sequence[RecordedExchange], own: str) -> set[str]:
+    """Returns hosts that take part in the journey, such as a provider of logins or an upload address.
 
-    A response of such a host brings a token that another site needs. Or a response of another site brings its address,
-    and the request writes or opens a page.
+    The site, or a host of the journey, needs something of such a host. Partners of advertising need each other.
+    """
+    flows, sites, found = list(_flows(exchanges)), {own}, set[str]()
+    while more := {host for host, site in flows if site in sites} - found:
+        found |= more
+        sites |= set(map(_site, more))
+    return found
+
+
+def _flows(exchanges: Sequence[RecordedExchange]) -> Iterator[tuple[str, str]]:
+    """Yields a host, and another site that needs it.
+
+    A response of the host brings a token that the site is sent. Or a response of the site brings an address of the
+    host, and the request to it writes or opens a page.
     """
     brought: dict[str, str] = {}  # token → host of the response that had it first; empty: a request had it first
     addresses: dict[str, str] = {}  # → site of the response
@@ -100,10 +113,11 @@ def _with_flow(exchanges: Sequence[RecordedExchange]) -> Iterator[str]:
         host, sent = _host(one), " ".join(value for name, value in one.headers if name.lower() != "cookie")
         for token in _tokens(f"{one.url} {sent} {_body(one)}"):
             if _site(first := brought.setdefault(token, "")) not in ("", _site(host)):
-                yield first
-        address = one.url.partition("://")[2]
-        if (one.method not in READS or one.kind == "document") and addresses.get(address, _site(host)) != _site(host):
-            yield host
+                yield first, _site(host)
+        site = addresses.get(one.url.partition("://")[2], _site(host))
+        opens = one.kind == "document" and value_of("sec-fetch-dest", one.headers) != "iframe"
+        if (one.method not in READS or opens) and site != _site(host):
+            yield host, site
         text = f"{value_of('location', one.response_headers)} {one.response.text if one.response else ''}"
         for token in _tokens(text):
             brought.setdefault(token, host)
@@ -147,7 +161,7 @@ def _with_fewer_headers(one: RecordedExchange) -> RecordedExchange:
     """Drops headers; cookies stay for the later steps, which know who has set them."""
     needless = () if one.body else ("content-type", "origin") if one.method in READS else ("content-type",)
     headers = tuple(
-        (name, value)
+        (name, "${__UUID()}" if IDEMPOTENCY.fullmatch(name) else value)
         for name, value in one.headers
         if not CLIENTS_OWN.fullmatch(name)
         and name.lower() not in needless

@@ -12,7 +12,7 @@ from toril.authoring.credentials import referenced, refuse_secrets, with_basic
 from toril.authoring.draft import FILES, FILES_OF_SCRIPT, SuiteDraft, draft_of, files_of
 from toril.authoring.filters import kept
 from toril.authoring.init import SUITES, Created, place
-from toril.authoring.options import ImportOptions
+from toril.authoring.options import LENGTH, LOAD, ImportOptions, refuse
 from toril.authoring.readers import Input, read
 from toril.authoring.readme import readme_of
 from toril.authoring.recorded import Payload, Recorded
@@ -44,6 +44,8 @@ class Imported:
 def imported(given: Sequence[Input], options: ImportOptions, folder: Path, *, force: bool = False) -> Imported:
     """Writes the suite of one source below `folder`; a second input is another observation of the same journey."""
     recorded, *others = (read(one, options) for one in given)
+    if others and {one.kind for one in (recorded, *others)} != {"har"}:
+        raise OptionError("SECOND is for two HARs of a journey. Import each source alone.", code="conflicting-options")
     return suite_of(recorded, next(iter(others), None), options, folder, force=force)
 
 
@@ -60,6 +62,12 @@ def suite_of(
 
     `more` returns other files for its folder.
     """
+    if options.functional:
+        refuse(options, (*LOAD, "limits"), "with --functional: each request is a test case without load. Remove it.")
+    if recorded.kind == "access-log":
+        refuse(options, (*LOAD, "engine"), "with an access log: vegeta repeats its rates. Set --length instead.")
+    elif options.length != LENGTH:
+        raise OptionError("--length is for access logs. Set --hold-for instead.", code="conflicting-options")
     everything = _without_users(recorded)
     recorded = kept(everything, options)
     if not recorded.exchanges:
@@ -71,6 +79,8 @@ def suite_of(
     if options.replay and second is None:
         second = replayed(recorded, correlation, os.environ)
         correlation = rules_of(recorded, second)
+    if unknown := (options.forced | options.dropped) - {rule.number for rule in correlation.rules}:
+        raise OptionError(f"rule {min(unknown)}: not found. List the rules by --explain.", code="unknown-value")
     chosen = {one.number for one in recorded.exchanges}
     others = [one for one in everything.exchanges if one.number not in chosen] + [*(second.exchanges if second else ())]
     found, credentials = referenced(named(unfolded(recorded, correlation)), correlation, others)

@@ -61,8 +61,7 @@ def create(options: InitOptions, folder: Path, *, force: bool = False) -> Create
         contents = {home / "suite.yml": suite_text(draft).encode(), **contents}
     action = draft.action if draft.workflow else None
     created = place(contents, suite, folder, force=force, action=action)
-    notes = (*companions.notes, *created.notes, *_notes(draft, created.plan, folder))
-    return replace(created, notes=notes)
+    return replace(created, notes=(*companions.notes, *_notes(draft, created.plan), *created.notes))
 
 
 def place(contents: Contents, suite: PurePosixPath, folder: Path, *, force: bool, action: str | None) -> Created:
@@ -84,7 +83,7 @@ def place(contents: Contents, suite: PurePosixPath, folder: Path, *, force: bool
         workflow = {} if action is None else {WORKFLOW: workflow_text(path, plan, action).encode()}
         with placed(folder, workflow, force=force) as beside:
             pass
-    notes = tuple(map(Note, plan.warning_codes, plan.warnings))
+    notes = (*map(Note, plan.warning_codes, plan.warnings), *_notes_of_repository(folder, action))
     return Created(suite=suite, files=(*written, *beside), plan=plan, notes=notes)
 
 
@@ -120,26 +119,29 @@ def _refuse_other_suites(folder: Path, home: PurePosixPath, contents: Contents) 
             )
 
 
-def _notes(draft: InitOptions, plan: Plan, folder: Path) -> Iterator[Note]:
+def _notes(draft: InitOptions, plan: Plan) -> Iterator[Note]:
     if draft.kind == "locustfile" and draft.file and not draft.urls and not HOST.search(draft.file.read_text()):
         text = f"{draft.file.name} sets no `host`. Unless its imports set one, pass the address with --url."
         yield Note("no-host", text)
     if not plan.criteria:
         text = "The suite has no criteria, so no measurement fails it. Add some, see docs/reference/criteria.md."
         yield Note("no-criteria", text)
+
+
+def _notes_of_repository(folder: Path, action: str | None) -> Iterator[Note]:
     ignored = folder / ".gitignore"
     named = ignored.is_file() and ".toril" in ignored.read_text(errors="replace")
     if (folder / ".git").exists() and not named:
         yield Note("runs-not-ignored", "toril stores runs in .toril/. Add `.toril/` to .gitignore.")
-    if not draft.workflow:
+    if action is None:
         return
-    if draft.action == ACTION:
-        text = f"{WORKFLOW}: replace <owner> by the owner of the repository with toril's action, or pass --action."
+    if action == ACTION:
+        text = f"{WORKFLOW}: replace <owner> by the owner of the repository with toril's action."
         yield Note("no-action-owner", text)
     top = folder.resolve()
     above = next((parent for parent in top.parents if (parent / ".git").exists()), None)
     if above is not None and not (top / ".git").exists():
-        text = f"GitHub reads workflows only in the root of the repository. Call `toril init` in {above}."
+        text = f"GitHub reads workflows only in the root of the repository. Run the command in {above}."
         yield Note("not-at-the-top", text)
 
 
@@ -174,10 +176,14 @@ def workflow_text(suite: str, plan: Plan, action: str) -> str:
     built = {engine: engine in executors for engine in ("jmeter", "vegeta")}
     # The load plus time to install, start and judge; an hour if a script sets the load.
     minutes = 60 if plan.bounded_s is None else 20 + math.ceil(plan.bounded_s / 60)
-    env = mapping_at(plan.common, "settings", "env")
-    secrets = [name for name, value in env.items() if value == f"${{{name}}}" and VARIABLE.fullmatch(name)]
     found = template("loadtest.yml.jinja", yaml_value)
-    return found.render(suite=suite, action=action, minutes=minutes, secrets=secrets, **built)
+    return found.render(suite=suite, action=action, minutes=minutes, secrets=variables_of(plan), **built)
+
+
+def variables_of(plan: Plan) -> list[str]:
+    """Returns the variables that a suite expects in the environment, as `TOKEN: ${TOKEN}`."""
+    env = mapping_at(plan.common, "settings", "env")
+    return [name for name, value in env.items() if value == f"${{{name}}}" and VARIABLE.fullmatch(name)]
 
 
 def yaml_value(value: Any) -> str:
@@ -216,7 +222,7 @@ def refuse_existing(folder: Path, contents: Contents, *, force: bool) -> None:
             existing.append(path)
     if existing and not force:
         named = ", ".join(map(str, existing[:MAX_NAMED])) + (" …" if len(existing) > MAX_NAMED else "")
-        keeps = " keep the workflow with --no-workflow," if folder / WORKFLOW in existing else ""
+        keeps = " write no workflow (--no-workflow, or without --workflow)," if folder / WORKFLOW in existing else ""
         raise OptionError(
             f"{named}: already {'exists' if len(existing) == 1 else 'exist'}, so no files are written. Choose another "
             f"--name,{keeps} or overwrite with --force.",

@@ -109,7 +109,7 @@ def _lines(tape: Tape, address: str, user: str, password: str) -> Iterator[_Line
             else "page." + BY[how].format(_quoted(what))
         )
         after = actions[number + 1] if number + 1 < len(actions) else {}
-        if one["secret"]:
+        if one["secret"] and one["what"] == "fill":
             value = f'os.environ["{password}"]'
         elif one["what"] == after.get("what") == "fill" and after["secret"]:
             value = f'os.environ["{user}"]'

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from fractions import Fraction
@@ -60,6 +60,8 @@ MIN_HOLD_S = 25
 THINK_TIME_S = 1  # in a suite without --rps
 LENGTH = "10m"
 HEADROOM = 1.1  # factor on the needed samples
+LOAD = ("users", "rps", "ramp_up", "hold_for")  # fields of InitOptions
+SINGULAR = {"limits": "limit", "locations": "location", "engine": "executor"}  # options that differ from their fields
 LIMITS = (Limit("p95>500ms", "taurus"), Limit("fail>1%", "taurus"))
 
 VALUES = SuiteReader("toril init", Environment({}, {}, {}), refusal=OptionError)  # the validators of suites
@@ -289,7 +291,8 @@ def drafted(options: InitOptions, *, shaped: bool = False) -> InitOptions:
         fix = "Pass --url URL, --jmx FILE, --locustfile FILE or --taurus FILE."
         raise OptionError(f"The source of the load is missing. {fix}", code="missing-option")
     if kind == "taurus":
-        _refuse_beside_taurus(options)
+        fix = "Write the value in the file, or pass it to each run with -o."
+        refuse(options, (*LOAD, "limits", "locations"), f"with --taurus: the file stays unchanged. {fix}")
     if kind == "locustfile":
         if options.rps:
             fix = "Remove --rps, and set `wait_time` in the script."
@@ -344,16 +347,9 @@ def default_name(options: InitOptions) -> str:
     return name if NAME.fullmatch(name) else "first"
 
 
-def _refuse_beside_taurus(options: InitOptions) -> None:
-    given = {
-        "--users": options.users,
-        "--rps": options.rps,
-        "--ramp-up": options.ramp_up,
-        "--hold-for": options.hold_for,
-        "--limit": options.limits,
-        "--location": options.locations,
-    }
-    for option, value in given.items():
-        if value:
-            fix = "Write the value in the file, or pass it to each run with -o."
-            raise OptionError(f"{option} with --taurus: the file stays unchanged. {fix}", code="conflicting-options")
+def refuse(options: InitOptions, names: Iterable[str], text: str) -> None:
+    """Raises OptionError if one of these options is given; `text` continues its message."""
+    for name in names:
+        if getattr(options, name):
+            option = SINGULAR.get(name, name.replace("_", "-"))
+            raise OptionError(f"--{option} {text}", code="conflicting-options")

@@ -8,9 +8,11 @@ from toril.authoring.credentials import Credentials
 from toril.authoring.draft import FILES, SuiteDraft
 from toril.authoring.filters import READS
 from toril.authoring.init import template
-from toril.authoring.recorded import Recorded
+from toril.authoring.recorded import Recorded, RecordedExchange
+from toril.suite.engines import engine_of
 from toril.text import plain, plural
 
+MOST_COOKIES = 5  # in a list
 BASIC = "$(printf %s 'user:password' | base64 | tr -d '\\n')"
 
 
@@ -26,6 +28,8 @@ def readme_of(draft: SuiteDraft, recorded: Recorded, correlation: Correlation, c
         draft=draft,
         recorded=recorded,
         credentials=credentials,
+        requests=plural(len(draft.requests), "request"),
+        steps=len({one.recorded.step for one in draft.requests}) if recorded.kind != "access-log" else 0,
         writes=sum(one.recorded.method not in READS for one in draft.requests),
         labels=labels,
         into=into,
@@ -43,17 +47,28 @@ def readme_of(draft: SuiteDraft, recorded: Recorded, correlation: Correlation, c
     )
 
 
+def _has_session(one: RecordedExchange) -> bool:
+    named = {name.lower() for part in (one, *one.hops) for name, _ in (*part.headers, *part.response_headers)}
+    return bool(named & {"authorization", "cookie", "set-cookie"})
+
+
 def _notes(draft: SuiteDraft, recorded: Recorded, correlation: Correlation, credentials: Credentials) -> Iterator[str]:
     yield from (one.message for one in recorded.notes)
     bodies = [(one, one.body) for one in recorded.exchanges if one.body]
     if missing := [one.name for one, body in bodies if body.missing and not body.uploads]:
         yield f"The source lacks the bodies of {', '.join(missing)}. Add them."
     if lacking := [part.name for _, body in bodies for part in body.uploads if part.data is None]:
-        yield f"The source lacks the content of {', '.join(lacking)}. The suite sends 1 KiB instead."
+        yield f"The source lacks the content of {', '.join(dict.fromkeys(lacking))}. The suite sends 1 KiB instead."
     if credentials.cookies:
-        names = ", ".join(credentials.cookies)
+        more = len(credentials.cookies) - MOST_COOKIES
+        names = ", ".join(credentials.cookies[:MOST_COOKIES]) + (f" and {more} more" if more > 0 else "")
         yield f"No response sets the cookies {names}, so no request has them. If one is needed, record the login."
+    if recorded.kind == "har" and draft.credentials and not any(map(_has_session, recorded.exchanges)):
+        yield "The source has neither cookies nor `Authorization`. For a session, export the HAR with sensitive data."
     if correlation.unpaired:
         yield f"Only one of the two recordings has {credentials.hide(', '.join(correlation.unpaired))}."
-    if recorded.kind == "har":
+    engine = engine_of(draft.executor)
+    if "transaction" not in engine.blocks and any(one.recorded.step for one in draft.requests):
+        yield f"{engine.title} has no transactions, so no step is measured as a whole."
+    if recorded.kind == "har" and len(draft.requests) > 1:
         yield "A browser sends some requests at the same time. The suite sends them one after another."

@@ -105,7 +105,7 @@ class LeftOut:
     what: str
     why: str
     count: int
-    examples: tuple[str, ...] = ()  # at most 3, masked
+    examples: tuple[str, ...] = ()  # at most 3, masked; of third parties all hosts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +127,7 @@ class Recorded:
     rates: Mapping[str, LogRates] = field(default_factory=dict)  # of an access log, by label
     left_out: tuple[LeftOut, ...] = ()
     notes: tuple[Note, ...] = ()
+    title: str = ""  # of a description
 
 
 class ValuePlace(NamedTuple):

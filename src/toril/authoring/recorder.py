@@ -81,6 +81,7 @@ class Tape:
     lost: list[str] = field(default_factory=list)  # names of files without content
     actions: list[dict[str, Any]] = field(default_factory=list)  # of a person, with the documents that opened
     ended_at: str = ""  # the address of the last page
+    up: bool = False  # whether the bar is at the upper edge
     done: bool = False
 
     def heard(self, _source: Any, message: dict[str, Any]) -> dict[str, Any] | None:
@@ -106,9 +107,11 @@ class Tape:
             steps.append(Step(at_s=at_s, name=self._name(len(steps))))
         elif kind == "undo" and len(steps) > 1:
             steps.pop()
+        elif kind == "move":
+            self.up = not self.up
         elif kind == "rename" and name.strip():
             steps[-1] = Step(at_s=steps[-1].at_s, name=name.strip())
-        return {"name": steps[-1].name, "count": len(steps)}
+        return {"name": steps[-1].name, "count": len(steps), "up": self.up}
 
     def _name(self, index: int) -> str:
         return self.names[index] if index < len(self.names) else f"Step {index + 1}"

@@ -7,14 +7,14 @@ from dataclasses import replace
 from itertools import chain, count
 from urllib.parse import parse_qsl, unquote
 
-from toril.authoring.recorded import UUID, Recorded, RecordedExchange, host_of, json_of
+from toril.authoring.recorded import UUID, Recorded, RecordedExchange, host_of, is_random, json_of
 from toril.suite.engines import TIMINGS
 
 VARIABLE = re.compile(r"\$\{(\w+)\}|\$\{__\w+\(\$\{(\w+)\}\)\}")  # also within a function
 ID = re.compile(
     rf"(?:\$\{{\w+\}}|\$\{{__\w+\(\$\{{\w+\}}\)\}}|\d+|{UUID.pattern}|[0-9a-fA-F]{{12,}}"
     r"|(?=[A-Za-z]*\d)(?=\d*[A-Za-z])[A-Za-z0-9]{16,}"
-    r"|(?=[\w.~=-]*\d)(?=[\w.~=-]*[a-z])(?=[\w.~=-]*[A-Z])[\w.~=-]{20,})(?P<suffix>(?:\.[a-z0-9]{1,5})?)"
+    r"|(?=[\w.~=-]*\d)(?=[\w.~=-]*[a-z])(?=[\w.~=-]*[A-Z])[\w.~=-]{20,})(?P<suffix>(?:\.[a-z][a-z0-9]{0,4})?)"
 )
 OPERATION = re.compile(
     r"\s*(?:#[^\n]*\n\s*)*(?:(?:query|mutation|subscription)\b\s*(\w*)[^{]*)?\{\s*(?:\w+\s*:\s*)?(\w+)"
@@ -23,9 +23,10 @@ LONGEST = 120  # characters of a label
 
 
 def named(recorded: Recorded) -> Recorded:
-    """Returns the recording with a route and a name for each request. A name of the author stays if it is unique."""
+    """Returns the recording with a route and a name for each request. An author's name stays if it is of one route."""
     routes = [_route(one) for one in recorded.exchanges]
-    names = Counter(one.name for one in recorded.exchanges)
+    of_routes = {(one.name, one.method, route) for one, route in zip(recorded.exchanges, routes, strict=True)}
+    names = Counter(name for name, *_ in of_routes)
     hosts: dict[tuple[str, str], str] = {}  # the first one with the route
     for one, route in zip(recorded.exchanges, routes, strict=True):
         hosts.setdefault((one.method, route), host_of(one.url))
@@ -57,7 +58,7 @@ def template(path: str) -> str:
     for index, whole in ids.items():
         before = segments[index - 1] if index else ""
         name = f"{singular(before)}_id" if len(ids) > 1 and before and index - 1 not in ids else "id"
-        found[index] = f"{{{name}}}{whole['suffix']}"
+        found[index] = f"{{{name}}}{whole.groupdict().get('suffix', '')}"
     return "/".join(map(_shown, found)) or "/"
 
 
@@ -83,7 +84,8 @@ def free(base: str, taken: Collection[str]) -> str:
 
 
 def _id(segment: str) -> re.Match[str] | None:
-    return ID.fullmatch(unquote(segment))
+    plain = unquote(segment)
+    return ID.fullmatch(plain) or (re.match(r".*", plain) if is_random(plain) else None)
 
 
 def _route(one: RecordedExchange) -> str:

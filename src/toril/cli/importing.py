@@ -34,7 +34,7 @@ Confidence = Annotated[
 Rules = Annotated[list[int] | None, typer.Option("--rule", min=1, help="Number of a rule to apply; repeatable.")]
 NoRules = Annotated[list[int] | None, typer.Option("--no-rule", min=1, help="Number of a rule to drop; repeatable.")]
 Replay = Annotated[
-    bool, typer.Option("--replay", help="Send the requests once, to tell values of a session from constants.")
+    bool, typer.Option("--replay", help="Send the requests once, to distinguish values of a session from constants.")
 ]
 Yes = Annotated[bool, typer.Option("--yes", help="Let --replay change data without a question.")]
 Explain = Annotated[bool, typer.Option("--explain", help="List each carried value with its reasons.")]
@@ -79,10 +79,10 @@ def import_command(
 ) -> None:
     """Turn a HAR, an OpenAPI file, a Postman collection, curl commands or an access log into a suite.
 
-    The format is known by content. Static files and third parties are left out
-    and listed in the README.md of the suite. Credentials become references to
-    variables of the environment. A script of JMeter, Locust, k6 or Gatling is
-    copied unchanged.
+    toril recognises the format by the content. The suite's README.md lists the
+    variables to set, and what the suite leaves out, such as static files.
+    Credentials become references to variables of the environment. A script of
+    JMeter, Locust, k6 or Gatling stays unchanged.
 
     0 written · 1 --try failed or differs · 2 invalid input · 4 cannot start · 130 interrupted.
 
@@ -122,8 +122,8 @@ def import_command(
             created, found = done.created, done
         else:
             if second is not None or source == "-" or given[0].folder is None:
-                fix = "Save it beside its files, and pass that file alone"
-                raise OptionError(f"{given[0].name}: a script of {kind}. {fix}.", code="not-a-file")
+                fix = "Save it beside the files that it uses, and pass only its path"
+                raise OptionError(f"{given[0].name}: a script. {fix}.", code="not-a-file")
             needless = {
                 "--environment": environment,
                 "--host": host,
@@ -138,7 +138,7 @@ def import_command(
             }
             for option, value in needless.items():
                 if value:
-                    text = f"{option} with a script of {kind}, which stays unchanged. Remove {option}."
+                    text = f"{option}: {given[0].name} is a script, which stays unchanged. Remove {option}."
                     raise OptionError(text, code="conflicting-options")
             script: dict[str, Any] = {kind: given[0].folder / given[0].name}
             created = create(replace(options, **script), into, force=force)
@@ -169,17 +169,24 @@ def conclude(
 ) -> None:
     """Prints what was written, and from what; tries the suite, and exits with the exit code of that."""
     from toril.authoring.correlation import explained
+    from toril.authoring.init import variables_of
     from toril.cli.running import try_command
 
     rules = list(explained(done.recorded, done.correlation)) if done else []
     if format == "json":
         files = [str(folder / file) for file in created.files]
         notes = [{"code": note.code, "message": note.message} for note in created.notes]
-        shown = {"suite": str(folder / created.suite), "files": files, "notes": notes, "rules": rules}
+        shown = {
+            "suite": str(folder / created.suite),
+            "files": files,
+            "variables": variables_of(created.plan),
+            "notes": notes,
+            "rules": rules,
+        }
         typer.echo(json.dumps(shown, ensure_ascii=False, indent=2))
     else:
         if done and done.recorded.left_out:
-            found = ", ".join(f"{one.count:,} {one.what}" for one in done.recorded.left_out)
+            found = ", ".join(f"{one.what} ({one.count:,})" for one in done.recorded.left_out)
             typer.echo(f"left out: {found}; see README.md")
         if rules and not explain:
             applied = sum(rule["applied"] for rule in rules)
@@ -214,7 +221,7 @@ def record(
         bool, typer.Option("--browser", help="Also write a Playwright script of the journey, and its suite.")
     ] = False,
     twice: Annotated[
-        bool, typer.Option("--twice", help="Run the script twice, to tell values of a session from constants.")
+        bool, typer.Option("--twice", help="Run the script twice, to distinguish values of a session from constants.")
     ] = False,
     device: Annotated[str, typer.Option("--device", help="Device to emulate, such as Pixel 7.")] = "",
     insecure: Annotated[bool, typer.Option("--insecure", help="Accept invalid certificates.")] = False,
@@ -242,8 +249,8 @@ def record(
     """Record a journey in Chromium, and turn it into a suite.
 
     Click through the application. A bar names the steps: Alt+N begins the next
-    one. Done, the closed window or Ctrl-C end the recording. It stays on this
-    machine and is deleted when the suite is written, unless --har keeps it.
+    one. Done, the closed window or Ctrl-C end the recording. The recording stays
+    on this machine, and toril deletes it unless --har keeps it.
 
     0 written · 1 --try failed or differs · 2 invalid input · 4 no Chromium · 130 interrupted.
 
@@ -256,7 +263,7 @@ def record(
     from toril.authoring.recorder import record as recorded
 
     if twice and script is None:
-        raise OptionError("--twice: add --script, or import two recordings.", code="option-value")
+        raise OptionError("--twice: needs --script. Add it, or import two recordings.", code="option-value")
     options = ImportOptions(
         **read_load(users, rps, ramp_up, hold_for, limit, location, name),
         urls=(read_url(url.partition("#")[0], "URL"),),
@@ -294,8 +301,10 @@ def record(
                 more=(lambda variables: browser_files(journey.tape, url, variables, script)) if browser else None,
             )
         except UserError:
-            way = f"Import {har} again, or correct it" if har else "Record with --har FILE to keep it"
-            typer.echo(f"note: The recording became no suite. {way}.", err=True)
+            way = (
+                f"The recording is {har}. Import it with other options" if har else "Add --har FILE to keep a recording"
+            )
+            typer.echo(f"note: No suite is written. {way}.", err=True)
             raise
     except KeyboardInterrupt:
         typer.echo("\nNo files written.", err=True)

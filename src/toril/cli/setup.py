@@ -1,5 +1,6 @@
 """Commands for the time before the first run: `toril init` with its questions, and `toril engines`."""
 
+import os
 import shlex
 import sys
 from collections.abc import Callable
@@ -12,6 +13,7 @@ import typer
 
 from toril.authoring import ACTION, Created, create, refuse_taken
 from toril.authoring.companions import has_shape
+from toril.authoring.init import variables_of
 from toril.authoring.options import (
     LIMITS,
     RAMP_UP,
@@ -107,13 +109,16 @@ def init(
 
 
 def show_created(created: Created, folder: Path, first: str = "plan") -> None:
-    """Prints the written files, the notes, and the next commands, of which the first is `toril plan` or another."""
+    """Prints the written files, the notes, and the next commands; `first` is the one before `toril run`."""
     for file in created.files:
         typer.echo(f"wrote {folder / file}")
     for note in created.notes:
-        typer.echo(f"note: {note.message}", err=True)
+        if note.code != "unset-reference":  # the next commands set it
+            typer.echo(f"note: {note.message}", err=True)
     suite = shlex.quote(str(folder / created.suite))
-    typer.echo(f"next:\n  toril {first} {suite}\n  toril run {suite}")
+    unset = [f"{name}=…" for name in variables_of(created.plan) if name not in os.environ]
+    export = f"  export {' '.join(unset)}\n" if unset else ""
+    typer.echo(f"next:\n{export}  toril {first} {suite}\n  toril run {suite}")
 
 
 def read_load(

@@ -18,7 +18,7 @@ from locust.user.task import LOCUST_STATE_STOPPING
 
 Message = TypeVar("Message")
 BY_THE_SCRIPT = (GeneratorExit, InterruptTaskSet, RescheduleTask, RescheduleTaskImmediately, StopUser)  # regular ends
-OPERATION = re.compile(r"\s*(?:query|mutation|subscription)\s+(\w+)")
+OPERATION = re.compile(r"^\s*(?:query|mutation|subscription)\s+(\w+)", re.MULTILINE)
 
 
 class CallError(Exception):
@@ -32,7 +32,8 @@ class CallError(Exception):
 class Measured:
     """Reports the block as one request of Locust. An exception that leaves the block makes it a failure.
 
-    A block that the end of the load cuts off has the exception GreenletExit; toril counts it as unfinished.
+    A block that the end of the load cuts off has the exception GreenletExit; toril counts it as unfinished. After the
+    end no block begins, except in `on_stop`.
     """
 
     def __init__(self, user: User, name: str, kind: str = "request") -> None:
@@ -40,6 +41,8 @@ class Measured:
         self._user, self._name, self._kind = user, name, kind
 
     def __enter__(self) -> Self:
+        if self._user._state == LOCUST_STATE_STOPPING and getattr(self._user, "toril_in_task", False):
+            raise StopUser  # the load is over; a worker of toril sets the mark
         self._began_s, self._began = time.time(), time.perf_counter()
         self._last = self._began
         return self
@@ -101,7 +104,7 @@ def graphql(
     `errors` in the response make it a failure. `options` are the client's: `name`, by default the operation's, or
     `headers`.
     """
-    operation = OPERATION.match(query)
+    operation = OPERATION.search(query)
     options = {"name": operation[1] if operation else "GraphQL", **options}
     body = {"query": query, "variables": dict(variables or {})}
     with client.post(path, json=body, catch_response=True, **options) as response:
@@ -114,5 +117,6 @@ def graphql(
                 response.failure("GraphQL: the response is not a JSON object")
             return None
         if errors := answer.get("errors"):
-            response.failure(f"GraphQL: {errors[0].get('message', errors[0])}")
+            first = errors[0] if isinstance(errors, list) else errors
+            response.failure(f"GraphQL: {first.get('message', first) if isinstance(first, dict) else first}")
         return answer.get("data")

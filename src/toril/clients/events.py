@@ -41,9 +41,15 @@ class EventStreamUser(User):
             response = connection.getresponse()
             if response.status != 200:
                 raise CallError(str(response.status), f"SSE: {response.status} {response.reason}")
+            found = response.headers.get_content_type(), response.headers.get("Content-Encoding", "identity")
+            if found != ("text/event-stream", "identity"):
+                raise CallError("content-type", f"SSE: the response is {' '.join(found)}, not text/event-stream")
             yield from events_of(iter(response.readline, b""))
+            if response.chunked and response.chunk_left is not None:  # readline() hides it
+                raise CallError("closed", "SSE: the server broke the stream off")
         except (HTTPException, OSError) as error:
-            raise CallError(type(error).__name__, f"SSE: {error or type(error).__name__}") from error
+            rc = "timeout" if isinstance(error, TimeoutError) else "closed"
+            raise CallError(rc, f"SSE: {error or type(error).__name__}") from error
         finally:
             connection.close()
 

@@ -10,10 +10,11 @@ from locust import User
 from toril.clients import CallError, Measured, stream
 
 grpc.experimental.gevent.init_gevent()
+OWN_CONNECTION = (("grpc.use_local_subchannel_pool", 1),)  # else all channels of the process share one
 
 
 class GrpcUser(User):
-    """A user with a `channel` of its own. `host` is like shop:443; https:// before it means TLS."""
+    """A user with a `channel` and a connection of its own. `host` is like shop:443; https:// before it means TLS."""
 
     abstract = True
     timeout_s = 30.0  # of calls with one reply
@@ -23,11 +24,12 @@ class GrpcUser(User):
     def __init__(self, environment: Any) -> None:
         super().__init__(environment)
         scheme, _, address = (self.host or "").rstrip("/").rpartition("://")
+        options = (*OWN_CONNECTION, *self.channel_options)
         if scheme == "https" or self.credentials is not None:
             credentials = self.credentials or grpc.ssl_channel_credentials()
-            self.channel = grpc.secure_channel(address, credentials, self.channel_options)
+            self.channel = grpc.secure_channel(address, credentials, options)
         else:
-            self.channel = grpc.insecure_channel(address, self.channel_options)
+            self.channel = grpc.insecure_channel(address, options)
 
     def call(self, rpc: Any, request: Any, name: str, **options: Any) -> Any:
         """Makes a call with one reply, which is a request; returns the reply, or raises CallError."""

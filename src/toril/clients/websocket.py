@@ -23,13 +23,15 @@ class WebSocketUser(User):
     def connect(self, path: str = "", name: str = "connect", **options: Any) -> None:
         """Opens a connection; its handshake is a request. `options` are those of `websocket.create_connection`."""
         self.close()
-        scheme, _, address = (self.host or "").rpartition("://")
+        scheme, _, address = (self.host or "").rstrip("/").rpartition("://")
         url = f"{scheme.replace('http', 'ws') or 'ws'}://{address}{path}"
         with Measured(self, name, "WebSocket"):
             try:
                 self.socket = websocket.create_connection(url, **{"timeout": self.timeout_s, **options})
             except websocket.WebSocketBadStatusException as error:
                 raise CallError(str(error.status_code), f"WebSocket: status {error.status_code}") from error
+            except (OSError, websocket.WebSocketException) as error:
+                raise _failed(error) from error
 
     def send(self, message: Text) -> None:
         """Sends a message without a reply of its own."""
@@ -71,16 +73,14 @@ class WebSocketUser(User):
 
     @contextmanager
     def _connected(self) -> Iterator[Any]:
-        """Yields the connection, and closes it after an error."""
+        """Yields the connection, and closes it after an error: the next call could receive this one's late reply."""
         if self.socket is None:
             raise CallError("closed", "WebSocket: there is no connection")
         try:
             yield self.socket
-        except websocket.WebSocketTimeoutException as error:
-            raise CallError("timeout", f"WebSocket: no message within {self.timeout_s:g} s") from error
         except (OSError, websocket.WebSocketException) as error:
             self.close()
-            raise CallError("closed", f"WebSocket: the connection is closed: {error}") from error
+            raise _failed(error) from error
 
     def close(self) -> None:
         """Closes the connection, if any, without waiting for the server."""
@@ -90,3 +90,8 @@ class WebSocketUser(User):
 
     def on_stop(self) -> None:
         self.close()
+
+
+def _failed(error: Exception) -> CallError:
+    late = isinstance(error, (TimeoutError, websocket.WebSocketTimeoutException))
+    return CallError("timeout" if late else "closed", f"WebSocket: {error or type(error).__name__}")

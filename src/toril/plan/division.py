@@ -4,7 +4,7 @@ Each execution is divided between locations, then between the workers of each lo
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import accumulate, pairwise
@@ -147,10 +147,23 @@ def divided_between(
                 f"{plural(len(parts), 'worker')}. Raise it to {execution.groups * len(parts)}, or lower `workers`.",
                 code="too-few-users",
             )
+        if execution.executor == "gatling":
+            _check_whole(execution, parts.values(), suite)
     for slot in slots:
         if not any(slot.index in parts for parts in divided):
             raise SuiteError(_idle(suite, executions, slots, slot, chosen=chosen), code="idle-worker")
     return divided
+
+
+def _check_whole(execution: Execution, parts: Iterable[WorkerLoad], suite: Suite) -> None:
+    """Gatling has whole rates only, on each worker and in each step."""
+    stairs = (execution.steps if execution.labels and execution.ramp_up_s else None) or 1  # no labels: own script
+    for rate in [part.throughput for part in parts if part.throughput is not None]:
+        if (rate / stairs).denominator != 1:
+            steps = f" in {plural(stairs, 'step')}" * (stairs > 1)
+            what = f"Gatling has whole rates only, and a worker would get {float(rate):g}/s{steps}"
+            path = f"{suite.source}: execution[{execution.index}].throughput"
+            raise SuiteError(f"{path}: {what}. Change `throughput`, `steps` or `workers`.", code="not-a-number")
 
 
 def _parts(

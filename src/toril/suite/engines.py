@@ -49,6 +49,7 @@ REFUSED: Mapping[str, tuple[str, str]] = {  # executor of Taurus → why toril r
 }  # fmt: skip
 TRACED = ("jmeter", "locust", "apiritif", "vegeta")  # executors whose requests can carry a W3C trace context
 LOAD_KEYS = ("concurrency", "throughput", "iterations", "steps", "ramp-up", "hold-for")
+RESULTS_WAITS = ("wait-for-file", "results-timeout")  # keys of the results loader
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -269,15 +270,10 @@ def load_problems(
     if executor == "apiritif" and item.get("test-mode", executor) != executor:
         text = f"{quoted(item['test-mode'])} is not an API test. Remove it, or use `executor: selenium` for a browser."
         yield Problem("unsupported-key", f"{path}.test-mode", text)
-    if executor == "playwright" and item.get("runner"):
-        text = "Playwright has no runners. Remove it: toril runs Python scripts."
-        yield Problem("unsupported-key", f"{path}.runner", text)
     for key, fix in engine.ignored_load.items():
         if load[key]:
             yield Problem("ignored-load", f"{path}.{key}", f"{engine.title} ignores this key. {fix}")
     throughput, timed = load["throughput"], load["ramp-up"] or load["hold-for"]
-    if executor == "gatling" and throughput and throughput.denominator != 1:
-        yield Problem("not-a-number", f"{path}.throughput", "Gatling needs a whole number. Round the throughput.")
     if executor == "k6" and item.get("ramp-up") and item.get("iterations"):
         text = "k6 does not combine `iterations` with `ramp-up`. Remove one of them."
         yield Problem("conflicting-keys", f"{path}.iterations", text)
@@ -362,9 +358,6 @@ def runner_of(execution: Mapping[str, Any], script: Path | None) -> str:
 
 # --- Results of another tool
 
-RESULTS_WAITS = ("wait-for-file", "results-timeout")
-RESULTS_KEYS = (*RESULTS_WAITS, "recorded")
-
 
 def check_results(
     item: dict[str, Any], scenario: object, files: Files, reader: SuiteReader, path: str, *, alone: bool
@@ -380,9 +373,6 @@ def check_results(
     for key in RESULTS_WAITS:
         reader.seconds(item.get(key), f"{path}.{key}")
     reader.boolean(item.get("recorded", False), f"{path}.recorded")
-    for key in item:
-        if key not in RESULTS_KEYS and (meant := nearest(key, RESULTS_KEYS, cutoff=0.8)):
-            raise reader.error("unknown-key", f"{path}.{key}", f"Unknown key. Did you mean `{meant}`?")
     for holder, where in holders:
         pattern = holder.get("data-file-pattern")
         if pattern is not None and not isinstance(pattern, str):

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain
 from typing import Any
 
 from toril.load.curve import Curve
@@ -15,8 +16,11 @@ from toril.suite.curves import PlannedCurve, is_curve, read_curve
 from toril.suite.engines import (
     BROWSER_ENGINES,
     CASE_RUNNERS,
+    ENGINES,
     LOAD_KEYS,
+    REFUSED,
     RESULTS_LOADER,
+    RESULTS_WAITS,
     TESTED,
     Problem,
     check_executor,
@@ -28,15 +32,20 @@ from toril.suite.engines import (
 )
 from toril.suite.files import TestPlan
 from toril.suite.reader import SuiteReader, mapping_at, quoted
+from toril.suite.requests import browser_problems
 from toril.suite.scenarios import Scenarios
 from toril.suite.settings import TorilSettings
-from toril.text import suggestion
+from toril.text import nearest, suggestion
 
 LOCATION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 PROVISIONING = {"local": "local", "fargate": "cloud"}  # the key that applies in `concurrency: {local: 5, cloud: 1000}`
 OURS = ("criteria", "locations", "locations-weighted", "start-at")  # keys that workers do not receive
 TIMES = ("delay", "ramp-up", "hold-for")
 READ_KEYS = (*OURS, *LOAD_KEYS, "delay", "executor", "scenario", "files")
+KNOWN_KEYS = (*READ_KEYS, *RESULTS_WAITS, "recorded", "data-file", "errors-file", "runner", "start-at", "env")
+EXECUTORS = (*ENGINES, *CASE_RUNNERS, *REFUSED)
+NO_RUNNERS = [one for one in TESTED if one not in ("apiritif", "selenium")]
+SIMILAR = 0.8  # a key that is as similar to a known one is a typo
 MAX_EXECUTIONS = 256  # the limit of interval files
 FUNCTIONAL = "functional-consolidator"  # bzt's module that collects test cases; `bzt -func` sets it
 LOAD = "consolidator"  # bzt's default
@@ -103,8 +112,12 @@ class ExecutionReader:
         self.toril, self.on, self.functional, self.provisioning = toril, on, functional, PROVISIONING[on]
         self.locations = config.get("locations")  # Taurus: the default of executions without locations
         self.default_executor = mapping_at(config, "settings").get("default-executor") or "jmeter"
-        modules = mapping_at(config, "modules").items()
-        self.own = {name for name, one in modules if isinstance(one, str) or (isinstance(one, dict) and "class" in one)}
+        self.modules = mapping_at(config, "modules")
+        self.own = {
+            name
+            for name, one in self.modules.items()
+            if isinstance(one, str) or (isinstance(one, dict) and "class" in one)
+        }
         self.alone = not config.get("services")
 
     def read_all(self) -> tuple[Execution, ...]:
@@ -129,6 +142,10 @@ class ExecutionReader:
             first = executors.index(executor)
             path = f"{paths[first]}.{'runner' if 'runner' in copies[first] else 'executor'}"
             check_executor(executor, path, self.reader, own=self.own, functional=self.functional)
+        for alias, settings in self.modules.items():
+            if alias not in (*EXECUTORS, *self.own) and (meant := nearest(alias, EXECUTORS, cutoff=SIMILAR)):
+                raise self.reader.error("unknown-key", f"modules.{alias}", f"Unknown module. Did you mean `{meant}`?")
+            self.reader.mapping({} if alias in self.own else settings or {}, f"modules.{alias}", "{properties: {…}}")
         found: dict[str, Execution] = {}
         for index, (item, executor) in enumerate(zip(copies, executors, strict=True)):
             execution = self._read(item, executor, index, paths[index], found)
@@ -141,8 +158,10 @@ class ExecutionReader:
         return tuple(found.values())
 
     def _read(self, item: dict[str, Any], executor: str, index: int, path: str, taken: Collection[str]) -> Execution:
-        if executor != "playwright":
-            item.pop("runner", None)
+        item.pop("runner", None)
+        for key in item if executor not in self.own else ():
+            if key not in KNOWN_KEYS and (meant := nearest(key, KNOWN_KEYS, cutoff=SIMILAR)):
+                raise self.reader.error("unknown-key", f"{path}.{key}", f"Unknown key. Did you mean `{meant}`?")
         without = item.get("scenario") is None and executor not in TESTED  # such as the results loader
         scenario = executor if without else self.scenarios.of(item, path, executor)
         self.scenarios.check_files(item, path)
@@ -171,7 +190,10 @@ class ExecutionReader:
         load["steps"] = steps
         own_load = self._has_own_load(executor, scenario) and not (timed or any(load.values()))
         read = load | {key: Fraction(durations[key]) for key in ("ramp-up", "hold-for")}
-        for problem in load_problems(executor, item, read, path, functional=self.functional):
+        of_item = browser_problems(engine_of(executor), item, path)
+        of_module = browser_problems(engine_of(executor), mapping_at(self.modules, executor), f"modules.{executor}")
+        of_load = load_problems(executor, item, read, path, functional=self.functional)
+        for problem in chain(of_item, of_module, of_load):
             raise self.reader.error(*self._with_names(problem, name))
         if executor == "gatling" and steps and not self._reads_steps(scenario):
             text = 'The simulation ignores this key. Read it by `Integer.getInteger("steps")`, or remove it.'
@@ -260,11 +282,19 @@ class ExecutionReader:
         if not isinstance(executor, str):
             text = f"{quoted(executor)} is not the name of an executor. Write one like jmeter."
             raise self.reader.error("unknown-executor", path, text)
+        runner = item.get("runner")
+        if runner and (executor != "selenium" or runner in NO_RUNNERS):
+            fix = f"Remove it, or write `executor: {str(runner)[:40]}`."
+            text = f"Only Selenium has runners: apiritif, {', '.join(CASE_RUNNERS)}. {fix}"
+            raise self.reader.error("unsupported-key", f"{path.removesuffix('executor')}runner", text)
         if executor == "selenium":
             written = item.get("scenario")
             scenario = self.scenarios.named.get(written, written) if isinstance(written, str) else written
             script = scenario.get("script") if isinstance(scenario, dict) else scenario
             executor = runner_of(item, self.scenarios.files.existing(str(script)) if script else None)
+            if executor in CASE_RUNNERS and self.modules.get("selenium"):
+                text = f"{executor} does not read these settings. Move them to `modules.{executor}`."
+                self.reader.warn("ignored-key", "modules.selenium", text)
         return executor
 
     def _placed(self, item: dict[str, Any], key: str, path: str) -> Any:

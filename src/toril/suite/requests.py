@@ -24,7 +24,7 @@ from toril.suite.engines import (
     Engine,
     Problem,
 )
-from toril.suite.reader import quoted
+from toril.suite.reader import mapping_at, quoted
 from toril.suite.settings import Vegeta
 from toril.text import nearest
 
@@ -81,6 +81,8 @@ def problems(executor: str, scenario: Mapping[str, Any], path: str) -> Iterator[
     engine = ENGINES[executor]
     if scenario.get("script"):
         yield from _script_problems(executor, engine, str(scenario["script"]), f"{path}.script")
+    yield from browser_problems(engine, scenario, path)
+    if scenario.get("script"):
         return
     if engine.browser:
         yield from _browser_problems(executor, scenario, path)
@@ -200,15 +202,18 @@ def _extractor_problems(request: Mapping[str, Any], path: str) -> Iterator[Probl
                     yield _unsupported(ENGINES["apiritif"], f"{path}.{key}.{name}.{option}", "this option")
 
 
-def _browser_problems(executor: str, scenario: Mapping[str, Any], path: str) -> Iterator[Problem]:
-    """toril runs Chromium on the worker."""
-    browser = str(scenario.get("browser") or "chrome").lower()
-    if browser not in ("chrome", "chromium"):
+def browser_problems(engine: Engine, holder: Mapping[str, Any], path: str) -> Iterator[Problem]:
+    """Yields the browsers that a scenario, an execution or a module's settings want: toril runs Chromium on workers."""
+    browser = str(holder.get("browser") or mapping_at(holder, "capabilities").get("browserName") or "chrome").lower()
+    if engine.browser and browser not in ("chrome", "chromium"):
         text = f"toril does not support `{browser[:40]}`. Remove it: toril runs Chromium."
         yield Problem("unsupported-browser", f"{path}.browser", text)
-    if scenario.get("remote"):
+    if engine.browser and holder.get("remote"):
         text = "toril does not support remote browsers. Remove it: browsers run on the workers."
         yield Problem("unsupported-browser", f"{path}.remote", text)
+
+
+def _browser_problems(executor: str, scenario: Mapping[str, Any], path: str) -> Iterator[Problem]:
     yield from _duration_problems(scenario, ("timeout", "think-time"), path)
     yield from _distribution_problems(executor, scenario, path)
 

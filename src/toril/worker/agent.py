@@ -280,7 +280,7 @@ def run_agent(store: Store, store_address: str, about: Announcement, clock: Cloc
     log.setLevel(logging.INFO)
     agent = Agent(store, about, clock, lambda share: WorkerProcess(store_address, share))
     agent.begin()
-    log.info("agent %s of %s: %s", about.agent, about.location, plural(about.slots, "slot"))
+    log.info("agent %s of %s: %s; store %s", about.agent, about.location, plural(about.slots, "slot"), store_address)
     with caught_interrupts() as interrupts:
         try:
             while not agent.has_left and len(interrupts.names) < 2:  # a second signal ends it at once

@@ -27,6 +27,10 @@ FORMATS = {
         "https 2026-09-21T14:13:20.186641Z app/lb/50dc 192.0.2.7:2817 10.0.0.1:80 0.000 0.001 0.000 200 200 34 366 "
         '"GET https://shop.example.com:443/items/7?page=2 HTTP/1.1" "Mozilla/5.0" ECDHE TLSv1.2 arn:x "Root=1"'
     ),
+    "classic elb": (
+        "2026-09-21T14:13:20.186641Z my-elb 192.0.2.7:2817 10.0.0.1:80 0.000 0.001 0.000 200 200 0 57 "
+        '"GET https://shop.example.com:443/items/7?page=2 HTTP/1.1" "Mozilla/5.0" - -'
+    ),
     "nginx as json": json.dumps(
         {"time": "2026-09-21T16:13:20+02:00", "request": "GET /items/7?page=2 HTTP/1.1", "status": "200"}
     ),
@@ -44,7 +48,7 @@ FORMATS = {
 def test_each_format_has_the_same_requests(name):
     found = recorded("\n".join([FORMATS[name]] * 3))
     (one,) = found.exchanges
-    host = "https://shop.example.com" if name in ("with host", "alb", "caddy") else "${BASE_URL}"
+    host = "https://shop.example.com" if name in ("with host", "alb", "classic elb", "caddy") else "${BASE_URL}"
     assert (one.url, one.step, one.route, one.count) == (f"{host}/items/7?page=2", "GET /items/{id}", "/items/{id}", 3)
     assert found.rates == {"GET /items/{id}": LogRates(step_s=1, counts=(3,))}
     assert found.kind == "access-log"

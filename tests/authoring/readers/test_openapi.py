@@ -1,8 +1,10 @@
 """An API description becomes one request for each operation, with values from examples and types."""
 
+import json
 from copy import deepcopy
 from typing import Any
 
+import pytest
 import yaml
 
 from tests.authoring.readers.reading import left_out, lines, recorded, refusal, requests
@@ -125,6 +127,40 @@ def test_values_are_examples_or_fit_the_type_and_optional_ones_need_an_example()
     }
     assert post.body
     assert post.body.text == ('{"name": "Rex", "owner": {"born": "2026-01-31"}, "mother": {"name": "Rex"}}')
+
+
+def test_a_body_without_required_properties_has_its_first_ones_also_inside_its_only_one():
+    inner = {"type": "object", "properties": {f"p{number}": {"type": "integer"} for number in range(20)}}
+    deeper = {"type": "object", "properties": {"other": inner, "id": {"type": "integer"}}}
+    wrapped = {"type": "object", "properties": {"user": inner}}
+
+    def sent(schema: Any) -> Any:
+        operation = {"requestBody": {"content": {"application/json": {"schema": schema}}}}
+        (found,) = requests({"openapi": "3.0.0", "paths": {"/a": {"post": operation}}})
+        return json.loads(found.body.data) if found.body else None
+
+    assert sent(inner) == {f"p{number}": 1 for number in range(8)}
+    assert sent(wrapped) == {"user": sent(inner)}
+    assert sent(deeper) == {"other": {}, "id": 1}
+
+
+@pytest.mark.parametrize(
+    ("written", "query"),
+    [
+        ({"schema": {"type": "array", "example": ["a", "b"]}}, "q=a&q=b"),
+        ({"schema": {"type": "array", "example": ["a", "b"]}, "explode": False}, "q=a,b"),
+        ({"schema": {"type": "array", "example": ["a", "b"]}, "style": "pipeDelimited"}, "q=a%7Cb"),
+        ({"schema": {"type": "array", "example": list("abcde")}}, "q=a&q=b&q=c"),
+        ({"schema": {"type": "object", "example": {"a": 1}}, "style": "deepObject"}, "q[a]=1"),
+        ({"schema": {"type": "object", "example": {"a": 1}}}, "a=1"),
+        ({"type": "array", "x-example": 1, "example": ["a", "b"]}, "q=a,b"),
+        ({"type": "array", "example": ["a", "b"], "collectionFormat": "multi"}, "q=a&q=b"),
+    ],
+)
+def test_lists_and_objects_in_a_query_have_their_style(written, query):
+    operation = {"parameters": [{"in": "query", "name": "q", **written}]}
+    (found,) = requests({"openapi": "3.0.0", "paths": {"/a": {"get": operation}}})
+    assert found.url.partition("?")[2] == query
 
 
 def test_a_status_is_checked_and_required_properties_in_a_functional_suite():

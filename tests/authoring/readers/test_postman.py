@@ -117,6 +117,33 @@ def test_statuses_and_values_of_scripts_are_translated_and_others_counted():
     assert left_out(found) == {"scripts with setNextRequest": 1, "scripts": 1}
 
 
+def test_parts_of_the_response_in_variables_of_a_script_are_followed():
+    login = script(
+        "const json = pm.response.json();", "var user = json.data.users[0] || {};", "let token = user.token;",
+        "pm.globals.set('token', token);", "if (user.id) { pm.environment.set('id', user.id); }",
+        "postman.setEnvironmentVariable('other', unknown.id);",
+    )  # fmt: skip
+    first, last = requests(collection(item("http://a.example/", event=login), item("http://a.example/{{id}}")))
+    assert [(one.variable, one.expression) for one in first.extracts] == [
+        ("token", "$.data.users[0].token"),
+        ("id", "$.data.users[0].id"),
+    ]
+    assert last.url == "http://a.example/${id}"
+
+
+def test_a_get_has_no_body_unless_the_collection_says_so():
+    request = {"url": "http://a.example/", "method": "GET", "body": {"mode": "raw", "raw": "{}"}}
+    keeps = item(request, protocolProfileBehavior={"disableBodyPruning": True})
+    assert [one.body is None for one in requests(collection(item(request), keeps))] == [True, False]
+
+
+def test_the_types_that_postman_writes_for_a_description_become_values():
+    sent = {"mode": "raw", "raw": '{"id": "<long>", "name": "<string>", "open": "<boolean>"}'}
+    (found,) = requests(collection(item({"url": "http://a.example/?limit=<integer>", "method": "POST", "body": sent})))
+    assert found.body is not None
+    assert (found.url, found.body.text) == ("http://a.example/?limit=1", '{"id": 1, "name": "string", "open": true}')
+
+
 def test_saved_responses_disabled_items_and_parts_of_an_address_are_read():
     url = {"protocol": "https", "host": ["a", "example"], "path": ["x", {"value": "y"}], "query": pairs(q="1")}
     saved = [{"code": 404}, {"code": 201, "body": "{}", "header": pairs(**{"Content-Type": "application/json"})}]

@@ -138,7 +138,7 @@
       z-index: 2147483647 !important }
     :host([up]) { inset: 0 0 auto !important }
     div { display: flex; flex-wrap: wrap; align-items: center; gap: 8px; padding: 6px 12px; color: #fff;
-      background: #1c1c1e; font: 14px/1.4 system-ui, sans-serif }
+      background: #1c1c1e; border: solid #8e8e93; border-width: 1px 0; font: 14px/1.4 system-ui, sans-serif }
     button, input { font: inherit; color: inherit; background: #3a3a3c; border: 1px solid #8e8e93; border-radius: 4px;
       padding: 3px 10px }
     button:disabled { opacity: .5 }
@@ -155,6 +155,7 @@
   const show = (found) => {
     if (!found) return;
     [input.value, state.textContent] = [found.name, `Step ${found.count}`];
+    host.toggleAttribute('up', found.up);
     undo.disabled = found.count === 1;
   };
   const ask = async (kind, message) => show(await tell(kind, message));
@@ -169,7 +170,7 @@
   next.setAttribute('aria-keyshortcuts', 'Alt+N');
   input.oninput = () => tell('rename', {name: input.value});
   const bar = made('div', {}, state, made('label', {}, 'Name ', input), next, undo,
-    button('Move', 'Show the bar at the other edge of the page', () => host.toggleAttribute('up')),
+    button('Move', 'Show the bar at the other edge of the page', () => ask('move')),
     button('Done', 'End the recording and write the suite', () => tell('done')));
   bar.setAttribute('role', 'region');
   bar.setAttribute('aria-label', 'Recording by toril');
@@ -183,11 +184,15 @@
     event.stopImmediatePropagation();
     begin();
   }, true);
-  const attach = () => { if (!host.isConnected) document.documentElement?.append(host); };
+  const attach = () => { // again if a framework replaces all, or document.write
+    if (!document.documentElement) return;
+    if (!host.isConnected) document.documentElement.append(host);
+    for (const one of [document, document.documentElement]) changes.observe(one, {childList: true});
+  };
+  const changes = new MutationObserver(attach);
   addEventListener('DOMContentLoaded', () => {
     attach();
     ask('state');
-    new MutationObserver(attach).observe(document.documentElement, {childList: true}); // a framework may replace all
   });
   addEventListener('focus', () => ask('state'));
 }

@@ -78,7 +78,8 @@ def input_of(source: str) -> Input:
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or "not a file name"
         raise OptionError(
-            f"{quoted(source)}: cannot read the file: {why}. Correct the path.", code="no-such-file"
+            f"{quoted(source)}: cannot read the file: {why}. Correct the path, or begin an address with https://.",
+            code="no-such-file",
         ) from error
     return _limited(Input(data=data, name=path.name, folder=path.parent))
 
@@ -101,15 +102,18 @@ def _fetched(address: str) -> Input:
             data = answer.read(MOST_BYTES + 1, decode_content=True)
             answer.release_conn()
     except HTTPError as error:
-        raise OptionError(f"{address}: cannot be read: {error}. Pass the file.", code="unreachable") from error
+        why = str(getattr(error, "reason", error))
+        why = why.partition("): ")[2] or why  # without the connection's address
+        raise OptionError(f"{address}: {why}. Correct the address, or pass the file.", code="unreachable") from error
     hops = answer.retries.history if answer.retries else ()
     if origin.startswith("https:") and any((hop.redirect_location or "").startswith("http:") for hop in hops):
         raise OptionError(f"{address}: redirected to http. Pass the file.", code="not-an-address")
     if answer.status != 200:
-        raise OptionError(f"{address}: the server answers {answer.status}. Pass the file.", code="unreachable")
+        text = f"the server answers {answer.status}. Correct the address, or pass the file."
+        raise OptionError(f"{address}: {text}", code="unreachable")
     if HTML.match(data[:1000].decode("utf-8", "replace")):
-        fix = "Pass the address of the description itself, such as /openapi.json, /v3/api-docs or /swagger.json"
-        raise OptionError(f"{address}: a page for people. {fix}.", code="unknown-format")
+        fix = "Pass the address of the API's description, such as /openapi.json, /v3/api-docs or /swagger.json"
+        raise OptionError(f"{address}: an HTML page. {fix}.", code="unknown-format")
     return Input(data=data, name=urlsplit(origin).hostname or "service", address=origin + path)
 
 
@@ -130,7 +134,7 @@ def read(given: Input, options: ImportOptions) -> Recorded:
     except (OSError, EOFError, zlib.error) as error:  # of gzip
         raise _refused(given, f"damaged: {error}. Compress it again.", "damaged-file") from error
     if options.environment is not None and recorded.kind != "postman":
-        raise _refused(given, "--environment is of Postman collections alone. Remove it.", "conflicting-options")
+        raise _refused(given, "--environment is for Postman collections. Remove it.", "conflicting-options")
     if options.functional and recorded.kind == "access-log":
         raise _refused(given, "an access log has no responses to check. Remove --functional.", "conflicting-options")
     if recorded.exchanges:

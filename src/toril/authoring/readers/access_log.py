@@ -43,8 +43,8 @@ FORMATS = (
         + REQUEST
         + r' (?P<status>\d{3}) \S+(?: "[^"]*" "(?P<agent>[^"]*)")?'
     ),
-    re.compile(  # of an Application Load Balancer
-        r"(?:https?|h2) (?P<time>\S+) \S+ \S+ \S+ \S+ \S+ \S+ (?P<status>\d{3}|-) \S+ \S+ \S+ "
+    re.compile(  # of an Application Load Balancer, and of a classic one
+        r"(?:\w+ )?(?P<time>\d\S+) \S+ \S+ \S+ \S+ \S+ \S+ (?P<status>\d{3}|-) \S+ \S+ \S+ "
         + REQUEST
         + r' "(?P<agent>[^"]*)"'
     ),

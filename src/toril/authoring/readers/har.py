@@ -30,7 +30,11 @@ from toril.errors import Note
 NEAR = 10  # entries in which the target of a redirect is searched, since browsers send in parallel
 REDIRECTS = (301, 302, 303, 307, 308)
 DESTINATIONS = {"empty": "fetch", "iframe": "document", "style": "stylesheet", "audio": "media", "video": "media"}
-TYPES = ("text/html", "document"), ("text/event-stream", "eventsource"), ("json", "xhr"), ("xml", "xhr")
+TYPES = (  # parts of a Content-Type, and the kind of such a response
+    ("text/html", "document"), ("text/event-stream", "eventsource"), ("image/", "image"), ("json", "xhr"),
+    ("xml", "xhr"), ("text/css", "stylesheet"), ("javascript", "script"), ("font", "font"), ("audio/", "media"),
+    ("video/", "media"),
+)  # fmt: skip
 STREAMS = ("streams", "a recording cannot repeat them; see docs/how-to/test-other-protocols.md")
 NOT_SENT = ("submit", "button", "image", "reset")  # types of inputs
 EXTRACTORS = {0: "jsonpath", 1: "regexp", 2: "css"}  # types of the `variables` that Grafana k6 adds to entries

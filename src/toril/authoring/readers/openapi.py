@@ -20,6 +20,7 @@ METHODS = ("post", "get", "head", "options", "put", "patch", "delete")  # in the
 READS = ("get", "head", "options")
 DEEPEST = 8  # levels of a body, and references that follow each other
 MOST_VALUES = 500  # of one body
+MOST_PROPERTIES = 8  # of a body that needs none
 MOST_CHECKS = 8
 FORMATS = {
     "date": "2026-01-31", "date-time": "2026-01-31T12:00:00Z", "time": "12:00:00Z", "duration": "P1D",
@@ -28,6 +29,8 @@ FORMATS = {
     "ipv6": "2001:db8::1",
 }  # fmt: skip
 IN_PATH = re.compile(r"\{([^{}/]+)\}")
+SEPARATORS = {"csv": ",", "form": ",", "ssv": " ", "spaceDelimited": " ", "pipes": "|", "pipeDelimited": "|"}
+MOST_OPTIONS = 3  # values of a list that is not required
 NOT_SENT = ("accept", "authorization", "content-type")  # header parameters that OpenAPI ignores
 
 
@@ -72,9 +75,11 @@ def read_openapi(
             )
         )
     info = mapping(document.get("info"))
+    title = text(info.get("title"))
     return Recorded(
         exchanges=tuple(exchanges),
-        origin=given.origin(f"{text(info.get('title'))} {text(info.get('version'))}"),
+        title=title,
+        origin=given.origin(f"{title} {text(info.get('version'))}"),
         kind="openapi",
         variables=data,
         left_out=skipped.left_out(),
@@ -204,6 +209,7 @@ def _request(
 ) -> tuple[str, tuple[tuple[str, str], ...], Payload | None]:
     """Returns address, headers and body; adds values for parameters that nothing brings to `data`."""
     values = _values(spec, operation)
+    styles = {text(one.get("name")): _style(one) for one in operation.parameters if one.get("in") == "query"}
 
     def in_path(part: re.Match[str]) -> str:
         name = named.get(operation.path[: part.end()]) or _name(operation.path[: part.start()], part[1])
@@ -216,9 +222,9 @@ def _request(
 
     path = "/" + source.address(IN_PATH.sub(in_path, operation.path)).lstrip("/")
     query = "&".join(
-        f"{quote(name)}={quote(_plain(one), safe='${}')}"
-        for name, value in values["query"].items()
-        for one in (value if isinstance(value, list) else [value])
+        f"{quote(name, safe='[]')}={quote(one, safe='${},')}"
+        for key, value in values["query"].items()
+        for name, one in _pairs(key, value, styles.get(key, ""))
     )
     sent = [(name, _plain(value)) for name, value in values["header"].items()]
     if values["cookie"]:
@@ -236,12 +242,36 @@ def _values(spec: "_Spec", operation: _Operation) -> dict[str, dict[str, Any]]:
         place, name, example = text(one.get("in")), text(one.get("name")), spec.example_of(one)
         media = mapping(next(iter(mapping(one.get("content")).values()), None))
         schema = one.get("schema", media.get("schema", one))  # Swagger 2 has no schema of its own
-        needed = place == "path" or one.get("required") is True or example is not None or spec.has_example(schema)
+        required = place == "path" or one.get("required") is True
+        needed = required or example is not None or spec.has_example(schema)
         if place in found and needed and not (place == "header" and name.lower() in NOT_SENT):
-            found[place][name] = _shown(name, spec.sample(schema) if example is None else example)
+            value = spec.sample(schema) if example is None else example
+            value = value if required or not isinstance(value, list) else value[:MOST_OPTIONS]
+            found[place][name] = _shown(name, value)
     for place, name, value in _credentials(spec, operation):
         found[place][name] = value
     return found
+
+
+def _style(parameter: Mapping[str, Any]) -> str:
+    """Returns what separates the values of a list in a query: a mark, `multi` or, of objects, `deepObject`."""
+    if "collectionFormat" in parameter or "schema" not in parameter:  # of Swagger 2
+        style = text(parameter.get("collectionFormat")) or "csv"
+    else:
+        style = text(parameter.get("style")) or "form"
+        style = style if style == "deepObject" or parameter.get("explode", style == "form") is False else "multi"
+    return SEPARATORS.get(style, style)
+
+
+def _pairs(name: str, value: Any, style: str) -> Iterator[tuple[str, str]]:
+    """Yields the pairs of a query for one parameter."""
+    if isinstance(value, dict) and style in ("multi", "deepObject"):
+        for key, one in value.items():
+            yield (f"{name}[{key}]" if style == "deepObject" else key), _plain(one)
+    elif isinstance(value, list) and style != "multi":
+        yield name, style.join(map(_plain, value))
+    else:
+        yield from ((name, _plain(one)) for one in (value if isinstance(value, list) else [value]))
 
 
 def _shown(name: str, value: Any) -> Any:
@@ -303,6 +333,7 @@ class _Spec:
         self._files: dict[str, Any] = {"": document}
         self._wholes: dict[str, dict[str, Any]] = {}  # by reference
         self._left = MOST_VALUES
+        self._wraps = False  # whether the current body has one property
 
     def at(self, node: Any) -> dict[str, Any]:
         """Returns the mapping that a node is or refers to."""
@@ -430,14 +461,19 @@ class _Spec:
         return True if kind == "boolean" else _text(found)
 
     def _object(self, schema: Mapping[str, Any], depth: int) -> dict[str, Any]:
-        """Returns the required properties and those with an example; all of a body without either."""
+        """Returns the required properties and those with an example.
+
+        Without either, a body has its first properties, also inside its only property, as in `{"user": {…}}`.
+        """
         known = {
             name: one for name, one in mapping(schema.get("properties")).items() if not self.at(one).get("readOnly")
         }
         required = set(map(text, _list(schema.get("required"))))
         wanted = [name for name, one in known.items() if name in required or self.has_example(one)]
-        if not wanted and depth == 0:
-            wanted = list(known)
+        if not wanted and (depth == 0 or (depth == 1 and self._wraps)):
+            wanted = list(known)[:MOST_PROPERTIES]
+        if depth == 0:
+            self._wraps = len(wanted) == 1
         values = {name: self.sample(known[name], depth + 1) for name in wanted}
         return {name: value for name, value in values.items() if value is not None or name in required}
 

@@ -19,6 +19,12 @@ DYNAMIC = {
     "$guid": "${__UUID()}", "$randomUUID": "${__UUID()}", "$timestamp": "${__time()}",
     "$randomInt": "${__Random(0,1000)}",
 }  # fmt: skip
+SAMPLES = {  # for what Postman writes into a collection that it makes of OpenAPI
+    "string": '"string"', "integer": "1", "long": "1", "number": "1", "float": "1.5", "double": "1.5",
+    "boolean": "true", "date": '"2026-01-31"', "dateTime": '"2026-01-31T12:00:00Z"', "email": '"ada@example.com"',
+    "uuid": '"5f0c1a7e-93d4-4c55-8a86-0d8f3f4be1aa"', "uri": '"https://example.com/"',
+}  # fmt: skip
+SAMPLED = re.compile(rf'(")?<({"|".join(SAMPLES)})>(?(1)")')
 LANGUAGES = {"json": source.JSON, "xml": "application/xml", "html": "text/html", "text": "text/plain"}
 PATH_IN_JS = r"((?:\.[A-Za-z_$][\w$]*|\[\d+\]|\[['\"][\w -]+['\"]\])+)"
 # The statements of scripts that become parts of a suite: a status, and a value for a variable.
@@ -26,16 +32,16 @@ STATUS = re.compile(
     r"(?:to\.have\.status\(|responseCode\.code\s*===?|response\.code\)?\s*(?:\.to\.(?:be\.)?(?:eql|equal)\(|===?))"
     r"\s*([1-5][0-9][0-9])\b"
 )
-PARSED = re.compile(
-    r"\b(\w+)\s*=\s*(?:pm\.response\.json\(\s*\)|JSON\.parse\(\s*(?:responseBody|pm\.response\.text\(\))\s*\))"
+BODY = r"pm\.response\.json\(\s*\)|JSON\.parse\(\s*(?:responseBody|pm\.response\.text\(\))\s*\)"
+TAKEN = re.compile(  # a variable of the script: the response, or a part of it or of another variable
+    rf"\b(\w+)\s*=\s*(?:({BODY})|(\w+)(?=[.\[])){PATH_IN_JS}?\s*(?:\|\|[^;\n]*)?(?:;|$)", re.MULTILINE
 )
 SET = re.compile(
     r"(?:pm\.\w+\.set|postman\.set(?:Environment|Global)Variable)\(\s*[\"']([\w.-]+)[\"']\s*,\s*"
-    rf"(\w+|pm\.response\.json\(\)){PATH_IN_JS}\s*\)"
+    rf"(?:({BODY})|(\w+)){PATH_IN_JS}?\s*\)"
 )
 HARMLESS = re.compile(  # lines around those statements
-    r"//.*|[{}()\[\];,\s]*|(?:var|let|const)?\s*\w+\s*=\s*(?:pm\.response\.json|JSON\.parse)\(.*"
-    r"|pm\.test\(.*(?:=>|function\s*\(\))\s*\{?|tests\[.*responseCode\.code.*"
+    r"//.*|[{}()\[\];,\s]*|pm\.test\(.*(?:=>|function\s*\(\))\s*\{?|tests\[.*responseCode\.code.*"
 )
 CONTROLS = ("setNextRequest", "sendRequest")
 
@@ -51,9 +57,11 @@ def read_postman(collection: Mapping[str, Any], given: Input, environment: Mappi
         found = _exchange(item, auth, values, given, skipped)
         exchanges.append(replace(found, number=len(exchanges) + 1, step=" / ".join(steps)))
         values.carried |= {one.variable for one in found.extracts}
+    title = text(mapping(collection.get("info")).get("name"))
     return Recorded(
         exchanges=tuple(exchanges),
-        origin=given.origin(text(mapping(collection.get("info")).get("name"))),
+        title=title,
+        origin=given.origin(title),
         kind="postman",
         variables=values.data,
         left_out=skipped.left_out(),
@@ -93,7 +101,8 @@ class _Values:
                     self._secret.add(name)
 
     def __call__(self, value: Any) -> str:
-        found, longest = text(value), max(map(len, self._known.values()), default=0)
+        found = SAMPLED.sub(lambda one: SAMPLES[one[2]] if one[1] else SAMPLES[one[2]].strip('"'), text(value))
+        longest = max(map(len, self._known.values()), default=0)
         for _ in range(DEEPEST):
             if "{{" not in found or found.count("{{") * longest > MOST_BYTES:
                 break
@@ -115,7 +124,8 @@ def _exchange(
     item: Mapping[str, Any], inherited: dict[str, Any] | None, values: _Values, given: Input, skipped: Skipped
 ) -> RecordedExchange:
     request = item["request"] if isinstance(item["request"], dict) else {"url": item["request"]}
-    name = text(item.get("name"))
+    name, method = text(item.get("name")), text(request.get("method")).upper()
+    method = method if source.TOKEN.fullmatch(method) else "GET"
     url, route = _url(request.get("url"), values)
     own = _auth(request)
     sent, query = _credentials(inherited if own is None else own, values, name, skipped)
@@ -125,6 +135,8 @@ def _exchange(
         given_headers = [{"key": key.strip(), "value": value.strip()} for key, _, value in lines]
     sent += [(key, values(value)) for key, value in source.headers(given_headers)]
     found = _body(mapping(request.get("body")), values, given)
+    if method in ("GET", "HEAD") and not mapping(item.get("protocolProfileBehavior")).get("disableBodyPruning"):
+        found = None  # as Postman sends it
     if found is not None and not source.value_of("content-type", sent):
         sent.append(("Content-Type", found.type))
     elif found is not None and not found.uploads and not found.fields:
@@ -135,14 +147,14 @@ def _exchange(
     answered = source.headers(saved.get("header"))
     return RecordedExchange(
         number=0,
-        method=text(request.get("method")).upper() if source.TOKEN.fullmatch(text(request.get("method"))) else "GET",
+        method=method,
         url=url + ("&" if "?" in url else "?") + query if query else url,
         headers=tuple(sent),
         body=found,
         status=_code(saved) or None,
         response_headers=answered,
         response=Payload(data=answer, type=source.value_of("content-type", answered)) if answer else None,
-        name="" if "{{" in name or "/" in name else name,  # Postman's default is the address
+        name="" if re.search(r"\{\{|://|^/", name) else name,  # Postman's default is the address
         route=route,
         checks=checks,
         extracts=extracts,
@@ -255,15 +267,21 @@ def _of_scripts(
         lines = mapping(event.get("script")).get("exec")
         script = "\n".join(map(text, lines)) if isinstance(lines, list) else text(lines)
         if event.get("listen") == "test":
-            parsed = {found[1] for found in PARSED.finditer(script)}
             for found in STATUS.finditer(script):
                 checks[found[1]] = Expected(subject="status", value=found[1])
-            for found in SET.finditer(script):
-                if found[2] in parsed or found[2].startswith("pm."):
+            taken: dict[str, str] = {}  # variable of the script → JSONPath
+            for found in sorted((*TAKEN.finditer(script), *SET.finditer(script)), key=re.Match.start):
+                path = "$" if found[2] else taken.get(found[3])
+                if path is None:
+                    continue
+                path += re.sub(r"\[\"([^\"]*)\"\]", r"['\1']", found[4] or "")
+                if found.re is TAKEN:
+                    taken[found[1]] = path
+                elif path != "$":
                     key = source.variable(found[1])
-                    path = re.sub(r"\[\"([^\"]*)\"\]", r"['\1']", found[3])
-                    extracts[key] = Extract(variable=key, how="jsonpath", expression=f"${path}")
-        left = [line for line in script.splitlines() if not (STATUS.search(line) or SET.search(line))]
+                    extracts[key] = Extract(variable=key, how="jsonpath", expression=path)
+        known = STATUS, TAKEN, SET
+        left = [line for line in script.splitlines() if not any(one.search(line) for one in known)]
         for control in [one for one in CONTROLS if one in script]:
             skipped.add(f"scripts with {control}", "a suite sends its requests in a fixed order", name)
         if any(not HARMLESS.fullmatch(line.strip()) for line in left):

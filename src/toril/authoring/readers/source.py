@@ -57,9 +57,9 @@ class Skipped:
     def __init__(self) -> None:
         self._found: dict[tuple[str, str], tuple[int, list[str]]] = {}
 
-    def add(self, what: str, why: str, example: str = "", count: int = 1) -> None:
+    def add(self, what: str, why: str, example: str = "", count: int = 1, most: int = MOST_EXAMPLES) -> None:
         before, examples = self._found.get((what, why), (0, []))
-        if example and len(examples) < MOST_EXAMPLES and (shown := mask(example)[:100]) not in examples:
+        if example and len(examples) < most and (shown := mask(example)[:100]) not in examples:
             examples.append(shown)
         self._found[what, why] = (before + count, examples)
 

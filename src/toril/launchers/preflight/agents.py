@@ -67,7 +67,8 @@ def _slots(plan: Plan | None, location: str, here: Agents, known: Collection[str
     if not here:
         near = nearest(location, known)
         guess = f" (did you mean {near}?)" if near else ""
-        return missing("no-agent", f"no agent of {location} is live{guess}; start `toril agent --location {location}`")
+        fix = f"start `toril agent --location {location}` with the same --store"
+        return missing("no-agent", f"no agent of {location} is live{guess}; {fix}")
     free, slots = sum(one.free for one in here), sum(one.slots for one in here)
     shares = 0 if plan is None else sum(share.location == location for share in plan.shares)
     detail = f"{plural(len(here), 'agent')} ({', '.join(one.agent for one in here)}): {free} of {slots} slots are free"

@@ -15,6 +15,7 @@ from bzt.modules._apiritif.executor import ApiritifNoseExecutor
 
 from toril.worker.engines.apiritif.generator import Generator
 from toril.worker.engines.base import RowEngine
+from toril.worker.engines.uploads import install
 
 WRAPPER = Path(__file__).with_name("wrapper.py")
 
@@ -44,6 +45,7 @@ class Executor(RowEngine, ApiritifNoseExecutor):  # type: ignore[misc]  # bzt ha
         return self._generated or super().get_script_path(required, scenario)
 
     def _generate(self, scenario: Any) -> str:
+        install()
         filename: str = self.engine.create_artifact("test_requests", ".py")
         checks_status = scenario.get("auto-assert-ok", True)
         scenario["auto-assert-ok"] = False  # otherwise bzt would add its own assertion

@@ -247,17 +247,7 @@ def generated(
         inject = f", nothingFor({each_ms}.millis), ".join(f"atOnceUsers({one})" for one in each)
     pace = "" if pauses else ".disablePauses"
     if throughput_rps:
-        if not float(throughput_rps).is_integer():
-            raise TaurusConfigError(
-                f"Gatling supports whole rates only; this worker's share is {throughput_rps:g}/s. Change `throughput` "
-                "so that it divides evenly"
-            )
         rate = int(throughput_rps)
-        if stairs and rate % stairs:
-            raise TaurusConfigError(
-                f"Gatling supports whole rates only; {rate}/s of this worker in {stairs} steps are none. Change "
-                "`throughput` or `steps`"
-            )
         climb = f"reachRps({rate}) in ({ramp_up_ms}.millis)" if ramp_up_ms else f"jumpToRps({rate})"
         if stairs:
             rates = (rate * (step + 1) // stairs for step in range(stairs))

@@ -31,6 +31,7 @@ from toril.worker.engines.jmeter.plan import rewrite, uses_groovy
 from toril.worker.engines.jmeter.records import TRANSACTION, LogFacts, SendsFile, read_log, short_code
 from toril.worker.engines.keeping import LEAST_OF_BODY
 from toril.worker.engines.readers import CsvTail
+from toril.worker.engines.uploads import install
 from toril.worker.health import Group, memory_limit_bytes
 
 GATE_SCRIPT = Path(__file__).with_name("gate.bsh")
@@ -130,6 +131,7 @@ class Executor(Engine, JMeterExecutor):  # type: ignore[misc]
         self._jar: Path | None = None  # toril's, if this load needs it
 
     def prepare(self) -> None:
+        install()
         self.settings["version"] = JMETER_VERSION
         self.settings["detect-plugins"] = False
         self.settings["gui"] = False

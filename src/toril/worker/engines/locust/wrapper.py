@@ -368,17 +368,24 @@ class Load:
     def counted(self, original):
         """Returns `TaskSet.execute_task` that ends a user after its last task."""
 
+        def run(task_set, task) -> None:
+            task_set.user.toril_in_task = True  # `toril.clients` asks for it: calls of `on_stop` may follow the end
+            try:
+                original(task_set, task)
+            finally:
+                task_set.user.toril_in_task = False
+
         def execute_task(task_set, task):
             user = task_set.user
             if self.arms.turns:
                 self.arms.pause(user)
             self.iteration_begins(user)
             if not self.iterations or (isinstance(task, type) and issubclass(task, TaskSet)):
-                return original(task_set, task)
+                return run(task_set, task)
             if user.toril_iterations >= self.iterations:
                 raise StopUser
             user.toril_iterations += 1
-            original(task_set, task)
+            run(task_set, task)
             if user.toril_iterations >= self.iterations:
                 raise StopUser
             return None
