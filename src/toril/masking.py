@@ -36,7 +36,9 @@ _WORDS = re.compile(
     "(?i:auth|cookie|key|token|secret|signature|credential|pass|pwd|sess|bearer|basic|negotiate|sid|sig|jwt|otp"
     "|kennwort|contrase|senha|wachtwoord|mdp|clave|cardnumber|card_number|cv[vc]|iban|pin|tan)|eyJ"
 )
-_STILL = r"(?!\*{1,3}(?:…|[\s&#\"'<>@,;?)}\]\\]|$))"  # excludes masked values, also shortened ones
+_STILL = (  # excludes masked values, also shortened ones, and the gap in `export TOKEN=…`
+    r"(?!\*{1,3}(?:…|[\s&#\"'<>@,;?)}\]\\]|$)|…(?:[\s`]|$))"
+)
 _UNMASKED = re.compile(_STILL)
 _KEY = r"[\w%.\[\]$~-]"
 _SCHEME = r"(?i:bearer|basic|digest|negotiate|token|apikey)"
@@ -328,7 +330,7 @@ class Hidden(NamedTuple):
 
 
 _SECRET_HEADER = re.compile(
-    r"(?:^|-)(?:auth|[cx]srf|jwt|sid|sig|otp|pass|session)(?:-|$)|(?:^|-)authentication$|-key$", re.IGNORECASE
+    r"(?:^|-)(?:auth|[cx]srf|jwt|sid|sig|otp|pass|pin|session)(?:-|$)|(?:^|-)authentication$|-key$", re.IGNORECASE
 )
 _CREDENTIALS = ("authorization", "proxy-authorization")
 _CHALLENGES = ("www-authenticate", "proxy-authenticate", "authentication-info", "proxy-authentication-info")
