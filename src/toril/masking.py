@@ -23,16 +23,22 @@ ROUNDS = 5  # of masking, since the result of one may contain a new match
 DEEPEST = 3  # levels of text that is encoded inside text
 
 _NAME = re.compile(  # matches lower-case letters and digits only
-    r"(?:token|passw(?:or)?d(?:\d|confirm(?:ation)?|repeat)?|passcode|pwd|passphrase|secret"
-    "|(?:api|access|secret|private|subscription|shared)key|accesskeyid"
-    "|signature|credentials?|sess(?:ion)?id|authorization|cookies?)$"
-    "|^(?:auth|pass|sid|sig|jwt|otp)$"
+    r"(?:token|passw(?:or)?[dt](?:\d|confirm(?:ation)?|repeat)?|passcode|pwd|passphrase|userpass|secret(?:answer)?"
+    "|kennwort|motdepasse|contrase(?:ny?)?a|senha|wachtwoord|parola|heslo|haslo"  # `ñ` is no letter of ASCII
+    "|(?:api|access|app|auth|licen[cs]e|secret|private|subscription|shared)key|accesskeyid|cardnumber|cv[vc]2?"
+    "|signature|credentials?|sess(?:ion)?id|authorization|cookies?"
+    "|(?:mfa|otp|2fa|sms|security|verification)code|pw|saml(?:request|response))$"
+    "|^(?:auth|pass|sid|sig|jwt|t?otp|mdp|clave|iban|ssn)$"
 )
+_CODE = re.compile("^(?:user|card|login)?(?:pin|tan|pincode)$")
 _NOT_IN_NAMES = re.compile("[^a-z0-9]+")
 _WORDS = re.compile(
-    "(?i:auth|cookie|key|token|secret|signature|credential|pass|pwd|sess|bearer|basic|negotiate|sid|sig|jwt|otp)|eyJ"
+    "(?i:auth|cookie|key|token|secret|signature|credential|pass|pwd|sess|bearer|basic|negotiate|sid|sig|jwt|otp"
+    "|kennwort|contrase|senha|wachtwoord|mdp|clave|cardnumber|card_number|cv[vc]|iban|pin|tan)|eyJ"
 )
-_STILL = r"(?!\*{1,3}(?:…|[\s&#\"'<>@,;?)}\]\\]|$))"  # excludes masked values, also shortened ones
+_STILL = (  # excludes masked values, also shortened ones, and the gap in `export TOKEN=…`
+    r"(?!\*{1,3}(?:…|[\s&#\"'<>@,;?)}\]\\]|$)|…(?:[\s`]|$))"
+)
 _UNMASKED = re.compile(_STILL)
 _KEY = r"[\w%.\[\]$~-]"
 _SCHEME = r"(?i:bearer|basic|digest|negotiate|token|apikey)"
@@ -72,14 +78,17 @@ _UNENCODED_USER = re.compile(  # a password with a slash or the like, not a port
 _TOKEN = re.compile(r"\b((?i:bearer|basic|negotiate)(?:\s+|%20))(?=[\w.~+/=-]*?(?:[0-9=]|[a-z][A-Z]))[\w.~+/=-]{8,}")
 _JWT = re.compile(r"(?<![\w-])()eyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?")
 _NOTHING, _NUMBERS, _ANYTHING = re.compile("(?!)"), re.compile(r"[\s\d.,:%+-]*"), re.compile("(?s:.*)")
+_NO_CODE = re.compile(r"(?!\d{3,12}$)(?s:.*)")
 
 
 @lru_cache(maxsize=1 << 12)
 def _harmless(name: str) -> re.Pattern[str]:
-    """Returns which values of this name stay readable; a plural such as `tokens` may be a number."""
+    """Returns which values of this name stay readable; a plural such as `tokens` may be a number, a `pin` a symbol."""
     plain = _NOT_IN_NAMES.sub("", unquote(name).lower())
     if _NAME.search(plain):
         return _NOTHING
+    if _CODE.search(plain):
+        return _NO_CODE
     return _NUMBERS if plain.endswith("s") and _NAME.search(plain[:-1]) else _ANYTHING
 
 
@@ -92,7 +101,8 @@ def names_a_secret(name: str) -> bool:
     return _harmless(name) is _NOTHING
 
 
-def _hides(name: str, value: str) -> bool:
+def hides(name: str, value: str) -> bool:
+    """Returns whether a value of this name is a credential."""
     return _harmless(name).fullmatch(value) is None
 
 
@@ -155,7 +165,7 @@ def _masked_values(text: str, note: Note) -> str:
         credential = _RANDOM if name.lower() == "key" else _PAIRED  # `key=` also sorts and selects
         if found.end() < at or (credential is _PAIRED and _harmless(name) is _ANYTHING):
             continue
-        if (value := credential.match(text, found.end())) and (credential is _RANDOM or _hides(name, value[2])):
+        if (value := credential.match(text, found.end())) and (credential is _RANDOM or hides(name, value[2])):
             pieces += [text[at : found.end()], HIDDEN]
             at = value.end()
             note(name, value[2])
@@ -186,7 +196,7 @@ def _masked_fields(pattern: re.Pattern[str], text: str, note: Note) -> str:
         while _UNMASKED.match(text, start):
             end = _end(text, start, quote)
             value = text[start:end]
-            if not value or not _hides(name, value) or (not found["name"] and end - start == 1 and end < len(text)):
+            if not value or not hides(name, value) or (not found["name"] and end - start == 1 and end < len(text)):
                 break  # such as "Unexpected token: '<'"
             pieces += [text[at:start], HIDDEN]
             at = searched = end
@@ -242,7 +252,7 @@ def _masked_markup(text: str, note: Note) -> str:
             named = sibling if names_a_secret(sibling) else ""
         else:
             by_name = next((one[2] for one in attributed if one[1].lower() in ("name", "key")), "")
-            secret = named or (element if _hides(element, "text") else "" if _WITHOUT_TEXT.fullmatch(kind) else by_name)
+            secret = named or (element if hides(element, "text") else "" if _WITHOUT_TEXT.fullmatch(kind) else by_name)
             inside, depth, named = element, 1, ""
             secret = "" if single else secret
         pieces.append(f"<{closing}{element}{attributes}{end}")
@@ -320,7 +330,7 @@ class Hidden(NamedTuple):
 
 
 _SECRET_HEADER = re.compile(
-    r"(?:^|-)(?:auth|[cx]srf|jwt|sid|sig|otp|pass|session)(?:-|$)|(?:^|-)authentication$|-key$", re.IGNORECASE
+    r"(?:^|-)(?:auth|[cx]srf|jwt|sid|sig|otp|pass|pin|session)(?:-|$)|(?:^|-)authentication$|-key$", re.IGNORECASE
 )
 _CREDENTIALS = ("authorization", "proxy-authorization")
 _CHALLENGES = ("www-authenticate", "proxy-authenticate", "authentication-info", "proxy-authentication-info")
@@ -413,7 +423,7 @@ def _noting(where: str, hidden: list[Hidden]) -> Note:
 def _masked_pairs(pattern: re.Pattern[str], text: str, note: Note, depth: int = 0) -> str:
     def pair(found: re.Match[str]) -> str:
         value = unquote_plus(found[3])
-        if value and (_hides(found[2][-200:], value) or (found[2].lower() == "key" and _RANDOM.fullmatch(value))):
+        if value and (hides(found[2][-200:], value) or (found[2].lower() == "key" and _RANDOM.fullmatch(value))):
             note(found[2], found[3])
             note(found[2], value)
             return f"{found[1]}{HIDDEN}"
@@ -476,10 +486,10 @@ def _masked_json(text: str, note: Note, depth: int) -> str:
             leaves = [one for one in _leaves(value) if one]
         except (ValueError, RecursionError):  # cut: the rest is its value
             leaves, last = [text[end:].strip('" ')], len(text)
-        hides = any(_hides(key, one) for one in leaves)
-        for one in leaves if hides else ():
+        hidden = any(hides(key, one) for one in leaves)
+        for one in leaves if hidden else ():
             note(key, one)
-        pieces += [text[at:end], f'"{HIDDEN}"' if hides else text[end:last]]
+        pieces += [text[at:end], f'"{HIDDEN}"' if hidden else text[end:last]]
         at = last
     return "".join([*pieces, text[at:]])
 

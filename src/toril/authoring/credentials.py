@@ -7,17 +7,28 @@ from base64 import b64encode
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import chain
 from pathlib import PurePosixPath
 from urllib.parse import quote, unquote
 
 from toril.authoring.correlation import Correlation
 from toril.authoring.filters import STATIC_KINDS
-from toril.authoring.recorded import UUID, Recorded, RecordedExchange, ValuePlace, host_of, is_random
-from toril.authoring.references import ANYWHERE, NAME, REFERENCES, carried, changed, leaves_of, pattern_of, put
+from toril.authoring.pages import Page
+from toril.authoring.recorded import UUID, Recorded, RecordedExchange, ValuePlace, host_of, is_random, opens_a_door
+from toril.authoring.references import (
+    ANY_NAME,
+    ANYWHERE,
+    NAME,
+    REFERENCES,
+    carried,
+    changed,
+    foreign,
+    leaves_of,
+    pattern_of,
+    put,
+)
 from toril.authoring.routes import free
 from toril.errors import OptionError
-from toril.masking import HIDDEN, Hidden, masked_body, masked_headers, masked_url, names_a_secret
+from toril.masking import HIDDEN, Hidden, hides, masked_body, masked_headers, masked_url
 from toril.suite.settings import RESERVED
 from toril.worker.hiding import forms_of
 
@@ -25,18 +36,23 @@ SHORTEST = 6  # characters of a value that is searched everywhere
 SHORTEST_FORM = 4  # of a value at its own place
 COOKIES = ("cookie", "set-cookie")
 BODIES = ("form", "multipart", "json")
-PASSWORD = re.compile(r"(?i)passw|passphrase|passcode|pwd|(?:^|_)pass$")  # also password1, password_confirmation
+PASSWORD = re.compile(  # also password1, password_confirmation
+    r"(?i)passw|passphrase|passcode|pwd|(?:^|_)pass$|kennwort|mot_?de_?passe|contrase|senha|wachtwoord|parola"
+    r"|^(?:mdp|pw|clave|heslo|haslo)$|(?:^|[-_])(?:pw|pin|tan)$"
+)
 USER = re.compile(
     r"(?i)_?(?:user|login|account|identifier|name)(?:[-_]?(?:name|id|e-?mail))?|.*(?:user[-_]?name|e-?mail|login)"
+    r"|(?:benutzer|kunden|konto)[-_]?(?:name|nummer|nr|id|kennung)?"
 )
-CSRF = re.compile(r"(?i)[cx]srf")
+SESSION = re.compile(r"(?i)[cx]srf|^session$")
 NO_SECRETS = ("", "true", "false", "null", "none", "undefined", "fetch", "0", "1", "bearer", "basic")
 CLIENT_MADE = ("state", "nonce", "code_challenge", "code_verifier", "_", "t", "ts")
 TOKEN = re.compile(r"[\w.+/=~-]{20,}")
+TYPED = re.compile(r"(?i)\btype\s{0,9}=\s{0,9}[\"']?password")  # an input of a page
 HEX = re.compile("[0-9a-fA-F]+")
+HOST = re.compile("(?i)https?://[^/?#@]*/?")
 DIGEST = re.compile(r"(?i)sha-?\d|md5|digest|checksum|etag|integrity")
 HARMLESS = re.compile(r"(?i)accept|content-type|origin")  # headers
-ORIGIN = re.compile(r"https?://[\w.:-]+/?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,15 +72,15 @@ def referenced(
 
     `others` are exchanges that the suite leaves out, whose credentials no file may contain, either.
     """
-    raw = recorded.exchanges
-    finder = _Finder(raw, others, random=recorded.kind != "openapi")
+    extracted = {extract.variable for one in recorded.exchanges for extract in one.extracts}
+    finder = _Finder(recorded, others, foreign(extracted if recorded.kind in ("har", "access-log") else [ANY_NAME]))
     variables = {name: value for name, value in recorded.variables.items() if finder.hide(value) == value}
-    known = {*variables, *(extract.variable for one in raw for extract in one.extracts)}
+    raw = [finder.without_foreign(one) for one in recorded.exchanges]
     for one in raw:  # the source itself may refer to variables
         leaves = ((f"`{_key(place)}` of {one.name}", text) for place, text in leaves_of(one))
         for what, text in (("address of the service", host_of(one.url)), *leaves):
             for name in NAME.findall(text):
-                if name not in known:
+                if name not in variables and name not in extracted:
                     finder.names.setdefault(name, what)
     exchanges = [finder.replaced(carried(one, correlation)) for one in raw]
     shown = finder.hide
@@ -104,15 +120,15 @@ class _Search:
 class _Finder:
     """Finds the credentials of a recording, and gives each of them a variable."""
 
-    def __init__(
-        self, exchanges: Iterable[RecordedExchange], others: Iterable[RecordedExchange], *, random: bool
-    ) -> None:
-        self._random = random  # whether random texts are credentials; those of a description are examples
+    def __init__(self, recorded: Recorded, others: Iterable[RecordedExchange], foreign: re.Pattern[str]) -> None:
         self.names: dict[str, str] = {}  # variable → description
         self.cookies: dict[str, None] = {}
+        self._foreign = foreign
+        self._random = recorded.kind != "openapi"  # the random texts of a description are examples
         self._variables: dict[str, str] = {}  # text of a request → variable
-        raw = [inner for one in exchanges for inner in (*one.hops, one)]
+        raw = [inner for one in recorded.exchanges for inner in (*one.hops, one)]
         others = [inner for one in others for inner in (*one.hops, one)]
+        every = [*raw, *others]
         self._brought = {token for one in raw for token in _tokens_of_response(one)}
         self._set_cookies = {
             value.partition("=")[0].strip()
@@ -120,27 +136,45 @@ class _Finder:
             for name, value in one.response_headers
             if name.lower() == "set-cookie"
         }
-        self._users = {user for one in raw for user in _users(one)}
-        found = {*self._users, *(user for one in others for user in _users(one))}
-        for one in chain(raw, others):
+        self._fields = {name for one in every for name in _password_fields(one)}
+        self._users = {user for one in raw for user in self._users_of(one)}
+        found = {*self._users, *(user for one in others for user in self._users_of(one))}
+        for one in every:
             found |= {*_secrets_of_response(one), *_sessions_of_cookies(one)}
-            found |= {value for place, text in leaves_of(one) for value in _secrets_at(place, text)}
-        found |= {text for one in raw for place, text in leaves_of(one) if self._is_secret(place, text)}
-        self.hidden = {one for one in found if _is_searched(one)}
+        data = [(ValuePlace("request", "query", name), value) for name, value in recorded.variables.items()]
+        leaves = [*data, *(leaf for one in every for leaf in leaves_of(one))]
+        found |= {value for place, text in leaves for value in self._secrets_at(place, text)}
+        found |= {text for _, text in leaves if foreign.search(text)}
+        leaves = [*data, *(leaf for one in raw for leaf in leaves_of(one))]
+        found |= {text for place, text in leaves if self._is_secret(place, text)}
+        typed = {text for place, text in leaves if self._is_password(place) and "${" not in text}
+        passwords = {text for text in typed if len(text) >= SHORTEST_FORM}
+        self._logins = self._users | passwords
+        self.hidden = {one for one in found if _is_searched(one) and (foreign.search(one) or "${" not in one)}
         self._found = _Search(self.hidden)
+        self._shown = _Search({*self.hidden, *(one for one in passwords if not PASSWORD.search(one))})
+
+    def without_foreign(self, one: RecordedExchange) -> RecordedExchange:
+        """Returns the exchange with a variable for each value that an engine would evaluate, such as `${__P(x)}`."""
+
+        def change(place: ValuePlace, text: str) -> str:
+            return self._variable(one, place, text, text) if self._foreign.search(text) else text
+
+        return changed(one, change)
 
     def replaced(self, one: RecordedExchange) -> RecordedExchange:
         """Returns the exchange without credentials, also in the texts for people."""
 
         def change(place: ValuePlace, text: str) -> str:
-            own, whole = _secrets_at(place, text), text
+            own, whole = self._secrets_at(place, text), text
             for value in (*own, *(form for form in self._found(text) if form in self.hidden)):
                 escaped = (html.escape(value), json.dumps(value)[1:-1]) if place.where == "text" else ()
                 for sent in (value, *escaped):
                     text = put(text, sent, partial(self._variable, one, place, sent, whole))
             rest = REFERENCES.sub("", text)
             left = any(form in rest for value in own for form in forms_of(value) if len(form) >= SHORTEST_FORM)
-            if left or self._found(rest) or (text in self._users and place.where in BODIES):
+            same = text in self._logins and place.where in (*BODIES, *(() if text.isdigit() else ("query",)))
+            if left or same or self._found(rest):
                 return self._variable(one, place, text, whole)
             return text
 
@@ -149,20 +183,55 @@ class _Finder:
             uploads = tuple(replace(part, name=self.hide(part.name)) for part in found.body.uploads)
             found = replace(found, body=replace(found.body, uploads=uploads))
         checks = tuple(check for check in one.checks if self.hide(f"{check.value} {check.expected}").count(HIDDEN) == 0)
-        step, name, route = (self.hide(text) for text in (one.step, one.name, one.route))
+        step, name, route = (self.hide(text).replace("${", "{") for text in (one.step, one.name, one.route))
         return replace(found, step=step, name=name, route=route, checks=checks, hops=())
 
     def hide(self, text: str) -> str:
         """Returns a text for people without credentials."""
-        for form in self._found(text):
-            text = put(text, form, lambda: HIDDEN)
+        for form in self._shown(text):
+            text = pattern_of(form).sub(HIDDEN, text)
         return text
+
+    def _is_password(self, place: ValuePlace) -> bool:
+        return PASSWORD.search(_key(place)) is not None or not self._fields.isdisjoint((_key(place), place.path))
+
+    def _users_of(self, one: RecordedExchange) -> Iterator[str]:
+        """Yields the names beside passwords; a single field before a password is a name, in any language."""
+        forms: dict[tuple[str, str], list[tuple[ValuePlace, str]]] = {}
+        for place, text in leaves_of(one):
+            beside = place.path.removesuffix(_key(place)).rstrip("]")
+            forms.setdefault((place.where, beside), []).append((place, text))
+        for (where, _), fields in forms.items():
+            own = (
+                self._is_password(place) and "${" not in text for place, text in fields
+            )  # the author's variables stay
+            first = next((at for at, one in enumerate(own) if one), None)
+            if where in BODIES and first is not None:
+                named = [text for place, text in fields if text and USER.fullmatch(_key(place))]
+                before = [text for place, text in fields[:first] if not hides(_key(place), text) and "${" not in text]
+                yield from named or (text for text in before if len(before) == 1 and text.lower() not in NO_SECRETS)
+
+    def _secrets_at(self, place: ValuePlace, text: str) -> list[str]:
+        """Returns the values in a text of a request that its place shows to be secrets."""
+        key = _key(place)
+        if place.where == "header":
+            found = masked_headers([(key, text)])[1]
+        elif place.where == "path":
+            found = masked_url(f"/{quote(text, safe=';=', errors='replace')}")[1]
+        elif hides(key, text) or hides(place.path, text) or self._is_password(place) or SESSION.search(key):
+            found = [Hidden("", text)]
+        else:
+            found = masked_body(text.encode("utf-8", "replace"), "")[1]
+        values = {one.value for one in found if HIDDEN not in one.value and not _is_reference(one.value)}
+        return sorted((one for one in values if one.lower() not in NO_SECRETS), key=lambda one: (-len(one), one))
 
     def _is_secret(self, place: ValuePlace, text: str) -> bool:
         """Returns whether a text looks random, and neither a response nor the client itself has made it."""
         key = _key(place)
         if key in CLIENT_MADE or (place.where == "header" and HARMLESS.fullmatch(key)):
             return False
+        if place.where == "path" and opens_a_door(place.path, text):
+            return self._random and text not in self._brought
         if UUID.fullmatch(text) or (HEX.fullmatch(text) and (place.where == "path" or DIGEST.search(key))):
             return False
         return self._random and is_random(text) and text not in self._brought
@@ -181,7 +250,7 @@ class _Finder:
         key = _key(place)
         if value in self._users:
             return "USER"
-        if PASSWORD.search(key):
+        if self._is_password(place):
             return "PASSWORD"
         if key.lower() in ("authorization", "proxy-authorization"):
             return "BASIC" if whole.lower().startswith("basic ") else "TOKEN"
@@ -229,21 +298,6 @@ def _key(place: ValuePlace) -> str:
     return names[-1] if names else place.where
 
 
-def _secrets_at(place: ValuePlace, text: str) -> list[str]:
-    """Returns the values in a text of a request that its place shows to be secrets."""
-    key = _key(place)
-    if place.where == "header":
-        found = masked_headers([(key, text)])[1]
-    elif place.where == "path":
-        found = masked_url(f"/{quote(text, safe=';=', errors='replace')}")[1]
-    elif names_a_secret(key) or PASSWORD.search(key) or CSRF.search(key):
-        found = [Hidden("", text)]
-    else:
-        found = masked_body(text.encode("utf-8", "replace"), "")[1]
-    values = {one.value for one in found if HIDDEN not in one.value and not _is_reference(one.value)}
-    return sorted((one for one in values if one.lower() not in NO_SECRETS), key=lambda one: (-len(one), one))
-
-
 def _is_reference(text: str) -> bool:
     """Returns whether a rule carries the value, apart from a few characters such as a prefix."""
     return "${" in text and len(REFERENCES.sub("", text)) < SHORTEST
@@ -270,25 +324,16 @@ def _sessions_of_cookies(one: RecordedExchange) -> Iterator[str]:
 
 
 def _is_searched(value: str) -> bool:
-    """Returns whether a value is long enough to be searched everywhere; words are too usual.
-
-    A reference of the author is no secret, and neither is the address of a host.
-    """
-    harmless = REFERENCES.search(value) or ORIGIN.fullmatch(value)
-    return not harmless and len(value) >= (ANYWHERE if value.isalpha() else SHORTEST)
+    """Returns whether a value is long enough to be searched everywhere; words and hosts are too usual."""
+    return HOST.fullmatch(value) is None and len(value) >= (ANYWHERE if value.isalpha() else SHORTEST)
 
 
-def _users(one: RecordedExchange) -> Iterator[str]:
-    """Yields the names beside passwords; beside a reference to a password the author has chosen what is a variable."""
-    leaves = [(place, text, place.path.removesuffix(_key(place)).rstrip("]")) for place, text in leaves_of(one)]
-    logins = {
-        (place.where, beside)
-        for place, text, beside in leaves
-        if PASSWORD.search(_key(place)) and not REFERENCES.search(text)
-    }
-    for place, text, beside in leaves:
-        if text and place.where in BODIES and (place.where, beside) in logins and USER.fullmatch(_key(place)):
-            yield text
+def _password_fields(one: RecordedExchange) -> Iterator[str]:
+    """Yields the names of the inputs of a page that hide what people type."""
+    text = one.response.text if one.response else ""
+    for element in Page(text).elements if TYPED.search(text) else ():
+        if element.tag == "input" and element.attributes.get("type", "").lower() == "password":
+            yield from filter(None, [element.attributes.get("name")])
 
 
 def _tokens_of_response(one: RecordedExchange) -> Iterator[str]:

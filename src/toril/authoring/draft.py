@@ -470,7 +470,7 @@ def _of_log(
         group = [one for one in recorded.exchanges if one.step == label]
         if not group or not any(rates.counts):
             continue
-        words = re.findall("[A-Za-z][A-Za-z0-9]*", re.sub(r"\{.*?\}", "", label.partition("/")[2]))
+        words = re.findall("[A-Za-z][A-Za-z0-9]*", re.sub(r"\{[^{}]*\}", "", label.partition("/")[2]))
         name = free(words[-1].lower() if words else "home" if "/" in label else label, {*columns, "rates"})
         columns[name] = rates.counts
         paths = [(one.url.removeprefix(host_of(one.url)) or "/", one.count) for one in group]

@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 from toril.authoring.options import ImportOptions, Kept
 from toril.authoring.readers.source import STATIC_PATH, Skipped, value_of
-from toril.authoring.recorded import Recorded, RecordedExchange, host_of, is_random, path_of
+from toril.authoring.recorded import Recorded, RecordedExchange, host_of, is_random, opens_a_door, path_of
 from toril.authoring.references import leaves_of
 from toril.authoring.routes import template
 from toril.masking import masked_url
@@ -70,8 +70,10 @@ def _reason(one: RecordedExchange, options: ImportOptions, own: str, flowing: se
 
 
 def _has_token(one: RecordedExchange) -> bool:
-    texts = (text for _, text in leaves_of(one))
-    return bool(masked_url(one.url)[1]) or any(HEX.fullmatch(text) or is_random(text) for text in texts)
+    return bool(masked_url(one.url)[1]) or any(
+        HEX.fullmatch(text) or is_random(text) or (place.where == "path" and opens_a_door(place.path, text))
+        for place, text in leaves_of(one)
+    )
 
 
 def _is_static(one: RecordedExchange) -> bool:

@@ -1,6 +1,7 @@
 """`toril import` and `toril record`: from a source to a suite that can be planned."""
 
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,7 +16,7 @@ from toril.authoring.options import LENGTH, LOAD, ImportOptions, refuse
 from toril.authoring.readers import Input, read
 from toril.authoring.readme import readme_of
 from toril.authoring.recorded import Payload, Recorded
-from toril.authoring.references import NAME
+from toril.authoring.references import NAME, foreign
 from toril.authoring.replaying import replayed
 from toril.authoring.routes import named
 from toril.authoring.shapes import shape_of
@@ -25,6 +26,7 @@ from toril.plan import MOST_OF_TRY
 from toril.records.document import MOST_ENTRIES
 from toril.records.recording import RECORDING, BodyShape, PossibleRule, RecordedStep, Recording
 
+LONGEST = 1_000  # characters of a route or origin
 MOST_BYTES = Recording.MOST_BYTES or 0  # a larger recording is not kept for comparisons
 
 More = Callable[[Mapping[str, str]], Mapping[PurePosixPath, bytes]]  # gets the variables of the suite
@@ -35,7 +37,7 @@ class Imported:
     """The written suite, and what it was made from."""
 
     created: Created
-    recorded: Recorded
+    recorded: Recorded  # with references instead of credentials
     correlation: Correlation
 
 
@@ -94,11 +96,31 @@ def suite_of(
     uploads = own | {path for path in contents if FILES_OF_SCRIPT in path.parents}
     searched = {path: b"" if path in uploads else data for path, data in contents.items()}
     refuse_secrets(searched, credentials.hidden)
+    _refuse_foreign(contents[PurePosixPath("suite.yml")].decode(), draft)
     home = SUITES / draft.name
     action = options.action if options.workflow else None
     created = place({home / path: data for path, data in contents.items()}, home, folder, force=force, action=action)
     created = replace(created, notes=(*found.notes, *created.notes))
-    return Imported(created=created, recorded=recorded, correlation=correlation)
+    return Imported(created=created, recorded=found, correlation=correlation)
+
+
+def _refuse_foreign(suite: str, draft: SuiteDraft) -> None:
+    """Raises OptionError if the suite refers to something that it does not have, such as `${__P(user.home)}`."""
+    columns = (
+        name
+        for path, data in draft.files.items()
+        if path.suffix == ".csv"
+        for name in data.split(b"\n")[0].decode().split(",")
+    )
+    known = {
+        *draft.hosts,
+        *draft.credentials,
+        *columns,
+        *(one.variable for some in draft.requests for one in some.extracts),
+    }
+    if found := foreign(sorted(map(re.escape, known))).search(suite):
+        text = f"`{suite[found.start() : found.start() + 40].splitlines()[0]}`: an engine would evaluate this"
+        raise OptionError(f"{text}. No files are written. Remove it from the source.", code="foreign-reference")
 
 
 def _without_users(recorded: Recorded) -> Recorded:
@@ -113,7 +135,7 @@ def _recording(draft: SuiteDraft, origin: str, correlation: Correlation, hide: C
         RecordedStep(
             label=one.recorded.name,
             method=one.recorded.method,
-            route=one.recorded.route,
+            route=one.recorded.route[:LONGEST],
             status=one.recorded.status,
             shape=_shape(one.recorded.response, hide),
             needs=tuple(name for name in dict.fromkeys(NAME.findall(str(one.written))) if name in carried),
@@ -133,7 +155,7 @@ def _recording(draft: SuiteDraft, origin: str, correlation: Correlation, hide: C
         for rule in correlation.rules
         if not rule.applied and rule.source in labels
     )
-    return Recording(origin=origin, steps=tuple(steps), possible=tuple(possible))
+    return Recording(origin=origin[:LONGEST], steps=tuple(steps), possible=tuple(possible))
 
 
 def _shape(answer: Payload | None, hide: Callable[[str], str]) -> BodyShape | None:

@@ -40,7 +40,7 @@ class Page(HTMLParser):
         self._form: Form | None = None
         self._in_title = False
         with suppress(AssertionError):  # HTMLParser's answer to unknown marked sections
-            self.feed(text)
+            self.feed(_closed(text))
             self.close()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -95,6 +95,14 @@ class Page(HTMLParser):
             name = ADDRESSES.get(one.tag, "")
             if one.attributes.get(name):
                 yield f"{one.tag}[{name}]", one.attributes[name]
+
+
+def _closed(text: str) -> str:
+    """Returns the part before markup without an end, which HTMLParser would read again from each of its characters."""
+    for begin, end in ("<!--", "-->"), ("<![", "]]>"), ("<", ">"):
+        at = text.find(begin, text.rfind(end) + 1)
+        text = text[:at] if at >= 0 else text
+    return text
 
 
 def attribute_of(selector: str) -> str:

@@ -156,7 +156,7 @@ _TEXT_VALUE = re.compile(
     r"(?:([A-Za-z_][\w.-]{1,60})\\{0,3}[\"']?\s{0,9}[:=]\s{0,9}\\{0,3}[\"'`]?)?([\w.~+/=%-]{4,4000})", re.ASCII
 )
 _BINARY = re.compile(r"^(?:image/(?!svg)|audio/|video/|font/)|zip|octet-stream|pdf|protobuf|grpc|wasm")
-_STRUCTURED = re.compile(r".*\s|\w+:|[/{\[<]|\w+=[^&]*(?:&\w+=[^&]*)+$", re.DOTALL)  # sentences, addresses, …
+_STRUCTURED = re.compile(r".*\s|[A-Za-z_]+:|[/{\[<]|\w+=[^&]*(?:&\w+=[^&]*)+$", re.DOTALL)  # sentences, addresses, …
 LEAST_RANDOM, LEAST_DIFFERENT = 20, 8  # characters
 LEAST_CHANGES = 0.25  # between kinds of characters, by character
 LONGEST_LONE_WORD = 15  # in a text without structure; shorter words without a key are no values
@@ -341,6 +341,19 @@ def is_random(text: str) -> bool:
     plain = re.sub("[-_.:]", "", text)
     runs = re.findall("[A-Z]+|[a-z]+|[0-9]+|[^A-Za-z0-9]+", plain)
     return len(runs) - 1 >= LEAST_CHANGES * len(plain)
+
+
+_DOOR = re.compile(r"(?i).*(?:token|secret|passw|hook|reset|invit|verif|confirm|activat|unsubscri)")
+
+
+def opens_a_door(before: str, segment: str) -> bool:
+    """Returns whether a part of a path, after this one, is a token, as in a link to a new password.
+
+    >>> opens_a_door("reset", "k3y0815ab"), opens_a_door("orders", "k3y0815ab"), opens_a_door("reset", "2026-11")
+    (True, False, False)
+    """
+    mixed = re.fullmatch(r"(?=[A-Za-z_]*\d)(?=\d*[A-Za-z])\w{8,}", segment, re.ASCII)
+    return mixed is not None and _DOOR.match(before) is not None
 
 
 def json_of(body: Payload) -> Any:

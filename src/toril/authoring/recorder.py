@@ -8,6 +8,7 @@ import inspect
 import json
 import os
 import runpy
+import signal
 import sys
 import time
 import traceback
@@ -136,7 +137,11 @@ def record(options: RecordOptions) -> Journey:
         raise OptionError(f"--har {options.har}: no such folder. Create it.", code="unwritable-file")
     headless = options.script is not None
     drive = partial(_script, options.script.resolve()) if options.script else partial(_person, options.url)
-    with TemporaryDirectory(prefix="toril-record-") as folder, launched(headless=headless) as (playwright, browser):
+    with (
+        _terminable(),
+        TemporaryDirectory(prefix="toril-record-") as folder,
+        launched(headless=headless) as (playwright, browser),
+    ):
         if options.device not in ("", *playwright.devices):
             fix = "Use a name of Playwright's list, such as Pixel 7."
             raise OptionError(f"--device `{options.device}`: unknown. {fix}", code="unknown-value")
@@ -151,6 +156,7 @@ def record(options: RecordOptions) -> Journey:
             if not har.exists():
                 raise InfrastructureError("Chromium ended before it wrote the recording. Try again.", code="no-browser")
             passes.append((tape, completed(json.loads(har.read_bytes()), tape)))
+            har.unlink()
     if options.har is not None:
         _keep(options.har, passes[0][1])
     name = urlsplit(options.url).hostname or "recording"
@@ -160,6 +166,16 @@ def record(options: RecordOptions) -> Journey:
         text = f"Samples of 1 KiB replace files that are too large or could not be read: {', '.join(tape.lost)}."
         first = replace(first, notes=(*first.notes, Note("file-replaced", text)))
     return Journey(recorded=first, second=next(iter(others), None), tape=tape)
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Makes SIGTERM end the block as Ctrl-C does, so that the recording is removed."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from functools import lru_cache, partial
 from typing import Any
@@ -15,9 +15,20 @@ ANYWHERE = 12  # characters of a value that is replaced as a part of words; a sh
 MOST_ON_ONE_LINE = 80  # characters of JSON
 REFERENCES = re.compile(r"\$\{(?:[^{}]|\$\{[^{}]*\})*\}")
 NAME = re.compile(r"\$\{(\w+)\}")
+ANY_NAME = r"(?!__)\w+"
+FUNCTIONS = r"__(?:UUID\(\)|time\(\)|Random\(0,1000\)|url(?:en|de)code\(\$\{\w+\}\))"  # that toril itself writes
 WORD = re.compile("[A-Za-z][A-Za-z_-]*")  # a segment that names the place of the next one, as in `places_of`
 EPOCH_MS = re.compile(r"1[5-9]\d{11}|2\d{12}")
 MARK = "\0"  # around a reference that stands for a number of JSON
+
+
+def foreign(names: Collection[str]) -> re.Pattern[str]:
+    """Returns the pattern of the beginning of a reference to none of these names (patterns).
+
+    A source may have such a text by chance or on purpose. An engine would evaluate it.
+    """
+    return re.compile(rf"\$\{{(?!(?:{'|'.join([*names, FUNCTIONS])})\}})")
+
 
 Change = Callable[[ValuePlace, str], str]
 

@@ -82,7 +82,7 @@ def closed(text: str) -> str:
     >>> closed('{"items": [{"id": 1, "name": "lamp"}, {"id": 2, "na')
     '{"items": [{"id": 1, "name": "lamp"}, {"id": 2}]}'
     """
-    open_ones, end, closing = list[str](), 0, ""
+    open_ones, end = list[str](), 0
     for token in JSON_TOKEN.finditer(text):
         if token[0] in "{[":
             open_ones.append("}" if token[0] == "{" else "]")
@@ -90,5 +90,4 @@ def closed(text: str) -> str:
             open_ones.pop()
         if token[0] in "{}[],":
             end = token.start() if token[0] == "," else token.end()
-            closing = "".join(reversed(open_ones))
-    return text[:end] + closing
+    return text[:end] + "".join(reversed(open_ones))

@@ -20,6 +20,7 @@ from toril.worker.redaction import Redactor
 
 MOST_VALUES = 200  # at least this many of the last hidden ones
 SHORTEST = 6  # characters of a value that is hidden elsewhere, too
+LONG_WORD = 12  # the same of one with letters or digits alone
 LONGEST = 4_000
 MOST_DECODED = 256 << 10  # bytes of a compressed body
 MOST_HEADERS = MOST_VARIABLES = 100
@@ -44,6 +45,17 @@ class Hiding:
         self._forms: dict[str, tuple[str, ...]] = {}  # of each value that was hidden at its place
         self._begun_by: dict[str, set[str]] = {}  # all forms, by their first characters
         self._places: list[str] = []  # of the current exchange
+        self._lasting = 0  # values of variables, which stay hidden
+
+    def variables(self, values: Mapping[str, str]) -> None:
+        """Hides the values of variables that hold credentials, in evidence from now on; addresses and words stay."""
+        long = {
+            name: value
+            for name, value in values.items()
+            if "://" not in value and len(value) >= (LONG_WORD if value.isalpha() or value.isdigit() else SHORTEST)
+        }
+        self._noted((None, [Hidden(f"variable {name}", value) for name, value in long.items()]))
+        self._lasting = len(self._forms)
 
     def __call__(self, text: str) -> str:
         """Returns a text without secrets and credentials."""
@@ -111,8 +123,9 @@ class Hiding:
         for one in sorted(values - self._forms.keys()):
             self._forms[one] = tuple(dict.fromkeys(forms_of(one)))
             self._index(one)
-        if len(self._forms) > 2 * MOST_VALUES:  # the index is made anew once for many values
-            self._forms = dict(list(self._forms.items())[-MOST_VALUES:])
+        if len(self._forms) > self._lasting + 2 * MOST_VALUES:  # the index is made anew once for many values
+            known = list(self._forms.items())
+            self._forms = dict(known[: self._lasting] + known[self._lasting :][-MOST_VALUES:])
             self._begun_by = {}
             for one in self._forms:
                 self._index(one)

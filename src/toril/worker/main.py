@@ -106,6 +106,7 @@ class Engines:
             os.chdir(suite)
             remove_outer_settings()
             share.set_environment(os.environ, self.plan, self.share, self.scratch / "home")
+            self.hiding.variables(share.credentials(os.environ, self.plan))
             contexts = share.contexts(self.plan, self.share, self.scratch, suite)
             secret_values = self._read_secrets()
             settings = engine_settings(one.planned.executor for one in contexts)

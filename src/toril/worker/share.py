@@ -157,6 +157,14 @@ def set_environment(environment: MutableMapping[str, str], plan: Plan, share: Sh
     environment.update({**plan.environment, **variables(plan, share)})
 
 
+def credentials(environment: Mapping[str, str], plan: Plan) -> dict[str, str]:
+    """Returns the variables that only refer to themselves in `settings.env`: `toril import` declares credentials so."""
+    settings = plan.common.get("settings")
+    env = settings.get("env") if isinstance(settings, dict) else None
+    own = [name for name, value in env.items() if value == f"${{{name}}}"] if isinstance(env, dict) else []
+    return {name: environment[name] for name in own if name in environment}
+
+
 def variables(plan: Plan, share: Share) -> dict[str, str]:
     """Returns variables that identify this worker, under toril's names and those of Taurus' cloud."""
     index, count = str(share.index), str(len(plan.shares))

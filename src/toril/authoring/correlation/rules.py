@@ -166,9 +166,11 @@ class Values:
             for source in self._sources.get(one, ())
             if self._is_before(source, use)
         )
+        if not found:
+            return []
         sent = {one.turn for one in self._sent[use.value] if self._may_be_the_same(one, use)}
         first = [one.turn for one in found if self._may_be_the_same(one, use)] or [one.turn for one in found]
-        if not found or min(sent, default=use.turn) <= min(first):
+        if min(sent, default=use.turn) <= min(first):
             return []
         given = [one for one in found if one.turn not in sent]
         return given if len(given) <= MOST_SOURCES else given[: MOST_SOURCES // 2] + given[-MOST_SOURCES // 2 :]

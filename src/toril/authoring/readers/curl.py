@@ -33,6 +33,8 @@ LONG = (
     "max-redirs", "netrc-file", "noproxy", "output-dir", "pass", "proto", "proxy-cacert", "proxy-cert",
     "proxy-header", "proxy-key", "rate", "request-target", "resolve", "retry", "retry-delay", "retry-max-time",
     "stderr", "tls-max", "trace", "trace-ascii", "unix-socket",
+    "aws-sigv4", "doh-url", "hostpubsha256", "login-options", "proxy-pass", "proxy-tlspassword", "proxy-tlsuser",
+    "sasl-authzid", "service-name", "tlspassword", "tlsuser",
 )  # fmt: skip
 WITH_VALUE = {*SHORT.values(), *LONG} - {"get", "head", "help"}
 DATA = ("data", "data-ascii", "data-binary", "data-raw", "data-urlencode", "json")
@@ -122,7 +124,7 @@ def _parsed(words: list[str], skipped: Skipped) -> list[Options]:
         elif ADDRESS.match(word):
             commands[-1].append(("url", word))
         else:
-            skipped.add("words", "they are no addresses", word)
+            skipped.add("words", "they are no addresses")  # without an example, which may be a password
         for name in names:
             value = "" if name not in WITH_VALUE else attached or (waiting.pop() if waiting else "")
             commands[-1].append((name, value))

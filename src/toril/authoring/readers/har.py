@@ -20,8 +20,10 @@ from toril.authoring.recorded import (
     Payload,
     Recorded,
     RecordedExchange,
+    host_of,
     path_of,
 )
+from toril.authoring.routes import template
 from toril.errors import Note
 
 NEAR = 10  # entries in which the target of a redirect is searched, since browsers send in parallel
@@ -90,7 +92,8 @@ def _exchange(entry: Mapping[str, Any], given: Input, skipped: Skipped) -> Recor
     content = mapping(response.get("content"))
     type = source.value_of("content-type", answered) or text(content.get("mimeType"))
     kind = _kind(entry, sent, type)
-    example = f"{method} {url.partition('?')[0]}"
+    host = host_of(url)
+    example = f"{method} {host}{template(path_of(url)) if host else url.partition(':')[0]}"
     if why := _unusable(entry, url, status, kind, sent):
         skipped.add(*why, example)
         return None

@@ -397,11 +397,12 @@ class _Spec:
         choices = [one for key in ("oneOf", "anyOf") for one in items(schema.get(key)) if one.get("type") != "null"]
         for part in (*items(schema.get("allOf")), *choices[:1]):
             inner = self.whole(part)
+            required = (text(name) for one in (inner, schema) for name in _list(one.get("required")))
             schema = {
                 **inner,
                 **schema,
                 "properties": {**mapping(inner.get("properties")), **mapping(schema.get("properties"))},
-                "required": [*_list(inner.get("required")), *_list(schema.get("required"))],
+                "required": list(dict.fromkeys(required)),
             }
         return schema
 

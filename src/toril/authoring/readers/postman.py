@@ -174,6 +174,8 @@ def _url(node: Any, values: _Values) -> tuple[str, str]:
 
     def named(match: re.Match[str]) -> str:
         name = source.variable(match[1])
+        if names_a_secret(match[1]) and name not in values.carried:
+            return source.reference(match[1])
         if name not in values.carried:
             values.data.setdefault(name, known.get(match[1]) or "1")
         return f"${{{name}}}"
@@ -210,6 +212,7 @@ def _credentials(
         return [("Authorization", f"Basic {encoded}")], ""
     if kind == "apikey":
         key, value = values(known.get("key")) or "X-Api-Key", values(known.get("value")) or "${API_KEY}"
+        value = value if "${" in value else source.reference(key)
         return ([], f"{key}={value}") if known.get("in") == "query" else ([(key, value)], "")
     if kind and kind != "noauth":
         skipped.add("authentication", f"toril has no {kind}; set its headers by hand", name)
