@@ -27,7 +27,7 @@ COOKIES = ("cookie", "set-cookie")
 BODIES = ("form", "multipart", "json")
 PASSWORD = re.compile(r"(?i)passw|passphrase|passcode|pwd|(?:^|_)pass$")  # also password1, password_confirmation
 USER = re.compile(
-    r"(?i)_?(?:user|login|account|identifier|name)(?:[-_]?(?:name|id|e-?mail))?|.*(?:user[-_]?name|e-?mail|login)"
+    r"(?i)_?(?:user|login|account|identifier|name)(?:[-_]?(?:name|id|e-?mail))?|.*(?:user[-_]?name|mail|login)"
 )
 CSRF = re.compile(r"(?i)[cx]srf")
 NO_SECRETS = ("", "true", "false", "null", "none", "undefined", "fetch", "0", "1", "bearer", "basic")
@@ -45,6 +45,7 @@ class Credentials:
     names: Mapping[str, str] = field(default_factory=dict)  # variable → what it is, for the README
     hidden: frozenset[str] = frozenset()  # values that no file may contain, of requests and responses
     cookies: tuple[str, ...] = ()  # names of cookies that no response sets and that are not sent
+    repeated: tuple[str, ...] = ()  # values of scripts of a page, which stay as recorded
     hide: Callable[[str], str] = str  # returns a text for people without credentials
 
 
@@ -78,6 +79,7 @@ def referenced(
         names={name: shown(text) for name, text in finder.names.items()},
         hidden=frozenset(finder.hidden),
         cookies=tuple(finder.cookies),
+        repeated=tuple(f"`{key}` of {name}" for key, name in finder.repeated.items()),
         hide=shown,
     )
 
@@ -106,6 +108,7 @@ class _Finder:
     def __init__(self, exchanges: Iterable[RecordedExchange], others: Iterable[RecordedExchange]) -> None:
         self.names: dict[str, str] = {}  # variable → description
         self.cookies: dict[str, None] = {}
+        self.repeated: dict[str, str] = {}  # key → name of the first request
         self._variables: dict[str, str] = {}  # text of a request → variable
         raw = [inner for one in exchanges for inner in (*one.hops, one)]
         others = [inner for one in others for inner in (*one.hops, one)]
@@ -138,6 +141,8 @@ class _Finder:
             left = any(form in rest for value in own for form in forms_of(value) if len(form) >= SHORTEST_FORM)
             if left or self._found(rest) or (text in self._users and place.where in BODIES):
                 return self._variable(one, place, text, whole)
+            if text not in self._brought and (UUID.fullmatch(text) or HEX.fullmatch(text) or is_random(text)):
+                self.repeated.setdefault(_key(place), one.name)
             return text
 
         found = changed(self._without_cookies(one), change)
@@ -145,7 +150,7 @@ class _Finder:
             uploads = tuple(replace(part, name=self.hide(part.name)) for part in found.body.uploads)
             found = replace(found, body=replace(found.body, uploads=uploads))
         checks = tuple(check for check in one.checks if self.hide(f"{check.value} {check.expected}").count(HIDDEN) == 0)
-        step, name, route = (self.hide(text) for text in (one.step, one.name, one.route))
+        step, name, route = (self.hide(text).replace(f"/{HIDDEN}", "/{id}") for text in (one.step, one.name, one.route))
         return replace(found, step=step, name=name, route=route, checks=checks, hops=())
 
     def hide(self, text: str) -> str:
@@ -159,7 +164,7 @@ class _Finder:
         key = _key(place)
         if key in CLIENT_MADE or (place.where == "header" and HARMLESS.fullmatch(key)):
             return False
-        if UUID.fullmatch(text) or (HEX.fullmatch(text) and (place.where == "path" or DIGEST.search(key))):
+        if UUID.fullmatch(text) or DIGEST.search(key) or (HEX.fullmatch(text) and place.where == "path"):
             return False
         return is_random(text) and text not in self._brought
 
@@ -275,7 +280,8 @@ def _users(one: RecordedExchange) -> Iterator[str]:
     leaves = [(place, text, place.path.removesuffix(_key(place)).rstrip("]")) for place, text in leaves_of(one)]
     logins = {(place.where, beside) for place, _, beside in leaves if PASSWORD.search(_key(place))}
     for place, text, beside in leaves:
-        if text and place.where in BODIES and (place.where, beside) in logins and USER.fullmatch(_key(place)):
+        named = USER.fullmatch(_key(place)) or "@" in text
+        if text and place.where in BODIES and (place.where, beside) in logins and named:
             yield text
 
 

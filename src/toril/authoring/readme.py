@@ -53,6 +53,12 @@ def _notes(draft: SuiteDraft, recorded: Recorded, correlation: Correlation, cred
     if credentials.cookies:
         names = ", ".join(credentials.cookies)
         yield f"No response sets the cookies {names}, so no request has them. If one is needed, record the login."
+    if credentials.repeated:
+        yield (
+            f"Each user sends values that scripts of the page made, as recorded: {', '.join(credentials.repeated)}. "
+            "Checksums fit as long as their content stays. If the service refuses others the second time, write a "
+            "Locust script, or record with `--browser`."
+        )
     if correlation.unpaired:
         yield f"Only one of the two recordings has {credentials.hide(', '.join(correlation.unpaired))}."
     if recorded.kind == "har":

@@ -54,6 +54,13 @@ def read_har(document: Mapping[str, Any], given: Input) -> Recorded:
             started_s = None if first_s is None or start is None else start - first_s
             found = replace(found, number=number, started_s=started_s, step=steps.get(text(entry.get("pageref")), ""))
             exchanges.append(_rebuilt(found, exchanges, skipped))
+    names = {name.lower() for one in exchanges for name, _ in (*one.headers, *one.response_headers)}
+    if any(one.body for one in exchanges) and not names & {"cookie", "set-cookie", "authorization"}:
+        message = (
+            "The recording has neither cookies nor credentials. If the application has a login, export the recording "
+            "with sensitive data, or use `toril record`."
+        )
+        notes.append(Note("no-credentials", message))
     maker = mapping(log.get("browser")) or mapping(log.get("creator"))
     return Recorded(
         exchanges=tuple(_folded(exchanges)),
@@ -96,6 +103,8 @@ def _exchange(entry: Mapping[str, Any], given: Input, skipped: Skipped) -> Recor
     received = _data(content, given)
     if received is not None and len(received) > MOST_BYTES_OF_BODY:
         skipped.add("ends of responses", f"only their first {MOST_BYTES_OF_BODY >> 20} MiB are read", example)
+    if received is None and kind == "document" and status == 200 and method != "HEAD":
+        skipped.add("contents of pages", "the recording lacks them; `toril record` keeps them", example)
     return RecordedExchange(
         number=0,
         method=method,
