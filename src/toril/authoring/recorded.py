@@ -175,7 +175,8 @@ def places_of(exchange: RecordedExchange) -> Iterator[tuple[ValuePlace, str]]:
     for where, path, value in _in_response(exchange):
         yield ValuePlace("response", where, path), value
         for name, inner in _inside(value) if where in ("json", "html", "xml", "header") else ():
-            yield ValuePlace("response", *(("header", path) if where == "header" else ("text", name or path))), inner
+            place = ("header", f"{path} {name}".rstrip()) if where == "header" else ("text", name or path)
+            yield ValuePlace("response", *place), inner
 
 
 _Found = Iterator[tuple[str, str, str]]  # where, path, value

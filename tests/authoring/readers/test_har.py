@@ -205,3 +205,12 @@ def test_variables_that_k6_adds_to_a_har_are_extracts():
 def test_a_byte_order_mark_is_no_part_of_the_text():
     data = str(har(entry("GET", "/"))).replace("'", '"')
     assert requests(b"\xef\xbb\xbf" + data.encode()) == requests(data.encode("utf-16"))
+
+
+def test_a_recording_without_cookies_and_credentials_or_without_pages_says_so():
+    page = entry("GET", "/", _resourceType="document")
+    found = recorded(har(page, entry("POST", "/login", second=1, post={"mimeType": FORM, "text": "a=b"})))
+    assert [one.code for one in found.notes] == ["no-credentials"]
+    assert left_out(recorded(har(page))) == {"contents of pages": 1}
+    with_cookie = entry("POST", "/login", sent=named(Cookie="a=b"), post={"mimeType": FORM, "text": "a=b"})
+    assert recorded(har(with_cookie)).notes == ()

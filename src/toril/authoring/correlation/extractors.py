@@ -66,8 +66,9 @@ def _possible(place: ValuePlace, value: str, exchange: RecordedExchange) -> Iter
     elif place.where == "set-cookie":
         yield _of_headers(rf'\s{_escaped(place.path)}="?([^;"\s]+)')
     elif place.where == "header":
-        yield _of_headers(rf"(?i){_escaped(place.path)}: (?:[a-z]+ )?(\S+)")
-        yield _of_headers(rf"(?i){_escaped(place.path)}: (.+)")
+        header = _escaped(place.path.partition(" ")[0])
+        yield _of_headers(rf"(?i){header}: (?:[a-z]+ )?(\S+)")
+        yield _of_headers(rf"(?i){header}: (.+)")
         for raw in dict.fromkeys((value, quote(value, safe=""))):
             yield from map(_of_headers, _around(_headers(exchange), raw, ""))
     elif place.where == "location" and place.path.startswith("/"):

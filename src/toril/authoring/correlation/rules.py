@@ -31,6 +31,7 @@ LISTED_FROM = 0.25
 OF_THE_DEPLOYMENT = 0.45  # at most, for a value that is the same in both recordings
 POINTS = {"random": 0.4, "mixed": 0.2, "id": 0.1}
 MARGIN_S = 0.001  # of the times in a recording
+LATE_S = 0.25  # the same for a random value: a script continues before the browser has measured the end of a response
 KEPT_METHODS = (307, 308)  # redirects that keep method and body
 MOST_PLACES = 10  # of a value in a response
 MOST_SOURCES = 40  # of a value; the first ones and the last ones
@@ -177,7 +178,8 @@ class Values:
         earlier, later = self.turns[source.turn].exchange, self.turns[use.turn].exchange
         if earlier.started_s is None or later.started_s is None:
             return source.turn < use.turn
-        return source.turn < use.turn and earlier.started_s + earlier.took_s <= later.started_s + MARGIN_S
+        margin_s = LATE_S if kind_of(use.value) == "random" else MARGIN_S
+        return source.turn < use.turn and earlier.started_s + earlier.took_s <= later.started_s + margin_s
 
     def keys(self, one: Source | Use) -> list[Words]:
         return keys_of(one.place, self.turns[one.turn].exchange)
