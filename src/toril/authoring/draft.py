@@ -328,7 +328,7 @@ def _pauses(exchanges: Sequence[RecordedExchange]) -> list[str]:
         polled = following.count > 1
         border = one.step != following.step or (not one.step and gap_s >= BORDER_S) or polled
         enough = [pause for pause in PAUSES_S if not polled or pause >= gap_s] or PAUSES_S[-1:]
-        nearest = min(enough, key=lambda pause, gap=gap_s: abs(pause - gap))  # type: ignore[misc]
+        nearest = min(enough, key=lambda pause, gap=gap_s: abs(pause - gap))
         found.append("" if not border or gap_s < LEAST_PAUSE_S else f"{nearest:g}s" if nearest >= 1 else "500ms")
     return [*found, ""] if exchanges else []
 
