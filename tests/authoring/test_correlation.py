@@ -293,6 +293,13 @@ def test_a_late_end_of_a_response_hides_no_random_value():
     assert applied(first, sent(2, "GET /cart", {}, headers=bearer(TOKEN), started_s=0.4))
 
 
+def test_an_id_that_a_list_has_only_after_a_change_is_carried_and_another_one_not():
+    added = sent(1, "POST /cart/lines", body={"item": 7}, status=204)
+    change = sent(3, f"PATCH /lines/{UUID}", {}, body={"count": 2})
+    assert applied(added, sent(2, "GET /cart", {"lines": [{"id": UUID}]}), change)[0][:2] == ("line_id", 2)
+    assert not applied(added, sent(2, "GET /items", {"lines": [{"id": UUID}]}), change)
+
+
 def test_an_etag_goes_into_if_match():
     read = sent(1, "GET /cards/7", {}, gives=[("ETag", '"c1847bb7df"')])
     change = sent(2, "PUT /cards/7", {}, body={"title": "x"}, headers=[("If-Match", '"c1847bb7df"')])

@@ -210,8 +210,7 @@ def test_what_scripts_of_a_page_make_stays_and_is_listed(tmp_path):
         headers=(("Content-MD5", "XrY7u+Ae7tCTyyK7j1rNww=="), ("X-Request-Id", "5f0c1a7e-93d4-4c55-8a86-0d8f3f4be1aa")),
     )
     readme = files_of(tmp_path, recorded(request))["README.md"].decode()
-    names = ", ".join(f"`{name}` of POST /authorize" for name in ("state", "Content-MD5", "X-Request-Id"))
-    assert f"values that scripts of the page made, as recorded: {names}." in readme
+    assert "each user sends as recorded: `state`, `Content-MD5`, `X-Request-Id`." in readme
     assert "export" not in readme
 
 

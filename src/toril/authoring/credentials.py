@@ -45,7 +45,7 @@ class Credentials:
     names: Mapping[str, str] = field(default_factory=dict)  # variable → what it is, for the README
     hidden: frozenset[str] = frozenset()  # values that no file may contain, of requests and responses
     cookies: tuple[str, ...] = ()  # names of cookies that no response sets and that are not sent
-    repeated: tuple[str, ...] = ()  # values of scripts of a page, which stay as recorded
+    repeated: tuple[str, ...] = ()  # keys of values of scripts of a page, which stay as recorded
     hide: Callable[[str], str] = str  # returns a text for people without credentials
 
 
@@ -79,7 +79,7 @@ def referenced(
         names={name: shown(text) for name, text in finder.names.items()},
         hidden=frozenset(finder.hidden),
         cookies=tuple(finder.cookies),
-        repeated=tuple(f"`{key}` of {name}" for key, name in finder.repeated.items()),
+        repeated=tuple(finder.repeated),
         hide=shown,
     )
 
@@ -108,7 +108,7 @@ class _Finder:
     def __init__(self, exchanges: Iterable[RecordedExchange], others: Iterable[RecordedExchange]) -> None:
         self.names: dict[str, str] = {}  # variable → description
         self.cookies: dict[str, None] = {}
-        self.repeated: dict[str, str] = {}  # key → name of the first request
+        self.repeated: dict[str, None] = {}  # keys
         self._variables: dict[str, str] = {}  # text of a request → variable
         raw = [inner for one in exchanges for inner in (*one.hops, one)]
         others = [inner for one in others for inner in (*one.hops, one)]
@@ -142,7 +142,7 @@ class _Finder:
             if left or self._found(rest) or (text in self._users and place.where in BODIES):
                 return self._variable(one, place, text, whole)
             if text not in self._brought and (UUID.fullmatch(text) or HEX.fullmatch(text) or is_random(text)):
-                self.repeated.setdefault(_key(place), one.name)
+                self.repeated[f"`{_key(place)}`"] = None
             return text
 
         found = changed(self._without_cookies(one), change)

@@ -11,6 +11,7 @@ from toril.authoring.init import template
 from toril.authoring.recorded import Recorded
 from toril.text import plain, plural
 
+MOST_KEYS = 12  # in a note
 BASIC = "$(printf %s 'user:password' | base64 | tr -d '\\n')"
 
 
@@ -54,11 +55,9 @@ def _notes(draft: SuiteDraft, recorded: Recorded, correlation: Correlation, cred
         names = ", ".join(credentials.cookies)
         yield f"No response sets the cookies {names}, so no request has them. If one is needed, record the login."
     if credentials.repeated:
-        yield (
-            f"Each user sends values that scripts of the page made, as recorded: {', '.join(credentials.repeated)}. "
-            "Checksums fit as long as their content stays. If the service refuses others the second time, write a "
-            "Locust script, or record with `--browser`."
-        )
+        keys = ", ".join(credentials.repeated[:MOST_KEYS])
+        yield f"Scripts of the page made these values, which each user sends as recorded: {keys}."
+        yield "If the service refuses them the second time, write a Locust script, or record with `--browser`."
     if correlation.unpaired:
         yield f"Only one of the two recordings has {credentials.hide(', '.join(correlation.unpaired))}."
     if recorded.kind == "har":

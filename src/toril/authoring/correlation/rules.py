@@ -24,7 +24,15 @@ from toril.authoring.correlation.values import (
     same_key,
     variants,
 )
-from toril.authoring.recorded import Extract, Recorded, RecordedExchange, ValuePlace, places_of
+from toril.authoring.recorded import (
+    Extract,
+    Recorded,
+    RecordedExchange,
+    ValuePlace,
+    host_of,
+    path_of,
+    places_of,
+)
 
 APPLIED_FROM = 0.5  # confidence
 LISTED_FROM = 0.25
@@ -148,6 +156,7 @@ class Values:
                     if may_be_carried(value, place):
                         self.uses.append(use)
         wanted = {one for use in self.uses for one in variants(use.value)}
+        self._reread = set(_reread(turns))
         self._count: Counter[tuple[str, int]] = Counter()  # places of a value in the response of a turn
         for number, turn in enumerate(turns):
             for source, value in _given(number, turn.exchange):
@@ -206,12 +215,26 @@ class Values:
             yield 0.2, "in a form or meta element"
         earlier = (one for one in self._sources[use.value] if one.turn < source.turn)
         others = (one for one in earlier if self.turns[one.turn].chain != turn.chain)
-        if turn.changes and not any(self._may_be_the_same(one, use) for one in others):
-            yield 0.3, "made by a request that changes data"
+        if (turn.changes or source.turn in self._reread) and not any(self._may_be_the_same(one, use) for one in others):
+            yield 0.3, f"made by a request that changes data{'' if turn.changes else ' at this address'}"
         if self._count[use.value, source.turn] == 1:
             yield 0.1, "only match in the response"
         if INDEXED.search(source.place.path):
             yield -0.15, "one of a list"
+
+
+def _reread(turns: Sequence[Turn]) -> Iterator[int]:
+    """Yields the turns that read an address at or below which an earlier request has changed data."""
+    changed: set[str] = set()
+    for number, turn in enumerate(turns):
+        url = turn.exchange.url
+        of_graphql = "?query=" in url or "extensions=" in url  # which has one address for everything
+        read = turn.exchange.method == "GET" and not of_graphql
+        if read and f"{host_of(url)}{path_of(url)}" in changed:
+            yield number
+        if turn.changes:
+            parts = path_of(url).split("/")
+            changed |= {host_of(url) + "/".join(parts[:length]) for length in range(2, len(parts) + 1)}
 
 
 def _given_by_client(exchange: RecordedExchange) -> Iterator[tuple[ValuePlace, str]]:
