@@ -158,6 +158,22 @@ def test_a_binary_body_is_a_file_of_the_suite(tmp_path):
     assert files["files/body.bin"] == b"\xff\x00"
 
 
+def test_a_long_text_that_is_no_document_is_a_file_of_the_suite(tmp_path):
+    rows = "".join(f"{number},lamp\n" for number in range(500))
+    table, words = exchange(1, "/rows", "PUT", body=body(rows, "text/csv")), body('{"a": [' + "1, " * 500 + "1]}")
+    files = files_of(tmp_path, recorded(table, exchange(2, "/items", "POST", body=words)))
+    first, second = requests(yaml.safe_load(files["suite.yml"]))
+    assert first["upload-files"] == [{"param": "", "path": "files/body.bin", "mime-type": "text/csv"}]
+    assert files["files/body.bin"].decode() == rows
+    assert "upload-files" not in second
+
+
+def test_the_pause_before_a_poll_is_not_shorter_than_the_recorded_one(tmp_path):
+    polls = [exchange(number, "/job", started_s=number * 0.8, step="Send", kind="fetch") for number in (2, 3, 4)]
+    recording = recorded(exchange(1, "/files", "POST", started_s=0.8, step="Send", kind="fetch"), *polls)
+    assert requests(suite(tmp_path, recording))[0]["think-time"] == "3s"
+
+
 def test_statuses_and_the_sources_own_checks_are_asserted(tmp_path):
     own = (Expected(subject="jsonpath", value="$.id", expected="7"), Expected(subject="body", value="(lamp)"))
     (found,) = requests(suite(tmp_path, recorded(replace(GET, status=201, checks=own)), engine="apiritif"))

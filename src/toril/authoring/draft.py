@@ -39,6 +39,8 @@ PAUSES_S = (0.5, 1, 2, 3, 5, 8, 10)
 LEAST_PAUSE_S = 0.25
 BORDER_S = 1.0  # a pause of a recording without steps
 LONGEST_NAME = 40
+LONGEST_TEXT = 1_000  # bytes of a body that is neither JSON nor XML; a longer one becomes a file
+STRUCTURED = re.compile("json|xml|graphql|urlencoded")
 VARIED = 3  # requests of one route in a step
 MOST_ROWS = 1_000
 LONGEST_HOLD_S = 120
@@ -278,6 +280,8 @@ def _body(body: Payload, method: str, engine: str) -> tuple[str | dict[str, Any]
     document = json_of(body)
     if isinstance(document, dict) and document and kind == JSON and method != "GET":
         return document, JSON
+    if len(body.data) > LONGEST_TEXT and not STRUCTURED.search(kind) and b"${" not in body.data:
+        return None, body.type
     try:
         return body.data.decode(), JSON if kind == JSON else body.type
     except UnicodeError:
@@ -345,8 +349,10 @@ def _pauses(exchanges: Sequence[RecordedExchange]) -> list[str]:
         gap_s = 0.0
         if one.started_s is not None and following.started_s is not None:
             gap_s = following.started_s - one.started_s - one.took_s
-        border = one.step != following.step or (not one.step and gap_s >= BORDER_S) or following.count > 1
-        nearest = min(PAUSES_S, key=lambda pause, gap=gap_s: abs(pause - gap))  # type: ignore[misc]
+        polled = following.count > 1
+        border = one.step != following.step or (not one.step and gap_s >= BORDER_S) or polled
+        enough = [pause for pause in PAUSES_S if not polled or pause >= gap_s] or PAUSES_S[-1:]
+        nearest = min(enough, key=lambda pause, gap=gap_s: abs(pause - gap))
         found.append("" if not border or gap_s < LEAST_PAUSE_S else f"{nearest:g}s" if nearest >= 1 else "500ms")
     return [*found, ""] if exchanges else []
 

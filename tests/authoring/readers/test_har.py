@@ -193,3 +193,8 @@ def test_damaged_parts_are_tolerated_and_odd_headers_dropped():
 def test_a_byte_order_mark_is_no_part_of_the_text():
     data = str(har(entry("GET", "/"))).replace("'", '"')
     assert requests(b"\xef\xbb\xbf" + data.encode()) == requests(data.encode("utf-16"))
+
+
+def test_a_page_without_content_is_listed():
+    page = entry("GET", "/", _resourceType="document")
+    assert left_out(recorded(har(page))) == {"contents of pages": 1}

@@ -101,6 +101,8 @@ def _exchange(entry: Mapping[str, Any], given: Input, skipped: Skipped) -> Recor
     received = _data(content, given)
     if received is not None and len(received) > MOST_BYTES_OF_BODY:
         skipped.add("ends of responses", f"only their first {MOST_BYTES_OF_BODY >> 20} MiB are read", example)
+    if received is None and kind == "document" and status == 200 and method != "HEAD":
+        skipped.add("contents of pages", "the recording lacks them; `toril record` keeps them", example)
     return RecordedExchange(
         number=0,
         method=method,
