@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.growth import is_linear
-from toril.masking import HIDDEN, mask, masked, masked_body, masked_settings, masked_url, names_a_secret
+from toril.masking import HIDDEN, hides, mask, masked, masked_body, masked_settings, masked_url, names_a_secret
 
 SECRET = "hunTer2-s3cr3t"
 HOSTILE = [
@@ -248,7 +248,8 @@ def test_settings_are_masked_by_their_keys():
 
 
 @pytest.mark.parametrize(
-    "name", ["token", "Csrf-Token", "AWSAccessKeyId", "x-api-key", "pwd", "JSESSIONID", "Set-Cookie"]
+    "name",
+    ["token", "Csrf-Token", "AWSAccessKeyId", "x-api-key", "pwd", "JSESSIONID", "Set-Cookie", "contraseña", "cvv"],
 )
 def test_a_name_of_a_secret_is_recognised(name):
     assert names_a_secret(name)
@@ -258,3 +259,12 @@ def test_a_basic_credential_without_a_header_is_masked():
     encoded = base64.b64encode(b"joe:hunter2").decode()
     assert encoded not in mask(f"sent Basic {encoded} to the shop")
     assert "hunter2" not in mask(json.dumps({"a": json.dumps({"password": "hunter2"})}))
+
+
+def test_a_pin_is_a_credential_if_it_has_digits_alone():
+    assert [hides("pin", value) for value in ("4711", "map-pin", "7")] == [True, False, False]
+
+
+def test_a_gap_for_a_value_stays_readable():
+    text = "Run `export SHOP_PASSWORD=…` or pass `--env SHOP_PASSWORD=…`."
+    assert mask(text) == text

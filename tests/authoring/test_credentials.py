@@ -4,6 +4,7 @@ import base64
 import html
 import json
 import re
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import PurePosixPath
@@ -17,11 +18,13 @@ from hypothesis import strategies as st
 from tests.authoring import recordings
 from tests.authoring.suites import SHOP, body, exchange, files_of, form, recorded, requests, suite
 from tests.tiers import examples
-from toril.authoring.correlation import Correlation
+from toril.authoring.correlation import Correlation, correlated
 from toril.authoring.credentials import referenced, refuse_secrets
 from toril.authoring.importing import suite_of
 from toril.authoring.options import ImportOptions
+from toril.authoring.pages import Page
 from toril.authoring.recorded import FilePart, Payload
+from toril.authoring.shapes import closed
 from toril.errors import OptionError
 
 # ── Any secret
@@ -315,3 +318,98 @@ def test_a_script_with_a_credential_stops_the_import_before_a_file_is_written(tm
         suite_of(recordings.login(), None, ImportOptions(), tmp_path, more=more)
     assert raised.value.code == "secret-left"
     assert not list(tmp_path.iterdir())
+
+
+# ── Places that only people know
+
+LOGIN = '<form method="post"><input name="u"><input type="password" name="zz"></form>'
+
+
+@pytest.mark.parametrize("name", ["kennwort", "mot_de_passe", "contraseña", "senha", "mdp", "wachtwoord", "pin"])
+def test_names_of_passwords_are_known_in_other_languages(name):
+    login = exchange(1, "/in", "POST", body=form(("zugang", "ada.lovelace"), (name, "swordfish")))
+    assert sent(login)[0].body.fields == (("zugang", "${SHOP_USER}"), (name, "${SHOP_PASSWORD}"))
+
+
+def test_a_field_that_hides_what_people_type_is_a_password_whatever_its_name():
+    page = exchange(1, "/in", response=body(LOGIN, "text/html"))
+    login = exchange(2, "/in", "POST", body=form(("u", "ada.lovelace"), ("zz", "swordfish")))
+    assert sent(page, login)[1].body.fields == (("u", "${SHOP_USER}"), ("zz", "${SHOP_PASSWORD}"))
+
+
+def test_a_password_of_letters_is_replaced_in_equal_fields_and_hidden_in_names_of_steps(tmp_path):
+    login = exchange(
+        1, "/in", "POST", step="As swordfish", body=form(("password", "swordfish"), ("again", "swordfish"))
+    )
+    files = files_of(tmp_path, recorded(login, exchange(2, "/swordfishes", step="next")))
+    found = re.findall(r"swordfish\w*", "".join(data.decode() for data in files.values()))
+    assert set(found) == {"swordfishes"}
+
+
+@pytest.mark.parametrize("path", ["/reset/k3yOfAda0815", "/hooks/T024BE7LH", "/verify-email/c0ffee00aa"])
+def test_the_token_of_a_link_is_a_credential(path):
+    assert "${SHOP_" in sent(exchange(1, path))[0].url
+
+
+@pytest.mark.parametrize("number", ["$.card.number", "$.card_number", "$.cvv", "$.iban", "$.mfa_code"])
+def test_numbers_of_cards_and_codes_are_credentials(number):
+    document: Any = "4111 1111 1111 1111"
+    for key in reversed(number.split(".")[1:]):
+        document = {key: document}
+    assert "4111" not in sent(exchange(1, "/", "POST", body=body(json.dumps(document))))[0].body.text
+
+
+# ── Texts that an engine would evaluate
+
+FOREIGN = "a${__P(user.home)}b"
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        exchange(1, "/", "POST", body=form(("q", FOREIGN))),
+        exchange(1, "/", "POST", body=body(json.dumps({"q": FOREIGN}))),
+        exchange(1, "/", "POST", body=body(f"q: {FOREIGN}", "text/plain")),
+        exchange(1, "/", headers=(("X-Note", FOREIGN),)),
+        exchange(1, f"/of/{FOREIGN}"),
+        exchange(1, "/", "POST", body=form(("password", "x${HOME}z"))),
+        exchange(1, "/", step=FOREIGN, name=FOREIGN, kind="document"),
+    ],
+)
+def test_a_recorded_text_that_looks_like_a_reference_is_not_evaluated(tmp_path, one):
+    text = files_of(tmp_path, recorded(one))["suite.yml"].decode()
+    assert "__P" not in text or "${__P" not in text
+    assert "${HOME}" not in text
+
+
+def test_a_key_that_looks_like_a_reference_stops_the_import(tmp_path):
+    with pytest.raises(OptionError) as raised:
+        files_of(tmp_path, recorded(exchange(1, "/", "POST", body=body(json.dumps({FOREIGN: 1})))))
+    assert raised.value.code == "foreign-reference"
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+# ── Hostile sizes
+
+
+def test_a_long_address_is_cut_where_people_read_it(tmp_path):
+    assert files_of(tmp_path, recorded(exchange(1, "/" + "ab/" * 5_000, response=body("{}"))))
+
+
+def test_a_value_that_is_sent_often_is_compared_with_its_sources_alone():
+    begun = time.monotonic()
+    correlated(recorded(exchange(1, "/", "POST", body=form(*(("q", "http://http:") for _ in range(10_000))))))
+    assert time.monotonic() - begun < 5
+
+
+@pytest.mark.parametrize("text", ["<a ", "<a href='", "<!--", "<![CDATA[", "<"])
+def test_markup_without_an_end_is_read_in_linear_time(text):
+    begun = time.monotonic()
+    page = Page("<title>Lamps</title>" + text * 50_000)
+    assert (page.title, time.monotonic() - begun < 5) == ("Lamps", True)
+
+
+def test_a_deep_beginning_of_json_is_closed_in_linear_time():
+    begun = time.monotonic()
+    assert len(closed("[" * 60_000)) == 120_000
+    assert time.monotonic() - begun < 2

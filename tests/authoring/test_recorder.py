@@ -1,7 +1,9 @@
 """Recordings of Chromium: by a script, and by a person, whom the tests replace by Playwright's mouse and keyboard."""
 
 import json
+import os
 import runpy
+import signal
 import stat
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ from tests.applications import CREDENTIALS, PASSWORD, USER, Application, Asked, 
 from tests.targets import target
 from toril.authoring.journey import browser_files, script_of
 from toril.authoring.recorded import Payload, Recorded
-from toril.authoring.recorder import RecordOptions, Step, Tape, completed, launched, record, taped
+from toril.authoring.recorder import RecordOptions, Step, Tape, _terminable, completed, launched, record, taped
 from toril.errors import OptionError
 from toril.programs import chromium
 
@@ -431,3 +433,11 @@ def test_the_script_of_a_person_s_journey_runs(name, tmp_path, monkeypatch, with
         record(RecordOptions(url=application.url, script=tmp_path / "journey.py"))
     assert application.refused == []
     assert not [secret for secret in application.secrets if secret in (tmp_path / "journey.py").read_text()]
+
+
+def test_sigterm_ends_a_recording_as_ctrl_c_does():
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt), _terminable():
+        os.kill(os.getpid(), signal.SIGTERM)
+        signal.pause()
+    assert signal.getsignal(signal.SIGTERM) is before

@@ -286,3 +286,11 @@ def test_half_a_character_in_a_value_is_harmless():
 def test_bodies_keep_what_is_no_secret_byte_by_byte(body, kind, shown):
     exchange = Hiding(Redactor()).exchange(kept(body=body, kind=kind), BODY, why="failure")
     assert body_of(exchange.request).text == shown
+
+
+def test_the_value_of_a_declared_credential_is_hidden_unless_it_is_a_word_or_an_address():
+    hiding = Hiding(Redactor())
+    hiding.variables({"SHOP_SHARE": "k3y-of-ada", "SHOP_USER": "orders", "SHOP_PIN": "48291", "URL": "http://shop-1"})
+    for number in range(1_000):  # other values pass
+        hiding.page(b'{"token": "t0ken-%d"}' % number)
+    assert hiding("/orders/48291?share=k3y-of-ada of http://shop-1") == "/orders/48291?share=*** of http://shop-1"

@@ -103,3 +103,8 @@ def test_what_curl_has_and_a_suite_has_not_is_listed():
     )
     assert [one.url for one in found.exchanges] == ["https://a.example/"]
     assert left_out(found) == {"options of curl": 3, "files of a body": 1, "words": 1}
+
+
+def test_words_that_may_be_passwords_are_counted_and_not_shown():
+    found = recorded("curl https://api.example.com/ --tlspassword swordfish hunter2", folder=None)
+    assert not [one for one in found.left_out if {"swordfish", "hunter2"} & {*one.examples}]

@@ -240,3 +240,16 @@ def test_a_cycle_and_a_wide_schema_end():
 def test_a_description_without_operations_is_refused():
     assert refusal({"openapi": "3.1.0", "webhooks": {}}) == "no-requests"
     assert refusal("swagger: '2.0'\npaths: [") == "damaged-file"
+
+
+def test_schemas_that_repeat_each_other_end():
+    schemas: dict[str, Any] = {f"A{n}": {"allOf": 2 * [{"$ref": f"#/components/schemas/A{n + 1}"}]} for n in range(60)}
+    schemas["A60"] = {"type": "object", "required": ["id"], "properties": {"id": {"type": "string"}}}
+    media = {"application/json": {"schema": {"$ref": "#/components/schemas/A0"}}}
+    document = {
+        "openapi": "3.0.0",
+        "paths": {"/a": {"post": {"requestBody": {"content": media}}}},
+        "components": {"schemas": schemas},
+    }
+    (found,) = recorded(document).exchanges
+    assert found.body and found.body.text == '{"id": "example"}'

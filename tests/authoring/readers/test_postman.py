@@ -159,3 +159,14 @@ def test_saved_responses_disabled_items_and_parts_of_an_address_are_read():
 )
 def test_a_collection_of_version_1_is_refused(document):
     assert refusal(document) == "unknown-format"
+
+
+def test_the_value_of_a_key_and_a_secret_in_a_path_stay_references():
+    key = {"type": "apikey", "apikey": [{"key": "key", "value": "X-Foo"}, {"key": "value", "value": "swordfish"}]}
+    url = {"raw": "https://api.example.com/:token/items", "variable": [{"key": "token", "value": "swordfish"}]}
+    found = recorded(collection(item({"url": url, "auth": key})))
+    assert (found.exchanges[0].url, dict(found.exchanges[0].headers)) == (
+        "https://api.example.com/${TOKEN}/items",
+        {"X-Foo": "${X_FOO}"},
+    )
+    assert found.variables == {}
