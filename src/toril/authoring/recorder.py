@@ -21,7 +21,7 @@ from importlib.resources import files
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from toril.authoring.correlation.values import route_of
@@ -62,8 +62,7 @@ class RecordOptions:
     har: Path | None = None  # where to keep the recording
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class Step(NamedTuple):
     """One step of the journey, from a time on."""
 
     at_s: float  # since the epoch
@@ -276,7 +275,11 @@ def _script(path: Path, page: "Page", tape: Tape) -> None:
     sys.modules["apiritif"] = apiritif
     sys.path.insert(0, str(path.parent))
     try:
-        tests = [one for name, one in runpy.run_path(str(path)).items() if _is_test(name, one)]
+        tests = [
+            one
+            for name, one in runpy.run_path(str(path)).items()
+            if name.startswith("test_") and inspect.isfunction(one) and "page" in inspect.signature(one).parameters
+        ]
         for test in tests:
             test(page)
     except Exception as error:
@@ -287,10 +290,6 @@ def _script(path: Path, page: "Page", tape: Tape) -> None:
         sys.modules.update(before)
     if not tests:
         raise OptionError(f"{path}: no test. Write a function `def test_…(page):`.", code="no-test")
-
-
-def _is_test(name: str, one: object) -> bool:
-    return name.startswith("test_") and inspect.isfunction(one) and "page" in inspect.signature(one).parameters
 
 
 def _traceback(error: Exception, path: Path) -> str:

@@ -8,6 +8,7 @@ from typing import Literal
 from urllib.parse import unquote
 
 from toril.authoring.recorded import RecordedExchange, ValuePlace, path_of
+from toril.authoring.routes import singular
 
 LEAST, MOST = 4, 1 << 18  # characters of a value; ASP.NET's view state is long
 COUNTED = 6  # digits; a number up to this length may be a count
@@ -157,10 +158,7 @@ def keys_of(place: ValuePlace, exchange: RecordedExchange) -> list[Words]:
 
 
 def _singular(words: Words) -> Words:
-    last = words[-1] if words else ""
-    if last.endswith("ies"):
-        return (*words[:-1], f"{last[:-3]}y")
-    return (*words[:-1], last[:-1]) if last.endswith("s") and not last.endswith("ss") else words
+    return (*words[:-1], singular(words[-1])) if words else words
 
 
 def variable_of(place: ValuePlace, *keys: Words) -> str:

@@ -20,10 +20,10 @@ from bzt.requests_model import IncludeScenarioBlock
 from bzt.utils import ensure_is_dict
 
 from toril.worker.engines.apiritif.samples import GROUP_MARK, REQUEST_MARK
+from toril.worker.hiding import NOT_FOUND
 
 REFERENCE = re.compile(r"(\$\{(?:[^{}]|\$\{[^{}]*\})*\})")  # may have others inside, as in ${__urldecode(${token})}
 DECODED = re.compile(r"__urldecode\((.*)\)", re.DOTALL)
-NOT_FOUND = "NOT_FOUND"  # Taurus' own default
 MATCHED = "(lambda found: DEFAULT if found is None else found[1 if found.re.groups else 0])(FOUND)"
 
 
