@@ -196,6 +196,28 @@ def test_a_coordinator_whose_run_was_taken_over_leaves_the_workers_running(scene
     assert one.store.find(one.key("verdict.json")) is None
 
 
+def test_a_coordinator_frozen_between_two_turns_asks_its_launcher_nothing_afterwards(scene):
+    """The launcher of private locations would write offers."""
+    one, lost = scene(), []
+    ended, sleep = one.launcher.ended, one.clock.sleep
+
+    def asked():
+        assert not lost
+        return ended()
+
+    def stands_still(seconds: float) -> None:
+        sleep(seconds)
+        if one.store.find(one.key("start.json")) is not None and not lost:
+            lost.append(one.lease().model_copy(update={"owner": "another", "epoch": 2}))
+            sleep(lost[0].expires_s)
+            one.store.put(one.key("lease.json"), lost[0].to_json())
+
+    one.launcher.ended, one.clock.sleep = asked, stands_still
+    with pytest.raises(LeaseLostError, match="owned by another"):
+        one.run()
+    assert lost
+
+
 @pytest.mark.parametrize("name", ["end.json", "summary.json", "verdict.json"])
 def test_a_coordinator_frozen_during_a_write_finds_its_run_taken_over_and_stops_writing(scene, name):
     one, order = scene(), []
