@@ -8,7 +8,7 @@ from tests.measured import execution
 from toril.coordinator.lease import LeaseLostError
 from toril.errors import InfrastructureError, StoreError
 from toril.plan import FARGATE_TIMINGS
-from toril.records import End, Start
+from toril.records import End, Exit, Start
 from toril.runs.owner import PATIENCE_S
 from toril.store import FolderStore
 from toril.store.records import read_launch
@@ -35,6 +35,19 @@ def test_a_worker_that_did_not_start_is_replaced_and_the_run_passes(scene):
     assert launch is not None
     start = Start.from_json(one.store.get(one.key("start.json")), "start.json")
     assert start.attempts["local-1"] == launch.attempts["local-1"][1]
+
+
+def test_a_worker_that_a_signal_ended_before_the_start_is_replaced_although_no_reason_arrives(scene):
+    one = scene(scripts={"local-1 #1": Script(ready_after_s=float("inf"))})
+
+    def interrupted() -> None:
+        launch = read_launch(one.store, one.plan.run_id)
+        attempt = launch.attempts["local-1"][0]
+        ended = Exit(worker="local-1", attempt=attempt, at=one.clock.now(), outcome="stopped", signals=1)
+        one.store.put(one.key(f"workers/local-1/{attempt}/exit.json"), ended.to_json())
+
+    one.at(5, interrupted)
+    assert one.run().bundle.outcome == "passed"
 
 
 def test_a_run_whose_workers_never_start_gets_a_verdict_nevertheless(scene):
