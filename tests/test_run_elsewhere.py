@@ -37,17 +37,30 @@ def test_a_worker_that_did_not_start_is_replaced_and_the_run_passes(scene):
     assert start.attempts["local-1"] == launch.attempts["local-1"][1]
 
 
-def test_a_worker_that_a_signal_ended_before_the_start_is_replaced_although_no_reason_arrives(scene):
-    one = scene(scripts={"local-1 #1": Script(ready_after_s=float("inf"))})
+def interrupted(one):
+    """A signal ends the first attempt of local-1 after 5 s, and the launcher reports nothing."""
 
-    def interrupted() -> None:
-        launch = read_launch(one.store, one.plan.run_id)
-        attempt = launch.attempts["local-1"][0]
-        ended = Exit(worker="local-1", attempt=attempt, at=one.clock.now(), outcome="stopped", signals=1)
+    def ends() -> None:
+        attempt = read_launch(one.store, one.plan.run_id).attempts["local-1"][0]
+        ended = Exit(
+            worker="local-1", attempt=attempt, at=one.clock.now(), outcome="stopped", message="SIGTERM", signals=1
+        )
         one.store.put(one.key(f"workers/local-1/{attempt}/exit.json"), ended.to_json())
 
-    one.at(5, interrupted)
+    one.at(5, ends)
+    return one
+
+
+def test_a_worker_that_a_signal_ended_before_the_start_is_replaced_although_no_reason_arrives(scene):
+    one = interrupted(scene(scripts={"local-1 #1": Script(ready_after_s=float("inf"))}))
     assert one.run().bundle.outcome == "passed"
+
+
+def test_a_worker_that_a_signal_ended_under_load_is_lost_although_no_reason_arrives(scene):
+    one = interrupted(scene())
+    one.plan = one.plan.model_copy(update={"executions": (execution(hold_for_s=120.0, concurrency=None),)})
+    assert one.run().bundle.outcome == "inconclusive"
+    assert "SIGTERM" in one.reasons()["lost-worker"]
 
 
 def test_a_run_whose_workers_never_start_gets_a_verdict_nevertheless(scene):
