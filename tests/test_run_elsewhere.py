@@ -8,7 +8,7 @@ from tests.measured import execution
 from toril.coordinator.lease import LeaseLostError
 from toril.errors import InfrastructureError, StoreError
 from toril.plan import FARGATE_TIMINGS
-from toril.records import End, Exit, Start
+from toril.records import End, Exit, Lease, Start
 from toril.runs.owner import PATIENCE_S
 from toril.store import FolderStore
 from toril.store.records import read_launch
@@ -41,7 +41,9 @@ def interrupted(one):
     """A signal ends the first attempt of local-1 after 5 s, and the launcher reports nothing."""
 
     def ends() -> None:
-        attempt = read_launch(one.store, one.plan.run_id).attempts["local-1"][0]
+        launch = read_launch(one.store, one.plan.run_id)
+        assert launch is not None
+        attempt = launch.attempts["local-1"][0]
         ended = Exit(
             worker="local-1", attempt=attempt, at=one.clock.now(), outcome="stopped", message="SIGTERM", signals=1
         )
@@ -224,7 +226,8 @@ def test_a_coordinator_whose_run_was_taken_over_leaves_the_workers_running(scene
 
 def test_a_coordinator_frozen_between_two_turns_asks_its_launcher_nothing_afterwards(scene):
     """The launcher of private locations would write offers."""
-    one, lost = scene(), []
+    one = scene()
+    lost: list[Lease] = []
     ended, sleep = one.launcher.ended, one.clock.sleep
 
     def asked():
