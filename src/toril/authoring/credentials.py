@@ -141,7 +141,8 @@ class _Finder:
             left = any(form in rest for value in own for form in forms_of(value) if len(form) >= SHORTEST_FORM)
             if left or self._found(rest) or (text in self._users and place.where in BODIES):
                 return self._variable(one, place, text, whole)
-            if text not in self._brought and (UUID.fullmatch(text) or HEX.fullmatch(text) or is_random(text)):
+            made = DIGEST.search(_key(place)) or UUID.fullmatch(text) or is_random(text)
+            if made and "${" not in text and text not in self._brought:
                 self.repeated[f"`{_key(place)}`"] = None
             return text
 
