@@ -230,7 +230,7 @@ def test_other_long_texts_stay(query):
 def test_what_scripts_of_a_page_make_stays_and_is_listed(tmp_path):
     request = exchange(
         1,
-        f"/authorize?state={RANDOM}",
+        f"/authorize?limit=3&state={RANDOM}",
         "POST",
         headers=(("Content-MD5", "XrY7u+Ae7tCTyyK7j1rNww=="), ("X-Request-Id", "5f0c1a7e-93d4-4c55-8a86-0d8f3f4be1aa")),
     )

@@ -179,7 +179,8 @@ class _Finder:
             same = text in self._logins and place.where in (*BODIES, *(() if text.isdigit() else ("query",)))
             if left or same or self._found(rest):
                 return self._variable(one, place, text, whole)
-            if text not in self._brought and (UUID.fullmatch(text) or HEX.fullmatch(text) or is_random(text)):
+            made = DIGEST.search(_key(place)) or UUID.fullmatch(text) or is_random(text)
+            if made and "${" not in text and text not in self._brought:
                 self.repeated[f"`{_key(place)}`"] = None
             return text
 
