@@ -8,7 +8,7 @@ from tests.measured import execution
 from toril.coordinator.lease import LeaseLostError
 from toril.errors import InfrastructureError, StoreError
 from toril.plan import FARGATE_TIMINGS
-from toril.records import End, Start
+from toril.records import End, Exit, Lease, Start
 from toril.runs.owner import PATIENCE_S
 from toril.store import FolderStore
 from toril.store.records import read_launch
@@ -35,6 +35,34 @@ def test_a_worker_that_did_not_start_is_replaced_and_the_run_passes(scene):
     assert launch is not None
     start = Start.from_json(one.store.get(one.key("start.json")), "start.json")
     assert start.attempts["local-1"] == launch.attempts["local-1"][1]
+
+
+def interrupted(one):
+    """A signal ends the first attempt of local-1 after 5 s, and the launcher reports nothing."""
+
+    def ends() -> None:
+        launch = read_launch(one.store, one.plan.run_id)
+        assert launch is not None
+        attempt = launch.attempts["local-1"][0]
+        ended = Exit(
+            worker="local-1", attempt=attempt, at=one.clock.now(), outcome="stopped", message="SIGTERM", signals=1
+        )
+        one.store.put(one.key(f"workers/local-1/{attempt}/exit.json"), ended.to_json())
+
+    one.at(5, ends)
+    return one
+
+
+def test_a_worker_that_a_signal_ended_before_the_start_is_replaced_although_no_reason_arrives(scene):
+    one = interrupted(scene(scripts={"local-1 #1": Script(ready_after_s=float("inf"))}))
+    assert one.run().bundle.outcome == "passed"
+
+
+def test_a_worker_that_a_signal_ended_under_load_is_lost_although_no_reason_arrives(scene):
+    one = interrupted(scene())
+    one.plan = one.plan.model_copy(update={"executions": (execution(hold_for_s=120.0, concurrency=None),)})
+    assert one.run().bundle.outcome == "inconclusive"
+    assert "SIGTERM" in one.reasons()["lost-worker"]
 
 
 def test_a_run_whose_workers_never_start_gets_a_verdict_nevertheless(scene):
@@ -194,6 +222,29 @@ def test_a_coordinator_whose_run_was_taken_over_leaves_the_workers_running(scene
     assert not one.launcher.closed
     assert one.lease().owner == "another"
     assert one.store.find(one.key("verdict.json")) is None
+
+
+def test_a_coordinator_frozen_between_two_turns_asks_its_launcher_nothing_afterwards(scene):
+    """The launcher of private locations would write offers."""
+    one = scene()
+    lost: list[Lease] = []
+    ended, sleep = one.launcher.ended, one.clock.sleep
+
+    def asked():
+        assert not lost
+        return ended()
+
+    def stands_still(seconds: float) -> None:
+        sleep(seconds)
+        if one.store.find(one.key("start.json")) is not None and not lost:
+            lost.append(one.lease().model_copy(update={"owner": "another", "epoch": 2}))
+            sleep(lost[0].expires_s)
+            one.store.put(one.key("lease.json"), lost[0].to_json())
+
+    one.launcher.ended, one.clock.sleep = asked, stands_still
+    with pytest.raises(LeaseLostError, match="owned by another"):
+        one.run()
+    assert lost
 
 
 @pytest.mark.parametrize("name", ["end.json", "summary.json", "verdict.json"])

@@ -15,10 +15,11 @@ from tests.authoring.recordings import form, json_body, page, secret
 from tests.tiers import examples
 from toril.authoring.correlation import REPLAY, correlated, explained, unfolded
 from toril.authoring.correlation.extractors import taken
-from toril.authoring.recorded import Payload, Recorded, RecordedExchange
+from toril.authoring.recorded import Extract, Payload, Recorded, RecordedExchange
 from toril.authoring.references import carried
 from toril.authoring.shapes import shape_of
 
+EXTRACT = Extract(variable="", how="regexp", expression="")
 HOST = "https://app.example.com"
 TOKEN, OTHER = secret("first", "token"), secret("first", "other")
 UUID = "0b0f4d8e-3a5c-4f0e-9a51-6c1d2e3f4a5b"
@@ -285,6 +286,54 @@ def test_a_response_that_had_not_ended_is_no_source():
     later = replace(parallel, started_s=0.6)
     assert not applied(first, parallel)
     assert applied(first, later)
+
+
+def test_a_late_end_of_a_response_hides_no_random_value():
+    first = sent(1, "POST /login", {"token": TOKEN}, body={"user": "ada"}, started_s=0.0, took_s=0.5)
+    assert applied(first, sent(2, "GET /cart", {}, headers=bearer(TOKEN), started_s=0.4))
+
+
+def test_an_id_that_a_list_has_only_after_a_change_is_carried_and_another_one_not():
+    added = sent(1, "POST /cart/lines", body={"item": 7}, status=204)
+    change = sent(3, f"PATCH /lines/{UUID}", {}, body={"count": 2})
+    assert applied(added, sent(2, "GET /cart", {"lines": [{"id": UUID}]}), change)[0][:2] == ("line_id", 2)
+    assert not applied(added, sent(2, "GET /items", {"lines": [{"id": UUID}]}), change)
+
+
+def test_an_etag_goes_into_if_match():
+    read = sent(1, "GET /cards/7", {}, gives=[("ETag", '"c1847bb7df"')])
+    change = sent(2, "PUT /cards/7", {}, body={"title": "x"}, headers=[("If-Match", '"c1847bb7df"')])
+    assert applied(read, change) == [("etag", 1, r"(?i)ETag: (?:[a-z]+ )?(\S+)", [2])]
+
+
+@pytest.mark.parametrize("subject", ["body", "headers"])
+def test_a_value_within_quotes_is_carried_without_them(subject):
+    xml = Payload(data=f"<R><ETag>&quot;{TOKEN}&quot;</ETag></R>".encode(), type="application/xml")
+    stored = sent(1, "POST /bucket", gives=[("ETag", f'W/"{TOKEN}"')] if subject == "headers" else [])
+    stored = stored if subject == "headers" else replace(stored, response=xml)
+    ((variable, source, found, _),) = applied(stored, sent(2, "POST /complete", {}, body={"etag": f'"{TOKEN}"'}))
+    assert (variable, source) == ("etag", 1)
+    assert taken(replace(EXTRACT, expression=found, subject=subject), stored) == TOKEN
+
+
+def test_the_next_page_comes_out_of_a_link_header():
+    first = sent(1, "GET /items", {}, gives=[("Link", f'<{HOST}/items?cursor={TOKEN}>; rel="next"')])
+    assert applied(first, sent(2, f"GET /items?cursor={TOKEN}", {}))[0][:2] == ("cursor", 1)
+
+
+def test_a_token_of_letters_alone_is_no_word():
+    form_of = (
+        '<form action="/sso" method="post"><input type="hidden" name="RelayState" value="qWhTBxoeLKsaPvJm"></form>'
+    )
+    sso = sent(2, "POST /sso", {}, body=form(RelayState="qWhTBxoeLKsaPvJm"))
+    assert applied(sent(1, "GET /login", form_of), sso)[0][0] == "relay_state"
+
+
+def test_an_id_of_edges_and_nodes_is_named_after_the_list():
+    line = {"data": {"linesAdd": {"cart": {"lines": {"edges": [{"node": {"id": "Q2FydExpbmU6MTAwNQ=="}}]}}}}}
+    added = sent(1, "POST /graphql", line, body={"query": "mutation { linesAdd { id } }"})
+    query = 'mutation { lineUpdate(lineId: "Q2FydExpbmU6MTAwNQ==") { id } }'
+    assert applied(added, sent(2, "POST /graphql", {}, body={"query": query}))[0][0] == "line_id"
 
 
 @pytest.mark.parametrize(

@@ -227,6 +227,29 @@ def test_other_long_texts_stay(query):
     assert sent(exchange(1, address))[0].url == f"{SHOP}{address}"
 
 
+def test_what_scripts_of_a_page_make_stays_and_is_listed(tmp_path):
+    request = exchange(
+        1,
+        f"/authorize?state={RANDOM}",
+        "POST",
+        headers=(("Content-MD5", "XrY7u+Ae7tCTyyK7j1rNww=="), ("X-Request-Id", "5f0c1a7e-93d4-4c55-8a86-0d8f3f4be1aa")),
+    )
+    readme = files_of(tmp_path, recorded(request))["README.md"].decode()
+    assert "each user sends as recorded: `state`, `Content-MD5`, `X-Request-Id`." in readme
+    assert "export" not in readme
+
+
+def test_an_e_mail_address_beside_a_password_is_a_user():
+    fields = form(("id", "ada@example.com"), ("pass", "correct horse"), type="multipart/form-data")
+    (found,) = sent(exchange(1, "/login", "POST", body=fields))
+    assert dict(found.body.fields)["id"] == "${SHOP_USER}"
+
+
+def test_an_encoded_secret_in_a_path_leaves_a_readable_name():
+    (found,) = sent(exchange(1, f"/files/{RANDOM}%2Bz", "PATCH", name=f"PATCH /files/{RANDOM}%2Bz"))
+    assert found.name == "PATCH /files/{id}"
+
+
 @pytest.mark.parametrize("path", ["/token/refresh", "/cookies/set", "/password/reset", "/orders/8123/keys"])
 def test_words_of_paths_stay(path):
     assert sent(exchange(1, path))[0].url == f"{SHOP}{path}"

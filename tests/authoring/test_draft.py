@@ -123,6 +123,7 @@ def test_headers_of_all_requests_are_the_scenarios(tmp_path):
         (body('{"id": 7}', "application/vnd.api+json"), '{"id": 7}', "application/vnd.api+json"),
         (form(("q", "a b"), ("page", "2")), {"q": "a b", "page": "2"}, None),
         (form(("q", "a b"), ("q", "c&d")), "q=a+b&q=c%26d", "application/x-www-form-urlencoded"),
+        (form(("q", "a b"), type="multipart/form-data"), {"q": "a b"}, "multipart/form-data"),
         (body("<a/>", "text/xml"), "<a/>", "text/xml"),
     ],
 )
@@ -155,6 +156,22 @@ def test_a_binary_body_is_a_file_of_the_suite(tmp_path):
     (found,) = requests(yaml.safe_load(files["suite.yml"]))
     assert found["upload-files"] == [{"param": "", "path": "files/body.bin", "mime-type": "application/x-protobuf"}]
     assert files["files/body.bin"] == b"\xff\x00"
+
+
+def test_a_long_text_that_is_no_document_is_a_file_of_the_suite(tmp_path):
+    rows = "".join(f"{number},lamp\n" for number in range(500))
+    table, words = exchange(1, "/rows", "PUT", body=body(rows, "text/csv")), body('{"a": [' + "1, " * 500 + "1]}")
+    files = files_of(tmp_path, recorded(table, exchange(2, "/items", "POST", body=words)))
+    first, second = requests(yaml.safe_load(files["suite.yml"]))
+    assert first["upload-files"] == [{"param": "", "path": "files/body.bin", "mime-type": "text/csv"}]
+    assert files["files/body.bin"].decode() == rows
+    assert "upload-files" not in second
+
+
+def test_the_pause_before_a_poll_is_not_shorter_than_the_recorded_one(tmp_path):
+    polls = [exchange(number, "/job", started_s=number * 0.8, step="Send", kind="fetch") for number in (2, 3, 4)]
+    recording = recorded(exchange(1, "/files", "POST", started_s=0.8, step="Send", kind="fetch"), *polls)
+    assert requests(suite(tmp_path, recording))[0]["think-time"] == "3s"
 
 
 def test_statuses_and_the_sources_own_checks_are_asserted(tmp_path):
@@ -321,3 +338,10 @@ def test_a_har_without_sensitive_data_is_noted(tmp_path):
     note = "export the HAR with sensitive data"
     assert note in files_of(tmp_path / "1", sanitised)["README.md"].decode()
     assert note not in files_of(tmp_path / "2", complete)["README.md"].decode()
+
+
+def test_a_line_of_a_body_that_looks_like_a_setting_gets_no_comment(tmp_path):
+    text = "default-address: http://a/\nthink-time: 5s\n"
+    sent = exchange(1, "/", "POST", body=body(text, "text/yaml"))
+    other = exchange(2, "https://api.shop.example.com/", kind="document")
+    assert requests(suite(tmp_path, recorded(sent, other)))[0]["body"] == text

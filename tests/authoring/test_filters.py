@@ -99,6 +99,12 @@ def test_a_request_with_an_expired_token_is_left_out_if_it_is_repeated():
     assert paths(recorded(PAGE, refused, refresh)) == ["/", "/cart", "/refresh"]
 
 
+def test_the_first_request_of_a_persisted_query_is_left_out():
+    unknown = exchange(2, "/graphql?hash=1", response=body('{"errors": [{"message": "PersistedQueryNotFound"}]}'))
+    recording = recorded(PAGE, unknown, exchange(3, "/graphql", "POST", body=body('{"query": "{ items }"}')))
+    assert paths(recording) == ["/", "/graphql"]
+
+
 def test_only_reads_leaves_out_what_changes_data():
     assert paths(recorded(PAGE, exchange(2, "/cart", "POST")), only_reads=True) == ["/"]
 

@@ -83,7 +83,7 @@ def test_without_steps_each_opened_document_is_one_named_by_the_options_or_its_a
         entry(3),
     ]
     assert steps_of(completed(har_of(*entries), Tape(names=("Open", "Read")))) == ["Open", "Open", "Read", "Read"]
-    assert steps_of(completed(har_of(*entries), Tape())) == ["Open /"] * 2 + ["Open /orders/{}/a"] * 2
+    assert steps_of(completed(har_of(*entries), Tape())) == ["Open /"] * 2 + ["Open /orders/{id}/a"] * 2
 
 
 def test_a_page_that_redirects_to_itself_is_a_step():
@@ -117,6 +117,18 @@ def test_a_missing_body_comes_from_the_page_and_an_existing_one_stays():
     file = {"name": "f", "fileName": "o.pdf", "contentType": "x/y", "value": "data:x/y;base64,QUJD"}
     assert first["params"] == [{"name": "title", "value": "Offer"}, file]
     assert second == own
+
+
+def test_a_page_that_a_script_leaves_at_once_has_the_content_that_it_reported():
+    left, kept = entry(0, path="/login", kind="document"), entry(0, path="/", kind="document")
+    left["response"]["content"], kept["response"]["content"] = {}, {"text": "as received"}
+    pages = [
+        {"kind": "html", "at": START_MS + 100, "url": f"http://shop.example{path}", "text": "as shown"}
+        for path in ("/login", "/")
+    ]
+    completed(har_of(left, kept), Tape(pages=pages))
+    assert left["response"]["content"]["text"] == "as shown"
+    assert kept["response"]["content"]["text"] == "as received"
 
 
 def test_the_bar_names_separates_and_joins_steps():
@@ -187,6 +199,13 @@ def test_a_script_is_recorded_with_its_steps_and_the_files_that_chromium_leaves_
 
 @pytest.mark.live
 @pytest.mark.nightly
+def test_steps_beside_transactions_are_refused(with_chromium):
+    with serving("upload") as application, pytest.raises(OptionError, match="transactions of the script"):
+        record(RecordOptions(url=application.url, script=journey("upload"), steps=("Send",)))
+
+
+@pytest.mark.live
+@pytest.mark.nightly
 def test_two_passes_of_a_script_are_two_observations(with_chromium):
     with serving("shop") as application:
         found = record(RecordOptions(url=application.url, script=journey("shop"), twice=True))
@@ -208,6 +227,32 @@ def test_a_failing_script_shows_its_own_traceback_alone(tmp_path, with_chromium)
     assert caught.value.code == "script-failed"
     lines = str(caught.value).splitlines()
     assert lines[1:3] == ["Traceback (most recent call last):", f'  File "{script}", line 3, in test_it']
+
+
+@pytest.mark.live
+@pytest.mark.nightly
+def test_a_form_that_submits_itself_and_a_download_are_noticed(tmp_path, with_chromium):
+    def respond(asked: Asked) -> Reply:
+        if asked.parts == ["terms.pdf"]:
+            return Reply(body=b"%PDF", headers=(("Content-Type", "application/pdf"),))
+        if asked.parts:
+            return Reply(body=page("Home", '<a href="/terms.pdf" download>Terms</a>'))
+        form = '<form action="/acs" method="post"><input type="hidden" name="SAMLResponse" value="x1y2z3"></form>'
+        return Reply(body=page("Wait", form, "document.forms[0].submit()"))
+
+    script = tmp_path / "journey.py"
+    script.write_text(
+        "def test_it(page):\n    page.goto('/')\n    with page.expect_download():\n"
+        "        page.get_by_text('Terms').click()\n"
+    )
+    with served(application := Application(), respond) as application.url:
+        found = record(RecordOptions(url=application.url, script=script)).recorded
+    first = found.exchanges[0].response
+    assert first is not None
+    assert b'value="x1y2z3"' in first.data
+    assert [one.examples for one in found.left_out if one.what == "downloads"] == [
+        (f"GET {application.url}/terms.pdf",)
+    ]
 
 
 @pytest.mark.live
@@ -328,9 +373,10 @@ def test_a_person_names_steps_in_a_bar_that_a_strict_policy_does_not_stop(tmp_pa
         assert person.bar()["textbox", "Name"]["value"]["value"] == "Log in"  # the next document knows the step
         person.click("button", "Next step")
         person.click("button", "Undo")
+        person.click("button", "Move")
         person.click("button", "Done")
         page.wait_for_timeout(100)
-        assert tape.done
+        assert tape.up and tape.done
 
     with serving("shop") as application:
         tape = by_person(application.url, tmp_path / "one.har", drive)

@@ -227,6 +227,13 @@ def test_a_worker_with_an_exit_json_is_not_relaunched() -> None:
     assert not [action for action in actions if isinstance(action, Relaunch)]
 
 
+def test_a_worker_that_a_signal_ended_before_the_start_is_relaunched() -> None:
+    """As by Fargate Spot, or with its agent; it had the time to write an exit.json."""
+    record = Exit(worker="a", attempt="a1", at=1.0, outcome="stopped", signals=1)
+    _, actions = advance(with_spares("a2"), WorkerEnded("a", record, again=True, interrupted=True), 1.0)
+    assert actions == (Relaunch("a", "a2"),)
+
+
 def test_no_worker_is_relaunched_after_the_ready_timeout_or_the_start() -> None:
     gone = WorkerEnded("a", None, "no capacity", again=True)
     _, actions = advance(with_spares("a2"), gone, PACE.ready_timeout_s + 1)

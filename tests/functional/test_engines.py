@@ -98,6 +98,10 @@ class TestPrice:
     def test_later(self):
         pass
 
+    @pytest.mark.xfail(reason="known")
+    def test_known(self):
+        assert False
+
 @pytest.fixture
 def database():
     raise OSError("no database")
@@ -112,7 +116,7 @@ def test_knows_its_place():
 """
 OF_CHECKS = {
     "test_is_one[1]": "passed", "test_is_one[2]": "failed", "test_breaks": "broken", "test_later": "skipped",
-    "test_needs_a_database": "broken", "test_knows_its_place": "passed",
+    "test_needs_a_database": "broken", "test_knows_its_place": "passed", "test_known": "passed",
 }  # fmt: skip
 
 
@@ -248,6 +252,13 @@ def test_each_test_of_robot_framework_is_a_test_case(tmp_path: Path) -> None:
     assert case_of(done, "Later")["message"] == "not today"
 
 
+def test_a_failed_teardown_of_a_suite_of_robot_framework_is_a_broken_test_case(tmp_path: Path) -> None:
+    text = "*** Settings ***\nSuite Teardown    Fail    not clean\n*** Test Cases ***\nAdds\n    Log    1\n"
+    done = run(tmp_path / "store", functional(tmp_path / "shop", "robot", {"script": "a.robot"}, {"a.robot": text}))
+    assert (done.code, outcomes_of(done)) == (1, {"Adds": "passed", "Suite Teardown": "broken"})
+    assert case_of(done, "Suite Teardown")["message"] == "not clean"
+
+
 JUNIT_5 = """
 package shop;
 import static org.junit.jupiter.api.Assertions.assertEquals;
@@ -305,7 +316,17 @@ def test_selected_tests_of_junit_run_alone(tmp_path: Path) -> None:
     shop = functional(
         tmp_path / "shop", "junit", {"script": "OldTest.java", "run-items": "shop.OldTest#stillRuns"}, files
     )
-    assert outcomes_of(run(tmp_path / "store", shop)) == {"stillRuns": "passed"}
+    done = run(tmp_path / "store", shop)
+    assert (done.code, outcomes_of(done)) == (0, {"stillRuns": "passed"}), done.stdout
+
+
+@pytest.mark.nightly
+@pytest.mark.skipif(shutil.which("java") is None or not junit_home().is_dir(), reason="`make junit` first")
+def test_the_reason_names_a_test_that_junit_does_not_find(tmp_path: Path) -> None:
+    files = {"NewTest.java": "class NewTest { @org.junit.jupiter.api.Test void adds() { } }\n"}
+    shop = functional(tmp_path / "shop", "junit", {"script": "NewTest.java", "run-items": "NewTest#ads"}, files)
+    done = run(tmp_path / "store", shop)
+    assert (done.code, "Could not find method with name [ads]" in " ".join(done.stdout.split())) == (3, True)
 
 
 @pytest.mark.nightly

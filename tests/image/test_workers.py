@@ -1,12 +1,16 @@
 """Real workers in containers with the task definition's options, against a service on loopback."""
 
+import shlex
 import time
 
 import pytest
 
-from tests.image.contained import contained, podman, task_options
+from tests.end_to_end.running import until
+from tests.image.contained import ROOT, contained, podman, task_options
 from tests.targets import target
 from tests.worker.driver import plan_of, planned
+from toril.records.agent import announcement_key
+from toril.store import FolderStore
 
 pytestmark = [pytest.mark.live, pytest.mark.nightly, pytest.mark.xdist_group("image"), pytest.mark.timeout(600)]
 
@@ -87,3 +91,20 @@ def test_the_last_log_line_of_a_worker_killed_for_memory_says_so(slim):
     done = podman("run", "--rm", *limits, *task_options("none"), "--entrypoint=python", slim, *pid1, check=False)
     assert done.returncode == 137
     assert "out of memory" in done.stderr.splitlines()[-1]
+
+
+def test_the_documented_container_of_an_agent_announces_itself(slim, tmp_path):
+    page = (ROOT / "docs/how-to/use-private-locations.md").read_text()
+    words = shlex.split(page.partition("\npodman run ")[2].partition("```")[0])
+    store, variables, name = tmp_path / "store", tmp_path / "agent.env", f"toril-test-{tmp_path.name}"
+    store.mkdir()
+    store.chmod(0o777)
+    variables.write_text("A=1\n")
+    own = {"agent.env": variables, "toril:slim": slim, words[-1]: "/store"}
+    here = ["--pull=never", "--network=none", "--detach", "--name", name, "--volume", f"{store}:/store"]
+    podman("run", *here, *(own.get(word, word) for word in words))
+    try:
+        key = announcement_key("office", "rack-1")
+        until(lambda: FolderStore(store).path(key).exists(), "an announcement")
+    finally:
+        podman("rm", "--force", "--volumes", "--time", "0", name)

@@ -253,6 +253,8 @@ def test_agents_are_live_for_half_a_minute_of_the_stores_clock(office):
     old = office.store.path(announcement_key("office", "shelf"))
     os.utime(old, (old.stat().st_mtime - 40, old.stat().st_mtime - 40))
     assert [one.agent for one in live_agents(office.store)] == ["desk"]
+    found = preflight(None, office.store, office.clock).findings
+    assert [one.detail for one in found if one.code == "silent-agent"] == ["agent shelf has been silent for 1 min"]
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from tests.suite.reading import SIMPLE, execution, read, refuses, write
         ({"executor": "ab"}, ("refused-executor", "execution[0].executor", "ab")),
         ({"executor": "siege"}, ("refused-executor", "execution[0].executor", "siege")),
         ({"executor": "locust", "master": True}, ("unsupported-key", "execution[0].master")),
+        ({"executor": "jmeter", "distributed": ["a"]}, ("unsupported-key", "execution[0].distributed", "Remove it")),
         ({"executor": "locust", "throughput": 5}, ("ignored-load", "execution[0].throughput")),
         ({"executor": "locust", "steps": 5}, ("ignored-load", "execution[0].steps")),
         ({"executor": "apiritif", "throughput": 5}, ("ignored-load", "execution[0].throughput")),

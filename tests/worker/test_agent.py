@@ -188,6 +188,20 @@ def test_ends_are_reported_after_an_outage_of_the_store(desk):
     assert desk.announced.running == ()
 
 
+def test_a_store_that_loses_its_files_for_a_moment_changes_nothing(desk):
+    """As a folder that is not mounted; the new one is empty."""
+    desk.offer("office-1")
+    desk.steps()
+    before = [(key, desk.store.get(key)) for key in desk.store.keys("")]
+    desk.store.delete("runs/agents/")
+    desk.steps(7)
+    for key, data in before:
+        desk.store.put(key, data)
+    desk.steps(2)
+    assert desk.started[0].signals == []
+    assert desk.announced.running == (desk.started[0].share,)
+
+
 def test_it_announces_itself_every_ten_seconds_and_at_changes(desk):
     first = desk.announced
     desk.steps(3)
@@ -237,6 +251,7 @@ def test_a_leaving_agent_stops_its_workers_and_takes_no_others(desk):
     desk.steps()
     assert desk.agent.has_left
     assert "its agent was stopped" in desk.ended("office-1").reason
+    assert desk.ended("office-1").again
 
 
 def test_an_idle_agent_announces_that_it_leaves(desk):

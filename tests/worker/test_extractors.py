@@ -102,3 +102,15 @@ def test_files_are_sent_as_fields_and_as_bodies_and_values_of_headers_are_taken(
     parts = [b'name="file"; filename="a.txt"', b"text/plain", file]
     assert all(part in form for part in (b'name="title"', *parts))
     assert all(part in other for part in parts)
+
+
+@pytest.mark.parametrize("engine", [*MORE_ENGINES, "locust"])
+def test_a_mapping_of_type_multipart_is_a_form_without_files(tmp_path, engine):
+    kind = {"Content-Type": "multipart/form-data"}
+    found, service = performed(
+        engine, [{"url": "/", "method": "POST", "headers": kind, "body": {"title": "A", "pages": 7}}], tmp_path, b""
+    )
+    assert failed(found) == set()
+    (form,) = service.bodies
+    assert b'--boundary-of-toril\r\nContent-Disposition: form-data; name="title"\r\n\r\nA\r\n' in form
+    assert b'name="pages"\r\n\r\n7\r\n--boundary-of-toril--\r\n' in form

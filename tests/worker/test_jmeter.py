@@ -336,6 +336,17 @@ def test_a_script_that_stops_the_plug_ins_group_loses_no_response(tmp_path):
     assert service.answered <= service.started <= counted <= service.started + 8
 
 
+@pytest.mark.nightly
+def test_columns_that_the_suite_chooses_lose_no_sample(tmp_path):
+    common = {"modules": {"jmeter": {"csv-jtl-flags": {"sentBytes": True, "dataType": False, "threadCounts": True}}}}
+    with target() as service:
+        load = planned("jmeter", "shop", concurrency=2, iterations=3)
+        plan = plan_of([load], generated(service.url, ["/"]), common=common)
+        with workers(plan, tmp_path) as run:
+            found = run.go()
+    assert (found.samples, found.exits[0].unreadable_records) == (service.answered, 0) == (6, 0)
+
+
 def users_of(found):
     view = found.timeline.select()
     return [view.virtual_users(second) for second in range(int(found.exits[0].executions["shop"].ended_s) + 1)]

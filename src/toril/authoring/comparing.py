@@ -16,8 +16,9 @@ from toril.records.evidence import Exchange
 from toril.records.recording import MOST_PATHS, RECORDING, BodyShape, RecordedStep, Recording
 from toril.suite import Suite
 from toril.text import nearest
+from toril.worker.hiding import NOT_FOUND
 
-NOT_FOUND = ("", "NOT_FOUND")  # values of a variable whose extractor has found nothing
+MISSING = ("", NOT_FOUND)  # values of a variable whose extractor has found nothing
 OWN_KEY = re.compile(r"(?:\.[^.\[]+|\['[^']*'\])\Z")
 CREDENTIALS = "Check the credentials: the suite's README.md names their variables."
 NEW_FIELD = "A form before this request may have a new hidden field. Record again."
@@ -91,7 +92,7 @@ def differences(recording: Recording, exchanges: Sequence[Exchange]) -> tuple[Di
             own = [_with_proposal(one, step, recording, now) for one in _of_step(step, now)]
         given = {} if now is None else dict(now.variables)
         broken = {name: label for name, label in broken.items() if name not in step.gives}
-        broken |= {name: step.label for name in step.gives if own and given.get(name, "") in NOT_FOUND}
+        broken |= {name: step.label for name in step.gives if own and given.get(name, "") in MISSING}
         plain = {"proposal": "", "yaml": "", "because": because} if because else {}
         found += [replace(one, step=index + 1, **plain) for one in own]
     return tuple(found)
@@ -102,7 +103,7 @@ def _of_step(step: RecordedStep, now: Exchange) -> Iterator[Difference]:
         answer = str(now.status) if now.status else now.rc or "no response"
         yield Difference(label=step.label, code="status", recorded=str(step.status), now=answer)
         return
-    missing = [name for name in step.gives if now.variables and dict(now.variables).get(name, "") in NOT_FOUND]
+    missing = [name for name in step.gives if now.variables and dict(now.variables).get(name, "") in MISSING]
     for name in missing:
         yield Difference(label=step.label, code="missing-value", recorded=name, now="not found")
     if missing or step.shape is None or now.response is None or now.response.binary:

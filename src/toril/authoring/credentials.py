@@ -41,7 +41,7 @@ PASSWORD = re.compile(  # also password1, password_confirmation
     r"|^(?:mdp|pw|clave|heslo|haslo)$|(?:^|[-_])(?:pw|pin|tan)$"
 )
 USER = re.compile(
-    r"(?i)_?(?:user|login|account|identifier|name)(?:[-_]?(?:name|id|e-?mail))?|.*(?:user[-_]?name|e-?mail|login)"
+    r"(?i)_?(?:user|login|account|identifier|name)(?:[-_]?(?:name|id|e-?mail))?|.*(?:user[-_]?name|mail|login)"
     r"|(?:benutzer|kunden|konto)[-_]?(?:name|nummer|nr|id|kennung)?"
 )
 SESSION = re.compile(r"(?i)[cx]srf|^session$")
@@ -62,6 +62,7 @@ class Credentials:
     names: Mapping[str, str] = field(default_factory=dict)  # variable → what it is, for the README
     hidden: frozenset[str] = frozenset()  # values that no file may contain, of requests and responses
     cookies: tuple[str, ...] = ()  # names of cookies that no response sets and that are not sent
+    repeated: tuple[str, ...] = ()  # keys of values of scripts of a page, which stay as recorded
     hide: Callable[[str], str] = str  # returns a text for people without credentials
 
 
@@ -95,6 +96,7 @@ def referenced(
         names={name: shown(text) for name, text in finder.names.items()},
         hidden=frozenset(finder.hidden),
         cookies=tuple(map(shown, finder.cookies)),
+        repeated=tuple(map(shown, finder.repeated)),
         hide=shown,
     )
 
@@ -123,6 +125,7 @@ class _Finder:
     def __init__(self, recorded: Recorded, others: Iterable[RecordedExchange], foreign: re.Pattern[str]) -> None:
         self.names: dict[str, str] = {}  # variable → description
         self.cookies: dict[str, None] = {}
+        self.repeated: dict[str, None] = {}  # keys
         self._foreign = foreign
         self._random = recorded.kind != "openapi"  # the random texts of a description are examples
         self._variables: dict[str, str] = {}  # text of a request → variable
@@ -176,6 +179,8 @@ class _Finder:
             same = text in self._logins and place.where in (*BODIES, *(() if text.isdigit() else ("query",)))
             if left or same or self._found(rest):
                 return self._variable(one, place, text, whole)
+            if text not in self._brought and (UUID.fullmatch(text) or HEX.fullmatch(text) or is_random(text)):
+                self.repeated[f"`{_key(place)}`"] = None
             return text
 
         found = changed(self._without_cookies(one), change)
@@ -183,7 +188,8 @@ class _Finder:
             uploads = tuple(replace(part, name=self.hide(part.name)) for part in found.body.uploads)
             found = replace(found, body=replace(found.body, uploads=uploads))
         checks = tuple(check for check in one.checks if self.hide(f"{check.value} {check.expected}").count(HIDDEN) == 0)
-        step, name, route = (self.hide(text).replace("${", "{") for text in (one.step, one.name, one.route))
+        texts = (self.hide(text).replace(f"/{HIDDEN}", "/{id}") for text in (one.step, one.name, one.route))
+        step, name, route = (text.replace("${", "{") for text in texts)
         return replace(found, step=step, name=name, route=route, checks=checks, hops=())
 
     def hide(self, text: str) -> str:
@@ -207,7 +213,7 @@ class _Finder:
             )  # the author's variables stay
             first = next((at for at, one in enumerate(own) if one), None)
             if where in BODIES and first is not None:
-                named = [text for place, text in fields if text and USER.fullmatch(_key(place))]
+                named = [text for place, text in fields if text and (USER.fullmatch(_key(place)) or "@" in text)]
                 before = [text for place, text in fields[:first] if not hides(_key(place), text) and "${" not in text]
                 yield from named or (text for text in before if len(before) == 1 and text.lower() not in NO_SECRETS)
 
@@ -232,7 +238,7 @@ class _Finder:
             return False
         if place.where == "path" and opens_a_door(place.path, text):
             return self._random and text not in self._brought
-        if UUID.fullmatch(text) or (HEX.fullmatch(text) and (place.where == "path" or DIGEST.search(key))):
+        if UUID.fullmatch(text) or DIGEST.search(key) or (HEX.fullmatch(text) and place.where == "path"):
             return False
         return self._random and is_random(text) and text not in self._brought
 

@@ -39,6 +39,8 @@ PAUSES_S = (0.5, 1, 2, 3, 5, 8, 10)
 LEAST_PAUSE_S = 0.25
 BORDER_S = 1.0  # a pause of a recording without steps
 LONGEST_NAME = 40
+LONGEST_TEXT = 1_000  # bytes of a body that is neither JSON nor XML; a longer one becomes a file
+STRUCTURED = re.compile("json|xml|graphql|urlencoded")
 VARIED = 3  # requests of one route in a step
 MOST_ROWS = 1_000
 LONGEST_HOLD_S = 120
@@ -147,13 +149,12 @@ def files_of(draft: SuiteDraft) -> dict[PurePosixPath, bytes]:
         "toril": filled({"curves": {name: Flow(one) for name, one in draft.curves.items()}, "criteria": ours}),
     }
     comments = [
-        Comment("scenarios", "default-address"),
         Comment("settings", "ramp-up-exclude"),
         Comment("reporting", "reporting"),
         Comment("toril", "criteria"),
     ]
-    if any("think-time" in one for one in draft.scenarios.values()):
-        comments.append(Comment("scenarios", "think-time"))
+    keys = {key for one in draft.scenarios.values() for key in one}  # in a body, such a line would get the comment
+    comments += [Comment("scenarios", key) for key in ("default-address", "think-time") if key in keys]
     return {PurePosixPath("suite.yml"): yaml_of(filled(document), comments).encode(), **draft.files}
 
 
@@ -213,7 +214,7 @@ class _Requests:
         headers = {name: value for name, value in one.headers if self.shared.get(name) != value}
         body, uploads = None, one.body.uploads if one.body else ()
         if one.body is not None:
-            body, kind = _body(one.body, one.method)
+            body, kind = _body(one.body, one.method, self._options.engine)
             headers = {name: value for name, value in headers.items() if name.lower() != "content-type"}
             headers |= {"Content-Type": kind} if kind else {}
             if body is None and one.body.data:
@@ -257,16 +258,18 @@ class _Requests:
         return Flow({"param": part.field, "path": str(path), **kind})
 
 
-def _body(body: Payload, method: str) -> tuple[str | dict[str, Any] | None, str]:
+def _body(body: Payload, method: str, engine: str) -> tuple[str | dict[str, Any] | None, str]:
     """Returns a body and its Content-Type, which is empty if the engine sets it; None for a binary body."""
     kind = body.type.partition(";")[0].strip().lower()
     if body.uploads:
         return dict(body.fields) or None, "" if kind == MULTIPART else body.type
-    if kind == MULTIPART and body.fields:
+    fields = dict(body.fields)
+    if kind == MULTIPART and fields:
+        if len(fields) == len(body.fields) and engine != "gatling":
+            return fields, MULTIPART
         data, kind = encode_multipart_formdata(body.fields, BOUNDARY)
         return data.decode(), kind
-    if body.fields:
-        fields = dict(body.fields)
+    if fields:
         if len(fields) == len(body.fields) and method != "GET":
             return fields, ""
         text = "&".join(f"{quote_plus(name)}={outside(value, quote_plus)}" for name, value in body.fields)
@@ -276,6 +279,8 @@ def _body(body: Payload, method: str) -> tuple[str | dict[str, Any] | None, str]
     document = json_of(body)
     if isinstance(document, dict) and document and kind == JSON and method != "GET":
         return document, JSON
+    if len(body.data) > LONGEST_TEXT and not STRUCTURED.search(kind) and b"${" not in body.data:
+        return None, body.type
     try:
         return body.data.decode(), JSON if kind == JSON else body.type
     except UnicodeError:
@@ -343,8 +348,10 @@ def _pauses(exchanges: Sequence[RecordedExchange]) -> list[str]:
         gap_s = 0.0
         if one.started_s is not None and following.started_s is not None:
             gap_s = following.started_s - one.started_s - one.took_s
-        border = one.step != following.step or (not one.step and gap_s >= BORDER_S) or following.count > 1
-        nearest = min(PAUSES_S, key=lambda pause, gap=gap_s: abs(pause - gap))  # type: ignore[misc]
+        polled = following.count > 1
+        border = one.step != following.step or (not one.step and gap_s >= BORDER_S) or polled
+        enough = [pause for pause in PAUSES_S if not polled or pause >= gap_s] or PAUSES_S[-1:]
+        nearest = min(enough, key=lambda pause, gap=gap_s: abs(pause - gap))
         found.append("" if not border or gap_s < LEAST_PAUSE_S else f"{nearest:g}s" if nearest >= 1 else "500ms")
     return [*found, ""] if exchanges else []
 

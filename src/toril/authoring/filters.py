@@ -31,6 +31,7 @@ MOST_HOSTS = 100  # of third parties, in a list
 OVER = "addresses with tokens", "their sessions are over"
 SOON = 5  # requests between one that is refused for an expired token and its repetition
 POLLS = 3  # equal requests
+SHORT = 2_000  # bytes of a response that reports an error
 
 
 def kept(recorded: Recorded, options: ImportOptions) -> Recorded:
@@ -60,6 +61,8 @@ def _reason(one: RecordedExchange, options: ImportOptions, own: str, flowing: se
         return None
     if one.kind == "preflight" or (one.method == "OPTIONS" and value_of("access-control-request-method", one.headers)):
         return "preflights", "only browsers send them"
+    if one.response and len(one.response.data) < SHORT and b"PersistedQueryNotFound" in one.response.data:
+        return "unknown persisted queries", "the server knows them from the next request on"
     if one.kind == "ping":
         return "beacons", "they report to analytics"
     if Kept.THIRD_PARTIES not in options.kept and _site(host := _host(one)) != own and host not in flowing:

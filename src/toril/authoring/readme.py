@@ -1,6 +1,6 @@
 """The README.md of an imported suite: what was done, what was not, and which variables to set."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 
 from toril.authoring.correlation import Carried, Correlation
@@ -12,7 +12,7 @@ from toril.authoring.recorded import Recorded, RecordedExchange
 from toril.suite.engines import engine_of
 from toril.text import plain, plural
 
-MOST_COOKIES = 5  # in a list
+MOST_NAMES = 5  # in a note
 
 
 def readme_of(draft: SuiteDraft, recorded: Recorded, correlation: Correlation, credentials: Credentials) -> str:
@@ -63,11 +63,14 @@ def _notes(draft: SuiteDraft, recorded: Recorded, correlation: Correlation, cred
     if lacking := [part.name for _, body in bodies for part in body.uploads if part.data is None]:
         yield f"The source lacks the content of {', '.join(dict.fromkeys(lacking))}. The suite sends 1 KiB instead."
     if credentials.cookies:
-        more = len(credentials.cookies) - MOST_COOKIES
-        names = ", ".join(credentials.cookies[:MOST_COOKIES]) + (f" and {more} more" if more > 0 else "")
+        names = _shortened(credentials.cookies)
         yield f"No response sets the cookies {names}, so no request has them. If one is needed, record the login."
     if recorded.kind == "har" and draft.credentials and not any(map(_has_session, recorded.exchanges)):
         yield "The source has neither cookies nor `Authorization`. For a session, export the HAR with sensitive data."
+    if recorded.kind == "har" and credentials.repeated:
+        keys = _shortened(credentials.repeated)
+        yield f"Scripts of the page made these values, which each user sends as recorded: {keys}."
+        yield "If the service refuses them the second time, write a Locust script, or record with `--browser`."
     if correlation.unpaired:
         yield f"Only one of the two recordings has {credentials.hide(', '.join(correlation.unpaired))}."
     engine = engine_of(draft.executor)
@@ -75,3 +78,8 @@ def _notes(draft: SuiteDraft, recorded: Recorded, correlation: Correlation, cred
         yield f"{engine.title} has no transactions, so no step is measured as a whole."
     if recorded.kind == "har" and len(draft.requests) > 1:
         yield "A browser sends some requests at the same time. The suite sends them one after another."
+
+
+def _shortened(names: Sequence[str]) -> str:
+    more = len(names) - MOST_NAMES
+    return ", ".join(names[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")

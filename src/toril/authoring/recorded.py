@@ -150,6 +150,7 @@ _WORD = re.compile(r"[A-Za-z][A-Za-z_-]*")
 _KEY = re.compile(r"(?!(?:parent|where|wherenot)\Z)[A-Za-z_]\w*", re.ASCII)  # words of jsonpath_ng need quotes
 _ADDRESS = re.compile(r"(?:https?:/)?/[^\s\"'<>]+|[^\s\"'<>/?=&]+\?[^\s\"'<>]+=")
 _PAIR = re.compile(r"([\w.-]{1,60})=\"?([^\s;,&\"]{4,4000})")
+_LINK = re.compile(r"<((?:https?:/)?/[^<>\s]+)>;")  # of the header Link
 _QUOTED = re.compile(r"\"([^\"\\\s]{4,200})\"")  # in a query of GraphQL
 _XML_VALUE = re.compile(r"<([\w:.-]{1,100})(?:\s[^<>]*)?>([^<>]{1,4000})</|\s([\w:.-]{1,100})=\"([^\"<>]{1,4000})\"")
 _TEXT_VALUE = re.compile(
@@ -174,8 +175,9 @@ def places_of(exchange: RecordedExchange) -> Iterator[tuple[ValuePlace, str]]:
             yield ValuePlace("request", where, path), inner
     for where, path, value in _in_response(exchange):
         yield ValuePlace("response", where, path), value
-        for name, inner in _inside(value) if where in ("json", "html") else ():
-            yield ValuePlace("response", "text", name or path), inner
+        for name, inner in _inside(value) if where in ("json", "html", "xml", "header") else ():
+            place = ("header", f"{path} {name}".rstrip()) if where == "header" else ("text", name or path)
+            yield ValuePlace("response", *place), inner
 
 
 _Found = Iterator[tuple[str, str, str]]  # where, path, value
@@ -316,6 +318,8 @@ def _inside(value: str, depth: int = 1) -> Iterator[tuple[str, str]]:
             found = list(leaves(json.loads(value)))
     elif _ADDRESS.match(value):
         found = ((name[1:], one) for name, one in _in_address(value))
+    elif links := _LINK.findall(value):
+        found = ((name[1:], one) for link in links for name, one in _in_address(link))
     elif "<" in value:
         found = ((selector.rpartition("=")[2].strip('"]'), one) for selector, one in Page(value).values())
     elif "=" in value and _PAIR.search(value):

@@ -21,13 +21,13 @@ from importlib.resources import files
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from toril.authoring.correlation.values import route_of
 from toril.authoring.options import ImportOptions
 from toril.authoring.readers import Input, read
-from toril.authoring.recorded import Recorded
+from toril.authoring.recorded import MOST_BYTES_OF_BODY, MOST_EXAMPLES, LeftOut, Recorded
 from toril.errors import InfrastructureError, Note, OptionError
 from toril.programs import chromium
 from toril.signals import caught_interrupts
@@ -62,8 +62,7 @@ class RecordOptions:
     har: Path | None = None  # where to keep the recording
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class Step(NamedTuple):
     """One step of the journey, from a time on."""
 
     at_s: float  # since the epoch
@@ -77,6 +76,8 @@ class Tape:
     names: Sequence[str] = ()  # of the steps, in order
     steps: list[Step] = field(default_factory=list)
     bodies: list[dict[str, Any]] = field(default_factory=list)
+    pages: list[dict[str, Any]] = field(default_factory=list)  # as they were left
+    downloads: list[str] = field(default_factory=list)  # addresses; a HAR lacks these requests
     files: dict[str, str | None] = field(default_factory=dict)  # data: addresses by key; None: too large
     lost: list[str] = field(default_factory=list)  # names of files without content
     actions: list[dict[str, Any]] = field(default_factory=list)  # of a person, with the documents that opened
@@ -89,6 +90,8 @@ class Tape:
         match message:
             case {"kind": "body"}:
                 self.bodies.append(message)
+            case {"kind": "html"}:
+                self.pages.append(message)
             case {"kind": "file", "key": key, "data": data}:
                 self.files[key] = data
             case {"kind": "action" | "page"}:
@@ -150,6 +153,9 @@ def record(options: RecordOptions) -> Journey:
         passes = []
         for _ in range(2 if options.twice else 1):
             tape = taped(browser, options, har, drive, **device)
+            if options.script and options.steps and tape.steps:
+                text = "--steps: the transactions of the script name the steps. Remove --steps."
+                raise OptionError(text, code="conflicting-options")
             if not har.exists():
                 raise InfrastructureError("Chromium ended before it wrote the recording. Try again.", code="no-browser")
             passes.append((tape, completed(json.loads(har.read_bytes()), tape)))
@@ -162,6 +168,11 @@ def record(options: RecordOptions) -> Journey:
     if tape.lost:
         text = f"Samples of 1 KiB replace files that are too large or could not be read: {', '.join(tape.lost)}."
         first = replace(first, notes=(*first.notes, Note("file-replaced", text)))
+    if found := tape.downloads:
+        why = "Chromium saves them without a recording; add their requests by hand"
+        shown = tuple(f"GET {one.partition('?')[0]}" for one in found[:MOST_EXAMPLES])
+        missed = LeftOut(what="downloads", why=why, count=len(found), examples=shown)
+        first = replace(first, left_out=(*first.left_out, missed))
     return Journey(recorded=first, second=next(iter(others), None), tape=tape)
 
 
@@ -214,11 +225,17 @@ def taped(browser: "Browser", options: RecordOptions, har: Path, drive: Drive, *
         **device,
     )
     tape = Tape(names=options.steps)
-    settings = {"binding": BINDING, "largest": LARGEST_FILE, "person": options.script is None}
+    settings = {
+        "binding": BINDING,
+        "largest": LARGEST_FILE,
+        "page": MOST_BYTES_OF_BODY,
+        "person": options.script is None,
+    }
     script = files("toril.authoring").joinpath("page/recorder.js").read_text(encoding="utf-8")
     try:
         context.expose_binding(BINDING, tape.heard)
         context.add_init_script(f"({script})({json.dumps(settings)})")
+        context.on("page", lambda page: page.on("download", lambda one: tape.downloads.append(one.url)))
         page = context.new_page()
         drive(page, tape)
         _wait_for_files(tape, page)
@@ -258,7 +275,11 @@ def _script(path: Path, page: "Page", tape: Tape) -> None:
     sys.modules["apiritif"] = apiritif
     sys.path.insert(0, str(path.parent))
     try:
-        tests = [one for name, one in runpy.run_path(str(path)).items() if _is_test(name, one)]
+        tests = [
+            one
+            for name, one in runpy.run_path(str(path)).items()
+            if name.startswith("test_") and inspect.isfunction(one) and "page" in inspect.signature(one).parameters
+        ]
         for test in tests:
             test(page)
     except Exception as error:
@@ -269,10 +290,6 @@ def _script(path: Path, page: "Page", tape: Tape) -> None:
         sys.modules.update(before)
     if not tests:
         raise OptionError(f"{path}: no test. Write a function `def test_…(page):`.", code="no-test")
-
-
-def _is_test(name: str, one: object) -> bool:
-    return name.startswith("test_") and inspect.isfunction(one) and "page" in inspect.signature(one).parameters
 
 
 def _traceback(error: Exception, path: Path) -> str:
@@ -300,6 +317,7 @@ def completed(har: dict[str, Any], tape: Tape) -> dict[str, Any]:
     """
     entries = har["log"]["entries"]
     _fill(entries, tape)
+    _fill_pages(entries, tape)
     if not tape.named:
         tape.steps = _by_document(entries, tape.names) or tape.steps
     for entry in entries:
@@ -321,7 +339,10 @@ def _by_document(entries: Sequence[dict[str, Any]], names: Sequence[str]) -> lis
         targets.add(one["response"].get("redirectURL", ""))
     if names:
         return [Step(at_s=_started_s(one), name=name) for one, name in zip(opened, names, strict=False)]
-    return [Step(at_s=_started_s(one), name=f"Open {route_of(one['request']['url'])}") for one in opened]
+    return [
+        Step(at_s=_started_s(one), name=f"Open {route_of(one['request']['url']).replace('{}', '{id}')}")
+        for one in opened
+    ]
 
 
 def _fill(entries: Sequence[dict[str, Any]], tape: Tape) -> None:
@@ -343,6 +364,19 @@ def _fill(entries: Sequence[dict[str, Any]], tape: Tape) -> None:
         known = request.get("postData") or {}
         if not known.get("text") and not known.get("params"):
             request["postData"] = _post_data(body, tape)
+
+
+def _fill_pages(entries: Sequence[dict[str, Any]], tape: Tape) -> None:
+    """Gives each reported page to the latest request of its address that lacks content."""
+    for page in tape.pages:
+        for entry in reversed(entries):
+            answer = entry["response"]
+            same = entry["request"]["url"].partition("#")[0] == page["url"].partition("#")[0]
+            opened = entry.get("_resourceType") == "document" and not answer.get("redirectURL")
+            if same and opened and _started_s(entry) <= page["at"] / 1000:
+                content = answer["content"]
+                content["text"] = content.get("text") or page["text"]
+                break
 
 
 def _post_data(body: Mapping[str, Any], tape: Tape) -> dict[str, Any]:

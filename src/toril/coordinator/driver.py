@@ -279,13 +279,14 @@ class Coordinator:
             exit_record = exits.get(worker)
             if worker in self.state.ended:
                 continue
+            interrupted = self._is_interrupted(exit_record)
             if worker in gone:
                 reason = rejected.get(worker) or gone[worker].reason
-                found.append(
-                    WorkerEnded(worker, exit_record, reason, gone[worker].again, self._is_interrupted(exit_record))
-                )
+                found.append(WorkerEnded(worker, exit_record, reason, gone[worker].again, interrupted))
             elif worker in rejected or (exit_record is not None and self._is_final(exit_record)):
-                found.append(WorkerEnded(worker, exit_record, rejected.get(worker, "")))
+                message = exit_record.message if exit_record is not None and interrupted else ""
+                reason = rejected.get(worker) or message
+                found.append(WorkerEnded(worker, exit_record, reason, interrupted, interrupted))
                 if exit_record is None:
                     self._todo.append(Terminate(worker))
         return found

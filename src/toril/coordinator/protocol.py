@@ -203,7 +203,8 @@ def _ended(state: RunState, event: WorkerEnded, now: float) -> tuple[RunState, t
         return state, ()
     spares = state.spares.get(worker, ())
     in_time = now - state.launched_at <= state.pace.ready_timeout_s
-    if state.phase == "launching" and event.exit is None and event.again and spares and in_time:
+    by_itself = event.exit is not None and not event.interrupted
+    if state.phase == "launching" and not by_itself and event.again and spares and in_time:
         state = replace(
             state,
             attempts={**state.attempts, worker: spares[0]},

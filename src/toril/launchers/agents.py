@@ -34,6 +34,7 @@ WATCH_S = 2.0
 DELIVERS_S = 60.0  # to wait for a silent agent after its workers have ended by themselves
 EXPIRED_S = 86_400.0  # after the deadline of a run, its offers go; clocks of owners differ by less
 CLOSE_TRIES, CLOSE_WAIT_S = 4, 1.0
+SEEN_S = 86_400.0  # an agent that announced itself within this time, and is silent now, has vanished
 NOTED_S = 5  # a note appears after this time, and its seconds advance in such steps
 
 
@@ -209,10 +210,15 @@ class AgentLauncher:
                 one.gone = WorkerExit(reason, again=True, code="agent-silent")
 
 
-def live_agents(
-    store: Store, now: float | None = None, damaged: list[StoreError] | None = None
-) -> tuple[Announcement, ...]:
-    """Returns the agents that announced themselves in the 30 s before `now`.
+def live_agents(store: Store, now: float | None = None) -> tuple[Announcement, ...]:
+    """Returns the agents that announced themselves in the 30 s before `now`, as `seen_agents` does."""
+    return tuple(one for one, _ in seen_agents(store, now, within_s=LIVE_S))
+
+
+def seen_agents(
+    store: Store, now: float | None = None, damaged: list[StoreError] | None = None, *, within_s: float = SEEN_S
+) -> tuple[tuple[Announcement, float], ...]:
+    """Returns the last announcements of agents, with their age in seconds.
 
     `now`: by default the time of the store's clock, which S3 answers slowly. An agent may write anything into its own
     announcement: errors go to `damaged`, and one that names another agent does not count.
@@ -220,9 +226,9 @@ def live_agents(
     entries = list(store.entries(announcements_prefix()))
     if now is None:
         now = store.time()[0] if entries else 0.0
-    keys = [one.key for one in entries if one.modified_at >= now - LIVE_S]
+    ages = {one.key: now - one.modified_at for one in entries if one.modified_at >= now - within_s}
     found = []
-    for key, data in sorted(store.find_many(keys, Announcement.MOST_BYTES).items()):
+    for key, data in sorted(store.find_many(ages, Announcement.MOST_BYTES).items()):
         try:
             one = Announcement.from_json(data, key)
         except StoreError as error:
@@ -230,7 +236,7 @@ def live_agents(
                 damaged.append(error)
             continue
         if announcement_key(one.location, one.agent) == key:
-            found.append(one)
+            found.append((one, ages[key]))
     return tuple(found)
 
 

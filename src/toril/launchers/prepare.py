@@ -72,15 +72,17 @@ def preflight(plan: Plan | None, store: Store, clock: Clock) -> "Preflight":
 
     Without regions, it sends no request to AWS except to the store.
     """
-    from toril.launchers.agents import live_agents
+    from toril.launchers.agents import seen_agents
     from toril.launchers.findings import checked, warning
     from toril.launchers.preflight import Preflight, check, planned
     from toril.launchers.preflight.agents import check_agents, longest_s
+    from toril.records.agent import LIVE_S
 
     regions, private = (None, None) if plan is None else parts_of(plan)
     damaged: list[StoreError] = []
-    agents = live_agents(store, damaged=damaged) if private is None or private.shares else ()
-    needed = not agents if regions is None else bool(regions.shares)
+    seen = seen_agents(store, damaged=damaged) if private is None or private.shares else ()
+    agents = [one for one, age_s in seen if age_s <= LIVE_S]
+    needed = not seen if regions is None else bool(regions.shares)
     deployments = read_deployments(store, required=needed)
     access = _access(store, deployments, clock)
     if needed or (plan is None and deployments):
@@ -92,6 +94,10 @@ def preflight(plan: Plan | None, store: Store, clock: Clock) -> "Preflight":
     of_agents = check_agents(private, agents, access[1].resolve, deployments)
     here = [one for one in agents if private is None or one.location in private.locations]
     unread = [replace(warning(error.code, str(error)), name="agents") for error in damaged]
+    for one, age_s in seen:
+        if plan is None and age_s > LIVE_S and not one.leaving:
+            silent = warning("silent-agent", f"agent {one.agent} has been silent for {age_s / 60:.0f} min")
+            unread.append(replace(silent, name="agents", region=one.location))
     return replace(found, findings=(*found.findings, *of_agents, *unread), longest_s=longest_s(here))
 
 

@@ -113,6 +113,7 @@ class Owner:
         shown_at = float("-inf")
         while trouble_since is not None or not coordinator.ended:  # an unanswered renewal may mean another owner
             try:
+                coordinator.lease.renew()  # the launcher writes offers, and another owner may have the run
                 for action in coordinator.step(launcher.ended(), self.asked()):
                     self._execute(action)
                 self._begin()

@@ -267,6 +267,9 @@ def load_problems(
     if executor == "locust" and item.get("master"):
         what = "A Locust master records no percentiles and no response codes"
         yield Problem("unsupported-key", f"{path}.master", f"{what}. Remove it: toril's workers share the load.")
+    if executor == "jmeter" and item.get("distributed"):
+        what = "JMeter's own servers do not wait for the common start"
+        yield Problem("unsupported-key", f"{path}.distributed", f"{what}. Remove it: toril's workers share the load.")
     if executor == "apiritif" and item.get("test-mode", executor) != executor:
         text = f"{quoted(item['test-mode'])} is not an API test. Remove it, or use `executor: selenium` for a browser."
         yield Problem("unsupported-key", f"{path}.test-mode", text)

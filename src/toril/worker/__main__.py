@@ -18,7 +18,9 @@ from toril.worker.command import worker  # noqa: E402
 if __name__ == "__main__":
     gc.set_threshold(50_000)  # imports create no garbage
     try:
-        typer.run(worker)
+        app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)  # the log's end is the reason of a loss
+        app.command()(worker)
+        app()
     except UserError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(error.exit_code)

@@ -162,9 +162,10 @@ class Agent:
             self._version, self._announced = version, new
             return
         found = self._store.find_version(self._key)
-        if found is None or Announcement.from_json(found[0], self._key).instance != self._about.instance:
+        if found is not None and Announcement.from_json(found[0], self._key).instance != self._about.instance:
             raise self._name_taken()
-        self._version = found[1]  # the answer to an earlier write was lost; the next step writes again
+        # It was deleted, or the answer to an earlier write was lost; the next step writes again.
+        self._version = None if found is None else found[1]
 
     def _name_taken(self) -> InfrastructureError:
         text = f"another agent of {self._about.location} has the name {self._about.agent}; choose another --name"
@@ -173,6 +174,8 @@ class Agent:
     def _offers(self) -> tuple[Offer, ...]:
         key = offers_key(self._about.location)
         data = self._store.find(key, Offers.MOST_BYTES)
+        if data is None and self._running:  # a folder that is not mounted; workers end by the run's lease
+            raise StoreError(f"{self._store.address(key)} is missing", code="no-such-key")
         return () if data is None else Offers.from_json(data, key).offers
 
     def _take(self, offers: tuple[Offer, ...]) -> None:
@@ -215,7 +218,7 @@ class Agent:
                 why = "its agent was stopped; " if self._leaves else ""
                 tail = one.process.last_lines() if code else ""
                 how = f"its process ended with exit code {code}" + (f"; last log lines: {tail}" if tail else "")
-                self._end(one.share, why + how, code)
+                self._end(one.share, why + how, code, again=self._leaves)
         while self._unreported:
             key, ended = self._unreported[0]
             self._store.put_once(key, ended.to_json())

@@ -84,7 +84,7 @@ class Engines:
             raise Interrupted
 
     def on_parent_gone(self) -> None:
-        self.pending_signals.append("the coordinator ended")
+        self.pending_signals.append("the coordinator ended" if self.plan.on == "local" else "its agent ended")
         os.kill(os.getpid(), signal.SIGTERM)
 
     def signals(self) -> list[str]:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from tests.authoring.readers.reading import left_out, recorded, refusal, requests
-from toril.authoring.recorded import Extract, FilePart
+from toril.authoring.recorded import FilePart
 
 SHOP = "https://shop.example.com"
 FORM = "application/x-www-form-urlencoded"
@@ -190,18 +190,11 @@ def test_damaged_parts_are_tolerated_and_odd_headers_dropped():
     assert refusal({"log": {"version": "1.1"}}) == "no-requests"
 
 
-def test_variables_that_k6_adds_to_a_har_are_extracts():
-    variables = [
-        {"name": "token", "type": 0, "expression": "user.token"},
-        {"name": "x", "type": 1, "expression": "a(.)"},
-    ]
-    (found,) = requests(har(entry("GET", "/", None, variables=variables)))
-    assert found.extracts == (
-        Extract(variable="token", how="jsonpath", expression="$.user.token"),
-        Extract(variable="x", how="regexp", expression="a(.)"),
-    )
-
-
 def test_a_byte_order_mark_is_no_part_of_the_text():
     data = str(har(entry("GET", "/"))).replace("'", '"')
     assert requests(b"\xef\xbb\xbf" + data.encode()) == requests(data.encode("utf-16"))
+
+
+def test_a_page_without_content_is_listed():
+    page = entry("GET", "/", _resourceType="document")
+    assert left_out(recorded(har(page))) == {"contents of pages": 1}

@@ -48,7 +48,6 @@ SAMPLES: dict[str, Any] = {
         ('{"a": 1}', "unknown-format"),
         ("[" * 100_000, "unknown-format"),
         ("execution:\n- scenario: x\n", "unknown-format"),
-        ('callback({"log": {}})', "no-requests"),
         ('{"log": "x"}', "no-requests"),
     ],
 )

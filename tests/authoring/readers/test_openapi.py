@@ -200,6 +200,9 @@ def test_files_beside_the_document_are_read_and_others_left_out(tmp_path):
         "Pet:\n  properties: {born: {example: 2026-01-31}, kind: {$ref: '#/Kind'}}\nKind: {const: cat}\n"
     )
     (tmp_path / "models/bad.yaml").write_text("Pet: [")
+    (tmp_path / "create.yaml").write_text(
+        "{tags: [keys], requestBody: {content: {application/json: {schema: {example: {api_key: x}}}}}}"
+    )
     (tmp_path.parent / "outside.yaml").write_text("Pet: {example: secret}\n")
     text = """
 openapi: 3.0.0
@@ -208,9 +211,12 @@ paths:
   /b: {post: {requestBody: {content: {application/json: {schema: {$ref: '../outside.yaml#/Pet'}}}}}}
   /c: {post: {requestBody: {content: {application/json: {schema: {$ref: 'https://example.com/x#/Pet'}}}}}}
   /d: {post: {requestBody: {content: {application/json: {schema: {$ref: 'models/bad.yaml#/Pet'}}}}}}
+  /e: {post: {$ref: create.yaml}}
 """
     found = recorded(text, tmp_path)
     assert next(one.body.text for one in found.exchanges if one.body) == '{"born": "2026-01-31", "kind": "cat"}'
+    last = found.exchanges[-1]
+    assert (last.step, last.body and last.body.text) == ("keys", '{"api_key": "${API_KEY}"}')
     assert left_out(found) == {"references to other files": 3}
     assert "secret" not in str(found)
 

@@ -122,7 +122,7 @@ def unfolded(recorded: Recorded, correlation: Correlation) -> Recorded:
 def explained(recorded: Recorded, correlation: Correlation) -> Iterator[dict[str, Any]]:
     """Yields each rule as plain data for people, without its value."""
     label = {
-        one.number: one.name or f"{one.method} {one.route or route_of(one.url) or '/'}"
+        one.number: one.name or f"{one.method} {one.route or route_of(one.url).replace('{}', '{id}') or '/'}"
         for one in unfolded(recorded, correlation).exchanges
     }
     for rule in correlation.rules:

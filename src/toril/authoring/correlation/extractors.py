@@ -35,9 +35,13 @@ def taken(extract: Extract, exchange: RecordedExchange) -> str | None:
     if extract.how == "css":
         return _page(text).first(extract.expression)
     if extract.subject == "headers":
-        text = "\n".join(f"{name}: {value}" for name, value in exchange.response_headers)
+        text = _headers(exchange)
     found = re.search(extract.expression, text)
     return found[1] if found else None
+
+
+def _headers(exchange: RecordedExchange) -> str:
+    return "\n".join(f"{name}: {value}" for name, value in exchange.response_headers)
 
 
 @lru_cache(maxsize=16)
@@ -62,8 +66,11 @@ def _possible(place: ValuePlace, value: str, exchange: RecordedExchange) -> Iter
     elif place.where == "set-cookie":
         yield _of_headers(rf'\s{_escaped(place.path)}="?([^;"\s]+)')
     elif place.where == "header":
-        yield _of_headers(rf"(?i){_escaped(place.path)}: (?:[a-z]+ )?(\S+)")
-        yield _of_headers(rf"(?i){_escaped(place.path)}: (.+)")
+        header = _escaped(place.path.partition(" ")[0])
+        yield _of_headers(rf"(?i){header}: (?:[a-z]+ )?(\S+)")
+        yield _of_headers(rf"(?i){header}: (.+)")
+        for raw in dict.fromkeys((value, quote(value, safe=""))):
+            yield from map(_of_headers, _around(_headers(exchange), raw, ""))
     elif place.where == "location" and place.path.startswith("/"):
         if own:
             yield _of_headers(rf"(?i)location: \S*/{name}/([^/?#;\s]+)")

@@ -24,13 +24,22 @@ from toril.authoring.correlation.values import (
     same_key,
     variants,
 )
-from toril.authoring.recorded import Extract, Recorded, RecordedExchange, ValuePlace, places_of
+from toril.authoring.recorded import (
+    Extract,
+    Recorded,
+    RecordedExchange,
+    ValuePlace,
+    host_of,
+    path_of,
+    places_of,
+)
 
 APPLIED_FROM = 0.5  # confidence
 LISTED_FROM = 0.25
 OF_THE_DEPLOYMENT = 0.45  # at most, for a value that is the same in both recordings
 POINTS = {"random": 0.4, "mixed": 0.2, "id": 0.1}
 MARGIN_S = 0.001  # of the times in a recording
+LATE_S = 0.25  # the same for a random value: a script continues before the browser has measured the end of a response
 KEPT_METHODS = (307, 308)  # redirects that keep method and body
 MOST_PLACES = 10  # of a value in a response
 MOST_SOURCES = 40  # of a value; the first ones and the last ones
@@ -147,6 +156,7 @@ class Values:
                     if may_be_carried(value, place):
                         self.uses.append(use)
         wanted = {one for use in self.uses for one in variants(use.value)}
+        self._reread = set(_reread(turns))
         self._count: Counter[tuple[str, int]] = Counter()  # places of a value in the response of a turn
         for number, turn in enumerate(turns):
             for source, value in _given(number, turn.exchange):
@@ -179,7 +189,8 @@ class Values:
         earlier, later = self.turns[source.turn].exchange, self.turns[use.turn].exchange
         if earlier.started_s is None or later.started_s is None:
             return source.turn < use.turn
-        return source.turn < use.turn and earlier.started_s + earlier.took_s <= later.started_s + MARGIN_S
+        margin_s = LATE_S if kind_of(use.value) == "random" else MARGIN_S
+        return source.turn < use.turn and earlier.started_s + earlier.took_s <= later.started_s + margin_s
 
     def keys(self, one: Source | Use) -> list[Words]:
         return keys_of(one.place, self.turns[one.turn].exchange)
@@ -206,12 +217,26 @@ class Values:
             yield 0.2, "in a form or meta element"
         earlier = (one for one in self._sources[use.value] if one.turn < source.turn)
         others = (one for one in earlier if self.turns[one.turn].chain != turn.chain)
-        if turn.changes and not any(self._may_be_the_same(one, use) for one in others):
-            yield 0.3, "made by a request that changes data"
+        if (turn.changes or source.turn in self._reread) and not any(self._may_be_the_same(one, use) for one in others):
+            yield 0.3, f"made by a request that changes data{'' if turn.changes else ' at this address'}"
         if self._count[use.value, source.turn] == 1:
             yield 0.1, "only match in the response"
         if INDEXED.search(source.place.path):
             yield -0.15, "one of a list"
+
+
+def _reread(turns: Sequence[Turn]) -> Iterator[int]:
+    """Yields the turns that read an address at or below which an earlier request has changed data."""
+    changed: set[str] = set()
+    for number, turn in enumerate(turns):
+        url = turn.exchange.url
+        of_graphql = "?query=" in url or "extensions=" in url  # which has one address for everything
+        read = turn.exchange.method == "GET" and not of_graphql
+        if read and f"{host_of(url)}{path_of(url)}" in changed:
+            yield number
+        if turn.changes:
+            parts = path_of(url).split("/")
+            changed |= {host_of(url) + "/".join(parts[:length]) for length in range(2, len(parts) + 1)}
 
 
 def _given_by_client(exchange: RecordedExchange) -> Iterator[tuple[ValuePlace, str]]:

@@ -8,6 +8,7 @@ from typing import Literal
 from urllib.parse import unquote
 
 from toril.authoring.recorded import RecordedExchange, ValuePlace, path_of
+from toril.authoring.routes import singular
 
 LEAST, MOST = 4, 1 << 18  # characters of a value; ASP.NET's view state is long
 COUNTED = 6  # digits; a number up to this length may be a count
@@ -16,6 +17,7 @@ LEAST_RANDOM = 16  # characters of a value that no other one equals by chance
 LEAST_MIXED = 8
 
 WORDS = re.compile(r"[^\W\d_]+(?:[\s_.,/+-]+[^\W\d_]+)*")
+TWO_CAPITALS = re.compile("[A-Z]{2}")
 DATE = re.compile(r"\d{4}-\d\d-\d\d(?:[T ].*)?|\d{1,2}[./]\d{1,2}[./]\d{2,4}|\w{3}, \d\d \w{3} \d{4} .*")
 NUMBER = re.compile(r"[+-]?\d+(?:[.,]\d+)+%?|-\d+")
 SHORT_ID = re.compile(r"\d+|(?=.*\d.*\d)[\w.~:-]{3,}={0,2}", re.ASCII)  # not `oauth2`
@@ -24,8 +26,8 @@ INDEXED = re.compile(r"\[\d+\]")
 SEGMENT = re.compile(r"[A-Za-z][A-Za-z_-]*")
 IDENTIFYING = re.compile(r"ids?|[ug]uid|key|code|ref|reference|num(?:ber)?|n[or]|token|handle|version|revision")
 GENERIC = re.compile(
-    r"args|body|data|href|ids?|input|item|key|name|node|params|payload|response|results?|text|type|[gu]uid|url|value"
-    r"|variables?"
+    r"args|body|data|edges?|href|ids?|input|items?|key|name|nodes?|params|payload|query|response|results?|text|type"
+    r"|[gu]uid|url|value|variables?"
 )
 OF_CLIENTS = re.compile(  # headers that are no part of an application
     r"(?i)accept.*|access-control.*|age|alt-svc|cache-control|connection|content-.*|date|dnt|expires|host"
@@ -50,6 +52,8 @@ def kind_of(value: str) -> Literal["random", "mixed", "id", ""]:
 
     >>> [kind_of(one) for one in ("aB3dE5gH7jK9mN1p", "3f9a1c2b", "8123", "a-blue-lamp", "/pay?s=9f8e7d6c5b4a3928")]
     ['random', 'mixed', 'id', '', 'random']
+    >>> [kind_of(one) for one in ("qWhTBxoeLKsaPvJm", "XMLHttpRequest", "findUserByIdOrName")]
+    ['random', '', '']
     """
     if value.startswith("/") or "://" in value:
         inside = value.partition("://")[2].partition("/")[2] if "://" in value else value  # without the host
@@ -58,7 +62,9 @@ def kind_of(value: str) -> Literal["random", "mixed", "id", ""]:
     if len(value) >= LEAST_MIXED and not re.search(r"\s", value):
         kinds = [("digit" if one.isdigit() else one.isupper()) for one in value if one.isalnum()]
         changes = sum(one != following for one, following in pairwise(kinds))
-        if "digit" in kinds and changes > max(1, len(value) // 8) and len(set(value)) >= min(8, len(value) // 2):
+        letters = changes > len(value) // 3 and TWO_CAPITALS.search(value)  # no words, although without digits
+        enough = letters or ("digit" in kinds and changes > max(1, len(value) // 8))
+        if enough and len(set(value)) >= min(8, len(value) // 2):
             return "random" if len(value) >= LEAST_RANDOM else "mixed"
     return "id" if len(value) <= LONGEST_ID and SHORT_ID.fullmatch(value) else ""
 
@@ -81,7 +87,8 @@ def may_be_carried(value: str, place: ValuePlace) -> bool:
     if value.isdigit():
         of_id = place.where == "path" or _identifies(words_of(place.path))
         return place.where != "header" and (len(value) > 1 or of_id)
-    return LEAST <= len(value) <= MOST and not any(one.fullmatch(value) for one in (WORDS, DATE, NUMBER))
+    words = WORDS.fullmatch(value) and not kind_of(value)
+    return LEAST <= len(value) <= MOST and not words and not any(one.fullmatch(value) for one in (DATE, NUMBER))
 
 
 def is_short_number(value: str) -> bool:
@@ -106,6 +113,8 @@ def words_of(key: str) -> Words:
     >>> words_of("X-CSRFToken"), words_of("user[orderId]")
     (('csrf', 'token'), ('user', 'order', 'id'))
     """
+    if key.lower() in ("etag", "if-match"):
+        return ("etag",)
     words = tuple(one.lower() for one in WORD.findall(key))
     return words[1:] if words[:1] == ("x",) else words
 
@@ -149,16 +158,14 @@ def keys_of(place: ValuePlace, exchange: RecordedExchange) -> list[Words]:
 
 
 def _singular(words: Words) -> Words:
-    last = words[-1] if words else ""
-    if last.endswith("ies"):
-        return (*words[:-1], f"{last[:-3]}y")
-    return (*words[:-1], last[:-1]) if last.endswith("s") and not last.endswith("ss") else words
+    return (*words[:-1], singular(words[-1])) if words else words
 
 
 def variable_of(place: ValuePlace, *keys: Words) -> str:
     """Returns the name of a variable: the first specific key, else the last words of its place."""
     words = words_of(INDEXED.sub("", place.path))
-    last = (*_singular(words[-2:-1]), *words[-1:]) if _identifies(words) else words[-1:]
+    holders = tuple(one for one in words[:-1] if not is_generic((one,)))
+    last = (*_singular(holders[-1:]), *words[-1:]) if _identifies(words) else words[-1:]
     for one in (*(key for key in keys if not is_generic(key)), last):
         name = "_".join(one)[:40].strip("_")
         if name[:1].isalpha() and name.isascii():

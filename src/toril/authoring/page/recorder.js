@@ -59,6 +59,12 @@
     const multipart = `${given('method')} ${given('enctype')}`.toLowerCase() === 'post multipart/form-data';
     if (multipart) sent('POST', given('action') || document.URL, event.formData);
   }));
+  // Of a page that a script leaves at once, such as a form that submits itself, Chromium's HAR has no content.
+  const shown = () => quietly(() => {
+    const text = document.documentElement.outerHTML;
+    if (text.length <= options.page) tell('html', {url: document.URL, text});
+  });
+  for (const name of ['DOMContentLoaded', 'formdata', 'pagehide']) addEventListener(name, shown);
   listen('change', (_, one) => { for (const file of one.files ?? []) keyOf(file); });
 
   // Actions, each with the first locator that finds its element alone, by Playwright's rules.
@@ -184,15 +190,11 @@
     event.stopImmediatePropagation();
     begin();
   }, true);
-  const attach = () => { // again if a framework replaces all, or document.write
-    if (!document.documentElement) return;
-    if (!host.isConnected) document.documentElement.append(host);
-    for (const one of [document, document.documentElement]) changes.observe(one, {childList: true});
-  };
-  const changes = new MutationObserver(attach);
+  const attach = () => { if (!host.isConnected) document.documentElement?.append(host); };
   addEventListener('DOMContentLoaded', () => {
     attach();
     ask('state');
+    new MutationObserver(attach).observe(document.documentElement, {childList: true}); // a framework may replace all
   });
   addEventListener('focus', () => ask('state'));
 }

@@ -49,7 +49,6 @@ SCRIPTS: dict[Kind, re.Pattern[str]] = {
 CURL = re.compile(r"(?m)^[$>%]?[ \t]*(?:(?:\w+=\S*|time|sudo)[ \t]+)*(?:\S*/)?curl(?:\.exe)?\s")
 OPENAPI = re.compile(r"(?m)^[\"']?(?:openapi|swagger)[\"']?\s*:")
 TAURUS = re.compile(r"(?m)^(?:execution|scenarios)\s*:")
-JSONP = re.compile(r"\A\s*[\w.]+\((\s*\{.*\})\s*\);?\s*\Z", re.DOTALL)  # as HAR viewers load
 BLANK = re.compile(r"(?m)^[ \t]+$")  # YAML rejects lines of tabs
 HTML = re.compile(r"(?i)\s*<(?:!doctype html|html)\b")
 TEXT_ENCODINGS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
@@ -151,7 +150,7 @@ def _refused(given: Input, text: str, code: str = "unknown-format") -> OptionErr
 def _read(given: Input, options: ImportOptions) -> Recorded:
     if given.data.startswith(ZIPPED) or is_log(given.data):
         return read_access_log(given, options)
-    source = JSONP.sub(r"\1", _text(given.data))
+    source = _text(given.data)
     if source.lstrip().startswith(("{", "[")) or OPENAPI.search(source) or TAURUS.search(source):
         return _of_document(mapping(_parsed(source, given.name)), given, options)
     if CURL.search(source):

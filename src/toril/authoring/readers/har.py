@@ -15,7 +15,6 @@ from toril.authoring.readers.source import Input, Skipped, items, mapping, text
 from toril.authoring.recorded import (
     MOST_BYTES_OF_BODY,
     MOST_ENTRIES,
-    Extract,
     FilePart,
     Named,
     Payload,
@@ -37,7 +36,6 @@ TYPES = (  # parts of a Content-Type, and the kind of such a response
 )  # fmt: skip
 STREAMS = ("streams", "a recording cannot repeat them; see docs/how-to/test-other-protocols.md")
 NOT_SENT = ("submit", "button", "image", "reset")  # types of inputs
-EXTRACTORS = {0: "jsonpath", 1: "regexp", 2: "css"}  # types of the `variables` that Grafana k6 adds to entries
 
 
 def read_har(document: Mapping[str, Any], given: Input) -> Recorded:
@@ -103,6 +101,8 @@ def _exchange(entry: Mapping[str, Any], given: Input, skipped: Skipped) -> Recor
     received = _data(content, given)
     if received is not None and len(received) > MOST_BYTES_OF_BODY:
         skipped.add("ends of responses", f"only their first {MOST_BYTES_OF_BODY >> 20} MiB are read", example)
+    if received is None and kind == "document" and status == 200 and method != "HEAD":
+        skipped.add("contents of pages", "the recording lacks them; `toril record` keeps them", example)
     return RecordedExchange(
         number=0,
         method=method,
@@ -114,7 +114,6 @@ def _exchange(entry: Mapping[str, Any], given: Input, skipped: Skipped) -> Recor
         response=None if received is None else Payload(data=received[:MOST_BYTES_OF_BODY], type=type),
         took_s=took_ms / 1000 if isinstance(took_ms, int | float) and 0 <= took_ms < 1e7 else 0.0,
         kind=kind,
-        extracts=tuple(_extracts(entry)),
     )
 
 
@@ -196,15 +195,6 @@ def _base64(text: str) -> bytes | None:
     return None
 
 
-def _extracts(entry: Mapping[str, Any]) -> Iterator[Extract]:
-    for one in items(entry.get("variables")):
-        name, expression = text(one.get("name")), text(one.get("expression"))
-        how: Any = EXTRACTORS.get(one.get("type", -1)) if isinstance(one.get("type"), int) else None
-        if how and name and expression:
-            path = how == "jsonpath" and not expression.startswith("$")
-            yield Extract(variable=name, how=how, expression=f"$.{expression}" if path else expression)
-
-
 def _folded(exchanges: Sequence[RecordedExchange]) -> Iterator[RecordedExchange]:
     """Yields each chain of redirects as one exchange."""
     chains: list[list[RecordedExchange]] = []
@@ -226,7 +216,6 @@ def _folded(exchanges: Sequence[RecordedExchange]) -> Iterator[RecordedExchange]
             response=last.response,
             took_s=sum(one.took_s for one in found),
             kind=last.kind,
-            extracts=last.extracts,
             hops=tuple(found[:-1]),
         )
 

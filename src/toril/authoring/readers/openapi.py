@@ -114,7 +114,7 @@ def _ordered(spec: "_Spec", options: ImportOptions, skipped: Skipped) -> list[_O
         for method in METHODS:
             if not isinstance(shared.get(method), dict):
                 continue
-            operation = mapping(shared[method])
+            operation = spec.at(shared[method])
             example = f"{method.upper()} {path}"
             if operation.get("deprecated") is True:
                 skipped.add("deprecated operations", "the document advises against them", example)
@@ -280,7 +280,9 @@ def _shown(name: str, value: Any) -> Any:
         return {text(key): _shown(text(key), one) for key, one in value.items()}
     if isinstance(value, list):
         return [_shown(name, one) for one in value]
-    return source.reference(f"api_{name}") if isinstance(value, str) and names_a_secret(name) else value
+    if not (isinstance(value, str) and names_a_secret(name)):
+        return value
+    return source.reference(name if name.lower().startswith("api") else f"api_{name}")
 
 
 def _plain(value: Any) -> str:

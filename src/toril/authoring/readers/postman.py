@@ -129,11 +129,7 @@ def _exchange(
     url, route = _url(request.get("url"), values)
     own = _auth(request)
     sent, query = _credentials(inherited if own is None else own, values, name, skipped)
-    given_headers = request.get("header")
-    if isinstance(given_headers, str):
-        lines = (line.partition(":") for line in given_headers.splitlines())
-        given_headers = [{"key": key.strip(), "value": value.strip()} for key, _, value in lines]
-    sent += [(key, values(value)) for key, value in source.headers(given_headers)]
+    sent += [(key, values(value)) for key, value in source.headers(request.get("header"))]
     found = _body(mapping(request.get("body")), values, given)
     if method in ("GET", "HEAD") and not mapping(item.get("protocolProfileBehavior")).get("disableBodyPruning"):
         found = None  # as Postman sends it

@@ -3,18 +3,14 @@
 Times are whole seconds and durations whole milliseconds, so the bounds of the steady state may be off by a second.
 """
 
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-from bzt import ToolError
 
-from toril.worker.engines import Batch, EngineContext, own_traceback
+from toril.worker.engines import Batch, EngineContext
 from toril.worker.engines.base import Engine
 
-COLLECT = Path(__file__).parent / "pytest" / "collect.py"
 ROWS_PER_BATCH = 20_000
 
 
@@ -29,19 +25,6 @@ class GenericEngine(Engine):
         self.context = context
         self._readers = readers
         self._users: int | None = None
-        if context.tried and self.tool_name == "PyTestExecutor":
-            self._check_imports()
-
-    def _check_imports(self) -> None:
-        """Raise the traceback of a script that pytest cannot import; bzt's runner only reports that it has no test."""
-        one, printed = self._executor, self.context.folder / "imports"
-        with printed.open("w") as stderr, printed.with_suffix(".out").open("w") as stdout:
-            command = [one.settings.get("interpreter", sys.executable), "-P", str(COLLECT)]
-            command += [*one._additional_args, str(one.script)]
-            process = one._execute(command, stdout=stdout, stderr=stderr)
-            failed = process.wait() == 1
-        if failed and (own := own_traceback(printed.read_text(errors="replace"), Path.cwd())):
-            raise ToolError(own)
 
     @property
     def process(self) -> Any:

@@ -20,10 +20,10 @@ from bzt.requests_model import IncludeScenarioBlock
 from bzt.utils import ensure_is_dict
 
 from toril.worker.engines.apiritif.samples import GROUP_MARK, REQUEST_MARK
+from toril.worker.hiding import NOT_FOUND
 
 REFERENCE = re.compile(r"(\$\{(?:[^{}]|\$\{[^{}]*\})*\})")  # may have others inside, as in ${__urldecode(${token})}
 DECODED = re.compile(r"__urldecode\((.*)\)", re.DOTALL)
-NOT_FOUND = "NOT_FOUND"  # Taurus' own default
 MATCHED = "(lambda found: DEFAULT if found is None else found[1 if found.re.groups else 0])(FOUND)"
 
 
@@ -57,11 +57,12 @@ class Generator(ApiritifScriptGenerator):  # type: ignore[misc]  # bzt has no ty
     """
 
     checks_status = True
-    thinks = True  # False: without think times
+    thinks = True  # False: without think times, except inside a transaction, which may wait for a result
 
     def __init__(self, *arguments: Any, **more: Any) -> None:
         super().__init__(*arguments, **more)
         self.expr_compiler = Expressions(self.log)
+        self._around = 0  # transactions around the present request
 
     def write(self, filename: str) -> None:
         self.verbose = False
@@ -70,14 +71,17 @@ class Generator(ApiritifScriptGenerator):  # type: ignore[misc]  # bzt has no ty
 
     def _gen_transaction(self, trans_conf: Any, transaction_class: str = "apiritif.smart_transaction") -> Any:
         """Returns a transaction; the pause after its last request follows it, because it is no part of its time."""
+        named = not isinstance(trans_conf, IncludeScenarioBlock) and "transaction" in trans_conf.config
+        self._around += named
         transaction = super()._gen_transaction(trans_conf, transaction_class)
-        if isinstance(trans_conf, IncludeScenarioBlock) or "transaction" not in trans_conf.config:
+        self._around -= named
+        if not named:
             around = transaction.items[0].context_expr  # bzt's own, around a scenario or a single request
             around.args = [_marked(GROUP_MARK, around.args[0])]
             return transaction
         last = transaction.body[-1] if transaction.body else None  # the statements of a request, or of a transaction
         pause = [last.pop()] if isinstance(last, list) and last and _is_call(last[-1], "sleep") else []
-        return [transaction, *pause]
+        return [transaction, *(pause if self.thinks or self._around else ())]
 
     def _gen_http_request(self, req: Any) -> list[Any]:
         body = super()._gen_http_request(req)
@@ -87,7 +91,7 @@ class Generator(ApiritifScriptGenerator):  # type: ignore[misc]  # bzt has no ty
         if self.checks_status and req.url and not wanted:
             body.insert(1, ast.Expr(_call("response", "assert_ok")))
         request = in_transaction(_marked(REQUEST_MARK, self._gen_expr(req.label)), body or [ast.Pass()])
-        return [request, *(pause if self.thinks else ())]
+        return [request, *(pause if self.thinks or self._around else ())]
 
     def _extract_named_args(self, req: Any) -> Any:
         """Adds uploads to bzt's arguments; a file without a name of a parameter is the body."""

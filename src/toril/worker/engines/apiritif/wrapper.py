@@ -169,7 +169,7 @@ class Records:
         """Write everything while threads may still run: requests without a response are unfinished."""
         for user in list(self.users):
             self.settle(user)
-        notes = [f"responses in which an extractor found nothing: {self.missed}"] if self.missed else []
+        notes = [f"extractors found nothing in {self.missed} responses"] if self.missed else []
         if self.unasserted:
             notes.append(
                 f"{self.unasserted} responses with a status of 500 or more passed: the script does not assert it"

@@ -63,20 +63,19 @@ PROPERTIES = {  # the reader below relies on them; they override the suite's own
     "summariser.name": "",
 }
 
-
+FLAGS = {  # of the columns that the reader below needs
+    "saveAssertionResultsFailureMessage": True,
+    "dataType": True,
+    "idleTime": True,
+    "hostname": False,
+    "threadName": False,
+    "threadCounts": False,
+}
 SETTINGS = {
     "detect-plugins": False,
     "properties": {
         "httpsampler.max_bytes_to_store_per_request": STORED_BYTES,
         "httpclient4.validate_after_inactivity": IDLE_MS,
-    },
-    "csv-jtl-flags": {
-        "saveAssertionResultsFailureMessage": True,
-        "dataType": True,
-        "idleTime": True,
-        "hostname": False,
-        "threadName": False,
-        "threadCounts": False,
     },
 }
 
@@ -135,6 +134,7 @@ class Executor(Engine, JMeterExecutor):  # type: ignore[misc]
         self.settings["version"] = JMETER_VERSION
         self.settings["detect-plugins"] = False
         self.settings["gui"] = False
+        self.settings["csv-jtl-flags"] = FLAGS  # also if the suite has others, for JMeter's dashboard
         if not self.settings.get("memory-xmx", None):
             self.settings["memory-xmx"] = heap(self.context.share.concurrency or 1, 2 if self.context.turns else 1)
         self.execution["write-xml-jtl"] = "none"

@@ -5,6 +5,7 @@ sources by the compiler in JUnit's home, and JUnit's console runs the tests. It 
 """
 
 import os
+import re
 import signal
 import subprocess
 import time
@@ -33,6 +34,7 @@ TESTS_FAILED = 1  # the exit code
 NO_TESTS = 2
 SUMMARY = "tests failed"  # in the output after the last test
 OUTPUT_CHARS = 1500
+CAUSE = re.compile(r"^Caused by: [\w.$]+: (.+)", re.MULTILINE)
 OUTCOMES: dict[type, CaseOutcome] = {Failure: "failed", Error: "broken", Skipped: "skipped"}
 
 
@@ -79,7 +81,7 @@ class Executor(Engine, SubprocessedExecutor):  # type: ignore[misc]  # bzt has n
         for holder in (self.settings, self.get_scenario(), self.execution):
             properties |= holder.get("properties", {})
         command = [self._java, *(f"-D{name}={value}" for name, value in properties.items()), "-cp", self._path]
-        command += [CONSOLE, "execute", "--disable-banner", "--details=none", "--fail-if-no-tests"]
+        command += [CONSOLE, "execute", "--disable-banner", "--details=summary", "--fail-if-no-tests"]
         command += [f"--reports-dir={self.context.folder / 'reports'}"]
         for item in (items := self._listed("run-items")):
             command.append(f"--select-{'method' if '#' in item else 'class'}={item}")
@@ -109,6 +111,11 @@ class Executor(Engine, SubprocessedExecutor):  # type: ignore[misc]  # bzt has n
         self._read = True
         for report in sorted((self.context.folder / "reports").glob("TEST-*.xml")):
             yield from cases_of_report(report)
+
+    def last_output(self) -> str:
+        """Returns the causes of JUnit's own exception, whose frames fill the last lines."""
+        causes = CAUSE.findall(tail_of(getattr(self.stderr, "name", None), 500))
+        return "; ".join(causes) or str(super().last_output())
 
     def failure(self) -> str | None:
         if self.exit_code == NO_TESTS:

@@ -79,8 +79,9 @@ class CaseReporter:
             outcome = "failed" if bad.when == "call" and asserted(bad) else "broken"
             message, trace = crash(bad), bad.longreprtext
         elif skipped is not None:
-            outcome = "skipped"
-            reason = skipped.longrepr[2] if isinstance(skipped.longrepr, tuple) else getattr(skipped, "wasxfail", "")
+            expected = getattr(skipped, "wasxfail", None)  # the reason of a failure that is expected
+            outcome = "skipped" if expected is None else "passed"
+            reason = skipped.longrepr[2] if isinstance(skipped.longrepr, tuple) else expected or ""
             message = str(reason).removeprefix("Skipped: ")
         suite, _, name = reports[0].nodeid.rpartition("::")
         self._write(

@@ -50,9 +50,21 @@ class CaseListener:
             outcome="broken" if broken else OUTCOMES[result.status],
             started_s=result.start_time.timestamp(),
             took_s=result.elapsed_time.total_seconds(),
-            message=result.message.partition("\n")[0] if not broken else " ".join(result.message.split()),
+            message=" ".join(result.message.split()),
             trace=result.message if result.failed else "",
         )
+
+    def end_suite(self, data, result) -> None:
+        """Write a failed teardown: Robot Framework then fails all tests of the suite, which have ended already."""
+        if result.has_teardown and result.teardown.failed and not self._end.exists():
+            self._write(
+                name="Suite Teardown",
+                suite=result.full_name,
+                outcome="broken",
+                started_s=result.teardown.start_time.timestamp(),
+                took_s=result.teardown.elapsed_time.total_seconds(),
+                message=" ".join(result.teardown.message.split()),
+            )
 
 
 def main(settings) -> int:

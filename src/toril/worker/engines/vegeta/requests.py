@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+from urllib3 import encode_multipart_formdata
+
 from toril.errors import SuiteError
 
 ABSOLUTE = re.compile(r"https?://|\$\{", re.IGNORECASE)
 REFERENCE = re.compile(r"\$\{([^${}]+)\}")
 SNIFFED = 65_536  # first characters, which decide about the delimiter
+MULTIPART = "multipart/form-data"
 DELIMITERS = ",;\t|"
 
 
@@ -65,12 +68,16 @@ def _body(request: Mapping[str, Any], headers: dict[str, str], find: Callable[[s
 
 
 def encode_body(body: Any, headers: dict[str, str]) -> Any:
-    """Returns a mapping as JSON if the headers say so, else as a form, whose type it adds to the headers."""
+    """Returns a mapping as JSON or multipart if the headers say so, else as a form; completes its type in them."""
     if not isinstance(body, (dict, list)):
         return body
-    kind = next((value for name, value in headers.items() if name.lower() == "content-type"), "")
+    given, kind = next((one for one in headers.items() if one[0].lower() == "content-type"), ("", ""))
     if isinstance(body, list) or "json" in kind:
         return json.dumps(body)
+    if kind == MULTIPART:
+        fields = {str(name): str(value) for name, value in body.items()}
+        data, headers[given] = encode_multipart_formdata(fields, "boundary-of-toril")
+        return data.decode()
     if not kind:
         headers["Content-Type"] = "application/x-www-form-urlencoded"
     return urlencode(body, doseq=True)
