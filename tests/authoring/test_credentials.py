@@ -413,3 +413,13 @@ def test_a_deep_beginning_of_json_is_closed_in_linear_time():
     begun = time.monotonic()
     assert len(closed("[" * 60_000)) == 120_000
     assert time.monotonic() - begun < 2
+
+
+def test_texts_of_strangers_make_no_link_or_cell_in_the_readme_and_commands_stay(tmp_path):
+    evil = exchange(
+        1, "/a", name="x|y [here](http://evil) <img src=x> \x1b[31m", headers=(("Authorization", "Basic YTpi"),)
+    )
+    text = files_of(tmp_path, recorded(evil))["README.md"].decode()
+    assert "x\\|y [here]\\(http://evil) &lt;img src=x>" in text
+    assert "\x1b" not in text
+    assert "export SHOP_BASIC=$(printf %s 'user:password' | base64 | tr -d '\\n') #" in text

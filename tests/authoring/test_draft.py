@@ -338,3 +338,10 @@ def test_a_har_without_sensitive_data_is_noted(tmp_path):
     note = "export the HAR with sensitive data"
     assert note in files_of(tmp_path / "1", sanitised)["README.md"].decode()
     assert note not in files_of(tmp_path / "2", complete)["README.md"].decode()
+
+
+def test_a_line_of_a_body_that_looks_like_a_setting_gets_no_comment(tmp_path):
+    text = "default-address: http://a/\nthink-time: 5s\n"
+    sent = exchange(1, "/", "POST", body=body(text, "text/yaml"))
+    other = exchange(2, "https://api.shop.example.com/", kind="document")
+    assert requests(suite(tmp_path, recorded(sent, other)))[0]["body"] == text

@@ -149,13 +149,12 @@ def files_of(draft: SuiteDraft) -> dict[PurePosixPath, bytes]:
         "toril": filled({"curves": {name: Flow(one) for name, one in draft.curves.items()}, "criteria": ours}),
     }
     comments = [
-        Comment("scenarios", "default-address"),
         Comment("settings", "ramp-up-exclude"),
         Comment("reporting", "reporting"),
         Comment("toril", "criteria"),
     ]
-    if any("think-time" in one for one in draft.scenarios.values()):
-        comments.append(Comment("scenarios", "think-time"))
+    keys = {key for one in draft.scenarios.values() for key in one}  # in a body, such a line would get the comment
+    comments += [Comment("scenarios", key) for key in ("default-address", "think-time") if key in keys]
     return {PurePosixPath("suite.yml"): yaml_of(filled(document), comments).encode(), **draft.files}
 
 

@@ -1,7 +1,6 @@
 """`toril import` and `toril record`: from a source to a suite that can be planned."""
 
 import os
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -16,7 +15,7 @@ from toril.authoring.options import LENGTH, LOAD, ImportOptions, refuse
 from toril.authoring.readers import Input, read
 from toril.authoring.readme import readme_of
 from toril.authoring.recorded import Payload, Recorded
-from toril.authoring.references import NAME, foreign
+from toril.authoring.references import ANY_NAME, NAME, foreign
 from toril.authoring.replaying import replayed
 from toril.authoring.routes import named
 from toril.authoring.shapes import shape_of
@@ -96,7 +95,7 @@ def suite_of(
     uploads = own | {path for path in contents if FILES_OF_SCRIPT in path.parents}
     searched = {path: b"" if path in uploads else data for path, data in contents.items()}
     refuse_secrets(searched, credentials.hidden)
-    _refuse_foreign(contents[PurePosixPath("suite.yml")].decode(), draft)
+    _refuse_foreign(contents[PurePosixPath("suite.yml")].decode())
     home = SUITES / draft.name
     action = options.action if options.workflow else None
     created = place({home / path: data for path, data in contents.items()}, home, folder, force=force, action=action)
@@ -104,21 +103,9 @@ def suite_of(
     return Imported(created=created, recorded=found, correlation=correlation)
 
 
-def _refuse_foreign(suite: str, draft: SuiteDraft) -> None:
-    """Raises OptionError if the suite refers to something that it does not have, such as `${__P(user.home)}`."""
-    columns = (
-        name
-        for path, data in draft.files.items()
-        if path.suffix == ".csv"
-        for name in data.split(b"\n")[0].decode().split(",")
-    )
-    known = {
-        *draft.hosts,
-        *draft.credentials,
-        *columns,
-        *(one.variable for some in draft.requests for one in some.extracts),
-    }
-    if found := foreign(sorted(map(re.escape, known))).search(suite):
+def _refuse_foreign(suite: str) -> None:
+    """Raises OptionError if an engine would evaluate a part of the source, such as `${__P(user.home)}` as a key."""
+    if found := foreign([ANY_NAME]).search(suite):
         text = f"`{suite[found.start() : found.start() + 40].splitlines()[0]}`: an engine would evaluate this"
         raise OptionError(f"{text}. No files are written. Remove it from the source.", code="foreign-reference")
 

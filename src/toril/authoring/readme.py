@@ -13,7 +13,6 @@ from toril.suite.engines import engine_of
 from toril.text import plain, plural
 
 MOST_NAMES = 5  # in a note
-BASIC = "$(printf %s 'user:password' | base64 | tr -d '\\n')"
 
 
 def readme_of(draft: SuiteDraft, recorded: Recorded, correlation: Correlation, credentials: Credentials) -> str:
@@ -24,7 +23,7 @@ def readme_of(draft: SuiteDraft, recorded: Recorded, correlation: Correlation, c
     def into(rule: Carried) -> str:
         return ", ".join(dict.fromkeys(labels[number] for number, _ in rule.uses if number in labels))
 
-    return template("README.md.jinja", plain).render(
+    return template("README.md.jinja", _in_markdown).render(
         draft=draft,
         recorded=recorded,
         credentials=credentials,
@@ -43,13 +42,17 @@ def readme_of(draft: SuiteDraft, recorded: Recorded, correlation: Correlation, c
         uploads=[path for path in draft.files if path.is_relative_to(FILES)],
         rows=lambda data: plural(len(data.splitlines()) - 1, "row"),
         notes=tuple(_notes(draft, recorded, correlation, credentials)),
-        basic=BASIC,
     )
 
 
 def _has_session(one: RecordedExchange) -> bool:
     named = {name.lower() for part in (one, *one.hops) for name, _ in (*part.headers, *part.response_headers)}
     return bool(named & {"authorization", "cookie", "set-cookie"})
+
+
+def _in_markdown(text: object) -> str:
+    """Returns a text of a stranger, which makes no cell, link or element of its own."""
+    return plain(text).replace("|", "\\|").replace("](", "]\\(").replace("<", "&lt;")
 
 
 def _notes(draft: SuiteDraft, recorded: Recorded, correlation: Correlation, credentials: Credentials) -> Iterator[str]:
