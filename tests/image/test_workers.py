@@ -95,7 +95,7 @@ def test_the_last_log_line_of_a_worker_killed_for_memory_says_so(slim):
 
 def test_the_documented_container_of_an_agent_announces_itself(slim, tmp_path):
     page = (ROOT / "docs/how-to/use-private-locations.md").read_text()
-    words = shlex.split(page.partition("\npodman run ")[2].partition("```")[0])
+    words = shlex.split(page.partition("\npodman run ")[2].partition("```")[0].replace("\\\n", ""))
     store, variables, name = tmp_path / "store", tmp_path / "agent.env", f"toril-test-{tmp_path.name}"
     store.mkdir()
     store.chmod(0o777)
