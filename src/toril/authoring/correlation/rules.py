@@ -43,6 +43,7 @@ LATE_S = 0.25  # the same for a random value: a script continues before the brow
 KEPT_METHODS = (307, 308)  # redirects that keep method and body
 MOST_PLACES = 10  # of a value in a response
 MOST_SOURCES = 40  # of a value; the first ones and the last ones
+MOST_OF_A_NUMBER = 100  # places of a short number in all responses; more are counts
 LARGE_SCRIPT = 64 << 10  # bytes; libraries hold no values of a session
 
 
@@ -140,19 +141,25 @@ def turns_of(recorded: Recorded, opened: Collection[int]) -> list[Turn]:
     ]
 
 
+Keys = tuple[Words, ...]  # of a place
+
+
 class Values:
     """The values of all requests, and where responses have them."""
 
     def __init__(self, turns: Sequence[Turn]) -> None:
         self.turns = turns
         self.uses: list[Use] = []
-        self._sent: defaultdict[str, list[Use]] = defaultdict(list)
+        self._keys: dict[tuple[int, ValuePlace], Keys] = {}
+        self._alike: dict[tuple[str, Keys], set[int]] = {}
+        self._terms: dict[tuple[Source, str, Keys], tuple[tuple[float, str], ...]] = {}
+        self._sent: defaultdict[str, defaultdict[Keys, set[int]]] = defaultdict(lambda: defaultdict(set))
         self._sources: defaultdict[str, list[Source]] = defaultdict(list)
         for number, turn in enumerate(turns):
             for place, value in _given_by_client(turn.exchange) if turn.sent else ():
                 if value and place.path.lower() != "referer":
                     use = Use(number, place, value)
-                    self._sent[value].append(use)
+                    self._sent[value][self.keys(use)].add(number)
                     if may_be_carried(value, place):
                         self.uses.append(use)
         wanted = {one for use in self.uses for one in variants(use.value)}
@@ -162,7 +169,8 @@ class Values:
             for source, value in _given(number, turn.exchange):
                 for one in wanted.intersection(variants(value)):
                     self._count[one, number] += 1
-                    if self._count[one, number] <= MOST_PLACES:
+                    enough = is_short_number(one) and len(self._sources[one]) >= MOST_OF_A_NUMBER
+                    if self._count[one, number] <= MOST_PLACES and not enough:
                         self._sources[one].append(source)
 
     def sources_of(self, use: Use) -> list[Source]:
@@ -178,8 +186,10 @@ class Values:
         )
         if not found:
             return []
-        sent = {one.turn for one in self._sent[use.value] if self._may_be_the_same(one, use)}
-        first = [one.turn for one in found if self._may_be_the_same(one, use)] or [one.turn for one in found]
+        sent = self._sent_alike(use.value, self.keys(use))
+        keys = self.keys(use)
+        first = [one.turn for one in found if _may_be_the_same(use.value, self.keys(one), keys)]
+        first = first or [one.turn for one in found]
         if min(sent, default=use.turn) <= min(first):
             return []
         given = [one for one in found if one.turn not in sent]
@@ -192,15 +202,28 @@ class Values:
         margin_s = LATE_S if kind_of(use.value) == "random" else MARGIN_S
         return source.turn < use.turn and earlier.started_s + earlier.took_s <= later.started_s + margin_s
 
-    def keys(self, one: Source | Use) -> list[Words]:
-        return keys_of(one.place, self.turns[one.turn].exchange)
+    def keys(self, one: Source | Use) -> Keys:
+        known = one.turn, one.place
+        if known not in self._keys:
+            self._keys[known] = tuple(keys_of(one.place, self.turns[one.turn].exchange))
+        return self._keys[known]
 
-    def _may_be_the_same(self, one: Source | Use, use: Use) -> bool:
-        """Returns whether a place has the value of a use for the same reason; a short number needs the same key."""
-        return not is_short_number(use.value) or same_key(self.keys(one), self.keys(use))
+    def _sent_alike(self, value: str, keys: Keys) -> set[int]:
+        """Returns the turns that send a value for the same reason; a short number needs the same key."""
+        if (value, keys) not in self._alike:
+            groups = self._sent[value].items()
+            same = (turns for own, turns in groups if _may_be_the_same(value, own, keys))
+            self._alike[value, keys] = set().union(*same)
+        return self._alike[value, keys]
 
-    def terms(self, source: Source, use: Use) -> Iterator[tuple[float, str]]:
-        """Yields the terms of the confidence, apart from the number of uses."""
+    def terms(self, source: Source, use: Use) -> tuple[tuple[float, str], ...]:
+        """Returns the terms of the confidence, apart from the number of uses."""
+        known = source, use.value, self.keys(use)
+        if known not in self._terms:
+            self._terms[known] = tuple(self._terms_of(source, use))
+        return self._terms[known]
+
+    def _terms_of(self, source: Source, use: Use) -> Iterator[tuple[float, str]]:
         turn, keys, of_use = self.turns[source.turn], self.keys(source), self.keys(use)
         same = same_key(keys, of_use)
         if is_short_number(use.value) and not same and (doubt := doubt_of(keys, of_use)):
@@ -217,12 +240,17 @@ class Values:
             yield 0.2, "in a form or meta element"
         earlier = (one for one in self._sources[use.value] if one.turn < source.turn)
         others = (one for one in earlier if self.turns[one.turn].chain != turn.chain)
-        if (turn.changes or source.turn in self._reread) and not any(self._may_be_the_same(one, use) for one in others):
+        known = any(_may_be_the_same(use.value, self.keys(one), of_use) for one in others)
+        if (turn.changes or source.turn in self._reread) and not known:
             yield 0.3, f"made by a request that changes data{'' if turn.changes else ' at this address'}"
         if self._count[use.value, source.turn] == 1:
             yield 0.1, "only match in the response"
         if INDEXED.search(source.place.path):
             yield -0.15, "one of a list"
+
+
+def _may_be_the_same(value: str, some: Keys, others: Keys) -> bool:
+    return not is_short_number(value) or same_key(some, others)
 
 
 def _reread(turns: Sequence[Turn]) -> Iterator[int]:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from html import unescape
 from itertools import pairwise
 from typing import Literal
@@ -123,7 +124,8 @@ def is_generic(words: Words) -> bool:
     return not words or (len(words) == 1 and GENERIC.fullmatch(words[0]) is not None)
 
 
-def same_key(some: Sequence[Words], others: Sequence[Words]) -> bool:
+@lru_cache(maxsize=1 << 14)
+def same_key(some: tuple[Words, ...], others: tuple[Words, ...]) -> bool:
     """Returns whether both sides have the same key, or one the end of the other's, as in `createOrderId`."""
     for one in some:
         for other in others:
