@@ -1,5 +1,6 @@
 """Shared by all tests: tiers, reproducible properties, no skipped tests in CI, one embedded cloud."""
 
+import gc
 import os
 import shutil
 from collections.abc import Generator, Iterator
@@ -67,6 +68,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=left)
         out = set(left)
         items[:] = [item for item in items if item not in out]
+
+
+def pytest_collection_finish() -> None:
+    """Keeps the collector of garbage from the thousands of collected tests."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -33,10 +33,7 @@ ADDRESS = "http://127.0.0.1:8080"  # of the shop in the READMEs
 STAND_INS = {"k6": ROOT / "tests" / "worker" / "k6_stand_in.py"}  # for programs that this project may not have
 LIMIT_S = 140  # a simulation in Scala is compiled first; twice it is less than a test's
 SIDE_BY_SIDE = 2  # their load is small, and a falsified run reports that
-SMOKED = [  # one for each engine
-    "apiritif-script", "browser-shop", "functional", "jmeter-script", "k6", "locust-requests", "playwright-shop",
-    "vegeta-requests",
-]  # fmt: skip
+SMOKED = ["functional", "k6", "locust-requests"]  # other tests of `make test` run the other engines
 MOST_EXCUSED = 0.25  # share of the examples that may be inconclusive because of a busy machine
 ONE_SAMPLE_A_REQUEST = {
     "locust",

@@ -133,6 +133,7 @@ assert len(timeline.select().seconds) == 201
 """
 
 
+@pytest.mark.nightly
 def test_memory_grows_with_samples_and_not_with_labels_times_hours():
     """50,000 labels × 40,001 seconds would need 8 GB as a table; the process gets 1.5 GB."""
     limit = 1536 << 20
