@@ -54,7 +54,7 @@ class Objects:
 
     laws: Laws = ALL_LAWS
     values: dict[str, tuple[bytes, int]] = field(default_factory=dict)  # key → value, mark
-    straggler: bool = False  # whether the current write belongs to a request whose process has given up
+    straggler: bool = False  # whether the current write belongs to a request that has been answered or given up
     marks: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     watchers: list[Callable[[Machine, str, str, bytes], None]] = field(default_factory=list)
 
@@ -193,14 +193,15 @@ class Handle:
         world.pause((LATENCY_S + slow_s) * chance.random())
         if fate == "repeated":
             world.log(machine.name, "again", how, key)
-            value = effect()
+            value = self._straggle(effect)
             world.pause(LATENCY_S * chance.random())
         return value
 
-    def _straggle(self, effect: Callable[[], object]) -> None:
+    def _straggle(self, effect: Callable[[], Value]) -> Value:
         self.objects.straggler = True
-        effect()
+        value = effect()
         self.objects.straggler = False
+        return value
 
     def _fate(self, writes: bool) -> str:
         troubles = self.troubles

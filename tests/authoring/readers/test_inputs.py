@@ -174,7 +174,7 @@ def damaged(name: str, data: strategies.DataObject) -> Any:
     """Returns a sample with some values replaced by junk."""
     found = deepcopy(SAMPLES[name])
     for *outer, last in data.draw(strategies.lists(strategies.sampled_from(PATHS[name]), min_size=1, max_size=3)):
-        junk, node = data.draw(Junk), found
+        junk, node = deepcopy(data.draw(Junk)), found
         with suppress(LookupError, TypeError):  # in a value that is junk by now
             for key in outer:
                 node = node[key]
