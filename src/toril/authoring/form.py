@@ -405,8 +405,9 @@ def criterion_of(source: object, where: str = "criteria") -> FormCriterion:
     try:
         if isinstance(source, str):
             fields = fields_of(source)
-        elif len(fields) == 1 and isinstance(text := next(iter(fields.values())), str):
-            fields = {**fields_of(text), "message": next(iter(fields))}
+        elif len(fields) == 1 and not FormCriterion.model_fields.keys() & fields:
+            ((message, text),) = fields.items()
+            fields = {**fields_of(text), "message": message} if isinstance(text, str) else fields
     except CriterionSyntaxError:
         raise _UnshownError(where) from None
     stop, fail = fields.pop("stop", True), fields.pop("fail", True)
