@@ -201,6 +201,18 @@ def test_throughput_is_kept_and_ends_without_a_burst(tmp_path):
     assert found.total(steady=False).samples <= 3
 
 
+@pytest.mark.solo
+def test_each_stair_of_a_throughput_begins_on_time(tmp_path):
+    with target() as service:
+        load = planned("jmeter", "shop", concurrency=10, throughput_rps=30, ramp_up_s=3, hold_for_s=1, steps=3)
+        with workers(plan_of([load], generated(service.url, ["/"]), extra={"steps": 3}), tmp_path) as run:
+            found = run.go()
+    dropped = sum(max(0, count) for count in found.timeline.health_series("local-1").dropped.tolist())
+    assert found.samples == service.answered
+    assert found.samples <= 92  # of 10 + 20 + 30 + 30; stairs that begin a second late send 70
+    assert found.samples + dropped >= 86
+
+
 @pytest.mark.nightly
 @pytest.mark.solo
 def test_a_load_curve_is_followed_through_a_pause_and_below_one_request_a_second(tmp_path):
@@ -305,7 +317,7 @@ def test_stairs_with_a_throughput_record_each_response_and_end_as_planned_twenty
 
     def once(number):
         with target(delay_s=0.02) as service:
-            load = planned("jmeter", "shop", concurrency=10, throughput_rps=20, ramp_up_s=2, hold_for_s=4)
+            load = planned("jmeter", "shop", concurrency=10, throughput_rps=20, ramp_up_s=2, hold_for_s=4, steps=2)
             plan = plan_of([load], generated(service.url, requests), extra={"steps": 2})
             with workers(plan, tmp_path / str(number)) as run:
                 found = run.go()

@@ -164,8 +164,8 @@ class Executor(Engine, JMeterExecutor):  # type: ignore[misc]
         self._sends = SendsFile(self.context.folder / "sends")
 
     def _rates(self) -> list[float]:
-        """Returns this worker's requests in each second of a load curve; empty without a curve."""
-        curve, whole_rps = self.context.planned.rate, self.context.planned.throughput_rps
+        """Returns this worker's planned requests in each second; empty without a planned rate."""
+        curve, whole_rps = self.context.planned.planned_rate(), self.context.planned.throughput_rps
         if curve is None or not whole_rps:
             return []
         part = (self.context.share.throughput_rps or 0.0) / whole_rps

@@ -56,7 +56,7 @@ def rewrite(
 ) -> None:
     """Change the plan at `path` as described above; `plain_groups` if bzt chose the groups, without stairs.
 
-    `rates` are the requests of each second, where they follow a load curve; `users` is what bzt divided among groups.
+    `rates` are the requests of each second, if they are limited; `users` is what bzt divided among groups.
     """
     plan: Tree = etree.parse(path)
     writers = plan.xpath("//ResultCollector[@testname='KPI Writer']")
@@ -78,11 +78,10 @@ def rewrite(
         part.write(included, encoding="UTF-8", xml_declaration=True)
     if plain_groups:
         _prefer_plain_groups(plan)
-    _extend_timers(plan)
     if users is not None:
         _correct_users(plan, users)
     if rates:
-        _set_load_curve(plan, rates)
+        _set_rates(plan, rates)
     for clears in plan.xpath("//CookieManager/*[@name='CookieManager.clearEachIteration']") if fresh_cookies else ():
         clears.text = "true"
     if in_turns:
@@ -182,17 +181,6 @@ def _prefer_plain_groups(plan: Tree) -> None:
         group.getparent().replace(group, plain)
 
 
-def _extend_timers(plan: Tree) -> None:
-    """Extend bzt's throughput timer by a second, since it starts up to one second too early.
-
-    At its own end it would stop the groups, and the plug-in's groups cut off their requests.
-    """
-    for schedule in plan.xpath(SCHEDULE):
-        for length in schedule.xpath("collectionProp[last()]/stringProp[3]"):
-            if (length.text or "").isdigit():
-                length.text = str(int(length.text) + 1)
-
-
 def _correct_users(plan: Tree, users: int) -> None:
     """Correct the number of users: bzt rounds each group's part, so adjust the largest group until the sum is right."""
     of_groups = f"/jmeterTestPlan/hashTree/hashTree/*[self::ThreadGroup or self::{CONCURRENCY_GROUP}]"
@@ -205,8 +193,11 @@ def _correct_users(plan: Tree, users: int) -> None:
         largest.text = str(int(largest.text) + (1 if short > 0 else -1))
 
 
-def _set_load_curve(plan: Tree, rates: Sequence[float]) -> None:
-    """Put a load curve into bzt's throughput timer."""
+def _set_rates(plan: Tree, rates: Sequence[float]) -> None:
+    """Put the planned rates into bzt's throughput timer, whose own stairs begin a second late and end too early.
+
+    At its own end the timer would stop the groups, and the plug-in's groups cut off their requests.
+    """
     for schedule in plan.xpath(SCHEDULE):
         for old in list(schedule):
             schedule.remove(old)
