@@ -148,6 +148,9 @@ def test_runs_are_comparable_if_only_their_criteria_differ():
         bundle = replace(examples.passed(), plan=plan.model_copy(update=changes))
         return record_of(bundle, changes.pop("launch", launch)).fingerprint
 
+    named = ("suite.yml", "shop.py")
+    written = {"suite.yml": "1", "shop.py": "1", "junit.xml": "1"}  # a report of an earlier run
+    assert print_of(files=written, named_files=named) == print_of(named_files=named) == print_of()
     same = print_of(criteria=(PlannedCriterion(source="p99>1s", where="suite.yml"),), run_id="other")
     assert same == print_of(files={"suite.yml": "2", "shop.py": "1"}) == print_of()
     others: dict[str, list[dict]] = {

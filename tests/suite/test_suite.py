@@ -347,6 +347,26 @@ def test_files_that_a_script_uses_and_workers_do_not_receive_are_noted(tmp_path)
     assert not read(tmp_path, document).warnings  # with a suite.yml, workers receive the whole folder
 
 
+def test_the_files_that_change_a_run_are_named_by_the_suite_or_by_its_scripts(tmp_path):
+    script = "import helper\nfrom lib.pages import Home\nUSERS = open('users.csv').read()\n"
+    texts = {"own.py": script, "users.csv": "a\n", "helper.py": "import more\n", "more.py": "", "lib/pages.py": "",
+             "README.md": "", "junit.xml": "", "unused.py": ""}  # fmt: skip
+    for name, text in texts.items():
+        write(tmp_path, text, name)
+    suite = read(tmp_path, {"execution": {"scenario": "own.py", "executor": "locust", "hold-for": "1m"}})
+    assert {path.as_posix() for path in suite.named} == {
+        "suite.yml", "own.py", "helper.py", "more.py", "lib/pages.py", "users.csv",
+    }  # fmt: skip
+    assert set(suite.named) < set(suite.files)
+
+
+def test_a_folder_sends_no_store_of_earlier_runs(tmp_path):
+    write(tmp_path, "{}", "results/runs/20261124T150405Z-shop-0a1b/plan.json")
+    write(tmp_path, "{}", "data/runs/plan.json")
+    suite = read(tmp_path, SIMPLE)
+    assert [path.as_posix() for path in suite.files] == ["data/runs/plan.json", "suite.yml"]
+
+
 def test_a_suite_of_one_file_sends_the_files_that_it_and_its_jmx_name(tmp_path):
     jmx = '<x><stringProp name="filename">users.csv</stringProp><stringProp name="filename">${gone}</stringProp></x>'
     for name, text in {"load.jmx": jmx, "users.csv": "a", "other.txt": "x", "extra.jar": "x"}.items():

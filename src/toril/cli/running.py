@@ -448,6 +448,8 @@ def _run_observed(
     with suite as found:
         read, planned = plan_of(found.paths, replace(wanted, confined=found.stored), clock.now())
         check_writable(targets)
+        written = {path.resolve() for _, path in targets if path}
+        read = replace(read, files=tuple(file for file in read.files if (read.folder / file).resolve() not in written))
         observers = observers_of(planned)
         launcher, prepared_lines = prepared(planned, opened, wanted.environment, clock, max_cost_usd=max_cost)
         if not quiet:

@@ -95,6 +95,7 @@ def make_plan(
         suite=suite.name,
         toril_version=__version__,
         tags={**suite.toril.tags, **(tags or {})},
+        named_files=tuple(file.as_posix() for file in suite.named),
         executions=tuple(_planned(execution, _browser(suite, execution)) for execution in executions),
         shares=tuple(_share(slot, executions, parts, slots, suite) for slot in slots),
         common=_common(suite, executions, tried=tried),

@@ -291,6 +291,7 @@ class Plan(Record):
     toril_version: str
     tags: dict[str, str] = Field(default_factory=dict)
     files: dict[str, str] = Field(default_factory=dict)  # path in the run's suite/ → SHA-256; filled in by publishing
+    named_files: tuple[str, ...] | None = None  # those that change a run; None in plans of older versions: all
     executions: tuple[PlannedExecution, ...]
     shares: tuple[Share, ...]
     common: dict[str, Any]  # the Taurus configuration shared by all workers: scenarios, settings, modules, services …

@@ -258,7 +258,8 @@ def fingerprint_of(plan: Plan, launch: Launch | None) -> Fingerprint:
     """Returns what makes two runs comparable. Criteria, the shares of workers and the run's folder do not matter."""
     in_duet, scenarios = any(one.arm for one in plan.executions), mapping_at(plan.common, "scenarios")
     executions = [one.model_dump(mode="json", include=LOAD if in_duet else None) for one in plan.executions]
-    scripts = {file: digest for file, digest in plan.files.items() if not file.endswith(SUITE_FILE)}
+    named = plan.files if plan.named_files is None else plan.named_files
+    scripts = {file: plan.files[file] for file in plan.files if file in named and not file.endswith(SUITE_FILE)}
     if in_duet:  # which has the suite's load, but times and addresses of its own
         scenarios = {one.scenario: scenarios.get(name_in_arm(one.scenario, HEAD)) for one in plan.executions}
     asked = json.dumps([executions, scenarios, scripts], sort_keys=True)

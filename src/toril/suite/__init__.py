@@ -60,6 +60,7 @@ class Suite:
     warnings: tuple[Note, ...]
     functional: bool = False  # whether it runs each test case once, and judges the test cases
     unset: tuple[Note, ...] = ()  # references that no worker can resolve; such a suite can be read but not run
+    named: tuple[Path, ...] = ()  # files that the suite or its scripts name: only these change a run
     variable: str | None = None  # the variable that holds the address, if `against` replaced the suite's own
     places: Mapping[str, SourcePlace] = field(default_factory=dict)  # PlannedCriterion.where → its line, if known
 
@@ -117,6 +118,7 @@ def read_suite(
     data_rows = _split_data(toril, found, scenarios.named, reader)
     for file in used:
         found.add(file)
+    named = found.named()
     if files[0].name in SUITE_NAMES:
         found.add_folder()
     else:
@@ -128,6 +130,7 @@ def read_suite(
         source=source,
         folder=folder,
         files=found.sorted(),
+        named=named,
         executions=executions,
         common=_common(merged, scenarios, env),
         criteria=criteria,

@@ -14,7 +14,9 @@ MAX_FILES = 500
 MAX_BYTES = 50 * 2**20
 MAX_ROWS = 1000  # the largest number of workers
 IGNORED = frozenset({"__pycache__", "node_modules", "venv", "site-packages", "jmeter.log", "bzt.log"})
+PLAN_IN_STORE = "runs/*/plan.json"  # below a folder that `--store` named
 SUITE_NAMES = ("suite.yml", "suite.yaml", "suite.json")
+SCRIPTS = frozenset({".py", ".js", ".mjs", ".ts"})
 MAX_SCRIPT = 1_000_000  # characters
 MAX_HEADER = 65_536  # characters
 URL = re.compile(r"https?://", re.IGNORECASE)
@@ -116,19 +118,33 @@ class Files:
             self.add(file)
 
     def warn_of_left_behind(self) -> None:
-        """Warns of files beside a Python script that it names or imports, and that workers do not receive."""
-        for script in [path for path in self.found if path.suffix == ".py"]:
+        """Warns of files that a script names or imports, and that workers do not receive."""
+        for script, relative in self._used_by_scripts(list(self.found)):
+            if relative not in self.found and relative.parent == script.parent:
+                fix = f"Name it under `files`, or make the suite a folder with a {SUITE_NAMES[0]}."
+                what = f"{script} uses this file, but workers do not receive it. {fix}"
+                self.reader.warn("left-behind", relative.as_posix(), what)
+
+    def named(self) -> tuple[Path, ...]:
+        """Returns the files so far, and those that their scripts name or import."""
+        known = dict.fromkeys(self.found)
+        while more := [used for _, used in self._used_by_scripts(list(known)) if used not in known]:
+            known |= dict.fromkeys(more)
+        return tuple(sorted(known))
+
+    def _used_by_scripts(self, paths: Iterable[Path]) -> Iterator[tuple[Path, Path]]:
+        """Yields each script with each file, or file of a package, beside it that it names or imports."""
+        for script in [path for path in paths if path.suffix in SCRIPTS]:
             text = (self.folder / script).read_text(errors="replace")[:MAX_SCRIPT]
             for beside in sorted((self.folder / script).parent.iterdir()):
-                relative = self._inside(beside)
-                if relative is None or relative in self.found or beside.name.startswith(".") or not beside.is_file():
+                if beside.name.startswith(".") or beside.name in IGNORED:
                     continue
-                name = re.escape(beside.stem if beside.suffix == ".py" else beside.name)
-                used = rf"^\s*(?:from|import)\s+{name}\b" if beside.suffix == ".py" else rf"(?<![\w.-]){name}(?![\w.-])"
+                module = beside.suffix == ".py" or beside.is_dir()
+                name = re.escape(beside.stem if module else beside.name)
+                used = rf"^\s*(?:from|import)\s+{name}\b" if module else rf"(?<![\w.-]){name}(?![\w.-])"
                 if re.search(used, text, re.MULTILINE):
-                    fix = f"Name it under `files`, or make the suite a folder with a {SUITE_NAMES[0]}."
-                    what = f"{script} uses this file, but workers do not receive it. {fix}"
-                    self.reader.warn("left-behind", relative.as_posix(), what)
+                    files = _files_below(beside) or () if beside.is_dir() else [beside]
+                    yield from ((script, relative) for file in files if (relative := self._inside(file)) is not None)
 
     def header(self, source: Mapping[str, Any]) -> str | None:
         """Returns the first line of a data source; None if it is unreadable, or outside the suite's folder."""
@@ -159,11 +175,15 @@ class Files:
 
 
 def _files_below(folder: Path) -> Iterable[Path] | None:
-    """Returns the regular files below a folder without hidden ones and caches; None if there are too many."""
+    """Returns the regular files below a folder without hidden ones, caches and stores; None if there are too many."""
     files: list[Path] = []
     size = 0
     for parent, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in IGNORED)
+        folders[:] = sorted(
+            name
+            for name in folders
+            if not name.startswith(".") and name not in IGNORED and not any(Path(parent, name).glob(PLAN_IN_STORE))
+        )
         for name in sorted(names):
             path = Path(parent, name)
             if name.startswith(".") or name in IGNORED or not path.is_file():
