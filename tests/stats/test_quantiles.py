@@ -64,6 +64,12 @@ def test_an_interval_spans_whole_buckets():
     assert low <= 100_000 + 1000 * 39 and high >= 100_000 + 1000 * 60
 
 
+def test_an_interval_includes_what_a_coarser_record_cuts_off():
+    low, high = quantile_interval(Histogram.of([7000] * 1000), 50.0, resolution_us=1000)
+    assert low is not None and high is not None
+    assert low <= 7000 and high >= 7999
+
+
 @pytest.mark.parametrize(
     ("percent", "samples", "rank"), [(99.9, 1000, 999), (95, 100, 95), (95, 101, 96), (0, 10, 1), (100, 10, 10)]
 )

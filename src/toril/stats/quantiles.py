@@ -57,16 +57,17 @@ def quantile_ranks(percent: float, samples: int, confidence: float = CONFIDENCE)
 
 
 def quantile_interval(
-    histogram: Histogram, percent: float, confidence: float = CONFIDENCE
+    histogram: Histogram, percent: float, confidence: float = CONFIDENCE, *, resolution_us: int = 1
 ) -> tuple[int | None, int | None]:
     """Returns the interval of a percentile (0 … 100) in µs; a bound is None if there are too few samples for it.
 
-    The bounds are the outer edges of their buckets, so the interval includes the resolution.
+    The bounds are the outer edges of their buckets. An engine whose record is coarser cuts off the rest of each time,
+    so a recorded 7 ms may be 7.999 ms.
     """
     lower, upper = quantile_ranks(percent, histogram.total, confidence)
     return (
         None if lower is None else lowest_us(histogram.bucket_at_rank(lower)),
-        None if upper is None else highest_us(histogram.bucket_at_rank(upper)),
+        None if upper is None else highest_us(histogram.bucket_at_rank(upper)) + max(0, resolution_us - 1),
     )
 
 

@@ -220,9 +220,9 @@ class _Builder:
             unfinished=stats.unfinished,
             bytes=stats.bytes,
             rps=round(stats.samples / seconds, 3) if seconds > 0 else None,
-            resolution_us=self._resolution(view),
-            response_us=_times(stats),
-            failed_response_us=_times(stats.failed) if stats.failures else None,
+            resolution_us=view.resolution_us,
+            response_us=_times(stats, view.resolution_us),
+            failed_response_us=_times(stats.failed, view.resolution_us) if stats.failures else None,
             ttfb_us=_mean(stats.ttfb_sum_us, stats.ttfb_count),
             connect_us=_mean(stats.connect_sum_us, stats.connect_count),
             rc=dict(sorted(stats.rc.items())),
@@ -232,19 +232,12 @@ class _Builder:
             ),
         )
 
-    def _resolution(self, view: Slice) -> int:
-        """Returns the coarsest resolution of the executions that send the label, in µs."""
-        executions = {
-            series.execution
-            for _, series in self._timeline.series(view.label)
-            if not view.executions or series.execution in view.executions
-        }
-        known = self._timeline.resolution_us
-        return max((known[name] for name in executions or view.executions if name in known), default=1)
 
-
-def _times(stats: Stats) -> ResponseTimes:
-    intervals = {name: quantile_interval(stats.response, percent) for name, percent in PERCENTILES.items()}
+def _times(stats: Stats, resolution_us: int) -> ResponseTimes:
+    intervals = {
+        name: quantile_interval(stats.response, percent, resolution_us=resolution_us)
+        for name, percent in PERCENTILES.items()
+    }
     if not stats.samples:
         return ResponseTimes(interval=intervals)
     return ResponseTimes(

@@ -361,6 +361,13 @@ class Slice:
         return self._good, self._failed
 
     @property
+    def resolution_us(self) -> int:
+        """The coarsest resolution of the executions that send its samples, in µs."""
+        of_label = {series.execution for _, series in self._timeline.series(self.label)}
+        senders = {name for name in of_label if not self.executions or name in self.executions} or self.executions
+        return max((us for name, us in self._timeline.resolution_us.items() if name in senders), default=1)
+
+    @property
     def unfinished_by_second(self) -> Counter[int]:
         """The unfinished requests by the second in which the load ended."""
         found: Counter[int] = Counter()

@@ -96,7 +96,8 @@ class _JudgedSamples:
         result = with_value(self.blank, _value(criterion, reading))
         result = replace(result, message=result.message + _measured_codes(criterion, total))
         if criterion.subject == "p" and criterion.percentile not in (None, 0.0, 100.0):  # p0 and p100 estimate nothing
-            result = replace(result, interval=quantile_interval(total.response, criterion.percentile))
+            interval = quantile_interval(total.response, criterion.percentile, resolution_us=view.resolution_us)
+            result = replace(result, interval=interval)
             if _too_few(result):
                 few = f"{subject_of(criterion)} needs {samples_needed(criterion):,} samples, not {total.samples:,}"
                 few += _advice_on_samples(criterion, self.evidence, total.samples)
