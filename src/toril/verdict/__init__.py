@@ -51,7 +51,7 @@ A reason has a code, which never changes, and a message for people. Reasons of t
 | `script-errors`        | inconclusive | the script failed without a failed request, and no criterion judges that  |
 | `script-failed`        | inconclusive | the script itself reports that the run failed                             |
 | `dead-label`           | inconclusive | each request of a label failed, and no criterion on failures names it     |
-| `unjudged-failures`    | inconclusive | > 10 % of a label (20 or more) failed, and no criterion judges failures   |
+| `unjudged-failures`    | inconclusive | > 10 % of a label (20 or more) failed, and no criterion covers these      |
 | `no-samples`           | inconclusive | a criterion has no samples to judge                                       |
 | `unknown-label`        | inconclusive | no sample has the criterion's label; the message names the nearest labels |
 | `not-measured`         | inconclusive | the engine does not record the criterion's subject                        |
@@ -66,7 +66,6 @@ A reason has a code, which never changes, and a message for people. Reasons of t
 | `unfinished`           | a note       | many requests had no response yet when the run ended                      |
 | `engine-note`          | a note       | a remark of the engine                                                    |
 | `excluded-failures`    | a note       | requests failed outside the steady state, and no criterion counts them    |
-| `unjudged-codes`       | a note       | many requests failed with response codes that no criterion covers         |
 
 A criterion has one of these codes, or `triggered`: it was breached, but `as non-failed`. Two codes belong to criteria
 only: `pass-may-not-stand`, since the missing data is a reason of the run already, and `never-a-full-window`, since the

@@ -74,7 +74,7 @@ def judge(
     for criterion in criteria_of(plan.criteria):
         result = _with_unfinished(evaluate(criterion, evidence), evidence)
         if at_worst is not None and not result.fired and criterion.fail and result.counted == "sample":
-            unanswered += _fails_at_worst(result, at_worst)
+            unanswered += _fails_at_worst(result, at_worst, max(one.longest_s for one in executions))
         results.append(_excused(result, invalid))
         if result.code != "never-a-full-window":
             judged.append(criterion)
@@ -214,7 +214,7 @@ def _with_unfinished(result: CriterionResult, evidence: Evidence) -> CriterionRe
     return evaluate(criterion, replace(evidence, missing=missing))
 
 
-def _fails_at_worst(result: CriterionResult, at_worst: Evidence) -> Iterator[Reason]:
+def _fails_at_worst(result: CriterionResult, at_worst: Evidence, longest_s: float) -> Iterator[Reason]:
     """Yields a reason if the criterion passes only because unanswered requests are ignored."""
     criterion = result.criterion
     again = evaluate(criterion, at_worst)
@@ -223,7 +223,7 @@ def _fails_at_worst(result: CriterionResult, at_worst: Evidence) -> Iterator[Rea
         yield Reason(
             "unanswered",
             f"`{criterion.text}` passes only if {plural(endless, 'unanswered request')} "
-            f"({'they' if endless > 1 else 'it'} timed out or waited longer than max(5 s, 10 × p95)) "
+            f"({'they' if endless > 1 else 'it'} timed out or waited longer than max({longest_s:g} s, 10 × p95)) "
             f"{'are' if endless > 1 else 'is'} ignored. Counted as the slowest failures: {again.message}",
         )
 

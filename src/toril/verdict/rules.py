@@ -33,6 +33,7 @@ MOST_DROPPED = 0.01  # of the due requests, but at least those of one second
 ROUNDING = 1e-6  # error of the sum over the workers' fractions of users
 EARLY_S, EARLY_SHARE = 1.0, 0.02  # an early end exceeds both: seconds, and a share of the execution's length
 UNANSWERED_S, UNANSWERED_TIMES = 5.0, 10  # an unanswered request waited longer than both: seconds, and times p95
+UNANSWERED_SPARE_S = 1.0  # beyond the graceful stop, if that is shorter: else no request could wait long enough
 UNANSWERED_USERS, UNANSWERED_SENDS = 0.1, 0.01
 UNJUDGED_SHARE, UNJUDGED_FAILURES = 0.1, 20
 MOST_NAMED = 20  # labels of an execution with a reason of their own
@@ -153,12 +154,20 @@ class MeasuredExecution:
         """Label → location → the number of unanswered requests that waited too long."""
         found: dict[str, Counter[str]] = {}
         for label in self.timeline.unfinished_labels():
-            total = self.of_label(label).total
-            limit_us = max(UNANSWERED_S * 1e6, UNANSWERED_TIMES * total.percentile(95) if total.samples else 0.0)
+            limit_us = self.longest_us(self.of_label(label).total)
             for (location, execution), waits in self.timeline.waits(label):
                 if execution == self.name and (many := sum(n for us, n in waits.items() if us > limit_us)):
                     found.setdefault(label, Counter())[location] += many
         return found
+
+    @property
+    def longest_s(self) -> float:
+        """The longest wait that is not suspicious in itself, whatever the label's response times."""
+        return min(UNANSWERED_S, self.plan.graceful_stop_s + UNANSWERED_SPARE_S)
+
+    def longest_us(self, total: Stats) -> float:
+        """Returns the longest wait of a request that still counts as in flight, from its label's figures."""
+        return max(self.longest_s * 1e6, UNANSWERED_TIMES * total.percentile(95) if total.samples else 0.0)
 
     def of_label(self, label: str, kind: Kind = "request", *, steady: bool | None = None) -> Slice:
         return self.timeline.select(label, (self.name,), steady=steady, kind=kind)
@@ -198,21 +207,31 @@ def _users(execution: MeasuredExecution) -> Iterator[Reason]:
         return
     start_s = planned.steady_from_s if planned.arm else planned.delay_s  # each block of a duet has a ramp-up
     latest_s, begun_s = latest_start_s(planned.ramp_up_s), min((late_s for _, late_s in execution.turns), default=0.0)
-    first, end = math.ceil(start_s + latest_s + begun_s), math.floor(execution.end_s - 1)
+    first, end, early_s = math.ceil(start_s + latest_s + begun_s), math.floor(execution.end_s - 1), 1.0
+    brief = first >= end
+    if brief:  # no whole second is left between late starts and early ends: the highest number of users counts
+        first, end, latest_s, early_s = math.floor(start_s + begun_s), math.ceil(execution.end_s), 0.0, 0.0
     active = execution.requests.virtual_users_curve(end + 1)
     if planned.arm:  # … and incomplete first and last seconds
         active = [max(active[max(0, second - 1) : second + 2], default=0) for second in range(end + 1)]
 
     def height_at(second: int) -> float:
-        going = [turn for turn in execution.turns if second < math.floor(planned.steady_to_s + turn[1] - 1)]
+        going = [turn for turn in execution.turns if second + 1 <= planned.steady_to_s + turn[1] - early_s or brief]
         return math.fsum(part * height(planned, second - latest_s - late_s) for part, late_s in going)
 
     wanted = [math.floor(users * height_at(second) + ROUNDING) for second in range(first, end)]
+    if brief:
+        active, wanted = [0] * first + [max(active, default=0)], [max(wanted, default=0)]
     if not sum(wanted):
+        if brief and execution.completeness.intended_end_s is None:
+            unknown = f"the load of {execution.end_s - start_s:g} s is too short to count its virtual users; extend it"
+            yield execution.reason("unreached-load", unknown)
         return
     share = sum(map(min, active[first:], wanted)) / sum(wanted)
     if share < LEAST_USERS:
         active_on_average = f"on average {share * max(wanted):,.3g} of {max(wanted):,} virtual users were active"
+        if brief:
+            active_on_average = f"at most {active[first]:,} of {max(wanted):,} virtual users were active"
         shown, least = percent(round(100 * share, 1)), percent(100 * LEAST_USERS)
         when = f"from {first} s to {end} s ({shown}; at least {least} are required)"
         fix = "use less load or a larger generator"
@@ -331,7 +350,8 @@ def unanswered(execution: MeasuredExecution) -> Iterator[Reason]:
         return
     where = ", ".join(f"`{label}`" for label in list(found)[:3] if label)
     of = f" ({where})" if where else ""
-    waited = f"{plural(count, 'request')}{of} got no response and waited longer than max(5 s, 10 × p95)"
+    limit = f"max({execution.longest_s:g} s, 10 × p95)"
+    waited = f"{plural(count, 'request')}{of} got no response and waited longer than {limit}"
     fix = "Find out why the service hangs, or set a longer `graceful-stop` or a `timeout`"
     if users and count >= UNANSWERED_USERS * users:
         limit = f"with {users:,} virtual users, fewer than {UNANSWERED_USERS * users:,.1f} are allowed"
@@ -362,8 +382,12 @@ def script_failures(execution: MeasuredExecution, criteria: Collection[Criterion
     errors: Counter[str] = Counter()
     for report in execution.reports:
         errors.update(report.script_errors)
-    judged = {label for label in errors if judging_failures(execution, criteria, label, "transaction")}
-    open_ones = [(label, count) for label, count in errors.most_common() if label not in judged]
+    open_ones = [
+        (label, count)
+        for label, count in errors.most_common()
+        if not (total := execution.of_label(label, "transaction").total).failures
+        or uncovered(execution, criteria, label, total, "transaction")
+    ]
     for label, count in open_ones[:MOST_NAMED]:
         shown = execution.timeline.select(label, (execution.name,), kind="transaction").total.errors.most_common(1)
         why = f": {shown[0][0][0]}" if shown and shown[0][0][0] else ""
@@ -390,20 +414,23 @@ def unjudged(execution: MeasuredExecution, criteria: Collection[Criterion]) -> I
         if execution.plan.ramp_up_exclude:  # failures of an excluded ramp-up are a note, unless there is nothing else
             steady = execution.of_label(label, execution.kind, steady=True).total
             total = steady if steady.samples else total
-        failures, judging = total.failures, judging_failures(execution, criteria, label, execution.kind)
+        failures = total.failures
         if not failures:
             continue
-        (message, rc), _ = total.errors.most_common(1)[0]
+        all_failed = failures == total.samples
+        left = uncovered(execution, criteria, label, total, execution.kind, named=all_failed)
+        if left.total() <= UNJUDGED_SHARE * total.samples:
+            continue
+        (message, rc), _ = next(one for one in total.errors.most_common() if one[0][1] in left)
         why = message if rc in message or not rc else f"{message}, code {rc}" if message else f"code {rc}"
-        if failures == total.samples:
-            if not any(one.label for one in judging):
-                every = "the only request" if failures == 1 else f"all {failures:,} requests"
-                fix = f"Correct the request, or add a criterion on this label: {criterion_on(label)}"
-                yield execution.reason("dead-label", f"{every} of `{label}` failed ({why}). {fix}")
-        elif failures > UNJUDGED_SHARE * total.samples and failures >= UNJUDGED_FAILURES and not judging:
+        if all_failed:
+            every = "the only request" if failures == 1 else f"all {failures:,} requests"
+            fix = f"Correct the request, or add a criterion on this label: {criterion_on(label)}"
+            yield execution.reason("dead-label", f"{every} of `{label}` failed ({why}). {fix}")
+        elif left.total() >= UNJUDGED_FAILURES:
             allowed = max(UNJUDGED_FAILURES - 1, math.floor(UNJUDGED_SHARE * total.samples))
-            failed = f"{failures:,} of {total.samples:,} requests of `{label}` failed ({why})"
-            limit = f"at most {allowed:,} may fail without a criterion on failures"
+            failed = f"{left.total():,} of {total.samples:,} requests of `{label}` failed ({why})"
+            limit = f"at most {allowed:,} may fail without a criterion on these failures"
             yield execution.reason("unjudged-failures", f"{failed}; {limit}. Add one, such as `fail>1%`")
 
 
@@ -414,21 +441,42 @@ def criterion_on(label: str) -> str:
     return f"`{{subject: fail, label: {label!r}, condition: '>', threshold: 5%}}`"
 
 
-def judging_failures(
-    execution: MeasuredExecution, criteria: Collection[Criterion], label: str, kind: Kind
-) -> list[Criterion]:
-    """Returns the criteria on failures of the label, or of all labels, if together they judge all locations."""
+def uncovered(
+    execution: MeasuredExecution,
+    criteria: Collection[Criterion],
+    label: str,
+    total: Stats,
+    kind: Kind,
+    *,
+    named: bool = False,
+) -> Counter[str]:
+    """Returns the failures that no criterion covers in all locations, by response code.
+
+    A criterion on failures covers all failures of its label, or of all labels unless it must be `named`. A criterion on
+    response codes covers the codes that it matches, or all others if it requires a share of them.
+    """
     own: Kind = execution.timeline.kind_of(label)
-    found = [
+    judging = [
         one
         for one in criteria
         if one.subject in FAILURES
-        and one.label in ("", label)
+        and one.label in ((label,) if named else ("", label))
         and (one.kind or (own if one.label else "request")) == kind
     ]
-    places = {one.location for one in found}
-    everywhere = None in places or places >= {share.location for share in execution.plan.shares}
-    return found if everywhere else []
+    everywhere = {share.location for share in execution.plan.shares}
+
+    def is_covered(rc: str) -> bool:
+        places = {one.location for one in judging if _covers(one, rc)}
+        return None in places or places >= everywhere
+
+    return Counter({rc: count for rc, count in total.failed.rc.items() if not is_covered(rc)})
+
+
+def _covers(criterion: Criterion, rc: str) -> bool:
+    if criterion.subject != "rc":
+        return True
+    requires = bool(criterion.percent) and criterion.op in ("<", "<=")
+    return fnmatchcase(rc, criterion.rc_pattern or "*") != requires
 
 
 # Notes: conditions that may be intended
@@ -444,13 +492,6 @@ def notes_of(execution: MeasuredExecution, criteria: Collection[Criterion]) -> I
         if early:
             excluded = f"{plural(early, 'request')} failed outside the steady state; criteria do not count them"
             yield execution.reason("excluded-failures", excluded)
-    patterns = [one.rc_pattern or "*" for one in criteria if one.subject == "rc"]
-    if patterns and not any(one.subject in ("fail", "succ") for one in criteria) and total.failures:
-        others = {rc: n for rc, n in total.failed.rc.items() if not any(fnmatchcase(rc, one) for one in patterns)}
-        if (count := sum(others.values())) > UNJUDGED_SHARE * total.samples:
-            most = max(others, key=others.__getitem__)
-            failed = f"{count:,} requests failed with response codes that no criterion covers, most often `{most}`"
-            yield execution.reason("unjudged-codes", failed)
 
 
 def criteria_of(execution: MeasuredExecution, judged: Iterable[Criterion]) -> list[Criterion]:

@@ -80,6 +80,9 @@ def _late_rates(plan: Plan, completeness: Completeness) -> Iterator[Reason]:
 
 def incomplete(timeline: Timeline, completeness: Completeness) -> Iterator[Reason]:
     """Yields reasons for missing or surplus data."""
+    if completeness.started_at is None and timeline.last_second is not None:
+        unknown = "so its planned load cannot be checked"
+        yield Reason("damaged-file", f"start.json is missing or unreadable, although the load has samples, {unknown}")
     for worker, reason in lost_workers(completeness):
         yield Reason("lost-worker", f"worker {worker} was lost: {reason}")
     for file in completeness.damaged:

@@ -112,8 +112,10 @@ class Capture:
             self._recorder.unreadable(engine.unreadable())
             run.facts = engine.facts()
             for one in engine.unfinished():
-                waited_s = run.grace_s if one.waited_s is None else max(0.0, one.waited_s)
-                arm, second = self._turn_of(run, one, waited_s)
+                known_s = one.waited_s
+                arm, second = self._turn_of(run, one, run.grace_s if known_s is None else max(0.0, known_s))
+                longest_s = (run.ended_at or time.time()) - float(run.begins_at or self.start_at)
+                waited_s = max(0.0, longest_s if known_s is None else known_s)  # an unknown wait may be all the load
                 run.unfinished[arm] += one.count
                 self._recorder.unfinished(second, run.planned.series, one.label, one.count, round(waited_s * 1e6))
 
