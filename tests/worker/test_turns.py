@@ -155,3 +155,9 @@ def test_unfinished_and_dropped_requests_belong_to_their_arm(plan: Plan, tmp_pat
     whole, arms = merged(plan, interval)
     assert whole.select().total.unfinished == 10
     assert {arm: one.select().total.unfinished for arm, one in arms.items()} == {BASE: 4 + 2, HEAD: 4}
+
+
+def test_an_unknown_wait_may_have_lasted_for_the_whole_load(plan: Plan, tmp_path: Path) -> None:
+    (context,) = prepared(plan, tmp_path)
+    _, interval = recorded(context, batch(), unfinished=lambda: [Unfinished(label="")])
+    assert interval.waits[3:].T.tolist() == [[pytest.approx(19e6, rel=0.01), 1]]
