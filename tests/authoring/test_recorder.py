@@ -1,11 +1,14 @@
 """Recordings of Chromium: by a script, and by a person, whom the tests replace by Playwright's mouse and keyboard."""
 
+import ast
 import json
 import os
+import re
 import runpy
 import signal
 import stat
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,8 +16,9 @@ import pytest
 from tests.applications import CREDENTIALS, PASSWORD, USER, Application, Asked, Reply, journey, page, served, serving
 from tests.targets import target
 from toril.authoring.journey import browser_files, script_of
+from toril.authoring.messages import Opened
 from toril.authoring.recorded import Payload, Recorded
-from toril.authoring.recorder import RecordOptions, Step, Tape, _terminable, completed, launched, record, taped
+from toril.authoring.recorder import BINDING, RecordOptions, Step, Tape, _terminable, completed, launched, record, taped
 from toril.errors import OptionError
 from toril.programs import chromium
 
@@ -44,6 +48,13 @@ def entry(
 
 def har_of(*entries: dict[str, Any]) -> dict[str, Any]:
     return {"log": {"entries": list(entries)}}
+
+
+def heard(tape: Tape, *messages: dict[str, Any], url: str = "http://shop.example/", parent: str = "") -> Any:
+    """Sends messages of a frame as Playwright does, and returns the answer to the last."""
+    above = SimpleNamespace(url=parent, parent_frame=None) if parent else None
+    source = {"frame": SimpleNamespace(url=url, parent_frame=above)}
+    return [tape.heard(source, message) for message in messages][-1]
 
 
 def body(at_s: float, path: str, *parts: dict[str, str], form: bool = True) -> dict[str, Any]:
@@ -98,18 +109,14 @@ def test_a_script_without_actions_opens_the_page():
 
 
 def test_a_missing_body_comes_from_the_page_and_an_existing_one_stays():
-    tape = Tape(
-        bodies=[
-            body(1, "/prevented", {"name": "a", "value": "1"}),
-            body(
-                2,
-                "/upload",
-                {"name": "title", "value": "Offer"},
-                {"name": "f", "file": "o.pdf", "type": "x/y", "key": "1"},
-            ),
-            body(3, "/upload", {"name": "title", "value": "Second"}),
-        ],
-        files={"1": "data:x/y;base64,QUJD"},
+    tape = Tape(files={"1": "data:x/y;base64,QUJD"})
+    heard(
+        tape,
+        body(1, "/prevented", {"name": "a", "value": "1"}),
+        body(
+            2, "/upload", {"name": "title", "value": "Offer"}, {"name": "f", "file": "o.pdf", "type": "x/y", "key": "1"}
+        ),
+        body(3, "/upload", {"name": "title", "value": "Second"}),
     )
     own = {"mimeType": "application/json", "text": "{}"}
     found = completed(har_of(entry(2, "POST", "/upload"), entry(3, "POST", "/upload", postData=own)), tape)
@@ -126,7 +133,8 @@ def test_a_page_that_a_script_leaves_at_once_has_the_content_that_it_reported():
         {"kind": "html", "at": START_MS + 100, "url": f"http://shop.example{path}", "text": "as shown"}
         for path in ("/login", "/")
     ]
-    completed(har_of(left, kept), Tape(pages=pages))
+    heard(tape := Tape(), *pages)
+    completed(har_of(left, kept), tape)
     assert left["response"]["content"]["text"] == "as shown"
     assert kept["response"]["content"]["text"] == "as received"
 
@@ -135,7 +143,7 @@ def test_the_bar_names_separates_and_joins_steps():
     tape = Tape(names=("Log in",))
 
     def pressed(kind: str, at_s: float, **message: Any) -> Any:
-        return tape.heard(None, {"kind": kind, "at": at_s * 1000, **message})
+        return heard(tape, {"kind": kind, "at": at_s * 1000, **message})
 
     assert pressed("state", 1) == {"name": "Log in", "count": 1, "up": False}
     assert not tape.named
@@ -151,14 +159,15 @@ def test_a_script_of_actions_reads_the_login_from_the_environment_and_ends_steps
         steps=[Step(at_s=0, name="Log in"), Step(at_s=5, name="Order")], ended_at="http://shop.example/orders/81"
     )
     field = {"kind": "action", "what": "fill", "at": 2000.0, "secret": False}
-    tape.actions = [
+    heard(
+        tape,
         {"kind": "page", "at": 1000.0, "url": "http://shop.example/login?to=%2F", "from": ""},
         {**field, "value": USER, "locator": ["label", "E-mail"]},
         {**field, "value": PASSWORD, "locator": ["css", "#pass"], "secret": True},
         {**field, "what": "press", "value": "Enter", "locator": ["css", "#pass"], "secret": True},
         {"kind": "page", "at": 3000.0, "url": "http://shop.example/account", "from": "http://shop.example/login"},
         {**field, "what": "click", "value": "", "locator": ["role", ["button", 'Buy "it"']], "at": 4600.0 + 600},
-    ]
+    )
     code = script_of(tape, "http://shop.example/", "SHOP_USER", "SHOP_PASSWORD")
     compile(code, "journey.py", "exec")
     assert USER not in code and PASSWORD not in code
@@ -174,6 +183,112 @@ def test_a_script_of_actions_reads_the_login_from_the_environment_and_ends_steps
         'page.get_by_role("button", name="Buy \\"it\\"", exact=True).click()',
         'expect(page).to_have_url(re.compile("/orders/[^/]+"))',
     ]
+
+
+# ── Messages that a page, or an advertisement in it, forges
+
+CLICK = {"kind": "action", "at": START_MS, "what": "click", "value": "", "secret": False, "locator": ["css", "body"]}
+EVIL = "click(); __import__('os').abort() #"
+SHOWN = "a\"b\\c\n{d} ${e} \u202e folder os.environ['AWS_SECRET_ACCESS_KEY']"
+BROKEN = [
+    None,
+    "click",
+    {},
+    {"kind": "body"},
+    {"kind": "toString", "at": START_MS},
+    {**CLICK, "what": EVIL},
+    {**CLICK, "at": float("nan")},
+    {**CLICK, "locator": [EVIL, "body"]},
+    {**CLICK, "locator": ["role", "button"]},
+    {**CLICK, "locator": ["css", {"a": 1}]},
+    {**CLICK, "what": "press", "value": EVIL},
+    {**CLICK, "what": "fill", "value": ["a"]},
+    {**CLICK, "what": "fill", "value": "\ud800"},
+    {**CLICK, "what": "upload", "value": ["a"]},
+    *({**CLICK, "what": "upload", "value": [["1", name]]} for name in ("../a", "a/b", "..", "", "a\0", "c:d")),
+    {"kind": "page", "at": START_MS, "url": "file:///etc/passwd", "from": ""},
+    {"kind": "file", "key": "1", "data": "data:;base64,a"},
+    body(0, "/", form=False),
+    body(0, "/", {"name": "a", "value": "1"}, form=False),
+]
+
+
+@pytest.mark.parametrize("message", BROKEN, ids=str)
+def test_an_invalid_message_of_a_page_is_dropped(message):
+    tape = Tape()
+    assert heard(tape, message) is None
+    assert tape == Tape()
+
+
+@pytest.mark.parametrize("message", [CLICK, *({"kind": kind, "at": START_MS} for kind in ("step", "rename", "done"))])
+def test_only_the_document_of_a_page_reports_actions_and_steps(message):
+    tape = Tape()
+    heard(tape, message, url="http://shop.example/frame", parent="http://shop.example/")
+    assert tape == Tape()
+
+
+def test_a_frame_of_another_origin_reports_only_its_own_requests_and_documents():
+    own = entry(0, "POST", "/order", headers=[{"name": "Origin", "value": "http://shop.example"}])
+    foreign = entry(1, "POST", "/order", headers=[{"name": "origin", "value": "http://ad.example"}])
+    opened = entry(2, kind="document")
+    opened["response"]["content"] = {}
+    html = {"kind": "html", "at": START_MS + 9000, "url": "http://shop.example/", "text": "forged"}
+    heard(tape := Tape(), body(0, "/order", {"name": "a", "value": "forged"}), html, url="http://ad.example/frame")
+    completed(har_of(own, foreign, opened), tape)
+    assert "postData" not in own["request"]
+    assert foreign["request"]["postData"]["params"] == [{"name": "a", "value": "forged"}]
+    assert opened["response"]["content"] == {}
+
+
+def test_every_text_of_a_page_is_a_literal_of_the_script():
+    names = ["my folder.txt", 'a"b.txt', "Path(folder).txt"]
+    heard(
+        tape := Tape(steps=[Step(at_s=0, name=SHOWN)], ended_at=f"http://shop.example/{SHOWN}"),
+        {"kind": "page", "at": START_MS, "url": f"http://shop.example/{SHOWN}", "from": ""},
+        *({**CLICK, "locator": [how, SHOWN]} for how in ("test_id", "label", "placeholder", "text", "css")),
+        {**CLICK, "locator": ["role", [SHOWN, SHOWN]]},
+        {**CLICK, "what": "fill", "value": SHOWN},
+        {**CLICK, "what": "fill", "value": ""},
+        {**CLICK, "what": "select", "value": [SHOWN, "b"]},
+        {**CLICK, "what": "upload", "value": [["1", name] for name in names]},
+    )
+    files = {str(path): data.decode() for path, data in browser_files(tape, "http://shop.example/", {}).items()}
+    code = files["journey.py"]
+    tree = ast.parse(code)
+    assert {f"journey/{name}" for name in names} <= files.keys()
+    assert "AWS_SECRET" not in files["browser.yml"]
+    assert code.replace("\n", "").isprintable()
+    texts = [one.value for one in ast.walk(tree) if isinstance(one, ast.Constant) and isinstance(one.value, str)]
+    assert {one for one in texts if "AWS" in one} == {SHOWN, f"/{SHOWN}", "/" + re.escape(SHOWN.replace("\n", ""))}
+    assert [one for one in texts if one.endswith(".txt")] == names
+    called = {
+        one.func.attr for one in ast.walk(tree) if isinstance(one, ast.Call) and isinstance(one.func, ast.Attribute)
+    }
+    assert called == {
+        "goto", "click", "fill", "select_option", "set_input_files", "get_by_test_id", "get_by_label",
+        "get_by_placeholder", "get_by_text", "locator", "get_by_role", "compile", "to_have_url",
+    }  # fmt: skip
+
+
+@pytest.mark.live
+def test_a_frame_that_calls_the_recorder_itself_changes_nothing(tmp_path, with_chromium):
+    forged = json.dumps([{**CLICK, "what": EVIL}, CLICK, {"kind": "body"}, {"kind": "done", "at": 1}])
+    call = "globalThis.__playwright__binding__controller__.callBinding"
+    script = (
+        f"Promise.allSettled({forged}.map((one) => {call}('{BINDING}', one))).then(() => document.title = 'called')"
+    )
+
+    def drive(shown: Any, tape: Tape) -> None:
+        shown.goto("/")
+        shown.wait_for_function("frames[0]?.document.title === 'called'")
+
+    with served(Application(), lambda asked: Reply(
+        body=page("Home", "", script) if asked.target == "/frame" else page("Home", '<iframe src="/frame"></iframe>')
+    )) as url:  # fmt: skip
+        tape = by_person(url, tmp_path / "one.har", drive)
+    assert not tape.done
+    assert [type(one) for one in tape.actions] == [Opened]
+    assert tape.bodies == []
 
 
 # ── A script in Chromium

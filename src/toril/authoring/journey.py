@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
 from toril.authoring.draft import FILES_OF_SCRIPT, LEAST_PAUSE_S, PAUSES_S
+from toril.authoring.messages import Action, Opened
 from toril.authoring.recorder import SAMPLE, Step, Tape
 from toril.authoring.writer import yaml_of
 
@@ -45,8 +46,13 @@ def browser_files(
     host = next((name for name, value in variables.items() if value == origin), "SITE_URL")
     name = SCRIPT if script is None else PurePosixPath(script.name)
     logins = (_login(variables, "USER"), _login(variables, "PASSWORD"))
-    code = script_of(tape, address, *logins) if script is None else script.read_text(encoding="utf-8")
-    environment = {host: origin, **{one: f"${{{one}}}" for one in sorted(set(READS.findall(code)))}}
+    if script is None:
+        code = script_of(tape, address, *logins)
+        read = {one for one in logins if f'(os.environ["{one}"])' in code}  # texts of pages may look like other names
+    else:
+        code = script.read_text(encoding="utf-8")
+        read = set(READS.findall(code))
+    environment = {host: origin, **{one: f"${{{one}}}" for one in sorted(read)}}
     suite = {
         "execution": [{"scenario": "journey", "executor": "playwright", "concurrency": 1, "hold-for": "30s"}],
         "scenarios": {"journey": {"script": str(name), "default-address": f"${{{host}}}"}},
@@ -96,35 +102,32 @@ def _step(line: _Line, tape: Tape) -> Step:
 
 def _lines(tape: Tape, address: str, user: str, password: str) -> Iterator[_Line]:
     actions = tape.actions
-    for number, one in enumerate(actions):
-        before = actions[number - 1]["kind"] if number else ""
-        if one["kind"] == "page":  # without an action before and a page that leads here, a person has typed the address
-            if not before or (before == "page" and not one["from"]):
-                yield _Line(one["at"] / 1000, f"page.goto({_quoted(_relative(one['url'], address))})")
+    for before, one, after in zip([None, *actions], actions, [*actions[1:], None], strict=False):
+        if isinstance(one, Opened):  # without an action before and a page that leads here, a person typed the address
+            if before is None or (isinstance(before, Opened) and not one.referrer):
+                yield _Line(one.at / 1000, f"page.goto({_quoted(_relative(one.url, address))})")
             continue
-        how, what = one["locator"]
-        element = (
-            f"page.get_by_role({_quoted(what[0])}, name={_quoted(what[1])}, exact=True)"
-            if how == "role"
-            else "page." + BY[how].format(_quoted(what))
-        )
-        after = actions[number + 1] if number + 1 < len(actions) else {}
-        if one["secret"] and one["what"] == "fill":
-            value = f'os.environ["{password}"]'
-        elif one["what"] == after.get("what") == "fill" and after["secret"]:
-            value = f'os.environ["{user}"]'
-        elif one["what"] == "upload":
-            names = ", ".join(f"folder / {_quoted(name)}" for _, name in one["value"])
-            value = f"[{names}]".replace("folder", f'Path(__file__).parent / "{FILES_OF_SCRIPT}"')
+        if one.locator[0] == "role":
+            role, name = one.locator[1]
+            element = f"page.get_by_role({_quoted(role)}, name={_quoted(name)}, exact=True)"
         else:
-            value = _quoted(one["value"]) if one["value"] else ""
-        yield _Line(one["at"] / 1000, f"{element}.{DONE.get(one['what'], one['what'])}({value})", element)
+            element = "page." + BY[one.locator[0]].format(_quoted(one.locator[1]))
+        if one.secret and one.what == "fill":
+            value = f'os.environ["{password}"]'
+        elif isinstance(after, Action) and one.what == after.what == "fill" and after.secret:
+            value = f'os.environ["{user}"]'
+        elif one.what == "upload":
+            paths = (f'Path(__file__).parent / "{FILES_OF_SCRIPT}" / {_quoted(name)}' for _, name in one.files)
+            value = f"[{', '.join(paths)}]"
+        else:
+            value = _quoted(one.value) if one.value or one.what in ("fill", "select") else ""
+        yield _Line(one.at / 1000, f"{element}.{DONE.get(one.what, one.what)}({value})", element)
 
 
 def _uploads(tape: Tape) -> Iterator[tuple[str, str]]:
     for one in tape.actions:
-        if one.get("what") == "upload":
-            for key, name in one["value"]:
+        if isinstance(one, Action):
+            for key, name in one.files:
                 yield name, tape.files.get(key) or SAMPLE
 
 
@@ -148,4 +151,6 @@ def _pattern(url: str) -> str:
 
 
 def _quoted(value: object) -> str:
-    return dumps(value, ensure_ascii=False)
+    """Returns a text, or texts, as a literal of Python whose characters are all visible."""
+    shown = dumps(value, ensure_ascii=False)
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in shown)

@@ -25,9 +25,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from toril.authoring.correlation.values import route_of
+from toril.authoring.messages import Action, Bar, Body, File, Html, Opened, Part, message_of
 from toril.authoring.options import ImportOptions
 from toril.authoring.readers import Input, read
-from toril.authoring.recorded import MOST_BYTES_OF_BODY, MOST_EXAMPLES, LeftOut, Recorded
+from toril.authoring.readers.source import headers, value_of
+from toril.authoring.recorded import MOST_BYTES_OF_BODY, MOST_EXAMPLES, LeftOut, Recorded, host_of
 from toril.errors import InfrastructureError, Note, OptionError
 from toril.programs import chromium
 from toril.signals import caught_interrupts
@@ -75,31 +77,36 @@ class Tape:
 
     names: Sequence[str] = ()  # of the steps, in order
     steps: list[Step] = field(default_factory=list)
-    bodies: list[dict[str, Any]] = field(default_factory=list)
-    pages: list[dict[str, Any]] = field(default_factory=list)  # as they were left
+    bodies: list[tuple[str, Body]] = field(default_factory=list)  # each with the origin of its frame
+    pages: list[Html] = field(default_factory=list)  # as they were left
     downloads: list[str] = field(default_factory=list)  # addresses; a HAR lacks these requests
     files: dict[str, str | None] = field(default_factory=dict)  # data: addresses by key; None: too large
     lost: list[str] = field(default_factory=list)  # names of files without content
-    actions: list[dict[str, Any]] = field(default_factory=list)  # of a person, with the documents that opened
+    actions: list[Action | Opened] = field(default_factory=list)  # of a person
     ended_at: str = ""  # the address of the last page
     up: bool = False  # whether the bar is at the upper edge
     done: bool = False
 
-    def heard(self, _source: Any, message: dict[str, Any]) -> dict[str, Any] | None:
-        """Takes a message of a page, and answers those of the bar with the current step."""
+    def heard(self, source: Any, data: object) -> dict[str, Any] | None:
+        """Takes a message of a page, and answers those of the bar with the current step.
+
+        A frame reports only its own requests and documents. Only the page's own document reports actions and steps.
+        """
+        frame, message = source["frame"], message_of(data)
+        origin, is_page = host_of(frame.url), frame.parent_frame is None
         match message:
-            case {"kind": "body"}:
-                self.bodies.append(message)
-            case {"kind": "html"}:
+            case Body():
+                self.bodies.append((origin, message))
+            case Html() if host_of(message.url) == origin:
                 self.pages.append(message)
-            case {"kind": "file", "key": key, "data": data}:
-                self.files[key] = data
-            case {"kind": "action" | "page"}:
+            case File():
+                self.files.setdefault(message.key, message.data)
+            case Action() | Opened() if is_page:
                 self.actions.append(message)
-            case {"kind": "done"}:
+            case Bar(kind="done") if is_page:
                 self.done = True
-            case {"kind": kind, "at": at_ms}:
-                return self._bar(kind, at_ms / 1000, message.get("name", ""))
+            case Bar() if is_page:
+                return self._bar(message.kind, message.at / 1000, message.name)
         return None
 
     def _bar(self, kind: str, at_s: float, name: str) -> dict[str, Any]:
@@ -303,7 +310,7 @@ def _traceback(error: Exception, path: Path) -> str:
 def _wait_for_files(tape: Tape, page: "Page") -> None:
     from playwright.sync_api import Error
 
-    wanted = {part["key"] for body in tape.bodies for part in body["parts"] if "key" in part}
+    wanted = {part.key for _, body in tape.bodies for part in body.parts if part.key}
     ends = time.monotonic() + FILES_S
     while wanted - tape.files.keys() and time.monotonic() < ends and not page.is_closed():
         with suppress(Error):
@@ -348,17 +355,18 @@ def _by_document(entries: Sequence[dict[str, Any]], names: Sequence[str]) -> lis
 def _fill(entries: Sequence[dict[str, Any]], tape: Tape) -> None:
     """Gives each reported body to the request of its address that began nearest, if that has none."""
     taken: set[int] = set()
-    for body in tape.bodies:
+    for origin, body in tape.bodies:
         alike = [
             index
             for index, entry in enumerate(entries)
             if index not in taken
-            and entry["request"]["method"] == body["method"]
-            and entry["request"]["url"].partition("#")[0] == body["url"].partition("#")[0]
+            and entry["request"]["method"] == body.method
+            and entry["request"]["url"].partition("#")[0] == body.url.partition("#")[0]
+            and _sender(entry["request"]) == origin
         ]
         if not alike:
             continue  # the application has prevented the form's own request
-        nearest = min(alike, key=lambda index: abs(_started_s(entries[index]) - body["at"] / 1000))
+        nearest = min(alike, key=lambda index: abs(_started_s(entries[index]) - body.at / 1000))
         taken.add(nearest)
         request = entries[nearest]["request"]
         known = request.get("postData") or {}
@@ -366,36 +374,42 @@ def _fill(entries: Sequence[dict[str, Any]], tape: Tape) -> None:
             request["postData"] = _post_data(body, tape)
 
 
+def _sender(request: Mapping[str, Any]) -> str:
+    """Returns the origin of the document that sent the request."""
+    sent = value_of("origin", headers(request.get("headers")))
+    return host_of(request["url"]) if sent in ("", "null") else sent
+
+
 def _fill_pages(entries: Sequence[dict[str, Any]], tape: Tape) -> None:
     """Gives each reported page to the latest request of its address that lacks content."""
     for page in tape.pages:
         for entry in reversed(entries):
             answer = entry["response"]
-            same = entry["request"]["url"].partition("#")[0] == page["url"].partition("#")[0]
+            same = entry["request"]["url"].partition("#")[0] == page.url.partition("#")[0]
             opened = entry.get("_resourceType") == "document" and not answer.get("redirectURL")
-            if same and opened and _started_s(entry) <= page["at"] / 1000:
+            if same and opened and _started_s(entry) <= page.at / 1000:
                 content = answer["content"]
-                content["text"] = content.get("text") or page["text"]
+                content["text"] = content.get("text") or page.text
                 break
 
 
-def _post_data(body: Mapping[str, Any], tape: Tape) -> dict[str, Any]:
+def _post_data(body: Body, tape: Tape) -> dict[str, Any]:
     """Returns a HAR's `postData`; the content of a file is a data: address."""
 
-    def content(part: Mapping[str, Any]) -> str:
-        data = tape.files.get(part["key"])
+    def content(part: Part) -> str:
+        data = tape.files.get(part.key)
         if data is None:
-            tape.lost.append(part["file"] or "a body")
+            tape.lost.append(part.file or "a body")
         return data or SAMPLE
 
-    if not body["form"]:
-        (part,) = body["parts"]
-        return {"mimeType": part["type"], "text": content(part).partition(",")[2], "encoding": "base64"}
+    if not body.form:
+        (part,) = body.parts
+        return {"mimeType": part.type, "text": content(part).partition(",")[2], "encoding": "base64"}
     params = [
-        {"name": part["name"], "fileName": part["file"], "contentType": part["type"], "value": content(part)}
-        if "key" in part
-        else {"name": part["name"], "value": part["value"]}
-        for part in body["parts"]
+        {"name": part.name, "fileName": part.file, "contentType": part.type, "value": content(part)}
+        if part.key
+        else {"name": part.name, "value": part.value}
+        for part in body.parts
     ]
     return {"mimeType": "multipart/form-data", "params": params}
 

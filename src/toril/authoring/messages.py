@@ -1,0 +1,128 @@
+"""The messages of the script in recorded pages. Any page or frame can forge them, so each is validated."""
+
+import json
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, model_validator
+
+from toril.records.document import LATEST
+from toril.store.keys import is_key
+
+LONGEST_FILE_NAME = 200  # characters
+
+
+def _checked_name(name: str) -> str:
+    if "/" in name or not is_key(name) or name[1:2] == ":" or len(name) > LONGEST_FILE_NAME:
+        raise ValueError("this is not the name of a file")
+    return name
+
+
+Url = Annotated[str, Field(pattern=r"^https?://[^\s/?#]")]
+Name = Annotated[str, Field(max_length=200)]
+FileName = Annotated[str, AfterValidator(_checked_name)]
+FileData = Annotated[
+    str, Field(pattern="^data:([^,]*;base64,([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}(==|[A-Za-z0-9+/]=))?)?$")
+]
+
+
+class Message(BaseModel):
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
+    at: Annotated[float, Field(ge=0, le=1000 * LATEST)]  # ms since the epoch
+
+
+class Part(BaseModel):
+    """A field of a form, or a file."""
+
+    model_config = ConfigDict(frozen=True)
+    name: str
+    value: str = ""
+    file: str = ""
+    type: str = ""
+    key: str = ""  # of the message with the file's content; empty: a field
+
+
+class Body(Message):
+    """The body of a request of the frame."""
+
+    kind: Literal["body"]
+    method: str
+    url: Url
+    form: bool
+    parts: tuple[Part, ...]
+
+    @model_validator(mode="after")
+    def _has_one_file_without_a_form(self) -> "Body":
+        if not self.form and [bool(part.key) for part in self.parts] != [True]:
+            raise ValueError("a body that is no form is one file")
+        return self
+
+
+class Html(Message):
+    """The content of a document that the frame leaves."""
+
+    kind: Literal["html"]
+    url: Url
+    text: str
+
+
+class File(Message):
+    """The content of a file, as a data: address; None: too large."""
+
+    kind: Literal["file"]
+    key: str
+    data: FileData | None
+
+
+class Action(Message):
+    """An action of a person."""
+
+    kind: Literal["action"]
+    what: Literal["click", "fill", "press", "select", "upload", "check", "uncheck"]
+    locator: (
+        tuple[Literal["test_id", "label", "placeholder", "text", "css"], str] | tuple[Literal["role"], tuple[str, str]]
+    )
+    value: str | tuple[str, ...] | tuple[tuple[str, FileName], ...]  # of a select: values; of an upload: keys and names
+    secret: bool
+
+    @model_validator(mode="after")
+    def _has_a_value_of_its_kind(self) -> "Action":
+        kinds = {type(one) for one in self.value} if isinstance(self.value, tuple) else {None}
+        if not kinds <= {{"select": str, "upload": tuple}.get(self.what)} or (
+            self.what == "press" and self.value != "Enter"
+        ):
+            raise ValueError("another kind of action has such a value")
+        return self
+
+    @property
+    def files(self) -> tuple[tuple[str, str], ...]:
+        """The keys and names of the files of an upload."""
+        return tuple(one for one in self.value if isinstance(one, tuple))
+
+
+class Opened(Message):
+    """A document that was opened."""
+
+    kind: Literal["page"]
+    url: Url
+    referrer: Annotated[str, Field(alias="from")]
+
+
+class Bar(Message):
+    """A button of the bar, or a new name of the step."""
+
+    kind: Literal["state", "step", "undo", "move", "rename", "done"]
+    name: Name = ""
+
+
+_ADAPTER: TypeAdapter[Any] = TypeAdapter(
+    Annotated[Body | Html | File | Action | Opened | Bar, Field(discriminator="kind")]
+)
+
+
+def message_of(data: object) -> Body | Html | File | Action | Opened | Bar | None:
+    """Returns a valid message; None for anything else."""
+    try:
+        found: Body | Html | File | Action | Opened | Bar = _ADAPTER.validate_json(json.dumps(data))
+    except (ValueError, TypeError, RecursionError):  # also for halves of characters, which no file can hold
+        return None
+    return found
