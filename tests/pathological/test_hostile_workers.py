@@ -67,7 +67,7 @@ CASES = encode_cases(CaseFile("local-2", 1, [case("one", execution="shop"), case
 
 REPORT = {
     "samples": SAMPLES, "unfinished": 1, "dropped": 0, "queued_s": 0.0, "ended_s": 10.0, "unfinished_users": 0,
-    "own_shape": False, "script_errors": {}, "script_failed": "", "note": "It is so.",
+    "own_shape": False, "script_errors": {}, "script_failed": "", "missing_values": [], "note": "It is so.",
 }  # fmt: skip
 
 

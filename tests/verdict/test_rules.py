@@ -434,6 +434,14 @@ def test_a_script_error_is_a_reason_unless_a_criterion_judges_it():
     assert scripted({**named, "threshold": 0}, script_errors=errors).outcome == "failed"
 
 
+@pytest.mark.parametrize(("responses", "code"), [(1, "kept"), (2, "missing-value")])
+def test_more_than_a_hundredth_of_a_labels_responses_without_a_needed_value_are_a_reason(responses, code):
+    missing = [{"label": "home", "variable": "csrf", "responses": responses}]  # of 100 responses
+    verdict = scripted("fail>90%", missing_values=missing)
+    assert codes(verdict) == [code]
+    assert code == "kept" or "`csrf`" in verdict.reasons[0].message
+
+
 def test_a_failure_reported_by_the_script_makes_the_run_inconclusive():
     verdict = scripted(script_failed="the locustfile set process_exit_code to 1")
     assert (verdict.outcome, codes(verdict)) == ("inconclusive", ["script-failed"])

@@ -114,3 +114,43 @@ def test_a_mapping_of_type_multipart_is_a_form_without_files(tmp_path, engine):
     (form,) = service.bodies
     assert b'--boundary-of-toril\r\nContent-Disposition: form-data; name="title"\r\n\r\nA\r\n' in form
     assert b'name="pages"\r\n\r\n7\r\n--boundary-of-toril--\r\n' in form
+
+
+NEEDY = [
+    {"url": "/", "label": "page", "extract-regexp": {"token": "token=(\\w+)"}},
+    {"url": "/buy/${token}", "label": "buy"},
+]
+HARMLESS = [
+    {"url": "/", "label": "unused", "extract-regexp": {"other": "token=(\\w+)"}},
+    {"url": "/", "label": "optional", "extract-regexp": {"chosen": {"regexp": "token=(\\w+)", "default": "none"}}},
+    {"url": "/", "label": "there", "extract-regexp": {"word": "(no)"}},
+    {"url": "/status/503", "label": "failed", "extract-regexp": {"found": "token=(\\w+)"}},
+    {"url": "/all/${chosen}/${word}/${found}", "label": "all"},
+]
+
+
+def missing(found: Outcome) -> list[tuple[str, str, int]]:
+    reports = (report for one in found.exits for report in one.executions.values())
+    return [(one.label, one.variable, one.responses) for report in reports for one in report.missing_values]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_responses_without_a_value_that_another_request_needs_are_counted_by_label(tmp_path, engine):
+    requests = [*NEEDY[:1], *HARMLESS[:3], NEEDY[1], *HARMLESS[3:]]
+    found, service = performed(engine, requests, tmp_path, b"no such text")
+    assert missing(found) == [("page", "token", 1)]
+    assert failed(found).isdisjoint({"page", "unused", "optional", "there"})
+    assert service.paths["/buy/NOT_FOUND"] == 1
+
+
+@pytest.mark.parametrize("engine", [*ENGINES, pytest.param("gatling", marks=pytest.mark.nightly)])
+def test_a_response_without_a_needed_value_fails_if_the_suite_wants_that(tmp_path, engine):
+    with target(body=b"no such text") as service:
+        scenarios = {"shop": {"default-address": service.url, "requests": [*HARMLESS[2:3], *NEEDY]}}
+        plan = plan_of([planned(engine, "shop", concurrency=1, iterations=1)], scenarios, require_values=True)
+        with workers(plan, tmp_path) as run:
+            found = run.go()
+    assert (missing(found), found.total("there").failures) == ([], 0)
+    ((message, _),) = found.total("page").errors
+    assert "extractor token" in message
+    assert "found nothing" in message

@@ -117,6 +117,7 @@ def make_plan(
         tried=tried,
         keeping=_keeping(suite, criteria, tried=tried),
         traceparent=suite.toril.traceparent,
+        require_values=suite.toril.require_values,
         earlier=None if alone or suite.functional else _earlier(suite, baseline),
         notices=() if tried else (*_notices(suite), *notices),
         audits_off=tuple(code for code, on in suite.toril.audits.items() if not on),

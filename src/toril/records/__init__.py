@@ -59,6 +59,7 @@ from toril.records.run import (
     Lease,
     MetricQuery,
     MetricSeries,
+    MissingValue,
     RanTask,
     Rate,
     Ready,

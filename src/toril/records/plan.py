@@ -312,6 +312,7 @@ class Plan(Record):
     tried: bool = False  # one user and one iteration of each scenario, all requests kept; no load test
     keeping: Keeping | None = None  # None: workers keep no requests
     traceparent: bool = False  # whether requests carry a W3C trace context
+    require_values: bool = False  # whether a response without a value that another request needs has failed
     notices: tuple[Notice, ...] = ()
     audits_off: tuple[str, ...] = ()  # codes
     page_bytes: int = 3 << 20  # of the data for windows in report.html

@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from toril.errors import StoreError
-from toril.records.document import Count, Record, RecordPart, Seconds, Text, parsed, why
+from toril.records.document import Count, Few, Record, RecordPart, Seconds, Text, parsed, why
 
 MOST_FILES = 999_999  # of a kind and worker, because their names have six digits
 DIGEST_LENGTH = 16  # hexadecimal digits of a file's SHA-256
@@ -103,6 +103,14 @@ class Kept(RecordPart):
     files: Annotated[tuple[KeptFile, ...], Field(max_length=10)] = ()  # within the attempt's folder
 
 
+class MissingValue(RecordPart):
+    """Successful responses of a label without a value that another request needs: its extractor found nothing."""
+
+    label: Text
+    variable: Text
+    responses: Count
+
+
 class EngineReport(RecordPart):
     """The report of one worker's engine on an execution, after its load."""
 
@@ -115,6 +123,7 @@ class EngineReport(RecordPart):
     own_shape: bool = False  # its script defines the load, not the suite
     script_errors: dict[Text, Count] = Field(default_factory=dict)  # label → failures without a failed request
     script_failed: Text = ""  # the script's own statement that its run failed
+    missing_values: Annotated[tuple[MissingValue, ...], Few] = ()
     note: Text = ""  # a remark that changes no outcome
 
 

@@ -226,6 +226,7 @@ class TorilSettings(Section):
     notify: Annotated[tuple[NotifyBlock, ...], Field(max_length=10)] = ()
     audits: Annotated[dict[AuditCode, bool], BeforeValidator(_audits)] = Field(default_factory=dict)  # absent: on
     traceparent: bool = False  # whether requests carry a W3C trace context
+    require_values: bool = False  # whether a response without a value that another request needs has failed
     page_size: ByteSize = Field(default=3 << 20, le=64 << 20)  # of the data for windows in report.html
 
 

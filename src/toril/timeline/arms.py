@@ -141,6 +141,7 @@ class Arm:
                 own_shape=known.own_shape or report.own_shape,
                 script_errors=Counter(known.script_errors) + Counter(report.script_errors),
                 script_failed=known.script_failed or report.script_failed,
+                missing_values=(*known.missing_values, *report.missing_values),
                 note=known.note or report.note,
             )
         return found

@@ -50,6 +50,7 @@ A reason has a code, which never changes, and a message for people. Reasons of t
 | `unanswered`           | inconclusive | a criterion or the load depends on unanswered requests                    |
 | `script-errors`        | inconclusive | the script failed without a failed request, and no criterion judges that  |
 | `script-failed`        | inconclusive | the script itself reports that the run failed                             |
+| `missing-value`        | inconclusive | > 1 % of a label's responses lack a value that another request needs      |
 | `dead-label`           | inconclusive | each request of a label failed, and no criterion on failures names it     |
 | `unjudged-failures`    | inconclusive | > 10 % of a label (20 or more) failed, and no criterion covers these      |
 | `no-samples`           | inconclusive | a criterion has no samples to judge                                       |

@@ -95,6 +95,7 @@ def judge(
         *unanswered,
         *_reasons_of(executions, rules.unanswered),
         *_reasons_of(executions, rules.without_success),
+        *_reasons_of(executions, rules.missing_values),
         *_reasons_of(executions, lambda one: rules.script_failures(one, deciding[one.name])),
     ]
     notes = (
@@ -136,6 +137,7 @@ def judge_try(plan: Plan, timeline: Timeline, completeness: Completeness, summar
         *stopped(completeness),
         *_reasons_of(executions, rules.ended_early),
         *_reasons_of(executions, rules.unanswered),
+        *_reasons_of(executions, rules.missing_values),
         *(
             one.reason("dropped-sends", f"the engine did not send {plural(dropped, 'planned request')}; try again")
             for one in executions
@@ -161,11 +163,13 @@ def judge_tests(plan: Plan, timeline: Timeline, completeness: Completeness, test
     One failed or broken test case fails the run, even if data is missing. Conditions that invalidate response times
     do not matter, because a functional run judges none.
     """
+    executions = rules.measured(plan, timeline, completeness)
     failed = _failed_tests(tests)
     open_questions = [
         *incomplete(timeline, completeness),
         *stopped(completeness),
-        *_reasons_of(rules.measured(plan, timeline, completeness), rules.ended_early),
+        *_reasons_of(executions, rules.ended_early),
+        *_reasons_of(executions, rules.missing_values),
     ]
     if not tests.total:
         open_questions.append(Reason("no-tests", "no test case ran; check that the script contains test cases"))

@@ -15,6 +15,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
+from itertools import chain
 
 from toril.criteria import Criterion
 from toril.load.shapes import OPEN_MODEL
@@ -35,6 +36,7 @@ EARLY_S, EARLY_SHARE = 1.0, 0.02  # an early end exceeds both: seconds, and a sh
 UNANSWERED_S, UNANSWERED_TIMES = 5.0, 10  # an unanswered request waited longer than both: seconds, and times p95
 UNANSWERED_SPARE_S = 1.0  # beyond the graceful stop, if that is shorter: else no request could wait long enough
 UNANSWERED_USERS, UNANSWERED_SENDS = 0.1, 0.01
+MOST_MISSING = 0.01  # of a label's responses may lack a value that another request needs
 UNJUDGED_SHARE, UNJUDGED_FAILURES = 0.1, 20
 MOST_NAMED = 20  # labels of an execution with a reason of their own
 FAILURES = frozenset({"fail", "succ", "rc"})  # subjects of criteria on failures and response codes
@@ -402,6 +404,22 @@ def script_failures(execution: MeasuredExecution, criteria: Collection[Criterion
     yield from broken[:MOST_NAMED]
     for code, count in Counter(one.code for one in broken[MOST_NAMED:]).items():
         yield execution.reason(code, f"the same is true of {plural(count, 'more label')}")
+
+
+def missing_values(execution: MeasuredExecution) -> Iterator[Reason]:
+    """Yields reasons for labels whose responses lack a value that another request needs, whatever the criteria."""
+    missing: Counter[tuple[str, str]] = Counter()
+    for one in chain.from_iterable(report.missing_values for report in execution.reports):
+        missing[one.label, one.variable] += one.responses
+    counts = [(label, name, count, execution.of_label(label).total.samples) for (label, name), count in missing.items()]
+    found = sorted((one for one in counts if one[2] > MOST_MISSING * one[3]), key=lambda one: -one[2])
+    for label, name, count, samples in found[:MOST_NAMED]:
+        lack = f"{count:,} of {plural(samples, 'response')} of `{label}` lack `{name}`, which another request needs"
+        limit = f"at most {math.floor(MOST_MISSING * samples):,} may"
+        fix = "Correct its extractor, or give it a `default`"
+        yield execution.reason("missing-value", f"{lack}; {limit}. {fix}")
+    if others := len(found[MOST_NAMED:]):
+        yield execution.reason("missing-value", f"responses lack {plural(others, 'more value')}")
 
 
 def unjudged(execution: MeasuredExecution, criteria: Collection[Criterion]) -> Iterator[Reason]:

@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 import numpy as np
 from bzt import TaurusException, ToolError  # no Exception
 
-from toril.records import BASE, EngineReport, PlannedExecution, Rate
+from toril.records import BASE, EngineReport, MissingValue, PlannedExecution, Rate
 from toril.worker import life, processes
 from toril.worker.disk import write_atomically
 from toril.worker.engines import Facts
 from toril.worker.engines.base import Engine
 from toril.worker.turns import Bools, Floats, Ints, turn_of
 
+MOST_MISSING = 1_000  # values of an execution
 PARK_TIMEOUT_S = 180.0  # a JVM starts slowly on a busy machine; beyond this it hangs
 TRY_LEAD_S = 0.5  # an engine on a busy machine reads its gate late, and a try must drop no request
 
@@ -131,6 +132,10 @@ class EngineRun:
             own_shape=facts.own_shape,
             script_errors={redacted(label): count for label, count in facts.script_errors.items()},
             script_failed=redacted(facts.script_failed),
+            missing_values=tuple(
+                MissingValue(label=redacted(label), variable=redacted(variable), responses=count)
+                for label, variable, count in facts.missing_values[:MOST_MISSING]
+            ),
             note=redacted(facts.note),
         )
 

@@ -94,6 +94,7 @@ def contexts(plan: Plan, share: Share, scratch: Path, suite: Path) -> list[Engin
             functional=plan.functional,
             keeping=plan.keeping,
             traceparent=plan.traceparent,
+            require_values=plan.require_values,
             folder=folder,
             suite=suite,
         )

@@ -25,7 +25,7 @@ named in `ENGINES`, so that bzt loads it in place of its own class. Its life, al
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -74,6 +74,7 @@ class EngineContext:
     functional: bool = False  # the result is test cases, each run once
     keeping: Keeping | None = None  # the requests to keep; None: none
     traceparent: bool = False  # whether requests carry a W3C trace context
+    require_values: bool = False  # whether a response without a value that another request needs has failed
     folder: Path  # scratch folder of this execution
     suite: Path  # the worker's own copy of the suite's folder; the working folder of engines
     turns: tuple[EngineTurn, ...] = ()  # of both arms, in order of time; empty: the engine sends all the time
@@ -200,6 +201,7 @@ class Facts:
     own_shape: bool = False  # the script decides on the load, not the suite
     script_errors: Mapping[str, int] = field(default_factory=dict)  # see EngineReport
     script_failed: str = ""  # the script's own verdict, such as Locust's process_exit_code = 1
+    missing_values: Sequence[tuple[str, str, int]] = ()  # label, variable and responses: see MissingValue
     note: str = ""  # such as crossed thresholds of a k6 script
 
 

@@ -60,6 +60,7 @@ class Executor(RowEngine, ApiritifNoseExecutor):  # type: ignore[misc]  # bzt ha
             "folder": str(self.context.folder),
             "test": self.script,
             "generated": self._generated is not None,
+            "require_values": self.context.require_values,
             "cases": self.context.functional and self._generated is None,
             "concurrency": load.concurrency or 1,
             "iterations": load.iterations or 0,

@@ -5,12 +5,14 @@
   `extract-css-jquery` is left out. A regular expression gives its first group, or all of it if it has none.
 - `assert-jsonpath` without `expected-value` or with `invert` fails with every response.
 - A status of 400 or more fails a request only if the scenario has a default address, and even if the suite wants it.
+- A value that another request needs, and that no response brings, fails nothing: the next request sends `NOT_FOUND`.
 - `upload-files`, `subject: headers` of `extract-regexp`, `__urldecode` and functions of variables are missing.
 """
 
 import ast
 import re
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +21,12 @@ from bzt.modules._apiritif.jmeter_functions import JMeterExprCompiler
 from bzt.requests_model import IncludeScenarioBlock
 from bzt.utils import ensure_is_dict
 
+from toril.suite.engines import EXTRACTORS
 from toril.worker.engines.apiritif.samples import GROUP_MARK, REQUEST_MARK
 from toril.worker.hiding import NOT_FOUND
 
 REFERENCE = re.compile(r"(\$\{(?:[^{}]|\$\{[^{}]*\})*\})")  # may have others inside, as in ${__urldecode(${token})}
+NAME = re.compile(r"\$\{(\w+)\}")
 DECODED = re.compile(r"__urldecode\((.*)\)", re.DOTALL)
 MATCHED = "(lambda found: DEFAULT if found is None else found[1 if found.re.groups else 0])(FOUND)"
 
@@ -107,11 +111,32 @@ class Generator(ApiritifScriptGenerator):  # type: ignore[misc]  # bzt has no ty
             ]
         return named
 
-    def _gen_extractors(self, request: Any) -> list[ast.Assign]:
-        return [
-            ast.Assign(targets=[self.expr_compiler.gen_var_accessor(name, ast.Store())], value=value)
-            for name, value in self._extracted(request.config)
-        ]
+    def _gen_extractors(self, request: Any) -> list[ast.stmt]:
+        found, accessor = list(self._extracted(request.config)), self.expr_compiler.gen_var_accessor
+        wanted = self._without_default(request.config) & self._referenced
+        checks = (
+            _filled(
+                f"apiritif.need(response, NAME, VALUE != {NOT_FOUND!r})", NAME=ast.Constant(name), VALUE=accessor(name)
+            )
+            for name, _ in found
+            if name in wanted
+        )
+        assigned = (ast.Assign(targets=[accessor(name, ast.Store())], value=value) for name, value in found)
+        return [*assigned, *map(ast.Expr, checks)]
+
+    @staticmethod
+    def _without_default(config: Any) -> set[str]:
+        """Returns the variables whose extractors have no default of the suite's author."""
+        described = (item for key in EXTRACTORS for item in config.get(key, {}).items())
+        return {
+            name for name, one in described if not isinstance(one, dict) or one.get("default", NOT_FOUND) == NOT_FOUND
+        }
+
+    @cached_property
+    def _referenced(self) -> set[str]:
+        """The variables that requests of the scenario refer to; with an included scenario those of all scenarios."""
+        own = str(self.scenario.data)
+        return set(NAME.findall(str(self.executor.engine.config) if "include-scenario" in own else own))
 
     def _extracted(self, config: Any) -> Iterator[tuple[str, ast.expr]]:
         for name, one in _described(config, "extract-jsonpath", "jsonpath"):

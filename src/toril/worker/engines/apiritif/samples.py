@@ -14,8 +14,8 @@ class Sample:
     """A row that can still change."""
 
     __slots__ = (
-        "asserted", "bytes", "exchange", "kind", "label", "message", "ok", "rc", "response_us", "started_s", "ttfb_us",
-        "unasserted", "variables",
+        "asserted", "bytes", "exchange", "kind", "label", "message", "missing", "ok", "rc", "response_us", "started_s",
+        "ttfb_us", "unasserted", "variables",
     )  # fmt: skip
 
     def __init__(self, kind, label, started_s, took_s, *, ok=True, rc="", message="", ttfb_s=-1e-6, size=0) -> None:
@@ -26,6 +26,7 @@ class Sample:
         self.exchange = None  # (request, response) of the library requests
         self.asserted = ()  # (name, arguments, message)
         self.variables = ()
+        self.missing = ()  # variables that another request needs and the response lacks
 
     def fail(self, message) -> None:
         if self.ok:

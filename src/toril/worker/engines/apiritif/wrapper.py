@@ -76,6 +76,7 @@ class Records:
         self.concurrency = 0  # Apiritif's own count; unsynchronised threads change it, so it is not exact
         self.active = self._written_users = 0
         self.script_errors = Counter()
+        self.missing_values = Counter()  # (label, variable) → successful responses without it
         self.begun_at = None
         self.unfinished_users = self.missed = self.unasserted = 0
         self._writer = in_process.RowWriter(folder)
@@ -105,6 +106,7 @@ class Records:
             for one in settled:
                 self.script_errors[one.label] += one.kind == "transaction" and not (one.ok or user["failed"])
                 self.unasserted += one.ok and one.unasserted
+                self.missing_values.update((one.label, name) for name in one.missing if one.ok)
             user["pending"].clear()
             user["responses"].clear()
         for one in settled:
@@ -179,6 +181,7 @@ class Records:
             "ended_at": ended_at,
             "unfinished_users": self.unfinished_users,
             "script_errors": +self.script_errors,
+            "missing_values": [(*key, count) for key, count in self.missing_values.most_common()],
             "note": "; ".join(notes),
         }
         with self.lock:
@@ -389,9 +392,19 @@ def counting_misses(extract):
     return extract_and_count
 
 
+def need(response, name, found) -> None:
+    """Note, or let fail, a response without a value that another request needs."""
+    if not found and SETTINGS["require_values"]:
+        raise AssertionError(f"extractor {name} found nothing")
+    if not found and id(response) in USER.responses:
+        sample = USER.responses[id(response)][1]
+        sample.missing = (*sample.missing, name)
+
+
 def extend_apiritif() -> None:
     """Add what generated scripts call and Apiritif lacks; parse each JSONPath once, which takes longer than its use."""
     apiritif.decode_url = unquote
+    apiritif.need = need
     apiritif.file_content = lru_cache(maxsize=64)(lambda path: Path(path).read_bytes())
     HTTPResponse.extract_from_headers = lambda response, regexp: re.search(
         regexp, apiritif.headers_as_text(response.headers)
@@ -419,7 +432,8 @@ def main() -> int:
     requests.Session.send = timed(requests.Session.send)
     in_process.Reuse().install()
     extend_apiritif()
-    for name in ("extract_regex", "extract_from_headers", "extract_jsonpath", "extract_cssselect", "extract_xpath"):
+    extractors = ("extract_regex", "extract_jsonpath", "extract_cssselect", "extract_xpath")
+    for name in () if SETTINGS["generated"] else extractors:  # whether a script needs a value, only its author knows
         setattr(HTTPResponse, name, counting_misses(getattr(HTTPResponse, name)))
     TESTS.report_failures(
         loadgen.ApiritifPlugin, partial(RECORDS.test_failed, generated=SETTINGS["generated"]), RECORDS.test_ended

@@ -37,6 +37,7 @@ COMPILES_WITHIN_S = 150.0
 ASSERTIONS_FAILED = 2  # the exit code
 ASSERTION_FAILED = re.compile(r"^(.+ : false(?: \(.*\))?)\s*$", re.MULTILINE)
 GENERATED = "TorilRequests"
+SAVED = re.compile(r'\.saveAs\("(\w+)"\)')  # an extractor without a default fails a response that lacks the value
 NO_REQUESTS = "Gatling records neither addresses, headers nor bodies during a run."
 OUTPUT_CHARS = 1500
 
@@ -234,7 +235,7 @@ def generated(
 
     Gatling's own end at `maxDuration` would cut off requests. It has whole seconds and whole rates only.
     """
-    source = str(builder.gen_test_case())
+    source = SAVED.sub(r'.name("extractor \1").saveAs("\1")', str(builder.gen_test_case()))
     ramp_up_ms = round(ramp_up_s * 1000)
     once_more = f' && session("toril").asOption[Int].getOrElse(0) < {iterations}' if iterations else ""
     counted = "exec(execution).exec(session => { Toril.done.incrementAndGet(); session })"

@@ -27,16 +27,18 @@ from toril.errors import InfrastructureError
 from toril.programs import JMETER_VERSION, is_jmeter, jmeter_home
 from toril.worker.engines import Batch, Facts, Sends, Unfinished, tail_of
 from toril.worker.engines.base import Engine
-from toril.worker.engines.jmeter.plan import rewrite, uses_groovy
+from toril.worker.engines.jmeter.plan import NeededValue, rewrite, uses_groovy
 from toril.worker.engines.jmeter.records import TRANSACTION, LogFacts, SendsFile, read_log, short_code
 from toril.worker.engines.keeping import LEAST_OF_BODY
 from toril.worker.engines.readers import CsvTail
 from toril.worker.engines.uploads import install
 from toril.worker.health import Group, memory_limit_bytes
+from toril.worker.hiding import NOT_FOUND
 
 GATE_SCRIPT = Path(__file__).with_name("gate.bsh")
 NO_LISTENER = "JMeter's home has no toril-evidence.jar, so no requests were kept. Run `make jmeter`"
 LISTENER_JAR = Path("lib", "ext", "toril-evidence.jar")  # of a prepared home: toril's listener and its timer
+SAMPLE_VARIABLES = "sample_variables"  # the property that adds variables to the rows
 GATE_PROPERTY = "beanshell.timer.init"  # the file that JMeter reads into every BeanShell timer
 COLUMNS = (
     *("timeStamp", "elapsed", "IdleTime", "Latency", "Connect", "bytes"),
@@ -127,6 +129,8 @@ class Executor(Engine, JMeterExecutor):  # type: ignore[misc]
         self._parked_to_the_end = False
         self._cut_off: list[Unfinished] = []
         self._script_errors: Counter[str] = Counter()
+        self._needed: list[NeededValue] = []
+        self._missing: Counter[tuple[str, str]] = Counter()  # (label, variable) → successful responses without it
         self._jar: Path | None = None  # toril's, if this load needs it
 
     def prepare(self) -> None:
@@ -144,7 +148,7 @@ class Executor(Engine, JMeterExecutor):  # type: ignore[misc]
         plain_groups = bool(load.iterations or load.concurrency or load.hold or load.ramp_up) and not load.steps
         users = self.context.share.concurrency if load.concurrency else None
         self._jar = self._find_jar() if self.context.keeping or self.context.turns else None
-        rewrite(
+        self._needed = rewrite(
             Path(self.modified_jmx),
             plain_groups=plain_groups,
             rates=self._rates(),
@@ -154,13 +158,14 @@ class Executor(Engine, JMeterExecutor):  # type: ignore[misc]
             tried=self.context.tried,
             in_turns=bool(self.context.turns),
             fresh_cookies=bool(self.settings.get("fresh-cookies", False)),
+            require_values=self.context.require_values,
         )
         self._write_properties(self.context.length_s if self.get_specific_load().duration else 0.0)
         for folder in (".java/.userPrefs", ".systemPrefs"):  # otherwise Java makes them and logs it
             (self.context.folder / folder).mkdir(parents=True, exist_ok=True)
         preferences = " ".join(f"-Djava.util.prefs.{root}={self.context.folder}" for root in ("userRoot", "systemRoot"))
         self.env.add_java_param({"JVM_ARGS": f"-Djava.awt.headless=true {DIE} {preferences}"})
-        self._tail = CsvTail(Path(self.kpi_jtl), COLUMNS)
+        self._tail = CsvTail(Path(self.kpi_jtl), (*COLUMNS, *(one.variable for one in self._needed)))
         self._sends = SendsFile(self.context.folder / "sends")
 
     def _rates(self) -> list[float]:
@@ -190,6 +195,9 @@ class Executor(Engine, JMeterExecutor):  # type: ignore[misc]
         script = self.context.folder / "gate.bsh"
         script.write_text(self._gate_script(length_s))
         properties = {**PROPERTIES, GATE_PROPERTY: str(script), **self._keep(), **self._switch(), **self._load_jar()}
+        own = str(self.properties.get(SAMPLE_VARIABLES, "")).split(",")
+        variables = dict.fromkeys(filter(None, [*own, *(one.variable for one in self._needed)]))
+        properties |= {SAMPLE_VARIABLES: ",".join(variables)} if variables else {}
         with Path(self.properties_file).open("a") as file:
             for name, value in properties.items():
                 file.write(f"{name}={value}\n")
@@ -297,7 +305,7 @@ class Executor(Engine, JMeterExecutor):  # type: ignore[misc]
         if not columns[0]:
             return
         start_ms, elapsed_ms, idle_ms, latency_ms, connect_ms, size = numbers
-        labels, codes, messages, failures, types, success = columns[NUMBERS:]
+        labels, codes, messages, failures, types, success, *values = columns[NUMBERS:]
         ok = np.fromiter(map("true".__eq__, success), np.bool_, len(success))
         transactions = np.zeros(len(ok), np.bool_)
         why = np.full(len(ok), "", dtype=object)
@@ -312,6 +320,10 @@ class Executor(Engine, JMeterExecutor):  # type: ignore[misc]
                         self._script_errors[labels[row]] += 1  # its own assertion failed; the row has the message
                     elif not ok[row]:
                         why[row] = f"{found[2]} of {found[1]} requests failed"
+        for needed, column in zip(self._needed, values, strict=True):
+            rows = np.flatnonzero(ok & ~transactions & np.fromiter(map(NOT_FOUND.__eq__, column), np.bool_, len(ok)))
+            lacking = (labels[row] for row in rows.tolist() if needed.labels.fullmatch(labels[row]))
+            self._missing.update((label, needed.variable) for label in lacking)
         short = {code: short_code(code) for code in set(codes)}
         if not ok.all():  # without a response JMeter counts the text of its own stack trace
             size = np.where([code.startswith(NO_RESPONSE) for code in codes], 0, size)
@@ -370,6 +382,7 @@ class Executor(Engine, JMeterExecutor):  # type: ignore[misc]
             ended_at=self._sends.ended_at,
             unfinished_users=self._log_facts.left_early if counted else 0,
             script_errors=dict(self._script_errors),
+            missing_values=[(*key, count) for key, count in self._missing.most_common()],
             script_failed=f"script errors aborted {len(self._log_facts.aborted)} requests, most often {why[0][0]}"
             if why
             else "",

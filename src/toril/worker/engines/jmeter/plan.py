@@ -4,6 +4,7 @@
 - JMeter's own ThreadGroup replaces bzt's ConcurrencyThreadGroup if both mean the same. It lets requests in flight
   finish when a test ends; the other cuts them off.
 - bzt's throughput timer gets the rows of a load curve, if the suite has one.
+- A response without a value that another request needs has failed, if the suite wants that.
 - JMeter's own JSONPathAssertion replaces that of the older plug-in that bzt uses.
 - The groups together have as many users as planned.
 - A listener of toril (`tools/jmeter/Evidence.java`) keeps requests with their responses, if the run wants some.
@@ -16,13 +17,16 @@
   the gate is open. So the suite's own setUp groups wait as well.
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from bzt.jmx import JMX
 from lxml import etree
+
+from toril.worker.hiding import NOT_FOUND
 
 Tree = Any  # lxml's; results of XPath have no better type
 
@@ -33,7 +37,19 @@ STRAIGHT = 1e-7  # tolerance for points on a line; a row's numbers have nine dig
 JSON_ASSERTION = "com.atlantbh.jmeter.plugins.jsonutils.jsonpathassertion.JSONPathAssertion"  # same properties
 LISTENER, TURNS = "toril.Evidence", "toril.Turns"
 TRACEPARENT = "00-${__RandomString(32,0123456789abcdef)}-${__RandomString(16,0123456789abcdef)}-01"
+REFERENCE_NAMES, DEFAULTS = (  # the ends of the names of extractors' properties
+    ("refname", "referencename", "referencenames"),
+    ("default", "defaultvalue", "defaultvalues"),
+)
+NOT_EQUAL = "12"  # of an assertion
 PLAIN_ON_ERROR = {None, "", "continue", "startnextloop"}  # plain groups do not restart threads that an error stopped
+
+
+class NeededValue(NamedTuple):
+    """A variable that requests refer to, and the labels whose responses bring it."""
+
+    variable: str
+    labels: re.Pattern[str]
 
 
 def uses_groovy(path: Path) -> bool:
@@ -53,12 +69,18 @@ def rewrite(
     tried: bool = False,
     in_turns: bool = False,
     fresh_cookies: bool = False,
-) -> None:
+    require_values: bool = False,
+) -> list[NeededValue]:
     """Change the plan at `path` as described above; `plain_groups` if bzt chose the groups, without stairs.
 
     `rates` are the requests of each second, if they are limited; `users` is what bzt divided among groups.
+    Returns the values that requests need and whose absence fails no response.
     """
     plan: Tree = etree.parse(path)
+    parts = {path: plan, **{one: etree.parse(one) for one in _included(plan, path.parent)}}
+    needed = list(_needed_values(list(parts.values())))
+    for extractor, variable in needed if require_values else ():
+        extractor.getparent().extend([_assertion_of(variable), etree.Element("hashTree")])
     writers = plan.xpath("//ResultCollector[@testname='KPI Writer']")
     if keeping:
         listener = _own_element(LISTENER)
@@ -70,8 +92,7 @@ def rewrite(
     _prefer_own_assertions(plan)
     if tried:
         _remove_think_times(plan)
-    for included in _included(plan, path.parent):
-        part: Tree = etree.parse(included)
+    for included, part in list(parts.items())[1:]:
         if tried:
             _remove_think_times(part)
         _show_requests_of_transactions(part, writers)
@@ -88,6 +109,37 @@ def rewrite(
         _add_to_plan(plan, _own_element(TURNS))
     _add_gate(plan)
     plan.write(path, encoding="UTF-8", xml_declaration=True)
+    return [] if require_values else [NeededValue(variable, _labels(extractor)) for extractor, variable in needed]
+
+
+def _needed_values(parts: Sequence[Tree]) -> Iterator[tuple[Tree, str]]:
+    """Yields the extractors without a default of the author, with each variable that the plan refers to."""
+    texts = [etree.tostring(part, encoding=str) for part in parts]
+    for element in (one for part in parts for one in part.iter() if one.get("enabled") != "false"):
+        own = {(child.get("name") or "").lower().rpartition(".")[2]: child.text or "" for child in element}
+        names, defaults = ([own[key] for key in keys if key in own] for keys in (REFERENCE_NAMES, DEFAULTS))
+        for name, default in zip(";".join(names).split(";"), ";".join(defaults).split(";"), strict=False):
+            if name and default == NOT_FOUND and any(f"${{{name}}}" in text for text in texts):
+                yield element, name
+
+
+def _labels(extractor: Tree) -> re.Pattern[str]:
+    """Returns the pattern of the labels in an extractor's scope; a label may have variables."""
+    inside = extractor.getparent()
+    samplers = [one for one in [inside.getprevious(), *inside.iter()] if one is not None and "Sampler" in str(one.tag)]
+    names = (re.split(r"\$\{.*?\}", one.get("testname") or "") for one in samplers)
+    return re.compile("|".join(".*".join(map(re.escape, parts)) for parts in names), re.DOTALL)
+
+
+def _assertion_of(variable: str) -> Tree:
+    """Returns an assertion that fails a response without this value."""
+    assertion = JMX._get_resp_assertion("body", [NOT_FOUND], False, True)
+    for kind in assertion.xpath("*[@name='Assertion.test_type']"):
+        kind.text = NOT_EQUAL
+    assertion.append(JMX._string_prop("Assertion.custom_message", f"extractor {variable} found nothing"))
+    assertion.append(JMX._string_prop("Assertion.scope", "variable"))
+    assertion.append(JMX._string_prop("Scope.variable", variable))
+    return assertion
 
 
 def _remove_think_times(plan: Tree) -> None:
