@@ -52,7 +52,7 @@ def test_the_users_own_commit_tag_stays(tmp_path):
     repository(tmp_path)
     plan, origin = published(tmp_path, {"commit": "mine", "pull": "7"})
     assert origin is not None
-    assert plan.tags == {"commit": "mine", "pull": "7"}
+    assert plan.tags == {"commit": "mine", "pull": "7", "suite-commit": origin.commit[:12]}
 
 
 def test_a_suite_outside_a_repository_has_no_commit(tmp_path):

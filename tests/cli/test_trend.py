@@ -3,6 +3,7 @@
 import json
 import shlex
 import sys
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 
 from tests.github.fake_api import TOKEN, GitHub, serving
 from tests.reports.trends import RECORDS, group, trend
+from tests.suite.test_git import git
 from toril import cli
 from toril.errors import UserError
 from toril.records.history import HISTORY
@@ -129,8 +131,15 @@ def test_issues_are_settled_with_links_to_the_console(computed, monkeypatch, cap
 
 @pytest.fixture
 def confirming(computed, tmp_path, monkeypatch):
-    """The arguments of each duet, and the lines that the hook got; a duet confirms the change."""
-    computed["shop"] = trend(group("suspected"))
+    """The arguments of each duet, and the lines that the hook got; a duet confirms the change.
+
+    The commits of the change are those of the repository in the current folder.
+    """
+    git(tmp_path, "init", "-q", "-b", "main")
+    for subject in ("base", "head"):
+        git(tmp_path, "commit", "-q", "--allow-empty", "-m", subject)
+    base, head = (git(tmp_path, "rev-parse", name)[:12] for name in ("HEAD~", "HEAD"))
+    computed["shop"] = trend(group("suspected", from_commit=base, to_commit=head))
     said, duets = tmp_path / "said.txt", list[list[str]]()
 
     class Duet:
@@ -152,7 +161,7 @@ def confirming(computed, tmp_path, monkeypatch):
     return call, duets, lambda: said.read_text().splitlines() if said.exists() else []
 
 
-def test_a_suspected_change_starts_both_commits_and_a_duet_and_the_answer_counts_tonight(confirming, capfd):
+def test_a_suspected_change_starts_both_commits_and_a_duet_and_the_answer_counts_tonight(confirming, tmp_path, capfd):
     call, duets, said = confirming
     suspected = group("suspected")
     assert call() == 1
@@ -164,7 +173,7 @@ def test_a_suspected_change_starts_both_commits_and_a_duet_and_the_answer_counts
     assert arguments[arguments.index("--margin") + 1] == "10.0000%"
     overrides = [following for part, following in pairwise(arguments) if part == "-o"]
     assert overrides == ['toril.regression.labels=["checkout"]', 'toril.regression.metrics=["p95"]']
-    assert said() == [f"start {suspected.from_commit} {suspected.to_commit}", "stop"]
+    assert said() == [f"start {git(tmp_path, 'rev-parse', 'HEAD~')} {git(tmp_path, 'rev-parse', 'HEAD')}", "stop"]
     out, err = capfd.readouterr()
     assert "a report" not in out
     assert "starting" in err
@@ -185,6 +194,16 @@ def test_other_changes_start_nothing(computed, confirming, settled):
     computed["shop"] = trend(settled)
     call()
     assert duets == said() == []
+
+
+@pytest.mark.parametrize("tag", ["--upload-pack=touch${IFS}pwned", "4e5f6a7b8c9d", "main"])
+def test_a_tag_that_names_no_commit_of_the_default_branch_reaches_no_hook(computed, confirming, capfd, tag):
+    call, duets, said = confirming
+    (known,) = computed["shop"].groups
+    computed["shop"] = trend(replace(known, to_commit=tag))
+    assert call() == 0
+    assert duets == said() == []
+    assert tag in capfd.readouterr().err
 
 
 def test_a_hook_without_addresses_is_stopped_and_refused(confirming):

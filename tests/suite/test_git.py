@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from toril.suite.git import read_origin
+from tests.refusals import refused
+from toril.errors import OptionError
+from toril.suite.git import commit_of_default_branch, read_origin
 
 FILES = [Path("suite.yml"), Path("data/users, all.csv")]
 NOBODY = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
@@ -130,3 +132,37 @@ def test_git_variables_of_a_hook_are_ignored(suite, tmp_path, monkeypatch):
     monkeypatch.setenv("GIT_INDEX_FILE", "other")
     assert known is not None
     assert read_origin(suite, FILES) == known
+
+
+@pytest.mark.parametrize("cloned", [False, True], ids=["without origin/HEAD", "with origin/HEAD"])
+def test_a_commit_of_the_default_branch_is_found_by_seven_digits(suite, tmp_path, cloned):
+    commit, folder = committed(suite), suite
+    if cloned:
+        git(tmp_path, "clone", "-q", str(tmp_path / "repository"), "clone")
+        folder = tmp_path / "clone"
+        git(folder, "checkout", "-q", "-b", "change")
+        git(folder, "commit", "-q", "--allow-empty", "-m", "a change")
+        with refused("not-on-default-branch", error=OptionError):
+            commit_of_default_branch(folder, git(folder, "rev-parse", "HEAD"))
+    assert commit_of_default_branch(folder, commit[:7]) == commit_of_default_branch(folder, commit) == commit
+
+
+@pytest.mark.parametrize("text", ["main", "HEAD", "abc123", "--upload-pack=touch${IFS}x", "abcdef0\n", "A" * 40, ""])
+def test_a_text_that_is_no_hash_is_no_commit(suite, text):
+    committed(suite)
+    with refused("not-a-commit", error=OptionError):
+        commit_of_default_branch(suite, text)
+
+
+def test_a_branch_named_as_a_hash_is_no_commit(suite):
+    committed(suite)
+    git(suite, "branch", "abcdef0")
+    with refused("not-on-default-branch", error=OptionError):
+        commit_of_default_branch(suite, "abcdef0")
+
+
+def test_a_shallow_clone_cannot_tell_which_commits_a_branch_has(suite, tmp_path):
+    commit = committed(suite)
+    git(tmp_path, "clone", "-q", "--depth=1", f"file://{tmp_path / 'repository'}", "clone")
+    with refused("shallow-clone", "fetch-depth: 0", error=OptionError):
+        commit_of_default_branch(tmp_path / "clone", commit)

@@ -51,7 +51,8 @@ def trend(
     """Show how the figures of SUITE change from run to run; fail on a new confirmed regression.
 
     --confirm runs `HOOK start BASE_COMMIT HEAD_COMMIT`, which prints
-    `base=URL` and `head=URL`, then a duet of both, then `HOOK stop`.
+    `base=URL` and `head=URL`, then a duet of both, then `HOOK stop`. Both
+    are commits of the default branch of the clone in the current folder.
     --issues needs a token with `issues: write` in GITHUB_TOKEN.
 
     0 no new regression · 1 a new confirmed regression · 2 invalid input · 3 too few runs · 4 cannot read or write.
@@ -139,6 +140,14 @@ def _duet(suite: Path, group: TrendGroup, hook: str, store: str) -> None:
     """
     from toril.cli import command
     from toril.runs.hooks import run_hook
+    from toril.suite.git import commit_of_default_branch
+    from toril.text import plain
+
+    try:  # a tag is anybody's text, and the program may have rights that its writer lacks
+        commits = [commit_of_default_branch(Path(), one) for one in (group.from_commit, group.to_commit)]
+    except OptionError as error:
+        typer.echo(f"No duet of {suite.name}, {group.id}: {plain(str(error), 500)}", err=True)
+        return
 
     labels = [*dict.fromkeys(one.label for one in group.series if one.label)][:MOST_LABELS]
     metrics = [*dict.fromkeys(one.metric for one in group.series)]
@@ -149,7 +158,7 @@ def _duet(suite: Path, group: TrendGroup, hook: str, store: str) -> None:
         for key, names in (("labels", labels), ("metrics", metrics))
     )
     try:
-        lines = run_hook(hook, ["start", group.from_commit, group.to_commit], {}, HOOK_S).splitlines()
+        lines = run_hook(hook, ["start", *commits], {}, HOOK_S).splitlines()
         pairs = dict(line.split("=", 1) for line in lines if line.startswith(("base=", "head=")))
         for line in lines:
             if not line.startswith(("base=", "head=")):

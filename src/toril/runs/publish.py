@@ -37,13 +37,15 @@ class LocalSuite:
 def publish(store: Store, suite: Suite, plan: Plan, origin: SuiteOrigin | None = None) -> Plan:
     """Stores the plan and the suite's files for the workers; OptionError if the run already exists.
 
-    Returns the published plan, with the hash of each file, and the suite's commit as a tag unless the user set one.
+    Returns the published plan, with the hash of each file, and the suite's commit as the tag `commit`. If the user set
+    that tag to another commit, such as the service's, it is the tag `suite-commit`.
     `origin`: the source of the suite, if its folder is not a git checkout.
     """
     plan = plan.model_copy(update={"files": hashes_of(suite.folder, suite.files)})
     origin = origin or read_origin(suite.folder, suite.files)
     if origin is not None:
-        plan = plan.model_copy(update={"tags": {"commit": origin.tag, **plan.tags}})
+        name = "commit" if plan.tags.get("commit", origin.tag) == origin.tag else "suite-commit"
+        plan = plan.model_copy(update={"tags": {**plan.tags, name: origin.tag}})
     if not store.put_once(run_key(plan.run_id, "plan.json"), plan.to_json()):
         raise OptionError(f"--run-id {plan.run_id}: this run already exists; choose another id", code="run-exists")
     for file in plan.files:

@@ -22,6 +22,7 @@ CHUNK_BYTES = 2**20
 LARGEST_TEXT = 16 * 2**20  # bytes of a file whose line ends may differ from the commit's
 LINK, SUBMODULE = "120000", "160000"
 BRANCHES = "refs/heads/"
+HASH = re.compile(r"[0-9a-f]{7,64}")
 # No lock on the user's index, no connection, no fetch of missing objects, no replacement objects.
 ENVIRONMENT = {
     "GIT_OPTIONAL_LOCKS": "0",
@@ -60,6 +61,24 @@ def read_origin(folder: Path, files: Iterable[Path]) -> SuiteOrigin | None:
     ]
     branch = head.removeprefix(BRANCHES) if head.startswith(BRANCHES) else None
     return SuiteOrigin(commit=commit, branch=branch, changed=tuple(sorted(changed)))
+
+
+def commit_of_default_branch(folder: Path, written: str) -> str:
+    """Returns the whole hash of a commit on the default branch; OptionError for any other text.
+
+    A commit of another branch, or of a fork, is not code of the repository. Servers hand it out all the same.
+    """
+    if not HASH.fullmatch(written):
+        raise OptionError(f"`{written:.80}` is not the hash of a commit.", code="not-a-commit")
+    if git(folder, "rev-parse", "--is-shallow-repository").strip() != "false":
+        text = "The clone has no history. Run `git fetch --unshallow`; in a workflow, check out with `fetch-depth: 0`."
+        raise OptionError(text, code="shallow-clone")
+    default = "refs/remotes/origin/HEAD"  # missing in clones of workflows, which have checked out the branch
+    branch = default if git(folder, "for-each-ref", default) else "HEAD"
+    for found in git(folder, "rev-list", branch, fix="").split():
+        if found.startswith(written):
+            return found
+    raise OptionError(f"{written} is not a commit of the default branch.", code="not-on-default-branch")
 
 
 def git(folder: Path, *command: str, fix: str = "Run the command in a clone of the repository.") -> str:
