@@ -6,7 +6,8 @@ The stack makes a policy and no user, role or key: a machine outside AWS gets it
 |---|---|
 | ReadRuns, ListRuns | plans, suites, offers, start and stop of runs; without the list, S3 denies missing files |
 | AddResults | claims, results and ends of workers of this location, once each |
-| Announce | the agent's own record, which it rewrites every 10 s |
+| Announce | the agent's own record, which it rewrites every 10 s; for credentials without the tag `toril-agent` |
+| AnnounceOwn | the same for credentials with this tag, which names the agent: they can write no other one's |
 | LeaveSuites | `*` also matches slashes, so AddResults covers a suite's folder `workers/` |
 | ResultsKey | S3, if the results bucket has its own key |
 """
@@ -14,17 +15,23 @@ The stack makes a policy and no user, role or key: a machine outside AWS gets it
 from infra.permissions.scope import Scope, use_bucket_key
 from infra.permissions.statements import Document, allow, deny, document
 
+TAG = "toril-agent"  # of a principal
 ONCE = {"Null": {"s3:if-none-match": "false"}}
 
 
 def agent_policy(scope: Scope, location: str) -> Document:
     """Returns the rights of the agents of one location, which include those of their workers."""
+
+    def announcement(agent: str) -> list[str]:
+        return scope.objects(f"runs/agents/workers/{location}-{agent}/announcement.json")
+
     return document(
         [
             allow("ReadRuns", ["s3:GetObject"], scope.objects("runs/*")),
             allow("ListRuns", ["s3:ListBucket"], [scope.bucket_arn], {"StringLike": {"s3:prefix": "runs/*"}}),
             allow("AddResults", ["s3:PutObject"], scope.objects(f"runs/*/workers/{location}-*"), ONCE),
-            allow("Announce", ["s3:PutObject"], scope.objects(f"runs/agents/workers/{location}-*/announcement.json")),
+            allow("Announce", ["s3:PutObject"], announcement("*"), {"Null": {f"aws:PrincipalTag/{TAG}": "true"}}),
+            allow("AnnounceOwn", ["s3:PutObject"], announcement(f"${{aws:PrincipalTag/{TAG}}}")),
             deny("LeaveSuites", ["s3:PutObject"], scope.objects("runs/*/suite/*")),
             *use_bucket_key(scope, write=True),
         ]

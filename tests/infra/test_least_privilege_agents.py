@@ -5,7 +5,7 @@ import json
 import pytest
 
 from infra.names import Names
-from infra.permissions.agents import agent_policy
+from infra.permissions.agents import TAG, agent_policy
 from infra.permissions.scope import Scope
 from infra.permissions.statements import document, trust
 from tests.clocks import SteppedClock
@@ -22,13 +22,16 @@ SCOPE = Scope(partition="aws", account=ACCOUNT, region=HUB, names=Names("main"),
 POLICY = agent_policy(SCOPE, "office")
 
 
-def granted(place, statements):
-    """Gives these statements to the role of an agent; returns a client with its rights."""
+def granted(place, statements, tag=None):
+    """Gives these statements to the role of an agent; returns a client with its rights. `tag`: its agent's name."""
     iam = place.client("iam")
     role = {"RoleName": f"toril-{ROLE}", "Path": "/toril/main/"}
     if not any(one["RoleName"] == role["RoleName"] for one in iam.list_roles()["Roles"]):
         trusted = trust({"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "sts:AssumeRole", {})
         iam.create_role(**role, AssumeRolePolicyDocument=json.dumps(document([trusted])))
+    iam.untag_role(RoleName=f"toril-{ROLE}", TagKeys=[TAG])
+    if tag:
+        iam.tag_role(RoleName=f"toril-{ROLE}", Tags=[{"Key": TAG, "Value": tag}])
     iam.put_role_policy(RoleName=f"toril-{ROLE}", PolicyName="agent", PolicyDocument=json.dumps(document(statements)))
     return place.client("s3", place.acting(ROLE), HUB)
 
@@ -100,6 +103,14 @@ def test_an_agent_writes_nothing_else(s3):
 def test_an_agent_needs_each_of_its_statements(place, sid, operation, asked):
     client = granted(place, [one for one in POLICY["Statement"] if one["Sid"] != sid])
     denied(getattr(client, operation), Bucket=BUCKET, **asked)
+
+
+def test_a_machine_whose_credentials_name_its_agent_announces_no_other_one(place):
+    client = granted(place, POLICY["Statement"], tag="x")
+    client.put_object(Bucket=BUCKET, Key=announcement_key("office", "x"), Body=b"{}")
+    denied(client.put_object, Bucket=BUCKET, Key=announcement_key("office", "y"), Body=b"{}")
+    without = granted(place, [one for one in POLICY["Statement"] if one["Sid"] != "AnnounceOwn"], tag="x")
+    denied(without.put_object, Bucket=BUCKET, Key=announcement_key("office", "x"), Body=b"{}")
 
 
 def test_the_sweeper_stops_workers_of_agents(place):

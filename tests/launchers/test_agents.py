@@ -72,7 +72,7 @@ class Office:
         }  # fmt: skip
         shares = tuple(RunningShare(run_id=self.plan.run_id, worker=one, attempt="a") for one in running)
         one = Announcement(**{**known, "running": shares, **changes})
-        self.store.put(announcement_key("office", one.agent), one.to_json())
+        self.store.put(announcement_key(one.location, one.agent), one.to_json())
         return one
 
     def ends(self, worker, reason, **changes):
@@ -193,6 +193,37 @@ def test_a_silent_agent_loses_its_workers_after_they_have_ended_by_themselves(of
     for _ in range(3):
         office.step(20)
     assert {one.code for one in office.launcher.ended().values()} == {"agent-silent"}
+
+
+@pytest.mark.parametrize("kind", ["announcement", "claim", "end"])
+@pytest.mark.parametrize("damage", [b"{}", b"{", b"x" * (1 << 19)], ids=["empty", "cut", "large"])
+def test_a_damaged_record_of_one_agent_hides_no_other_one(tmp_path, kind, damage):
+    plan = plan_of(tmp_path, workers=2, executor="locust", locations={"lab": 1, "office": 1}, throughput=None)
+    both = Office(TroubledStore(tmp_path / "store"), plan)
+    both.launcher.launch(both.plan, both.launch)
+    for worker in ("lab-1", "office-1") if kind != "claim" else ("office-1",):
+        both.claims(worker)
+    keys = {
+        "announcement": announcement_key("lab", "desk"),
+        "claim": claim_key(plan.run_id, "lab-1", "a"),
+        "end": ended_key(plan.run_id, "lab-1", "a"),
+    }
+    both.announces("lab-1", location="lab")
+    both.announces("office-1")
+    both.step()
+    if kind == "end":
+        both.announces(location="lab")
+    both.store.put(keys[kind], damage)
+    both.ends("office-1", "exit code 137")
+    both.announces()
+    both.step()
+    ended = both.launcher.ended()
+    assert ended["office-1"].reason == "exit code 137"
+    assert both.launcher.notes() == ()
+    for second in range(14):
+        both.store.put(keys[kind], damage + b" " * second)
+        both.step(20)
+    assert set(both.launcher.ended()) == {"lab-1", "office-1"}
 
 
 def test_a_stopped_share_has_no_offer_and_ends_if_nobody_took_it(office):

@@ -2,12 +2,16 @@
 
 import secrets
 from dataclasses import dataclass, field
+from functools import partial
 
 import pytest
 
 from tests.clocks import SteppedClock
+from tests.launchers.plans import plan_of
 from tests.refusals import refused
 from tests.troubled import TroubledStore
+from toril.launchers.preflight.agents import refusal
+from toril.records import run_key
 from toril.records.agent import (
     Announcement,
     Claim,
@@ -46,13 +50,15 @@ class FakeProcess:
 class Desk:
     """An agent with two slots, and its processes."""
 
-    def __init__(self, store, clock, name="desk", slots=2):
+    def __init__(self, store, clock, name="desk", slots=2, **limits):
         self.store, self.clock = store, clock
         self.started: list[FakeProcess] = []
         self.fails, self.starting = False, lambda: None
         instance = secrets.token_hex(8)
-        about = Announcement(location="office", agent=name, instance=instance, at=0.0, slots=slots, free=slots)
-        self.agent = Agent(store, about, clock, self.start)
+        about = Announcement(
+            location="office", agent=name, instance=instance, at=0.0, slots=slots, free=slots, **limits
+        )
+        self.agent = Agent(store, about, clock, self.start, refusal=partial(refusal, about))
 
     def start(self, share):
         if self.fails:
@@ -237,6 +243,63 @@ def test_a_frozen_agent_ends_when_another_one_has_its_name(desk):
     again.agent.begin()
     with refused("agent-name-taken", "desk"):
         desk.steps(6)
+
+
+@pytest.mark.parametrize("written", [b"{}", b"{", None], ids=["no instance", "damaged", "of another agent"])
+def test_a_false_announcement_ends_no_running_agent(desk, written):
+    desk.offer("office-1")
+    desk.steps()
+    own, key = desk.announced, announcement_key("office", "desk")
+    for _ in range(9):
+        desk.store.put(key, written or own.model_copy(update={"instance": "foreign"}).to_json())
+        desk.steps(6)
+        assert (desk.announced.instance, desk.announced.running) == (own.instance, own.running)
+    assert desk.started[0].signals == []
+
+
+def limited(tmp_path, **limits):
+    """Returns an agent with limits, to which two shares of a run of 10 min against shop.example.com are offered."""
+    found = Desk(TroubledStore(tmp_path / "store"), SteppedClock(), **limits)
+    plan = plan_of(tmp_path, workers=2, executor="locust", locations={"office": 2}, throughput=None)
+    found.store.put(run_key("r", "plan.json"), plan.to_json())
+    found.agent.begin()
+    found.offer("office-1")
+    return found
+
+
+@pytest.mark.parametrize(
+    ("limits", "refused"),
+    [
+        ({"targets": ("*.acme.example",)}, "not on the list"),
+        ({"max_duration_s": 1.0}, "max-duration"),
+        ({"targets": ("*.acme.example", "shop.example.com"), "max_duration_s": 9_000.0}, ""),
+    ],
+)
+def test_an_agent_refuses_a_plan_beyond_its_limits_itself(tmp_path, limits, refused):
+    desk = limited(tmp_path, **limits)
+    desk.steps(2)
+    assert desk.workers == ([] if refused else ["office-1"])
+    assert refused in (desk.ended("office-1").reason if refused else "")
+
+
+def test_an_agent_takes_no_share_whose_plan_it_cannot_compare_with_its_limits(tmp_path):
+    desk = limited(tmp_path, max_duration_s=9_000.0)
+    desk.store.put(run_key("r", "plan.json"), b"{")
+    desk.steps(3)
+    assert desk.workers == []
+    assert desk.store.find(claim_key("r", "office-1", "a")) is None
+
+
+def test_a_worker_that_outlasts_the_longest_load_is_stopped(tmp_path):
+    desk = limited(tmp_path, max_duration_s=600.0)
+    desk.offer("office-1", expires_s=9_000.0)
+    desk.steps()
+    desk.clock.sleep(1_700.0)
+    desk.steps()
+    assert desk.started[0].signals == []
+    desk.clock.sleep(200.0)
+    desk.steps()
+    assert desk.started[0].signals == ["term"]
 
 
 def test_a_leaving_agent_stops_its_workers_and_takes_no_others(desk):

@@ -4,6 +4,7 @@ import os
 import re
 import secrets
 import socket
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -40,6 +41,7 @@ def agent(
     """
     from toril.criteria import duration_s
     from toril.launchers.doctor import installed_engines
+    from toril.launchers.preflight.agents import refusal
     from toril.records.agent import AGENT, Announcement, is_private
     from toril.store import FolderStore, check_served, open_store
     from toril.worker.agent import run_agent
@@ -78,4 +80,4 @@ def agent(
         max_duration_s=longest_s,
     )
     address, poll_s = (str(Path(store).absolute()), 0.2) if local else (store, 2.0)
-    run_agent(opened, address, about, SystemClock(), poll_s)
+    run_agent(opened, address, about, SystemClock(), poll_s, partial(refusal, about))

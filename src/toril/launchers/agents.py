@@ -5,9 +5,10 @@ does not undo the offers of the next one. An agent is silent while its announcem
 clock, because the clocks of machines may differ.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeVar
 
 from toril.clock import Clock, retry
 from toril.errors import Note, StoreError
@@ -35,6 +36,7 @@ DELIVERS_S = 60.0  # to wait for a silent agent after its workers have ended by 
 EXPIRED_S = 86_400.0  # after the deadline of a run, its offers go; clocks of owners differ by less
 CLOSE_TRIES, CLOSE_WAIT_S = 4, 1.0
 SEEN_S = 86_400.0  # an agent that announced itself within this time, and is silent now, has vanished
+Kind = TypeVar("Kind", Claim, Announcement, Ended)
 NOTED_S = 5  # a note appears after this time, and its seconds advance in such steps
 
 
@@ -49,7 +51,7 @@ class OfferedShare:
     offered: bool  # False: an earlier owner offered it
     stopped: bool = False
     claim: Claim | None = None
-    announcement: bytes = b""  # the last one of its agent
+    announcement: Announcement | None = None  # the last readable one of its agent
     heard_at: float = 0.0  # the last sign of its agent
     gone: WorkerExit | None = None
 
@@ -176,38 +178,50 @@ class AgentLauncher:
         run_id, now = self._plan.run_id, self._clock.now()
         shares = [one for one in self._shares.values() if one.gone is None]
         waiting = {claim_key(run_id, one.worker, one.attempt): one for one in shares if one.claim is None}
-        claims = self._store.find_many(waiting, Claim.MOST_BYTES)
+        claims = self._read(Claim, waiting)
         for key, one in waiting.items():
             if key in claims:
-                one.claim, one.heard_at = Claim.from_json(claims[key], key), now
+                one.claim, one.heard_at = claims[key], now
+                if one.claim is None:
+                    one.gone = WorkerExit("the claim of its agent cannot be read", again=True, code="agent-silent")
             elif not one.offered:
                 one.gone = WorkerExit("no agent has taken it", again=True, code="no-task")
             elif one.stopped and one.location not in self._due:
                 one.gone = WorkerExit("it was stopped before an agent took it", code="stopped-before-start")
         taken = [(one, one.claim) for one in shares if one.claim is not None]
         keys = {announcement_key(one.location, claim.agent) for one, claim in taken}
-        announced = self._store.find_many(keys, Announcement.MOST_BYTES)
-        agents = {key: Announcement.from_json(data, key) for key, data in announced.items()}
+        agents = self._read(Announcement, keys)
         silent_s = (self._plan.pace.orphaned_after_s or 0.0) + DELIVERS_S  # the worker has ended by itself
         suspects: dict[str, tuple[OfferedShare, Claim, Announcement | None]] = {}
         for one, claim in taken:
             key = announcement_key(one.location, claim.agent)
-            if announced.get(key, b"") != one.announcement:
-                one.announcement, one.heard_at = announced.get(key, b""), now
             agent, share = agents.get(key), RunningShare(run_id=run_id, worker=one.worker, attempt=one.attempt)
+            if agent is not None and agent != one.announcement:
+                one.announcement, one.heard_at = agent, now
             runs = agent is not None and agent.instance == claim.instance and share in agent.running
             if not runs or now - one.heard_at > silent_s:
                 suspects[ended_key(run_id, one.worker, one.attempt)] = one, claim, agent
-        ended = self._store.find_many(suspects, Ended.MOST_BYTES)
+        ended = self._read(Ended, suspects)
         for key, (one, claim, agent) in suspects.items():
             if key in ended:
-                record = Ended.from_json(ended[key], key)
-                one.gone = WorkerExit(record.reason, again=record.again)
+                record = ended[key]
+                reason = f"its end, by agent {claim.agent}, cannot be read" if record is None else record.reason
+                one.gone = WorkerExit(reason, again=record is not None and record.again)
             elif agent is not None and agent.instance != claim.instance:
                 one.gone = WorkerExit(f"its agent {claim.agent} was restarted", again=True, code="agent-restarted")
             elif now - one.heard_at > silent_s:
                 reason = f"its agent {claim.agent} no longer reports"
                 one.gone = WorkerExit(reason, again=True, code="agent-silent")
+
+    def _read(self, kind: type[Kind], keys: Iterable[str]) -> dict[str, Kind | None]:
+        """Returns the records that are there. A damaged one is None, since it concerns its own agent alone."""
+        found: dict[str, Kind | None] = {}
+        for key, data in self._store.find_many(keys, kind.MOST_BYTES).items():
+            try:
+                found[key] = kind.from_json(data, key)
+            except StoreError:
+                found[key] = None
+        return found
 
 
 def live_agents(store: Store, now: float | None = None) -> tuple[Announcement, ...]:

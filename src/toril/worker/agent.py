@@ -6,12 +6,13 @@ workers need it.
 
 import contextlib
 import logging
+import math
 import os
 import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -19,6 +20,7 @@ import psutil
 
 from toril.clock import Clock
 from toril.errors import InfrastructureError, StoreError
+from toril.records import Plan, run_key
 from toril.records.agent import (
     ANNOUNCED_EVERY_S,
     Announcement,
@@ -34,12 +36,14 @@ from toril.records.agent import (
 )
 from toril.signals import caught_interrupts
 from toril.store import Store
+from toril.store.records import get_record
 from toril.suite.reader import OF_THE_JOB
 from toril.text import plural
 from toril.worker.processes import lead_a_group_and_die_with_parent
 
 TAKEN_AFTER_S = ANNOUNCED_EVERY_S + 2  # without a new announcement, the name is free
 STOP_S = 120.0  # for workers to end after SIGTERM, as on Fargate
+STARTS_S = 1_200.0  # until all workers of a run are ready
 CLAIM_TRIES = 3  # a malformed offer then comes last
 LOG_TAIL = 600  # bytes
 
@@ -66,13 +70,15 @@ class RunningWorker:
 
     share: RunningShare
     process: Process
+    over_at: float  # the limit of the agent; infinite without one
     kill_at: float | None = None  # None: it has not been stopped
 
 
 class Agent:
     """Takes offers of its location while it has free slots. The caller repeats `step`.
 
-    `about`: its first announcement. `stop_s`: time for workers to end after SIGTERM.
+    `about`: its first announcement. `refusal`: returns why its limits exclude a plan, or "". `stop_s`: time for workers
+    to end after SIGTERM.
     """
 
     def __init__(
@@ -82,9 +88,11 @@ class Agent:
         clock: Clock,
         start: Callable[[RunningShare], Process],
         *,
+        refusal: Callable[[Plan], str] = lambda plan: "",
         stop_s: float = STOP_S,
     ) -> None:
         self._store, self._about, self._clock, self._start, self._stop_s = store, about, clock, start, stop_s
+        self._refusal, self._limited = refusal, bool(about.targets) or about.max_duration_s is not None
         self._key = announcement_key(about.location, about.agent)
         self._version: str | None = None  # of the announcement
         self._announced: Announcement | None = None
@@ -92,7 +100,7 @@ class Agent:
         self._unreported: list[tuple[str, Ended]] = []  # ends of workers that are not in the store yet
         self._answered: set[tuple[str, str, str]] = set()  # offers that this agent or another one has taken
         self._failures: Counter[tuple[str, str, str]] = Counter()  # by offer, of its claim
-        self._leaves, self._trouble = False, ""
+        self._leaves, self._trouble, self._lived_at = False, "", 0.0
 
     @property
     def has_left(self) -> bool:
@@ -113,16 +121,22 @@ class Agent:
                 if again is not None and again[1] != found[1]:
                     raise self._name_taken()
             self._version = found[1]
+        self._lived_at = self._clock.now()
         self._announce()
 
     def step(self) -> None:
-        """Does all work that is due. A failing store delays it; InfrastructureError if another agent took the name."""
+        """Does all work that is due. A failing store delays it.
+
+        InfrastructureError if another agent took the name while this one could not announce itself.
+        """
         for one in self._running:
             if one.kill_at is not None and self._clock.now() > one.kill_at:
                 one.process.kill()
+        self._stop(one for one in self._running if self._clock.now() > one.over_at)
         try:
             self._report_ends()
             self._announce()
+            self._lived_at = self._clock.now()
             if not self._leaves:
                 offers = self._offers()
                 self._stop_unwanted({_identity(one) for one in offers})
@@ -144,8 +158,11 @@ class Agent:
             one.process.kill()
 
     def _stop_unwanted(self, wanted: set[tuple[str, str, str]]) -> None:
-        for one in self._running:
-            if one.kill_at is None and _identity(one.share) not in wanted:
+        self._stop(one for one in self._running if _identity(one.share) not in wanted)
+
+    def _stop(self, unwanted: Iterable[RunningWorker]) -> None:
+        for one in unwanted:
+            if one.kill_at is None:
                 one.kill_at = self._clock.now() + self._stop_s
                 one.process.terminate()
 
@@ -162,10 +179,13 @@ class Agent:
             self._version, self._announced = version, new
             return
         found = self._store.find_version(self._key)
-        if found is not None and Announcement.from_json(found[0], self._key).instance != self._about.instance:
-            raise self._name_taken()
-        # It was deleted, or the answer to an earlier write was lost; the next step writes again.
         self._version = None if found is None else found[1]
+        if found is None or f'"{self._about.instance}"'.encode() in found[0]:
+            return  # it was deleted, or the answer to an earlier write was lost; the next step writes again
+        if now > self._lived_at + TAKEN_AFTER_S:
+            raise self._name_taken()
+        # The name was not free: this announcement is false, and must not end the workers. The next step replaces it.
+        log.warning("another program announced itself as %s", self._about.agent)
 
     def _name_taken(self) -> InfrastructureError:
         text = f"another agent of {self._about.location} has the name {self._about.agent}; choose another --name"
@@ -189,13 +209,19 @@ class Agent:
             if offer.expires_at < self._clock.now() or _identity(offer) in self._answered:
                 continue
             try:
+                key = run_key(offer.run_id, "plan.json")
+                why = self._refusal(get_record(self._store, Plan, key)) if self._limited else ""
                 mine = self._claim(offer)
             except StoreError:
                 self._failures[_identity(offer)] += 1
                 raise
             self._answered.add(_identity(offer))
             if mine:
-                self._run(RunningShare(run_id=offer.run_id, worker=offer.worker, attempt=offer.attempt))
+                share = RunningShare(run_id=offer.run_id, worker=offer.worker, attempt=offer.attempt)
+                if why:
+                    self._end(share, f"agent {self._about.agent} refuses it: {why}", None)
+                else:
+                    self._run(share)
                 return
 
     def _claim(self, offer: Offer) -> bool:
@@ -206,7 +232,8 @@ class Agent:
     def _run(self, share: RunningShare) -> None:
         log.info("%s of %s: starting", share.worker, share.run_id)
         try:
-            self._running.append(RunningWorker(share, self._start(share)))
+            over_at = self._clock.now() + STARTS_S + (self._about.max_duration_s or math.inf)
+            self._running.append(RunningWorker(share, self._start(share), over_at))
         except OSError as error:
             self._end(share, f"it could not be started: {error}", None, again=True)
 
@@ -277,11 +304,18 @@ class WorkerProcess:
         return self._log.read().decode(errors="replace").strip()
 
 
-def run_agent(store: Store, store_address: str, about: Announcement, clock: Clock, poll_s: float) -> None:
+def run_agent(
+    store: Store,
+    store_address: str,
+    about: Announcement,
+    clock: Clock,
+    poll_s: float,
+    refusal: Callable[[Plan], str],
+) -> None:
     """Serves the location until SIGTERM or Ctrl-C; InfrastructureError if another agent has the name."""
     logging.basicConfig(format="%(asctime)s %(message)s")
     log.setLevel(logging.INFO)
-    agent = Agent(store, about, clock, lambda share: WorkerProcess(store_address, share))
+    agent = Agent(store, about, clock, lambda share: WorkerProcess(store_address, share), refusal=refusal)
     agent.begin()
     log.info("agent %s of %s: %s; store %s", about.agent, about.location, plural(about.slots, "slot"), store_address)
     with caught_interrupts() as interrupts:

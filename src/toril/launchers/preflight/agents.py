@@ -33,6 +33,12 @@ def longest_s(agents: Agents) -> float | None:
     return min((one.max_duration_s for one in agents if one.max_duration_s is not None), default=None)
 
 
+def refusal(agent: Announcement, plan: Plan) -> str:
+    """Returns why an agent's own limits exclude a plan; "" if they do not. The command that runs it may not check."""
+    found = [*_targets(plan, agent, lambda host: ()), _too_long(plan, agent.max_duration_s)]
+    return next((one.detail for one in found if one is not None and one.state == "missing"), "")
+
+
 def _checks(
     plan: Plan | None, location: str, live: Agents, resolve: Resolve, regions: Collection[str]
 ) -> Iterator[tuple[str, Finding]]:
@@ -42,8 +48,7 @@ def _checks(
     for one in here:
         who = f"agent {one.agent}"
         yield "version", compatible(one.toril_version, who, "update the agent")
-        allowed, fix = DeployedTargets(hosts=one.targets), "restart the agent with another --target"
-        for found in allowed_targets(plan, location, allowed, resolve, who, fix):
+        for found in _targets(plan, one, resolve):
             yield "targets", found
         wanted = set() if plan is None else {execution.executor for execution in plan.executions}
         lacking = ", ".join(sorted(wanted & set(ENGINES) - set(one.executors)))
@@ -52,15 +57,24 @@ def _checks(
             yield "engines", missing("no-engine", f"{who} lacks {lacking}; {fix}")
     if plan is None or not here:
         return
-    longest = longest_s(here)
-    bounds = [bound for bound in (plan.bounded_s, plan.max_duration_s) if bound is not None]
-    if longest is not None and bounds and min(bounds) > longest:
-        fix = "shorten the load, or restart the agent with a longer --max-duration"
-        text = f"the load takes {min(bounds) / 60:g} min, and {longest / 60:g} are allowed; {fix}"
-        yield "limits", missing("over-limits", text)
+    if (long := _too_long(plan, longest_s(here))) is not None:
+        yield "limits", long
     if plan.secrets_of_workers:
         text = f"workers read {', '.join(plan.secrets_of_workers)} with the rights of their agent's machine"
         yield "secrets", warning("secrets-of-agents", text)
+
+
+def _targets(plan: Plan | None, agent: Announcement, resolve: Resolve) -> Iterator[Finding]:
+    allowed, fix = DeployedTargets(hosts=agent.targets), "restart the agent with another --target"
+    return allowed_targets(plan, agent.location, allowed, resolve, f"agent {agent.agent}", fix)
+
+
+def _too_long(plan: Plan, longest: float | None) -> Finding | None:
+    bounds = [bound for bound in (plan.bounded_s, plan.max_duration_s) if bound is not None]
+    if longest is None or not bounds or min(bounds) <= longest:
+        return None
+    fix = "shorten the load, or restart the agent with a longer --max-duration"
+    return missing("over-limits", f"the load takes {min(bounds) / 60:g} min, and {longest / 60:g} are allowed; {fix}")
 
 
 def _slots(plan: Plan | None, location: str, here: Agents, known: Collection[str]) -> Finding:
