@@ -17,7 +17,8 @@ from tests.tiers import examples
 from toril.console.app import create_app
 from toril.console.guard import MOST_BYTES
 from toril.console.identity import ROLES, Loopback
-from toril.console.oidc import Oidc, local_path
+from toril.console.oidc import Oidc
+from toril.console.web import local_path
 from toril.errors import StoreError
 from toril.store import FolderStore
 
@@ -195,6 +196,17 @@ def test_a_sign_in_never_leaves_the_console(shared, address):
 def test_a_local_path_has_no_host(address):
     found = local_path(address)
     assert re.fullmatch(r"/([^/\\].*)?", found) and not re.search(r"[\x00-\x20\\\x7f]", found)
+
+
+@pytest.mark.parametrize(
+    ("path", "leads_back"),
+    [("/runs?suite=shop", True), ("//evil.example/x", False), ("/\\evil.example", False), ("/login?next=/", False)],
+)
+def test_the_page_of_an_error_leads_back_inside_the_console_alone(shared, path, leads_back):
+    browser = shared.signed_in()
+    found = browser.get("/no-such-page", headers={"referer": ADDRESS + path}).text
+    assert (f'href="{path}"' in found) == leads_back
+    assert "evil.example" not in found
 
 
 def test_a_sign_in_of_another_browser_is_refused(console):

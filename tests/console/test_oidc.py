@@ -7,8 +7,9 @@ import time
 import pytest
 
 from tests.console.issuers import ADDRESS, EC, ISSUER, RSA, Console, csrf_of
-from toril.console.oidc import Oidc, local_path
+from toril.console.oidc import Oidc
 from toril.console.sessions import ABSOLUTE_S, FRESH_S, IDLE_S
+from toril.console.web import local_path
 
 
 @pytest.fixture

@@ -151,16 +151,17 @@ def read_otlp(text: str | None) -> str | None:
 
 def read_notices(values: Iterable[str]) -> "list[Notice]":
     """Returns a notice for each `NAME=failed,passed` or `https://…`: a variable or an address, and its events."""
+    from toril.proxies import is_safe_address
     from toril.records import Notice
     from toril.records.event import NoticeEvent
-    from toril.suite.settings import LOCAL_OR_SECURE, VARIABLE, NotifyBlock
+    from toril.suite.settings import VARIABLE, NotifyBlock
 
     event = "|".join(get_args(NoticeEvent))
     found = []
     for value in values:
         match = re.fullmatch(rf"(.+?)(?:=((?:{event})(?:,(?:{event}))*))?", value)
         webhook, on = match.groups() if match else ("", None)
-        if not VARIABLE.fullmatch(webhook) and not LOCAL_OR_SECURE.match(webhook):
+        if not VARIABLE.fullmatch(webhook) and not is_safe_address(webhook):
             raise OptionError(
                 "--notify: expected an https address or the name of a variable with one, and optionally events, e.g. "
                 f"`CHAT=failed,regression`. Events: {event.replace('|', ', ')}.",

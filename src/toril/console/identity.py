@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol, cast
-from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
@@ -162,14 +161,6 @@ def _is_of_other_user(request: Request) -> bool:
     sockets = (line.split() for line in lines)
     owners = {int(one[7]) for one in sockets if one[1].endswith(ports[0]) and one[2].endswith(ports[1])}
     return not owners or not owners <= {0, os.getuid()}
-
-
-def is_safe_address(address: str) -> bool:
-    """Whether an address is https, or http on this machine."""
-    parts = urlsplit(address)
-    return bool(parts.hostname) and (
-        parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost", "::1"))
-    )
 
 
 def same(left: str, right: str) -> bool:

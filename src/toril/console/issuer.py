@@ -12,8 +12,9 @@ from joserfc.errors import InvalidKeyIdError, JoseError
 from joserfc.jwk import KeySet
 
 from toril.clock import Clock
-from toril.console.identity import RefusedError, is_safe_address
+from toril.console.identity import RefusedError
 from toril.errors import InfrastructureError
+from toril.proxies import is_safe_address
 
 # Asymmetric only: with HS256, the issuer's public key would be the secret.
 CHECKS = jws.JWSRegistry(algorithms=["RS256", "ES256"], strict_check_header=False)

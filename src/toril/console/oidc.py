@@ -11,27 +11,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
 from toril.clock import Clock
 from toril.console.audit import audit
-from toril.console.identity import ROLES, Person, RefusedError, Role, SignIn, Viewer, is_safe_address, same
+from toril.console.identity import ROLES, Person, RefusedError, Role, SignIn, Viewer, same
 from toril.console.sessions import IDLE_S, KEY_BYTES, People, Seal, Session, renewed
-from toril.console.web import for_program, page, see
+from toril.console.web import CALLBACK, for_program, local_path, page, see
 from toril.errors import InfrastructureError, OptionError
+from toril.proxies import is_safe_address
 from toril.store import Store
 
 if TYPE_CHECKING:
     from toril.console.issuer import Issuer
 
-CALLBACK = "/auth/callback"  # receives the authorisation code
 GITHUB = "https://token.actions.githubusercontent.com"
 LOGIN_S = 600.0  # from the issuer's page until the callback
-LOCAL = re.compile(r"/(?![/\\])[^\\\x00-\x20\x7f]{0,1000}")
-OWN_PATHS = ("/login", CALLBACK)
 WORD = re.compile(r"[a-z_]{1,40}")
 DEFAULT_GROUPS: Mapping[str, Role] = {f"toril-{role}": role for role in ROLES}
 
@@ -284,16 +282,6 @@ class Oidc:
         names = (claims.get(name) for name in ("name", "preferred_username", "email", "username"))
         name = next((name for name in names if isinstance(name, str) and name), claims["sub"])
         return Person(subject=claims["sub"], name=name[:200], role=max(roles, key=ROLES.index), by=by)
-
-
-def local_path(address: str) -> str:
-    """Returns a path of the console with its query; `/` for everything else.
-
-    >>> local_path("/runs?q=a"), local_path("//evil.example"), local_path("/\\\\evil.example"), local_path("https://a")
-    ('/runs?q=a', '/', '/', '/')
-    """
-    fits = LOCAL.fullmatch(address) and address.isascii() and urlsplit(address).path not in OWN_PATHS
-    return address if fits else "/"
 
 
 def _texts(claim: object) -> list[str]:

@@ -30,6 +30,9 @@ from toril.store import Store
 MISSING_CODES = frozenset(f"no-such-{what}" for what in ("run", "suite", "key", "request", "version", "schedule"))
 CONFLICT_CODES = frozenset({"version-conflict", "run-exists", "idempotency-mismatch"})
 TEXTS = (".csv", ".json", ".log", ".md", ".txt", ".yml", ".yaml")  # names of files that are text
+CALLBACK = "/auth/callback"  # receives the authorisation code
+LOCAL = re.compile(r"/(?![/\\])[^\\\x00-\x20\x7f]{0,1000}")
+OWN_PATHS = ("/login", CALLBACK)
 CODE = re.compile(r"`([^`\n]+)`")
 DOWNLOADS = {  # formats of a report → words
     "html": "HTML page",
@@ -188,6 +191,16 @@ def with_code(text: str) -> Markup:
     return Markup(CODE.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704 - it is escaped
 
 
+def local_path(address: str) -> str:
+    """Returns a path of the console with its query; `/` for everything else.
+
+    >>> local_path("/runs?q=a"), local_path("//evil.example"), local_path("/\\\\evil.example"), local_path("https://a")
+    ('/runs?q=a', '/', '/', '/')
+    """
+    fits = LOCAL.fullmatch(address) and address.isascii() and urlsplit(address).path not in OWN_PATHS
+    return address if fits else "/"
+
+
 def back_of(request: Request) -> str:
     """Returns the address of the console's page that led here; empty if there is none, or if it is this page."""
     came = urlsplit(request.headers.get("referer", ""))
@@ -195,7 +208,8 @@ def back_of(request: Request) -> str:
     address = came.path + (f"?{came.query}" if came.query else "")
     here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     is_here = request.method == "GET" and address == here
-    return "" if is_here or (came.scheme, came.netloc) != (own.scheme, own.netloc) else address
+    is_own = (came.scheme, came.netloc) == (own.scheme, own.netloc) and local_path(address) == address
+    return "" if is_here or not is_own else address
 
 
 def sparkline(values: list[float | None], width: int = 96, height: int = 24) -> str:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 import urllib3
 from urllib3.exceptions import HTTPError
@@ -13,7 +13,7 @@ from urllib3.exceptions import HTTPError
 from toril import __version__
 from toril.clock import Backoff, Clock, retry
 from toril.errors import InfrastructureError, OptionError
-from toril.proxies import pool_for
+from toril.proxies import is_safe_address, pool_for
 from toril.text import one_line
 
 API_VERSION = "2022-11-28"
@@ -25,7 +25,6 @@ TRIES = 5
 BACKOFF = Backoff(first_s=1.0, longest_s=60.0)
 PATIENCE_S = 300.0  # longest wait for the end of a rate limit
 TIMEOUT = urllib3.Timeout(connect=10.0, read=30.0)
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 class UnansweredError(InfrastructureError):
@@ -62,8 +61,7 @@ class Answer:
 
 def api_url(given: str) -> str:
     """Returns the address of the API without a final slash; OptionError if the token would leave without https."""
-    parts = urlsplit(given)
-    if parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK):
+    if is_safe_address(given):
         return given.rstrip("/")
     text = f"GITHUB_API_URL is `{given}`: expected an https address such as https://api.github.com."
     raise OptionError(text, code="bad-api-url")

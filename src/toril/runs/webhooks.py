@@ -15,10 +15,9 @@ from urllib3.util import Retry, Timeout
 
 from toril.aws.secrets import read_secrets
 from toril.errors import OptionError, UserError
-from toril.proxies import pool_for
+from toril.proxies import is_safe_address, pool_for
 from toril.records import Notice, Plan
 from toril.records.event import PENDING, SLACK, Delivery, Event, Trying, untold
-from toril.suite.settings import LOCAL_OR_SECURE
 
 PAUSES_S = (1.0, 2.0, 4.0, 8.0)  # between the tries
 LONGEST_PAUSE_S = 10.0  # of a `Retry-After`
@@ -94,7 +93,7 @@ def webhook_of(notice: Notice, plan: Plan, environment: Mapping[str, str]) -> We
 
 def checked(url: str) -> str:
     """Returns a webhook's address; OptionError if it is not https, or http on this machine."""
-    if not LOCAL_OR_SECURE.match(url.strip()):
+    if not is_safe_address(url.strip()):
         raise OptionError("the address of the webhook does not begin with https://", code="not-an-address")
     return url.strip()
 

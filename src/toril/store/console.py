@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import Any
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
 import urllib3
 from urllib3.exceptions import HTTPError
@@ -18,7 +18,7 @@ from urllib3.exceptions import HTTPError
 from toril import __version__
 from toril.clock import Backoff, Clock, SystemClock, retry
 from toril.errors import OptionError, StoreError
-from toril.proxies import pool_for
+from toril.proxies import is_safe_address, pool_for
 from toril.store.keys import Entry, checked
 from toril.store.login import Tokens
 
@@ -205,8 +205,7 @@ class ConsoleStore:
 
 def open_console(address: str) -> ConsoleStore:
     """Returns the store of the console at an https address; http is allowed for this machine only."""
-    parts = urlsplit(address)
-    if parts.scheme == "http" and parts.hostname not in ("127.0.0.1", "::1", "localhost"):
+    if not is_safe_address(address):
         raise OptionError(f"--store {address}: a token must not leave without https; use https://", code="bad-store")
     return ConsoleStore(address)
 

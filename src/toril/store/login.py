@@ -20,7 +20,7 @@ from urllib3.exceptions import HTTPError
 
 from toril.clock import Clock
 from toril.errors import InfrastructureError, StoreError
-from toril.proxies import pool_for
+from toril.proxies import is_safe_address, pool_for
 from toril.records.console import LOGIN_CALLBACK, LOGIN_PORTS
 
 EARLIER_S = 60.0  # a token is renewed before it expires
@@ -159,8 +159,7 @@ def _file() -> Path:
 
 def _safe(address: str) -> str:
     """Returns an address of an issuer; InfrastructureError unless it is https, or http on this machine."""
-    parts = urlsplit(address)
-    if parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost", "::1")):
+    if is_safe_address(address):
         return address
     raise InfrastructureError(f"the issuer's address {address[:200]} needs https://", code="insecure-issuer")
 

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
 from toril.masking import mask
+from toril.proxies import is_safe_address
 from toril.records import Browser, Device, Network, secret_reference
 from toril.records.event import NoticeEvent, NoticeFormat
 from toril.records.summary import AUDIT_CODES, AuditCode
@@ -33,7 +34,6 @@ RESERVED = re.compile(
 )
 
 METRIC = re.compile(r"p(?!0+(?:\.0+)?$)[0-9]{1,2}(?:\.[0-9]{1,3})?|failures|throughput")
-LOCAL_OR_SECURE = re.compile(r"https://[^/\s]|http://(?:localhost|127\.0\.0\.1|\[::1\])(?::|/|$)")
 
 IOS = "like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/27.2 Mobile/15E148 Safari/604.1"
 ANDROID = "AppleWebKit/537.36 (KHTML, like Gecko) Chrome/159.0.0.0 Mobile Safari/537.36"
@@ -88,7 +88,7 @@ def _audits(value: object) -> object:
 def _webhook(value: object) -> str:
     """Returns an https address, or the name of a variable that has one."""
     text = str(value)
-    if not VARIABLE.fullmatch(text) and not LOCAL_OR_SECURE.match(text):
+    if not VARIABLE.fullmatch(text) and not is_safe_address(text):
         fix = "Write https://…, or a variable of `toril.secrets` that has the address."
         raise misfit("not-an-address", f"is neither an https address nor the name of a variable. {fix}")
     if not VARIABLE.fullmatch(text) and mask(text) != text:
