@@ -44,11 +44,17 @@ class Issuer(Setting):
     audience: str | None = Field(
         default=None,
         pattern=r"^[\x21-\x7e]{1,256}$",
-        description="Audience of the access tokens that the API takes. Default: the console's address.",
+        description="Audience of the access tokens that the API takes, not a client. Default: the console's address.",
     )
     groups_claim: str = Field(
         default=USUAL_CLAIM, pattern=r"^[\x21-\x7e]{1,128}$", description="Claim with a person's groups."
     )
+
+    @model_validator(mode="after")
+    def _check(self) -> "Issuer":
+        if self.audience is not None and self.audience in (self.client_id, self.login_client_id):
+            raise ValueError("audience: This is the id of a client, which identity tokens have. Use another audience.")
+        return self
 
 
 class Machine(Setting):

@@ -197,6 +197,14 @@ def test_an_upload_has_the_content_that_its_name_says(api: TestClient) -> None:
     assert api.put(f"/api/v1/uploads/{'0' * 64}", content=b"other").json()["code"] == "changed-upload"
 
 
+def test_the_size_of_all_paths_is_bounded_before_an_upload_is_hashed(api: TestClient, store: FolderStore) -> None:
+    sha256 = uploaded(api, SUITE)
+    store.put(f"uploads/{sha256}", b"x" * (1 << 20))  # its hash would be another error
+    few, many = ({"files": {f"{path}.csv": sha256 for path in range(count)}} for count in (2, 51))
+    assert api.post("/api/v1/suites/check", json=few).json()["code"] == "changed-upload"
+    assert api.post("/api/v1/suites/check", json=many).json()["code"] == "too-large"
+
+
 def test_a_check_says_what_plan_says(api: TestClient) -> None:
     fine = api.post("/api/v1/suites/check", json={"files": {"suite.yml": uploaded(api, SUITE)}, "on": "local"}).json()
     assert (fine["problem"], fine["plan"]["executions"][0]["concurrency"]) == (None, 2)

@@ -313,5 +313,5 @@ def test_a_console_leads_a_sign_in_to_no_unsafe_address(place, there):
 
     opened: list[str] = []
     with served.loopback(app_of) as address, refused("insecure-issuer", error=InfrastructureError):
-        tokens.login(address, SteppedClock(), opened.append)
+        tokens.login(address, SteppedClock(), lambda *_: None, opened.append)
     assert opened == []

@@ -7,9 +7,11 @@ import time
 import pytest
 
 from tests.console.issuers import ADDRESS, EC, ISSUER, RSA, Console, csrf_of
+from tests.refusals import refused
 from toril.console.oidc import Oidc
 from toril.console.sessions import ABSOLUTE_S, FRESH_S, IDLE_S
 from toril.console.web import local_path
+from toril.errors import OptionError
 
 
 @pytest.fixture
@@ -151,6 +153,15 @@ def test_a_job_on_github_has_the_role_of_its_environment_or_ref(console):
     assert console.asked(console.issuer.job_token(ref="refs/heads/main"))[1]["role"] == "viewer"
 
 
+def test_the_tokens_of_a_job_from_before_its_sessions_ended_are_refused(console):
+    old = console.issuer.job_token(environment="load-test")
+    console.clock.sleep(1)
+    console.identity.end_sessions("repo:acme/shop")
+    assert console.asked(old) == (401, "bad-token")
+    console.clock.sleep(1)
+    assert console.asked(console.issuer.job_token(environment="load-test"))[0] == 200
+
+
 def test_new_keys_of_the_issuer_are_fetched_once_for_an_unknown_name(console):
     console.issuer.keys = [RSA]
     assert console.asked(console.issuer.access_token())[0] == 200
@@ -175,6 +186,12 @@ def test_an_issuer_may_name_another_audience_and_have_another_client_for_program
     for audience in (ADDRESS, "cli", "console", "load-tests2", ["load-tests "], None, "", True):
         assert console.asked(token(aud=audience)) == (401, "bad-token"), audience
     assert console.signed_in().get("/api/v1/me").status_code == 200  # with the first client, as before
+
+
+@pytest.mark.parametrize("audience", ["console", "cli"])
+def test_the_id_of_a_client_is_no_audience_because_identity_tokens_have_it(tmp_path, audience):
+    with refused("audience-of-client", error=OptionError):
+        Console(tmp_path, audience=audience, login_client_id="cli")
 
 
 @pytest.mark.parametrize("path", ["/", "/runs?a=b&c=%2F", "/suites/a.b/edit"])

@@ -20,7 +20,7 @@ from tests.console.test_api import SUITE
 from tests.refusals import refused
 from tests.reports import examples
 from toril.cli import app
-from toril.errors import InfrastructureError, StoreError
+from toril.errors import InfrastructureError, OptionError, StoreError
 from toril.records import Start, run_key, worker_key
 from toril.records.console import RunRequest
 from toril.records.document import document
@@ -202,6 +202,10 @@ def test_a_run_that_cannot_begin_says_why(behind: FolderStore, console: ConsoleS
 # ── signing in
 
 
+def agrees(client: str, issuer: list[str]) -> None:
+    """A person who trusts each console."""
+
+
 class Issuer(http.server.BaseHTTPRequestHandler):
     """An issuer that checks the code's verifier, and a console that names it."""
 
@@ -255,11 +259,12 @@ def test_signing_in_brings_a_token_that_is_renewed(issuer: http.server.HTTPServe
     def browser(url: str) -> None:
         query = {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
         issuer.challenge = query["code_challenge"]  # type: ignore[attr-defined]
+        assert query["resource"] == address
         back = f"{query['redirect_uri'].replace('localhost', '127.0.0.1')}?code=c&state={query['state']}"
         forged = f"{query['redirect_uri'].replace('localhost', '127.0.0.1')}?code=other&state=forged"
         threading.Thread(target=lambda: [urllib3.request("GET", one) for one in (forged, back)]).start()
 
-    tokens.login(address, clock, browser)
+    tokens.login(address, clock, agrees, browser)
     (file,) = (tmp_path / "config").rglob("tokens.json")
     assert file.stat().st_mode & 0o077 == 0
     found = tokens.Tokens(address, clock, environment={})
@@ -268,9 +273,38 @@ def test_signing_in_brings_a_token_that_is_renewed(issuer: http.server.HTTPServe
     assert found.token() == "from-refresh_token"
     assert issuer.forms[0]["code"] == ["c"]  # type: ignore[attr-defined]
     assert {client for form in issuer.forms for client in form["client_id"]} == {"cli"}  # type: ignore[attr-defined]
+    assert [form["resource"] for form in issuer.forms] == [[address]] * 2  # type: ignore[attr-defined]
     assert tokens.forget_tokens(address)
     with refused("not-signed-in", error=StoreError):
         found.token()
+
+
+def test_the_client_of_another_console_is_refused_before_the_browser_opens(issuer: http.server.HTTPServer) -> None:
+    port, clock = issuer.server_address[1], SteppedClock(1000.0)
+    tokens.keep_tokens(
+        "https://load.example.com",
+        {"access_token": "t", "client_id": "cli", "authorization_endpoint": f"http://127.0.0.1:{port}/authorize"},
+        clock.now(),
+    )
+    opened: list[str] = []
+    with refused("client-of-another-console", "https://load.example.com", error=InfrastructureError):
+        tokens.login(f"http://127.0.0.1:{port}", clock, agrees, opened.append)
+    assert opened == issuer.forms == []  # type: ignore[attr-defined]
+
+
+def test_a_person_sees_client_and_issuer_and_can_decline_before_the_browser_opens(
+    issuer: http.server.HTTPServer,
+) -> None:
+    address = f"http://127.0.0.1:{issuer.server_address[1]}"
+    opened: list[str] = []
+
+    def declines(client: str, issuer: list[str]) -> None:
+        assert (client, issuer) == ("cli", [address, f"{address}/authorize", f"{address}/token"])
+        raise OptionError("no", code="sign-in-declined")
+
+    with refused("sign-in-declined", error=OptionError):
+        tokens.login(address, SteppedClock(1000.0), declines, opened.append)
+    assert opened == []
 
 
 def test_a_workflow_uses_githubs_identity_token(

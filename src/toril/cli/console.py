@@ -4,6 +4,7 @@ import errno
 import os
 import secrets
 import socket
+import sys
 import threading
 from collections.abc import Iterable
 from ipaddress import ip_address
@@ -18,6 +19,8 @@ from toril.errors import InfrastructureError, OptionError
 if TYPE_CHECKING:
     from toril.console.app import Setup
     from toril.store import Store
+
+COMMON = ("127.0.0.1", "localhost", "::1")  # hosts that most local servers share
 
 
 def console(
@@ -140,7 +143,10 @@ def console(
         if not issuer:
             typer.echo("This address signs one browser in. Press Ctrl-C to end the console.", err=True)
         if not host and not issuer:
-            typer.echo("A browser that does not find it needs `toril console --host 127.0.0.1`.", err=True)
+            typer.echo(f"A browser that does not find it needs `toril console --host {_own_loopback()}`.", err=True)
+        if not issuer and host in COMMON:
+            text = f"Warning: your browser sends this session to every server of {host}, on all ports. "
+            typer.echo(f"{text}Use it only where you trust all users of this machine.", err=True)
         if browser:
             webbrowser.open(f"{address}{entrance}")
         config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False, proxy_headers=False)
@@ -240,6 +246,11 @@ def _checked(address: str) -> str:
         text = f"{address}: --public-address needs https and no path, because sessions must not be readable on the way"
         raise OptionError(text, code="bad-public-address")
     return address
+
+
+def _own_loopback() -> str:
+    """Returns an address of this machine whose cookies no other server gets: on Linux, all of 127.0.0.0/8 is local."""
+    return str(ip_address((127 << 24) + 2 + secrets.randbelow((1 << 24) - 3))) if sys.platform == "linux" else COMMON[0]
 
 
 def _is_loopback(host: str) -> bool:

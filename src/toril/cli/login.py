@@ -14,19 +14,31 @@ def login(
     console: Address,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the browser.")] = True,
     token: Annotated[bool, typer.Option("--token", help="Print a valid token, for other programs.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before the browser opens.")] = False,
+    resource: Annotated[
+        bool,
+        typer.Option(
+            "--resource/--no-resource",
+            help="Bind the token to this console (RFC 8707). Microsoft Entra ID rejects the parameter.",
+        ),
+    ] = True,
     out: Annotated[bool, typer.Option("--out", help="Sign out: delete the stored tokens of this console.")] = False,
 ) -> None:
     """Sign in at a console by the browser, for --store https://….
 
-    The tokens are stored for this user only. In a workflow of GitHub no sign-in
+    The console names the issuer at which you sign in. The command shows it,
+    and asks. The tokens are stored for this user only. In a workflow of GitHub no sign-in
     is needed: the command uses the job's identity token.
 
     Example: toril login https://load.example.com
     """
+    import sys
     import webbrowser
+    from urllib.parse import urlsplit
 
     from toril.store import login as tokens
     from toril.store.console import open_console
+    from toril.text import plain
 
     if not console.startswith(("https://", "http://")):
         raise OptionError(f"`{console}`: write the console's address, as https://load.example.com", code="bad-store")
@@ -44,5 +56,11 @@ def login(
         if browser:
             webbrowser.open(url)
 
-    tokens.login(address, SystemClock(), show)
+    def agree(client: str, issuer: list[str]) -> None:
+        hosts = ", ".join(dict.fromkeys(urlsplit(one).netloc for one in issuer))
+        typer.echo(plain(f"{address} lets you sign in at {hosts} for client {client}.", 1000), err=True)
+        if sys.stdin.isatty() and not yes and not typer.confirm("Do you trust this console?", err=True):
+            raise OptionError("not signed in: you declined", code="sign-in-declined")
+
+    tokens.login(address, SystemClock(), agree, show, resource=resource)
     typer.echo(f"signed in at {address}; use it with --store {address}")

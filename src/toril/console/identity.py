@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Annotated, Any, Literal, Protocol, cast
 
 from fastapi import APIRouter, Depends, Request
@@ -98,6 +99,7 @@ class Loopback:
 
     def __init__(self) -> None:
         self._once: str | None = secrets.token_urlsafe(32)
+        self._entering = Lock()  # two requests at once are handled by two threads
         self._session = secrets.token_urlsafe(32)
         self._csrf = secrets.token_urlsafe(32)
         self.user = Person(subject=getpass.getuser(), name=getpass.getuser(), role="admin")
@@ -115,10 +117,11 @@ class Loopback:
         def enter(request: Request, token: str = "") -> Response:
             if _is_of_other_user(request):
                 raise RefusedError("Another user started this console.", code="other-user", status=403)
-            if self._once is None or not same(token, self._once):
-                text = "This address was used before. Start `toril console` again, and open the new address."
-                raise RefusedError(text, code="used-token", status=401)
-            self._once = None
+            with self._entering:
+                if self._once is None or not same(token, self._once):
+                    text = "This address was used before. Start `toril console` again, and open the new address."
+                    raise RefusedError(text, code="used-token", status=401)
+                self._once = None
             # A redirect would still count as sent by the page before, so the strict cookie would not be sent with it.
             response = Response(headers={"refresh": "0; url=/"})
             response.set_cookie(COOKIE, self._session, httponly=True, samesite="strict", path="/")
@@ -154,10 +157,10 @@ def local_host() -> str:
 def _is_of_other_user(request: Request) -> bool:
     """Whether Linux says that the client's socket belongs to another user, except root."""
     client, server, table = request.client, request.scope["server"], Path("/proc/net/tcp")
-    if client is None or client.host not in ("127.0.0.1", "::1") or not table.exists():
+    if client is None or not (client.host.startswith("127.") or client.host == "::1") or not table.exists():
         return False
     ports = f":{client.port:04X}", f":{server[1]:04X}"
-    lines = (table if client.host == "127.0.0.1" else Path("/proc/net/tcp6")).read_text("ascii").splitlines()[1:]
+    lines = (Path("/proc/net/tcp6") if client.host == "::1" else table).read_text("ascii").splitlines()[1:]
     sockets = (line.split() for line in lines)
     owners = {int(one[7]) for one in sockets if one[1].endswith(ports[0]) and one[2].endswith(ports[1])}
     return not owners or not owners <= {0, os.getuid()}

@@ -76,6 +76,11 @@ class OidcSettings:
             raise OptionError(f"The session key needs {KEY_BYTES} bytes.", code="bad-session-key")
         if not is_safe_address(self.issuer):
             raise OptionError(f"The issuer {self.issuer} needs an https address.", code="insecure-issuer")
+        if self.audience and self.audience in (self.client_id, self.login_client_id):
+            text = (
+                "The audience is the id of a client, so identity tokens would be bearer tokens. Use another audience."
+            )
+            raise OptionError(text, code="audience-of-client")
 
 
 class Oidc:
@@ -267,6 +272,8 @@ class Oidc:
         if _texts(claims.get("aud")) != [self._address]:
             raise bad_token(f"request it for the audience {self._address}")
         roles = [machine.role for machine in self.settings.machines if machine.matches(claims)]
+        if claims["iat"] <= self._people.get(claims["sub"]).not_before:
+            raise bad_token("an administrator ended it")
         if not roles:
             text = "No machine of the console's settings is this repository with this environment or ref."
             raise RefusedError(text, code="no-role", status=403)

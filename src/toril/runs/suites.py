@@ -276,10 +276,10 @@ def checked_files(files: Mapping[str, bytes]) -> Mapping[str, bytes]:
     """Returns the files of an upload; SuiteError for invalid names, and for too many or too large files."""
     checked_names(files)
     if len(files) > MOST_FILES:
-        raise _too_large(f"it has {len(files):,} files, more than {MOST_FILES:,}")
+        raise too_large(f"it has {len(files):,} files, more than {MOST_FILES:,}")
     size = sum(map(len, files.values()))
     if size > MOST_BYTES:
-        raise _too_large(f"it has {size >> 20:,} MiB, more than {MOST_BYTES >> 20}")
+        raise too_large(f"it has {size >> 20:,} MiB, more than {MOST_BYTES >> 20}")
     return files
 
 
@@ -289,12 +289,12 @@ def files_of_zip(data: bytes) -> dict[str, bytes]:
     It counts bytes as it inflates them, because a zip's own figures may be wrong.
     """
     if data.count(ENTRY) > 10 * MOST_FILES:  # each would take half a kilobyte of memory before it can be counted
-        raise _too_large(f"the zip has more than {10 * MOST_FILES:,} entries")
+        raise too_large(f"the zip has more than {10 * MOST_FILES:,} entries")
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             members = [one for one in archive.infolist() if not one.is_dir()]
             if len(members) > MOST_FILES:
-                raise _too_large(f"it has {len(members):,} files, more than {MOST_FILES:,}")
+                raise too_large(f"it has {len(members):,} files, more than {MOST_FILES:,}")
             names = [_checked_member(one) for one in members]
             if len(set(names)) < len(names):
                 raise SuiteError("the zip has two files of one name; make it again", code="bad-zip")
@@ -331,11 +331,11 @@ def _inflated(archive: zipfile.ZipFile, one: zipfile.ZipInfo, most: int) -> byte
         while chunk := file.read(CHUNK):
             found += chunk
             if len(found) > most:
-                raise _too_large("it becomes too large when it is unpacked")
+                raise too_large("it becomes too large when it is unpacked")
     return bytes(found)
 
 
-def _too_large(what: str) -> SuiteError:
+def too_large(what: str) -> SuiteError:
     return SuiteError(f"the suite is too large: {what}; remove files that no worker needs", code="too-large")
 
 

@@ -24,6 +24,7 @@ from toril.proxies import is_safe_address, pool_for
 from toril.records.console import LOGIN_CALLBACK, LOGIN_PORTS
 
 EARLIER_S = 60.0  # a token is renewed before it expires
+ENDPOINTS = ("authorization_endpoint", "token_endpoint")
 WAIT_S = 300.0  # for the browser
 DONE = b"<!doctype html><title>toril</title><p>You are signed in. You can close this page."
 
@@ -67,16 +68,38 @@ class Tokens:
             "refresh_token": stored.get("refresh_token", ""),
             "client_id": stored["client_id"],
         }
+        form |= {"resource": self._address} if stored.get("resource") else {}
         found = _json("POST", stored["token_endpoint"], form=form)
         return keep_tokens(self._address, {**stored, **found}, self._clock.now())
 
 
-def login(address: str, clock: Clock, show: Callable[[str], None]) -> None:
-    """Signs in at a console by the browser. `show` gets the address to open. Stores the tokens for this user only."""
+def login(
+    address: str,
+    clock: Clock,
+    agree: Callable[[str, list[str]], None],
+    show: Callable[[str], None],
+    *,
+    resource: bool = True,
+) -> None:
+    """Signs in at a console by the browser. Stores the tokens for this user only.
+
+    The console names the client and issuer, so a hostile one may name those of another console, which would take the
+    token. Therefore `agree` gets the client and the issuer's addresses, and may refuse by a UserError. `resource` makes
+    the issuer bind the token to this console (RFC 8707). `show` then gets the address to open.
+    """
     about = _json("GET", f"{address}/api/v1/login")
     issuer = _json("GET", f"{_safe(about['issuer']).rstrip('/')}/.well-known/openid-configuration")
-    for name in ("authorization_endpoint", "token_endpoint"):
+    for name in ENDPOINTS:
         _safe(issuer[name])
+    own = {name: issuer[name] for name in ENDPOINTS}
+    agree(str(about["client_id"]), [str(about["issuer"]), *own.values()])
+    for other, known in _stored().items():
+        same_client = other != address and known.get("client_id") == about["client_id"]
+        if same_client and any(known.get(name) == own[name] for name in ENDPOINTS):
+            text = f"{address} names the issuer and client of {other}, which would take the token, too. "
+            fix = f"If both are the same console, use `toril login {other} --out` first"
+            raise InfrastructureError(text + fix, code="client-of-another-console")
+    bound = {"resource": address} if resource else {}
     verifier, state = secrets.token_urlsafe(48), secrets.token_urlsafe(24)
     challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
     server, came = _listening(state)
@@ -89,6 +112,7 @@ def login(address: str, clock: Clock, show: Callable[[str], None]) -> None:
         "state": state,
         "code_challenge": challenge,
         "code_challenge_method": "S256",
+        **bound,
     }
     with server:
         server.timeout = 1.0
@@ -105,33 +129,26 @@ def login(address: str, clock: Clock, show: Callable[[str], None]) -> None:
         "redirect_uri": back,
         "client_id": about["client_id"],
         "code_verifier": verifier,
+        **bound,
     }
     found = _json("POST", issuer["token_endpoint"], form=form)
-    own = {"client_id": about["client_id"], "token_endpoint": issuer["token_endpoint"]}
-    keep_tokens(address, {**own, **found}, clock.now())
+    own |= {"client_id": about["client_id"], "resource": resource}
+    keep_tokens(address, {**found, **own}, clock.now())
 
 
 def read_tokens(address: str) -> dict[str, Any] | None:
     """Returns the stored tokens of a console, or None."""
-    try:
-        found = json.loads(_file().read_text()).get(address)
-    except FileNotFoundError:
-        return None
-    except (ValueError, OSError) as error:
-        raise StoreError(
-            f"{_file()} cannot be read: {error}; delete it, and sign in again", code="bad-tokens"
-        ) from error
-    return dict(found) if isinstance(found, dict) else None
+    return _stored().get(address)
 
 
 def keep_tokens(address: str, found: Mapping[str, Any], now: float) -> str:
     """Stores a console's tokens in a file that only this user can read. Returns the token."""
     file = _file()
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    kept = json.loads(file.read_text()) if file.is_file() else {}
+    kept = _stored()
     token = str(found["access_token"])
     kept[address] = {
-        **{name: found[name] for name in ("client_id", "token_endpoint", "refresh_token") if name in found},
+        **{name: found[name] for name in ("client_id", *ENDPOINTS, "refresh_token", "resource") if name in found},
         "token": token,
         "expires_at": now + float(found.get("expires_in", 3600)),
     }
@@ -145,11 +162,23 @@ def keep_tokens(address: str, found: Mapping[str, Any], now: float) -> str:
 def forget_tokens(address: str) -> bool:
     """Removes a console's tokens. Returns whether there were any."""
     file = _file()
-    kept = json.loads(file.read_text()) if file.is_file() else {}
+    kept = _stored()
     there = kept.pop(address, None) is not None
     if there:
         file.write_text(json.dumps(kept))
     return there
+
+
+def _stored() -> dict[str, dict[str, Any]]:
+    """Returns the tokens of all consoles, by address."""
+    try:
+        return {address: dict(found) for address, found in dict(json.loads(_file().read_text())).items()}
+    except FileNotFoundError:
+        return {}
+    except (ValueError, TypeError, OSError) as error:
+        raise StoreError(
+            f"{_file()} cannot be read: {error}; delete it, and sign in again", code="bad-tokens"
+        ) from error
 
 
 def _file() -> Path:

@@ -4,6 +4,7 @@ A version names its files by SHA-256. Upload a content that the store does not h
 """
 
 import hashlib
+from collections import Counter
 from itertools import islice
 from typing import Annotated, Any, Literal
 
@@ -27,6 +28,7 @@ from toril.store import Store
 
 router = APIRouter(tags=["suites"])
 MOST_OF_SUITE = suites.MOST_BYTES
+READ_AT_ONCE = 16  # uploads; each may be as large as a suite
 
 Name = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", description="Name of the suite.")]
 Number = Annotated[int, Path(ge=0, lt=1 << 31, description="Number of the version.")]
@@ -210,15 +212,29 @@ async def upload(request: Request, person: Operator, sha256: Digest) -> Message:
 
 def contents_of(store: Store, files: dict[str, str]) -> dict[str, bytes]:
     """Returns the uploaded contents by path; StoreError if one is missing, too large or not what its name says."""
-    keys = {path: _upload_key(sha256) for path, sha256 in files.items()}
-    found = store.find_many(set(keys.values()), MOST_OF_SUITE)
-    for path, sha256 in files.items():
-        data = found.get(keys[path])
-        if data is None:
-            raise StoreError(f"{path}: the content {sha256:.80} was not uploaded", code="not-uploaded")
-        if hashlib.sha256(data).hexdigest() != sha256:
-            raise StoreError(f"{path}: the upload was changed; upload it again", code="changed-upload")
-    return {path: found[key] for path, key in keys.items()}
+    uses, left = Counter(files.values()), MOST_OF_SUITE
+    wanted, found = [*uses], dict[str, bytes]()
+    for first in range(0, len(wanted), READ_AT_ONCE):
+        some = wanted[first : first + READ_AT_ONCE]
+        read = store.find_many(map(_upload_key, some), left)
+        for sha256 in some:
+            data = read.get(_upload_key(sha256))
+            if data is None:
+                raise StoreError(
+                    f"{_path(files, sha256)}: the content {sha256:.80} was not uploaded", code="not-uploaded"
+                )
+            left -= len(data) * uses[sha256]
+            if left < 0:  # before the hashes: one upload may be the content of a thousand paths
+                raise suites.too_large(f"it has more than {MOST_OF_SUITE >> 20} MiB")
+            if hashlib.sha256(data).hexdigest() != sha256:
+                text = f"{_path(files, sha256)}: the upload was changed; upload it again"
+                raise StoreError(text, code="changed-upload")
+            found[sha256] = data
+    return {path: found[sha256] for path, sha256 in files.items()}
+
+
+def _path(files: dict[str, str], sha256: str) -> str:
+    return next(path for path, one in files.items() if one == sha256)
 
 
 def _upload_key(sha256: str) -> str:
