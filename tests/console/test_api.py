@@ -20,6 +20,7 @@ from toril.records.history import IndexRow
 from toril.records.schedule import SuiteSchedule
 from toril.runs import suites
 from toril.runs.history import record_of, remember
+from toril.runs.publish import local_suite
 from toril.store import FolderStore
 
 SUITE = b"""
@@ -146,6 +147,28 @@ def test_operators_start_no_run_above_the_cost_limit_of_the_console(store: Folde
         api = served.client(store, role, starter=starts, max_cost_usd=2.0)  # type: ignore[arg-type]
         assert api.post("/api/v1/runs", json={"suite": "shop", "on": "local", "max_cost_usd": asked}).status_code == 202
         assert starts.requests[-1].max_cost_usd == limit
+
+
+def test_a_version_limits_the_cost_of_its_scheduled_runs_as_its_author_is_limited(store: FolderStore) -> None:
+    saved(store)
+    address = store.address("suites/shop")
+    with local_suite([address]) as found:
+        assert found.max_cost_usd is None
+    for role, limit in (("operator", 2.0), ("admin", None)):
+        browser = served.client(store, role, max_cost_usd=2.0)  # type: ignore[arg-type]
+        sha256 = uploaded(browser, SUITE)
+        for number, (path, sent) in enumerate(
+            (
+                ("/api/v1/suites/shop/versions", {"json": {"files": {"suite.yml": sha256}}}),
+                ("/suites/shop/versions/1", {}),
+                ("/suites/shop/files", {"data": {"path": "suite.yml", "text": role, "do": "save"}}),
+            ),
+            suites.current(store, "shop").number + 1,
+        ):
+            browser.post(path, **sent)  # type: ignore[arg-type]
+            assert suites.current(store, "shop").number == number
+            with local_suite([address]) as found:
+                assert found.max_cost_usd == limit
 
 
 def test_a_running_run_is_stopped_and_adjusted(api: TestClient, store: FolderStore) -> None:

@@ -279,7 +279,7 @@ def _tried(
     with local_suite(suite) as found:
         read, planned = plan_run(found.paths, replace(wanted, confined=found.stored), clock.now())
         recording = recording_of(read) if compare else None
-        launcher, lines = prepared(planned, opened, wanted.environment, clock, max_cost_usd=None)
+        launcher, lines = prepared(planned, opened, wanted.environment, clock, max_cost_usd=found.max_cost_usd)
         if planned.on == "fargate":
             typer.echo("\n".join(lines), err=True)
         trial = trial_of(planned.run_id)
@@ -451,7 +451,8 @@ def _run_observed(
         written = {path.resolve() for _, path in targets if path}
         read = replace(read, files=tuple(file for file in read.files if (read.folder / file).resolve() not in written))
         observers = observers_of(planned)
-        launcher, prepared_lines = prepared(planned, opened, wanted.environment, clock, max_cost_usd=max_cost)
+        limit = min((one for one in (max_cost, found.max_cost_usd) if one is not None), default=None)
+        launcher, prepared_lines = prepared(planned, opened, wanted.environment, clock, max_cost_usd=limit)
         if not quiet:
             notes = (f"note: {plain(warning, 1000)}" for warning in planned.warnings)
             lines = (f"{plain(planned.suite)}: {plan_text.in_brief(planned)}", *notes, *prepared_lines)

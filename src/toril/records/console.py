@@ -30,6 +30,8 @@ class SuiteVersion(Record):
     origin: SuiteOrigin | None = None
     description: Text = ""  # `toril.description` and `toril.tags`, for lists
     tags: dict[Text, Text] = Field(default_factory=dict)
+    # Of each run without a request: schedules and commands. The limit of the person who saved the version.
+    max_cost_usd: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
 
 
 class RunRequest(Record):

@@ -6,7 +6,7 @@ import socket
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from toril.errors import OptionError
@@ -32,6 +32,7 @@ class LocalSuite:
     paths: tuple[str | Path, ...]
     origin: SuiteOrigin | None = None
     stored: bool = False
+    max_cost_usd: float | None = None  # of a run that no console limits
 
 
 def publish(store: Store, suite: Suite, plan: Plan, origin: SuiteOrigin | None = None) -> Plan:
@@ -82,8 +83,9 @@ def local_suite(written: Sequence[str]) -> Iterator[LocalSuite]:
         raise OptionError(text, code="merged-bucket-suite")
     address, name = address_of(written[0])
     store = open_store(address)
-    with local_version(store, suites.current(store, name)) as found:
-        yield found
+    version = suites.current(store, name)
+    with local_version(store, version) as found:
+        yield replace(found, max_cost_usd=version.max_cost_usd)
 
 
 @contextmanager

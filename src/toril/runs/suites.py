@@ -71,8 +71,11 @@ def save(
     at: float,
     expected: int | None,
     origin: SuiteOrigin | None = None,
+    max_cost_usd: float | None = None,
 ) -> SuiteVersion:
     """Stores the next version of a suite.
+
+    `max_cost_usd`: what a run of it may cost that has no request with its own limit.
 
     `expected`: the number of the version that was edited, 0 for a new suite; ConflictError if it is not the current
     one. None: the new version follows any other one.
@@ -93,7 +96,15 @@ def save(
                 store.put(_file_key(name, sha256), _content(files[path]))
                 known.add(sha256)
         version = SuiteVersion(
-            suite=name, number=number + 1, at=at, by=by, comment=comment, files=hashes, origin=origin, **_about(files)
+            suite=name,
+            number=number + 1,
+            at=at,
+            by=by,
+            comment=comment,
+            files=hashes,
+            origin=origin,
+            max_cost_usd=max_cost_usd,
+            **_about(files),
         )
         if store.put_once(_key(name, version.number), version.to_json()):
             _retire(store, name)
@@ -183,11 +194,23 @@ def delete(store: Store, name: str) -> None:
     _retire(store, name)
 
 
-def copy(store: Store, name: str, new_name: str, *, by: str, at: float) -> SuiteVersion:
+def copy(
+    store: Store, name: str, new_name: str, *, by: str, at: float, max_cost_usd: float | None = None
+) -> SuiteVersion:
     """Saves the current version of a suite as the first one of a new suite; ConflictError if that exists."""
     version, files = read(store, name)
     comment = f"copy of {name}, version {version.number}"
-    return save(store, new_name, files, by=by, comment=comment, at=at, expected=0, origin=version.origin)
+    return save(
+        store,
+        new_name,
+        files,
+        by=by,
+        comment=comment,
+        at=at,
+        expected=0,
+        origin=version.origin,
+        max_cost_usd=max_cost_usd,
+    )
 
 
 def diff(old: Mapping[str, bytes], new: Mapping[str, bytes]) -> str:

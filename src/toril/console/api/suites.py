@@ -17,6 +17,7 @@ from toril.console.audit import no_change
 from toril.console.described import STRICT
 from toril.console.identity import Operator, Viewer
 from toril.console.pages.trend import Days, trend_of
+from toril.console.runs import limit_of
 from toril.console.web import clock_of, download, store_of
 from toril.errors import OptionError, StoreError
 from toril.plan.options import RunOptions
@@ -129,7 +130,10 @@ def get_suite_file(request: Request, person: Viewer, name: Name, number: Number,
 
 @router.post("/suites/{name}/versions", status_code=201)
 def save_version(request: Request, person: Operator, name: Name, wanted: NewVersion) -> SuiteVersion:
-    """Saves the next version of a suite; 409 if another person saved one since."""
+    """Saves the next version of a suite; 409 if another person saved one since.
+
+    `max_cost_usd` limits its runs by schedules and commands, if `console.maxCost` limits its author.
+    """
     store = store_of(request)
     return suites.save(
         store,
@@ -140,6 +144,7 @@ def save_version(request: Request, person: Operator, name: Name, wanted: NewVers
         at=clock_of(request).now(),
         expected=wanted.expected,
         origin=wanted.origin,
+        max_cost_usd=limit_of(request.app.state.setup, person),
     )
 
 

@@ -16,6 +16,7 @@ from toril.console.editor import Draft, draft_of, whole
 from toril.console.identity import Operator, Person
 from toril.console.pages.posted import Posted
 from toril.console.pages.starting import start
+from toril.console.runs import limit_of
 from toril.console.web import page, see, status_of
 from toril.errors import OptionError, UserError
 from toril.launchers.agents import agents_by_location
@@ -103,10 +104,17 @@ def _save(request: Request, person: Person, draft: Draft, do: str) -> Response:
         number, written = draft.version, {**files, main_of(files): draft.written.encode()}
         if number is None or written != files:  # else there is nothing to save
             comment, at = draft.comment, setup.clock.now()
-            saved = suites.checked_files(written)
-            number = suites.save(
-                setup.store, name, saved, by=person.name, comment=comment, at=at, expected=number or 0
-            ).number
+            saved = suites.save(
+                setup.store,
+                name,
+                suites.checked_files(written),
+                by=person.name,
+                comment=comment,
+                at=at,
+                expected=number or 0,
+                max_cost_usd=limit_of(setup, person),
+            )
+            number = saved.number
     except ConflictError as error:
         return _conflict(request, draft, error)
     except UserError as error:

@@ -10,7 +10,7 @@ from toril.console.audit import audit
 from toril.console.identity import Admin, Operator, Viewer
 from toril.console.pages.starting import start
 from toril.console.planned import in_words
-from toril.console.runs import Head, head_of
+from toril.console.runs import Head, head_of, limit_of
 from toril.console.web import page, see
 from toril.errors import InfrastructureError, StoreError, UserError
 from toril.masking import mask, masked_settings
@@ -86,7 +86,7 @@ def rerun(request: Request, person: Operator, run_id: str) -> Response:
     if version is None:
         saved = suites.save(
             setup.store, wanted.suite, wanted.files, by=person.name, comment=f"files of run {run_id}",
-            at=setup.clock.now(), expected=None,
+            at=setup.clock.now(), expected=None, max_cost_usd=limit_of(setup, person),
         )  # fmt: skip
         version = saved.number
         audit(request, "suite.save", wanted.suite, version=version)

@@ -15,6 +15,7 @@ from toril.console.editor import whole
 from toril.console.identity import Operator
 from toril.console.pages.edit import checked_new_name, editor_page, main_of, new_draft
 from toril.console.pages.posted import Posted
+from toril.console.runs import limit_of
 from toril.console.web import page, see, status_of
 from toril.errors import OptionError, UserError
 from toril.masking import mask
@@ -46,6 +47,7 @@ def upload(request: Request, person: Operator, fields: Posted) -> Response:
             comment=f"uploaded {filename}"[:500],
             at=setup.clock.now(),
             expected=0,
+            max_cost_usd=limit_of(setup, person),
         )
     except UserError as error:
         wrong = error
@@ -96,6 +98,7 @@ def change_files(request: Request, name: str, person: Operator, fields: Posted) 
             comment=comment[:500],
             at=setup.clock.now(),
             expected=version.number if expected is None else expected,
+            max_cost_usd=limit_of(setup, person),
         )
     except UserError as error:
         if do != "save":

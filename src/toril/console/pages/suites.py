@@ -20,6 +20,7 @@ from toril.console.pages.edit import checked_new_name, main_of
 from toril.console.pages.posted import Posted
 from toril.console.pages.schedules import next_by_suite, schedules_of
 from toril.console.pages.starting import start
+from toril.console.runs import limit_of
 from toril.console.web import page, see
 from toril.errors import OptionError, UserError
 from toril.launchers.agents import agents_by_location
@@ -206,7 +207,8 @@ def restore(request: Request, name: str, number: int, person: Operator) -> Respo
     setup = request.app.state.setup
     _, files = suites.read(setup.store, name, number)
     comment, at = f"version {number} again", setup.clock.now()
-    suites.save(setup.store, name, files, by=person.name, comment=comment, at=at, expected=None)
+    limit = limit_of(setup, person)
+    suites.save(setup.store, name, files, by=person.name, comment=comment, at=at, expected=None, max_cost_usd=limit)
     audit(request, "suite.restore", name, version=number)
     return see(f"/suites/{name}", request)
 
@@ -252,7 +254,8 @@ def start_now(request: Request, name: str, person: Operator, fields: Posted) -> 
 @router.post("/suites/{name}/copy")
 def copy(request: Request, name: str, person: Operator, to: Annotated[str, Form()]) -> Response:
     setup = request.app.state.setup
-    suites.copy(setup.store, name, checked_new_name(to.strip()), by=person.name, at=setup.clock.now())
+    limit, at = limit_of(setup, person), setup.clock.now()
+    suites.copy(setup.store, name, checked_new_name(to.strip()), by=person.name, at=at, max_cost_usd=limit)
     audit(request, "suite.copy", name, to=to.strip())
     return see(f"/suites/{to.strip()}", request)
 

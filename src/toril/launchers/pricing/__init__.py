@@ -172,7 +172,7 @@ def refuse_above(found: Estimate, most_usd: float | None) -> None:
     raise OptionError(
         f"--max-cost {most_usd:g}: this run costs {upper}{text.dollars(found.total_usd)} at list prices of "
         f"{found.as_of}, mostly for {dearest.name} ({dearest.quantity}); "
-        "make the run shorter or smaller, or raise --max-cost",
+        "make the run shorter or smaller, or raise --max-cost; `console.maxCost` limits suites that operators saved",
         code="over-max-cost",
     )
 
