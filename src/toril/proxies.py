@@ -12,7 +12,7 @@ THIS_MACHINE = ("127.0.0.1", "localhost", "::1")
 
 
 def is_safe_address(address: str) -> bool:
-    """Whether nobody on the way can read what is sent to an address: it is https, or http on this machine.
+    """Whether no other party can read what is sent to an address: it is https, or http on this machine.
 
     >>> [is_safe_address(f"http://localhost{rest}") for rest in ("", ":1/a", "@b.example", ":1@b.example/", ".example")]
     [True, True, False, False, False]
