@@ -15,6 +15,7 @@ from tests.reports.trends import RECORDS, group, trend
 from tests.suite.test_git import git
 from toril import cli
 from toril.errors import UserError
+from toril.records import Reason
 from toril.records.history import HISTORY
 from toril.records.trend import Trend
 from toril.runs import earlier
@@ -74,6 +75,13 @@ def test_all_suites_have_too_few_runs_only_together(computed):
     assert called("--all") == 0
     computed["search"] = trend(outcome="short")
     assert called("--all") == 3
+
+
+@pytest.mark.parametrize(("outcome", "code"), [("short", 3), ("regressed", 1)])
+def test_a_clean_suite_excuses_none_without_a_recent_run(computed, outcome, code):
+    dead = (Reason(code="nothing-recent", message="None of the newest 3 runs is measured."),)
+    computed |= {"shop": trend(outcome=outcome, notes=dead), "search": trend()}
+    assert called("--all") == code
 
 
 def test_a_store_without_runs_has_too_few(tmp_path, monkeypatch, capsys):

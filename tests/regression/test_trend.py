@@ -1,7 +1,7 @@
 """The trend of a suite: confirmed and suspected changes, groups of series, and what is left out."""
 
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import date
 from itertools import count
 
 import pytest
@@ -12,7 +12,6 @@ from toril.regression.acknowledged import Acknowledgement
 from toril.regression.trend import TrendQuery, matters, trend
 
 NOISE = [0.2, -0.6, 0.9, -0.3, -1.1, 0.5, 1.2, -0.8, 0.1, -0.2, 0.7, -0.9, 0.4, -0.5, 1.0, -0.1, -0.7, 0.6, 0.3, -1.0]
-NOW = datetime(2026, 6, 1, 12, tzinfo=UTC).timestamp()
 
 
 def series(*levels, spread=0.01):
@@ -23,8 +22,10 @@ def series(*levels, spread=0.01):
     return values
 
 
-def of(records, *entries, **wanted):
-    return trend("shop", records, TrendQuery(**wanted), entries, NOW)
+def of(records, *entries, age_s=3_600.0, **wanted):
+    """Returns the trend, `age_s` after the newest run."""
+    now = max((one.started_at for one in records), default=0.0) + age_s
+    return trend("shop", records, TrendQuery(**wanted), entries, now)
 
 
 def states(found):
@@ -248,16 +249,80 @@ def test_a_step_of_the_record_is_no_change():
     assert of(records).outcome == "clean"
 
 
+# What limits the claim
+
+DEAD = {"outcome": "inconclusive", "reasons": ("no-success",)}
+NIGHT_S = 86_400.0
+
+
+def codes(found):
+    return [one.code for one in found.notes]
+
+
+@pytest.mark.parametrize(("dead", "outcome"), [(2, "clean"), (3, "short"), (10, "short")])
+def test_a_trend_without_a_measured_run_among_the_newest_three_judges_nothing(dead, outcome):
+    records = nights(series((30, 40)))
+    records[-dead:] = [replace(one, **DEAD) for one in records[-dead:]]
+    found = of(records)
+    assert (found.outcome, codes(found)) == (outcome, ["nothing-recent"] * (outcome == "short"))
+
+
+def test_tries_are_no_nights():
+    records = nights(series((30, 40)))
+    records[-4:] = [replace(one, kind="try") for one in records[-4:]]
+    assert codes(of(records, age_s=-3 * NIGHT_S)) == []
+
+
+@pytest.mark.parametrize(("age", "outcome"), [(1.9, "clean"), (2.1, "short")])
+def test_a_trend_whose_newest_run_is_older_than_two_usual_gaps_judges_nothing(age, outcome):
+    assert of(nights(series((30, 40))), age_s=age * NIGHT_S).outcome == outcome
+
+
+def test_weekends_are_usual_gaps():
+    records = [one for night, one in enumerate(nights(series((42, 40)))) if night % 7 < 5]
+    assert of(records, age_s=3 * NIGHT_S).outcome == "clean"
+
+
+def test_a_confirmed_regression_fails_even_if_nothing_recent_is_measured():
+    records = [*STEP, *(replace(one, **DEAD) for one in nights(series((29, 48)))[26:])]
+    found = of(records)
+    assert (found.outcome, codes(found)) == ("regressed", ["nothing-recent"])
+
+
+def with_new_suite(records, at):
+    new = Fingerprint(suite="6" * 16, size="1x2", locations="local")
+    return [replace(one, fingerprint=new) if night >= at else one for night, one in enumerate(records)]
+
+
+@pytest.mark.parametrize(("since", "found"), [(9, ["new-fingerprint"]), (10, [])])
+def test_a_cut_with_fewer_than_ten_runs_is_named(since, found):
+    assert codes(of(with_new_suite(nights(series((20 + since, 40))), 20))) == found
+
+
+@pytest.mark.parametrize(("level", "found"), [(60, ["changed-together"]), (40.2, [])])
+def test_a_jump_in_the_night_of_a_new_suite_is_named(level, found):
+    records = with_new_suite(nights(series((20, 40), (2, level))), 20)
+    assert codes(of(records)) == ["new-fingerprint", *found]
+
+
+def test_a_label_without_requests_in_the_newest_run_is_named():
+    records = nights(series((30, 40)))
+    records[-1] = replace(records[-1], labels={})
+    assert codes(of(records)) == ["missing-label"]
+    records[-2:] = [replace(one, labels={}) for one in records[-2:]]
+    assert codes(of(records)) == ["missing-label"]
+
+
 # Acknowledgements
 
-KNOWN = Acknowledgement(suite="shop", commit=f"{20:012x}", reason="the tax service", until=date(2026, 6, 1))
+KNOWN = Acknowledgement(suite="shop", commit=f"{20:012x}", reason="the tax service", until=date(2026, 1, 26))
 
 
 def test_an_acknowledged_change_fails_nothing_until_its_last_day():
     found = of(STEP, KNOWN)
     assert (found.outcome, found.groups[0].state) == ("clean", "acknowledged")
     assert (found.groups[0].acknowledged, found.expired, found.unused) == ("the tax service", (), ())
-    late = of(STEP, replace(KNOWN, until=date(2026, 5, 31)))
+    late = of(STEP, replace(KNOWN, until=date(2026, 1, 25)))
     assert (late.outcome, late.groups[0].state, len(late.expired)) == ("regressed", "confirmed", 1)
 
 

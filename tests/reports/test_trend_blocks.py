@@ -6,6 +6,7 @@ import pytest
 
 from tests.reports.parsed import Page
 from tests.reports.trends import HOLLOW, RECORDS, STEP, group, member, series, trend
+from toril.records import Reason
 from toril.reports import html, markdown, terminal
 from toril.reports.blocks import Charts, Table
 from toril.reports.trend_blocks import group_report, outcome_of, trend_report
@@ -44,6 +45,12 @@ def test_only_a_large_confirmed_regression_counts_as_failed(changes, outcomes):
 )
 def test_the_headline_has_the_outcome_that_the_exit_code_has(found, outcome):
     assert trend_report(found).headline.outcome == outcome
+
+
+def test_a_report_says_first_what_limits_its_claim():
+    dead = (Reason(code="nothing-recent", message="None of the newest 3 runs is measured."),)
+    found = trend_report(trend(group(), notes=dead))
+    assert (found.blocks[0].code, found.blocks[0].tone) == ("nothing-recent", "caution")
 
 
 def test_a_group_has_one_mark_and_a_row_for_each_of_its_series():

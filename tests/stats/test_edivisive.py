@@ -107,6 +107,43 @@ def test_units_do_not_matter(seed, factor, offset):
     assert of([factor * one + offset for one in values]) == of(values)
 
 
+def test_the_mean_of_correlated_values_varies_more():
+    """Bartlett (1946): for r = 0.5, the variance of the mean of 3 values is (1 + 2 · (2/3 · 0.5 + 1/3 · 0.25)) / 3."""
+    values = [*([10.0, 10.5, 10.2, 9.4, 9.1, 9.9, 10.6, 10.3] * 3), *([14.0, 14.4, 14.1])]
+    (one,), (apart,) = splits(values, correlated=True), splits(values)
+    assert (one.place, one.before, one.after) == (apart.place, apart.before, apart.after)
+    assert one.error > 1.3 * apart.error
+    assert 1 < one.freedom < apart.freedom
+
+
+def test_a_slow_drift_has_places_only_if_its_values_count_as_independent():
+    values = [math.sin(night / 6) for night in range(60)]
+    assert of(values) != []
+    assert of(values, correlated=True) == []
+
+
+def test_steps_remain_if_their_noise_is_independent():
+    chance = random.Random(4)
+    values = [chance.gauss(0, 1) + 5 * (place >= 25) - 4 * (place >= 40) for place in range(60)]
+    assert of(values, correlated=True) == of(values) == [25, 40]
+
+
+def autoregressive(seed: int, correlation: float) -> list[float]:
+    """Returns 60 nights with a variation of 3 %, each correlated with the night before."""
+    chance = np.random.default_rng(seed)
+    values, own = [float(chance.normal(0, 0.03))], 0.03 * math.sqrt(1 - correlation**2)
+    for _ in range(59):
+        values.append(correlation * values[-1] + float(chance.normal(0, own)))
+    return values
+
+
+@pytest.mark.parametrize("correlation", [0.5, 0.8])
+def test_correlated_series_without_a_change_rarely_have_a_place(correlation):
+    series = [autoregressive(seed, correlation) for seed in range(200)]
+    assert sum(of(one, level=0.005, correlated=True) != [] for one in series) <= 12
+    assert sum(of(one, level=0.005) != [] for one in series) >= 24
+
+
 def flat(seed: int) -> list[float]:
     """Returns 60 nights of a figure with a variation of 5 %."""
     return [float(one) for one in np.random.default_rng(seed).normal(0, 0.05, 60)]

@@ -55,7 +55,8 @@ def trend(
     are commits of the default branch of the clone in the current folder.
     --issues needs a token with `issues: write` in GITHUB_TOKEN.
 
-    0 no new regression · 1 a new confirmed regression · 2 invalid input · 3 too few runs · 4 cannot read or write.
+    0 no new regression · 1 a new confirmed regression · 2 invalid input
+    3 too few runs, or no recent one to judge · 4 cannot read or write.
 
     Example: toril trend shop --since 90d
     """
@@ -63,7 +64,7 @@ def trend(
     from toril.github.issues import settle
     from toril.records.history import HISTORY
     from toril.regression.acknowledged import read_acknowledged
-    from toril.regression.trend import TrendQuery
+    from toril.regression.trend import NOTHING_RECENT, TrendQuery
     from toril.reports.markdown import Links, is_address
     from toril.runs.earlier import read_trend
     from toril.store import check_served, open_store
@@ -101,7 +102,8 @@ def trend(
     for posted in settle(client_of_job(), issues, trends, Links(report=console or None)) if issues else ():
         typer.echo(f"issue {posted.done} {posted.url}".rstrip(), err=True)
     outcomes = {one.outcome for one in trends}
-    raise typer.Exit(1 if "regressed" in outcomes else 0 if "clean" in outcomes else 3)
+    stale = any(note.code == NOTHING_RECENT for one in trends for note in one.notes)  # no other suite excuses it
+    raise typer.Exit(1 if "regressed" in outcomes else 0 if "clean" in outcomes and not stale else 3)
 
 
 def _show(trends: Sequence[Trend], format: str, out: Path | None, base_url: str, *, every: bool) -> None:

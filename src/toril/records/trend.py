@@ -9,12 +9,12 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from toril.records.document import Count, Few, JsonObject, Number, StoredObject, Text, Word
-from toril.records.verdict import Outcome
+from toril.records.verdict import Outcome, Reason
 
 MOST_POINTS = 10_000
 
 State = Literal["suspected", "confirmed", "cleared", "acknowledged", "recovered"]
-TrendOutcome = Literal["regressed", "short", "clean"]  # short: no series has enough runs
+TrendOutcome = Literal["regressed", "short", "clean"]  # short: too few runs, or no recent one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,3 +91,4 @@ class Trend(StoredObject):
     unused: Annotated[tuple[Text, ...], Few] = ()  # acknowledgements that fit no change
     runs: Count = 0
     outcome: TrendOutcome
+    notes: Annotated[tuple[Reason, ...], Few] = ()  # what limits the claim, such as `nothing-recent`

@@ -9,17 +9,26 @@ but no computation uses them.
 - cleared: a duet of both commits, with a margin below the change, has proven that these figures are no worse
 - suspected: the newest run, or the newest two, outside the range that the eight runs before predict (99 %)
 - a group: changes of several series in one direction, whose first runs are neighbours
+
+| note               | meaning                                                                                  |
+|--------------------|------------------------------------------------------------------------------------------|
+| `nothing-recent`   | none of the newest three runs is measured, or the newest one is old: nothing is judged    |
+| `new-fingerprint`  | fewer than ten runs are comparable, because the fingerprint changed                      |
+| `changed-together` | a figure jumped at that run, so the service may have changed as well as the suite        |
+| `missing-label`    | the newest run has no requests of a label that most of the runs before have              |
 """
 
 import math
 import statistics
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import pairwise
 
 from toril import text
-from toril.records import Outcome
-from toril.records.history import HistoryRecord
+from toril.records import Outcome, Reason
+from toril.records.history import MOST_LABELS_KEPT, HistoryRecord
 from toril.records.trend import State, Trend, TrendGroup, TrendMember, TrendPoint, TrendSeries
 from toril.regression.acknowledged import Acknowledgement
 from toril.regression.earlier import figures_of, is_measured, value_of
@@ -38,6 +47,9 @@ CONFIDENCE = 0.95  # of the interval of a change
 NEAR = 1  # runs between the first runs of a group
 MOVED = 2  # runs by which a place may move while runs are added
 RECENT = 10  # runs whose labels and locations are drawn
+NEWEST = 3  # runs of which one must be measured: otherwise nothing recent is judged
+USUAL = 0.9  # share of the gaps between runs that are no longer than the usual one: weekends are longer
+NOTHING_RECENT = "nothing-recent"
 CONFIRMS = "confirms"  # the tag of a duet: the first run after a suspected change
 
 
@@ -89,6 +101,8 @@ def trend(
     groups = tuple(_group(cluster, runs, duets, valid) for cluster in clusters)
     regressed = any(one.state == "confirmed" and one.worse and not one.small for one in groups)
     short = all(len(one.parts()[-1]) < LEAST for one in lines if one.metric in claimed)
+    notes = (*_not_recent(runs, now), *_cut(runs, numbers, cuts), *_jumped(lines, claimed), *_missing(runs))
+    short = short or any(one.code == NOTHING_RECENT for one in notes)
     used = [entry for entry in valid for cluster in clusters for one in cluster if _fits(entry, one, runs)]
     return Trend(
         suite=suite,
@@ -100,7 +114,63 @@ def trend(
         unused=tuple(str(one) for one in valid if one not in used),
         runs=sum(map(is_measured, runs)),
         outcome="regressed" if regressed else "short" if short else "clean",
+        notes=notes,
     )
+
+
+def _not_recent(runs: Sequence[HistoryRecord], now: float) -> Iterator[Reason]:
+    """Yields a note if the newest runs judge nothing: a trend of older ones says nothing about the service of today."""
+    nights = [one for one in runs if one.kind == "run"]
+    newest = nights[-NEWEST:]
+    if newest and not any(map(is_measured, newest)):
+        codes = ", ".join(dict.fromkeys(code for one in newest for code in one.reasons)) or newest[-1].outcome
+        yield Reason(
+            code=NOTHING_RECENT,
+            message=f"None of the newest {text.plural(len(newest), 'run')} is measured ({text.plain(codes)}). "
+            f"Run `toril report {text.plain(newest[-1].run_id)}`, and correct its reason.",
+        )
+    gaps = sorted(after.started_at - before.started_at for before, after in pairwise(nights))
+    if len(nights) >= LEAST and now - nights[-1].started_at > 2 * (usual_s := gaps[int(USUAL * len(gaps))]):
+        when, usual = text.age(now - nights[-1].started_at), text.span(usual_s)
+        yield Reason(
+            code=NOTHING_RECENT,
+            message=f"The newest run was {when}. The usual gap between runs is {usual}. Check the schedule.",
+        )
+
+
+def _cut(runs: Sequence[HistoryRecord], numbers: Sequence[int], cuts: Sequence[str]) -> Iterator[Reason]:
+    """Yields a note while fewer than ten runs have the newest fingerprint."""
+    newest = [run for run, number in zip(runs, numbers, strict=True) if number == numbers[-1] and is_measured(run)]
+    if cuts[-1] and len(newest) < LEAST:
+        message = (
+            f"Other {cuts[-1]} since run {text.plain(newest[0].run_id)}: only {text.plural(len(newest), 'run')} can be "
+            f"compared. Changes are found from {LEAST} runs on."
+        )
+        yield Reason(code="new-fingerprint", message=message)
+
+
+def _jumped(lines: Sequence["_Line"], claimed: Sequence[str]) -> Iterator[Reason]:
+    """Yields a note on figures that jumped where the newest, short segment begins."""
+    jumps = [(line, change) for line in lines if line.metric in claimed if (change := line.jump()) is not None]
+    if jumps:
+        line, change = max(jumps, key=lambda jump: abs(jump[1]))
+        what = text.figure(line.metric, line.label, line.location)
+        more = f", and {len(jumps) - 1} more" if len(jumps) > 1 else ""
+        moved = text.change(change, UNITS.get(line.metric, "us"))
+        message = f"{text.sentence(what)} moved by {moved} with the new fingerprint{more}."
+        fix = "Compare both versions with the same suite (`toril duet`): the service may have changed, too."
+        yield Reason(code="changed-together", message=f"{message} {fix}")
+
+
+def _missing(runs: Sequence[HistoryRecord]) -> Iterator[Reason]:
+    """Yields a note on labels that most of the recent runs have, and the newest one has not."""
+    recent = [one for one in runs if is_measured(one)][-RECENT:]
+    if not recent or len(recent[-1].labels) == MOST_LABELS_KEPT:  # a record keeps no more
+        return
+    uses = Counter(label for one in recent for label in one.labels if label not in recent[-1].labels)
+    gone = [text.plain(label) for label, count in uses.items() if 2 * count >= len(recent)]
+    if gone:
+        yield Reason(code="missing-label", message=f"The newest run has no requests of {', '.join(gone)}.")
 
 
 def _keys(runs: Sequence[HistoryRecord], wanted: TrendQuery) -> list[tuple[str, str, str]]:
@@ -156,6 +226,21 @@ class _Line:
                 found[segment][place] = value if self.metric == "failures" else math.log(value)
         return found
 
+    def jump(self) -> float | None:
+        """Returns the change from the segment before to the newest one, while that is too short for a place.
+
+        None: it is no larger than a predicted one.
+        """
+        *others, part = self.parts()
+        old, new = list(others[-1].values())[-PREDICTING:] if others else [], list(part.values())
+        if len(old) < PREDICTING or not new or len(new) >= LEAST:
+            return None
+        mean, low, high = prediction(old, OUTSIDE / 2)
+        after = statistics.fmean(new)
+        if low <= after <= high or abs(after - mean) <= self._limit:
+            return None
+        return after - mean if self.metric == "failures" else math.expm1(after - mean)
+
     def series(self, changes: Sequence[_Change]) -> TrendSeries:
         points = tuple(
             TrendPoint(
@@ -182,7 +267,7 @@ class _Line:
         """Yields the confirmed changes, and a suspected one."""
         for part in self.parts():
             places, numbers = list(part), list(part.values())
-            found = splits(numbers, CONFIRMING)
+            found = splits(numbers, CONFIRMING, correlated=True)
             for number, one in enumerate(found):
                 reach = student_quantile((1 + CONFIDENCE) / 2, one.freedom) * one.error
                 back = any(self._worse_by(later.after - one.before) <= self._limit for later in found[number + 1 :])
@@ -239,7 +324,7 @@ class _Line:
 def _delay(numbers: Sequence[float], place: int) -> int:
     """Returns the number of runs after a change that were needed to find it."""
     for count in range(AFTER, len(numbers) - place):
-        found = splits(numbers[: place + count], CONFIRMING)
+        found = splits(numbers[: place + count], CONFIRMING, correlated=True)
         if any(abs(one.place - place) <= NEAR for one in found):
             return count
     return len(numbers) - place

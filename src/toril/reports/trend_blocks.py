@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from toril import text
 from toril.records.trend import Trend, TrendGroup, TrendMember, TrendPoint, TrendSeries
-from toril.regression.trend import CLAIMED, UNITS
+from toril.regression.trend import CLAIMED, NOTHING_RECENT, UNITS
 from toril.reports.blocks import Cell, Charts, Column, Headline, Note, Report, Row, Table, severity_of
 from toril.reports.charts.lines import Chart, chart, line
 from toril.reports.curves import trendline
@@ -34,9 +34,10 @@ def trend_report(found: Trend, address: Address = beside_runs) -> Report:
     """Returns the trend as a report: its groups of changes first, then a chart of each series."""
     outcomes = [outcome_of(group) for group in found.groups]
     runs, suspected = text.plural(found.runs, "run"), outcomes.count("inconclusive")
+    stale = any(one.code == NOTHING_RECENT for one in found.notes)
     brief = {
         "regressed": f"{text.plural(outcomes.count('failed'), 'confirmed regression')} in {runs}",
-        "short": f"no series has 10 comparable runs in {runs}",
+        "short": f"no recent run to judge in {runs}" if stale else f"no series has 10 comparable runs in {runs}",
         "clean": f"no new regression in {runs}",
     }[found.outcome] + (f", {suspected} suspected" if suspected else "")
     headline = Headline(suite=plain(found.suite), text=brief, brief=brief, outcome=OUTCOMES[found.outcome])
@@ -44,8 +45,9 @@ def trend_report(found: Trend, address: Address = beside_runs) -> Report:
     ended = [("An acknowledgement has ended", one) for one in found.expired]
     unused = [("An acknowledgement fits no change", one) for one in found.unused]
     notes = (Note("acknowledged", f"{problem}: {plain(one)}", "caution") for problem, one in (*ended, *unused))
+    limits = (Note(plain(one.code), plain(one.message, 500), "caution") for one in found.notes)
     history = (_charts(found, address), _series_table(found.series)) if found.runs else ()
-    return Report(headline=headline, blocks=(*changes, *notes, *history))
+    return Report(headline=headline, blocks=(*limits, *changes, *notes, *history))
 
 
 def group_report(found: Trend, group: TrendGroup) -> Report:

@@ -2,11 +2,14 @@
 
 Matteson and James (2014), A nonparametric approach for multiple change point analysis; Fleming et al. (2023), Hunter:
 Student's test of each place. The level is divided by the number of candidate places, so no random numbers are needed.
+
+Neighbouring values may be correlated, such as nights on one host. Then their means vary more, as by Bartlett (1946).
 """
 
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +20,7 @@ Floats = NDArray[np.float64]
 LEAST = 10  # values in a part of the series that may be split
 BEFORE, AFTER = 5, 3  # values on both sides of a place, at least
 ROUNDING = 1e-12  # relative; a smaller difference of two means is none
+STRONGEST = 0.95  # correlation of neighbours; with more, means of a few values have no finite error
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,18 +33,50 @@ class Split:
     before: float  # mean of the values since the previous place
     after: float  # mean of the values up to the next place
     error: float  # standard deviation of `after - before`
-    freedom: int  # degrees of freedom of the error
+    freedom: float  # degrees of freedom of the error
 
 
-def splits(values: Sequence[float], level: float = 0.01) -> tuple[Split, ...]:
-    """Returns the significant places in their order."""
+def splits(values: Sequence[float], level: float = 0.01, *, correlated: bool = False) -> tuple[Split, ...]:
+    """Returns the significant places in their order.
+
+    `correlated`: only those that are still significant with the correlation of neighbouring values.
+    """
     series = np.asarray(values, dtype=np.float64)
-    found = sorted(_places(series, 0, len(series), level))
-    ends = [0, *(place for place, _, _ in found), len(series)]
+    found = {place: (q, p) for place, q, p in _places(series, 0, len(series), level)}
+    places, correlation = _lasting(series, sorted(found), level) if correlated else (sorted(found), 0.0)
+    parts = np.split(series, places)
     return tuple(
-        Split(place, q, p, *_difference(series[ends[number] : place], series[place : ends[number + 2]]))
-        for number, (place, q, p) in enumerate(found)
+        Split(place, *found[place], *_difference(parts[number], parts[number + 1], correlation))
+        for number, place in enumerate(places)
     )
+
+
+def _lasting(series: Floats, places: list[int], level: float) -> tuple[list[int], float]:
+    """Returns the places that the correlation of neighbours does not explain, and this correlation.
+
+    Each place is tested between its neighbours. The least significant one is dropped, and the others are tested again:
+    places that split a slow drift hide its correlation.
+    """
+    while True:
+        parts = np.split(series, places)
+        correlation = _correlation(parts)
+        p = [_significance(first, second, correlation) for first, second in pairwise(parts)]
+        if not correlation or max(p, default=0.0) <= level:
+            return places, correlation
+        places = [place for number, place in enumerate(places) if number != p.index(max(p))]
+
+
+def _correlation(parts: Sequence[Floats]) -> float:
+    """Returns the correlation of neighbouring values, each part around its own mean; at least 0.
+
+    The mean of few values follows them, which lowers the correlation by (1 + 3 r) / n for n values (Kendall, 1954).
+    """
+    rests = [part - part.mean() for part in parts if part.size]
+    squares, count = math.fsum(float(one @ one) for one in rests), sum(map(len, parts))
+    if squares <= (ROUNDING * max((float(np.abs(part).max()) for part in parts if part.size), default=0.0)) ** 2:
+        return 0.0
+    raw = math.fsum(float(one[1:] @ one[:-1]) for one in rests) / squares
+    return min(STRONGEST, max(0.0, (count * raw + len(parts)) / max(1, count - 3 * len(parts))))
 
 
 def energies(values: Floats) -> Floats:
@@ -73,19 +109,34 @@ def _places(series: Floats, first: int, end: int, level: float) -> Iterator[tupl
     place, until = map(int, np.unravel_index(np.where(enough, q, -np.inf).argmax(), q.shape))
     if not enough[place, until]:
         return
-    mean, other, error, freedom = _difference(part[:place], part[place:until])
-    change = abs(other - mean)
-    if change <= ROUNDING * float(np.abs(part).max()):
+    before, after = part[:place], part[place:until]
+    if abs(after.mean() - before.mean()) <= ROUNDING * float(np.abs(part).max()):
         return
-    p = 2 * student_below(-change / error, freedom) * (count - BEFORE - AFTER + 1) if error else 0.0
+    p = _significance(before, after, 0.0, count)
     if p <= level:
         yield first + place, float(q[place, until]), p
         yield from _places(series, first, first + place, level)
         yield from _places(series, first + place, end, level)
 
 
-def _difference(first: Floats, second: Floats) -> tuple[float, float, float, int]:
+def _significance(before: Floats, after: Floats, correlation: float, among: int | None = None) -> float:
+    """Returns the p-value of the change, multiplied by the number of candidate places among this many values."""
+    mean, other, error, freedom = _difference(before, after, correlation)
+    candidates = max(1, (len(before) + len(after) if among is None else among) - BEFORE - AFTER + 1)
+    return 2 * student_below(-abs(other - mean) / error, freedom) * candidates if error else 0.0
+
+
+def _difference(first: Floats, second: Floats, correlation: float) -> tuple[float, float, float, float]:
     """Returns both means, the standard deviation of their difference by Student's pooled variance, and its freedom."""
-    means, freedom = (float(first.mean()), float(second.mean())), len(first) + len(second) - 2
+    count, means = len(first) + len(second), (float(first.mean()), float(second.mean()))
     squares = float(((first - means[0]) ** 2).sum() + ((second - means[1]) ** 2).sum())
-    return *means, math.sqrt(squares / freedom * (1 / len(first) + 1 / len(second))), freedom
+    factors = [_factor(len(part), correlation) for part in (first, second)]
+    freedom = max(1.0, count * (1 - correlation**2) / (1 + correlation**2) - 2)
+    variance = squares / (count - sum(factors))
+    return *means, math.sqrt(variance * (factors[0] / len(first) + factors[1] / len(second))), freedom
+
+
+def _factor(count: int, correlation: float) -> float:
+    """Returns how much larger the variance of a mean is than that of as many independent values."""
+    lags = np.arange(1, count)
+    return 1 + 2 * float(((1 - lags / count) * correlation**lags).sum())
