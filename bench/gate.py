@@ -8,6 +8,9 @@ arms of a pair have the drift in common. Other rules compare a run with stored o
 the pairs (base, head) of real duets without a change, for each label a list of duets. A trial draws pairs of all duets,
 and inverts each at random. The other rules compare arms of different duets; an arm is the mean of its blocks.
 
+The last condition has requests of other shapes: drawn one by one, with the number that each arm has. A closed model
+sends for a fixed time, so that a slower head has fewer requests.
+
 Prints Markdown rows, and exits with 1 if a promise is broken: calm and noisy with 10 pairs, at most 1 % fail without a
 change and 5 % at the margin, and at least 97 % with +10 %.
 """
@@ -16,7 +19,7 @@ import argparse
 import json
 import math
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import NormalDist
@@ -33,6 +36,7 @@ from toril.stats.quantiles import rank_of, student_quantile
 from toril.stats.sequential import levels, looks_of
 
 Floats = NDArray[np.float64]
+Counts = NDArray[np.int64]
 
 MARGIN = 0.03
 CHANGES = (0.0, MARGIN, 0.1, 0.2)
@@ -43,6 +47,7 @@ PARTS = 8  # of the trials of the first row, which has the most
 RATE = 200  # requests per second, from which minutes follow
 STORED = 10  # runs that Bencher's test compares with
 MANN_WHITNEY = 400  # trials: each sorts 40,000 requests
+RAW = 1_600  # trials of requests that are drawn one by one
 CHECKED = 300  # trials that toril's own code decides as well
 NORMAL = NormalDist()
 GRID = np.linspace(1e-6, 1 - 1e-6, 200_001)
@@ -82,7 +87,7 @@ class Row:
     def __str__(self) -> str:
         failed = (f"{self.failed[change]:.1%}" for change in CHANGES)
         undecided = (f"{self.undecided[change]:.1%}" for change in (0.0, 0.1))
-        minutes = (f"{one:.1f}" for one in self.minutes)
+        minutes = ("–" if math.isnan(one) else f"{one:.1f}" for one in self.minutes)
         return "| " + " | ".join((self.rule, *failed, *undecided, *minutes)).replace("%", " %") + " |"
 
 
@@ -97,6 +102,14 @@ def main() -> int:
         for row in rows(chance, noise, options.trials):
             print(row, flush=True)
             broken |= noise.promised and row.rule == OURS and is_broken(row, options.trials)
+    if not options.recorded:
+        print(HEAD.format("requests of other shapes"))
+        for name, shape in SHAPES.items():
+            for blocks, requests in ((BLOCKS, SHORT), (MANY, 100)):
+                print(shaped(f"{name}, {blocks} pairs of {requests}", chance, shape, blocks, requests, requests))
+        for blocks in (BLOCKS, MANY):
+            print(shaped(f"log-normal, {blocks} pairs of 39 and 41", chance, SHAPES["log-normal"], blocks, 39, 41))
+        print(closed("log-normal, closed model, 40 pairs of about 40", chance, MANY, 40))
     for file in options.recorded:
         for label, duets in json.loads(file.read_text()).items():
             for line in recorded(chance, f"{file.stem}, {label or 'all requests'}", duets, options.trials // 16):
@@ -196,6 +209,69 @@ def recorded(
     chosen = np.array([chance.permutation(levels_of.size)[: STORED + 1] for _ in range(trials // 4)])
     head, stored = levels_of[chosen[:, 0]], levels_of[chosen[:, 1:]]
     yield from stored_rules(head, stored, float(levels_of.mean()), MANY * SHORT / RATE / 60)
+
+
+SHAPES: dict[str, Callable[[np.random.Generator, tuple[int, ...]], Floats]] = {
+    "log-normal": lambda chance, size: np.exp(SIGMA * chance.standard_normal(size)),
+    "Pareto, 1.2": lambda chance, size: 1 + chance.pareto(1.2, size),
+    "one request in 20 is ten times slower": lambda chance, size: (
+        np.exp(0.2 * chance.standard_normal(size)) * np.where(chance.random(size) < 0.05, 10, 1)
+    ),
+    "one turn in ten is twice as slow": lambda chance, size: (
+        np.exp(SIGMA * chance.standard_normal(size)) * np.where(chance.random((*size[:-1], 1)) < 0.1, 2, 1)
+    ),
+    "AR(0.98) within a turn": lambda chance, size: np.exp(SIGMA * within(chance, size)),
+}
+
+
+def within(chance: np.random.Generator, size: tuple[int, ...]) -> Floats:
+    """Returns a stationary AR(1) process along the last axis."""
+    steps = chance.standard_normal(size)
+    for place in range(1, size[-1]):
+        steps[..., place] = 0.98 * steps[..., place - 1] + math.sqrt(1 - 0.98**2) * steps[..., place]
+    return steps
+
+
+def shaped(
+    rule: str,
+    chance: np.random.Generator,
+    shape: Callable[[np.random.Generator, tuple[int, ...]], Floats],
+    blocks: int,
+    of_base: int,
+    of_head: int,
+) -> Row:
+    base, head = (shape(chance, (RAW, blocks, count)) for count in (of_base, of_head))
+    counts = (np.full((RAW, blocks), count) for count in (of_base, of_head))
+    return ours(rule, of_base, ratios(base, head, *counts))
+
+
+def closed(rule: str, chance: np.random.Generator, blocks: int, requests: int) -> Row:
+    failed, undecided = {}, {}
+    time = requests * math.exp(SIGMA**2 / 2)  # of a block, in medians
+    for change in CHANGES:
+        base, head = (SHAPES["log-normal"](chance, (RAW, blocks, 2 * requests)) for _ in range(2))
+        head *= 1 + change
+        counts = ((one.cumsum(-1) <= time).sum(-1) for one in (base, head))
+        outcome, _ = decide(ratios(base, head, *counts)[None])
+        failed[change], undecided[change] = float((outcome == 1).mean()), float((outcome == 0).mean())
+    return Row(rule, failed, undecided, (math.nan, math.nan))
+
+
+def ratios(base: Floats, head: Floats, of_base: Counts, of_head: Counts) -> Floats:
+    """Returns the logarithms of the ratios of both arms' p95, each of the first so many requests of its turn.
+
+    As in `toril.regression.pairs`, both are at the nearest rank of the arm with fewer requests.
+    """
+    fewest = np.minimum(of_base, of_head)
+    rank = np.ceil(np.round(fewest * PERCENT / 100, 9))
+    found = []
+    for times, counts in ((base, of_base), (head, of_head)):
+        kept = np.sort(np.where(np.arange(times.shape[-1]) < counts[..., None], times, np.inf), -1)
+        beyond, place = np.modf(rank * (counts + 1) / (fewest + 1))
+        ends = (place.astype(int) - 1, np.minimum(place.astype(int), counts - 1))
+        low, high = (np.log(np.take_along_axis(kept, end[..., None], -1)[..., 0]) for end in ends)
+        found.append(low + beyond * (high - low))
+    return np.asarray(found[1] - found[0])
 
 
 def ours(rule: str, requests: int, changing: Floats, *others: Floats) -> Row:

@@ -46,6 +46,7 @@ class Measured:
     ok: bool = True
     steady: bool = True
     execution: str = "shop"
+    size: int = 0  # bytes of the response
 
 
 def interval_of(plan: Plan, samples: Iterable[Measured]) -> Interval:
@@ -65,6 +66,7 @@ def file_of(plan: Plan, samples: Iterable[Measured], blocks: int | None = None) 
             label=one.label,
             response_us=one.us,
             ok=one.ok,
+            bytes=one.size,
             steady=one.steady,
             rc="200" if one.ok else "503",
             message="" if one.ok else "it broke",

@@ -1,13 +1,15 @@
 """The figures of a duet, their values in pairs, void pairs, and pairs that count together."""
 
+import math
 from pathlib import Path
+from statistics import NormalDist
 from typing import Any
 
 import pytest
 
-from tests.duets import SUITE, planned
+from tests.duets import SUITE, Measured, interval_of, planned
 from tests.regression.series import whole_of
-from toril.records import Plan
+from toril.records import HEAD, Plan
 from toril.regression.pairs import Figure, figures, joined, pairs_of, saturated_without, void_pairs
 from toril.timeline import Timeline
 from toril.timeline.intervals import Recorder, decode
@@ -117,3 +119,21 @@ def test_saturation_outside_void_pairs_remains(tmp_path: Path) -> None:
 def test_no_other_plan_has_figures(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="not a duet"):
         figures(duet(tmp_path).model_copy(update={"duet": None}))
+
+
+def test_unequal_counts_of_equal_times_are_no_change(tmp_path: Path) -> None:
+    """At its nearest rank, p95 of 41 samples is far below that of 39, although both have one distribution."""
+    plan, times = duet(tmp_path, 4), NormalDist(math.log(40_000), 0.5)
+    assert plan.duet is not None
+    samples = []
+    for turn in plan.duet.turns():
+        count = 41 if turn.arm == HEAD else 39
+        lead_s = plan.duet.turn_s - plan.duet.block_s
+        for place in range(1, count + 1):
+            us = round(math.exp(times.inv_cdf(place / (count + 1))))
+            samples.append(Measured(turn.arm, turn.block, lead_s + 2 * place / (count + 1), us, "checkout"))
+    whole = Timeline()
+    whole.add(interval_of(plan, samples))
+    for pair in pairs_of(plan, whole, P95, 4, {}):
+        assert pair.head == pytest.approx(pair.base, rel=0.005)
+        assert pair.base == pytest.approx(math.exp(times.inv_cdf(38 / 40)), rel=0.002)  # the nearest rank, as shown

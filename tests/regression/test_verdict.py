@@ -212,6 +212,45 @@ def test_a_label_that_head_never_sends_is_noted(plan: Plan) -> None:
     assert found["note_codes"] == ["missing-label"]
 
 
+def two_labels(plan: Plan, head: dict[str, int], size: int = 5_000, head_size: int = 5_000) -> Interval:
+    """Returns requests of `fast` (2 ms) and `slow` (34 ms); `head`: other times of head's labels in µs."""
+    assert plan.duet is not None
+    usual, chance = {"fast": 2_000, "slow": 34_000}, random.Random(3)
+    samples = []
+    for turn in plan.duet.turns():
+        times, bytes = (usual | head, head_size) if turn.arm == HEAD else (usual, size)
+        for label, us in times.items():
+            samples += [
+                Measured(
+                    turn.arm,
+                    turn.block,
+                    step * 10 / PER_BLOCK,
+                    round(us * chance.uniform(0.95, 1.05)),
+                    label,
+                    size=bytes,
+                )
+                for step in range(PER_BLOCK)
+            ]
+    return interval_of(plan, samples)
+
+
+@pytest.mark.parametrize(
+    ("head", "sizes", "found"),
+    [
+        ({}, (5_000, 5_200), []),
+        ({"fast": 16_000}, (5_000, 5_000), ["slower-label"]),
+        ({"fast": 100, "slow": 100}, (5_000, 5_000), ["other-responses"]),
+        ({}, (5_000, 300), ["other-responses"]),
+    ],
+)
+def test_a_label_that_the_compared_figures_do_not_show_is_named(
+    plan: Plan, head: dict[str, int], sizes: tuple[int, int], found: list[str]
+) -> None:
+    judged = verdict(plan, two_labels(plan, head, *sizes))
+    assert judged["note_codes"] == found
+    assert "regression" not in codes(judged)
+
+
 def test_the_summary_is_that_of_head(plan: Plan) -> None:
     interval = measured(plan, slower=2)
     whole, arms = merged(plan, interval)

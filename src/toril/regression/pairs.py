@@ -128,22 +128,30 @@ def pairs_of(
             for arm in (BASE, HEAD)
         )
         samples = min(sum(stats.samples for stats in arm) for arm in (base, head))
-        of_base, of_head = (_value(figure, arm, len(blocks) * duet.block_s) for arm in (base, head))
+        of_base, of_head = (_value(figure, arm, len(blocks) * duet.block_s, samples) for arm in (base, head))
         found.append(Pair(blocks[0], of_base, of_head, samples, voids.get(blocks[0], ""), blocks[-1]))
     return tuple(found)
 
 
-def _value(figure: Figure, blocks: Sequence[Stats], time_s: float) -> float | None:
+def _value(figure: Figure, blocks: Sequence[Stats], time_s: float, fewest: int) -> float | None:
+    """Returns the value of one arm; `fewest` is the number of samples of the arm that has fewer.
+
+    A percentile is at the nearest rank of that arm, and at the same place among the samples of the other one. The
+    nearest ranks of p95 among 39 and 41 samples differ by 2 % of the samples, which may be 11 % of the time.
+    """
     samples = sum(stats.samples for stats in blocks)
     if figure.metric == "failures":
         return sum(stats.failures for stats in blocks) / samples if samples else None
     if figure.percent is None:
         return samples / time_s if samples else None
-    if samples < 2 or not 1 < (rank := rank_of(figure.percent, samples)) < samples:
+    if fewest < 2 or not 1 < (rank := rank_of(figure.percent, fewest)) < fewest:
         return None  # the largest or smallest sample; more are not required, since a head that hangs has few
-    merged = reduce(add, (stats.response for stats in blocks))
-    value = min(highest_us(merged.bucket_at_rank(rank)), max(stats.max_us for stats in blocks))
-    return value or None  # 0: below the engine's resolution
+    merged, most_us = reduce(add, (stats.response for stats in blocks)), max(stats.max_us for stats in blocks)
+    beyond, place = math.modf(rank * (samples + 1) / (fewest + 1))  # rank / (n + 1): the expected share below a rank
+    low_us, high_us = (
+        min(highest_us(merged.bucket_at_rank(one)), most_us) for one in (int(place), int(place) + bool(beyond))
+    )
+    return low_us * (high_us / low_us) ** beyond if low_us else None  # 0: below the engine's resolution
 
 
 def joined(pairs: Iterable[Pair], figure: Figure, duet: Duet) -> int:

@@ -21,21 +21,23 @@ Criteria on CloudWatch's metrics are judged on the whole time of the duet, since
 | `both-arms-in-periods` | a note       | criteria on CloudWatch's metrics judge base and head together          |
 | `many-figures`         | a note       | more than five figures are compared, so each needs more evidence       |
 | `missing-label`        | a note       | base has requests of a label, and head has none                        |
+| `slower-label`         | a note       | p95 of a label that no figure covers is above base's by the margin     |
+| `other-responses`      | a note       | head's responses differ in size, or p95 is below half of base's        |
 | `aa-rate`              | a note       | base compared with itself fails more often than promised               |
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from toril.criteria import criteria_of
 from toril.errors import Note
 from toril.records import ARMS, BASE, HEAD, Comparison, Exit, Plan, Reason, ServerMetrics, Verdict
-from toril.records.summary import Summary
+from toril.records.summary import LabelFigures, Summary
 from toril.regression.calibration import Calibration, expected, warning
 from toril.regression.comparison import compare
 from toril.regression.pairs import MOST_VOID, saturated_without, void_pairs
 from toril.summary import Completeness, summarise
-from toril.text import plural
+from toril.text import plain, plural
 from toril.timeline import Timeline
 from toril.timeline.arms import Arm, duet_of
 from toril.verdict import EXCUSES, judge
@@ -45,6 +47,7 @@ BROKEN = frozenset({"no-success", "dead-label"})  # in base: head cannot be comp
 OF_CRITERIA = frozenset({"breach", "kept", "nothing-judged"})
 FEW = 5  # compared figures
 EXPECTED = 20  # requests of base's label: then head has some, unless it differs
+OTHER_SIZE, OTHER_WORK = 0.1, 0.5  # differences of mean size and of p95 by which head may answer something else
 MANY = "more than five figures are compared, so each needs more pairs to prove a change; compare the important ones"
 IN_PERIODS = "CloudWatch's periods contain both arms: a breach holds, but a pass does not tell base and head apart"
 
@@ -85,6 +88,7 @@ def judge_duet(
     missing = [label for label, one in of_base.labels.items() if one.samples >= EXPECTED and label not in sent]
     if missing:
         notes.append(Note("missing-label", f"base has requests of {', '.join(missing[:FEW])}, and head has none"))
+    notes += _not_compared(of_base, summary, comparison)
     if comparison.voided:
         voids = void_pairs(plan, whole, duet.blocks)
         what = f"{comparison.voided} of {plural(complete, 'pair')} are void: {next(iter(voids.values()))}"
@@ -115,6 +119,46 @@ def judge_duet(
     )
     head_plan = head_plan.model_copy(update={"criteria": plan.criteria})
     return JudgedDuet(head_plan, summary, verdict)
+
+
+def _not_compared(base: Summary, head: Summary, comparison: Comparison) -> Iterator[Note]:
+    """Yields notes on labels that differ although no compared figure shows it, e.g. below the p95 of all requests."""
+    covered = {one.label for one in comparison.metrics if one.unit == "us"}
+    both = [
+        (label, base.labels[label], one)
+        for label, one in head.labels.items()
+        if label in base.labels and min(one.samples, base.labels[label].samples) >= EXPECTED
+    ]
+    slower = [
+        label for label, old, new in both if label not in covered and _above(new, old, 1 + (comparison.margin or 0.0))
+    ]
+    if slower:
+        what = f"p95 of {_names(slower)} is higher in head by more than the margin, and no compared figure covers it"
+        yield Note("slower-label", f"{what}. Name the labels in `toril.regression.labels`")
+    faster = [label for label, old, new in both if _above(old, new, 1 / OTHER_WORK)]
+    sizes = [(label, old.bytes / old.samples, new.bytes / new.samples) for label, old, new in both]
+    resized = [label for label, old, new in sizes if abs(new - old) > OTHER_SIZE * max(old, new)]
+    for differing, what in (
+        (faster, "p95 of {} is less than half of base's"),
+        (resized, "responses of {} differ in size"),
+    ):
+        if differing:
+            yield Note("other-responses", f"{what.format(_names(differing))}. Check that head gives the same answers")
+
+
+def _above(one: LabelFigures, other: LabelFigures, factor: float) -> bool:
+    """Whether the 95 % intervals of p95 are apart by more than a factor."""
+    if one.response_us is None or other.response_us is None:
+        return False
+    low, high = (
+        one.response_us.interval.get("p95", (None, None))[0],
+        other.response_us.interval.get("p95", (None, None))[1],
+    )
+    return low is not None and high is not None and low > factor * high
+
+
+def _names(labels: Sequence[str]) -> str:
+    return ", ".join(plain(label) or "all requests" for label in labels[:FEW])
 
 
 def _divided(plan: Plan) -> tuple[Plan, Plan]:
