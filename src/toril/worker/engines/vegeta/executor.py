@@ -50,11 +50,11 @@ class Executor(RowEngine, ScenarioExecutor):  # type: ignore[misc]  # bzt has no
             raise TaurusConfigError(str(problem))
         base = self.context.base
         try:
-            requests = requests_of(scenario, self.engine.find_file)
-            of_base = _plain(self.get_scenario(base.config["scenario"]).data) if base else None
-            base_requests = requests_of(of_base, self.engine.find_file) if of_base else []
             split = [str(path) for path in self.settings.get("split-data") or []]  # files with this worker's rows only
             sources = sources_of(scenario.get("data-sources") or [], self.engine.find_file, split)
+            requests = requests_of(scenario, self.engine.find_file, sources)
+            of_base = _plain(self.get_scenario(base.config["scenario"]).data) if base else None
+            base_requests = requests_of(of_base, self.engine.find_file, sources) if of_base else []
         except (UserError, OSError, UnicodeError) as error:
             raise TaurusConfigError(f"scenario {self.context.planned.scenario}: {error}") from error
         if unknown := unknown_variables(requests, sources):

@@ -21,16 +21,24 @@ MULTIPART = "multipart/form-data"
 DELIMITERS = ",;\t|"
 
 
-def requests_of(scenario: Mapping[str, Any], find: Callable[[str], str]) -> list[dict[str, Any]]:
-    """Returns the scenario's requests in order, with its defaults applied; SuiteError for one without a host."""
-    address = str(scenario.get("default-address") or "").rstrip("/")
-    follow = scenario.get("follow-redirects", True)
-    return [_request(one, index, scenario, address, follow, find) for index, one in enumerate(scenario["requests"])]
+def requests_of(
+    scenario: Mapping[str, Any], find: Callable[[str], str], sources: Sequence[Mapping[str, Any]] = ()
+) -> list[dict[str, Any]]:
+    """Returns the scenario's requests in order, with its defaults applied; SuiteError for one without a host.
+
+    `sources` are from `sources_of`: their values decide how an address that begins with a reference is joined.
+    """
+    return [_request(one, index, scenario, find, sources) for index, one in enumerate(scenario["requests"])]
 
 
 def _request(
-    written: Any, index: int, scenario: Mapping[str, Any], address: str, follow: bool, find: Callable[[str], str]
+    written: Any,
+    index: int,
+    scenario: Mapping[str, Any],
+    find: Callable[[str], str],
+    sources: Sequence[Mapping[str, Any]],
 ) -> dict[str, Any]:
+    address = str(scenario.get("default-address") or "").rstrip("/")
     request: Mapping[str, Any] = {"url": written} if isinstance(written, str) else written
     url = str(request["url"])
     headers = {str(name): str(value) for name, value in (scenario.get("headers") or {}).items()}
@@ -38,7 +46,11 @@ def _request(
     names = {name.lower() for name in own}
     headers = {name: value for name, value in headers.items() if name.lower() not in names} | own
     body = _body(request, headers, find)
-    whole = url if ABSOLUTE.match(url) and not (address and url.startswith("${")) else _joined(address, url, index)
+    referring = REFERENCE.match(url) if address else None
+    if referring:
+        whole = _before(referring[1], address, index, sources) + url
+    else:
+        whole = url if ABSOLUTE.match(url) else _joined(address, url, index)
     if not scenario.get("keepalive", True) and "connection" not in {name.lower() for name in headers}:
         headers["Connection"] = "close"
     return {
@@ -47,7 +59,7 @@ def _request(
         "label": str(request.get("label") or url),
         "headers": list(headers.items()),
         "body": base64.b64encode(body).decode(),
-        "follow_redirects": bool(request.get("follow-redirects", follow)),
+        "follow_redirects": bool(request.get("follow-redirects", scenario.get("follow-redirects", True))),
     }
 
 
@@ -58,6 +70,22 @@ def _joined(address: str, url: str, index: int) -> str:
             code="no-host",
         )
     return address + (url if url.startswith(("/", "?")) else f"/{url}")
+
+
+def _before(name: str, address: str, index: int, sources: Sequence[Mapping[str, Any]]) -> str:
+    """Returns what precedes an address that begins with a reference: by the values, which are paths or addresses."""
+    values = [
+        row[source["columns"].index(name)] for source in sources if name in source["columns"] for row in source["rows"]
+    ]
+    kinds = {
+        "" if ABSOLUTE.match(value) else address if value.startswith(("/", "?")) else f"{address}/" for value in values
+    }
+    if len(kinds) > 1:
+        raise SuiteError(
+            f"requests[{index}].url: the values of `{name}` are addresses of several forms. Begin all of them with `/`",
+            code="mixed-addresses",
+        )
+    return kinds.pop() if kinds else f"{address}/"
 
 
 def _body(request: Mapping[str, Any], headers: dict[str, str], find: Callable[[str], str]) -> bytes:
