@@ -282,6 +282,17 @@ def test_a_log_is_a_mix_of_requests_at_its_rates(tmp_path):
     assert [one["url"] for one in document["scenarios"]["other"]["requests"]] == ["/help", "/terms"]
 
 
+@pytest.mark.parametrize(("redirects", "criteria"), [(0.0, ["rc3??>5%"]), (0.12, ["rc3??>17%"]), (0.97, [])])
+def test_more_redirects_than_in_the_log_are_a_breach(tmp_path, redirects, criteria):
+    """A load without sessions may be led from each page to the log-in."""
+    rates = {"GET /": LogRates(step_s=1, counts=(1,) * 100)}
+    log = recorded(exchange(1, "/", step="GET /"), kind="access-log", rates=rates, redirects=redirects)
+    document = yaml.safe_load(files_of(tmp_path, log)["suite.yml"])
+    assert document["scenarios"]["home"]["follow-redirects"] is False
+    (reporting,) = document["reporting"]
+    assert [str(one) for one in reporting["criteria"] if "rc3" in str(one)] == criteria
+
+
 def test_a_log_may_be_of_minutes_or_months(tmp_path):
     for step_s in (1, 86_400):
         rates = {"GET /": LogRates(step_s=step_s, counts=(1,) * 100)}

@@ -73,6 +73,22 @@ def test_each_request_is_sent_once_and_shown_with_its_response(executor, load, s
     assert bad.reasons() == {"failed-request"}
 
 
+REDIRECTED = b"HTTP/1.1 302 Found\r\nLocation: /login/?next=/orders\r\nContent-Length: 0\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("method", "follows", "code"),
+    [("GET", True, 1), pytest.param("GET", False, 1, marks=nightly), pytest.param("POST", True, 0, marks=nightly)],
+)
+def test_a_request_that_ends_at_a_login_page_fails_unless_the_suite_can_log_in(method, follows, code, tmp_path):
+    requests = [{"url": "/orders", "label": "order"}, {"url": "/", "label": "home", "method": method}]
+    with raw_target({"/orders": REDIRECTED}) as service:
+        suite = suite_of("locust", service, USERS, requests=requests, **{"follow-redirects": follows})
+        done = attempt(tmp_path / "suite", suite)
+    assert done.code == code, done.stderr
+    assert ("1 of 2 requests end at a log-in page" in done.stderr) is bool(code)
+
+
 @pytest.mark.nightly
 @pytest.mark.skipif(shutil.which("java") is None or not gatling_home().is_dir(), reason="`make gatling` first")
 def test_gatling_has_no_pauses_in_a_try(tmp_path):

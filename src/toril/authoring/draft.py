@@ -35,6 +35,7 @@ from toril.suite.engines import engine_of
 from toril.suite.executions import FUNCTIONAL
 
 SAMPLE_FILE = b"0123456789abcde\n" * 64  # for a file that the source lacks
+MORE_REDIRECTS = 5  # points
 PAUSES_S = (0.5, 1, 2, 3, 5, 8, 10)
 LEAST_PAUSE_S = 0.25
 BORDER_S = 1.0  # a pause of a recording without steps
@@ -501,6 +502,7 @@ def _of_log(
                 "requests": [one.written for one in of_label],
             }
         )
+        scenarios[name]["follow-redirects"] = False  # the log has a line for each hop
     step_s = next((rates.step_s for rates in recorded.rates.values()), 1.0)
     counts = list(zip(*columns.values(), strict=True))
     counts += [counts[-1]] if len(counts) == 1 else []  # a curve needs two rows
@@ -517,5 +519,12 @@ def _of_log(
         credentials=credentials,
         curves={name: {"csv": {"file": "rates.csv", "count": name, "speed": speed}} for name in columns},
         files=files,
-        criteria=options.limits or LIMITS,
+        criteria=(*(options.limits or LIMITS), *_redirects(recorded)),
     )
+
+
+def _redirects(recorded: Recorded) -> Iterator[Limit]:
+    """Yields a criterion that fails if more requests are redirected than in the log, as to a log-in page."""
+    most = math.ceil(100 * recorded.redirects) + MORE_REDIRECTS
+    if most < 100:
+        yield Limit(f"rc3??>{most}%", "taurus")

@@ -125,9 +125,24 @@ class Recorded:
     kind: RecordingKind
     variables: Mapping[str, str] = field(default_factory=dict)  # names and values, without credentials
     rates: Mapping[str, LogRates] = field(default_factory=dict)  # of an access log, by label
+    redirects: float = 0.0  # share of the requests of an access log that a redirect answered
     left_out: tuple[LeftOut, ...] = ()
     notes: tuple[Note, ...] = ()
     title: str = ""  # of a description
+
+
+_LOGIN = re.compile(
+    r"(?i)/(?:[\w-]*[_-])?(?:log[-_]?in|sign[-_]?in|sso|saml2?|oauth2?|authenticate|authorize)(?:\.\w+)?(?=[/?#]|$)"
+)
+
+
+def is_login(url: str) -> bool:
+    """Whether an address is that of a log-in page, by its path.
+
+    >>> is_login("http://a/admin/login/?next=/"), is_login("/wp-login.php"), is_login("/blog/login-problems?x=/login")
+    (True, True, False)
+    """
+    return bool(_LOGIN.search(url.partition("?")[0]))
 
 
 class ValuePlace(NamedTuple):

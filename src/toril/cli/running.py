@@ -207,6 +207,7 @@ def try_command(
     from toril.runs.trying import Trial
     from toril.signals import caught_interrupts
     from toril.store import open_store
+    from toril.text import plain
 
     wanted = replace(run_options(overrides, env, None, on, run_id, tag, False, against, locations), tried=True)
     printer = exchange_text.ExchangePrinter(Output() if format == "text" else Console(stderr=True))
@@ -239,7 +240,28 @@ def try_command(
     printer.conclude(bundle)
     if recording is not None and not code:
         same = _compared(recording, shown, format)
+    elif not code and (refused := _at_login(shown)):
+        same = False
+        first = f"{refused[0].method} {refused[0].label}"
+        of_all = f"{len(refused)} of {len(shown)} requests end at a log-in page, and the suite sends no log-in"
+        fix = "Remove them, or record a journey that logs in (`toril record`)."
+        typer.echo(f"error: {of_all}, for example {plain(first)}. {fix}", err=True)
     raise typer.Exit(code or int(bundle.outcome != "passed" or not same))
+
+
+def _at_login(shown: "Sequence[Exchange]") -> "list[Exchange]":
+    """Returns the requests that a redirect leads to a log-in page, of executions that only read and so never log in."""
+    from toril.authoring.recorded import is_login
+
+    writing = {one.execution for one in shown if one.method not in ("GET", "HEAD", "OPTIONS")}
+
+    def leads_there(one: "Exchange") -> bool:
+        if one.hops:  # the address is that of the last one
+            return is_login(one.url)
+        to = next((value for name, value in one.response_headers if name.lower() == "location"), "")
+        return 300 <= (one.status or 0) < 400 and is_login(to) and not is_login(one.url)
+
+    return [one for one in shown if one.ok and one.execution not in writing and leads_there(one)]
 
 
 def _compared(recording: "Recording", shown: "Sequence[Exchange]", format: str) -> bool:

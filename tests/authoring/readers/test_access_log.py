@@ -106,3 +106,22 @@ def test_a_log_of_several_hosts_is_of_the_chosen_one_or_the_most_frequent():
     found = recorded("\n".join(whole), hosts=("a.example",))
     assert [one.url for one in found.exchanges] == ["http://a.example/1"]
     assert left_out(found) == {"requests to http://b.example": 2}
+
+
+@pytest.mark.parametrize(
+    ("more", "found"),
+    [
+        ([], []),
+        ([line("/login-problems"), line("/blogin/")], []),
+        ([line("/old", status=301)], []),
+        ([line("/account", status=401)], ["signed-in"]),
+        ([line("/admin/login/", method="POST", status=302), line("/admin/", status=302)], ["signed-in"]),
+        ([line("/wp-login.php")], ["signed-in"]),
+    ],
+)
+def test_a_log_of_signed_in_users_is_noted(more, found):
+    noted = recorded("\n".join([line("/admin/"), *more]))
+    assert [note.code for note in noted.notes] == found
+    if more and "302" in more[-1]:
+        assert "GET /admin/" in noted.notes[0].message
+        assert noted.redirects == 0.5

@@ -14,10 +14,11 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from toril.authoring.options import ImportOptions, Kept
 from toril.authoring.readers.source import STATIC_PATH, Input, Skipped, address, mapping, reference, text
-from toril.authoring.recorded import LogRates, Recorded, RecordedExchange
+from toril.authoring.recorded import LogRates, Recorded, RecordedExchange, is_login
 from toril.authoring.routes import template
 from toril.errors import Note, OptionError
 from toril.masking import names_a_secret
+from toril.text import plain
 
 FIRST = 20  # lines that decide whether a text is a log
 MISFITS = 0.05  # of the lines
@@ -88,6 +89,8 @@ def read_access_log(given: Input, options: ImportOptions) -> Recorded:
     # By host and label.
     addresses: defaultdict[str, defaultdict[str, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
     rates: defaultdict[str, defaultdict[str, Counter[int]]] = defaultdict(lambda: defaultdict(Counter))
+    answers: defaultdict[str, Counter[str]] = defaultdict(Counter)  # of the labels of all hosts
+    logins: Counter[str] = Counter()
     total = misfits = distinct = 0
     for line in _lines(given.data):
         total += 1
@@ -96,11 +99,13 @@ def read_access_log(given: Input, options: ImportOptions) -> Recorded:
             misfits += 1
             continue
         path = found.target.partition("?")[0]
+        logins[path] += is_login(path) and not BOTS.search(found.agent)
         if why := _unusable(found, options):
             skipped.add(*why, f"{found.method} {path}")
             continue
         label, shown = f"{found.method} {_route(path)}", f"{found.method} {found.target}"
         rates[found.host][label][found.second] += 1
+        answers[label][_answer(found.status)] += 1
         known = addresses[found.host][label]
         if shown in known or distinct < MOST_ADDRESSES:
             distinct += shown not in known
@@ -111,6 +116,7 @@ def read_access_log(given: Input, options: ImportOptions) -> Recorded:
         raise OptionError(f"{given.name}: {what}. {fix}.", code="unknown-format")
     if misfits:
         notes.append(Note("unreadable-lines", f"{misfits:,} of {total:,} lines are not readable."))
+    notes += _sessions(+logins, answers)
     sizes = {host: sum(map(Counter.total, labels.values())) for host, labels in rates.items()}
     asked = next(iter(options.hosts), "")
     chosen = [one for one in sizes if asked and one.rpartition("://")[2] == asked.rpartition("://")[2]]
@@ -126,9 +132,31 @@ def read_access_log(given: Input, options: ImportOptions) -> Recorded:
         origin=given.name,
         kind="access-log",
         rates=_rates(rates[host], own),
+        redirects=sum(one["redirect"] for one in answers.values()) / max(1, sum(map(Counter.total, answers.values()))),
         left_out=skipped.left_out(),
         notes=tuple(notes),
     )
+
+
+def _answer(status: int) -> str:
+    if status in (401, 403):
+        return "denied"
+    return "redirect" if 300 <= status < 400 and status != 304 else "page"
+
+
+def _sessions(logins: Counter[str], answers: Mapping[str, Counter[str]]) -> Iterator[Note]:
+    """Yields a note if the log is of an application with sessions, which its lines do not have."""
+    denied, total = sum(one["denied"] for one in answers.values()), sum(map(Counter.total, answers.values()))
+    if logins:
+        cause = f"The log has requests to a log-in page ({plain(max(logins, key=lambda path: (logins[path], path)))})"
+    elif denied >= LEAST_SHARE * max(1, total):
+        cause = f"{denied:,} of {total:,} requests of the log were denied (401, 403)"
+    else:
+        return
+    refused = sorted(label for label, one in answers.items() if one["denied"] or (one["redirect"] and one["page"]))
+    labels = f" In the log, these were refused at times: {plain(', '.join(refused[:MOST_LABELS]))}." if refused else ""
+    what = "A log has no sessions, so pages behind a log-in answer the load with a redirect or an error."
+    yield Note("signed-in", f"{cause}. {what}{labels} For signed-in users, record a journey (`toril record`).")
 
 
 def _own(rates: Mapping[str, Counter[int]]) -> list[str]:
