@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import date
 from itertools import count
+from typing import Any
 
 import pytest
 
@@ -251,7 +252,7 @@ def test_a_step_of_the_record_is_no_change():
 
 # What limits the claim
 
-DEAD = {"outcome": "inconclusive", "reasons": ("no-success",)}
+DEAD: dict[str, Any] = {"outcome": "inconclusive", "reasons": ("no-success",)}
 NIGHT_S = 86_400.0
 
 

@@ -8,7 +8,7 @@ from tests.reports.parsed import Page
 from tests.reports.trends import HOLLOW, RECORDS, STEP, group, member, series, trend
 from toril.records import Reason
 from toril.reports import html, markdown, terminal
-from toril.reports.blocks import Charts, Table
+from toril.reports.blocks import Charts, Note, Table
 from toril.reports.trend_blocks import group_report, outcome_of, trend_report
 
 STATES = ("confirmed", "suspected", "cleared", "acknowledged", "recovered")
@@ -49,8 +49,9 @@ def test_the_headline_has_the_outcome_that_the_exit_code_has(found, outcome):
 
 def test_a_report_says_first_what_limits_its_claim():
     dead = (Reason(code="nothing-recent", message="None of the newest 3 runs is measured."),)
-    found = trend_report(trend(group(), notes=dead))
-    assert (found.blocks[0].code, found.blocks[0].tone) == ("nothing-recent", "caution")
+    first = trend_report(trend(group(), notes=dead)).blocks[0]
+    assert isinstance(first, Note)
+    assert (first.code, first.tone) == ("nothing-recent", "caution")
 
 
 def test_a_group_has_one_mark_and_a_row_for_each_of_its_series():
