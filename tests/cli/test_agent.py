@@ -6,7 +6,7 @@ from tests.refusals import refused
 from toril.cli.agent import agent
 from toril.cli.options import read_run_id
 from toril.records.agent import Announcement, announcement_key, is_private
-from toril.runs.activity import running
+from toril.runs.activity import unfinished
 from toril.runs.find import checked_id, run_ids
 from toril.store import FolderStore
 
@@ -37,7 +37,7 @@ def test_the_records_of_agents_are_no_run(tmp_path):
     one = Announcement(location="office", agent="desk", instance="1", at=0.0, slots=1, free=1)
     store.put(announcement_key("office", "desk"), one.to_json())
     assert run_ids(store) == []
-    assert running(store, 0.0) == []
+    assert unfinished(store, 0.0) == []
     with refused("no-such-run"):
         checked_id("agents")
     with refused("option-value", "agents"):

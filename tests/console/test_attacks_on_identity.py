@@ -44,6 +44,8 @@ CHANGES = {
     "POST /runs": "admin",
     "POST /runs/baseline": "operator",
     "POST /runs/{run_id}/baseline": "operator",
+    "POST /runs/{run_id}/baseline/clear": "operator",
+    "POST /runs/{run_id}/judge": "operator",
     "POST /runs/{run_id}/delete": "admin",
     "POST /runs/{run_id}/notes": "operator",
     "POST /runs/{run_id}/rate": "operator",

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.console import served
 from tests.console.served import NOW, client, parsed
 from tests.runs.test_suites import SUITE, saved
 from toril.console.web import sparkline
@@ -41,6 +42,24 @@ def test_a_requested_run_is_on_each_list_until_it_fails_to_start(store):
     keep_failure(store, request.run_id, NOW, "not-started", "no memory")
     for address in ("/", "/runs", "/suites"):
         assert link not in page(store, address).xpath("//a/@href")
+
+
+def test_a_run_whose_owner_is_gone_is_running_nowhere(store):
+    run_id = served.running(store, served.progress(9, at=NOW - 600), renewed_at=NOW - 600)
+    run(store, 1, p95_us=210_000)
+    browser = client(store)
+
+    home, runs, suites = (page(store, address) for address in ("/", "/runs", "/suites"))
+    assert [home.xpath("//progress"), home.xpath("//h2[.='Running now']"), runs.xpath("//h2[.='Running now']")] == [
+        []
+    ] * 3
+    for one in (home, runs):
+        assert one.xpath("//section[@aria-labelledby='abandoned']//a/@href") == [f"/runs/{run_id}"]
+    assert not suites.xpath(f"//a[@href='/runs/{run_id}/stop']")
+    assert suites.xpath("//a[@aria-label='Start shop']")
+    assert browser.get("/api/v1/runs/running").json() == []
+    every = browser.get("/api/v1/runs/running?every=true").json()
+    assert every == [{"run_id": run_id, "state": "not judged"}]
 
 
 def test_a_deleted_run_does_not_seem_to_start(store):

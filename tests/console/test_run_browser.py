@@ -20,7 +20,7 @@ from tests.reports.runs import small, store_run
 from toril.records import Rate, Start, Stop, rate_key, run_key, worker_key
 from toril.records.document import document
 from toril.records.evidence import Exchange, Exchanges, evidence_file_name
-from toril.records.progress import packed, progress_key
+from toril.records.progress import RateNow, packed, progress_key
 from toril.runs.conclude import judge_again
 from toril.runs.history import record_of, remember
 from toril.runs.stored import judged
@@ -150,7 +150,13 @@ def test_a_person_adjusts_and_stops_a_run(store, tab):
         expect(page.get_by_role("alert")).to_be_visible()
         page.get_by_label("New rate").fill("500")
         page.get_by_role("button", name="Adjust").click()
+        page.get_by_role("button", name="Yes, set this rate").click()
         page.wait_for_url(f"**/runs/{LIVE}")
+        expect(page.get_by_role("status").filter(has_text="500/s")).to_contain_text("Ada")
+        now = page.locator("[data-at='rates.0.rps']")
+        expect(now).to_have_text("100/s")
+        store.put(progress_key(LIVE), packed(progress(91, rates=(RateNow(execution="buy", rps=500),))))
+        expect(now).to_have_text("500/s", timeout=15_000)
 
         page.keyboard.press(".")
         button = page.get_by_role("button", name="Stop and keep the results, saves")
@@ -158,6 +164,11 @@ def test_a_person_adjusts_and_stops_a_run(store, tab):
         assert_accessible(page)
         button.click()
         page.wait_for_load_state()
+        stopping = page.get_by_role("status").filter(has_text="Stopping")
+        expect(stopping).to_be_visible()
+        store.put(progress_key(LIVE), packed(progress(92)))  # the owner has not read the stop yet
+        expect(page.locator("[data-at='elapsed_s']")).to_have_text("1 min 32 s", timeout=15_000)
+        expect(stopping).to_be_visible()
 
     rate = find_record(store, Rate, rate_key(LIVE, 1))
     assert rate is not None

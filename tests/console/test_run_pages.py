@@ -44,6 +44,7 @@ from toril.runs.stored import judged
 from toril.runs.suites import read, save, suite_names
 from toril.store import FolderStore
 from toril.store.records import find_record
+from toril.summary import describe_rates
 
 HOSTILE = "<img src=x onerror=alert(1)>'\"&{{7*7}}"
 SUITE = b"""execution: [{executor: vegeta, scenario: buy, throughput: 5, hold-for: 10s}]
@@ -118,7 +119,21 @@ def test_a_baseline_that_cannot_be_read_is_stated(store, run_id):
     (shown,) = parsed(client(store).get(f"/runs/{run_id}").content).xpath("//section[@id='baseline']")
 
     assert base in shown.text_content()
+    assert str(store.folder) not in shown.text_content()
     assert not shown.findall("dl")
+    assert shown.xpath(".//form/@action") == [f"/runs/{run_id}/baseline/clear"]
+    assert str(store.folder) not in client(store).get(f"/compare?run={base}&run={run_id}").text
+
+
+def test_a_baseline_with_another_load_is_no_measure(store):
+    base = stored(store, examples.passed(), run_id="20261123T150405Z-shop-0000")
+    execution = examples.plan().executions[0].model_copy(update={"concurrency": 7})
+    head = stored(store, examples.passed(), executions=(execution,))
+    set_baseline(store, "shop", base, by="Ada", at=NOW)
+
+    (shown,) = parsed(client(store).get(f"/runs/{head}").content).xpath("//section[@id='baseline']")
+
+    assert any("virtual users" in one.text_content() for one in shown.xpath(".//li"))
 
 
 def test_links_of_failures_lead_to_the_files_of_the_run():
@@ -234,6 +249,18 @@ def test_a_run_without_owner_shows_the_command_that_continues_it(store, old_s, c
     assert {one for one in ("toril watch", "toril report") if one in text} == ({command} if command else set())
 
 
+def test_an_operator_judges_a_run_whose_owner_is_gone(tmp_path):
+    store, run_id = copied("complete", tmp_path)
+    for name in ("verdict.json", "summary.json"):
+        (tmp_path / run_key(run_id, name)).unlink()
+    browser = client(store, "operator")
+    (form,) = parsed(browser.get(f"/runs/{run_id}").content).xpath("//main//form[contains(@action, '/judge')]")
+
+    browser.post(form.get("action"))
+
+    assert store.find(run_key(run_id, "verdict.json"), 0) is not None
+
+
 def test_the_stop_of_a_run_on_fargate_states_what_it_saves(store):
     running(store, progress(90), plan=fargate_plan())
 
@@ -248,6 +275,10 @@ def test_a_person_stops_a_run(store):
     answer = client(store, "operator").post(f"/runs/{LIVE}/stop")
 
     assert (answer.status_code, answer.headers["location"]) == (303, f"/runs/{LIVE}")
+    page = parsed(client(store, "operator").get(f"/runs/{LIVE}").content)  # before the owner has read it
+    (banner,) = page.xpath("//*[@data-if='stop']")
+    assert (banner.get("hidden"), "Ada" in banner.text_content()) == (None, True)
+    assert [one.get("hidden") is None for one in page.xpath("//*[@data-unless='stop']")] == [False, False]
     found = find_record(store, Stop, run_key(LIVE, "stop.json"))
     assert found is not None
     assert (found.cause, "Ada" in found.message) == ("user", True)
@@ -264,6 +295,42 @@ def test_a_person_changes_a_rate(store):
     found = find_record(store, Rate, rate_key(LIVE, 1))
     assert found is not None
     assert (found.rps, found.by) == (120.0, "Ada")
+    (form,) = parsed(client(store, "operator").get(f"/runs/{LIVE}").content).xpath("//form[contains(@action, '/rate')]")
+    (feedback,) = form.xpath(".//*[@role='status']")
+    assert [part in feedback.text_content() for part in ("120", "Ada")] == [True, True]
+    assert form.xpath(".//*[@data-at='rates.0.rps']")  # live.js keeps it up to date
+
+
+def test_more_than_twice_the_rate_needs_an_answer(store):
+    running(store, progress(90))
+    store.put(run_key(LIVE, "start.json"), Start(at=NOW - 90, attempts={}).to_json())
+    store.time = lambda: (NOW, 0.0)
+    browser, typed = client(store, "operator"), {"execution": "buy", "rate": "x2.5"}
+
+    asked = browser.post(f"/runs/{LIVE}/rate", data=typed)
+    by_api = browser.post(f"/api/v1/runs/{LIVE}/rates", json={"rate": "x2.5", "sure": False})
+    before = find_record(store, Rate, rate_key(LIVE, 1))
+    (sure,) = parsed(asked.content).xpath("//form//button[@name='sure']/@value")
+    browser.post(f"/runs/{LIVE}/rate", data={**typed, "sure": sure})
+
+    assert (asked.status_code, by_api.json()["code"], before) == (422, "large-step", None)
+    assert parsed(asked.content).get_element_by_id("rate-1").get("value") == "x2.5"
+    assert find_record(store, Rate, rate_key(LIVE, 1)).rps == 250
+
+
+@pytest.mark.parametrize("asked", ["page", "api", "rate"])
+def test_a_change_by_the_console_names_its_person(store, asked):
+    running(store, progress(90))
+    store.put(run_key(LIVE, "start.json"), Start(at=NOW - 90, attempts={}).to_json())
+    store.time = lambda: (NOW, 0.0)
+    browser = client(store, "operator")
+    if asked == "rate":
+        browser.post(f"/api/v1/runs/{LIVE}/rates", json={"rate": "120"})
+        (text,) = describe_rates([find_record(store, Rate, rate_key(LIVE, 1))], NOW - 90)
+    else:
+        browser.post(f"/runs/{LIVE}/stop" if asked == "page" else f"/api/v1/runs/{LIVE}/stop")
+        text = find_record(store, Stop, run_key(LIVE, "stop.json")).message
+    assert "Ada" in text
 
 
 def test_a_refused_rate_stays_in_its_field(store):
@@ -288,15 +355,49 @@ def test_a_note_says_who_wrote_it(store, run_id):
     assert "the cache was cold" in browser.get(f"/runs/{run_id}/notes").text
 
 
-def test_a_run_becomes_the_baseline_and_is_replaced(store, run_id):
+def test_a_run_becomes_the_baseline_until_somebody_clears_it(store):
+    run_id = stored(store, examples.passed())
     browser = client(store, "operator")
 
-    browser.post(f"/runs/{run_id}/baseline")
-    found = baseline_of(store, "shop")
-    browser.post(f"/runs/{run_id}/baseline")
+    for _ in range(2):  # setting it again changes nothing
+        browser.post(f"/runs/{run_id}/baseline")
+        found = baseline_of(store, "shop")
+        assert found is not None
+        assert found.run_id == run_id
+    browser.post(f"/runs/{run_id}/baseline/clear")
 
-    assert found is not None
-    assert found.run_id == run_id
+    assert baseline_of(store, "shop") is None
+
+
+@pytest.mark.parametrize("address", ["/runs/20261124T150405Z-shop-1a2b/baseline", "/runs/baseline"])
+def test_a_run_that_did_not_pass_becomes_the_baseline_only_after_a_question(store, address):
+    run_id = stored(store, examples.failed())
+    browser = client(store, "operator")
+
+    asked = browser.post(address, data={"run": run_id}).headers["location"]
+    before = baseline_of(store, "shop")
+    (form,) = parsed(browser.get(asked).content).xpath("//form[.//input[@name='sure']]")
+    browser.post(form.get("action"), data={"sure": "true"})
+
+    assert before is None
+    assert baseline_of(store, "shop").run_id == run_id
+
+
+@pytest.mark.parametrize("verb", ["page", "list", "api"])
+def test_a_deleted_run_is_no_baseline(store, verb):
+    run_id = stored(store, examples.passed())
+    set_baseline(store, "shop", run_id, by="Ada", at=NOW)
+    browser = client(store)
+    remember(store, record_of(judged(store, run_id, NOW)))
+    marked = parsed(browser.get("/runs").content).xpath("//input[@name='run']/@data-remark")
+    actions = {
+        "page": lambda: browser.post(f"/runs/{run_id}/delete"),
+        "list": lambda: browser.post("/runs", data={"run": run_id}),
+        "api": lambda: browser.delete(f"/api/v1/runs/{run_id}"),
+    }
+
+    assert ["shop" in one for one in marked] == [True]
+    assert actions[verb]().status_code in (200, 303)
     assert baseline_of(store, "shop") is None
 
 

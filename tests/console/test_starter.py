@@ -17,7 +17,7 @@ from toril.console.starter import LocalStarter
 from toril.errors import InfrastructureError
 from toril.plan.options import RunOptions
 from toril.runs import suites
-from toril.runs.activity import running
+from toril.runs.activity import unfinished
 from toril.runs.requests import failure_of, request_run
 from toril.store import FolderStore
 
@@ -91,7 +91,7 @@ def test_a_requested_run_is_carried_out_and_judged(store, starter, request_one):
     starter.start(asked)  # it is over
     assert commands(asked.run_id) == []
     assert failure_of(store, asked.run_id) is None
-    assert running(store, time.time()) == []
+    assert unfinished(store, time.time()) == []
 
 
 def test_only_some_runs_go_on_at_a_time_and_outlive_the_terminal(store, starter, request_one):

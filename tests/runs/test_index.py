@@ -18,7 +18,7 @@ from tests.refusals import refused
 from tests.reports import examples
 from toril.cli import app
 from toril.errors import StoreError
-from toril.runs.activity import running
+from toril.runs.activity import unfinished
 from toril.runs.history import history, record_of, remember
 from toril.runs.index import Query, all_rows, pack, search
 from toril.runs.stored import delete_run, fill, listing, prune
@@ -223,12 +223,12 @@ def test_a_running_run_is_not_deleted(tmp_path):
     def attempt():
         with refused("run-not-over", error=StoreError):
             delete_run(one.store, one.plan.run_id, one.clock.now())
-        found.extend(running(one.store, one.clock.now()))
+        found.extend(unfinished(one.store, one.clock.now()))
 
     one.at(10, attempt)
     one.run()
     assert [(run.row.run_id, run.state) for run in found] == [(one.plan.run_id, "running")]
-    assert running(one.store, one.clock.now()) == []
+    assert unfinished(one.store, one.clock.now()) == []
     delete_run(one.store, one.plan.run_id, one.clock.now())
     assert listing(one.store, one.clock.now()) == []
     assert [key for key in one.store.keys("") if not key.endswith(".deleted")] == []
@@ -249,7 +249,7 @@ def test_a_pruned_run_stays_in_the_history(tmp_path):
     one = Scene(tmp_path)
     one.run()
     one.clock.sleep(DAY)
-    assert prune(one.store, timedelta(hours=1), one.clock.now()) == [one.plan.run_id]
+    assert prune(one.store, timedelta(hours=1), one.clock.now())[0] == [one.plan.run_id]
     (found,) = listing(one.store, one.clock.now())
     assert (found.state, found.deleted) == ("passed", True)
     assert len(history(one.store, one.plan.suite, 9)) == 1

@@ -10,7 +10,7 @@ from toril.errors import OptionError, RunOverError, StoreError, SuiteError
 from toril.plan.options import RunOptions
 from toril.records import run_key
 from toril.runs import requests
-from toril.runs.activity import running, starting
+from toril.runs.activity import starting, unfinished
 from toril.runs.requests import estimate, failure_of, options_of, planned, request_run, requested_suite
 from toril.runs.stored import ask_to_stop
 from toril.store import FolderStore
@@ -72,7 +72,7 @@ def test_a_request_that_cannot_run_is_refused_at_once(store):
 
 
 def starting_at(store, now):
-    return [one.row.run_id for one in running(store, now) if one.state == "starting"]
+    return [one.row.run_id for one in unfinished(store, now) if one.state == "starting"]
 
 
 def test_a_requested_run_is_starting_until_its_plan_or_failure(store):

@@ -13,6 +13,7 @@ from toril.records import Keeping, Stop, worker_key
 from toril.records.document import document
 from toril.records.evidence import Exchange, Exchanges
 from toril.records.progress import Progress, ProgressNote
+from toril.runs.notes import baseline_of, set_baseline
 from toril.runs.stored import ask_to_stop, follow, judged, listing, prune
 from toril.signals import Interrupts
 from toril.store.records import read_launch
@@ -67,7 +68,7 @@ def test_a_run_with_an_owner_can_be_stopped_but_not_reported_or_deleted(scene, s
         now = one.clock.now()
         with refused("run-not-over", "toril watch", error=StoreError):
             judged(one.store, one.plan.run_id, now)
-        return state_of(one), prune(one.store, timedelta(0), now), ask_to_stop(one.store, one.plan.run_id, now)
+        return state_of(one), prune(one.store, timedelta(0), now)[0], ask_to_stop(one.store, one.plan.run_id, now)
 
     state, deleted, message = during(one, second, look)
     assert (state, deleted) == ("running", [])
@@ -80,7 +81,7 @@ def test_a_run_without_an_owner_can_be_taken_over(scene):
     assert state_of(one) == "without owner"
     with refused("run-not-over", "--take-over", error=StoreError):
         judged(one.store, one.plan.run_id, one.clock.now())
-    assert prune(one.store, timedelta(0), one.clock.now()) == []
+    assert prune(one.store, timedelta(0), one.clock.now())[0] == []
     bundle, notes = watched(one, 60)
     assert bundle is None
     assert {note.code for note in notes} >= {"without-owner"}
@@ -101,7 +102,7 @@ def test_a_run_without_an_owner_is_judged_after_its_deadline(scene):
 def test_a_run_without_an_owner_is_deleted_after_its_deadline(scene):
     one = unowned(scene)
     one.clock.at = deadline_of(one) + 1
-    assert prune(one.store, timedelta(0), one.clock.now()) == [one.plan.run_id]
+    assert prune(one.store, timedelta(0), one.clock.now())[0] == [one.plan.run_id]
 
 
 def test_watch_judges_a_run_without_an_owner_after_its_deadline(scene):
@@ -136,7 +137,9 @@ def test_a_finished_run_is_shown_as_judged_and_cannot_be_stopped(scene):
     with refused("run-over", error=StoreError):
         ask_to_stop(one.store, one.plan.run_id, one.clock.now())
     assert state_of(one) == "passed"
-    assert prune(one.store, timedelta(0), one.clock.now() + 1) == [one.plan.run_id]
+    set_baseline(one.store, one.plan.suite, one.plan.run_id, by="Ada", at=0)
+    assert prune(one.store, timedelta(0), one.clock.now() + 1) == ([one.plan.run_id], [one.plan.suite])
+    assert baseline_of(one.store, one.plan.suite) is None
 
 
 def test_a_run_that_was_never_launched_is_over(scene):

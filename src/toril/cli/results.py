@@ -220,8 +220,10 @@ def runs(
     opened, now = open_store(store), SystemClock().now()
     if prune is not None:
         check_served(opened, "toril runs --prune")
-        gone = stored.prune(opened, read_age(prune), now)
+        gone, cleared = stored.prune(opened, read_age(prune), now)
         typer.echo(f"deleted {plural(len(gone), 'run')}" + "".join(f"\n  {run_id}" for run_id in gone), err=True)
+        for name in cleared:
+            typer.echo(f"{name} has no baseline now: its run was deleted", err=True)
     found = stored.listing(opened, now, query, limit + 1)
     with suppress(StoreError):  # a store that this user cannot write
         pack(opened, now)

@@ -257,16 +257,19 @@ class Tools:
         if is_console(self._store):
             return remote.stop(self._store, run_id)
         self._audit("run.stop", run_id)
-        return stored.ask_to_stop(self._store, run_id, self._setup.clock.now())
+        return stored.ask_to_stop(self._store, run_id, self._setup.clock.now(), f"an assistant of {self._person.name}")
 
-    def adjust_rate(self, run_id: str, rate: str, execution: str | None = None) -> dict[str, Any]:
-        """Change the rate of a running run: `500` (per second), `30/min`, `+20%` or `x2`."""
+    def adjust_rate(self, run_id: str, rate: str, execution: str | None = None, sure: bool = False) -> dict[str, Any]:
+        """Change the rate of a running run: `500` (per second), `30/min`, `+20%` or `x2`.
+
+        More than twice the present rate needs `sure`: ask the person first.
+        """
         now = self._setup.clock.now()
         if is_console(self._store):
-            found = remote.adjust(self._store, run_id, rate, execution)
+            found = remote.adjust(self._store, run_id, rate, execution, sure=sure)
         else:
             self._audit("run.adjust", run_id)
-            found = adjust.adjust(self._store, run_id, rate, execution, now)
+            found = adjust.adjust(self._store, run_id, rate, execution, now, self._person.name, sure=sure)
         return {
             "execution": found.rate.execution,
             "before_rps": found.before_rps,

@@ -116,6 +116,11 @@ def status_of(error: UserError) -> int:
     return 503 if isinstance(error, InfrastructureError) else 422
 
 
+def why_unread(error: UserError) -> str:
+    """Returns why a run cannot be shown beside others."""
+    return "its files were deleted or have expired." if error.code in MISSING_CODES else mask(str(error))
+
+
 def problem(status: int, code: str, title: str, *, headers: Mapping[str, str] | None = None, **more: Any) -> Response:
     """Answers a program with an error."""
     content = problem_document(status, code, title, **more)

@@ -176,6 +176,11 @@ class ListedRun:
     def judged(self) -> bool:
         return self.state in get_args(Outcome)
 
+    @property
+    def going_on(self) -> bool:
+        """Whether the run has an owner, or is about to get one. A run whose owner is gone is not running."""
+        return self.state in ("starting", "running")
+
 
 def stem_of(started_at: float, run_id: str) -> str:
     """Returns the name of a run's records without their revision; names of newer runs sort first."""

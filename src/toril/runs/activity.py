@@ -18,7 +18,7 @@ from toril.store import Store
 from toril.store.records import find_record, read_launch
 
 ROWS_AT_ONCE = 16  # each row takes several requests to a bucket
-MOST_RUNNING = 100
+MOST_UNFINISHED = 100
 BEGINS_WITHIN_S = 600.0  # from the time in the id until the owner has the lease
 STARTS_WITHIN_S = 600.0  # of a request; it begins later only if AWS lacks capacity for so long
 
@@ -46,14 +46,16 @@ def has_ended(store: Store, plan: Plan, now: float) -> bool:
     return activity_of(store, plan, now) == "over" or store.find(run_key(plan.run_id, "verdict.json")) is not None
 
 
-def running(store: Store, now: float, rows: Iterable[IndexRow] | None = None) -> list[ListedRun]:
+def unfinished(store: Store, now: float, rows: Iterable[IndexRow] | None = None) -> list[ListedRun]:
     """Returns the runs that are starting, then those without a verdict among the newest 100 that are not in the index.
+
+    Of these, only those that are `going_on` are running.
 
     In a bucket, this takes a request for each thousand runs. `rows`: the index, if the caller has read it.
     """
     rows = all_rows(store) if rows is None else list(rows)
     names = store.names("runs/")
-    run_ids = unindexed(names, rows)[:MOST_RUNNING]
+    run_ids = unindexed(names, rows)[:MOST_UNFINISHED]
     over = store.find_many(run_key(run_id, "verdict.json") for run_id in run_ids)
     left = [run_id for run_id in run_ids if run_key(run_id, "verdict.json") not in over]
     with ThreadPoolExecutor(ROWS_AT_ONCE) as pool:

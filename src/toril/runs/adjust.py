@@ -22,6 +22,7 @@ from toril.text import nearest
 RATE = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,6})?(?P<per>/s|/sec|/min|/m|/h)?")
 BY = re.compile(r"(?P<change>[+-][0-9]{1,6}(?:\.[0-9]{1,6})?)%")
 TIMES = re.compile(r"[x×](?P<times>[0-9]{1,6}(?:\.[0-9]{1,6})?)")
+LARGE_STEP = 2  # times the present rate; a larger one may be a slip
 TRIES = 20  # because other commands may adjust the run at the same time
 
 
@@ -52,14 +53,17 @@ def parse_rate(text: str) -> Callable[[float], float]:
         factor = float(match["times"])
     else:
         expected = "a rate such as `500` (per second) or `30/min`, or a change such as `+20%` or `x2`"
-        raise OptionError(f"--rate {text}: invalid rate; write {expected}", code="option-value")
+        raise OptionError(f"rate `{text[:40]}` is invalid; write {expected}", code="option-value")
     return lambda now: round(now * factor, 6)
 
 
-def adjust(store: Store, run_id: str, rate: str, execution: str | None, now: float, by: str = "") -> Adjusted:
+def adjust(
+    store: Store, run_id: str, rate: str, execution: str | None, now: float, by: str = "", *, sure: bool = True
+) -> Adjusted:
     """Sets the rate of one execution of a running run, from a moment when all its workers have read it.
 
-    `by`: the person; by default this machine's user.
+    `by`: the person; by default this machine's user. Without `sure`, a rate above LARGE_STEP times the present one is
+    an OptionError with the code `large-step`.
     """
     wanted = parse_rate(rate)
     plan, start, stop = read_record(store, run_id)
@@ -76,6 +80,10 @@ def adjust(store: Store, run_id: str, rate: str, execution: str | None, now: flo
     for _ in range(TRIES):
         rates = tuple(next_rates(store, run_id, 0))
         found = _change(plan, start, rates, chosen, wanted, rate, asked_at, by or _user())
+        if not sure and found.rate.rps > LARGE_STEP * found.before_rps:
+            step = f"{found.before_rps:,g}/s to {found.rate.rps:,g}/s"
+            text = f"{chosen.name}: from {step} is more than {LARGE_STEP} times the present rate; confirm it"
+            raise OptionError(text, code="large-step")
         if store.put_once(rate_key(run_id, found.rate.number), found.rate.to_json()):
             return found
     raise StoreError(
@@ -106,7 +114,7 @@ def _change(
     rps = wanted(before)
     if not 0 < rps <= MAX_NUMBER:
         fix = f"to end the load, use `toril stop {plan.run_id}`" if rps <= 0 else "use a lower rate"
-        text = f"--rate {written}: {rps:,g}/s is out of range (above 0, at most {MAX_NUMBER:,}/s); {fix}"
+        text = f"rate `{written}`: {rps:,g}/s is out of range (above 0, at most {MAX_NUMBER:,}/s); {fix}"
         raise OptionError(text, code="rate-out-of-range")
     rate = Rate(
         number=len(rates) + 1,

@@ -1,17 +1,20 @@
 """Records beside runs: notes of people, the baseline of a suite, and the lines of the audit."""
 
 import secrets
+from collections.abc import Collection
 from datetime import UTC, datetime
 
 from pydantic import ValidationError
 
 from toril.errors import OptionError, StoreError
-from toril.records import Plan, run_key
+from toril.records import Plan, Verdict, run_key
 from toril.records.console import AuditLine, Baseline, RunNote
 from toril.records.document import why
 from toril.runs.suites import NAME, checked_name
 from toril.store import Store
 from toril.store.records import find_record, get_record
+
+BASELINES = "baselines/"
 
 
 def add_note(store: Store, run_id: str, text: str, *, by: str, at: float) -> RunNote:
@@ -55,6 +58,22 @@ def clear_baseline(store: Store, suite: str) -> None:
     store.delete_many([_baseline_key(suite)])
 
 
+def clear_baselines(store: Store, run_ids: Collection[str]) -> list[str]:
+    """Removes the baselines that are one of these runs. Returns the names of their suites."""
+    found = store.find_many(store.keys(BASELINES)) if run_ids else {}
+    baselines = [Baseline.from_json(data, key) for key, data in sorted(found.items())]
+    suites = [one.suite for one in baselines if one.run_id in run_ids]
+    store.delete_many(map(_baseline_key, suites))
+    return suites
+
+
+def doubts_about(verdict: Verdict | None) -> str:
+    """Returns what speaks against a run as a baseline, as a sentence; empty for a passed run."""
+    if verdict is None or verdict.outcome == "passed":
+        return "" if verdict else "It is not judged yet."
+    return f"Its outcome is {verdict.outcome}: {'; '.join(one.message.rstrip('.') for one in verdict.reasons)}."
+
+
 def audit(store: Store, line: AuditLine) -> None:
     """Adds a line to the audit of its day, in UTC."""
     store.put_once(f"audit/{datetime.fromtimestamp(line.at, UTC):%Y-%m-%d}/{_moment(line.at)}.json", line.to_json())
@@ -69,7 +88,7 @@ def _check_run(store: Store, run_id: str) -> str:
 
 
 def _baseline_key(suite: str) -> str:
-    return f"baselines/{checked_name(suite)}.json"
+    return f"{BASELINES}{checked_name(suite)}.json"
 
 
 def _moment(at: float) -> str:

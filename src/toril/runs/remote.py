@@ -30,9 +30,10 @@ def stop(store: ConsoleStore, run_id: str) -> str:
     return str(store.send("POST", f"/runs/{checked_id(run_id)}/stop")["message"])
 
 
-def adjust(store: ConsoleStore, run_id: str, rate: str, execution: str | None) -> Adjusted:
-    """Sets the rate of one execution of a running run."""
-    found = store.send("POST", f"/runs/{checked_id(run_id)}/rates", {"rate": rate, "execution": execution})
+def adjust(store: ConsoleStore, run_id: str, rate: str, execution: str | None, *, sure: bool = True) -> Adjusted:
+    """Sets the rate of one execution of a running run. `sure`: see `runs.adjust.adjust`."""
+    content = {"rate": rate, "execution": execution} | ({} if sure else {"sure": False})
+    found = store.send("POST", f"/runs/{checked_id(run_id)}/rates", content)
     return TypeAdapter(Adjusted).validate_python(found)
 
 

@@ -26,6 +26,7 @@ from toril.runs.find import run_ids
 from toril.runs.history import record_of, remember, row_of
 from toril.runs.index import Query, all_rows, forget
 from toril.runs.live import STALE_S, Watched, watched
+from toril.runs.notes import clear_baselines
 from toril.runs.requests import DELETED, cancel, keep_failure, request_of
 from toril.signals import Interrupts
 from toril.store import Store
@@ -191,10 +192,10 @@ def _remembered(store: Store, run_id: str, now: float) -> ListedRun | None:
     return ListedRun(row_of(record), record.outcome)
 
 
-def prune(store: Store, older_than: timedelta, now: float) -> list[str]:
+def prune(store: Store, older_than: timedelta, now: float) -> tuple[list[str], list[str]]:
     """Deletes the folders of runs that ended longer ago than `older_than`, but no run that may continue.
 
-    Returns their ids. The history of the runs stays.
+    Returns their ids, and the suites that have no baseline now. The history of the runs stays.
     """
     fill(store, now)
     deleted = []
@@ -204,21 +205,24 @@ def prune(store: Store, older_than: timedelta, now: float) -> list[str]:
         if not recent and not is_live(lease, now) and _is_over(store, run_id, now):
             store.delete(run_key(run_id) + "/")
             deleted.append(run_id)
-    return deleted
+    return deleted, clear_baselines(store, deleted)
 
 
-def delete_run(store: Store, run_id: str, now: float) -> None:
+def delete_run(store: Store, run_id: str, now: float) -> list[str]:
     """Deletes a run's folder, notes, history and index rows. StoreError if the run may continue.
 
-    After a crash, the run is still listed or completely gone; the next call deletes the rest.
+    After a crash, the run is still listed or completely gone; the next call deletes the rest. A deleted run is no
+    baseline; returns the suites that have none now.
     """
     if store.find(run_key(run_id, "verdict.json")) is None and not _is_over(store, run_id, now):
         raise StoreError(f"run {run_id} may not be over yet; stop it first", code="run-not-over")
+    cleared = clear_baselines(store, [run_id])
     store.delete(run_key(run_id) + "/")
     store.delete(f"notes/{run_id}/")
     forget(store, run_id)
     if request_of(store, run_id) is not None:  # else the run would seem to start
         keep_failure(store, run_id, now, DELETED, "the run was deleted")
+    return cleared
 
 
 def _is_over(store: Store, run_id: str, now: float) -> bool:

@@ -9,7 +9,7 @@ from toril.criteria import GENERATOR, criteria_of
 from toril.records import Case, Outcome, Plan, PlannedCriterion, Reason, ServerMetrics, Verdict
 from toril.records.summary import Generators, Summary, TestResults
 from toril.summary import Completeness, queued_plan
-from toril.text import plural
+from toril.text import plain, plural
 from toril.timeline import Timeline
 from toril.timeline.intervals import KINDS
 from toril.verdict import rules
@@ -282,12 +282,13 @@ def _unfinished(plan: Plan, timeline: Timeline, results: list[CriterionResult]) 
 
 
 def _changed_rates(completeness: Completeness) -> Iterator[Reason]:
-    """Yields a note on each rate change by `toril adjust`; those of a search are its stages."""
+    """Yields a note on each rate change by a person; those of a search are its stages."""
     started_at = completeness.started_at
     for rate in completeness.rates:
         if started_at is not None and rate.cause == "user":
             at_s = rate.at - started_at
-            note = f"`toril adjust` changed the load of {rate.execution} to {rate.rps:,.10g}/s at {at_s:,.0f} s"
+            who = plain(rate.by, 100) or "`toril adjust`"
+            note = f"{who} changed the load of {rate.execution} to {rate.rps:,.10g}/s at {at_s:,.0f} s"
             late = completeness.latest(rate)
             if late is not None and late[1] >= NOTABLE_S:
                 note += f"; worker {late[0]} applied it {late[1]:.1f} s late"

@@ -101,6 +101,7 @@ class NewRate(BaseModel):
 
     rate: Annotated[str, Field(max_length=40)]
     execution: str | None = None
+    sure: Annotated[bool, Field(description="False: refuse more than twice the present rate, as `large-step`.")] = True
 
 
 class NewNote(BaseModel):
@@ -150,10 +151,14 @@ def search_runs(
 
 
 @router.get("/runs/running")
-def running_runs(request: Request, person: Viewer) -> list[Running]:
-    """Returns the runs that are starting, then those that are not judged yet, newest first."""
-    found = activity.running(store_of(request), clock_of(request).now())
-    return [Running(run_id=one.row.run_id, state=one.state) for one in found]
+def running_runs(
+    request: Request,
+    person: Viewer,
+    every: Annotated[bool, Query(description="Also return the runs without an owner or a verdict.")] = False,
+) -> list[Running]:
+    """Returns the runs that are starting, then those that have an owner, newest first."""
+    found = activity.unfinished(store_of(request), clock_of(request).now())
+    return [Running(run_id=one.row.run_id, state=one.state) for one in found if every or one.going_on]
 
 
 @router.post("/runs", status_code=202)
@@ -268,13 +273,14 @@ def stop_run(request: Request, person: Operator, run_id: RunId) -> Message:
     """Ends the load early; the measurements are kept and judged."""
     from toril.runs import stored
 
-    return Message(message=stored.ask_to_stop(store_of(request), run_id, clock_of(request).now()))
+    return Message(message=stored.ask_to_stop(store_of(request), run_id, clock_of(request).now(), person.name))
 
 
 @router.post("/runs/{run_id}/rates")
 def change_rate(request: Request, person: Operator, run_id: RunId, wanted: NewRate) -> Adjusted:
     """Changes the rate of one execution of a running run."""
-    return adjust(store_of(request), run_id, wanted.rate, wanted.execution, clock_of(request).now())
+    now = clock_of(request).now()
+    return adjust(store_of(request), run_id, wanted.rate, wanted.execution, now, person.name, sure=wanted.sure)
 
 
 @router.get("/runs/{run_id}/notes")
@@ -293,22 +299,23 @@ def add_note(request: Request, person: Operator, run_id: RunId, wanted: NewNote)
 
 @router.put("/runs/{run_id}/baseline")
 def use_as_baseline(request: Request, person: Operator, run_id: RunId) -> Message:
-    """Makes this run the baseline of its suite."""
+    """Makes this run the baseline of its suite. The message says what speaks against it, such as a failure."""
     from toril.runs import stored
 
     store, now = store_of(request), clock_of(request).now()
-    suite = stored.judged(store, run_id, now).plan.suite
-    notes.set_baseline(store, suite, run_id, by=person.name, at=now)
-    return Message(message=f"{run_id} is the baseline of {suite}")
+    bundle = stored.judged(store, run_id, now)
+    notes.set_baseline(store, bundle.plan.suite, run_id, by=person.name, at=now)
+    text = f"{run_id} is the baseline of {bundle.plan.suite}. {notes.doubts_about(bundle.verdict)}"
+    return Message(message=text.strip())
 
 
 @router.delete("/runs/{run_id}")
 def delete_run(request: Request, person: Admin, run_id: RunId) -> Message:
-    """Deletes a run: its files and its history. It cannot be undone."""
+    """Deletes a run: its files and its history. It cannot be undone. If it was a baseline, its suite has none then."""
     from toril.runs import stored
 
-    stored.delete_run(store_of(request), run_id, clock_of(request).now())
-    return Message(message=f"{run_id} is deleted")
+    cleared = stored.delete_run(store_of(request), run_id, clock_of(request).now())
+    return Message(message="; ".join([f"{run_id} is deleted", *(f"{name} has no baseline now" for name in cleared)]))
 
 
 @router.get("/compare", response_class=Response, response_description="The comparison.")

@@ -28,9 +28,11 @@ function fill(within, object) {
   }
 }
 
-// An element with data-if is shown while its figure is known.
+// An element with data-if is shown while its figure is known, one with data-unless while it is not.
 function show_known(object) {
-  for (const element of document.querySelectorAll("[data-if]")) element.hidden = (at(object, element.dataset.if) ?? null) === null;
+  const is_known = (path) => !["", null].includes(at(object, path) ?? null);
+  for (const element of document.querySelectorAll("[data-if]")) element.hidden = !is_known(element.dataset.if);
+  for (const element of document.querySelectorAll("[data-unless]")) element.hidden = is_known(element.dataset.unless);
 }
 
 const MARKS = { passed: "✔", failed: "✘", triggered: "!" };
@@ -94,6 +96,7 @@ function redraw() {
 // ── the page
 
 function show(progress) {
+  progress.stop ||= run.stopping; // the owner has not read it yet
   fill(document.getElementById("run"), { ...progress, left_s: Math.max(0, progress.planned_s - progress.elapsed_s) });
   show_known(progress);
   const bar = document.getElementById("bar");

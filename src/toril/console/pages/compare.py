@@ -9,9 +9,8 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from toril.console.identity import Viewer
-from toril.console.web import page
+from toril.console.web import page, why_unread
 from toril.errors import UserError
-from toril.masking import mask
 from toril.reports import Bundle
 from toril.reports.blocks import Headline, Report
 from toril.reports.html import fragment
@@ -56,7 +55,7 @@ def compare_runs(
         try:
             bundles[run_id] = judged(setup.store, checked_id(run_id), setup.clock.now())
         except UserError as error:  # a run that is not over, or was deleted; the others are compared nevertheless
-            problems.append(f"{run_id[:200]}: {mask(str(error))}")
+            problems.append(f"{run_id[:200]}: {why_unread(error)}")
     if len(wanted) > MOST_RUNS:
         problems.append(f"At most {MOST_RUNS} runs can be compared at once; these are the first {MOST_RUNS}.")
     if len(bundles) < 2 or add:

@@ -16,7 +16,7 @@ from toril.store import Store
 from toril.store.records import find_record
 
 router = APIRouter()
-MOST_GOING_ON = 12
+MOST_GOING_ON, MOST_ABANDONED = 12, 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +35,15 @@ def home(request: Request, person: Viewer) -> Response:
     setup = request.app.state.setup
     rows, damaged = index.readable_rows(setup.store)
     cards = cards_of(rows, suites.suite_names(setup.store))
-    going_on = going_on_of(setup.store, activity.running(setup.store, setup.clock.now(), rows)[:MOST_GOING_ON])
+    unfinished = activity.unfinished(setup.store, setup.clock.now(), rows)
     upcoming, problem = next_by_suite(setup)
     return page(
         request,
         "home.html.jinja",
         title="Home",
         cards=cards,
-        going_on=going_on,
+        going_on=going_on_of(setup.store, [one for one in unfinished if one.going_on][:MOST_GOING_ON]),
+        abandoned=[one for one in unfinished if not one.going_on][:MOST_ABANDONED],
         upcoming=upcoming,
         problem=problem,
         damaged=damaged,

@@ -17,11 +17,11 @@ from toril import text
 from toril.console.audit import audit
 from toril.console.identity import Operator, Viewer
 from toril.console.runs import Head, Seen, head_of, present, seen
-from toril.console.web import download, page, see
+from toril.console.web import download, page, see, why_unread
 from toril.errors import InfrastructureError, NoSuchRunError, OptionError, StoreError, UserError
 from toril.launchers.elsewhere import parts_of
 from toril.launchers.prepare import read_deployments
-from toril.records import Plan, run_key
+from toril.records import Plan, Stop, run_key
 from toril.records.progress import WINDOW_S, Progress
 from toril.reports import FORMATS, Bundle, render
 from toril.reports.blocks import Facts, Report
@@ -30,8 +30,8 @@ from toril.reports.live_charts import live_charts
 from toril.runs.find import checked_id
 from toril.runs.index import all_rows
 from toril.runs.live import STALE_S
-from toril.store import Store
-from toril.store.records import find_record
+from toril.store import FolderStore, Store
+from toril.store.records import find_record, next_rates
 
 router = APIRouter()
 MOST_INLINE = 64_000  # bytes of the charts' data; a second request loads more
@@ -69,6 +69,7 @@ def run(
             "run_state.html.jinja",
             title=run_id,
             **_head(setup.store, run_id, found, plan),
+            judges=isinstance(setup.store, FolderStore),
             data=_data(found, run_id),
         )
     return _live(request, run_id, found, plan)
@@ -136,6 +137,19 @@ def take_over(request: Request, person: Operator, run_id: str) -> Response:
     return see(f"/runs/{run_id}?asked=take-over", request)
 
 
+@router.post("/runs/{run_id}/judge")
+def judge(request: Request, person: Operator, run_id: str) -> Response:
+    """Judges a run without owner from its files; only beside these files, where no time limit ends the console."""
+    from toril.runs.stored import judged
+
+    setup = request.app.state.setup
+    if not isinstance(setup.store, FolderStore):
+        raise OptionError(f"Use `toril report {run_id}` on a machine.", code="not-a-folder")
+    judged(setup.store, checked_id(run_id), setup.clock.now())
+    audit(request, "run.judge", run_id)
+    return see(f"/runs/{run_id}", request)
+
+
 @router.post("/runs/{run_id}/rate")
 def change_rate(
     request: Request,
@@ -143,20 +157,24 @@ def change_rate(
     run_id: str,
     rate: Annotated[str, Form(max_length=40)],
     execution: Annotated[str, Form(max_length=300)],
+    sure: Annotated[bool, Form()] = False,
 ) -> Response:
+    """Changes the rate. A large step needs `sure`, which the page then asks for."""
     from toril.runs.adjust import adjust
 
     setup = request.app.state.setup
     now = setup.clock.now()
     try:
-        changed = adjust(setup.store, checked_id(run_id), rate, execution, now, person.name)
+        changed = adjust(setup.store, checked_id(run_id), rate, execution, now, person.name, sure=sure)
         audit(request, "run.adjust", run_id, execution=execution, rps=changed.rate.rps)
     except UserError as error:
         found = seen(setup.store, run_id, now)
         plan = find_record(setup.store, Plan, run_key(run_id, "plan.json"))
         if plan is None or found.progress is None:
             raise
-        return _live(request, run_id, found, plan, status=422, typed={execution: rate}, wrong={execution: str(error)})
+        unsure = execution if error.code == "large-step" else ""
+        wrong = {"typed": {execution: rate}, "wrong": {execution: str(error)}, "unsure": unsure}
+        return _live(request, run_id, found, plan, status=422, **wrong)
     return see(f"/runs/{run_id}", request)
 
 
@@ -164,11 +182,14 @@ def change_rate(
 
 
 def _live(request: Request, run_id: str, found: Seen, plan: Plan, status: int = 200, **form: Any) -> Response:
-    progress = found.progress
+    store, progress = request.app.state.setup.store, found.progress
+    stop = find_record(store, Stop, run_key(run_id, "stop.json"))  # the owner reads it seconds later
     model = {
-        **_head(request.app.state.setup.store, run_id, found, plan),
-        **_left(request.app.state.setup.store, found, plan),
+        **_head(store, run_id, found, plan),
+        **_left(store, found, plan),
         "now": progress,
+        "stopping": stop.message if stop else progress.stop if progress else "",
+        "changed": {one.execution: one for one in next_rates(store, run_id, 0)},  # the last change of each
         "shown": _shown,
         "phases": PHASES,
         "age_s": found.age_s,
@@ -176,19 +197,22 @@ def _live(request: Request, run_id: str, found: Seen, plan: Plan, status: int = 
         "window_s": WINDOW_S,
         "typed": {},
         "wrong": {},
+        "unsure": "",
         **form,
     }
     if progress is None:
         return page(request, "run_state.html.jinja", title=plan.suite, **model, data=_data(found, run_id))
-    data = _data(found, run_id, hourly_usd=model["hourly_usd"], progress=progress)
+    data = _data(found, run_id, hourly_usd=model["hourly_usd"], progress=progress, stopping=model["stopping"])
     return page(request, "run_live.html.jinja", status=status, title=plan.suite, **model, data=data)
 
 
-def _data(found: Seen, run_id: str, *, hourly_usd: float = 0.0, progress: Progress | None = None) -> dict[str, Any]:
+def _data(
+    found: Seen, run_id: str, *, hourly_usd: float = 0.0, progress: Progress | None = None, stopping: str = ""
+) -> dict[str, Any]:
     """Returns what live.js needs."""
     of_charts = NO_CHARTS if progress is None else live_charts(progress)
     own = {"id": run_id, "state": found.state, "begun": progress is not None, "age_s": found.age_s}
-    return {**of_charts, "run": {**own, "hourly_usd": hourly_usd}}
+    return {**of_charts, "run": {**own, "hourly_usd": hourly_usd, "stopping": stopping}}
 
 
 def _left(store: Store, found: Seen, plan: Plan | None) -> dict[str, Any]:
@@ -248,16 +272,18 @@ def _report(bundle: Bundle) -> Report:
 
 def _beside(request: Request, head: Head, bundle: Bundle, differences: Literal["percent", "values"]) -> dict[str, Any]:
     """Returns the main figures beside those of the suite's baseline, or why the baseline cannot be read."""
-    figures, problem = [], ""
+    figures, limits, problem = [], (), ""
     if head.baseline and not head.is_baseline:
         from toril.reports.compare_blocks import at_a_glance
         from toril.reports.comparison import compare
 
         try:
-            figures = at_a_glance(compare(_bundle(request, head.baseline), bundle), differences)
-        except UserError as error:  # its folder was deleted, or has expired
-            problem = str(error)
-    return {"beside": figures, "problem": problem, "differences": differences}
+            compared = compare(_bundle(request, head.baseline), bundle, names=("the baseline", "this run"))
+            figures = at_a_glance(compared, differences)
+            limits = compared.differences
+        except UserError as error:
+            problem = f"There are no figures of the baseline: {why_unread(error)}"
+    return {"beside": figures, "limits": limits, "problem": problem, "differences": differences}
 
 
 def _head(store: Store, run_id: str, found: Seen, plan: Plan | None) -> dict[str, Any]:

@@ -6,18 +6,20 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import Response
 
-from toril.console.audit import audit
-from toril.console.identity import Admin, Operator, Viewer
+from toril.console.audit import audit, no_change
+from toril.console.identity import Admin, Operator, Person, Viewer
 from toril.console.pages.starting import start
 from toril.console.planned import in_words
 from toril.console.runs import Head, head_of, limit_of
 from toril.console.web import page, see
 from toril.errors import InfrastructureError, StoreError, UserError
 from toril.masking import mask, masked_settings
+from toril.records import Verdict, run_key
 from toril.runs import suites
 from toril.runs.find import checked_id
-from toril.runs.notes import add_note, clear_baseline, notes_of, set_baseline
+from toril.runs.notes import add_note, clear_baseline, doubts_about, notes_of, set_baseline
 from toril.runs.requests import estimate, repeat_of
+from toril.store.records import find_record
 
 router = APIRouter()
 
@@ -42,16 +44,42 @@ def write_note(
     return see(f"/runs/{run_id}/notes", request)
 
 
+@router.get("/runs/{run_id}/baseline")
+def ask_baseline(request: Request, person: Operator, run_id: str) -> Response:
+    """Asks before a run becomes the baseline that did not pass."""
+    store = request.app.state.setup.store
+    doubts = doubts_about(find_record(store, Verdict, run_key(checked_id(run_id), "verdict.json")))
+    head = head_of(store, run_id)
+    return page(request, "run_baseline.html.jinja", title="Use as baseline", head=head, doubts=doubts)
+
+
 @router.post("/runs/{run_id}/baseline")
-def change_baseline(request: Request, person: Operator, run_id: str) -> Response:
-    """Makes the run the baseline of its suite; if it is that already, the suite has none afterwards."""
+def use_as_baseline(request: Request, person: Operator, run_id: str, sure: Annotated[bool, Form()] = False) -> Response:
+    return become_baseline(request, person, run_id, sure) or see(f"/runs/{run_id}", request)
+
+
+def become_baseline(request: Request, person: Person, run_id: str, sure: bool = False) -> Response | None:
+    """Makes the run the baseline of its suite. Returns the question if it did not pass and nobody is sure."""
     setup = request.app.state.setup
-    head, now = head_of(setup.store, run_id), setup.clock.now()
-    audit(request, "baseline.clear" if head.is_baseline else "baseline.set", run_id, suite=head.suite)
+    head = head_of(setup.store, run_id)
+    doubts = "" if sure else doubts_about(find_record(setup.store, Verdict, run_key(run_id, "verdict.json")))
+    no_change(request)
     if head.is_baseline:
-        clear_baseline(setup.store, head.suite)
-    else:
-        set_baseline(setup.store, head.suite, run_id, by=person.name, at=now)
+        return None
+    if doubts:
+        return see(f"/runs/{run_id}/baseline", request)
+    set_baseline(setup.store, head.suite, run_id, by=person.name, at=setup.clock.now())
+    audit(request, "baseline.set", run_id, suite=head.suite)
+    return None
+
+
+@router.post("/runs/{run_id}/baseline/clear")
+def remove_baseline(request: Request, person: Operator, run_id: str) -> Response:
+    """Removes the baseline of the run's suite."""
+    store = request.app.state.setup.store
+    head = head_of(store, run_id)
+    clear_baseline(store, head.suite)
+    audit(request, "baseline.clear", head.baseline or run_id, suite=head.suite)
     return see(f"/runs/{run_id}", request)
 
 
@@ -105,8 +133,6 @@ def delete(request: Request, person: Admin, run_id: str) -> Response:
     setup = request.app.state.setup
     head: Head = head_of(setup.store, run_id)
     delete_run(setup.store, head.run_id, setup.clock.now())
-    if head.is_baseline:
-        clear_baseline(setup.store, head.suite)
     audit(request, "run.delete", run_id)
     return see("/runs", request)
 

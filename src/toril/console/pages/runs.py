@@ -12,7 +12,7 @@ from fastapi.responses import Response
 from toril import text
 from toril.console.audit import audit
 from toril.console.identity import Admin, Operator, Viewer
-from toril.console.pages.run_actions import change_baseline
+from toril.console.pages.run_actions import become_baseline
 from toril.console.web import download, page, see
 from toril.errors import OptionError
 from toril.records.history import IndexRow, ListedRun
@@ -139,7 +139,7 @@ def runs(
         locations=sorted({name for row in every for name in row.locations}),
         rows=(rows := _shown(setup.store, found.rows, every, chosen, differences)),
         compared=any(cell.change for row in rows for cell in row.cells.values()),
-        going_on=() if filtered or cursor else activity.running(setup.store, setup.clock.now(), every),
+        unfinished=() if filtered or cursor else activity.unfinished(setup.store, setup.clock.now(), every),
         columns=COLUMNS,
         chosen=chosen,
         size=size,
@@ -178,11 +178,10 @@ def delete(request: Request, person: Admin, run: Annotated[tuple[str, ...], Form
 
 @router.post("/runs/baseline")
 def baseline(request: Request, person: Operator, run: Annotated[tuple[str, ...], Form()] = ()) -> Response:
-    """Makes the selected run the baseline of its suite; if it is that already, the suite has none afterwards."""
+    """Makes the selected run the baseline of its suite."""
     if len(run) != 1:
         raise OptionError("Select one run.", code="no-run-named")
-    change_baseline(request, person, run[0])
-    return see(_list_of(request), request)
+    return become_baseline(request, person, run[0]) or see(_list_of(request), request)
 
 
 def _list_of(request: Request) -> str:

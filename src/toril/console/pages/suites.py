@@ -92,8 +92,8 @@ def list_suites(
     store: Store = setup.store
     names = suites.suite_names(store)
     rows, damaged = readable_rows(store)
-    runs, running = by_suite(rows), activity.running(store, setup.clock.now(), rows)
-    going_on = {one.row.suite: (one.row.run_id, one.state) for one in reversed(running)}
+    runs, unfinished = by_suite(rows), activity.unfinished(store, setup.clock.now(), rows)
+    going_on = {one.row.suite: (one.row.run_id, one.state) for one in reversed(unfinished) if one.going_on}
     due, problem = next_by_suite(setup)
     with ThreadPoolExecutor(READERS) as pool:
         found = pool.map(lambda name: suites.current(store, name), names)
@@ -153,7 +153,7 @@ def show_suite(request: Request, name: str, person: Viewer) -> Response:
     rows, damaged = readable_rows(setup.store)
     runs = history(setup.store, name, SHOWN_RUNS)
     own = by_suite(rows).get(name, [])
-    going_on = [one for one in activity.running(setup.store, setup.clock.now(), rows) if one.row.suite == name]
+    unfinished = [one for one in activity.unfinished(setup.store, setup.clock.now(), rows) if one.row.suite == name]
     return page(
         request,
         "suite.html.jinja",
@@ -171,7 +171,7 @@ def show_suite(request: Request, name: str, person: Viewer) -> Response:
         with_versions=any("suite-version" in one.tags for one in runs),
         last=next(compared(own), None),
         trend=trend(own),
-        going_on=going_on,
+        unfinished=unfinished,
         damaged=damaged,
         schedules=[] if problem else [one for one in schedules_of(setup) if one.suite == name],
         due=due.get(name),
