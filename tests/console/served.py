@@ -52,13 +52,14 @@ class Known:
     by: Literal["session", "token"] = "session"
     can_sign_out: bool = False
     sign_in: SignIn | None = None
+    away: bool = False  # the session has expired
 
     @property
     def routes(self) -> APIRouter:
         return APIRouter()
 
-    def person(self, request: Request) -> Person:
-        return Person(subject="ada", name="Ada", role=self.role, by=self.by)
+    def person(self, request: Request) -> Person | None:
+        return None if self.away else Person(subject="ada", name="Ada", role=self.role, by=self.by)
 
     def csrf(self, request: Request) -> str:
         return TOKEN
@@ -90,7 +91,7 @@ def setup(
 ) -> Setup:
     return Setup(
         store=store,
-        identity=Known(role, by),
+        identity=more.pop("identity", None) or Known(role, by),
         clock=clock or SteppedClock(NOW),
         examine=lambda _: (),
         address=address,

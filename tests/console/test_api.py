@@ -129,6 +129,18 @@ def test_a_repeated_key_starts_one_run(api: TestClient, store: FolderStore, star
     assert api.get(f"/api/v1/runs/{ids.pop()}").json()["state"] == "requested"
 
 
+def test_a_run_starts_where_this_console_can_start_it_or_is_refused_at_once(
+    api: TestClient, store: FolderStore, starts: Started
+) -> None:
+    saved(store)
+    assert api.post("/api/v1/runs", json={"suite": "shop"}).status_code == 202
+    assert [request.on for request in starts.requests] == ["local"]
+    refused = api.post("/api/v1/runs", json={"suite": "shop", "on": "fargate"})
+    assert (refused.status_code, refused.json()["code"]) == (422, "not-deployed")
+    assert str(store.folder) not in refused.text
+    assert len(starts.requests) == len([key for key in store.keys("requests/") if key.endswith(".json")]) == 1
+
+
 @pytest.mark.parametrize("body", [b'{"max_costs": 1}', b'{"max_cost_usd": 1e999}', b'{"workers": true}'])
 def test_a_limit_that_limits_nothing_is_refused(api: TestClient, store: FolderStore, body: bytes) -> None:
     saved(store)

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Dialog, Page, expect
 from starlette.datastructures import UploadFile
 
 from tests.console.editing import Bucket, Console, console
-from tests.console.served import loopback
+from tests.console.served import Known, loopback
 from tests.launchers.stage import deployment
 from toril.runs import suites
 
@@ -22,7 +22,9 @@ SIZES = ((1280, "light"), (390, "dark"), (1280, "dark"), (390, "light"))
 
 @pytest.fixture
 def one(tmp_path):
-    return console(tmp_path)
+    found = console(tmp_path)
+    found.more["identity"] = Known("admin")
+    return found
 
 
 @pytest.fixture
@@ -148,6 +150,33 @@ def test_unsaved_changes_are_offered_again_until_they_are_saved(page, one):
     expect(page.locator("#draft")).to_be_hidden()
     page.goto("/suites/shop/edit")
     expect(page.locator("#draft")).to_be_hidden()
+
+
+def test_what_was_typed_outlives_a_session(page, one):
+    suites.save(one.store, "search", {"suite.yml": b"{}"}, by="", comment="", at=0, expected=0)
+    page.goto("/suites/new")
+    page.get_by_label("Address", exact=True).fill("https://shop.example.com")
+    page.get_by_label("Users, in total").fill("42")
+    one.more["identity"].away = True
+    page.locator(".footer").get_by_role("button", name="Save", exact=True).click()
+    expect(page.locator("[data-refused]")).to_be_visible()
+    one.more["identity"].away = False
+    page.goto("/suites/new")
+    page.get_by_role("button", name="Restore them").click()
+    expect(page.get_by_label("Users, in total")).to_have_value("42")
+
+    page.goto("/suites/search#copy")
+    page.get_by_label("Name of the copy").fill("lookup")
+    one.more["identity"].away = True
+    page.get_by_role("button", name="Copy search").click()
+    expect(page.locator("[data-refused]")).to_be_visible()
+    one.more["identity"].away = False
+    page.goto("/suites/search#copy")
+    expect(page.get_by_label("Name of the copy")).to_have_value("lookup")
+    page.get_by_role("button", name="Copy search").click()
+    page.wait_for_url("**/suites/lookup")
+    page.goto("/suites/search#copy")
+    expect(page.get_by_label("Name of the copy")).to_have_value("search-copy")
 
 
 def test_an_upload_goes_to_the_bucket_first(browser: Browser, tmp_path):

@@ -85,16 +85,17 @@ def test_a_client_is_greeted_and_sees_the_tools_of_its_role(store: FolderStore) 
 def test_reading_tools_return_what_the_store_has_and_change_nothing(store: FolderStore) -> None:
     viewer = Assistant(store, "viewer")
     before = list(store.keys(""))
-    assert [(one["name"], one["last_run"]) for one in viewer.call("list_suites")] == [("shop", OVER)]
+    (listed,) = viewer.call("list_suites")
+    assert (listed["name"], listed["version"], listed["last_run"]) == ("shop", 1, OVER)
     assert viewer.call("read_suite", name="shop")["files"].keys() == {"suite.yml"}
     assert viewer.call("read_baseline", suite="shop")["run_id"] == OVER
     assert [one["run_id"] for one in viewer.call("list_runs", suite="shop")["runs"]] == [OVER]
-    read = viewer.call("read_run", run=OVER[:12])
+    read = viewer.call("read_run", run_id=OVER[:12])
     assert (read["run_id"], read["verdict"]["outcome"]) == (OVER, "passed")
     assert read["summary"]["labels"]["checkout"]["response_us"]["p95"] > 0
-    evidence = viewer.call("read_evidence", run=OVER, label="checkout", limit=1)
+    evidence = viewer.call("read_evidence", run_id=OVER, label="checkout", limit=1)
     assert (evidence["exchanges"][0]["status"], evidence["left_out"]) == (503, 2)
-    assert {one["path"] for one in viewer.call("list_files", run=OVER)} >= {"summary.json", "verdict.json"}
+    assert {one["path"] for one in viewer.call("list_files", run_id=OVER)} >= {"summary.json", "verdict.json"}
     assert viewer.call("watch_run", run_id=served.LIVE)["progress"]["figures"]["samples"] == 9000
     assert "checkout" in viewer.call("compare_runs", base=OVER, head=OVER)
     assert viewer.call("list_locations") == viewer.call("list_schedules") == []
@@ -112,8 +113,10 @@ def test_private_locations_are_listed_with_their_agents(store: FolderStore) -> N
 def test_changing_tools_act_for_the_person_and_leave_audit_lines(store: FolderStore) -> None:
     starts = Started()
     operator = Assistant(store, "operator", starter=starts, max_cost_usd=2.0)
-    run_id = operator.call("start_run", suite="shop", on="local", max_cost_usd=5.0)["run_id"]
-    assert [(one.run_id, one.by, one.max_cost_usd) for one in starts.requests] == [(run_id, "Ada", 2.0)]
+    run_id = operator.call("start_run", suite="shop", max_cost_usd=5.0)["run_id"]
+    assert [(one.run_id, one.by, one.on, one.max_cost_usd) for one in starts.requests] == [
+        (run_id, "Ada", "local", 2.0)
+    ]
     operator.call("stop_run", run_id=served.LIVE)
     assert Stop.from_json(store.get(run_key(served.LIVE, "stop.json")), "").cause == "user"
     operator.call("add_note", run_id=OVER, text="slow since the deployment")
@@ -141,10 +144,25 @@ def test_a_tool_that_the_role_does_not_allow_does_nothing(store: FolderStore) ->
 
 def test_errors_carry_their_code(store: FolderStore) -> None:
     assistant = Assistant(store)
-    assert "(no-such-run)" in assistant.call("read_run", run="20260101T000000Z-none-0000")
+    assert "(no-such-run)" in assistant.call("read_run", run_id="20260101T000000Z-none-0000")
     assert "(no-such-suite)" in assistant.call("read_suite", name="none")
-    assert "(run-not-over)" in assistant.call("read_run", run=served.LIVE)
+    assert "(run-not-over)" in assistant.call("read_run", run_id=served.LIVE)
+    assert "(not-deployed)" in assistant.call("start_run", suite="shop", on="fargate")
+    wrong = assistant.call("start_run", suite="shop", workers="many")
+    assert ("workers" in wrong, "(invalid-arguments)" in wrong, "pydantic" in wrong) == (True, True, False)
     assert audited(store) == []
+
+
+def test_no_answer_names_a_folder_of_the_server(store: FolderStore) -> None:
+    assistant = Assistant(store)
+    found = json.dumps([assistant.call("list_files", run_id=OVER), assistant.call("read_run", run_id="none")])
+    assert (str(store.folder) in found, f"{served.ADDRESS}/api/v1/files/runs/{OVER}/" in found) == (False, True)
+
+
+def test_clients_are_told_which_tools_change_something(store: FolderStore) -> None:
+    tools = Assistant(store).ask("tools/list")["tools"]
+    assert {one["name"] for one in tools if not one["annotations"]["readOnlyHint"]} == CHANGING
+    assert [one["name"] for one in tools if one["annotations"]["destructiveHint"]] == ["stop_run"]
 
 
 def test_a_browsers_session_is_refused(store: FolderStore) -> None:

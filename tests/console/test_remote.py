@@ -17,6 +17,7 @@ from tests.clocks import SteppedClock
 from tests.console import served
 from tests.console.served import Started
 from tests.console.test_api import SUITE
+from tests.launchers.stage import deployment
 from tests.refusals import refused
 from tests.reports import examples
 from toril.cli import app
@@ -145,6 +146,7 @@ def test_a_run_is_started_and_reported_through_a_console(
     monkeypatch.setenv("TORIL_TOKEN", "a-token")
     (tmp_path / "suite.yml").write_bytes(SUITE)
     starts = Ending()
+    behind.put("deployments/us-east-1.json", deployment("us-east-1").to_json())
     with served.serving(behind, starter=starts, by="token") as url:
         done = CliRunner().invoke(app, ["run", str(tmp_path), "--on", "fargate", "--store", url, "--max-cost", "2"])
     assert done.exit_code == 0, done.output
@@ -166,6 +168,7 @@ def test_a_suite_is_tried_through_a_console(
     monkeypatch.setenv("TORIL_TOKEN", "a-token")
     (tmp_path / "suite.yml").write_bytes(SUITE)
     starts = Ending()
+    behind.put("deployments/us-east-1.json", deployment("us-east-1").to_json())
     with served.serving(behind, starter=starts, by="token") as url:
         done = CliRunner().invoke(app, ["try", str(tmp_path), "--on", "fargate", "--store", url, "--format", "json"])
     assert done.exit_code == 0, done.output

@@ -199,12 +199,12 @@ def require(role: Role) -> Callable[..., Any]:
         found = await run_in_threadpool(identity.person, request)  # it may ask the store or the issuer
         if found is None:
             raise RefusedError("Sign in first.", code="no-session", status=401)
+        request.state.person = found  # an error page has the navigation, too
         if request.method not in SAFE and found.by == "session":
             await _check_csrf(request, identity)
         if not found.may(role):
             text = f"This needs the role {role}; you are {found.role}. Ask an administrator of the console."
             raise RefusedError(text, code="role-too-low", status=403)
-        request.state.person = found
         return found
 
     return person

@@ -14,11 +14,11 @@ from toril.errors import InfrastructureError, UserError
 from toril.launchers.agents import agents_by_location
 from toril.masking import mask
 from toril.plan.options import RunOptions
-from toril.records import Deployment, LauncherName, Plan
+from toril.records import Deployment, Plan
 from toril.records.agent import is_private
 from toril.runs import suites
-from toril.runs.requests import StartEstimate, estimate
-from toril.store import FolderStore, Store
+from toril.runs.requests import StartEstimate, estimate, launcher_of
+from toril.store import Store
 from toril.suite.reader import Environment, mapping_at
 
 WIDTH, HEIGHT = 320, 90  # of the drawn load
@@ -120,11 +120,6 @@ def _without_host(draft: Draft, files: Mapping[str, bytes]) -> list[Mark]:
         return []
     text = 'No host is known. Write one here, or `host = "https://…"` in the script.'
     return [Mark(message=text, field="address", level="warning")]
-
-
-def launcher_of(store: Store) -> LauncherName:
-    """Returns where workers of a store's runs can be: those of a folder are on this machine."""
-    return "local" if isinstance(store, FolderStore) else "fargate"
 
 
 def deployments(store: Store) -> dict[str, Deployment]:

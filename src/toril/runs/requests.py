@@ -14,12 +14,12 @@ from typing import Protocol
 from pydantic import ValidationError
 
 from toril.clock import Clock
-from toril.errors import NoSuchRunError, OptionError, RunOverError, StoreError, SuiteError
+from toril.errors import InfrastructureError, NoSuchRunError, OptionError, RunOverError, StoreError, SuiteError
 from toril.launchers.elsewhere import parts_of
 from toril.launchers.prepare import read_deployments
 from toril.masking import mask
 from toril.plan.options import RunOptions, new_run_id
-from toril.records import Plan, run_key
+from toril.records import LauncherName, Plan, run_key
 from toril.records.console import REQUEST_FAILED, REQUESTS, RequestFailure, RunRequest
 from toril.records.document import why
 from toril.runs import suites
@@ -90,7 +90,9 @@ def request_run(
     found = suites.current(store, suite, version)
     request = _request(suite, found.number, options, by=by, at=at, max_cost_usd=max_cost_usd, hashed=hashed)
     if first is None:
-        planned(store, request)
+        plan = planned(store, request)
+        if plan.on == "fargate" and parts_of(plan)[0].shares:
+            _check_regions(store)
         if not hashed or store.put_once(_key_of(hashed), request.to_json()):
             return _stored(store, request)
         first = find_record(store, RunRequest, _key_of(hashed)) or request
@@ -98,6 +100,22 @@ def request_run(
         text = f"the idempotency key was used for another request, {first.run_id}; choose a new key"
         raise OptionError(text, code="idempotency-mismatch")
     return _stored(store, first)
+
+
+def _check_regions(store: Store) -> None:
+    """OptionError or InfrastructureError if the store has no region that could run workers."""
+    try:
+        read_deployments(store, damaged=[])
+    except InfrastructureError as error:
+        if not isinstance(store, FolderStore):
+            raise
+        text = "no AWS region is deployed for this store; choose `local`, which starts the workers on its machine"
+        raise OptionError(text, code=error.code) from error
+
+
+def launcher_of(store: Store) -> LauncherName:
+    """Returns where workers of a store's runs can be: those of a folder are on this machine."""
+    return "local" if isinstance(store, FolderStore) else "fargate"
 
 
 def _request(

@@ -23,6 +23,7 @@ from toril.reports import FORMATS, TABLES, ComparedFormat, check, compared, piec
 from toril.runs import activity, index, notes
 from toril.runs.adjust import Adjusted, adjust
 from toril.runs.find import RUN_ID, run_in
+from toril.runs.requests import launcher_of
 from toril.store.records import find_record
 from toril.suite.retarget import checked_address
 
@@ -61,7 +62,7 @@ class StartRun(BaseModel):
 
     suite: str
     version: Annotated[int | None, Field(ge=1, description="Default: the current version.")] = None
-    on: Literal["local", "fargate"] = "fargate"
+    on: Annotated[Literal["local", "fargate"] | None, Field(description="Default: what this console can do.")] = None
     smoke: bool = False
     tried: Annotated[bool, Field(description="One user, one iteration; each request is kept with its response.")] = (
         False
@@ -173,7 +174,7 @@ def post_run(
         overrides=wanted.overrides,
         environment=wanted.environment,
         workers=wanted.workers,
-        on=wanted.on,
+        on=wanted.on or launcher_of(store_of(request)),
         tags=wanted.tags,
         smoke=wanted.smoke,
         tried=wanted.tried,

@@ -6,7 +6,7 @@ A version names its files by SHA-256. Upload a content that the store does not h
 import hashlib
 from collections import Counter
 from itertools import islice
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
@@ -25,6 +25,7 @@ from toril.records import SuiteOrigin
 from toril.records.console import Baseline, SuiteVersion
 from toril.records.trend import Trend
 from toril.runs import notes, suites
+from toril.runs.requests import launcher_of
 from toril.store import Store
 
 router = APIRouter(tags=["suites"])
@@ -53,7 +54,7 @@ class ToCheck(BaseModel):
     model_config = STRICT
 
     files: Annotated[dict[str, str], Field(max_length=1_000, description="SHA-256 by path.")]
-    on: Annotated[str, Field(pattern="^(local|fargate)$")] = "fargate"
+    on: Annotated[Literal["local", "fargate"] | None, Field(description="Default: what this console can do.")] = None
     workers: Annotated[int | None, Field(ge=1, le=10_000)] = None
     locations: dict[str, str] = {}
     overrides: Annotated[list[str], Field(max_length=100)] = []
@@ -159,7 +160,7 @@ def delete_suite(request: Request, person: Operator, name: Name) -> Message:
 def check_suite(request: Request, person: Viewer, wanted: ToCheck) -> suites.Checked:
     """Returns what `toril plan` says of some files. Nothing is executed or fetched."""
     no_change(request)
-    on: Any = wanted.on
+    on = wanted.on or launcher_of(store_of(request))
     options = RunOptions(on=on, workers=wanted.workers, locations=wanted.locations, overrides=wanted.overrides)
     return suites.validate(contents_of(store_of(request), wanted.files), options, now=clock_of(request).now())
 

@@ -68,12 +68,45 @@
   document.addEventListener("submit", (event) => { if (event.target.matches("form[data-guard]")) changed = false; });
   addEventListener("beforeunload", (event) => { if (changed) event.preventDefault(); });
 
+  // What somebody typed is kept until the console has taken it. A form that meets an error, such as an expired session,
+  // is filled in again when its page is opened. The editor's drafts are kept by editor.js, and forgotten here.
+  const TYPED = "toril-typed", DRAFT = "toril-draft:";
+  const FIELDS = "textarea, select, input:not([type=hidden], [type=password], [type=file], [type=checkbox], [type=radio])";
+  const recall = (storage, key) => { try { return JSON.parse(storage.getItem(key)); } catch { return null; } };
+  document.addEventListener("submit", (event) => {
+    const form = event.target, action = form.getAttribute("action");
+    if (form.getAttribute("method") !== "post" || "draft" in form.dataset) return;
+    const changed = [...form.querySelectorAll(FIELDS)].filter((one) => one.name && one.value !== (one.defaultValue ?? ""));
+    const typed = { action, page: location.pathname, values: changed.map((one) => [one.name, one.value]) };
+    try { sessionStorage.setItem(TYPED, JSON.stringify(typed)); } catch { /* no storage */ }
+  });
+  function settle() {
+    const from = document.referrer.startsWith(`${location.origin}/`) ? new URL(document.referrer).pathname : "";
+    const drafts = Object.keys(localStorage).filter((key) => key.startsWith(DRAFT)).map((key) => [localStorage, key]);
+    for (const [storage, key] of [[sessionStorage, TYPED], ...drafts]) {
+      const kept = recall(storage, key);
+      if (!kept || kept.page !== from || kept.refused || kept.submitted === false) continue;
+      if (document.querySelector("[data-refused]")) storage.setItem(key, JSON.stringify({ ...kept, refused: true }));
+      else storage.removeItem(key);
+    }
+  }
+  function fill_again(within) {
+    const kept = recall(sessionStorage, TYPED);
+    for (const form of kept ? within.querySelectorAll("form[method=post]") : []) {
+      if (form.getAttribute("action") !== kept.action) continue;
+      for (const [name, value] of kept.values) {
+        const field = form.elements[name];
+        if (field && "value" in field && [field.defaultValue, ""].includes(field.value)) field.value = value;
+      }
+    }
+  }
+
   // <button data-dialog="id"> opens a dialog; a dialog closes by its own buttons and by Escape.
   document.addEventListener("click", (event) => {
     const opener = event.target.closest("[data-dialog]");
     if (opener) { event.preventDefault(); document.getElementById(opener.dataset.dialog).showModal(); }
     const copied = event.target.closest("[data-copy]");
-    if (copied) navigator.clipboard.writeText(copied.dataset.copy).then(() => { document.getElementById("live").textContent = "Copied"; });
+    if (copied) copy(copied, copied.dataset.copy);
     const closer = event.target.closest("[data-close]");
     const open = closer?.closest("dialog");
     if (open) { event.preventDefault(); open.close(); }
@@ -88,9 +121,15 @@
   }
   // A link to this page, with the state of its view.
   document.addEventListener("click", (event) => {
-    if (!event.target.closest("[data-copy-link]")) return;
-    navigator.clipboard.writeText(location.href).then(() => { document.getElementById("live").textContent = "Copied the link"; });
+    const button = event.target.closest("[data-copy-link]");
+    if (button) copy(button, location.href);
   });
+  async function copy(button, text) {
+    await navigator.clipboard.writeText(text);
+    button.dataset.words ??= button.textContent;
+    button.textContent = document.getElementById("live").textContent = "Copied";
+    setTimeout(() => { button.textContent = button.dataset.words; }, 2000);
+  }
   // Charts with much data load it after the page.
   async function charts() {
     const data = document.querySelector("script[data-from]");
@@ -159,8 +198,9 @@
   });
 
   document.addEventListener("keydown", keys);
-  document.addEventListener("htmx:load", (event) => { times(event.detail.elt); chosen(); });
+  document.addEventListener("htmx:load", (event) => { times(event.detail.elt); chosen(); fill_again(event.detail.elt); });
   document.addEventListener("DOMContentLoaded", () => {
+    try { settle(); fill_again(document); } catch { /* no storage */ }
     theme();
     times(document);
     charts();

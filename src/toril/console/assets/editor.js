@@ -58,7 +58,7 @@
     }));
   }
 
-  // A draft: every field, by the suite's name. It is offered again if the page was left without saving.
+  // A draft: every field, by the suite's name. It is offered again until console.js has seen that it was saved.
   const key = () => `toril-draft:${editor().dataset.draft}`;
   const values = () => Object.fromEntries([...new FormData(editor())].filter(([name, value]) => name !== "csrf" && typeof value === "string"));
   const stored = () => { try { return JSON.parse(localStorage.getItem(key())); } catch { return null; } };
@@ -73,8 +73,7 @@
     const banner = document.getElementById("draft"), draft = stored();
     if (!draft) return;
     const same = (one) => draft.values[one] === editor().elements[one]?.value;
-    const saved = draft.submitted && (editor().dataset.draft === "" || !same("version"));
-    if (saved || (same("version") && same("view") && JSON.stringify(draft.values) === JSON.stringify(values()))) { forget(); return; }
+    if ((same("version") && same("view") && JSON.stringify(draft.values) === JSON.stringify(values()))) { forget(); return; }
     banner.querySelector("time").textContent = new Date(draft.at).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" });
     banner.hidden = false;
     banner.querySelector("[data-discard]").addEventListener("click", () => { forget(); banner.hidden = true; });
@@ -170,7 +169,7 @@
     if (event.target !== editor()) return;
     clearTimeout(timer);
     const saves = ["save", "try", "start"].includes(event.submitter?.value ?? "save");
-    store({ at: Date.now(), values: values(), submitted: saves });
+    store({ at: Date.now(), page: location.pathname, values: values(), submitted: saves });
   });
   document.addEventListener("DOMContentLoaded", () => {
     if (!editor()) return;

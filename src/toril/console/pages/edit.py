@@ -23,6 +23,7 @@ from toril.launchers.agents import agents_by_location
 from toril.masking import mask
 from toril.plan.options import RunOptions
 from toril.runs import suites
+from toril.runs.requests import launcher_of
 from toril.runs.suites import ConflictError
 from toril.store import Store
 from toril.suite.engines import ENGINES
@@ -126,7 +127,7 @@ def _save(request: Request, person: Person, draft: Draft, do: str) -> Response:
     if do == "save":
         return see(f"/suites/{name}", request)
     try:
-        return start(request, person, name, RunOptions(on=planned.launcher_of(setup.store), tried=do == "try"), number)
+        return start(request, person, name, RunOptions(on=launcher_of(setup.store), tried=do == "try"), number)
     except UserError as error:
         return editor_page(request, replace(draft, name=name, version=number, text=draft.written), wrong=error)
 

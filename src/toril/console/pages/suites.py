@@ -32,7 +32,7 @@ from toril.records.history import IndexRow
 from toril.runs import activity, suites
 from toril.runs.history import history
 from toril.runs.index import by_suite, compared, readable_rows, trend
-from toril.runs.requests import StartEstimate, estimate
+from toril.runs.requests import StartEstimate, estimate, launcher_of
 from toril.store import Store
 
 router = APIRouter()
@@ -140,7 +140,7 @@ def _sorted(lines: list[Line], sort: str) -> list[Line]:
 def show_suite(request: Request, name: str, person: Viewer) -> Response:
     setup = request.app.state.setup
     version, files = suites.read(setup.store, name)
-    on = planned.launcher_of(setup.store)
+    on = launcher_of(setup.store)
     checked = suites.validate(files, RunOptions(on=on), name=name, now=setup.clock.now())
     words = ""
     if checked.plan is not None:
@@ -301,7 +301,7 @@ def _options(fields: Mapping[str, str], store: Store) -> RunOptions:
         raise OptionError(f"Workers `{workers[:20]}`: write a whole number, or nothing.", code="not-a-number")
     places = read_locations([f"{name}={weight}" if weight else name for name, weight in _locations(fields)])
     return RunOptions(
-        on=planned.launcher_of(store),
+        on=launcher_of(store),
         workers=whole(workers),
         locations={name: str(float(weight)) for name, weight in places.items()},
         tags=pairs_of(fields["tags"], "="),
