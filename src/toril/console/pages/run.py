@@ -272,7 +272,8 @@ def _report(bundle: Bundle) -> Report:
 
 def _beside(request: Request, head: Head, bundle: Bundle, differences: Literal["percent", "values"]) -> dict[str, Any]:
     """Returns the main figures beside those of the suite's baseline, or why the baseline cannot be read."""
-    figures, limits, problem = [], (), ""
+    figures, problem = [], ""
+    limits: tuple[str, ...] = ()
     if head.baseline and not head.is_baseline:
         from toril.reports.compare_blocks import at_a_glance
         from toril.reports.comparison import compare

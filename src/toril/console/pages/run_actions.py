@@ -59,7 +59,7 @@ def use_as_baseline(request: Request, person: Operator, run_id: str, sure: Annot
 
 
 def become_baseline(request: Request, person: Person, run_id: str, sure: bool = False) -> Response | None:
-    """Makes the run the baseline of its suite. Returns the question if it did not pass and nobody is sure."""
+    """Makes the run the baseline of its suite. Returns the question unless it passed or the person is `sure`."""
     setup = request.app.state.setup
     head = head_of(setup.store, run_id)
     doubts = "" if sure else doubts_about(find_record(setup.store, Verdict, run_key(run_id, "verdict.json")))
