@@ -42,6 +42,10 @@ def test_without_load_keys_a_simulation_runs_its_own_load(tmp_path, name):
             ("unsupported-key", "execution[0].scenario.requests[0].timeout"),
         ),
         (
+            {"scenario": {"requests": [{"url": "/", "assert": ["a", {"subject": "headers", "contains": ["b"]}]}]}},
+            ("unsupported-key", "execution[0].scenario.requests[0].assert[1].subject"),
+        ),
+        (
             {"scenario": {"script": "Buying.java"}},
             ("unsupported-script", "execution[0].scenario.script", "Buying.java"),
         ),

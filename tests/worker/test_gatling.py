@@ -1,7 +1,12 @@
 """Real Gatling under a real worker against a loopback service: samples match the responses."""
 
+import json
+import re
+from urllib.parse import parse_qsl
+
 import pytest
 
+from tests.raw_target import answer, raw_target
 from tests.targets import target
 from tests.worker.driver import engines_of, left_over, plan_of, planned, wait_until, workers
 from toril.programs import gatling_home
@@ -71,6 +76,58 @@ def test_generated_requests_are_sent_as_often_as_planned_and_keep_their_labels(t
         for label in ("missing", "wrong body")
         for message, _ in found.total(label).errors
     )
+
+
+CODE = """x\"\"\" + { new java.io.File("{file}").createNewFile(); "" } + \"\"\"y"""
+HOSTILE = CODE + """\\ \\u0022 \\" $x ${ #{a} #{ ä€😀 \u202e\n\t'` // */"""
+LARGE = "é" * 50_000 + "${name}" + "\\" * 50_000
+
+
+def test_every_text_of_a_suite_arrives_byte_by_byte_and_none_is_code(tmp_path):
+    hostile = HOSTILE.replace("{file}", str(tmp_path / "pwned"))
+    line = "".join(one if " " <= one <= "~" else " " for one in hostile).strip()
+    requests = [
+        {
+            "url": "/json",
+            "label": hostile,
+            "method": "PUT",
+            "headers": {"X-Text": line, "Content-Type": "application/json"},
+            "body": {hostile: hostile, "n": 1.5},
+            "extract-regexp": {"name": '"a": ?"([^"]+)"', "none": {"regexp": re.escape(hostile), "default": hostile}},
+            "extract-jsonpath": {"number": "$.b[0]"},
+            "assert": [
+                json.dumps(hostile, ensure_ascii=False),
+                {"contains": [f'"{hostile}', "${name}!"], "not": True},
+                {"subject": "http-code", "contains": [200, "2.."]},
+            ],
+        },
+        {"url": "/text/${name}/${number}?a=%22", "method": "POST", "body": hostile + "${name}", "label": "/${name}"},
+        {"set-variables": {"own": hostile, "other": "${name}!"}},
+        {"url": "/form", "method": "POST", "body": {hostile: "${own}", "b": "${other}"}},
+        {"url": "/row", "method": "POST", "body": "${cell}"},
+        {"url": "/large", "method": "POST", "body": LARGE},
+    ]  # fmt: skip
+    (tmp_path / 'ro"ws.csv').write_text('cell\n"a ""b"" ${name} #{name}"\n')
+    answers = {"/json": answer(200, json.dumps({"a": "né", "b": [7], "c": hostile}, ensure_ascii=False).encode())}
+    with raw_target(answers) as service:
+        scenario = generated(service.url, requests, headers={"X-Both": line})
+        scenario["shop"]["data-sources"] = [{"path": str(tmp_path / 'ro"ws.csv'), "delimiter": ","}]
+        plan = plan_of([planned("gatling", "shop", concurrency=1, iterations=1)], scenario)
+        with workers(plan, tmp_path) as run:
+            found = run.go()
+    assert found.exits[0].outcome == "finished", run.log()[-3000:]
+    assert not (tmp_path / "pwned").exists()
+    put, text, form, row, large = service.requests
+    assert {("X-Text", line), ("X-Both", line)} <= put.headers.keys()
+    assert json.loads(put.body) == {hostile: hostile, "n": 1.5}
+    assert text.path == "/text/n%C3%A9/7?a=%22"
+    assert text.body.decode() == hostile + "né"
+    assert dict(parse_qsl(form.body.decode())) == {hostile: hostile, "b": "né!"}
+    assert row.body.decode() == 'a "b" ${name} #{name}'
+    assert large.body.decode() == LARGE.replace("${name}", "né")
+    labels = {one for one in found.timeline.labels() if one}
+    assert labels == {re.sub(r"\s", " ", hostile), "/${name}", "/form", "/row", "/large"}
+    assert [message for label in found.timeline.labels() for message, _ in found.total(label).errors] == []
 
 
 def test_steps_climb_in_stairs(tmp_path):

@@ -187,6 +187,10 @@ def _plain_request_problems(executor: str, request: Mapping[str, Any], path: str
         yield MISSING_URL._replace(path=f"{path}.url")
     if executor == "apiritif":
         yield from _extractor_problems(request, path)
+    checks = request.get("assert") if executor == "gatling" else None
+    for index, check in enumerate(checks if isinstance(checks, list) else ()):
+        if isinstance(check, dict) and check.get("subject") == "headers":
+            yield _unsupported(engine, f"{path}.assert[{index}].subject", "`headers`")
     if executor == "locust":
         yield from _duration_problems(request, ("think-time",), path)
         yield from _assertion_problems(request.get("assert"), f"{path}.assert")

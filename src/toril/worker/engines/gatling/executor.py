@@ -10,13 +10,13 @@ import os
 import re
 import signal
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from bzt import TaurusConfigError, ToolError
 from bzt.engine import ScenarioExecutor
-from bzt.modules.gatling import GatlingExecutor, GatlingScriptBuilder
+from bzt.modules.gatling import GatlingExecutor
 
 from toril.errors import InfrastructureError
 from toril.programs import GATLING_VERSION, gatling_home
@@ -24,6 +24,7 @@ from toril.worker.engines import Batch, Facts, Unfinished, tail_of
 from toril.worker.engines.base import Engine
 from toril.worker.engines.gatling.debug import GatlingDebug
 from toril.worker.engines.gatling.log import GatlingReader
+from toril.worker.engines.gatling.simulation import TEMPLATE, protocol, steps
 from toril.worker.engines.jmeter.executor import find_java, heap
 from toril.worker.engines.readers import batch_of, keep, keeper_of
 
@@ -37,7 +38,6 @@ COMPILES_WITHIN_S = 150.0
 ASSERTIONS_FAILED = 2  # the exit code
 ASSERTION_FAILED = re.compile(r"^(.+ : false(?: \(.*\))?)\s*$", re.MULTILINE)
 GENERATED = "TorilRequests"
-SAVED = re.compile(r'\.saveAs\("(\w+)"\)')  # an extractor without a default fails a response that lacks the value
 NO_REQUESTS = "Gatling records neither addresses, headers nor bodies during a run."
 OUTPUT_CHARS = 1500
 
@@ -84,9 +84,10 @@ class Executor(Engine, GatlingExecutor):  # type: ignore[misc]  # bzt has no typ
             source = folder / f"{GENERATED}.scala"
             source.write_text(
                 generated(
-                    GatlingScriptBuilder(self, load, scenario, self.log, GENERATED, GATLING_VERSION),
+                    steps(self, scenario),
+                    protocol(scenario),
                     ramp_up_s=self.context.planned.ramp_up_s,
-                    steps=self.context.planned.steps or 0,
+                    stairs=self.context.planned.steps or 0,
                     users=share.concurrency or 1,
                     iterations=load.iterations or 0,
                     throughput_rps=share.throughput_rps,
@@ -222,25 +223,25 @@ def simulations_in(source: str) -> list[str]:
 
 
 def generated(
-    builder: GatlingScriptBuilder,
+    requests: Sequence[str],
+    configuration: str,
     *,
     ramp_up_s: float,
-    steps: int,
+    stairs: int,
     users: int,
     iterations: int,
     throughput_rps: float | None,
     pauses: bool,
 ) -> str:
-    """Returns bzt's simulation of the suite's requests, with users that stop between requests when the load is over.
+    """Returns a simulation of the suite's requests, with users that stop between requests when the load is over.
 
     Gatling's own end at `maxDuration` would cut off requests. It has whole seconds and whole rates only.
     """
-    source = SAVED.sub(r'.name("extractor \1").saveAs("\1")', str(builder.gen_test_case()))
     ramp_up_ms = round(ramp_up_s * 1000)
     once_more = f' && session("toril").asOption[Int].getOrElse(0) < {iterations}' if iterations else ""
-    counted = "exec(execution).exec(session => { Toril.done.incrementAndGet(); session })"
-    loop = f'asLongAs(session => Toril.goesOn{once_more}, "toril", exitASAP = true){{{counted}}}'
-    stairs = steps if ramp_up_ms else 0
+    chain = f"exec({', '.join(f'step{index}' for index in range(len(requests)))})"
+    counted = f"{chain}.exec(session => {{ Toril.done.incrementAndGet(); session }})"
+    stairs = stairs if ramp_up_ms else 0
     each_ms = round(ramp_up_ms / stairs) if stairs else 0
     inject = f"rampUsers(concurrency) during ({ramp_up_ms}.millis)" if ramp_up_ms else "atOnceUsers(concurrency)"
     if stairs:
@@ -254,8 +255,13 @@ def generated(
             rates = (rate * (step + 1) // stairs for step in range(stairs))
             climb = ", ".join(f"jumpToRps({one}), holdFor({each_ms}.millis)" for one in rates)
         pace += f".throttle({climb}, holdFor(24.hours))"
-    head, _, _ = source.partition("  if (iterationLimit == null)")
-    return (
-        f"{head}  testScenario = testScenario.{loop}\n"
-        f"  setUp(testScenario.inject({inject}).protocols(httpConf)){pace}\n  after {{ Toril.report() }}\n}}\n"
+    return TEMPLATE.format(
+        name=GENERATED,
+        steps="\n".join(
+            f"  def step{index} = {one}" for index, one in enumerate(requests)
+        ),  # a method is limited to 64 KiB
+        loop=f'asLongAs(session => Toril.goesOn{once_more}, "toril", exitASAP = true){{{counted}}}',
+        inject=inject,
+        protocol=configuration,
+        pace=pace,
     )

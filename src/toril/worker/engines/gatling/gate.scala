@@ -1,4 +1,7 @@
 // Waits at the gate, and reports when the load ends; executor.py adds the class to run below.
+import io.gatling.commons.validation._
+import io.gatling.core.session._
+
 object Toril {
   private val folder = new java.io.File(System.getProperty("toril.folder"))
   private val lengthMs = java.lang.Long.getLong("toril.length-ms", 0L)
@@ -22,6 +25,17 @@ object Toril {
   }
 
   def goesOn: Boolean = !asked && System.currentTimeMillis < endMs
+
+  // Returns a text. Each second part is the name of a variable; an empty name stands for nothing.
+  def text(parts: String*): Expression[String] =
+    if (parts.size == 1) parts.head.expressionSuccess
+    else session => parts.zipWithIndex.foldLeft("".success) { case (before, (part, index)) =>
+      val next = if (index % 2 == 0 || part.isEmpty) part.success else session(part).validate[Any].map(_.toString)
+      before.flatMap(start => next.map(start + _))
+    }
+
+  def set(name: String, value: Expression[String]): Expression[Session] =
+    session => value(session).map(session.set(name, _))
 
   val done = new java.util.concurrent.atomic.AtomicLong
   def report(): Unit = java.nio.file.Files.writeString(new java.io.File(folder, "done").toPath, done.toString)
