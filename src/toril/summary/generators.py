@@ -201,8 +201,9 @@ def advise(plan: Plan, check: Mapping[str, GeneratorCheck]) -> Advice | None:
     starved = kinds & {"crowd", "full", "waiting", "machine", "lateness"}
     if crowded and starved and not kinds & {"core", "cpu", "throttled"}:
         message = (
-            "stop the other programs on the engine's CPU, or give the engine a core of its own; "
-            f"if that is impossible, {more} on separate machines"
+            "stop the other programs on the engine's CPU, or give the engine a core of its own. If the service itself "
+            "runs on this machine, use another machine or fewer users, or pin both to cores of their own (`taskset`). "
+            f"If that is impossible, {more} on separate machines"
         )
         return Advice(code="own-core", workers=workers, message=message)
     if workers > most:
