@@ -173,3 +173,20 @@ def har(folder: Path) -> Path:
     path = folder / "shop.har"
     path.write_text(json.dumps({"log": {"entries": sent}}))
     return path
+
+
+def test_the_output_counts_the_requests_that_write_and_names_the_token_to_set(tmp_path):
+    description = {
+        "openapi": "3.0.0",
+        "servers": [{"url": "http://127.0.0.1:1"}],
+        "components": {"securitySchemes": {"auth": {"type": "http", "scheme": "bearer"}}},
+        "paths": {"/pets": {"get": {}, "post": {}, "delete": {}}},
+    }
+    done = call("-", "--into", str(tmp_path), "--name", "pets", "--format", "json", text=json.dumps(description))
+    found = json.loads(done.stdout)
+    assert "API_TOKEN" in found["variables"]
+    notes = {one["code"]: one["message"] for one in found["notes"]}
+    assert "2 of 3 requests" in notes["changes-data"]
+    assert "unassigned-security" in notes
+    done = call("-", "--into", str(tmp_path), "--name", "reads", "--only-reads", text=json.dumps(description))
+    assert "changes data" not in done.output

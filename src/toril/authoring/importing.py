@@ -1,7 +1,7 @@
 """`toril import` and `toril record`: from a source to a suite that can be planned."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from toril.authoring.correlation import Correlation, correlated, unfolded
 from toril.authoring.credentials import referenced, refuse_secrets, with_basic
 from toril.authoring.draft import FILES, FILES_OF_SCRIPT, SuiteDraft, draft_of, files_of
-from toril.authoring.filters import kept
+from toril.authoring.filters import READS, kept
 from toril.authoring.init import SUITES, Created, place
 from toril.authoring.options import LENGTH, LOAD, ImportOptions, refuse
 from toril.authoring.readers import Input, read
@@ -20,10 +20,11 @@ from toril.authoring.replaying import replayed
 from toril.authoring.routes import named
 from toril.authoring.shapes import shape_of
 from toril.authoring.writer import extractor_text
-from toril.errors import OptionError
+from toril.errors import Note, OptionError
 from toril.plan import MOST_OF_TRY
 from toril.records.document import MOST_ENTRIES
 from toril.records.recording import RECORDING, BodyShape, PossibleRule, RecordedStep, Recording
+from toril.text import plural
 
 LONGEST = 1_000  # characters of a route or origin
 MOST_BYTES = Recording.MOST_BYTES or 0  # a larger recording is not kept for comparisons
@@ -99,8 +100,16 @@ def suite_of(
     home = SUITES / draft.name
     action = options.action if options.workflow else None
     created = place({home / path: data for path, data in contents.items()}, home, folder, force=force, action=action)
-    created = replace(created, notes=(*found.notes, *created.notes))
+    created = replace(created, notes=(*found.notes, *_writing(found), *created.notes))
     return Imported(created=created, recorded=found, correlation=correlation)
+
+
+def _writing(found: Recorded) -> Iterator[Note]:
+    """Yields a note if the requests of a description or collection change data: no journey shows that they may."""
+    writes = sum(one.method not in READS for one in found.exchanges)
+    if writes and found.kind in ("openapi", "postman"):
+        what = f"It changes data: {writes:,} of {plural(len(found.exchanges), 'request')} may write"
+        yield Note("changes-data", f"{what}. Run it where that is allowed, or import with --only-reads.")
 
 
 def _refuse_foreign(suite: str) -> None:

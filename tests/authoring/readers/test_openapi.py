@@ -102,6 +102,60 @@ def test_a_created_id_is_carried_and_other_parameters_are_data():
     assert (len(reads.exchanges), reads.variables) == (3, {"owner": "1", "pet_id": "example"})
 
 
+@pytest.mark.parametrize(
+    ("schema", "expression"),
+    [
+        ({"type": "array", "items": {"$ref": "#/components/schemas/Pet"}}, "$[0].id"),
+        (
+            {"properties": {"data": {"type": "array", "items": {"$ref": "#/components/schemas/Pet"}}, "meta": {}}},
+            "$.data[0].id",
+        ),
+    ],
+)
+def test_reads_take_an_id_of_a_list_and_writes_change_nothing_that_they_did_not_create(schema, expression):
+    document = changed(API)
+    del document["paths"]["/pets"]["post"]
+    document["paths"]["/pets"]["get"]["responses"] = {"200": {"content": {"application/json": {"schema": schema}}}}
+    found = recorded(document)
+    many, get, delete, _ = found.exchanges
+    assert many.extracts == (Extract(variable="listed_pet_id", how="jsonpath", expression=expression),)
+    assert get.url.endswith("/pets/${listed_pet_id}")
+    assert delete.url.endswith("/pets/${pet_id}")
+    assert found.variables["pet_id"] == "example"
+
+
+@pytest.mark.parametrize(
+    ("security", "sent"), [(None, ["Authorization"]), ([], []), ([{"key": []}], ["?api_key=${API_KEY}"])]
+)
+def test_security_that_is_assigned_to_no_operation_is_sent_by_all(security, sent):
+    document = changed(API)
+    del document["security"], document["paths"]["/owners/{owner}"]["get"]["security"]
+    if security is not None:
+        document["security"] = security
+    found = recorded(document)
+    for one in found.exchanges:
+        shown = [name for name, _ in one.headers if name == "Authorization"]
+        assert [*shown, *(["?api_key=${API_KEY}"] if "api_key=${API_KEY}" in one.url else [])] == sent
+    assert [note.code for note in found.notes] == ["unassigned-security"] * (security is None)
+
+
+def test_a_document_that_secures_one_operation_leaves_the_others_public():
+    document = changed(API)
+    del document["security"]
+    found = recorded(document)
+    assert not any(name == "Authorization" for one in found.exchanges for name, _ in one.headers)
+    assert not found.notes
+
+
+@pytest.mark.parametrize("example", [{"<field>": {"<operator>": "<value>"}}, "<json>", '{"<field>": 1}'])
+def test_a_placeholder_is_no_value_of_an_optional_parameter(example):
+    document = changed(API)
+    parameters = document["paths"]["/pets"]["get"]["parameters"]
+    parameters.append({"in": "query", "name": "filter", "schema": {"type": "object", "example": example}})
+    parameters.append({"in": "query", "name": "other", "schema": {"type": "object"}, "example": example})
+    assert requests(document)[1].url == "https://eu.example.com/v1/pets?limit=5&kind=dog"
+
+
 def test_a_credential_in_a_path_is_a_variable_of_the_environment_and_no_data():
     parameter = {"name": "token", "in": "path", "required": True, "schema": {"type": "string"}}
     found = recorded({"openapi": "3.0.0", "paths": {"/reset/{token}": {"get": {"parameters": [parameter]}}}})

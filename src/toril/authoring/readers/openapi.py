@@ -13,8 +13,9 @@ from toril.authoring.readers import source
 from toril.authoring.readers.source import Input, Skipped, items, mapping, text
 from toril.authoring.recorded import Expected, Extract, FilePart, Payload, Recorded, RecordedExchange
 from toril.authoring.routes import singular
-from toril.errors import OptionError
+from toril.errors import Note, OptionError
 from toril.masking import names_a_secret
+from toril.text import plain
 
 METHODS = ("post", "get", "head", "options", "put", "patch", "delete")  # in the order of the suite
 READS = ("get", "head", "options")
@@ -31,6 +32,7 @@ FORMATS = {
 IN_PATH = re.compile(r"\{([^{}/]+)\}")
 SEPARATORS = {"csv": ",", "form": ",", "ssv": " ", "spaceDelimited": " ", "pipes": "|", "pipeDelimited": "|"}
 MOST_OPTIONS = 3  # values of a list that is not required
+PLACEHOLDER = re.compile(r"<[A-Za-z][\w .-]*>")  # in an example: it describes a value, and is none
 NOT_SENT = ("accept", "authorization", "content-type")  # header parameters that OpenAPI ignores
 
 
@@ -83,7 +85,16 @@ def read_openapi(
         kind="openapi",
         variables=data,
         left_out=skipped.left_out(),
+        notes=tuple(_unsure(spec)),
     )
+
+
+def _unsure(spec: "_Spec") -> Iterator[Note]:
+    for name in (name for way in spec.unassigned for name in way):
+        text = (
+            f"The document does not say which operations need its security scheme {plain(name)}: all requests send it."
+        )
+        yield Note("unassigned-security", text)
 
 
 def _base(document: Mapping[str, Any], given: Input, options: ImportOptions) -> str:
@@ -167,31 +178,53 @@ def _modern(operation: Mapping[str, Any], parameters: list[dict[str, Any]], spec
     return found
 
 
-def _carried(spec: "_Spec", operations: list[_Operation]) -> dict[str, str]:
+def _carried(spec: "_Spec", operations: list[_Operation]) -> dict[tuple[str, bool], str]:
     """Returns the variable of each path with a parameter that the response to another operation brings.
 
-    POST /pets creates the pet of GET /pets/{petId}: its response has `petId`, or `id`.
+    POST /pets creates the pet of GET /pets/{petId}: its response has `petId`, or `id`. Otherwise, operations that only
+    read (True in the key) take the first pet of GET /pets. Those that write must not change what they did not create.
     """
-    found: dict[str, str] = {}
-    makers: dict[str, _Operation] = {}  # those before the operation
+    found: dict[tuple[str, bool], str] = {}
+    makers: dict[str, tuple[_Operation, str, Any]] = {}  # before the operation: JSONPath and schema of what they give
+    lists: dict[str, tuple[_Operation, str, Any]] = {}
     for operation in operations:
+        reads = operation.method in READS
         for part in IN_PATH.finditer(operation.path):
             collection, whole = operation.path[: part.start()].rstrip("/"), operation.path[: part.end()]
-            maker = makers.get(collection)
-            if whole in found:
+            if (whole, reads) in found:
                 continue
-            known = {source.variable(name): name for name in spec.properties(spec.response(maker))} if maker else {}
-            wanted = source.variable(part[1])
-            key = known.get(wanted) or (known.get("id") if wanted.endswith("id") else None)
-            found[whole] = ""
-            if key is not None and maker is not None:
-                name = _name(operation.path[: part.start()], part[1])
-                found[whole] = name = f"{name}_{len(found)}" if name in found.values() else name
-                expression = f"$.{key}" if re.fullmatch(r"[A-Za-z_]\w*", key) else f"$['{key}']"
-                maker.extracts.append(Extract(variable=name, how="jsonpath", expression=expression))
+            name = _name(operation.path[: part.start()], part[1])
+            created = _brought(spec, makers.get(collection), part[1])
+            taken = created or (_brought(spec, lists.get(collection), part[1]) if reads else None)
+            found[whole, reads] = ""
+            if taken is not None:
+                maker, expression = taken
+                same = next((one.variable for one in maker.extracts if one.expression == expression), "")
+                name = name if created else f"listed_{name}"
+                name = same or (f"{name}_{len(found)}" if name in found.values() else name)
+                found[whole, reads] = name
+                if not same:
+                    maker.extracts.append(Extract(variable=name, how="jsonpath", expression=expression))
+        path = operation.path.rstrip("/")
         if operation.method == "post":
-            makers.setdefault(operation.path.rstrip("/"), operation)
+            makers.setdefault(path, (operation, "$", spec.response(operation)))
+        elif operation.method == "get" and (items_of := spec.listed(operation)) is not None:
+            lists.setdefault(path, (operation, *items_of))
     return found
+
+
+def _brought(spec: "_Spec", maker: tuple[_Operation, str, Any] | None, parameter: str) -> tuple[_Operation, str] | None:
+    """Returns the operation and the JSONPath of the value of a parameter; None if the response has none."""
+    if maker is None:
+        return None
+    operation, path, schema = maker
+    known, wanted = {source.variable(name): name for name in spec.properties(schema)}, source.variable(parameter)
+    key = known.get(wanted) or (known.get("id") if wanted.endswith("id") else None)
+    return None if key is None else (operation, path + _key(key))
+
+
+def _key(name: str) -> str:
+    return f".{name}" if re.fullmatch(r"[A-Za-z_]\w*", name) else f"['{name}']"
 
 
 def _name(before: str, parameter: str) -> str:
@@ -205,14 +238,15 @@ def _name(before: str, parameter: str) -> str:
 
 
 def _request(
-    spec: "_Spec", operation: _Operation, named: Mapping[str, str], data: dict[str, str]
+    spec: "_Spec", operation: _Operation, named: Mapping[tuple[str, bool], str], data: dict[str, str]
 ) -> tuple[str, tuple[tuple[str, str], ...], Payload | None]:
     """Returns address, headers and body; adds values for parameters that nothing brings to `data`."""
     values = _values(spec, operation)
     styles = {text(one.get("name")): _style(one) for one in operation.parameters if one.get("in") == "query"}
 
     def in_path(part: re.Match[str]) -> str:
-        name = named.get(operation.path[: part.end()]) or _name(operation.path[: part.start()], part[1])
+        own = named.get((operation.path[: part.end()], operation.method in READS))
+        name = own or _name(operation.path[: part.start()], part[1])
         if name not in named.values():
             value = _plain(values["path"].get(part[1])) or "1"
             if value.startswith("${"):  # a credential is no data
@@ -243,7 +277,7 @@ def _values(spec: "_Spec", operation: _Operation) -> dict[str, dict[str, Any]]:
         media = mapping(next(iter(mapping(one.get("content")).values()), None))
         schema = one.get("schema", media.get("schema", one))  # Swagger 2 has no schema of its own
         required = place == "path" or one.get("required") is True
-        needed = required or example is not None or spec.has_example(schema)
+        needed = required or ((example is not None or spec.has_example(schema)) and not spec.describes(one, schema))
         if place in found and needed and not (place == "header" and name.lower() in NOT_SENT):
             value = spec.sample(schema) if example is None else example
             value = value if required or not isinstance(value, list) else value[:MOST_OPTIONS]
@@ -291,10 +325,8 @@ def _plain(value: Any) -> str:
 
 def _credentials(spec: "_Spec", operation: _Operation) -> Iterator[tuple[str, str, str]]:
     """Yields place, name and value of what the first way to authenticate needs."""
-    ways = operation.node.get("security", spec.document.get("security"))
-    components = mapping(spec.document.get("components"))
-    known = mapping(components.get("securitySchemes") or spec.document.get("securityDefinitions"))
-    for scheme in map(spec.at, map(known.get, next(iter(items(ways)), {}))):
+    ways = operation.node.get("security", spec.document.get("security", spec.unassigned))
+    for scheme in map(spec.at, map(spec.schemes.get, next(iter(items(ways)), {}))):
         kind = text(scheme.get("type")).lower()
         if kind == "apikey" and scheme.get("in") in ("query", "header", "cookie"):
             name = text(scheme.get("name"))
@@ -336,6 +368,15 @@ class _Spec:
         self._wholes: dict[str, dict[str, Any]] = {}  # by reference
         self._left = MOST_VALUES
         self._wraps = False  # whether the current body has one property
+        components = mapping(document.get("components"))
+        self.schemes = mapping(components.get("securitySchemes") or document.get("securityDefinitions"))
+        paths = map(self.at, mapping(document.get("paths")).values())
+        assigned = "security" in document or any(
+            "security" in mapping(one.get(way)) for one in paths for way in METHODS
+        )
+        # Schemes that no operation needs: all get the first one, a header if there is one.
+        in_header = sorted(self.schemes, key=lambda name: self.at(self.schemes[name]).get("in") in ("query", "cookie"))
+        self.unassigned: list[dict[str, Any]] = [] if assigned else [{name: []} for name in in_header[:1]]
 
     def at(self, node: Any) -> dict[str, Any]:
         """Returns the mapping that a node is or refers to."""
@@ -434,6 +475,20 @@ class _Spec:
         if node.get("example") is not None:
             return node["example"]
         return next((self.at(one).get("value") for one in mapping(node.get("examples")).values()), None)
+
+    def describes(self, parameter: Mapping[str, Any], schema: Any) -> bool:
+        """Whether the example of a parameter is a description with placeholders, such as `{"<field>": 1}`."""
+        example = self.example_of(parameter)
+        value = self.sample(schema) if example is None else example
+        return bool(PLACEHOLDER.search(_plain(value)))
+
+    def listed(self, operation: _Operation) -> tuple[str, Any] | None:
+        """Returns the JSONPath and the schema of the first item of a list in the response; None if it has none."""
+        schema = self.whole(self.response(operation))
+        found = [("$[0]", schema.get("items"))]
+        found += [(f"${_key(name)}[0]", self.whole(one).get("items")) for name, one in self.properties(schema).items()]
+        lists = [one for one in found if isinstance(one[1], dict)]
+        return lists[0] if len(lists) == 1 else None
 
     def has_example(self, schema: Any) -> bool:
         return not {"example", "examples", "const"}.isdisjoint(self.at(schema))
