@@ -1,13 +1,17 @@
 """The lists of the console: what is starting, what a damaged index leaves, and the order of suites."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.console import served
 from tests.console.served import NOW, client, parsed
+from tests.reports import examples
 from tests.runs.test_suites import SUITE, saved
 from toril.console.web import sparkline
 from toril.plan.options import RunOptions
 from toril.records.history import IndexRow
+from toril.runs.history import record_of, row_of
 from toril.runs.requests import keep_failure, request_run
 from toril.runs.stored import delete_run
 from toril.store import FolderStore
@@ -21,7 +25,8 @@ def store(tmp_path):
 
 
 def run(store, number, suite="shop", **figures):
-    row = IndexRow(run_id=f"run-{suite}-{number}", suite=suite, started_at=NOW + number, outcome="passed", **figures)
+    figures = {"outcome": "passed"} | figures
+    row = IndexRow(run_id=f"run-{suite}-{number}", suite=suite, started_at=NOW + number, **figures)
     store.put(row.key, row.to_json())
     return row
 
@@ -95,6 +100,26 @@ def test_home_and_suites_draw_the_same_trend_without_smoke_runs_and_branches(sto
         for path in page(store, one).xpath("//svg[@class='spark']/path/@d")
     }
     assert drawn == {sparkline([100, 150, 130])}
+
+
+def test_a_line_leaves_out_what_the_trend_leaves_out(store):
+    for number, p95_us in enumerate((110_000, 100_000, 120_000)):
+        run(store, number, p95_us=p95_us, left_out=True if p95_us == 100_000 else None)
+    home = page(store, "/")
+    assert home.xpath("//svg/path/@d") == [sparkline([110_000, 120_000])]
+    assert home.xpath("//td/small[contains(., 'in the trend')]/text()") == ["2 runs in the trend"]
+
+
+@pytest.mark.parametrize(
+    ("change", "left_out"), [({}, None), ({"outcome": "inconclusive"}, True), ({"kind": "try"}, True)]
+)
+def test_the_row_of_a_run_says_whether_the_trend_leaves_it_out(change, left_out):
+    assert row_of(replace(record_of(examples.passed()), **change)).left_out is left_out
+
+
+def test_the_trend_of_a_suite_whose_runs_do_not_count_says_so(store):
+    run(store, 1, p95_us=100_000, outcome="inconclusive", left_out=True)
+    assert "1 judged run" in page(store, "/suites/shop/trend").text_content()
 
 
 def test_a_damaged_file_of_the_index_hides_no_other_run(store):

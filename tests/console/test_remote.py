@@ -220,8 +220,12 @@ class Issuer(http.server.BaseHTTPRequestHandler):
                 "authorization_endpoint": f"{own}/authorize",
                 "token_endpoint": f"{own}/token",
             },
+            "/api/v1/me": {"name": "Ada", "role": "operator"},
         }
-        self._answer(200, pages[urlsplit(self.path).path])
+        path, token = urlsplit(self.path).path, self.headers["authorization"]
+        if path == "/api/v1/me" and (token != "bearer from-authorization_code" or self.server.refuses):  # type: ignore[attr-defined]
+            return self._answer(403, {"title": "None of your groups has a role here."})
+        return self._answer(200, pages[path])
 
     def do_POST(self) -> None:
         form = parse_qs(self.rfile.read(int(self.headers["content-length"])).decode())
@@ -247,7 +251,7 @@ class Issuer(http.server.BaseHTTPRequestHandler):
 def issuer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[http.server.HTTPServer]:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Issuer)
-    server.forms = []  # type: ignore[attr-defined]
+    server.forms, server.refuses = [], False  # type: ignore[attr-defined]
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     yield server
@@ -256,18 +260,26 @@ def issuer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[http.ser
     thread.join()
 
 
+def browser_of(issuer: http.server.HTTPServer, url: str) -> None:
+    """Signs in as a browser does, after another page has tried to."""
+    query = {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
+    issuer.challenge = query["code_challenge"]  # type: ignore[attr-defined]
+    assert query["resource"] == f"http://127.0.0.1:{issuer.server_address[1]}"
+    back = f"{query['redirect_uri'].replace('localhost', '127.0.0.1')}?code=c&state={query['state']}"
+    forged = f"{query['redirect_uri'].replace('localhost', '127.0.0.1')}?code=other&state=forged"
+    threading.Thread(target=lambda: [urllib3.request("GET", one) for one in (forged, back)]).start()
+
+
+def test_a_token_that_the_console_refuses_is_no_sign_in(issuer: http.server.HTTPServer, tmp_path: Path) -> None:
+    address, issuer.refuses = f"http://127.0.0.1:{issuer.server_address[1]}", True  # type: ignore[attr-defined]
+    with refused("sign-in-failed", "groups", error=InfrastructureError):
+        tokens.login(address, SteppedClock(1000.0), agrees, lambda url: browser_of(issuer, url))
+    assert not list((tmp_path / "config").rglob("tokens.json"))
+
+
 def test_signing_in_brings_a_token_that_is_renewed(issuer: http.server.HTTPServer, tmp_path: Path) -> None:
     address, clock = f"http://127.0.0.1:{issuer.server_address[1]}", SteppedClock(1000.0)
-
-    def browser(url: str) -> None:
-        query = {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
-        issuer.challenge = query["code_challenge"]  # type: ignore[attr-defined]
-        assert query["resource"] == address
-        back = f"{query['redirect_uri'].replace('localhost', '127.0.0.1')}?code=c&state={query['state']}"
-        forged = f"{query['redirect_uri'].replace('localhost', '127.0.0.1')}?code=other&state=forged"
-        threading.Thread(target=lambda: [urllib3.request("GET", one) for one in (forged, back)]).start()
-
-    tokens.login(address, clock, agrees, browser)
+    assert tokens.login(address, clock, agrees, lambda url: browser_of(issuer, url)) == "Ada, operator"
     (file,) = (tmp_path / "config").rglob("tokens.json")
     assert file.stat().st_mode & 0o077 == 0
     found = tokens.Tokens(address, clock, environment={})

@@ -198,6 +198,13 @@ def test_all_figures_are_drawn_and_p95_and_failures_claimed():
     assert {one.metric for one in group.series} == {"p99"}
 
 
+def test_a_change_whose_interval_has_zero_is_not_confirmed():
+    failures = [0] * 25 + [30, 0, 10, 5, 0, 0, 0, 200, 30, 10, 200, 5, 5, 0, 5]  # the spread changes
+    records = nights(series((40, 40)))
+    records = [replace(one, total=replace(one.total, failures=few)) for one, few in zip(records, failures, strict=True)]
+    assert [member for group in of(records).groups for member in group.series if member.low <= 0 <= member.high] == []
+
+
 def test_failures_change_by_points():
     records = nights(series((30, 40)))
     records = [

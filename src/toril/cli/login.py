@@ -62,5 +62,5 @@ def login(
         if sys.stdin.isatty() and not yes and not typer.confirm("Do you trust this console?", err=True):
             raise OptionError("not signed in: you declined", code="sign-in-declined")
 
-    tokens.login(address, SystemClock(), agree, show, resource=resource)
-    typer.echo(f"signed in at {address}; use it with --store {address}")
+    person = tokens.login(address, SystemClock(), agree, show, resource=resource)
+    typer.echo(f"signed in at {address} as {plain(person, 300)}; use it with --store {address}")

@@ -151,6 +151,7 @@ class IndexRow(StoredObject):
     p95_high_us: Count | None = None
     rps: Number | None = None
     cost_usd: Number | None = None
+    left_out: bool | None = None  # True: the trend draws the run hollow, and computes nothing with it
 
     def to_json(self) -> bytes:
         return _line(self)

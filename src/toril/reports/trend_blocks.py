@@ -97,7 +97,7 @@ def _group_rows(group: TrendGroup, place: int, address: Address) -> Iterator[Row
     head = Cell(kind, small=small, link=address(group.to_run))
     outcome = outcome_of(group)
     note = plain(group.message, 500) if outcome in ("failed", "inconclusive") else ""
-    yield Row((head,), outcome=outcome, note=note, weight=place)
+    yield Row((head,), outcome="" if outcome == "skipped" else outcome, note=note, weight=place)
     for one in group.series:
         unit = UNITS.get(one.metric, "us")
         values = (Cell(text.quantity(value, unit)) for value in (one.before, one.after))

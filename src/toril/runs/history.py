@@ -93,6 +93,8 @@ def record_of(bundle: Bundle, launch: Launch | None = None) -> HistoryRecord:
 
 def row_of(record: HistoryRecord) -> IndexRow:
     """Returns the index row of a history record, in at most MOST_BYTES_OF_ROW bytes."""
+    from toril.regression.earlier import is_measured  # imports much, for lists
+
     p95 = record.total.percentiles.get("p95")
     row = IndexRow(
         run_id=record.run_id,
@@ -115,6 +117,7 @@ def row_of(record: HistoryRecord) -> IndexRow:
         p95_high_us=p95.high_us if p95 else None,
         rps=record.total.rps,
         cost_usd=record.cost_usd,
+        left_out=None if is_measured(record) else True,
     )
     cuts = (("tags", KEPT_LONGEST), ("reasons", ()), ("locations", ()), ("tags", ()))
     shorter = list(_shorter(row, *cuts))

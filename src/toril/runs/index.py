@@ -91,8 +91,9 @@ def compared(rows: Iterable[IndexRow]) -> Iterator[IndexRow]:
 
 
 def trend(rows: Iterable[IndexRow], most: int = 30) -> list[float | None]:
-    """Returns the p95 of the last runs that are compared, oldest first. `rows`: of one suite, newest first."""
-    found: list[float | None] = [row.p95_us for row in islice(compared(rows), most)]
+    """Returns the p95 of the last runs in the suite's trend, oldest first. `rows`: of one suite, newest first."""
+    counted = (row for row in compared(rows) if not row.left_out)
+    found: list[float | None] = [row.p95_us for row in islice(counted, most)]
     return found[::-1]
 
 

@@ -80,8 +80,10 @@ def login(
     show: Callable[[str], None],
     *,
     resource: bool = True,
-) -> None:
-    """Signs in at a console by the browser. Stores the tokens for this user only.
+) -> str:
+    """Signs in at a console by the browser. Returns name and role. Stores the tokens for this user only.
+
+    A token that the console refuses, such as that of a person without a role, is not stored.
 
     The console names the client and issuer, so a hostile one may name those of another console, which would take the
     token. Therefore `agree` gets the client and the issuer's addresses, and may refuse by a UserError. `resource` makes
@@ -132,8 +134,10 @@ def login(
         **bound,
     }
     found = _json("POST", issuer["token_endpoint"], form=form)
+    me = _json("GET", f"{address}/api/v1/me", headers={"authorization": f"bearer {found['access_token']}"})
     own |= {"client_id": about["client_id"], "resource": resource}
     keep_tokens(address, {**found, **own}, clock.now())
+    return f"{me['name']}, {me['role']}"
 
 
 def read_tokens(address: str) -> dict[str, Any] | None:

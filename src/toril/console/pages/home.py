@@ -21,7 +21,7 @@ MOST_GOING_ON, MOST_ABANDONED = 12, 4
 
 @dataclass(frozen=True, slots=True)
 class SuiteCard:
-    """A suite on the home page: its last run, and the p95 of the last ones, oldest first, of `index.compared`."""
+    """A suite on the home page: its last run, and the p95 of the last ones, oldest first, of `index.trend`."""
 
     name: str
     last: IndexRow | None

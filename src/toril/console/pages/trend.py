@@ -10,6 +10,7 @@ from toril.clock import Clock
 from toril.console.identity import Viewer
 from toril.console.web import clock_of, page, store_of
 from toril.records.trend import Trend
+from toril.runs.index import all_rows
 from toril.store import Store
 
 router = APIRouter()
@@ -25,9 +26,10 @@ def show_trend(request: Request, name: str, person: Viewer, days: Days = None) -
     found = trend_of(store_of(request), clock_of(request), name, days)
     report = trend_report(found, lambda run_id: f"/runs/{quote(run_id, safe='')}")
     content = fragment(report, hero=False)
+    left_out = 0 if found.runs else sum(row.suite == name for row in all_rows(store_of(request)))
     return page(
         request, "trend.html.jinja", title=f"Trend of {name}", suite=name, runs=found.runs, ages=AGES, days=days,
-        headline=report.headline, content=content.html, data=content.data,
+        headline=report.headline, content=content.html, data=content.data, left_out=left_out,
     )  # fmt: skip
 
 
