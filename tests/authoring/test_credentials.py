@@ -389,6 +389,35 @@ def test_a_key_that_looks_like_a_reference_stops_the_import(tmp_path):
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
+@pytest.mark.parametrize(
+    "one",
+    [
+        *(exchange(1, f"http://{host}.evil.example/") for host in ("$NPM_TOKEN", "${NPM_TOKEN}", "$", "a${STAGE}")),
+        exchange(1, "/?${HOME}=1"),
+        exchange(1, "/", "POST", body=body(json.dumps({"${HOME}": 1}))),
+    ],
+)
+def test_a_recorded_host_or_key_is_no_reference_to_the_environment(tmp_path, one):
+    with pytest.raises(OptionError) as raised:
+        files_of(tmp_path, recorded(one))
+    assert raised.value.code == "foreign-reference"
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize(
+    "host", ["http://${NPM_TOKEN}.example", "http://${AWS_ACCESS_KEY_ID}", "http://$STAGE.example"]
+)
+def test_the_host_of_an_author_refers_to_no_credential_and_only_by_braces(tmp_path, host):
+    with pytest.raises(OptionError) as raised:
+        files_of(tmp_path, recorded(exchange(1, f"{host}/"), kind="postman"))
+    assert raised.value.code == "foreign-reference"
+
+
+def test_the_host_of_an_author_may_refer_to_a_variable(tmp_path):
+    written = suite(tmp_path, recorded(exchange(1, "http://${STAGE}.example/"), kind="postman"))
+    assert "http://${STAGE}.example" in written["settings"]["env"].values()
+
+
 # ── Hostile sizes
 
 

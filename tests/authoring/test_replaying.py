@@ -7,6 +7,7 @@ import pytest
 
 from tests.applications import serving
 from tests.authoring import visits
+from tests.raw_target import raw_target
 from toril.authoring.correlation import Correlation, correlated
 from toril.authoring.recorded import Recorded, RecordedExchange
 from toril.authoring.replaying import replayed
@@ -27,6 +28,32 @@ def test_a_replay_carries_values_keeps_cookies_and_is_a_second_observation():
     applied = {rule.extract.variable for rule in found.rules if any("both recordings, and" in why for why in rule.why)}
     assert applied == {"csrf", "xsrf_token", "order_id"}
     assert all(rule.applied for rule in found.rules if rule.extract.variable in applied)
+
+
+ENVIRONMENT = {
+    "SHOP": "shop", "SITE_URL": "https://elsewhere", "NPM_TOKEN": "npm-secret", "AWS_ACCESS_KEY_ID": "AKIA"
+}  # fmt: skip
+
+
+def sent_by(kind, url):
+    with raw_target() as service:
+        one = RecordedExchange(number=1, method="GET", url=url.replace("HOST", service.url), status=200)
+        replayed(Recorded(exchanges=(one,), origin="a", kind=kind), Correlation(), ENVIRONMENT)
+    return [one.path for one in service.requests]
+
+
+@pytest.mark.parametrize(
+    ("kind", "path"), [("har", "/?a=${SHOP}"), ("access-log", "/?a=${SHOP}"), ("curl", "/?a=shop")]
+)
+def test_only_an_author_s_reference_comes_from_the_environment(kind, path):
+    assert sent_by(kind, "HOST/?a=${SHOP}") == [path]
+
+
+@pytest.mark.parametrize("name", ["NPM_TOKEN", "AWS_ACCESS_KEY_ID"])
+def test_no_address_of_a_replay_has_a_credential_of_the_environment(name):
+    with pytest.raises(OptionError) as raised:
+        sent_by("curl", f"HOST/?a=${{{name}}}")
+    assert raised.value.code == "unset-reference"
 
 
 def test_a_host_that_does_not_answer_is_an_error_of_the_user():

@@ -1,6 +1,8 @@
 """A share as files: the worker's copy of the suite, its rows, bzt's configuration, its environment."""
 
 import hashlib
+import logging
+import os
 import sys
 from pathlib import Path
 from typing import cast
@@ -13,6 +15,7 @@ from toril.errors import StoreError, SuiteError
 from toril.records import run_key
 from toril.store import FolderStore, Store
 from toril.worker import share
+from toril.worker.taurus import Taurus
 
 PLAN = plan_of(
     [planned("locust", "shop", concurrency=2, hold_for_s=5.0, delay_s=3.0)],
@@ -164,3 +167,16 @@ def test_the_variable_of_a_secret_is_not_inherited_from_this_machine(tmp_path):
     plan = PLAN.model_copy(update={"secrets": {"TOKEN": "shop/api"}})
     share.set_environment(environment, plan, plan.shares[0], tmp_path / "home")
     assert "TOKEN" not in environment
+
+
+def test_bzts_variables_of_a_suite_get_no_credentials_of_the_worker(monkeypatch):
+    environment = {"AWS_SECRET_ACCESS_KEY": "wJal", "GITHUB_TOKEN": "ghp", "STAGE": "dev", "HOST": "", "KEY": ""}
+    for name, value in environment.items():  # bzt exports the variables of the suite
+        monkeypatch.setenv(name, value)
+    written = {"HOST": "http://$AWS_SECRET_ACCESS_KEY.${GITHUB_TOKEN}.$STAGE", "KEY": "mine"}
+    engine = Taurus(logging.getLogger(), [])
+    engine.config.merge({"settings": {"env": written}, "scenarios": {"shop": {"default-address": "${HOST}"}}})
+    engine.eval_env()
+    host = "http://$AWS_SECRET_ACCESS_KEY.${GITHUB_TOKEN}.dev"
+    assert engine.config["scenarios"]["shop"]["default-address"] == os.environ["HOST"] == host
+    assert (os.environ["AWS_SECRET_ACCESS_KEY"], os.environ["GITHUB_TOKEN"]) == ("wJal", "ghp")

@@ -74,10 +74,10 @@ def referenced(
     `others` are exchanges that the suite leaves out, whose credentials no file may contain, either.
     """
     extracted = {extract.variable for one in recorded.exchanges for extract in one.extracts}
-    finder = _Finder(recorded, others, foreign(extracted if recorded.kind in ("har", "access-log") else [ANY_NAME]))
+    finder = _Finder(recorded, others, foreign([ANY_NAME] if recorded.has_references else extracted))
     variables = {name: value for name, value in recorded.variables.items() if finder.hide(value) == value}
     raw = [finder.without_foreign(one) for one in recorded.exchanges]
-    for one in raw:  # the source itself may refer to variables
+    for one in raw if recorded.kind != "har" else ():
         leaves = ((f"`{_key(place)}` of {one.name}", text) for place, text in leaves_of(one))
         for what, text in (("address of the service", host_of(one.url)), *leaves):
             for name in NAME.findall(text):

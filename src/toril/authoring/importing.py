@@ -1,6 +1,7 @@
 """`toril import` and `toril record`: from a source to a suite that can be planned."""
 
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -21,9 +22,11 @@ from toril.authoring.routes import named
 from toril.authoring.shapes import shape_of
 from toril.authoring.writer import extractor_text
 from toril.errors import Note, OptionError
+from toril.masking import names_a_secret
 from toril.plan import MOST_OF_TRY
 from toril.records.document import MOST_ENTRIES
 from toril.records.recording import RECORDING, BodyShape, PossibleRule, RecordedStep, Recording
+from toril.suite.reader import is_withheld
 from toril.text import plural
 
 LONGEST = 1_000  # characters of a route or origin
@@ -96,7 +99,7 @@ def suite_of(
     uploads = own | {path for path in contents if FILES_OF_SCRIPT in path.parents}
     searched = {path: b"" if path in uploads else data for path, data in contents.items()}
     refuse_secrets(searched, credentials.hidden)
-    _refuse_foreign(contents[PurePosixPath("suite.yml")].decode())
+    _refuse_foreign(draft, found.has_references, contents[PurePosixPath("suite.yml")].decode())
     home = SUITES / draft.name
     action = options.action if options.workflow else None
     created = place({home / path: data for path, data in contents.items()}, home, folder, force=force, action=action)
@@ -112,10 +115,27 @@ def _writing(found: Recorded) -> Iterator[Note]:
         yield Note("changes-data", f"{what}. Run it where that is allowed, or import with --only-reads.")
 
 
-def _refuse_foreign(suite: str) -> None:
-    """Raises OptionError if an engine would evaluate a part of the source, such as `${__P(user.home)}` as a key."""
-    if found := foreign([ANY_NAME]).search(suite):
-        text = f"`{suite[found.start() : found.start() + 40].splitlines()[0]}`: an engine would evaluate this"
+def _refuse_foreign(draft: SuiteDraft, has_references: bool, suite: str) -> None:
+    """Raises OptionError if Taurus or an engine would evaluate a part of the source, such as `${__P(user.home)}`.
+
+    In addresses of hosts, Taurus also expands `$NAME`.
+    """
+    own = {*draft.hosts, *draft.credentials, *(one.variable for request in draft.requests for one in request.extracts)}
+    for path, data in draft.files.items():
+        own |= (
+            set(data.partition(b"\n")[0].decode().split(","))
+            if path.suffix == ".csv" and not path.parent.name
+            else set()
+        )
+    reference = foreign([ANY_NAME] if has_references else sorted(map(re.escape, own))).search(suite)
+    found = [] if reference is None else [suite[reference.start() : reference.start() + 40].splitlines()[0]]
+    for name, address in draft.hosts.items():
+        names = NAME.findall(address) if has_references else []
+        secret = any(is_withheld(one) or names_a_secret(one) for one in names)
+        if address != f"${{{name}}}" and (secret or "$" in (NAME.sub("", address) if names else address)):
+            found.append(address[:60])
+    if found:
+        text = f"`{found[0]}`: a reference that an engine would evaluate"
         raise OptionError(f"{text}. No files are written. Remove it from the source.", code="foreign-reference")
 
 

@@ -130,6 +130,11 @@ class Recorded:
     notes: tuple[Note, ...] = ()
     title: str = ""  # of a description
 
+    @property
+    def has_references(self) -> bool:
+        """Whether an author wrote it, so that `${NAME}` refers to a variable; in a recording, it is data."""
+        return self.kind not in ("har", "access-log")
+
 
 _LOGIN = re.compile(
     r"(?i)/(?:[\w-]*[_-])?(?:log[-_]?in|sign[-_]?in|sso|saml2?|oauth2?|authenticate|authorize)(?:\.\w+)?(?=[/?#]|$)"

@@ -17,6 +17,8 @@ from toril.authoring.correlation.rules import chain_of, chains_of
 from toril.authoring.recorded import MOST_BYTES_OF_BODY, Payload, Recorded, RecordedExchange, host_of
 from toril.authoring.references import carried
 from toril.errors import OptionError
+from toril.masking import names_a_secret
+from toril.suite.reader import is_withheld
 
 TIMEOUT_S = 30.0
 MOST_REDIRECTS = 10
@@ -28,9 +30,11 @@ OF_THE_CONNECTION = ("accept-encoding", "connection", "content-length", "cookie"
 def replayed(recorded: Recorded, correlation: Correlation, environment: Mapping[str, str]) -> Recorded:
     """Returns the recording as the hosts of its requests answer now, with the applied rules.
 
-    References in addresses, such as `${BASE_URL}`, come from the environment. Other hosts are not asked.
+    References in addresses, such as `${BASE_URL}`, come from the environment if the author of the source wrote them,
+    and never name credentials. Other hosts are not asked.
     """
-    session = _Session(recorded, correlation, {**recorded.variables, **environment})
+    known = {name: one for name, one in environment.items() if not (is_withheld(name) or names_a_secret(name))}
+    session = _Session(recorded, correlation, {**recorded.variables, **known} if recorded.has_references else None)
     return replace(recorded, exchanges=tuple(map(session.again, recorded.exchanges)), origin=REPLAY)
 
 
@@ -42,7 +46,7 @@ class _Unfollowed(HTTPRedirectHandler):
 class _Session:
     """The cookies, and the values of the rules so far."""
 
-    def __init__(self, recorded: Recorded, correlation: Correlation, environment: Mapping[str, str]) -> None:
+    def __init__(self, recorded: Recorded, correlation: Correlation, environment: Mapping[str, str] | None) -> None:
         self._correlation, self._environment = correlation, environment
         self._opener = build_opener(HTTPCookieProcessor(), _Unfollowed)
         chains = zip(recorded.exchanges, chains_of(recorded), strict=True)
@@ -108,11 +112,13 @@ class _Session:
         return found
 
     def _address(self, exchange: RecordedExchange) -> str:
-        missing = [name for name in REFERENCE.findall(exchange.url) if name not in self._environment]
-        if missing:
-            text = f"--replay: `{missing[0]}` is not set. Run `export {missing[0]}=…`."
+        known = self._environment
+        if known is None:
+            return exchange.url
+        if missing := [name for name in REFERENCE.findall(exchange.url) if name not in known]:
+            text = f"--replay: `{missing[0]}` is not set. Run `export {missing[0]}=…`; addresses hold no credentials."
             raise OptionError(text, code="unset-reference")
-        return REFERENCE.sub(lambda found: self._environment[found[1]], exchange.url)
+        return REFERENCE.sub(lambda found: known[found[1]], exchange.url)
 
 
 def _encoded(body: Payload) -> tuple[bytes, str]:

@@ -25,6 +25,11 @@ MAX_DURATION_S = 366 * 86400
 MAX_NUMBER = 100_000_000  # virtual users, requests per second, iterations: a larger number is a typing error
 
 
+def is_withheld(name: str) -> bool:
+    """Returns whether suites never get this variable of the environment."""
+    return bool(OF_THE_JOB(name) or CREDENTIALS(name))
+
+
 def quoted(value: object) -> str:
     """Returns a value for messages: one line of at most 60 characters, without credentials and control characters."""
     text = "".join(char if char.isprintable() else "�" for char in " ".join(mask(str(value)).split()))
@@ -53,11 +58,8 @@ class Environment:
     ) -> None:
         """`secrets` are variables that only workers know. Their values in this machine's environment are ignored."""
         self.secrets = secrets
-        hidden = (OF_THE_JOB, CREDENTIALS)
         self.system = system = {
-            name: value
-            for name, value in system.items()
-            if name not in secrets and not any(one(name) for one in hidden)
+            name: value for name, value in system.items() if name not in secrets and not is_withheld(name)
         }
         written = {name: "" if value is None else self._expanded(str(value)) for name, value in settings.items()}
         self.values = {**system, **written, **given}

@@ -17,6 +17,7 @@ from bzt.modules.provisioning import Local
 from bzt.utils import PIPE, BetterDict
 
 from toril.errors import UserError
+from toril.suite.reader import is_withheld
 from toril.worker.engines import FUNCTIONAL_ENGINES, EngineContext
 from toril.worker.engines.base import Engine
 from toril.worker.engines.generic import GenericEngine
@@ -51,9 +52,12 @@ class Taurus(BztEngine):  # type: ignore[misc]  # bzt has no types
     def eval_env(self) -> None:
         """Insert variables as bzt does, then all secrets in one pass: bzt would replace references within values, too.
 
-        Services keep their references, since command lines are public; their shell has the variables.
+        bzt's `settings.env` would also read the worker's own credentials. Services keep their references, since command
+        lines are public; their shell has the variables.
         """
+        withheld = {name: os.environ.pop(name) for name in [*os.environ] if is_withheld(name)}
         super().eval_env()
+        os.environ.update({name: value for name, value in withheld.items() if name not in os.environ})
         if not self.secrets:
             return
         reference = re.compile(r"\$\{(" + "|".join(map(re.escape, self.secrets)) + r")\}")
