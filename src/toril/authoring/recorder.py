@@ -61,7 +61,7 @@ class RecordOptions:
     twice: bool = False  # whether the script makes a second observation
     device: str = ""
     insecure: bool = False
-    har: Path | None = None  # where to keep the recording
+    har: Path | None = None  # where to keep the recording; `second_of` it: the second one
 
 
 class Step(NamedTuple):
@@ -168,7 +168,8 @@ def record(options: RecordOptions) -> Journey:
             passes.append((tape, completed(json.loads(har.read_bytes()), tape)))
             har.unlink()
     if options.har is not None:
-        _keep(options.har, passes[0][1])
+        for path, (_, log) in zip((options.har, second_of(options.har)), passes, strict=False):
+            _keep(path, log)
     name = urlsplit(options.url).hostname or "recording"
     first, *others = (read(Input(data=json.dumps(log).encode(), name=name), ImportOptions()) for _, log in passes)
     tape = passes[0][0]
@@ -416,6 +417,15 @@ def _post_data(body: Body, tape: Tape) -> dict[str, Any]:
 
 def _started_s(entry: Mapping[str, Any]) -> float:
     return datetime.fromisoformat(entry["startedDateTime"]).timestamp()
+
+
+def second_of(har: Path) -> Path:
+    """Returns the file of the second recording.
+
+    >>> second_of(Path("shop.har"))
+    PosixPath('shop-2.har')
+    """
+    return har.with_stem(f"{har.stem}-2")
 
 
 def _keep(path: Path, har: Mapping[str, Any]) -> None:

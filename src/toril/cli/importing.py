@@ -226,7 +226,7 @@ def record(
     device: Annotated[str, typer.Option("--device", help="Device to emulate, such as Pixel 7.")] = "",
     insecure: Annotated[bool, typer.Option("--insecure", help="Accept invalid certificates.")] = False,
     har: Annotated[
-        Path | None, typer.Option("--har", metavar="FILE", help="Keep the recording, which contains credentials.")
+        Path | None, typer.Option("--har", metavar="FILE", help="Keep the recording, which contains credentials; with --twice also FILE-2.")
     ] = None,
     host: Hosts = None,
     with_: With = None,
@@ -259,7 +259,7 @@ def record(
     from toril.authoring import refuse_taken
     from toril.authoring.importing import suite_of
     from toril.authoring.journey import browser_files
-    from toril.authoring.recorder import RecordOptions
+    from toril.authoring.recorder import RecordOptions, second_of
     from toril.authoring.recorder import record as recorded
 
     if twice and script is None:
@@ -285,6 +285,8 @@ def record(
         insecure=insecure,
         har=har,
     )
+    kept = [one for one in (har, second_of(har) if har and twice else None) if one]
+    named = " ".join(map(str, kept))
     try:
         if not force:
             refuse_taken(into, options.name)  # before a person clicks in vain
@@ -301,14 +303,13 @@ def record(
                 more=(lambda variables: browser_files(journey.tape, url, variables, script)) if browser else None,
             )
         except UserError:
-            way = (
-                f"The recording is {har}. Import it with other options" if har else "Add --har FILE to keep a recording"
-            )
+            way = f"To try other options: toril import {named}" if kept else "Add --har FILE to keep a recording"
             typer.echo(f"note: No suite is written. {way}.", err=True)
             raise
     except KeyboardInterrupt:
         typer.echo("\nNo files written.", err=True)
         raise typer.Exit(INTERRUPTED) from None
-    if har is not None:
-        typer.echo(f"note: {har} contains credentials. Delete it when you no longer need it.", err=True)
+    if kept:
+        text = f"note: `toril import {named} --explain` repeats this. Recordings contain credentials: delete them later."
+        typer.echo(text, err=True)
     conclude(done.created, into, done, explain=explain, tries=try_, format=format)
