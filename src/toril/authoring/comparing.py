@@ -19,6 +19,7 @@ from toril.text import nearest
 from toril.worker.hiding import NOT_FOUND
 
 MISSING = ("", NOT_FOUND)  # values of a variable whose extractor has found nothing
+DIGITS = re.compile(r"\d+")  # of titles, such as an id
 OWN_KEY = re.compile(r"(?:\.[^.\[]+|\['[^']*'\])\Z")
 CREDENTIALS = "Check the credentials: the suite's README.md names their variables."
 NEW_FIELD = "A form before this request may have a new hidden field. Record again."
@@ -134,7 +135,7 @@ def _of_shape(recorded: BodyShape, now: BodyShape) -> Iterator[tuple[str, str, s
             elif not _fits(wanted, types[path]):
                 yield "shape", f"{path} ({wanted})", types[path]
     elif recorded.kind == "html":
-        if not _matches(recorded.title, now.title):
+        if not _matches(*(DIGITS.sub("#", title) for title in (recorded.title, now.title))):  # an older one has `#`
             yield "title", recorded.title, now.title or "none"
         for form in recorded.forms:
             same = [one for one in now.forms if one.method == form.method and _matches(form.action, one.action)]

@@ -102,7 +102,8 @@ def draft_of(
     exchanges = _varied(recorded, {number for number, found in extracts.items() if found}, files, taken)
     making, pauses = _Requests(exchanges, origins, options), _pauses(exchanges)
     requests = [making.of(one, pause, extracts[one.number]) for one, pause in zip(exchanges, pauses, strict=True)]
-    needs = files or making.uploads or any(one.extracts or "${__" in str(one.written) for one in requests)
+    fresh = {one.variable: one.function for one in correlation.typed.fresh}
+    needs = files or fresh or making.uploads or any(one.extracts or "${__" in str(one.written) for one in requests)
     executor = "apiritif" if needs or options.functional else "locust"
     executor = options.engine or ("jmeter" if options.rps else executor)
     timed = any(one.started_s is not None for one in exchanges)
@@ -113,7 +114,7 @@ def draft_of(
         "headers": making.shared,
         "think-time": "" if timed or options.functional else "1s",
         "data-sources": FlowList(map(str, files)),
-        "requests": list(_grouped(requests, executor)),
+        "requests": [*([{"set-variables": fresh}] if fresh else []), *_grouped(requests, executor)],
     }
     load = {} if options.functional else _load(exchanges, pauses, options)
     return SuiteDraft(

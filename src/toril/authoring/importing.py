@@ -22,13 +22,14 @@ from toril.authoring.routes import named
 from toril.authoring.shapes import shape_of
 from toril.authoring.writer import extractor_text
 from toril.errors import Note, OptionError
-from toril.masking import names_a_secret
+from toril.masking import HIDDEN, names_a_secret
 from toril.plan import MOST_OF_TRY
 from toril.records.document import MOST_ENTRIES
 from toril.records.recording import RECORDING, BodyShape, PossibleRule, RecordedStep, Recording
 from toril.suite.reader import is_withheld
 from toril.text import plural
 
+NEW = re.compile(r"\$\{new_\w+\}")
 LONGEST = 1_000  # characters of a route or origin
 MOST_BYTES = Recording.MOST_BYTES or 0  # a larger recording is not kept for comparisons
 
@@ -91,7 +92,12 @@ def suite_of(
     contents = files_of(draft)
     contents[PurePosixPath("README.md")] = readme_of(draft, found, correlation, credentials).encode()
     if any(one.response is not None for one in found.exchanges) and len(found.exchanges) <= MOST_ENTRIES:
-        record = _recording(draft, found.origin, correlation, credentials.hide).to_json()
+        typed = correlation.typed
+
+        def hide(text: str) -> str:
+            return NEW.sub(HIDDEN, typed.put(credentials.hide(text)))
+
+        record = _recording(draft, found.origin, correlation, hide).to_json()
         contents |= {PurePosixPath(RECORDING): record} if len(record) <= MOST_BYTES else {}
     if more is not None:
         contents |= more({**draft.hosts, **{name: f"${{{name}}}" for name in draft.credentials}})

@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
 NUMBERED = re.compile(r"[^/?]*\d[^/?]*")  # a part of an address with a number
+MARKED = re.compile(r"<!\[+")  # for browsers a comment up to `>`; HTMLParser would read on to `]>`
 FIELDS = ("input", "button", "select", "textarea")
 WITHOUT_STATE = ("submit", "image", "reset", "checkbox", "radio", "file", "password")  # types of inputs
 ADDRESSES = {"a": "href", "area": "href", "form": "action", "iframe": "src", "frame": "src"}
@@ -29,7 +29,7 @@ class Element:
 
 
 class Page(HTMLParser):
-    """Reads a page, or the beginning of one. Where its markup is beyond repair, the reading ends."""
+    """Reads a page, or the beginning of one."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -39,9 +39,8 @@ class Page(HTMLParser):
         self.texts: list[str] = []  # of scripts, too
         self._form: Form | None = None
         self._in_title = False
-        with suppress(AssertionError):  # HTMLParser's answer to unknown marked sections
-            self.feed(_closed(text))
-            self.close()
+        self.feed(_closed(MARKED.sub("<!", text)))
+        self.close()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         named = {name: value or "" for name, value in reversed(attrs)}  # of equal names the first one counts
@@ -99,7 +98,7 @@ class Page(HTMLParser):
 
 def _closed(text: str) -> str:
     """Returns the part before markup without an end, which HTMLParser would read again from each of its characters."""
-    for begin, end in ("<!--", "-->"), ("<![", "]]>"), ("<", ">"):
+    for begin, end in ("<!--", "-->"), ("<", ">"):
         at = text.find(begin, text.rfind(end) + 1)
         text = text[:at] if at >= 0 else text
     return text

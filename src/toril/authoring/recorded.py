@@ -187,12 +187,13 @@ DEEPEST = 3  # levels of values inside values
 def places_of(exchange: RecordedExchange) -> Iterator[tuple[ValuePlace, str]]:
     """Yields each value of the exchange, decoded, with its place. Requests of `hops` are not included.
 
-    A value inside another one has the same place, such as an id in an address in a parameter.
+    A value inside another one has the same place, in an address with the segment before: `rest_route /posts`.
     """
     for where, path, value in _in_request(exchange):
         yield ValuePlace("request", where, path), value
-        for _, inner in _inside(value) if where != "url" else ():
-            yield ValuePlace("request", where, path), inner
+        for name, inner in _inside(value) if where != "url" else ():
+            of_address = f"{path} /{name}" if name and value.startswith(("/", "http")) and f"/{name}/" in value else path
+            yield ValuePlace("request", where, of_address), inner
     for where, path, value in _in_response(exchange):
         yield ValuePlace("response", where, path), value
         for name, inner in _inside(value) if where in ("json", "html", "xml", "header") else ():
@@ -340,6 +341,8 @@ def _inside(value: str, depth: int = 1) -> Iterator[tuple[str, str]]:
         found = ((name[1:], one) for name, one in _in_address(value))
     elif links := _LINK.findall(value):
         found = ((name[1:], one) for link in links for name, one in _in_address(link))
+    elif "\\" in value:  # a script of a page writes it as two
+        found = (("", one) for one in value.split("\\") if len(one) > 3)
     elif "<" in value:
         found = ((selector.rpartition("=")[2].strip('"]'), one) for selector, one in Page(value).values())
     elif "=" in value and _PAIR.search(value):
@@ -347,7 +350,7 @@ def _inside(value: str, depth: int = 1) -> Iterator[tuple[str, str]]:
     elif '"' in value:
         found = (("", one) for one in _QUOTED.findall(value))
     for name, one in found:
-        if one != value:
+        if one not in ("", value):
             yield name, one
             if depth < DEEPEST:
                 yield from _inside(one, depth + 1)

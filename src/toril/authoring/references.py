@@ -16,7 +16,7 @@ MOST_ON_ONE_LINE = 80  # characters of JSON
 REFERENCES = re.compile(r"\$\{(?:[^{}]|\$\{[^{}]*\})*\}")
 NAME = re.compile(r"\$\{(\w+)\}")
 ANY_NAME = r"(?!__)\w+"
-FUNCTIONS = r"__(?:UUID\(\)|time\(\)|Random\(0,1000\)|url(?:en|de)code\(\$\{\w+\}\))"  # that toril itself writes
+FUNCTIONS = r"__(?:UUID\(\)|RandomString\(\d+,[a-z0-9]+\)|time\(\)|Random\(0,1000\)|url(?:en|de)code\(\$\{\w+\}\))"  # that toril itself writes
 WORD = re.compile("[A-Za-z][A-Za-z_-]*")  # a segment that names the place of the next one, as in `places_of`
 EPOCH_MS = re.compile(r"1[5-9]\d{11}|2\d{12}")
 MARK = "\0"  # around a reference that stands for a number of JSON
@@ -132,20 +132,23 @@ def carried(
     applied = (rule for rule in correlation.rules if rule.applied)
     uses = [(place, rule) for rule in applied for number, place in rule.uses if number == one.number]
     uses.sort(key=lambda use: -len(use[1].value))
+    typed = correlation.typed
     made = {place for number, place in correlation.client_made if number == one.number}
     if whole := next((rule for place, rule in uses if place.where == "url"), None):
         one = replace(one, url=shown(whole, ValuePlace("request", "url", "")))
 
     def change(place: ValuePlace, text: str) -> str:
-        for use, rule in uses:
-            same = use.path == place.path or place.where in ("path", "text") or len(rule.value) >= ANYWHERE
+        own = [place.path in (use.path, use.path.rpartition(" ")[0]) for use, _ in uses]
+        for same, (use, rule) in sorted(zip(own, uses, strict=True), key=lambda one: not one[0]):  # of equal values
+            same = same or place.where in ("path", "text") or len(rule.value) >= ANYWHERE
             if same and (use.where == place.where or (use.where == "xml" and place.where == "text")):
                 text = put(text, rule.value, partial(shown, rule, place))
         if place in made:
             return "${__UUID()}" if UUID.fullmatch(text) else "${__time()}" if EPOCH_MS.fullmatch(text) else text
-        return text
+        return outside(text, typed.put) if (one.number, place) in typed.places else text
 
-    return changed(one, change)
+    name, route = (typed.put(text, before="") for text in (one.name, one.route))
+    return replace(changed(one, change), name=name, route=route)
 
 
 def put(text: str, value: str, reference: Callable[[], str]) -> str:

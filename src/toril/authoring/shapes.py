@@ -37,7 +37,7 @@ def shape_of(text: str, type: str, *, cut: bool = False, hide: Callable[[str], s
         page = Page(text)
         title = hide(" ".join(page.title.split()))
         forms = tuple(form_of(one, hide) for one in page.forms[:MOST_NAMES])
-        return BodyShape(kind="html", type=kind, title=re.sub(r"\d+", "#", title)[:LONGEST], forms=forms, cut=cut)
+        return BodyShape(kind="html", type=kind, title=title[:LONGEST], forms=forms, cut=cut)
     if "xml" in kind and (root := XML_ROOT.search(text)):
         return BodyShape(kind="xml", type=kind, root=root[1][:LONGEST], cut=cut)
     return BodyShape(type=kind, cut=cut)

@@ -3,7 +3,6 @@
 The first response with a value is its source, unless the client sent the value before. Names of products play no role.
 """
 
-import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -12,6 +11,7 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from toril.authoring.correlation.extractors import taken
+from toril.authoring.correlation.fresh import Typed, typed_in
 from toril.authoring.correlation.pairs import paired, unpaired
 from toril.authoring.correlation.rules import (
     APPLIED_FROM,
@@ -24,13 +24,12 @@ from toril.authoring.correlation.rules import (
     turns_of,
     value_at,
 )
-from toril.authoring.correlation.values import keys_of, route_of, variable_of
+from toril.authoring.correlation.values import CLIENT_MADE, keys_of, route_of, variable_of
 from toril.authoring.recorded import Extract, Recorded, RecordedExchange, ValuePlace
 
 __all__ = ["APPLIED_FROM", "LISTED_FROM", "REPLAY", "Carried", "Correlation", "correlated", "explained", "unfolded"]
 
 REPLAY = "replay"  # origin of a recording that `--replay` made
-CLIENT_MADE = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|1\d{9}(?:\d{3})?")  # UUIDs and times
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +67,7 @@ class Correlation:
     rules: tuple[Carried, ...] = ()
     unpaired: tuple[str, ...] = ()  # requests that only one of two recordings has
     client_made: tuple[tuple[int, ValuePlace], ...] = ()  # values that the client itself makes anew each time
+    typed: Typed = Typed()
     redirects: tuple[int, ...] = ()  # exchanges whose redirects the suite follows itself: see `unfolded`
 
 
@@ -108,6 +108,7 @@ def correlated(
         rules=tuple(rules),
         unpaired=unpaired(recorded, second) if second is not None else (),
         client_made=tuple(_made_by_clients(turns, others)) if second is not None else (),
+        typed=typed_in(turns, others, {*names.values()}) if recorded.kind == "har" else Typed(),
         redirects=tuple(sorted(opened)),
     )
 

@@ -1,12 +1,15 @@
 """Aligns two recordings of the same journey."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from difflib import SequenceMatcher
+from urllib.parse import parse_qsl
 
 from toril.authoring.correlation.rules import Turn, chain_of
-from toril.authoring.correlation.values import SEGMENT
-from toril.authoring.recorded import Recorded, RecordedExchange, path_of
+from toril.authoring.correlation.values import route_of
+from toril.authoring.recorded import Payload, Recorded, RecordedExchange, path_of
+
+DIGIT = re.compile(r"\d")
 
 
 def paired(turns: Sequence[Turn], first: Recorded, second: Recorded) -> Mapping[int, RecordedExchange]:
@@ -26,7 +29,7 @@ def unpaired(first: Recorded, second: Recorded) -> tuple[str, ...]:
     pairs = _pairs(first, second)
     numbers = {one.number for one, _ in pairs}, {other.number for _, other in pairs}
     return tuple(
-        f"{' '.join(_key(one)[:3])} ({which} recording)".replace("  ", " ")
+        f"{' '.join(_path_key(one)[:3])} ({which} recording)".replace("  ", " ")
         for recorded, known, which in zip((first, second), numbers, ("first", "second"), strict=True)
         for one in recorded.exchanges
         if one.number not in known
@@ -34,19 +37,36 @@ def unpaired(first: Recorded, second: Recorded) -> tuple[str, ...]:
 
 
 def _pairs(first: Recorded, second: Recorded) -> list[tuple[RecordedExchange, RecordedExchange]]:
-    keys = [[_key(one) for one in recorded.exchanges] for recorded in (first, second)]
-    blocks = SequenceMatcher(a=keys[0], b=keys[1], autojunk=False).get_matching_blocks()
-    return [
-        (first.exchanges[block.a + offset], second.exchanges[block.b + offset])
-        for block in blocks
-        for offset in range(block.size)
-    ]
+    """Returns equal requests in order: by the words of their parameters, too, and between these by the path alone."""
+    own, others = first.exchanges, second.exchanges
+    found = []
+    begin, begin_other = 0, 0
+    for at, at_other in [*_matches(own, others, _key), (len(own), len(others))]:
+        gap, gap_other = own[begin:at], others[begin_other:at_other]
+        found += [(gap[one], gap_other[other]) for one, other in _matches(gap, gap_other, _path_key)]
+        found += [(own[at], others[at_other])] if at < len(own) else []
+        begin, begin_other = at + 1, at_other + 1
+    return found
 
 
-def _key(exchange: RecordedExchange) -> tuple[str, ...]:
+def _matches(
+    first: Sequence[RecordedExchange], second: Sequence[RecordedExchange], key: Callable[[RecordedExchange], object]
+) -> list[tuple[int, int]]:
+    matcher = SequenceMatcher(a=[*map(key, first)], b=[*map(key, second)], autojunk=False)
+    return [(at + n, at_other + n) for at, at_other, size in matcher.get_matching_blocks() for n in range(size)]
+
+
+def _path_key(exchange: RecordedExchange) -> tuple[str, ...]:
     """Returns what is the same in each recording: method, host, and the words of the path."""
     path = path_of(exchange.url)
     host = exchange.url.partition(path)[0] if path else exchange.url
-    path = "/".join(one if not one or SEGMENT.fullmatch(one) else "{}" for one in path.split("/"))
+    path = "/".join("{}" if DIGIT.search(one) else one for one in path.split("/"))
     operation = re.search(r'"operationName"\s*:\s*"(\w+)"', exchange.body.text) if exchange.body is not None else None
     return exchange.method, host, exchange.route or path, operation[1] if operation else ""
+
+
+def _key(exchange: RecordedExchange) -> tuple[str, ...]:
+    query = parse_qsl(exchange.url.partition("?")[2])
+    values = [*query, *(exchange.body or Payload()).fields]
+    words = (f"{name}={route_of(value) if value.startswith('/') else value}" for name, value in values)
+    return (*_path_key(exchange), *(one for one in words if "=/" in one or not DIGIT.search(one)))

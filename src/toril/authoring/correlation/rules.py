@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count, takewhile
+from types import MappingProxyType
 from typing import NamedTuple
 from urllib.parse import urldefrag, urljoin
 
@@ -17,7 +18,9 @@ from toril.authoring.correlation.values import (
     Words,
     changes_data,
     doubt_of,
+    is_generic,
     is_short_number,
+    is_token,
     keys_of,
     kind_of,
     may_be_carried,
@@ -38,12 +41,14 @@ APPLIED_FROM = 0.5  # confidence
 LISTED_FROM = 0.25
 OF_THE_DEPLOYMENT = 0.45  # at most, for a value that is the same in both recordings
 POINTS = {"random": 0.4, "mixed": 0.2, "id": 0.1}
+DOUBT = -0.5  # points against a short number, which another recording can dispel
 MARGIN_S = 0.001  # of the times in a recording
 LATE_S = 0.25  # the same for a random value: a script continues before the browser has measured the end of a response
 KEPT_METHODS = (307, 308)  # redirects that keep method and body
 MOST_PLACES = 10  # of a value in a response
 MOST_SOURCES = 40  # of a value; the first ones and the last ones
 MOST_OF_A_NUMBER = 100  # places of a short number in all responses; more are counts
+MOST_OF_ALL = 500  # the same with places whose key a request has, too
 LARGE_SCRIPT = 64 << 10  # bytes; libraries hold no values of a session
 
 
@@ -102,6 +107,7 @@ def chain_of(exchange: RecordedExchange) -> tuple[RecordedExchange, ...]:
         headers=tuple(one for one in last.headers if one[0].lower() not in of_body),
         body=last.body if keeps else None,
         started_s=None if last.started_s is None else last.started_s + last.took_s,
+        took_s=max(0.0, exchange.took_s - sum(one.took_s for one in exchange.hops)),
         name="",
         route="",
         hops=(),
@@ -147,8 +153,9 @@ Keys = tuple[Words, ...]  # of a place
 class Values:
     """The values of all requests, and where responses have them."""
 
-    def __init__(self, turns: Sequence[Turn]) -> None:
+    def __init__(self, turns: Sequence[Turn], others: Mapping[int, RecordedExchange] = MappingProxyType({})) -> None:
         self.turns = turns
+        self.others = others
         self.uses: list[Use] = []
         self._keys: dict[tuple[int, ValuePlace], Keys] = {}
         self._alike: dict[tuple[str, Keys], set[int]] = {}
@@ -156,11 +163,11 @@ class Values:
         self._sent: defaultdict[str, defaultdict[Keys, set[int]]] = defaultdict(lambda: defaultdict(set))
         self._sources: defaultdict[str, list[Source]] = defaultdict(list)
         for number, turn in enumerate(turns):
-            for place, value in _given_by_client(turn.exchange) if turn.sent else ():
+            for place, value in given_by_client(turn.exchange) if turn.sent else ():
                 if value and place.path.lower() != "referer":
                     use = Use(number, place, value)
                     self._sent[value][self.keys(use)].add(number)
-                    if may_be_carried(value, place):
+                    if may_be_carried(value, place) or (is_short_number(value) and self.differs(use)):
                         self.uses.append(use)
         wanted = {one for use in self.uses for one in variants(use.value)}
         self._reread = set(_reread(turns))
@@ -169,9 +176,21 @@ class Values:
             for source, value in _given(number, turn.exchange):
                 for one in wanted.intersection(variants(value)):
                     self._count[one, number] += 1
-                    enough = is_short_number(one) and len(self._sources[one]) >= MOST_OF_A_NUMBER
-                    if self._count[one, number] <= MOST_PLACES and not enough:
+                    short, known = is_short_number(one), self._sources[one]
+                    enough = self._count[one, number] > MOST_PLACES or (short and len(known) >= MOST_OF_A_NUMBER)
+                    if not enough or (short and len(known) < MOST_OF_ALL and self._has_key(source, one)):
                         self._sources[one].append(source)
+
+    def _has_key(self, source: Source, value: str) -> bool:
+        """Returns whether a request sends the value for the same reason."""
+        keys = self.keys(source)
+        return any(same_key(keys, own) for own in self._sent[value])
+
+    def differs(self, use: Use) -> bool:
+        """Returns whether another recording has another value at this place."""
+        later = self.others.get(use.turn)
+        sent = None if later is None else value_at(use, self.turns[use.turn].exchange, later)
+        return sent not in (None, use.value)
 
     def sources_of(self, use: Use) -> list[Source]:
         """Returns the places of earlier responses with the value; none if the client has sent it before the first.
@@ -230,6 +249,8 @@ class Values:
             yield doubt
         if kind := kind_of(use.value):
             yield POINTS[kind], kind
+        if is_token(source.place) or is_token(use.place):
+            yield 0.1, "named as a token"
         if same:
             yield 0.25, "same key at both ends"
         if source.place.where in ("location", "set-cookie"):
@@ -267,7 +288,7 @@ def _reread(turns: Sequence[Turn]) -> Iterator[int]:
             changed |= {host_of(url) + "/".join(parts[:length]) for length in range(2, len(parts) + 1)}
 
 
-def _given_by_client(exchange: RecordedExchange) -> Iterator[tuple[ValuePlace, str]]:
+def given_by_client(exchange: RecordedExchange) -> Iterator[tuple[ValuePlace, str]]:
     return takewhile(lambda found: found[0].side == "request", places_of(exchange))
 
 
@@ -282,7 +303,8 @@ def _given(number: int, exchange: RecordedExchange) -> Iterator[tuple[Source, st
 
 def find_rules(turns: Sequence[Turn], others: Mapping[int, RecordedExchange], *, replay: bool) -> list[Rule]:
     """Returns the rules in the order of their sources; `others` has the same requests of another recording."""
-    values = Values(turns)
+    values = Values(turns, others)
+    in_address: dict[tuple[int, str], Rule] = {}  # by turn and value
     found: dict[tuple[str, Source], Rule] = {}
     covered: defaultdict[tuple[int, str, str], list[str]] = defaultdict(list)  # values at a place of a turn
     for use in values.uses:
@@ -292,7 +314,11 @@ def find_rules(turns: Sequence[Turn], others: Mapping[int, RecordedExchange], *,
             use.value in one for path, where in holders for one in covered[use.turn, where, path] if one != use.value
         ):
             continue
-        best = _best(values, use)
+        of_address = in_address.get((use.turn, use.value))
+        if of_address and use.place.where in ("json", "form", "multipart") and all(map(is_generic, values.keys(use))):
+            of_address.uses.append(use)  # such as the `id` in what is written to /posts/7
+            continue
+        best = _best(values, use, [source for value, source in found if value == use.value], replay=replay)
         if best is None:
             continue
         source, extract, confidence = best
@@ -300,23 +326,34 @@ def find_rules(turns: Sequence[Turn], others: Mapping[int, RecordedExchange], *,
         rule.uses.append(use)
         if confidence >= APPLIED_FROM:
             covered[use.turn, use.place.where, use.place.path].append(use.value)
+            if use.place.where in ("path", "query"):
+                in_address[use.turn, use.value] = rule
     rules = [_judged(rule, values, others, replay=replay) for rule in found.values()]
     return sorted(
         (one for one in rules if one.confidence >= LISTED_FROM), key=lambda one: (one.source, one.uses[0], one.value)
     )
 
 
-def _best(values: Values, use: Use) -> tuple[Source, Extract, float] | None:
-    """Returns the surest source with an extractor, of equal ones the latest; redirects come last."""
+def _best(
+    values: Values, use: Use, known: Collection[Source], *, replay: bool
+) -> tuple[Source, Extract, float] | None:
+    """Returns the surest source with an extractor, of equal ones a known or else the latest one; redirects come last.
+
+    If a short number differs in both recordings, its source has to fit in both.
+    """
     scored = [
-        (round(sum(points for points, _ in values.terms(one, use)), 2), one.turn, -order, one)
+        (round(sum(points for points, _ in values.terms(one, use)), 2), one in known, one.turn, -order, one)
         for order, one in enumerate(values.sources_of(use))
     ]
-    scored.sort(key=lambda one: one[:3], reverse=True)
-    seen = [one for one in scored if values.turns[one[3].turn].seen and one[0] >= APPLIED_FROM]
-    for confidence, _, _, source in (*seen, *scored):
+    scored.sort(key=lambda one: one[:4], reverse=True)
+    differs = not replay and is_short_number(use.value) and values.differs(use)
+    seen = [one for one in scored if values.turns[one[4].turn].seen and one[0] >= APPLIED_FROM]
+    for confidence, *_, source in (*seen, *scored):
         extract = extract_of(source.place, use.value, values.turns[source.turn].exchange)
-        if extract is not None:
+        if extract is None:
+            continue
+        rule = Rule(value=use.value, source=source, extract=extract)
+        if not differs or _compared(rule, use, values.turns, values.others, replay=replay) == "differs":
             return source, extract, confidence
     return None
 
@@ -329,10 +366,11 @@ def _judged(rule: Rule, values: Values, others: Mapping[int, RecordedExchange], 
     verdicts = {_compared(rule, use, values.turns, others, replay=replay) for use in rule.uses} - {None}
     at_most = 1.0
     if "differs" in verdicts and "contradicts" not in verdicts:
+        terms = [one for one in terms if one[0] > DOUBT]
         terms.append((0.4, "differs in both recordings, and fits in both"))
     elif "contradicts" in verdicts:
         terms.append((-0.4, "does not fit in the second recording"))
-    elif verdicts and not values.turns[rule.source.turn].changes:
+    elif verdicts and not values.turns[rule.source.turn].changes and not any(is_token(one.place) for one in rule.uses):
         terms.append((0.0, "equal in both recordings, so of the deployment"))
         at_most = OF_THE_DEPLOYMENT
     confidence = round(min(at_most, max(0.0, sum(points for points, _ in terms))), 2)
@@ -359,7 +397,7 @@ def _compared(
 def value_at(use: Use, exchange: RecordedExchange, other: RecordedExchange) -> str | None:
     """Returns the value that another recording of the request has at the same place."""
     values, others = (
-        [value for place, value in _given_by_client(one) if place == use.place] for one in (exchange, other)
+        [value for place, value in given_by_client(one) if place == use.place] for one in (exchange, other)
     )
     if len(values) != len(others):
         return None

@@ -17,7 +17,7 @@ LONGEST_ID = 64
 LEAST_RANDOM = 16  # characters of a value that no other one equals by chance
 LEAST_MIXED = 8
 
-WORDS = re.compile(r"[^\W\d_]+(?:[\s_.,/+-]+[^\W\d_]+)*")
+TOKEN = re.compile(r"(?i)token|nonce|[cx]srf")
 TWO_CAPITALS = re.compile("[A-Z]{2}")
 DATE = re.compile(r"\d{4}-\d\d-\d\d(?:[T ].*)?|\d{1,2}[./]\d{1,2}[./]\d{2,4}|\w{3}, \d\d \w{3} \d{4} .*")
 NUMBER = re.compile(r"[+-]?\d+(?:[.,]\d+)+%?|-\d+")
@@ -30,6 +30,7 @@ GENERIC = re.compile(
     r"args|body|data|edges?|href|ids?|input|items?|key|name|nodes?|params|payload|query|response|results?|text|type"
     r"|[gu]uid|url|value|variables?"
 )
+CLIENT_MADE = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|1\d{9}(?:\d{3})?")  # UUIDs and times
 OF_CLIENTS = re.compile(  # headers that are no part of an application
     r"(?i)accept.*|access-control.*|age|alt-svc|cache-control|connection|content-.*|date|dnt|expires|host"
     r"|if-(?:modified|none|range|unm).*|keep-alive|last-modified|origin|pragma|priority|referer|sec-.*|server.*|te"
@@ -85,11 +86,19 @@ def may_be_carried(value: str, place: ValuePlace) -> bool:
         return False
     if place.where == "url" or "://" in value or value.startswith("/"):
         return len(value) <= MOST and kind_of(value) == "random"
+    if is_token(place) and (place.where in ("form", "multipart") or value.isdigit()):
+        return len(value) <= MOST
     if value.isdigit():
-        of_id = place.where == "path" or _identifies(words_of(place.path))
+        last = place.path.rpartition(" ")[2]
+        of_id = place.where == "path" or last.startswith("/") or _identifies(words_of(last))
         return place.where != "header" and (len(value) > 1 or of_id)
-    words = WORDS.fullmatch(value) and not kind_of(value)
+    words = not re.search(r"\d", value) and not kind_of(value)
     return LEAST <= len(value) <= MOST and not words and not any(one.fullmatch(value) for one in (DATE, NUMBER))
+
+
+def is_token(place: ValuePlace) -> bool:
+    """Returns whether a place has the name of a token of a session, which may look like a number."""
+    return TOKEN.search(place.path) is not None
 
 
 def is_short_number(value: str) -> bool:
@@ -101,6 +110,8 @@ def doubt_of(sources: Sequence[Words], uses: Sequence[Words]) -> tuple[float, st
     """Returns points and reason against a short number whose keys at both ends differ."""
     if not all(any(map(_identifies, keys)) for keys in (sources, uses)):
         return -0.5, "may be a count"
+    if all(map(is_generic, uses)) and not is_generic(sources[0]):
+        return -0.5, "may be the id of something else"
     return None if any(all(map(is_generic, keys)) for keys in (sources, uses)) else (-0.15, "other key")
 
 
@@ -116,7 +127,7 @@ def words_of(key: str) -> Words:
     """
     if key.lower() in ("etag", "if-match"):
         return ("etag",)
-    words = tuple(one.lower() for one in WORD.findall(key))
+    words = tuple("id" if one.lower() == "pk" else one.lower() for one in WORD.findall(key))
     return words[1:] if words[:1] == ("x",) else words
 
 

@@ -6,6 +6,7 @@
 - `assert-jsonpath` without `expected-value` or with `invert` fails with every response.
 - A status of 400 or more fails a request only if the scenario has a default address, and even if the suite wants it.
 - A value that another request needs, and that no response brings, fails nothing: the next request sends `NOT_FOUND`.
+- `set-variables` stores functions and references as they are written.
 - `upload-files`, `subject: headers` of `extract-regexp`, `__urldecode` and functions of variables are missing.
 """
 
@@ -110,6 +111,12 @@ class Generator(ApiritifScriptGenerator):  # type: ignore[misc]  # bzt has no ty
                 for (param, path, kind), content in zip(files, read, strict=True)
             ]
         return named
+
+    def _gen_set_vars(self, request: Any) -> list[ast.Assign]:
+        return [
+            ast.Assign(targets=[self.expr_compiler.gen_var_accessor(name, ast.Store())], value=self._gen_expr(value))
+            for name, value in request.mapping.items()
+        ]
 
     def _gen_extractors(self, request: Any) -> list[ast.stmt]:
         found, accessor = list(self._extracted(request.config)), self.expr_compiler.gen_var_accessor

@@ -1,0 +1,134 @@
+"""Finds the values that a person typed, and those that have to be new for each user and iteration.
+
+A typed value is in a request that changes data, and in no response before. If two recordings have different words at
+its place, the service may accept each value once. These words become variables wherever requests have them.
+"""
+
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from toril.authoring.correlation.rules import Turn, given_by_client
+from toril.authoring.correlation.values import CLIENT_MADE, DATE, is_token, kind_of, variable_of, words_of
+from toril.authoring.recorded import RecordedExchange, ValuePlace
+from toril.authoring.routes import free
+from toril.masking import hides
+
+WORD = re.compile(r"[^\W_]+")
+LETTERS = re.compile(r"\b[^\W\d_]{3,}\b")
+TIME = re.compile(r"\d:\d\d")
+LONGEST = 2_000  # characters of a typed value
+LEAST_DIGITS, LEAST_LETTERS = 10, 12  # of a word that no other user has by chance
+LEAST_ALONE = 4  # characters of a word that is searched where the second recording has no request
+LETTERS_AND_DIGITS = "abcdefghijklmnopqrstuvwxyz0123456789"
+NAMING = re.compile("name|title|slug|label|subject|mail|email|sku|text|content|summary|description|comment|message|body")
+DIGEST = re.compile(r"(?i)sha-?\d|md5|digest|hash|checksum|integrity|challenge|verifier|state$")
+PASSWORD = re.compile("(?i)passw|pwd")
+BODIES = ("form", "multipart", "json")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fresh:
+    """A word of typed values that each user makes anew in each iteration."""
+
+    variable: str
+    function: str  # of Taurus, which makes it
+    number: int  # of the first exchange that sends it
+    key: str  # the name of its field
+    pattern: re.Pattern[str] = field(repr=False)  # of the recorded word; a script may change its capitals
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Typed:
+    """What a person typed."""
+
+    fresh: tuple[Fresh, ...] = ()
+    places: frozenset[tuple[int, ValuePlace]] = frozenset()  # of exchanges, with such words
+    repeated: tuple[tuple[int, str], ...] = ()  # exchange and field of values that each user sends as recorded
+
+    def put(self, text: str, before: str = "$") -> str:
+        """Returns a text with references to the variables; for people `before` is empty."""
+        for one in self.fresh:
+            text = one.pattern.sub(f"{before}{{{one.variable}}}", text)
+        return text
+
+
+def typed_in(turns: Sequence[Turn], others: Mapping[int, RecordedExchange], taken: Collection[str]) -> Typed:
+    """Returns the typed values; `others` has the same requests of another recording, `taken` the names in use."""
+    fresh: dict[str, Fresh] = {}
+    second: dict[str, str] = {}  # word → the same in the other recording
+    repeated: dict[tuple[int, str], None] = {}
+    for index, place, value in _typed(turns):
+        number, key = turns[index].number, place.path.rpartition(".")[2]
+        other = _at(others[index], place) if index in others else None
+        for word, another in _pairs(value, other or value):
+            if word.lower() not in fresh and not _is_given(word, turns[:index]):
+                name = free(f"new_{variable_of(place, words_of(key))}", {*taken, *(one.variable for one in fresh.values())})
+                second[word.lower()] = another.lower()
+                fresh[word.lower()] = Fresh(
+                    variable=name, function=_function(word, another, value), number=number, key=key, pattern=_alone(word)
+                )
+        named = " " in value or any(NAMING.fullmatch(one) for one in words_of(key))
+        if named and not any(word.lower() in fresh for word in WORD.findall(value)):
+            repeated[number, key] = None
+    places = {
+        (turn.number, place)
+        for index, turn in enumerate(turns if fresh else ())
+        for place, value in (given_by_client(turn.exchange) if turn.sent else ())
+        for word in {one.lower() for one in WORD.findall(value)} & fresh.keys()
+        if _differs(word, second[word], place, others.get(index))
+    }
+    return Typed(fresh=tuple(fresh.values()), places=frozenset(places), repeated=tuple(repeated))
+
+
+def _typed(turns: Sequence[Turn]) -> Iterator[tuple[int, ValuePlace, str]]:
+    """Yields the values of fields that no response before has, apart from log-ins, tokens, dates and digests."""
+    for index, turn in enumerate(turns):
+        fields = [one for one in given_by_client(turn.exchange) if one[0].where in BODIES] if turn.sent else []
+        if not turn.changes or any(PASSWORD.search(place.path) for place, _ in fields):
+            continue
+        for place, value in fields:
+            if is_token(place) or hides(place.path.rpartition(".")[2], value) or DIGEST.search(place.path):
+                continue
+            computed = CLIENT_MADE.fullmatch(value) or (kind_of(value) == "random" and not LETTERS.search(value))
+            plain = value.strip() and len(value) <= LONGEST and not DATE.fullmatch(value)
+            if plain and not computed and not _is_given(value, turns[:index]):
+                yield index, place, value
+
+
+def _is_given(value: str, turns: Sequence[Turn]) -> bool:
+    return any(one.exchange.response is not None and value in one.exchange.response.text for one in turns)
+
+
+def _at(exchange: RecordedExchange, place: ValuePlace) -> str | None:
+    return next((value for own, value in given_by_client(exchange) if own == place), None)
+
+
+def _differs(word: str, other: str, place: ValuePlace, later: RecordedExchange | None) -> bool:
+    if later is None:
+        return len(word) >= LEAST_ALONE
+    return any(other in value.lower() for own, value in given_by_client(later) if own == place)
+
+
+def _pairs(value: str, other: str) -> list[tuple[str, str]]:
+    """Returns the words that differ, if the texts have the same number of words; times of day are none.
+
+    >>> _pairs("Crew 4f3a", "Crew 91bc"), _pairs("10:31", "10:32"), _pairs("one", "two words")
+    ([('4f3a', '91bc')], [], [])
+    """
+    words, others = WORD.findall(value), WORD.findall(other)
+    if len(words) != len(others) or TIME.search(value):
+        return []
+    return [(one, another) for one, another in zip(words, others, strict=True) if one != another]
+
+
+def _function(word: str, other: str, value: str) -> str:
+    """Returns a function that makes such words; a number without letters around keeps its length."""
+    if not (word + other).isdigit():
+        return f"${{__RandomString({max(len(word), LEAST_LETTERS)},{LETTERS_AND_DIGITS})}}"
+    length = max(len(word), LEAST_DIGITS) if LETTERS.search(value) else len(word)
+    return f"${{__RandomString({length},123456789)}}"
+
+
+def _alone(word: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<![^\W_]){re.escape(word)}(?![^\W_])", re.IGNORECASE)
