@@ -11,6 +11,7 @@ from pathlib import PurePosixPath
 from urllib.parse import quote, unquote
 
 from toril.authoring.correlation import Correlation
+from toril.authoring.correlation.values import is_token, words_of
 from toril.authoring.filters import STATIC_KINDS
 from toril.authoring.pages import Page
 from toril.authoring.recorded import UUID, Recorded, RecordedExchange, ValuePlace, host_of, is_random, opens_a_door
@@ -44,7 +45,8 @@ USER = re.compile(
     r"(?i)_?(?:user|login|account|identifier|name)(?:[-_]?(?:name|id|e-?mail))?|.*(?:user[-_]?name|mail|login)"
     r"|(?:benutzer|kunden|konto)[-_]?(?:name|nummer|nr|id|kennung)?"
 )
-SESSION = re.compile(r"(?i)[cx]srf|^session$")
+LAST_WORDS = ("name", "user", "login", "account", "id", "mail", "number", "nick")  # of a field before a password
+SESSION = re.compile(r"(?i)[cx]srf|^session$|.nonce|nonce.")
 NO_SECRETS = ("", "true", "false", "null", "none", "undefined", "fetch", "0", "1", "bearer", "basic")
 CLIENT_MADE = ("state", "nonce", "code_challenge", "code_verifier", "_", "t", "ts")
 TOKEN = re.compile(r"[\w.+/=~-]{20,}")
@@ -60,6 +62,7 @@ class Credentials:
     """The credentials of a recording."""
 
     names: Mapping[str, str] = field(default_factory=dict)  # variable → what it is, for the README
+    unfound: Mapping[str, str] = field(default_factory=dict)  # the same of tokens that no response brings
     hidden: frozenset[str] = frozenset()  # values that no file may contain, of requests and responses
     cookies: tuple[str, ...] = ()  # names of cookies that no response sets and that are not sent
     repeated: tuple[str, ...] = ()  # keys of values of scripts of a page, which stay as recorded
@@ -94,6 +97,7 @@ def referenced(
         notes=tuple(replace(one, message=shown(one.message)) for one in recorded.notes),
     ), Credentials(
         names={name: shown(text) for name, text in finder.names.items()},
+        unfound={name: shown(text) for name, text in finder.unfound.items()},
         hidden=frozenset(finder.hidden),
         cookies=tuple(map(shown, finder.cookies)),
         repeated=tuple(map(shown, finder.repeated)),
@@ -124,9 +128,12 @@ class _Finder:
 
     def __init__(self, recorded: Recorded, others: Iterable[RecordedExchange], foreign: re.Pattern[str]) -> None:
         self.names: dict[str, str] = {}  # variable → description
+        self.unfound: dict[str, str] = {}  # variable of a token that no response brings → description
         self.cookies: dict[str, None] = {}
         self.repeated: dict[str, None] = {}  # keys
         self._foreign = foreign
+        self._browser = recorded.kind == "har"
+        self._pages = [one for one in recorded.exchanges if one.kind == "document"]
         self._random = recorded.kind != "openapi"  # the random texts of a description are examples
         self._variables: dict[str, str] = {}  # text of a request → variable
         raw = [inner for one in recorded.exchanges for inner in (*one.hops, one)]
@@ -215,14 +222,16 @@ class _Finder:
             first = next((at for at, one in enumerate(own) if one), None)
             if where in BODIES and first is not None:
                 named = [text for place, text in fields if text and (USER.fullmatch(_key(place)) or "@" in text)]
-                before = [text for place, text in fields[:first] if not hides(_key(place), text) and "${" not in text]
-                yield from named or (text for text in before if len(before) == 1 and text.lower() not in NO_SECRETS)
+                before = [one for one in fields[:first] if not hides(_key(one[0]), one[1]) and "${" not in one[1]]
+                if len(before) > 1 and (words_of(_key(before[-1][0])) or ("",))[-1] in LAST_WORDS:
+                    before = before[-1:]
+                yield from named or (text for _, text in before if len(before) == 1 and text.lower() not in NO_SECRETS)
 
     def _secrets_at(self, place: ValuePlace, text: str) -> list[str]:
         """Returns the values in a text of a request that its place shows to be secrets."""
         key = _key(place)
         if place.where == "header":
-            found = masked_headers([(key, text)])[1]
+            found = masked_headers([(key, text)])[1] or [Hidden("", text)] * bool(SESSION.search(key))
         elif place.where == "path":
             found = masked_url(f"/{quote(text, safe=';=', errors='replace')}")[1]
         elif hides(key, text) or hides(place.path, text) or self._is_password(place) or SESSION.search(key):
@@ -250,7 +259,12 @@ class _Finder:
             name = self._name(prefix_of(one.url), self._word(place, value, whole))
             self._variables[sent] = name
             encoded = ", percent-encoded" if sent != value else ""
-            self.names[name] = f"`{_key(place)}` of {one.name}{encoded}"
+            what = f"`{_key(place)}` of {one.name}"
+            if self._browser and is_token(place) and not self._is_password(place):
+                page = next((page.name for page in reversed(self._pages) if page.number < one.number), "")
+                self.unfound[name] = f"{what}{page and f', which {page} should bring'}"
+            else:
+                self.names[name] = f"{what}{encoded}"
         return f"${{{self._variables[sent]}}}"
 
     def _word(self, place: ValuePlace, value: str, whole: str) -> str:
@@ -267,7 +281,7 @@ class _Finder:
     def _name(self, prefix: str, word: str) -> str:
         name = word if word.startswith(f"{prefix}_") else f"{prefix}_{word}"
         name = f"SITE_{name}" if RESERVED.fullmatch(name) else name
-        return free(name, self.names)
+        return free(name, {*self.names, *self.unfound})
 
     def _without_cookies(self, one: RecordedExchange) -> RecordedExchange:
         """Drops cookies that engines keep themselves. If no response sets a cookie, the others become a credential."""

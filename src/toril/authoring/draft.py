@@ -50,6 +50,7 @@ LEAST_LIMIT_MS = 500
 MOST_CHECKS = 8  # of the structure of a response
 FILES = PurePosixPath("files")  # folder of uploads
 FILES_OF_SCRIPT = PurePosixPath("journey")  # the same of a script of a browser
+UNFOUND = "not-in-the-recording"
 BOUNDARY = "boundary-of-toril"
 JAVA_PATTERNS = {"jmeter.regex.engine": "java"}  # JMeter's default has no atomic groups
 CARRIED = re.compile(r"(?<!\()\$\{([a-z_]\w*)\}")  # a reference to a value of a response, without a function
@@ -77,6 +78,7 @@ class SuiteDraft:
     criteria: tuple[Limit, ...] = ()
     curves: Mapping[str, Any] = field(default_factory=dict)  # as under `toril.curves`
     files: Mapping[PurePosixPath, bytes] = field(default_factory=dict)  # data and uploads
+    unfound: tuple[str, ...] = ()  # variables of tokens that no response brings
 
 
 def draft_of(
@@ -84,8 +86,9 @@ def draft_of(
     correlation: Correlation,
     options: ImportOptions,
     credentials: Mapping[str, str],
+    unfound: Collection[str] = (),
 ) -> SuiteDraft:
-    """Returns the suite of a recording whose credentials are references already."""
+    """Returns the suite of a recording whose credentials are references already; `unfound` ones have no source."""
     origins = _origins(recorded)
     hosts = {name: _address(origin, name, recorded, options) for origin, name in origins.items()}
     urls = tuple(Url(one, "/") for one in hosts.values() if "://" in one)
@@ -127,6 +130,7 @@ def draft_of(
         credentials=credentials,
         criteria=() if options.functional else options.limits or _limits(exchanges),
         files=files | making.uploads,
+        unfound=tuple(unfound),
     )
 
 
@@ -135,9 +139,10 @@ def files_of(draft: SuiteDraft) -> dict[PurePosixPath, bytes]:
     taurus, ours = (
         [one.text for one in draft.criteria if one.language == language] for language in ("taurus", "toril")
     )
+    references = {name: f"${{{name}}}" for name in draft.credentials if name not in draft.hosts}
     settings = {
         "aggregator": None if draft.criteria else FUNCTIONAL,  # only a functional suite has none
-        "env": {**draft.hosts, **{name: f"${{{name}}}" for name in draft.credentials if name not in draft.hosts}},
+        "env": {**draft.hosts, **references, **dict.fromkeys(draft.unfound, UNFOUND)},
         "ramp-up-exclude": any("ramp-up" in one for one in draft.executions) or None,
     }
     counts = any("(?>" in extract.expression for one in draft.requests for extract in one.extracts)
@@ -337,7 +342,7 @@ def _grouped(requests: Sequence[DraftRequest], executor: str) -> Iterator[dict[s
     joins = "transaction" in engine_of(executor).blocks
     for step, some in groupby(requests, lambda one: one.recorded.step or one.recorded.number):
         written = [one.written for one in some]
-        if joins and len(written) > 1:
+        if joins and isinstance(step, str):
             yield {"transaction": step, "do": written}
         else:
             yield from written
@@ -390,7 +395,9 @@ def _varied(
             url, name, rows = table
             files[PurePosixPath(f"{free(name, {one.stem for one in files})}.csv")] = _csv(rows)
             replaced |= dict.fromkeys(one.number for one in group)
-            replaced[group[0].number] = replace(group[0], url=url, count=sum(one.count for one in group))
+            shared = replace(group[0], url=url, count=sum(one.count for one in group))
+            name = group[0].name if len({one.name for one in group}) == 1 else group[0].name.partition("?")[0]
+            replaced[group[0].number] = replace(shared, name=name)
     kept = (replaced.get(one.number, one) for one in recorded.exchanges)
     return [one for one in kept if one is not None]
 

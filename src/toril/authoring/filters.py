@@ -6,6 +6,7 @@ from dataclasses import replace
 from html import unescape
 from urllib.parse import unquote
 
+from toril.authoring.correlation.values import changes_data
 from toril.authoring.options import ImportOptions, Kept
 from toril.authoring.readers.source import STATIC_PATH, Skipped, value_of
 from toril.authoring.recorded import Recorded, RecordedExchange, host_of, is_random, opens_a_door, path_of
@@ -27,7 +28,7 @@ DEFAULT_ACCEPT = re.compile(r"\*/\*|text/html,.*", re.IGNORECASE)
 TOKEN = re.compile(r"[\w.~+/=-]{16,}")
 HEX = re.compile("[0-9a-fA-F]{32,}")  # a UUID has hyphens
 THIRD_PARTIES = "requests to third parties", "keep them by `--host` or `--with third-parties`"
-MOST_HOSTS = 100  # of third parties, in a list
+MOST_HOSTS = 100  # of third parties, in a list; the same of repeated requests
 OVER = "addresses with tokens", "their sessions are over"
 SOON = 5  # requests between one that is refused for an expired token and its repetition
 POLLS = 3  # equal requests
@@ -135,28 +136,33 @@ def _tokens(text: str) -> Iterator[str]:
 
 
 def _joined(exchanges: Sequence[RecordedExchange], skipped: Skipped) -> tuple[RecordedExchange, ...]:
-    """Joins reads that have the same response, and polls: of these the last one stays, which has the result."""
+    """Joins reads of a step that have the same response, and polls: of these the last one stays, which has the result.
+
+    Polls are equal reads of a step without a request between them that changes data.
+    """
     groups: dict[object, list[RecordedExchange]] = {}
+    changed = 0  # requests so far that change data
     for one in exchanges:
-        groups.setdefault((one.method, one.url, _body(one), one.name), []).append(one)
+        changed += (writes := changes_data(one))
+        groups.setdefault((one.method, one.url, _body(one), one.name, one.step, changed, writes), []).append(one)
     stay: dict[int, RecordedExchange] = {}
     for group in groups.values():
-        in_one_step = len({one.step for one in group}) == 1
-        if len(group) >= POLLS and (in_one_step or group[0].method in READS):
-            last = group[-1 if in_one_step else 0]
-            stay[last.number] = replace(last, count=sum(one.count for one in group))
-            continue
+        polled = len(group) >= POLLS and not changes_data(group[0])
         different: dict[object, RecordedExchange] = {}
         for one in group:
-            answer = (one.step, one.status, one.response and one.response.data) if one.method in READS else one.number
+            answer = (
+                one.number if changes_data(one) else 0 if polled else (one.status, one.response and one.response.data)
+            )
             first = different.get(answer)
-            different[answer] = one if first is None else replace(first, count=first.count + one.count)
+            last = one if polled or first is None else first
+            different[answer] = replace(last, count=one.count + (first.count if first else 0))
         stay |= {one.number: one for one in different.values()}
     joined = tuple(stay[one.number] for one in exchanges if one.number in stay)
     for one in joined:
         if one.count > 1:
-            why = "of equal reads one stays, of polls the last one"
-            skipped.add("repeated requests", why, _shown(one), one.count - 1)
+            why = "of equal reads of a step one stays, of polls the last one"
+            step = f" ({one.step})" if one.step else ""
+            skipped.add("repeated requests", why, f"{_shown(one)}{step}", one.count - 1, MOST_HOSTS)
     return joined
 
 

@@ -8,13 +8,13 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 
 from toril.authoring.correlation import Correlation, correlated, unfolded
-from toril.authoring.credentials import referenced, refuse_secrets, with_basic
+from toril.authoring.credentials import Credentials, referenced, refuse_secrets, with_basic
 from toril.authoring.draft import FILES, FILES_OF_SCRIPT, SuiteDraft, draft_of, files_of
 from toril.authoring.filters import READS, kept
 from toril.authoring.init import SUITES, Created, place
 from toril.authoring.options import LENGTH, LOAD, ImportOptions, refuse
 from toril.authoring.readers import Input, read
-from toril.authoring.readme import readme_of
+from toril.authoring.readme import listed, readme_of
 from toril.authoring.recorded import Payload, Recorded
 from toril.authoring.references import ANY_NAME, NAME, foreign
 from toril.authoring.replaying import replayed
@@ -29,6 +29,7 @@ from toril.records.recording import RECORDING, BodyShape, PossibleRule, Recorded
 from toril.suite.reader import is_withheld
 from toril.text import plural
 
+FAILED = 400  # and above: statuses of failed requests
 NEW = re.compile(r"\$\{new_\w+\}")
 LONGEST = 1_000  # characters of a route or origin
 MOST_BYTES = Recording.MOST_BYTES or 0  # a larger recording is not kept for comparisons
@@ -88,7 +89,8 @@ def suite_of(
     chosen = {one.number for one in recorded.exchanges}
     others = [one for one in everything.exchanges if one.number not in chosen] + [*(second.exchanges if second else ())]
     found, credentials = referenced(named(unfolded(recorded, correlation)), correlation, others)
-    draft = draft_of(found, correlation, options, credentials.names)
+    found = replace(found, notes=(*found.notes, *_notes(found, correlation, credentials)))
+    draft = draft_of(found, correlation, options, credentials.names, credentials.unfound)
     contents = files_of(draft)
     contents[PurePosixPath("README.md")] = readme_of(draft, found, correlation, credentials).encode()
     if any(one.response is not None for one in found.exchanges) and len(found.exchanges) <= MOST_ENTRIES:
@@ -121,12 +123,34 @@ def _writing(found: Recorded) -> Iterator[Note]:
         yield Note("changes-data", f"{what}. Run it where that is allowed, or import with --only-reads.")
 
 
+def _notes(recorded: Recorded, correlation: Correlation, credentials: Credentials) -> Iterator[Note]:
+    """Yields what a person should know of the suite before the first try."""
+    labels = {one.number: one.name for one in recorded.exchanges}
+    failed = [f"{one.status} of {one.name}" for one in recorded.exchanges if (one.status or 0) >= FAILED]
+    if failed and recorded.kind == "har":
+        text = f"The suite expects the recorded {listed(failed)}. If that is an error of the recording, record again."
+        yield Note("recorded-failures", text)
+    for text in credentials.unfound.values():
+        fix = "Add its extractor there. Until then the suite sends a placeholder, which the service may refuse."
+        yield Note("token-without-source", f"No response of the recording has {text}. {fix}")
+    if fresh := correlation.typed.fresh:
+        fields = listed([f"`{one.key}` of {labels.get(one.number, '')}" for one in fresh])
+        text = f"`set-variables` makes a new value for each user and iteration, as typed in {fields}."
+        yield Note("new-values", f"{text} For values of your own, see README.md.")
+    if repeated := [f"`{key}` of {labels[number]}" for number, key in correlation.typed.repeated if number in labels]:
+        text = f"Each user sends these typed values as recorded: {listed(repeated)}."
+        fix = "If the service accepts a value only once, type another one in a second recording, and import both."
+        yield Note("typed-values", credentials.hide(f"{text} {fix}"))
+
+
 def _refuse_foreign(draft: SuiteDraft, has_references: bool, suite: str) -> None:
     """Raises OptionError if Taurus or an engine would evaluate a part of the source, such as `${__P(user.home)}`.
 
     In addresses of hosts, Taurus also expands `$NAME`.
     """
-    own = {*draft.hosts, *draft.credentials, *(one.variable for request in draft.requests for one in request.extracts)}
+    own = {*draft.hosts, *draft.credentials, *draft.unfound}
+    own |= {one.variable for request in draft.requests for one in request.extracts}
+    own |= {name for one in draft.scenarios.values() for step in one["requests"] for name in step.get("set-variables", ())}
     for path, data in draft.files.items():
         own |= (
             set(data.partition(b"\n")[0].decode().split(","))

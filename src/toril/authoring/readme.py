@@ -41,6 +41,7 @@ def readme_of(draft: SuiteDraft, recorded: Recorded, correlation: Correlation, c
         ],
         uploads=[path for path in draft.files if path.is_relative_to(FILES)],
         rows=lambda data: plural(len(data.splitlines()) - 1, "row"),
+        fresh=correlation.typed.fresh,
         notes=tuple(_notes(draft, recorded, correlation, credentials)),
     )
 
@@ -63,12 +64,12 @@ def _notes(draft: SuiteDraft, recorded: Recorded, correlation: Correlation, cred
     if lacking := [part.name for _, body in bodies for part in body.uploads if part.data is None]:
         yield f"The source lacks the content of {', '.join(dict.fromkeys(lacking))}. The suite sends 1 KiB instead."
     if credentials.cookies:
-        names = _shortened(credentials.cookies)
+        names = listed(credentials.cookies)
         yield f"No response sets the cookies {names}, so no request has them. If one is needed, record the login."
     if recorded.kind == "har" and draft.credentials and not any(map(_has_session, recorded.exchanges)):
         yield "The source has neither cookies nor `Authorization`. For a session, export the HAR with sensitive data."
     if recorded.kind == "har" and credentials.repeated:
-        keys = _shortened(credentials.repeated)
+        keys = listed(credentials.repeated)
         yield f"Scripts of the page made these values, which each user sends as recorded: {keys}."
         yield "If the service refuses them the second time, write a Locust script, or record with `--browser`."
     if correlation.unpaired:
@@ -80,6 +81,7 @@ def _notes(draft: SuiteDraft, recorded: Recorded, correlation: Correlation, cred
         yield "A browser sends some requests at the same time. The suite sends them one after another."
 
 
-def _shortened(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
+    """Returns the first names, and the number of the others."""
     more = len(names) - MOST_NAMES
     return ", ".join(names[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")

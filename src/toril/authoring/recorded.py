@@ -192,7 +192,9 @@ def places_of(exchange: RecordedExchange) -> Iterator[tuple[ValuePlace, str]]:
     for where, path, value in _in_request(exchange):
         yield ValuePlace("request", where, path), value
         for name, inner in _inside(value) if where != "url" else ():
-            of_address = f"{path} /{name}" if name and value.startswith(("/", "http")) and f"/{name}/" in value else path
+            of_address = (
+                f"{path} /{name}" if name and value.startswith(("/", "http")) and f"/{name}/" in value else path
+            )
             yield ValuePlace("request", where, of_address), inner
     for where, path, value in _in_response(exchange):
         yield ValuePlace("response", where, path), value

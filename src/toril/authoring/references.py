@@ -16,7 +16,9 @@ MOST_ON_ONE_LINE = 80  # characters of JSON
 REFERENCES = re.compile(r"\$\{(?:[^{}]|\$\{[^{}]*\})*\}")
 NAME = re.compile(r"\$\{(\w+)\}")
 ANY_NAME = r"(?!__)\w+"
-FUNCTIONS = r"__(?:UUID\(\)|RandomString\(\d+,[a-z0-9]+\)|time\(\)|Random\(0,1000\)|url(?:en|de)code\(\$\{\w+\}\))"  # that toril itself writes
+FUNCTIONS = (  # that toril itself writes
+    r"__(?:UUID\(\)|RandomString\(\d+,[a-z0-9]+\)|time\(\)|Random\(0,1000\)|url(?:en|de)code\(\$\{\w+\}\))"
+)
 WORD = re.compile("[A-Za-z][A-Za-z_-]*")  # a segment that names the place of the next one, as in `places_of`
 EPOCH_MS = re.compile(r"1[5-9]\d{11}|2\d{12}")
 MARK = "\0"  # around a reference that stands for a number of JSON

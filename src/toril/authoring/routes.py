@@ -2,12 +2,13 @@
 
 import re
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain, count
 from urllib.parse import parse_qsl, unquote
 
 from toril.authoring.recorded import UUID, Recorded, RecordedExchange, host_of, is_random, json_of
+from toril.masking import hides
 from toril.suite.engines import TIMINGS
 
 VARIABLE = re.compile(r"\$\{(\w+)\}|\$\{__\w+\(\$\{(\w+)\}\)\}")  # also within a function
@@ -19,6 +20,9 @@ ID = re.compile(
 OPERATION = re.compile(
     r"\s*(?:#[^\n]*\n\s*)*(?:(?:query|mutation|subscription)\b\s*(\w*)[^{]*)?\{\s*(?:\w+\s*:\s*)?(\w+)"
 )
+SELECTOR = re.compile(r"(?=.*[A-Za-z])(?![\w-]*\d[\w-]*\Z)[\w:/{}-]{2,60}")  # a word or a route, without spaces and ids
+ACTION = re.compile("(?i)action|operation|op|cmd|command|method|task|do|intent")  # a field that says what a form does
+MOST_SHOWN = 2  # parameters in a name
 LONGEST = 120  # characters of a label
 
 
@@ -43,7 +47,32 @@ def named(recorded: Recorded) -> Recorded:
         return f"{found} request" if found.endswith(TIMINGS) else found
 
     pairs = zip(recorded.exchanges, routes, strict=True)
-    return replace(recorded, exchanges=tuple(replace(one, name=name(one, route), route=route) for one, route in pairs))
+    exchanges = [replace(one, name=name(one, route), route=route) for one, route in pairs]
+    return replace(recorded, exchanges=tuple(_told_apart(exchanges) if recorded.kind == "har" else exchanges))
+
+
+def _told_apart(exchanges: Sequence[RecordedExchange]) -> Iterator[RecordedExchange]:
+    """Yields the exchanges with the words of a parameter in equal names, such as `GET /index.php?action=edit`."""
+    parameters = [_words_of(one) for one in exchanges]
+    alike: dict[str, list[dict[str, str]]] = {}
+    for one, words in zip(exchanges, parameters, strict=True):
+        alike.setdefault(one.name, []).append(words)
+    for one, words in zip(exchanges, parameters, strict=True):
+        others = alike[one.name]
+        differing = {key: value for key, value in words.items() if any(other.get(key) != value for other in others)}
+        shown = "&".join(f"{key}={value}" for key, value in [*differing.items()][:MOST_SHOWN])
+        apart = shown and "?" not in one.name and "(" not in one.name
+        yield replace(one, name=f"{one.name}?{shown}"[:LONGEST]) if apart else one
+
+
+def _words_of(one: RecordedExchange) -> dict[str, str]:
+    """Returns the parameters of the address whose values are words or routes, and the action of a form."""
+    query = parse_qsl(one.url.partition("#")[0].partition("?")[2])
+    pairs = [*query, *(field for field in (one.body.fields if one.body else ()) if ACTION.fullmatch(field[0]))]
+    words = {
+        name: template(value) if value.startswith("/") else value for name, value in pairs if not hides(name, value)
+    }
+    return {name: value for name, value in words.items() if SELECTOR.fullmatch(value)}
 
 
 def template(path: str) -> str:

@@ -226,7 +226,8 @@ def record(
     device: Annotated[str, typer.Option("--device", help="Device to emulate, such as Pixel 7.")] = "",
     insecure: Annotated[bool, typer.Option("--insecure", help="Accept invalid certificates.")] = False,
     har: Annotated[
-        Path | None, typer.Option("--har", metavar="FILE", help="Keep the recording, which contains credentials; with --twice also FILE-2.")
+        Path | None,
+        typer.Option("--har", metavar="FILE", help="Keep the recording, which contains credentials; both of --twice."),
     ] = None,
     host: Hosts = None,
     with_: With = None,
@@ -310,6 +311,6 @@ def record(
         typer.echo("\nNo files written.", err=True)
         raise typer.Exit(INTERRUPTED) from None
     if kept:
-        text = f"note: `toril import {named} --explain` repeats this. Recordings contain credentials: delete them later."
+        text = f"note: {named}: these contain credentials. Delete what you no longer need. `toril import` reads them."
         typer.echo(text, err=True)
     conclude(done.created, into, done, explain=explain, tries=try_, format=format)

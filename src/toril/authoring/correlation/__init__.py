@@ -67,7 +67,7 @@ class Correlation:
     rules: tuple[Carried, ...] = ()
     unpaired: tuple[str, ...] = ()  # requests that only one of two recordings has
     client_made: tuple[tuple[int, ValuePlace], ...] = ()  # values that the client itself makes anew each time
-    typed: Typed = Typed()
+    typed: Typed = field(default_factory=Typed)
     redirects: tuple[int, ...] = ()  # exchanges whose redirects the suite follows itself: see `unfolded`
 
 

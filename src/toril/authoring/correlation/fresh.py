@@ -21,7 +21,9 @@ LONGEST = 2_000  # characters of a typed value
 LEAST_DIGITS, LEAST_LETTERS = 10, 12  # of a word that no other user has by chance
 LEAST_ALONE = 4  # characters of a word that is searched where the second recording has no request
 LETTERS_AND_DIGITS = "abcdefghijklmnopqrstuvwxyz0123456789"
-NAMING = re.compile("name|title|slug|label|subject|mail|email|sku|text|content|summary|description|comment|message|body")
+NAMING = re.compile(
+    "name|title|slug|label|subject|mail|email|sku|text|content|summary|description|comment|message|body"
+)
 DIGEST = re.compile(r"(?i)sha-?\d|md5|digest|hash|checksum|integrity|challenge|verifier|state$")
 PASSWORD = re.compile("(?i)passw|pwd")
 BODIES = ("form", "multipart", "json")
@@ -63,10 +65,16 @@ def typed_in(turns: Sequence[Turn], others: Mapping[int, RecordedExchange], take
         other = _at(others[index], place) if index in others else None
         for word, another in _pairs(value, other or value):
             if word.lower() not in fresh and not _is_given(word, turns[:index]):
-                name = free(f"new_{variable_of(place, words_of(key))}", {*taken, *(one.variable for one in fresh.values())})
+                name = free(
+                    f"new_{variable_of(place, words_of(key))}", {*taken, *(one.variable for one in fresh.values())}
+                )
                 second[word.lower()] = another.lower()
                 fresh[word.lower()] = Fresh(
-                    variable=name, function=_function(word, another, value), number=number, key=key, pattern=_alone(word)
+                    variable=name,
+                    function=_function(word, another, value),
+                    number=number,
+                    key=key,
+                    pattern=_alone(word),
                 )
         named = " " in value or any(NAMING.fullmatch(one) for one in words_of(key))
         if named and not any(word.lower() in fresh for word in WORD.findall(value)):

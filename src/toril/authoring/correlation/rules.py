@@ -334,9 +334,7 @@ def find_rules(turns: Sequence[Turn], others: Mapping[int, RecordedExchange], *,
     )
 
 
-def _best(
-    values: Values, use: Use, known: Collection[Source], *, replay: bool
-) -> tuple[Source, Extract, float] | None:
+def _best(values: Values, use: Use, known: Collection[Source], *, replay: bool) -> tuple[Source, Extract, float] | None:
     """Returns the surest source with an extractor, of equal ones a known or else the latest one; redirects come last.
 
     If a short number differs in both recordings, its source has to fit in both.

@@ -2,7 +2,8 @@
 
 import base64
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -35,6 +36,8 @@ TYPES = (  # parts of a Content-Type, and the kind of such a response
     ("video/", "media"),
 )  # fmt: skip
 STREAMS = ("streams", "a recording cannot repeat them; see docs/how-to/test-other-protocols.md")
+ABORTED = "aborted requests", "they have no response"
+ABORTED_WRITES = "aborted requests that may change data", "they have no response; the service may have done their work"
 NOT_SENT = ("submit", "button", "image", "reset")  # types of inputs
 
 
@@ -58,9 +61,15 @@ def read_har(document: Mapping[str, Any], given: Input) -> Recorded:
             started_s = None if first_s is None or start is None else start - first_s
             found = replace(found, number=number, started_s=started_s, step=steps.get(text(entry.get("pageref")), ""))
             exchanges.append(_rebuilt(found, exchanges, skipped))
+    for one in skipped.left_out():
+        if (one.what, one.why) == ABORTED_WRITES:
+            fix = "Wait for them before you leave the page, and record again."
+            message = f"{one.count} {one.what} are left out: {', '.join(one.examples)}. {fix}"
+            notes.append(Note("aborted-writes", message))
     maker = mapping(log.get("browser")) or mapping(log.get("creator"))
+    documents = {text(page.get("id")) for page in items(log.get("pages")) if text(page.get("startedDateTime"))}
     return Recorded(
-        exchanges=tuple(_folded(exchanges)),
+        exchanges=tuple(_stepped(_folded(exchanges), {steps[one] for one in documents})),
         origin=given.origin(f"{text(maker.get('name'))} {text(maker.get('version'))}"),
         kind="har",
         left_out=skipped.left_out(),
@@ -94,7 +103,7 @@ def _exchange(entry: Mapping[str, Any], given: Input, skipped: Skipped) -> Recor
     kind = _kind(entry, sent, type)
     host = host_of(url)
     example = f"{method} {host}{template(path_of(url)) if host else url.partition(':')[0]}"
-    if why := _unusable(entry, url, status, kind, sent):
+    if why := _unusable(entry, method, url, status, kind, sent):
         skipped.add(*why, example)
         return None
     took_ms = entry.get("time")
@@ -134,7 +143,9 @@ def _kind(entry: Mapping[str, Any], sent: Named, type: str) -> str:
     return next((kind for part, kind in TYPES if part in type.lower()), "")
 
 
-def _unusable(entry: Mapping[str, Any], url: str, status: int | None, kind: str, sent: Named) -> tuple[str, str] | None:
+def _unusable(
+    entry: Mapping[str, Any], method: str, url: str, status: int | None, kind: str, sent: Named
+) -> tuple[str, str] | None:
     """Returns what such requests are called, and why a suite cannot repeat them; None if it can."""
     grpc = source.value_of("content-type", sent).startswith("application/grpc")
     if kind in ("websocket", "eventsource") or grpc or url.startswith(("ws:", "wss:")) or "_webSocketMessages" in entry:
@@ -147,7 +158,7 @@ def _unusable(entry: Mapping[str, Any], url: str, status: int | None, kind: str,
     if not usable:
         return "addresses of the browser", "no server answers them"
     if status is not None and status < 100:
-        return "aborted requests", "they have no response"
+        return ABORTED if method in ("GET", "HEAD", "OPTIONS") else ABORTED_WRITES
     if entry.get("_fromCache"):
         return "cached responses", "the browser did not send these requests"
     return None
@@ -193,6 +204,25 @@ def _base64(text: str) -> bytes | None:
     with suppress(ValueError):
         return base64.b64decode(text)
     return None
+
+
+def _stepped(exchanges: Iterable[RecordedExchange], pages: Collection[str]) -> Iterator[RecordedExchange]:
+    """Yields the exchanges with the title of their own document as step, where a page of the HAR has several.
+
+    Playwright names a window by its last title, so a log-in would be `Logged out`.
+    """
+    exchanges = list(exchanges)
+    opened = [one for one in exchanges if _opens(one)]
+    several = {step for step, count in Counter(one.step for one in opened).items() if step in pages and count > 1}
+    title = ""
+    for one in exchanges:
+        if one.step in several and _opens(one) and one.response is not None:
+            title = " ".join(Page(one.response.text).title.split()) or path_of(one.url)
+        yield replace(one, step=title or one.step) if one.step in several else one
+
+
+def _opens(one: RecordedExchange) -> bool:
+    return one.kind == "document" and source.value_of("sec-fetch-dest", one.headers) != "iframe"
 
 
 def _folded(exchanges: Sequence[RecordedExchange]) -> Iterator[RecordedExchange]:
