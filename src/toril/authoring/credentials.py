@@ -77,7 +77,8 @@ def referenced(
     `others` are exchanges that the suite leaves out, whose credentials no file may contain, either.
     """
     extracted = {extract.variable for one in recorded.exchanges for extract in one.extracts}
-    finder = _Finder(recorded, others, foreign([ANY_NAME] if recorded.has_references else extracted))
+    values = {rule.value for rule in correlation.rules}  # of a dropped one, too: the user wants to set it
+    finder = _Finder(recorded, others, values, foreign([ANY_NAME] if recorded.has_references else extracted))
     variables = {name: value for name, value in recorded.variables.items() if finder.hide(value) == value}
     raw = [finder.without_foreign(one) for one in recorded.exchanges]
     for one in raw if recorded.kind != "har" else ():
@@ -126,12 +127,19 @@ class _Search:
 class _Finder:
     """Finds the credentials of a recording, and gives each of them a variable."""
 
-    def __init__(self, recorded: Recorded, others: Iterable[RecordedExchange], foreign: re.Pattern[str]) -> None:
+    def __init__(
+        self,
+        recorded: Recorded,
+        others: Iterable[RecordedExchange],
+        rules: Collection[str],
+        foreign: re.Pattern[str],
+    ) -> None:
         self.names: dict[str, str] = {}  # variable → description
         self.unfound: dict[str, str] = {}  # variable of a token that no response brings → description
         self.cookies: dict[str, None] = {}
         self.repeated: dict[str, None] = {}  # keys
         self._foreign = foreign
+        self._rules = rules  # values of rules
         self._browser = recorded.kind == "har"
         self._pages = [one for one in recorded.exchanges if one.kind == "document"]
         self._random = recorded.kind != "openapi"  # the random texts of a description are examples
@@ -260,7 +268,7 @@ class _Finder:
             self._variables[sent] = name
             encoded = ", percent-encoded" if sent != value else ""
             what = f"`{_key(place)}` of {one.name}"
-            if self._browser and is_token(place) and not self._is_password(place):
+            if self._browser and is_token(place) and value not in self._rules and not self._is_password(place):
                 page = next((page.name for page in reversed(self._pages) if page.number < one.number), "")
                 self.unfound[name] = f"{what}{page and f', which {page} should bring'}"
             else:

@@ -150,7 +150,9 @@ def _refuse_foreign(draft: SuiteDraft, has_references: bool, suite: str) -> None
     """
     own = {*draft.hosts, *draft.credentials, *draft.unfound}
     own |= {one.variable for request in draft.requests for one in request.extracts}
-    own |= {name for one in draft.scenarios.values() for step in one["requests"] for name in step.get("set-variables", ())}
+    own |= {
+        name for one in draft.scenarios.values() for step in one["requests"] for name in step.get("set-variables", ())
+    }
     for path, data in draft.files.items():
         own |= (
             set(data.partition(b"\n")[0].decode().split(","))
