@@ -1,6 +1,7 @@
 """Worker, doctor and Makefile use the same JMeter home."""
 
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -31,3 +32,10 @@ def test_a_variable_sets_another_home(tmp_path, monkeypatch):
     assert is_jmeter(tmp_path)
     (found,) = [one for one in doctor.examine(str(tmp_path / "store")) if one.name == "jmeter"]
     assert (found.state, found.detail) == ("ok", str(tmp_path))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux hides processes")
+def test_a_hidden_process_cannot_be_read_by_others_of_its_user():
+    get = "import ctypes; from toril.programs import hide_process; hide_process(); print(ctypes.CDLL(None).prctl(3))"
+    done = subprocess.run([sys.executable, "-c", get], capture_output=True, text=True, check=True)
+    assert done.stdout == "0\n"  # PR_GET_DUMPABLE

@@ -23,6 +23,19 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 BROWSER_ON_MACOS = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
 DRIVERS = ("chromedriver", "chromium.chromedriver")
 
+PR_SET_DUMPABLE = 4  # linux/prctl.h
+
+
+def hide_process() -> None:
+    """Keeps this user's other processes from reading this one's memory and first environment (Linux).
+
+    Suites run as this user, and both may hold credentials that suites do not get. Root reads them all the same.
+    """
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+
 
 def cache_folder() -> Path:
     """Returns toril's cache folder of this user, which may not exist yet."""

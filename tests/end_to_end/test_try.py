@@ -1,8 +1,10 @@
 """`toril try`: each request once, with its response, and an exit code that is 0 only if everything succeeds."""
 
 import json
+import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -130,3 +132,40 @@ def test_a_script_that_fails_at_import_shows_only_its_own_traceback(executor, tm
 
 def test_an_invalid_suite_is_an_error_of_the_user(tmp_path):
     assert attempt(tmp_path / "suite", {"execution": []}).code == 2
+
+
+READS = """
+from pathlib import Path
+from locust import HttpUser, task
+
+found, one = [], "self"
+while one != "0":
+    try:
+        found.append(Path(f"/proc/{one}/environ").read_bytes())
+    except PermissionError:
+        found.append(b"refused")
+    one = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()[1]
+Path(__file__).with_name("found").write_bytes(b"\\n".join(found))
+
+class User(HttpUser):
+    @task
+    def get(self):
+        self.client.get("/")
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
+def test_a_suite_finds_no_token_of_its_job_in_the_environment_of_a_parent(tmp_path):
+    with raw_target() as service:
+        suite = {
+            "execution": [{"executor": "locust", "concurrency": 1, "iterations": 1, "scenario": "s"}],
+            "scenarios": {"s": {"default-address": service.url, "script": "reads.py"}},
+        }
+        (tmp_path / "suite.json").write_text(json.dumps(suite))
+        (tmp_path / "reads.py").write_text(READS.replace("__file__", repr(str(tmp_path / "reads.py"))))
+        command = toril("try", tmp_path / "suite.json", "--store", tmp_path / "store", "--no-compare")
+        token = {"ACTIONS_ID_TOKEN_REQUEST_TOKEN": "the-jobs-token", "GITHUB_SHA": "4e5f6a7"}
+        subprocess.run(command, env=os.environ | token, capture_output=True, timeout=LIMIT_S, check=False)
+    found = (tmp_path / "found").read_bytes()
+    assert b"GITHUB_SHA=4e5f6a7" in found
+    assert b"the-jobs-token" not in found

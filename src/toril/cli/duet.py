@@ -28,7 +28,7 @@ from toril.cli.options import (
     read_margin,
     run_options,
 )
-from toril.cli.running import run_to_verdict
+from toril.cli.running import leave_tokens, run_to_verdict
 from toril.clock import SystemClock
 from toril.errors import InfrastructureError, OptionError
 
@@ -110,6 +110,7 @@ def duet(
         typer.echo("\n".join(_proposals(made, store, change)))
         return
     base, head = _addresses(base, head, aa=aa, swap=swap)
+    leave_tokens(wanted)
     run = partial(run_to_verdict, max_cost=max_cost, quiet=quiet, otlp=otlp, notify=notify)
     if swap is None:
         run(local_suite(suite), wanted, partial(planned, base=base, head=head), store, fail_on, report)

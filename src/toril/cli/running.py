@@ -5,6 +5,7 @@ Each command imports the heavy modules that it needs: `toril plan` imports neith
 
 import json
 import os
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
@@ -168,6 +169,7 @@ def run(
             raise OptionError(text, code="options-with-request")
         _run_request(read_run_id(request), store, report, quiet=quiet)
     wanted = run_options(overrides, env, workers, on, run_id, tag, smoke, against, locations)
+    leave_tokens(wanted)
     wanted = replace(wanted, baseline=None if baseline is None else baseline == "auto")
     found = local_suite(suite or [])
     run_to_verdict(
@@ -210,6 +212,7 @@ def try_command(
     from toril.text import plain
 
     wanted = replace(run_options(overrides, env, None, on, run_id, tag, False, against, locations), tried=True)
+    leave_tokens(wanted)
     printer = exchange_text.ExchangePrinter(Output() if format == "text" else Console(stderr=True))
     show_one = printer.show if format == "text" else (lambda one: emit(exchange_text.as_json(one), None))
     shown, recording, same = list["Exchange"](), None, True
@@ -418,6 +421,19 @@ def _run_request(run_id: str, store: str, report: list[str] | None, *, quiet: bo
     found = requests.requested_suite(opened, request, SystemClock())
     wanted, cost = requests.options_of(request), request.max_cost_usd
     run_to_verdict(found, wanted, plan_run, store, "failed,inconclusive", report, max_cost=cost, quiet=quiet)
+
+
+def leave_tokens(wanted: "RunOptions") -> None:
+    """Starts this command anew without the tokens of its GitHub job, if a suite is to run on this machine.
+
+    The suite can read the first environment of its parents, where a variable stays that was deleted later.
+    """
+    from toril.suite.reader import OF_THE_JOB
+
+    kept = {name: value for name, value in os.environ.items() if not OF_THE_JOB(name)}
+    is_the_command = sys.argv[1:2] in (["run"], ["try"], ["duet"])  # and not a part of `toril trend`
+    if wanted.on == "local" and is_the_command and len(kept) < len(os.environ):
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], kept)  # noqa: S606
 
 
 def run_to_verdict(

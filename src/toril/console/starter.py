@@ -8,6 +8,7 @@ from pathlib import Path
 
 from toril.clock import Clock, SystemClock
 from toril.errors import InfrastructureError, OptionError
+from toril.programs import hide_process
 from toril.records import run_key
 from toril.records.console import RunRequest
 from toril.runs.requests import failure_of, keep_failure
@@ -23,6 +24,7 @@ class LocalStarter:
     """Starts `toril run --request` for runs in a folder's store. Threads may share it."""
 
     def __init__(self, store: FolderStore, *, most_runs: int = MOST_RUNS, clock: Clock | None = None) -> None:
+        hide_process()
         self._store, self._most_runs, self._clock = store, most_runs, clock or SystemClock()
         self._lock = threading.Lock()
         self._running: dict[str, subprocess.Popen[bytes]] = {}

@@ -13,6 +13,7 @@ import psutil
 
 from toril.errors import InfrastructureError, Note
 from toril.launchers import WorkerExit
+from toril.programs import hide_process
 from toril.records import Launch, Plan, RanTask, worker_key
 from toril.store import FolderStore
 from toril.store.folder import make_private
@@ -32,6 +33,7 @@ class LocalLauncher:
             text = "local runs need Taurus (bzt), which is not installed; install `toril[worker]`"
             raise InfrastructureError(text, code="no-bzt")
         self._store = store
+        hide_process()
         own = {name: value for name, value in os.environ.items() if not OF_THE_JOB(name)}
         self._environment = own | dict(environment)
         self._processes: dict[str, subprocess.Popen[bytes]] = {}

@@ -20,6 +20,7 @@ import psutil
 
 from toril.clock import Clock
 from toril.errors import InfrastructureError, StoreError
+from toril.programs import hide_process
 from toril.records import Plan, run_key
 from toril.records.agent import (
     ANNOUNCED_EVERY_S,
@@ -313,6 +314,7 @@ def run_agent(
     refusal: Callable[[Plan], str],
 ) -> None:
     """Serves the location until SIGTERM or Ctrl-C; InfrastructureError if another agent has the name."""
+    hide_process()
     logging.basicConfig(format="%(asctime)s %(message)s")
     log.setLevel(logging.INFO)
     agent = Agent(store, about, clock, lambda share: WorkerProcess(store_address, share), refusal=refusal)
