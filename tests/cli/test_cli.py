@@ -163,3 +163,12 @@ def test_a_full_disk_is_a_user_error(folder: Path) -> None:
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert done.returncode == 4
     assert done.stderr.startswith("error: cannot write the output")
+
+
+@pytest.mark.parametrize("schedule", [[], ["--env", "TORIL_SCHEDULE=nightly"]])
+def test_a_variable_of_the_suite_does_not_steer_the_owner_of_the_run(tmp_path, schedule):
+    with pytest.raises(UserError):
+        cli.command("run").main(
+            [str(tmp_path / "none.yml"), "--store", str(tmp_path), *schedule], standalone_mode=False
+        )
+    assert not list(FolderStore(tmp_path).keys("events/"))

@@ -20,22 +20,26 @@ class Hook(ThreadingHTTPServer):
         self.answers = list(answers)
         self.bodies: list[dict] = []
         self.keys: list[str | None] = []
+        self.signed: list[tuple[str, bytes]] = []  # each signature, with the body that it is for
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_port}/hook/s3cr3t"
 
-    def webhook(self, on=("finished",), format="toril") -> tuple[Webhook, list[float]]:
+    def webhook(self, on=("finished",), format="toril", key="") -> tuple[Webhook, list[float]]:
         pauses: list[float] = []
-        notice = Notice(webhook=self.url, on=on, format=format)
-        return replace(webhook_of(notice, plan_of(), {}), pause=pauses.append), pauses
+        environment = {"TORIL_NOTIFY_SECRET": key} if key else {}
+        notice = Notice(webhook=self.url, on=on, format=format, secret=next(iter(environment), ""))
+        return replace(webhook_of(notice, plan_of(), environment), pause=pauses.append), pauses
 
 
 class Handler(BaseHTTPRequestHandler):
     server: Hook
 
     def do_POST(self) -> None:
-        self.server.bodies.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.bodies.append(json.loads(body))
+        self.server.signed.append((self.headers["Toril-Signature"] or "", body))
         self.server.keys.append(self.headers["Idempotency-Key"])
         status, headers = self.server.answers.pop(0) if self.server.answers else (200, {})
         self.send_response(status)

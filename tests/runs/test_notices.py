@@ -1,9 +1,12 @@
 """Events of runs: who gets them, what they contain, and what a bad receiver changes."""
 
 import json
+import re
 import threading
 import time
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +20,7 @@ from toril.records import Notice, Reason
 from toril.records.event import PENDING, Delivery, Event, Trying, untold
 from toril.records.summary import Summary
 from toril.reports import Bundle
+from toril.runs import webhooks
 from toril.runs.notices import Notifier, failed_schedule
 from toril.runs.observers import Observing
 from toril.runs.webhooks import slack_message, webhook_of
@@ -186,6 +190,45 @@ def test_an_address_comes_from_a_variable_and_must_be_secure():
         delivery = webhook_of(notice, plan_of(), environment).send(FAILED)
         assert (delivery.to, delivery.status) == ("CHAT", "refused")
         assert "s3cr3t" not in delivery.message
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["http://localhost:1@hook.example/", "http://127.0.0.1@hook.example/", "http://localhost.hook.example/", "hook"],
+)
+def test_an_address_that_only_looks_like_this_machine_is_refused(address):
+    delivery = webhook_of(Notice(variable="CHAT"), plan_of(), {"CHAT": address}).send(FAILED)
+    assert (delivery.status, delivery.attempts) == ("refused", 0)
+
+
+def test_the_check_of_the_documentation_accepts_a_message_once_and_no_forged_or_old_one():
+    page = Path("docs/how-to/notifications.md").read_text()
+    check: dict[str, Any] = {}
+    exec(re.search(r"```python\n(.*?)```", page, re.DOTALL)[1], check)  # type: ignore[index] # noqa: S102
+    with hook((503, {})) as server:
+        assert server.webhook(key="k3y")[0].send(FAILED).status == "delivered"
+    assert len(server.signed) == 2  # each try has a signature of its own
+    for signature, body in server.signed:
+        assert check["is_from_toril"]("k3y", signature, body)
+        assert not check["is_from_toril"]("other", signature, body)
+        assert not check["is_from_toril"]("k3y", signature, body + b" ")
+        later = signature.replace(signature[2:12], str(int(signature[2:12]) + 1))
+        assert not check["is_from_toril"]("k3y", later, body)
+    old = webhooks.signature("k3y", b"{}", int(time.time()) - 400)
+    assert not any(check["is_from_toril"]("k3y", one, b"{}") for one in (old, "", "t=é,v1=é", "v1="))
+
+
+@pytest.mark.parametrize("name", ["KEY", "TORIL_NOTIFY_SECRET"])
+def test_a_webhook_without_its_key_sends_nothing(name):
+    delivery = webhook_of(Notice(webhook="https://h.example", secret=name), plan_of(), {"KEY": "guessed"}).send(FAILED)
+    assert (delivery.status, delivery.attempts) == ("refused", 0)
+
+
+def test_workers_get_no_key_of_a_webhook():
+    plan = plan_of().model_copy(
+        update={"notices": (Notice(webhook="https://h.example", secret="KEY"),), "secrets": {"KEY": "a", "TOKEN": "b"}}
+    )
+    assert plan.secrets_of_workers == {"TOKEN": "b"}
 
 
 def test_a_chat_gets_a_message_without_markup_of_strangers():

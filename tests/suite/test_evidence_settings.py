@@ -61,6 +61,8 @@ def test_executors_that_cannot_send_a_trace_context_are_named(tmp_path):
         ({"audits": {"drifts": False}}, "unknown-value", "toril.audits.drifts"),
         ({"notify": [{"webhook": "http://example.com/x"}]}, "not-an-address", "toril.notify[0].webhook"),
         ({"notify": [{"webhook": "https://u:pw@example.com/x"}]}, "secret-in-suite", "toril.notify[0].webhook"),
+        ({"notify": [{"webhook": "CHAT", "secret": "a key"}]}, "unusable-name", "toril.notify[0].secret"),
+        ({"notify": [{"webhook": "CHAT", "secret": "TORIL_NOTIFY_SECRET"}]}, "unusable-name", "toril.notify[0].secret"),
         ({"notify": [{"webhook": "CHAT", "on": []}]}, "empty-list", "toril.notify[0].on"),
         ({"notify": [{"webhook": "CHAT", "on": ["sometimes"]}]}, "unknown-value", "toril.notify[0].on[0]"),
     ],

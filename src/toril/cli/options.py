@@ -1,5 +1,6 @@
 """Declares, parses and checks the options that commands share."""
 
+import os
 import re
 from collections.abc import Iterable
 from datetime import timedelta
@@ -153,9 +154,10 @@ def read_notices(values: Iterable[str]) -> "list[Notice]":
     """Returns a notice for each `NAME=failed,passed` or `https://…`: a variable or an address, and its events."""
     from toril.proxies import is_safe_address
     from toril.records import Notice
-    from toril.records.event import NoticeEvent
+    from toril.records.event import NOTIFY_SECRET, NoticeEvent
     from toril.suite.settings import VARIABLE, NotifyBlock
 
+    secret = NOTIFY_SECRET if os.environ.get(NOTIFY_SECRET) else ""
     event = "|".join(get_args(NoticeEvent))
     found = []
     for value in values:
@@ -168,7 +170,8 @@ def read_notices(values: Iterable[str]) -> "list[Notice]":
                 code="option-value",
             )
         place = {"variable": webhook} if VARIABLE.fullmatch(webhook) else {"webhook": webhook}
-        found.append(Notice(**place, on=tuple(on.split(",")) if on else NotifyBlock.model_fields["on"].default))
+        events = tuple(on.split(",")) if on else NotifyBlock.model_fields["on"].default
+        found.append(Notice(**place, secret=secret, on=events))
     return found
 
 

@@ -431,7 +431,8 @@ def leave_tokens(wanted: "RunOptions") -> None:
     from toril.suite.reader import OF_THE_JOB
 
     kept = {name: value for name, value in os.environ.items() if not OF_THE_JOB(name)}
-    is_the_command = sys.argv[1:2] in (["run"], ["try"], ["duet"])  # and not a part of `toril trend`
+    own = sys.argv[1:]  # of this process, unless another program calls this function
+    is_the_command = own[:1] in (["run"], ["try"], ["duet"]) and sys.orig_argv[-len(own) :] == own
     if wanted.on == "local" and is_the_command and len(kept) < len(os.environ):
         os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], kept)  # noqa: S606
 

@@ -17,7 +17,7 @@ from toril.programs import hide_process
 from toril.records import Launch, Plan, RanTask, worker_key
 from toril.store import FolderStore
 from toril.store.folder import make_private
-from toril.suite.reader import OF_THE_JOB
+from toril.suite.reader import OF_THE_JOB, OF_THE_OWNER
 
 LOG_TAIL_CHARS = 600
 
@@ -34,7 +34,7 @@ class LocalLauncher:
             raise InfrastructureError(text, code="no-bzt")
         self._store = store
         hide_process()
-        own = {name: value for name, value in os.environ.items() if not OF_THE_JOB(name)}
+        own = {name: value for name, value in os.environ.items() if not (OF_THE_JOB(name) or OF_THE_OWNER(name))}
         self._environment = own | dict(environment)
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._logs: dict[str, Path] = {}

@@ -156,7 +156,8 @@ def _notices(suite: Suite) -> Iterator[Notice]:
     for one in suite.toril.notify:
         parts = urlsplit(one.webhook)
         place = {"webhook": one.webhook} if parts.scheme else {"variable": one.webhook}
-        yield Notice(**place, format=one.format or ("slack" if parts.hostname == SLACK else "toril"), on=one.on)
+        form = one.format or ("slack" if parts.hostname == SLACK else "toril")
+        yield Notice(**place, format=form, on=one.on, secret=one.secret or "")
 
 
 def _earlier(suite: Suite, baseline: bool | None) -> EarlierAsked | None:

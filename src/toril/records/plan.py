@@ -182,6 +182,7 @@ class Notice(RecordPart):
 
     webhook: str = ""
     variable: str = ""  # of `Plan.secrets` or the environment; the plan never has its value
+    secret: str = ""  # the variable of the key that signs its events; empty: they have no signature
     format: NoticeFormat = "toril"
     on: tuple[NoticeEvent, ...] = ()
 
@@ -322,9 +323,9 @@ class Plan(Record):
 
     @property
     def secrets_of_workers(self) -> dict[str, str]:
-        """The secrets without the addresses of webhooks, which only the owner of the run reads."""
-        addresses = {one.variable for one in self.notices}
-        return {name: place for name, place in self.secrets.items() if name not in addresses}
+        """The secrets without the addresses and keys of webhooks, which only the owner of the run reads."""
+        own = {name for one in self.notices for name in (one.variable, one.secret)}
+        return {name: place for name, place in self.secrets.items() if name not in own}
 
     @property
     def duration_s(self) -> float:

@@ -3,6 +3,7 @@
 An address may be a secret, so no record and no message has more than its host.
 """
 
+import hmac
 import json
 import time
 from collections.abc import Callable, Mapping
@@ -17,24 +18,29 @@ from toril.aws.secrets import read_secrets
 from toril.errors import OptionError, UserError
 from toril.proxies import is_safe_address, pool_for
 from toril.records import Notice, Plan
-from toril.records.event import PENDING, SLACK, Delivery, Event, Trying, untold
+from toril.records.event import NOTIFY_SECRET, PENDING, SLACK, Delivery, Event, Trying, untold
 
 PAUSES_S = (1.0, 2.0, 4.0, 8.0)  # between the tries
 LONGEST_PAUSE_S = 10.0  # of a `Retry-After`
 TIMEOUT_S = 5.0
 AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
+SIGNATURE = "Toril-Signature"
 MOST_LINES = 10  # reasons in a chat
 MARKS = {"passed": "✅", "failed": "❌", "inconclusive": "⚠️"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Webhook:
-    """One webhook of a run. `address` returns its URL; it may read a secret, and raise a UserError."""
+    """One webhook of a run. `address` returns its URL, and `secret` the key of its signatures, empty for none.
+
+    Both may read a secret, and raise a UserError.
+    """
 
     name: str  # of its host, or of the variable that has the address
     on: frozenset[str]
     format: str
     address: Callable[[], str]
+    secret: Callable[[], str] = str
     pause: Callable[[float], None] = time.sleep
 
     def wants(self, event: Event) -> bool:
@@ -43,7 +49,7 @@ class Webhook:
     def send(self, event: Event, trying: Trying = untold) -> Delivery:
         """Sends an event; returns whether it was delivered, refused, or unreachable after all tries."""
         try:
-            url = checked(self.address())
+            url, secret = checked(self.address()), self.secret()
         except UserError as error:
             return Delivery(to=self.name, status="refused", at=event.at, message=str(error)[:300])
         host = urlsplit(url).hostname or ""
@@ -53,10 +59,11 @@ class Webhook:
         attempts, why, final = 0, "", False
         for pause_s in (*PAUSES_S, None):
             attempts += 1
+            signed = {SIGNATURE: signature(secret, body, int(time.time()))} if secret else {}
             trying(Delivery(to=host, status=PENDING, attempts=attempts, at=time.time()))
             try:
                 answer = pool.request(
-                    "POST", url, body=body, headers=headers, timeout=timeout, retries=Retry(0, redirect=False)
+                    "POST", url, body=body, headers=headers | signed, timeout=timeout, retries=Retry(0, redirect=False)
                 )
             except HTTPError as error:
                 why, asked_s = type(error).__name__, ""  # its text has the address
@@ -75,9 +82,19 @@ class Webhook:
 def webhook_of(notice: Notice, plan: Plan, environment: Mapping[str, str]) -> Webhook:
     """Returns the webhook of a setting. Its address is read when the first event is sent."""
     name, on = notice.variable, frozenset(notice.on)
+
+    def secret() -> str:
+        # Never another variable of the owner: a suite's author could guess its value from the signatures.
+        if notice.secret in plan.secrets:
+            return read_secrets({notice.secret: plan.secrets[notice.secret]})[notice.secret]
+        if notice.secret and not (notice.secret == NOTIFY_SECRET and environment.get(NOTIFY_SECRET)):
+            text = f"the key {notice.secret} of a webhook is missing; add it to `toril.secrets`"
+            raise OptionError(text, code="no-webhook-secret")
+        return environment[NOTIFY_SECRET] if notice.secret else ""
+
     if not name:
         host = urlsplit(notice.webhook).hostname or ""
-        return Webhook(name=host, on=on, format=notice.format, address=lambda: notice.webhook)
+        return Webhook(name=host, on=on, format=notice.format, address=lambda: notice.webhook, secret=secret)
 
     def address() -> str:
         for known in (environment, plan.environment):
@@ -88,7 +105,15 @@ def webhook_of(notice: Notice, plan: Plan, environment: Mapping[str, str]) -> We
         fix = f"set it in the environment, or add it to `toril.secrets` as {name}"
         raise OptionError(f"webhook {name}: no variable has this name; {fix}", code="no-webhook-address")
 
-    return Webhook(name=name, on=on, format=notice.format, address=address)
+    return Webhook(name=name, on=on, format=notice.format, address=address, secret=secret)
+
+
+def signature(secret: str, body: bytes, at: int) -> str:
+    """Returns the value of `Toril-Signature`: the time in seconds since the epoch, and an HMAC-SHA256 of time and body.
+
+    The time lets a receiver refuse a message that a stranger repeats.
+    """
+    return f"t={at},v1={hmac.digest(secret.encode(), b'%d.' % at + body, 'sha256').hex()}"
 
 
 def checked(url: str) -> str:

@@ -18,6 +18,8 @@ MAX_RESOLVED = 10_000  # characters
 OF_THE_JOB = re.compile(
     r"ACTIONS_.*|GITHUB_(ENV|OUTPUT|PATH|STATE|STEP_SUMMARY)|(GITHUB|GH)_(ENTERPRISE_)?TOKEN"
 ).fullmatch
+# The owner's own: its token for a console, and the key that signs its webhooks.
+OF_THE_OWNER = re.compile(r"TORIL_(NOTIFY_SECRET|TOKEN)").fullmatch
 # The command's own credentials. Workers, and so the code of the suite, read the plan.
 CREDENTIALS = re.compile(r"AWS_(ACCESS_KEY_ID|SECRET_ACCESS_KEY|S(ESSION|ECURITY)_TOKEN|CONTAINER_.*)").fullmatch
 
@@ -27,7 +29,7 @@ MAX_NUMBER = 100_000_000  # virtual users, requests per second, iterations: a la
 
 def is_withheld(name: str) -> bool:
     """Returns whether suites never get this variable of the environment."""
-    return bool(OF_THE_JOB(name) or CREDENTIALS(name))
+    return bool(OF_THE_JOB(name) or OF_THE_OWNER(name) or CREDENTIALS(name))
 
 
 def quoted(value: object) -> str:

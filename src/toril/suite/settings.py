@@ -96,6 +96,14 @@ def _webhook(value: object) -> str:
     return text
 
 
+def _variable(value: object) -> str:
+    """Returns the name of a variable of `toril.secrets`."""
+    text = str(value)
+    if not VARIABLE.fullmatch(text) or RESERVED.fullmatch(text):
+        raise misfit("unusable-name", "is not a variable of `toril.secrets`. Put the key there, and write its name.")
+    return text
+
+
 def _metric(value: object) -> str:
     """Returns the name of a figure that a duet can compare."""
     text = str(value)
@@ -191,6 +199,7 @@ class NotifyBlock(Section):
     webhook: Annotated[str, BeforeValidator(_webhook)]
     format: NoticeFormat | None = None  # None: slack for hooks.slack.com, else toril
     on: Annotated[tuple[NoticeEvent, ...], Field(min_length=1)] = ("failed", "inconclusive")
+    secret: Annotated[str, BeforeValidator(_variable)] | None = None  # the key of its signatures, in `toril.secrets`
 
 
 class BrowserBlock(Section):
