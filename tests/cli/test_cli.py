@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from toril import cli
+from toril.errors import UserError
+from toril.store import FolderStore
 
 SUITE = {
     "execution": [{"executor": "locust", "concurrency": 2, "hold-for": "3s", "scenario": "home"}],

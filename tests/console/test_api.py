@@ -277,6 +277,25 @@ def test_viewers_see_no_values_of_a_runs_variables(store: FolderStore, starts: S
     assert Plan.from_json(viewer.get(addresses[3]).content, "").shares == plan.shares
 
 
+def test_viewers_see_no_value_in_labels_criteria_and_overrides(store: FolderStore, starts: Started) -> None:
+    saved(store)
+    operator = served.client(store, "operator", starter=starts)
+    environment = {"KEY": "env-value-0815", "SHORT": "a"}
+    asked = {"suite": "shop", "on": "local", "overrides": ["settings.env.OTHER=override-0815"]}
+    run_id = operator.post("/api/v1/runs", json={**asked, "environment": environment}).json()["run_id"]
+    written = examples.plan(run_id=run_id, environment=environment)
+    common = {**written.common, "settings": {"env": {"OTHER": "override-0815"}}}
+    label = "/hook/env-value-0815/override-0815"
+    common["scenarios"] = {"s": {"requests": [{"url": label, "label": label}]}}
+    criteria = [one.model_copy(update={"label": label, "source": f"p95 of {label}>1s"}) for one in written.criteria]
+    plan = written.model_copy(update={"common": common, "criteria": tuple(criteria)})
+    store.put(run_key(run_id, "plan.json"), plan.to_json())
+    for address in (f"/api/v1/runs/{run_id}", f"/api/v1/files/runs/{run_id}/plan.json", f"/runs/{run_id}/files.zip"):
+        seen = contents(served.client(store, "viewer").get(address))
+        assert b"/hook/***/***" in seen and b"0815" not in seen, address
+        assert b"0815" in contents(operator.get(address)), address
+
+
 def test_large_files_come_from_the_bucket(store: FolderStore) -> None:
     store.put("runs/r/small", b"1" * 10)
     store.put("runs/r/large", b"1" * (2 << 20))

@@ -1,8 +1,11 @@
 """Finds the run of a request, in whichever state it is: requested, running, or over."""
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+from pydantic import BaseModel
 
 from toril.console.identity import Person
 from toril.errors import NoSuchRunError, StoreError, UserError
@@ -18,6 +21,7 @@ from toril.runs.notes import baseline_of
 from toril.runs.requests import DELETED, failure_of, keep_failure, request_of, request_run
 from toril.store import Store
 from toril.store.records import find_record
+from toril.suite.reader import mapping_at
 
 if TYPE_CHECKING:
     from toril.console.app import Setup
@@ -26,6 +30,8 @@ STARTS_WITHIN_S = 20.0  # of a coordinator; later, AWS is asked whether it has e
 WITH_VALUES = re.compile(
     r"(?i)runs/[^/]+/plan\.json|requests/(?:keys/)?[^/]+(?<!\.failed)\.json"
 )  # some disks ignore case
+SHORTEST = 6  # characters of a value that is hidden elsewhere, too
+NAMES = frozenset({"run_id", "suite", "name"})  # of a record, by which it is found
 State = Literal["requested", "refused", "running", "without owner", "over", "judged"]
 
 
@@ -165,11 +171,34 @@ def head_of(store: Store, run_id: str, found: Seen | None = None, plan: Plan | N
 def shown_to(person: Person, record: WithValues) -> WithValues:
     """Returns a record as this person may see it: viewers see the names of `--env`, and not its values.
 
-    An operator could read them anyway, by a run of another suite with the same values.
+    The values are hidden wherever they stand, as in labels and criteria. So are those of `settings.env`, which may come
+    from `--override`. An operator could read them anyway, by a run of another suite with the same values.
     """
     if person.may("operator"):
         return record
-    return record.model_copy(update={"environment": dict.fromkeys(record.environment, HIDDEN)})
+    texts = _values(record.environment, getattr(record, "overrides", ()), getattr(record, "common", {}))
+    hidden = {name: _hidden(getattr(record, name), texts) for name in type(record).model_fields if name not in NAMES}
+    return record.model_copy(update=hidden | {"environment": dict.fromkeys(record.environment, HIDDEN)})
+
+
+def _values(environment: Mapping[str, str], overrides: Sequence[str], common: Mapping[str, Any]) -> re.Pattern[str]:
+    pairs = (one.partition("=") for one in overrides)
+    written = [value.strip("'\"") for name, _, value in pairs if name.startswith("settings.env.")]
+    written += map(str, mapping_at(common, "settings", "env").values())
+    values = {*environment.values(), *(value for value in written if "://" not in value)}
+    long = sorted((value for value in values if len(value) >= SHORTEST), key=len, reverse=True)
+    return re.compile("|".join(map(re.escape, long)) or r"(?!)")
+
+
+def _hidden(value: Any, texts: re.Pattern[str]) -> Any:
+    """Returns a value of a record with `***` in place of these texts."""
+    if isinstance(value, str):
+        return texts.sub(HIDDEN, value)
+    if isinstance(value, BaseModel):
+        return value.model_copy(update={name: _hidden(one, texts) for name, one in value})
+    if isinstance(value, dict):
+        return {_hidden(name, texts): _hidden(one, texts) for name, one in value.items()}
+    return type(value)(_hidden(one, texts) for one in value) if isinstance(value, (list, tuple)) else value
 
 
 def without_values(store: Store, key: str, person: Person) -> bytes | None:
