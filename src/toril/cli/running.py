@@ -245,7 +245,7 @@ def try_command(
         same = _compared(recording, shown, format)
     elif not code and (refused := _at_login(shown)):
         same = False
-        first = f"{refused[0].method} {refused[0].label}"
+        first = refused[0].label or refused[0].url
         of_all = f"{len(refused)} of {len(shown)} requests end at a log-in page, and the suite sends no log-in"
         fix = "Remove them, or record a journey that logs in (`toril record`)."
         typer.echo(f"error: {of_all}, for example {plain(first)}. {fix}", err=True)

@@ -88,7 +88,7 @@ def judge_duet(
     missing = [label for label, one in of_base.labels.items() if one.samples >= EXPECTED and label not in sent]
     if missing:
         notes.append(Note("missing-label", f"base has requests of {', '.join(missing[:FEW])}, and head has none"))
-    notes += _not_compared(of_base, summary, comparison)
+    notes += _not_compared(of_base, summary, comparison) if comparison.outcome != "failed" else []
     if comparison.voided:
         voids = void_pairs(plan, whole, duet.blocks)
         what = f"{comparison.voided} of {plural(complete, 'pair')} are void: {next(iter(voids.values()))}"
