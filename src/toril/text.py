@@ -6,6 +6,7 @@ Only this module formats µs, bytes and shares.
 import difflib
 import hashlib
 import math
+import struct
 import unicodedata
 from collections.abc import Callable, Iterable
 
@@ -86,6 +87,21 @@ def plain(text: object, longest: int = 300) -> str:
         else:
             shown.append(character)
     return "".join(shown)
+
+
+def visible(text: str) -> str:
+    """Returns a text of several lines for a terminal, with JSON's escapes of its invisible characters.
+
+    >>> visible("a\\x1b[31mb\\n")
+    'a\\\\u001b[31mb\\n'
+    """
+    return "".join(one if one in "\t\n" or unicodedata.category(one) not in HIDDEN else escaped(one) for one in text)
+
+
+def escaped(text: str) -> str:
+    """Returns each UTF-16 unit of a text as `\\uXXXX`, which JSON, JavaScript, Java and Scala read."""
+    units = struct.iter_unpack(">H", text.encode("utf-16-be", "surrogatepass"))
+    return "".join(f"\\u{unit:04x}" for (unit,) in units)
 
 
 def shortened(text: str, longest: int) -> str:

@@ -1,6 +1,7 @@
 """In GitHub Actions, output contains no workflow commands but toril's own, for any text and any split into writes."""
 
 import io
+import json
 import re
 import subprocess
 import sys
@@ -8,10 +9,12 @@ import sys
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.text import Text
 
 from tests.github.commanded import write_run
 from tests.reports import examples
-from toril.cli.streams import CommandFilter, without_commands
+from toril.cli.streams import CommandFilter, echo, without_commands
+from toril.reports import screen
 
 PIECES = st.lists(
     st.sampled_from(
@@ -96,3 +99,38 @@ def test_the_command_prints_no_injected_workflow_command(encoding, arguments, tm
     else:
         assert found == []
     assert "Traceback" not in done.stderr
+
+
+HOSTILE = "\x1b]0;pwned\x07\x9b31m\u202e\r\x7f\U000e0001"
+SHOWN = "\\u001b]0;pwned\\u0007\\u009b31m\\u202e\\u000d\\u007f\\udb40\\udc01"
+
+
+def test_printed_texts_have_escapes_that_json_reads_instead_of_invisible_characters(capsys):
+    echo(f"ä\n\t→ {HOSTILE}")
+    echo(json.dumps({"a": HOSTILE}, ensure_ascii=False), err=True)
+    out, err = capsys.readouterr()
+    assert out == f"ä\n\t→ {SHOWN}\n"
+    assert json.loads(err) == {"a": HOSTILE}
+    assert err.strip().isprintable()
+
+
+def test_consoles_escape_the_invisible_characters_of_texts_and_keep_their_own_colours(capsys):
+    screen.Output(force_terminal=True, color_system="standard", width=200).print(Text(f"a{HOSTILE}", style="red"))
+    shown = SHOWN.replace("\\u0007", "").replace("\\u000d", "")  # rich removes these itself
+    assert capsys.readouterr().out == f"\x1b[31ma{shown}\x1b[0m\n"
+
+
+@pytest.mark.live
+def test_a_command_prints_no_control_character_of_a_suite_or_an_error(tmp_path):
+    suite = {
+        "execution": [{"scenario": HOSTILE, "executor": "locust", "hold-for": "10s", HOSTILE: 1}],
+        "scenarios": {HOSTILE: {"requests": ["http://127.0.0.1/"]}},
+        "toril": {"curves": {HOSTILE: {"to": "5/s"}}},
+    }
+    (tmp_path / "suite.yml").write_text(json.dumps(suite))
+    del suite["toril"]
+    (tmp_path / "good.yml").write_text(json.dumps(suite))
+    for name in ("suite.yml", "good.yml", f"{HOSTILE}.yml"):
+        done = subprocess.run([sys.executable, "-m", "toril", "plan", tmp_path / name], capture_output=True, text=True)
+        assert "pwned" in done.stdout + done.stderr
+        assert (done.stdout + done.stderr).replace("\n", "").isprintable()

@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from toril import __version__
-from toril.cli.streams import write_anything
+from toril.cli.streams import echo, write_anything
 from toril.errors import InfrastructureError, UserError
 
 INTERNAL_ERROR = 70
@@ -100,7 +100,7 @@ app = typer.Typer(
 
 def _version(value: bool) -> None:
     if value:
-        typer.echo(f"toril {__version__}")
+        echo(f"toril {__version__}")
         raise typer.Exit
 
 
@@ -122,18 +122,18 @@ def main() -> None:
     except UserError as error:
         from toril.masking import mask  # slow to import: it compiles many patterns
 
-        typer.echo(f"error: {mask(str(error))}", err=True)
+        echo(f"error: {mask(str(error))}", err=True)
         sys.exit(error.exit_code)
     except OSError as error:
         if error.errno not in NO_SPACE:
             raise
-        typer.echo(f"error: cannot write the output: {error.strerror}. Free some disk space.", err=True)
+        echo(f"error: cannot write the output: {error.strerror}. Free some disk space.", err=True)
         sys.exit(InfrastructureError.exit_code)
     except Exception:
         import traceback
 
-        traceback.print_exc()
-        typer.echo("internal error: this is a bug in toril. Please report the text above.", err=True)
+        echo(traceback.format_exc(), err=True, nl=False)
+        echo("internal error: this is a bug in toril. Please report the text above.", err=True)
         sys.exit(INTERNAL_ERROR)
     finally:
         gc.freeze()  # the process ends: skip the search for garbage

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import typer
 
 from toril.cli.options import StoreOption
+from toril.cli.streams import echo
 from toril.errors import InfrastructureError, OptionError
 
 if TYPE_CHECKING:
@@ -139,14 +140,14 @@ def console(
             entrance = identity.entrance
         app = create_app(_setup(store, opened, identity, address))
         threading.Thread(target=lambda: fill(opened, clock.now()), daemon=True).start()
-        typer.echo(f"{address}{entrance}")
+        echo(f"{address}{entrance}")
         if not issuer:
-            typer.echo("This address signs one browser in. Press Ctrl-C to end the console.", err=True)
+            echo("This address signs one browser in. Press Ctrl-C to end the console.", err=True)
         if not host and not issuer:
-            typer.echo(f"A browser that does not find it needs `toril console --host {_own_loopback()}`.", err=True)
+            echo(f"A browser that does not find it needs `toril console --host {_own_loopback()}`.", err=True)
         if not issuer and host in COMMON:
             text = f"Warning: your browser sends this session to every server of {host}, on all ports. "
-            typer.echo(f"{text}Use it only where you trust all users of this machine.", err=True)
+            echo(f"{text}Use it only where you trust all users of this machine.", err=True)
         if browser:
             webbrowser.open(f"{address}{entrance}")
         config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False, proxy_headers=False)

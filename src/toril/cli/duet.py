@@ -29,6 +29,7 @@ from toril.cli.options import (
     run_options,
 )
 from toril.cli.running import leave_tokens, run_to_verdict
+from toril.cli.streams import echo
 from toril.clock import SystemClock
 from toril.errors import InfrastructureError, OptionError
 
@@ -107,7 +108,7 @@ def duet(
         with local_suite(suite) as found:
             options, address = replace(wanted, confined=found.stored), base or ANY_ADDRESS
             _, made = planned(found.paths, options, SystemClock().now(), base=address, head=head or address)
-        typer.echo("\n".join(_proposals(made, store, change)))
+        echo("\n".join(_proposals(made, store, change)))
         return
     base, head = _addresses(base, head, aa=aa, swap=swap)
     leave_tokens(wanted)
@@ -126,7 +127,7 @@ def duet(
         if left.exit_code in (INTERRUPTED, InfrastructureError.exit_code):
             raise
     places = {"TORIL_BASE_URL": base, "TORIL_HEAD_URL": head}
-    typer.echo(run_hook(swap, (), places, EXCHANGE_S), err=True, nl=False)
+    echo(run_hook(swap, (), places, EXCHANGE_S), err=True, nl=False)
     second = partial(planned, base=head, head=base, halved=True, first_half=first_id)
     run(local_suite(suite), wanted, second, store, fail_on, report)
 

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from toril.cli.options import Environment, On, TextOrJson, read_pairs
+from toril.cli.streams import echo
 from toril.clock import SystemClock
 from toril.errors import OptionError, StoreError
 from toril.github import Client, api_url, comments, gates, is_at, post, pulls_of
@@ -61,11 +62,11 @@ def gates_command(
     as_json = output_name is not None or format == "json"
     if as_json:
         prefix = f"{output_name}=" if output_name is not None else ""
-        typer.echo(prefix + json.dumps([suite.name for suite in chosen]))
+        echo(prefix + json.dumps([suite.name for suite in chosen]))
     for suite in chosen:
-        typer.echo(f"{suite.name}: {suite.why}", err=as_json)
+        echo(f"{suite.name}: {suite.why}", err=as_json)
     if not chosen:
-        typer.echo("no suite must run", err=True)
+        echo("no suite must run", err=True)
 
 
 REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*/(?!\.{1,2}$)[A-Za-z0-9_.-]+")
@@ -113,7 +114,7 @@ def comment(
                 f"{option} `{url}`: expected a percent-encoded http or https address.", code="option-value"
             )
     if if_there and not (runs := [path for path in runs if path.is_dir()]):
-        typer.echo("The folders do not exist. No comment posted.", err=True)
+        echo("The folders do not exist. No comment posted.", err=True)
         return
     bundles, problems = read_runs(runs)
     if not bundles:
@@ -126,15 +127,15 @@ def comment(
         )
     if dry_run:
         for text in texts.values():
-            typer.echo(text)
+            echo(text)
     else:
         client = client_of_job()
         for pull in _pulls(client, repository, pull_request, head, sha):
             for suite, text in texts.items():
                 posted = post(client, repository, pull, suite, text)
-                typer.echo(f"{plain(suite)}: comment on #{pull} {posted.done} {posted.url}".rstrip(), err=True)
+                echo(f"{plain(suite)}: comment on #{pull} {posted.done} {posted.url}".rstrip(), err=True)
     for problem in problems:
-        typer.echo(f"error: {problem}", err=True)
+        echo(f"error: {problem}", err=True)
     if problems:
         raise typer.Exit(StoreError.exit_code)
 
@@ -176,5 +177,5 @@ def _pulls(client: Client, repository: str, number: int | None, head: str | None
         found = pulls_of(client, repository, head, sha)
     if not found:
         reason = f"#{number} has newer commits than" if number is not None else f"No open pull request of {head} is at"
-        typer.echo(f"{reason} {sha}. No comment posted.", err=True)
+        echo(f"{reason} {sha}. No comment posted.", err=True)
     return found

@@ -12,6 +12,7 @@ from toril.authoring.correlation import APPLIED_FROM
 from toril.authoring.options import LENGTH, ImportOptions, Kept, default_name, read_duration, read_url
 from toril.cli.options import INTERRUPTED, TextOrJson
 from toril.cli.setup import Force, HoldFor, Limits, Name, Places, RampUp, Rps, Users, read_load, show_created
+from toril.cli.streams import echo
 from toril.errors import OptionError, UserError
 
 if TYPE_CHECKING:
@@ -143,7 +144,7 @@ def import_command(
             script: dict[str, Any] = {kind: given[0].folder / given[0].name}
             created = create(replace(options, **script), into, force=force)
     except (typer.Abort, KeyboardInterrupt):
-        typer.echo("\nNo files written.", err=True)
+        echo("\nNo files written.", err=True)
         raise typer.Exit(INTERRUPTED) from None
     conclude(created, into, found, explain=explain, tries=try_, format=format)
 
@@ -183,16 +184,16 @@ def conclude(
             "notes": notes,
             "rules": rules,
         }
-        typer.echo(json.dumps(shown, ensure_ascii=False, indent=2))
+        echo(json.dumps(shown, ensure_ascii=False, indent=2))
     else:
         if done and done.recorded.left_out:
             found = ", ".join(f"{one.what} ({one.count:,})" for one in done.recorded.left_out)
-            typer.echo(f"left out: {found}; see README.md")
+            echo(f"left out: {found}; see README.md")
         if rules and not explain:
             applied = sum(rule["applied"] for rule in rules)
-            typer.echo(f"carried from responses: {applied} of {len(rules)} values found; --explain lists them")
+            echo(f"carried from responses: {applied} of {len(rules)} values found; --explain lists them")
         for one in rules if explain else ():
-            typer.echo("\n".join(_lines(one)))
+            echo("\n".join(_lines(one)))
         show_created(created, folder, "try")
     if tries:
         try_command([str(folder / created.suite)], format=format)
@@ -292,7 +293,7 @@ def record(
         if not force:
             refuse_taken(into, options.name)  # before a person clicks in vain
         if script is None:
-            typer.echo("Recording. To end it, press Done in the bar, close the window, or press Ctrl-C.", err=True)
+            echo("Recording. To end it, press Done in the bar, close the window, or press Ctrl-C.", err=True)
         journey = recorded(recording)
         try:
             done = suite_of(
@@ -305,12 +306,12 @@ def record(
             )
         except UserError:
             way = f"To try other options: toril import {named}" if kept else "Add --har FILE to keep a recording"
-            typer.echo(f"note: No suite is written. {way}.", err=True)
+            echo(f"note: No suite is written. {way}.", err=True)
             raise
     except KeyboardInterrupt:
-        typer.echo("\nNo files written.", err=True)
+        echo("\nNo files written.", err=True)
         raise typer.Exit(INTERRUPTED) from None
     if kept:
         text = f"note: {named}: these contain credentials. Delete what you no longer need. `toril import` reads them."
-        typer.echo(text, err=True)
+        echo(text, err=True)
     conclude(done.created, into, done, explain=explain, tries=try_, format=format)

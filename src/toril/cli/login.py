@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from toril.cli.streams import echo
 from toril.clock import SystemClock
 from toril.errors import OptionError
 
@@ -44,23 +45,23 @@ def login(
         raise OptionError(f"`{console}`: write the console's address, as https://load.example.com", code="bad-store")
     address = open_console(console).url
     if token:
-        typer.echo(tokens.Tokens(address, SystemClock()).token())
+        echo(tokens.Tokens(address, SystemClock()).token())
         return
     if out:
         there = tokens.forget_tokens(address)
-        typer.echo(f"signed out of {address}" if there else f"there are no tokens for {address}")
+        echo(f"signed out of {address}" if there else f"there are no tokens for {address}")
         return
 
     def show(url: str) -> None:
-        typer.echo(f"Open this address to sign in:\n{url}", err=True)
+        echo(f"Open this address to sign in:\n{url}", err=True)
         if browser:
             webbrowser.open(url)
 
     def agree(client: str, issuer: list[str]) -> None:
         hosts = ", ".join(dict.fromkeys(urlsplit(one).netloc for one in issuer))
-        typer.echo(plain(f"{address} lets you sign in at {hosts} for client {client}.", 1000), err=True)
+        echo(plain(f"{address} lets you sign in at {hosts} for client {client}.", 1000), err=True)
         if sys.stdin.isatty() and not yes and not typer.confirm("Do you trust this console?", err=True):
             raise OptionError("not signed in: you declined", code="sign-in-declined")
 
     person = tokens.login(address, SystemClock(), agree, show, resource=resource)
-    typer.echo(f"signed in at {address} as {plain(person, 300)}; use it with --store {address}")
+    echo(f"signed in at {address} as {plain(person, 300)}; use it with --store {address}")

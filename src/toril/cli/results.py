@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from toril.cli.options import Run, StoreOption, read_age, read_pairs
+from toril.cli.streams import echo
 from toril.clock import SystemClock
 from toril.errors import NoSuchRunError, RunOverError, StoreError
 from toril.records import run_key
@@ -71,7 +72,7 @@ def report(
     except NoSuchRunError as nothing:
         if not if_there:
             raise
-        typer.echo(f"nothing to report: {nothing}", err=True)
+        echo(f"nothing to report: {nothing}", err=True)
         return
     bundle = stored.judged_at(*found, SystemClock().now(), format, from_, to)
     if page_size is not None:
@@ -122,13 +123,13 @@ def stop(
         if is_console(found):
             from toril.runs import remote
 
-            typer.echo(remote.stop(found, run_id))
+            echo(remote.stop(found, run_id))
         else:
-            typer.echo(stored.ask_to_stop(found, run_id, SystemClock().now()))
+            echo(stored.ask_to_stop(found, run_id, SystemClock().now()))
     except (NoSuchRunError, RunOverError) as nothing:
         if not if_running:
             raise
-        typer.echo(f"nothing to stop: {nothing}")
+        echo(f"nothing to stop: {nothing}")
 
 
 def adjust(
@@ -160,9 +161,9 @@ def adjust(
     else:
         done = adjust_run(found, run_id, rate, execution, SystemClock().now())
     for warning in done.warnings:
-        typer.echo(f"warning: {warning}", err=True)
+        echo(f"warning: {warning}", err=True)
     rps, before = (f"{round(rps, 3):,.12g}/s" for rps in (done.rate.rps, done.before_rps))
-    typer.echo(
+    echo(
         f"{done.rate.execution} of run {run_id}: rate changes from {before} to {rps} "
         f"at second {done.at_s:,.0f} of the load, in {done.in_s:.1f} s"
     )
@@ -185,12 +186,12 @@ def fetch(
     except NoSuchRunError as nothing:
         if not if_there:
             raise
-        typer.echo(f"nothing to copy: {nothing}", err=True)
+        echo(f"nothing to copy: {nothing}", err=True)
         return
     into = open_store(str(to))
     files, problems = stored.fetch(found, run_id, into)
-    typer.echo("".join(f"not copied: {problem}\n" for problem in problems), err=True, nl=False)
-    typer.echo(f"{into.address(run_key(run_id))}: {plural(files, 'file')}")
+    echo("".join(f"not copied: {problem}\n" for problem in problems), err=True, nl=False)
+    echo(f"{into.address(run_key(run_id))}: {plural(files, 'file')}")
 
 
 def runs(
@@ -221,9 +222,9 @@ def runs(
     if prune is not None:
         check_served(opened, "toril runs --prune")
         gone, cleared = stored.prune(opened, read_age(prune), now)
-        typer.echo(f"deleted {plural(len(gone), 'run')}" + "".join(f"\n  {run_id}" for run_id in gone), err=True)
+        echo(f"deleted {plural(len(gone), 'run')}" + "".join(f"\n  {run_id}" for run_id in gone), err=True)
         for name in cleared:
-            typer.echo(f"{name} has no baseline now: its run was deleted", err=True)
+            echo(f"{name} has no baseline now: its run was deleted", err=True)
     found = stored.listing(opened, now, query, limit + 1)
     with suppress(StoreError):  # a store that this user cannot write
         pack(opened, now)
@@ -232,4 +233,4 @@ def runs(
     else:
         emit((runs_table.as_json if format == "json" else runs_table.as_csv)(found[:limit]), None)
     if len(found) > limit:
-        typer.echo(f"the newest {plural(limit, 'run')}; --limit shows more", err=True)
+        echo(f"the newest {plural(limit, 'run')}; --limit shows more", err=True)

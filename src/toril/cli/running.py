@@ -45,6 +45,7 @@ from toril.cli.options import (
     read_run_id,
     run_options,
 )
+from toril.cli.streams import echo
 from toril.clock import SystemClock
 from toril.errors import InfrastructureError, OptionError
 from toril.store import CONSOLES
@@ -101,7 +102,7 @@ def plan(
             from toril.launchers.prepare import price_lines
             from toril.store import open_store
 
-            typer.echo("\n".join(price_lines(planned, open_store(store))))
+            echo("\n".join(price_lines(planned, open_store(store))))
 
 
 def run(
@@ -202,8 +203,6 @@ def try_command(
 
     Example: toril try loadtests/shop
     """
-    from rich.console import Console
-
     from toril.reports import exchange_text, live
     from toril.reports.screen import Output, emit
     from toril.runs.trying import Trial
@@ -213,7 +212,7 @@ def try_command(
 
     wanted = replace(run_options(overrides, env, None, on, run_id, tag, False, against, locations), tried=True)
     leave_tokens(wanted)
-    printer = exchange_text.ExchangePrinter(Output() if format == "text" else Console(stderr=True))
+    printer = exchange_text.ExchangePrinter(Output() if format == "text" else Output(stderr=True))
     show_one = printer.show if format == "text" else (lambda one: emit(exchange_text.as_json(one), None))
     shown, recording, same = list["Exchange"](), None, True
 
@@ -221,7 +220,7 @@ def try_command(
         shown.append(one)
         show_one(one)
 
-    waits = live.LiveView(Console(stderr=True), SystemClock(), None, quiet=quiet or on == "local")
+    waits = live.LiveView(Output(stderr=True), SystemClock(), None, quiet=quiet or on == "local")
     with caught_interrupts() as interrupts:
         if store.startswith(CONSOLES):
             bundle, code = _tried_through_console(suite, wanted, store, waits, show, interrupts), 0
@@ -237,7 +236,7 @@ def try_command(
             )
             problems = (*judged.unwritten, *judged.left)
             for problem in problems:
-                typer.echo(f"error: {problem}", err=True)
+                echo(f"error: {problem}", err=True)
             bundle = judged.bundle
             code = INTERRUPTED if judged.interrupted else InfrastructureError.exit_code if problems else 0
     printer.conclude(bundle)
@@ -248,7 +247,7 @@ def try_command(
         first = refused[0].label or refused[0].url
         of_all = f"{len(refused)} of {len(shown)} requests end at a log-in page, and the suite sends no log-in"
         fix = "Remove them, or record a journey that logs in (`toril record`)."
-        typer.echo(f"error: {of_all}, for example {plain(first)}. {fix}", err=True)
+        echo(f"error: {of_all}, for example {plain(first)}. {fix}", err=True)
     raise typer.Exit(code or int(bundle.outcome != "passed" or not same))
 
 
@@ -278,7 +277,7 @@ def _compared(recording: "Recording", shown: "Sequence[Exchange]", format: str) 
         for one in found:
             emit(json.dumps({"difference": asdict(one)}).encode() + b"\n", None)
     for line in in_text(recording, found):
-        typer.echo(plain(line, 1000), err=format == "json")
+        echo(plain(line, 1000), err=format == "json")
     return not found
 
 
@@ -306,7 +305,7 @@ def _tried(
         recording = recording_of(read) if compare else None
         launcher, lines = prepared(planned, opened, wanted.environment, clock, max_cost_usd=found.max_cost_usd)
         if planned.on == "fargate":
-            typer.echo("\n".join(lines), err=True)
+            echo("\n".join(lines), err=True)
         trial = trial_of(planned.run_id)
         try:
             judged = run_plan(
@@ -323,7 +322,7 @@ def _tried(
             why = why_not_started(opened, planned) if error.code == "not-started" else ""
             if not why:
                 raise
-            typer.echo("\n".join(plain(line, 1000) for line in why.splitlines()), err=True)
+            echo("\n".join(plain(line, 1000) for line in why.splitlines()), err=True)
             raise typer.Exit(error.exit_code) from error
     trial.read()
     return judged, recording
@@ -376,7 +375,7 @@ def _run_through_console(
     opened = open_console(store)
     run_id = remote.start(opened, suite, wanted, max_cost)
     if not quiet:
-        typer.echo(f"{run_id}: {opened.url}/runs/{run_id}", err=True)
+        echo(f"{run_id}: {opened.url}/runs/{run_id}", err=True)
     remote.await_begin(opened, run_id, SystemClock())
     bundle = _followed(opened, run_id, quiet=quiet)
     from toril.reports import show
@@ -385,7 +384,7 @@ def _run_through_console(
 
     unwritten = write_reports(opened, bundle, targets)
     for problem in unwritten:
-        typer.echo(f"error: {problem}", err=True)
+        echo(f"error: {problem}", err=True)
     show(bundle)
     raise typer.Exit(exit_code(bundle.outcome, failing) or (InfrastructureError.exit_code if unwritten else 0))
 
@@ -398,13 +397,12 @@ def _check_console_options(wanted: "RunOptions", store: str) -> None:
 
 def _followed(store: "Store", run_id: str, *, quiet: bool) -> "Bundle":
     """Shows a run live until it is judged; exits if the user interrupts."""
-    from rich.console import Console
-
     from toril.reports import live
+    from toril.reports.screen import Output
     from toril.runs import stored
     from toril.signals import caught_interrupts
 
-    with caught_interrupts() as interrupts, live.view(Console(stderr=True), quiet=quiet) as view:
+    with caught_interrupts() as interrupts, live.view(Output(stderr=True), quiet=quiet) as view:
         bundle = stored.follow(store, run_id, clock=SystemClock(), view=view, interrupts=interrupts)
     if bundle is None:
         raise typer.Exit(INTERRUPTED)
@@ -473,10 +471,9 @@ def _run_observed(
     max_cost: float | None,
     quiet: bool,
 ) -> None:
-    from rich.console import Console
-
     from toril.launchers.prepare import prepared
     from toril.reports import check, live, plan_text
+    from toril.reports.screen import Output
     from toril.run import run as run_plan
     from toril.signals import caught_interrupts
     from toril.text import plain
@@ -495,8 +492,8 @@ def _run_observed(
         if not quiet:
             notes = (f"note: {plain(warning, 1000)}" for warning in planned.warnings)
             lines = (f"{plain(planned.suite)}: {plan_text.in_brief(planned)}", *notes, *prepared_lines)
-            typer.echo("\n".join(lines), err=True)
-        with caught_interrupts() as interrupts, live.view(Console(stderr=True), quiet=quiet) as view:
+            echo("\n".join(lines), err=True)
+        with caught_interrupts() as interrupts, live.view(Output(stderr=True), quiet=quiet) as view:
             judged = run_plan(
                 read,
                 planned,
@@ -522,19 +519,19 @@ def _conclude(store: "Store", judged: "Judged", failing: frozenset[str], unwritt
 
     problems = [*judged.unwritten, *unwritten, *judged.left]
     for problem in problems:  # before the verdict, which they could seem to contradict
-        typer.echo(f"error: {problem}", err=True)
+        echo(f"error: {problem}", err=True)
     show(judged.bundle)
     if not quiet and not judged.unwritten:
-        typer.echo(f"report: {store.address(run_key(judged.bundle.plan.run_id, 'report.html'))}", err=True)
+        echo(f"report: {store.address(run_key(judged.bundle.plan.run_id, 'report.html'))}", err=True)
     code = INTERRUPTED if judged.interrupted else exit_code(judged.bundle.outcome, failing)
     if problems and not code:
         code = InfrastructureError.exit_code
-        typer.echo(f"exit code {code}, because of the error above the verdict", err=True)
+        echo(f"exit code {code}, because of the error above the verdict", err=True)
     raise typer.Exit(code)
 
 
 def _say(note: "Note") -> None:
-    typer.echo(f"note: {note.message}", err=True)
+    echo(f"note: {note.message}", err=True)
 
 
 def watch(
@@ -561,9 +558,8 @@ def watch(
     failing = read_fail_on(fail_on)
     found, run_id = find_run(run, store, patience_s=OWNERS_PATIENCE_S if take_over else None)
     if take_over:
-        from rich.console import Console
-
         from toril.reports import live
+        from toril.reports.screen import Output
         from toril.run import carry_on
         from toril.runs.observers import Observing
         from toril.signals import caught_interrupts
@@ -573,7 +569,7 @@ def watch(
         check_served(found, "toril watch --take-over")
         with Observing(found, SystemClock(), os.environ, _say) as observing:
             observers = observing.of(read_record(found, run_id)[0], read_otlp(otlp))
-            with caught_interrupts() as interrupts, live.view(Console(stderr=True), quiet=quiet) as view:
+            with caught_interrupts() as interrupts, live.view(Output(stderr=True), quiet=quiet) as view:
                 judged = carry_on(found, run_id, SystemClock(), view, interrupts, observers)
             _conclude(found, judged, failing, [], quiet=quiet)
     if otlp:
@@ -615,7 +611,7 @@ def doctor_command(
                 wanted = run_options(overrides, env, workers, on, None, None, smoke=False)
                 _, planned = plan_run(found.paths, replace(wanted, confined=found.stored), clock.now())
         findings = list(preflight(planned, opened, clock).findings)
-    typer.echo(render(findings), nl=False)
+    echo(render(findings), nl=False)
     if any(finding.state == "missing" for finding in findings):
         raise typer.Exit(InfrastructureError.exit_code)
 
@@ -639,7 +635,7 @@ def push(suite: Suites, store: StoreOption = ".toril") -> None:
     else:
         pushed = push_suite(opened, read, origin, SystemClock().now(), pusher(os.environ))
     about = f"version {pushed.number}, {len(pushed.files)} files, {pushed.comment or 'no commit'}"
-    typer.echo(f"{opened.address(f'suites/{pushed.suite}')}: {about}")
+    echo(f"{opened.address(f'suites/{pushed.suite}')}: {about}")
 
 
 def sweep(run: Run, store: StoreOption = ".toril", quiet: Quiet = False) -> None:
@@ -649,9 +645,8 @@ def sweep(run: Run, store: StoreOption = ".toril", quiet: Quiet = False) -> None
 
     Example: toril sweep latest
     """
-    from rich.console import Console
-
     from toril.reports import live
+    from toril.reports.screen import Output
     from toril.run import sweep_run
     from toril.runs.find import find_run
     from toril.runs.observers import Observing
@@ -662,12 +657,12 @@ def sweep(run: Run, store: StoreOption = ".toril", quiet: Quiet = False) -> None
     check_served(found, "toril sweep")
     with Observing(found, SystemClock(), os.environ, _say) as observing:
         observers = observing.of(read_record(found, run_id)[0])
-        with live.view(Console(stderr=True), quiet=quiet) as view:
+        with live.view(Output(stderr=True), quiet=quiet) as view:
             swept = sweep_run(found, run_id, SystemClock(), view, observers)
-    typer.echo(f"{run_id}: {len(swept.stopped)} running tasks stopped")
+    echo(f"{run_id}: {len(swept.stopped)} running tasks stopped")
     if swept.bundle is not None:
-        typer.echo(f"{run_id}: verdict {swept.bundle.outcome}")
+        echo(f"{run_id}: verdict {swept.bundle.outcome}")
     for problem in filter(None, (swept.reason, *swept.problems)):
-        typer.echo(f"error: {problem}", err=True)
+        echo(f"error: {problem}", err=True)
     if swept.problems:
         raise typer.Exit(InfrastructureError.exit_code)

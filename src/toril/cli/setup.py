@@ -34,6 +34,7 @@ from toril.authoring.options import (
     read_users,
 )
 from toril.cli.options import INTERRUPTED, TextOrJson
+from toril.cli.streams import echo
 from toril.errors import UserError
 from toril.masking import mask
 
@@ -103,7 +104,7 @@ def init(
             options = ask(options, folder, force=force)
         created = create(options, folder, force=force)
     except (typer.Abort, KeyboardInterrupt):  # Ctrl-C, or the end of the input
-        typer.echo("\nNo files written.", err=True)
+        echo("\nNo files written.", err=True)
         raise typer.Exit(INTERRUPTED) from None
     show_created(created, folder)
 
@@ -111,14 +112,14 @@ def init(
 def show_created(created: Created, folder: Path, first: str = "plan") -> None:
     """Prints the written files, the notes, and the next commands; `first` is the one before `toril run`."""
     for file in created.files:
-        typer.echo(f"wrote {folder / file}")
+        echo(f"wrote {folder / file}")
     for note in created.notes:
         if note.code != "unset-reference":  # the next commands set it
-            typer.echo(f"note: {note.message}", err=True)
+            echo(f"note: {note.message}", err=True)
     suite = shlex.quote(str(folder / created.suite))
     unset = [f"{name}=…" for name in variables_of(created.plan) if name not in os.environ]
     export = f"  export {' '.join(unset)}\n" if unset else ""
-    typer.echo(f"next:\n{export}  toril {first} {suite}\n  toril run {suite}")
+    echo(f"next:\n{export}  toril {first} {suite}\n  toril run {suite}")
 
 
 def read_load(

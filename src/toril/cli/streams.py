@@ -13,6 +13,8 @@ import sys
 from collections.abc import Iterable
 from typing import Any, TextIO, cast
 
+import typer
+
 REPLACEMENTS = str.maketrans("✔✘–−†±·→µ≤≥’", "+x--*~|>u<>'") | str.maketrans({"…": "..", "∞": "inf"})  # in ASCII
 # The runner compares culture-sensitively and ignores some characters: allow any non-ASCII character in between.
 ENDS = "\n\r\v\f\x1c-\x1e\x85\u2028\u2029"
@@ -33,6 +35,15 @@ def write_anything() -> None:
             stream.reconfigure(errors="toril", encoding="utf-8" if in_workflow else None)
     if in_workflow:
         sys.stdout, sys.stderr = cast(TextIO, CommandFilter(sys.stdout)), cast(TextIO, CommandFilter(sys.stderr))
+
+
+def echo(message: str = "", *, err: bool = False, nl: bool = True) -> None:
+    """Prints a text. Its invisible characters appear as escapes, which also JSON allows."""
+    if not message.replace("\n", "").isprintable():
+        from toril.text import visible  # imports masking, which is slow
+
+        message = visible(message)
+    typer.echo(message, err=err, nl=nl)  # noqa: TID251 - the only call
 
 
 class CommandFilter:

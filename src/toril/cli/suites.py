@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from toril.cli.options import StoreOption, TextOrJson
+from toril.cli.streams import echo
 from toril.clock import SystemClock
 from toril.errors import OptionError
 
@@ -69,4 +70,4 @@ def baseline(
         else:
             notes.set_baseline(opened, suite, run_id, by=pusher(os.environ), at=SystemClock().now())
     found = notes.baseline_of(opened, suite)
-    typer.echo(f"{suite} has no baseline" if found is None else found.run_id)
+    echo(f"{suite} has no baseline" if found is None else found.run_id)

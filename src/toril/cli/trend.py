@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 import typer
 
 from toril.cli.options import StoreOption, read_age, read_margin
+from toril.cli.streams import echo
 from toril.clock import SystemClock
 from toril.errors import OptionError
 from toril.records.trend import Trend, TrendGroup
@@ -90,7 +91,7 @@ def trend(
         return [read_trend(opened, name, wanted, accepted, SystemClock().now()) for name in names]
 
     if not names:
-        typer.echo("This store has no judged runs.", err=True)
+        echo("This store has no judged runs.", err=True)
     trends = found()
     if confirm is not None:
         check_served(opened, "toril trend --confirm")
@@ -100,7 +101,7 @@ def trend(
     console = base_url.rstrip("/")
     _show(trends, format, out, console, every=every)
     for posted in settle(client_of_job(), issues, trends, Links(report=console or None)) if issues else ():
-        typer.echo(f"issue {posted.done} {posted.url}".rstrip(), err=True)
+        echo(f"issue {posted.done} {posted.url}".rstrip(), err=True)
     outcomes = {one.outcome for one in trends}
     stale = any(note.code == NOTHING_RECENT for one in trends for note in one.notes)  # no other suite excuses it
     raise typer.Exit(1 if "regressed" in outcomes else 0 if "clean" in outcomes and not stale else 3)
@@ -148,7 +149,7 @@ def _duet(suite: Path, group: TrendGroup, hook: str, store: str) -> None:
     try:  # a tag is anybody's text, and the program may have rights that its writer lacks
         commits = [commit_of_default_branch(Path(), one) for one in (group.from_commit, group.to_commit)]
     except OptionError as error:
-        typer.echo(f"No duet of {suite.name}, {group.id}: {plain(str(error), 500)}", err=True)
+        echo(f"No duet of {suite.name}, {group.id}: {plain(str(error), 500)}", err=True)
         return
 
     labels = [*dict.fromkeys(one.label for one in group.series if one.label)][:MOST_LABELS]
@@ -164,7 +165,7 @@ def _duet(suite: Path, group: TrendGroup, hook: str, store: str) -> None:
         pairs = dict(line.split("=", 1) for line in lines if line.startswith(("base=", "head=")))
         for line in lines:
             if not line.startswith(("base=", "head=")):
-                typer.echo(line, err=True)
+                echo(line, err=True)
         if pairs.keys() != {"base", "head"}:
             raise OptionError(f"{hook} start: it did not print base=URL and head=URL.", code="hook-failed")
         options = ["--store", store, "--tag", f"confirms={group.id}", "--fail-on", "none", "--quiet"]

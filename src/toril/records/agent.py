@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from toril.records.document import Count, Record, RecordPart, Seconds, Text, Word
+from toril.records.document import Count, Record, RecordPart, Seconds, Text, Version, Word
 from toril.records.run import ExitCode, run_key, worker_key
 
 PSEUDO_RUN = "agents"  # no run may have this id
@@ -46,7 +46,7 @@ class Announcement(Record):
     at: Seconds  # by the agent's clock, so that each announcement differs from the one before
     slots: Count
     free: Count
-    toril_version: Text = ""
+    toril_version: Version = ""
     executors: Annotated[tuple[Word, ...], Field(max_length=100)] = ()  # of `ENGINES`, the installed ones
     targets: Annotated[tuple[Text, ...], Field(max_length=200)] = ()  # hosts that it may load; empty: any
     max_duration_s: Seconds | None = None  # the longest load that it accepts

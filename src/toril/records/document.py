@@ -28,6 +28,7 @@ Number = Annotated[int | float, Field(ge=-LARGEST, le=LARGEST)]
 Seconds = Annotated[float, Field(ge=-LATEST, le=LATEST, allow_inf_nan=False)]
 Text = Annotated[str, Field(max_length=10_000)]
 Word = Annotated[str, Field(max_length=100)]
+Version = Annotated[str, Field(max_length=60, pattern=r"^[0-9A-Za-z.+!-]*$")]  # of toril
 Few = Field(max_length=MOST_ENTRIES)
 
 

@@ -4,13 +4,17 @@ import io
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderHook
+from rich.segment import Segment
 
 from toril.errors import StoreError
+from toril.text import visible
 
 COLOURS = {"passed": "green", "failed": "red", "broken": "red", "running": "cyan"} | dict.fromkeys(
     ("inconclusive", "triggered"), "yellow"
@@ -20,11 +24,29 @@ CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\
 
 
 class Output(Console):
-    """Standard output. A closed pipe (`| head`) keeps the exit code."""
+    """Standard output or error. Texts have no invisible characters; a closed pipe (`| head`) keeps the exit code."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.push_render_hook(_Escapes())
 
     def on_broken_pipe(self) -> None:
         self.quiet = True
         discard_stdout()
+
+
+class _Escapes(RenderHook):
+    def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
+        return [_Escaped(one) for one in renderables]
+
+
+@dataclass(frozen=True, slots=True)
+class _Escaped:
+    content: ConsoleRenderable
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
+        for one in console.render(self.content, options):
+            yield one if one.control else one._replace(text=visible(one.text))
 
 
 def discard_stdout() -> None:
@@ -64,5 +86,5 @@ def _escaped(report: bytes) -> bytes:
 def as_text(show: Callable[[Console], None]) -> str:
     """Returns the output of `show`, without colour."""
     file = io.StringIO()
-    show(Console(file=file, width=FILE_WIDTH, color_system=None, force_terminal=False))
+    show(Output(file=file, width=FILE_WIDTH, color_system=None, force_terminal=False))
     return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"

@@ -39,7 +39,7 @@ from toril.signals import caught_interrupts
 from toril.store import Store
 from toril.store.records import get_record
 from toril.suite.reader import OF_THE_JOB, OF_THE_OWNER
-from toril.text import plural
+from toril.text import plural, visible
 from toril.worker.processes import lead_a_group_and_die_with_parent
 
 TAKEN_AFTER_S = ANNOUNCED_EVERY_S + 2  # without a new announcement, the name is free
@@ -305,6 +305,13 @@ class WorkerProcess:
         return self._log.read().decode(errors="replace").strip()
 
 
+class _Visible(logging.Formatter):
+    """Escapes the invisible characters of texts from the store."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return visible(super().format(record))
+
+
 def run_agent(
     store: Store,
     store_address: str,
@@ -315,7 +322,9 @@ def run_agent(
 ) -> None:
     """Serves the location until SIGTERM or Ctrl-C; InfrastructureError if another agent has the name."""
     hide_process()
-    logging.basicConfig(format="%(asctime)s %(message)s")
+    output = logging.StreamHandler()
+    output.setFormatter(_Visible("%(asctime)s %(message)s"))
+    logging.basicConfig(handlers=[output])
     log.setLevel(logging.INFO)
     agent = Agent(store, about, clock, lambda share: WorkerProcess(store_address, share), refusal=refusal)
     agent.begin()

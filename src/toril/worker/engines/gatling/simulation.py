@@ -5,7 +5,6 @@ A reference `${name}` to a variable is Taurus', and `Toril.text` of gate.scala r
 """
 
 import re
-import struct
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +12,8 @@ from bzt import TaurusConfigError
 from bzt.engine import Scenario
 from bzt.requests_model import HierarchicRequestParser, HTTPRequest, SetVariables
 from bzt.utils import convert_body_to_string, dehumanize_time, ensure_is_dict
+
+from toril.text import escaped
 
 REFERENCE = re.compile(r"\$\{(\w+)\}")
 UNSAFE = re.compile(r"[^ !#-[\]-~]")  # in a literal: quotes, backslashes, controls and all but ASCII
@@ -45,11 +46,7 @@ def literal(text: object) -> str:
     "a\u0022b\u000a"
     """
 
-    def escaped(found: re.Match[str]) -> str:
-        units = found[0].encode("utf-16-be", "surrogatepass")
-        return "".join(f"\\u{unit:04x}" for (unit,) in struct.iter_unpack(">H", units))
-
-    return '"' + UNSAFE.sub(escaped, str(text)) + '"'
+    return '"' + UNSAFE.sub(lambda found: escaped(found[0]), str(text)) + '"'
 
 
 def expression(text: object) -> str:
