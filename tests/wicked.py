@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import BinaryIO, cast
+from weakref import WeakKeyDictionary
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 Behaviour = Callable[["Wicked", socket.socket, int], bool]  # handles the n-th request; False: close the connection
@@ -19,8 +20,8 @@ Behaviour = Callable[["Wicked", socket.socket, int], bool]  # handles the n-th r
 class Wicked:
     """The service and the number of its requests."""
 
-    def __init__(self, behaviour: Behaviour, context: ssl.SSLContext | None) -> None:
-        self.behaviour, self.context = behaviour, context
+    def __init__(self, behaviour: Behaviour, context: ssl.SSLContext | None, idle_s: float | None) -> None:
+        self.behaviour, self.context, self.idle_s = behaviour, context, idle_s
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
         self.lock = threading.Lock()
         self.asked = 0
@@ -42,6 +43,7 @@ class Wicked:
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self.context:
                 client = self.context.wrap_socket(client, server_side=True)
+            client.settimeout(self.idle_s)
             with client:
                 reader = cast("BinaryIO", client.makefile("rb"))
                 while self._read(reader):
@@ -81,6 +83,37 @@ def closing(every: int) -> Behaviour:
             return False
         client.sendall(ANSWER)
         return True
+
+    return behave
+
+
+def refusing(status: int) -> Behaviour:
+    """Answers with this status."""
+
+    def behave(_: Wicked, client: socket.socket, number: int) -> bool:
+        client.sendall(b"HTTP/1.1 %d No\r\nContent-Length: 2\r\n\r\nno" % status)
+        return True
+
+    return behave
+
+
+def retiring(after: int) -> Behaviour:
+    """Answers correctly, and closes each connection after some answers without announcing it."""
+    answered: WeakKeyDictionary[socket.socket, int] = WeakKeyDictionary()
+
+    def behave(_: Wicked, client: socket.socket, number: int) -> bool:
+        answered[client] = answered.get(client, 0) + 1
+        client.sendall(ANSWER)
+        return answered[client] < after
+
+    return behave
+
+
+def in_turn(*behaviours: Behaviour) -> Behaviour:
+    """Behaves differently from request to request."""
+
+    def behave(service: Wicked, client: socket.socket, number: int) -> bool:
+        return behaviours[number % len(behaviours)](service, client, number)
 
     return behave
 
@@ -179,9 +212,11 @@ def answering() -> Behaviour:
 
 
 @contextlib.contextmanager
-def wicked(behaviour: Behaviour, context: ssl.SSLContext | None = None) -> Iterator[Wicked]:
-    """Serves on a free port until the block ends."""
-    service = Wicked(behaviour, context)
+def wicked(
+    behaviour: Behaviour, context: ssl.SSLContext | None = None, idle_s: float | None = None
+) -> Iterator[Wicked]:
+    """Serves on a free port until the block ends; closes connections that are idle for `idle_s`."""
+    service = Wicked(behaviour, context, idle_s)
     threading.Thread(target=service.accept, daemon=True).start()
     try:
         yield service

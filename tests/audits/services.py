@@ -46,6 +46,7 @@ class Service:
     cap: float | None = None  # requests a second that the load must not exceed
     cold_s: float = 0.0  # time until its caches are warm; the first requests take five times as long
     failing: float = 0.0  # share of failures
+    fails_by: str = "500"  # the failures' code
     bursts: float = 0.0  # variance of that share from second to second, as a part of it
     fails_from_s: float | None = None  # a fault that fails 4 % more
     fails_from_rate: float | None = None  # the same above this rate
@@ -130,7 +131,7 @@ def _samples(service: Service, random: np.random.Generator, location: str, users
         "label": np.array(names)[label[kept]],
         "ok": ok[kept],
         "steady": at[kept] >= service.ramp_s,
-        "rc": np.where(ok[kept], "200", "500"),
+        "rc": np.where(ok[kept], "200", service.fails_by),
         "message": "Internal Server Error",
     }
 
@@ -197,6 +198,7 @@ FAULTY: Mapping[str, tuple[str, Service]] = {  # with the code of its standout
     "throughput is flat, in steps": ("service-saturated", Service(users=100, steps=5, ramp_s=80, capacity=250.0)),
     "throughput is flat, one minute": ("service-saturated", Service(users=50, ramp_s=20, seconds=60, capacity=120.0)),
     "4 % errors from second 70": ("errors-began", Service(failing=0.002, fails_from_s=70.0)),
+    "closed idle connections": ("idle-connections", Service(failing=0.001, fails_by="IdleConnectionClosed")),
     "4 % errors, five users": ("errors-began", Service(users=5, fails_from_s=50.0)),
     "4 % errors from 250/s": ("errors-began", Service(ramp_s=100, users=60, fails_from_rate=250.0)),
     "4 % errors from 250/s, open": ("errors-began", Service(rate=True, ramp_s=100, users=60, fails_from_rate=250.0)),

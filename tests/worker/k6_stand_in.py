@@ -4,7 +4,8 @@
 It follows k6's own sources and manual in the order of a request's rows, the columns, `%f`, the API's status, `--paused`
 and exit codes. An interrupted iteration's request leaves no row. A script is a file of JSON with comments:
 
-    // {"vus": 4, "iterations": 20, "urls": ["/home"], "sleep_s": 0.01, "crossed": "http_req_duration", "aborts": true}
+    // {"vus": 4, "iterations": 20, "urls": ["/home"], "sleep_s": 0.01, "crossed": "http_req_duration", "aborts": true,
+     "raises": "TypeError"}
 
 `vus` goes with `iterations` (shared by all) or `duration_s`. `__ENV.URL` is put before the addresses. In a script
 without such a line it finds the requests: http.get(`${__ENV.NAME}/path`, { tags: { name: "label" } }).
@@ -102,6 +103,9 @@ class Run:
                 time.sleep(self.script.get("sleep_s", 0))
                 if self.interrupted.is_set():
                     return
+            if "raises" in self.script:
+                where = "executor=shared-iterations scenario=default source=stacktrace"
+                sys.stderr.write(f'time="now" level=error msg="{self.script["raises"]}\\n\\tat load.js" {where}\n')
             now = time.time_ns()
             with self.lock:
                 self.rows += [

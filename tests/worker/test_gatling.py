@@ -130,6 +130,16 @@ def test_every_text_of_a_suite_arrives_byte_by_byte_and_none_is_code(tmp_path):
     assert [message for label in found.timeline.labels() for message, _ in found.total(label).errors] == []
 
 
+def test_think_times_below_a_second_are_kept_and_redirects_that_are_not_followed_succeed(tmp_path):
+    requests = [{"url": "/redirect/1", "label": "moved", "follow-redirects": False, "think-time": "500ms"}]
+    with target() as service:
+        plan = plan_of([planned("gatling", "shop", concurrency=4, hold_for_s=5.0)], generated(service.url, requests))
+        with workers(plan, tmp_path) as run:
+            found = run.go()
+    assert 4 < found.samples == service.started <= 40
+    assert found.total().failures == 0
+
+
 def test_steps_climb_in_stairs(tmp_path):
     with target(delay_s=0.1) as service:
         load = planned("gatling", "shop", concurrency=5, ramp_up_s=6.0, hold_for_s=2.0, steps=3, throughput_rps=30)
@@ -204,6 +214,18 @@ def test_the_suites_own_simulation_keeps_its_load_groups_and_failures(tmp_path):
     assert found.rcs("gone") == {"IOException": 3}
     assert found.timeline.select("buy", kind="transaction").total.failures == 3
     assert found.samples == service.answered + 3
+
+
+def test_code_that_crashes_and_requests_that_cannot_be_built_are_errors_of_the_script(tmp_path):
+    crashes = 'exec(session => throw new RuntimeException("boom")).exec(http("unbuilt").get("/#{nowhere}")).exec('
+    source = OWN.replace('exec(http("closed")', f'{crashes}http("closed")')
+    with target() as service:
+        plan = plan_of([planned("gatling", "own")], {"own": {"script": "sims/Buying.scala"}})
+        with workers(plan, tmp_path, {"sims/Buying.scala": source.replace("{url}", service.url)}) as run:
+            found = run.go()
+    assert found.exits[0].outcome == "finished", run.log()[-3000:]
+    assert found.exits[0].executions["own"].script_errors == {"simulation: exception": 3, "unbuilt": 3}
+    assert found.timeline.select("unbuilt", kind="transaction").total.failures == 3
 
 
 def test_failed_assertions_are_a_note(tmp_path):

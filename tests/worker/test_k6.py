@@ -77,6 +77,16 @@ def test_every_request_is_a_sample_with_its_code_error_and_microseconds(tmp_path
     assert all(one.notes for one in kept)  # they say that there are no bodies
 
 
+def test_iterations_that_raise_are_errors_of_the_script(tmp_path):
+    raising = {"load.js": script()["load.js"].replace('{"', '{"raises": "TypeError: no token", "', 1)}
+    with target() as service:
+        plan = k6_plan(tmp_path, service.url, concurrency=2, iterations=3)
+        with workers(plan, tmp_path, raising) as run:
+            found = run.go()
+    assert found.exits[0].executions["shop"].script_errors == {"default: exception": 6}
+    assert (found.samples, found.total().failures) == (6, 0)
+
+
 def test_load_begins_at_the_gate_and_lasts_as_long_as_planned_after_its_ramp_up(tmp_path):
     with target(delay_s=0.02) as service:
         plan = k6_plan(tmp_path, service.url, concurrency=4, ramp_up_s=1.0, hold_for_s=2.0)

@@ -57,6 +57,13 @@ def test_an_expected_response_is_not_a_failure(tmp_path):
     assert (one.ok, one.rc) == (True, "404")
 
 
+def test_a_status_from_400_that_nobody_judges_is_a_failure(tmp_path):
+    text = request(status="404", expected="", code="1404") + request(expected="")
+    unjudged = "".join(line for line in text.splitlines(keepends=True) if not line.startswith("http_req_failed"))
+    found, _ = read(tmp_path, HEADER + unjudged)
+    assert [(one.ok, one.rc) for one in found] == [(False, "404"), (True, "200")]
+
+
 def test_other_metrics_are_not_requests_and_users_are_counted(tmp_path):
     others = "".join(row(name, 7) for name in ("vus", "vus_max", "iterations", "data_received", "checks", "my_trend"))
     found, reader = read(tmp_path, HEADER + others + request() + others)

@@ -19,7 +19,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 SUMS = HERE / "jars.sha256"
-SOURCES = ("Evidence.java", "Turns.java")
+SOURCES = ("Connections.java", "Evidence.java", "Turns.java")
 RECIPE = (
     *SOURCES,
     "assemble.py",
@@ -103,7 +103,7 @@ def _arrange(jars: Path, home: Path) -> None:
 
 
 def _compile(compiler: Path, home: Path) -> None:
-    """Compiles toril's listener and timer. The compiler is a jar, since many machines have no JDK."""
+    """Compiles toril's own elements of test plans. The compiler is a jar, since many machines have no JDK."""
     java = str(Path(os.environ["JAVA_HOME"], "bin", "java")) if os.environ.get("JAVA_HOME") else "java"  # as Maven does
     with tempfile.TemporaryDirectory() as classes:
         jars = os.pathsep.join(map(str, (home / "lib").glob("**/*.jar")))

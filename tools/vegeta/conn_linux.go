@@ -34,6 +34,7 @@ type conn struct {
 	ciphertext       []byte // with TLS the memory of unsent, to be used again
 	watchingWritable bool   // the poller reports room for more bytes
 	idleSince        int64
+	idleFor          int64 // before its present use; 0: it is new
 	writeErr         error // nothing more can be written
 	slot             *slot // nil: idle
 	response         response

@@ -127,6 +127,7 @@ func (o *loop) read(c *conn, at int64) {
 		n, err := c.read(o.buffer)
 		if c.slot == nil {
 			if !errors.Is(err, errWouldBlock) || c.hasUnsent() { // closed, or bytes that no request asked for
+				c.pool.learn(at - c.idleSince)
 				o.closeConn(c)
 			}
 			return
@@ -241,6 +242,9 @@ func (o *loop) fail(c *conn, err error) {
 	o.closeConn(c)
 	if s == nil {
 		return
+	}
+	if c.pool.lost(c, err) {
+		err = errIdleClosed
 	}
 	s.bytes = c.response.bodyBytes
 	c.release(s)

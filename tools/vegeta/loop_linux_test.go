@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -170,6 +171,38 @@ func TestSurplusIdleConnectionsAreClosed(t *testing.T) {
 	alive := func(*conn) bool { return true }
 	if p.take(alive, func(*conn) { p.open-- }) == nil || p.open != 1 {
 		t.Errorf("%d connections are kept for one request", p.open)
+	}
+}
+
+func TestConnectionsIdleForAsLongAsTheServiceKeepsThemAreNotUsed(t *testing.T) {
+	const second = int64(time.Second)
+	alive := func(*conn) bool { return true }
+	idle := func(p *pool, since int64) *conn {
+		c := &conn{pool: p}
+		p.give(c)
+		c.idleSince -= since
+		p.open++
+		return p.take(alive, func(*conn) { p.open-- })
+	}
+	p := &pool{hostname: &hostname{}}
+	if idle(p, 3*second) == nil {
+		t.Error("nothing is known of the service yet")
+	}
+	p.learn(second) // a restart, say: others were idle for longer
+	if idle(p, 2*second) == nil {
+		t.Error("one early end says nothing")
+	}
+	p.learn(3 * second)
+	if idle(p, 29*second/10) != nil || idle(p, second) == nil {
+		t.Error("the service keeps connections for 3 s")
+	}
+	c := &conn{pool: p, idleFor: second}
+	if !p.lost(c, syscall.ECONNRESET) || idle(p, second) != nil {
+		t.Error("an idle connection was lost")
+	}
+	c.response.phase = complete
+	if p.lost(c, io.ErrUnexpectedEOF) {
+		t.Error("there was a response")
 	}
 }
 

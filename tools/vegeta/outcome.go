@@ -17,6 +17,9 @@ import (
 
 const messageChars = 500
 
+// errIdleClosed has the text of worker/engines/in_process.py.
+var errIdleClosed = errors.New("the service closed the idle connection just when the request was sent")
+
 var (
 	statuses [1000]outcome
 	// what differs between equal failures: addresses, stream numbers, and the request in front of an error
@@ -53,6 +56,8 @@ func outcomeOf(code uint16, err error, text string) outcome {
 	switch {
 	case errors.As(err, &lookup):
 		return failed("gaierror", "Name or service not known")
+	case errors.Is(err, errIdleClosed):
+		return failed("IdleConnectionClosed", err.Error())
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return failed("ConnectionRefusedError", "Connection refused")
 	case errors.Is(err, syscall.ECONNRESET):

@@ -5,13 +5,16 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/url"
+	"syscall"
 	"time"
 )
 
 const (
 	aliveFor   = int64(250 * time.Millisecond) // skip the check of a connection that was used so recently
+	idleFrom   = int64(200 * time.Millisecond) // services keep idle connections for a second or more
 	surplusFor = int64(time.Second)            // close a connection that was idle for longer while others were, too
 )
 
@@ -24,6 +27,8 @@ type pool struct {
 	hostname *hostname // tells how many addresses there are
 	idle     []*conn   // idle for longest first
 	open     int       // connections, idle or not, with those being made
+	survived int64     // the longest time in ns after which an idle connection was used
+	keptFor  int64     // the shortest one after which the service closed one; 0: it closed none
 }
 
 func newPool(to server, dialer *dialer) (*pool, error) {
@@ -46,7 +51,7 @@ func newPool(to server, dialer *dialer) (*pool, error) {
 }
 
 // take returns the connection that has been idle for longest. It returns nil if the caller has to make one, and counts
-// that as open already.
+// that as open already. No connection is used that has been idle for about as long as the service keeps one.
 func (p *pool) take(alive func(*conn) bool, closeConn func(*conn)) *conn {
 	addresses := int(p.hostname.count.Load())
 	for len(p.idle) > 0 && p.open >= addresses {
@@ -54,13 +59,34 @@ func (p *pool) take(alive func(*conn) bool, closeConn func(*conn)) *conn {
 		p.idle = p.idle[1:]
 		idleFor := now() - c.idleSince
 		surplus := idleFor > surplusFor && len(p.idle) >= max(1, addresses)
-		if !surplus && (idleFor < aliveFor || alive(c)) {
+		outlived := p.keptFor > 0 && idleFor >= p.keptFor*9/10
+		if !surplus && !outlived && (idleFor < aliveFor || alive(c)) {
+			p.survived, c.idleFor = max(p.survived, idleFor), idleFor
 			return c
 		}
 		closeConn(c)
 	}
 	p.open++
 	return nil
+}
+
+// learn notes that the service closed a connection after it was idle. One that had little time to be idle, or that
+// closed much earlier than others, had another reason.
+func (p *pool) learn(idleFor int64) {
+	if idleFor >= max(idleFrom, p.survived*9/10) && (p.keptFor == 0 || idleFor < p.keptFor) {
+		p.keptFor = idleFor
+	}
+}
+
+// lost returns whether a failure means that the service closed an idle connection as the request was sent.
+func (p *pool) lost(c *conn, err error) bool {
+	closed := errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+	if !closed || c.idleFor < idleFrom || !c.response.untouched() {
+		return false
+	}
+	p.survived = 0 // the check came just before the end
+	p.learn(c.idleFor)
+	return true
 }
 
 func (p *pool) give(c *conn) {

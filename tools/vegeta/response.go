@@ -215,6 +215,9 @@ func (r *response) closed() error {
 	return io.ErrUnexpectedEOF
 }
 
+// untouched returns whether nothing of a response has arrived.
+func (r *response) untouched() bool { return r.phase == inHead && len(r.head) == 0 }
+
 // reusable is true if the connection may carry another request.
 func (r *response) reusable() bool {
 	return r.phase == complete && !r.framing.closes && !r.excess && r.framing.status != http.StatusSwitchingProtocols

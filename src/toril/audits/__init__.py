@@ -7,7 +7,7 @@ has no standouts in hundreds of simulated runs: docs/explanation/audits.md.
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
-from toril.audits.load import errors_began, service_saturated
+from toril.audits.load import errors_began, idle_connections, service_saturated
 from toril.audits.parts import dominant_label, slow_location
 from toril.audits.seen import Seen
 from toril.audits.times import drift, periodic_stall
@@ -18,6 +18,7 @@ from toril.timeline import Timeline
 
 AUDITS: Mapping[AuditCode, Callable[[Seen], Iterator[Standout]]] = {  # most severe first
     "errors-began": errors_began,
+    "idle-connections": idle_connections,
     "service-saturated": service_saturated,
     "drift": drift,
     "periodic-stall": periodic_stall,
@@ -25,7 +26,7 @@ AUDITS: Mapping[AuditCode, Callable[[Seen], Iterator[Standout]]] = {  # most sev
     "dominant-label": dominant_label,
 }
 # A saturated generator delays all requests: it can cause the others' results, but not these.
-VALID_WHEN_SATURATED = frozenset({"errors-began", "periodic-stall", "dominant-label"})
+VALID_WHEN_SATURATED = frozenset({"errors-began", "idle-connections", "periodic-stall", "dominant-label"})
 SHORTEST_S = 20
 MOST = 8
 

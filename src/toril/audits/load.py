@@ -20,6 +20,7 @@ LEAST_EVIDENCE = 16  # logarithm of the likelihood ratio: 1 in ten million by ch
 PARTS_OF_FAILURES = (0.9, 0.95, 1.0)
 LEAST_FAILURES, LEAST_SHARE, LEAST_GROWTH, LEAST_OTHER_S = 10, 0.01, 5, 5
 MOST_LABELS = 50
+IDLE_CLOSED = "IdleConnectionClosed"  # the engines' code, as in worker/engines/in_process.py
 
 
 def service_saturated(seen: Seen) -> Iterator[Standout]:
@@ -129,6 +130,19 @@ def errors_began(seen: Seen) -> Iterator[Standout]:
             "failed_of_label_share": round(of_label.failures / max(1, of_label.samples), 6),
         },
     )
+
+
+def idle_connections(seen: Seen) -> Iterator[Standout]:
+    """Requests failed because the service closed their idle connection just when they were sent."""
+    total = seen.timeline.select().total
+    if lost := total.failed.rc[IDLE_CLOSED]:
+        yield Standout(
+            code="idle-connections",
+            message=f"The service closed idle connections just when a request was sent: {number(lost)} of "
+            f"{number(total.samples)} requests failed by that. Let it keep idle connections for longer than users and "
+            "proxies do; such requests fail in production, too.",
+            evidence={"failures": lost, "response_code": IDLE_CLOSED},
+        )
 
 
 def _ends(failures: Floats) -> set[int]:

@@ -16,7 +16,15 @@ from toril.records.run import Case
 MOST_LABELS = 600_000  # as many as an interval file can hold, of both kinds
 MOST_ERRORS = 100_000
 
-AuditCode = Literal["service-saturated", "errors-began", "dominant-label", "periodic-stall", "slow-location", "drift"]
+AuditCode = Literal[
+    "service-saturated",
+    "errors-began",
+    "idle-connections",
+    "dominant-label",
+    "periodic-stall",
+    "slow-location",
+    "drift",
+]
 AUDIT_CODES: tuple[AuditCode, ...] = get_args(AuditCode)
 
 Bounds = tuple[Count | None, Count | None]  # of an interval; None: open

@@ -170,6 +170,7 @@ def judge_tests(plan: Plan, timeline: Timeline, completeness: Completeness, test
         *stopped(completeness),
         *_reasons_of(executions, rules.ended_early),
         *_reasons_of(executions, rules.missing_values),
+        *_reasons_of(executions, lambda one: rules.script_errors(one, ())),
     ]
     if not tests.total:
         open_questions.append(Reason("no-tests", "no test case ran; check that the script contains test cases"))

@@ -379,6 +379,16 @@ def script_failures(execution: MeasuredExecution, criteria: Collection[Criterion
 
     `criteria`: those that judge this execution, and can fail the run.
     """
+    yield from script_errors(execution, criteria)
+    searched = execution.planned.search is not None  # each of its stages is judged
+    broken = [] if searched else list(unjudged(execution, criteria))
+    yield from broken[:MOST_NAMED]
+    for code, count in Counter(one.code for one in broken[MOST_NAMED:]).items():
+        yield execution.reason(code, f"the same is true of {plural(count, 'more label')}")
+
+
+def script_errors(execution: MeasuredExecution, criteria: Collection[Criterion]) -> Iterator[Reason]:
+    """Yields reasons for failures that only the script reports; a functional suite has no criteria."""
     for statement in dict.fromkeys(report.script_failed for report in execution.reports if report.script_failed):
         yield execution.reason("script-failed", statement)
     errors: Counter[str] = Counter()
@@ -395,15 +405,10 @@ def script_failures(execution: MeasuredExecution, criteria: Collection[Criterion
         why = f": {shown[0][0][0]}" if shown and shown[0][0][0] else ""
         message = f"the script itself failed in `{label}` {plural(count, 'time')}, without a failed request{why}"
         named = f"{label} (transaction)" if label in execution.timeline.labels_of_both_kinds() else label
-        fix = f"Correct the script, or add a criterion: {criterion_on(named)}"
-        yield execution.reason("script-errors", f"{message}. {fix}")
+        fix = "" if execution.plan.functional else f", or add a criterion: {criterion_on(named)}"
+        yield execution.reason("script-errors", f"{message}. Correct the script{fix}")
     if others := len(open_ones[MOST_NAMED:]):
         yield execution.reason("script-errors", f"the script itself failed in {plural(others, 'more label')}")
-    searched = execution.planned.search is not None  # each of its stages is judged
-    broken = [] if searched else list(unjudged(execution, criteria))
-    yield from broken[:MOST_NAMED]
-    for code, count in Counter(one.code for one in broken[MOST_NAMED:]).items():
-        yield execution.reason(code, f"the same is true of {plural(count, 'more label')}")
 
 
 def missing_values(execution: MeasuredExecution) -> Iterator[Reason]:

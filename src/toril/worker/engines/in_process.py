@@ -30,6 +30,10 @@ PROBE_S = 0.02
 GATE_POLL_S = 0.005
 MOST_CHARS = 20_000  # a failed assertion may quote a whole response
 WATCHED_S = 0.1
+IDLE_S = 0.2  # a connection is idle from here on; services keep idle ones for a second or more
+KEPT_SHARE = 0.9  # of the time for which a service kept an idle connection: clocks and the way there differ
+IDLE_CLOSED = "IdleConnectionClosed"  # the code of a request whose idle connection was closed as it was sent
+IDLE_CLOSED_TEXT = "the service closed the idle connection just when the request was sent"
 ESTABLISHED = 1  # a TCP connection that neither side has closed
 
 
@@ -156,35 +160,95 @@ class CaseWriter:
     """
 
     def __init__(self, path) -> None:
+        self.outcomes: set[str] = set()
         self._lock = threading.Lock()
         self._file = path.open("w", encoding="ascii")
 
     def write(self, *, name, suite, outcome, started_s, took_s, message="", trace="") -> None:
         texts = {"name": name, "suite": suite, "message": message, "trace": trace}
         case = {key: str(text)[-MOST_CHARS:] for key, text in texts.items()}
+        self.outcomes.add(outcome)
         case |= {"outcome": outcome, "started_s": started_s, "duration_us": max(0, round(took_s * 1e6))}
         with self._lock:
             self._file.write(json.dumps(case) + "\n")
             self._file.flush()
 
 
+def report_uncaught(report: Callable[[BaseException], None]) -> None:
+    """Call `report` with each exception that a thread leaves uncaught."""
+    default = threading.excepthook
+
+    def hook(args) -> None:
+        default(args)
+        if isinstance(args.exc_value, Exception):
+            report(args.exc_value)
+
+    threading.excepthook = hook
+
+
+def report_exit(folder, cases, code, ended) -> None:
+    """Report an exit code of a test runner that no test case explains; the file marks a complete run, too."""
+    unexplained = code and cases.outcomes and not cases.outcomes & {"failed", "broken"} and not ended
+    (folder / "done").write_text(f"ended with exit code {int(code)}, but no test failed" if unexplained else "")
+
+
 class Reuse:
-    """Decides whether requests may reuse a service's connections.
+    """Decides whether requests may reuse a service's connections. A request never does so after its first failure.
 
     Some services close connections without announcing it, and a request sent at that moment never reaches them. A retry
     would hide failures of requests that did reach the service. So the first connection to each address is watched for
     a moment. Until then, and always if the service closed it, each request has its own connection.
+
+    An idle connection is checked before its use. After the service was seen to close one, none is used that has been
+    idle for about as long.
     """
 
     def __init__(self) -> None:
         self._left_open: dict[object, bool] = {}
+        self._idle: dict[int, tuple[float, object]] = {}  # descriptor → since when it is idle, and its peer
+        self._survived_s: dict[object, float] = {}  # peer → the longest time after which an idle connection was open
+        self._kept_s: dict[object, float] = {}  # peer → the shortest one after which it was closed
+        self._used = threading.local()  # peer and idle time of the connection of this thread's request
 
-    def allows(self, connection) -> bool:
-        """Returns whether a connection may be used again after a response."""
-        try:
-            peer = connection.getpeername()
-        except OSError:
+    def begin(self) -> None:
+        """A request of this thread begins."""
+        self._used.idle = None
+
+    def give(self, connection) -> None:
+        """Note that a connection is idle from now on."""
+        with contextlib.suppress(OSError):
+            self._idle[connection.fileno()] = time.monotonic(), connection.getpeername()
+
+    def take(self, connection, *, is_open: bool) -> bool:
+        """Returns whether a request may use an idle connection."""
+        since, peer = self._idle.pop(connection.fileno(), (None, None))
+        if since is None:
             return False
+        idle_s = time.monotonic() - since
+        if not is_open:
+            self._learn(peer, idle_s)
+            return False
+        if idle_s >= KEPT_SHARE * self._kept_s.get(peer, math.inf) or not self._stays_open(peer, connection):
+            return False
+        self._survived_s[peer] = max(idle_s, self._survived_s.get(peer, 0.0))
+        self._used.idle = peer, idle_s
+        return True
+
+    def lost(self, error) -> bool:
+        """Returns whether the service closed the idle connection of this thread's request as it was sent."""
+        peer, idle_s = getattr(self._used, "idle", None) or (None, 0.0)
+        if idle_s < IDLE_S or not is_closed(error):
+            return False
+        self._survived_s.pop(peer, None)  # the check came just before the end
+        self._learn(peer, idle_s)
+        return True
+
+    def _learn(self, peer, idle_s) -> None:
+        """Note after which time a service closes idle connections. One that was busy before has another reason."""
+        if idle_s >= max(IDLE_S, KEPT_SHARE * self._survived_s.get(peer, 0.0)):
+            self._kept_s[peer] = min(idle_s, self._kept_s.get(peer, math.inf))
+
+    def _stays_open(self, peer, connection) -> bool:
         if peer not in self._left_open and hasattr(socket, "TCP_INFO"):
             self._left_open[peer] = False
             watched = socket.socket(fileno=os.dup(connection.fileno()))  # open after the pool has closed its own
@@ -201,5 +265,22 @@ class Reuse:
         """Make urllib3's pools check this, too, before they reuse a connection."""
         from urllib3 import connectionpool  # imported here, since the worker and pytest's process do not need it
 
-        dropped = connectionpool.is_connection_dropped
-        connectionpool.is_connection_dropped = lambda one: dropped(one) or not self.allows(one.sock)
+        dropped, put = connectionpool.is_connection_dropped, connectionpool.HTTPConnectionPool._put_conn
+
+        def put_and_give(pool, one) -> None:
+            if one is not None and one.sock is not None:
+                self.give(one.sock)
+            put(pool, one)
+
+        connectionpool.HTTPConnectionPool._put_conn = put_and_give
+        connectionpool.is_connection_dropped = lambda one: (
+            one.sock is None or not self.take(one.sock, is_open=not dropped(one))
+        )
+
+
+def is_closed(error) -> bool:
+    """Returns whether a request failed because its connection was closed before the first byte of a response."""
+    while error.args and isinstance(error.args[0], Exception):  # requests wraps urllib3's
+        error = error.args[0]
+    reasons = [error, *error.args]  # urllib3 has the socket's as a second argument
+    return any(isinstance(one, ConnectionError) or type(one).__name__ == "HTTPConnectionClosed" for one in reasons)

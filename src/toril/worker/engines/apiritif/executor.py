@@ -28,6 +28,7 @@ class Executor(RowEngine, ApiritifNoseExecutor):  # type: ignore[misc]  # bzt ha
     def __init__(self) -> None:
         super().__init__()
         self._generated: str | None = None
+        self._any_status = False  # the suite accepts every status (`auto-assert-ok: false`)
 
     def prepare(self) -> None:
         if self.execution.get("test-mode", "apiritif") != "apiritif":
@@ -48,6 +49,7 @@ class Executor(RowEngine, ApiritifNoseExecutor):  # type: ignore[misc]  # bzt ha
         install()
         filename: str = self.engine.create_artifact("test_requests", ".py")
         checks_status = scenario.get("auto-assert-ok", True)
+        self._any_status = not checks_status
         scenario["auto-assert-ok"] = False  # otherwise bzt would add its own assertion
         builder = Generator(scenario, self.label, executor=self, test_mode="apiritif")
         builder.checks_status, builder.thinks = checks_status, not self.context.tried
@@ -61,6 +63,7 @@ class Executor(RowEngine, ApiritifNoseExecutor):  # type: ignore[misc]  # bzt ha
             "test": self.script,
             "generated": self._generated is not None,
             "require_values": self.context.require_values,
+            "any_status": self._any_status,
             "cases": self.context.functional and self._generated is None,
             "concurrency": load.concurrency or 1,
             "iterations": load.iterations or 0,

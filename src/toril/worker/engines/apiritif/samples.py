@@ -15,14 +15,15 @@ class Sample:
 
     __slots__ = (
         "asserted", "bytes", "exchange", "kind", "label", "message", "missing", "ok", "rc", "response_us", "started_s",
-        "ttfb_us", "unasserted", "variables",
+        "ttfb_us", "unjudged", "variables", "within",
     )  # fmt: skip
 
     def __init__(self, kind, label, started_s, took_s, *, ok=True, rc="", message="", ttfb_s=-1e-6, size=0) -> None:
         self.kind, self.label, self.ok, self.rc, self.message = kind, without_surrogates(label), ok, rc, message
         self.started_s, self.response_us = started_s, max(0, round(took_s * 1e6))
         self.ttfb_us, self.bytes = round(ttfb_s * 1e6), size
-        self.unasserted = False  # a status of 500 or more that the script has not asserted
+        self.unjudged = ""  # the text of a status from 400 that the script has not read
+        self.within = ()  # a transaction's samples
         self.exchange = None  # (request, response) of the library requests
         self.asserted = ()  # (name, arguments, message)
         self.variables = ()

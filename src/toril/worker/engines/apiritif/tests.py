@@ -13,12 +13,14 @@ from typing import Any
 from apiritif.utils import NormalShutdown, get_trace
 
 OUTCOMES = {"passed": "passed", "failed": "failed", "error": "broken", "skipped": "skipped"}
+UNEXPECTED = "passed, but the script expects it to fail"
 
 
 def report_failures(plugin: Any, failed: Callable[[str, BaseException], None], ended: Callable[[], None]) -> None:
     """Make the plugin call `failed` with each failure that Apiritif does not record, and `ended` after each test.
 
-    Apiritif records no failure outside of smart transactions once a thread has had one, and none before a test begins.
+    Apiritif records no failure outside of smart transactions once a thread has had one, none before a test begins, and
+    no unexpected success.
     """
 
     def with_failure(report: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
@@ -31,20 +33,24 @@ def report_failures(plugin: Any, failed: Callable[[str, BaseException], None], e
 
         return report_and_call
 
+    def unexpected_success(self: Any, event: Any) -> None:
+        failed(event.testEvent.test.id().rpartition(".")[2], AssertionError(UNEXPECTED))
+
     def stop_and_call(self: Any, event: Any) -> None:
         stop(self, event)
         ended()
 
     stop = plugin.stopTest
     plugin.reportError, plugin.reportFailure = with_failure(plugin.reportError), with_failure(plugin.reportFailure)
-    plugin.stopTest = stop_and_call
+    plugin.stopTest, plugin.reportUnexpectedSuccess = stop_and_call, unexpected_success
 
 
-def report_cases(plugin, controller, write) -> None:
+def report_cases(plugin, controller, write, failed_request) -> None:
     """Make the plugin call `write` with each test and its outcome, including tests that cannot begin.
 
     A failure inside a smart transaction, after which the test continues, fails its test as well: `controller` (the
-    class of Apiritif's controllers) notes it.
+    class of Apiritif's controllers) notes it. So does a status that the script did not judge: `failed_request` returns
+    its message, or "".
     """
     start, stop = plugin.startTest, plugin.stopTest
 
@@ -66,7 +72,7 @@ def report_cases(plugin, controller, write) -> None:
         elif not event.expected and outcome == "passed":
             outcome = "failed"
         if outcome == "failed" and not message:
-            message = "passed, but the script expects it to fail"
+            message = UNEXPECTED
         trace = get_trace(event.exc_info) if outcome in ("failed", "broken") and event.exc_info else ""
         found = getattr(self.controller, "toril_case", None)
         if isinstance(error, NormalShutdown):
@@ -82,6 +88,8 @@ def report_cases(plugin, controller, write) -> None:
     def stop_test(self, event) -> None:
         found, self.controller.toril_case = getattr(self.controller, "toril_case", None), None
         if found is not None:
+            if found["outcome"] == "passed" and (message := failed_request()):
+                found.update(outcome="failed", message=message)
             suite, _, name = event.test.id().rpartition(".")
             write(name=name, suite=suite, took_s=time.time() - found["started_s"], **found)
         stop(self, event)

@@ -1,15 +1,15 @@
 """Apiritif's own process: parks it, times each request itself, writes a row for each, and ends it request by request.
 
 Started by path (`python -P wrapper.py FILE`), so that it imports nothing of toril. FILE is JSON: folder, test,
-generated, cases, concurrency, iterations, ramp_up_s, hold_for_s, steps, length_s, graceful_stop_s, keeping,
+generated, any_status, cases, concurrency, iterations, ramp_up_s, hold_for_s, steps, length_s, graceful_stop_s, keeping,
 traceparent. In the folder it writes `names` and `rows` (`in_process.RowWriter`), `exchanges` (`keeping.py`), and test
 cases into `cases` if required.
 
 A sample is a request made through Apiritif, redirects included, from its sending to the end of its body. A later
-assertion about its response can still fail it, so its row is written when its test or smart transaction ends. A
-transaction with requests inside is a sample of its own kind. A transaction or test without any is measured itself, as
-in Taurus. An exception that no request explains is a failed transaction named after its test. A skipped test is no
-sample.
+assertion about its response can still fail it, so its row is written when its test or smart transaction ends. A status
+from 400 fails it unless the script has read the status by then, as assertions about it do. A transaction with requests
+inside is a sample of its own kind. A transaction or test without any is measured itself, as in Taurus. An exception
+that no request explains is a failed transaction named after its test. A skipped test is no sample.
 """
 
 # mypy: disable-error-code="no-untyped-def,no-untyped-call,var-annotated,assignment,method-assign,arg-type,union-attr"
@@ -24,6 +24,7 @@ import time
 import traceback
 from collections import Counter
 from functools import lru_cache, partial
+from http.client import responses as reasons
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -60,6 +61,7 @@ class User(threading.local):
         self.depth = 0
         self.measured = False  # whether the running test has samples yet
         self.failed = False  # whether a request of this iteration has failed
+        self.unjudged = ""  # the running test's first response whose status the script did not judge
         self.iterations = 0  # begun
         self.began_s = time.time()  # the running test, or the time before the first one
         with RECORDS.lock:
@@ -78,11 +80,12 @@ class Records:
         self.script_errors = Counter()
         self.missing_values = Counter()  # (label, variable) → successful responses without it
         self.begun_at = None
-        self.unfinished_users = self.missed = self.unasserted = 0
+        self.unfinished_users = self.missed = 0
         self._writer = in_process.RowWriter(folder)
 
     def add(self, sample, test_count, success_count) -> None:
         """Record the samples of an ended test or smart transaction (Apiritif's `writer` interface)."""
+        judge(USER.__dict__)
         unsent = not USER.pending and sample.status != "PASSED" and LOAD.over()
         if unsent or str(sample.error_msg or "").startswith(OVER):
             pass  # the end of the load cut it short: no failure
@@ -99,13 +102,14 @@ class Records:
 
     def settle(self, user) -> None:
         """Write the pending samples of a thread."""
+        judge(user)
         with self.lock:
             user["measured"] |= bool(user["pending"])
             settled = list(user["pending"])
             user["failed"] |= any(one.kind == "request" and not one.ok for one in settled)
             for one in settled:
-                self.script_errors[one.label] += one.kind == "transaction" and not (one.ok or user["failed"])
-                self.unasserted += one.ok and one.unasserted
+                own = one.kind == "transaction" and not (one.ok or user["failed"])
+                self.script_errors[one.label] += own and not SETTINGS["cases"]  # there it fails its test case
                 self.missing_values.update((one.label, name) for name in one.missing if one.ok)
             user["pending"].clear()
             user["responses"].clear()
@@ -114,16 +118,28 @@ class Records:
 
     def test_failed(self, name, error, *, generated) -> None:
         """Record a failure that Apiritif does not: outside of smart transactions, or before the test began."""
+        judge(USER.__dict__)
         if all(one.ok for one in USER.pending):
-            kind = "transaction" if (USER.measured or USER.pending) and not generated else "request"
+            began = "(" not in name  # else it is a fixture of a class or module, which is no request
+            kind = "transaction" if not began or ((USER.measured or USER.pending) and not generated) else "request"
             rc, began_s = type(error).__name__ if generated else "", USER.began_s
             USER.pending.append(Sample(kind, name, began_s, time.time() - began_s, rc=rc))
             USER.pending[-1].fail(f"{type(error).__name__}: {error}")
         self.settle(USER.__dict__)
 
+    def thread_failed(self, error) -> None:
+        """Record an exception that a thread of the script left uncaught."""
+        if isinstance(error, NormalShutdown):
+            return
+        one = Sample("transaction", "thread: exception", time.time(), 0)
+        one.fail(f"{type(error).__name__}: {error}")
+        with self.lock:
+            self.script_errors[one.label] += 1
+        self.write(one)
+
     def test_ended(self) -> None:
         """A test of this thread has ended."""
-        USER.measured, USER.began_s = False, time.time()
+        USER.measured, USER.unjudged, USER.began_s = False, "", time.time()
 
     def iteration_begins(self) -> None:
         """This thread's user begins an iteration."""
@@ -172,10 +188,6 @@ class Records:
         for user in list(self.users):
             self.settle(user)
         notes = [f"extractors found nothing in {self.missed} responses"] if self.missed else []
-        if self.unasserted:
-            notes.append(
-                f"{self.unasserted} responses with a status of 500 or more passed: the script does not assert it"
-            )
         facts = {
             "begun_at": self.begun_at,
             "ended_at": ended_at,
@@ -194,6 +206,30 @@ class Records:
         self.flush()
 
 
+def judge(user) -> None:
+    """Fail a thread's pending responses whose status from 400 the script has not read, and transactions around them."""
+    for one in user["pending"]:
+        if one.unjudged:
+            one.fail(one.unjudged)
+            user["unjudged"] = user["unjudged"] or f"{one.label}: {one.unjudged}"
+        elif not all(inner.ok for inner in one.within):
+            one.fail("a request of the transaction failed")
+
+
+def failed_request() -> str:
+    """Returns the message of the running test's first response whose status the script did not judge; or ""."""
+    judge(USER.__dict__)
+    return USER.unjudged
+
+
+def read_status(response) -> int:
+    """Returns a response's status. The script judges the status itself, since it reads it."""
+    found = USER.responses.get(id(response))
+    if found is not None:
+        found[1].unjudged = ""
+    return int(response.__dict__["status_code"])
+
+
 class Recorder:
     """Replaces Apiritif's recorder: builds samples from its calls instead of a list of events."""
 
@@ -202,8 +238,10 @@ class Recorder:
 
     def record_http_request(self, method, address, request, response, session) -> None:
         size = len(response.content) + sum(len(name) + len(value) + 4 for name, value in response.headers.items())
-        sample = self._request(address, str(response.status_code), size, response)
-        sample.unasserted = response.status_code >= 500
+        status = response.status_code
+        sample = self._request(address, str(status), size, response)
+        if status >= 400 and not SETTINGS["any_status"]:
+            sample.unjudged = f"{status} {reasons.get(status, '')}".strip()
         if KEEPER.on:
             sample.exchange = response._request, response._response
 
@@ -213,6 +251,8 @@ class Recorder:
             rc = "ReadTimeout" if in_body else type(exception).__name__
             sample = self._request(address, rc, 0, None)
             sample.fail(exception)
+            if REUSE.lost(exception):
+                sample.rc, sample.message = in_process.IDLE_CLOSED, in_process.IDLE_CLOSED_TEXT
             if KEEPER.on:
                 sample.exchange = getattr(exception, "request", None) or request, None
 
@@ -229,10 +269,8 @@ class Recorder:
 
     def record_assertion(self, assertion_name, target_response, extras) -> None:
         found = USER.responses.get(id(target_response))
-        if found is not None:
-            found[1].unasserted = False
-            if KEEPER.on:
-                found[1].asserted = (*found[1].asserted, (assertion_name, extras, ""))
+        if found is not None and KEEPER.on:
+            found[1].asserted = (*found[1].asserted, (assertion_name, extras, ""))
 
     def record_assertion_failure(self, assertion_name, target_response, failure_message) -> None:
         found = USER.responses.get(id(target_response))
@@ -263,10 +301,9 @@ class Recorder:
         timed_out = "TimeoutError" if message.startswith("Timeout") else ""  # a browser's step
         rc = str(tran.response_code() or timed_out)
         sample = Sample(kind, frame.name, tran.start_time(), tran.duration(), rc=rc)
+        sample.within = tuple(frame.samples)
         if failed:
             sample.fail(message)
-        elif not all(one.ok for one in frame.samples):
-            sample.fail("a request of the transaction failed")
         USER.pending.append(sample)
 
     def _failed_request(self, frame, tran, message) -> None:
@@ -366,6 +403,7 @@ def timed(send):
         ident = threading.get_ident()
         RECORDS.in_flight[ident] = (label_of(request.url), started_s)
         USER.depth += 1
+        REUSE.begin()
         if SETTINGS["traceparent"]:
             request.headers.setdefault("traceparent", KEEPING.traceparent())
         try:
@@ -409,6 +447,7 @@ def extend_apiritif() -> None:
     HTTPResponse.extract_from_headers = lambda response, regexp: re.search(
         regexp, apiritif.headers_as_text(response.headers)
     )
+    HTTPResponse.status_code = property(read_status, lambda one, status: one.__dict__.update(status_code=status))
     names = vars(sys.modules[HTTPResponse.__module__])
     names["jsonpath_parse"] = lru_cache(maxsize=1024)(names["jsonpath_parse"])
 
@@ -430,7 +469,8 @@ def main() -> int:
     if KEEPER.on:
         KEEPING.Sent().watch_requests()
     requests.Session.send = timed(requests.Session.send)
-    in_process.Reuse().install()
+    REUSE.install()
+    in_process.report_uncaught(RECORDS.thread_failed)
     extend_apiritif()
     extractors = ("extract_regex", "extract_jsonpath", "extract_cssselect", "extract_xpath")
     for name in () if SETTINGS["generated"] else extractors:  # whether a script needs a value, only its author knows
@@ -440,7 +480,7 @@ def main() -> int:
     )
     if SETTINGS["cases"]:
         write = in_process.CaseWriter(folder / "cases").write
-        TESTS.report_cases(loadgen.ApiritifPlugin, store.SampleController, write)
+        TESTS.report_cases(loadgen.ApiritifPlugin, store.SampleController, write, failed_request)
     script = __import__(test.stem)  # an error in the script fails here, before the worker is ready
     if browsers is not None:
         browsers.driver.prepare(script)
@@ -504,6 +544,6 @@ if __name__ == "__main__":
     if "browser" in SETTINGS and not KEEPING_OF_RUN.get("everything"):
         KEEPING_OF_RUN = {}  # browsers have evidence of their own
     KEEPER = KEEPING.Keeper(Path(SETTINGS["folder"]), KEEPING_OF_RUN or None)
-    USER = User()
+    USER, REUSE = User(), in_process.Reuse()
     LOAD = Load(SETTINGS)
     sys.exit(main())

@@ -1,7 +1,11 @@
-"""Reads requests and responses of a try from Gatling's own debug log, in which each request is a block of text."""
+"""Reads Gatling's own logs: crashes of a simulation's code, and in a try requests and responses.
 
+In the log of a try each request is a block of text. After a crash Gatling goes on with the user's next step.
+"""
+
+import contextlib
 import re
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +17,11 @@ CONFIGURATION = """<configuration>
 <appender name="file" class="ch.qos.logback.core.FileAppender">
 <file>{file}</file><encoder><pattern>%msg%n</pattern></encoder>
 </appender>
-<logger name="io.gatling.http.engine.response" level="TRACE"><appender-ref ref="file"/></logger>
+<appender name="errors" class="ch.qos.logback.core.FileAppender">
+<file>{errors}</file><encoder><pattern>%msg%n</pattern></encoder>
+</appender>
+<logger name="io.gatling.http.engine.response" level="{level}"><appender-ref ref="file"/></logger>
+<logger name="io.gatling" level="ERROR"><appender-ref ref="errors"/></logger>
 <root level="WARN"/>
 </configuration>
 """
@@ -22,22 +30,31 @@ BLOCK = re.compile(
     r"(?P<response>.*?)^<{25}$",
     re.DOTALL | re.MULTILINE,
 )
+CRASHED = re.compile(r" crashed (?:with|on session) ")
 SENT_BODY = re.compile(r"\w+\{.*?\bcontent=(.*)\}", re.DOTALL)  # its class, with its fields
 
 
 class GatlingDebug:
-    """The debug log of one execution. It is unmasked, and never leaves the worker."""
+    """The logs of one execution. They are unmasked, and never leave the worker."""
 
     def __init__(self, folder: Path, most_of_body: int) -> None:
         self._log, self._configuration, self._most = folder / "debug", folder / "logback.xml", most_of_body
+        self._errors = folder / "errors"
         self._read_to = 0
         self._found: defaultdict[str, deque[dict[str, Any]]] = defaultdict(deque)
 
-    def configure(self) -> Path:
-        """Write the configuration of the log. Returns its path."""
+    def configure(self, *, tried: bool) -> Path:
+        """Write the configuration of the logs. Returns its path."""
         self._log.touch(mode=0o600)
-        self._configuration.write_text(CONFIGURATION.format(file=self._log))
+        level = "TRACE" if tried else "OFF"
+        self._configuration.write_text(CONFIGURATION.format(file=self._log, errors=self._errors, level=level))
         return self._configuration
+
+    def crashes(self) -> Counter[str]:
+        """Returns how often code of the simulation raised an exception."""
+        with contextlib.suppress(OSError), self._errors.open(errors="replace") as lines:
+            return Counter("simulation: exception" for line in lines if CRASHED.search(line))
+        return Counter()
 
     def next_of(self, record: Record) -> dict[str, Any]:
         """Returns the fields of the next request of this label, as in `keeping.EMPTY`; empty without one.

@@ -13,6 +13,7 @@ import subprocess
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 from bzt import TaurusConfigError, ToolError
 from bzt.engine import ScenarioExecutor
@@ -37,6 +38,8 @@ PACKAGE = re.compile(r"^[ \t]*package\s+([\w.]+)", re.MULTILINE)
 COMPILES_WITHIN_S = 150.0
 ASSERTIONS_FAILED = 2  # the exit code
 ASSERTION_FAILED = re.compile(r"^(.+ : false(?: \(.*\))?)\s*$", re.MULTILINE)
+CLIENT = "io/gatling/http/client/impl/DefaultHttpClient.class"
+RETRIES = b"\x9a\x00\x07\x04\xa7\x00\x04\x03\xac"  # the end of its method canRetry: returns true (04) or false
 GENERATED = "TorilRequests"
 NO_REQUESTS = "Gatling records neither addresses, headers nor bodies during a run."
 OUTPUT_CHARS = 1500
@@ -53,7 +56,7 @@ class Executor(Engine, GatlingExecutor):  # type: ignore[misc]  # bzt has no typ
         self._path: list[str] = []  # the class path
         self._own = False  # the simulation is the suite's own
         self._log = GatlingReader(Path())
-        self._killed = False
+        self._killed = self._retries = False
 
     def prepare(self) -> None:
         ScenarioExecutor.prepare(self)
@@ -70,6 +73,7 @@ class Executor(Engine, GatlingExecutor):  # type: ignore[misc]  # bzt has no typ
         extra = [self.engine.find_file(jar) for jar in self.get_additional_classpath()]
         self._path = [str(folder / "classes"), *extra, str(self._home / "conf"), str(self._home / "lib" / "*")]
         self.script = self.get_script_path()
+        self._retries = not without_retries(self._home / "lib", folder / "classes")
         self._compile(folder)
         self._log = GatlingReader(folder / "results")
         self._keeper = keeper_of(self.context)
@@ -147,8 +151,7 @@ class Executor(Engine, GatlingExecutor):  # type: ignore[misc]  # bzt has no typ
         options |= {"ramp-up": round(context.planned.ramp_up_s), "hold-for": round(context.planned.hold_for_s)}
         options |= {"throughput": context.share.throughput_rps, "steps": context.planned.steps}
         properties = [f"-D{name}={value}" for name, value in options.items() if value]
-        if context.tried:
-            properties.append(f"-Dlogback.configurationFile={self._debug.configure()}")
+        properties.append(f"-Dlogback.configurationFile={self._debug.configure(tried=context.tried)}")
         memory = f"-Xmx{self.settings.get('memory-xmx', None) or heap(users or 1)}"
         command = [self._java, memory, *properties, "-cp", os.pathsep.join(self._path), "io.gatling.app.Gatling"]
         self.process = self._execute([*command, "-s", GATED, "-rf", str(context.folder / "results"), "-nr"])
@@ -168,7 +171,8 @@ class Executor(Engine, GatlingExecutor):  # type: ignore[misc]  # bzt has no typ
             yield batch_of(keep(records, self._keeper, NO_REQUESTS, self._debug.next_of))
 
     def virtual_users(self) -> int | None:
-        return self._log.users
+        users = self._log.users
+        return None if users is None else max(0, users)  # an end may precede its start in the log
 
     def unfinished(self) -> Iterable[Unfinished]:
         """Returns at most one request for each remaining user: Gatling does not report requests that it cuts off."""
@@ -181,12 +185,15 @@ class Executor(Engine, GatlingExecutor):  # type: ignore[misc]  # bzt has no typ
         if self.exit_code == ASSERTIONS_FAILED:
             found = ASSERTION_FAILED.findall(tail_of(getattr(self.stdout, "name", None), 30))
             note = f"assertions of the simulation failed: {'; '.join(found) or 'see its log'}"[:OUTPUT_CHARS]
+        elif self._retries:
+            note = f"this Gatling sends requests without an answer again; version {GATLING_VERSION} does not"
         ended_at = None if self._log.users else self._log.no_user_since
         return Facts(
             begun_at=self._log.first_user_at,
             ended_at=ended_at,
             unfinished_users=self._unfinished_users(),
             own_shape=self._own,
+            script_errors=self._log.script_errors + self._debug.crashes(),
             note=note,
         )
 
@@ -205,6 +212,23 @@ class Executor(Engine, GatlingExecutor):  # type: ignore[misc]  # bzt has no typ
 
     def failure(self) -> str | None:
         return None if self.exit_code == ASSERTIONS_FAILED or self._killed else super().failure()
+
+
+def without_retries(lib: Path, classes: Path) -> bool:
+    """Stop Gatling from sending a request again, without a trace, whose reused connection closed before an answer.
+
+    No setting does so: write its client's class, with one byte changed, where Java finds it first. Returns whether this
+    succeeded.
+    """
+    for jar in lib.glob("gatling-http-client-*.jar"):
+        with ZipFile(jar) as archive:
+            code = archive.read(CLIENT) if CLIENT in archive.namelist() else b""
+        if code.count(RETRIES) == 1:
+            path = classes / CLIENT
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(code.replace(RETRIES, RETRIES.replace(b"\x04\xa7", b"\x03\xa7")))
+            return True
+    return False
 
 
 def gate_of(simulation: str, *, of_java: bool = False) -> str:

@@ -1,10 +1,12 @@
 """Reads `simulation.log` of Gatling up to 3.10, which is text: a row a request, in whole milliseconds.
 
 A row has the times of sending and response. It has no sizes, no time to the first byte, and a status only in the
-message of a failure. A group is a transaction, from its beginning to its end.
+message of a failure. A group is a transaction, from its beginning to its end. A request that could not be built is an
+error of the script: a failed transaction.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -20,6 +22,7 @@ class GatlingReader(LineReader):
     def __init__(self, place: Path) -> None:
         super().__init__(place, self._parse_line, resolution_us=1000)
         self._folder = place
+        self.script_errors: Counter[str] = Counter()
         self.first_user_at: float | None = None
         self.no_user_since: float | None = None  # with users: the end of the last time without any
 
@@ -41,7 +44,11 @@ class GatlingReader(LineReader):
                 self.users = (self.users or 0) + (1 if event == "START" else -1)
                 self.first_user_at = self.first_user_at or at_s
                 self.no_user_since = self.no_user_since if self.users else at_s
-            case ["RUN" | "ERROR" | "ASSERTION", *_] | [""]:
+            case ["ERROR", message, at]:
+                label, _, why = message.strip().partition(": ")
+                self.script_errors[label] += 1
+                return _record(label, int(at), int(at), "KO", why)._replace(kind="transaction")
+            case ["RUN" | "ASSERTION", *_] | [""]:
                 pass
             case _:
                 raise ValueError(f"{line[:100]!r} is not a row of Gatling's log")

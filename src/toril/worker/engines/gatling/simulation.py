@@ -121,7 +121,10 @@ def _request(one: HTTPRequest, address: str) -> str:
         parts.append(f".body(StringBody({expression(one.body)}))")
     elif isinstance(one.body, dict):
         parts += [f".formParam({expression(name)}, {expression(one.body[name])})" for name in sorted(one.body)]
-    parts += [f".check({check})" for check in (*_extractors(one.config), *_assertions(one.config.get("assert", [])))]
+    checks = [*_extractors(one.config), *_assertions(one.config.get("assert", []))]
+    if not any(check.startswith("status.") for check in checks):
+        checks.append("status.in(200 to 399)")  # by default Gatling fails redirects that are not followed
+    parts += [f".check({check})" for check in checks]
     if not one.priority_option("follow-redirects", default=True):
         parts.append(".disableFollowRedirect")
     think_ms = round(1000 * dehumanize_time(one.get_think_time()))

@@ -18,6 +18,7 @@ from functools import cached_property
 from pathlib import Path
 from string import Template
 from typing import Any, ClassVar
+from zipfile import ZipFile
 
 import numpy as np
 from bzt.modules.jmeter import JMeter, JMeterExecutor
@@ -27,10 +28,11 @@ from toril.errors import InfrastructureError
 from toril.programs import JMETER_VERSION, is_jmeter, jmeter_home
 from toril.worker.engines import Batch, Facts, Sends, Unfinished, tail_of
 from toril.worker.engines.base import Engine
+from toril.worker.engines.in_process import IDLE_CLOSED
 from toril.worker.engines.jmeter.plan import NeededValue, rewrite, uses_groovy
-from toril.worker.engines.jmeter.records import TRANSACTION, LogFacts, SendsFile, read_log, short_code
+from toril.worker.engines.jmeter.records import TRANSACTION, LogFacts, SendsFile, read_log, script_error, short_code
 from toril.worker.engines.keeping import LEAST_OF_BODY
-from toril.worker.engines.readers import CsvTail
+from toril.worker.engines.readers import CsvTail, LineReader, batch_of
 from toril.worker.engines.uploads import install
 from toril.worker.health import Group, memory_limit_bytes
 from toril.worker.hiding import NOT_FOUND
@@ -39,6 +41,7 @@ GATE_SCRIPT = Path(__file__).with_name("gate.bsh")
 NO_LISTENER = "JMeter's home has no toril-evidence.jar, so no requests were kept. Run `make jmeter`"
 LISTENER_JAR = Path("lib", "ext", "toril-evidence.jar")  # of a prepared home: toril's listener and its timer
 SAMPLE_VARIABLES = "sample_variables"  # the property that adds variables to the rows
+CHECKER = "toril/Connections.class"
 GATE_PROPERTY = "beanshell.timer.init"  # the file that JMeter reads into every BeanShell timer
 COLUMNS = (
     *("timeStamp", "elapsed", "IdleTime", "Latency", "Connect", "bytes"),
@@ -54,7 +57,10 @@ CUT_OFF = re.compile(
 MISSING = re.compile(r"CannotResolveClassException: ([\w.$]+)")
 DIE = "-XX:+ExitOnOutOfMemoryError"  # otherwise threads end one by one, and their requests are lost silently
 STORED_BYTES = 10 << 20  # stored part of each response, for extractors and checks; JMeter reads and counts all of it
-IDLE_MS = 500  # services keep connections longer than this; the check whether one is open takes a millisecond
+IDLE_MS = 20  # without toril's jar; the check whether a connection is open takes a millisecond
+UNCHECKED = -1  # with it, since it checks each connection before a request begins
+CHECKED_AFTER = "httpclient4.validate_after_inactivity"
+OPENED = ("java.net", "sun.nio.ch", "sun.security.ssl")  # to the jar, which asks the kernel whether one is open
 LAST_RESORT_S = 1.0  # before the end's time is over, requests in flight are cut off
 PROPERTIES = {  # the reader below relies on them; they override the suite's own
     "jmeter.save.saveservice.timestamp_format": "ms",
@@ -77,7 +83,7 @@ SETTINGS = {
     "detect-plugins": False,
     "properties": {
         "httpsampler.max_bytes_to_store_per_request": STORED_BYTES,
-        "httpclient4.validate_after_inactivity": IDLE_MS,
+        CHECKED_AFTER: IDLE_MS,
     },
 }
 
@@ -125,6 +131,7 @@ class Executor(Engine, JMeterExecutor):  # type: ignore[misc]
         super().__init__()
         self._tail = CsvTail(Path(), COLUMNS)
         self._sends = SendsFile(Path())
+        self._errors = LineReader(Path(), script_error)
         self._ended_s: float | None = None
         self._parked_to_the_end = False
         self._cut_off: list[Unfinished] = []
@@ -147,7 +154,7 @@ class Executor(Engine, JMeterExecutor):  # type: ignore[misc]
         load = self.get_raw_load()
         plain_groups = bool(load.iterations or load.concurrency or load.hold or load.ramp_up) and not load.steps
         users = self.context.share.concurrency if load.concurrency else None
-        self._jar = self._find_jar() if self.context.keeping or self.context.turns else None
+        self._jar = self._find_jar()
         self._needed = rewrite(
             Path(self.modified_jmx),
             plain_groups=plain_groups,
@@ -157,6 +164,7 @@ class Executor(Engine, JMeterExecutor):  # type: ignore[misc]
             traceparent=self.context.traceparent,
             tried=self.context.tried,
             in_turns=bool(self.context.turns),
+            connections=self._checks_connections,
             fresh_cookies=bool(self.settings.get("fresh-cookies", False)),
             require_values=self.context.require_values,
         )
@@ -164,9 +172,11 @@ class Executor(Engine, JMeterExecutor):  # type: ignore[misc]
         for folder in (".java/.userPrefs", ".systemPrefs"):  # otherwise Java makes them and logs it
             (self.context.folder / folder).mkdir(parents=True, exist_ok=True)
         preferences = " ".join(f"-Djava.util.prefs.{root}={self.context.folder}" for root in ("userRoot", "systemRoot"))
-        self.env.add_java_param({"JVM_ARGS": f"-Djava.awt.headless=true {DIE} {preferences}"})
+        opened = " ".join(f"--add-opens=java.base/{one}=ALL-UNNAMED" for one in OPENED)
+        self.env.add_java_param({"JVM_ARGS": f"-Djava.awt.headless=true {DIE} {preferences} {opened}"})
         self._tail = CsvTail(Path(self.kpi_jtl), (*COLUMNS, *(one.variable for one in self._needed)))
         self._sends = SendsFile(self.context.folder / "sends")
+        self._errors = LineReader(self.context.folder / "errors", script_error)
 
     def _rates(self) -> list[float]:
         """Returns this worker's planned requests in each second; empty without a planned rate."""
@@ -210,12 +220,21 @@ class Executor(Engine, JMeterExecutor):  # type: ignore[misc]
             raise InfrastructureError(f"JMeter's home has no {LISTENER_JAR.name}. Run `make jmeter`", code="no-jmeter")
         return found
 
+    @property
+    def _checks_connections(self) -> bool:
+        """Whether toril's jar checks idle connections; that of an earlier version does not."""
+        return self._jar is not None and CHECKER in ZipFile(self._jar).namelist()
+
     def _load_jar(self) -> dict[str, str]:
-        """Returns the properties that make another JMeter load toril's jar."""
-        if self._jar is None or self._jar.parents[2] == self._home:
+        """Returns the properties for toril's jar, which another JMeter has to load."""
+        if self._jar is None:
             return {}
+        default = self.properties.get(CHECKED_AFTER, None) == IDLE_MS
+        own = {CHECKED_AFTER: str(UNCHECKED)} if default and self._checks_connections else {}
+        if self._jar.parents[2] == self._home:
+            return own
         jars = [self.properties.get("user.classpath", ""), str(self._jar)]
-        return {"user.classpath": os.pathsep.join(filter(None, jars))}
+        return {**own, "user.classpath": os.pathsep.join(filter(None, jars))}
 
     def _switch(self) -> dict[str, str]:
         """Write the turns of this process' arm. Returns the properties for toril's timer."""
@@ -263,6 +282,7 @@ class Executor(Engine, JMeterExecutor):  # type: ignore[misc]
             gate=context.gate,
             end=context.folder / "end",
             sends=context.folder / "sends",
+            errors=context.folder / "errors",
             inherited=source if own else "",
             length_ms=int(length_s * 1000),
             grace_ms=int(context.graceful_stop_s * 1000),  # how long JMeter waits for threads that are still busy
@@ -295,6 +315,11 @@ class Executor(Engine, JMeterExecutor):  # type: ignore[misc]
     def batches(self, final: bool) -> Iterator[Batch]:
         for columns in self._tail.read(final):
             yield from self._batch(columns)
+        for errors in self._errors.read(final):
+            own = [one for one in errors if self._ended_s is None or not CUT_OFF.search(one.message)]
+            self._script_errors.update(one.label for one in own)
+            if own:
+                yield batch_of(own)
 
     def _batch(self, columns: list[tuple[str, ...]]) -> Iterator[Batch]:
         try:
@@ -326,7 +351,7 @@ class Executor(Engine, JMeterExecutor):  # type: ignore[misc]
             self._missing.update((label, needed.variable) for label in lacking)
         short = {code: short_code(code) for code in set(codes)}
         if not ok.all():  # without a response JMeter counts the text of its own stack trace
-            size = np.where([code.startswith(NO_RESPONSE) for code in codes], 0, size)
+            size = np.where([code.startswith(NO_RESPONSE) or code == IDLE_CLOSED for code in codes], 0, size)
         batch = Batch(
             started_s=start_ms / 1000,
             completed_s=(start_ms + elapsed_ms + idle_ms) / 1000,

@@ -8,6 +8,7 @@
 - JMeter's own JSONPathAssertion replaces that of the older plug-in that bzt uses.
 - The groups together have as many users as planned.
 - A listener of toril (`tools/jmeter/Evidence.java`) keeps requests with their responses, if the run wants some.
+- An element of toril (`tools/jmeter/Connections.java`) closes idle connections that the service has closed.
 - Each request carries a W3C trace context, if the run wants that and the plan has none of its own.
 - A try has no timers and no pauses.
 - In a duet, a timer of toril (`tools/jmeter/Turns.java`) lets users send in the turns of their arm only.
@@ -35,7 +36,7 @@ SCHEDULE = f"//{JMX.THR_TIMER}[@testname='Throughput_Limiter']/collectionProp[@n
 LEAST_RPS = 1e-9  # the timer divides by its rate; at this one no request is due within a year
 STRAIGHT = 1e-7  # tolerance for points on a line; a row's numbers have nine digits after the point
 JSON_ASSERTION = "com.atlantbh.jmeter.plugins.jsonutils.jsonpathassertion.JSONPathAssertion"  # same properties
-LISTENER, TURNS = "toril.Evidence", "toril.Turns"
+CONNECTIONS, LISTENER, TURNS = "toril.Connections", "toril.Evidence", "toril.Turns"
 TRACEPARENT = "00-${__RandomString(32,0123456789abcdef)}-${__RandomString(16,0123456789abcdef)}-01"
 REFERENCE_NAMES, DEFAULTS = (  # the ends of the names of extractors' properties
     ("refname", "referencename", "referencenames"),
@@ -68,6 +69,7 @@ def rewrite(
     traceparent: bool = False,
     tried: bool = False,
     in_turns: bool = False,
+    connections: bool = False,
     fresh_cookies: bool = False,
     require_values: bool = False,
 ) -> list[NeededValue]:
@@ -105,6 +107,8 @@ def rewrite(
         _set_rates(plan, rates)
     for clears in plan.xpath("//CookieManager/*[@name='CookieManager.clearEachIteration']") if fresh_cookies else ():
         clears.text = "true"
+    if connections:
+        _add_to_plan(plan, _own_element(CONNECTIONS))
     if in_turns:
         _add_to_plan(plan, _own_element(TURNS))
     _add_gate(plan)

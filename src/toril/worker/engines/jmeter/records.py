@@ -14,7 +14,7 @@ from itertools import chain
 from pathlib import Path
 
 from toril.worker.engines import Sends
-from toril.worker.engines.readers import Lines
+from toril.worker.engines.readers import Lines, Record
 
 # The name of a user's thread ends with the numbers of its group and its own.
 ABORTED = re.compile(
@@ -28,6 +28,21 @@ LONGEST = 200  # characters of an exception
 def short_code(code: str) -> str:
     """Returns a response code as criteria use it: for an exception its class name without the package."""
     return code.rsplit(".", 1)[-1] if code.endswith("Exception") else code
+
+
+def script_error(line: str) -> Record:
+    """Returns a line of `gate.bsh` on an error of a script as a failed transaction, named after the script's sample."""
+    at_ms, label, text = line.split("\t")
+    kind = text.partition(":")[0]
+    return Record(
+        started_s=int(at_ms) / 1000,
+        response_us=0,
+        label=label,
+        ok=False,
+        rc=kind.rpartition(".")[2] if kind.endswith(("Exception", "Error")) else "",
+        message=text[:LONGEST],
+        kind="transaction",
+    )
 
 
 class SendsFile:

@@ -21,7 +21,7 @@ from junitparser import Error, Failure, JUnitXml, Skipped
 from toril.errors import InfrastructureError
 from toril.programs import JUNIT_VERSION, junit_home
 from toril.records import CaseOutcome
-from toril.worker.engines import FoundCase, tail_of
+from toril.worker.engines import Facts, FoundCase, tail_of
 from toril.worker.engines.base import Engine
 from toril.worker.engines.jmeter.executor import find_java
 
@@ -49,6 +49,7 @@ class Executor(Engine, SubprocessedExecutor):  # type: ignore[misc]  # bzt has n
             text = f"JUnit {JUNIT_VERSION} is not installed in {home}. Run `make junit`, or set TORIL_JUNIT_HOME"
             raise InfrastructureError(f"{text} to its folder", code="no-junit")
         self._java, self._read = find_java() or "java", False
+        self._outcomes: set[CaseOutcome] = set()
         self.script = Path(self.get_script_path(required=True))
         found = sorted(self.script.rglob("*")) if self.script.is_dir() else [self.script]
         classes, sources = self.context.folder / "classes", [one for one in found if one.suffix == ".java"]
@@ -110,7 +111,13 @@ class Executor(Engine, SubprocessedExecutor):  # type: ignore[misc]  # bzt has n
             return
         self._read = True
         for report in sorted((self.context.folder / "reports").glob("TEST-*.xml")):
-            yield from cases_of_report(report)
+            for case in cases_of_report(report):
+                self._outcomes.add(case.outcome)
+                yield case
+
+    def facts(self) -> Facts:
+        unexplained = self.exit_code == TESTS_FAILED and not self._outcomes & {"failed", "broken"}
+        return Facts(script_failed="JUnit failed, but no test did; see its output in bzt.log" if unexplained else "")
 
     def last_output(self) -> str:
         """Returns the causes of JUnit's own exception, whose frames fill the last lines."""

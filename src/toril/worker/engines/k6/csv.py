@@ -69,11 +69,13 @@ class K6Reader(Reader):
         except (KeyError, ValueError, OverflowError):
             self._tail.unreadable += 1
             return
+        answered = status not in ("", "0")
         if values.get("http_req_failed") is not None:
             ok = not values["http_req_failed"]
-        else:
-            ok = expected == "true" if expected else not error
-        answered = status not in ("", "0")
+        elif expected:
+            ok = expected == "true"
+        else:  # without a callback k6 judges no status, and neither does the script
+            ok = not error and not (answered and int(status) >= 400)
         yield Record(
             started_s=completed_s - duration_us / 1e6,
             response_us=duration_us,

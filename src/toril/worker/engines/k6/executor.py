@@ -18,6 +18,7 @@ import signal
 import socket
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -40,6 +41,7 @@ UNBOUNDED = "24h"  # otherwise k6 ends iterations after ten minutes
 CROSSED = 99  # the exit code after crossed thresholds
 ON_METRICS = re.compile(r"thresholds on metrics '([^']*)'")
 ABORTS = "has abortOnFail enabled"
+RAISED = re.compile(r'\bscenario"?[=:]"?([\w-]+)"?[ ,]"?source"?[=:]"?stacktrace\b')  # as text, and in a try as JSON
 USERS_REPORTED_EVERY_S = 1.0
 ENVIRONMENT = {"K6_CSV_TIME_FORMAT": "unix_nano", "K6_CSV_SAVE_INTERVAL": "200ms", "K6_NO_USAGE_REPORT": "true"}
 NO_BODIES = "k6 records neither headers nor bodies during a run."
@@ -179,9 +181,16 @@ class Executor(Engine, K6Executor):  # type: ignore[misc]  # bzt has no types
         return Facts(
             begun_at=max((at for at in seen if at is not None), default=None),
             unfinished_users=math.ceil(self._undone / max(1, self.context.planned.iterations or 0)),
+            script_errors=self._raised(),
             script_failed=f"{crossed}; abortOnFail ended the script" if ABORTS in output else "",
             note="" if ABORTS in output else crossed,
         )
+
+    def _raised(self) -> Counter[str]:
+        """Returns how many iterations of each scenario an exception ended: k6 logs it and counts them as complete."""
+        with contextlib.suppress(OSError), Path(self.stderr.name).open(errors="replace") as lines:
+            return Counter(f"{found[1]}: exception" for line in lines if (found := RAISED.search(line)))
+        return Counter()
 
     def unreadable(self) -> int:
         return self._reader.unreadable

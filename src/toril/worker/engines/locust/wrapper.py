@@ -6,8 +6,9 @@ turns, arms, base_host. In the folder it writes `names` (a line of JSON for each
 load ended), `rows` (`in_process.RowWriter`) and `exchanges` (`keeping.py`).
 
 A sample is one `request` event of Locust, redirects included. A request without a response is not retried. The request
-types `transaction` and `timing` (in any case) are no requests. An exception that leaves a task or `on_start` is a
-failed transaction named after the user class. An exception in a response's with-block makes the response a failed
+types `transaction` and `timing` (in any case) are no requests. An exception that leaves a task, `on_start` or `on_stop`
+is a failed transaction named after the user class. Those of listeners, greenlets and threads are named after these. An
+exception in a response's with-block makes the response a failed
 sample. Exceptions that control Locust (such as StopUser) are neither: then the status decides about the response.
 
 In a duet, users send within the turns of their arm only (`arms.py`).
@@ -18,6 +19,7 @@ In a duet, users send within the turns of their arm only (`arms.py`).
 import contextlib
 import gc
 import json
+import logging
 import os
 import re
 import sys
@@ -31,11 +33,13 @@ from typing import Any
 
 import gevent
 from gevent import GreenletExit, getcurrent
+from gevent.hub import Hub
 from geventhttpclient.connectionpool import ConnectionPool
 from locust import User, clients, events, main
 from locust.clients import HttpSession
 from locust.contrib import fasthttp
 from locust.contrib.fasthttp import FastHttpSession
+from locust.event import EventHook
 from locust.exception import (
     CatchResponseError,
     InterruptTaskSet,
@@ -62,6 +66,8 @@ GATE_POLL_S = 0.005
 SPIN_S = 0.002  # sleep is not exact: the last part is a busy wait
 MESSAGE_CHARS = 500
 FRAMES = 3  # of a script's exception that is kept
+COLLECTED_S = 1.0  # within this time, code that waits for a greenlet raises its exception again
+SILENT_S = 1.0  # users that began so late may not have sent anything yet
 OTHER_KINDS = ("transaction", "timing")  # request types that are no requests
 CONTROL = (GreenletExit, InterruptTaskSet, RescheduleTask, RescheduleTaskImmediately, StopTest, StopUser)
 NOISE = re.compile(r"<[^<>]*? at 0x[0-9a-f]+>(: )?|0x[0-9a-f]{6,}| for url: \S+")  # differs between equal failures
@@ -85,6 +91,7 @@ class Load:
         self.keeper = KEEPING.Keeper(self.folder, settings["keeping"])
         self.traceparent = settings["traceparent"]
         self.sent = KEEPING.Sent()
+        self.reuse = in_process.Reuse()
         self.lateness = in_process.Lateness(self.records.late)
         self.worker = os.getppid()
         self.runner: Any = None
@@ -98,6 +105,9 @@ class Load:
         self.released: set[object] = set()  # users that are ending: their on_stop may still send requests
         self.script_errors: Counter[str] = Counter()
         self.errors_written = 0
+        self.opened = False  # the gate
+        self.uncollected: list[tuple[float, str, bool, BaseException, Any]] = []  # exceptions with their tracebacks
+        self.silent: dict[Any, float] = {}  # users without a request → when they began
         self.unfinished_users = 0
         self.rc_of: dict[int | None, tuple[str, str, bool]] = {}
         spans = [(arm, (begin_s, end_s)) for arm, begin_s, end_s in settings["turns"]]
@@ -121,7 +131,7 @@ class Load:
         gevent.sleep(max(0.0, at - time.time() - SPIN_S))
         while time.time() < at:
             pass
-        self.arms.opened_at = at
+        self.opened, self.arms.opened_at = True, at
         if environment.shape_class is not None:
             environment.shape_class.reset_time()
         if self.duration_s:
@@ -154,6 +164,10 @@ class Load:
         self.runner.quit()
 
     def flush(self) -> None:
+        while self.opened and self.uncollected and (self.closed or self.uncollected[0][0] <= time.time() - COLLECTED_S):
+            _, name, explained, error, trace = self.uncollected.pop(0)
+            if error.__traceback__ is trace:  # else it was raised again, and is reported there or caught
+                self.script_error(name, error, time.time(), explained=explained)
         if self.script_errors.total() != self.errors_written:
             self.errors_written = self.script_errors.total()
             self.records.note("fact", "script_errors", self.script_errors)
@@ -195,6 +209,8 @@ class Load:
                 self.examination_ends(response)
                 self.examined(response, None)  # the script requested a with-block and has none
             user = user_of(greenlet) or getattr(client, "user", None)
+            self.silent.pop(user, None)
+            self.reuse.begin()
             if user is not None and self.arms.turns and self.ending is None:
                 self.arms.pause(user)
             over = self.ending is not None or time.time() >= self.end_at
@@ -270,6 +286,7 @@ class Load:
         if start_time is None:
             start_time = time.time() - (response_time or 0) / 1000
         user = sent[2] if sent else user_of(getcurrent())
+        self.silent.pop(user, None)
         if self.arms.turns and sent is None:
             start_time, paused_s = self.arms.in_own_time(user, start_time)
             response_time = max(0.0, (response_time or 0) - transaction * paused_s * 1000)
@@ -307,6 +324,8 @@ class Load:
                 known = self.rc_of[status] = (str(status or ""), "", True)
             return known
         exception = getattr(exception, "original", exception)  # FastHttpUser wraps it, with its number of attempts
+        if not status and self.reuse.lost(exception):
+            return in_process.IDLE_CLOSED, in_process.IDLE_CLOSED_TEXT, False
         if not status or isinstance(exception, TimeoutError):  # a timeout can occur within a response
             return name_of(exception), text_of(exception), False
         if isinstance(exception, CatchResponseError | ResponseError):
@@ -329,16 +348,53 @@ class Load:
         user = user_instance if isinstance(user_instance, User) else user_instance.user  # of a task set
         if self.closed or isinstance(exception, CONTROL) or exception is user.toril_reported:
             return
-        name = f"{type(user).__name__}: exception"
-        if not user.toril_failed:
-            self.script_errors[name] += 1
-        outcome, took_s = (type(exception).__name__, text_with_name(exception), False), time.time() - user.toril_began
-        self.records.sample(user.toril_began, row_value(took_s * 1e6), -1, 0, name, "transaction", outcome)
+        user.toril_reported = exception
+        self.script_error(of_user(user), exception, user.toril_began, explained=user.toril_failed)
+
+    def script_error(self, name, exception, began_s, *, explained) -> None:
+        """Record an exception of the script as a failed transaction; a failed request may have caused it."""
+        self.script_errors.update([] if explained else [name])
+        outcome, took_us = (
+            (type(exception).__name__, text_with_name(exception), False),
+            row_value((time.time() - began_s) * 1e6),
+        )
+        self.records.sample(began_s, took_us, -1, 0, name, "transaction", outcome)
         if self.keeper.on and (why := self.keeper.wants(name, *outcome, -1)):
             trace = "".join(traceback.format_exception(exception, limit=-FRAMES))[-2 * MESSAGE_CHARS :]
-            began_s, took_us = user.toril_began, row_value(took_s * 1e6)
             found = KEEPING.line(why, "transaction", name, outcome, began_s, took_us, notes=[trace])
             self.keeper.keep(why, name, lambda: found)
+
+    def uncaught(self, name, exception, greenlet=None) -> None:
+        """Record, a moment later, an exception that ended a listener, a greenlet or a thread of the script."""
+        user = user_of(getcurrent() if greenlet is None else greenlet)
+        if isinstance(exception, CONTROL) or exception is getattr(user, "toril_reported", None):
+            return
+        explained = bool(getattr(user, "toril_failed", False))
+        self.uncollected.append((time.time(), name, explained, exception, exception.__traceback__))
+
+    def firing(self, hook, *, reverse=False, **arguments) -> None:
+        """Replaces Locust's `EventHook.fire`, which only logs the exceptions of listeners."""
+        for listener in hook._handlers[::-1] if reverse else hook._handlers.copy():
+            try:
+                listener(**arguments)
+            except CONTROL:
+                raise
+            except Exception as error:
+                logging.exception("Uncaught exception in event handler")
+                if not (self.closed and hook is events.request):  # a request that the end cut off
+                    name = next((name for name, one in vars(events).items() if one is hook), "event")
+                    self.uncaught(f"events.{name}: exception", error)
+
+    def handling(self, original):
+        """Returns gevent's `Hub.handle_error`, which it calls with the exceptions that end greenlets."""
+
+        def handle_error(hub, context, kind, error, trace) -> None:
+            original(hub, context, kind, error, trace)
+            if isinstance(error, Exception):
+                user = user_of(context)
+                self.uncaught("greenlet: exception" if user is None else of_user(user), error, context)
+
+        return handle_error
 
     def starting(self, original):
         """Returns `User.start` that records when the first user begins, and which users end before their iterations."""
@@ -349,6 +405,7 @@ class Load:
                 self.records.note("fact", "begun_at", time.time())
             self.iteration_begins(user)
             user.toril_iterations = 0
+            self.silent[user] = time.time()
             self.arms.begins(user)
             greenlet = original(user, group)
             greenlet.link(lambda _: self.user_ended(user))
@@ -403,6 +460,11 @@ class Load:
         """Admit no new requests, wait for those in flight, and count the rest as unfinished."""
         begun = next_flush = time.time()
         self.records.note("fact", "ended_at", begun)
+        silent = [user for user, since in self.silent.items() if begun - since >= SILENT_S and user._state != "waiting"]
+        if silent:
+            self.records.note(
+                "fact", "note", f"{len(silent)} virtual users sent no request from their start to the end"
+            )
         if self.runner.spawning_greenlet is not None:
             self.runner.spawning_greenlet.kill(block=False)
         while self.users_left() and time.time() < begun + self.grace_s():
@@ -499,6 +561,11 @@ def exchange(known, response, exception, agent, sent, most):
     return known
 
 
+def of_user(user) -> str:
+    """Returns the label of exceptions in a user's own code."""
+    return f"{type(user).__name__}: exception"
+
+
 def user_of(greenlet):
     """Returns the user of a greenlet; None for other greenlets."""
     user = (getattr(greenlet, "args", None) or (None,))[0]
@@ -541,9 +608,20 @@ def run() -> None:
 
     LocalRunner._start = started
     ConnectionPool.size = property(lambda _: -1, lambda *_: None)  # no retries: Locust derives their number from it
-    reuse, alive = in_process.Reuse(), ConnectionPool._is_socket_alive
-    reuse.install()
-    ConnectionPool._is_socket_alive = lambda pool, one: alive(pool, one) and reuse.allows(one)
+    alive, put_back = ConnectionPool._is_socket_alive, ConnectionPool.return_socket
+    load.reuse.install()
+
+    def return_socket(pool, one) -> None:
+        load.reuse.give(one)
+        put_back(pool, one)
+
+    ConnectionPool.return_socket = return_socket
+    ConnectionPool._is_socket_alive = lambda pool, one: (
+        one is not None and load.reuse.take(one, is_open=alive(pool, one))
+    )
+    EventHook.fire = lambda hook, **arguments: load.firing(hook, **arguments)  # a method
+    Hub.handle_error = load.handling(Hub.handle_error)
+    in_process.report_uncaught(partial(load.uncaught, "thread: exception"))
     if load.keeper.on:
         load.sent.watch_requests()
         ConnectionPool._create_socket = load.connecting(ConnectionPool._create_socket)

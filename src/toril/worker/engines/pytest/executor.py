@@ -12,11 +12,12 @@ from typing import Any, ClassVar
 
 from bzt.modules._pytest import PyTestExecutor
 
+from toril.worker.engines import Facts
 from toril.worker.engines.base import Engine
 
 
 class CaseRunner(Engine):
-    """An engine that runs tests in a wrapper in Python, which creates the file `done` after the last one."""
+    """An engine that runs tests in a wrapper in Python, which writes the file `done` after the last one."""
 
     module_settings: ClassVar[dict[str, Any]] = {"dry-install": True}
     settings: Any  # bzt's
@@ -32,6 +33,11 @@ class CaseRunner(Engine):
     def arguments(self) -> list[str]:
         """Returns the tool's own arguments, the script last."""
         raise NotImplementedError
+
+    def facts(self) -> Facts:
+        done = self.context.folder / "done"
+        statement = done.read_text() if done.exists() else ""
+        return Facts(script_failed=statement and f"{self.tool_name} {statement}; see its output in bzt.log")
 
     def failure(self) -> str | None:
         if self.exit_code == 0 and not self.asked_to_end and not (self.context.folder / "done").exists():

@@ -3,9 +3,10 @@
 Started by path (`python -P wrapper.py FILE`), so that it imports nothing of toril. FILE is JSON: folder,
 arguments (pytest's own, the script last). In the folder it writes `cases`.
 
-A file that cannot be imported is a broken test case, and so is each test that pytest did not finish. The file `done` in
-the folder marks a complete run. The exit code is 0 whether tests pass or fail, and pytest's own for wrong arguments and
-internal errors.
+A file that cannot be imported is a broken test case, and so is each test that pytest did not finish. A test fails if a
+thread of it leaves an exception uncaught. The file `done` in the folder marks a complete run, and reports an exit code
+that no test explains (such as a plug-in's). The exit code is 0 whether tests pass or fail, and pytest's own for wrong
+arguments and internal errors.
 """
 
 # mypy: disable-error-code="no-untyped-def,no-untyped-call,var-annotated,arg-type,union-attr"
@@ -107,14 +108,18 @@ def last_line(text) -> str:
 def main(settings) -> int:
     folder = Path(settings["folder"])
     os.environ["GRACEFUL"] = str(folder / "end")  # Apiritif in a script also checks for it
-    write = in_process.CaseWriter(folder / "cases").write
+    cases = in_process.CaseWriter(folder / "cases")
     in_process.wait_at_gate(folder)
     sys.path.insert(0, str(Path.cwd()))
     code = pytest.main(
-        ["-p", "no:cacheprovider", "--continue-on-collection-errors", *settings["arguments"]],
-        plugins=[CaseReporter(write, folder / "end")],
+        [
+            *("-p", "no:cacheprovider", "--continue-on-collection-errors"),
+            *("-W", "error::pytest.PytestUnhandledThreadExceptionWarning"),
+            *settings["arguments"],
+        ],
+        plugins=[CaseReporter(cases.write, folder / "end")],
     )
-    (folder / "done").touch()
+    in_process.report_exit(folder, cases, code, (folder / "end").exists())
     return 0 if code in FINE else int(code)
 
 

@@ -1,7 +1,8 @@
 """Robot Framework's own process: parks it, writes each test as a test case, and ends it test by test.
 
 Started by path (`python -P wrapper.py FILE`), so that it imports nothing of toril. FILE is JSON: folder, arguments
-(Robot Framework's own, the script last). In the folder it writes `cases`, and `done` after the last test.
+(Robot Framework's own, the script last). In the folder it writes `cases`, and `done` after the last test, with an exit
+code that no test explains.
 
 A test whose setup failed, or that of its suite, is broken. The exit code is 0 whether tests pass or fail, and Robot
 Framework's own for wrong arguments and internal errors.
@@ -11,6 +12,8 @@ Framework's own for wrong arguments and internal errors.
 
 import json
 import sys
+import time
+from functools import partial
 from pathlib import Path
 
 from robot.run import RobotFramework
@@ -67,15 +70,23 @@ class CaseListener:
             )
 
 
+def report_thread(write, error) -> None:
+    """Write an exception that a thread left uncaught as a test case of its own."""
+    message = f"{type(error).__name__}: {error}"
+    write(name="thread: exception", suite="", outcome="broken", started_s=time.time(), took_s=0, message=message)
+
+
 def main(settings) -> int:
     folder, robot = Path(settings["folder"]), RobotFramework()
-    listener = CaseListener(in_process.CaseWriter(folder / "cases").write, folder / "end")
+    cases = in_process.CaseWriter(folder / "cases")
+    listener = CaseListener(cases.write, folder / "end")
+    in_process.report_uncaught(partial(report_thread, cases.write))
     options, scripts = robot.parse_arguments(settings["arguments"])
     in_process.wait_at_gate(folder)
     sys.path.insert(0, str(Path.cwd()))
     options["listener"] = [*options.get("listener", ()), listener]
     code = robot.execute(*scripts, **options)
-    (folder / "done").touch()
+    in_process.report_exit(folder, cases, code, (folder / "end").exists())
     return 0 if code <= MOST_FAILED else int(code)
 
 
