@@ -371,7 +371,7 @@ def test_an_exception_in_a_thread_fails_its_test(tmp_path: Path) -> None:
     )
     assert (done.code, set(outcomes_of(done).values())) == (1, {"broken"}), done.stdout
     shop = functional(tmp_path / "other", "apiritif", {"script": "test_a.py"}, {"test_a.py": text})
-    done = run(tmp_path / "store", shop)
+    done = run(tmp_path / "others", shop)
     assert (done.code, done.reasons()) == (3, {"script-errors"}), done.stdout
 
 

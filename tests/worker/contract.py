@@ -47,7 +47,7 @@ def load(engine: str, folder: Path, url: str, *, users: int, seconds: float, thi
         rate = users / think_s if think_s else 20 * users
         plan = scheduled({**scenario, "requests": ["/"]}, rate=rate, hold_for_s=seconds)
     else:
-        seconds += 4 * (engine == "gatling")  # on a crowded machine its first user starts seconds late
+        seconds += {"gatling": 4, "jmeter": 2}.get(engine, 0)  # on a crowded machine their users start seconds late
         plan = plan_of([planned(engine, "shop", concurrency=users, hold_for_s=seconds)], {"shop": scenario})
     with workers(plan, folder, files) as run:
         return run.go()

@@ -62,7 +62,7 @@ def body_of(fields: dict, name: str) -> bytes:
 
 def test_gatlings_blocks_are_requests_with_their_responses(tmp_path):
     debug = GatlingDebug(tmp_path, 1000)
-    debug.configure()
+    debug.configure(tried=True)
     (tmp_path / "debug").write_text(GATLING)
     found = debug.next_of(record("b: 2"))
     assert (found["method"], found["url"], found["status"]) == ("POST", "http://127.0.0.1:18999/bad", 500)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.wicked import answering, babbling, breaking_off, closing, in_turn, refusing, resetting, wicked
+from tests.wicked import answering, babbling, breaking_off, closing, in_turn, refusing, resetting, retiring, wicked
 from tests.worker.contract import ENGINES, load
 from toril.programs import gatling_home
 
@@ -34,6 +34,14 @@ def test_a_status_from_400_that_the_script_does_not_judge_is_a_failure(engine, t
         found = load(engine, tmp_path, service.url, users=1, seconds=1, think_s=0.05)
     assert found.samples == service.asked >= 3
     assert found.total().failures == sum(number % 3 > 0 for number in range(service.asked))
+
+
+@each_engine
+def test_a_connection_that_the_service_closed_after_some_answers_is_not_used(engine, tmp_path):
+    with wicked(retiring(after=3)) as service:
+        found = load(engine, tmp_path, service.url, users=2, seconds=1.5, think_s=0.02)
+    assert found.total().failures == 0
+    assert found.samples == service.asked >= service.connections
 
 
 @each_engine

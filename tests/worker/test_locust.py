@@ -453,6 +453,44 @@ def test_exceptions_of_tasks_are_recorded_and_every_response_is_one_sample(tmp_p
     assert found.total("Broken: exception").min_us >= 200_000
 
 
+SILENT = """
+import gevent
+from locust import FastHttpUser, constant, task
+
+class Visits(FastHttpUser):
+    fixed_count = 1
+    wait_time = constant(60)
+    @task
+    def visit(self):
+        self.client.get("/ok")
+
+class Thinks(FastHttpUser):
+    fixed_count = 2
+    wait_time = constant(60)
+    @task
+    def visit(self):
+        pass
+
+class Waits(FastHttpUser):
+    fixed_count = 3
+    def on_start(self):
+        gevent.sleep(60)
+    @task
+    def visit(self):
+        self.client.get("/ok")
+"""
+
+
+def test_users_that_do_something_else_all_the_time_are_noted(tmp_path):
+    with target() as service:
+        scenario = {"script": "locustfile.py", "default-address": service.url}
+        plan = plan_of([planned("locust", "own", concurrency=6, hold_for_s=2)], {"own": scenario}, graceful_stop_s=0.2)
+        with workers(plan, tmp_path, {"locustfile.py": SILENT}) as run:
+            found = run.go()
+    assert found.samples == 1
+    assert found.exits[0].executions["own"].note.endswith(": 3")
+
+
 WAITS = """
 import gevent
 from locust import FastHttpUser, HttpUser, constant, events, task

@@ -462,9 +462,7 @@ class Load:
         self.records.note("fact", "ended_at", begun)
         silent = [user for user, since in self.silent.items() if begun - since >= SILENT_S and user._state != "waiting"]
         if silent:
-            self.records.note(
-                "fact", "note", f"{len(silent)} virtual users sent no request from their start to the end"
-            )
+            self.records.note("fact", "note", f"virtual users that sent no request from start to end: {len(silent)}")
         if self.runner.spawning_greenlet is not None:
             self.runner.spawning_greenlet.kill(block=False)
         while self.users_left() and time.time() < begun + self.grace_s():
