@@ -380,6 +380,104 @@ def test_a_bearer_token_in_a_header_of_a_response_is_carried():
     assert [(source, uses) for _, source, _, uses in found] == [(1, [2])]
 
 
+# --- Blogs, wikis and administrations
+
+
+def test_the_id_of_a_draft_that_a_page_has_made_goes_into_routes_in_parameters_and_into_bodies():
+    new = "<!--[if lt IE 8]><p>old</p><![endif]--><input type='hidden' name='post_ID' value='7'>"
+    found = applied(
+        sent(1, "GET /new", new, kind="document"),
+        sent(2, "GET /index.php?rest_route=%2Fwp%2Fv2%2Fposts%2F7&_locale=user", {}),
+        sent(3, "POST /index.php?rest_route=%2Fwp%2Fv2%2Fposts%2F7", {}, body={"id": 7, "title": "x", "size": 7}),
+    )
+    assert found == [("post_id", 1, "input[name=post_ID]", [2, 3, 3])]
+    one = recorded(sent(1, "GET /new", new), sent(2, "POST /?rest_route=/wp/v2/posts/7", {}, body={"id": 7, "size": 7}))
+    whole = carried(one.exchanges[1], correlated(one))
+    assert whole.url.endswith("/?rest_route=%2Fwp%2Fv2%2Fposts%2F${post_id}")
+    assert json.loads(whole.body.data.replace(b"${post_id}", b"1")) == {"id": 1, "size": 7}
+
+
+def test_the_key_of_a_made_object_is_its_id():
+    found = applied(
+        sent(1, "POST /admin/add/homepage/3", {"success": True, "pk": 58}, body=form(title="Story")),
+        sent(2, "GET /admin/pages/58/edit/", ""),
+    )
+    assert found == [("homepage_id", 1, "$.pk", [2])]
+
+
+def test_a_small_number_is_no_id_of_something_else_unless_it_differs_and_fits_in_both_recordings():
+    def visit(session, page_id="1"):
+        return recorded(
+            sent(1, "POST /login", f'<input type="hidden" name="page_id" value="{page_id}">', body=form(a="b")),
+            sent(2, "GET /edit", f'<p data-ping="/sessions/ping/page/5/{session}/"></p>', kind="document"),
+            sent(3, f"POST /sessions/ping/page/5/{session}/", {}, body=form(next="")),
+        )
+
+    assert not applied(*visit("1").exchanges)
+    assert [(source, uses) for _, source, _, uses in applied(*visit("2").exchanges, second=visit("3"))] == [(2, [3])]
+
+
+def test_a_token_of_digits_alone_is_carried():
+    page_of = '<script>var api = {"nonce":"0340875493"};</script>'
+    found = applied(sent(1, "GET /", page_of), sent(2, "POST /likes", {}, headers=[("X-WP-Nonce", "0340875493")]))
+    assert found == [("nonce", 1, '"nonce":"([^"\\s]+)', [2])]
+
+
+def test_a_token_of_a_form_is_carried_however_short_it_is():
+    login = '<form method="post"><input type="hidden" name="wpEditToken" value="+\\"></form>'
+    posted = form(wpEditToken="+\\", wpName="Ada")
+    found = applied(sent(1, "GET /login", login), sent(2, "POST /login", "", body=posted))
+    assert found == [("wp_edit_token", 1, "input[name=wpEditToken]", [2])]
+
+
+def test_a_token_that_a_script_writes_with_an_escape_is_carried_up_to_that():
+    script = f'<script>tokens.set({{"csrfToken":"{TOKEN}+\\\\"}});</script>'
+    one = recorded(sent(1, "GET /edit", script), sent(2, "POST /api", {}, body=form(token=f"{TOKEN}+\\")))
+    whole = carried(one.exchanges[1], correlated(one))
+    assert whole.body.fields == (("token", "${csrf_token}\\"),)
+
+
+def test_of_equal_values_each_field_gets_its_own():
+    times = ("wpStarttime", "wpEdittime")
+    fields = "".join(f'<input type="hidden" name="{name}" value="20261201015146">' for name in times)
+    one = recorded(
+        sent(1, "GET /edit", fields), sent(2, "POST /edit", "", body=form(**dict.fromkeys(times, "20261201015146")))
+    )
+    whole = carried(one.exchanges[1], correlated(one))
+    assert whole.body.fields == (("wpStarttime", "${wp_starttime}"), ("wpEdittime", "${wp_edittime}"))
+
+
+def test_a_constant_word_with_a_mark_is_no_value():
+    link = '<a href="/index.php?title=Special:UserLogout">Log out</a>'
+    assert not applied(
+        sent(1, "POST /login", link, body=form(a="b")), sent(2, "POST /index.php?title=Special:UserLogout", "")
+    )
+
+
+def test_the_end_of_a_redirect_is_a_source_from_its_own_time_on():
+    config = f'<script>{{"CSRF_TOKEN": "{TOKEN}"}}</script>'
+    whole = redirected(1, "POST /add", "/pages/58/edit/", config, body=form(title="Story"), started_s=0.0, took_s=1.0)
+    whole = replace(whole, hops=tuple(replace(one, took_s=0.7) for one in whole.hops))
+    ping = sent(3, "POST /ping", {}, headers=[("X-Csrftoken", TOKEN)], started_s=1.05)
+    assert applied(whole, ping) == [("csrf_token", 1, '"CSRF_TOKEN": "([^"\\s]+)', [3])]
+
+
+def test_requests_of_one_address_are_paired_by_the_words_of_their_parameters():
+    def visit(session, *order):
+        asked = [
+            sent(number, f"GET /index.php?rest_route=/wp/v2/{name}", {name: secret(session, name)})
+            for number, name in enumerate(order, 2)
+        ]
+        used = sent(9, "POST /save", {}, body={"themes": secret(session, "themes")})
+        return recorded(sent(1, "GET /", ""), *asked, used)
+
+    found = correlated(visit("a", "users", "themes"), visit("b", "themes"))
+    assert (found.rules[0].confidence, found.unpaired) == (
+        1.0,
+        ("GET https://app.example.com /index.php (first recording)",),
+    )
+
+
 # --- GraphQL, uploads, OAuth
 
 

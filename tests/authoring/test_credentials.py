@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import quote, quote_plus
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -452,3 +453,28 @@ def test_texts_of_strangers_make_no_link_or_cell_in_the_readme_and_commands_stay
     assert "x\\|y [here]\\(http://evil) &lt;img src=x>" in text
     assert "\x1b" not in text
     assert "export SHOP_BASIC=$(printf %s 'user:password' | base64 | tr -d '\\n') #" in text
+
+
+def test_the_field_right_before_a_password_is_a_user_name_by_its_last_word(tmp_path):
+    fields = ("title", "Special:UserLogin"), ("wpName", "Ada"), ("wpPassword", "correct horse"), ("force", "")
+    document = suite(tmp_path, recorded(exchange(1, "/login", "POST", body=form(*fields))))
+    assert [*requests(document)[0]["body"].values()] == ["Special:UserLogin", "${SHOP_USER}", "${SHOP_PASSWORD}", ""]
+
+
+def test_a_token_that_no_response_has_is_not_asked_for_and_the_page_before_is_named(tmp_path):
+    page = exchange(1, "/edit", kind="document", response=body("<title>Edit</title>", "text/html"))
+    sent = exchange(2, "/save", "POST", headers=(("X-WP-Nonce", "7340875493"),), body=body("{}"))
+    done = suite_of(recorded(page, sent), None, ImportOptions(), tmp_path)
+    (note,) = [one.message for one in done.created.notes if one.code == "token-without-source"]
+    assert "GET /edit" in note
+    written = (tmp_path / done.created.suite / "suite.yml").read_text()
+    assert "7340875493" not in written
+    assert yaml.safe_load(written)["settings"]["env"] == {
+        "SHOP_URL": SHOP,
+        "SHOP_WP_NONCE": "not-in-the-recording",
+    }
+
+
+def test_a_recorded_failure_has_a_note(tmp_path):
+    done = suite_of(recorded(exchange(1, "/save", "POST", status=400)), None, ImportOptions(), tmp_path)
+    assert [one.code for one in done.created.notes if "400" in one.message] == ["recorded-failures"]

@@ -126,6 +126,23 @@ def test_of_polls_the_last_one_stays():
     assert counts(*waiting, exchange(3, "/status", response=body('{"done": true}'))) == [(3, 3)]
 
 
+def test_reads_of_several_steps_and_after_changes_stay_and_so_do_equal_writes():
+    cart = [exchange(n, "/cart", step=f"Step {n}", response=body(str(n))) for n in range(1, 5)]
+    assert counts(*cart) == [(1, 1), (2, 1), (3, 1), (4, 1)]
+    changed = [
+        one
+        for n in (1, 3, 5)
+        for one in (exchange(n, "/cart", response=body(str(n))), exchange(n + 1, "/add", "POST", body=body("{}")))
+    ]
+    assert counts(*changed) == [(n, 1) for n in range(1, 7)]
+
+
+def test_what_is_joined_is_listed_with_its_step():
+    same = [exchange(n, "/cart", step="Look", response=body("[]")) for n in (1, 2)]
+    (found,) = kept(recorded(*same), ImportOptions()).left_out
+    assert (found.count, found.examples) == (1, ("GET shop.example.com/cart (Look)",))
+
+
 def test_headers_that_engines_set_are_dropped():
     sent = {"Accept": "application/json", "X-Version": "2", "Authorization": "Bearer x", "Origin": SHOP}
     noise = {"User-Agent": "x", "Sec-Fetch-Mode": "cors", "Accept-Language": "en", ":path": "/", "Referer": SHOP}

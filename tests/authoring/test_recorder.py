@@ -17,8 +17,21 @@ from tests.applications import CREDENTIALS, PASSWORD, USER, Application, Asked, 
 from tests.targets import target
 from toril.authoring.journey import browser_files, script_of
 from toril.authoring.messages import Opened
+from toril.authoring.options import ImportOptions
+from toril.authoring.readers import Input, read
 from toril.authoring.recorded import Payload, Recorded
-from toril.authoring.recorder import BINDING, RecordOptions, Step, Tape, _terminable, completed, launched, record, taped
+from toril.authoring.recorder import (
+    BINDING,
+    RecordOptions,
+    Step,
+    Tape,
+    _terminable,
+    completed,
+    launched,
+    record,
+    second_of,
+    taped,
+)
 from toril.errors import OptionError
 from toril.programs import chromium
 
@@ -321,11 +334,14 @@ def test_steps_beside_transactions_are_refused(with_chromium):
 
 @pytest.mark.live
 @pytest.mark.nightly
-def test_two_passes_of_a_script_are_two_observations(with_chromium):
+def test_two_passes_of_a_script_are_two_observations_and_both_are_kept(with_chromium, tmp_path):
     with serving("shop") as application:
-        found = record(RecordOptions(url=application.url, script=journey("shop"), twice=True))
+        har = tmp_path / "shop.har"
+        found = record(RecordOptions(url=application.url, script=journey("shop"), twice=True, har=har))
     assert application.refused == []
     assert found.second is not None
+    again = [read(Input(data=one.read_bytes(), name=""), ImportOptions()) for one in (har, second_of(har))]
+    assert [one.exchanges for one in again] == [found.recorded.exchanges, found.second.exchanges]
     first, second = ([(one.method, one.step) for one in part.exchanges] for part in (found.recorded, found.second))
     assert first == second
     tokens = [dict(bodies(part, "POST", "/orders")[0].fields)["csrf"] for part in (found.recorded, found.second)]

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.authoring.suites import body, exchange, recorded
+from tests.authoring.suites import body, exchange, form, recorded
 from toril.authoring.routes import named
 from toril.suite.engines import TIMINGS
 
@@ -73,3 +73,33 @@ def test_no_name_ends_like_the_timing_of_a_page():
     kind = TIMINGS[0].strip(" ()")
     (name,) = names(exchange(1, "/items", name=f"GET /items ({kind})"))
     assert not name.endswith(TIMINGS)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        (
+            "/index.php?title=Main_Page",
+            "/index.php?title=Talk:Main&action=edit",
+            ["title=Main_Page", "title=Talk:Main&action=edit"],
+        ),
+        (
+            "/?rest_route=%2Fv2%2Fposts%2F7",
+            "/?rest_route=/v2/users",
+            ["rest_route=/v2/posts/{id}", "rest_route=/v2/users"],
+        ),
+        ("/items?page=1", "/items?page=2", ["", ""]),  # ids and numbers tell nothing
+        ("/items?token=abc", "/items?token=xyz", ["", ""]),
+    ],
+)
+def test_equal_names_are_told_apart_by_the_words_of_a_parameter(first, second, expected):
+    found = names(exchange(1, first), exchange(2, second), exchange(3, "/other"))
+    assert [name.partition("?")[2] for name in found] == [*expected, ""]
+
+
+def test_posts_to_one_address_are_told_apart_by_their_action():
+    sent = [form(("action", action), ("user", "ada")) for action in ("heartbeat", "save")]
+    assert names(*(exchange(n, "/ajax.php", "POST", body=one) for n, one in enumerate(sent, 1))) == [
+        "POST /ajax.php?action=heartbeat",
+        "POST /ajax.php?action=save",
+    ]

@@ -154,3 +154,18 @@ def test_a_response_without_a_needed_value_fails_if_the_suite_wants_that(tmp_pat
     ((message, _),) = found.total("page").errors
     assert "extractor token" in message
     assert "found nothing" in message
+
+
+@pytest.mark.parametrize("engine", MORE_ENGINES)
+def test_each_user_of_each_worker_sends_a_new_value_in_each_iteration_and_one_within_it(tmp_path, engine):
+    new = "${__RandomString(12,abcdefghijklmnopqrstuvwxyz0123456789)}"
+    requests = [{"set-variables": {"new": new}}, {"url": "/make/${new}"}, {"url": "/read?name=lamp-${new}"}]
+    with target() as service:
+        scenario = {"shop": {"default-address": service.url, "requests": requests}}
+        plan = plan_of([planned(engine, "shop", concurrency=4, iterations=3)], scenario, workers=2)
+        with workers(plan, tmp_path) as run:
+            run.go()
+    made = {path.removeprefix("/make/") for path in service.paths if path.startswith("/make/")}
+    assert len(made) == sum(service.paths.values()) / 2 == 2 * 4 * 3
+    assert {path.removeprefix("/read?name=lamp-") for path in service.paths} - {f"/make/{one}" for one in made} == made
+    assert all(len(one) == 12 and one.isalnum() for one in made)

@@ -31,6 +31,7 @@ from toril.authoring.references import NAME, outside
 from toril.authoring.routes import free, keys_of_query, singular
 from toril.authoring.writer import Comment, Flow, FlowList, extractors, filled, short, yaml_of
 from toril.criteria import duration_s
+from toril.errors import OptionError
 from toril.suite.engines import engine_of
 from toril.suite.executions import FUNCTIONAL
 
@@ -106,6 +107,9 @@ def draft_of(
     making, pauses = _Requests(exchanges, origins, options), _pauses(exchanges)
     requests = [making.of(one, pause, extracts[one.number]) for one, pause in zip(exchanges, pauses, strict=True)]
     fresh = {one.variable: one.function for one in correlation.typed.fresh}
+    if fresh and options.engine in ("gatling", "locust"):
+        text = f"--executor {options.engine}: it cannot make the new values of `set-variables`"
+        raise OptionError(f"{text}. Use apiritif or jmeter, or import one recording.", code="conflicting-options")
     needs = files or fresh or making.uploads or any(one.extracts or "${__" in str(one.written) for one in requests)
     executor = "apiritif" if needs or options.functional else "locust"
     executor = options.engine or ("jmeter" if options.rps else executor)

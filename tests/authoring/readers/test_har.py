@@ -198,3 +198,23 @@ def test_a_byte_order_mark_is_no_part_of_the_text():
 def test_a_page_without_content_is_listed():
     page = entry("GET", "/", _resourceType="document")
     assert left_out(recorded(har(page))) == {"contents of pages": 1}
+
+
+def test_a_page_with_several_documents_is_a_step_for_each_of_them():
+    """Playwright names a window by its last title, which is that of the log-out."""
+
+    def opened(path: str, title: str, second: float) -> dict[str, Any]:
+        content = {"mimeType": "text/html", "text": f"<title>{title}</title>"}
+        return entry("GET", path, second=second, pageref="p1", content=content, _resourceType="document")
+
+    page = {"id": "p1", "title": "Logged out", "startedDateTime": "2026-01-31T12:00:00.000Z"}
+    sent = opened("/login", "Log in", 1), entry("GET", "/a", second=2, pageref="p1"), opened("/bye", "Logged out", 3)
+    assert [one.step for one in requests(har(*sent, pages=[page]))] == ["Log in", "Log in", "Logged out"]
+    named = {**page, "startedDateTime": ""}  # of `toril record`, which knows the steps
+    assert {one.step for one in requests(har(*sent, pages=[named]))} == {"Logged out"}
+
+
+def test_an_aborted_request_that_may_have_changed_data_has_a_note():
+    found = recorded(har(entry("GET", "/"), entry("GET", "/a", -1), entry("POST", "/autosave", -1)))
+    assert left_out(found) == {"aborted requests": 1, "aborted requests that may change data": 1}
+    assert [note.code for note in found.notes] == ["aborted-writes"]

@@ -5,6 +5,7 @@
   finish when a test ends; the other cuts them off.
 - bzt's throughput timer gets the rows of a load curve, if the suite has one.
 - A response without a value that another request needs has failed, if the suite wants that.
+- JMeter's own elements replace the plug-in that bzt uses for `set-variables`.
 - JMeter's own JSONPathAssertion replaces that of the older plug-in that bzt uses.
 - The groups together have as many users as planned.
 - A listener of toril (`tools/jmeter/Evidence.java`) keeps requests with their responses, if the run wants some.
@@ -99,6 +100,7 @@ def rewrite(
             _remove_think_times(part)
         _show_requests_of_transactions(part, writers)
         part.write(included, encoding="UTF-8", xml_declaration=True)
+    _prefer_own_variables(plan)
     if plain_groups:
         _prefer_plain_groups(plan)
     if users is not None:
@@ -204,6 +206,31 @@ def _prefer_own_assertions(plan: Tree) -> None:
         assertion.tag = "JSONPathAssertion"
         assertion.set("testclass", "JSONPathAssertion")
         assertion.set("guiclass", "JSONPathAssertionGui")
+
+
+def _prefer_own_variables(plan: Tree) -> None:
+    """Lets a pause of no time set variables by a pre-processor, which evaluates functions anew each time."""
+    for action in list(plan.iter(JMX.SET_VAR_ACTION)):
+        names, values = (
+            [one.findtext(f"stringProp[@name='Argument.{part}']") or "" for one in action.iter("elementProp")][1:]
+            for part in ("name", "value")
+        )
+        setter = etree.Element(
+            "UserParameters", guiclass="UserParametersGui", testclass="UserParameters", testname="set-variables"
+        )
+        setter.append(_texts("UserParameters.names", names))
+        rows = etree.SubElement(setter, "collectionProp", name="UserParameters.thread_values")
+        rows.append(_texts("user_1", values))
+        etree.SubElement(setter, "boolProp", name="UserParameters.per_iteration").text = "false"
+        action.getnext().extend([setter, etree.Element("hashTree")])
+        action.getparent().replace(action, JMX._get_action_block(1, 0, 0))
+
+
+def _texts(name: str, texts: Sequence[str]) -> Tree:
+    found = etree.Element("collectionProp", name=name)
+    for number, text in enumerate(texts):
+        etree.SubElement(found, "stringProp", name=str(number)).text = text
+    return found
 
 
 def _included(plan: Tree, folder: Path) -> list[Path]:
