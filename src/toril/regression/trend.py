@@ -4,8 +4,8 @@ Each figure of each label and location is one series, in the order of the runs. 
 logarithms. A series is cut where the fingerprint of the runs changes. Inconclusive, tried and adjusted runs are drawn,
 but no computation uses them.
 
-- confirmed: a place found by e-divisive, with five runs before it and three behind it, if the 95 % interval of the
-  change leaves out zero; or a suspicion that a duet of both commits has proven
+- confirmed: a place found by e-divisive, with five runs before and three behind, whose 95 % interval excludes zero; or
+  a suspicion that a duet of both commits has proven
 - cleared: a duet of both commits, with a margin below the change, has proven that these figures are no worse
 - suspected: the newest run, or the newest two, outside the range that the eight runs before predict (99 %)
 - a group: changes of several series in one direction, whose first runs are neighbours
