@@ -54,7 +54,8 @@ def test_a_subject_is_computed_from_all_samples_of_the_run(source, observed):
 
 def test_an_exception_is_a_response_code_too():
     timeline = timeline_of(every_second(range(60), Sample(0, ok=False, rc="Exception")))
-    assert judged("rcException>99% for 1m, continue as failed", timeline).outcome == "failed"
+    plan = plan_of(executions=[execution(hold_for_s=60.0)])
+    assert judged("rcException>99% for 1m, continue as failed", timeline, plan).outcome == "failed"
 
 
 def test_virtual_users_are_judged_by_maximum_of_the_run_and_mean_of_a_window():
@@ -162,11 +163,35 @@ def test_a_silent_second_interrupts_series_of_counts_only():
     assert judged("avg-rt>150ms for 4s", timeline).at_s == 3
 
 
-def test_responses_after_the_planned_end_breach_only_upper_limits():
-    timeline = timeline_of(every_second(range(10), FAST, 5) + every_second([10, 11, 13], replace(BROKEN), 1))
-    assert judged("succ<5 for 1s", timeline).outcome == "passed"
-    assert judged("hits<5 for 3s", timeline).outcome == "passed"
-    assert judged("fail>0 for 2s", timeline).at_s == 11
+@pytest.mark.parametrize(
+    "source",
+    ["succ<5 for 1s", "hits<5 for 3s", "fail>0 for 1s", "fail>50% for 1s", "avg-rt>1s within 2s", "p95>1s for 1s",
+     "concurrency<6 for 1s", "concurrency<4 over 3s"],
+)  # fmt: skip
+def test_responses_after_the_planned_end_are_in_no_window(source):
+    late = every_second([10, 11, 13], replace(BROKEN, us=3000 * MS), 2)
+    users = dict.fromkeys(range(10), 6) | dict.fromkeys(range(10, 14), 0)
+    timeline = timeline_of(every_second(range(10), FAST, 5) + late, users=users)
+    assert judged(source, timeline).outcome == "passed"
+    assert judged("fail>10%", timeline).outcome == "failed"  # the whole run has them
+
+
+@pytest.mark.parametrize(
+    ("source", "at_s"), [("throughput<18/s for 1s", 4), ("hits>18 for 1s", 1), ("hits>13 for 1s", 0)]
+)
+def test_a_count_is_not_too_low_before_the_first_response(source, at_s):
+    timeline = timeline_of(every_second([0], FAST, 14) + every_second(range(1, 10), FAST, 20))
+    language = "toril" if source.startswith("throughput") else "taurus"
+    assert judged(source, timeline, language=language).at_s == (None if at_s == 4 else at_s)
+    lower = timeline_of(every_second([0], FAST, 14) + every_second([1, 2, 3, 5, 6, 7, 8, 9], FAST, 20))
+    assert judged(source, lower, language=language).at_s == at_s
+
+
+def test_without_a_planned_end_the_last_second_counts_except_for_counts():
+    plan = plan_of(executions=[execution(iterations=4, hold_for_s=0.0)])
+    timeline = timeline_of(every_second(range(3), FAST, 5) + every_second([3], SLOW))
+    assert judged("avg-rt>200ms for 1s", timeline, plan).at_s == 3
+    assert judged("hits<5 for 1s", timeline, plan).outcome == "passed"
 
 
 @pytest.mark.parametrize("source", ["hits<5 for 3s", "throughput<5/s for 3s"])
@@ -188,7 +213,7 @@ def test_counts_are_summed_over_a_window(source, observed):
     good, bad = every_second(range(4), times=10), [replace(BROKEN, second=2)] * 20
     samples = (
         good + bad if source.startswith("hits") else every_second(range(3), times=3) + every_second([3], times=7) + bad
-    )
+    ) + every_second([4])
     assert judged(source, timeline_of(samples)).observed == observed
 
 
@@ -211,9 +236,9 @@ def test_percentiles_of_a_window_come_from_the_merged_histogram():
 
 
 def test_bytes_of_a_window_are_per_second():
-    timeline = timeline_of(every_second(range(4), Sample(0, bytes=2000)))
+    timeline = timeline_of(every_second(range(5), Sample(0, bytes=2000)))
     assert judged("bytes>1999 over 4s", timeline).observed == 2000
-    assert judged("bytes>7999", timeline).observed == 8000
+    assert judged("bytes>9999", timeline).observed == 10_000
 
 
 def test_samples_outside_a_window_do_not_affect_its_value():

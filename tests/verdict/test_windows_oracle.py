@@ -1,7 +1,7 @@
 """All windows of a criterion, live and at the end, compared with the definition in plain Python.
 
 The oracle shares no code with the tested code: it pools the samples of all sequences of seconds. For counts and bytes,
-silent seconds of the planned time count as zeros; bzt skips them. Later seconds count only for upper limits.
+silent seconds of the planned time count as zeros; bzt skips them. Seconds after the planned time are in no window.
 """
 
 import json
@@ -28,10 +28,10 @@ def exact_rank(percent, count):
 def judged_seconds(samples, subject, op, known, planned_s=PLANNED_S):
     """Returns the seconds that a criterion judges; `known` is the last reported one, which may be incomplete."""
     reported = sorted({one.second for one in samples})
+    end = planned_s if known + 1 >= planned_s else known + (subject not in COUNTS)
     if subject not in COUNTS or not reported:
-        return reported
-    planned = range(reported[0], planned_s if known + 1 >= planned_s else known)
-    return list(planned) if op == "<" else sorted({*reported, *planned})
+        return [second for second in reported if second < end]
+    return list(range(reported[0] + (op == "<"), end))  # too few in the second before the first response is no breach
 
 
 def value_of(subject, samples, users, seconds):

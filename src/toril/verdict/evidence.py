@@ -159,18 +159,24 @@ class Seconds:
         return self.parts[-1].stop if self.parts else 0
 
 
+def counts_silence(criterion: Criterion) -> bool:
+    """Whether a second without samples has the value 0."""
+    return not criterion.percent and criterion.subject in ("throughput", "hits", "succ", "fail", "rc", "bytes")
+
+
 def planned_seconds(plan: Plan, criterion: Criterion, timeline: Timeline, stopped_at_s: float | None = None) -> Seconds:
     """Returns the whole seconds of planned time, from the start of the load (or steady state) to its expected end.
 
     Only executions that send the criterion's samples count. So a label whose execution has ended is not silent while
-    others continue, nor between two phases. Responses after the end count in no rate. Without a planned end, the last
-    recorded second is left out, because it may be incomplete.
+    others continue, nor between two phases. Responses after the end have no seconds of their own: only the slowest
+    requests are left then. Without a planned end, the last recorded second may be incomplete, so counts leave it out.
     """
     known, spans = timeline.last_second or 0, []
+    unplanned = known if counts_silence(criterion) else known + 1
     for one in senders_of(plan, criterion):
         first = math.ceil(one.steady_from_s) if plan.ramp_up_exclude else math.floor(one.delay_s)
         end_s = min(one.steady_to_s, stopped_at_s or math.inf, timeline.cut_at_s)
-        spans.append((first, math.floor(end_s) if end_s <= known + 1 else known))
+        spans.append((first, math.floor(end_s) if end_s <= known + 1 else unplanned))
     return Seconds(tuple(range(int(first), int(stop)) for first, stop in united(spans)))
 
 

@@ -12,7 +12,7 @@ from toril.verdict.evidence import Evidence, Gap, MissingData, planned_seconds, 
 from toril.verdict.generators import health_points
 from toril.verdict.load import load_points
 from toril.verdict.result import CriterionResult, in_window, series_of, settled
-from toril.verdict.windows import Points, PointWatch, SampleWatch, is_judged
+from toril.verdict.windows import Points, PointWatch, SampleWatch
 
 
 class LiveCriteria:
@@ -23,7 +23,7 @@ class LiveCriteria:
     """
 
     def __init__(self, plan: Plan) -> None:
-        self._plan = plan
+        self._plan = plan = _known_of(plan)
         self._followed: list[_Samples | _Series] = []
         for criterion in criteria_of(plan.criteria):
             in_turns = plan.in_turns and criterion.subject == "load"  # turns are known only at the end of the run
@@ -33,7 +33,7 @@ class LiveCriteria:
 
     def follow(self, plan: Plan) -> None:
         """Replaces the plan after a rate change."""
-        self._plan = plan
+        self._plan = plan = _known_of(plan)
         for one in self._followed:
             one.plan = plan
 
@@ -60,6 +60,14 @@ class LiveCriteria:
         return sorted(found, key=lambda result: not result.criterion.fail)
 
 
+def _known_of(plan: Plan) -> Plan:
+    """Returns the plan without the ends of executions in turns, which are known only at the end of the run."""
+    if not plan.in_turns:
+        return plan
+    endless = (one.model_copy(update={"hold_for_s": math.inf}) for one in plan.executions)
+    return plan.model_copy(update={"executions": tuple(endless)})
+
+
 class _Samples:
     """A criterion on samples."""
 
@@ -75,9 +83,7 @@ class _Samples:
     def advance(self, timeline: Timeline, last: int) -> CriterionResult | None:
         planned = planned_seconds(self.plan, self.criterion, timeline)
         view = view_of(self.criterion, timeline, self.plan)
-        if last == planned.stop == timeline.last_second and not is_judged(
-            self.criterion, planned, last, view.second(last).samples
-        ):
+        if last == planned.stop == timeline.last_second:
             last -= 1  # it may be incomplete; judge it when the next second is present
         seconds = range(self._next, last + 1)
         self._next = max(self._next, last + 1)

@@ -336,10 +336,9 @@ def worst_of(found: Sequence[MeasuredExecution]) -> Worst | None:
     timed_out = any(TIMED_OUT & execution.requests.total.rc.keys() for execution in found)
     if not unanswered and not timed_out:
         return None
-    last = (found[0].timeline.last_second or 0) if found else 0
+    stop = (found[0].timeline.last_second or 0) + 1 if found else 0  # they count in the last whole second of the load
     ends = {
-        execution.name: last if math.isinf(execution.end_s) else min(last, math.ceil(execution.end_s) - 1)
-        for execution in found
+        one.name: max(0, (stop if math.isinf(one.end_s) else min(stop, math.floor(one.end_s))) - 1) for one in found
     }
     return Worst(unanswered=unanswered, at_s=ends, timed_out=TIMED_OUT)
 

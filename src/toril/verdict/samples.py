@@ -18,7 +18,7 @@ from toril.stats.quantiles import quantile_interval
 from toril.summary import planned_s
 from toril.text import close_matches, plural
 from toril.timeline import Slice, Stats
-from toril.verdict.evidence import Evidence, MissingLoad, Seconds, planned_seconds, view_of
+from toril.verdict.evidence import Evidence, MissingLoad, Seconds, counts_silence, planned_seconds, view_of
 from toril.verdict.result import (
     CriterionResult,
     in_window,
@@ -28,7 +28,7 @@ from toril.verdict.result import (
     undecided,
     with_value,
 )
-from toril.verdict.windows import MORE, Pool, Reading, SampleWatch, breaches, counts_silence, opposite, reader_of
+from toril.verdict.windows import MORE, Pool, Reading, SampleWatch, breaches, opposite, reader_of
 
 LIKE_HTTP = re.compile(r"[1-5?*][0-9?*]*|\[.*")  # patterns of HTTP status codes
 MOST_CODES = 5
@@ -117,7 +117,8 @@ class _JudgedSamples:
         watch, seconds = SampleWatch(self.criterion), self._seconds()
         for second in seconds:
             watch.follow(self.view, second, self.planned)
-        if watch.first_second is None and counts_silence(self.criterion):
+        nothing_planned = not any(second in self.planned for second in seconds)
+        if watch.first_second is None and (counts_silence(self.criterion) or nothing_planned):
             message = f"the planned time has no whole second to judge {subject_of(self.criterion)} in; extend the run"
             return undecided(self.blank, "no-samples", message)
         if watch.first_second is None or watch.last_second is None:

@@ -3,9 +3,10 @@
 All readings are sums, so seconds can be added to a window and removed again exactly, and samples of different workers
 can be mixed.
 
-A criterion with a timeframe judges every second in which its label has samples, together with the N seconds that end
-there. Counts and rates are 0 in a second without samples, so criteria on them judge each second of the planned time,
-from the first sample on.
+A criterion with a timeframe judges every whole second of the planned time in which its label has samples, together with
+the N seconds that end there. Counts and rates are 0 in a second without samples, so criteria on them judge each second
+of the planned time, from the first sample on. The second of the first sample lacks the time before the first response,
+so a count that is too low there is no breach.
 
 - `for` N: each of these seconds alone is in breach. A second that the criterion does not judge does not interrupt the
   series, and cannot be its last one, but counts in its length (last - first + 1), as in Taurus. The value is that of
@@ -41,7 +42,7 @@ from toril.criteria import Criterion, Operator
 from toril.stats.histogram import Histogram, Int64s, highest_us
 from toril.stats.quantiles import rank_of
 from toril.timeline import Slice, Stats
-from toril.verdict.evidence import MissingLoad, Seconds
+from toril.verdict.evidence import MissingLoad, Seconds, counts_silence
 
 Kind = Literal["sum", "mean", "share", "stdev", "percentile", "rate"]
 Combine = Literal["mean", "sum", "max", "min"]
@@ -78,20 +79,9 @@ def breaches(criterion: Criterion, value: float) -> bool:
     return bool(_COMPARE[criterion.op](value, criterion.threshold))
 
 
-def counts_silence(criterion: Criterion) -> bool:
-    """Whether a second without samples has the value 0."""
-    return not criterion.percent and criterion.subject in ("throughput", "hits", "succ", "fail", "rc", "bytes")
-
-
 def is_judged(criterion: Criterion, planned: Seconds, second: int, samples: int) -> bool:
-    """Whether a criterion judges a second with this number of samples.
-
-    Seconds of the planned time are complete. In other seconds, such as those of the last responses, counts are
-    incomplete, so only a count that is too high is a breach.
-    """
-    if not counts_silence(criterion):
-        return samples > 0
-    return second in planned or (samples > 0 and criterion.subject != "throughput" and criterion.op not in ("<", "<="))
+    """Whether a criterion judges a second with this number of samples."""
+    return second in planned and (samples > 0 or counts_silence(criterion))
 
 
 def margin(criterion: Criterion, value: float) -> float:
@@ -364,18 +354,21 @@ class SampleWatch(WindowWatch[Reading]):
 
     def restart(self) -> None:
         super().restart()
+        self._starting = True  # until the first sample
         self._pool = Pool()
         self._highest = _LowestValue()  # of negated maxima
         self._max_us = 0
 
     def follow(self, view: Slice, second: int, planned: Seconds) -> Window | None:
         """Adds one second of the samples if the criterion judges it; returns what `add` returns."""
-        stats = view.second(second)
-        self.begun |= stats.samples > 0
-        if not is_judged(self.criterion, planned, second, stats.samples):
-            return None
-        if counts_silence(self.criterion) and second in planned and second - 1 not in planned:
+        stats, counts = view.second(second), counts_silence(self.criterion)
+        if counts and second in planned and second - 1 not in planned:
             self.restart()
+        incomplete = counts and self._starting and self.criterion.op not in MORE and not view.second(second - 1).samples
+        if stats.samples:
+            self.begun, self._starting = True, False
+        if (incomplete and stats.samples) or not is_judged(self.criterion, planned, second, stats.samples):
+            return None
         users = view.virtual_users(second) if self.criterion.subject == "concurrency" else 0
         reading = self._read(stats, users)
         return self.add(second, reading, stats.samples) if self.begun and reading is not None else None

@@ -152,12 +152,13 @@ function worst_window(rule, view, from, to) {
   const spans = rule.planned.map(([start, end]) => [start, Math.min(end, to)]);
   const is_planned = (second) => spans.some(([start, end]) => second >= start && second < end);
   const first = Math.min(...seconds.keys()), last = Math.max(...seconds.keys(), ...spans.map(([, end]) => end - 1));
-  let entries = [], sum = new Pool(), begun = null, worst = null, fired = null;
+  let entries = [], sum = new Pool(), begun = null, starting = true, worst = null, fired = null;
   for (let second = first; second <= last; second += 1) {
     const rows = seconds.get(second) ?? [];
-    const is_judged = rule.silence ? is_planned(second) || (rows.length && rule.subject !== "throughput" && rule.op[0] !== "<") : rows.length;
-    if (!is_judged) continue;
-    if (rule.silence && is_planned(second) && !is_planned(second - 1)) { entries = []; sum = new Pool(); begun = null; }
+    if (rule.silence && is_planned(second) && !is_planned(second - 1)) { entries = []; sum = new Pool(); begun = null; starting = true; }
+    const incomplete = starting && rule.silence && rule.op[0] !== ">" && ![...rows_of(view, second - 1, second)].length;
+    if (rows.length) starting = false;
+    if (!is_planned(second) || !(rows.length || rule.silence) || (incomplete && rows.length)) continue;
     const alone = new Pool();
     for (const row of rows) alone.add(row);
     const read = reading(rule, alone, rule.users[second] ?? 0), earliest = second - rule.frame + 1;
