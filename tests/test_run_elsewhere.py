@@ -182,6 +182,19 @@ def test_a_coordinator_that_loses_its_store_ends_and_says_how_to_continue(scene)
     assert not one.lease().ended  # the run has not ended, so another owner may take it over
 
 
+@pytest.mark.parametrize("operations", [("put", "put_once", "swap"), ("put",)])
+def test_a_disk_that_fills_up_during_the_load_is_infrastructure_and_the_rest_is_judged(scene, operations):
+    one = scene()
+    one.plan = one.plan.model_copy(update={"on": "local"})
+    one.at(25, lambda: setattr(one.store, "fails", lambda operation, key: operation in operations))
+    done = one.run()
+    assert done.failed_store
+    assert done.unwritten
+    assert one.launcher.closed
+    assert done.bundle.outcome == ("passed" if operations == ("put",) else "inconclusive")  # only the verdict is lost
+    assert done.bundle.summary.total.samples > 0
+
+
 def test_an_interrupt_during_a_failure_of_the_store_ends_the_coordinator_immediately(scene):
     one = scene()
     one.clock.meanwhile = lambda now: None

@@ -12,7 +12,7 @@ from toril.clock import Clock
 from toril.coordinator.driver import Coordinator
 from toril.coordinator.lease import LeaseLostError
 from toril.coordinator.progress import View
-from toril.errors import InfrastructureError, OptionError, StoreError
+from toril.errors import InfrastructureError, Note, OptionError, StoreError
 from toril.launchers import Launcher
 from toril.launchers.prepare import launcher_for, stop_tasks
 from toril.metrics import ClientFactory, check, clients
@@ -87,15 +87,28 @@ def take_over(
 
 
 def _finish(owner: Owner, cloudwatch: ClientFactory, begin: Callable[[], None]) -> "Judged":
-    """Starts or finds the workers, drives the run to its end, and judges it."""
+    """Starts or finds the workers, drives the run to its end, and judges it.
+
+    If the store fails during the load, such as on a full disk, the measurements so far are judged.
+    """
+    failure: StoreError | None = None
+    last_notes: tuple[Note, ...] = ()
     with owner.holding() as problems:
         begin()
         import toril.reports.html  # noqa: F401 - imported while the workers start, because it takes long
         from toril.runs.conclude import conclude
 
-        last_notes = owner.drive()
+        try:
+            last_notes = owner.drive()
+        except StoreError as error:
+            if owner.coordinator.state.start is None:
+                raise
+            failure = error
     with closing(owner.coordinator):
-        return conclude(owner, cloudwatch, last_notes=last_notes, problems=problems)
+        try:
+            return conclude(owner, cloudwatch, last_notes=last_notes, problems=problems, failure=failure)
+        except StoreError as error:
+            raise InfrastructureError(f"{failure or error}. The run cannot be judged", code=error.code) from error
 
 
 def sweep(

@@ -255,11 +255,22 @@ def test_saturated_workers_are_noted_during_the_run_with_the_same_text() -> None
     timeline = Timeline()
     seconds = [{"core": 0.9 + second / 1000} for second in range(12)] + [{}] * 12
     timeline.add(decode(recorded("local-1", seconds).flush() or b"", "x"))
-    notes = [saturated_now(plan_of(), timeline, last) for last in range(24)]
+    plan = plan_of(executions=[execution(hold_for_s=60.0)])
+    notes = [saturated_now(plan, timeline, last) for last in range(24)]
     assert notes[3] == ()
     assert notes[4] == notes[11] == notes[16]
     assert "local-1" in notes[4][0]
     assert notes[17] == notes[23] == ()
+
+
+@pytest.mark.parametrize(
+    ("length_s", "busy_s", "saturated"),
+    [(3, 0, False), (3, 1, True), (10, 1, True), (20, 1, False), (20, 2, True), (60, 4, False), (60, 5, True)],
+)
+def test_a_tenth_of_a_short_load_saturates_and_five_seconds_of_any_other(length_s, busy_s, saturated) -> None:
+    seconds = [{"core": 0.95 if second < busy_s else 0.3} for second in range(length_s)]
+    found = generators(plan_of(), measured(seconds), (0, length_s))
+    assert (found.saturated == ("local-1",)) is saturated
 
 
 def test_without_any_health_everything_is_null() -> None:

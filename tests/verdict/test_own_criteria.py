@@ -7,6 +7,7 @@ import pytest
 
 from tests.measured import (
     FAST,
+    MS,
     SLOW,
     codes,
     every_second,
@@ -47,6 +48,37 @@ def healthy(workers: dict[str, dict[int, dict[str, Any]]], timeline: Timeline | 
                 recorder.sends(second, late_us=late, late_p90_us=late, dropped=readings.get("dropped", 0))
         timeline.add(decode(recorder.flush() or b"", name))
     return timeline
+
+
+# Seconds in which a generator was over a limit
+
+
+@pytest.mark.parametrize(
+    ("source", "late", "stalled", "code"),
+    [
+        ("p95>500ms", range(20, 24), range(20, 24), "excused-breach"),
+        ("p95>500ms", range(20, 24), range(30, 34), "breach"),  # the slow seconds are others
+        ("p95>500ms", range(20, 24), range(0), "breach"),
+        ("p95>500ms for 1s", range(20, 24), range(20, 24), "excused-breach"),
+        ("p95>500ms for 1s", [*range(20, 24), 40], range(20, 24), "breach"),
+        ("throughput<5/s for 2s", (), range(50, 54), "excused-breach"),
+        ("throughput<5/s for 2s", (), range(30, 34), "breach"),
+        ("fail>1%", range(20, 24), range(20, 24), "breach"),  # failures do not depend on times
+    ],
+)
+def test_a_breach_stands_without_the_seconds_of_a_busy_generator_or_is_excused(source, late, stalled, code):
+    silent = {51, 52, 53}
+    samples = [
+        replace(SLOW, second=second, us=900 * MS, ok=False) if second in late else replace(FAST, second=second)
+        for second in range(60)
+        if second not in silent or late
+        for _ in range(20)
+    ]
+    readings = {second: {"cpu": 0.95 if second in stalled else 0.1} for second in range(60)}
+    timeline = healthy({"local-1": readings}, timeline_of(samples, users=dict.fromkeys(range(60), 10)))
+    verdict = verdict_of(timeline, plan_of(ours=[source], executions=[execution(hold_for_s=60.0)]))
+    assert verdict.criteria[0].code == code
+    assert verdict.outcome == ("failed" if code == "breach" else "inconclusive")
 
 
 # Throughput

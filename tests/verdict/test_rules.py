@@ -414,6 +414,54 @@ def test_too_few_samples_advise_how_to_get_enough():
     assert all(figure in verdict.reasons[0].message for figure in ("50", "72", "15 s", "15 "))
 
 
+def hung(us: int, second: int, count: int = 4, **more: object) -> list[Sample]:
+    return [replace(FAST, us=us, second=second, **more)] * count
+
+
+@pytest.mark.parametrize(
+    ("samples", "seconds", "stalled"),
+    [
+        # 4 users: 40 s in all, so 4 user-seconds may be long
+        (every_second(range(3), FAST, 40) + hung(6_900_000, 9), 10, True),  # answers for 3 s, then hangs for 7 s
+        (every_second(TEN, FAST, 40) + hung(5_100_000, 7, 1), 10, True),
+        (every_second(range(60), FAST, 40) + hung(5_100_000, 7, 4), 60, False),  # 20 of 240
+        (every_second(range(60), FAST, 40) + hung(5_100_000, 7, 5), 60, True),
+        (every_second(TEN, FAST, 40) + hung(4_900_000, 7), 10, False),
+        (every_second(range(60), replace(FAST, us=12_000_000)), 60, False),  # slow by nature
+        (every_second(range(60), FAST, 40) + hung(27_000_000, 40, 4, ok=False, rc="timeout"), 60, True),
+    ],
+)
+def test_users_that_wait_for_long_responses_are_stalled(samples, seconds, stalled):
+    load = execution(concurrency=4, hold_for_s=float(seconds))
+    timeline = timeline_of(samples, users=dict.fromkeys(range(seconds), 4))
+    assert found(timeline, "fail>10%", load=load) == (["stalled"] if stalled else ["kept"])
+
+
+def test_unfinished_requests_stall_their_users_too():
+    timeline = timeline_of(every_second(range(60), FAST, 100), users=dict.fromkeys(range(60), 20), waits_s=[59.0])
+    load = execution(concurrency=20, hold_for_s=60.0)
+    assert found(timeline, "hits<1", load=load) == ["kept"]  # 59 of 1,200 user-seconds
+    fewer = timeline_of(every_second(range(60), FAST, 100), users=dict.fromkeys(range(60), 11), waits_s=[70.0])
+    assert found(fewer, "hits<1", load=execution(concurrency=11, hold_for_s=60.0)) == ["stalled"]  # 70 of 660
+
+
+@pytest.mark.parametrize(("hung_s", "stalled"), [(14.5, True), (11.5, False)])
+def test_seconds_in_which_every_request_has_waited_too_long_are_stalled(hung_s, stalled):
+    end = 20 + int(hung_s)
+    quiet = every_second([*range(20), *range(end, 60)], FAST, 2)  # of 100 users, most pause between their requests
+    timeline = timeline_of(quiet + hung(int(hung_s * 1e6), end, 3), users=dict.fromkeys(range(60), 100))
+    load = execution(concurrency=100, hold_for_s=60.0)
+    assert found(timeline, "fail>10%", load=load) == (["stalled"] if stalled else ["kept"])
+    with_others = [*quiet, *every_second(range(20, end), replace(FAST, label="other"))]
+    timeline = timeline_of(with_others + hung(int(hung_s * 1e6), end, 3), users=dict.fromkeys(range(60), 100))
+    assert found(timeline, "fail>10%", load=load) == ["kept"]
+
+
+def test_an_open_model_does_not_stall():
+    timeline = timeline_of(every_second(TEN, FAST, 95) + hung(7_000_000, 9, 50))
+    assert found(timeline, "fail>10%", load=open_model(100.0)) == ["kept"]
+
+
 # 3. The script's own reports
 
 

@@ -524,7 +524,7 @@ def _conclude(store: "Store", judged: "Judged", failing: frozenset[str], unwritt
     if not quiet and not judged.unwritten:
         echo(f"report: {store.address(run_key(judged.bundle.plan.run_id, 'report.html'))}", err=True)
     code = INTERRUPTED if judged.interrupted else exit_code(judged.bundle.outcome, failing)
-    if problems and not code:
+    if problems and (not code or (judged.failed_store and judged.bundle.outcome == "inconclusive")):
         code = InfrastructureError.exit_code
         echo(f"exit code {code}, because of the error above the verdict", err=True)
     raise typer.Exit(code)

@@ -14,7 +14,7 @@ from toril.criteria import criteria_of
 from toril.records import BASE, HEAD, Duet, Plan
 from toril.stats.histogram import Int64s, highest_us
 from toril.stats.quantiles import rank_of
-from toril.summary.generators import IN_ALL_S, SHARE_OF_TIME, limits_of, over_limits
+from toril.summary.generators import SHARE_OF_TIME, limits_of, most_over_s, over_limits
 from toril.timeline import Stats, Timeline
 from toril.timeline.arms import duet_of
 from toril.timeline.intervals import Kind
@@ -189,7 +189,8 @@ def saturated_without(plan: Plan, whole: Timeline, voids: Collection[int]) -> bo
     """Whether a worker was saturated in the pairs that are not void, by the rules for a whole run."""
     for _, blocks, readings, over in _by_turn(plan, whole):
         kept = ~np.isin(blocks, list(voids))
-        if over[kept].sum() >= IN_ALL_S and over[kept].sum() > SHARE_OF_TIME * readings[kept].sum():
+        seconds, known = int(over[kept].sum()), int(readings[kept].sum())
+        if seconds >= most_over_s(known) and seconds > SHARE_OF_TIME * known:
             return True
     return False
 

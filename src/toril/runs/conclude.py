@@ -39,19 +39,35 @@ class Judged:
     bundle: Bundle
     interrupted: bool = False
     unwritten: tuple[str, ...] = ()  # errors of files that could not be written into the run's folder
+    failed_store: bool = False  # the store failed during the load, so the verdict is of the measurements so far
     left: tuple[str, ...] = ()  # tasks that may still run, and why they could not be ended
 
 
-def conclude(owner: Owner, cloudwatch: ClientFactory, *, last_notes: Sequence[Note], problems: Sequence[str]) -> Judged:
+def conclude(
+    owner: Owner,
+    cloudwatch: ClientFactory,
+    *,
+    last_notes: Sequence[Note],
+    problems: Sequence[str],
+    failure: StoreError | None = None,
+) -> Judged:
     """Judges a run and stores the result; then InfrastructureError if the load never began.
 
     `last_notes`: the launcher's last notes before the load; `problems`: the launcher's problems with ending workers.
+    `failure`: the store's error that ended the load; then the measurements so far are judged.
     """
     coordinator, store = owner.coordinator, owner.coordinator.store
-    state = owner.with_retries(lambda: coordinator.finish(owner.launcher.tasks()))
+    try:
+        state = owner.with_retries(lambda: coordinator.finish(owner.launcher.tasks()))
+    except StoreError as error:
+        failure, state = failure or error, coordinator.state
+        with suppress(StoreError):  # a full disk can be read
+            while coordinator.fold.poll(owner.clock.now(), ending=True):
+                pass
+        coordinator.fold.finish()
     completeness = completeness_of(coordinator.fold, state.start, state.stop, state.lost, tuple(coordinator.rates))
     bundle = _judge(coordinator.fold, completeness, _fetch_metrics(owner, completeness, cloudwatch), coordinator.launch)
-    unwritten: tuple[str, ...] = ()
+    unwritten: tuple[str, ...] = () if failure is None else (f"the store failed during the load: {failure}",)
     left = tuple(problems)
     try:
         bundle = owner.with_retries(lambda: with_cost(store, bundle))
@@ -64,7 +80,7 @@ def conclude(owner: Owner, cloudwatch: ClientFactory, *, last_notes: Sequence[No
         owner.report(phase="ended")
         owner.judged(shown)
     except StoreError as error:  # such as a full disk; the verdict is shown nevertheless
-        unwritten = (str(error),)
+        unwritten = (*unwritten, str(error))
     if not unwritten:  # otherwise the sweep judges the run
         record = record_of(bundle, coordinator.launch)
         try:
@@ -77,7 +93,13 @@ def conclude(owner: Owner, cloudwatch: ClientFactory, *, last_notes: Sequence[No
     if state.abort_reason and not owner.interrupts:
         why = "; ".join((state.abort_reason, *(note.message for note in last_notes)))
         raise InfrastructureError(f"run {coordinator.plan.run_id} could not start: {why}", code="not-started")
-    return Judged(bundle=bundle, interrupted=bool(owner.interrupts), unwritten=unwritten, left=left)
+    return Judged(
+        bundle=bundle,
+        interrupted=bool(owner.interrupts),
+        unwritten=unwritten,
+        failed_store=failure is not None,
+        left=left,
+    )
 
 
 def _fetch_metrics(owner: Owner, completeness: Completeness, cloudwatch: ClientFactory) -> ServerMetrics | None:

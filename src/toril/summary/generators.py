@@ -1,8 +1,9 @@
 """Whether load generators were saturated, the figures of each, and advice for the next run.
 
 Only the judged seconds count, without the ramp-up if the plan excludes it. A figure invalidates response times if it
-exceeds its limit for 5 s in a row, or for 5 s and more than a tenth of the time in total. A shorter spike affects
-only a few samples, and all machines have such spikes.
+exceeds its limit for 5 s in a row, or for 5 s and more than a tenth of the time in total. In a load of under 50 s, a
+tenth of it replaces the 5 s, but at least 1 s. A shorter spike affects only a few samples, and all machines have such
+spikes.
 """
 
 import math
@@ -22,8 +23,7 @@ from toril.timeline import HealthSeries, Timeline, longest_run
 MOST_LIVE_WORKERS = 100  # checked many times a minute during a run; the verdict checks all workers
 ROOM = 0.8  # of a limit: the load of each worker if the advice is followed
 
-IN_A_ROW_S = 5
-IN_ALL_S = 5
+IN_A_ROW_S, LEAST_S = 5, 1
 SHARE_OF_TIME = 0.1
 FULL = 0.97  # of the CPU that the engine may use: no core is free when the engine needs one
 CROWDED = 0.6  # share of other programs in a full CPU, above which the engine has to compete with them
@@ -87,15 +87,18 @@ def check_generators(
     window: tuple[float, float],
     median_us: int | None = None,
     workers: Collection[str] | None = None,
+    load_s: float | None = None,
 ) -> dict[str, GeneratorCheck]:
     """Compares each worker's health in the window (from, to) with the limits of its engines.
 
-    `median_us` is the shortest median response time of the judged labels: the limit of lateness depends on it.
+    `median_us` is the shortest median response time of the judged labels: the limit of lateness depends on it. `load_s`
+    is the length of the whole load if that is longer than the window.
     """
+    most_s = most_over_s(window[1] - window[0] if load_s is None else load_s)
     found = {}
     for worker, limits in limits_of(plan, timeline.health_workers() if workers is None else workers, median_us).items():
         judged = timeline.health_series(worker).between(*window)
-        found[worker] = GeneratorCheck(judged, limits, saturations(judged, limits))
+        found[worker] = GeneratorCheck(judged, limits, saturations(judged, limits, most_s))
     return found
 
 
@@ -147,7 +150,8 @@ def saturated_now(plan: Plan, timeline: Timeline, last_second: int) -> tuple[str
     measured = timeline.select().window(max(0, last_second - 9), last_second)
     median_us = measured.percentile(50) if measured.samples else None
     workers = timeline.health_workers()[:MOST_LIVE_WORKERS]
-    check = check_generators(plan, timeline, (last_second - 9, last_second + 1), median_us, workers)
+    window = (last_second - 9, last_second + 1)
+    check = check_generators(plan, timeline, window, median_us, workers, plan.duration_s)
     return tuple(
         f"worker {worker} is saturated ({SIGNS[one.found[0].what]}), so the run may be inconclusive"
         for worker, one in check.items()
@@ -267,9 +271,28 @@ def _count(values: NDArray[np.int64]) -> int | None:
     return int(values.max()) if values.size and values.max() >= 0 else None
 
 
-def saturations(series: HealthSeries, limits: GeneratorLimits) -> tuple[Saturation, ...]:
-    """Returns each figure that exceeded its limit for too long, the worst first."""
-    kinds = {found.what: found for one in _measured(series, limits) if (found := _saturation(series, one)) is not None}
+def most_over_s(load_s: float) -> float:
+    """Returns the seconds over a limit that invalidate the response times of a load of this length."""
+    return max(LEAST_S, min(IN_A_ROW_S, SHARE_OF_TIME * load_s))
+
+
+def seconds_over_limits(plan: Plan, timeline: Timeline) -> frozenset[int]:
+    """Returns the seconds in which any generator exceeded a limit, and those after, when delayed requests complete."""
+    total, found = timeline.select().total, set[int]()
+    limits = limits_of(plan, timeline.health_workers(), total.percentile(50) if total.samples else None)
+    for worker in limits:
+        series = timeline.health_series(worker)
+        over = over_limits(series, limits[worker])
+        before = np.concatenate([series.second[:1] - 1, series.second[:-1]])  # a reading covers the time since the last
+        for since, second in zip(before[over].tolist(), series.second[over].tolist(), strict=True):
+            found.update(range(since + 1, second + 2))
+    return frozenset(found)
+
+
+def saturations(series: HealthSeries, limits: GeneratorLimits, most_s: float) -> tuple[Saturation, ...]:
+    """Returns each figure that exceeded its limit for `most_s` seconds, the worst first."""
+    measured = _measured(series, limits)
+    kinds = {one.what: found for one in measured if (found := _saturation(series, one, most_s)) is not None}
     if "crowd" in kinds:
         kinds.pop("full", None)  # the same finding
     return tuple(sorted(kinds.values(), key=lambda one: one.limit / one.value))
@@ -319,7 +342,7 @@ def _measured(series: HealthSeries, limits: GeneratorLimits) -> list[_Measured]:
     return found
 
 
-def _saturation(series: HealthSeries, measured: _Measured) -> Saturation | None:
+def _saturation(series: HealthSeries, measured: _Measured, most_s: float) -> Saturation | None:
     known = ~np.isnan(measured.values)
     second, known_values = series.second[known], measured.values[known]
     high = measured.over[known]
@@ -327,11 +350,11 @@ def _saturation(series: HealthSeries, measured: _Measured) -> Saturation | None:
     if from_s is None:
         return None
     seconds = int(high.sum())
-    if lasted_s < IN_A_ROW_S and (seconds < IN_ALL_S or seconds <= SHARE_OF_TIME * known_values.size):
+    if lasted_s < most_s and (seconds < most_s or seconds <= SHARE_OF_TIME * known_values.size):
         return None
     worst = float(known_values[high].max())
     when = f"for {lasted_s} s from {from_s} s on"
-    if lasted_s < IN_A_ROW_S:
+    if lasted_s < most_s:
         when = f"in {seconds} of {known_values.size} seconds, first at {second[high][0]} s"
     return Saturation(
         what=measured.what,

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from toril.stats.histogram import Int64s
+from toril.stats.histogram import Int64s, highests_of, lowests_of
 from toril.timeline.buckets import HOT_BLOCKS
 from toril.timeline.health import HealthBySecond, HealthSeries
 from toril.timeline.intervals import KINDS, Interval, Kind, label_of
@@ -71,6 +71,7 @@ class Timeline:
         self.between_s: tuple[int, int] | None = None  # first and last second of slices; None: all
         self._whole: Timeline | None = None  # the timeline that `between` cut
         self.worst: Worst | None = None  # unanswered requests that slices count too
+        self.left_out: frozenset[int] = frozenset()  # seconds whose samples slices leave out
 
     def add(self, interval: Interval) -> None:
         """Merges one interval file."""
@@ -114,6 +115,13 @@ class Timeline:
         self._merge()
         found = copy(self)
         found._slices, found.worst = {}, worst
+        return found
+
+    def without(self, seconds: frozenset[int]) -> "Timeline":
+        """Returns a read-only copy without the samples that completed in these seconds."""
+        self._merge()
+        found = copy(self)
+        found._slices, found.left_out = {}, seconds
         return found
 
     @property
@@ -309,7 +317,7 @@ class Slice:
         self._find_series()
         rows = np.concatenate([self._good, self._failed])
         _, seconds, _ = self._timeline.table.rows.places(rows, *(self._timeline.between_s or ()))
-        found: list[int] = np.unique(seconds).tolist()
+        found = [second for second in np.unique(seconds).tolist() if second not in self._timeline.left_out]
         worst = self._timeline.worst
         if worst is not None:
             found = sorted({*found, *(worst.at_s[execution] for execution, _ in self._unanswered(worst))})
@@ -342,6 +350,25 @@ class Slice:
                 column += part
         samples, failures, received = columns
         return BySecond(samples, failures, received, tuple(percentiles))
+
+    def in_flight(self, seconds: int, waited_us: float | None = None) -> Int64s:
+        """Returns the answered requests in flight at some time in each of the seconds 0 … `seconds` − 1.
+
+        With `waited_us`: those that had waited longer for all of the second.
+        """
+        self._find_series()
+        table, found = self._timeline.table, np.zeros(seconds + 1, np.int64)
+        series = np.concatenate([self._good, self._failed])
+        for start in range(0, (self._timeline.last_second or 0) + 1, PART_S):
+            _, at, rows = table.rows.places(series, start, start + PART_S - 1)
+            positions, buckets, counts = table.buckets.pairs(rows)
+            first, last = np.floor(at[positions] - highests_of(buckets) / 1e6), at[positions]
+            if waited_us is not None:
+                first, last = np.ceil(last + 1 - (lowests_of(buckets) - waited_us) / 1e6), last - 1
+            kept = first <= last
+            for edges, sign in ((first, 1), (last + 1, -1)):
+                np.add.at(found, np.clip(edges[kept], 0, seconds).astype(np.int64), sign * counts[kept])
+        return np.cumsum(found)[:-1]
 
     def virtual_users(self, second: int) -> int:
         """Returns the active users in a second, in the slice's executions and location, for all labels."""
@@ -380,14 +407,18 @@ class Slice:
     def _stats(self, first: int | None, last: int | None) -> Stats:
         self._find_series()
         table, worst = self._timeline.table, self._timeline.worst
-        *_, good = table.rows.places(self._good, first, last)
-        *_, failed = table.rows.places(self._failed, first, last)
+        good, failed = (self._rows(series, first, last) for series in (self._good, self._failed))
         low, high = -math.inf if first is None else first, math.inf if last is None else last
         unfinished = sum(count for second, count in self.unfinished_by_second.items() if low <= second <= high)
         if worst is None:
             return Stats(table, good, failed, unfinished)
         unanswered = sum(n for execution, n in self._unanswered(worst) if low <= worst.at_s[execution] <= high)
         return WorstStats(table, good, failed, unfinished, unanswered, worst)
+
+    def _rows(self, series: Int64s, first: int | None, last: int | None) -> Int64s:
+        _, seconds, rows = self._timeline.table.rows.places(series, first, last)
+        left_out = self._timeline.left_out
+        return rows[~np.isin(seconds, list(left_out))] if left_out else rows
 
     def _has(self, place: Place) -> bool:
         location, execution = place

@@ -34,7 +34,8 @@ A reason has a code, which never changes, and a message for people. Reasons of t
 | `late-start`           | inconclusive | first users later than 1 s (10 % of the ramp-up if that is longer)        |
 | `unsure-clock`         | inconclusive | a worker's clock is, or may be, off by more than 1 s                      |
 | `late-rate`            | inconclusive | a worker applied a load change more than 1 s late                         |
-| `excused-breach`       | inconclusive | a criterion on times or load was breached, with one of the four above     |
+| `excused-breach`       | inconclusive | a criterion on times or load was breached, with one of the four above, or |
+|                        |              | only with the samples of seconds in which a generator was over a limit    |
 | `breach-may-not-stand` | inconclusive | a criterion was breached, but missing data could have prevented it        |
 | `pass-may-not-stand`   | inconclusive | a criterion was kept, but missing data could have breached it             |
 | `lost-worker`          | inconclusive | a worker did not report to the end                                        |
@@ -48,6 +49,7 @@ A reason has a code, which never changes, and a message for people. Reasons of t
 | `dropped-sends`        | inconclusive | unsent requests: more than 1 % of the due ones, and more than one second's|
 | `no-success`           | inconclusive | no request of an execution succeeded                                      |
 | `unanswered`           | inconclusive | a criterion or the load depends on unanswered requests                    |
+| `stalled`              | inconclusive | users waited so long for responses that percentiles ignore an outage      |
 | `script-errors`        | inconclusive | the script failed without a failed request, and no criterion judges that  |
 | `script-failed`        | inconclusive | the script itself reports that the run failed                             |
 | `missing-value`        | inconclusive | > 1 % of a label's responses lack a value that another request needs      |

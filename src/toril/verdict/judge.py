@@ -9,6 +9,8 @@ from toril.criteria import GENERATOR, criteria_of
 from toril.records import Case, Outcome, Plan, PlannedCriterion, Reason, ServerMetrics, Verdict
 from toril.records.summary import Generators, Summary, TestResults
 from toril.summary import Completeness, queued_plan
+from toril.summary.completeness import united
+from toril.summary.generators import seconds_over_limits
 from toril.text import plain, plural
 from toril.timeline import Timeline
 from toril.timeline.intervals import KINDS
@@ -75,7 +77,7 @@ def judge(
         result = _with_unfinished(evaluate(criterion, evidence), evidence)
         if at_worst is not None and not result.fired and criterion.fail and result.counted == "sample":
             unanswered += _fails_at_worst(result, at_worst, max(one.longest_s for one in executions))
-        results.append(_excused(result, invalid))
+        results.append(_excused(result, invalid, evidence))
         if result.code != "never-a-full-window":
             judged.append(criterion)
     breaches = [Reason(result.code, result.message) for result in results if result.outcome == "failed"]
@@ -94,6 +96,7 @@ def judge(
     open_questions += [
         *unanswered,
         *_reasons_of(executions, rules.unanswered),
+        *_reasons_of(executions, rules.stalled),
         *_reasons_of(executions, rules.without_success),
         *_reasons_of(executions, rules.missing_values),
         *_reasons_of(executions, lambda one: rules.script_failures(one, deciding[one.name])),
@@ -233,13 +236,31 @@ def _fails_at_worst(result: CriterionResult, at_worst: Evidence, longest_s: floa
         )
 
 
-def _excused(result: CriterionResult, invalid: list[Reason]) -> CriterionResult:
+def _excused(result: CriterionResult, invalid: list[Reason], evidence: Evidence) -> CriterionResult:
+    """Returns the result; a breach is inconclusive if the load generators may have caused it."""
     criterion = result.criterion
     valid = criterion.subject in INDEPENDENT_OF_TIMES or (criterion.server is not None and criterion.op in MORE)
-    if not invalid or result.outcome != "failed" or valid:
+    if result.outcome != "failed" or valid:
         return result
-    excuse = EXCUSES[invalid[0].code]
-    return undecided(result, "excused-breach", f"{result.message}; not proven, because {excuse} (see the reasons)")
+    if invalid:
+        excuse = EXCUSES[invalid[0].code]
+        return undecided(result, "excused-breach", f"{result.message}; not proven, because {excuse} (see the reasons)")
+    if result.counted != "sample" and criterion.subject != "load":
+        return result
+    seconds = seconds_over_limits(evidence.plan, evidence.timeline)
+    if not seconds or evaluate(criterion, _without(evidence, seconds)).outcome == "failed":
+        return result
+    busy = f"without the seconds in which a generator was over a limit (the first is {min(seconds)} s)"
+    return undecided(result, "excused-breach", f"{result.message}; not proven {busy}")
+
+
+def _without(evidence: Evidence, seconds: frozenset[int]) -> Evidence:
+    """Returns the evidence with the samples of these seconds missing."""
+    missing = evidence.missing or MissingData(evidence.plan)
+    spans = united((second, second + 1) for second in seconds)
+    gaps = (Gap(share.worker, int(begin), end - 1) for share in evidence.plan.shares for begin, end in spans)
+    missing = replace(missing, gaps=(*missing.gaps, *gaps))
+    return replace(evidence, timeline=evidence.timeline.without(seconds), missing=missing)
 
 
 def _prevents_pass(result: CriterionResult) -> bool:

@@ -11,17 +11,20 @@ that breaks a rule is inconclusive: the reason has a code from the table in `tor
 import math
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
 from itertools import chain
 
+import numpy as np
+
 from toril.criteria import Criterion
 from toril.load.shapes import OPEN_MODEL
 from toril.records import EngineReport, Exit, Plan, PlannedExecution, Reason
+from toril.stats.histogram import lowests_of
 from toril.summary import Completeness
-from toril.summary.load import height
+from toril.summary.load import height, planned_users
 from toril.text import percent, plural
 from toril.timeline import Slice, Stats, Timeline, Worst
 from toril.timeline.intervals import Kind
@@ -37,7 +40,9 @@ UNANSWERED_S, UNANSWERED_TIMES = 5.0, 10  # an unanswered request waited longer 
 UNANSWERED_SPARE_S = 1.0  # beyond the graceful stop, if that is shorter: else no request could wait long enough
 UNANSWERED_USERS, UNANSWERED_SENDS = 0.1, 0.01
 MOST_MISSING = 0.01  # of a label's responses may lack a value that another request needs
+STALLED_SHARE = 0.1  # of the planned user-seconds, or of the planned seconds
 UNJUDGED_SHARE, UNJUDGED_FAILURES = 0.1, 20
+STALLED_FIX = "Find out why the service hangs; an open model (`executor: vegeta`) shows its effect on all requests"
 MOST_NAMED = 20  # labels of an execution with a reason of their own
 FAILURES = frozenset({"fail", "succ", "rc"})  # subjects of criteria on failures and response codes
 # The engines' codes of timeouts: JMeter, Locust and Apiritif, vegeta, k6, Gatling.
@@ -167,9 +172,24 @@ class MeasuredExecution:
         """The longest wait that is not suspicious in itself, whatever the label's response times."""
         return min(UNANSWERED_S, self.plan.graceful_stop_s + UNANSWERED_SPARE_S)
 
-    def longest_us(self, total: Stats) -> float:
+    def longest_us(self, total: Stats, longest_s: float | None = None) -> float:
         """Returns the longest wait of a request that still counts as in flight, from its label's figures."""
-        return max(self.longest_s * 1e6, UNANSWERED_TIMES * total.percentile(95) if total.samples else 0.0)
+        least_us = 1e6 * (self.longest_s if longest_s is None else longest_s)
+        return max(least_us, UNANSWERED_TIMES * total.percentile(95) if total.samples else 0.0)
+
+    def waits(self, label: str) -> Counter[int]:
+        """Returns its unfinished requests of a label by their waiting time in µs."""
+        found = (waits for (_, execution), waits in self.timeline.waits(label) if execution == self.name)
+        return sum(found, Counter[int]())
+
+    @cached_property
+    def planned_user_s(self) -> float:
+        """The planned user-seconds until its end; the measured ones if the plan does not know its users or its end."""
+        stop = (self.timeline.last_second or 0) + 1
+        if not (self.bounded and self.planned.concurrency):
+            return float(sum(self.requests.virtual_users_curve(stop)))
+        late_s = self.completeness.queued_s(self.name)
+        return math.fsum(planned_users(self.planned, s + 0.5 - late_s) for s in range(math.ceil(self.end_s)))
 
     def of_label(self, label: str, kind: Kind = "request", *, steady: bool | None = None) -> Slice:
         return self.timeline.select(label, (self.name,), steady=steady, kind=kind)
@@ -368,6 +388,67 @@ def unanswered(execution: MeasuredExecution) -> Iterator[Reason]:
         if label and not total.samples:
             none = f"none of {plural(total.unfinished, 'request')} of `{label}` got a response"
             yield execution.reason("unanswered", f"{none}. {fix}")
+
+
+def stalled(execution: MeasuredExecution) -> Iterator[Reason]:
+    """Yields a reason for users that waited for responses instead of sending: their percentiles forget an outage.
+
+    An open model goes on sending. A search is judged by its stages.
+    """
+    if execution.open_model or execution.planned.search is not None or any(unanswered(execution)):
+        return
+    limits_us: dict[str, float] = {}
+    waited_us: Counter[int] = Counter()
+    for label in dict.fromkeys(_slow_labels(execution)):
+        total = execution.of_label(label, execution.kind).total
+        limit_us = limits_us[label] = execution.longest_us(total, UNANSWERED_S)
+        times_us = lowests_of(total.response.buckets)
+        for us, count in zip(times_us.tolist(), total.response.counts.tolist(), strict=True) if label else ():
+            waited_us[us] += count * (us > limit_us)
+        for us, count in execution.waits(label).items():
+            waited_us[us] += count * (us > limit_us)
+    waited_us = +waited_us
+    if not waited_us:
+        return
+    waited_s, longest_s = sum(us * count for us, count in waited_us.items()) / 1e6, max(waited_us) / 1e6
+    allowed = STALLED_SHARE * execution.planned_user_s
+    if waited_s > allowed > 0:
+        what = f"users waited {waited_s:,.0f} user-seconds for responses that took longer than max(5 s, 10 × p95)"
+        limit = f"at most {allowed:,.0f} of {execution.planned_user_s:,.0f} are allowed"
+        yield execution.reason("stalled", f"{what}, up to {longest_s:,.0f} s; {limit}. {STALLED_FIX}")
+        return
+    seconds = _stalled_seconds(execution, limits_us)
+    length_s = min(execution.end_s, (execution.timeline.last_second or 0) + 1) - execution.planned.delay_s
+    if seconds > STALLED_SHARE * length_s:
+        what = f"in {seconds} of {length_s:,.0f} s every request in flight had waited longer than max(5 s, 10 × p95)"
+        yield execution.reason(
+            "stalled", f"{what}; at most {STALLED_SHARE * length_s:,.1f} s are allowed. {STALLED_FIX}"
+        )
+
+
+def _slow_labels(execution: MeasuredExecution) -> Iterator[str]:
+    """Yields the labels with a request that took, or waited, longer than any request may without a reason."""
+    limit_us = 1e6 * UNANSWERED_S
+    if execution.answers.max_us > limit_us:
+        yield from (
+            label
+            for label in execution.timeline.labels()
+            if label and execution.of_label(label, execution.kind).total.max_us > limit_us
+        )
+    yield from (
+        one for one in execution.timeline.unfinished_labels() if max(execution.waits(one), default=0) > limit_us
+    )
+
+
+def _stalled_seconds(execution: MeasuredExecution, limits_us: Mapping[str, float]) -> int:
+    """Returns the planned seconds in which every request in flight had waited longer than its label's limit."""
+    stop = math.floor(min(execution.end_s, (execution.timeline.last_second or 0) + 1))
+    view = execution.timeline.select(executions=(execution.name,), kind=execution.kind)
+    every, old = view.in_flight(stop), np.zeros(stop, np.int64)
+    for label in filter(None, limits_us):
+        old += execution.of_label(label, execution.kind).in_flight(stop, limits_us[label])
+    first = math.ceil(execution.planned.delay_s)
+    return int(((old > 0) & (old == every))[first:].sum())
 
 
 # 3. The script's own reports
