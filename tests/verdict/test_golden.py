@@ -123,9 +123,15 @@ RUNS: Mapping[str, Callable[[], Mapping[str, object]]] = {
     "unreached-load of users": lambda: of(timeline_of(every_second(TEN, FAST, 9), users=dict.fromkeys(TEN, 9))),
     "no-success": lambda: of(good(sample=BROKEN)),
     "unanswered": lambda: of(busy(waits_s=[9.0]), "fail>0%"),
+    "stalled": lambda: of(
+        timeline_of([*every_second(TEN, FAST, 10), *[Sample(9, 6_000 * MS)] * 3], users=USERS), "fail>0%"
+    ),
     "script-errors": lambda: of(
         both(replace(BROKEN, label="Buyer: exception", kind="transaction")),
         exits=reporting(script_errors={"Buyer: exception": 100}, note="2 thresholds were crossed"),
+    ),
+    "missing-value": lambda: of(
+        busy(), exits=reporting(missing_values=({"label": "home", "variable": "token", "responses": 9},))
     ),
     "script-failed": lambda: of(busy(), exits=reporting(script_failed="the locustfile set process_exit_code to 1")),
     "dead-label": lambda: of(both(DEAD)),
