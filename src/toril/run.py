@@ -16,7 +16,7 @@ from toril.errors import InfrastructureError, Note, OptionError, StoreError
 from toril.launchers import Launcher
 from toril.launchers.prepare import launcher_for, stop_tasks
 from toril.metrics import ClientFactory, check, clients
-from toril.records import Plan, Stop, SuiteOrigin, run_key
+from toril.records import Plan, Stop, SuiteOrigin, Verdict, run_key
 from toril.records.progress import Progress, ProgressNote, WorkersNow
 from toril.reports import Bundle
 from toril.runs.owner import Observer, Owner
@@ -45,10 +45,12 @@ def run(
     interrupts: Interrupts,
     origin: SuiteOrigin | None = None,
     observers: Sequence[Observer] = (),
+    amend: Callable[[Verdict], Verdict] | None = None,
 ) -> "Judged":
     """Runs the plan, judges the run, and stores all results in the run's folder.
 
-    `origin`: the source of the suite, if its folder is not a git checkout. InfrastructureError if the load never began.
+    `origin`: the source of the suite, if its folder is not a git checkout. `amend` completes the verdict before it is
+    stored. InfrastructureError if the load never began.
     """
     cloudwatch = clients()
     notes = check(queries(plan), clock.now(), cloudwatch, load_s=plan.duration_s)
@@ -61,7 +63,7 @@ def run(
     owner = Owner(
         coordinator=coordinator, launcher=launcher, clock=clock, view=view, interrupts=interrupts, observers=observers
     )
-    return _finish(owner, cloudwatch, lambda: launcher.launch(plan, coordinator.launch))
+    return _finish(owner, cloudwatch, lambda: launcher.launch(plan, coordinator.launch), amend)
 
 
 def take_over(
@@ -86,7 +88,12 @@ def take_over(
     return _finish(owner, clients(), lambda: launcher.attach(coordinator.plan, coordinator.launch, attempts))
 
 
-def _finish(owner: Owner, cloudwatch: ClientFactory, begin: Callable[[], None]) -> "Judged":
+def _finish(
+    owner: Owner,
+    cloudwatch: ClientFactory,
+    begin: Callable[[], None],
+    amend: Callable[[Verdict], Verdict] | None = None,
+) -> "Judged":
     """Starts or finds the workers, drives the run to its end, and judges it.
 
     If the store fails during the load, such as on a full disk, the measurements so far are judged.
@@ -106,7 +113,7 @@ def _finish(owner: Owner, cloudwatch: ClientFactory, begin: Callable[[], None]) 
             failure = error
     with closing(owner.coordinator):
         try:
-            return conclude(owner, cloudwatch, last_notes=last_notes, problems=problems, failure=failure)
+            return conclude(owner, cloudwatch, last_notes=last_notes, problems=problems, failure=failure, amend=amend)
         except StoreError as error:
             raise InfrastructureError(f"{failure or error}. The run cannot be judged", code=error.code) from error
 

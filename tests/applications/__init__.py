@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import parse_qsl, urlsplit
 
-Name = Literal["spa", "shop", "graphql", "upload", "oauth"]
-NAMES: tuple[Name, ...] = ("spa", "shop", "graphql", "upload", "oauth")
+Name = Literal["admin", "spa", "shop", "graphql", "upload", "oauth"]
+NAMES: tuple[Name, ...] = ("spa", "shop", "graphql", "upload", "oauth")  # those with a journey
 USER, PASSWORD = "ada@example.com", "correct horse battery"
 CREDENTIALS = {"LOGIN_USER": USER, "LOGIN_PASSWORD": PASSWORD}  # the environment of the journeys
 

@@ -17,6 +17,7 @@ ITEM = "5f0c1a7e-93d4-4c55-8a86-0d8f3f4be1aa"  # of the deployment
 FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
 HTML = "text/html; charset=utf-8"
+ENTER = '<input name="user"><input name="password" type="password">'
 
 
 def secret(visit: str, name: str) -> str:
@@ -47,8 +48,9 @@ def page(title: str, content: str = "") -> Payload:
     return Payload(data=text.encode(), type=HTML)
 
 
-def csrf_form(action: str, token: str) -> str:
-    return f'<form method="post" action="{action}"><input type="hidden" name="csrf" value="{token}"></form>'
+def csrf_form(action: str, token: str, fields: str = "") -> str:
+    hidden = f'<input type="hidden" name="csrf" value="{token}">'
+    return f'<form method="post" action="{action}">{hidden}{fields}</form>'
 
 
 def of(*exchanges: RecordedExchange, origin: str) -> Recorded:
@@ -70,7 +72,7 @@ def login(visit: str = "first") -> Recorded:
             url=f"{SHOP}/login",
             status=200,
             response_headers=(("Content-Type", HTML), ("Set-Cookie", f"session={cookie}; HttpOnly; Path=/")),
-            response=page("Log in", csrf_form("/login", first)),
+            response=page("Log in", csrf_form("/login", first, ENTER)),
             started_s=0.0,
             took_s=0.05,
             step="log in",

@@ -1,6 +1,7 @@
 """A try compared with its recording: each difference by request, with a proposal."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import yaml
@@ -41,6 +42,49 @@ def codes(steps, exchanges, **more):
 
 ITEMS = [{"id": 7, "name": "lamp", "old": 1}, {"id": 8, "name": "rug"}]
 LIST = {"items": ITEMS, "next": None, "total": 2}
+
+
+ENTER = '<form method="post"><input name="user"><input type="password" name="pass"></form>'
+ADD = '<form method="post"><input name="title"></form>'
+
+
+def test_a_log_in_page_in_place_of_another_is_named_with_the_credentials_to_check():
+    refused = tried("POST /login", ENTER, token="NOT_FOUND")
+    steps = [
+        step("GET /login", ENTER),
+        step("POST /login", "", sends=("SHOP_PASSWORD",), gives=("token",)),
+        step("GET /me", ""),
+    ]
+    one, other = compared(steps, [tried("GET /login", ENTER), refused, tried("GET /me", ENTER)])
+    assert (one.label, one.code, one.because) == ("POST /login", "log-in", "")
+    assert "SHOP_PASSWORD" in one.proposal
+    assert (other.label, other.code, other.yaml) == ("GET /me", "log-in", "")
+
+
+def test_a_status_of_a_refused_log_in_names_the_credentials():
+    (one,) = compared([step("POST /login", {}, sends=("SHOP_PASSWORD",))], [tried("POST /login", {}, status=401)])
+    assert "SHOP_PASSWORD" in one.proposal
+
+
+def test_a_form_that_comes_back_is_a_difference_of_its_own():
+    sent = Content(text="title=lamp&csrf=***", type="application/x-www-form-urlencoded")
+    now = replace(tried("POST /items", ADD), request=sent)
+    (one,) = compared([step("POST /items", "")], [now])
+    assert (one.code, one.recorded) == ("form", "accepted")
+    assert not compared([step("POST /items", ADD)], [now])  # as after "save and add another"
+
+
+def test_no_proposal_removes_the_recording():
+    steps = [step("GET /a", {"id": 7}), step("GET /b", {}), step("GET /c", "")]
+    found = compared(steps, [tried("GET /a", {}), tried("GET /b", {}, status=418)])
+    assert len(found) == 3
+    assert all("delete" not in one.proposal.lower() for one in found)
+
+
+@pytest.mark.parametrize("number", ["***", "17***"])
+def test_a_hidden_number_in_json_is_no_difference(number):
+    now = replace(tried("GET /time", {}), response=Content(text=f'{{"at":{number},"by": "a: ***, b"}}', type=JSON))
+    assert not compared([step("GET /time", {"at": 1796090353, "by": "x"})], [now])
 
 
 @pytest.mark.parametrize(

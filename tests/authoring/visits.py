@@ -102,5 +102,17 @@ def shop(application: Application) -> Recorded:
     return visit.recorded
 
 
+def admin(application: Application) -> Recorded:
+    """Returns the recording of a log-in and a new group."""
+    visit = Visit(application)
+    visit.step = "Log in"
+    login = visit.ask("GET", "/admin/login/", kind="document")
+    visit.post("/admin/login/", {**_hidden(login), "username": USER, "password": PASSWORD})
+    visit.step = "Add a group"
+    added = visit.ask("GET", "/admin/group/add/", kind="document")
+    visit.post("/admin/group/add/", {**_hidden(added), "name": "Night shift", "_save": "Save"})
+    return visit.recorded
+
+
 def _hidden(page: str) -> dict[str, str]:
     return dict(Page(page).forms[0].hidden)

@@ -1,10 +1,11 @@
 """Compares a try of a suite with the recording that the suite was made from."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from pathlib import Path
+from urllib.parse import parse_qsl
 
 from toril.authoring.pages import Page, having
 from toril.authoring.recorded import Extract
@@ -12,8 +13,11 @@ from toril.authoring.shapes import MASKED, shape_of
 from toril.authoring.writer import extractor_text
 from toril.errors import StoreError, SuiteError
 from toril.masking import HIDDEN
+from toril.records import Plan, Reason, Verdict
 from toril.records.evidence import Exchange
 from toril.records.recording import MOST_PATHS, RECORDING, BodyShape, RecordedStep, Recording
+from toril.runs.trying import exchanges_after
+from toril.store import Store
 from toril.suite import Suite
 from toril.text import nearest
 from toril.worker.hiding import NOT_FOUND
@@ -32,7 +36,9 @@ BY_STATUS = {
     "422": NEW_FIELD,
     "429": "The service limits the rate. Add think times.",
 }
-ELSE = "Record again, or delete recording.json if the change is wanted."
+ELSE = "Read the response. If the service was changed on purpose, record again."
+SESSION_ENDED = "The session has ended, or the log-in before it did not succeed."
+FORM_REFUSED = "The response names the refused value. Take it from a CSV file if it has to be new each time."
 NO_ANSWER = "Check that the service runs, and its address in `settings.env`."
 FAULT = "Read the log of the service. It fails, or the request has a value that it does not expect."
 
@@ -43,12 +49,18 @@ class Difference:
 
     step: int = 0  # its number in the recording, from 1
     label: str
-    code: str  # status, content-type, shape, title, form, not-sent or missing-value
+    code: str  # status, log-in, content-type, shape, title, form, not-sent or missing-value
     recorded: str
     now: str
     proposal: str = ""  # what to change
     yaml: str = ""  # of a proposed rule
     because: str = ""  # the label of the earlier difference that this one follows from
+
+    @property
+    def change(self) -> str:
+        if self.code in ("log-in", "not-sent"):
+            return self.now
+        return f"{self.code}: {self.recorded} → {self.now}"
 
 
 def recording_of(suite: Suite) -> Recording | None:
@@ -59,7 +71,31 @@ def recording_of(suite: Suite) -> Recording | None:
     try:
         return Recording.from_json(path.read_bytes(), RECORDING)
     except StoreError as error:
-        raise SuiteError(f"{error}. Delete it, or pass --no-compare.", code=error.code) from error
+        raise SuiteError(f"{error}. Record again, or pass --no-compare.", code=error.code) from error
+
+
+def comparison_of(suite: Suite, plan: Plan, store: Store) -> Callable[[Verdict], Verdict] | None:
+    """Returns what compares a try with the recording of its suite, and fails its verdict; None without a recording."""
+    recording = recording_of(suite) if plan.tried else None
+    if recording is None:
+        return None
+
+    def compared(verdict: Verdict) -> Verdict:
+        found = differences(recording, exchanges_after(store, plan.run_id, 0)[0])
+        if not found:
+            return verdict
+        others = () if verdict.outcome == "passed" else verdict.reasons
+        first = Reason("not-as-recorded", _headline(recording, found))
+        return replace(verdict, outcome="failed", reasons=(first, *others))
+
+    return compared
+
+
+def _headline(recording: Recording, found: Sequence[Difference]) -> str:
+    """Returns what happened first, and what to do."""
+    whole, first = len(recording.steps), found[0]
+    right = whole - len({one.step for one in found})
+    return f"{first.label}: {first.change}. {first.proposal} {right} of {whole} requests went as recorded"
 
 
 def in_text(recording: Recording, found: Sequence[Difference]) -> Iterator[str]:
@@ -69,8 +105,7 @@ def in_text(recording: Recording, found: Sequence[Difference]) -> Iterator[str]:
     yield f"replay: {total - differing} of {total} requests as recorded"
     for one in found:
         follows = f" (follows from {one.because})" if one.because else ""
-        change = "not sent" if one.code == "not-sent" else f"{one.code}: {one.recorded} → {one.now}"
-        yield f"  ✘ {one.label}: {change}{follows}"
+        yield f"  ✘ {one.label}: {one.change}{follows}"
         yield from (f"      {line}" for line in (*([one.proposal] if one.proposal else []), *one.yaml.splitlines()))
 
 
@@ -104,13 +139,34 @@ def _of_step(step: RecordedStep, now: Exchange) -> Iterator[Difference]:
         answer = str(now.status) if now.status else now.rc or "no response"
         yield Difference(label=step.label, code="status", recorded=str(step.status), now=answer)
         return
+    shape = _shape_now(now)
+    if step.shape is not None and shape.password and not step.shape.password:
+        text = "the log-in was refused" if step.sends else "a log-in page came instead"
+        check = f"Check {' and '.join(step.sends)}." if step.sends else SESSION_ENDED
+        yield Difference(label=step.label, code="log-in", recorded="no log-in page", now=text, proposal=check)
+        return
+    if step.shape is not None and (sent := _fields_of(now)):
+        before, again = (
+            max((len(sent & {*one.fields}) for one in some.forms), default=0) for some in (step.shape, shape)
+        )
+        if again > before and 2 * again >= len(sent):
+            yield Difference(
+                label=step.label, code="form", recorded="accepted", now="it came back", proposal=FORM_REFUSED
+            )
+            return
     missing = [name for name in step.gives if now.variables and dict(now.variables).get(name, "") in MISSING]
     for name in missing:
         yield Difference(label=step.label, code="missing-value", recorded=name, now="not found")
     if missing or step.shape is None or now.response is None or now.response.binary:
         return  # the response differs for the same reason
-    for code, recorded, found in _of_shape(step.shape, _shape_now(now)):
+    for code, recorded, found in _of_shape(step.shape, shape):
         yield Difference(label=step.label, code=code, recorded=recorded, now=found)
+
+
+def _fields_of(now: Exchange) -> set[str]:
+    """Returns the names of the fields that a request sent."""
+    text = now.request.text if now.request is not None and "json" not in now.request.type else ""
+    return {*dict(parse_qsl(text, keep_blank_values=True)), *re.findall(r'\bname="([^"]+)"', text)}
 
 
 def _shape_now(now: Exchange) -> BodyShape:
@@ -175,6 +231,11 @@ def _fits(recorded: str, now: str) -> bool:
 
 def _with_proposal(one: Difference, step: RecordedStep, recording: Recording, now: Exchange) -> Difference:
     rule = next((rule for rule in recording.possible if step.label in rule.used_by), None)
+    if one.proposal:
+        return one
+    if one.now in ("401", "403") and one.code == "status" and step.sends:
+        more = f" {NEW_FIELD}" if one.now == "403" else ""
+        return replace(one, proposal=f"Check {' and '.join(step.sends)}.{more}")
     if one.code == "missing-value":
         found = _renamed(one.recorded, step, now)
         if found is None:

@@ -48,7 +48,6 @@ MOST_ROWS = 1_000
 LONGEST_HOLD_S = 120
 ROUND = (1, 2, 5)
 LEAST_LIMIT_MS = 500
-MOST_CHECKS = 8  # of the structure of a response
 FILES = PurePosixPath("files")  # folder of uploads
 FILES_OF_SCRIPT = PurePosixPath("journey")  # the same of a script of a browser
 UNFOUND = "not-in-the-recording"
@@ -157,12 +156,19 @@ def files_of(draft: SuiteDraft) -> dict[PurePosixPath, bytes]:
         "settings": filled(settings),
         "modules": {"jmeter": filled(jmeter)} if draft.executor == "jmeter" else {},
         "reporting": [{"module": "passfail", "criteria": taurus}] if taurus else [],
-        "toril": filled({"curves": {name: Flow(one) for name, one in draft.curves.items()}, "criteria": ours}),
+        "toril": filled(
+            {
+                "require-values": any(one.extracts for one in draft.requests) or None,
+                "curves": {name: Flow(one) for name, one in draft.curves.items()},
+                "criteria": ours,
+            }
+        ),
     }
     comments = [
         Comment("settings", "ramp-up-exclude"),
         Comment("reporting", "reporting"),
         Comment("toril", "criteria"),
+        Comment("toril", "require-values"),
     ]
     keys = {key for one in draft.scenarios.values() for key in one}  # in a body, such a line would get the comment
     comments += [Comment("scenarios", key) for key in ("default-address", "think-time") if key in keys]
@@ -240,7 +246,7 @@ class _Requests:
             "upload-files": [self._upload(part) for part in uploads],
             "follow-redirects": False if 300 <= (one.status or 0) < 400 else None,
             **{key: short(some) for key, some in extractors(extracts).items()},
-            **_checks(one, self._options),
+            **_checks(one),
             "think-time": pause,
         }
         return DraftRequest(one, filled(written), extracts)
@@ -309,23 +315,22 @@ def _with_hosts(value: Any, origins: Mapping[str, str]) -> Any:
     return value
 
 
-def _checks(one: RecordedExchange, options: ImportOptions) -> dict[str, Any]:
-    """Returns the assertions: those of the source, the recorded status, and in a functional suite the keys of JSON."""
-    by_subject: dict[str, list[Expected]] = {"status": [], "body": [], "jsonpath": []}
+def _checks(one: RecordedExchange) -> dict[str, Any]:
+    """Returns the assertions: the recorded status, those of the source, and what it proves."""
+    by_subject: dict[str, list[Expected]] = {"status": [], "body": [], "absent": [], "jsonpath": []}
     for check in one.checks:
         by_subject[check.subject].append(check)
     statuses = [check.value for check in by_subject["status"]] or ([str(one.status)] if one.status else [])
     checks = [Flow(subject="http-code", contains=[status]) for status in statuses]
-    checks += [Flow(contains=[check.value], regexp=False) for check in by_subject["body"]]
+    for subject, how in (("body", {"regexp": False}), ("absent", {"regexp": True, "not": True})):
+        texts = [check.value for check in by_subject[subject]]
+        checks += [Flow({"contains": texts, **how})] if texts else []
     paths = [
         Flow({"jsonpath": check.value, "expected-value": check.expected, "validate": True})
         if check.expected
         else Flow(jsonpath=check.value)
         for check in by_subject["jsonpath"]
     ]
-    document = json_of(one.response) if options.functional and one.response and not paths else None
-    keys = document if isinstance(document, dict) else ()
-    paths += [Flow(jsonpath=f"$.{key}") for key in keys if re.fullmatch(r"[A-Za-z_]\w*", key)][:MOST_CHECKS]
     return {"assert": FlowList(checks) if len(checks) == 1 else checks, "assert-jsonpath": paths}
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 
+from toril.authoring.checks import proven
 from toril.authoring.correlation import Correlation, correlated, unfolded
 from toril.authoring.credentials import Credentials, referenced, refuse_secrets, with_basic
 from toril.authoring.draft import FILES, FILES_OF_SCRIPT, SuiteDraft, draft_of, files_of
@@ -88,7 +89,8 @@ def suite_of(
         raise OptionError(f"rule {min(unknown)}: not found. List the rules by --explain.", code="unknown-value")
     chosen = {one.number for one in recorded.exchanges}
     others = [one for one in everything.exchanges if one.number not in chosen] + [*(second.exchanges if second else ())]
-    found, credentials = referenced(named(unfolded(recorded, correlation)), correlation, others)
+    checked = proven(unfolded(recorded, correlation), second, functional=options.functional)
+    found, credentials = referenced(named(checked), correlation, others)
     found = replace(found, notes=(*found.notes, *_notes(found, correlation, credentials)))
     draft = draft_of(found, correlation, options, credentials.names, credentials.unfound)
     contents = files_of(draft)
@@ -188,6 +190,7 @@ def _recording(draft: SuiteDraft, origin: str, correlation: Correlation, hide: C
             shape=_shape(one.recorded.response, hide),
             needs=tuple(name for name in dict.fromkeys(NAME.findall(str(one.written))) if name in carried),
             gives=tuple(dict.fromkeys(extract.variable for extract in one.extracts)),
+            sends=tuple(name for name in draft.credentials if f"${{{name}}}" in str(one.written)),
         )
         for one in draft.requests
     )

@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 
 NUMBERED = re.compile(r"[^/?]*\d[^/?]*")  # a part of an address with a number
 MARKED = re.compile(r"<!\[+")  # for browsers a comment up to `>`; HTMLParser would read on to `]>`
+PASSWORD_FIELD = re.compile("(?i)type=.?password")  # as every engine can look for it
 FIELDS = ("input", "button", "select", "textarea")
 WITHOUT_STATE = ("submit", "image", "reset", "checkbox", "radio", "file", "password")  # types of inputs
 ADDRESSES = {"a": "href", "area": "href", "form": "action", "iframe": "src", "frame": "src"}

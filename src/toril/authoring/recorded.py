@@ -52,10 +52,10 @@ class Payload:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expected:
-    """A check that the source itself has."""
+    """An assertion on a response, of the source or of what it proves."""
 
-    subject: Literal["status", "jsonpath", "body"]
-    value: str  # a status, a path, or a part of the body
+    subject: Literal["status", "jsonpath", "body", "absent"]
+    value: str  # a status, a path, a part of the body, or a pattern that the body must not have
     expected: str = ""  # of a jsonpath; empty: any value
 
 

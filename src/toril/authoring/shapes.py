@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from toril.authoring.correlation.values import kind_of, route_of
-from toril.authoring.pages import Form, Page
+from toril.authoring.pages import PASSWORD_FIELD, Form, Page
 from toril.authoring.recorded import member
 from toril.masking import HIDDEN
 from toril.records.recording import MOST_PATHS, BodyShape, FormShape
@@ -29,7 +29,8 @@ def shape_of(text: str, type: str, *, cut: bool = False, hide: Callable[[str], s
     start = text.lstrip()[:1]
     if ("json" in kind or start in ("{", "[")) and text.strip():
         try:
-            types = tuple(_types(json.loads(closed(text) if cut else text), hide))[:MOST_PATHS]
+            text = JSON_TOKEN.sub(_with_quotes, closed(text) if cut else text)
+            types = tuple(_types(json.loads(text), hide))[:MOST_PATHS]
         except (ValueError, RecursionError):
             return BodyShape(type=kind, cut=cut)
         return BodyShape(kind="json", type=kind, json_paths=types, cut=cut)
@@ -37,7 +38,8 @@ def shape_of(text: str, type: str, *, cut: bool = False, hide: Callable[[str], s
         page = Page(text)
         title = hide(" ".join(page.title.split()))
         forms = tuple(form_of(one, hide) for one in page.forms[:MOST_NAMES])
-        return BodyShape(kind="html", type=kind, title=title[:LONGEST], forms=forms, cut=cut)
+        asks = PASSWORD_FIELD.search(text) is not None
+        return BodyShape(kind="html", type=kind, title=title[:LONGEST], forms=forms, password=asks, cut=cut)
     if "xml" in kind and (root := XML_ROOT.search(text)):
         return BodyShape(kind="xml", type=kind, root=root[1][:LONGEST], cut=cut)
     return BodyShape(type=kind, cut=cut)
@@ -74,6 +76,12 @@ def _paths(value: Any, path: str, parent: str) -> Iterator[tuple[str, str, str]]
             yield from _paths(one, f"{path}.*", "")
         else:
             yield from _paths(one, member(path, key), path)
+
+
+def _with_quotes(token: re.Match[str]) -> str:
+    """Returns a hidden number as a text: it equals a credential, such as a cookie with a time."""
+    plain = token[0].startswith('"') or HIDDEN not in token[0]
+    return token[0] if plain else re.sub("[^:]+", f'"{HIDDEN}"', token[0])
 
 
 def closed(text: str) -> str:

@@ -24,6 +24,7 @@ COMMENTS = {  # the writer's own, by key
     "think-time": "what a user waits after each request",
     "ramp-up-exclude": "criteria judge the load at its full height",
     "reporting": "each criterion says when the run fails",
+    "require-values": "a response without an extracted value has failed",
     "criteria": "in toril's own language",
 }
 

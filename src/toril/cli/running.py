@@ -241,7 +241,7 @@ def try_command(
             code = INTERRUPTED if judged.interrupted else InfrastructureError.exit_code if problems else 0
     printer.conclude(bundle)
     if recording is not None and not code:
-        same = _compared(recording, shown, format)
+        _show_differences(recording, shown, format)
     elif not code and (refused := _at_login(shown)):
         same = False
         first = refused[0].label or refused[0].url
@@ -266,8 +266,7 @@ def _at_login(shown: "Sequence[Exchange]") -> "list[Exchange]":
     return [one for one in shown if one.ok and one.execution not in writing and leads_there(one)]
 
 
-def _compared(recording: "Recording", shown: "Sequence[Exchange]", format: str) -> bool:
-    """Prints the differences between a try and its recording; returns whether there are none."""
+def _show_differences(recording: "Recording", shown: "Sequence[Exchange]", format: str) -> None:
     from toril.authoring.comparing import differences, in_text
     from toril.reports.screen import emit
     from toril.text import plain
@@ -278,7 +277,6 @@ def _compared(recording: "Recording", shown: "Sequence[Exchange]", format: str) 
             emit(json.dumps({"difference": asdict(one)}).encode() + b"\n", None)
     for line in in_text(recording, found):
         echo(plain(line, 1000), err=format == "json")
-    return not found
 
 
 def _tried(
@@ -291,7 +289,7 @@ def _tried(
     compare: bool,
 ) -> "tuple[Judged, Recording | None]":
     """Tries a suite, and reads its recording; a script that does not start shows only its own message."""
-    from toril.authoring.comparing import recording_of
+    from toril.authoring.comparing import comparison_of, recording_of
     from toril.launchers.prepare import prepared
     from toril.plan.options import plan_run
     from toril.run import run as run_plan
@@ -317,6 +315,7 @@ def _tried(
                 view=trial,
                 interrupts=interrupts,
                 origin=found.origin,
+                amend=comparison_of(read, planned, opened) if compare else None,
             )
         except InfrastructureError as error:
             why = why_not_started(opened, planned) if error.code == "not-started" else ""
@@ -489,6 +488,11 @@ def _run_observed(
         observers = observers_of(planned)
         limit = min((one for one in (max_cost, found.max_cost_usd) if one is not None), default=None)
         launcher, prepared_lines = prepared(planned, opened, wanted.environment, clock, max_cost_usd=limit)
+        amend = None
+        if planned.tried:  # by the console
+            from toril.authoring.comparing import comparison_of
+
+            amend = comparison_of(read, planned, opened)
         if not quiet:
             notes = (f"note: {plain(warning, 1000)}" for warning in planned.warnings)
             lines = (f"{plain(planned.suite)}: {plan_text.in_brief(planned)}", *notes, *prepared_lines)
@@ -504,6 +508,7 @@ def _run_observed(
                 interrupts=interrupts,
                 origin=found.origin,
                 observers=observers,
+                amend=amend,
             )
     from toril.runs.stored import write_reports  # imported after the run: an import before it would delay the start
 

@@ -28,6 +28,7 @@ class BodyShape(RecordPart):
     json_paths: Annotated[tuple[tuple[Key, Word], ...], Field(max_length=MOST_PATHS)] = ()  # path and type, sorted
     title: Key = ""  # of HTML; digits are `#`
     forms: Annotated[tuple[FormShape, ...], Few] = ()
+    password: bool = False  # whether the page asks for a password
     root: Key = ""  # name of the first element of XML
     cut: bool = False  # of the beginning of a body
 
@@ -42,6 +43,7 @@ class RecordedStep(RecordPart):
     shape: BodyShape | None = None
     needs: Annotated[tuple[Key, ...], Few] = ()  # variables of earlier responses
     gives: Annotated[tuple[Key, ...], Few] = ()  # variables that its response brings
+    sends: Annotated[tuple[Key, ...], Few] = ()  # variables of credentials
 
 
 class PossibleRule(RecordPart):

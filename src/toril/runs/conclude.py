@@ -50,6 +50,7 @@ def conclude(
     last_notes: Sequence[Note],
     problems: Sequence[str],
     failure: StoreError | None = None,
+    amend: Callable[[Verdict], Verdict] | None = None,
 ) -> Judged:
     """Judges a run and stores the result; then InfrastructureError if the load never began.
 
@@ -70,6 +71,8 @@ def conclude(
     unwritten: tuple[str, ...] = () if failure is None else (f"the store failed during the load: {failure}",)
     left = tuple(problems)
     try:
+        if amend is not None:
+            bundle = replace(bundle, verdict=owner.with_retries(lambda: amend(bundle.verdict)).masked())
         bundle = owner.with_retries(lambda: with_cost(store, bundle))
         bundle = owner.with_retries(lambda: _beside_earlier(store, bundle, coordinator.launch))
         bundle = with_evidence(

@@ -30,6 +30,7 @@ A reason has a code, which never changes, and a message for people. Reasons of t
 | `breach`               | failed       | a criterion was breached, and no missing data could have changed it       |
 | `failed-test`          | failed       | a test case failed (an assertion) or broke                                |
 | `failed-request`       | failed       | a request, a transaction or the script of a try failed                    |
+| `not-as-recorded`      | failed       | a response of a try is not as recorded                                    |
 | `saturated`            | inconclusive | a worker had no spare capacity, so its measurements are not reliable      |
 | `late-start`           | inconclusive | first users later than 1 s (10 % of the ramp-up if that is longer)        |
 | `unsure-clock`         | inconclusive | a worker's clock is, or may be, off by more than 1 s                      |
