@@ -61,6 +61,13 @@ def test_a_write_has_the_keys_of_its_json_and_graphql_no_errors(tmp_path):
     ]  # fmt: skip
 
 
+def test_a_key_that_an_extractor_names_needs_no_assertion_of_its_own(tmp_path):
+    token = body(json.dumps({"token": "9tY4bQ7zLm2XcV8nKp3R", "kind": "x"}))
+    sent = (("Authorization", "Bearer 9tY4bQ7zLm2XcV8nKp3R"),)
+    login = exchange(1, "/login", "POST", body=body("{}"), response=token)
+    assert checks(tmp_path, login, exchange(2, "/me", headers=sent)) == [(['"kind"'], []), ([], [])]
+
+
 def test_a_response_that_the_service_refused_proves_nothing(tmp_path):
     refused = exchange(1, "/items", "POST", status=409, body=body("{}"), response=body(json.dumps({"error": "known"})))
     assert checks(tmp_path, refused) == [([], [])]

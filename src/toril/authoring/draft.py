@@ -246,7 +246,7 @@ class _Requests:
             "upload-files": [self._upload(part) for part in uploads],
             "follow-redirects": False if 300 <= (one.status or 0) < 400 else None,
             **{key: short(some) for key, some in extractors(extracts).items()},
-            **_checks(one),
+            **_checks(one, extracts),
             "think-time": pause,
         }
         return DraftRequest(one, filled(written), extracts)
@@ -315,15 +315,18 @@ def _with_hosts(value: Any, origins: Mapping[str, str]) -> Any:
     return value
 
 
-def _checks(one: RecordedExchange) -> dict[str, Any]:
+def _checks(one: RecordedExchange, extracts: Iterable[Extract]) -> dict[str, Any]:
     """Returns the assertions: the recorded status, those of the source, and what it proves."""
     by_subject: dict[str, list[Expected]] = {"status": [], "body": [], "absent": [], "jsonpath": []}
     for check in one.checks:
         by_subject[check.subject].append(check)
     statuses = [check.value for check in by_subject["status"]] or ([str(one.status)] if one.status else [])
     checks = [Flow(subject="http-code", contains=[status]) for status in statuses]
+    taken = {
+        f'"{key}"' for one in extracts for key in re.findall(r"\w+", one.expression)
+    }  # an extractor proves its key
     for subject, how in (("body", {"regexp": False}), ("absent", {"regexp": True, "not": True})):
-        texts = [check.value for check in by_subject[subject]]
+        texts = [check.value for check in by_subject[subject] if check.value not in taken]
         checks += [Flow({"contains": texts, **how})] if texts else []
     paths = [
         Flow({"jsonpath": check.value, "expected-value": check.expected, "validate": True})
