@@ -8,6 +8,7 @@ import pytest
 from tests.console import served
 from tests.console.test_mcp import Assistant
 from tests.reports.trends import RECORDS, STEP, group, series, trend
+from toril.records import Reason
 from toril.regression.trend import TrendQuery
 from toril.store import FolderStore
 
@@ -20,7 +21,8 @@ def asked(monkeypatch):
     def read(_: Any, suite: str, wanted: TrendQuery, *__: Any) -> Any:
         queries.append((suite, wanted))
         if suite != "shop":
-            return trend(suite=suite, series=(), runs=0, outcome="short")
+            dead = (Reason(code="nothing-recent", message="None of the newest 3 runs is measured."),)
+            return trend(suite=suite, series=(), runs=0, outcome="short", notes=dead if suite == "dead" else ())
         return trend(group(), series=(series("checkout"), replace(series("cart"), changes=())))
 
     monkeypatch.setattr("toril.runs.earlier.read_trend", read)
@@ -47,6 +49,11 @@ def test_a_suite_without_runs_has_a_page(asked, store):
     answer = served.client(store).get("/suites/another/trend")
     assert answer.status_code == 200
     assert not served.parsed(answer.content).xpath("//script[@id='data']")
+
+
+def test_the_page_of_a_suite_whose_runs_all_failed_to_measure_says_so(asked, store):
+    answer = served.client(store).get("/suites/dead/trend")
+    assert "None of the newest 3 runs is measured" in answer.text
 
 
 def test_the_page_of_a_suite_leads_to_its_trend(asked, store):

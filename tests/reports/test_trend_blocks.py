@@ -52,6 +52,8 @@ def test_a_report_says_first_what_limits_its_claim():
     first = trend_report(trend(group(), notes=dead)).blocks[0]
     assert isinstance(first, Note)
     assert (first.code, first.tone) == ("nothing-recent", "caution")
+    for groups in ((), (group(),)):
+        assert b"None of the newest 3 runs is measured." in html.render(trend_report(trend(*groups, notes=dead)))
 
 
 def test_a_group_has_one_mark_and_a_row_for_each_of_its_series():

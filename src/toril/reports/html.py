@@ -139,6 +139,8 @@ def _sections(report: Report) -> list[Section]:
         if isinstance(block, Sketches) or block in notes or (isinstance(block, Facts) and block.id == "facts"):
             continue
         begun = _section(block)
+        if isinstance(block, Note) and not sections:  # nothing before it
+            begun = Section("remarks", "Remarks", "")
         if begun is not None and (not sections or begun.title != sections[-1].title):
             same = sum(section.id == begun.id for section in sections)
             begun.anchor = f"{begun.id}-{same + 1}" if same else begun.id
