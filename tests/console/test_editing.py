@@ -8,6 +8,7 @@ import re
 import zipfile
 
 import pytest
+from lxml.html import document_fromstring
 
 from tests.console import served
 from tests.console.editing import Bucket, Console, console, fields
@@ -183,6 +184,18 @@ def test_a_check_of_yaml_marks_the_line(tmp_path):
     line = wrong[: wrong.index("fail>x")].count("\n") + 1
     page = one.client().post("/suites/new/check", data=yaml | {"text": wrong})
     assert f'"line":{line}' in page.text
+
+
+def test_the_line_of_broken_yaml_and_a_missing_name_are_said_once(tmp_path):
+    one = console(tmp_path)
+    yaml = fields(one.client().post("/suites/new", data=first(one, do="yaml")).text)
+    broken = one.client().post("/suites/new/check", data=yaml | {"text": yaml["text"] + "\n  - : ["}).text
+    assert "not YAML" in broken
+    assert not re.search(r"line \d+</small> line", broken)
+    unnamed = one.client().post("/suites/new", data=yaml | {"name": "", "text": "scenarios: {}"})
+    assert unnamed.status_code == 422
+    (banner,) = document_fromstring(unnamed.text).find_class("failed")
+    assert "`" not in banner.text_content()
 
 
 def test_a_run_of_a_wrong_suite_is_refused_and_keeps_the_input(tmp_path):

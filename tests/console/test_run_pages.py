@@ -333,6 +333,24 @@ def test_a_change_by_the_console_names_its_person(store, asked):
     assert "Ada" in text
 
 
+def test_a_try_leads_to_the_start_of_the_load(store):
+    run_id = stored(store, examples.passed(), tried=True)
+    store.put(f"requests/{run_id}.json", request_of(run_id).to_json())
+
+    page = parsed(client(store, "operator").get(f"/runs/{run_id}").content)
+
+    assert page.xpath("//a[@class='button primary']/@href") == ["/suites/shop/start"]
+    assert json.loads(page.get_element_by_id("data").text)["course"] == []
+
+
+def test_a_refusal_of_a_signed_in_person_offers_no_sign_in(store, run_id):
+    refused = client(store, "viewer").post(f"/runs/{run_id}/stop")
+
+    assert refused.status_code == 403
+    assert "/login" not in refused.text
+    assert parsed(refused.content).xpath("//nav//a[@href='/runs']")
+
+
 def test_a_refused_rate_stays_in_its_field(store):
     running(store, progress(90))
 
@@ -341,6 +359,7 @@ def test_a_refused_rate_stays_in_its_field(store):
     assert answer.status_code == 422
     field = parsed(answer.content).get_element_by_id("rate-1")
     assert (field.get("value"), field.get("aria-invalid")) == ("fast", "true")
+    assert "`" not in parsed(answer.content).get_element_by_id("rate-1-error").text_content()
 
 
 # ── what people do afterwards

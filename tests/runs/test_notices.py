@@ -128,6 +128,17 @@ def test_a_confirmed_regression_is_an_event_of_its_own(tmp_path):
     assert heard.kinds() == ["regression-confirmed", "run-finished"]
 
 
+def test_the_headline_of_an_inconclusive_run_has_its_reason(tmp_path):
+    heard, plan = Heard(), plan_of("avg-rt>1s")
+    verdict = replace(
+        verdict_of(good(), plan), outcome="inconclusive", reasons=(Reason("stopped", "the run was stopped early"),)
+    )
+    notifier = Notifier(FolderStore(tmp_path), [heard], SteppedClock())
+    notifier.judged(Bundle(plan=plan, summary=Summary(run_id=plan.run_id, suite="shop"), verdict=verdict))
+    notifier.close(30.0)
+    assert "stopped early" in heard.events[0].headline
+
+
 def test_an_event_is_masked_and_short_whatever_the_run_reports(tmp_path):
     heard, plan = Heard(), plan_of("avg-rt>1s").model_copy(update={"tags": {"url": "https://u:hunter2@shop.example"}})
     reasons = tuple(Reason("kept", f"GET /{n}?token=s3cr3t {'—' * 9000}") for n in range(50))

@@ -25,6 +25,7 @@ WIDTH, HEIGHT = 320, 90  # of the drawn load
 POINTS = 160
 FILE = "suite.yml"
 ORIGIN = re.compile(r"https?://[^/?#]+")
+PLACE = re.compile(r"^line \d+(?:, column \d+)?: ")
 HOST = re.compile(rb"\bhost\b\s*(:.*)?=|https?://")
 
 
@@ -232,7 +233,7 @@ def _mark(remark: suites.Remark, draft: Draft, level: str) -> Mark:
         path, colon, tail = rest.partition(": ")
         message = tail if colon and draft.field_of(path) else rest
     return Mark(
-        message=mask(message),
+        message=mask(PLACE.sub("", message) if remark.line else message),
         level="error" if level == "error" else "warning",
         field=draft.field_of(path),
         line=remark.line,

@@ -217,10 +217,13 @@ def _texts(bundle: Bundle, longest: int) -> dict[str, Any]:
     from toril.reports.run_blocks import headline  # a run begins before it needs reports
 
     verdict, total = bundle.verdict, bundle.summary.total
+    words = headline(bundle)
+    if verdict.outcome == "inconclusive" and verdict.reasons:  # no reason is below it
+        words = f"Inconclusive: {verdict.reasons[0].message}"
     breached = [one for one in verdict.criteria if one.outcome != "passed"]
     return {
         "outcome": verdict.outcome,
-        "headline": plain(headline(bundle), longest),
+        "headline": plain(words, longest),
         "reasons": tuple(
             EventReason(code=one.code, message=plain(one.message, longest)) for one in verdict.reasons[:MOST]
         ),

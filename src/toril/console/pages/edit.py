@@ -156,8 +156,9 @@ def main_of(files: Mapping[str, Any]) -> str:
 def checked_new_name(name: str) -> str:
     """Returns the name of a new suite; OptionError if it is invalid."""
     if not NAME.fullmatch(name) or name == suites.RESERVED:
+        wrong = f"The name `{name[:80]}` is invalid" if name else "The suite needs a name"
         fix = "use at most 40 letters, digits, `-` and `_`, and begin with a letter or digit"
-        raise OptionError(f"Name `{name[:80]}`: {fix}. `{suites.RESERVED}` is reserved.", code="suite-name")
+        raise OptionError(f"{wrong}: {fix}. `{suites.RESERVED}` is reserved.", code="suite-name")
     return name
 
 

@@ -267,14 +267,14 @@ def _report(bundle: Bundle) -> Report:
     from toril.reports.run_blocks import report_of
 
     run = bundle.without_gaps()
-    return report_of(run, charts=charts_of(run))
+    return report_of(run, charts={} if run.plan.tried else charts_of(run))  # a try has one dot of each
 
 
 def _beside(request: Request, head: Head, bundle: Bundle, differences: Literal["percent", "values"]) -> dict[str, Any]:
     """Returns the main figures beside those of the suite's baseline, or why the baseline cannot be read."""
     figures, problem = [], ""
     limits: tuple[str, ...] = ()
-    if head.baseline and not head.is_baseline:
+    if head.baseline and not head.is_baseline and not bundle.plan.tried:
         from toril.reports.compare_blocks import at_a_glance
         from toril.reports.comparison import compare
 
