@@ -28,8 +28,8 @@ def show_trend(request: Request, name: str, person: Viewer, days: Days = None) -
     content = fragment(report, hero=False)
     left_out = 0 if found.runs else sum(row.suite == name for row in all_rows(store_of(request)))
     return page(
-        request, "trend.html.jinja", title=f"Trend of {name}", suite=name, runs=found.runs or found.notes, ages=AGES, days=days,
-        headline=report.headline, content=content.html, data=content.data, left_out=left_out,
+        request, "trend.html.jinja", title=f"Trend of {name}", suite=name, runs=found.runs or found.notes, ages=AGES,
+        days=days, headline=report.headline, content=content.html, data=content.data, left_out=left_out,
     )  # fmt: skip
 
 
