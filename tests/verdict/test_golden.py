@@ -33,11 +33,12 @@ from tests.regression import test_earlier as nights
 from tests.regression import test_verdict as duets
 from tests.verdict import test_server_criteria as servers
 from toril import verdict as the_verdict
-from toril.records import Case, EngineReport, Exit, Rate
+from toril.records import Case, EngineReport, Exit, Rate, Verdict
 from toril.records.document import document
 from toril.regression import earlier
 from toril.regression import verdict as regression
 from toril.timeline import Timeline
+from toril.verdict import differing
 
 GOLDEN = Path(__file__).with_name("verdicts.txt")
 TEN = range(10)
@@ -163,6 +164,7 @@ RUNS: Mapping[str, Callable[[], Mapping[str, object]]] = {
     "slower-than-earlier": lambda: beside(43_500),
     "within-earlier": lambda: beside(40_100),
     "too-few-earlier": lambda: beside(40_100, 5),
+    "not-as-recorded": lambda: differing(Verdict(outcome="passed"), "GET /cart: status: 200 → 401").to_dict(),
     "failed-request": lambda: of(both(DEAD), plan=plan_of().model_copy(update={"tried": True})),
     "unfinished requests": lambda: of(busy(unfinished=5)),
     "failed-test": lambda: of_cases(case("adds"), case("pays", "failed"), case("leaves", "broken")),

@@ -13,13 +13,14 @@ from toril.authoring.shapes import MASKED, shape_of
 from toril.authoring.writer import extractor_text
 from toril.errors import StoreError, SuiteError
 from toril.masking import HIDDEN
-from toril.records import Plan, Reason, Verdict
+from toril.records import Plan, Verdict
 from toril.records.evidence import Exchange
 from toril.records.recording import MOST_PATHS, RECORDING, BodyShape, RecordedStep, Recording
 from toril.runs.trying import exchanges_after
 from toril.store import Store
 from toril.suite import Suite
 from toril.text import nearest
+from toril.verdict import differing
 from toril.worker.hiding import NOT_FOUND
 
 MISSING = ("", NOT_FOUND)  # values of a variable whose extractor has found nothing
@@ -82,11 +83,7 @@ def comparison_of(suite: Suite, plan: Plan, store: Store) -> Callable[[Verdict],
 
     def compared(verdict: Verdict) -> Verdict:
         found = differences(recording, exchanges_after(store, plan.run_id, 0)[0])
-        if not found:
-            return verdict
-        others = () if verdict.outcome == "passed" else verdict.reasons
-        first = Reason("not-as-recorded", _headline(recording, found))
-        return replace(verdict, outcome="failed", reasons=(first, *others))
+        return differing(verdict, _headline(recording, found)) if found else verdict
 
     return compared
 

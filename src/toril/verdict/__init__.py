@@ -76,4 +76,4 @@ only: `pass-may-not-stand`, since the missing data is a reason of the run alread
 run's reason is `kept`.
 """
 
-from toril.verdict.judge import EXCUSES, EXIT_CODES, exit_code, judge, judge_tests, judge_try
+from toril.verdict.judge import EXCUSES, EXIT_CODES, differing, exit_code, judge, judge_tests, judge_try

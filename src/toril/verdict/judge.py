@@ -160,6 +160,12 @@ def judge_try(plan: Plan, timeline: Timeline, completeness: Completeness, summar
     )
 
 
+def differing(verdict: Verdict, message: str) -> Verdict:
+    """Returns the verdict of a try whose responses are not as recorded."""
+    others = () if verdict.outcome == "passed" else verdict.reasons
+    return replace(verdict, outcome="failed", reasons=(Reason("not-as-recorded", message), *others))
+
+
 def judge_tests(plan: Plan, timeline: Timeline, completeness: Completeness, tests: TestResults) -> Verdict:
     """Returns the verdict of a functional run, from its test cases and the completeness of its data.
 
