@@ -43,7 +43,7 @@ from toril.runs.notes import baseline_of, notes_of, set_baseline
 from toril.runs.stored import judged
 from toril.runs.suites import read, save, suite_names
 from toril.store import FolderStore
-from toril.store.records import find_record
+from toril.store.records import find_record, get_record
 from toril.summary import describe_rates
 
 HOSTILE = "<img src=x onerror=alert(1)>'\"&{{7*7}}"
@@ -315,7 +315,7 @@ def test_more_than_twice_the_rate_needs_an_answer(store):
 
     assert (asked.status_code, by_api.json()["code"], before) == (422, "large-step", None)
     assert parsed(asked.content).get_element_by_id("rate-1").get("value") == "x2.5"
-    assert find_record(store, Rate, rate_key(LIVE, 1)).rps == 250
+    assert get_record(store, Rate, rate_key(LIVE, 1)).rps == 250
 
 
 @pytest.mark.parametrize("asked", ["page", "api", "rate"])
@@ -326,10 +326,10 @@ def test_a_change_by_the_console_names_its_person(store, asked):
     browser = client(store, "operator")
     if asked == "rate":
         browser.post(f"/api/v1/runs/{LIVE}/rates", json={"rate": "120"})
-        (text,) = describe_rates([find_record(store, Rate, rate_key(LIVE, 1))], NOW - 90)
+        (text,) = describe_rates([get_record(store, Rate, rate_key(LIVE, 1))], NOW - 90)
     else:
         browser.post(f"/runs/{LIVE}/stop" if asked == "page" else f"/api/v1/runs/{LIVE}/stop")
-        text = find_record(store, Stop, run_key(LIVE, "stop.json")).message
+        text = get_record(store, Stop, run_key(LIVE, "stop.json")).message
     assert "Ada" in text
 
 
@@ -399,7 +399,9 @@ def test_a_run_that_did_not_pass_becomes_the_baseline_only_after_a_question(stor
     browser.post(form.get("action"), data={"sure": "true"})
 
     assert before is None
-    assert baseline_of(store, "shop").run_id == run_id
+    found = baseline_of(store, "shop")
+    assert found is not None
+    assert found.run_id == run_id
 
 
 @pytest.mark.parametrize("verb", ["page", "list", "api"])
