@@ -8,8 +8,8 @@ load ended), `rows` (`in_process.RowWriter`) and `exchanges` (`keeping.py`).
 A sample is one `request` event of Locust, redirects included. A request without a response is not retried. The request
 types `transaction` and `timing` (in any case) are no requests. An exception that leaves a task, `on_start` or `on_stop`
 is a failed transaction named after the user class. Those of listeners, greenlets and threads are named after these. An
-exception in a response's with-block makes the response a failed
-sample. Exceptions that control Locust (such as StopUser) are neither: then the status decides about the response.
+exception in a response's with-block makes the response a failed sample. Exceptions that control Locust (such as
+StopUser) are neither: then the status decides about the response.
 
 In a duet, users send within the turns of their arm only (`arms.py`).
 """
@@ -354,10 +354,8 @@ class Load:
     def script_error(self, name, exception, began_s, *, explained) -> None:
         """Record an exception of the script as a failed transaction; a failed request may have caused it."""
         self.script_errors.update([] if explained else [name])
-        outcome, took_us = (
-            (type(exception).__name__, text_with_name(exception), False),
-            row_value((time.time() - began_s) * 1e6),
-        )
+        outcome = (type(exception).__name__, text_with_name(exception), False)
+        took_us = row_value((time.time() - began_s) * 1e6)
         self.records.sample(began_s, took_us, -1, 0, name, "transaction", outcome)
         if self.keeper.on and (why := self.keeper.wants(name, *outcome, -1)):
             trace = "".join(traceback.format_exception(exception, limit=-FRAMES))[-2 * MESSAGE_CHARS :]
