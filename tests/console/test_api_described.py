@@ -41,7 +41,7 @@ UNCHECKED = ("positive_data_acceptance", "use_after_free", "ignored_auth", "allo
 class Bearer(served.Known):
     """Accepts one bearer token."""
 
-    def person(self, request: Request) -> Person:
+    def person(self, request: Request) -> Person | None:
         if request.headers.get("authorization", "") != f"Bearer {served.TOKEN}":
             raise RefusedError("no token", code="no-session", status=401)
         return super().person(request)

@@ -8,7 +8,6 @@ import re
 import zipfile
 
 import pytest
-from lxml.html import document_fromstring
 
 from tests.console import served
 from tests.console.editing import Bucket, Console, console, fields
@@ -194,7 +193,7 @@ def test_the_line_of_broken_yaml_and_a_missing_name_are_said_once(tmp_path):
     assert not re.search(r"line \d+</small> line", broken)
     unnamed = one.client().post("/suites/new", data=yaml | {"name": "", "text": "scenarios: {}"})
     assert unnamed.status_code == 422
-    (banner,) = document_fromstring(unnamed.text).find_class("failed")
+    (banner,) = parsed(unnamed.content).find_class("failed")
     assert "`" not in banner.text_content()
 
 
