@@ -50,11 +50,11 @@ function figures(view, [from, to]) {
   const times = {};
   for (const [name, percent] of Object.entries(PERCENTS)) {
     times[name] = time(samples ? found.percentile(percent) : null);
-    if (samples) times[name].small = [words.interval(found.interval(percent), times[name].text, resolution)];
+    if (samples) times[name].small = [words.interval(found.interval(percent, resolution), times[name].text, resolution)];
   }
   const failed_p95 = () => {
     const failed = pool(view, from, to, (row) => !measured.ok[measured.series[row]]), one = time(failed.percentile(95));
-    return { ...one, small: [words.interval(failed.interval(95), one.text, resolution)] };
+    return { ...one, small: [words.interval(failed.interval(95, resolution), one.text, resolution)] };
   };
   const share = failures ? words.share(failures, samples) : "0", mark = notable ? " †" : "";
   return {
@@ -135,7 +135,7 @@ function judged(rule, [from, to]) {
   const read = reading(rule, found, Math.max(0, ...rule.users.slice(from, to)));
   if (read && rule.subject === "throughput") read[1] = planned(view, from, to);
   if (!read || !read[1]) return { ...nothing, samples };
-  const interval = rule.subject === "p" && rule.percentile > 0 && rule.percentile < 100 ? found.interval(rule.percentile) : null;
+  const interval = rule.subject === "p" && rule.percentile > 0 && rule.percentile < 100 ? found.interval(rule.percentile, rule.resolution) : null;
   return { value: value_of(rule, found, read), samples, interval, window: null };
 }
 

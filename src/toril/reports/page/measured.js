@@ -104,9 +104,10 @@ class Pool {
 
   percentile(percent) { return Math.min(highest(this.bucket_at(rank_of(percent, this.samples))), this.max); }
 
-  interval(percent) {
+  interval(percent, resolution) {
     const [low, high] = quantile_ranks(percent, this.samples);
-    return [low === null ? null : lowest(this.bucket_at(low)), high === null ? null : highest(this.bucket_at(high))];
+    const cut_off = Math.max(0, resolution - 1); // by a record that is coarser than a microsecond
+    return [low === null ? null : lowest(this.bucket_at(low)), high === null ? null : highest(this.bucket_at(high)) + cut_off];
   }
 }
 
