@@ -116,6 +116,27 @@ def test_a_mapping_of_type_multipart_is_a_form_without_files(tmp_path, engine):
     assert b'name="pages"\r\n\r\n7\r\n--boundary-of-toril--\r\n' in form
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+def test_no_label_has_a_value_of_a_response(tmp_path, engine):
+    requests = [
+        {"url": "/login", "extract-jsonpath": {"token": "$.token"}},
+        {"url": "/own/${token}"},
+        "/alone/${token}",
+        {"url": "/named", "label": "named ${token} ${given}"},
+        {"transaction": "all ${token}", "do": [{"url": "/in?t=${token}"}, {"url": "/data", "label": "data ${given}"}]},
+    ]
+    with target(body=b'{"token": "s3cret-0815"}') as service:
+        shop = {"default-address": service.url, "requests": requests, "variables": {"given": "value"}}
+        with workers(plan_of([planned(engine, "shop", concurrency=1, iterations=1)], {"shop": shop}), tmp_path) as run:
+            found = run.go()
+    assert failed(found) == set()
+    assert {"/own/s3cret-0815", "/alone/s3cret-0815", "/in?t=s3cret-0815"} < set(service.paths)
+    assert {one for one in found.timeline.labels() if one} == {
+        "/login", "/own/${token}", "/alone/${token}", "named ${token} ${given}", "all ${token}", "/in?t=${token}",
+        "data value",
+    }  # fmt: skip
+
+
 NEEDY = [
     {"url": "/", "label": "page", "extract-regexp": {"token": "token=(\\w+)"}},
     {"url": "/buy/${token}", "label": "buy"},

@@ -15,6 +15,7 @@ from bzt.modules._apiritif.executor import ApiritifNoseExecutor
 
 from toril.worker.engines.apiritif.generator import Generator
 from toril.worker.engines.base import RowEngine
+from toril.worker.engines.labels import literal_labels
 from toril.worker.engines.uploads import install
 
 WRAPPER = Path(__file__).with_name("wrapper.py")
@@ -53,6 +54,7 @@ class Executor(RowEngine, ApiritifNoseExecutor):  # type: ignore[misc]  # bzt ha
         scenario["auto-assert-ok"] = False  # otherwise bzt would add its own assertion
         builder = Generator(scenario, self.label, executor=self, test_mode="apiritif")
         builder.checks_status, builder.thinks = checks_status, not self.context.tried
+        builder.literal = literal_labels(self.engine.config.get("scenarios"))
         builder.write(filename)
         return filename
 

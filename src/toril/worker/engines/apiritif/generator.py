@@ -62,6 +62,7 @@ class Generator(ApiritifScriptGenerator):  # type: ignore[misc]  # bzt has no ty
     """
 
     checks_status = True
+    literal: frozenset[str] = frozenset()  # labels that stay as the suite has them
     thinks = True  # False: without think times, except inside a transaction, which may wait for a result
 
     def __init__(self, *arguments: Any, **more: Any) -> None:
@@ -84,6 +85,7 @@ class Generator(ApiritifScriptGenerator):  # type: ignore[misc]  # bzt has no ty
             around = transaction.items[0].context_expr  # bzt's own, around a scenario or a single request
             around.args = [_marked(GROUP_MARK, around.args[0])]
             return transaction
+        transaction.items[0].context_expr.args = [self._label(trans_conf.label)]
         last = transaction.body[-1] if transaction.body else None  # the statements of a request, or of a transaction
         pause = [last.pop()] if isinstance(last, list) and last and _is_call(last[-1], "sleep") else []
         return [transaction, *(pause if self.thinks or self._around else ())]
@@ -95,8 +97,12 @@ class Generator(ApiritifScriptGenerator):  # type: ignore[misc]  # bzt has no ty
         wanted = any(one.get("subject") == "http-code" for one in checks)
         if self.checks_status and req.url and not wanted:
             body.insert(1, ast.Expr(_call("response", "assert_ok")))
-        request = in_transaction(_marked(REQUEST_MARK, self._gen_expr(req.label)), body or [ast.Pass()])
+        request = in_transaction(_marked(REQUEST_MARK, self._label(req.label)), body or [ast.Pass()])
         return [request, *(pause if self.thinks or self._around else ())]
+
+    def _label(self, label: str) -> ast.expr:
+        expression: ast.expr = ast.Constant(label, kind="") if label in self.literal else self._gen_expr(label)
+        return expression
 
     def _extract_named_args(self, req: Any) -> Any:
         """Adds uploads to bzt's arguments; a file without a name of a parameter is the body."""

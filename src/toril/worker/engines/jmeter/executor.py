@@ -32,6 +32,7 @@ from toril.worker.engines.in_process import IDLE_CLOSED
 from toril.worker.engines.jmeter.plan import NeededValue, rewrite, uses_groovy
 from toril.worker.engines.jmeter.records import TRANSACTION, LogFacts, SendsFile, read_log, script_error, short_code
 from toril.worker.engines.keeping import LEAST_OF_BODY
+from toril.worker.engines.labels import literal_labels
 from toril.worker.engines.readers import CsvTail, LineReader, batch_of
 from toril.worker.engines.uploads import install
 from toril.worker.health import Group, memory_limit_bytes
@@ -150,6 +151,7 @@ class Executor(Engine, JMeterExecutor):  # type: ignore[misc]
             self.settings["memory-xmx"] = heap(self.context.share.concurrency or 1, 2 if self.context.turns else 1)
         self.execution["write-xml-jtl"] = "none"
         self.get_scenario()["force-parent-sample"] = False
+        own = self.get_scenario().get("script", None)  # which bzt sets, too
         super().prepare()
         load = self.get_raw_load()
         plain_groups = bool(load.iterations or load.concurrency or load.hold or load.ramp_up) and not load.steps
@@ -167,6 +169,7 @@ class Executor(Engine, JMeterExecutor):  # type: ignore[misc]
             connections=self._checks_connections,
             fresh_cookies=bool(self.settings.get("fresh-cookies", False)),
             require_values=self.context.require_values,
+            literal_labels=() if own else literal_labels(self.engine.config.get("scenarios")),
         )
         self._write_properties(self.context.length_s if self.get_specific_load().duration else 0.0)
         for folder in (".java/.userPrefs", ".systemPrefs"):  # otherwise Java makes them and logs it

@@ -4,6 +4,7 @@
 - JMeter's own ThreadGroup replaces bzt's ConcurrencyThreadGroup if both mean the same. It lets requests in flight
   finish when a test ends; the other cuts them off.
 - bzt's throughput timer gets the rows of a load curve, if the suite has one.
+- Addresses in place of labels, and labels with a value of a response, stay as the suite has them.
 - A response without a value that another request needs has failed, if the suite wants that.
 - JMeter's own elements replace the plug-in that bzt uses for `set-variables`.
 - JMeter's own JSONPathAssertion replaces that of the older plug-in that bzt uses.
@@ -20,7 +21,7 @@
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -73,6 +74,7 @@ def rewrite(
     connections: bool = False,
     fresh_cookies: bool = False,
     require_values: bool = False,
+    literal_labels: Collection[str] = (),
 ) -> list[NeededValue]:
     """Change the plan at `path` as described above; `plain_groups` if bzt chose the groups, without stairs.
 
@@ -81,6 +83,9 @@ def rewrite(
     """
     plan: Tree = etree.parse(path)
     parts = {path: plan, **{one: etree.parse(one) for one in _included(plan, path.parent)}}
+    for element in plan.iter():
+        if element.get("testname") in literal_labels:
+            element.set("testname", element.get("testname").replace("${", "${__char(36)}{"))  # JMeter evaluates names
     needed = list(_needed_values(list(parts.values())))
     for extractor, variable in needed if require_values else ():
         extractor.getparent().extend([_assertion_of(variable), etree.Element("hashTree")])
