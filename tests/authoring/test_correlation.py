@@ -417,6 +417,12 @@ def test_a_small_number_is_no_id_of_something_else_unless_it_differs_and_fits_in
     assert [(source, uses) for _, source, _, uses in applied(*visit("2").exchanges, second=visit("3"))] == [(2, [3])]
 
 
+def test_a_time_with_microseconds_is_a_version_and_is_carried():
+    at = "2026-12-01T02:58:43.152311+00:00"
+    saved = sent(1, "POST /save", {"revision_created_at": at}, body=form(title="Story"))
+    assert applied(saved, sent(2, "POST /publish", {}, body=form(loaded_revision_created_at=at)))[0][1] == 1
+
+
 def test_a_token_of_digits_alone_is_carried():
     page_of = '<script>var api = {"nonce":"0340875493"};</script>'
     found = applied(sent(1, "GET /", page_of), sent(2, "POST /likes", {}, headers=[("X-WP-Nonce", "0340875493")]))

@@ -19,7 +19,8 @@ LEAST_MIXED = 8
 
 TOKEN = re.compile(r"(?i)token|nonce|[cx]srf")
 TWO_CAPITALS = re.compile("[A-Z]{2}")
-DATE = re.compile(r"\d{4}-\d\d-\d\d(?:[T ].*)?|\d{1,2}[./]\d{1,2}[./]\d{2,4}|\w{3}, \d\d \w{3} \d{4} .*")
+# A time with microseconds is no date, but the version of an object.
+DATE = re.compile(r"\d{4}-\d\d-\d\d(?:[T ](?!.*\.\d{6}).*)?|\d{1,2}[./]\d{1,2}[./]\d{2,4}|\w{3}, \d\d \w{3} \d{4} .*")
 NUMBER = re.compile(r"[+-]?\d+(?:[.,]\d+)+%?|-\d+")
 SHORT_ID = re.compile(r"\d+|(?=.*\d.*\d)[\w.~:-]{3,}={0,2}", re.ASCII)  # not `oauth2`
 WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
