@@ -11,10 +11,11 @@ from toril.console.identity import Person
 from toril.errors import NoSuchRunError, StoreError, UserError
 from toril.masking import HIDDEN, masked_settings
 from toril.plan.options import RunOptions
-from toril.records import Plan, run_key
-from toril.records.console import RequestFailure, RunRequest
+from toril.records import Plan, SuiteOrigin, run_key
+from toril.records.console import RequestFailure, RunRequest, SuiteVersion
 from toril.records.progress import Progress
 from toril.records.schedule import SuiteSchedule
+from toril.runs import suites
 from toril.runs.find import checked_id
 from toril.runs.live import changes, watched
 from toril.runs.notes import baseline_of
@@ -110,6 +111,30 @@ def limit_of(setup: "Setup", person: Person, wanted: float | None = None) -> flo
     """Returns the highest cost of a run that a person asks for: `console.maxCost` limits all but administrators."""
     limits = (wanted, None if person.may("admin") else setup.max_cost_usd)
     return min((one for one in limits if one is not None), default=None)
+
+
+def save_suite(
+    setup: "Setup",
+    person: Person,
+    name: str,
+    files: Mapping[str, bytes],
+    comment: str,
+    *,
+    expected: int | None,
+    origin: SuiteOrigin | None = None,
+) -> SuiteVersion:
+    """Saves the next version of a suite, as `suites.save` does, with this person's name and limit of costs."""
+    return suites.save(
+        setup.store,
+        name,
+        files,
+        by=person.name,
+        comment=comment,
+        at=setup.clock.now(),
+        expected=expected,
+        origin=origin,
+        max_cost_usd=limit_of(setup, person),
+    )
 
 
 def seen(store: Store, run_id: str, now: float) -> Seen:

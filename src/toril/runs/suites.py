@@ -194,25 +194,6 @@ def delete(store: Store, name: str) -> None:
     _retire(store, name)
 
 
-def copy(
-    store: Store, name: str, new_name: str, *, by: str, at: float, max_cost_usd: float | None = None
-) -> SuiteVersion:
-    """Saves the current version of a suite as the first one of a new suite; ConflictError if that exists."""
-    version, files = read(store, name)
-    comment = f"copy of {name}, version {version.number}"
-    return save(
-        store,
-        new_name,
-        files,
-        by=by,
-        comment=comment,
-        at=at,
-        expected=0,
-        origin=version.origin,
-        max_cost_usd=max_cost_usd,
-    )
-
-
 def diff(old: Mapping[str, bytes], new: Mapping[str, bytes]) -> str:
     """Returns the unified diff of two versions' files; only the sizes of a file that is too long or not text."""
     lines: list[str] = []

@@ -17,7 +17,7 @@ from toril.console.audit import no_change
 from toril.console.described import STRICT
 from toril.console.identity import Operator, Viewer
 from toril.console.pages.trend import Days, trend_of
-from toril.console.runs import limit_of
+from toril.console.runs import save_suite
 from toril.console.web import clock_of, download, store_of
 from toril.errors import OptionError, StoreError
 from toril.plan.options import RunOptions
@@ -135,18 +135,8 @@ def save_version(request: Request, person: Operator, name: Name, wanted: NewVers
 
     `max_cost_usd` limits its runs by schedules and commands, if `console.maxCost` limits its author.
     """
-    store = store_of(request)
-    return suites.save(
-        store,
-        name,
-        contents_of(store, wanted.files),
-        by=person.name,
-        comment=wanted.comment,
-        at=clock_of(request).now(),
-        expected=wanted.expected,
-        origin=wanted.origin,
-        max_cost_usd=limit_of(request.app.state.setup, person),
-    )
+    setup, files = request.app.state.setup, contents_of(store_of(request), wanted.files)
+    return save_suite(setup, person, name, files, wanted.comment, expected=wanted.expected, origin=wanted.origin)
 
 
 @router.delete("/suites/{name}")

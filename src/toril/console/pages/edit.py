@@ -16,7 +16,7 @@ from toril.console.editor import Draft, draft_of, whole
 from toril.console.identity import Operator, Person
 from toril.console.pages.posted import Posted
 from toril.console.pages.starting import start
-from toril.console.runs import limit_of
+from toril.console.runs import save_suite
 from toril.console.web import page, see, status_of
 from toril.errors import OptionError, UserError
 from toril.launchers.agents import agents_by_location
@@ -104,18 +104,8 @@ def _save(request: Request, person: Person, draft: Draft, do: str) -> Response:
         name = checked_new_name(draft.suite_name) if draft.version is None else draft.name
         number, written = draft.version, {**files, main_of(files): draft.written.encode()}
         if number is None or written != files:  # else there is nothing to save
-            comment, at = draft.comment, setup.clock.now()
-            saved = suites.save(
-                setup.store,
-                name,
-                suites.checked_files(written),
-                by=person.name,
-                comment=comment,
-                at=at,
-                expected=number or 0,
-                max_cost_usd=limit_of(setup, person),
-            )
-            number = saved.number
+            checked = suites.checked_files(written)
+            number = save_suite(setup, person, name, checked, draft.comment, expected=number or 0).number
     except ConflictError as error:
         return _conflict(request, draft, error)
     except UserError as error:

@@ -10,12 +10,11 @@ from toril.console.audit import audit, no_change
 from toril.console.identity import Admin, Operator, Person, Viewer
 from toril.console.pages.starting import start
 from toril.console.planned import in_words
-from toril.console.runs import Head, head_of, limit_of
+from toril.console.runs import Head, head_of, save_suite
 from toril.console.web import page, see
 from toril.errors import InfrastructureError, StoreError, UserError
 from toril.masking import mask, masked_settings
 from toril.records import Verdict, run_key
-from toril.runs import suites
 from toril.runs.find import checked_id
 from toril.runs.notes import add_note, clear_baseline, doubts_about, notes_of, set_baseline
 from toril.runs.requests import estimate, repeat_of
@@ -112,11 +111,8 @@ def rerun(request: Request, person: Operator, run_id: str) -> Response:
     wanted = repeat_of(setup.store, checked_id(run_id), setup.clock.now())
     version = wanted.version
     if version is None:
-        saved = suites.save(
-            setup.store, wanted.suite, wanted.files, by=person.name, comment=f"files of run {run_id}",
-            at=setup.clock.now(), expected=None, max_cost_usd=limit_of(setup, person),
-        )  # fmt: skip
-        version = saved.number
+        comment = f"files of run {run_id}"
+        version = save_suite(setup, person, wanted.suite, wanted.files, comment, expected=None).number
         audit(request, "suite.save", wanted.suite, version=version)
     return start(request, person, wanted.suite, wanted.options, version)
 

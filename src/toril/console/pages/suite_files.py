@@ -15,7 +15,7 @@ from toril.console.editor import whole
 from toril.console.identity import Operator
 from toril.console.pages.edit import checked_new_name, editor_page, main_of, new_draft
 from toril.console.pages.posted import Posted
-from toril.console.runs import limit_of
+from toril.console.runs import save_suite
 from toril.console.web import page, see, status_of
 from toril.errors import OptionError, UserError
 from toril.masking import mask
@@ -39,16 +39,7 @@ def upload(request: Request, person: Operator, fields: Posted) -> Response:
         filename, data = next(iter(uploaded(setup.store, fields).items()))
         location = next(iter(planned.deployments(setup.store)), "local")
         name, files = suite_of(filename, data, str(fields.get("executor", "")), typed, location)
-        suites.save(
-            setup.store,
-            checked_new_name(name),
-            files,
-            by=person.name,
-            comment=f"uploaded {filename}"[:500],
-            at=setup.clock.now(),
-            expected=0,
-            max_cost_usd=limit_of(setup, person),
-        )
+        save_suite(setup, person, checked_new_name(name), files, f"uploaded {filename}"[:500], expected=0)
     except UserError as error:
         wrong = error
         if isinstance(error, ConflictError):
@@ -90,16 +81,8 @@ def change_files(request: Request, name: str, person: Operator, fields: Posted) 
     else:
         changed, comment = _moved(files, path, str(fields.get("to", "")).strip() if do == "rename" else None)
     try:
-        suites.save(
-            setup.store,
-            name,
-            suites.checked_files(changed),
-            by=person.name,
-            comment=comment[:500],
-            at=setup.clock.now(),
-            expected=version.number if expected is None else expected,
-            max_cost_usd=limit_of(setup, person),
-        )
+        checked, number = suites.checked_files(changed), version.number if expected is None else expected
+        save_suite(setup, person, name, checked, comment[:500], expected=number)
     except UserError as error:
         if do != "save":
             raise

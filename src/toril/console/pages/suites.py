@@ -20,7 +20,7 @@ from toril.console.pages.edit import checked_new_name, main_of
 from toril.console.pages.posted import Posted
 from toril.console.pages.schedules import next_by_suite, schedules_of
 from toril.console.pages.starting import start
-from toril.console.runs import limit_of
+from toril.console.runs import save_suite
 from toril.console.web import page, see
 from toril.errors import OptionError, UserError
 from toril.launchers.agents import agents_by_location
@@ -206,9 +206,7 @@ def restore(request: Request, name: str, number: int, person: Operator) -> Respo
     """Saves an earlier version again, as the newest one."""
     setup = request.app.state.setup
     _, files = suites.read(setup.store, name, number)
-    comment, at = f"version {number} again", setup.clock.now()
-    limit = limit_of(setup, person)
-    suites.save(setup.store, name, files, by=person.name, comment=comment, at=at, expected=None, max_cost_usd=limit)
+    save_suite(setup, person, name, files, f"version {number} again", expected=None)
     audit(request, "suite.restore", name, version=number)
     return see(f"/suites/{name}", request)
 
@@ -254,8 +252,9 @@ def start_now(request: Request, name: str, person: Operator, fields: Posted) -> 
 @router.post("/suites/{name}/copy")
 def copy(request: Request, name: str, person: Operator, to: Annotated[str, Form()]) -> Response:
     setup = request.app.state.setup
-    limit, at = limit_of(setup, person), setup.clock.now()
-    suites.copy(setup.store, name, checked_new_name(to.strip()), by=person.name, at=at, max_cost_usd=limit)
+    new_name, (version, files) = checked_new_name(to.strip()), suites.read(setup.store, name)
+    comment = f"copy of {name}, version {version.number}"
+    save_suite(setup, person, new_name, files, comment, expected=0, origin=version.origin)
     audit(request, "suite.copy", name, to=to.strip())
     return see(f"/suites/{to.strip()}", request)
 
