@@ -4,6 +4,7 @@ with wicked(resetting(every=5)) as service: …     # load on service.url; servi
 """
 
 import contextlib
+import math
 import socket
 import ssl
 import struct
@@ -105,6 +106,20 @@ def retiring(after: int) -> Behaviour:
         answered[client] = answered.get(client, 0) + 1
         client.sendall(ANSWER)
         return answered[client] < after
+
+    return behave
+
+
+def hanging_up(idle_s: float) -> Behaviour:
+    """Answers correctly, but closes a connection when a request arrives on it that was idle for so long."""
+    answered_at: WeakKeyDictionary[socket.socket, float] = WeakKeyDictionary()
+
+    def behave(_: Wicked, client: socket.socket, number: int) -> bool:
+        if time.monotonic() - answered_at.get(client, math.inf) >= idle_s:
+            return False
+        client.sendall(ANSWER)
+        answered_at[client] = time.monotonic()
+        return True
 
     return behave
 

@@ -2,8 +2,20 @@
 
 import pytest
 
-from tests.wicked import answering, babbling, breaking_off, closing, in_turn, refusing, resetting, retiring, wicked
+from tests.wicked import (
+    answering,
+    babbling,
+    breaking_off,
+    closing,
+    hanging_up,
+    in_turn,
+    refusing,
+    resetting,
+    retiring,
+    wicked,
+)
 from tests.worker.contract import ENGINES, load
+from toril.audits.load import IDLE_CLOSED
 from toril.programs import gatling_home
 
 pytestmark = pytest.mark.live
@@ -46,7 +58,16 @@ def test_a_connection_that_the_service_closed_after_some_answers_is_not_used(eng
 
 @each_engine
 def test_a_connection_that_the_service_closed_while_it_was_idle_is_not_used(engine, tmp_path):
-    with wicked(answering(), idle_s=1.0) as service:
-        found = load(engine, tmp_path, service.url, users=4, seconds=6, think_s=1.0)
-    assert found.total().failures <= 4  # before the engine knows: such a request is sent as the service closes
-    assert service.asked <= found.samples
+    with wicked(answering(), idle_s=0.5) as service:
+        found = load(engine, tmp_path, service.url, users=1, seconds=4, think_s=1.0)
+    assert found.total().failures == 0
+    assert found.samples == service.asked >= 2
+
+
+@pytest.mark.parametrize("engine", ["locust", "HttpUser", "apiritif script", "jmeter", "vegeta"])
+def test_a_request_that_meets_the_end_of_an_idle_connection_has_its_own_code_and_no_successors(engine, tmp_path):
+    with wicked(hanging_up(idle_s=0.3)) as service:
+        found = load(engine, tmp_path, service.url, users=1, seconds=5, think_s=0.5)
+    assert found.total().failed.rc.keys() == {IDLE_CLOSED}
+    assert found.total().failures <= found.samples // 3  # unlearnt, every second request
+    assert found.samples == service.asked

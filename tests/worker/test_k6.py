@@ -147,7 +147,7 @@ def test_requests_beyond_the_graceful_stop_are_unfinished_and_end_with_the_load(
 
 
 @pytest.mark.parametrize("aborts", [False, True])
-def test_crossed_thresholds_are_a_note_unless_they_ended_the_load(aborts, tmp_path):
+def test_crossed_thresholds_are_the_scripts_own_verdict(aborts, tmp_path):
     first = {"urls": ["/home"], "vus": 2, "iterations": 4, "crossed": "http_req_duration", "aborts": aborts}
     with target() as service:
         plan = k6_plan(tmp_path, service.url, segments=[Segment(own="0:1", whole="0,1")])
@@ -155,8 +155,7 @@ def test_crossed_thresholds_are_a_note_unless_they_ended_the_load(aborts, tmp_pa
             found = run.go()
     assert (found.exits[0].outcome, found.samples) == ("finished", 4)
     report = found.exits[0].executions["shop"]
-    assert ["http_req_duration" in one for one in (report.note, report.script_failed)] == [not aborts, aborts]
-    assert not (report.note and report.script_failed)
+    assert "http_req_duration" in report.script_failed
 
 
 def test_iterations_without_time_to_begin_count_as_unfinished_users_not_as_dropped_sends(tmp_path):

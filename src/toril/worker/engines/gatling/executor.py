@@ -180,13 +180,11 @@ class Executor(Engine, GatlingExecutor):  # type: ignore[misc]  # bzt has no typ
         return [Unfinished(label="", count=left)] if left > 0 else []
 
     def facts(self) -> Facts:
-        """Failed assertions are a note, because Gatling judges them on this worker's samples alone."""
-        note = ""
+        failed = ""
         if self.exit_code == ASSERTIONS_FAILED:
             found = ASSERTION_FAILED.findall(tail_of(getattr(self.stdout, "name", None), 30))
-            note = f"assertions of the simulation failed: {'; '.join(found) or 'see its log'}"[:OUTPUT_CHARS]
-        elif self._retries:
-            note = f"this Gatling sends requests without an answer again; version {GATLING_VERSION} does not"
+            failed = f"assertions of the simulation failed: {'; '.join(found) or 'see its log'}"[:OUTPUT_CHARS]
+        repeats = f"this Gatling sends requests without an answer again; version {GATLING_VERSION} does not"
         ended_at = None if self._log.users else self._log.no_user_since
         return Facts(
             begun_at=self._log.first_user_at,
@@ -194,7 +192,8 @@ class Executor(Engine, GatlingExecutor):  # type: ignore[misc]  # bzt has no typ
             unfinished_users=self._unfinished_users(),
             own_shape=self._own,
             script_errors=self._log.script_errors + self._debug.crashes(),
-            note=note,
+            script_failed=failed,
+            note=repeats if self._retries else "",
         )
 
     def _unfinished_users(self) -> int:

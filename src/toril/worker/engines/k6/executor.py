@@ -2,7 +2,7 @@
 
 Load keys of the suite replace the script's own load and are divided among workers. Without load keys the script's load
 runs: each worker gets an execution segment, by which k6 itself divides virtual users, iterations and arrival rates.
-The script's thresholds, which k6 judges, lead to a note, because each worker has only a part of the samples.
+The script's thresholds, which k6 judges on each worker's part of the samples, are the script's own verdict.
 
 k6 cannot let requests finish at an early end: it interrupts iterations, and requests in flight are unfinished.
 """
@@ -182,8 +182,7 @@ class Executor(Engine, K6Executor):  # type: ignore[misc]  # bzt has no types
             begun_at=max((at for at in seen if at is not None), default=None),
             unfinished_users=math.ceil(self._undone / max(1, self.context.planned.iterations or 0)),
             script_errors=self._raised(),
-            script_failed=f"{crossed}; abortOnFail ended the script" if ABORTS in output else "",
-            note="" if ABORTS in output else crossed,
+            script_failed=f"{crossed}; abortOnFail ended the script" if ABORTS in output else crossed,
         )
 
     def _raised(self) -> Counter[str]:
