@@ -125,6 +125,7 @@ PROOFS = {
     "words after": "test_bzt_defects:test_words_after_a_criterion_are_rejected",
     "takes the mean": "test_bzt_defects:test_seconds_are_weighted_by_their_samples",
     "skips silent seconds": "test_bzt_defects:test_a_silent_second_has_a_count_of_zero",
+    "judges answers after": "test_bzt_defects:test_responses_after_the_end_have_no_seconds_of_their_own",
     "cuts response times": "test_bzt_defects:test_times_are_not_rounded_to_milliseconds",
     "ignores `ramp-up-exclude`": "test_criteria:test_ramp_up_exclude_applies_to_windows_too",
     "ignores `criteria`": "test_bzt_defects:test_criteria_of_an_execution_need_no_passfail_in_reporting",

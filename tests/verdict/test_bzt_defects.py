@@ -146,6 +146,13 @@ def test_an_empty_timeframe_means_the_whole_run(timeframe, logic, code):
         parse_criterion("hits>5 for 0s", "")
 
 
+def test_responses_after_the_end_have_no_seconds_of_their_own():
+    source = "avg-rt>150ms for 2s"
+    samples = every_second(range(10), Sample(0, 5 * MS), 9) + every_second(range(10, 16), SLOW)
+    assert Bzt(source).exit_code(samples) == 3
+    assert judged(source, timeline_of(samples)).outcome == "passed"
+
+
 def test_times_are_not_rounded_to_milliseconds():
     samples = every_second(range(80), Sample(0, 1900))
     assert Bzt("p95>1.5ms").exit_code(samples) == 0
