@@ -21,7 +21,7 @@ from toril.reports.windows import NOT_OF_A_WINDOW, span_of, windowed
 LENGTH = 20
 RULES = (
     "p95 of cart>300ms", "p50>1ms for 3s", "avg-rt>1ms within 4s", "fail>1%", "fail>1 over 5s", "rc5??>0",
-    "stdev-rt>1ms", "hits<1000 for 2s", "succ<100% within 3s", "p99 of (transaction)>1s",
+    "stdev-rt>1ms", "hits>10 for 2s", "succ<100% within 3s", "p99 of (transaction)>1s",
 )  # fmt: skip
 
 

@@ -36,7 +36,7 @@ def test_a_webhook_is_an_address_or_the_name_of_a_secret(tmp_path):
 
 def test_audits_are_turned_off_alone_or_together(tmp_path):
     assert plan(tmp_path, "{audits: {drift: false, errors-began: true}}").audits_off == ("drift",)
-    assert len(plan(tmp_path, "{audits: false}").audits_off) == 6
+    assert len(plan(tmp_path, "{audits: false}").audits_off) == 7
     assert plan(tmp_path, "{audits: true}").audits_off == ()
 
 

@@ -24,7 +24,7 @@ def curve(bundle: Bundle, base: Bundle | None, label: str, name: str) -> Chart:
     return chart(
         "By percentile",
         "ms",
-        *_certainty(own, nines),
+        *_certainty(bundle, label, nines),
         _line(base, label, nines, "base", "base"),
         _line(bundle, label, nines, name, "first"),
         marks=marks.percentiles_of(bundle, label),
@@ -79,14 +79,16 @@ def quantiles_us(histogram: Buckets, nines: Sequence[float], max_us: float = mat
     return values
 
 
-def _certainty(histogram: Buckets, nines: Sequence[float]) -> list[Any]:
+def _certainty(bundle: Bundle, label: str, nines: Sequence[float]) -> list[Any]:
     """Returns the 95 % interval of each percentile as edges of a band, with gaps where it is unbounded."""
-    samples = sum(count for _, _, count in histogram)
-    if not samples:
+    figures, histogram = bundle.summary.labels.get(label), _buckets(bundle, label)
+    if not figures or not histogram:
         return []
+    samples = sum(count for _, _, count in histogram)
+    cut_us = (figures.resolution_us or 1) - 1  # a record may cut off as much of each time
     cumulated = list(accumulate(count for _, _, count in histogram))
     ranks = [quantile_ranks(100 * (1 - 10**-nine), samples) for nine in nines]
-    high = [None if upper is None else histogram[bisect_left(cumulated, upper)][1] for _, upper in ranks]
+    high = [None if upper is None else histogram[bisect_left(cumulated, upper)][1] + cut_us for _, upper in ranks]
     low = [None if lower is None else histogram[bisect_left(cumulated, lower)][0] for lower, _ in ranks]
     both = [(a, b) if a is not None and b is not None else (None, None) for a, b in zip(high, low, strict=True)]
     if all(a is None for a, _ in both):
