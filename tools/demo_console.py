@@ -92,7 +92,7 @@ def end_runs(store: FolderStore) -> None:
     until, owners = time.monotonic() + END_S, set[int]()
     while time.monotonic() < until:
         now = time.time()
-        going_on = activity.running(store, now)
+        going_on = [one for one in activity.unfinished(store, now) if one.going_on]
         owners |= {lease.pid for one in going_on if (lease := read_lease(store, one.row.run_id)) is not None}
         if not going_on and not any(map(psutil.pid_exists, owners)):
             return

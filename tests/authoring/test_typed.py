@@ -37,7 +37,7 @@ def test_a_word_that_differs_in_two_recordings_is_new_in_each_iteration_wherever
     document = suite(tmp_path, group("4F3A91"), group("91BC02"))
     first, *sent = requests(document)
     assert document["execution"][0]["executor"] == "apiritif"  # Locust has no variables
-    assert WORD.fullmatch(first["set-variables"]["new_name"])[1] == "12"
+    assert (made := WORD.fullmatch(first["set-variables"]["new_name"])) and made[1] == "12"
     assert [one.get("body", one["url"]) for one in sent[1:]] == [
         {"name": "Crew ${new_name}", "_save": "Save"},
         "/group/${new_name}/",  # a script has changed the capitals
@@ -74,7 +74,7 @@ def test_no_written_file_has_the_word_and_a_title_with_it_is_no_difference(tmp_p
 def test_a_new_value_has_the_kind_of_the_typed_one(tmp_path, typed, other, length, characters):
     visits = [recorded(exchange(1, "/users", "POST", body=body(json.dumps({"a": one})))) for one in (typed, other)]
     (made,) = requests(suite(tmp_path, *visits))[0]["set-variables"].values()
-    assert WORD.fullmatch(made).groups() == (length, characters)
+    assert (word := WORD.fullmatch(made)) and word.groups() == (length, characters)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from functools import partial
 import pytest
 
 from tests.measured import BROKEN, FAST, MS, SLOW, Sample, every_second, execution, judged, plan_of, timeline_of
+from toril.criteria.subjects import Language
 from toril.timeline import Timeline
 from toril.timeline.intervals import Recorder, decode
 from toril.verdict.live import LiveCriteria
@@ -181,7 +182,7 @@ def test_responses_after_the_planned_end_are_in_no_window(source):
 )
 def test_a_count_is_not_too_low_before_the_first_response(source, at_s):
     timeline = timeline_of(every_second([0], FAST, 14) + every_second(range(1, 10), FAST, 20))
-    language = "toril" if source.startswith("throughput") else "taurus"
+    language: Language = "toril" if source.startswith("throughput") else "taurus"
     assert judged(source, timeline, language=language).at_s == (None if at_s == 4 else at_s)
     lower = timeline_of(every_second([0], FAST, 14) + every_second([1, 2, 3, 5, 6, 7, 8, 9], FAST, 20))
     assert judged(source, lower, language=language).at_s == at_s

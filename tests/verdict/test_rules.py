@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -414,7 +415,7 @@ def test_too_few_samples_advise_how_to_get_enough():
     assert all(figure in verdict.reasons[0].message for figure in ("50", "72", "15 s", "15 "))
 
 
-def hung(us: int, second: int, count: int = 4, **more: object) -> list[Sample]:
+def hung(us: int, second: int, count: int = 4, **more: Any) -> list[Sample]:
     return [replace(FAST, us=us, second=second, **more)] * count
 
 

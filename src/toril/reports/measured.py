@@ -33,8 +33,8 @@ from toril.summary import planned_spans
 from toril.summary.build import TRANSACTION
 from toril.text import plain
 from toril.timeline import SUMS, Slice
-from toril.verdict.evidence import planned_seconds, view_of
-from toril.verdict.windows import counts_silence, kind_of
+from toril.verdict.evidence import counts_silence, planned_seconds, view_of
+from toril.verdict.windows import kind_of
 
 STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 900)
 PART_S = 60  # seconds to read at once
