@@ -38,6 +38,7 @@ from toril import __version__
 # purpose of a role → its policies, by name
 POLICIES: dict[str, Mapping[str, Callable[[Scope], Document]]] = {
     "preview": {"preview": preview_policy},
+    "drift": {"preview": preview_policy},
     "deploy": DEPLOY_POLICIES,
     "publish": {"publish": publish_policy},
     "run": {"run": run_policy},
@@ -47,7 +48,7 @@ POLICIES: dict[str, Mapping[str, Callable[[Scope], Document]]] = {
 }
 # the same, in a hub with a console
 CONSOLE_POLICIES: dict[str, Mapping[str, Callable[[Scope], Document]]] = {
-    "preview": {"console": console_reading_policy},
+    "drift": {"console": console_reading_policy},
     "deploy": {"console": console_deploying_policy, "read-console": console_reading_policy},
     "console": {"console": console_policy},
 }
@@ -57,7 +58,8 @@ SERVICES: dict[str, tuple[tuple[str, ...], str]] = {
     "sweeper": ((SCHEDULER_SERVICE, TASKS_SERVICE), "Stops what runs past its deadline"),
 }
 WORKFLOWS = {
-    "preview": "Workflows read the stacks",
+    "preview": "Workflows preview the stacks",
+    "drift": "Workflows compare the stacks with the program",
     "deploy": "Workflows change the stacks",
     "publish": "Workflows push images and suites",
     "run": "Workflows run load tests",

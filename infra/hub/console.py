@@ -2,7 +2,8 @@
 
 The parts exist in this order, without a circle: API → distribution → client of the issuer → function → integration.
 The distribution adds a secret header to requests to the API, and the function refuses requests without it. The secret
-is random, made with the first update and kept in the stack's state, where it is encrypted.
+is random, made with the first update and kept in the stack's state, where it is encrypted. The function knows only its
+SHA-256, because its variables are easier to read.
 """
 
 import secrets
@@ -22,7 +23,7 @@ from infra.permissions.statements import Document, document, render
 from infra.place import Place
 from infra.settings.console import Console as ConsoleSettings
 from infra.settings.hub import HubSettings
-from toril.console.lambda_settings import VARIABLES, callbacks, encoded
+from toril.console.lambda_settings import VARIABLES, callbacks, encoded, origin_digest
 
 HANDLER = "toril.console.aws_lambda.handler"
 MEMORY_MIB, TIMEOUT_S, GATEWAY_TIMEOUT_MS = 1024, 29, 30_000  # API Gateway's maximum
@@ -295,7 +296,7 @@ def _variables(
         "machines": [one.model_dump() for one in settings.machines],
         "max_cost": settings.max_cost,
         "session_key_parameter": names.console_parameter("session-key"),
-        "origin_secret": secret,
+        "origin_digest": secret.apply(origin_digest),
     }
     if settings.issuer and settings.issuer.confidential:
         values["client_secret_parameter"] = names.console_parameter("client-secret")

@@ -60,12 +60,15 @@ def trust_policy(provider_arn: str, repository: GitHubRepository, suffixes: Iter
     )
 
 
+Purpose = Literal["preview", "drift", "deploy", "publish", "run"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkflowRole:
     """A role for workflows: its name, its purpose, and the jobs that may assume it."""
 
     role: str
-    purpose: Literal["preview", "deploy", "publish", "run"]
+    purpose: Purpose
     repository: GitHubRepository
     suffixes: tuple[str, ...]
 
@@ -77,9 +80,9 @@ def workflow_roles(github: GitHub) -> list[WorkflowRole]:
     characters, enough for five repositories, and the account's log distinguishes them by role.
     """
     home = github.home
-    previews = (environment(github.preview),) if github.preview else (PULL_REQUEST, branch(github.branch))
-    of_home: dict[Literal["preview", "deploy", "publish", "run"], tuple[str, ...]] = {
-        "preview": previews,
+    of_home: dict[Purpose, tuple[str, ...]] = {
+        "preview": (environment(github.preview) if github.preview else PULL_REQUEST,),
+        "drift": (branch(github.branch),),  # reads more: code of a pull request must not take it
         "deploy": (environment(github.deploy),),
         "publish": (environment(github.publish),),
     }

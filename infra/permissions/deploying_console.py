@@ -144,7 +144,11 @@ def console_deploying_policy(scope: Scope) -> Document:
 
 
 def console_reading_policy(scope: Scope) -> Document:
-    """Returns the rights to preview and refresh a console. They read neither the session key nor a person's token."""
+    """Returns the rights to refresh a console, for code of the default branch only.
+
+    They read CloudFront's secret header, but neither the session key nor a person's token. A preview without a refresh
+    reads nothing of a console.
+    """
     return document(_reads(scope))
 
 

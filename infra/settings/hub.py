@@ -84,7 +84,7 @@ class GitHub(Setting):
     home: GitHubRepository = Field(description="Repository whose workflows preview, deploy and publish these stacks.")
     preview: EnvironmentName | None = Field(
         default=None,
-        description="Environment of previews. Default: every pull request (no fork) and scheduled workflow.",
+        description="Environment of previews. Default: every pull request (no fork).",
     )
     nightly: EnvironmentName | None = Field(
         default=None,
@@ -153,7 +153,7 @@ class HubSettings(Setting):
     )
     github: GitHub | None = Field(default=None, description="Roles for workflows.")
     state_bucket: BucketName | None = Field(
-        default=None, description="Bucket of Pulumi's state, for the roles `preview` and `deploy`."
+        default=None, description="Bucket of Pulumi's state, for the roles `preview`, `drift` and `deploy`."
     )
     state_key: KeyArn | None = Field(default=None, description="KMS key of Pulumi's secrets, for the role `deploy`.")
     region_accounts: tuple[Account, ...] = Field(

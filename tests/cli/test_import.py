@@ -158,6 +158,14 @@ def test_a_har_becomes_a_suite_and_its_rules_are_explained(tmp_path):
     assert recordings.secret("first", "csrf 1") not in done.output + asked.output
 
 
+def test_variables_that_the_environment_already_has_are_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("SHOP_USER", "ada")
+    done = call(str(har(tmp_path)), "--into", str(tmp_path))
+    (note,) = [line for line in done.stderr.splitlines() if "environment" in line]
+    assert "SHOP_USER" in note
+    assert "SHOP_PASSWORD" not in note
+
+
 def har(folder: Path) -> Path:
     """Writes a login with a hidden field."""
     token = recordings.secret("first", "csrf 1")

@@ -14,6 +14,7 @@ from starlette.testclient import TestClient
 from tests.clocks import SteppedClock
 from tests.console.served import Started
 from toril.console.app import Setup, create_app
+from toril.console.lambda_settings import origin_digest
 from toril.console.oidc import GITHUB, Machine, Oidc, OidcSettings
 from toril.store import FolderStore
 
@@ -94,7 +95,7 @@ class Console:
             examine=lambda store: (),
             starter=Started(),
             address=ADDRESS,
-            origin_secret=origin_secret,
+            origin_digest=origin_digest(origin_secret) if origin_secret else "",
         )
         self.app = create_app(self.setup)
 

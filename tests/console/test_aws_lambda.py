@@ -11,7 +11,7 @@ import pytest
 from tests.cloud.embedded import embedded_cloud
 from toril.console import aws_lambda
 from toril.console.aws_lambda import REQUEST_ID, JsonLines, handler
-from toril.console.lambda_settings import LambdaSettings, environment_of
+from toril.console.lambda_settings import LambdaSettings, environment_of, origin_digest
 
 SECRET = "of-cloudfront"
 SETTINGS = LambdaSettings(
@@ -24,7 +24,7 @@ SETTINGS = LambdaSettings(
     groups_claim="groups",
     roles={"sre": "admin"},
     session_key_parameter="/toril/main/console/session-key",
-    origin_secret=SECRET,
+    origin_digest=origin_digest(SECRET),
 )
 
 

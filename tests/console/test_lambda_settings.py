@@ -18,7 +18,7 @@ SETTINGS = st.builds(
     roles=st.dictionaries(WORDS, ROLES),
     machines=st.lists(MACHINES, max_size=3),
     max_cost=st.none() | st.floats(0.01, 1e6),
-    origin_secret=WORDS,
+    origin_digest=WORDS,
 )
 
 

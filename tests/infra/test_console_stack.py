@@ -49,6 +49,13 @@ def test_a_request_that_bypasses_cloudfront_is_refused(site, browser):
         assert answer.status_code == 403
 
 
+def test_the_function_has_only_the_digest_of_cloudfronts_header(site, browser):
+    function = site.world.cloud.client("lambda", HOME).get_function_configuration(FunctionName="toril-console")
+    shown = function["Environment"]["Variables"]["TORIL_CONSOLE_ORIGIN_DIGEST"]
+    (api,) = site.world.cloud.client("apigatewayv2", HOME).get_apis()["Items"]
+    assert browser.get(f"{api['ApiEndpoint']}/", headers={"x-toril-origin": shown}).status_code == 403
+
+
 def test_the_log_has_json_with_request_ids_and_no_query(site, browser):
     browser.get(f"{site.address}/me?token=s3cret-in-a-query")
     events = site.world.cloud.client("logs", HOME).filter_log_events(logGroupName=LOGS)["events"]

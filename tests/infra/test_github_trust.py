@@ -46,11 +46,17 @@ def test_the_role_run_also_trusts_the_nightly_environment():
     ]
 
 
-def test_the_role_preview_trusts_pull_requests_and_the_default_branch():
-    assert condition(roles(branch="trunk")["preview"])["sub"] == [
+def test_the_role_preview_trusts_pull_requests_alone():
+    assert condition(roles()["preview"])["sub"] == [
         "repo:acme/shop:pull_request",
-        "repo:acme/shop:ref:refs/heads/trunk",
         "repo:acme@11/shop@22:pull_request",
+    ]
+
+
+@pytest.mark.parametrize("preview", [None, "look"])
+def test_the_role_drift_trusts_the_default_branch_alone(preview):
+    assert condition(roles(branch="trunk", preview=preview)["drift"])["sub"] == [
+        "repo:acme/shop:ref:refs/heads/trunk",
         "repo:acme@11/shop@22:ref:refs/heads/trunk",
     ]
 
@@ -72,7 +78,7 @@ def test_the_roles_deploy_and_publish_trust_only_their_environments():
 
 def test_another_repository_gets_only_a_role_to_run():
     found = roles(repositories=[OTHER])
-    assert set(found) == {"preview", "deploy", "publish", "run", "run-33"}
+    assert set(found) == {"preview", "drift", "deploy", "publish", "run", "run-33"}
     assert found["run-33"].purpose == "run"
     assert condition(found["run-33"])["sub"] == [
         "repo:acme/Cart.api:environment:nightly",

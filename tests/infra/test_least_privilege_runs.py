@@ -187,9 +187,9 @@ def test_the_role_preview_reads_no_secret_and_no_run_and_changes_nothing(place):
     denied(place.client("ec2", who).create_vpc, CidrBlock="10.9.0.0/16")
 
 
-def test_the_role_preview_can_preview_and_refresh_stacks(place):
+def test_the_role_drift_can_refresh_stacks(place):
     states = {name: place.world.pulumi.stack(name, program=lambda: None).automation.export_stack() for name in STACKS}
-    with acting(place.world, place.github("preview", "ref:refs/heads/main")) as reading:
+    with acting(place.world, place.github("drift", "ref:refs/heads/main")) as reading:
         stacks = {name: reading.stack(name, **place.stage.settings[name]) for name in STACKS}
         for name, stack in stacks.items():
             stack.automation.import_stack(states[name])

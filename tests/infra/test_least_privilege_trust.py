@@ -8,7 +8,8 @@ from tests.infra.granted import REGION
 
 pytestmark = [pytest.mark.live, pytest.mark.xdist_group("guarded")]
 TRUST = {
-    "preview": ["pull_request", "ref:refs/heads/main"],
+    "preview": ["pull_request"],
+    "drift": ["ref:refs/heads/main"],
     "deploy": ["environment:deploy"],
     "publish": ["environment:publish"],
     "run": ["environment:load-test"],

@@ -48,7 +48,8 @@ ALL = [
     for name in policies
 ]
 MODULES = {
-    "preview": [reading, deploying_console],
+    "preview": [reading],
+    "drift": [reading, deploying_console],
     "publish": [publish],
     "deploy": [reading, deploying, deploying_console, deploying_hub, deploying_network],
     "console": [running, console],
@@ -117,11 +118,18 @@ def test_every_action_listed_without_a_resource_is_used():
     assert known >= WITHOUT_RESOURCE - {"ecr:GetAuthorizationToken"}
 
 
+@pytest.mark.parametrize("purpose", ["preview", "drift"])
 @pytest.mark.parametrize("scope", SCOPES.values(), ids=SCOPES)
-def test_the_role_preview_reads_no_secret_and_changes_nothing(scope):
-    for action in actions(scope, "preview") - {"kms:Decrypt"}:
+def test_the_roles_that_only_read_read_no_secret_and_change_nothing(scope, purpose):
+    for action in actions(scope, purpose) - {"kms:Decrypt"}:
         assert re.fullmatch(r"[a-z0-9-]+:(Admin)?(Describe|Get|GET|List|View)\w*", action), action
-    assert not actions(scope, "preview") & {"secretsmanager:GetSecretValue", "ecr:GetAuthorizationToken"}
+    assert not actions(scope, purpose) & {"secretsmanager:GetSecretValue", "ecr:GetAuthorizationToken"}
+
+
+@pytest.mark.parametrize("scope", SCOPES.values(), ids=SCOPES)
+def test_the_role_preview_reads_nothing_of_the_console(scope):
+    services = {action.partition(":")[0] for action in actions(scope, "preview")}
+    assert not services & {"apigateway", "cloudfront", "cognito-idp", "lambda", "ssm"}
 
 
 def test_the_role_preview_decrypts_results_through_s3_but_not_the_state():
@@ -317,7 +325,9 @@ def test_the_console_reads_no_secret_but_its_own():
     assert not [action for action in actions(FULL, "console") if action.startswith("secretsmanager:")]
     read = [one["Resource"] for one in statements(FULL, "console") if "ssm:GetParameter" in one["Action"]]
     assert read == [[f"arn:aws:ssm:eu-west-1:{ACCOUNT}:parameter/toril/production12/console/*"]]
-    assert not [action for purpose in ("preview", "deploy") for action in actions(FULL, purpose) if "ssm:" in action]
+    assert not [
+        action for purpose in ("preview", "drift", "deploy") for action in actions(FULL, purpose) if "ssm:" in action
+    ]
 
 
 def test_schedules_of_the_console_use_the_schedulers_role():

@@ -15,6 +15,7 @@ HOME = {"name": "acme/shop", "ownerId": "1", "repositoryId": "2"}
 HUB = GitHub.model_validate({"home": HOME})
 ROLES = {
     "vars.TORIL_PREVIEW_ROLE": HUB.preview,
+    "vars.TORIL_DRIFT_ROLE": None,  # the default branch, in no environment
     "vars.TORIL_DEPLOY_ROLE": HUB.deploy,
     "vars.TORIL_PUBLISH_ROLE": HUB.publish,
     "inputs.role": HUB.home.run,
@@ -80,10 +81,11 @@ def test_nightly_runs_can_use_an_environment_without_reviewers():
 
 
 def test_only_own_pull_requests_and_schedules_preview_without_an_environment():
-    found = {job.name: job.content["if"] for job in JOBS if "TORIL_PREVIEW_ROLE" in str(job.steps)}
-    assert set(found) == {"preview", "drift"}
-    assert "head.repo.full_name == github.repository" in found["preview"]
-    assert "github.event_name == 'schedule'" in found["drift"]
+    roles = ("TORIL_PREVIEW_ROLE", "TORIL_DRIFT_ROLE")
+    found = {(role, job.name): job.content["if"] for role in roles for job in JOBS if role in str(job.steps)}
+    assert set(found) == {("TORIL_PREVIEW_ROLE", "preview"), ("TORIL_DRIFT_ROLE", "drift")}
+    assert "head.repo.full_name == github.repository" in found["TORIL_PREVIEW_ROLE", "preview"]
+    assert "github.event_name == 'schedule'" in found["TORIL_DRIFT_ROLE", "drift"]
 
 
 @pytest.mark.parametrize("job", [job for job in JOBS if "pull-requests" in written(job) and job.steps], ids=named)

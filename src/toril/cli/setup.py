@@ -117,7 +117,10 @@ def show_created(created: Created, folder: Path, first: str = "plan") -> None:
         if note.code != "unset-reference":  # the next commands set it
             echo(f"note: {note.message}", err=True)
     suite = shlex.quote(str(folder / created.suite))
-    unset = [f"{name}=…" for name in variables_of(created.plan) if name not in os.environ]
+    names = variables_of(created.plan)
+    if known := [name for name in names if name in os.environ]:  # such as NPM_TOKEN, of a recording of npm.example
+        echo(f"note: This suite sends what this environment has: {', '.join(known)}. Unset what others own.", err=True)
+    unset = [f"{name}=…" for name in names if name not in os.environ]
     export = f"  export {' '.join(unset)}\n" if unset else ""
     echo(f"next:\n{export}  toril {first} {suite}\n  toril run {suite}")
 

@@ -68,7 +68,7 @@ class Setup:
     presign: Callable[[str], str] | None = None  # returns an address of the bucket that reads a value for a minute
     presign_upload: Callable[[str, int], tuple[str, dict[str, str]]] | None = None  # address and fields of a form
     max_cost_usd: float | None = None  # a run, for operators
-    origin_secret: str = ""  # what CloudFront adds to each request
+    origin_digest: str = ""  # SHA-256 of the secret that CloudFront adds to each request
     upload_address: str = ""  # of the bucket, for presigned uploads
 
 
@@ -99,7 +99,7 @@ def create_app(setup: Setup) -> App:
     return Guard(
         app=app,
         address=setup.address,
-        origin_secret=setup.origin_secret,
+        origin_digest=setup.origin_digest,
         upload_address=setup.upload_address,
         large_uploads=isinstance(setup.store, FolderStore),
     )

@@ -90,7 +90,7 @@ def client_of(scope: MutableMapping[str, Any]) -> str:
     browser's. Without them, the header may be made up and is ignored.
     """
     forwarded = [value.decode("latin-1") for name, value in scope["headers"] if name == b"x-forwarded-for"]
-    if scope["app"].state.setup.origin_secret and forwarded:
+    if scope["app"].state.setup.origin_digest and forwarded:
         return shortened(([""] * 2 + ",".join(forwarded).split(","))[-2].strip(), 100)
     return str((scope.get("client") or [""])[0])
 

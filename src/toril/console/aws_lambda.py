@@ -97,7 +97,7 @@ def application(settings: LambdaSettings) -> "App":
             presign=partial(presigned_read, settings.store.removeprefix(BUCKETS)),
             presign_upload=partial(presigned_upload, settings.store.removeprefix(BUCKETS)),
             max_cost_usd=settings.max_cost,
-            origin_secret=settings.origin_secret,
+            origin_digest=settings.origin_digest,
             upload_address=settings.uploads,
         )
     )

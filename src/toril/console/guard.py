@@ -21,6 +21,7 @@ from starlette.concurrency import run_in_threadpool
 
 from toril.console import audit
 from toril.console.identity import SAFE, same
+from toril.console.lambda_settings import origin_digest
 from toril.errors import UserError
 
 MOST_BYTES = 10 << 20  # API Gateway's limit too
@@ -45,7 +46,7 @@ class Guard:
 
     app: App
     address: str
-    origin_secret: str = ""
+    origin_digest: str = ""
     upload_address: str = ""  # the bucket, for presigned uploads from the browser
     large_uploads: bool = False  # nothing between browser and console limits bodies
 
@@ -96,8 +97,8 @@ class Guard:
     def _problem(self, scope: Scope) -> Problem | None:
         """Returns status, code and text of a request that no route may see."""
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
-        if self.origin_secret:
-            if not same(headers.get(ORIGIN_SECRET, ""), self.origin_secret):
+        if self.origin_digest:
+            if not same(origin_digest(headers.get(ORIGIN_SECRET, "")), self.origin_digest):
                 return 403, "not-through-cloudfront", f"Use {self.address}."
         elif headers.get("host", "") != urlsplit(self.address).netloc:
             return 421, "other-host", f"This is {self.address}; use that address."

@@ -14,9 +14,10 @@
 | `TORIL_CONSOLE_MACHINES` | JSON: GitHub's jobs that may use the API |
 | `TORIL_CONSOLE_MAX_COST` | JSON: US dollars a run for operators, or null |
 | `TORIL_CONSOLE_SESSION_KEY_PARAMETER` | name of the SSM parameter with the session key, which the function makes |
-| `TORIL_CONSOLE_ORIGIN_SECRET` | CloudFront's header, see `guard` |
+| `TORIL_CONSOLE_ORIGIN_DIGEST` | SHA-256 of CloudFront's secret header, see `guard` |
 """
 
+import hashlib
 import json
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -61,7 +62,7 @@ class LambdaSettings(BaseModel):
     machines: tuple[Machine, ...] = ()
     max_cost: float | None = None
     session_key_parameter: str
-    origin_secret: str
+    origin_digest: str
 
 
 VARIABLES = {name: PREFIX + name.upper() for name in LambdaSettings.model_fields}
@@ -84,6 +85,11 @@ def settings_of(environ: Mapping[str, str]) -> LambdaSettings:
     found = {name: environ[variable] for name, variable in VARIABLES.items() if variable in environ}
     values = {name: json.loads(text) if name in _JSON else text for name, text in found.items()}
     return LambdaSettings.model_validate(values)
+
+
+def origin_digest(secret: str) -> str:
+    """Returns the digest of CloudFront's secret header. Who may read variables cannot send the header."""
+    return hashlib.sha256(secret.encode()).hexdigest()
 
 
 def callbacks(address: str) -> list[str]:
