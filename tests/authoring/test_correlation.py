@@ -394,7 +394,7 @@ def test_the_id_of_a_draft_that_a_page_has_made_goes_into_routes_in_parameters_a
     one = recorded(sent(1, "GET /new", new), sent(2, "POST /?rest_route=/wp/v2/posts/7", {}, body={"id": 7, "size": 7}))
     whole = carried(one.exchanges[1], correlated(one))
     assert whole.url.endswith("/?rest_route=%2Fwp%2Fv2%2Fposts%2F${post_id}")
-    assert json.loads(whole.body.data.replace(b"${post_id}", b"1")) == {"id": 1, "size": 7}
+    assert whole.body and json.loads(whole.body.data.replace(b"${post_id}", b"1")) == {"id": 1, "size": 7}
 
 
 def test_the_key_of_a_made_object_is_its_id():
