@@ -188,6 +188,12 @@ def test_a_running_run_is_stopped_and_adjusted(api: TestClient, store: FolderSto
     assert api.post(f"/api/v1/runs/{run_id}/rates", json={"rate": "+20%"}).json()["code"] == "run-not-started"
     assert api.post(f"/api/v1/runs/{run_id}/stop").status_code == 200
     assert Stop.from_json(store.get(run_key(run_id, "stop.json")), "").cause == "user"
+    starting = api.post("/api/v1/runs/none/rates", json={"rate": "+20%"})
+    assert (starting.status_code, starting.json()["code"], str(store.folder) in starting.text) == (
+        404,
+        "no-such-run",
+        False,
+    )
 
 
 def test_every_report_of_a_judged_run_is_a_file(api: TestClient, store: FolderStore) -> None:

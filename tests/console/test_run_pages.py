@@ -15,6 +15,7 @@ from tests.console.served import (
     LIVE,
     NOW,
     TOKEN,
+    Known,
     Started,
     client,
     fargate_plan,
@@ -360,6 +361,19 @@ def test_a_refused_rate_stays_in_its_field(store):
     field = parsed(answer.content).get_element_by_id("rate-1")
     assert (field.get("value"), field.get("aria-invalid")) == ("fast", "true")
     assert "`" not in parsed(answer.content).get_element_by_id("rate-1-error").text_content()
+
+
+def test_a_refused_rate_of_a_run_whose_owner_is_gone_shows_no_live_page(store):
+    running(store, progress(90, at=NOW - 600), renewed_at=NOW - 600)
+
+    answer = client(store, "operator").post(f"/runs/{LIVE}/rate", data={"execution": "buy", "rate": "5"})
+
+    assert (answer.status_code, "run-over" in answer.text, 'id="rate-1"' in answer.text) == (422, True, False)
+
+
+def test_a_console_without_an_issuer_says_how_to_sign_in(store):
+    answer = client(store, identity=Known("admin", away=True)).get("/runs")
+    assert (answer.status_code, "<code>toril console</code>" in answer.text) == (401, True)
 
 
 # ── what people do afterwards

@@ -37,6 +37,11 @@ def test_a_page_has_the_chosen_rows_and_columns_and_so_has_the_next_one(store):
     assert re.findall(r'data-row href="/runs/([^"]+)"', after) == ids[4::-1]
 
 
+def test_a_list_without_runs_has_filters_only_if_they_hide_some(store):
+    found = [parsed(client(store).get(path).content) for path in ("/runs", "/runs?q=none")]
+    assert [len(page.xpath("//form[@role='search']")) for page in found] == [0, 1]
+
+
 def test_the_address_of_a_comparison_has_no_token(store):
     run(store, 1)
     page = parsed(client(store, "admin").get("/runs").content)

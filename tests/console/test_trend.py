@@ -9,6 +9,7 @@ from tests.console import served
 from tests.console.test_mcp import Assistant
 from tests.reports.trends import RECORDS, STEP, group, series, trend
 from toril.records import Reason
+from toril.records.history import IndexRow
 from toril.regression.trend import TrendQuery
 from toril.store import FolderStore
 
@@ -48,7 +49,14 @@ def test_the_page_has_the_changes_and_a_chart_with_links_to_runs(asked, store):
 def test_a_suite_without_runs_has_a_page(asked, store):
     answer = served.client(store).get("/suites/another/trend")
     assert answer.status_code == 200
-    assert not served.parsed(answer.content).xpath("//script[@id='data']")
+    assert not served.parsed(answer.content).xpath("//script[@id='data' or contains(@src, 'report')]")
+
+
+def test_a_suite_without_runs_in_the_chosen_days_does_not_blame_older_ones(asked, store):
+    row = IndexRow(run_id="20200101T000000Z-another-aaaa", suite="another", started_at=1.6e9, outcome="passed")
+    store.put(row.key, row.to_json())
+    pages = {days: served.client(store).get(f"/suites/another/trend{days}").text for days in ("", "?days=30")}
+    assert {days: "Show the runs" in text for days, text in pages.items()} == {"": True, "?days=30": False}
 
 
 def test_the_page_of_a_suite_whose_runs_all_failed_to_measure_says_so(asked, store):

@@ -45,9 +45,12 @@ def next_rates(store: Store, run_id: str, known: int) -> Iterator[Rate]:
 
 
 def read_record(store: Store, run_id: str) -> tuple[Plan, Start | None, Stop | None]:
-    """Returns the run's plan, start and stop; StoreError if the plan belongs to another run."""
+    """Returns the run's plan, start and stop; StoreError without a plan, or with the plan of another run."""
     plan_key = run_key(run_id, "plan.json")
-    plan = get_record(store, Plan, plan_key)
+    plan = find_record(store, Plan, plan_key)
+    if plan is None:
+        text = f"run {run_id} has no plan: it has not begun, or its files were deleted or have expired"
+        raise StoreError(text, code="no-such-run")
     if plan.run_id != run_id:
         text = f"{plan_key} is the plan of run {plan.run_id}; name the run by the path of its folder"
         raise StoreError(text, code="other-run")

@@ -170,7 +170,7 @@ def change_rate(
     except UserError as error:
         found = seen(setup.store, run_id, now)
         plan = find_record(setup.store, Plan, run_key(run_id, "plan.json"))
-        if plan is None or found.progress is None:
+        if plan is None or found.progress is None or found.state != "running":
             raise
         unsure = execution if error.code == "large-step" else ""
         wrong = {"typed": {execution: rate}, "wrong": {execution: str(error)}, "unsure": unsure}
