@@ -417,6 +417,19 @@ def test_a_small_number_is_no_id_of_something_else_unless_it_differs_and_fits_in
     assert [(source, uses) for _, source, _, uses in applied(*visit("2").exchanges, second=visit("3"))] == [(2, [3])]
 
 
+def test_a_number_that_the_second_recording_contradicts_stays_beside_an_equal_one_that_fits():
+    """The first issue of a tracker has the number of its state."""
+
+    def visit(issue):
+        return recorded(
+            sent(1, "POST /issues", {"issue": {"id": issue}}, body=form(subject="Lamp")),
+            sent(2, f"POST /issues/{issue}", "", body=form(status_id="1", notes="Repaired")),
+        )
+
+    (rule,) = correlated(visit(1), visit(2)).rules
+    assert [place.where for _, place in rule.uses] == ["path"]
+
+
 def test_a_time_with_microseconds_is_a_version_and_is_carried():
     at = "2026-12-01T02:58:43.152311+00:00"
     saved = sent(1, "POST /save", {"revision_created_at": at}, body=form(title="Story"))

@@ -461,6 +461,19 @@ def test_the_field_right_before_a_password_is_a_user_name_by_its_last_word(tmp_p
     assert [*requests(document)[0]["body"].values()] == ["Special:UserLogin", "${SHOP_USER}", "${SHOP_PASSWORD}", ""]
 
 
+def test_the_page_says_which_field_is_asked_before_the_password_and_which_one_is_a_button():
+    text = (
+        "<form><input type=hidden name=id value=start><input type=hidden name=do value=login><input name=u>"
+        "<input name=p type=password><input type=checkbox name=login_stay value=1>"
+        '<input type=submit name=login value="Log in »"></form>'
+    )
+    fields = ("id", "start"), ("do", "login"), ("u", "ada"), ("p", "swordfish"), ("login", "Log in »")
+    page, login = exchange(1, "/in", response=body(text, "text/html")), exchange(2, "/in", "POST", body=form(*fields))
+    assert [value for _, value in sent(page, login)[1].body.fields] == [
+        "start", "login", "${SHOP_USER}", "${SHOP_PASSWORD}", "Log in »"
+    ]  # fmt: skip
+
+
 def test_a_token_that_no_response_has_is_not_asked_for_and_the_page_before_is_named(tmp_path):
     page = exchange(1, "/edit", kind="document", response=body("<title>Edit</title>", "text/html"))
     sent = exchange(2, "/save", "POST", headers=(("X-WP-Nonce", "7340875493"),), body=body("{}"))

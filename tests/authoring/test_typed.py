@@ -121,3 +121,24 @@ def test_a_short_word_is_replaced_where_the_other_recording_differs_alone(tmp_pa
     ]
     _, made, read = requests(suite(tmp_path, *visits))
     assert (made["body"], read["url"]) == ({"title": "Post ${new_title}", "page": "3"}, "/posts?page=3")
+
+
+def test_a_name_of_an_address_is_typed_although_its_page_repeats_it_and_one_of_a_redirect_is_not(tmp_path):
+    """A page of a wiki is made where it is edited; an order is opened where the service says."""
+    visits = [
+        recorded(
+            exchange(1, f"/wiki?id=note_{word}&do=edit", response=page(f"note_{word}")),
+            exchange(2, "/wiki", "POST", body=form(("id", f"note_{word}"), ("text", f"Of {word}")), response=page()),
+            exchange(3, "/orders", "POST", body=form(("go", "1")), response=page(f'<a href="/orders/{order}">x</a>')),
+            exchange(4, f"/orders/{order}", response=page(order)),
+            exchange(5, "/pay", "POST", body=form(("order_id", order)), response=page()),
+        )
+        for word, order in (("4f3a91bc", "8123"), ("91bc02de", "9456"))
+    ]
+    first, edit, save, _, _, pay = requests(suite(tmp_path, *visits))
+    assert [*first["set-variables"]] == ["new_id"]
+    assert (edit["url"], save["body"]) == (
+        "/wiki?id=note_${new_id}&do=edit",
+        {"id": "note_${new_id}", "text": "Of ${new_id}"},
+    )
+    assert pay["body"] == {"order_id": "${order_id}"}

@@ -154,7 +154,11 @@ class _Finder:
             for name, value in one.response_headers
             if name.lower() == "set-cookie"
         }
-        self._fields = {name for one in every for name in _password_fields(one)}
+        of_pages = {found for one in every for found in _log_in_fields(one)}
+        self._fields, self._asked = (
+            {name for role, name, _ in of_pages if role == own} for own in ("password", "user")
+        )
+        self._pressed = {(name, value) for role, name, value in of_pages if role == "button"}
         self._users = {user for one in raw for user in self._users_of(one)}
         found = {*self._users, *(user for one in others for user in self._users_of(one))}
         for one in every:
@@ -222,7 +226,8 @@ class _Finder:
         forms: dict[tuple[str, str], list[tuple[ValuePlace, str]]] = {}
         for place, text in leaves_of(one):
             beside = place.path.removesuffix(_key(place)).rstrip("]")
-            forms.setdefault((place.where, beside), []).append((place, text))
+            if (place.path, text) not in self._pressed:
+                forms.setdefault((place.where, beside), []).append((place, text))
         for (where, _), fields in forms.items():
             own = (
                 self._is_password(place) and "${" not in text for place, text in fields
@@ -230,6 +235,7 @@ class _Finder:
             first = next((at for at, one in enumerate(own) if one), None)
             if where in BODIES and first is not None:
                 named = [text for place, text in fields if text and (USER.fullmatch(_key(place)) or "@" in text)]
+                named = named or [text for place, text in fields if text and place.path in self._asked]
                 before = [one for one in fields[:first] if not hides(_key(one[0]), one[1]) and "${" not in one[1]]
                 if len(before) > 1 and (words_of(_key(before[-1][0])) or ("",))[-1] in LAST_WORDS:
                     before = before[-1:]
@@ -357,12 +363,21 @@ def _is_searched(value: str) -> bool:
     return HOST.fullmatch(value) is None and len(value) >= (ANYWHERE if value.isalpha() else SHORTEST)
 
 
-def _password_fields(one: RecordedExchange) -> Iterator[str]:
-    """Yields the names of the inputs of a page that hide what people type."""
+def _log_in_fields(one: RecordedExchange) -> Iterator[tuple[str, str, str]]:
+    """Yields role, name and value of the fields of a page with a password: what it hides, asks before, and presses."""
     text = one.response.text if one.response else ""
+    asked, form = "", None
     for element in Page(text).elements if TYPED.search(text) else ():
-        if element.tag == "input" and element.attributes.get("type", "").lower() == "password":
-            yield from filter(None, [element.attributes.get("name")])
+        name, value, kind = (element.attributes.get(key, "") for key in ("name", "value", "type"))
+        kind = kind.lower()
+        if element.form is not form:
+            asked, form = "", element.form
+        if element.tag == "input" and kind == "password":
+            yield from (found for found in (("password", name, ""), ("user", asked, "")) if found[1])
+        elif element.tag == "input" and kind in ("", "text", "email", "tel"):
+            asked = name
+        elif name and value and (kind == "submit" or element.tag == "button"):
+            yield "button", name, value
 
 
 def _tokens_of_response(one: RecordedExchange) -> Iterator[str]:

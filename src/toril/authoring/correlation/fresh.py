@@ -1,7 +1,8 @@
 """Finds the values that a person typed, and those that have to be new for each user and iteration.
 
-A typed value is in a request that changes data, and in no response before. If two recordings have different words at
-its place, the service may accept each value once. These words become variables wherever requests have them.
+A typed value is in a request that changes data, and in no response before the first request with it: a page may repeat
+a name out of its own address. If two recordings have different words at its place, the service may accept each value
+once. These words become variables wherever requests have them.
 """
 
 import re
@@ -27,6 +28,7 @@ NAMING = re.compile(
 DIGEST = re.compile(r"(?i)sha-?\d|md5|digest|hash|checksum|integrity|challenge|verifier|state$")
 PASSWORD = re.compile("(?i)passw|pwd")
 BODIES = ("form", "multipart", "json")
+PLACES = ("path", "query", *BODIES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,11 +62,12 @@ def typed_in(turns: Sequence[Turn], others: Mapping[int, RecordedExchange], take
     fresh: dict[str, Fresh] = {}
     second: dict[str, str] = {}  # word → the same in the other recording
     repeated: dict[tuple[int, str], None] = {}
-    for index, place, value in _typed(turns):
+    first = _first_sent(turns)
+    for index, place, value in _typed(turns, first):
         number, key = turns[index].number, place.path.rpartition(".")[2]
         other = _at(others[index], place) if index in others else None
         for word, another in _pairs(value, other or value):
-            if word.lower() not in fresh and not _is_given(word, turns[:index]):
+            if word.lower() not in fresh and not _is_given(word, turns[: first.get(word, index)]):
                 name = free(
                     f"new_{variable_of(place, words_of(key))}", {*taken, *(one.variable for one in fresh.values())}
                 )
@@ -89,8 +92,8 @@ def typed_in(turns: Sequence[Turn], others: Mapping[int, RecordedExchange], take
     return Typed(fresh=tuple(fresh.values()), places=frozenset(places), repeated=tuple(repeated))
 
 
-def _typed(turns: Sequence[Turn]) -> Iterator[tuple[int, ValuePlace, str]]:
-    """Yields the values of fields that no response before has, apart from log-ins, tokens, dates and digests."""
+def _typed(turns: Sequence[Turn], first: Mapping[str, int]) -> Iterator[tuple[int, ValuePlace, str]]:
+    """Yields the values of fields that no response has before a request: no log-ins, tokens, dates and digests."""
     for index, turn in enumerate(turns):
         fields = [one for one in given_by_client(turn.exchange) if one[0].where in BODIES] if turn.sent else []
         if not turn.changes or any(PASSWORD.search(place.path) for place, _ in fields):
@@ -100,12 +103,26 @@ def _typed(turns: Sequence[Turn]) -> Iterator[tuple[int, ValuePlace, str]]:
                 continue
             computed = CLIENT_MADE.fullmatch(value) or (kind_of(value) == "random" and not LETTERS.search(value))
             plain = value.strip() and len(value) <= LONGEST and not DATE.fullmatch(value)
-            if plain and not computed and not _is_given(value, turns[:index]):
+            if plain and not computed and not _is_given(value, turns[: first.get(value, index)]):
                 yield index, place, value
 
 
+def _first_sent(turns: Sequence[Turn]) -> dict[str, int]:
+    """Returns the first turn that sends each value, and each word; short ones may be there by chance."""
+    first: dict[str, int] = {}
+    for index, turn in enumerate(turns):
+        for place, value in given_by_client(turn.exchange) if turn.sent else ():
+            for one in (value, *WORD.findall(value)) if place.where in PLACES else ():
+                if len(one) >= LEAST_ALONE:
+                    first.setdefault(one, index)
+    return first
+
+
 def _is_given(value: str, turns: Sequence[Turn]) -> bool:
-    return any(one.exchange.response is not None and value in one.exchange.response.text for one in turns)
+    headers = (text for one in turns for _, text in one.exchange.response_headers)
+    return any(value in text for text in headers) or any(
+        one.exchange.response is not None and value in one.exchange.response.text for one in turns
+    )
 
 
 def _at(exchange: RecordedExchange, place: ValuePlace) -> str | None:

@@ -337,21 +337,22 @@ def find_rules(turns: Sequence[Turn], others: Mapping[int, RecordedExchange], *,
 def _best(values: Values, use: Use, known: Collection[Source], *, replay: bool) -> tuple[Source, Extract, float] | None:
     """Returns the surest source with an extractor, of equal ones a known or else the latest one; redirects come last.
 
-    If a short number differs in both recordings, its source has to fit in both.
+    The source of a short number has to fit in both recordings, if they have both ends.
     """
     scored = [
         (round(sum(points for points, _ in values.terms(one, use)), 2), one in known, one.turn, -order, one)
         for order, one in enumerate(values.sources_of(use))
     ]
     scored.sort(key=lambda one: one[:4], reverse=True)
-    differs = not replay and is_short_number(use.value) and values.differs(use)
+    short = not replay and is_short_number(use.value)
+    misfits = ("contradicts", None) if short and values.differs(use) else ("contradicts",) if short else ()
     seen = [one for one in scored if values.turns[one[4].turn].seen and one[0] >= APPLIED_FROM]
     for confidence, *_, source in (*seen, *scored):
         extract = extract_of(source.place, use.value, values.turns[source.turn].exchange)
         if extract is None:
             continue
         rule = Rule(value=use.value, source=source, extract=extract)
-        if not differs or _compared(rule, use, values.turns, values.others, replay=replay) == "differs":
+        if _compared(rule, use, values.turns, values.others, replay=replay) not in misfits:
             return source, extract, confidence
     return None
 
