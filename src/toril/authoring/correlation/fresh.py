@@ -1,6 +1,6 @@
 """Finds the values that a person typed, and those that have to be new for each user and iteration.
 
-A typed value is in a request that changes data, and in no response before the first request with it: a page may repeat
+A typed value is in a request that changes data, and in no response before the first request with it. A page may repeat
 a name out of its own address. If two recordings have different words at its place, the service may accept each value
 once. These words become variables wherever requests have them.
 """
