@@ -71,13 +71,20 @@
   // What somebody typed is kept until the console has taken it. A form that meets an error, such as an expired session,
   // is filled in again when its page is opened. The editor's drafts are kept by editor.js, and forgotten here.
   const TYPED = "toril-typed", DRAFT = "toril-draft:";
-  const FIELDS = "textarea, select, input:not([type=hidden], [type=password], [type=file], [type=checkbox], [type=radio])";
+  const FIELDS = "textarea, select, input:not([type=hidden], [type=password], [type=file], [type=radio])";
   const recall = (storage, key) => { try { return JSON.parse(storage.getItem(key)); } catch { return null; } };
+  const property = (field) => (field.type === "checkbox" ? "checked" : "value");
+  const written = (field) => { // by the server
+    if (!field.options) return field[property(field) === "checked" ? "defaultChecked" : "defaultValue"];
+    return ([...field.options].find((one) => one.defaultSelected) ?? field.options[0])?.value;
+  };
+  // The action and the hidden fields tell forms apart, such as those of two schedules or rates.
+  const identity = (form) => [form.getAttribute("action"), ...[...form.querySelectorAll("[type=hidden]:not([name=csrf])")].map((one) => one.value)].join();
   document.addEventListener("submit", (event) => {
-    const form = event.target, action = form.getAttribute("action");
+    const form = event.target;
     if (form.getAttribute("method") !== "post" || "draft" in form.dataset) return;
-    const changed = [...form.querySelectorAll(FIELDS)].filter((one) => one.name && one.value !== (one.defaultValue ?? ""));
-    const typed = { action, page: location.pathname, values: changed.map((one) => [one.name, one.value]) };
+    const values = Object.fromEntries([...form.querySelectorAll(FIELDS)].map((one) => [one.name, one[property(one)]]));
+    const typed = { form: identity(form), page: location.pathname, values };
     try { sessionStorage.setItem(TYPED, JSON.stringify(typed)); } catch { /* no storage */ }
   });
   function settle() {
@@ -93,11 +100,12 @@
   function fill_again(within) {
     const kept = recall(sessionStorage, TYPED);
     for (const form of kept ? within.querySelectorAll("form[method=post]") : []) {
-      if (form.getAttribute("action") !== kept.action) continue;
-      for (const [name, value] of kept.values) {
-        const field = form.elements[name];
-        if (field && "value" in field && [field.defaultValue, ""].includes(field.value)) field.value = value;
+      if (identity(form) !== kept.form) continue;
+      for (const field of form.querySelectorAll(FIELDS)) {
+        const name = property(field);
+        if (field.name in kept.values && field[name] === written(field)) field[name] = kept.values[field.name];
       }
+      if (form.hasAttribute("hx-trigger")) form.dispatchEvent(new Event("change")); // what depends on the fields
     }
   }
 

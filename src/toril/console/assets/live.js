@@ -126,16 +126,19 @@ function age() {
   element.classList.toggle("old", failures > 0 || seconds > OLD_S);
 }
 
+// A reload would send a refused rate again.
+function again() { location.replace(`/runs/${encodeURIComponent(run.id)}`); }
+
 async function poll() {
   try {
     const headers = tag ? { "if-none-match": tag } : {};
     const answer = await fetch(`/api/v1/runs/${encodeURIComponent(run.id)}/live${since === null ? "" : `?since=${since}`}`, { headers, cache: "no-store" });
-    if (answer.status === 401 || answer.status === 404) return location.reload();
+    if (answer.status === 401 || answer.status === 404) return again();
     if (answer.status !== 304) {
       if (!answer.ok) throw new Error(String(answer.status));
       const found = await answer.json();
       tag = answer.headers.get("etag");
-      if (found.state !== run.state || (found.progress !== null) !== run.begun || found.progress?.phase === "ended") return location.reload();
+      if (found.state !== run.state || (found.progress !== null) !== run.begun || found.progress?.phase === "ended") return again();
       heard = performance.now() - 1000 * found.age_s;
       if (found.progress) show(found.progress);
     }
