@@ -3,13 +3,24 @@
 import base64
 import json
 import re
+from urllib.parse import quote, unquote
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.growth import is_linear
-from toril.masking import HIDDEN, hides, mask, masked, masked_body, masked_settings, masked_url, names_a_secret
+from toril.masking import (
+    HIDDEN,
+    hides,
+    mask,
+    mask_label,
+    masked,
+    masked_body,
+    masked_settings,
+    masked_url,
+    names_a_secret,
+)
 
 SECRET = "hunTer2-s3cr3t"
 HOSTILE = [
@@ -79,6 +90,17 @@ HOSTILE = [
     "X-Functions-Key: {}",
     'token = """{}"""',
     '<input type="password" value="{}">',
+    "/login?_csrf={}",
+    "_csrf={}&user=joe",
+    '{{"bearer": "{}"}}',
+]
+RANDOM = "Zk39XbQ7mLp2RtVw8YcN4hJd6FsA1gTe5uKi"
+DIGEST = "3f2a1b9c8d7e6f5a4b3c2d1e0f9a8b7c6d5e4f3a"
+PEM = f"-----BEGIN RSA PRIVATE KEY-----\n{RANDOM}/{RANDOM}+{RANDOM}==\n-----END RSA PRIVATE KEY-----\n"
+SHAPES = [
+    *(f"{one}_{RANDOM}" for one in ("ghp", "gho", "ghu", "ghs", "ghr", "github_pat", "sk_live", "rk_live", "sk_test")),
+    *(f"glpat-{RANDOM[:20]}", f"xoxb-17-{RANDOM}", "AKIAIOSFODNN7EXAMPLE", f"AIza{RANDOM[:35]}", f"npm_{RANDOM}"),
+    *(f"pypi-AgEIcHlwaS5vcmc{RANDOM}", f"eyJhbGciOiJIUzI1NiJ9.{RANDOM}.{RANDOM}", PEM, json.dumps(PEM), PEM[:80]),
 ]
 
 
@@ -90,9 +112,35 @@ def test_a_credential_is_masked(text):
     assert mask(shown) == shown
 
 
+@pytest.mark.parametrize("around", ["{}", "/items/{}/more", 'said "{}".', "\\n{}", '{{"a": "{}"}}', "?a={}&b=1"])
+@pytest.mark.parametrize("token", SHAPES)
+def test_a_token_with_a_well_known_beginning_is_masked_anywhere(token, around):
+    text = around.format(token)
+    for shown in (mask(text), mask(quote(text)), masked_body(text.encode(), "")[0] or ""):
+        assert not [part for part in (RANDOM[:12], RANDOM[-12:], "IOSFODNN") if part in shown]
+        assert HIDDEN in shown
+
+
+@pytest.mark.parametrize("name", ["key", "code"])
+@pytest.mark.parametrize("value", [DIGEST, RANDOM, "4/0AX4XfWhQ9rT2bN7kLm3"])
+def test_a_random_key_or_code_is_masked(name, value):
+    for text in (json.dumps({name: value}), f"/callback?{name}={quote(value, safe='')}", f"a=1&{name}={value}"):
+        if not (name == "key" and "/" in value):
+            assert value not in unquote(mask(text))
+            assert value not in unquote(masked_body(text.encode(), "")[0] or value)
+
+
 @pytest.mark.parametrize(
     "text",
     [
+        '{"code": 404, "key": {"code": "ERR_TOO_LONG_2024", "a": "b"}}',
+        "/cart?code=SUMMER&code=SUMMER-SALE-2024&pin=map",
+        "code=404&message=none",
+        "csrf verification failed; the bearer of this",
+        "ghp_short npm_config_registry_of_the_company_and_more task_test_checkout2024scenario sk_test_of_things",
+        "-----BEGIN CERTIFICATE-----\nMIIC\n-----END CERTIFICATE-----",
+        "expected '-----BEGIN PRIVATE KEY-----' at the beginning",
+        "pypi-some-package-of-ours-2024 AKIA AIza",
         "/search?q=lamp&page=2",
         "https://shop.example:8080/mail/joe@example.com",
         "http://[::1]:8080/users/a@b",
@@ -198,6 +246,8 @@ PIECES_OF_LONG = (
         "basic a",
         *("token:'", '"token":"5\\"', '"tokens":[', '"tokens":["5",', '"name":"token",', '"name":"token","a":"b",'),
         *("<a name=token>", "<a name=token value=", "<token><b>", "<name>token</name>", "<token><![CDATA[", "</token>"),
+        *("code=", "pin=", '"code":', '"key":"', "code:'a1", "ghp_", "sk_live_", "xoxb-", "github_pat_", "AKIA"),
+        *("-----BEGIN PRIVATE KEY-----", "-----BEGIN PRIVATE KEY-----a", "-----BEGIN ", "code=a1a1a1a1a1a1a1a1a1"),
         *("%22", "%25", "%22token%22%3A", "key=", "key=a1", "tokens=1;", "password: ", "<a\\", '\\\\"', "x%"),
     ),
 )
@@ -215,6 +265,36 @@ def test_the_time_of_masking_is_linear_in_the_length(piece):
 def test_the_time_of_masking_a_body_is_linear_in_its_length(piece, kind):
     assert is_linear(lambda text: masked_body(text.encode(), kind), piece, "")
     assert is_linear(masked_url, piece, "//")
+
+
+@pytest.mark.parametrize("piece", ["/", "/a", "=", "a=", "/aA1", "aA1", "%"])
+def test_the_time_of_masking_a_label_is_linear_in_its_length(piece):
+    assert is_linear(mask_label, piece, "/")
+
+
+@pytest.mark.parametrize(
+    "label", ["/again/{}", "GET https://shop/reset/{}/now", "/a?t={}&page=2", "no /a/{}: 404", "/a/{}==", "/a;v={}#b"]
+)
+def test_a_random_part_of_an_address_in_a_label_is_masked(label):
+    for token in (RANDOM, RANDOM[:22], RANDOM.replace("b", "-"), f"ghp_{RANDOM}"):
+        assert mask_label(label.format(token)).removesuffix("==") == label.format(HIDDEN).removesuffix("==")
+
+
+@pytest.mark.parametrize(
+    "label",
+    [
+        "/items/507f1f77bcf86cd799439011",
+        "/items/550e8400-e29b-41d4-a716-446655440000/more",
+        f"/static/main.{DIGEST}.js",
+        "/api/GetCustomerOrdersV2ByDate2024",
+        "tests/test_shop.py::test_checkout_with_2_Items_And_4Coupons",
+        "com.example.Shop/testCheckoutV2With3ItemsAnd4Coupons",
+        "/Produkte/Übersicht-der-Angebote-2024-Teil-17",
+        f"checkout {RANDOM}",
+    ],
+)
+def test_a_label_of_words_and_ids_stays_unchanged(label):
+    assert mask_label(label) == label
 
 
 def test_texts_of_a_document_are_masked_and_numbers_stay():

@@ -14,6 +14,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote, unquote_plus
 
@@ -27,14 +28,16 @@ _NAME = re.compile(  # matches lower-case letters and digits only
     "|kennwort|motdepasse|contrase(?:ny?)?a|senha|wachtwoord|parola|heslo|haslo"  # `ñ` is no letter of ASCII
     "|(?:api|access|app|auth|licen[cs]e|secret|private|subscription|shared)key|accesskeyid|cardnumber|cv[vc]2?"
     "|signature|credentials?|sess(?:ion)?id|authorization|cookies?"
-    "|(?:mfa|otp|2fa|sms|security|verification)code|pw|saml(?:request|response))$"
-    "|^(?:auth|pass|sid|sig|jwt|t?otp|mdp|clave|iban|ssn)$"
+    "|(?:auth|authorization|mfa|otp|2fa|sms|security|verification)code|pw|saml(?:request|response))$"
+    "|^(?:auth|pass|sid|sig|jwt|t?otp|mdp|clave|iban|ssn|[cx]srf|bearer)$"
 )
 _CODE = re.compile("^(?:user|card|login)?(?:pin|tan|pincode)$")
+_ALSO_HARMLESS = ("key", "code")  # they are secret if their value is random, unlike `{"code": 404}`
 _NOT_IN_NAMES = re.compile("[^a-z0-9]+")
 _WORDS = re.compile(
     "(?i:auth|cookie|key|token|secret|signature|credential|pass|pwd|sess|bearer|basic|negotiate|sid|sig|jwt|otp"
-    "|kennwort|contrase|senha|wachtwoord|mdp|clave|cardnumber|card_number|cv[vc]|iban|pin|tan)|eyJ"
+    "|kennwort|contrase|senha|wachtwoord|mdp|clave|cardnumber|card_number|cv[vc]|iban|pin|tan|code|[cx]srf"
+    "|gh[oprsu]_|github_|glpat-|xox|npm_|pypi-|[rs]k[_-]|akia|asia|aiza)|eyJ"
 )
 _STILL = (  # excludes masked values, also shortened ones, and the gap in `export TOKEN=…`
     r"(?!\*{1,3}(?:…|[\s&#\"'<>@,;?)}\]\\]|$)|…(?:[\s`]|$))"
@@ -44,6 +47,7 @@ _KEY = r"[\w%.\[\]$~-]"
 _SCHEME = r"(?i:bearer|basic|digest|negotiate|token|apikey)"
 _PAIR = re.compile(rf"(?<!{_KEY})({_KEY}+)=", re.ASCII)  # token=…
 _PAIRED = re.compile(rf"{_STILL}((?:{_SCHEME}(?:\s+|%20|\+))?)([^\s&#\"'<>]+)")
+_PAIRED_WORD = re.compile(rf"{_STILL}()([^\s&#\"'<>=]+={{0,2}})")
 _RANDOM = re.compile(r"()((?=[A-Za-z_.~+-]*\d)(?=[\d_.~+-]*[A-Za-z])[\w.~+-]{16,}={0,2})(?![^\s&#\"'<>])", re.ASCII)
 _ENCODED = re.compile(r"(?<![^\s&#\"'<>=?])(?=[^\s&#\"'<>=?%]*+%)[^\s&#\"'<>]++")  # a part of an address, or a form
 _LITERAL = "/:,;=?@!$|(){}[]"  # not encoded by some browsers and libraries
@@ -76,9 +80,21 @@ _UNENCODED_USER = re.compile(  # a password with a slash or the like, not a port
     r"(?i)((?<![a-z0-9+.-])[a-z][a-z0-9+.-]*://)(?!\*)[^\s/?#@:\[]*:(?!\d{0,5}(?:[/?#\s]|$)|\$\{)[^\s@]{0,2000}(?=@)"
 )
 _TOKEN = re.compile(r"\b((?i:bearer|basic|negotiate)(?:\s+|%20))(?=[\w.~+/=-]*?(?:[0-9=]|[a-z][A-Z]))[\w.~+/=-]{8,}")
-_JWT = re.compile(r"(?<![\w-])()eyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?")
+_JWT = re.compile(r"(?:(?<![\w-])|(?<=\\[nrt]))()eyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?")
+_SHAPES = re.compile(  # tokens with a well-known beginning
+    r"(?:(?<![A-Za-z0-9])|(?<=\\[nrt]))()(?:gh[oprsu]_[A-Za-z0-9]{20,}|github_pat_\w{20,}|glpat-[\w-]{20,}"
+    r"|[rs]k_(?:live|test)_(?=[A-Za-z]*\d)[A-Za-z0-9]{16,}|sk-(?:ant|proj)-[\w-]{20,}|xox[abeprs]-[\w-]{10,}"
+    r"|(?:AKIA|ASIA)[A-Z0-9]{16}(?![A-Za-z0-9])|AIza[\w-]{35}|npm_[A-Za-z0-9]{36}|pypi-AgE[\w-]{16,})",
+    re.ASCII,
+)
+_PRIVATE_KEY = re.compile(  # the content of PEM, also with escaped line breaks, and if it is cut
+    r"(-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----)(?:(?!-----END)[\w+/=\s:,.\\-])+", re.ASCII
+)
 _NOTHING, _NUMBERS, _ANYTHING = re.compile("(?!)"), re.compile(r"[\s\d.,:%+-]*"), re.compile("(?s:.*)")
 _NO_CODE = re.compile(r"(?!\d{3,12}$)(?s:.*)")
+_NOT_RANDOM = re.compile(  # a random text has digits after letters at three places
+    r"(?!(?:\d/)?(?=[\w.~+%=-]{16,}\Z)(?:[^A-Za-z]*+(?:[A-Za-z]++[^A-Za-z\d]*+)++\d){3})(?s:.*)", re.ASCII
+)
 
 
 @lru_cache(maxsize=1 << 12)
@@ -89,6 +105,8 @@ def _harmless(name: str) -> re.Pattern[str]:
         return _NOTHING
     if _CODE.search(plain):
         return _NO_CODE
+    if plain in _ALSO_HARMLESS:
+        return _NOT_RANDOM
     return _NUMBERS if plain.endswith("s") and _NAME.search(plain[:-1]) else _ANYTHING
 
 
@@ -113,6 +131,26 @@ def mask(text: str) -> str:
     ('https://***@shop.example/cart?id=7&token=***', 'Authorization: ***')
     """
     return _remembered(text) if len(text) <= LONGEST_REMEMBERED else _masked(text)
+
+
+def mask_label(text: str) -> str:
+    """Returns a label or a message masked, also without random parts of addresses, which may be tokens.
+
+    Random means 20 characters or more that mix digits, small and capital letters, unlike words, UUIDs and digests.
+
+    >>> mask_label("/reset/Zk39XbQ7mLp2RtVw8YcN"), mask_label("/items/507f1f77bcf86cd799439011/GetOrdersV2ByDate")
+    ('/reset/***', '/items/507f1f77bcf86cd799439011/GetOrdersV2ByDate')
+    """
+    return _PART_OF_ADDRESS.sub(lambda found: HIDDEN if _is_mixed(found[0]) else found[0], mask(text))
+
+
+_PART_OF_ADDRESS = re.compile(r"(?<=[/=])[\w.~%-]{20,}+={0,2}+(?![^\s/?#&:;,\"'<>)\]}])", re.ASCII)
+
+
+def _is_mixed(text: str) -> bool:
+    kinds = [one.isdigit() + 2 * one.isupper() for one in text if one.isalnum()]
+    changes = sum(one != following for one, following in pairwise(kinds))
+    return len({*kinds}) == 3 and changes > 0.45 * len(text)
 
 
 Note = Callable[[str, str], None]  # receives the name and the value of each credential
@@ -151,7 +189,8 @@ def _once(text: str, note: Note, depth: int = 0) -> str:
     if "@" in text and "//" in text:
         text = _UNENCODED_USER.sub(hide, _USER.sub(hide, text))
     if has_words:
-        text = _TOKEN.sub(hide, _JWT.sub(hide, text))
+        for pattern in (_JWT, _TOKEN, _SHAPES, _PRIVATE_KEY):
+            text = pattern.sub(hide, text)
     if "%" in text and depth < DEEPEST:
         text = _ENCODED.sub(lambda found: _reencoded(found[0], lambda inner: _once(inner, note, depth + 1)), text)
     return text
@@ -162,8 +201,10 @@ def _masked_values(text: str, note: Note) -> str:
     pieces, at = [], 0
     for found in _PAIR.finditer(text):
         name = found[1][-200:]
-        credential = _RANDOM if name.lower() == "key" else _PAIRED  # `key=` also sorts and selects
-        if found.end() < at or (credential is _PAIRED and _harmless(name) is _ANYTHING):
+        harmless = _harmless(name)
+        credential = _PAIRED_WORD if harmless in (_NO_CODE, _NOT_RANDOM) else _PAIRED
+        credential = _RANDOM if name.lower() == "key" else credential  # `key=` also sorts and selects
+        if found.end() < at or harmless is _ANYTHING:
             continue
         if (value := credential.match(text, found.end())) and (credential is _RANDOM or hides(name, value[2])):
             pieces += [text[at : found.end()], HIDDEN]
@@ -475,7 +516,8 @@ def _masked_json(text: str, note: Note, depth: int) -> str:
     while found := _STRING.search(text, at):
         start, end = found.span(1)
         key = _unescaped(found[1][:200])
-        if found[2] is None or _harmless(key) is _ANYTHING:
+        harmless = _ANYTHING if found[2] is None else _harmless(key)
+        if harmless is _ANYTHING or (harmless is _NOT_RANDOM and not text.startswith('"', found.end())):
             string = found[1] if found[2] or depth == DEEPEST else _masked_string(found[1], note, depth)
             pieces += [text[at:start], string, text[end : found.end()]]
             at = found.end()

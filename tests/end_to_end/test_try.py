@@ -88,7 +88,11 @@ def test_a_request_that_ends_at_a_login_page_fails_unless_the_suite_can_log_in(m
         suite = suite_of("locust", service, USERS, requests=requests, **{"follow-redirects": follows})
         done = attempt(tmp_path / "suite", suite)
     assert done.code == code, done.stderr
-    assert ("1 of 2 requests end at a log-in page" in done.stderr) is bool(code)
+    assert (done.json("verdict.json")["outcome"], "log-in-page" in done.reasons()) == (
+        "failed" if code else "passed",
+        bool(code),
+    )
+    assert ("1 of 2 requests end at a log-in page" in done.stdout) is bool(code)
 
 
 @pytest.mark.nightly

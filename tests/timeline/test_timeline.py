@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from tests.measured import Sample, every_second, timeline_of
 from tests.tiers import examples
+from toril.criteria import parse_criterion
 from toril.stats.histogram import bucket_of, highest_us, lowest_us
 from toril.stats.quantiles import rank_of
 from toril.timeline import Timeline
@@ -336,3 +337,14 @@ def test_resolution_and_unreadable_records_are_kept():
     timeline.labels()
     assert timeline.resolution_us == {"shop": 1000}
     assert timeline.unreadable == 4
+
+
+def test_labels_with_different_tokens_are_one_label_across_workers_and_are_found_as_written():
+    timeline, written_as = Timeline(), ["/again/qW7rT2yU9iO4pA6sD1fG3hJ8kL", "/again/ghp_" + "a1" * 18, "/again/***"]
+    for number, label in enumerate(written_as):
+        recorder = Recorder(f"w{number}", "local")
+        recorder.add_one("shop", completed_s=1.0, label=label, response_us=1000)
+        timeline.add(written(recorder))
+    assert [one for one in timeline.labels() if one] == ["/again/***"]
+    assert [timeline.select(one).total.samples for one in written_as] == [3, 3, 3]
+    assert [parse_criterion(f"hits of {one}<5", "suite.yml").label for one in written_as] == ["/again/***"] * 3

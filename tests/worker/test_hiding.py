@@ -106,6 +106,14 @@ def test_no_part_of_a_secret_is_written(place, secret):
     assert first.masked
 
 
+def test_a_label_shows_no_value_of_a_credential_and_depends_on_no_response():
+    hiding = Hiding(Redactor(["0pen-Sesame/17"]))
+    hiding.variables({"SHOP_TOKEN": "shop-t0ken-17", "SHOP_URL": "https://shop.example"})
+    hiding.exchange(kept(headers=[("X-Api-Key", "checkout-page-2024")]), BODY, why="failure")
+    shown = hiding.label("checkout-page-2024 shop-t0ken-17 0pen-Sesame/17 https://shop.example")
+    assert shown == "checkout-page-2024 *** *** https://shop.example"
+
+
 def test_a_variable_that_names_a_secret_shows_that_its_extractor_found_nothing():
     hiding = Hiding(Redactor())
     hiding.exchange(kept(headers=[("Authorization", "Bearer NOT_FOUND")]), BODY, why="tried")

@@ -8,11 +8,11 @@ from pathlib import Path
 from urllib.parse import parse_qsl
 
 from toril.authoring.pages import Page, having
-from toril.authoring.recorded import Extract
+from toril.authoring.recorded import Extract, is_login
 from toril.authoring.shapes import MASKED, shape_of
 from toril.authoring.writer import extractor_text
 from toril.errors import StoreError, SuiteError
-from toril.masking import HIDDEN
+from toril.masking import HIDDEN, mask_label
 from toril.records import Plan, Verdict
 from toril.records.evidence import Exchange
 from toril.records.recording import MOST_PATHS, RECORDING, BodyShape, RecordedStep, Recording
@@ -75,17 +75,40 @@ def recording_of(suite: Suite) -> Recording | None:
         raise SuiteError(f"{error}. Record again, or pass --no-compare.", code=error.code) from error
 
 
-def comparison_of(suite: Suite, plan: Plan, store: Store) -> Callable[[Verdict], Verdict] | None:
-    """Returns what compares a try with the recording of its suite, and fails its verdict; None without a recording."""
-    recording = recording_of(suite) if plan.tried else None
-    if recording is None:
-        return None
+def comparison_of(recording: Recording | None, plan: Plan, store: Store) -> Callable[[Verdict], Verdict]:
+    """Returns what compares a try with the recording of its suite, and fails its verdict.
+
+    Without a recording, requests that end at a log-in page fail it.
+    """
 
     def compared(verdict: Verdict) -> Verdict:
-        found = differences(recording, exchanges_after(store, plan.run_id, 0)[0])
+        shown = exchanges_after(store, plan.run_id, 0)[0]
+        if recording is None:
+            refused = _at_login(shown)
+            return differing(verdict, _of_login(refused, shown), "log-in-page") if refused else verdict
+        found = differences(recording, shown)
         return differing(verdict, _headline(recording, found)) if found else verdict
 
     return compared
+
+
+def _at_login(shown: Sequence[Exchange]) -> list[Exchange]:
+    """Returns the requests that a redirect leads to a log-in page, of executions that only read and so never log in."""
+    writing = {one.execution for one in shown if one.method not in ("GET", "HEAD", "OPTIONS")}
+
+    def leads_there(one: Exchange) -> bool:
+        if one.hops:  # the address is that of the last one
+            return is_login(one.url)
+        to = next((value for name, value in one.response_headers if name.lower() == "location"), "")
+        return 300 <= (one.status or 0) < 400 and is_login(to) and not is_login(one.url)
+
+    return [one for one in shown if one.ok and one.execution not in writing and leads_there(one)]
+
+
+def _of_login(refused: Sequence[Exchange], shown: Sequence[Exchange]) -> str:
+    of_all = f"{len(refused)} of {len(shown)} requests end at a log-in page, and the suite sends no log-in"
+    fix = "Remove them, or record a journey that logs in (`toril record`)"
+    return f"{of_all}, for example {refused[0].label or refused[0].url}. {fix}"
 
 
 def _headline(recording: Recording, found: Sequence[Difference]) -> str:
@@ -110,7 +133,7 @@ def differences(recording: Recording, exchanges: Sequence[Exchange]) -> tuple[Di
     """Returns the differences between recorded steps and tried requests, aligned by label, in order."""
     sent = [one for one in exchanges if one.kind == "request"]
     blocks = SequenceMatcher(
-        a=[one.label for one in recording.steps], b=[one.label for one in sent], autojunk=False
+        a=[mask_label(one.label) for one in recording.steps], b=[one.label for one in sent], autojunk=False
     ).get_matching_blocks()
     pairs = {block.a + place: block.b + place for block in blocks for place in range(block.size)}
     found: list[Difference] = []

@@ -208,13 +208,12 @@ def try_command(
     from toril.runs.trying import Trial
     from toril.signals import caught_interrupts
     from toril.store import open_store
-    from toril.text import plain
 
     wanted = replace(run_options(overrides, env, None, on, run_id, tag, False, against, locations), tried=True)
     leave_tokens(wanted)
     printer = exchange_text.ExchangePrinter(Output() if format == "text" else Output(stderr=True))
     show_one = printer.show if format == "text" else (lambda one: emit(exchange_text.as_json(one), None))
-    shown, recording, same = list["Exchange"](), None, True
+    shown, recording = list["Exchange"](), None
 
     def show(one: "Exchange") -> None:
         shown.append(one)
@@ -242,28 +241,7 @@ def try_command(
     printer.conclude(bundle)
     if recording is not None and not code:
         _show_differences(recording, shown, format)
-    elif not code and (refused := _at_login(shown)):
-        same = False
-        first = refused[0].label or refused[0].url
-        of_all = f"{len(refused)} of {len(shown)} requests end at a log-in page, and the suite sends no log-in"
-        fix = "Remove them, or record a journey that logs in (`toril record`)."
-        echo(f"error: {of_all}, for example {plain(first)}. {fix}", err=True)
-    raise typer.Exit(code or int(bundle.outcome != "passed" or not same))
-
-
-def _at_login(shown: "Sequence[Exchange]") -> "list[Exchange]":
-    """Returns the requests that a redirect leads to a log-in page, of executions that only read and so never log in."""
-    from toril.authoring.recorded import is_login
-
-    writing = {one.execution for one in shown if one.method not in ("GET", "HEAD", "OPTIONS")}
-
-    def leads_there(one: "Exchange") -> bool:
-        if one.hops:  # the address is that of the last one
-            return is_login(one.url)
-        to = next((value for name, value in one.response_headers if name.lower() == "location"), "")
-        return 300 <= (one.status or 0) < 400 and is_login(to) and not is_login(one.url)
-
-    return [one for one in shown if one.ok and one.execution not in writing and leads_there(one)]
+    raise typer.Exit(code or int(bundle.outcome != "passed"))
 
 
 def _show_differences(recording: "Recording", shown: "Sequence[Exchange]", format: str) -> None:
@@ -315,7 +293,7 @@ def _tried(
                 view=trial,
                 interrupts=interrupts,
                 origin=found.origin,
-                amend=comparison_of(read, planned, opened) if compare else None,
+                amend=comparison_of(recording, planned, opened),
             )
         except InfrastructureError as error:
             why = why_not_started(opened, planned) if error.code == "not-started" else ""
@@ -490,9 +468,9 @@ def _run_observed(
         launcher, prepared_lines = prepared(planned, opened, wanted.environment, clock, max_cost_usd=limit)
         amend = None
         if planned.tried:  # by the console
-            from toril.authoring.comparing import comparison_of
+            from toril.authoring.comparing import comparison_of, recording_of
 
-            amend = comparison_of(read, planned, opened)
+            amend = comparison_of(recording_of(read), planned, opened)
         if not quiet:
             notes = (f"note: {plain(warning, 1000)}" for warning in planned.warnings)
             lines = (f"{plain(planned.suite)}: {plan_text.in_brief(planned)}", *notes, *prepared_lines)

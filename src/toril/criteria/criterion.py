@@ -31,7 +31,7 @@ from toril.criteria.subjects import (
     read_threshold,
 )
 from toril.errors import CriterionError
-from toril.masking import mask
+from toril.masking import mask_label
 from toril.records import PlannedCriterion, Search
 from toril.text import suggestion
 
@@ -217,8 +217,8 @@ def _label(fields: Mapping[str, Any], subject: Subject, language: Language) -> t
         text = f"`{quoted(written)}` is not a kind. Write `request` or `transaction`."
         raise CriterionSyntaxError("wrong-kind", text)
     if language == "toril" and written is None and (marked := MARKED.fullmatch(label)):
-        return mask(marked["label"] or ""), "transaction" if marked["kind"] == "transaction" else "request"
-    return mask(label), written
+        return mask_label(marked["label"] or ""), "transaction" if marked["kind"] == "transaction" else "request"
+    return mask_label(label), written
 
 
 def _window(logic: object, timeframe: object) -> tuple[Logic, int]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from toril.criteria import duration_s, number
 from toril.errors import Note, SuiteError, UserError
-from toril.masking import HIDDEN, mask
+from toril.masking import HIDDEN, mask, mask_label
 
 REFERENCE = re.compile(r"\$\{(.{0,300}?)\}")  # bounded: a suite may hold a million `${`
 SYSTEM_REFERENCE = re.compile(r"\$(?:\{([^}]{0,300})\}|([A-Za-z0-9_]+))")
@@ -89,7 +89,7 @@ class Environment:
         text = self.resolve(text)
         for name in self.secrets:
             text = text.replace(f"${{{name}}}", HIDDEN)
-        return mask(text)
+        return mask_label(text)
 
     def fix_of(self, name: str) -> str:
         """Returns the fix of a reference to an unknown name, as a sentence."""

@@ -31,6 +31,7 @@ A reason has a code, which never changes, and a message for people. Reasons of t
 | `failed-test`          | failed       | a test case failed (an assertion) or broke                                |
 | `failed-request`       | failed       | a request, a transaction or the script of a try failed                    |
 | `not-as-recorded`      | failed       | a response of a try is not as recorded                                    |
+| `log-in-page`          | failed       | a redirect leads a try that never logs in to a log-in page                |
 | `saturated`            | inconclusive | a worker had no spare capacity, so its measurements are not reliable      |
 | `late-start`           | inconclusive | first users later than 1 s (10 % of the ramp-up if that is longer)        |
 | `unsure-clock`         | inconclusive | a worker's clock is, or may be, off by more than 1 s                      |

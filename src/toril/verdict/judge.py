@@ -160,10 +160,10 @@ def judge_try(plan: Plan, timeline: Timeline, completeness: Completeness, summar
     )
 
 
-def differing(verdict: Verdict, message: str) -> Verdict:
-    """Returns the verdict of a try whose responses are not as recorded."""
+def differing(verdict: Verdict, message: str, code: str = "not-as-recorded") -> Verdict:
+    """Returns the verdict of a try whose responses are not as recorded, or are log-in pages."""
     others = () if verdict.outcome == "passed" else verdict.reasons
-    return replace(verdict, outcome="failed", reasons=(Reason("not-as-recorded", message), *others))
+    return replace(verdict, outcome="failed", reasons=(Reason(code, message), *others))
 
 
 def judge_tests(plan: Plan, timeline: Timeline, completeness: Completeness, tests: TestResults) -> Verdict:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from toril.masking import mask_label
 from toril.records import HEAD, Case, CaseFile, Kept, case_file_name, digest_of, encode_cases
 from toril.timeline.intervals import Recorder, acceptable
 from toril.worker.engine_runs import EngineRun
@@ -201,8 +202,8 @@ def failure_evidence(
             yield (
                 Kept(
                     execution=run.execution,
-                    label=redacted.for_record(str(failure.get("label", ""))),
-                    message=redacted.for_record(str(failure.get("message", ""))),
+                    label=redacted.for_record(mask_label(hiding.label(str(failure.get("label", ""))))),
+                    message=redacted.for_record(hiding(str(failure.get("message", "")))),
                     at_s=round(float(failure.get("at_s", start_at)) - start_at, 3),
                     files=tuple(files),
                 ),

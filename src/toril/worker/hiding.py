@@ -46,9 +46,10 @@ class Hiding:
         self._begun_by: dict[str, set[str]] = {}  # all forms, by their first characters
         self._places: list[str] = []  # of the current exchange
         self._lasting = 0  # values of variables, which stay hidden
+        self._variables = Redactor()
 
     def variables(self, values: Mapping[str, str]) -> None:
-        """Hides the values of variables that hold credentials, in evidence from now on; addresses and words stay."""
+        """Hides the values of variables that hold credentials, in all texts from now on; addresses and words stay."""
         long = {
             name: value
             for name, value in values.items()
@@ -56,6 +57,11 @@ class Hiding:
         }
         self._noted((None, [Hidden(f"variable {name}", value) for name, value in long.items()]))
         self._lasting = len(self._forms)
+        self._variables.hide(long.values())
+
+    def label(self, text: str) -> str:
+        """Returns a label without secrets. It depends on no response: one label must not become two during the load."""
+        return self._redacted(self._variables.redacted(text))
 
     def __call__(self, text: str) -> str:
         """Returns a text without secrets and credentials."""

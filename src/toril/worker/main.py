@@ -59,8 +59,8 @@ class Engines:
         self.redacted = Redactor()
         self.hiding = Hiding(self.redacted)
         # Labels stay as the suite has them, even if a service's cookie has such a value.
-        self.recorder = Recorder(worker, self.share.location, self.redacted, self.hiding)
-        self.cases = CaseBook(worker, self.redacted, self.hiding)
+        self.recorder = Recorder(worker, self.share.location, self.hiding.label, self.hiding)
+        self.cases = CaseBook(worker, self.hiding.label, self.hiding)
         self.exchanges = ExchangeBook(plan.run_id, self.recorder, self.hiding, plan.keeping)
         self._disk = Scratch()
         self.scratch = self._disk.folder

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from toril.masking import mask
+from toril.masking import mask_label
 from toril.records import digest_of
 from toril.stats.histogram import Int64s, bucket_of, buckets_of, lowest_us, lowests_of
 from toril.timeline.intervals.format import (
@@ -60,14 +60,14 @@ Columns = Mapping[str, Any]
 class Recorder:
     """The measurements of one worker since the last flush.
 
-    `cleaned` removes credentials from all texts, `cleaned_message` from messages instead, if given.
+    `cleaned` removes secrets from all texts, `cleaned_message` from messages instead, if given. All are masked.
     """
 
     def __init__(
         self,
         worker: str,
         location: str,
-        cleaned: Callable[[str], str] = mask,
+        cleaned: Callable[[str], str] = str,
         cleaned_message: Callable[[str], str] | None = None,
     ) -> None:
         self.worker, self.location = worker, location
@@ -416,7 +416,7 @@ def series_fields(series: Int64s) -> Int64s:
 class Texts(dict[str, int]):
     """Texts and their codes; beyond the limit, new texts get the code of OTHER, or none.
 
-    `cleaned` removes credentials first, so texts that differ only in their credentials count as one.
+    `cleaned` removes secrets first, so texts that differ only in their credentials count as one.
     """
 
     def __init__(
@@ -426,7 +426,7 @@ class Texts(dict[str, int]):
         texts: Iterable[str] = (),
         *,
         beyond: Literal["other", "none", "error"] = "other",
-        cleaned: Callable[[str], str] = mask,
+        cleaned: Callable[[str], str] = str,
     ) -> None:
         super().__init__()
         self.what, self.limit, self.beyond, self._cleaned = what, limit, beyond, cleaned
@@ -438,7 +438,7 @@ class Texts(dict[str, int]):
     def __missing__(self, text: str) -> int:
         if not isinstance(text, str):
             raise ValueError(f"{self.what} {text!r} is not a text")
-        clean = self._cleaned(_cut(text, MOST_OF_LABEL) if self.what == "label" else text[:MOST_READ])
+        clean = mask_label(self._cleaned(_cut(text, MOST_OF_LABEL) if self.what == "label" else text[:MOST_READ]))
         if len(clean) > MAX_LENGTH:
             clean = label_of(clean) if self.what == "label" else clean[: MAX_LENGTH - 1] + "…"
         code = self.get(clean)
@@ -467,7 +467,7 @@ def label_of(text: str) -> str:
 
     A cut label ends in a digest of the whole label, so that different labels stay different.
     """
-    return _cut(mask(_cut(text, MOST_OF_LABEL)), MAX_LENGTH)
+    return _cut(mask_label(_cut(text, MOST_OF_LABEL)), MAX_LENGTH)
 
 
 def _cut(text: str, most: int) -> str:

@@ -17,6 +17,9 @@ def literal_labels(scenarios: Any) -> frozenset[str]:
     """
     requests = list(_requests(scenarios))
     extracted = {name for one in requests for key in EXTRACTORS for name in one.get(key) or ()}
+    copied = [one["set-variables"] for one in requests if isinstance(one.get("set-variables"), dict)]
+    for name, value in (item for _ in copied for one in copied for item in one.items()):  # copies of copies, too
+        extracted |= {name} if extracted & set(REFERENCE.findall(str(value))) else set()
     found = set()
     for one in requests:
         own = str(one.get("label") or one.get("transaction") or "")
