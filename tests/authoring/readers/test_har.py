@@ -54,6 +54,17 @@ def test_without_times_and_responses_entries_keep_their_order():
     ]
 
 
+def test_a_field_for_a_file_that_nobody_chose_is_no_file():
+    """Browsers send it with an empty name; a service would refuse an empty file."""
+    parts = (
+        '--x\r\nContent-Disposition: form-data; name="note"\r\n\r\nhello\r\n'
+        '--x\r\nContent-Disposition: form-data; name="file"; filename=""\r\n'
+        "Content-Type: application/octet-stream\r\n\r\n\r\n--x--\r\n"
+    )
+    (found,) = requests(har(entry("POST", "/", post={"mimeType": "multipart/form-data; boundary=x", "text": parts})))
+    assert found.body and (found.body.fields, found.body.uploads) == ((("note", "hello"),), ())
+
+
 def test_bodies_are_read_as_text_base64_parameters_and_files(tmp_path):
     (tmp_path / "body.bin").write_bytes(b'{"a": 1}')
     multipart = '--x\r\nContent-Disposition: form-data; name="note"\r\n\r\nhello\r\n--x\r\n'
