@@ -82,13 +82,10 @@ class KeptDuet(JsonObject):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HistoryRecord(StoredObject):
-    """`history/<suite>/<key>.json`: one judged run."""
+class _JudgedRun(StoredObject):
+    """What the record and the row of a run have in common."""
 
-    SCHEMA: ClassVar[str] = "toril.history/1"
-    MOST_BYTES: ClassVar[int | None] = MOST_BYTES_OF_HISTORY
-
-    schema: Literal["toril.history/1"] = "toril.history/1"
+    schema: str = ""
     run_id: Text
     suite: Text
     revision: Count = 1  # a run that is judged again has a higher revision; readers take the highest
@@ -97,9 +94,27 @@ class HistoryRecord(StoredObject):
     started_at: Number  # of the start signal; without one, the time in the run's id; seconds since the epoch
     duration_s: Number | None = None
     outcome: Outcome
-    reasons: Annotated[tuple[Word, ...], Field(max_length=100)] = ()  # codes
+    reasons: tuple[Word, ...] = ()  # codes
     tags: dict[Text, Text] = field(default_factory=dict)
     branch: Text = ""  # "" on the main branch, else e.g. `pull/12` or `fork`: left out of trends
+
+    def to_json(self) -> bytes:
+        return _line(self)
+
+    @property
+    def stem(self) -> str:
+        return stem_of(self.started_at, self.run_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryRecord(_JudgedRun):
+    """`history/<suite>/<key>.json`: one judged run."""
+
+    SCHEMA: ClassVar[str] = "toril.history/1"
+    MOST_BYTES: ClassVar[int | None] = MOST_BYTES_OF_HISTORY
+
+    schema: Literal["toril.history/1"] = "toril.history/1"
+    reasons: Annotated[tuple[Word, ...], Field(max_length=100)] = ()
     adjusted: bool = False  # a rate was changed during the load
     workers: Count = 0
     total: KeptFigures = KeptFigures()
@@ -111,37 +126,19 @@ class HistoryRecord(StoredObject):
     # Location → label → its figures with p50, p95 and p99; the first to be cut if the record is too large.
     parts: dict[Text, dict[Text, KeptFigures]] = field(default_factory=dict)
 
-    def to_json(self) -> bytes:
-        return _line(self)
-
-    @property
-    def stem(self) -> str:
-        return stem_of(self.started_at, self.run_id)
-
     @property
     def key(self) -> str:
         return f"{HISTORY}{self.suite}/{self.stem}.{self.revision}.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class IndexRow(StoredObject):
+class IndexRow(_JudgedRun):
     """`index/<yyyy-mm>/<key>.json`: one run in lists and searches; at most MOST_BYTES_OF_ROW bytes."""
 
     SCHEMA: ClassVar[str] = "toril.index/1"
     MOST_BYTES: ClassVar[int | None] = MOST_BYTES_OF_ROW
 
     schema: Literal["toril.index/1"] = "toril.index/1"
-    run_id: Text
-    suite: Text
-    revision: Count = 1
-    kind: Kind = "run"
-    on: Word = "local"
-    started_at: Number
-    duration_s: Number | None = None
-    outcome: Outcome
-    reasons: tuple[Word, ...] = ()  # codes
-    tags: dict[Text, Text] = field(default_factory=dict)
-    branch: Text = ""  # as in the history record
     locations: tuple[Text, ...] = ()
     workers: Count = 0
     samples: Count = 0
@@ -152,13 +149,6 @@ class IndexRow(StoredObject):
     rps: Number | None = None
     cost_usd: Number | None = None
     left_out: bool | None = None  # True: the trend draws the run hollow, and computes nothing with it
-
-    def to_json(self) -> bytes:
-        return _line(self)
-
-    @property
-    def stem(self) -> str:
-        return stem_of(self.started_at, self.run_id)
 
     @property
     def key(self) -> str:
