@@ -124,29 +124,23 @@ def _not_recent(runs: Sequence[HistoryRecord], now: float) -> Iterator[Reason]:
     newest = nights[-NEWEST:]
     if newest and not any(map(is_measured, newest)):
         codes = ", ".join(dict.fromkeys(code for one in newest for code in one.reasons)) or newest[-1].outcome
-        yield Reason(
-            code=NOTHING_RECENT,
-            message=f"None of the newest {text.plural(len(newest), 'run')} is measured ({text.plain(codes)}). "
-            f"Run `toril report {text.plain(newest[-1].run_id)}`, and correct its reason.",
-        )
+        none = f"None of the newest {text.plural(len(newest), 'run')} is measured ({text.plain(codes)})"
+        fix = f"Run `toril report {text.plain(newest[-1].run_id)}`, and correct its reason"
+        yield Reason(NOTHING_RECENT, f"{none}. {fix}.")
     gaps = sorted(after.started_at - before.started_at for before, after in pairwise(nights))
     if len(nights) >= LEAST and now - nights[-1].started_at > 2 * (usual_s := gaps[int(USUAL * len(gaps))]):
         when, usual = text.age(now - nights[-1].started_at), text.span(usual_s)
-        yield Reason(
-            code=NOTHING_RECENT,
-            message=f"The newest run was {when}. The usual gap between runs is {usual}. Check the schedule.",
-        )
+        gap = f"The usual gap between runs is {usual}. Check the schedule."
+        yield Reason(NOTHING_RECENT, f"The newest run was {when}. {gap}")
 
 
 def _cut(runs: Sequence[HistoryRecord], numbers: Sequence[int], cuts: Sequence[str]) -> Iterator[Reason]:
     """Yields a note while fewer than ten runs have the newest fingerprint."""
     newest = [run for run, number in zip(runs, numbers, strict=True) if number == numbers[-1] and is_measured(run)]
     if cuts[-1] and len(newest) < LEAST:
-        message = (
-            f"Other {cuts[-1]} since run {text.plain(newest[0].run_id)}: only {text.plural(len(newest), 'run')} can be "
-            f"compared. Changes are found from {LEAST} runs on."
-        )
-        yield Reason(code="new-fingerprint", message=message)
+        since = f"Other {cuts[-1]} since run {text.plain(newest[0].run_id)}"
+        only = f"only {text.plural(len(newest), 'run')} can be compared. Changes are found from {LEAST} runs on."
+        yield Reason("new-fingerprint", f"{since}: {only}")
 
 
 def _jumped(lines: Sequence["_Line"], claimed: Sequence[str]) -> Iterator[Reason]:

@@ -124,14 +124,10 @@ def judge_duet(
 def _not_compared(base: Summary, head: Summary, comparison: Comparison) -> Iterator[Note]:
     """Yields notes on labels that differ although no compared figure shows it, e.g. below the p95 of all requests."""
     covered = {one.label for one in comparison.metrics if one.unit == "us"}
-    both = [
-        (label, base.labels[label], one)
-        for label, one in head.labels.items()
-        if label in base.labels and min(one.samples, base.labels[label].samples) >= EXPECTED
-    ]
-    slower = [
-        label for label, old, new in both if label not in covered and _above(new, old, 1 + (comparison.margin or 0.0))
-    ]
+    labels = [(label, base.labels[label], one) for label, one in head.labels.items() if label in base.labels]
+    both = [one for one in labels if min(one[1].samples, one[2].samples) >= EXPECTED]
+    margin = 1 + (comparison.margin or 0.0)
+    slower = [label for label, old, new in both if label not in covered and _above(new, old, margin)]
     if slower:
         what = f"p95 of {_names(slower)} is higher in head by more than the margin, and no compared figure covers it"
         yield Note("slower-label", f"{what}. Name the labels in `toril.regression.labels`")
@@ -150,10 +146,7 @@ def _above(one: LabelFigures, other: LabelFigures, factor: float) -> bool:
     """Whether the 95 % intervals of p95 are apart by more than a factor."""
     if one.response_us is None or other.response_us is None:
         return False
-    low, high = (
-        one.response_us.interval.get("p95", (None, None))[0],
-        other.response_us.interval.get("p95", (None, None))[1],
-    )
+    (low, _), (_, high) = (times.interval.get("p95", (None, None)) for times in (one.response_us, other.response_us))
     return low is not None and high is not None and low > factor * high
 
 
