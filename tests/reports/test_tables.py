@@ -150,13 +150,13 @@ def test_other_texts_stay_unchanged():
 
 
 def test_a_report_has_no_terminal_commands(monkeypatch):
-    run = run_of([Sample(0, label="a\x1b]0;owned\x07\u009b2J\u202eb")])
+    run = run_of([Sample(0, label="a\x1b]0;owned\x07\u009b2J\u202e\u2028b")])
     ours, theirs = os.openpty()
     with os.fdopen(ours, "rb", 0) as screen, open(theirs, "w") as terminal:  # noqa: PTH123 - a descriptor
         monkeypatch.setattr(sys, "stdout", terminal)
         emit(pieces("csv", run), None)
         shown = screen.read(10_000).decode()
-    assert "a\\x1b]0;owned\\x07\\x9b2J\\u202eb" in shown
+    assert "a\\u001b]0;owned\\u0007\\u009b2J\\u202e\\u2028b" in shown  # as JSON has it, too
     assert all(character.isprintable() or character in "\r\n" for character in shown)
 
 

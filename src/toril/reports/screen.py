@@ -2,7 +2,6 @@
 
 import io
 import os
-import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -20,7 +19,6 @@ COLOURS = {"passed": "green", "failed": "red", "broken": "red", "running": "cyan
     ("inconclusive", "triggered"), "yellow"
 )
 FILE_WIDTH = 100  # characters per line in a file or pipe
-CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]|\\r(?!\\n)")
 
 
 class Output(Console):
@@ -78,9 +76,8 @@ def emit(data: bytes | Iterable[bytes], path: Path | None) -> None:
 
 
 def _escaped(report: bytes) -> bytes:
-    """Returns a report in UTF-8 with escaped control characters, safe for a terminal."""
-    text = report.decode("utf-8", "backslashreplace")
-    return CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode(), text).encode()
+    """Returns a report in UTF-8 with escaped invisible characters, safe for a terminal; JSON stays valid."""
+    return visible(report.decode("utf-8", "backslashreplace").replace("\r\n", "\n")).encode()
 
 
 def as_text(show: Callable[[Console], None]) -> str:
