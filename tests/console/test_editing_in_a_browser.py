@@ -12,11 +12,13 @@ from starlette.datastructures import UploadFile
 from tests.console.editing import Bucket, Console, console
 from tests.console.served import Known, loopback
 from tests.launchers.stage import deployment
+from toril.records.schedule import SuiteSchedule
 from toril.runs import suites
 
 pytestmark = [pytest.mark.live, pytest.mark.xdist_group("console-editing")]
 
 PICTURES = Path("build/console")
+SUITE = b"{execution: {scenario: a, iterations: 1}, scenarios: {a: {requests: ['http://127.0.0.1:9/']}}}"
 SIZES = ((1280, "light"), (390, "dark"), (1280, "dark"), (390, "light"))
 
 
@@ -177,6 +179,43 @@ def test_what_was_typed_outlives_a_session(page, one):
     page.wait_for_url("**/suites/lookup")
     page.goto("/suites/search#copy")
     expect(page.get_by_label("Name of the copy")).to_have_value("search-copy")
+
+
+def test_a_smoke_run_remains_one_after_a_new_sign_in(page, one):
+    suites.save(one.store, "search", {"suite.yml": SUITE}, by="", comment="", at=0, expected=0)
+    page.goto("/suites/search/start")
+    page.get_by_label("Smoke run").check()
+    expect(page.locator("#start-form [name=smoke][checked]")).to_have_count(1)  # the form is renewed
+    one.more["identity"].away = True
+    page.locator("#start-form .primary").click()
+    expect(page.locator("[data-refused]")).to_be_visible()
+    one.more["identity"].away = False
+    page.goto("/suites/search/start")
+    expect(page.get_by_label("Smoke run")).to_be_checked()
+
+
+def test_what_was_typed_returns_to_its_own_form_only(browser: Browser, tmp_path):
+    one = Console(Bucket(tmp_path), more={"identity": Known("admin")})
+    suites.save(one.store, "search", {"suite.yml": SUITE}, by="", comment="", at=0, expected=0)
+    for name in ("nightly", "weekly"):
+        one.scheduler.create(SuiteSchedule(name=name, suite="search", when="cron(0 2 * * ? *)"))
+    with one.serving() as address:
+        page = browser.new_page(base_url=address)
+        page.goto("/schedules?edit=nightly")
+        page.get_by_label("Expression").fill("cron(5 4 * * ? *)")
+        with page.expect_response("**/schedules?*"):
+            page.get_by_label("Expression").blur()
+        one.more["identity"].away = True
+        page.get_by_role("button", name="Change nightly").click()
+        expect(page.locator("[data-refused]")).to_be_visible()
+        one.more["identity"].away = False
+        found = {}
+        for name in ("weekly", "nightly"):
+            page.goto(f"/schedules?edit={name}")
+            expect(page.get_by_role("button", name=f"Change {name}")).to_be_visible()
+            found[name] = page.locator("#when").input_value()
+        page.close()
+    assert found == {"weekly": "cron(0 2 * * ? *)", "nightly": "cron(5 4 * * ? *)"}
 
 
 def test_an_upload_goes_to_the_bucket_first(browser: Browser, tmp_path):
