@@ -75,3 +75,65 @@ def test_no_file_export_or_message_of_a_run_contains_a_part_of_a_planted_secret(
     for name, data in found:
         assert not [one for one in parts if one in data], name
     assert not [one for one in PLANTED.values() if one in done.stdout + done.stderr]
+
+
+TOKEN, OPAQUE, GIVEN = (
+    "ghp_Zk39XbQ7mLp2RtVw8YcN4hJd6FsA1gTe5uKi",
+    "qW7rT2yU9iO4pA6sD1fG3hJ8kL",
+    "s3cret-of-the-shop-0815",
+)
+SCRIPTS = {
+    "locustfile.py": """
+from locust import HttpUser, task
+class Shop(HttpUser):
+    @task
+    def again(self):
+        found = self.client.get("/login").json()
+        for token in found.values():
+            self.client.get(f"/again/{token}")
+""",
+    "test_shop.py": """
+import os
+from apiritif import http, transaction
+def test_shop():
+    target = http.target(os.environ["SHOP"])
+    with transaction("login"):
+        found = target.get("/login").json()
+    for token in found.values():
+        with transaction(f"/again/{token}"):
+            target.get(f"/again/{token}")
+""",
+}
+
+
+def test_labels_of_scripts_show_no_token_of_a_response_and_criteria_find_them(tmp_path):
+    said = {"/login": answer(200, json.dumps({"a": TOKEN, "b": OPAQUE}).encode(), "application/json")}
+    for name, text in SCRIPTS.items():
+        (tmp_path / name).write_text(text)
+    with raw_target(said) as service:
+        document = {
+            "settings": {"env": {"SHOP": "${SHOP}", "GIVEN": "${GIVEN}"}},
+            "execution": [{"executor": one, "scenario": one, **LOAD} for one in ("locust", "apiritif")]
+            + [{"executor": "locust", "scenario": "made", **LOAD}],
+            "scenarios": {
+                "locust": {"script": "locustfile.py", "default-address": "${SHOP}"},
+                "apiritif": {"script": "test_shop.py"},
+                "made": {"requests": [{"url": "${SHOP}/made", "label": "made ${GIVEN}"}]},
+            },
+            "reporting": [{"module": "passfail", "criteria": ["hits of /again/***<100"]}],
+        }
+        (tmp_path / "suite.yml").write_text(json.dumps(document))
+        options = ["--env", f"SHOP={service.url}", "--env", f"GIVEN={GIVEN}"]
+        formats = ("html", "json", "github", "junit", "csv", "hdr")
+        options += [option for name in formats for option in ("--report", f"{name}={tmp_path / name}")]
+        done = run(tmp_path / "store", tmp_path / "suite.yml", *options)
+    assert done.json("verdict.json")["criteria"][0]["outcome"] == "failed", done.stderr
+    labels = done.json("summary.json")["labels"]
+    assert {"/again/***", "made ***"} < set(labels)
+    found = [(one.name, one.read_bytes()) for one in (tmp_path / "store").rglob("*") if one.is_file()]
+    found += [("output", (done.stdout + done.stderr).encode())]
+    found += [*texts_of(done.folder), *((name, (tmp_path / name).read_bytes()) for name in formats)]
+    assert {"github", "csv", "summary.json", "progress.json", "report.html"} <= {name for name, _ in found}
+    for name, data in found:
+        if name not in ("plan.json", "suite.yml"):
+            assert not [one for one in (TOKEN, OPAQUE, GIVEN) if one.encode() in data], name

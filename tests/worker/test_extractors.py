@@ -123,6 +123,8 @@ def test_no_label_has_a_value_of_a_response(tmp_path, engine):
         {"url": "/own/${token}"},
         "/alone/${token}",
         {"url": "/named", "label": "named ${token} ${given}"},
+        {"set-variables": {"copy": "${token}"}},
+        {"url": "/copied", "label": "copied ${copy}"},
         {"transaction": "all ${token}", "do": [{"url": "/in?t=${token}"}, {"url": "/data", "label": "data ${given}"}]},
     ]
     with target(body=b'{"token": "s3cret-0815"}') as service:
@@ -132,8 +134,8 @@ def test_no_label_has_a_value_of_a_response(tmp_path, engine):
     assert failed(found) == set()
     assert {"/own/s3cret-0815", "/alone/s3cret-0815", "/in?t=s3cret-0815"} < set(service.paths)
     assert {one for one in found.timeline.labels() if one} == {
-        "/login", "/own/${token}", "/alone/${token}", "named ${token} ${given}", "all ${token}", "/in?t=${token}",
-        "data value",
+        "/login", "/own/${token}", "/alone/${token}", "named ${token} ${given}", "copied ${copy}", "all ${token}",
+        "/in?t=${token}", "data value",
     }  # fmt: skip
 
 
