@@ -181,7 +181,7 @@ def _multipart(data: bytes, type: str) -> Payload:
         names = {key.lower(): value.replace('\\"', '"').replace("%22", '"') for key, value, _ in found if key}
         if "filename" in names:
             kind = next((kind.strip() for *_, kind in found if kind), "")
-            if names["filename"] or content:  # else a page has a field for a file, and nobody chose one
+            if names["filename"] or content:  # else the field of a page has no file
                 uploads.append(FilePart(field=names.get("name", ""), name=names["filename"], type=kind, data=content))
         elif "name" in names:
             fields.append((names["name"], content.decode("utf-8", "replace")))
