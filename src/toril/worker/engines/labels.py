@@ -17,7 +17,7 @@ def literal_labels(scenarios: Any) -> frozenset[str]:
     """
     requests = list(_requests(scenarios))
     extracted = {name for one in requests for key in EXTRACTORS for name in one.get(key) or ()}
-    copied = [one["set-variables"] for one in requests if isinstance(one.get("set-variables"), dict)]
+    copied = [one["set-variables"] for one in requests if one.get("set-variables")]  # bzt's get never returns None
     for name, value in (item for _ in copied for one in copied for item in one.items()):  # copies of copies, too
         extracted |= {name} if extracted & set(REFERENCE.findall(str(value))) else set()
     found = set()
