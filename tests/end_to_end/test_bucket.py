@@ -60,7 +60,7 @@ def test_a_run_in_a_bucket_is_reported_followed_and_compared_like_one_in_a_folde
     assert url.returncode == 0, url.stderr
     assert (tmp_path / "page.html").read_bytes() == (kept.run.folder / "report.html").read_bytes()
     watched = kept.command("watch", kept.run_id, "--quiet")
-    assert watched.returncode == 0, watched.stderr
+    assert watched.returncode == kept.run.code, watched.stderr
     compared = kept.command("compare", kept.run.folder, kept.run_id[:20], "--format", "json")
     assert compared.returncode == 0, compared.stderr
 

@@ -47,7 +47,7 @@ def test_runs_lists_the_run_with_its_outcome(passed: Finished) -> None:
 
 
 def test_watching_a_finished_run_prints_its_verdict(passed: Finished) -> None:
-    assert command("watch", "latest", "--store", passed.store, "--quiet").returncode == 0
+    assert command("watch", "latest", "--store", passed.store, "--quiet").returncode == passed.code
 
 
 def test_a_truncated_interval_file_is_named_and_makes_the_run_inconclusive(copied: Finished) -> None:

@@ -432,7 +432,8 @@ def run_to_verdict(
     opened, notices, otlp = open_store(store, patience_s=OWNERS_PATIENCE_S), read_notices(notify or ()), read_otlp(otlp)
     wanted = replace(wanted, notices=[one for one in notices if one.variable])  # an address stays out of the plan
     with Observing(opened, SystemClock(), os.environ, _say) as observing:  # `--env` is for the suite, not for the owner
-        observers_of = partial(observing.of, otlp=otlp, notices=[one for one in notices if one.webhook])
+        webhooks = [one for one in notices if one.webhook]
+        observers_of = partial(observing.of, otlp=otlp, notices=webhooks, given=wanted.environment)
         _run_observed(suite, wanted, plan_of, opened, fail_on, report, observers_of, max_cost=max_cost, quiet=quiet)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING
 
 from toril.aws.coordinators import CONSOLE, SCHEDULE
@@ -38,14 +38,24 @@ class Observing:
     def __enter__(self) -> "Observing":
         return self
 
-    def of(self, plan: Plan, otlp: str | None = None, notices: Sequence[Notice] = ()) -> Sequence[Observer]:
+    def of(
+        self,
+        plan: Plan,
+        otlp: str | None = None,
+        notices: Sequence[Notice] = (),
+        given: Mapping[str, str] = MappingProxyType({}),
+    ) -> Sequence[Observer]:
         """Returns the observers of a run. `otlp`: a collector's address; `notices`: besides those of the plan.
+
+        `given`: variables of the suite (`--env`); only addresses of webhooks are read there.
 
         OptionError if the extra `otel` is missing.
         """
         if plan.tried:
             return ()
-        self._webhooks = [webhook_of(one, plan, self._environment) for one in (*plan.notices, *notices)]
+        addresses = {one.variable for one in (*plan.notices, *notices)} & given.keys()
+        known = {**self._environment, **{name: given[name] for name in addresses}}
+        self._webhooks = [webhook_of(one, plan, known) for one in (*plan.notices, *notices)]
         exporter = self._exporter(plan, otlp)
         self._notifier = self._notifier_to(exporter)
         self._observers = [self._notifier, *([] if exporter is None else [exporter])]
