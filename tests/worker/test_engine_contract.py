@@ -27,7 +27,9 @@ GATLING = pytest.param(
         pytest.mark.skipif(not gatling_home().is_dir(), reason="`make gatling` has not assembled Gatling"),
     ],
 )
-each_engine = pytest.mark.parametrize("engine", [*(one for one in ENGINES if one != "gatling"), GATLING])
+TWINS = {"HttpUser", "apiritif"}  # of the fast client and of scripts
+OTHERS = [pytest.param(one, marks=pytest.mark.nightly) if one in TWINS else one for one in ENGINES if one != "gatling"]
+each_engine = pytest.mark.parametrize("engine", [*OTHERS, GATLING])
 
 
 @each_engine
@@ -35,7 +37,7 @@ def test_no_broken_answer_makes_an_engine_repeat_a_request_or_count_it_as_a_succ
     broken = (resetting(1), closing(1), breaking_off(), babbling())
     with wicked(in_turn(*[answering()] * 5, *broken)) as service:
         found = load(engine, tmp_path, service.url, users=2, seconds=1.5, think_s=0.02)
-    assert found.samples + found.unfinished == service.asked >= 18
+    assert found.samples + found.unfinished == service.asked >= 9
     if not found.unfinished:
         assert found.total().failures == sum(number % 9 >= 5 for number in range(service.asked))
 
@@ -43,7 +45,7 @@ def test_no_broken_answer_makes_an_engine_repeat_a_request_or_count_it_as_a_succ
 @each_engine
 def test_a_status_from_400_that_the_script_does_not_judge_is_a_failure(engine, tmp_path):
     with wicked(in_turn(answering(), refusing(401), refusing(503))) as service:
-        found = load(engine, tmp_path, service.url, users=1, seconds=1, think_s=0.05)
+        found = load(engine, tmp_path, service.url, users=1, seconds=2, think_s=0.05)
     assert found.samples == service.asked >= 3
     assert found.total().failures == sum(number % 3 > 0 for number in range(service.asked))
 
@@ -53,7 +55,7 @@ def test_a_connection_that_the_service_closed_after_some_answers_is_not_used(eng
     with wicked(retiring(after=3)) as service:
         found = load(engine, tmp_path, service.url, users=2, seconds=1.5, think_s=0.02)
     assert found.total().failures == 0
-    assert found.samples == service.asked >= service.connections
+    assert found.samples == service.asked > 3
 
 
 @each_engine
@@ -64,6 +66,7 @@ def test_a_connection_that_the_service_closed_while_it_was_idle_is_not_used(engi
     assert found.samples == service.asked >= 2
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("engine", ["locust", "HttpUser", "apiritif script", "jmeter", "vegeta"])
 def test_a_request_that_meets_the_end_of_an_idle_connection_has_its_own_code_and_no_successors(engine, tmp_path):
     with wicked(hanging_up(idle_s=0.3)) as service:
