@@ -46,6 +46,7 @@ def test_every_reason_of_a_verdict_is_explained():
             r'(?:code ?= ?"|[Rr]eason\(\s*"|undecided\(\w+, "|code: str = ")([a-z-]+)"', source.read_text()
         )
     }
+    raised.add("log-in-page")  # by the comparison of a try, outside of these files
     assert raised - OF_TESTS - {"triggered"} == codes
     assert {code.strip("`") for code, *_ in table("| code | because")} == inconclusive(codes)
     for code in (*codes, "triggered"):
