@@ -117,25 +117,23 @@ def test_a_hanging_receiver_delays_neither_the_verdict_nor_another_receiver(scen
     hanging.answer.set()
 
 
-def test_a_confirmed_regression_is_an_event_of_its_own(tmp_path):
+def heard_of(folder, outcome, reason) -> Heard:
+    """Returns what a receiver hears of a run that ended with an outcome."""
     heard, plan = Heard(), plan_of("avg-rt>1s")
-    verdict = replace(
-        verdict_of(good(), plan), outcome="failed", reasons=(Reason("regression", "p95 of head is 12 % slower"),)
-    )
-    notifier = Notifier(FolderStore(tmp_path), [heard], SteppedClock())
+    verdict = replace(verdict_of(good(), plan), outcome=outcome, reasons=(reason,))
+    notifier = Notifier(FolderStore(folder), [heard], SteppedClock())
     notifier.judged(Bundle(plan=plan, summary=Summary(run_id=plan.run_id, suite="shop"), verdict=verdict))
     notifier.close(30.0)
+    return heard
+
+
+def test_a_confirmed_regression_is_an_event_of_its_own(tmp_path):
+    heard = heard_of(tmp_path, "failed", Reason("regression", "p95 of head is 12 % slower"))
     assert heard.kinds() == ["regression-confirmed", "run-finished"]
 
 
 def test_the_headline_of_an_inconclusive_run_has_its_reason(tmp_path):
-    heard, plan = Heard(), plan_of("avg-rt>1s")
-    verdict = replace(
-        verdict_of(good(), plan), outcome="inconclusive", reasons=(Reason("stopped", "the run was stopped early"),)
-    )
-    notifier = Notifier(FolderStore(tmp_path), [heard], SteppedClock())
-    notifier.judged(Bundle(plan=plan, summary=Summary(run_id=plan.run_id, suite="shop"), verdict=verdict))
-    notifier.close(30.0)
+    heard = heard_of(tmp_path, "inconclusive", Reason("stopped", "the run was stopped early"))
     assert "stopped early" in heard.events[0].headline
 
 
