@@ -258,7 +258,7 @@ def closed(rule: str, chance: np.random.Generator, blocks: int, requests: int) -
 
 
 def ratios(base: Floats, head: Floats, of_base: Counts, of_head: Counts) -> Floats:
-    """Returns the logarithms of the ratios of both arms' p95, each of the first so many requests of its turn.
+    """Returns the logarithms of the ratios of both arms' p95, each of the given number of first requests.
 
     As in `toril.regression.pairs`, both are at the nearest rank of the arm with fewer requests.
     """
