@@ -165,7 +165,7 @@ RUNS: Mapping[str, Callable[[], Mapping[str, object]]] = {
     "within-earlier": lambda: beside(40_100),
     "too-few-earlier": lambda: beside(40_100, 5),
     "not-as-recorded": lambda: differing(Verdict(outcome="passed"), "GET /cart: status: 200 → 401").to_dict(),
-    "log-in-page": lambda: differing(Verdict(outcome="passed"), "1 of 2 requests", "log-in-page").to_dict(),
+    "log-in-page": lambda: differing(Verdict(outcome="passed"), "1 of 2 requests", from_log_in=True).to_dict(),
     "failed-request": lambda: of(both(DEAD), plan=plan_of().model_copy(update={"tried": True})),
     "unfinished requests": lambda: of(busy(unfinished=5)),
     "failed-test": lambda: of_cases(case("adds"), case("pays", "failed"), case("leaves", "broken")),

@@ -85,7 +85,7 @@ def comparison_of(recording: Recording | None, plan: Plan, store: Store) -> Call
         shown = exchanges_after(store, plan.run_id, 0)[0]
         if recording is None:
             refused = _at_login(shown)
-            return differing(verdict, _of_login(refused, shown), "log-in-page") if refused else verdict
+            return differing(verdict, _of_login(refused, shown), from_log_in=True) if refused else verdict
         found = differences(recording, shown)
         return differing(verdict, _headline(recording, found)) if found else verdict
 

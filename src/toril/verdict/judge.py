@@ -160,10 +160,11 @@ def judge_try(plan: Plan, timeline: Timeline, completeness: Completeness, summar
     )
 
 
-def differing(verdict: Verdict, message: str, code: str = "not-as-recorded") -> Verdict:
-    """Returns the verdict of a try whose responses are not as recorded, or are log-in pages."""
+def differing(verdict: Verdict, message: str, *, from_log_in: bool = False) -> Verdict:
+    """Returns the verdict of a try whose responses are not as recorded, or `from_log_in` pages."""
+    reason = Reason("log-in-page", message) if from_log_in else Reason("not-as-recorded", message)
     others = () if verdict.outcome == "passed" else verdict.reasons
-    return replace(verdict, outcome="failed", reasons=(Reason(code, message), *others))
+    return replace(verdict, outcome="failed", reasons=(reason, *others))
 
 
 def judge_tests(plan: Plan, timeline: Timeline, completeness: Completeness, tests: TestResults) -> Verdict:
