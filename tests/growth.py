@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-SHORT, LONG = 25_000, 200_000  # characters
+SHORT, LONG = 10_000, 80_000  # characters
 MOST = 4  # ratio of the times per character of a long and a short text; quadratic work has the ratio 8
 UNNOTICED_S = 0.1
 

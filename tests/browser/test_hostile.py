@@ -108,7 +108,9 @@ def replace_all(rule: dict, attack: str) -> dict:
     return rule | {"outcome": attack, "unit": "", "subject": attack, "label": "", "window": None, "at_s": None}
 
 
-@pytest.mark.parametrize("number", range(len(ATTACKS)))
+@pytest.mark.parametrize(
+    "number", [pytest.param(n, marks=[pytest.mark.nightly] if n % 3 else []) for n in range(len(ATTACKS))]
+)
 def test_hostile_texts_are_only_text(opened, tmp_path, number):
     attack = ATTACKS[number]
     run = everywhere(attack, number)

@@ -77,7 +77,7 @@ ATTACK = "x\n::error::a\n##[set-env name=B]c\n  ::stop-commands::d"
         ["runs", "--store", "{store}"],
     ],
 )
-@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+@pytest.mark.parametrize("encoding", ["utf-8", pytest.param("ascii", marks=pytest.mark.nightly)])
 def test_the_command_prints_no_injected_workflow_command(encoding, arguments, tmp_path):
     run = examples.hostile()
     labels = {f"{ATTACK}{number}": examples.figures(10) for number in range(3)}

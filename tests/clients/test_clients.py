@@ -12,7 +12,7 @@ from typing import ClassVar
 
 import pytest
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.xdist_group("clients")]
 ROOT = Path(__file__).parents[2]
 
 

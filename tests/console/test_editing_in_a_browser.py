@@ -245,6 +245,7 @@ def test_an_upload_goes_to_the_bucket_first(browser: Browser, tmp_path):
     assert suites.read(one.store, "load")[1]["load.js"] == b"export default function () {}"
 
 
+@pytest.mark.nightly
 def test_pages_are_accessible_and_have_pictures(page, tmp_path):
     PICTURES.mkdir(parents=True, exist_ok=True)
     one = Console(Bucket(tmp_path))

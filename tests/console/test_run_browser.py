@@ -253,7 +253,7 @@ def test_a_copied_address_shows_the_same_label(store, tab, tmp_path):
 @pytest.mark.parametrize(
     ("width", "dark"),
     [
-        (WIDE, False),
+        pytest.param(WIDE, False, marks=pytest.mark.nightly),
         pytest.param(PHONE, True, marks=pytest.mark.nightly),
         pytest.param(WIDE, True, marks=pytest.mark.nightly),
         pytest.param(PHONE, False, marks=pytest.mark.nightly),

@@ -140,7 +140,11 @@ def test_a_person_signs_in_and_out_at_an_issuer_and_a_program_brings_its_token(p
                 assert httpx2.get(f"{address}api/v1/me", headers=bearer).status_code == status
 
 
-@pytest.mark.parametrize("host", [(), ("--host", "127.66.5.4")], ids=["a random name", "an address of its own"])
+@pytest.mark.parametrize(
+    "host",
+    [(), pytest.param(("--host", "127.66.5.4"), marks=pytest.mark.nightly)],
+    ids=["a random name", "its own address"],
+)
 def test_no_other_server_of_this_machine_gets_the_session_of_a_local_console(page, tmp_path, host):
     with listening() as (port, cookies), console(tmp_path, *host) as entrance:
         page.goto(entrance)

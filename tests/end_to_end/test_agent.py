@@ -77,6 +77,7 @@ def at_office(folder: Path, url: str, hold: str) -> Path:
     return suite_file(folder, url, execution={"hold-for": hold, "locations": {"office": 1}})
 
 
+@pytest.mark.nightly
 def test_a_killed_worker_is_lost_as_on_fargate(tmp_path: Path) -> None:
     store = tmp_path / "store"
     with (

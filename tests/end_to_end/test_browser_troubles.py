@@ -72,7 +72,7 @@ def test_every_browser_failure_has_its_label_and_does_not_affect_the_next_page(t
 @pytest.mark.parametrize(
     ("script", "error"),
     [
-        ("def test_buying(page)\n", "SyntaxError"),
+        pytest.param("def test_buying(page)\n", "SyntaxError", marks=pytest.mark.nightly),
         pytest.param("x = 1\n", "journey.py has no test", marks=pytest.mark.nightly),
     ],
 )

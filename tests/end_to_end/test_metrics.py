@@ -93,6 +93,7 @@ def test_a_slow_balancer_fails_the_run_and_the_verdict_can_be_recomputed_without
     assert report(store) == verdict
 
 
+@pytest.mark.nightly
 def test_a_metric_without_values_is_noted_before_the_load_and_inconclusive_after_it(tmp_path: Path) -> None:
     with target() as shop, cloudwatch() as service:
         done = run(service, tmp_path / "store", suite(tmp_path, shop, wait="3s"))
@@ -145,6 +146,7 @@ def test_a_signal_ends_the_wait_and_available_metrics_are_judged(tmp_path: Path)
     assert "the wait was interrupted" in json.dumps(done.json("verdict.json")["reasons"])
 
 
+@pytest.mark.nightly
 def test_a_run_interrupted_during_its_load_reads_metrics_once_without_waiting(tmp_path: Path) -> None:
     store = tmp_path / "store"
     with target() as shop, cloudwatch() as service:

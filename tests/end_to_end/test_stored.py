@@ -15,7 +15,9 @@ def command(*arguments: str | Path) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(toril(*arguments), capture_output=True, text=True, timeout=LIMIT_S, check=False)
 
 
-@pytest.mark.parametrize("name", ["terminal", "json", "junit", "html", "github"])
+@pytest.mark.parametrize(
+    "name", ["json", "html", *(pytest.param(one, marks=pytest.mark.nightly) for one in ("terminal", "junit", "github"))]
+)
 def test_every_report_is_rebuilt_from_the_run_folder(passed: Finished, name: str) -> None:
     done = command("report", "latest", "--store", passed.store, "--format", name)
     assert done.returncode == 0, done.stderr
@@ -62,6 +64,7 @@ def test_a_truncated_interval_file_is_named_and_makes_the_run_inconclusive(copie
     assert first.name in json.dumps(verdict["reasons"])
 
 
+@pytest.mark.nightly
 def test_stop_ends_a_run_early_and_watch_sees_its_verdict(tmp_path: Path) -> None:
     store = tmp_path / "store"
     with (

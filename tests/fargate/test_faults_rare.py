@@ -79,6 +79,7 @@ def test_a_full_disk_in_a_worker_makes_the_run_inconclusive(on_stage, service, t
     assert on_stage.running_tasks() == []
 
 
+@pytest.mark.nightly
 def test_a_run_with_expired_credentials_can_be_taken_over(on_stage, shop, service):
     runner = on_stage.runner()
     driven = on_stage.drive("run", "expired", "--suite", shop, "--pace", '{"orphaned_after_s": 40}', who=runner)

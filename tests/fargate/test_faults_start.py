@@ -29,6 +29,7 @@ def test_a_task_without_a_network_interface_is_started_again(on_stage, shop):
     assert passes(driven.verdict()), driven.output
 
 
+@pytest.mark.nightly
 def test_a_missing_image_ends_the_run_with_aws_reason(on_stage, shop):
     reason = "CannotPullContainerError: image not found"
     on_stage.cloud.fail_next_starts(HOME, reason)

@@ -122,6 +122,7 @@ def verdict_of(guarded, name):
     raise AssertionError(f"no verdict of {name}: {guarded.cloud.invocations(HOME)}")
 
 
+@pytest.mark.nightly
 def test_the_sweeper_ends_and_judges_an_abandoned_run(guarded, tmp_path, service):
     """The coordinator is dead and the workers are frozen, so only the schedule at the deadline can end the run."""
     words = (

@@ -61,6 +61,7 @@ def test_a_run_has_one_owner_at_a_time(on_stage, shop):
     driven.verdict()
 
 
+@pytest.mark.nightly
 def test_a_frozen_coordinator_leaves_its_run_to_the_new_owner(on_stage, shop):
     driven = on_stage.drive("run", "zombie", "--suite", shop)
     driven.until("start.json")

@@ -174,6 +174,7 @@ def test_a_suite_whose_test_cases_all_pass_passes(tmp_path: Path, engine: str) -
     assert done.reasons() == {"tests-passed"}
 
 
+@pytest.mark.nightly
 def test_a_run_without_its_verdict_is_judged_again_from_the_workers_files(tmp_path: Path) -> None:
     with target() as service:
         scenario = {"default-address": service.url, "requests": REQUESTS}
@@ -355,6 +356,7 @@ def test_a_failed_teardown_of_a_class_of_junit_is_no_pass(tmp_path: Path) -> Non
     assert done.reasons() <= {"script-failed", "failed-test"}
 
 
+@pytest.mark.nightly
 def test_an_exit_code_that_no_test_explains_is_inconclusive(tmp_path: Path) -> None:
     files = {"test_a.py": "def test_a(): pass\n"}
     files["conftest.py"] = "def pytest_sessionfinish(session):\n    session.exitstatus = 1  # as for coverage\n"
@@ -363,6 +365,7 @@ def test_an_exit_code_that_no_test_explains_is_inconclusive(tmp_path: Path) -> N
     assert outcomes_of(done) == {"test_a": "passed"}
 
 
+@pytest.mark.nightly
 def test_an_exception_in_a_thread_fails_its_test(tmp_path: Path) -> None:
     text = "import threading\ndef fails(): raise ValueError('gone')\ndef test_a():\n"
     text += "    thread = threading.Thread(target=fails)\n    thread.start()\n    thread.join()\n"
@@ -375,6 +378,7 @@ def test_an_exception_in_a_thread_fails_its_test(tmp_path: Path) -> None:
     assert (done.code, done.reasons()) == (3, {"script-errors"}), done.stdout
 
 
+@pytest.mark.nightly
 def test_a_script_of_jmeter_that_throws_is_no_pass(tmp_path: Path) -> None:
     throws = {"language": "groovy", "execute": "before", "script-text": "throw new RuntimeException('boom')"}
     with target() as service:
@@ -384,6 +388,7 @@ def test_a_script_of_jmeter_that_throws_is_no_pass(tmp_path: Path) -> None:
     assert outcomes_of(done) == {"home": "passed"}
 
 
+@pytest.mark.nightly
 def test_a_file_without_tests_is_inconclusive(tmp_path: Path) -> None:
     files = {"test_nothing.py": "NOTHING = 1\n"}
     done = run(tmp_path / "store", functional(tmp_path / "shop", "pytest", {"script": "test_nothing.py"}, files))

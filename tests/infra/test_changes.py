@@ -47,6 +47,7 @@ def test_the_same_settings_make_the_same_graph(case):
     assert case.found() == case.found()
 
 
+@pytest.mark.nightly  # as a schedule, which is the largest of them
 @given(regions())
 @examples(6)
 def test_another_cache_changes_no_other_resources(case):
@@ -58,6 +59,7 @@ def test_another_cache_changes_no_other_resources(case):
     assert added == own or not caches  # the first cache adds the role of the templates
 
 
+@pytest.mark.nightly  # as a schedule, which is the largest of them
 @given(regions())
 @examples(6)
 def test_another_repository_changes_no_other_resources(case):
@@ -67,6 +69,7 @@ def test_another_repository_changes_no_other_resources(case):
     assert len(added) == 2
 
 
+@pytest.mark.nightly  # as a schedule, which is the largest of them
 @given(regions())
 @examples(6)
 def test_another_flavour_changes_no_other_resources(case):

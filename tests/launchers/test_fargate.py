@@ -113,6 +113,7 @@ def test_a_task_without_a_network_interface_may_be_relaunched(here):
     assert here.place.output("worker") == [f"run {FIRST} second"]
 
 
+@pytest.mark.nightly
 def test_an_interrupted_spot_task_is_reported(here):
     launcher = here.launched(1, task=SMALL.model_copy(update={"spot": True}))
     here.until_up(launcher, 1)
@@ -165,6 +166,7 @@ def test_the_next_owner_finds_the_tasks_and_starts_none_twice(here):
     assert {worker: gone.code for worker, gone in here.until(later.ended).items()} == {FIRST: "stopped"}
 
 
+@pytest.mark.nightly
 def test_a_token_conflict_names_the_existing_task(here):
     ecs, deployed = here.cloud.client("ecs", REGION), here.deployed(SLEEPS)
     request = {

@@ -18,7 +18,7 @@ from toril.timeline.intervals import Recorder, decode
 from toril.timeline.intervals.format import HEAD, MAX_UNPACKED
 from toril.verdict import judge
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.xdist_group("many-labels")]
 
 
 def times_of(count: int) -> Int64s:

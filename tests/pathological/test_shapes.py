@@ -128,6 +128,7 @@ def test_a_request_and_a_transaction_of_one_name_stay_separate(tmp_path):
     assert list(outcomes(bundle).values()) == ["passed", "passed"]
 
 
+@pytest.mark.nightly
 @pytest.mark.live
 def test_a_thousand_workers_of_one_label_are_one_distribution(tmp_path):
     chance = random.Random(3)
@@ -155,6 +156,7 @@ def test_executions_of_different_resolution_keep_their_own_figures(tmp_path):
         assert min(apart) <= of_both <= max(apart)
 
 
+@pytest.mark.nightly
 @pytest.mark.live
 @pytest.mark.parametrize("seconds", [(10, 28_000), (0, 1, 27_999)])
 def test_seconds_far_apart_have_correct_figures_and_windows(tmp_path, seconds):

@@ -26,7 +26,7 @@ def test_a_share_shows_0_or_100_per_cent_only_if_exact(value):
 
 
 @pytest.mark.live
-@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+@pytest.mark.parametrize("encoding", ["ascii", pytest.param("latin-1", marks=pytest.mark.nightly)])
 @pytest.mark.parametrize("command", [["report", "one"], ["compare", "one", "one"], ["runs"]])
 def test_reports_work_in_a_locale_without_their_characters(tmp_path, encoding, command):
     store_run(tmp_path, "one", small(), "p95>1ms")

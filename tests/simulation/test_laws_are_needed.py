@@ -11,6 +11,7 @@ from tests.simulation.scenario import LONG_S, Owner, Scenario, plan_of, scenario
 from tests.simulation.simulate import Rules, simulate
 from tests.simulation.store import Laws
 
+pytestmark = pytest.mark.nightly  # about the simulation itself
 AT_MOST = 150  # worlds
 
 

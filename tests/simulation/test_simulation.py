@@ -14,7 +14,7 @@ from tests.simulation.simulate import check, simulate
 from tests.simulation.store import UNTROUBLED
 from toril.plan import FARGATE_TIMINGS
 
-BLOCKS, SEEDS_PER_BLOCK = 4, 100  # blocks are divided between the cores
+BLOCKS, SEEDS_PER_BLOCK = 2, 100  # blocks are divided between the cores
 NIGHT = 20  # blocks
 REAL_PACE = 40
 
@@ -54,6 +54,7 @@ def test_no_law_is_broken_by_an_owner_that_dies_at_the_deadline():
         check(seed, scenario=replace(scenario_of(seed), calm=False, troubles=UNTROUBLED, owners=owners))
 
 
+@pytest.mark.nightly  # about the simulation itself
 def test_simulated_worlds_have_all_outcomes():
     outcomes = [simulate(seed) for seed in range(150)]
     verdicts = Counter(None if one.verdict is None else one.verdict["outcome"] for one in outcomes)
@@ -66,6 +67,7 @@ def test_simulated_worlds_have_all_outcomes():
         assert any(words in text for text in traces), words
 
 
+@pytest.mark.nightly
 def test_worlds_with_agents_have_all_outcomes():
     outcomes = [simulate(seed, scenario=scenario_of(seed, "agents")) for seed in range(60, 100)]
     verdicts = Counter(None if one.verdict is None else one.verdict["outcome"] for one in outcomes)

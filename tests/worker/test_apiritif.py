@@ -111,6 +111,7 @@ def test_generated_requests_keep_the_suites_labels_and_the_services_codes(tmp_pa
     assert found.timeline.select("home", kind="transaction").total.samples == 0
 
 
+@pytest.mark.nightly
 def test_the_pause_after_a_transaction_is_no_part_of_its_time(tmp_path):
     inner = {"transaction": "inner", "do": ["/a", {"url": "/b", "think-time": "400ms"}]}
     requests = [{"transaction": "outer", "do": [{"url": "/first", "think-time": "100ms"}, inner]}]
@@ -178,6 +179,7 @@ def test_an_exception_outside_of_smart_transactions_is_a_failure(tmp_path):
     assert found.total().failures == 6  # and the two responses with status 503
 
 
+@pytest.mark.nightly
 def test_response_times_cover_the_whole_request_in_microseconds(tmp_path):
     with target(delay_s=0.05) as service:
         plan = plan_of(
@@ -367,6 +369,7 @@ class TestShop(unittest.TestCase):
 """
 
 
+@pytest.mark.nightly
 def test_users_count_during_think_time_and_unfinished_requests_have_their_waiting_time(tmp_path):
     with rough() as service:
         plan = plan_of(

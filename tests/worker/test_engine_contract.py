@@ -27,8 +27,10 @@ GATLING = pytest.param(
         pytest.mark.skipif(not gatling_home().is_dir(), reason="`make gatling` has not assembled Gatling"),
     ],
 )
-TWINS = {"HttpUser", "apiritif"}  # of the fast client and of scripts
-OTHERS = [pytest.param(one, marks=pytest.mark.nightly) if one in TWINS else one for one in ENGINES if one != "gatling"]
+AT_NIGHT = {"HttpUser", "apiritif", "jmeter"}  # two twins, and one that starts slowly
+OTHERS = [
+    pytest.param(one, marks=pytest.mark.nightly) if one in AT_NIGHT else one for one in ENGINES if one != "gatling"
+]
 each_engine = pytest.mark.parametrize("engine", [*OTHERS, GATLING])
 
 

@@ -68,6 +68,7 @@ def test_results_that_are_older_than_the_run_are_refused(tmp_path, age_s):
     assert "`recorded: true`" in found.exits[0].message
 
 
+@pytest.mark.nightly
 def test_a_recording_is_moved_to_the_start_of_the_run(tmp_path):
     yesterday = time.time() - 86_400
     rows = "".join(row(yesterday + at_s, ok=at_s != 120) for at_s in (0.2, 0.4, 1.5, 1.6, 120))
@@ -93,7 +94,7 @@ def test_unreadable_rows_are_counted(tmp_path):
     [
         ({}, "results.jtl did not appear within 1 s"),
         ({"results.jtl": ""}, "results.jtl had no complete line within 1 s"),
-        ({"results.jtl": "hello\n"}, "hello"),
+        pytest.param({"results.jtl": "hello\n"}, "hello", marks=pytest.mark.nightly),
         ({"results.jtl": "starttime\tseconds\tctime\tdtime\tttime\twait\n"}, "Apache Bench"),
     ],
 )
@@ -114,6 +115,7 @@ def test_the_newest_file_that_matches_a_pattern_is_read(tmp_path):
     assert found.samples == 3
 
 
+@pytest.mark.nightly
 def test_a_stop_ends_the_reading_and_keeps_the_samples(tmp_path):
     plan = external(**{"results-timeout": "60s"})
     with workers(plan, tmp_path, {"results.jtl": HEADER + row(time.time() + 60)}) as run:
@@ -127,6 +129,7 @@ def test_a_stop_ends_the_reading_and_keeps_the_samples(tmp_path):
     assert (found.exits[0].outcome, found.samples) == ("stopped", 1)
 
 
+@pytest.mark.nightly
 def test_a_file_that_shrinks_fails_the_worker(tmp_path):
     file = tmp_path / "elsewhere.jtl"
     file.write_text(HEADER + row(time.time()) * 50)

@@ -27,7 +27,7 @@ def failed(found: Outcome) -> set[str]:
     return {label for label in found.timeline.labels() if label and found.total(label).failures}
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", MORE_ENGINES)
 def test_values_of_json_go_into_the_next_request_and_its_body(tmp_path, engine):
     requests = [
         {"url": "/list", "extract-jsonpath": {"id": "$.items[0].id"}, "extract-regexp": {"name": '"name": "(\\w+)"'}},
@@ -116,7 +116,7 @@ def test_a_mapping_of_type_multipart_is_a_form_without_files(tmp_path, engine):
     assert b'name="pages"\r\n\r\n7\r\n--boundary-of-toril--\r\n' in form
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", MORE_ENGINES)
 def test_no_label_has_a_value_of_a_response(tmp_path, engine):
     requests = [
         {"url": "/login", "extract-jsonpath": {"token": "$.token"}},
@@ -157,7 +157,7 @@ def missing(found: Outcome) -> list[tuple[str, str, int]]:
     return [(one.label, one.variable, one.responses) for report in reports for one in report.missing_values]
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", MORE_ENGINES)
 def test_responses_without_a_value_that_another_request_needs_are_counted_by_label(tmp_path, engine):
     requests = [*NEEDY[:1], *HARMLESS[:3], NEEDY[1], *HARMLESS[3:]]
     found, service = performed(engine, requests, tmp_path, b"no such text")

@@ -150,6 +150,7 @@ def test_the_suites_own_plan_runs_with_its_setup_functions_and_hidden_requests(t
     assert dict(found.total("broken").errors) == {("Service Unavailable", "503"): 15}
 
 
+@pytest.mark.nightly
 def test_an_assertion_of_a_transaction_fails_it_and_its_requests_are_still_samples(tmp_path):
     slow = """<DurationAssertion guiclass="DurationAssertionGui" testclass="DurationAssertion" testname="fast">
       <stringProp name="DurationAssertion.duration">1100</stringProp></DurationAssertion><hashTree/>"""
@@ -176,6 +177,7 @@ def test_an_assertion_of_a_transaction_fails_it_and_its_requests_are_still_sampl
     assert all("longer than allowed" in message or "too long" in message for message, _ in found.total("buy").errors)
 
 
+@pytest.mark.nightly
 def test_the_suites_load_replaces_the_load_of_its_own_plan(tmp_path):
     with target(delay_s=0.1) as service:
         plan = plan_of(
@@ -464,6 +466,7 @@ def test_a_connection_that_the_service_closes_during_think_time_is_not_reused(tm
     assert found.samples == service.answered > 12
 
 
+@pytest.mark.nightly
 def test_a_parked_engine_that_is_not_needed_sends_nothing(tmp_path):
     with target() as service:
         plan = plan_of([planned("jmeter", "shop", concurrency=2, hold_for_s=5)], generated(service.url, ["/"]))

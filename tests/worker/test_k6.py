@@ -105,6 +105,7 @@ def test_load_begins_at_the_gate_and_lasts_as_long_as_planned_after_its_ramp_up(
     assert found.unfinished == 0
 
 
+@pytest.mark.nightly
 def test_the_scripts_own_load_is_divided_by_segments_and_nothing_of_it_is_lost(tmp_path):
     whole = "0,1/6,1/2,1"
     segments = [Segment(own=own, whole=whole) for own in ("0:1/6", "1/6:1/2", "1/2:1")]
@@ -116,6 +117,7 @@ def test_the_scripts_own_load_is_divided_by_segments_and_nothing_of_it_is_lost(t
     assert found.samples == service.answered == 60
 
 
+@pytest.mark.nightly
 def test_an_early_end_interrupts_k6_and_keeps_every_recorded_response(tmp_path):
     with target() as service:
         plan = k6_plan(tmp_path, service.url, concurrency=3, hold_for_s=60.0)
@@ -168,6 +170,7 @@ def test_iterations_without_time_to_begin_count_as_unfinished_users_not_as_dropp
     assert report.samples == service.answered < 10
 
 
+@pytest.mark.nightly
 def test_a_user_that_begins_with_a_pause_is_not_late(tmp_path):
     first = {"urls": ["/delay/2"], "vus": 1, "iterations": 1}
     with target() as service:

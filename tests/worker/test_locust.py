@@ -93,6 +93,7 @@ def test_generated_requests_keep_the_suites_labels_and_the_services_codes(tmp_pa
     assert service.bodies == {b"a=1": each}
 
 
+@pytest.mark.nightly
 def test_the_pause_after_a_transaction_is_no_part_of_its_time(tmp_path):
     inner = {"transaction": "inner", "do": ["/a", {"url": "/b", "think-time": "400ms"}]}
     requests = [{"transaction": "outer", "do": [{"url": "/first", "think-time": "100ms"}, inner]}]
@@ -261,6 +262,7 @@ class Visitor(FastHttpUser):
     assert found.samples == service.answered == 7
 
 
+@pytest.mark.nightly
 def test_two_executions_each_keep_their_delay_and_their_name(tmp_path):
     with target() as service:
         first = planned("locust", "one", concurrency=1, hold_for_s=0.8)
@@ -340,6 +342,7 @@ class Visitor(HttpUser):
 """
 
 
+@pytest.mark.nightly
 def test_on_stop_may_send_requests_at_the_end_and_nothing_else_does(tmp_path):
     with target() as service:
         scenarios = {"own": {"script": "locustfile.py", "default-address": service.url}}
@@ -481,6 +484,7 @@ class Waits(FastHttpUser):
 """
 
 
+@pytest.mark.nightly
 def test_users_that_do_something_else_all_the_time_are_noted(tmp_path):
     with target() as service:
         scenario = {"script": "locustfile.py", "default-address": service.url}
@@ -577,6 +581,7 @@ class Fast(FastHttpUser):
 """
 
 
+@pytest.mark.nightly
 def test_a_request_that_timed_out_has_the_code_of_a_timeout(tmp_path):
     with rough(delays_s={"/late": 0.5}) as service, socket.create_server(("127.0.0.1", 0), backlog=0) as full:
         queued = [socket.socket() for _ in range(3)]

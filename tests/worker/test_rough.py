@@ -5,7 +5,7 @@ import pytest
 from tests.rough import MB, Rough, rough
 from tests.worker.driver import Outcome, plan_of, planned, workers
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.xdist_group("rough")]
 
 ENGINES = ("locust", "apiritif", "jmeter")
 ONE_EACH_TIME = ("locust", *(pytest.param(one, marks=pytest.mark.nightly) for one in ENGINES[1:]))
@@ -15,7 +15,7 @@ HEADS = 1000  # bytes that an engine may count as the head of a response
 BROKEN = ["/reset/before", "/reset/head", "/reset/body", "/long"]
 ODD = ["/drip/2", "/chunked", "/gzip", "/old", "/close", "/hops/3"]
 CODES = [200, 201, 204, 206, 304, 400, 401, 404, 418, 429, 500, 503, 599]
-QUIET = ("locust", "apiritif")
+QUIET = ONE_EACH_TIME[:2]
 OWN = """
 from locust import FastHttpUser, task
 
@@ -93,7 +93,7 @@ def test_the_suites_own_script_sends_each_request_once(tmp_path):
 @pytest.mark.parametrize("engine", QUIET)
 def test_no_request_is_sent_on_a_connection_that_the_service_is_about_to_close(tmp_path, engine):
     found, service = performed(engine, ["/unsaid/1", "/unsaid/2"], tmp_path, hold_for_s=1.5)
-    assert found.samples == service.asked.total() == service.connections > 50
+    assert found.samples == service.asked.total() == service.connections > 10
     assert found.total().failures == 0, dict(found.total().errors)
 
 

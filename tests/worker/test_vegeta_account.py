@@ -49,7 +49,13 @@ LOADS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("load", LOADS)
+@pytest.mark.parametrize(
+    "load",
+    [
+        pytest.param(one, marks=pytest.mark.nightly) if one in ("constant", "few may be in flight") else one
+        for one in LOADS
+    ],
+)
 def test_every_due_request_is_accounted_for(load, tmp_path):
     options = dict(LOADS[load])
     hangs = options.pop("service", HANGING) is HANGING

@@ -39,6 +39,7 @@ def test_a_connection_that_closes_without_a_response_is_a_failure(tmp_path):
     assert dict(found.rcs()) == {"200": 30, "RemoteDisconnected": 10}
 
 
+@pytest.mark.nightly
 def test_half_a_body_is_a_failure_and_its_bytes_are_counted(tmp_path):
     with wicked(breaking_off()) as service:
         found = ran(tmp_path, shop(service.url), rate=20, hold_for_s=1)
@@ -59,6 +60,7 @@ def test_a_closed_port_is_a_refused_connection(tmp_path):
     assert dict(found.total().errors) == {("Connection refused", "ConnectionRefusedError"): 20}
 
 
+@pytest.mark.nightly
 def test_an_unknown_host_name_has_its_own_code(tmp_path):
     found = ran(tmp_path, shop("http://no-such-host.invalid"), rate=10, hold_for_s=1)
     assert dict(found.rcs()) == {"gaierror": 10}
@@ -79,6 +81,7 @@ def test_a_slow_response_is_read_to_its_end_and_its_first_byte_is_timed(tmp_path
     assert found.total().ttfb_sum_us / 20 < 200_000
 
 
+@pytest.mark.nightly
 def test_large_responses_are_counted_and_not_stored(tmp_path):
     with wicked(pouring(100_000_000)) as service:
         found = ran(tmp_path, shop(service.url), rate=2, hold_for_s=2)
@@ -97,6 +100,7 @@ def test_without_keepalive_every_request_has_its_own_connection(tmp_path):
         assert service.connections - 30 == found.total().connect_count < 10
 
 
+@pytest.mark.nightly
 def test_endless_redirects_are_a_failure(tmp_path):
     with target() as service:
         scenario = {"default-address": service.url, "requests": ["/redirect/9"]}
@@ -121,6 +125,7 @@ def test_more_workers_than_files_are_refused_before_any_load(tmp_path):
         assert "toril.vegeta.max-workers is 200000000" in run.exit().message
 
 
+@pytest.mark.nightly
 def test_a_host_name_is_reached_by_any_of_its_addresses(tmp_path):
     """localhost has two on most machines, and the service is on one of them."""
     with target() as service:

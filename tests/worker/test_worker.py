@@ -83,6 +83,7 @@ def test_a_stop_in_the_store_ends_the_load_and_keeps_the_results(tmp_path):
         assert not left_over(engines)
 
 
+@pytest.mark.nightly
 def test_max_duration_ends_the_load(tmp_path):
     with target() as service, workers(long_plan(service.url, max_duration_s=1.0), tmp_path) as run:
         found = run.go()
@@ -134,6 +135,7 @@ def test_a_stale_start_is_found_before_preparation(tmp_path):
         assert run.store.find(run.key(0, "ready.json")) is None
 
 
+@pytest.mark.nightly
 def test_a_signal_while_preparing_ends_the_worker(tmp_path):
     service_that_hangs = {"services": [{"module": "shellexec", "prepare": ["sleep 60"]}]}
     with workers(long_plan("http://127.0.0.1:9", common=service_that_hangs), tmp_path) as run:

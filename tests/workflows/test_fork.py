@@ -11,7 +11,7 @@ from tests.workflows.acting import acting
 from tests.workflows.repository import NUMBER
 from tests.workflows.shop import assert_counted, runs, shop
 
-pytestmark = [pytest.mark.xdist_group("fork"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.xdist_group("fork"), pytest.mark.timeout(600), pytest.mark.nightly]
 
 
 @pytest.fixture(scope="module")
