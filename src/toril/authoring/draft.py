@@ -322,9 +322,8 @@ def _checks(one: RecordedExchange, extracts: Iterable[Extract]) -> dict[str, Any
         by_subject[check.subject].append(check)
     statuses = [check.value for check in by_subject["status"]] or ([str(one.status)] if one.status else [])
     checks = [Flow(subject="http-code", contains=[status]) for status in statuses]
-    taken = {
-        f'"{key}"' for one in extracts for key in re.findall(r"\w+", one.expression)
-    }  # an extractor proves its key
+    # An extractor proves its key.
+    taken = {f'"{key}"' for one in extracts for key in re.findall(r"\w+", one.expression)}
     for subject, how in (("body", {"regexp": False}), ("absent", {"regexp": True, "not": True})):
         texts = [check.value for check in by_subject[subject] if check.value not in taken]
         checks += [Flow({"contains": texts, **how})] if texts else []

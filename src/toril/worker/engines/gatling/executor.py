@@ -280,9 +280,8 @@ def generated(
         pace += f".throttle({climb}, holdFor(24.hours))"
     return TEMPLATE.format(
         name=GENERATED,
-        steps="\n".join(
-            f"  def step{index} = {one}" for index, one in enumerate(requests)
-        ),  # a method is limited to 64 KiB
+        # A method each, since Java limits one to 64 KiB.
+        steps="\n".join(f"  def step{index} = {one}" for index, one in enumerate(requests)),
         loop=f'asLongAs(session => Toril.goesOn{once_more}, "toril", exitASAP = true){{{counted}}}',
         inject=inject,
         protocol=configuration,

@@ -45,7 +45,6 @@ def literal(text: object) -> str:
     >>> print(literal('a"b\n'))
     "a\u0022b\u000a"
     """
-
     return '"' + UNSAFE.sub(lambda found: escaped(found[0]), str(text)) + '"'
 
 
@@ -111,9 +110,8 @@ def _request(one: HTTPRequest, address: str) -> str:
     if not url.startswith(ABSOLUTE):
         address = address if address.startswith(ABSOLUTE) else f"http://{address}"
         url = address + ("" if address.endswith("/") or url.startswith("/") else "/") + url
-    label = literal(
-        re.sub(r"[\t\r\n]", " ", one.label)
-    )  # in its log, such a character would begin another value or row
+    # In Gatling's log, such a character would begin another value or row.
+    label = literal(re.sub(r"[\t\r\n]", " ", one.label))
     parts = [f"http(Toril.text({label})).httpRequest({literal(one.method)}, {expression(url)})"]
     parts += _headers(one.headers)
     convert_body_to_string(one)
