@@ -62,3 +62,11 @@ def test_a_baseline_is_set_shown_and_cleared(store: FolderStore) -> None:
     assert call("baseline", "shop", *there).strip() == RUN.run_id
     call("baseline", "shop", "--clear", *there)
     assert RUN.run_id not in call("baseline", "shop", *there)
+
+
+def test_a_baseline_that_failed_is_set_with_its_reason(store: FolderStore) -> None:
+    verdict = examples.failed().verdict
+    store.put(run_key(RUN.run_id, "verdict.json"), verdict.to_json())
+    done = CliRunner().invoke(app, ["baseline", "shop", "latest", "--store", str(store.folder)])
+    assert (done.exit_code, done.stdout.strip()) == (0, RUN.run_id)
+    assert verdict.reasons[0].message.rstrip(".") in done.stderr

@@ -115,7 +115,8 @@ def _headline(recording: Recording, found: Sequence[Difference]) -> str:
     """Returns what happened first, and what to do."""
     whole, first = len(recording.steps), found[0]
     right = whole - len({one.step for one in found})
-    return f"{first.label}: {first.change}. {first.proposal} {right} of {whole} requests went as recorded"
+    happened = f"{first.label}: {first.change}. {first.proposal}".strip()
+    return f"{happened} {right} of {whole} requests went as recorded"
 
 
 def in_text(recording: Recording, found: Sequence[Difference]) -> Iterator[str]:

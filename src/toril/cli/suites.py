@@ -50,10 +50,12 @@ def baseline(
     """
     import os
 
+    from toril.records import Verdict, run_key
     from toril.runs import notes, remote
     from toril.runs.find import run_in
     from toril.runs.publish import pusher
     from toril.store import is_console, open_store
+    from toril.store.records import find_record
 
     if clear and run is not None:
         raise OptionError("--clear: name no run with it", code="option-value")
@@ -69,5 +71,7 @@ def baseline(
             remote.set_baseline(opened, run_id)
         else:
             notes.set_baseline(opened, suite, run_id, by=pusher(os.environ), at=SystemClock().now())
+        if doubts := notes.doubts_about(find_record(opened, Verdict, run_key(run_id, "verdict.json"))):
+            echo(f"note: {doubts}", err=True)
     found = notes.baseline_of(opened, suite)
     echo(f"{suite} has no baseline" if found is None else found.run_id)

@@ -64,7 +64,7 @@ def read_har(document: Mapping[str, Any], given: Input) -> Recorded:
     for one in skipped.left_out():
         if (one.what, one.why) == ABORTED_WRITES:
             fix = "Wait for them before you leave the page, and record again."
-            message = f"{one.count} {one.what} are left out: {', '.join(one.examples)}. {fix}"
+            message = f"Left out: {one.what} ({one.count}), such as {', '.join(one.examples)}. {fix}"
             notes.append(Note("aborted-writes", message))
     maker = mapping(log.get("browser")) or mapping(log.get("creator"))
     documents = {text(page.get("id")) for page in items(log.get("pages")) if text(page.get("startedDateTime"))}
