@@ -27,9 +27,16 @@ from numpy.typing import NDArray
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "src"), str(ROOT)]
 
-from toril.regression.trend import CONFIRMING, LEAST_CHANGE, OUTSIDE, PREDICTING  # noqa: E402 - after the path
+from toril.regression.trend import (  # noqa: E402 - after the path
+    CONFIDENCE,
+    CONFIRMING,
+    LEAST_CHANGE,
+    OUTSIDE,
+    PREDICTING,
+)
 from toril.stats.edivisive import splits  # noqa: E402
 from toril.stats.paired import prediction  # noqa: E402
+from toril.stats.quantiles import student_quantile  # noqa: E402
 
 NIGHTS, STEP, VARIATION, FIRST = 60, 45, 0.05, 10
 SIZES = (0.03, 0.05, 0.10, 0.20)
@@ -179,8 +186,12 @@ NOISES: dict[str, Noise] = {
 
 
 def confirmed(values: Series) -> list[int]:
-    found = splits(values, CONFIRMING, correlated=True)
-    return [one.place for one in found if abs(one.after - one.before) > np.log1p(LEAST_CHANGE)]
+    least = float(np.log1p(LEAST_CHANGE))
+    return [
+        one.place
+        for one in splits(values, CONFIRMING, correlated=True)
+        if abs(one.after - one.before) > max(least, student_quantile((1 + CONFIDENCE) / 2, one.freedom) * one.error)
+    ]
 
 
 def suspected(values: Series) -> list[int]:
