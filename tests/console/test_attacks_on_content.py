@@ -304,7 +304,10 @@ def test_each_save_leaves_one_line_in_the_audit(tmp_path):
 
 @pytest.mark.live
 @pytest.mark.parametrize("place", ["issuer", "authorization_endpoint", "token_endpoint"])
-@pytest.mark.parametrize("there", ["http://evil.example/x", "file:///etc/passwd", "javascript:alert(1)", "//evil"])
+@pytest.mark.parametrize(
+    "there",
+    ["http://evil.example/x", "file:///etc/passwd", "javascript:alert(1)", "//evil", "https://a.test/?resource=b&c="],
+)
 def test_a_console_leads_a_sign_in_to_no_unsafe_address(place, there):
     def app_of(address):
         found = {"issuer": address, "authorization_endpoint": address, "token_endpoint": address} | {place: there}

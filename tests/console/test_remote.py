@@ -294,11 +294,14 @@ def test_signing_in_brings_a_token_that_is_renewed(issuer: http.server.HTTPServe
         found.token()
 
 
-def test_the_client_of_another_console_is_refused_before_the_browser_opens(issuer: http.server.HTTPServer) -> None:
+@pytest.mark.parametrize("path", ["authorize", "/authorize", "elsewhere"])
+def test_the_client_of_another_console_is_refused_before_the_browser_opens(
+    issuer: http.server.HTTPServer, path: str
+) -> None:
     port, clock = issuer.server_address[1], SteppedClock(1000.0)
     tokens.keep_tokens(
         "https://load.example.com",
-        {"access_token": "t", "client_id": "cli", "authorization_endpoint": f"http://127.0.0.1:{port}/authorize"},
+        {"access_token": "t", "client_id": "cli", "authorization_endpoint": f"http://127.0.0.1:{port}/{path}"},
         clock.now(),
     )
     opened: list[str] = []

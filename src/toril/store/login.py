@@ -94,10 +94,11 @@ def login(
     for name in ENDPOINTS:
         _safe(issuer[name])
     own = {name: issuer[name] for name in ENDPOINTS}
+    hosts = {urlsplit(one).hostname for one in own.values()}
     agree(str(about["client_id"]), [str(about["issuer"]), *own.values()])
     for other, known in _stored().items():
         same_client = other != address and known.get("client_id") == about["client_id"]
-        if same_client and any(known.get(name) == own[name] for name in ENDPOINTS):
+        if same_client and any(urlsplit(known.get(name, "")).hostname in hosts for name in ENDPOINTS):
             text = f"{address} names the issuer and client of {other}, which would take the token, too. "
             fix = f"If both are the same console, use `toril login {other} --out` first"
             raise InfrastructureError(text + fix, code="client-of-another-console")
@@ -191,10 +192,14 @@ def _file() -> Path:
 
 
 def _safe(address: str) -> str:
-    """Returns an address of an issuer; InfrastructureError unless it is https, or http on this machine."""
-    if is_safe_address(address):
+    """Returns an address of an issuer; InfrastructureError unless it is https, or http on this machine.
+
+    A query of a hostile console could name another `resource`.
+    """
+    if is_safe_address(address) and not {*"?#"} & {*address}:
         return address
-    raise InfrastructureError(f"the issuer's address {address[:200]} needs https://", code="insecure-issuer")
+    text = f"the issuer's address {address[:200]} needs https://, and no query"
+    raise InfrastructureError(text, code="insecure-issuer")
 
 
 def _listening(state: str) -> tuple[http.server.HTTPServer, dict[str, str]]:
