@@ -100,6 +100,14 @@ def test_a_script_is_known_by_what_it_imports(text, kind):
 
 
 @pytest.mark.parametrize(
+    ("name", "kind"), [("openapi.yaml", None), ("curl.txt", None), ("Shop.PY", "locustfile"), ("stdin", "locustfile")]
+)
+def test_a_text_of_a_file_of_another_type_is_no_script_which_a_suite_would_run(name, kind):
+    text = b'openapi: "3.0.0"\nimport locust\n# curl http://shop.example\n'
+    assert script_of(Input(data=text, name=name, folder=Path())) == kind
+
+
+@pytest.mark.parametrize(
     "name", ["missing.har", ".", "a\0b", "http://a.example/openapi.json", "https://ada:x@a.example/"]
 )
 def test_what_cannot_be_opened_is_refused(name, tmp_path, monkeypatch):

@@ -9,7 +9,7 @@ import re
 import sys
 import zlib
 from contextlib import suppress
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -46,6 +46,7 @@ SCRIPTS: dict[Kind, re.Pattern[str]] = {
     "gatling": re.compile(r"\bextends\s+Simulation\b"),
     "locustfile": re.compile(r"(?m)^[ \t]*(?:from\s+locust\b[\w.]*\s+import|import\s+locust\b)"),
 }
+OF_SCRIPTS = (".jmx", ".xml", ".py", ".js", ".mjs", ".ts", ".scala", ".java", ".kt")
 CURL = re.compile(r"(?m)^[$>%]?[ \t]*(?:(?:\w+=\S*|time|sudo)[ \t]+)*(?:\S*/)?curl(?:\.exe)?\s")
 OPENAPI = re.compile(r"(?m)^[\"']?(?:openapi|swagger)[\"']?\s*:")
 TAURUS = re.compile(r"(?m)^(?:execution|scenarios)\s*:")
@@ -117,10 +118,13 @@ def _fetched(address: str) -> Input:
 
 
 def script_of(given: Input) -> Kind | None:
-    """Returns the tool whose script the input is; None for another input. A suite keeps a script as it is."""
-    source = _text(given.data[: 1 << 20])
-    if source.lstrip().startswith(("{", "[")):  # JSON may contain scripts
-        return None
+    """Returns the tool whose script the input is; None for another input. A suite keeps a script as it is.
+
+    A suite runs the script, so a file of another type is none: its text may be a stranger's.
+    """
+    source, suffix = _text(given.data[: 1 << 20]), PurePath(given.name).suffix.lower()
+    if source.lstrip().startswith(("{", "[")) or (given.folder and suffix and suffix not in OF_SCRIPTS):
+        return None  # JSON may contain scripts
     return next((kind for kind, pattern in SCRIPTS.items() if pattern.search(source)), None)
 
 
