@@ -347,7 +347,9 @@ def test_a_password_of_letters_is_replaced_in_equal_fields_and_hidden_in_names_o
     assert set(found) == {"swordfishes"}
 
 
-@pytest.mark.parametrize("path", ["/reset/k3yOfAda0815", "/hooks/T024BE7LH", "/verify-email/c0ffee00aa"])
+@pytest.mark.parametrize(
+    "path", ["/reset/k3yOfAda0815", "/reset/hX7-qLmz93Kd02", "/hooks/T024BE7LH", "/verify-email/c0ffee00aa"]
+)
 def test_the_token_of_a_link_is_a_credential(path):
     assert "${SHOP_" in sent(exchange(1, path))[0].url
 
@@ -405,6 +407,38 @@ def test_a_recorded_host_or_key_is_no_reference_to_the_environment(tmp_path, one
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
+OWN = "${SHOP_PASSWORD}"  # a name that toril gives
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        exchange(2, f"/?{OWN}=1"),
+        exchange(2, "/", "POST", body=body(json.dumps({"a": [{f"\ufffd{OWN}": ""}]}, ensure_ascii=False))),
+        exchange(2, "/", "POST", body=form((OWN, "1"))),
+        exchange(2, "/", "POST", body=form((OWN, "1"), type="multipart/form-data")),
+        exchange(2, "/", "POST", body=body("a", f"text/{OWN}")),
+        exchange(2, "/", "POST", body=Payload(type="multipart/form-data", uploads=(FilePart(field=OWN, name="a"),))),
+    ],
+)
+def test_no_name_of_a_field_in_a_recording_becomes_a_variable_of_toril_s_own(tmp_path, one):
+    login = exchange(1, "/in", "POST", body=form(("user", "ada"), ("password", "swordfish0815")))
+    with pytest.raises(OptionError) as raised:
+        files_of(tmp_path, recorded(login, one))
+    assert raised.value.code == "foreign-reference"
+
+
+def test_no_name_of_a_step_is_a_reference(tmp_path):
+    assert "${A}" not in files_of(tmp_path, recorded(exchange(1, "/", step="$${A}")))["suite.yml"].decode()
+
+
+@pytest.mark.parametrize(
+    "one", [exchange(1, "/?${STAGE}=1"), exchange(1, "/", "POST", body=body(json.dumps({"${STAGE}": 1})))]
+)
+def test_a_name_of_a_field_that_an_author_refers_to_is_listed(tmp_path, one):
+    assert suite(tmp_path, recorded(one, kind="postman"))["settings"]["env"]["STAGE"] == "${STAGE}"
+
+
 @pytest.mark.parametrize(
     "host", ["http://${NPM_TOKEN}.example", "http://${AWS_ACCESS_KEY_ID}", "http://$STAGE.example"]
 )
@@ -446,13 +480,21 @@ def test_a_deep_beginning_of_json_is_closed_in_linear_time():
 
 
 def test_texts_of_strangers_make_no_link_or_cell_in_the_readme_and_commands_stay(tmp_path):
-    evil = exchange(
-        1, "/a", name="x|y [here](http://evil) <img src=x> \x1b[31m", headers=(("Authorization", "Basic YTpi"),)
+    evil = recorded(
+        exchange(1, "/a", headers=(("Authorization", "Basic YTpi"),)),
+        origin="x|y [here](http://evil) <img src=x> \x1b[31m",
     )
-    text = files_of(tmp_path, recorded(evil))["README.md"].decode()
+    text = files_of(tmp_path, evil)["README.md"].decode()
     assert "x\\|y [here]\\(http://evil) &lt;img src=x>" in text
     assert "\x1b" not in text
     assert "export SHOP_BASIC=$(printf %s 'user:password' | base64 | tr -d '\\n') #" in text
+
+
+def test_a_comment_of_the_readme_runs_nothing_in_a_shell_that_takes_comments_for_commands(tmp_path):
+    evil = exchange(1, "/in/$(id)", headers=(("Cookie", "a$(id)`id`=1; b&id|id>x=2"),))
+    text = files_of(tmp_path, recorded(evil))["README.md"].decode()
+    (line,) = [one for one in text.splitlines() if one.startswith("export ")]
+    assert not re.search(r"[$`;&|<>()]", line)
 
 
 def test_the_field_right_before_a_password_is_a_user_name_by_its_last_word(tmp_path):

@@ -24,6 +24,7 @@ from toril.authoring.references import (
     changed,
     foreign,
     leaves_of,
+    names_of,
     pattern_of,
     put,
 )
@@ -81,9 +82,16 @@ def referenced(
     finder = _Finder(recorded, others, values, foreign([ANY_NAME] if recorded.has_references else extracted))
     variables = {name: value for name, value in recorded.variables.items() if finder.hide(value) == value}
     raw = [finder.without_foreign(one) for one in recorded.exchanges]
-    for one in raw if recorded.kind != "har" else ():
+    for one in raw:
+        names = names_of(one)
+        if (
+            "${" in names and not recorded.has_references
+        ):  # an engine would fill it, also from a variable of toril's own
+            what = f"{one.method} {one.route or host_of(one.url)}: the name of a field looks like a reference"
+            raise OptionError(f"{what}. No files are written. Remove it from the source.", code="foreign-reference")
         leaves = ((f"`{_key(place)}` of {one.name}", text) for place, text in leaves_of(one))
-        for what, text in (("address of the service", host_of(one.url)), *leaves):
+        written = (("address of the service", host_of(one.url)), (f"names in {one.name}", names), *leaves)
+        for what, text in written if recorded.kind != "har" else ():
             for name in NAME.findall(text):
                 if name not in variables and name not in extracted:
                     finder.names.setdefault(name, what)
@@ -209,7 +217,7 @@ class _Finder:
             found = replace(found, body=replace(found.body, uploads=uploads))
         checks = tuple(check for check in one.checks if self.hide(f"{check.value} {check.expected}").count(HIDDEN) == 0)
         texts = (self.hide(text).replace(f"/{HIDDEN}", "/{id}") for text in (one.step, one.name, one.route))
-        step, name, route = (text.replace("${", "{") for text in texts)
+        step, name, route = (re.sub(r"\$+\{", "{", text) for text in texts)
         return replace(found, step=step, name=name, route=route, checks=checks, hops=())
 
     def hide(self, text: str) -> str:

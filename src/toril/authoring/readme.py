@@ -1,5 +1,6 @@
 """The README.md of an imported suite: what was done, what was not, and which variables to set."""
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 
@@ -13,6 +14,7 @@ from toril.suite.engines import engine_of
 from toril.text import plain, plural
 
 MOST_NAMES = 5  # in a note
+OF_SHELLS = re.compile(r"[^\w .…/:{}%,@+=-]")  # zsh executes a pasted comment
 
 
 def readme_of(draft: SuiteDraft, recorded: Recorded, correlation: Correlation, credentials: Credentials) -> str:
@@ -42,6 +44,7 @@ def readme_of(draft: SuiteDraft, recorded: Recorded, correlation: Correlation, c
         uploads=[path for path in draft.files if path.is_relative_to(FILES)],
         rows=lambda data: plural(len(data.splitlines()) - 1, "row"),
         fresh=correlation.typed.fresh,
+        comment=lambda text: OF_SHELLS.sub("", text),
         notes=tuple(_notes(draft, recorded, correlation, credentials)),
     )
 

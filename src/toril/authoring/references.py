@@ -73,6 +73,15 @@ def leaves_of(one: RecordedExchange) -> list[tuple[ValuePlace, str]]:
     return found
 
 
+def names_of(one: RecordedExchange) -> str:
+    """Returns what `changed` leaves as it is, apart from the host: the names of values, and types."""
+    one = changed(one, lambda place, text: "")
+    body = one.body or Payload()
+    uploads = [(file.field, file.type) for file in body.uploads]
+    text = body.text if body.text.encode() == body.data else ""  # binary, which no engine evaluates
+    return f"{one.url.removeprefix(host_of(one.url))} {body.type} {body.fields} {uploads} {text}"
+
+
 def _encoded(raw: str, before: str, after: str) -> str:
     """Returns a text for an address, with references as they are."""
     return raw if before == after else outside(after, partial(quote, safe="", errors="replace"))
