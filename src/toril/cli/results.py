@@ -61,8 +61,7 @@ def report(
     """Print or write a report of RUN; the exit code is 0 for every verdict.
 
     With --from or --to, tables and criteria have the figures of that window;
-    outcomes stay those of the run. A page has all figures and opens with that
-    window.
+    outcomes stay those of the run. A page opens with that window in its tables.
 
     Example: toril report latest --from 2m --to 4m
     """

@@ -13,28 +13,22 @@ import base64
 import json
 import math
 import zlib
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from toril.criteria import Criterion, criteria_of
-from toril.reports.blocks import severity_of
 from toril.reports.bundle import Bundle
 from toril.reports.charts.by_label import chosen
 from toril.reports.labels import slice_of
 from toril.reports.run_tables import MOST_ERRORS, figure_tables
-from toril.reports.windows import NOT_OF_A_WINDOW, Measured, has_windows, measured
+from toril.reports.windows import Measured, measured
 from toril.stats.histogram import Int64s, highests_of, lowests_of
 from toril.summary import planned_spans
 from toril.summary.build import TRANSACTION
 from toril.text import plain
-from toril.timeline import SUMS, Slice
-from toril.verdict.evidence import counts_silence, planned_seconds, view_of
-from toril.verdict.windows import kind_of
+from toril.timeline import SUMS
 
 STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 900)
 PART_S = 60  # seconds to read at once
@@ -96,33 +90,31 @@ class _Data:
             group_of.append(number_of.setdefault(key, len(number_of)))
         return np.array(group_of, np.int64), [key[-1] for key in number_of]
 
-    def _view(self, view: Slice, executions: Sequence[str], resolution_us: int) -> int:
-        """Adds a view and returns its place: its series and planned time; none if other labels share its series."""
+    def _figures(self, label: str, location: str | None, execution: str | None) -> int:
+        """Adds the view of a row of a table of figures, and returns its place: its series and planned time.
+
+        There is none if other labels share its series.
+        """
+        summary, steady = self.bundle.summary, True if self.bundle.plan.ramp_up_exclude else None
+        part = summary.locations[location] if location else summary.executions[execution] if execution else summary
+        executions = (execution,) if execution else ()
+        figures, found = part.labels.get(label), self.found
+        view = slice_of(found.timeline, label, executions, location, steady)
         group_of, _ = self.groups
         own = np.concatenate(view.series)
         used = np.unique(group_of[own])
-        plan, timeline, completeness = self.found.queued, self.found.timeline, self.found.completeness
         shared = np.isin(group_of, used).sum() != own.size
         self.views.append(
             None
             if shared
             else {
                 "series": used.tolist(),
-                "spans": planned_spans(plan, timeline, completeness, executions, view.label),
-                "resolution": resolution_us,
+                "spans": planned_spans(found.queued, found.timeline, found.completeness, executions, view.label),
+                "resolution": (figures and figures.resolution_us) or 1,
                 "unfinished": sorted(view.unfinished_by_second.items()),
             }
         )
         return len(self.views) - 1
-
-    def _figures(self, label: str, location: str | None, execution: str | None) -> int:
-        """Adds the view of a row of a table of figures."""
-        summary, steady = self.bundle.summary, True if self.bundle.plan.ramp_up_exclude else None
-        part = summary.locations[location] if location else summary.executions[execution] if execution else summary
-        executions = (execution,) if execution else ()
-        view = slice_of(self.found.timeline, label, executions, location, steady)
-        figures = part.labels.get(label)
-        return self._view(view, executions, (figures and figures.resolution_us) or 1)
 
     # ── header
 
@@ -137,64 +129,7 @@ class _Data:
         }
 
     @cached_property
-    def outcomes(self) -> tuple[Int64s, list[list[Any]]]:
-        """The page's outcome of each outcome of successes and failures of the timeline, or −1; and their contents.
-
-        A content is the kind of error, or −1, and the criteria on response codes that count it.
-        """
-        patterns = [(place, rule.rc_pattern) for place, rule in enumerate(self.rules) if rule.subject == "rc"]
-        contents: dict[tuple[int, tuple[int, ...]], int] = {}
-        found = []
-        for rc, message in self.found.timeline.table.outcomes.names:
-            matched = tuple(place for place, pattern in patterns if fnmatchcase(rc, pattern or "*"))
-            for kind in (-1, self.kinds.get((message, rc), -1)):
-                used = kind >= 0 or bool(matched)
-                found.append(contents.setdefault((kind, matched), len(contents)) if used else -1)
-        return np.array(found, np.int64).reshape(-1, 2), [[kind, list(matched)] for kind, matched in contents]
-
-    @cached_property
-    def rules(self) -> tuple[Criterion, ...]:
-        return criteria_of(self.bundle.plan.criteria)
-
-    def _criteria(self) -> Iterator[dict[str, Any]]:
-        for place, (judged, rule) in enumerate(zip(self.bundle.verdict.criteria, self.rules, strict=True)):
-            executions = " + ".join(map(plain, judged.scope.executions))
-            scope = [f"execution {executions}"] if executions else []
-            scope += [f"location {plain(judged.scope.location)}"] if judged.scope.location else []
-            common = {"scope": scope, "counted": judged.counted, "unit": rule.unit, "threshold": judged.threshold}
-            yield (
-                {**common, "view": None}
-                if not has_windows(rule)
-                else common | self._criterion(place, rule, judged.label)
-            )
-
-    def _criterion(self, place: int, rule: Criterion, label: str) -> dict[str, Any]:
-        timeline, completeness, plan = self.found.timeline, self.found.completeness, self.found.queued
-        view, whole = view_of(rule, timeline, plan), timeline.between(0, timeline.last_second or 0)
-        planned = planned_seconds(plan, rule, whole, completeness.stopped_at_s)
-        figures = self.bundle.summary.labels.get(label) or self.bundle.summary.total
-        users: list[int] = []
-        if rule.subject == "concurrency":
-            sampled, curve = set(view.seconds), view.virtual_users_curve((timeline.last_second or 0) + 1)
-            users = [count if second in sampled else 0 for second, count in enumerate(curve)]
-        return {
-            "place": place,
-            "view": self._view(view, rule.executions, 1),
-            "resolution": (figures.resolution_us if rule.subject == "p" else None) or 1,
-            "subject": rule.subject,
-            "percentile": rule.percentile,
-            "kind": kind_of(rule),
-            "op": rule.op,
-            "logic": rule.logic,
-            "frame": rule.timeframe_s,
-            "silence": counts_silence(rule),
-            "planned": [[part.start, part.stop] for part in planned.parts],
-            "users": users,
-        }
-
-    @cached_property
     def header(self) -> dict[str, Any]:
-        rules = self.bundle.verdict.criteria
         return {
             "length": len(self.bundle.summary.series),
             "tables": {
@@ -202,14 +137,11 @@ class _Data:
                 for table in figure_tables(self.bundle)
             },
             "labels": [self._figures(name, None, None) for name in chosen(self.bundle)],
-            "criteria": list(self._criteria()),
-            "cards": sorted(range(len(rules)), key=lambda place: severity_of(plain(rules[place].outcome))),
             "kinds": [plain(f"{rc} {message}".strip(), 120) for message, rc in self.kinds],
             "steady": self.bundle.plan.ramp_up_exclude,
-            "none": NOT_OF_A_WINDOW,
             "views": self.views,
             "ok": self.groups[1],
-            "outcome_kinds": self.outcomes[1],
+            "outcome_kinds": [[place] for place in self.kinds.values()],
         }
 
     # ── columns
@@ -281,11 +213,12 @@ class _Data:
         }
 
     def _outcomes(self, series: Int64s, rows: Int64s, row_of: Int64s, size: int) -> dict[str, Int64s]:
-        """Returns the columns of the outcomes: their number in each row, and for each its content and count."""
-        (page_outcome, _), (group_of, ok) = self.outcomes, self.groups
-        positions, codes, counts = self.found.timeline.table.outcomes.pairs(rows)
+        """Returns the columns of the outcomes: their number in each row, and for each its kind of error and count."""
+        (group_of, ok), outcomes = self.groups, self.found.timeline.table.outcomes
+        positions, codes, counts = outcomes.pairs(rows)
         failed = ~np.array(ok, np.bool_)[group_of[series[positions]]]
-        content = page_outcome[codes, failed.astype(np.int64)] if codes.size else codes
+        kind_of = np.array([self.kinds.get((message, rc), -1) for rc, message in outcomes.names], np.int64)
+        content = np.where(failed, kind_of[codes], -1)
         kept = content >= 0
         pairs, at = np.unique((row_of[positions][kept] << 32) + content[kept], return_inverse=True)
         count = np.zeros(pairs.size, np.int64)

@@ -1,4 +1,4 @@
-"""The figures of a span of seconds, as if the run had only these. `page/figures.js` computes the same in the page.
+"""The figures of a span of seconds, as if the run had only these. `page/figures.js` computes those of tables.
 
 - Samples belong to the second of their completion; with `ramp-up-exclude` only those of the steady state count.
 - Rates are divided by the planned time inside the span.

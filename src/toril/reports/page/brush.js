@@ -40,12 +40,11 @@ function choose(span, is_new = true) {
   brushing.span = span;
   [bar.from.value, bar.to.value] = span ?? [0, length];
   bar.element.classList.toggle("set", span !== null);
-  root.classList.toggle("windowed", span !== null); // the marks of criteria stay those of the run
   show_figures(span);
   label_figures();
   for (const { drawn } of over_time()) drawn.redraw(false);
   const steps = step > 1 ? `, in steps of ${step} s` : "";
-  bar.said.textContent = span ? `Figures of this window${steps}. Outcomes, reasons, generators and percentile charts stay those of the run.` : `Choose a window on any chart or here${steps}: tables and criteria show its figures.`;
+  bar.said.textContent = span ? `Figures of this window${steps}. Criteria, reasons, generators and percentile charts stay those of the run.` : `Choose a window on any chart or here${steps}: tables show its figures.`;
   if (!is_new) return;
   remember({ window: span && span.join("-") });
   announce(span ? `figures of ${clock(span[0])} to ${clock(span[1])}` : "figures of the whole run");

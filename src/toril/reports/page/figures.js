@@ -93,125 +93,6 @@ function errors({ outcomes }) {
   return [...counts].sort(([a, few], [b, many]) => many - few || a - b);
 }
 
-// ── criteria: twins of `verdict/windows.py` and `verdict/samples.py`
-
-const COMPARE = { ">": (a, b) => a > b, ">=": (a, b) => a >= b, "<": (a, b) => a < b, "<=": (a, b) => a <= b, "=": (a, b) => a === b };
-const margin = ({ op, threshold }, value) => (op === "=" ? -Math.abs(value - threshold) : op[0] === ">" ? value - threshold : threshold - value);
-
-// Returns amount and weight of the samples; null if the engine does not measure them.
-function reading(rule, found, users) {
-  const { samples, failures } = found;
-  switch (rule.subject) {
-    case "throughput": return [samples, 1];
-    case "bytes": return [found.bytes, 1];
-    case "concurrency": return [users, 1];
-    case "succ": return [samples - failures, samples];
-    case "fail": return [failures, samples];
-    case "rc": return [[...found.outcomes].reduce((sum, [outcome, count]) => sum + (measured.outcome_kinds[outcome][1].includes(rule.place) ? count : 0), 0), samples];
-    case "avg-lt": return found.ttfbs ? [found.ttfb, found.ttfbs] : null;
-    case "avg-ct": return found.connects ? [found.connect, found.connects] : null;
-    case "avg-rt": return [found.sum, samples];
-    default: return [samples, samples];
-  }
-}
-
-function value_of(rule, found, [amount, weight]) {
-  switch (rule.kind) {
-    case "sum": return amount;
-    case "share": return (100 * amount) / weight;
-    case "stdev": return Math.sqrt(found.spread / weight / weight);
-    case "percentile": return found.percentile(rule.percentile);
-    default: return amount / weight;
-  }
-}
-
-// Returns the value of the criterion in the window, with its samples; the value is null if it has none.
-function judged(rule, [from, to]) {
-  const view = measured.views[rule.view], nothing = { value: null, samples: 0, interval: null, window: null };
-  if (!view || (rule.logic !== "total" && measured.step > 1)) return nothing;
-  if (rule.logic !== "total") return worst_window(rule, view, from, to);
-  const found = pool(view, from, to), { samples } = found;
-  if (!samples) return nothing;
-  const read = reading(rule, found, Math.max(0, ...rule.users.slice(from, to)));
-  if (read && rule.subject === "throughput") read[1] = planned(view, from, to);
-  if (!read || !read[1]) return { ...nothing, samples };
-  const interval = rule.subject === "p" && rule.percentile > 0 && rule.percentile < 100 ? found.interval(rule.percentile, rule.resolution) : null;
-  return { value: value_of(rule, found, read), samples, interval, window: null };
-}
-
-function worst_window(rule, view, from, to) {
-  const seconds = new Map();
-  let total = 0;
-  for (const row of rows_of(view, from, to)) {
-    const second = measured.steps[row];
-    seconds.set(second, [...(seconds.get(second) ?? []), row]);
-    total += measured.samples[row];
-  }
-  const nothing = { value: null, samples: total, interval: null, window: null };
-  if (!seconds.size) return nothing;
-  const spans = rule.planned.map(([start, end]) => [start, Math.min(end, to)]);
-  const is_planned = (second) => spans.some(([start, end]) => second >= start && second < end);
-  const first = Math.min(...seconds.keys()), last = Math.max(...seconds.keys(), ...spans.map(([, end]) => end - 1));
-  let entries = [], sum = new Pool(), begun = null, starting = true, worst = null, fired = null;
-  for (let second = first; second <= last; second += 1) {
-    const rows = seconds.get(second) ?? [];
-    if (rule.silence && is_planned(second) && !is_planned(second - 1)) { entries = []; sum = new Pool(); begun = null; starting = true; }
-    const incomplete = starting && rule.silence && rule.op[0] !== ">" && ![...rows_of(view, second - 1, second)].length;
-    if (rows.length) starting = false;
-    if (!is_planned(second) || !(rows.length || rule.silence) || (incomplete && rows.length)) continue;
-    const alone = new Pool();
-    for (const row of rows) alone.add(row);
-    const read = reading(rule, alone, rule.users[second] ?? 0), earliest = second - rule.frame + 1;
-    if (!read) continue;
-    begun ??= second;
-    let window;
-    if (rule.logic === "for") {
-      entries.push({ second, samples: alone.samples, value: value_of(rule, alone, read) });
-      while (entries.length > 1 && entries[1].second <= earliest) entries.shift();
-      if (entries[0].second > earliest) continue;
-      const least = entries.reduce((a, b) => (margin(rule, b.value) <= margin(rule, a.value) ? b : a));
-      window = { from: entries[0].second, value: least.value };
-    } else {
-      entries.push({ second, samples: alone.samples, rows, read, max: alone.max });
-      for (const row of rows) sum.add(row);
-      while (entries[0].second < earliest) for (const row of entries.shift().rows) sum.add(row, -1);
-      if (rule.logic === "over" && begun > earliest) continue;
-      sum.max = Math.max(...entries.map(({ max }) => max));
-      const read_all = [0, 1].map((part) => entries.reduce((all, entry) => all + entry.read[part], 0));
-      window = { from: Math.max(earliest, begun), value: value_of(rule, sum, read_all) };
-    }
-    window.to = second;
-    window.samples = entries.reduce((all, entry) => all + entry.samples, 0);
-    if (!worst || margin(rule, window.value) > margin(rule, worst.value)) worst = window;
-    if (COMPARE[rule.op](window.value, rule.threshold)) { fired = window; break; }
-  }
-  const found = fired ?? worst;
-  return found ? { value: found.value, samples: found.samples, interval: null, window: { ...found, fired: fired !== null } } : nothing;
-}
-
-function card(rule, span) {
-  const { unit, threshold, resolution = 1 } = rule, { value, samples, interval, window } = judged(rule, span);
-  const observed = value === null ? null : rounded(value, 6);
-  const detail = [...rule.scope];
-  if (window) detail.push(`${window.fired ? "" : "at worst "}from ${window.from} s to ${window.to + 1} s`);
-  detail.push(words.plural(samples, rule.counted));
-  if (interval && (interval[0] !== null || interval[1] !== null)) {
-    const [low, high] = interval;
-    detail.push(`95 % interval ${low === null ? "0" : words.quantity(low, unit, resolution)} to ${high === null ? "∞" : words.quantity(high, unit, resolution)}`);
-  }
-  const view = measured.views[rule.view], all = view ? pool(view, ...span) : { samples: 0 };
-  if (unit === "us" && rule.counted === "sample" && !rule.scope.length && all.failures / all.samples > 0.01) {
-    detail.push(`${words.share(all.failures, all.samples)} of these requests failed; their times are included`);
-  }
-  return {
-    observed: observed === null ? "–" : words.observed(observed, threshold, unit, resolution),
-    limit: `limit ${words.limit(threshold, unit)}` + (observed === null ? "" : ` · ${words.difference(observed - threshold, unit)}`),
-    remark: rule.view === null ? measured.none : rule.logic !== "total" && measured.step > 1 ? "needs steps of 1 s: toril report --from --to" : "",
-    detail: detail.join(" · "),
-    bar: observed === null || observed < 0 || !(observed || threshold) ? null : [observed, threshold].map((one) => rounded((100 * one) / (Math.max(observed, threshold) * 1.25), 1)),
-  };
-}
-
 // ── the page
 
 const as_served = new Map(); // element → its nodes, class and sort value
@@ -253,8 +134,6 @@ function show_figures(span) {
     const one = facts[place.querySelector("dt").textContent];
     if (one) write(place.querySelector("dd"), [one.text, ...small(one.small)]);
   }
-  const cards = document.querySelectorAll(".criteria > li");
-  measured.cards.forEach((place, order) => show_card(cards[order], card(measured.criteria[place], span)));
   const about = `figures of the ${measured.steady ? "steady part of the window" : "window"}, from ${words.number(span[0])} s to ${words.number(span[1])} s`;
   for (const table of document.querySelectorAll("table[data-table]")) {
     const remark = table.closest("section")?.querySelector("h2 small");
@@ -276,18 +155,6 @@ function show_errors(counts) {
     write(row.lastElementChild, [words.number(count)], { value: count });
     row.hidden = !count;
   });
-}
-
-function show_card(element, { observed, limit, remark, detail, bar }) {
-  write(element.querySelector(".measure strong"), [observed]);
-  write(element.querySelector(".measure span"), [limit]);
-  write(element.querySelector(".detail"), remark ? [remark, make("br"), detail] : [detail]);
-  const gauge = element.querySelector(".gauge");
-  if (!gauge) return;
-  const drawn = gauge.cloneNode(true);
-  drawn.querySelector(".fill").setAttribute("width", bar ? bar[0] : 0);
-  if (bar) drawn.querySelector(".limit").setAttribute("x", bar[1]);
-  write(gauge, [...drawn.childNodes], {});
 }
 
 // The rows of a table in the order of the report, whatever a reader sorts.

@@ -57,25 +57,24 @@ class Pool {
     this.outcomes = new Map();
   }
 
-  add(row, sign = 1) {
-    this.found = null;
+  add(row) {
     const all = measured, pairs = [row ? all.ends[row - 1] : 0, all.ends[row]], samples = all.samples[row];
-    this.samples += sign * samples;
-    this.failures += all.ok[all.series[row]] ? 0 : sign * samples;
-    this.bytes += sign * all.bytes[row];
-    this.above += sign * all.above[row];
-    this.high += sign * all.above_high[row];
-    this.low += sign * all.above_low[row];
-    this.ttfb += sign * all.ttfb[row];
-    this.ttfbs += sign * (samples - all.without_ttfb[row]);
-    this.connect += sign * all.connect[row];
-    this.connects += sign * all.connects[row];
+    this.samples += samples;
+    this.failures += all.ok[all.series[row]] ? 0 : samples;
+    this.bytes += all.bytes[row];
+    this.above += all.above[row];
+    this.high += all.above_high[row];
+    this.low += all.above_low[row];
+    this.ttfb += all.ttfb[row];
+    this.ttfbs += samples - all.without_ttfb[row];
+    this.connect += all.connect[row];
+    this.connects += all.connects[row];
     this.min = Math.min(this.min, lowest(all.gap[pairs[0]]) + all.min_above[row]);
     this.max = Math.max(this.max, highest(all.gap[pairs[1] - 1]) - all.max_below[row]);
-    for (let pair = pairs[0]; pair < pairs[1]; pair += 1) this.counts[all.gap[pair]] += sign * all.count[pair];
+    for (let pair = pairs[0]; pair < pairs[1]; pair += 1) this.counts[all.gap[pair]] += all.count[pair];
     for (let place = row ? all.outcome_ends[row - 1] : 0; place < all.outcome_ends[row]; place += 1) {
       const outcome = all.outcome[place];
-      this.outcomes.set(outcome, (this.outcomes.get(outcome) ?? 0) + sign * all.times[place]);
+      this.outcomes.set(outcome, (this.outcomes.get(outcome) ?? 0) + all.times[place]);
     }
   }
 

@@ -39,30 +39,6 @@ const words = {
     while (Math.abs(bytes) >= 1024 && units.length > 1) { bytes /= 1024; units.pop(); }
     return `${words.number(rounded(bytes, 2))} ${units.at(-1)}`;
   },
-  quantity(value, unit, resolution = 1) {
-    if (value === null) return "–";
-    if (unit === "us") return words.time(value, resolution);
-    if (unit === "%") return words.percent(value);
-    if (unit === "bytes") return words.size(value);
-    return words.number(value) + (unit === "/s" ? "/s" : "");
-  },
-  exact(value, unit = "") {
-    const [, power] = Math.abs(value).toExponential(9).split("e").map(Number);
-    let text = grouped(fixed(value, 0));
-    if (!Number.isInteger(value) && power >= -4 && power < 10) text = bare(grouped(fixed(value, 9 - power)));
-    else if (!Number.isInteger(value)) text = value.toExponential(9).replace(/\.?0*e([+-])(\d)$/, "e$10$2").replace(/\.?0*e/, "e");
-    return unit.startsWith("/") ? text + unit : `${text} ${unit}`.trim();
-  },
-  limit(value, unit) {
-    if (value === null) return "–";
-    if (unit === "us") return Math.abs(value) >= 1e6 ? words.exact(value / 1e6, "s") : words.exact(value / 1000, "ms");
-    return unit === "bytes" ? words.size(value) : words.exact(value, unit);
-  },
-  observed(value, threshold, unit, resolution = 1) {
-    const text = words.quantity(value, unit, resolution);
-    const alike = value !== threshold && [words.limit(threshold, unit), words.quantity(threshold, unit)].includes(text);
-    return alike ? words.limit(value, unit) : text;
-  },
   interval([low, high], text, resolution) {
     if (low === null && high === null) return "too few";
     const unit = " " + text.split(" ").at(-1);
@@ -70,13 +46,4 @@ const words = {
     if (!ends.every((end) => "0∞".includes(end) || end.endsWith(unit))) return ends.join(" … ");
     return ends.map((end) => (end.endsWith(unit) ? end.slice(0, -unit.length) : end).replace("< ", "<")).join(" … ");
   },
-  difference(value, unit) {
-    if (value === 0) return "±0";
-    let text = words.quantity(Math.abs(value), unit);
-    if (unit === "%") text = text.replace(" %", text === "1 %" ? " point" : " points");
-    if (value < 0) text = text.replace(/^[<>]/, (bound) => (bound === "<" ? ">" : "<"));
-    const sign = value > 0 ? "+" : "−";
-    return /^[<>]/.test(text) ? text.slice(0, 2) + sign + text.slice(2) : sign + text;
-  },
-  plural: (count, noun) => `${words.number(count)} ${noun}${count === 1 ? "" : "s"}`,
 };
