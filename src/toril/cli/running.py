@@ -9,7 +9,6 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -59,7 +58,6 @@ if TYPE_CHECKING:
     from toril.records.recording import Recording
     from toril.reports import Bundle
     from toril.runs.conclude import Judged
-    from toril.runs.owner import Observer
     from toril.runs.publish import LocalSuite
     from toril.runs.trying import Trial
     from toril.signals import Interrupts
@@ -426,73 +424,56 @@ def run_to_verdict(
     notify: list[str] | None = None,
 ) -> None:
     """Runs a planned suite, and exits with the code of its verdict."""
-    from toril.runs.observers import Observing
-    from toril.store import open_store
-
-    opened, notices, otlp = open_store(store, patience_s=OWNERS_PATIENCE_S), read_notices(notify or ()), read_otlp(otlp)
-    wanted = replace(wanted, notices=[one for one in notices if one.variable])  # an address stays out of the plan
-    with Observing(opened, SystemClock(), os.environ, _say) as observing:  # `--env` is for the suite, not for the owner
-        webhooks = [one for one in notices if one.webhook]
-        observers_of = partial(observing.of, otlp=otlp, notices=webhooks, given=wanted.environment)
-        _run_observed(suite, wanted, plan_of, opened, fail_on, report, observers_of, max_cost=max_cost, quiet=quiet)
-
-
-def _run_observed(
-    suite: "AbstractContextManager[LocalSuite]",
-    wanted: "RunOptions",
-    plan_of: "Callable[[Sequence[str | Path], RunOptions, float], tuple[Suite, Plan]]",
-    opened: "Store",
-    fail_on: str,
-    report: list[str] | None,
-    observers_of: "Callable[[Plan], Sequence[Observer]]",
-    *,
-    max_cost: float | None,
-    quiet: bool,
-) -> None:
     from toril.launchers.prepare import prepared
     from toril.reports import check, live, plan_text
     from toril.reports.screen import Output
     from toril.run import run as run_plan
+    from toril.runs.observers import Observing
     from toril.signals import caught_interrupts
+    from toril.store import open_store
     from toril.text import plain
 
-    failing = read_fail_on(fail_on)
-    targets = [(name, path) for name, path in read_report_targets(report or ()) if check(name)]
-    clock = SystemClock()
-    with suite as found:
-        read, planned = plan_of(found.paths, replace(wanted, confined=found.stored), clock.now())
-        check_writable(targets)
-        written = {path.resolve() for _, path in targets if path}
-        read = replace(read, files=tuple(file for file in read.files if (read.folder / file).resolve() not in written))
-        observers = observers_of(planned)
-        limit = min((one for one in (max_cost, found.max_cost_usd) if one is not None), default=None)
-        launcher, prepared_lines = prepared(planned, opened, wanted.environment, clock, max_cost_usd=limit)
-        amend = None
-        if planned.tried:  # by the console
-            from toril.authoring.comparing import comparison_of, recording_of
+    opened, notices, otlp = open_store(store, patience_s=OWNERS_PATIENCE_S), read_notices(notify or ()), read_otlp(otlp)
+    wanted = replace(wanted, notices=[one for one in notices if one.variable])  # an address stays out of the plan
+    webhooks, clock = [one for one in notices if one.webhook], SystemClock()
+    with Observing(opened, clock, os.environ, _say) as observing:  # `--env` is for the suite, not for the owner
+        failing = read_fail_on(fail_on)
+        targets = [(name, path) for name, path in read_report_targets(report or ()) if check(name)]
+        with suite as found:
+            read, planned = plan_of(found.paths, replace(wanted, confined=found.stored), clock.now())
+            check_writable(targets)
+            written = {path.resolve() for _, path in targets if path}
+            own = (file for file in read.files if (read.folder / file).resolve() not in written)
+            read = replace(read, files=tuple(own))
+            observers = observing.of(planned, otlp, webhooks, wanted.environment)
+            limit = min((one for one in (max_cost, found.max_cost_usd) if one is not None), default=None)
+            launcher, prepared_lines = prepared(planned, opened, wanted.environment, clock, max_cost_usd=limit)
+            amend = None
+            if planned.tried:  # by the console
+                from toril.authoring.comparing import comparison_of, recording_of
 
-            amend = comparison_of(recording_of(read), planned, opened)
-        if not quiet:
-            notes = (f"note: {plain(warning, 1000)}" for warning in planned.warnings)
-            lines = (f"{plain(planned.suite)}: {plan_text.in_brief(planned)}", *notes, *prepared_lines)
-            echo("\n".join(lines), err=True)
-        with caught_interrupts() as interrupts, live.view(Output(stderr=True), quiet=quiet) as view:
-            judged = run_plan(
-                read,
-                planned,
-                store=opened,
-                launcher=launcher,
-                clock=clock,
-                view=view,
-                interrupts=interrupts,
-                origin=found.origin,
-                observers=observers,
-                amend=amend,
-            )
-    from toril.runs.stored import write_reports  # imported after the run: an import before it would delay the start
+                amend = comparison_of(recording_of(read), planned, opened)
+            if not quiet:
+                notes = (f"note: {plain(warning, 1000)}" for warning in planned.warnings)
+                lines = (f"{plain(planned.suite)}: {plan_text.in_brief(planned)}", *notes, *prepared_lines)
+                echo("\n".join(lines), err=True)
+            with caught_interrupts() as interrupts, live.view(Output(stderr=True), quiet=quiet) as view:
+                judged = run_plan(
+                    read,
+                    planned,
+                    store=opened,
+                    launcher=launcher,
+                    clock=clock,
+                    view=view,
+                    interrupts=interrupts,
+                    origin=found.origin,
+                    observers=observers,
+                    amend=amend,
+                )
+        from toril.runs.stored import write_reports  # imported after the run: an import before would delay the start
 
-    unwritten = write_reports(opened, judged.bundle, targets)
-    _conclude(opened, judged, failing, unwritten, quiet=quiet)
+        unwritten = write_reports(opened, judged.bundle, targets)
+        _conclude(opened, judged, failing, unwritten, quiet=quiet)
 
 
 def _conclude(store: "Store", judged: "Judged", failing: frozenset[str], unwritten: list[str], *, quiet: bool) -> None:

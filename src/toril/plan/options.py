@@ -5,11 +5,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from toril.errors import SuiteError
 from toril.plan import make_plan
 from toril.records import LauncherName, Notice, Plan
 from toril.suite import Suite, read_suite
+
+
+# The options that records of requested runs have, too.
+ASKED = ("overrides", "environment", "workers", "on", "tags", "smoke", "tried", "against", "locations")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +34,11 @@ class RunOptions:
     against: str | None = None  # an address to load instead of the suite's own
     locations: Mapping[str, str] = field(default_factory=dict)  # with their weights; they replace the suite's
     confined: bool = False  # the suite gets neither this machine's environment nor files outside its folder
+
+
+def asked(source: object) -> dict[str, Any]:
+    """Returns the options ASKED of a command or of a request."""
+    return {name: getattr(source, name) for name in ASKED}
 
 
 def plan_run(paths: Sequence[str | Path], options: RunOptions, now: float) -> tuple[Suite, Plan]:

@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 
 from toril.clock import Clock
 from toril.errors import InfrastructureError
-from toril.plan.options import RunOptions
+from toril.plan.options import RunOptions, asked
 from toril.records import SuiteOrigin, run_key
 from toril.records.console import SuiteVersion
 from toril.records.progress import EVERY_S
@@ -71,20 +71,7 @@ def start(store: ConsoleStore, paths: Sequence[str | Path], options: RunOptions,
     else:
         suite = read_suite(paths, env=options.environment, on=options.on)
         name, number = suite.name, push(store, suite, read_origin(suite.folder, suite.files)).number
-    content = {
-        "suite": name,
-        "version": number,
-        "on": options.on,
-        "smoke": options.smoke,
-        "tried": options.tried,
-        "workers": options.workers,
-        "locations": dict(options.locations),
-        "overrides": list(options.overrides),
-        "environment": dict(options.environment),
-        "tags": dict(options.tags),
-        "against": options.against,
-        "max_cost_usd": max_cost_usd,
-    }
+    content = {"suite": name, "version": number, "max_cost_usd": max_cost_usd, **asked(options)}
     key = {"idempotency-key": secrets.token_hex(16)}
     return str(store.send("POST", "/runs", content, key)["run_id"])
 

@@ -18,7 +18,7 @@ from toril.errors import InfrastructureError, NoSuchRunError, OptionError, RunOv
 from toril.launchers.elsewhere import parts_of
 from toril.launchers.prepare import read_deployments
 from toril.masking import mask
-from toril.plan.options import RunOptions, new_run_id
+from toril.plan.options import RunOptions, asked, new_run_id
 from toril.records import LauncherName, Plan, run_key
 from toril.records.console import REQUEST_FAILED, REQUESTS, RequestFailure, RunRequest
 from toril.records.document import why
@@ -127,18 +127,10 @@ def _request(
             run_id=run_id if hashed else new_run_id(suite, at),
             suite=suite,
             version=version,
-            on=options.on,
             at=at,
             by=by,
-            smoke=options.smoke,
-            tried=options.tried,
-            workers=options.workers,
-            locations=dict(options.locations),
-            overrides=tuple(options.overrides),
-            environment=dict(options.environment),
-            tags=dict(options.tags),
-            against=options.against,
             max_cost_usd=max_cost_usd,
+            **asked(options),
         )
     except ValidationError as error:
         raise OptionError(f"the request is invalid: {why(error)}", code="invalid-request") from error
@@ -169,18 +161,8 @@ def requested(store: Store, run_id: str) -> RunRequest:
 
 def options_of(request: RunRequest) -> RunOptions:
     """Returns the options of the run that a request asks for."""
-    return RunOptions(
-        overrides=request.overrides,
-        environment=request.environment,
-        workers=request.workers,
-        on=request.on,
-        run_id=request.run_id,
-        tags={**request.tags, VERSION_TAG: str(request.version)},
-        smoke=request.smoke,
-        tried=request.tried,
-        against=request.against,
-        locations=request.locations,
-    )
+    tags = {**request.tags, VERSION_TAG: str(request.version)}
+    return RunOptions(**{**asked(request), "run_id": request.run_id, "tags": tags})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from toril.console.described import STRICT
 from toril.console.identity import Admin, Operator, Viewer
 from toril.console.runs import State, head_of, seen, shown_to, start_run
 from toril.console.web import clock_of, download, store_of
-from toril.plan.options import RunOptions
+from toril.plan.options import RunOptions, asked
 from toril.records import Outcome, Plan, Verdict, run_key
 from toril.records.console import RequestFailure, RunNote, RunRequest
 from toril.records.document import document
@@ -170,17 +170,9 @@ def post_run(
     idempotency_key: Annotated[str | None, Header(max_length=200, description="A repeated key starts one run.")] = None,
 ) -> Started:
     """Starts a run of a stored suite. It returns at once; the run's state tells whether it began."""
-    options = RunOptions(
-        overrides=wanted.overrides,
-        environment=wanted.environment,
-        workers=wanted.workers,
-        on=wanted.on or launcher_of(store_of(request)),
-        tags=wanted.tags,
-        smoke=wanted.smoke,
-        tried=wanted.tried,
-        locations=wanted.locations,
-        against=None if wanted.against is None else checked_address("against", wanted.against),
-    )
+    on = wanted.on or launcher_of(store_of(request))
+    against = None if wanted.against is None else checked_address("against", wanted.against)
+    options = RunOptions(**{**asked(wanted), "on": on, "against": against})
     found = start_run(
         request.app.state.setup,
         person,

@@ -122,18 +122,7 @@ def list_locations(request: Request, person: Viewer) -> list[Location]:
 def check_locations(request: Request, person: Viewer) -> list[CheckResult]:
     """Returns what `toril doctor` finds in all regions, or on this machine."""
     setup = request.app.state.setup
-    return [
-        CheckResult(
-            region=one.region,
-            name=one.name,
-            state=one.state,
-            code=one.code,
-            detail=one.detail,
-            quota=one.quota,
-            used=one.used,
-        )
-        for one in setup.examine(setup.store)
-    ]
+    return [CheckResult.model_validate(one, from_attributes=True) for one in setup.examine(setup.store)]
 
 
 def _own(request: Request, person: Person, schedule: NewSchedule, **changes: str) -> SuiteSchedule:
