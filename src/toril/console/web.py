@@ -3,18 +3,19 @@
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import quote, urlencode, urlsplit
 
-from fastapi import Request
+from fastapi import Depends, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
+from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 
 from toril import __version__, text
@@ -46,6 +47,15 @@ DOWNLOADS = {  # formats of a report → words
 }
 PROBLEM = "application/problem+json"
 MOST_THROUGH = 3 << 20  # bytes; an answer of a Lambda function has at most 6 MB, in base64 or as a text of JSON
+
+
+async def _posted(request: Request) -> AsyncIterator[FormData]:
+    """Yields the fields of a form whose names are not known in advance, such as those of rows."""
+    async with request.form() as form:  # closes the temporary files of uploads
+        yield form
+
+
+Posted = Annotated[FormData, Depends(_posted)]
 
 
 def page(request: Request, template: str, *, status: int = 200, **model: Any) -> HTMLResponse:

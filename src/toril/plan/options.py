@@ -12,7 +12,6 @@ from toril.plan import make_plan
 from toril.records import LauncherName, Notice, Plan
 from toril.suite import Suite, read_suite
 
-
 # The options that records of requested runs have, too.
 ASKED = ("overrides", "environment", "workers", "on", "tags", "smoke", "tried", "against", "locations")
 

@@ -1,16 +1,16 @@
-"""`/api/v1/runs`: search, start, stop, adjust, report, annotate and delete runs; `/api/v1/compare`."""
+"""`/api/v1/runs`: search, start, follow, stop, adjust, report, annotate and delete runs; `/api/v1/compare`."""
 
 from itertools import chain
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Path, Query, Request
-from fastapi.responses import Response, StreamingResponse
+from fastapi.responses import JSONResponse, Response, StreamingResponse
 from pydantic import BaseModel, Field
 
 from toril.console.audit import audit
 from toril.console.described import STRICT
 from toril.console.identity import Admin, Operator, Viewer
-from toril.console.runs import State, head_of, seen, shown_to, start_run
+from toril.console.runs import State, head_of, present, seen, shown_to, start_run
 from toril.console.web import clock_of, download, store_of
 from toril.plan.options import RunOptions, asked
 from toril.records import Outcome, Plan, Verdict, run_key
@@ -93,6 +93,14 @@ class RunDetails(BaseModel):
     request: RunRequest | None = None
     failure: RequestFailure | None = None
     is_baseline: bool = False
+
+
+class Live(BaseModel):
+    """A run as a watcher sees it."""
+
+    state: State
+    age_s: float  # of `progress`
+    progress: dict[str, Any] | None  # `toril.progress/1`; None before its first version
 
 
 class NewRate(BaseModel):
@@ -203,6 +211,27 @@ def get_run(request: Request, person: Viewer, run_id: RunId) -> RunDetails:
         failure=found.failure,
         is_baseline=head.is_baseline,
     )
+
+
+@router.get("/runs/{run_id}/live", response_model=Live, responses={304: {"description": "Nothing has changed."}})
+def live(
+    request: Request,
+    person: Viewer,
+    run_id: str,
+    since: int | None = None,
+    if_none_match: str | None = Header(default=None),
+) -> Response:
+    """Returns the progress of a run; poll every two seconds, and send the last `ETag` as `If-None-Match`.
+
+    `since`: the last second that the client has; the answer then has only later ones in `progress.recent`.
+    """
+    setup = request.app.state.setup
+    found = present(setup, run_id)
+    headers = {"etag": found.etag, "cache-control": "no-store"}
+    if if_none_match is not None and found.etag in (tag.strip() for tag in if_none_match.split(",")):
+        return Response(status_code=304, headers=headers)
+    content = {"state": found.state, "age_s": round(found.age_s, 3), "progress": found.changes(since)}
+    return JSONResponse(content, headers=headers)
 
 
 @router.get("/runs/{run_id}/summary", response_class=Response, responses={200: {"model": Summary}})

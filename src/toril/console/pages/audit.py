@@ -1,4 +1,7 @@
-"""`/audit`: who changed what, one day at a time; administrators end the sessions of others there."""
+"""`/audit`: who changed what, one day at a time; administrators end the sessions of others there.
+
+`/events`: what happened to runs, and who was notified.
+"""
 
 from datetime import UTC, datetime
 from typing import Annotated
@@ -6,10 +9,12 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import Response
 
+from toril.console.api.events import Cursor
 from toril.console.audit import audit
-from toril.console.identity import Admin
-from toril.console.web import page, see
+from toril.console.identity import Admin, Viewer
+from toril.console.web import page, see, store_of
 from toril.records.console import AuditLine
+from toril.runs.events import kept
 
 ROWS = 100  # a page
 
@@ -65,3 +70,9 @@ def in_words(what: str) -> str:
     """
     area, _, verb = what.rpartition(".")
     return WORDS.get(what, f"{verb} {area}".strip().replace("-", " "))
+
+
+@router.get("/events")
+def events_page(request: Request, person: Viewer, cursor: Cursor = "") -> Response:
+    found, after = kept(store_of(request), cursor, ROWS)
+    return page(request, "events.html.jinja", title="Events", events=found, older=after)

@@ -14,10 +14,9 @@ from toril.console import editor, planned
 from toril.console.audit import client_of, no_change, record
 from toril.console.editor import Draft, draft_of, whole
 from toril.console.identity import Operator, Person
-from toril.console.pages.posted import Posted
 from toril.console.pages.starting import start
 from toril.console.runs import save_suite
-from toril.console.web import page, see, status_of
+from toril.console.web import Posted, page, see, status_of
 from toril.errors import OptionError, UserError
 from toril.launchers.agents import agents_by_location
 from toril.masking import mask

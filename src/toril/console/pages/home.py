@@ -1,4 +1,4 @@
-"""`/`: the suites with their last results, and the runs that are going on."""
+"""`/`: the suites with their last results, and the runs that are going on; `/me`: the signed-in person."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -48,6 +48,12 @@ def home(request: Request, person: Viewer) -> Response:
         problem=problem,
         damaged=damaged,
     )
+
+
+@router.get("/me")
+def me(request: Request, person: Viewer) -> Response:
+    setup = request.app.state.setup
+    return page(request, "me.html.jinja", title=person.name, sign_in=setup.identity.sign_in, address=setup.address)
 
 
 def going_on_of(store: Store, running: Iterable[ListedRun]) -> list[tuple[ListedRun, Progress | None]]:

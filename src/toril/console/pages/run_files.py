@@ -1,4 +1,7 @@
-"""`/runs/{id}/files` and `/runs/{id}/suite`: what a run left behind. Files are attachments and never pages."""
+"""`/runs/{id}/files` and `/runs/{id}/suite`: what a run left behind. Files are attachments and never pages.
+
+`/runs/{id}/measured` and `/runs/{id}/exchanges`: parts of a run's page, from its files.
+"""
 
 import io
 import re
@@ -12,12 +15,14 @@ from fastapi.responses import RedirectResponse, Response
 
 from toril.console import web
 from toril.console.identity import Viewer
-from toril.console.runs import head_of, without_values
-from toril.console.web import MOST_THROUGH, attachment, page
+from toril.console.runs import head_of, seen, without_values
+from toril.console.web import MOST_THROUGH, attachment, page, store_of
 from toril.errors import NoSuchRunError, StoreError
 from toril.masking import mask
 from toril.records import run_key
+from toril.records.evidence import MOST_FILES_OF_TRY
 from toril.runs.find import checked_id
+from toril.runs.trying import exchanges_after
 from toril.store import Store
 from toril.store.keys import is_key
 
@@ -25,6 +30,8 @@ router = APIRouter()
 MOST_OF_FOLDER = 64 << 20  # without presigned addresses
 MOST_SHOWN = 64 << 10  # bytes of a text on a page: its end
 MOST_LISTED = 2_000
+ELEMENT = re.compile(rb'<script id="measured" type="text/plain">([A-Za-z0-9+/=]*)</script>')
+MOST_OF_PAGE = 128 << 20  # bytes of a report
 LOGS = (".log", ".txt")
 INTERVALS = re.compile(r"(workers/.*/intervals-)\d+")  # a worker writes one every few seconds
 
@@ -182,3 +189,36 @@ def _key(run_id: str, path: str) -> str:
 
 def _missing(run_id: str, path: str) -> StoreError:
     return StoreError(f"run {run_id} has no file {path[:300]!r}", code="no-such-key")
+
+
+@router.get("/runs/{run_id}/measured")
+def measured(request: Request, person: Viewer, run_id: str) -> Response:
+    """The measurements in the run's stored page; empty for a run without windows. Reads no interval files."""
+    page = store_of(request).find(run_key(checked_id(run_id), "report.html"), MOST_OF_PAGE)
+    found = ELEMENT.search(page or b"")
+    text = found[1] if found else b""
+    if request.app.state.setup.presign is not None and len(text) > MOST_THROUGH:
+        error = f"The data of run {run_id} are too large for this console. Open its report.html from the files."
+        raise StoreError(error, code="too-large")
+    return Response(text, media_type="text/plain", headers={"cache-control": "private, max-age=3600"})
+
+
+@router.get("/runs/{run_id}/exchanges")
+def exchanges(
+    request: Request, person: Viewer, run_id: str, after: Annotated[int, Query(ge=0, le=MOST_FILES_OF_TRY)] = 0
+) -> Response:
+    """The exchanges of the files after a number. The part asks for later ones until the try is over."""
+    from toril.reports.exchange_text import in_text  # Rich takes long to import
+
+    setup = request.app.state.setup
+    state = seen(setup.store, run_id, setup.clock.now()).state  # before the files: the last ones come before the end
+    found, number = exchanges_after(setup.store, checked_id(run_id), after)
+    return page(
+        request,
+        "exchanges.html.jinja",
+        title="Requests",
+        run_id=run_id,
+        exchanges=[(one, *in_text(one)) for one in found],
+        after=number,
+        goes_on=state in ("requested", "running"),
+    )

@@ -20,9 +20,8 @@ from toril.authoring.options import ACTION
 from toril.console.audit import audit
 from toril.console.deployed import scheduler_of
 from toril.console.identity import Operator, Person, Viewer
-from toril.console.pages.posted import Posted
 from toril.console.runs import limit_of
-from toril.console.web import page, see, status_of
+from toril.console.web import Posted, page, see, status_of
 from toril.errors import InfrastructureError, OptionError, UserError
 from toril.masking import mask
 from toril.records.document import why

@@ -14,9 +14,8 @@ from toril.console.audit import audit
 from toril.console.editor import whole
 from toril.console.identity import Operator
 from toril.console.pages.edit import checked_new_name, editor_page, main_of, new_draft
-from toril.console.pages.posted import Posted
 from toril.console.runs import save_suite
-from toril.console.web import page, see, status_of
+from toril.console.web import Posted, page, see, status_of
 from toril.errors import OptionError, UserError
 from toril.masking import mask
 from toril.runs import suites

@@ -17,11 +17,10 @@ from toril.console.audit import audit
 from toril.console.editor import ROW, in_words, pairs_of, whole
 from toril.console.identity import Operator, Viewer
 from toril.console.pages.edit import checked_new_name, main_of
-from toril.console.pages.posted import Posted
 from toril.console.pages.schedules import next_by_suite, schedules_of
 from toril.console.pages.starting import start
 from toril.console.runs import save_suite
-from toril.console.web import page, see
+from toril.console.web import Posted, page, see
 from toril.errors import OptionError, UserError
 from toril.launchers.agents import agents_by_location
 from toril.masking import mask
