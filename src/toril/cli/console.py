@@ -24,72 +24,40 @@ if TYPE_CHECKING:
 COMMON = ("127.0.0.1", "localhost", "::1")  # hosts that most local servers share
 
 
+def _option(name: str, help: str, variable: str = "", *, shown: bool = False) -> Any:
+    """Returns an option that a variable of the environment sets, too. `shown`: its help shows the default."""
+    variable = variable or name.removeprefix("--").replace("-", "_").upper()
+    return typer.Option(name, envvar=f"TORIL_CONSOLE_{variable}", show_default=shown, help=help)
+
+
 def console(
     store: StoreOption = ".toril",
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port; 0 chooses a free one.")] = 8080,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the browser.")] = True,
     host: Annotated[
         str,
-        typer.Option(
-            "--host",
-            envvar="TORIL_CONSOLE_HOST",
-            show_default=False,
-            help="Address to serve on, e.g. 0.0.0.0. The default is this machine, under a name that changes.",
-        ),
+        _option("--host", "Address to serve on, e.g. 0.0.0.0. The default is this machine, under a name that changes."),
     ] = "",
     public_address: Annotated[
-        str,
-        typer.Option(
-            "--public-address",
-            envvar="TORIL_CONSOLE_ADDRESS",
-            help="Address in browsers, e.g. https://load.example.com.",
-        ),
+        str, _option("--public-address", "Address in browsers, e.g. https://load.example.com.", "ADDRESS")
     ] = "",
-    issuer: Annotated[
-        str, typer.Option("--issuer", envvar="TORIL_CONSOLE_ISSUER", help="Address of the OpenID Connect issuer.")
-    ] = "",
-    client_id: Annotated[
-        str, typer.Option("--client-id", envvar="TORIL_CONSOLE_CLIENT_ID", help="Id of the issuer's client.")
-    ] = "",
+    issuer: Annotated[str, _option("--issuer", "Address of the OpenID Connect issuer.")] = "",
+    client_id: Annotated[str, _option("--client-id", "Id of the issuer's client.")] = "",
     login_client_id: Annotated[
-        str,
-        typer.Option(
-            "--login-client-id",
-            envvar="TORIL_CONSOLE_LOGIN_CLIENT_ID",
-            show_default=False,
-            help="Id of the public client for `toril login`. Default: the same client.",
-        ),
+        str, _option("--login-client-id", "Id of the public client for `toril login`. Default: the same client.")
     ] = "",
-    groups_claim: Annotated[
-        str,
-        typer.Option("--groups-claim", envvar="TORIL_CONSOLE_GROUPS_CLAIM", help="Claim with a person's groups."),
-    ] = "groups",
+    groups_claim: Annotated[str, _option("--groups-claim", "Claim with a person's groups.", shown=True)] = "groups",
     groups: Annotated[
         list[str] | None,
-        typer.Option(
+        _option(
             "--groups",
-            envvar="TORIL_CONSOLE_GROUPS",
-            show_default=False,
-            help="Role of a group, as GROUP=ROLE; repeatable. Default: toril-viewer, toril-operator, toril-admin.",
+            "Role of a group, as GROUP=ROLE; repeatable. Default: toril-viewer, toril-operator, toril-admin.",
         ),
     ] = None,
-    audience: Annotated[
-        str,
-        typer.Option(
-            "--audience",
-            envvar="TORIL_CONSOLE_AUDIENCE",
-            show_default=False,
-            help="Audience of bearer tokens. Default: the public address.",
-        ),
-    ] = "",
+    audience: Annotated[str, _option("--audience", "Audience of bearer tokens. Default: the public address.")] = "",
     machines: Annotated[
         list[str] | None,
-        typer.Option(
-            "--machine",
-            envvar="TORIL_CONSOLE_MACHINES",
-            show_default=False,
-            help="Jobs on GitHub, e.g. operator=123456/environment/load-test; repeatable.",
-        ),
+        _option("--machine", "Jobs on GitHub, e.g. operator=123456/environment/load-test; repeatable.", "MACHINES"),
     ] = None,
 ) -> None:
     """Serve the console for a store: on this machine for you alone, or for others with an issuer.
