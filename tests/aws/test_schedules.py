@@ -15,7 +15,6 @@ from toril.aws.schedules import (
     create_schedule,
     delete_schedule,
     plan_sweep,
-    suite_schedule,
     suite_schedules,
     update_schedule,
 )
@@ -65,7 +64,7 @@ def test_a_schedule_is_listed_as_it_was_made_until_it_is_deleted(here):
     create_schedule(here.home, here.clients, NIGHTLY)
     with refused("schedule-exists", "nightly", error=OptionError):
         create_schedule(here.home, here.clients, NIGHTLY)
-    found = suite_schedule(here.home, here.clients, "nightly")
+    ((found,), _) = suite_schedules(here.home, here.clients)
     assert found.began_at is not None
     assert found.model_copy(update={"began_at": None}) == NIGHTLY
     update_schedule(here.home, here.clients, found.model_copy(update={"paused": True, "when": "rate(2 hours)"}))
@@ -74,9 +73,8 @@ def test_a_schedule_is_listed_as_it_was_made_until_it_is_deleted(here):
     assert others == []
     delete_schedule(here.home, here.clients, "nightly")
     assert suite_schedules(here.home, here.clients) == ([], [])
-    for act in (delete_schedule, suite_schedule):
-        with refused("no-such-schedule", "nightly", error=OptionError):
-            act(here.home, here.clients, "nightly")
+    with refused("no-such-schedule", "nightly", error=OptionError):
+        delete_schedule(here.home, here.clients, "nightly")
     with refused("no-such-schedule", "nightly", error=OptionError):
         update_schedule(here.home, here.clients, NIGHTLY)
 

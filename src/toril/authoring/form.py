@@ -27,7 +27,6 @@ LONGEST = 100_000  # characters of a suite.yml that the form shows
 CURVE_EXECUTORS = ("vegeta", "jmeter")
 NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,6})?")
 COMMENT = re.compile(r"(?<![^\s])#[^\n]*")
-ACTIONS = ("", "continue as failed", "stop as non-failed", "continue as non-failed")
 
 Line = Annotated[str, StringConstraints(max_length=2_000, pattern=r"^[^\r\n]*$")]
 Block = Annotated[str, StringConstraints(max_length=LONGEST, pattern=r"^[^\r]*$")]

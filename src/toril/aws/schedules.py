@@ -34,22 +34,17 @@ MISSING = "ResourceNotFoundException"
 def plan_sweep(home: Deployment, clients: Clients, run_id: str, deadline: float) -> None:
     """Schedules the run's sweep at its deadline; repeated calls change nothing. InfrastructureError if that fails."""
     role = home_of(home)
-    request: dict[str, Any] = {
-        "Name": schedule_name(run_id),
-        "GroupName": role.schedule_group,
-        "ScheduleExpression": f"at({datetime.fromtimestamp(deadline, UTC):%Y-%m-%dT%H:%M:%S})",
-        "ScheduleExpressionTimezone": "UTC",
-        "FlexibleTimeWindow": {"Mode": "OFF"},
-        "ActionAfterCompletion": "DELETE",
-        "Description": f"Ends remaining tasks of {run_id}",
-        "Target": {
-            "Arn": "arn:aws:scheduler:::aws-sdk:ecs:runTask",
-            "RoleArn": role.sweeper_role,
-            "Input": json.dumps(sweep_task(home, run_id), separators=(",", ":"), sort_keys=True),
-            "DeadLetterConfig": {"Arn": role.dead_letters},
-            "RetryPolicy": {"MaximumRetryAttempts": RETRIES, "MaximumEventAgeInSeconds": LATEST_S},
-        },
-    }
+    request = _described(
+        home,
+        role.sweeper_role,
+        sweep_task(home, run_id),
+        Name=schedule_name(run_id),
+        GroupName=role.schedule_group,
+        ScheduleExpression=f"at({datetime.fromtimestamp(deadline, UTC):%Y-%m-%dT%H:%M:%S})",
+        ScheduleExpressionTimezone="UTC",
+        ActionAfterCompletion="DELETE",
+        Description=f"Ends remaining tasks of {run_id}",
+    )
     try:
         call(clients("scheduler", home.region).create_schedule, "scheduler:CreateSchedule", **request)
     except AwsError as error:
@@ -113,18 +108,6 @@ def suite_schedules(home: Deployment, clients: Clients) -> tuple[list[SuiteSched
     return sorted(found, key=lambda one: (one.name, one.source)), sorted(others)
 
 
-def suite_schedule(home: Deployment, clients: Clients, name: str) -> SuiteSchedule:
-    """Returns a schedule of the console; OptionError if there is none."""
-    answer = _get(clients("scheduler", home.region), _group(home), name)
-    if answer is None:
-        raise _no_such_schedule(name)
-    try:
-        return _schedule(answer, source="console")
-    except ValueError as error:
-        text = f"schedule {name} was not made by the console: {error} Change it where it was made."
-        raise OptionError(text, code="other-schedule") from error
-
-
 def create_schedule(home: Deployment, clients: Clients, schedule: SuiteSchedule) -> None:
     """Makes a schedule of the console; OptionError if its name is taken."""
     request = _request(home, schedule)
@@ -155,8 +138,19 @@ def delete_schedule(home: Deployment, clients: Clients, name: str) -> None:
         raise _no_such_schedule(name) if error.fault.aws_code == MISSING else error from error
 
 
+def _described(home: Deployment, role: str, task: Any, **more: str) -> dict[str, Any]:
+    """Returns the request for a schedule that runs a task with a role; AWS repeats a failed start for an hour."""
+    target = {
+        "Arn": "arn:aws:scheduler:::aws-sdk:ecs:runTask",
+        "RoleArn": role,
+        "Input": json.dumps(task, separators=(",", ":"), sort_keys=True),
+        "DeadLetterConfig": {"Arn": home_of(home).dead_letters},
+        "RetryPolicy": {"MaximumRetryAttempts": RETRIES, "MaximumEventAgeInSeconds": LATEST_S},
+    }
+    return {**more, "FlexibleTimeWindow": {"Mode": "OFF"}, "Target": target}
+
+
 def _request(home: Deployment, schedule: SuiteSchedule) -> dict[str, Any]:
-    own = home_of(home)
     target = coordinator_task(
         home,
         schedule.command(home.store),
@@ -165,23 +159,18 @@ def _request(home: Deployment, schedule: SuiteSchedule) -> dict[str, Any]:
         tags={"toril:schedule": schedule.name, "toril:suite": schedule.suite},
         environment={SCHEDULE: schedule.name},
     )
-    request: dict[str, Any] = {
-        "Name": schedule.name,
-        "GroupName": _group(home),
-        "ScheduleExpression": schedule.when,
-        "ScheduleExpressionTimezone": schedule.timezone,
-        "FlexibleTimeWindow": {"Mode": "OFF"},
-        "ActionAfterCompletion": "DELETE" if schedule.when.startswith("at(") else "NONE",
-        "Description": f"Runs suites/{schedule.suite}",
-        "State": "DISABLED" if schedule.paused else "ENABLED",
-        "Target": {
-            "Arn": "arn:aws:scheduler:::aws-sdk:ecs:runTask",
-            "RoleArn": own.scheduler_role,
-            "Input": json.dumps(for_scheduler(target), separators=(",", ":"), sort_keys=True),
-            "DeadLetterConfig": {"Arn": own.dead_letters},
-            "RetryPolicy": {"MaximumRetryAttempts": RETRIES, "MaximumEventAgeInSeconds": LATEST_S},
-        },
-    }
+    request = _described(
+        home,
+        home_of(home).scheduler_role,
+        for_scheduler(target),
+        Name=schedule.name,
+        GroupName=_group(home),
+        ScheduleExpression=schedule.when,
+        ScheduleExpressionTimezone=schedule.timezone,
+        ActionAfterCompletion="DELETE" if schedule.when.startswith("at(") else "NONE",
+        Description=f"Runs suites/{schedule.suite}",
+        State="DISABLED" if schedule.paused else "ENABLED",
+    )
     if schedule.expires_at is not None:
         request["EndDate"] = datetime.fromtimestamp(schedule.expires_at, UTC)
     return request

@@ -82,7 +82,7 @@ class KeptDuet(JsonObject):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _JudgedRun(StoredObject):
+class JudgedRun(StoredObject):
     """What the record and the row of a run have in common."""
 
     schema: str = ""
@@ -107,7 +107,7 @@ class _JudgedRun(StoredObject):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HistoryRecord(_JudgedRun):
+class HistoryRecord(JudgedRun):
     """`history/<suite>/<key>.json`: one judged run."""
 
     SCHEMA: ClassVar[str] = "toril.history/1"
@@ -132,7 +132,7 @@ class HistoryRecord(_JudgedRun):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class IndexRow(_JudgedRun):
+class IndexRow(JudgedRun):
     """`index/<yyyy-mm>/<key>.json`: one run in lists and searches; at most MOST_BYTES_OF_ROW bytes."""
 
     SCHEMA: ClassVar[str] = "toril.index/1"

@@ -8,7 +8,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import datetime
 from itertools import chain, groupby, islice
 from typing import Any, TypeVar
@@ -24,6 +24,7 @@ from toril.records.history import (
     Fingerprint,
     HistoryRecord,
     IndexRow,
+    JudgedRun,
     KeptChange,
     KeptDuet,
     KeptFigures,
@@ -46,6 +47,7 @@ OF_CHANGES = ("label", "metric", "change", "spread", "detectable", "outcome")  #
 MOST_CHANGES = 20
 AT_ONCE = 50  # records to read with one call
 ID_TIME = re.compile(r"(\d{8}T\d{6}Z)-")  # the start of a run's id, unless the user chose another id
+OF_BOTH = (*(one.name for one in fields(JudgedRun) if one.name != "schema"), "workers", "cost_usd")  # record and row
 LOAD = {"name", "executor", "scenario", "concurrency", "throughput_rps", "steps", "labels", "browser"}
 SUITE_FILE = (".yml", ".yaml")  # its content that matters is in the plan; the rest are criteria and reports
 
@@ -97,26 +99,14 @@ def row_of(record: HistoryRecord) -> IndexRow:
 
     p95 = record.total.percentiles.get("p95")
     row = IndexRow(
-        run_id=record.run_id,
-        suite=record.suite,
-        revision=record.revision,
-        kind=record.kind,
-        on=record.on,
-        started_at=record.started_at,
-        duration_s=record.duration_s,
-        outcome=record.outcome,
-        reasons=record.reasons,
-        tags=record.tags,
-        branch=record.branch,
+        **{name: getattr(record, name) for name in OF_BOTH},
         locations=tuple(record.locations),
-        workers=record.workers,
         samples=record.total.samples,
         failures=record.total.failures,
         p95_us=p95.value_us if p95 else None,
         p95_low_us=p95.low_us if p95 else None,
         p95_high_us=p95.high_us if p95 else None,
         rps=record.total.rps,
-        cost_usd=record.cost_usd,
         left_out=None if is_measured(record) else True,
     )
     cuts = (("tags", KEPT_LONGEST), ("reasons", ()), ("locations", ()), ("tags", ()))

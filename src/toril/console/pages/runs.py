@@ -71,14 +71,9 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One row of the page."""
+    """One row of the page. `baseline`: whether it is that of its suite."""
 
-    run_id: str
-    suite: str
-    outcome: str
-    kind: str
-    started_at: float
-    reasons: Sequence[str]
+    row: IndexRow
     baseline: bool
     cells: dict[str, Cell]
 
@@ -197,16 +192,7 @@ def _shown(
     ids = {one.run_id for one in baselines.values() if one is not None}
     found = {row.suite: row for row in every if row.run_id in ids}
     return [
-        Shown(
-            run_id=row.run_id,
-            suite=row.suite,
-            outcome=row.outcome,
-            kind=row.kind,
-            started_at=row.started_at,
-            reasons=row.reasons,
-            baseline=row.run_id in ids,
-            cells={name: _cell(name, row, found.get(row.suite), differences) for name in chosen},
-        )
+        Shown(row, row.run_id in ids, {name: _cell(name, row, found.get(row.suite), differences) for name in chosen})
         for row in rows
     ]
 
