@@ -1,6 +1,5 @@
 """Checks one region by AWS calls: access, cluster, task definitions, images, caches, vCPU."""
 
-import json
 import re
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,8 +24,6 @@ Resolve = Callable[[str], tuple[str, ...]]  # host → its addresses
 
 CLOCK_LIMIT_S = 10.0  # request signatures are valid for five minutes, leases for half a minute
 ENABLED = ("opt-in-not-required", "opted-in")
-PROCESSORS = {"x86-64": "X86_64", "arm64": "ARM64"}  # names in ECS
-PLATFORMS = {"x86-64": "amd64", "arm64": "arm64"}  # names in images
 ECR = re.compile(
     r"(?P<account>\d{12})\.dkr\.ecr(?:-fips)?\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(?:\.cn)?/(?P<repository>[^:@]+)"
     r"(?::[^@]*)?(?:@(?P<digest>sha256:[0-9a-f]{64}))?"
@@ -248,23 +245,18 @@ def _task_definition(region: Region, kind: DeployedWorker) -> Finding:
     def wrong(code: str, problem: str) -> Finding:
         return missing(code, f"{arn} {problem}; run {region.up}")
 
-    arn, processor = kind.task_definition, PROCESSORS[kind.architecture]
+    arn = kind.task_definition
     try:
         found = region.ask("ecs", "describe_task_definition", taskDefinition=arn)["taskDefinition"]
     except AwsError as error:
         if error.fault.aws_code == "ClientException":  # ECS' answer if it does not exist
             return wrong("no-task-definition", "does not exist")
         raise
-    theirs = found.get("runtimePlatform", {}).get("cpuArchitecture", "X86_64")
     images = {one["name"]: one.get("image", "") for one in found.get("containerDefinitions", [])}
     if found.get("status") != "ACTIVE":
         return wrong("inactive-task-definition", f"is {found.get('status')}")
-    if theirs != processor:
-        return wrong("other-processor", f"is for {theirs}, not for {processor}")
-    if kind.container not in images:
-        return wrong("no-container", f"has no container {kind.container}")
-    if images[kind.container] != kind.image:
-        return wrong("other-image", f"runs {images[kind.container]}, not {kind.image}")
+    if images.get(kind.container) != kind.image:
+        return wrong("other-image", f"runs {images.get(kind.container)}, not {kind.image}")
     return ok(f"{arn.rpartition('/')[2]} is active")
 
 
@@ -272,7 +264,7 @@ def _task_definition(region: Region, kind: DeployedWorker) -> Finding:
 
 
 def images(region: Region) -> Iterator[Finding]:
-    """Checks that each image exists, by digest, for the processor of its task definition."""
+    """Checks that each image exists, by digest."""
     for kind in region.kinds:
         yield replace(_image(region, kind), name=f"image {kind.flavour} {kind.architecture}")
 
@@ -286,28 +278,21 @@ def _image(region: Region, kind: DeployedWorker) -> Finding:
         return warning("other-registry", f"{kind.image} is not in ECR, so toril cannot check that it exists")
     where, cache = f"{place['repository']}@{kind.digest}", _cache_of(region, place["repository"])
     try:
-        manifest = _manifest(region, place, kind.digest)
+        there = _is_there(region, place, kind.digest)
     except AwsError as error:
         if error.fault.aws_code != "RepositoryNotFoundException":
             raise
         roots = (one for one in region.deployment.caches if one.prefix == "ROOT")  # the rule for all other prefixes
-        manifest, cache = None, cache or next(roots, None)
-    if manifest is None:
-        if cache is not None:
-            return _not_cached(region, where, cache)
-        fix = f"push it, or set `{digest}` to an existing digest and run {region.up}"
-        return missing("no-such-image", f"{where} is not in the registry of {place['region']}; {fix}")
-    platforms, wanted = _platforms(manifest), PLATFORMS[kind.architecture]
-    if not platforms:
-        return ok(f"{where} exists; its manifest does not name the processor")
-    if wanted not in platforms:
-        have = ", ".join(sorted(platforms))
-        return missing("other-processor", f"{where} is for {have} only; push an image for {wanted}, too")
-    return ok(f"{where} exists")
+        there, cache = False, cache or next(roots, None)
+    if there:
+        return ok(f"{where} exists")
+    if cache is not None:
+        return _not_cached(region, where, cache)
+    fix = f"push it, or set `{digest}` to an existing digest and run {region.up}"
+    return missing("no-such-image", f"{where} is not in the registry of {place['region']}; {fix}")
 
 
-def _manifest(region: Region, place: re.Match[str], digest: str) -> dict[str, Any] | None:
-    """Returns the image's index or manifest; None if there is no such image."""
+def _is_there(region: Region, place: re.Match[str], digest: str) -> bool:
     answer = ask(
         region.clients,
         "ecr",
@@ -318,20 +303,7 @@ def _manifest(region: Region, place: re.Match[str], digest: str) -> dict[str, An
         imageIds=[{"imageDigest": digest}],
         acceptedMediaTypes=MANIFESTS,
     )
-    for found in answer.get("images", []):
-        try:
-            manifest = json.loads(found.get("imageManifest", ""))
-        except ValueError:
-            return {}
-        return manifest if isinstance(manifest, dict) else {}
-    return None
-
-
-def _platforms(manifest: dict[str, Any]) -> set[str]:
-    """Returns the processors of an index; empty for a single image."""
-    entries = manifest.get("manifests")
-    platforms = (one.get("platform") or {} for one in entries or () if isinstance(one, dict))
-    return {str(one["architecture"]) for one in platforms if one.get("os") == "linux" and one.get("architecture")}
+    return bool(answer.get("images"))
 
 
 def _not_cached(region: Region, where: str, cache: DeployedCache) -> Finding:
