@@ -16,5 +16,3 @@
 
 from toril.authoring.init import Created, create, refuse_taken
 from toril.authoring.options import ACTION, InitOptions
-
-__all__ = ["ACTION", "Created", "InitOptions", "create", "refuse_taken"]

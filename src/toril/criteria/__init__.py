@@ -12,25 +12,3 @@ from toril.criteria.lint import Finding, lint, load_for_samples, samples_needed
 from toril.criteria.quantities import duration_s, number, rate_per_s
 from toril.criteria.server import SHORTCUTS, ServerMetric, server_text
 from toril.criteria.subjects import GENERATOR, OWN_SUBJECTS, SERVER_SUBJECTS, Language
-
-__all__ = [
-    "GENERATOR",
-    "OWN_SUBJECTS",
-    "SERVER_SUBJECTS",
-    "SHORTCUTS",
-    "Criterion",
-    "Finding",
-    "Language",
-    "Operator",
-    "ServerMetric",
-    "conditions_of",
-    "criteria_of",
-    "duration_s",
-    "lint",
-    "load_for_samples",
-    "number",
-    "parse_criterion",
-    "rate_per_s",
-    "samples_needed",
-    "server_text",
-]

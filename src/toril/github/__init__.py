@@ -2,5 +2,3 @@
 
 from toril.github.client import Client, api_url
 from toril.github.comments import Posted, comments, is_at, marker, post, pulls_of
-
-__all__ = ["Client", "Posted", "api_url", "comments", "is_at", "marker", "post", "pulls_of"]

@@ -7,5 +7,3 @@
 
 from toril.metrics.cloudwatch import ClientFactory, clients
 from toril.metrics.fetch import Wait, check, fetch, unfetched
-
-__all__ = ["ClientFactory", "Wait", "check", "clients", "fetch", "unfetched"]

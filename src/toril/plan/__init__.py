@@ -41,8 +41,6 @@ from toril.suite.engines import engine_of
 from toril.suite.reader import mapping_at
 from toril.suite.settings import MAX_WORKERS, browser_of
 
-__all__ = ["FARGATE_TIMINGS", "make_plan", "share_config", "split"]
-
 SMOKE_HOLD_S = 5
 TRIED_RPS = 10  # of a try in an open model: people read its output
 LONGEST_TRY_S = 600.0

@@ -13,21 +13,6 @@ from typing import Literal, get_args
 from toril.errors import OptionError
 from toril.reports.bundle import Bundle
 
-__all__ = [
-    "COMPARED",
-    "EXPORTS",
-    "FORMATS",
-    "TABLES",
-    "Bundle",
-    "ComparedFormat",
-    "Format",
-    "check",
-    "compared",
-    "pieces",
-    "render",
-    "show",
-]
-
 TABLES = ("cells", "buckets", "outcomes")  # of csv and parquet
 EXPORTS = ("hdr", "hgrm", "csv", "parquet")  # all measurements; can be large
 ComparedFormat = Literal["terminal", "html", "json", "github"]  # formats of a comparison of two runs

@@ -21,8 +21,6 @@ from toril.store.keys import Entry
 if TYPE_CHECKING:
     from toril.store.console import ConsoleStore
 
-__all__ = ["BUCKETS", "Entry", "FolderStore", "RunFolder", "Store", "is_console", "open_store"]
-
 BUCKETS = "s3://"
 CONSOLES = ("https://", "http://")
 

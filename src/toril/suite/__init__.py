@@ -29,8 +29,6 @@ from toril.suite.retarget import retarget
 from toril.suite.scenarios import Scenarios
 from toril.suite.settings import TorilSettings, check_secrets, read_settings, secret_names
 
-__all__ = ["Execution", "Suite", "TorilSettings", "read_suite"]
-
 NOT_COMMON = (
     "execution",
     "reporting",

@@ -27,8 +27,6 @@ from toril.authoring.correlation.rules import (
 from toril.authoring.correlation.values import CLIENT_MADE, keys_of, route_of, variable_of
 from toril.authoring.recorded import Extract, Recorded, RecordedExchange, ValuePlace
 
-__all__ = ["APPLIED_FROM", "LISTED_FROM", "REPLAY", "Carried", "Correlation", "correlated", "explained", "unfolded"]
-
 REPLAY = "replay"  # origin of a recording that `--replay` made
 
 

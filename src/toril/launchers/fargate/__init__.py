@@ -24,8 +24,6 @@ from toril.records import Deployment, Launch, Plan, RanTask
 
 Value = TypeVar("Value")
 
-__all__ = ["FargateLauncher", "Rates", "Stopped", "clients", "stop_everywhere", "usual_rates"]
-
 
 def clients(deployments: Mapping[str, Deployment], *, attempts: int = 1) -> Clients:
     """Returns clients for the regions, with FIPS endpoints where the stack uses them.

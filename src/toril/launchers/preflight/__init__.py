@@ -22,8 +22,6 @@ from toril.launchers.preflight.targets import targets
 from toril.launchers.pricing import Estimate, estimate
 from toril.records import Deployment, Plan
 
-__all__ = ["CommandContext", "Preflight", "check", "refuse"]
-
 Value = TypeVar("Value")
 Checks = Mapping[str, Callable[[Region], CheckResult]]
 

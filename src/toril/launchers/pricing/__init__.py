@@ -17,11 +17,6 @@ from toril.launchers.pricing.table import BASE, PriceTable, Tariff, list_prices,
 from toril.records import Deployment, End, Plan, RanTask, TaskSize
 from toril.records.progress import EVERY_S
 
-__all__ = [
-    "Estimate", "PriceTable", "cost_line", "cost_of", "estimate", "finished_cost", "hourly_usd", "list_prices",
-    "read_prices", "refuse_above",
-]  # fmt: skip
-
 HOUR_S, GB, MILLION = 3600.0, 1e9, 1e6
 FREE_STORAGE_GIB = 20
 LEAST_S = 60.0  # Fargate's minimum billing time of a task
