@@ -8,8 +8,8 @@
 | HandRolesToWorkers | RunTask passes the worker's role and the execution role to the task |
 | WatchAndStopTasks, ListTasks | the live table, quorum, `toril stop` and `sweep`; preflight: recently ended tasks |
 | ReadTaskDefinitions, ReadClusters | preflight: the revision exists and fits the architecture, the cluster is active |
-| ReadImages, CheckCaches | preflight: the image exists by digest, the cache rule is valid |
-| ReadQuotas, ReadRegions | preflight: vCPU quota and launch rate, region opted in |
+| ReadImages | preflight: the image exists by digest |
+| ReadQuotas | preflight: vCPU quota and launch rate |
 | ReadMetrics | preflight: vCPU in use; criteria on the service's metrics, also for the sweeper |
 | ReadLogs | the last lines of a stopped worker |
 | PlanSweeps, HandSweeperToScheduler | the one-time schedule that sweeps a run at its deadline |
@@ -118,10 +118,7 @@ def region_statements(scope: Scope) -> list[Statement]:
         allow("ReadClusters", ["ecs:DescribeClusters"], [scope.cluster]),
         allow("ReadTaskDefinitions", ["ecs:DescribeTaskDefinition"], ANY),  # no resource-level permissions
         allow("ReadImages", ["ecr:BatchGetImage"], [scope.arn("ecr", "repository/*")]),
-        # neither action has resource-level permissions
-        allow("CheckCaches", ["ecr:DescribePullThroughCacheRules", "ecr:ValidatePullThroughCacheRule"], ANY),
-        allow("ReadQuotas", ["servicequotas:ListServiceQuotas"], ANY),  # nor has this
-        allow("ReadRegions", ["ec2:DescribeRegions"], ANY),  # nor has this
+        allow("ReadQuotas", ["servicequotas:ListServiceQuotas"], ANY),  # no resource-level permissions
         allow("ReadMetrics", ["cloudwatch:GetMetricData"], ANY),  # nor has this
     ]
 

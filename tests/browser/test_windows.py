@@ -145,7 +145,9 @@ def test_the_page_shows_the_figures_of_each_window_as_the_command_does(shown, ru
 
 def test_without_the_ramp_up_the_figures_are_those_of_steady_samples(shown):
     labels, locations = ten_minutes.LABELS[:4], ten_minutes.LOCATIONS[:2]
-    run = ten_minutes.bundle(seconds=90, labels=labels, criteria=("p95>30ms",), locations=locations, incident=range(70, 85))
+    run = ten_minutes.bundle(
+        seconds=90, labels=labels, criteria=("p95>30ms",), locations=locations, incident=range(70, 85)
+    )
     one = shown(run=run)
 
     for first, end in [(50, 70), (69, 72), (20, 40), (80, 90)]:

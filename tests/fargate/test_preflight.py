@@ -19,10 +19,7 @@ ON_DEMAND = "L-3032A538"
 TEN = ("--on", "fargate", "--workers", 10)
 LOOKED_AT = {
     "cloudwatch:GetMetricData",
-    "ec2:DescribeRegions",
     "ecr:BatchGetImage",
-    "ecr:DescribePullThroughCacheRules",
-    "ecr:ValidatePullThroughCacheRule",
     "ecs:DescribeClusters",
     "ecs:DescribeTaskDefinition",
     "s3:GetObject",
@@ -84,8 +81,7 @@ def test_each_missing_permission_is_named(on_stage, plan):
     found = examined(on_stage, None, on_stage.cloud.assume_with_github(arn, **claims))
     details = "\n".join(lacking(found).values())
     granted = {"ecr:BatchGetImage", "s3:GetObject"}
-    # these two calls depend on the answers of others
-    for right in LOOKED_AT - granted - {"cloudwatch:GetMetricData", "ecr:ValidatePullThroughCacheRule"}:
+    for right in LOOKED_AT - granted - {"cloudwatch:GetMetricData"}:  # which depends on the answers of others
         assert right in details, right
 
 
@@ -124,37 +120,6 @@ def test_running_tasks_count_against_the_quota(on_stage, plan):
     assert "the run needs 5; 2 of 6 are in use" in found[AWAY, "on-demand vCPU"]
 
 
-def test_a_removed_cache_rule_is_missing(on_stage):
-    ecr = on_stage.cloud.client("ecr", HOME)
-    ecr.delete_pull_through_cache_rule(ecrRepositoryPrefix="ecr-public")
-    try:
-        found = lacking(examined(on_stage, None, on_stage.runner()))
-    finally:
-        ecr.create_pull_through_cache_rule(ecrRepositoryPrefix="ecr-public", upstreamRegistryUrl="public.ecr.aws")
-    assert set(found) == {(HOME, "cache ecr-public")}
-    assert f"pulumi up --stack {HOME}" in found[HOME, "cache ecr-public"]
-
-
-def test_a_cache_rule_without_its_credential_is_missing_with_ecrs_reason(on_stage):
-    """An additional cache rule, in the deployment's record."""
-    ecr, vault = on_stage.cloud.client("ecr", HOME), on_stage.cloud.client("secretsmanager", HOME)
-    value = '{"username": "acme", "accessToken": "t0k3n"}'
-    secret = vault.create_secret(Name="ecr-pullthroughcache/quay", SecretString=value)["ARN"]
-    hub = {"ecrRepositoryPrefix": "docker-hub", "upstreamRegistryUrl": "registry-1.docker.io"}
-    ecr.create_pull_through_cache_rule(**hub, credentialArn=secret)
-    vault.delete_secret(SecretId=secret, ForceDeleteWithoutRecovery=True)
-    there = on_stage.world.deployment(HOME)
-    (public,) = there.caches
-    keyed = public.model_copy(update={"prefix": "docker-hub", "upstream": "registry-1.docker.io"})
-    changed = there.model_copy(update={"caches": (public, keyed)})
-    try:
-        found = lacking(examined(on_stage, None, on_stage.runner(), **{HOME: changed}))
-    finally:
-        ecr.delete_pull_through_cache_rule(ecrRepositoryPrefix="docker-hub")
-    assert set(found) == {(HOME, "cache docker-hub")}
-    assert "does not exist" in found[HOME, "cache docker-hub"]
-
-
 def test_a_deregistered_task_definition_is_missing(on_stage, plan):
     ecs, there = on_stage.cloud.client("ecs", AWAY), on_stage.world.deployment(AWAY)
     taken_back = []
@@ -170,15 +135,6 @@ def test_a_deregistered_task_definition_is_missing(on_stage, plan):
     found = lacking(examined(on_stage, plan, on_stage.runner(), **{AWAY: changed}))
     assert set(found) == {(AWAY, "task definition full x86-64")}
     assert "is INACTIVE" in found[AWAY, "task definition full x86-64"]
-
-
-def test_a_region_that_is_not_enabled_is_missing(on_stage):
-    asleep = "ap-east-1"
-    on_stage.cloud.disable_region(asleep)
-    there = on_stage.world.deployment(AWAY).model_copy(update={"region": asleep})
-    found = lacking(examined(on_stage, None, on_stage.runner(), **{asleep: there}))
-    assert set(found) == {(asleep, "region")}
-    assert "not-opted-in" in found[asleep, "region"]
 
 
 def test_another_bucket_is_refused(on_stage, plan):

@@ -37,8 +37,6 @@ def test_the_role_starts_watches_and_stops_a_run(place, role):
     ecs.describe_clusters(clusters=[cluster])
     ecs.describe_task_definition(taskDefinition=place.deployment.workers[0].task_definition)
     place.client("service-quotas", who).list_service_quotas(ServiceCode="fargate")
-    place.client("ec2", who).describe_regions()
-    place.client("ecr", who).describe_pull_through_cache_rules()
     place.client("cloudwatch", who).get_metric_data(MetricDataQueries=[], StartTime=0, EndTime=60)
 
 

@@ -8,7 +8,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from datetime import datetime
 from itertools import chain, groupby, islice
 from typing import Any, TypeVar
@@ -47,7 +47,7 @@ OF_CHANGES = ("label", "metric", "change", "spread", "detectable", "outcome")  #
 MOST_CHANGES = 20
 AT_ONCE = 50  # records to read with one call
 ID_TIME = re.compile(r"(\d{8}T\d{6}Z)-")  # the start of a run's id, unless the user chose another id
-OF_BOTH = (*(one.name for one in fields(JudgedRun) if one.name != "schema"), "workers", "cost_usd")  # record and row
+OF_BOTH = (*(name for name in JudgedRun.__annotations__ if name != "schema"), "workers", "cost_usd")  # record and row
 LOAD = {"name", "executor", "scenario", "concurrency", "throughput_rps", "steps", "labels", "browser"}
 SUITE_FILE = (".yml", ".yaml")  # its content that matters is in the plan; the rest are criteria and reports
 

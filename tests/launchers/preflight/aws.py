@@ -8,7 +8,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from tests.launchers.plans import ACCOUNT, AWAY, HOME
+from tests.launchers.plans import ACCOUNT, AWAY
 from toril.launchers.findings import Finding
 from toril.launchers.preflight import CommandContext, Preflight, check
 from toril.records import DeployedCache, Deployment, Plan
@@ -53,9 +53,6 @@ class Aws:
     def _get_caller_identity(self, region: str) -> Any:
         return identity()
 
-    def _describe_regions(self, region: str, **asked: Any) -> Any:
-        return {"Regions": [{"RegionName": one, "OptInStatus": "opt-in-not-required"} for one in (HOME, AWAY)]}
-
     def _describe_clusters(self, region: str, **asked: Any) -> Any:
         providers = ["FARGATE", "FARGATE_SPOT"]
         return {"clusters": [{"clusterArn": asked["clusters"][0], "status": "ACTIVE", "capacityProviders": providers}]}
@@ -66,14 +63,6 @@ class Aws:
 
     def _batch_get_image(self, region: str, **asked: Any) -> Any:
         return image()
-
-    def _describe_pull_through_cache_rules(self, region: str, **asked: Any) -> Any:
-        (prefix,) = asked["ecrRepositoryPrefixes"]
-        (cache,) = [one for one in self.deployments[region].caches if one.prefix == prefix]
-        return {"pullThroughCacheRules": [{"ecrRepositoryPrefix": prefix, "upstreamRegistryUrl": cache.upstream}]}
-
-    def _validate_pull_through_cache_rule(self, region: str, **asked: Any) -> Any:
-        return {"isValid": True}
 
     def _list_service_quotas(self, region: str, **asked: Any) -> Any:
         return quotas(QUOTAS)

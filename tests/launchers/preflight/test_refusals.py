@@ -10,8 +10,6 @@ RIGHTS = {
     "describe_clusters": "ecs:DescribeClusters",
     "describe_task_definition": "ecs:DescribeTaskDefinition",
     "batch_get_image": "ecr:BatchGetImage",
-    "describe_pull_through_cache_rules": "ecr:DescribePullThroughCacheRules",
-    "validate_pull_through_cache_rule": "ecr:ValidatePullThroughCacheRule",
     "list_service_quotas": "servicequotas:ListServiceQuotas",
     "get_metric_data": "cloudwatch:GetMetricData",
 }
@@ -25,17 +23,7 @@ def test_a_missing_permission_is_named_and_all_other_checks_run(plan, store, ope
     refused = [one for one in found.findings if one.state != "ok" and right in one.detail]
     assert {one.region for one in refused} == {HOME, AWAY}
     others = {name for _, name in aws.asked}
-    assert others >= set(RIGHTS) - {"get_metric_data", "validate_pull_through_cache_rule"}  # these depend on the others
-
-
-def test_a_missing_permission_to_list_regions_is_one_finding(plan, store):
-    aws = Aws(*both().values())
-    aws.denies("describe_regions", "UnauthorizedOperation")
-    found = flight(plan, aws, store)
-    assert lacking(found) == [("", "regions")]
-    assert of(found, "regions", "").code == "access-denied"
-    assert "ec2:DescribeRegions" in of(found, "regions", "").detail
-    assert of(found, "cluster").state == "ok"
+    assert others >= set(RIGHTS) - {"get_metric_data"}  # which depends on the others
 
 
 def test_rejected_credentials_are_one_finding_and_no_region_is_asked(plan, store):

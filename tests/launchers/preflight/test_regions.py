@@ -47,25 +47,6 @@ def test_the_refusal_has_one_line_for_each_missing_thing(plan, store):
     assert [line.split(":")[0].strip() for line in lines] == [f"{HOME} image full x86-64", f"{AWAY} cluster"]
 
 
-def test_a_disabled_region_gets_no_further_calls(plan, store):
-    aws = Aws(*both().values())
-    regions = [{"RegionName": HOME, "OptInStatus": "opted-in"}, {"RegionName": AWAY, "OptInStatus": "not-opted-in"}]
-    aws.answers("describe_regions", {"Regions": regions})
-    found = flight(plan, aws, store)
-    assert lacking(found) == [(AWAY, "region")]
-    assert of(found, "region").code == "disabled-region"
-    assert "enable-region" in of(found, "region").detail
-    assert {region for region, _ in aws.asked} == {HOME}
-
-
-def test_an_unknown_region_is_missing(plan, store):
-    aws = Aws(*both().values())
-    aws.answers("describe_regions", {"Regions": [{"RegionName": HOME, "OptInStatus": "opted-in"}]})
-    found = flight(plan, aws, store)
-    assert lacking(found) == [(AWAY, "region")]
-    assert of(found, "region").code == "no-such-region"
-
-
 @pytest.mark.parametrize(
     ("answer", "text"),
     [
@@ -175,34 +156,6 @@ def test_a_first_pull_is_impossible_with_fips_or_an_unready_cache(plan, store):
     assert "its secret is empty" in of(found, "cache ecr-public").detail
 
 
-@pytest.mark.parametrize(
-    ("operation", "answer", "code", "text"),
-    [
-        ("describe_pull_through_cache_rules", refusal("PullThroughCacheRuleNotFoundException"), "no-cache-rule", ""),
-        (
-            "describe_pull_through_cache_rules",
-            {"pullThroughCacheRules": [{"upstreamRegistryUrl": "quay.io"}]},
-            "other-upstream",
-            "quay.io",
-        ),
-        (
-            "validate_pull_through_cache_rule",
-            {"isValid": False, "failure": "the secret does not exist"},
-            "invalid-cache-rule",
-            "the secret does not exist",
-        ),
-    ],
-)
-def test_an_unusable_cache_rule_prevents_only_runs_that_need_it(plan, store, operation, answer, code, text):
-    needed, other = Aws(deployment_of(HOME), cached()), Aws(*both(caches=(CACHE,)).values())
-    needed.answers(operation, answer, AWAY)
-    other.answers(operation, answer, AWAY)
-    found = of(flight(plan, needed, store), "cache ecr-public")
-    assert (found.state, found.code, text in found.detail) == ("missing", code, True)
-    unneeded = of(flight(plan, other, store), "cache ecr-public")
-    assert (unneeded.state, unneeded.code) == ("warning", code)
-
-
 def test_the_vcpu_in_use_is_read_without_the_other_checks(store):
     aws = Aws(*both().values())
     aws.answers("get_metric_data", used(2.0), AWAY)
@@ -302,8 +255,14 @@ def test_without_a_suite_everything_that_is_deployed_is_checked(store):
     assert found.estimate is None
     names = {one.name for one in found.findings if one.region == AWAY}
     assert {"image full x86-64", "image full arm64", "cache ecr-public", "on-demand vCPU", "Spot vCPU"} <= names
-    aws.answers("validate_pull_through_cache_rule", {"isValid": False, "failure": "gone"}, AWAY)
-    assert lacking(flight(None, aws, store)) == [(AWAY, "cache ecr-public")]
+
+
+def test_a_cache_that_is_not_ready_prevents_only_runs_that_need_it(plan, store):
+    empty = CACHE.model_copy(update={"ready": False, "reason": "its secret is empty"})
+    for region, state in ((cached(caches=(empty,)), "missing"), (deployment_of(AWAY, caches=(empty,)), "warning")):
+        found = of(flight(plan, Aws(deployment_of(HOME), region), store), "cache ecr-public")
+        assert (found.state, found.code) == (state, "cache-not-ready")
+        assert "its secret is empty" in found.detail
 
 
 def test_without_a_suite_each_worker_without_an_image_is_missing(store):

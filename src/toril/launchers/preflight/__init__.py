@@ -33,14 +33,10 @@ FROM_RECORDS: Checks = {
     "secrets": planned.secrets,
     "targets": targets,
     "FIPS": planned.fips_hosts,
-}
-ACCESS: Checks = {"account": regions.account, "region": regions.enabled}
-FROM_AWS: Checks = {
-    "cluster": regions.cluster,
-    "task definition": regions.task_definitions,
-    "image": regions.images,
     "cache": regions.caches,
 }
+ACCESS: Checks = {"account": regions.account}
+FROM_AWS: Checks = {"cluster": regions.cluster, "task definition": regions.task_definitions, "image": regions.images}
 FROM_QUOTAS: Checks = {"vCPU": regions.vcpus, "launch rate": regions.launch_rate}
 JOBS = 4  # threads, plus one for each region
 
@@ -66,11 +62,9 @@ def check(
         keys = pool.submit(context.credentials)
         store = pool.submit(checked, "store", partial(planned.store, context))
         asked = pool.submit(_asked, "credentials", partial(regions.ask_caller, clients, first, context.now))
-        listed = pool.submit(_asked, "regions", partial(regions.ask_statuses, clients, first))
-        (caller, refused), (statuses, unlisted) = asked.result(), listed.result()
+        caller, refused = asked.result()
         scenes = [
-            Region(deployment=one, clients=clients, context=context, plan=plan, caller=caller, statuses=statuses)
-            for one in used.values()
+            Region(deployment=one, clients=clients, context=context, plan=plan, caller=caller) for one in used.values()
         ]
         surveys = list(pool.map(_survey, scenes))
     rates = {region.name: region.rates for region, _ in surveys}
@@ -87,7 +81,6 @@ def check(
         *store.result(),
         *checked("clock", partial(regions.clock, caller)),
         *refused,
-        *unlisted,
         *checked("cost", partial(planned.cost, plan, deployments, price)),
         *(finding for _, findings in surveys for finding in findings),
     ]

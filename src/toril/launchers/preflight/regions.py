@@ -14,7 +14,7 @@ from toril.aws.errors import AwsError
 from toril.errors import InfrastructureError
 from toril.launchers.fargate.rate_limit import Rates, usual_rates
 from toril.launchers.fargate.tasks import Capacity, Status, described, kind_for
-from toril.launchers.findings import Finding, failed_call, missing, ok, warning
+from toril.launchers.findings import Finding, missing, ok, warning
 from toril.launchers.pricing import PriceTable, list_prices
 from toril.plan.division import CPU_UNITS_PER_CORE
 from toril.records import DeployedCache, DeployedWorker, Deployment, Plan
@@ -23,7 +23,6 @@ from toril.store import Store
 Resolve = Callable[[str], tuple[str, ...]]  # host → its addresses
 
 CLOCK_LIMIT_S = 10.0  # request signatures are valid for five minutes, leases for half a minute
-ENABLED = ("opt-in-not-required", "opted-in")
 ECR = re.compile(
     r"(?P<account>\d{12})\.dkr\.ecr(?:-fips)?\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(?:\.cn)?/(?P<repository>[^:@]+)"
     r"(?::[^@]*)?(?:@(?P<digest>sha256:[0-9a-f]{64}))?"
@@ -111,7 +110,6 @@ class Region:
     context: CommandContext
     plan: Plan | None = None  # None: no suite; the whole region is checked
     caller: Caller | None = None
-    statuses: Mapping[str, str] | None = None  # opt-in status by region
     quotas: Mapping[str, float] = field(default_factory=dict)  # Fargate's quotas, by code
 
     @property
@@ -178,12 +176,6 @@ def ask_caller(clients: Clients, region: str, now: Callable[[], float]) -> Calle
     return Caller(str(answer["Account"]), max(0.0, second - arrived, sent - (second + 1)))
 
 
-def ask_statuses(clients: Clients, region: str) -> dict[str, str]:
-    """Returns EC2's opt-in status of each region."""
-    answer = ask(clients, "ec2", region, "describe_regions", AllRegions=True)
-    return {one["RegionName"]: one.get("OptInStatus", "") for one in answer["Regions"]}
-
-
 def clock(caller: Caller | None) -> Finding | None:
     """Checks this machine's clock against AWS', because deadlines and leases are compared across machines."""
     if caller is None:
@@ -203,20 +195,6 @@ def account(region: Region) -> Finding:
         detail = f"the stack is in account {theirs}, but the credentials are for {region.caller.account}"
         return missing("other-account", f"{detail}; use credentials for {theirs}")
     return ok(theirs)
-
-
-def enabled(region: Region) -> Finding | None:
-    """Checks that the region is enabled for the account."""
-    if region.statuses is None:
-        return None
-    status = region.statuses.get(region.name)
-    if status is None:
-        fix = f"correct the name, or remove deployments/{region.name}.json from the store"
-        return missing("no-such-region", f"AWS has no region of this name; {fix}")
-    if status not in ENABLED:
-        fix = f"run `aws account enable-region --region-name {region.name}`"
-        return missing("disabled-region", f"not enabled for the account ({status}); {fix}")
-    return ok("enabled for the account")
 
 
 # ── cluster and task definitions
@@ -321,37 +299,16 @@ def _not_cached(region: Region, where: str, cache: DeployedCache) -> Finding:
 
 
 def caches(region: Region) -> Iterator[Finding]:
-    """Checks that each cache rule exists and is valid; problems of rules that the run does not need are warnings."""
+    """Checks that each cache rule is ready; one that the run does not need is a warning otherwise."""
     places = filter(None, (ECR.fullmatch(kind.image) for kind in region.kinds))
     needed = [_cache_of(region, place["repository"]) for place in places if place["region"] == region.name]
     for cache in region.deployment.caches:
-        found = _cache(region, cache)
-        if found.state == "missing" and region.plan is not None and cache not in needed:
-            found = warning(found.code, f"{found.detail} (this run does not need it)")
+        found = ok(f"the rule for {cache.upstream} is ready")
+        if not cache.ready and region.plan is not None and cache not in needed:
+            found = warning("cache-not-ready", f"not ready: {cache.reason} (this run does not need it)")
+        elif not cache.ready:
+            found = missing("cache-not-ready", f"not ready: {cache.reason}")
         yield replace(found, name=f"cache {cache.prefix}")
-
-
-def _cache(region: Region, cache: DeployedCache) -> Finding:
-    if not cache.ready:
-        return missing("cache-not-ready", f"not ready: {cache.reason}")
-    try:
-        rules = region.ask("ecr", "describe_pull_through_cache_rules", ecrRepositoryPrefixes=[cache.prefix])
-        valid = region.ask("ecr", "validate_pull_through_cache_rule", ecrRepositoryPrefix=cache.prefix)
-    except AwsError as error:
-        if error.fault.aws_code != "PullThroughCacheRuleNotFoundException":
-            return failed_call(error)
-        rules, valid = {}, {}
-    rule = next(iter(rules.get("pullThroughCacheRules", [])), None)
-    if rule is None:
-        return missing("no-cache-rule", f"the cache rule does not exist; run {region.up}")
-    if rule.get("upstreamRegistryUrl") != cache.upstream:
-        detail = f"the cache rule is for {rule.get('upstreamRegistryUrl')}, not {cache.upstream}; run {region.up}"
-        return missing("other-upstream", detail)
-    if not valid.get("isValid"):
-        why = valid.get("failure") or "ECR gives no reason"
-        detail = f"ECR cannot use the cache rule: {why}; renew its credential, or run {region.up}"
-        return missing("invalid-cache-rule", detail)
-    return ok(f"the rule for {cache.upstream} is valid")
 
 
 def _cache_of(region: Region, repository: str) -> DeployedCache | None:
