@@ -112,7 +112,6 @@ def test_the_page_is_one_file_and_a_folder_for_all_suites(computed, tmp_path):
     [
         (),
         ("shop", "--all"),
-        ("shop", "--acknowledged", "missing.yml"),
         ("--all", "--format", "html"),
         ("shop", "--since", "3 weeks"),
         ("shop", "--min", "3"),

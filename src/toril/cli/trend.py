@@ -14,7 +14,6 @@ from toril.cli.streams import echo
 from toril.clock import SystemClock
 from toril.errors import OptionError
 from toril.records.trend import Trend, TrendGroup
-from toril.regression.acknowledged import FILE
 
 HOOK_S = 900.0  # the longest start of two deployments
 MOST_LABELS, MOST_MARGIN = 3, 0.1  # of a duet that confirms: each further figure needs more pairs
@@ -31,9 +30,6 @@ def trend(
     ] = None,
     since: Annotated[str | None, typer.Option("--since", help="Age of the oldest run, e.g. 90d. Default: all.")] = None,
     least: Annotated[str | None, typer.Option("--min", help="Smallest change that counts. Default: 3%.")] = None,
-    acknowledged: Annotated[
-        Path | None, typer.Option("--acknowledged", help=f"File with accepted changes. Default: {FILE}.")
-    ] = None,
     format: Annotated[Literal["text", "json", "html"], typer.Option("--format", help="text, json or html.")] = "text",
     out: Annotated[
         Path | None, typer.Option("--out", help="File to write; with --all and html, a folder. Default: stdout.")
@@ -64,7 +60,7 @@ def trend(
     from toril.cli.github import REPOSITORY, client_of_job
     from toril.github.issues import settle
     from toril.records.history import HISTORY
-    from toril.regression.acknowledged import read_acknowledged
+    from toril.regression.acknowledged import FILE, read_acknowledged
     from toril.regression.trend import NOTHING_RECENT, TrendQuery
     from toril.reports.markdown import Links, is_address
     from toril.runs.earlier import read_trend
@@ -72,8 +68,6 @@ def trend(
 
     if every == (suite is not None):
         raise OptionError("Name one suite, or pass --all.", code="option-value")
-    if acknowledged is not None and not acknowledged.is_file():
-        raise OptionError(f"--acknowledged `{acknowledged}`: there is no such file.", code="option-value")
     if every and format == "html" and out is None:
         raise OptionError("--all with --format html writes a page per suite. Add `--out FOLDER`.", code="option-value")
     if issues is not None and not REPOSITORY.fullmatch(issues):
@@ -84,7 +78,7 @@ def trend(
         )
     age_s = None if since is None else read_age(since, "--since").total_seconds()
     wanted = TrendQuery(label=label, location=location, metric=metric, since_s=age_s, least=read_margin(least, "--min"))
-    accepted, opened = read_acknowledged(acknowledged or FILE), open_store(store)
+    accepted, opened = read_acknowledged(FILE), open_store(store)
     names = sorted(opened.names(HISTORY)) if suite is None else [suite]
 
     def found() -> list[Trend]:
