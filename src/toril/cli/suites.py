@@ -20,7 +20,7 @@ def suites(
     Example: toril suites shop
     """
     from toril.records.document import document
-    from toril.reports import suites_table
+    from toril.reports import runs_table
     from toril.reports.screen import Output, emit
     from toril.runs import suites as stored
     from toril.store import open_store
@@ -33,7 +33,7 @@ def suites(
     if format == "json":
         emit(document([one.model_dump(mode="json") for one in found]), None)
     else:
-        suites_table.show(Output(), found, of_one=name is not None)
+        runs_table.show_suites(Output(), found, of_one=name is not None)
 
 
 def baseline(

@@ -1,4 +1,4 @@
-"""Shows the stored runs, one per row: as a table, JSON or CSV."""
+"""Shows the stored runs, one per row: as a table, JSON or CSV; and the stored suites as a table."""
 
 import csv
 import io
@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from toril import text
+from toril.records.console import SuiteVersion
 from toril.records.document import document
 from toril.records.history import IndexRow, ListedRun
 from toril.records.summary import LabelFigures, ResponseTimes
@@ -29,6 +30,14 @@ COLUMNS = (
     Column("requests"),
     Column("failed"),
     Column("p95"),
+)
+OF_SUITES = (
+    Column("suite", "name", whole=True),
+    Column("version"),
+    Column("saved", "name"),
+    Column("by", "name"),
+    Column("files"),
+    Column("comment", "name", rank=2),
 )
 
 
@@ -95,3 +104,19 @@ def _row(one: ListedRun) -> Row:
     verdict = Cell(shown, small=small, outcome=outcome, tone="dim")
     started = Cell(f"{datetime.fromtimestamp(row.started_at, UTC):%Y-%m-%d %H:%M}" if row.started_at else MISSING)
     return Row((Cell(plain(row.run_id), small=tags), verdict, started, Cell(text.number(row.workers)), *figures))
+
+
+def show_suites(console: Console, found: Sequence[SuiteVersion], *, of_one: bool) -> None:
+    """Prints the list. `of_one`: it has the versions of one suite."""
+    if not found:
+        console.print(Text("This store has no suites. Save one with `toril push SUITE`, or in the console."))
+        return
+    rows = tuple(map(_suite, found))
+    title, noun = ("Versions", "version") if of_one else ("Suites", "suite")
+    terminal.show_table(console, Table(id="suites", title=title, noun=noun, columns=OF_SUITES, rows=rows))
+
+
+def _suite(version: SuiteVersion) -> Row:
+    saved = f"{datetime.fromtimestamp(version.at, UTC):%Y-%m-%d %H:%M}"
+    cells = (version.suite, text.number(version.number), saved, version.by, text.number(len(version.files)))
+    return Row(tuple(Cell(plain(one)) for one in (*cells, version.comment)))

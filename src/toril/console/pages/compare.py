@@ -74,7 +74,7 @@ def compare_runs(
         Compared(name, bundles[run_id], run_id == pinned, _address(bundles, run_id), _address(bundles, pinned, run_id))
         for name, run_id in zip(ascii_uppercase, bundles, strict=False)
     ]
-    from toril.reports.charts.several import several
+    from toril.reports.charts import several
     from toril.reports.compare_blocks import several_blocks
     from toril.reports.comparison import compare
 

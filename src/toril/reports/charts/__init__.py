@@ -1,4 +1,6 @@
-"""Builds the data of the charts on the report page, by section."""
+"""Builds the data of the charts on the report page, by section; and charts of several runs over each other."""
+
+from collections.abc import Mapping
 
 from toril.reports.blocks import Charts
 from toril.reports.bundle import Bundle
@@ -6,8 +8,8 @@ from toril.reports.charts import marks
 from toril.reports.charts.by_label import by_label, chosen
 from toril.reports.charts.course import course
 from toril.reports.charts.generators import generators
-from toril.reports.charts.lines import thinning
-from toril.reports.charts.percentiles import curves
+from toril.reports.charts.lines import Values, chart, line, thinning
+from toril.reports.charts.percentiles import curves, of_runs
 from toril.reports.charts.server import server
 from toril.reports.labels import distinct, judged_labels
 from toril.reports.run_tables import is_notable
@@ -56,3 +58,35 @@ def charts_of(bundle: Bundle, base: Bundle | None = None) -> dict[str, Charts]:
         Charts(id="server", title="Metrics of the service", about="from CloudWatch", charts=server(bundle)),
     )  # fmt: skip
     return {one.id: one for one in found if one.charts}
+
+
+def several(runs: Mapping[str, Bundle], reference: str) -> Charts:
+    """Returns the charts of at most eight runs by name; the line of the reference is the strong one."""
+    seconds = max((len(run.summary.series) for run in runs.values()), default=0)
+    thin = thinning(seconds)
+    looks = {name: "strong" if name == reference else f"place{place}" for place, name in enumerate(runs)}
+
+    def over_time(title: str, unit: str, values: Mapping[str, Values], divisor: int = 1) -> Mapping[str, object]:
+        lines = (line(name, looks[name], thin(column), divisor) for name, column in values.items())
+        return chart(title, unit, *lines)
+
+    series = {name: run.summary.series[: run.whole_seconds] for name, run in runs.items()}
+    failed = {
+        name: [100 * one.failures / one.samples if one.samples else None for one in own] for name, own in series.items()
+    }
+    charts = (
+        over_time("p95", "ms", {name: [one.p95_us for one in own] for name, own in series.items()}, 1000),
+        over_time("Requests per second", "/s", {name: [one.samples for one in own] for name, own in series.items()}),
+        over_time("Failed requests", "%", failed),
+        over_time("Virtual users", "", {name: [one.virtual_users for one in own] for name, own in series.items()}),
+        of_runs(runs, looks),
+    )
+    shared = {"x": thin.x, "seconds": seconds, "step": thin.step_s, "steady": None, "breaches": [], "changes": []}
+    return Charts(
+        id="course",
+        title="Runs over each other",
+        about="time since the start signal",
+        charts=[one for one in charts if one["lines"]],
+        hint=KEYS,
+        shared=shared,
+    )
