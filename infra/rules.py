@@ -36,7 +36,6 @@ WITHOUT_RESOURCE = frozenset(
         "ecr:PutReplicationConfiguration",
         "ecr:UpdatePullThroughCacheRule",
         "ecr:UpdateRepositoryCreationTemplate",
-        "ecr:ValidatePullThroughCacheRule",
         "ecs:CreateCluster",
         "ecs:DeregisterTaskDefinition",
         "ecs:DescribeTaskDefinition",
