@@ -369,6 +369,45 @@ class TestShop(unittest.TestCase):
 """
 
 
+LONG_DECODED = """
+import time
+import unittest
+import apiritif
+import requests
+
+class Decoded(requests.Response):
+    @property
+    def text(self):  # Apiritif asks for it before it records a response; without a charset it is guessed
+        time.sleep(3)
+        return "ok"
+
+def decode(response, **_):
+    response.__class__ = Decoded
+
+class TestShop(unittest.TestCase):
+    session = requests.Session()
+    session.hooks["response"].append(decode)
+    target = apiritif.http.target("{url}", session=session)
+
+    def test_buys(self):
+        self.target.get("/ok")
+"""
+
+
+@pytest.mark.nightly
+def test_an_answered_request_that_is_not_recorded_at_the_end_is_unfinished(tmp_path):
+    with target() as service:
+        plan = plan_of(
+            [planned("apiritif", "own", concurrency=1, hold_for_s=1.0)],
+            {"own": {"script": "test_own.py"}},
+            graceful_stop_s=0.0,
+        )
+        with workers(plan, tmp_path, {"test_own.py": LONG_DECODED.replace("{url}", service.url)}) as run:
+            found = run.go()
+    assert (found.samples, found.unfinished) == (0, 1)
+    assert service.answered == 1
+
+
 @pytest.mark.nightly
 def test_users_count_during_think_time_and_unfinished_requests_have_their_waiting_time(tmp_path):
     with rough() as service:

@@ -59,6 +59,7 @@ class User(threading.local):
         self.frames = []
         self.sent = None  # (started_s, took_s, ttfb_s) of the last request
         self.depth = 0
+        self.recording = False  # whether Apiritif makes the request, and so records it
         self.measured = False  # whether the running test has samples yet
         self.failed = False  # whether a request of this iteration has failed
         self.unjudged = ""  # the running test's first response whose status the script did not judge
@@ -74,7 +75,7 @@ class Records:
     def __init__(self, folder) -> None:
         self.lock = threading.Lock()
         self.users = []  # the namespaces of all threads' `User`
-        self.in_flight = {}  # thread → (label, started_s)
+        self.in_flight = {}  # thread → (label, started_s) of its request, until it is recorded
         self.concurrency = 0  # Apiritif's own count; unsynchronised threads change it, so it is not exact
         self.active = self._written_users = 0
         self.script_errors = Counter()
@@ -185,6 +186,7 @@ class Records:
 
     def finish(self, ended_at, *, complete) -> None:
         """Write everything while threads may still run: requests without a response are unfinished."""
+        in_flight = list(self.in_flight.values())  # before the samples: rather counted twice than lost
         for user in list(self.users):
             self.settle(user)
         notes = [f"extractors found nothing in {self.missed} responses"] if self.missed else []
@@ -197,7 +199,7 @@ class Records:
             "note": "; ".join(notes),
         }
         with self.lock:
-            for label, started_s in list(self.in_flight.values()):
+            for label, started_s in in_flight:
                 self._writer.note("unfinished", label, 1, round(time.time() - started_s, 6))
             for name, value in facts.items():
                 self._writer.note("fact", name, value)
@@ -398,25 +400,40 @@ def timed(send):
     def send_and_time(session, request, **kwargs):
         if USER.depth:
             return send(session, request, **kwargs)
-        LOAD.admit()
         started_s, clock = time.time(), time.perf_counter()
         ttfb_s = -1e-6
         ident = threading.get_ident()
         RECORDS.in_flight[ident] = (label_of(request.url), started_s)
         USER.depth += 1
-        REUSE.begin()
-        if SETTINGS["traceparent"]:
-            request.headers.setdefault("traceparent", KEEPING.traceparent())
         try:
+            LOAD.admit()  # while in flight, or the process could end between this and the sending
+            REUSE.begin()
+            if SETTINGS["traceparent"]:
+                request.headers.setdefault("traceparent", KEEPING.traceparent())
             response = send(session, request, **kwargs)
             ttfb_s = sum(one.elapsed.total_seconds() for one in (*response.history, response))
             return response
         finally:
             USER.sent = (started_s, time.perf_counter() - clock, ttfb_s)
             USER.depth -= 1
-            del RECORDS.in_flight[ident]
+            if not USER.recording:
+                del RECORDS.in_flight[ident]
 
     return send_and_time
+
+
+def recorded(request):
+    """Returns Apiritif's `request`. It is in flight until it is recorded: first, Apiritif decodes the body."""
+
+    def request_and_record(*arguments, **named):
+        USER.recording = True
+        try:
+            return request(*arguments, **named)
+        finally:
+            USER.recording = False
+            RECORDS.in_flight.pop(threading.get_ident(), None)
+
+    return request_and_record
 
 
 def counting_misses(extract):
@@ -470,6 +487,7 @@ def main() -> int:
     if KEEPER.on:
         KEEPING.Sent().watch_requests()
     requests.Session.send = timed(requests.Session.send)
+    apiritif.http.request = recorded(apiritif.http.request)
     REUSE.install()
     in_process.report_uncaught(RECORDS.thread_failed)
     extend_apiritif()
