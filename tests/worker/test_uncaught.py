@@ -106,13 +106,15 @@ def test_scripts_of_jmeter_that_throw_count_for_the_request_that_they_belong_to(
         {"url": "/ok", "label": "after", "jsr223": [script("after")]},
         {"url": "/status/500", "label": "explained", "jsr223": [script("after")]},
         {"url": "/ok", "label": "fine", "jsr223": [script("after", "vars.put('a', 'b')")]},
+        {"url": "/ok?a=${__jexl3(1 +)}", "label": "computed"},
+        {"if": "nothing.such()", "then": ["/never"]},  # counts for the request before it
     ]
     with target() as service:
         scenario = {"default-address": service.url, "requests": requests}
         plan = plan_of([planned("jmeter", "shop", concurrency=2, iterations=3)], {"shop": scenario})
         with workers(plan, tmp_path) as run:
             found = run.go()
-    assert found.exits[0].executions["shop"].script_errors == {"after": 6, "before": 6}
+    assert found.exits[0].executions["shop"].script_errors == {"after": 6, "before": 6, "computed": 12}
     errors = found.timeline.select("before", kind="transaction").total.errors
     assert dict(errors) == {("java.lang.RuntimeException: boom", "RuntimeException"): 6}
-    assert (found.samples, found.total().failures) == (service.answered, 6) == (24, 6)
+    assert (found.samples, found.total().failures) == (service.answered, 6) == (30, 6)
