@@ -30,6 +30,16 @@ def test_each_second_has_its_maximum_and_its_90th_percentile() -> None:
     assert received[1:] == [(8, 200_000, 200_000)]
 
 
+def test_each_second_in_which_a_program_stood_still_is_late() -> None:
+    received: list[tuple[float, int, int]] = []
+    late = Lateness(lambda *one: received.append(one), lambda: 9.4)
+    late.add(2.1)
+    for _ in range(30):
+        late.add(0.0)
+    late.flush()
+    assert received == [(8, 2_100_000, 2_100_000), (7, 2_100_000, 2_100_000), (9, 2_100_000, 0)]
+
+
 def test_a_probe_reports_how_much_it_overslept_and_never_a_negative_time() -> None:
     received: list[tuple[float, int, int]] = []
     asked: list[float] = []

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.targets import target
-from tests.worker.driver import plan_of, planned, workers
+from tests.worker.driver import engines_of, plan_of, planned, wait_until, workers
 from toril.timeline import HealthSeries, Timeline
 from toril.timeline.intervals import Recorder, decode
 from toril.worker.engine_runs import EngineRun, EngineRuns
@@ -32,6 +32,29 @@ def test_each_engine_reports_late_sends(tmp_path, engine):
     facts = series.facts
     assert facts["single_threaded"] is (engine != "jmeter")
     assert facts["memory_limit_bytes"] > series.memory_bytes.max()
+
+
+@pytest.mark.live
+@pytest.mark.nightly
+@pytest.mark.parametrize("engine", ["locust", "apiritif", "jmeter"])
+def test_seconds_in_which_an_engine_stands_still_are_late(tmp_path, engine):
+    with target(delay_s=0.01) as service:
+        scenario = {"requests": [{"url": f"{service.url}/", "label": "home"}]}
+        plan = plan_of([planned(engine, "home", concurrency=2, hold_for_s=8.0)], {"home": scenario})
+        with workers(plan, tmp_path) as run:
+            run.launch()
+            run.wait_ready()
+            run.start()
+            wait_until(lambda: service.answered > 0, run)
+            processes = engines_of(run)
+            for process in processes:
+                process.suspend()
+            time.sleep(3)
+            for process in processes:
+                process.resume()
+            assert run.wait() == [0]
+            found = run.outcome()
+    assert (found.timeline.health_series("local-1").late_p90_us >= 2_000_000).sum() >= 2
 
 
 @pytest.mark.solo

@@ -56,6 +56,8 @@ class Lateness:
             self.flush()
             self._second = second
         self._late.append(late_s)
+        for ago in range(1, int(late_s) + 1):  # seconds in which the program stood still
+            self._report(second - ago, round(late_s * 1e6), round(late_s * 1e6))
 
     def flush(self) -> None:
         """Report the current second before it is over."""
