@@ -79,6 +79,29 @@ def test_each_form_gives_its_field_to_the_post_after_it_and_the_variable_is_the_
     assert {one.value for one in found.rules[:2]} == {secret("first", "csrf 1"), secret("first", "csrf 2")}
 
 
+@pytest.mark.parametrize("name", ["untitled.md", "untitled1.md"])
+def test_a_name_that_the_service_gives_to_what_a_request_makes_is_carried_into_the_addresses_below(name):
+    made = {"type": "file", "name": name, "path": name, "state": "draft"}
+    found = applied(
+        sent(1, "POST /api/contents", made, body={"type": "file"}, status=201),
+        sent(2, f"PUT /api/contents/{name}", made, body={"path": name, "content": "Text"}),
+        sent(3, f"GET /api/contents/{name}?content=1", made),
+        sent(4, "GET /api/contents/draft", {"items": []}),  # not the name of what was made
+        sent(5, "POST /api/sessions", {}, body={"path": name}),
+    )
+    assert [(source, uses) for _, source, _, uses in found] == [(1, [2, 2, 3, 5])]
+
+
+def test_a_word_of_an_address_is_the_clients_unless_a_request_has_made_what_it_names():
+    item = {"name": "lamp", "slug": "lamp"}
+    assert not applied(
+        sent(1, "GET /items", [item]),
+        sent(2, "POST /items", item, body={"name": "lamp"}),
+        sent(3, "GET /items/lamp", item),
+        sent(4, "GET /items/lamp/parts", [item]),
+    )
+
+
 def test_a_number_that_only_a_redirect_has_is_taken_out_of_the_redirect():
     found = correlated(recordings.login())
     assert found.redirects == (4,)

@@ -54,7 +54,10 @@ def test_an_engine_without_functions_is_refused(tmp_path, engine):
 
 def test_no_written_file_has_the_word_and_a_title_with_it_is_no_difference(tmp_path):
     titled = [
-        recorded(*one.exchanges, exchange(6, "/done", response=body(f"<title>Crew {word}</title>", "text/html")))
+        recorded(
+            *one.exchanges,
+            exchange(6, "/done", step=f"Crew_{word}", response=body(f"<title>Crew {word}</title>", "text/html")),
+        )
         for one, word in ((group("4f3a91"), "4f3a91"), (group("91bc02"), "91bc02"))
     ]
     files = files_of(tmp_path, *titled)
@@ -109,6 +112,12 @@ def test_typed_values_of_one_recording_are_listed_and_those_of_a_page_are_not(tm
     assert notes(group("4f3a91"), group("91bc02"), tmp_path / "two") == ["new-values"]
     readme = files_of(tmp_path, group("4f3a91"))["README.md"].decode()
     assert "`name` of POST /group/add/" in readme and "_save" not in readme
+
+
+def test_a_label_does_not_name_what_the_recording_made(tmp_path):
+    made = body(json.dumps({"name": "untitled.md"}))
+    visit = recorded(exchange(1, "/notes", "POST", response=made), exchange(2, "/notes/untitled.md", response=made))
+    assert [one["label"] for one in requests(suite(tmp_path, visit))] == ["POST /notes", "GET /notes/{id}"]
 
 
 def test_a_short_word_is_replaced_where_the_other_recording_differs_alone(tmp_path):

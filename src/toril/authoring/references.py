@@ -158,8 +158,11 @@ def carried(
             return "${__UUID()}" if UUID.fullmatch(text) else "${__time()}" if EPOCH_MS.fullmatch(text) else text
         return outside(text, typed.put) if (one.number, place) in typed.places else text
 
-    name, route = (typed.put(text, before="") for text in (one.name, one.route))
-    return replace(changed(one, change), name=name, route=route)
+    name, route = one.name, one.route
+    for segment in (rf"/{re.escape(rule.value)}(?![^/?\s])" for place, rule in uses if place.where == "path"):
+        name, route = (re.sub(segment, "/{id}", text) for text in (name, route))
+    step, name, route = (typed.put(text, before="") for text in (one.step, name, route))
+    return replace(changed(one, change), step=step, name=name, route=route)
 
 
 def put(text: str, value: str, reference: Callable[[], str]) -> str:

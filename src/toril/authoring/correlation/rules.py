@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from itertools import count, takewhile
 from types import MappingProxyType
 from typing import NamedTuple
-from urllib.parse import urldefrag, urljoin
+from urllib.parse import unquote, urldefrag, urljoin
 
 from toril.authoring.correlation.extractors import extract_of, taken, unquoted
 from toril.authoring.correlation.values import (
@@ -24,6 +24,7 @@ from toril.authoring.correlation.values import (
     keys_of,
     kind_of,
     may_be_carried,
+    names_a_member,
     same_key,
     variants,
 )
@@ -162,13 +163,23 @@ class Values:
         self._terms: dict[tuple[Source, str, Keys], tuple[tuple[float, str], ...]] = {}
         self._sent: defaultdict[str, defaultdict[Keys, set[int]]] = defaultdict(lambda: defaultdict(set))
         self._sources: defaultdict[str, list[Source]] = defaultdict(list)
+        made: set[tuple[str, str]] = set()  # addresses of requests that change data, and names in their responses
+        self._members: set[str] = set()  # such names in addresses: /notes/a after POST /notes
         for number, turn in enumerate(turns):
+            address = f"{host_of(turn.exchange.url)}{unquote(path_of(turn.exchange.url)).rstrip('/')}"
             for place, value in given_by_client(turn.exchange) if turn.sent else ():
                 if value and place.path.lower() != "referer":
                     use = Use(number, place, value)
                     self._sent[value][self.keys(use)].add(number)
-                    if may_be_carried(value, place) or (is_short_number(value) and self.differs(use)):
+                    holder = f"{address}/".partition(f"/{value}/")[0] if place.where == "path" else ""
+                    if (holder, value) in made and not is_short_number(value):
+                        self._members.add(value)
+                    carried = may_be_carried(value, place) or (value in self._members and place.where != "header")
+                    if carried or (is_short_number(value) and self.differs(use)):
                         self.uses.append(use)
+            if turn.changes:
+                given = (one for one in _given(number, turn.exchange) if one[0].place.where == "json")
+                made |= {(address, value) for source, value in given if names_a_member(self.keys(source)[0])}
         wanted = {one for use in self.uses for one in variants(use.value)}
         self._reread = set(_reread(turns))
         self._count: Counter[tuple[str, int]] = Counter()  # places of a value in the response of a turn
@@ -244,7 +255,7 @@ class Values:
 
     def _terms_of(self, source: Source, use: Use) -> Iterator[tuple[float, str]]:
         turn, keys, of_use = self.turns[source.turn], self.keys(source), self.keys(use)
-        same = same_key(keys, of_use)
+        same = same_key(keys, of_use) or (turn.changes and use.value in self._members and names_a_member(keys[0]))
         if is_short_number(use.value) and not same and (doubt := doubt_of(keys, of_use)):
             yield doubt
         if kind := kind_of(use.value):

@@ -120,6 +120,11 @@ def _identifies(words: Words) -> bool:
     return bool(words) and IDENTIFYING.fullmatch(words[-1]) is not None
 
 
+def names_a_member(words: Words) -> bool:
+    """Returns whether a key may have the last segment of the address of what a request has made."""
+    return _identifies(words) or words[-1:] in (("name",), ("path",), ("slug",))
+
+
 def words_of(key: str) -> Words:
     """Returns the words of a key.
 
