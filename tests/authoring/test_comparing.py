@@ -66,12 +66,27 @@ def test_a_status_of_a_refused_log_in_names_the_credentials():
     assert "SHOP_PASSWORD" in one.proposal
 
 
+def test_a_request_without_a_value_of_a_refused_log_in_was_not_sent_for_that_reason():
+    steps = [
+        step("POST /login", {}, sends=("SHOP_PASSWORD",), gives=("token",)),
+        step("POST /items", {}, needs=("token",)),
+    ]
+    unsent = Exchange(why="tried", label="POST /items", ok=False, rc="missing-value", error="no token")
+    _, other = compared(steps, [tried("POST /login", {}, status=401), unsent])
+    assert (other.code, other.because, other.proposal) == ("not-sent", "POST /login", "")
+
+
 def test_a_form_that_comes_back_is_a_difference_of_its_own():
     sent = Content(text="title=lamp&csrf=***", type="application/x-www-form-urlencoded")
     now = replace(tried("POST /items", ADD), request=sent)
     (one,) = compared([step("POST /items", "")], [now])
     assert (one.code, one.recorded) == ("form", "accepted")
     assert not compared([step("POST /items", ADD)], [now])  # as after "save and add another"
+
+
+def test_numbers_in_the_action_of_a_form_are_no_difference():
+    before, now = (f'<form method="post" action="issue{n}"><input name="note"></form>' for n in (3, 12))
+    assert not compared([step("GET /{id}", before)], [tried("GET /{id}", now)])
 
 
 def test_no_proposal_removes_the_recording():

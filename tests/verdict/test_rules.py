@@ -513,6 +513,14 @@ def test_a_label_with_only_failures_needs_a_criterion_that_names_it(criteria, co
     assert codes(verdict_of(timeline, plan_of(*criteria))) == codes_
 
 
+def test_failing_labels_are_named_in_the_order_of_the_suite_so_that_a_refused_log_in_comes_first():
+    later = replace(DEAD, label="add", rc="missing-value")
+    samples = every_second(TEN, FAST, 10) + every_second(TEN, DEAD, 10) + every_second(TEN, later, 10)
+    load = execution().model_copy(update={"labels": ("home", "login", "add")})
+    verdict = verdict_of(timeline_of(samples, users=dict.fromkeys(TEN, 10)), plan_of(TIMES, executions=[load]))
+    assert ["login" in one.message for one in verdict.reasons] == [True, False]
+
+
 def test_a_criterion_without_a_full_window_judges_no_failures():
     timeline = timeline_of(every_second(TEN, FAST, 10) + every_second(TEN, DEAD, 10), users=dict.fromkeys(TEN, 10))
     assert codes(verdict_of(timeline, plan_of("fail of login>500 for 30s"))) == ["dead-label"]

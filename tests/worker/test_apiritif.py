@@ -160,23 +160,27 @@ def test_the_suites_own_script_keeps_its_transactions_and_failed_assertions(tmp_
 def test_an_exception_outside_of_smart_transactions_is_a_failure(tmp_path):
     with target() as service:
         loads = [planned("apiritif", name, index=n, iterations=2) for n, name in enumerate(("own", "shop"))]
-        shop = generated(service.url, ["/home", {"url": "/", "label": "${nowhere}"}, "/never"])
+        unsent = {"transaction": "pay", "do": [{"url": "/pay/${lost}", "label": "unsent"}]}
+        shop = generated(service.url, ["/home", unsent, {"url": "/", "label": "${nowhere}"}, "/never"])
         plan = plan_of(loads, {"own": {"script": "test_own.py"}, **shop})
         with workers(plan, tmp_path, {"test_own.py": SMART.replace("{url}", service.url)}) as run:
             found = run.go()
-    assert found.samples == found.total().samples == service.answered + 4
+    assert found.samples == found.total().samples == service.answered + 6
     broken: dict[str, Literal["request", "transaction"]] = {
         "test_1_smart": "transaction",
         "test_2_before": "request",
         "setUpClass (test_own.TestCart)": "transaction",
         "test_shop": "request",
+        "unsent": "request",
+        "pay": "transaction",
     }
     for name, kind in broken.items():
         total = found.timeline.select(name, kind=kind).total
         assert (name, total.samples, total.failures) == (name, 2, 2)
     assert dict(found.total("test_2_before").errors) == {("ValueError: nothing sent", ""): 2}
     assert dict(found.total("test_shop").errors) == {("KeyError: 'nowhere'", "KeyError"): 2}
-    assert found.total().failures == 6  # and the two responses with status 503
+    assert found.rcs("unsent") == {"missing-value": 2}
+    assert found.total().failures == 8  # and the two responses with status 503
 
 
 @pytest.mark.nightly

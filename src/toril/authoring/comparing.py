@@ -21,10 +21,11 @@ from toril.store import Store
 from toril.suite import Suite
 from toril.text import nearest
 from toril.verdict import differing
-from toril.worker.hiding import NOT_FOUND
+from toril.worker.hiding import MISSING_VALUE, NOT_FOUND
 
 MISSING = ("", NOT_FOUND)  # values of a variable whose extractor has found nothing
 DIGITS = re.compile(r"\d+")  # of titles, such as an id
+ID = re.compile(r"[^/]*(?:\d|\{\})[^/]*")  # in the action of a form
 OWN_KEY = re.compile(r"(?:\.[^.\[]+|\['[^']*'\])\Z")
 CREDENTIALS = "Check the credentials: the suite's README.md names their variables."
 NEW_FIELD = "A form before this request may have a new hidden field. Record again."
@@ -157,6 +158,9 @@ def differences(recording: Recording, exchanges: Sequence[Exchange]) -> tuple[Di
 
 def _of_step(step: RecordedStep, now: Exchange) -> Iterator[Difference]:
     if step.status is not None and step.status != now.status:
+        if now.rc == MISSING_VALUE:
+            yield Difference(label=step.label, code="not-sent", recorded="sent", now=f"not sent: {now.error}")
+            return
         answer = str(now.status) if now.status else now.rc or "no response"
         yield Difference(label=step.label, code="status", recorded=str(step.status), now=answer)
         return
@@ -215,7 +219,8 @@ def _of_shape(recorded: BodyShape, now: BodyShape) -> Iterator[tuple[str, str, s
         if not _matches(*(DIGITS.sub("#", title) for title in (recorded.title, now.title))):  # an older one has `#`
             yield "title", recorded.title, now.title or "none"
         for form in recorded.forms:
-            same = [one for one in now.forms if one.method == form.method and _matches(form.action, one.action)]
+            alike = (one for one in now.forms if one.method == form.method)
+            same = [one for one in alike if _matches(*(ID.sub("{}", action) for action in (form.action, one.action)))]
             known = {name for one in same for name in one.fields}
             missing = [name for name in form.fields if HIDDEN not in name and name not in known]
             if not same and not now.cut:

@@ -133,7 +133,7 @@ def judge_try(plan: Plan, timeline: Timeline, completeness: Completeness, summar
             f"{label}: {figures.failures} of {plural(figures.samples, figures.kind)} failed: "
             f"{figures.errors[0].message or figures.errors[0].rc if figures.errors else 'no message'}",
         )
-        for label, figures in broken.items()
+        for label, figures in ((one, broken[one]) for one in rules.in_order(broken, executions))
     ]
     open_questions = [
         *incomplete(timeline, completeness),

@@ -512,7 +512,7 @@ def unjudged(execution: MeasuredExecution, criteria: Collection[Criterion]) -> I
     total = execution.answers
     if not total.failures or total.failures == total.samples:  # the latter is the reason `no-success`
         return
-    for label in filter(None, execution.timeline.labels(failed=True)):
+    for label in in_order(filter(None, execution.timeline.labels(failed=True)), [execution]):
         total = execution.of_label(label, execution.kind).total
         if execution.plan.ramp_up_exclude:  # failures of an excluded ramp-up are a note, unless there is nothing else
             steady = execution.of_label(label, execution.kind, steady=True).total
@@ -535,6 +535,12 @@ def unjudged(execution: MeasuredExecution, criteria: Collection[Criterion]) -> I
             failed = f"{left.total():,} of {total.samples:,} requests of `{label}` failed ({why})"
             limit = f"at most {allowed:,} may fail without a criterion on these failures"
             yield execution.reason("unjudged-failures", f"{failed}; {limit}. Add one, such as `fail>1%`")
+
+
+def in_order(labels: Iterable[str], executions: Iterable[MeasuredExecution]) -> list[str]:
+    """Returns labels in the order of the suite, so that a refused log-in precedes what follows from it."""
+    order = {label: number for number, label in enumerate(label for one in executions for label in one.planned.labels)}
+    return sorted(labels, key=lambda label: order.get(label, len(order)))
 
 
 def criterion_on(label: str) -> str:

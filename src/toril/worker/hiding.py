@@ -27,6 +27,7 @@ MOST_HEADERS = MOST_VARIABLES = 100
 MOST_PLACES = MOST_ASSERTED = 50
 MOST_NOTES = 5
 NOT_FOUND = "NOT_FOUND"  # value of a variable whose extractor found nothing
+MISSING_VALUE = "missing-value"  # Apiritif's code of a request without a value, which it does not send
 MOST_OF_TEXT = 8_000  # bytes, as below
 MOST_OF_VALUE = 4_000
 MOST_OF_PAIRS = 32_000

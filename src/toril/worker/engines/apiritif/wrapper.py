@@ -44,6 +44,7 @@ SAMPLES, TESTS = in_process.load_module("apiritif/samples"), in_process.load_mod
 Sample, Frame = SAMPLES.Sample, SAMPLES.Frame
 REQUEST_MARK, GROUP_MARK = SAMPLES.REQUEST_MARK, SAMPLES.GROUP_MARK
 
+MISSING_VALUE = "missing-value"  # code of a request that was not sent
 FLUSH_S = 0.1
 EXIT_MARGIN_S = 0.5  # before the time to end is over
 OVER = "the load is over"
@@ -291,6 +292,8 @@ class Recorder:
         if KEEPER.everything and frame.samples:
             frame.samples[-1].variables = variables_of(sys._getframe(1))
         message = str(tran.error_message or "")
+        if self.generated and message.startswith("KeyError: "):  # of the script's variables
+            message = f"{MISSING_VALUE}: no earlier response has brought {message.removeprefix('KeyError: ')}"
         if message.startswith(NormalShutdown.__name__):
             return  # cut short by the end of the load
         failed = tran.success is False
@@ -313,8 +316,9 @@ class Recorder:
         """Record a failure of the code around a request: before its sending, or after its response (an extractor)."""
         if not frame.samples:
             label = frame.name[len(REQUEST_MARK) :]
-            frame.samples.append(Sample("request", label, tran.start_time(), 0, rc=message.split(":")[0]))
-            USER.pending.append(frame.samples[0])
+            unsent = Sample("request", label, tran.start_time(), 0, rc=message.split(":")[0])
+            for samples in (USER.pending, *(one.samples for one in (frame, *USER.frames))):
+                samples.append(unsent)
         if all(one.ok for one in frame.samples):
             frame.samples[-1].fail(message)
 
