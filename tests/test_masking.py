@@ -348,3 +348,10 @@ def test_a_pin_is_a_credential_if_it_has_digits_alone():
 def test_a_gap_for_a_value_stays_readable():
     text = "Run `export SHOP_PASSWORD=…` or pass `--env SHOP_PASSWORD=…`."
     assert mask(text) == text
+
+
+def test_words_of_a_description_are_hidden_at_their_place_alone():
+    described = {"apiToken": {"kind": "content-api", "column": "document_id", "via": "manyToOne", "value": SECRET}}
+    shown, found = masked_body(json.dumps(described).encode(), "application/json")
+    assert (shown, [one.value for one in found]) == ('{"apiToken": "***"}', [SECRET])
+    assert [one.value for one in masked_body(b'{"password": "content-api"}', "application/json")[1]] == ["content-api"]

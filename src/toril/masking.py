@@ -510,6 +510,9 @@ def _text_of(data: bytes, kind: str) -> str | None:
         return None
 
 
+_IDENTIFIER = re.compile("[A-Za-z][a-z]{1,11}(?:(?:[-_:. ]+[A-Za-z]|[A-Z])[a-z]{1,11}){0,4}")
+
+
 def _masked_json(text: str, note: Note, depth: int) -> str:
     """Masks each value of a key that names a secret in place, also in JSON that is cut, and the text in strings."""
     pieces, at, decoder = [], 0, json.JSONDecoder()
@@ -522,7 +525,7 @@ def _masked_json(text: str, note: Note, depth: int) -> str:
             pieces += [text[at:start], string, text[end : found.end()]]
             at = found.end()
             continue
-        end = found.end()
+        end, inside = found.end(), text.startswith(("{", "["), found.end())
         try:
             value, last = decoder.raw_decode(text, end)
             leaves = [one for one in _leaves(value) if one]
@@ -530,7 +533,8 @@ def _masked_json(text: str, note: Note, depth: int) -> str:
             leaves, last = [text[end:].strip('" ')], len(text)
         hidden = any(hides(key, one) for one in leaves)
         for one in leaves if hidden else ():
-            note(key, one)
+            if not (inside and _IDENTIFIER.fullmatch(one)):  # of a description: {"apiToken": {"kind": "read-only"}}
+                note(key, one)
         pieces += [text[at:end], f'"{HIDDEN}"' if hidden else text[end:last]]
         at = last
     return "".join([*pieces, text[at:]])
