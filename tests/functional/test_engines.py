@@ -357,6 +357,16 @@ def test_a_failed_teardown_of_a_class_of_junit_is_no_pass(tmp_path: Path) -> Non
 
 
 @pytest.mark.nightly
+@pytest.mark.skipif(shutil.which("java") is None or not junit_home().is_dir(), reason="`make junit` first")
+def test_an_exception_in_a_thread_of_junit_is_no_pass(tmp_path: Path) -> None:
+    text = "class EndTest { @org.junit.jupiter.api.Test void adds() throws Exception {\n"
+    text += 'Thread thread = new Thread(() -> { throw new IllegalStateException("gone"); });\n'
+    text += "thread.start(); thread.join();\n} }\n"
+    done = run(tmp_path / "store", functional(tmp_path / "shop", "junit", {"script": "."}, {"EndTest.java": text}))
+    assert (done.code, done.reasons()) == (3, {"script-failed"}), done.stdout
+
+
+@pytest.mark.nightly
 def test_an_exit_code_that_no_test_explains_is_inconclusive(tmp_path: Path) -> None:
     files = {"test_a.py": "def test_a(): pass\n"}
     files["conftest.py"] = "def pytest_sessionfinish(session):\n    session.exitstatus = 1  # as for coverage\n"

@@ -34,6 +34,7 @@ TESTS_FAILED = 1  # the exit code
 NO_TESTS = 2
 SUMMARY = "tests failed"  # in the output after the last test
 OUTPUT_CHARS = 1500
+UNCAUGHT = re.compile(r"^Exception in thread \".*?\" (.+)", re.MULTILINE)  # Java's own words, in standard error
 CAUSE = re.compile(r"^Caused by: [\w.$]+: (.+)", re.MULTILINE)
 OUTCOMES: dict[type, CaseOutcome] = {Failure: "failed", Error: "broken", Skipped: "skipped"}
 
@@ -117,7 +118,10 @@ class Executor(Engine, SubprocessedExecutor):  # type: ignore[misc]  # bzt has n
 
     def facts(self) -> Facts:
         unexplained = self.exit_code == TESTS_FAILED and not self._outcomes & {"failed", "broken"}
-        return Facts(script_failed="JUnit failed, but no test did; see its output in bzt.log" if unexplained else "")
+        statement = "JUnit failed, but no test did; see its output in bzt.log" if unexplained else ""
+        if self._read and (thrown := UNCAUGHT.search(tail_of(getattr(self.stderr, "name", None), 500))):
+            statement = f"a thread ended by {thrown[1][:OUTPUT_CHARS]}, which no test reports"
+        return Facts(script_failed=statement)
 
     def last_output(self) -> str:
         """Returns the causes of JUnit's own exception, whose frames fill the last lines."""
