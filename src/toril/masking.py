@@ -34,6 +34,7 @@ _NAME = re.compile(  # matches lower-case letters and digits only
 _CODE = re.compile("^(?:user|card|login)?(?:pin|tan|pincode)$")
 _ALSO_HARMLESS = ("key", "code")  # they are secret if their value is random, unlike `{"code": 404}`
 _NOT_IN_NAMES = re.compile("[^a-z0-9]+")
+_OWNERS = re.compile(r"\A.*[.\[](?=[^.\[]*[^.\[\]])", re.DOTALL)  # `user[` of `user[otp]`, `window.` of `window.csrf`
 _WORDS = re.compile(
     "(?i:auth|cookie|key|token|secret|signature|credential|pass|pwd|sess|bearer|basic|negotiate|sid|sig|jwt|otp"
     "|kennwort|contrase|senha|wachtwoord|mdp|clave|cardnumber|card_number|cv[vc]|iban|pin|tan|code|[cx]srf"
@@ -107,14 +108,17 @@ def _harmless(name: str) -> re.Pattern[str]:
         return _NO_CODE
     if plain in _ALSO_HARMLESS:
         return _NOT_RANDOM
-    return _NUMBERS if plain.endswith("s") and _NAME.search(plain[:-1]) else _ANYTHING
+    if plain.endswith("s") and _NAME.search(plain[:-1]):
+        return _NUMBERS
+    inner = _OWNERS.sub("", name)
+    return _harmless(inner) if inner != name else _ANYTHING
 
 
 def names_a_secret(name: str) -> bool:
     """Returns whether a header, parameter or key of this name holds a credential.
 
-    >>> [names_a_secret(n) for n in ("X-Amz-Signature", "user[password]", "pass%77ord", "max_tokens", "bypass")]
-    [True, True, True, False, False]
+    >>> [names_a_secret(n) for n in ("X-Amz-Signature", "user[password]", "user[otp]", "pass%77ord", "max_tokens")]
+    [True, True, True, True, False]
     """
     return _harmless(name) is _NOTHING
 
