@@ -287,8 +287,16 @@ def test_viewers_see_no_value_in_labels_criteria_and_overrides(store: FolderStor
     saved(store)
     operator = served.client(store, "operator", starter=starts)
     environment = {"KEY": "env-value-0815", "SHORT": "a"}
-    asked = {"suite": "shop", "on": "local", "overrides": ["settings.env.OTHER=override-0815"]}
+    names = (
+        "settings.env.OTHER=override-0815",
+        'settings.env={"OTHER": "https://override-0815"}',
+        "*OTHER=override-0815",
+    )
+    asked = {"suite": "shop", "on": "local", "overrides": names}
     run_id = operator.post("/api/v1/runs", json={**asked, "environment": environment}).json()["run_id"]
+    for address in (f"/api/v1/runs/{run_id}", f"/api/v1/files/requests/{run_id}.json"):
+        assert b"0815" not in served.client(store, "viewer").get(address).content, address
+        assert b"0815" in operator.get(address).content, address
     written = examples.plan(run_id=run_id, environment=environment)
     common = {**written.common, "settings": {"env": {"OTHER": "override-0815"}}}
     label = "/hook/env-value-0815/override-0815"

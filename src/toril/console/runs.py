@@ -31,6 +31,7 @@ STARTS_WITHIN_S = 20.0  # of a coordinator; later, AWS is asked whether it has e
 WITH_VALUES = re.compile(
     r"(?i)runs/[^/]+/plan\.json|requests/(?:keys/)?[^/]+(?<!\.failed)\.json"
 )  # some disks ignore case
+OF_ENV = re.compile(r"settings(?:\.env(?:\..*)?)?|.*\*.*", re.DOTALL)  # an override that may set `settings.env`
 SHORTEST = 6  # characters of a value that is hidden elsewhere, too
 NAMES = frozenset({"run_id", "suite", "name"})  # of a record, by which it is found
 State = Literal["requested", "refused", "running", "without owner", "over", "judged"]
@@ -208,9 +209,9 @@ def shown_to(person: Person, record: WithValues) -> WithValues:
 
 def _values(environment: Mapping[str, str], overrides: Sequence[str], common: Mapping[str, Any]) -> re.Pattern[str]:
     pairs = (one.partition("=") for one in overrides)
-    written = [value.strip("'\"") for name, _, value in pairs if name.startswith("settings.env.")]
+    written = [value.strip("'\" ") for name, _, value in pairs if OF_ENV.fullmatch(name)]
     written += map(str, mapping_at(common, "settings", "env").values())
-    values = {*environment.values(), *(value for value in written if "://" not in value)}
+    values = {*environment.values(), *(value for value in written if "://" not in value or value[0] == "{")}
     long = sorted((value for value in values if len(value) >= SHORTEST), key=len, reverse=True)
     return re.compile("|".join(map(re.escape, long)) or r"(?!)")
 
