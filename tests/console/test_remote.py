@@ -260,12 +260,12 @@ def issuer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[http.ser
     thread.join()
 
 
-def browser_of(issuer: http.server.HTTPServer, url: str) -> None:
+def browser_of(issuer: http.server.HTTPServer, url: str, more: str = "") -> None:
     """Signs in as a browser does, after another page has tried to."""
     query = {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
     issuer.challenge = query["code_challenge"]  # type: ignore[attr-defined]
     assert query["resource"] == f"http://127.0.0.1:{issuer.server_address[1]}"
-    back = f"{query['redirect_uri'].replace('localhost', '127.0.0.1')}?code=c&state={query['state']}"
+    back = f"{query['redirect_uri'].replace('localhost', '127.0.0.1')}?code=c&state={query['state']}{more}"
     forged = f"{query['redirect_uri'].replace('localhost', '127.0.0.1')}?code=other&state=forged"
     threading.Thread(target=lambda: [urllib3.request("GET", one) for one in (forged, back)]).start()
 
@@ -292,6 +292,19 @@ def test_signing_in_brings_a_token_that_is_renewed(issuer: http.server.HTTPServe
     assert tokens.forget_tokens(address)
     with refused("not-signed-in", error=StoreError):
         found.token()
+
+
+def test_a_code_of_another_issuer_is_sent_nowhere(issuer: http.server.HTTPServer) -> None:
+    """The issuer of a hostile console may lead the browser to the issuer of another one (RFC 9207)."""
+    address = f"http://127.0.0.1:{issuer.server_address[1]}"
+    with refused("code-of-another-issuer", "https://sso.example.com", error=InfrastructureError):
+        tokens.login(
+            address,
+            SteppedClock(1000.0),
+            agrees,
+            lambda url: browser_of(issuer, url, "&iss=https%3A%2F%2Fsso.example.com"),
+        )
+    assert issuer.forms == []  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("path", ["authorize", "/authorize", "elsewhere"])

@@ -123,6 +123,9 @@ def login(
         until = clock.now() + WAIT_S
         while not came and clock.now() < until:
             server.handle_request()
+    if (theirs := came.get("iss", "")) and theirs.rstrip("/") != str(about["issuer"]).rstrip("/"):
+        text = f"the code is from {theirs[:200]}, and {address} names another issuer, which would take it"
+        raise InfrastructureError(f"{text}. Nothing was sent there", code="code-of-another-issuer")
     if "code" not in came:
         why = came.get("error_description") or came.get("error", "no code arrived")
         raise InfrastructureError(f"the sign-in failed: {why}", code="sign-in-failed")
