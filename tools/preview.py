@@ -5,8 +5,9 @@ right. So this command previews a copy, in its own folder and with a passphrase 
 stored state and replaces each secret, there and in the settings, by WITHHELD. It cannot compare secrets: a difference
 of withheld values alone may be none.
 
-The diff goes to stdout, and as Markdown to --out. With --drift, the command first reads the resources from the cloud;
-the exit code is 1 if anything except secrets differs from the program.
+The diff goes to stdout, and as Markdown to --out. Credentials that a person put into the cloud by hand are masked.
+With --drift, the command first reads the resources from the cloud; the exit code is 1 if anything except secrets
+differs from the program.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
+from toril.masking import mask
 
 SIGNATURE = "4dabf18193072939515e22adb298388d"  # Pulumi's key of special values; the next one marks a secret
 SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - Pulumi's mark of a secret, equal in all states
@@ -67,7 +70,8 @@ class Copy:
         return run(*words, cwd=self.project, environment=self.environment)
 
     def preview(self, stack: str, drift: bool) -> str:
-        return self.run("preview", "--diff", "--color", "never", *(["--refresh"] if drift else []), "--stack", stack)
+        refresh = ["--refresh"] if drift else []
+        return mask(self.run("preview", "--diff", "--color", "never", *refresh, "--stack", stack))
 
     def differs(self, stack: str) -> bool:
         """Whether the cloud differs from the program by more than withheld values."""
@@ -176,7 +180,7 @@ def run(*words: str, cwd: Path, environment: Mapping[str, str]) -> str:
         check=False,
     )
     if done.returncode != 0:
-        sys.exit(f"pulumi {' '.join(words)}\n{done.stdout}{done.stderr}")
+        sys.exit(mask(f"pulumi {' '.join(words)}\n{done.stdout}{done.stderr}"))
     return done.stdout
 
 

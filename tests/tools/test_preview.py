@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.infra.world import world
-from tools import demo_stacks
+from tools import demo_stacks, preview
 from tools.preview import SECRET, SIGNATURE, WITHHELD, counts, secrets, section, withheld, without
 
 DIGEST = f"sha256:{'0a' * 32}"
@@ -50,6 +50,12 @@ def test_secret_settings_are_listed_by_path_and_removed():
 )
 def test_withheld_values_do_not_count_as_drift(step, counted):
     assert counts(step) is counted
+
+
+def test_a_diff_shows_no_credential_that_a_person_put_into_the_cloud(tmp_path, monkeypatch):
+    diff = '    ~ variables: {\n        + API_TOKEN: "swordfish"\n        + MODE: "fast"\n    }\n'
+    monkeypatch.setattr(preview, "run", lambda *words, **more: diff)
+    assert preview.Copy(tmp_path).preview("hub", drift=True) == diff.replace("swordfish", "***")
 
 
 def test_a_diff_is_truncated_and_cannot_close_its_fence():
