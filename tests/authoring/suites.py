@@ -8,6 +8,7 @@ import yaml
 
 from toril.authoring.importing import suite_of
 from toril.authoring.options import ImportOptions
+from toril.authoring.readers.source import ANY_NAME
 from toril.authoring.recorded import Payload, Recorded, RecordedExchange
 
 SHOP = "https://shop.example.com"
@@ -21,7 +22,8 @@ def exchange(number: int, path: str, method: str = "GET", **more: Any) -> Record
 
 
 def recorded(*exchanges: RecordedExchange, **more: Any) -> Recorded:
-    return Recorded(**{"exchanges": exchanges, "origin": "shop.har", "kind": "har", **more})
+    references = {"references": ANY_NAME} if more.get("kind") in ("postman", "openapi") else {}
+    return Recorded(**{"exchanges": exchanges, "origin": "shop.har", "kind": "har", **references, **more})
 
 
 def body(text: str | bytes, type: str = JSON) -> Payload:

@@ -182,7 +182,7 @@ def test_random_examples_of_a_description_stay(tmp_path):
 def test_variables_of_the_source_and_of_hosts_keep_their_names():
     own = exchange(1, "/", headers=(("X-Key", "${SHOP_TOKEN}"),))
     other = exchange(2, f"/?url={RANDOM}", headers=(("Authorization", "Bearer t0ken-of-ada"),))
-    found = referenced(replace(recorded(own, other), kind="postman"), Correlation())[1].names
+    found = referenced(recorded(own, other, kind="postman"), Correlation())[1].names
     assert list(found) == ["SHOP_TOKEN", "SHOP_SECRET", "SHOP_TOKEN_2"]
 
 
@@ -426,6 +426,12 @@ def test_no_name_of_a_field_in_a_recording_becomes_a_variable_of_toril_s_own(tmp
     with pytest.raises(OptionError) as raised:
         files_of(tmp_path, recorded(login, one))
     assert raised.value.code == "foreign-reference"
+
+
+@pytest.mark.parametrize("host", ["aws-endpoint.example", "ld.example", "toril-notify.example"])
+def test_no_host_of_a_source_sets_a_variable_of_workers_or_their_tools(tmp_path, host):
+    document = suite(tmp_path, recorded(exchange(1, f"http://{host}/")))
+    assert document["settings"]["env"] == {"SITE_URL": f"http://{host}"}
 
 
 def test_no_name_of_a_step_is_a_reference(tmp_path):

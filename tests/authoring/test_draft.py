@@ -35,6 +35,15 @@ def test_the_page_on_imports_shows_what_is_written(tmp_path):
     assert f"```yaml\n{files_of(tmp_path, recordings.login())['suite.yml'].decode()}```" in page
 
 
+def test_every_character_of_a_suite_is_visible(tmp_path):
+    hidden = "a\u202eb\u200b\U000e0041c\n\u2066d"
+    text = files_of(tmp_path, recorded(exchange(1, "/", "POST", step=hidden, body=body(hidden, "text/plain"))))[
+        "suite.yml"
+    ]
+    assert all(one == "\n" or one.isprintable() for one in text.decode())
+    assert requests(yaml.safe_load(text))[0]["body"] == hidden
+
+
 def test_a_journey_with_carried_values_is_apiritifs_and_an_iteration_of_its_own(tmp_path):
     document = suite(tmp_path, recordings.api())
     token, items, order, read = requests(document)

@@ -219,7 +219,7 @@ BROKEN = [
     {**CLICK, "what": "fill", "value": "\ud800"},
     {**CLICK, "what": "upload", "value": ["a"]},
     *({**CLICK, "what": "upload", "value": [["1", name]]} for name in ("../a", "a/b", "..", "", "a\0", "c:d")),
-    {"kind": "page", "at": START_MS, "url": "file:///etc/passwd", "from": ""},
+    *({"kind": "page", "at": START_MS, "url": url, "from": ""} for url in ("file:///etc/passwd", "http://[a]/")),
     {"kind": "file", "key": "1", "data": "data:;base64,a"},
     body(0, "/", form=False),
     body(0, "/", {"name": "a", "value": "1"}, form=False),

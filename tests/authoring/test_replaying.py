@@ -1,5 +1,6 @@
 """`--replay` against a service on loopback: one session, in order, as a second observation."""
 
+import json
 import socket
 from threading import Thread
 
@@ -9,6 +10,8 @@ from tests.applications import serving
 from tests.authoring import visits
 from tests.raw_target import raw_target
 from toril.authoring.correlation import Correlation, correlated
+from toril.authoring.options import ImportOptions
+from toril.authoring.readers import Input, read
 from toril.authoring.recorded import Recorded, RecordedExchange
 from toril.authoring.replaying import replayed
 from toril.errors import OptionError
@@ -31,28 +34,38 @@ def test_a_replay_carries_values_keeps_cookies_and_is_a_second_observation():
 
 
 ENVIRONMENT = {
-    "SHOP": "shop", "SITE_URL": "https://elsewhere", "NPM_TOKEN": "npm-secret", "AWS_ACCESS_KEY_ID": "AKIA"
+    "SHOP": "shop", "SITE_URL": "https://elsewhere", "NPM_TOKEN": "npm-secret", "AWS_ACCESS_KEY_ID": "AKIA",
+    "DATABASE_URL": "postgres://ada:swordfish@db.example/shop",
 }  # fmt: skip
 
 
-def sent_by(kind, url):
+def sent_by(source):
     with raw_target() as service:
-        one = RecordedExchange(number=1, method="GET", url=url.replace("HOST", service.url), status=200)
-        replayed(Recorded(exchanges=(one,), origin="a", kind=kind), Correlation(), ENVIRONMENT)
+        given = Input(data=source.replace("HOST", service.url).encode(), name="a")
+        replayed(read(given, ImportOptions()), Correlation(), ENVIRONMENT)
     return [one.path for one in service.requests]
 
 
 @pytest.mark.parametrize(
-    ("kind", "path"), [("har", "/?a=${SHOP}"), ("access-log", "/?a=${SHOP}"), ("curl", "/?a=shop")]
+    ("source", "path"),
+    [
+        ('curl "HOST/?a=${SHOP}"', "/?a=shop"),
+        ("curl HOST/?a=$SHOP", "/?a=shop"),
+        ("curl 'HOST/?a=${SHOP}'", "/?a=${SHOP}"),
+        (r"curl HOST/?a=$'\x24{SHOP}'", "/?a=${SHOP}"),
+        (r'curl "HOST/?a=\${SHOP}"', "/?a=${SHOP}"),
+        (json.dumps({"item": [{"request": "HOST/?a={{shop}}"}]}), "/?a=shop"),
+        (json.dumps({"log": {"entries": [{"request": {"method": "GET", "url": "HOST/?a=${SHOP}"}}]}}), "/?a=${SHOP}"),
+    ],
 )
-def test_only_an_author_s_reference_comes_from_the_environment(kind, path):
-    assert sent_by(kind, "HOST/?a=${SHOP}") == [path]
+def test_only_an_author_s_reference_comes_from_the_environment(source, path):
+    assert sent_by(source) == [path]
 
 
-@pytest.mark.parametrize("name", ["NPM_TOKEN", "AWS_ACCESS_KEY_ID"])
+@pytest.mark.parametrize("name", ["NPM_TOKEN", "AWS_ACCESS_KEY_ID", "DATABASE_URL"])
 def test_no_address_of_a_replay_has_a_credential_of_the_environment(name):
     with pytest.raises(OptionError) as raised:
-        sent_by("curl", f"HOST/?a=${{{name}}}")
+        sent_by(f"curl HOST/?a=${name}")
     assert raised.value.code == "unset-reference"
 
 

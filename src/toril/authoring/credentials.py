@@ -16,7 +16,6 @@ from toril.authoring.filters import STATIC_KINDS
 from toril.authoring.pages import Page
 from toril.authoring.recorded import UUID, Recorded, RecordedExchange, ValuePlace, host_of, is_random, opens_a_door
 from toril.authoring.references import (
-    ANY_NAME,
     ANYWHERE,
     NAME,
     REFERENCES,
@@ -79,14 +78,14 @@ def referenced(
     """
     extracted = {extract.variable for one in recorded.exchanges for extract in one.extracts}
     values = {rule.value for rule in correlation.rules}  # of a dropped one, too: the user wants to set it
-    finder = _Finder(recorded, others, values, foreign([ANY_NAME] if recorded.has_references else extracted))
+    unknown = foreign([recorded.references, *extracted])
+    finder = _Finder(recorded, others, values, unknown)
     variables = {name: value for name, value in recorded.variables.items() if finder.hide(value) == value}
     raw = [finder.without_foreign(one) for one in recorded.exchanges]
     for one in raw:
         names = names_of(one)
-        if (
-            "${" in names and not recorded.has_references
-        ):  # an engine would fill it, also from a variable of toril's own
+        # an engine would fill it, also from a variable of toril's own
+        if unknown.search(names) or ("${" in names and recorded.kind == "har"):
             what = f"{one.method} {one.route or host_of(one.url)}: the name of a field looks like a reference"
             raise OptionError(f"{what}. No files are written. Remove it from the source.", code="foreign-reference")
         leaves = ((f"`{_key(place)}` of {one.name}", text) for place, text in leaves_of(one))
@@ -330,7 +329,8 @@ def prefix_of(url: str) -> str:
         return named[1].removesuffix("_URL").upper()
     name = re.sub(r":\d+$", "", host.partition("://")[2].rpartition("@")[2]).lower().removeprefix("www.")
     word = re.sub("[^A-Z0-9]+", "_", name.partition(".")[0].upper()).strip("_")
-    return word if re.fullmatch("[A-Z][A-Z0-9_]{0,29}", word) and name != "localhost" else "SITE"
+    usable = re.fullmatch("[A-Z][A-Z0-9_]{0,29}", word) and not RESERVED.fullmatch(f"{word}_URL")
+    return word if usable and name != "localhost" else "SITE"
 
 
 def _key(place: ValuePlace) -> str:

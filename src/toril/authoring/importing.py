@@ -17,7 +17,7 @@ from toril.authoring.options import LENGTH, LOAD, ImportOptions, refuse
 from toril.authoring.readers import Input, read
 from toril.authoring.readme import listed, readme_of
 from toril.authoring.recorded import Payload, Recorded
-from toril.authoring.references import ANY_NAME, NAME, foreign
+from toril.authoring.references import NAME, foreign
 from toril.authoring.replaying import replayed
 from toril.authoring.routes import named
 from toril.authoring.shapes import shape_of
@@ -109,7 +109,7 @@ def suite_of(
     uploads = own | {path for path in contents if FILES_OF_SCRIPT in path.parents}
     searched = {path: b"" if path in uploads else data for path, data in contents.items()}
     refuse_secrets(searched, credentials.hidden)
-    _refuse_foreign(draft, found.has_references, contents[PurePosixPath("suite.yml")].decode())
+    _refuse_foreign(draft, found.references, contents[PurePosixPath("suite.yml")].decode())
     home = SUITES / draft.name
     action = options.action if options.workflow else None
     created = place({home / path: data for path, data in contents.items()}, home, folder, force=force, action=action)
@@ -145,7 +145,7 @@ def _notes(recorded: Recorded, correlation: Correlation, credentials: Credential
         yield Note("typed-values", credentials.hide(f"{text} {fix}"))
 
 
-def _refuse_foreign(draft: SuiteDraft, has_references: bool, suite: str) -> None:
+def _refuse_foreign(draft: SuiteDraft, references: str, suite: str) -> None:
     """Raises OptionError if Taurus or an engine would evaluate a part of the source, such as `${__P(user.home)}`.
 
     In addresses of hosts, Taurus also expands `$NAME`.
@@ -161,10 +161,10 @@ def _refuse_foreign(draft: SuiteDraft, has_references: bool, suite: str) -> None
             if path.suffix == ".csv" and not path.parent.name
             else set()
         )
-    reference = foreign([ANY_NAME] if has_references else sorted(map(re.escape, own))).search(suite)
+    reference = foreign([references, *sorted(map(re.escape, own))]).search(suite)
     found = [] if reference is None else [suite[reference.start() : reference.start() + 40].splitlines()[0]]
     for name, address in draft.hosts.items():
-        names = NAME.findall(address) if has_references else []
+        names = [one for one in NAME.findall(address) if re.fullmatch(references, one)]
         secret = any(is_withheld(one) or names_a_secret(one) for one in names)
         if address != f"${{{name}}}" and (secret or "$" in (NAME.sub("", address) if names else address)):
             found.append(address[:60])

@@ -2,6 +2,7 @@
 
 import json
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
@@ -17,7 +18,12 @@ def _checked_name(name: str) -> str:
     return name
 
 
-Url = Annotated[str, Field(pattern=r"^https?://[^\s/?#]")]
+def _checked_url(url: str) -> str:
+    urlsplit(url)  # ValueError for a host that is none
+    return url
+
+
+Url = Annotated[str, Field(pattern=r"^https?://[^\s/?#]"), AfterValidator(_checked_url)]
 Name = Annotated[str, Field(max_length=200)]
 FileName = Annotated[str, AfterValidator(_checked_name)]
 FileData = Annotated[

@@ -129,11 +129,7 @@ class Recorded:
     left_out: tuple[LeftOut, ...] = ()
     notes: tuple[Note, ...] = ()
     title: str = ""  # of a description
-
-    @property
-    def has_references(self) -> bool:
-        """Whether an author wrote it, so that `${NAME}` refers to a variable; in a recording, it is data."""
-        return self.kind not in ("har", "access-log")
+    references: str = "(?!)"  # pattern of the variables that an author refers to; other `${NAME}` are data
 
 
 _LOGIN = re.compile(

@@ -15,7 +15,6 @@ ANYWHERE = 12  # characters of a value that is replaced as a part of words; a sh
 MOST_ON_ONE_LINE = 80  # characters of JSON
 REFERENCES = re.compile(r"\$\{(?:[^{}]|\$\{[^{}]*\})*\}")
 NAME = re.compile(r"\$\{(\w+)\}")
-ANY_NAME = r"(?!__)\w+"
 FUNCTIONS = (  # that toril itself writes
     r"__(?:UUID\(\)|RandomString\(\d+,[a-z0-9]+\)|time\(\)|Random\(0,1000\)|url(?:en|de)code\(\$\{\w+\}\))"
 )

@@ -17,13 +17,12 @@ from toril.authoring.correlation.rules import chain_of, chains_of
 from toril.authoring.recorded import MOST_BYTES_OF_BODY, Payload, Recorded, RecordedExchange, host_of
 from toril.authoring.references import carried
 from toril.errors import OptionError
-from toril.masking import names_a_secret
+from toril.masking import mask, names_a_secret
 from toril.suite.reader import is_withheld
 
 TIMEOUT_S = 30.0
 MOST_REDIRECTS = 10
 REDIRECTS = (301, 302, 303, 307, 308)
-REFERENCE = re.compile(r"\$\{(\w+)\}")
 OF_THE_CONNECTION = ("accept-encoding", "connection", "content-length", "cookie", "host", "transfer-encoding")
 
 
@@ -33,8 +32,11 @@ def replayed(recorded: Recorded, correlation: Correlation, environment: Mapping[
     References in addresses, such as `${BASE_URL}`, come from the environment if the author of the source wrote them,
     and never name credentials. Other hosts are not asked.
     """
-    known = {name: one for name, one in environment.items() if not (is_withheld(name) or names_a_secret(name))}
-    session = _Session(recorded, correlation, {**recorded.variables, **known} if recorded.has_references else None)
+    secret = {
+        name for name, one in environment.items() if is_withheld(name) or names_a_secret(name) or mask(one) != one
+    }
+    known = {name: one for name, one in environment.items() if name not in secret}
+    session = _Session(recorded, correlation, {**recorded.variables, **known})
     return replace(recorded, exchanges=tuple(map(session.again, recorded.exchanges)), origin=REPLAY)
 
 
@@ -46,8 +48,9 @@ class _Unfollowed(HTTPRedirectHandler):
 class _Session:
     """The cookies, and the values of the rules so far."""
 
-    def __init__(self, recorded: Recorded, correlation: Correlation, environment: Mapping[str, str] | None) -> None:
+    def __init__(self, recorded: Recorded, correlation: Correlation, environment: Mapping[str, str]) -> None:
         self._correlation, self._environment = correlation, environment
+        self._reference = re.compile(rf"\$\{{({recorded.references})\}}")
         self._opener = build_opener(HTTPCookieProcessor(), _Unfollowed)
         chains = zip(recorded.exchanges, chains_of(recorded), strict=True)
         self._chains = {one.number: chain for one, chain in chains}
@@ -113,12 +116,10 @@ class _Session:
 
     def _address(self, exchange: RecordedExchange) -> str:
         known = self._environment
-        if known is None:
-            return exchange.url
-        if missing := [name for name in REFERENCE.findall(exchange.url) if name not in known]:
+        if missing := [name for name in self._reference.findall(exchange.url) if name not in known]:
             text = f"--replay: `{missing[0]}` is not set. Run `export {missing[0]}=…`; addresses hold no credentials."
             raise OptionError(text, code="unset-reference")
-        return REFERENCE.sub(lambda found: known[found[1]], exchange.url)
+        return self._reference.sub(lambda found: known[found[1]], exchange.url)
 
 
 def _encoded(body: Payload) -> tuple[bytes, str]:

@@ -12,6 +12,7 @@ from toril.authoring.recorded import Extract
 HEAD = "# A Taurus suite. Numbers are totals: toril divides them over locations and workers.\n"
 SCRIPT_LOAD = "the script sets users and time; concurrency, ramp-up and hold-for would replace them"
 ENOUGH = "enough if a response takes at most {} ms"
+INVISIBLE = re.compile(r"[\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e0fff]")
 MOST_ON_A_LINE = 70  # characters of a mapping
 EXTRACTORS = {  # by `Extract.how`: the key of a request, and that of its expression
     "jsonpath": ("extract-jsonpath", "jsonpath"),
@@ -52,7 +53,8 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+    style = "|" if "\n" in text else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"' if INVISIBLE.search(text) else style)
 
 
 def _represent_flow(dumper: yaml.SafeDumper, mapping: Flow) -> yaml.Node:
@@ -77,7 +79,7 @@ def yaml_of(document: Mapping[str, Any], comments: Iterable[Comment] = ()) -> st
     for comment in comments:
         if comment.section in sections:
             sections[comment.section] = _commented(sections[comment.section], comment)
-    return HEAD + "\n".join(sections.values())
+    return HEAD + INVISIBLE.sub(lambda found: ascii(found[0])[1:-1], "\n".join(sections.values()))
 
 
 def _commented(text: str, comment: Comment) -> str:

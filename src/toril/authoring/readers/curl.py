@@ -49,16 +49,21 @@ def read_curl(source: str, given: Input) -> Recorded:
     """Returns a request for each address of each command."""
     skipped = Skipped()
     exchanges: list[RecordedExchange] = []
-    for words in _commands(source):
+    references = {"API_BASIC"}
+    for words in _commands(source, references):
         for options in _parsed(words, skipped):
             exchanges += _exchanges(options, given, len(exchanges), skipped)
     return Recorded(
-        exchanges=tuple(exchanges[:MOST_ENTRIES]), origin=given.name, kind="curl", left_out=skipped.left_out()
+        exchanges=tuple(exchanges[:MOST_ENTRIES]),
+        origin=given.name,
+        kind="curl",
+        left_out=skipped.left_out(),
+        references="|".join(sorted(references)),
     )
 
 
-def _commands(source: str) -> Iterator[list[str]]:
-    """Yields the words behind each `curl`, as curl gets them; variables of the shell become references."""
+def _commands(source: str, references: set[str]) -> Iterator[list[str]]:
+    """Yields the words behind each `curl`, as curl gets them; variables of the shell become `references`."""
     if WINDOWS.search(source):  # copied for cmd, which escapes by ^ and writes an empty line for a line break
         source = re.sub(r"\^[ \t]*\r?\n([ \t]*\r?\n)?", lambda found: "\n" if found[1] else " ", source)
         source = re.sub(r"\^(.)", r"\1", source)
@@ -69,6 +74,8 @@ def _commands(source: str) -> Iterator[list[str]]:
         kind = found.lastgroup or ""
         if kind in READ:
             word = (word or "") + READ[kind](found[kind])
+            if READ[kind] is _expanded:
+                references.update(one[2] or one[3] for one in IN_QUOTES.finditer(found[kind]) if one[2] or one[3])
             continue
         words += [] if word is None or skips else [word]
         skips = kind == "redirect" or (kind == "gap" and skips and word is None)

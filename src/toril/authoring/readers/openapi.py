@@ -83,6 +83,7 @@ def read_openapi(
         title=title,
         origin=given.origin(f"{title} {text(info.get('version'))}"),
         kind="openapi",
+        references=source.ANY_NAME,
         variables=data,
         left_out=skipped.left_out(),
         notes=tuple(_unsure(spec)),

@@ -63,6 +63,7 @@ def read_postman(collection: Mapping[str, Any], given: Input, environment: Mappi
         title=title,
         origin=given.origin(title),
         kind="postman",
+        references=source.ANY_NAME,
         variables=values.data,
         left_out=skipped.left_out(),
     )

@@ -14,6 +14,7 @@ from toril.masking import mask
 FORM, JSON, MULTIPART, BINARY = (
     "application/x-www-form-urlencoded", "application/json", "multipart/form-data", "application/octet-stream"
 )  # fmt: skip
+ANY_NAME = r"(?!__)\w+"  # pattern of variables
 STATIC_PATH = re.compile(
     r"(?i)\.(?:js|mjs|css|map|png|jpe?g|gif|svg|webp|avif|ico|bmp|woff2?|ttf|otf|eot|mp[34]|webm|wasm)$"
 )
