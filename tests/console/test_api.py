@@ -289,8 +289,8 @@ def test_viewers_see_no_value_in_labels_criteria_and_overrides(store: FolderStor
     environment = {"KEY": "env-value-0815", "SHORT": "a"}
     names = (
         "settings.env.OTHER=override-0815",
-        'settings.env={"OTHER": "https://override-0815"}',
-        "*OTHER=override-0815",
+        'settings.env={"OTHER": "https://of-json-0815"}',
+        "*OTHER=everywhere-0815",
     )
     asked = {"suite": "shop", "on": "local", "overrides": names}
     run_id = operator.post("/api/v1/runs", json={**asked, "environment": environment}).json()["run_id"]
