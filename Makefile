@@ -22,7 +22,7 @@ export UV_NO_PROGRESS := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: console-zip demo demo-cloud demo-console docs oracle quick test test-all check bench soak image image-browser system jmeter gatling junit pulumi actionlint vegeta fuzz dist lock clean bytecode help
+.PHONY: console-zip demo demo-cloud demo-console docs oracle prices quick test test-all check bench soak image image-browser system jmeter gatling junit pulumi actionlint vegeta fuzz dist lock clean bytecode help
 
 demo: bytecode ## load-test a small shop on this machine and judge it; SLOW=1 or ERRORS=1 to see the gate fail
 	@.venv/bin/python loadtests/shop/demo.py
@@ -104,6 +104,9 @@ console-zip: .venv/installed $(UV) ## build the function of the console on AWS, 
 
 docs: .venv/installed ## write the generated pages of docs/reference
 	@.venv/bin/python -m tools.reference
+
+prices: .venv/installed ## complete the list prices of Fargate from AWS' public price list; LIST=ADDRESS reads another copy
+	@.venv/bin/python -m tools.prices $(LIST)
 
 lock: $(UV) ## pin all dependencies anew, in requirements/, tools/web/ and the Java tools
 	tools/lock

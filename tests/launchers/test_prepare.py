@@ -1,12 +1,13 @@
-"""Reading the records of a store's regions."""
+"""Reading the records of a store's regions, and what a plan shows beside the division of the load."""
 
 import pytest
 
 from tests.launchers.fake_ecs import Clock
+from tests.launchers.plans import plan_of
 from tests.launchers.stage import REGION, deployment, plan
 from tests.refusals import refused
 from toril.errors import InfrastructureError, OptionError, StoreError
-from toril.launchers.prepare import launcher_for, read_deployments
+from toril.launchers.prepare import launcher_for, price_lines, read_deployments
 from toril.store import FolderStore
 
 
@@ -40,3 +41,11 @@ def test_a_task_on_fargate_starts_no_local_workers(store, monkeypatch):
     monkeypatch.setenv("ECS_CONTAINER_METADATA_URI_V4", "http://169.254.170.2/v4/x")
     with refused("local-on-fargate", error=OptionError):
         launcher_for(plan().model_copy(update={"on": "local"}), store, {}, Clock())
+
+
+def test_a_plan_warns_of_traffic_that_aws_may_shape_also_without_a_stack(tmp_path, store):
+    surge = plan_of(tmp_path, executor="vegeta", concurrency=None, throughput=600_000, locations={"us-east-1": 1})
+    (line,) = [one for one in price_lines(surge, store) if one.startswith("warning: ")]
+    assert "us-east-1 traffic: up to 53 Gbit/s" in line
+    assert "https://aws.amazon.com/ec2/testing/" in line
+    assert not [one for one in price_lines(plan_of(tmp_path), store) if one.startswith("warning: ")]

@@ -110,17 +110,24 @@ def vcpus_in_use(store: Store, clock: Clock) -> "list[Finding]":
 
 
 def price_lines(plan: Plan, store: Store) -> tuple[str, ...]:
-    """Returns start time and price of a run on Fargate, from the store's records alone, or why they are unknown."""
+    """Returns start time and price of a run on Fargate, from the store's records alone, or why they are unknown.
+
+    Beside them it returns warnings of too much traffic.
+    """
+    from toril.launchers.findings import checked
+    from toril.launchers.preflight.planned import traffic
     from toril.launchers.pricing import estimate, read_prices
 
     regions, _ = parts_of(plan)
     if not regions.shares:
         return ("private locations have no price",)
+    prices = read_prices(os.environ)
+    warnings = tuple(f"warning: {one.line}" for one in checked("traffic", lambda: traffic(regions, prices)))
     try:
         deployments = read_deployments(store)
     except InfrastructureError as error:
-        return (f"start time and price are unknown: {error}",)
-    return estimate(regions, deployments, read_prices(os.environ)).lines()
+        return (f"start time and price are unknown: {error}", *warnings)
+    return (*estimate(regions, deployments, prices).lines(), *warnings)
 
 
 def stop_tasks(store: Store, run_id: str, why: str) -> "Stopped":

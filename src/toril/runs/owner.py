@@ -175,7 +175,7 @@ class Owner:
                 self._dropped += (Note("observer-failed", f"{type(one).__name__} ended: {error!r}"),)
 
     def _cost_usd(self, progress: Progress) -> float | None:
-        """Returns the cost so far, at list prices; None before the first task runs, and for local workers."""
+        """Returns the cost so far, at list prices; None without a price, before the first task, and on this machine."""
         tasks = self.launcher.tasks()
         if not any(task.pull_started_at is not None for task in tasks.values()):
             return None
@@ -189,7 +189,7 @@ class Owner:
         prices, deployments = self._prices
         load_s, requests = progress.elapsed_s, progress.figures.samples
         found = cost_of(plan, tasks, deployments, prices, load_s=load_s, requests=requests, until=progress.at)
-        return round(found.total_usd, 6)
+        return None if found.unpriced else round(found.total_usd, 6)
 
     def with_retries(self, act: Callable[[], Value]) -> Value:
         """Retries `act` while a bucket fails temporarily, because there may be no owner after this one."""

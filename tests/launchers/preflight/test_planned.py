@@ -25,6 +25,27 @@ def code_and_detail_of(one):
     return one.code or one.state, one.detail
 
 
+# ── cost and traffic
+
+
+def test_a_region_without_a_price_is_a_warning(tmp_path, store):
+    plan = plan_of(tmp_path, locations={"ap-southeast-7": 1})
+    code, detail = code_and_detail(flight(plan, Aws(deployment_of("ap-southeast-7")), store), "cost")
+    assert code == "unknown-price"
+    assert "ap-southeast-7" in detail
+    assert "TORIL_PRICES" in detail
+
+
+def test_traffic_above_25_gbit_s_from_a_region_is_a_warning_with_the_policy(tmp_path, store):
+    surge = plan_of(tmp_path, executor="vegeta", concurrency=None, throughput=600_000, locations={HOME: 1, AWAY: 9})
+    found = flight(surge, Aws(*both().values()), store)
+    code, detail = code_and_detail(found, "traffic", AWAY)
+    assert code == "stress-test-policy"
+    assert "48 Gbit/s" in detail
+    assert "https://aws.amazon.com/ec2/testing/" in detail
+    assert [one.region for one in found.findings if one.name == "traffic"] == [AWAY]
+
+
 # ── locations, versions, environments
 
 

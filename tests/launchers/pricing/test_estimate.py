@@ -6,7 +6,7 @@ from tests.launchers.plans import AWAY, HOME, both, deployment_of, plan_of
 from tests.refusals import refused
 from toril.errors import OptionError
 from toril.launchers.fargate import Rates
-from toril.launchers.pricing import cost_of, estimate, hourly_usd, list_prices, refuse_above
+from toril.launchers.pricing import cost_of, estimate, hourly_usd, list_prices, peak_gbit_s, refuse_above
 from toril.records import DeployedLimits, DeployedNetwork, RanTask
 
 PRICES = list_prices()
@@ -104,13 +104,45 @@ def test_arm_is_cheaper_and_spot_has_a_note(tmp_path):
     assert not usual.notes
 
 
-def test_an_unlisted_region_has_the_prices_of_us_east_1_and_a_note(tmp_path):
-    plan = plan_of(tmp_path, locations={"eu-north-1": 1, HOME: 1})
+UNLISTED = "ap-southeast-7"
+
+
+def test_an_unlisted_region_has_no_price_and_a_note(tmp_path):
+    plan = plan_of(tmp_path, locations={UNLISTED: 1, HOME: 1})
     found = estimate(plan, {}, PRICES)
-    assert usd(found, "eu-north-1") == pytest.approx(usd(found, HOME))
+    assert item(found, UNLISTED).usd is None
+    assert (found.unpriced, found.complete, found.per_million_usd) == ((UNLISTED,), False, None)
+    assert found.total_usd >= usd(found, HOME)
     (note,) = found.notes
-    assert "eu-north-1" in note
-    assert "us-east-1" in note
+    assert UNLISTED in note
+    assert "TORIL_PRICES" in note
+    assert hourly_usd(plan, {}, PRICES) is None
+
+
+def test_a_processor_without_a_price_in_a_region_has_none(tmp_path):
+    plan = plan_of(tmp_path, locations={"eu-north-1": 1}, worker={"arch": "arm64"})
+    assert estimate(plan, {}, PRICES).unpriced == ("eu-north-1",)
+    assert estimate(plan_of(tmp_path, locations={"eu-north-1": 1}), {}, PRICES).unpriced == ()
+
+
+def test_an_estimate_has_the_dates_of_its_regions_prices(tmp_path):
+    old = PRICES.of("eu-north-1").as_of
+    assert old < PRICES.of(HOME).as_of
+    found = estimate(plan_of(tmp_path, locations={"eu-north-1": 1, HOME: 1}), {}, PRICES)
+    assert found.as_of == f"{old} to {PRICES.of(HOME).as_of}"
+    assert estimate(plan_of(tmp_path, locations={HOME: 1}), {}, PRICES).as_of == PRICES.of(HOME).as_of
+
+
+def test_the_highest_traffic_of_a_region_is_its_peak_rate_with_both_directions(tmp_path):
+    """1000 requests a second of 1 + 10 kB, half of them from each region."""
+    half = pytest.approx(500 * 11_000 * 8 / 1e9)
+    assert peak_gbit_s(plan_of(tmp_path), PRICES.assumed) == {HOME: half, AWAY: half}
+
+
+def test_without_a_rate_the_engine_limits_the_traffic(tmp_path):
+    """JMeter's safe rate is 3,000 requests a second of one core, half of its capacity."""
+    found = peak_gbit_s(plan_of(tmp_path, throughput=None, worker={"cpu": 2048, "memory": 4096}), PRICES.assumed)
+    assert found[HOME] == pytest.approx(5 * 2 * 6000 * 11_000 * 8 / 1e9)
 
 
 def test_storage_above_20_gib_is_billed(tmp_path):
@@ -183,7 +215,7 @@ def test_the_lines_show_workers_per_region_price_date_and_sum(tmp_path):
     start, first, *items, total, million = found.lines()
     assert f"5 in {HOME}, 5 in {AWAY}" in start
     assert f"about {found.start_s:.0f} s" in start
-    assert PRICES.as_of in first
+    assert found.as_of in first
     assert len(items) == len(found.items)
     assert f"{found.total_usd:.3f}" in total
     assert "a million requests" in million
@@ -196,3 +228,10 @@ def test_a_run_above_the_maximum_cost_is_refused_with_its_dearest_item(tmp_path)
     dearest = max(found.items, key=lambda one: one.usd or 0)
     with refused("over-max-cost", "--max-cost 0.01", f"{found.total_usd:.3f}", dearest.name, error=OptionError):
         refuse_above(found, 0.01)
+
+
+def test_a_run_without_a_price_is_refused_if_its_cost_is_limited(tmp_path):
+    found = estimate(plan_of(tmp_path, locations={UNLISTED: 1}), {}, PRICES)
+    refuse_above(found, None)
+    with refused("unknown-price", "--max-cost 1000", UNLISTED, "TORIL_PRICES", error=OptionError):
+        refuse_above(found, 1000)

@@ -24,11 +24,18 @@ def test_the_default_prices_are_the_included_ones():
     assert list_prices().of("us-east-1").vcpu_hour["x86-64"] == 0.04048
 
 
-def test_unlisted_processors_have_the_prices_of_us_east_1():
+def test_unlisted_processors_and_regions_have_no_price():
     found = list_prices().of("eu-central-1")
-    assert found.listed == {"x86-64"}
-    assert (found.vcpu_hour["x86-64"], found.gib_hour["x86-64"]) == (0.04656, 0.00511)
-    assert (found.vcpu_hour["arm64"], found.gib_hour["arm64"]) == (0.03238, 0.00356)
+    assert found.task_hour("x86-64", 1, 2) == pytest.approx(0.04656 + 2 * 0.00511)
+    assert found.task_hour("arm64", 1, 2) is None
+    assert list_prices().of("ap-southeast-7").task_hour("x86-64", 1, 2) is None
+    assert list_prices().of("ap-southeast-7").egress_gb == list_prices().of("us-east-1").egress_gb
+
+
+def test_every_price_of_tasks_has_a_date_and_a_source():
+    for region, tariff in list_prices().regions.items():
+        assert re.fullmatch(r"20\d\d-\d\d-\d\d", tariff.as_of), region
+        assert tariff.source, region
 
 
 def test_own_prices_override_single_list_prices(tmp_path):
@@ -39,6 +46,14 @@ def test_own_prices_override_single_list_prices(tmp_path):
     assert found.of("eu-north-1").nat_gb == 0.01
     assert found.of("eu-north-1").egress_gb == 0.05
     assert found.of("us-east-1").vcpu_hour["arm64"] == 0.03238
+    assert found.of("us-east-1").as_of == list_prices().of("us-east-1").as_of
+
+
+def test_own_prices_of_tasks_have_the_date_of_their_file(tmp_path):
+    own = {"as_of": "2027-01-01", "regions": {"eu-north-1": {"vcpu_hour": {"x86-64": 0.03}}}}
+    found = read_prices(given(tmp_path, own))
+    assert (found.of("eu-north-1").as_of or found.as_of) == "2027-01-01"
+    assert found.of("eu-west-3").as_of == list_prices().of("eu-west-3").as_of
 
 
 @pytest.mark.parametrize(
@@ -68,5 +83,5 @@ def test_the_example_in_the_docs_is_valid(tmp_path):
     manual = Path(__file__).parents[3] / "docs/how-to/estimate-and-limit-cost.md"
     (example,) = [one for one in re.findall(r"```json\n(.*?)```", manual.read_text(), re.DOTALL) if "egress_gb" in one]
     found = read_prices(given(tmp_path, example))
-    assert found.of("eu-north-1").listed == {"arm64"}
+    assert found.of("eu-north-1").task_hour("arm64", 1, 0) == 0.034
     assert found.assumed.sent_bytes_per_request == 4000

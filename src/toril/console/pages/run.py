@@ -216,7 +216,7 @@ def _data(
 
 
 def _left(store: Store, found: Seen, plan: Plan | None) -> dict[str, Any]:
-    """Returns the price of an hour, and of the rest of the load; 0 for local workers."""
+    """Returns the price of an hour, and of the rest of the load; 0 for local workers and without a price."""
     hourly_usd = 0.0
     if plan is not None and plan.on == "fargate":
         from toril.launchers.pricing import hourly_usd as priced
@@ -225,7 +225,7 @@ def _left(store: Store, found: Seen, plan: Plan | None) -> dict[str, Any]:
         deployments: Any = {}
         with suppress(InfrastructureError, StoreError):  # priced as default stacks
             deployments = read_deployments(store)
-        hourly_usd = priced(parts_of(plan)[0], deployments, read_prices(os.environ))
+        hourly_usd = priced(parts_of(plan)[0], deployments, read_prices(os.environ)) or 0.0
     progress = found.progress
     left_s = max(0.0, progress.planned_s - progress.elapsed_s) if progress is not None else 0.0
     return {"hourly_usd": hourly_usd, "saved": text.dollars(hourly_usd * left_s / 3600) if hourly_usd * left_s else ""}

@@ -82,6 +82,7 @@ def check(
         *checked("clock", partial(regions.clock, caller)),
         *refused,
         *checked("cost", partial(planned.cost, plan, deployments, price)),
+        *checked("traffic", partial(planned.traffic, plan, context.prices)),
         *(finding for _, findings in surveys for finding in findings),
     ]
     return Preflight(findings=tuple(found), rates=rates, estimate=price)

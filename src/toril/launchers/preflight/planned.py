@@ -1,13 +1,14 @@
 """Checks without AWS calls: the plan against the stacks' records, and the command's environment."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from toril import __version__
 from toril.launchers.fargate.tasks import kind_for
 from toril.launchers.findings import Finding, missing, ok, warning
 from toril.launchers.preflight.regions import CommandContext, Identity, Region
-from toril.launchers.pricing import Estimate
+from toril.launchers.pricing import VARIABLE, Estimate, PriceTable, peak_gbit_s
 from toril.records import Deployment, Plan, secrets_outside
 from toril.records.agent import UNPLACED
 from toril.store import BUCKETS, Store
@@ -18,6 +19,8 @@ EXPIRATION = "AWS_CREDENTIAL_EXPIRATION"  # set by `aws configure export-credent
 PROBE = "runs/preflight/probe"  # always the same key, because the role of load tests has no right to delete
 PROXIES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
 ENDING_S = 60.0  # after the load, for verdict and report
+SURGE_GBIT_S = 25  # AWS' EC2 testing policy, network stress tests, read in November 2026
+POLICY = "https://aws.amazon.com/ec2/testing/"
 
 
 # ── the whole run
@@ -72,7 +75,21 @@ def cost(plan: Plan | None, deployments: Mapping[str, Deployment], estimate: Est
     if estimate.total_usd > least.limits.cost_usd:
         fix = "make the run shorter or smaller, or raise the stack's `limits.costUsd`"
         return missing("over-cost-limit", f"{detail}, but {limit}; {fix}")
+    if estimate.unpriced:
+        fix = f"name prices in {VARIABLE}=file.json"
+        regions = ", ".join(estimate.unpriced)
+        return warning("unknown-price", f"{regions} has no listed price, and {limit} is not checked; {fix}")
     return ok(f"{detail}; {limit}")
+
+
+def traffic(plan: Plan | None, prices: PriceTable) -> Iterator[Finding]:
+    """Warns of traffic that AWS may shape, for each region that may send and receive that much."""
+    for region, gbit_s in peak_gbit_s(plan, prices.assumed).items() if plan is not None else ():
+        if gbit_s > SURGE_GBIT_S:
+            assumed = prices.assumed.sent_bytes_per_request + prices.assumed.received_bytes_per_request
+            detail = f"up to {gbit_s:,.0f} Gbit/s, at {assumed:,.0f} bytes per request and response"
+            rule = f"AWS may shape surges above {SURGE_GBIT_S} Gbit/s from a region, and forbids floods: {POLICY}"
+            yield replace(warning("stress-test-policy", f"{detail}; {rule}"), region=region)
 
 
 def credentials(

@@ -13,11 +13,14 @@ from toril import text
 from toril.errors import InfrastructureError, OptionError
 from toril.launchers.fargate.rate_limit import CALLS_PER_S, Rates, usual_rates
 from toril.launchers.fargate.tasks import AT_ONCE, kind_for
-from toril.launchers.pricing.table import BASE, PriceTable, Tariff, list_prices, read_prices
+from toril.launchers.pricing.table import BASE, VARIABLE, Assumed, PriceTable, Tariff, list_prices, read_prices
+from toril.plan.division import CPU_UNITS_PER_CORE
 from toril.records import Deployment, End, Plan, RanTask, TaskSize
 from toril.records.progress import EVERY_S
+from toril.suite.engines import engine_of
 
 HOUR_S, GB, MILLION = 3600.0, 1e9, 1e6
+SAFE_PART = 0.5  # `Engine.requests_per_core` uses half of an engine's capacity
 FREE_STORAGE_GIB = 20
 LEAST_S = 60.0  # Fargate's minimum billing time of a task
 LIMIT_S = 8 * 3600.0  # of a load without any other limit, as in the coordinator
@@ -55,6 +58,7 @@ class Estimate:
     load_s: float
     at_most: bool  # the load's duration is an upper limit, because its real duration is unknown
     as_of: str
+    unpriced: tuple[str, ...] = ()  # regions without a price for the tasks
     notes: tuple[str, ...] = ()
 
     @property
@@ -68,8 +72,8 @@ class Estimate:
 
     @property
     def per_million_usd(self) -> float | None:
-        """The price of a million requests; None if the number of requests is unknown."""
-        return None if not self.requests else self.total_usd / self.requests * MILLION
+        """The price of a million requests; None if their number or the price of tasks is unknown."""
+        return None if not self.requests or self.unpriced else self.total_usd / self.requests * MILLION
 
     def lines(self) -> tuple[str, ...]:
         """Returns the bill for a terminal."""
@@ -147,20 +151,32 @@ def cost_of(
     return _estimate(plan, uses, prices, waited_s=waited_s, load_s=load_s, requests=requests)
 
 
-def hourly_usd(plan: Plan, deployments: Mapping[str, Deployment], prices: PriceTable) -> float:
-    """Returns the price of all tasks of a run for an hour, with their addresses."""
+def hourly_usd(plan: Plan, deployments: Mapping[str, Deployment], prices: PriceTable) -> float | None:
+    """Returns the price of all tasks of a run for an hour, with their addresses; None if a region has no price."""
     size, total_usd = plan.task or TaskSize(), 0.0
     for region, workers in Counter(share.location for share in plan.shares).items():
         billed_s = workers * HOUR_S
         use = _use(region, workers, billed_s, billed_s if size.spot else 0.0, deployments, prices)
-        total_usd += _compute(use, size, prices.spot).usd or 0.0
+        tasks_usd = _compute(use, size, prices.spot).usd
+        if tasks_usd is None:
+            return None
+        total_usd += tasks_usd
         total_usd += workers * use.tariff.address_hour if use.public else 0.0
     return total_usd
 
 
 def refuse_above(found: Estimate, most_usd: float | None) -> None:
-    """OptionError if a run would cost more than `--max-cost` allows."""
-    if most_usd is None or found.total_usd <= most_usd:
+    """OptionError if a run would cost more than `--max-cost` allows, or if its tasks have no price."""
+    if most_usd is None:
+        return
+    if found.total_usd <= most_usd:
+        if found.unpriced:
+            fix = f"name its price in {VARIABLE}=file.json, use another region, or remove --max-cost"
+            raise OptionError(
+                f"--max-cost {most_usd:g}: the cost of this run is unknown, because {', '.join(found.unpriced)} has no "
+                f"listed price; {fix}",
+                code="unknown-price",
+            )
         return
     dearest = max(found.items, key=lambda item: item.usd or 0.0)
     upper = "at most " if found.at_most else ""
@@ -203,6 +219,25 @@ def requests_of(plan: Plan) -> float | None:
     rates = [one.planned_rate() for one in plan.executions]
     known = [rate.total for rate in rates if rate is not None]
     return sum(known) if len(known) == len(rates) else None
+
+
+def peak_gbit_s(plan: Plan, assumed: Assumed) -> dict[str, float]:
+    """Returns the highest traffic of each region in Gbit/s: requests per second × assumed bytes, sent and received.
+
+    An execution without a rate counts with what its engine can send at most.
+    """
+    cores = max(1, (plan.task or TaskSize()).cpu // CPU_UNITS_PER_CORE)
+    bits = 8 * (assumed.sent_bytes_per_request + assumed.received_bytes_per_request)
+    found = dict.fromkeys(plan.locations, 0.0)
+    for execution in plan.executions:
+        engine = engine_of(execution.executor)
+        most = (engine.requests_per_core or 0) * (1 if engine.single_threaded else cores) / SAFE_PART
+        parts = [(one.location, part) for one in plan.shares for part in one.executions]
+        own = [(location, part.throughput_rps) for location, part in parts if part.execution == execution.name]
+        even = execution.throughput_rps / len(own) if execution.throughput_rps and own else most
+        for location, rate in own:
+            found[location] += (rate or even) * bits / GB
+    return found
 
 
 # ── the resources of a plan
@@ -273,7 +308,8 @@ def _estimate(
         start_s=start_s,
         load_s=load_s,
         at_most=at_most,
-        as_of=prices.as_of,
+        as_of=_dates(uses, size, prices),
+        unpriced=tuple(use.region for use in uses if _is_unpriced(use, size)),
         notes=tuple(_notes(uses, size, prices)),
     )
 
@@ -281,7 +317,7 @@ def _estimate(
 def _compute(use: Use, size: TaskSize, spot: float) -> Item:
     vcpus, gib = size.cpu / 1024, size.memory_mib / 1024
     hourly = use.tariff.task_hour(size.architecture, vcpus, gib)
-    usd = (use.billed_s - use.spot_s + use.spot_s * spot) / HOUR_S * hourly
+    usd = None if hourly is None else (use.billed_s - use.spot_s + use.spot_s * spot) / HOUR_S * hourly
     how = "" if not use.spot_s else ", Spot" if use.spot_s == use.billed_s else ", partly on Spot"
     minutes = use.billed_s / use.workers / 60
     sizes = f"{vcpus:g} vCPU, {gib:g} GiB, {size.architecture}{how}"
@@ -319,11 +355,23 @@ def _transfer(uses: Sequence[Use], requests: float | None, prices: PriceTable) -
     return Item(name="transfer", quantity=quantity, usd=usd)
 
 
+def _is_unpriced(use: Use, size: TaskSize) -> bool:
+    return use.tariff.task_hour(size.architecture, 0, 0) is None
+
+
+def _dates(uses: Sequence[Use], size: TaskSize, prices: PriceTable) -> str:
+    """Returns the dates of the tasks' prices: one, or the oldest and the newest."""
+    found = sorted({use.tariff.as_of or prices.as_of for use in uses if not _is_unpriced(use, size)})
+    return f"{found[0]} to {found[-1]}" if len(found) > 1 else (found or [prices.as_of])[0]
+
+
 def _notes(uses: Sequence[Use], size: TaskSize, prices: PriceTable) -> Iterator[str]:
     """Yields the assumptions on prices."""
-    unknown = [use.region for use in uses if size.architecture not in use.tariff.listed]
-    if unknown:
-        yield f"{', '.join(unknown)}: priced like {BASE}, because the table has no prices for this region"
+    if unpriced := [use.region for use in uses if _is_unpriced(use, size)]:
+        yield (
+            f"{', '.join(unpriced)}: no price is known for {size.architecture}, and other items count as in {BASE}; "
+            f"name prices in {VARIABLE}=file.json"
+        )
     if any(use.spot_s for use in uses):
         yield (
             f"Spot is assumed at {prices.spot:.0%} of the on-demand price; "
@@ -339,7 +387,7 @@ def _lines(found: Estimate) -> Iterator[str]:
         yield f"start: {places}; the load begins about {found.start_s:.0f} s after the first task is requested"
     yield f"cost{' (at most)' if found.at_most else ''} at list prices of {found.as_of}"
     per = found.per_million_usd
-    unknown = ": no throughput limits their number" if per is None else ""
+    unknown = "" if per is not None or found.requests else ": no throughput limits their number"
     rows = [(item.name, item.usd, item.quantity) for item in found.items]
     rows.append(("sum", found.total_usd, "" if found.complete else "known items only"))
     rows.append(("", per, f"for a million requests{unknown}"))

@@ -1,9 +1,9 @@
 """AWS' list prices, and the user's own prices (`TORIL_PRICES=file.json`).
 
-`prices.json` has the prices in US dollars, from the AWS Price List (AmazonECS) of September 2026 and AWS' pricing pages
-for VPC, EC2, CloudWatch and S3. Missing prices of a region are those of us-east-1. São Paulo has us-east-1's prices
-plus its known surcharge. Spot prices change, so one fraction of the on-demand price is assumed for processor and
-memory, as of 2026-09-28.
+`prices.json` has the prices in US dollars. Those of tasks have the date and the source of their region, and a region
+that is not listed has none. `make prices` updates them. The others are from AWS' pricing pages for VPC, EC2, CloudWatch
+and S3, and a region without its own has those of us-east-1. Spot prices change, so one fraction of the on-demand price
+is assumed for processor and memory, as of 2026-09-28.
 """
 
 import json
@@ -39,10 +39,13 @@ class Tariff(BaseModel):
     put_1000: Dollars  # S3's PUT and LIST
     get_1000: Dollars
     stored_gb_month: Dollars
-    listed: frozenset[Architecture] = frozenset()  # processors with prices of this region, not of us-east-1
+    as_of: str = ""  # date of the prices of tasks; empty: that of the table
+    source: str = ""
 
-    def task_hour(self, architecture: Architecture, vcpus: float, gib: float) -> float:
-        return vcpus * self.vcpu_hour[architecture] + gib * self.gib_hour[architecture]
+    def task_hour(self, architecture: Architecture, vcpus: float, gib: float) -> float | None:
+        """Returns the price of a task for an hour; None if the region has no price for the processor."""
+        vcpu, one_gib = self.vcpu_hour.get(architecture), self.gib_hour.get(architecture)
+        return None if vcpu is None or one_gib is None else vcpus * vcpu + gib * one_gib
 
 
 class Assumed(BaseModel):
@@ -56,7 +59,7 @@ class Assumed(BaseModel):
 
 
 class PriceTable(Record):
-    """All prices. Missing prices of a region are those of us-east-1."""
+    """All prices. Missing prices of a region are those of us-east-1, except the prices of tasks."""
 
     SCHEMA: ClassVar[str] = "toril.prices/1"
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -75,16 +78,17 @@ class PriceTable(Record):
         return {**data, "regions": regions}
 
     def of(self, region: str) -> Tariff:
-        return self.regions.get(region) or self.regions[BASE].model_copy(update={"listed": frozenset()})
+        return self.regions.get(region) or self.regions[BASE].model_copy(update={**OF_TASKS, "as_of": ""})
+
+
+OF_TASKS: dict[str, Any] = {"vcpu_hour": {}, "gib_hour": {}}
 
 
 def _completed(own: Any, base: Any) -> Any:
     """Returns a region's prices, with `base` for the missing ones; a value that is not an object stays as it is."""
     if not isinstance(own, dict) or not isinstance(base, dict):
         return own
-    compute = [own.get("vcpu_hour"), own.get("gib_hour")]
-    listed = set.intersection(*(set(one) if isinstance(one, dict) else set[str]() for one in compute))
-    return {**_merged(base, own), "listed": listed}
+    return {**base, **OF_TASKS, "as_of": "", "source": "", **own}
 
 
 @cache
@@ -110,6 +114,9 @@ def read_prices(environment: Mapping[str, str]) -> PriceTable:
     except ValueError as error:
         raise OptionError(f"{where} is not JSON: {error}; write it like {example}", code="not-json") from error
     table = json.loads(FILE.read_bytes())
+    for region, prices in (own.get("regions") or {}).items() if isinstance(own.get("regions"), dict) else ():
+        if isinstance(prices, dict) and prices.keys() & OF_TASKS:
+            table["regions"].get(region, {}).pop("as_of", None)  # the user's file has its own date
     merged = _merged(table, {**own, "schema": table["schema"], "own": Path(path).name})
     try:
         return PriceTable.from_json(json.dumps(merged).encode(), where)
