@@ -1,5 +1,6 @@
 """Shares at private locations: offers, and what the owner concludes from the records of agents."""
 
+import json
 import os
 from collections import Counter
 from dataclasses import dataclass, field
@@ -335,6 +336,8 @@ def test_a_damaged_or_false_announcement_stops_no_other_agent(office):
     false = office.announces()
     office.store.put(announcement_key("lab", "x"), false.to_json())
     office.store.put(announcement_key("lab", "y"), b"{")
+    forged = {**json.loads(false.to_json()), "location": "lab", "agent": "z", "targets": ["a\nok  another line"]}
+    office.store.put(announcement_key("lab", "z"), json.dumps(forged).encode())
     assert live_agents(office.store) == (false,)
-    _, (warning,) = prepared(office.plan, office.store, {}, office.clock, max_cost_usd=None)
-    assert "lab-y" in warning
+    _, warnings = prepared(office.plan, office.store, {}, office.clock, max_cost_usd=None)
+    assert ["lab-y" in warnings[0], "lab-z" in warnings[1], len(warnings)] == [True, True, 2]

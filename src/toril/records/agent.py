@@ -24,6 +24,7 @@ UNPLACED = "local"  # the location of a suite without locations, which no agent 
 RESERVED = (UNPLACED, "eusc")
 
 LocationName = Annotated[str, Field(pattern=f"^{PRIVATE_LOCATION.pattern}$")]
+Host = Annotated[Text, Field(pattern=r"^[^\x00-\x1f\x7f]*$")]
 AgentName = Annotated[str, Field(pattern=f"^{AGENT.pattern}$")]
 
 
@@ -48,7 +49,7 @@ class Announcement(Record):
     free: Count
     toril_version: Version = ""
     executors: Annotated[tuple[Word, ...], Field(max_length=100)] = ()  # of `ENGINES`, the installed ones
-    targets: Annotated[tuple[Text, ...], Field(max_length=200)] = ()  # hosts that it may load; empty: any
+    targets: Annotated[tuple[Host, ...], Field(max_length=200)] = ()  # that it may load; empty: any
     max_duration_s: Seconds | None = None  # the longest load that it accepts
     running: Annotated[tuple[RunningShare, ...], Field(max_length=1_000)] = ()
     leaving: bool = False  # takes no more offers
