@@ -14,7 +14,7 @@ PROGRAMS := mvn chromium chromedriver podman runc skopeo mmdebstrap
 UNIT = .venv/bin/pytest --tier unit -n logical --junitxml build/junit-unit.xml
 LIVE = .venv/bin/pytest --tier live -n 6 --dist loadgroup --junitxml build/junit-live.xml
 SOLO = .venv/bin/pytest --tier solo --junitxml build/junit-solo.xml
-FOR_TESTS := bytecode .tools/cloud/installed system jmeter gatling junit pulumi actionlint vegeta
+FOR_TESTS := bytecode .tools/cloud/installed .tools/judges/installed system jmeter gatling junit pulumi actionlint vegeta
 
 export PYTHON UV JMETER_HOME
 export UV_PYTHON_DOWNLOADS := never
@@ -145,6 +145,12 @@ bytecode: .venv/installed ## compile the source here, so that commands start fas
 	@echo "Installing the embedded cloud of the tests in .tools/cloud" >&2
 	@[ -x .tools/cloud/bin/python ] || "$(UV)" venv --quiet --python "$(PYTHON)" .tools/cloud
 	@"$(UV)" pip sync --quiet --compile-bytecode --python .tools/cloud --require-hashes --build-constraints requirements/build.txt requirements/cloud.txt
+	@touch $@
+
+.tools/judges/installed: $(UV) requirements/judges.txt requirements/build.txt | python
+	@echo "Installing the judges of the stacks in .tools/judges" >&2
+	@[ -x .tools/judges/bin/python ] || "$(UV)" venv --quiet --python "$(PYTHON)" .tools/judges
+	@"$(UV)" pip sync --quiet --compile-bytecode --python .tools/judges --require-hashes --build-constraints requirements/build.txt requirements/judges.txt
 	@touch $@
 
 .tools/oracle/installed: $(UV) requirements/oracle.txt | python
