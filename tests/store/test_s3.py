@@ -224,6 +224,12 @@ def test_each_refusal_names_the_place_the_problem_and_the_fix(
         store.find("a")
 
 
+def test_an_archived_file_of_a_worker_is_damaged_and_hides_no_other_one(server: Script, store: S3Store) -> None:
+    archived, there = refusal(403, "InvalidObjectState"), Answer(200, b"{}", {"ETag": '"1"'})
+    server.will_answer(lambda asked: archived if asked[-1].path.endswith("/a") else there)
+    assert store.find_many(["a", "b"], 10) == {"a": b"", "b": b"{}"}
+
+
 def test_expired_credentials_have_their_own_error(server: Script, store: S3Store) -> None:
     server.will_answer(refusal(400, "ExpiredToken", "The provided token has expired."))
     for use in (lambda: store.find("a"), lambda: store.put_once("a", b""), lambda: list(store.keys("a"))):

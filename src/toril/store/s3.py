@@ -31,6 +31,7 @@ BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 MARK = "toril-write"  # the name of the mark in an object's metadata
 TAKEN = {"PreconditionFailed", "412"}
 MISSING = {"NoSuchKey", "404"}
+ARCHIVED = {"InvalidObjectState"}  # its writer chose such a class of storage
 MONOTONIC = MonotonicClock()
 NARROW_S, MOST_READINGS, STALE_S = 0.2, 5, 60.0  # of S3's clock
 CONTENT_TYPES = {
@@ -135,8 +136,11 @@ class S3Store:
         return {key: data for key, data in found if data is not None}
 
     def find_version(self, key: str, most: int | None = None) -> tuple[bytes, str] | None:
-        answer = self._on("get_object", key, unless=MISSING, most=most)
-        return None if "Error" in answer else (answer["Body"], answer["ETag"])
+        unless = MISSING if most is None else MISSING | ARCHIVED  # with `most`, the file may be of a worker
+        answer = self._on("get_object", key, unless=unless, most=most)
+        if "Error" in answer:
+            return (b"", "") if answer["Error"]["Code"] in ARCHIVED else None
+        return answer["Body"], answer["ETag"]
 
     def swap(self, key: str, data: bytes, version: str | None) -> str | None:
         """See `Store.swap`. A version is S3's ETag, which depends only on the bytes.
