@@ -65,8 +65,13 @@ def test_a_field_for_a_file_that_nobody_chose_is_no_file():
     assert found.body and (found.body.fields, found.body.uploads) == ((("note", "hello"),), ())
 
 
+OWN_FILE = f"resources/{'0a' * 20}.json"  # as Playwright names them
+
+
 def test_bodies_are_read_as_text_base64_parameters_and_files(tmp_path):
-    (tmp_path / "body.bin").write_bytes(b'{"a": 1}')
+    (tmp_path / "resources").mkdir()
+    for name in (OWN_FILE, "body.bin"):
+        (tmp_path / name).write_bytes(b'{"a": 1}')
     multipart = '--x\r\nContent-Disposition: form-data; name="note"\r\n\r\nhello\r\n--x\r\n'
     multipart += (
         'Content-Disposition: form-data; name="file"; filename="a.png"\r\nContent-Type: image/png\r\n\r\nPNG\r\n--x--'
@@ -79,8 +84,8 @@ def test_bodies_are_read_as_text_base64_parameters_and_files(tmp_path):
             entry("POST", "/params", post={"mimeType": FORM, "params": named(a="1", b="&")}),
             entry("POST", "/parts", post={"mimeType": "multipart/form-data; boundary=x", "text": multipart}),
             entry("POST", "/files", post={"mimeType": "multipart/form-data", "params": params}),
-            entry("PUT", "/beside", post={"mimeType": "application/json", "_file": "body.bin"}),
-            entry("PUT", "/outside", post={"mimeType": "application/json", "_file": "../body.bin"}),
+            entry("PUT", "/beside", post={"mimeType": "application/json", "_file": OWN_FILE}),
+            entry("PUT", "/another", post={"mimeType": "application/json", "_file": "body.bin"}),
             entry("GET", "/image", content={"encoding": "base64", "text": "AAEC", "mimeType": "image/png"}),
         ),
         tmp_path,

@@ -27,6 +27,9 @@ from toril.authoring.recorded import (
 from toril.authoring.routes import template
 from toril.errors import Note
 
+OWN_FILE = re.compile(
+    r"(?:.*/)?[0-9a-f]{40}\.\w+"
+)  # of Playwright: a HAR may name other files, such as a person's keys
 NEAR = 10  # entries in which the target of a redirect is searched, since browsers send in parallel
 REDIRECTS = (301, 302, 303, 307, 308)
 DESTINATIONS = {"empty": "fetch", "iframe": "document", "style": "stylesheet", "audio": "media", "video": "media"}
@@ -194,7 +197,7 @@ def _data(part: Mapping[str, Any], given: Input) -> bytes | None:
     """Returns the text of `postData` or `content`, decoded; None if it has none."""
     content = text(part.get("text"))
     if not content:
-        return given.beside(file) if (file := text(part.get("_file"))) else None
+        return given.beside(file) if OWN_FILE.fullmatch(file := text(part.get("_file"))) else None
     if "base64" not in (part.get("encoding"), part.get("_encoding")):
         return content.encode()
     return _base64(content)
