@@ -20,6 +20,7 @@ def check_settings(settings: RegionSettings, place: Place) -> None:
     """Checks everything that does not depend on the hub. Raises SettingError."""
     if settings.fips:
         fips.check(place.region, fips.services_used(settings))
+        _check_fips_mode(settings, place)
     _check_keys(settings, place)
     _check_caches(settings, place)
     for secret in (*settings.secrets, *[one.credentials for one in settings.flavours.values() if one.credentials]):
@@ -72,6 +73,8 @@ def check_images(settings: RegionSettings, place: Place, images: Iterable[Image]
     """Checks that workers can pull their images and, in a private network, read their secrets. Raises SettingError."""
     images = list(images)
     for image in images:
+        if image.credentials and settings.fips:
+            pulumi.log.warn(f"toril:fips: FIPS endpoints do not cover the pull of `{image.uri}`, which is outside AWS.")
         if image.registry and partition_of(image.registry.region) != place.partition:
             raise SettingError(
                 f"toril:flavours: `{image.uri}` is in another AWS partition than {place.region}. Copy the image into "
@@ -80,11 +83,6 @@ def check_images(settings: RegionSettings, place: Place, images: Iterable[Image]
     if settings.network.mode != "private" or settings.network.nat:
         return
     fix = "Set `nat` to true"
-    if settings.caches:
-        raise SettingError(
-            "toril:network.nat: The first pull through a cache needs internet access, which private endpoints do not "
-            f"give. {fix}, or remove the caches and push the images."
-        )
     for image in images:
         if image.credentials:
             raise SettingError(f"toril:network.nat: `{image.uri}` is outside AWS. {fix}, or copy the image into ECR.")
@@ -99,6 +97,15 @@ def check_images(settings: RegionSettings, place: Place, images: Iterable[Image]
                 f"toril:network.nat: `{secret}` is in another region, and endpoints reach only their own. {fix}, or "
                 "replicate the secret into this region."
             )
+
+
+def _check_fips_mode(settings: RegionSettings, place: Place) -> None:
+    built = {one for flavour in settings.flavours.values() for one in flavour.architectures or settings.architectures}
+    if place.region in fips.GOVCLOUD and "arm64" in {*built, *settings.architectures}:
+        raise SettingError(
+            "toril:architectures: In GovCloud, `fips` turns on Fargate's FIPS mode, which only x86-64 has. Set "
+            "`architectures` to [x86-64]."
+        )
 
 
 def _check_keys(settings: RegionSettings, place: Place) -> None:

@@ -51,6 +51,7 @@ class Decided:
     caches: tuple[DeployedCache, ...]
     targets: DeployedTargets
     public_addresses: bool
+    internet: bool | None
 
 
 def deployment(decided: Decided, made: Made) -> Deployment:
@@ -71,6 +72,7 @@ def deployment(decided: Decided, made: Made) -> Deployment:
             subnets=tuple(made.subnets),
             security_groups=(made.security_group,),
             public_addresses=decided.public_addresses,
+            internet=decided.internet,
         ),
         workers=tuple(
             DeployedWorker(

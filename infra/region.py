@@ -55,6 +55,7 @@ class Region(pulumi.ComponentResource):
                 settings=settings,
                 place=place,
                 store=f"s3://{hub.bucket}",
+                store_region=hub.bucket_region,
                 kinds=found.kinds,
                 log_group=cluster.log_group,
                 worker_role=roles.worker,
@@ -72,6 +73,7 @@ class Region(pulumi.ComponentResource):
             caches=caches.deployed,
             targets=network.targets,
             public_addresses=network.public_addresses,
+            internet=settings.network.internet,
         )
         made = pulumi.Output.all(
             cluster=cluster.arn,
@@ -107,9 +109,10 @@ def _home(
         security_groups=pulumi.Output.all(network.security_group),
         public_addresses=network.public_addresses,
         log_group=cluster.log_group,
-        image=coordinator_image(found.images, found.place).uri,
+        image=coordinator_image(found.images, found.place),
         execution_role=roles.execution,
         console_role=found.hub.console_role,
+        store_region=found.hub.bucket_region,
     )
     return Home(f"{name}-home", args, opts=opts)
 

@@ -11,8 +11,8 @@ from typing import Any
 Inputs = Mapping[str, Any]
 Rule = Callable[[Inputs], Iterator[str]]
 
-# Actions without resource-level permissions: AWS service authorization reference, November 2026. Neither have
-# EC2's Describe actions.
+# Actions without resource-level permissions, or with a call that names no resource: AWS service authorization
+# reference, November 2026. Neither have EC2's Describe actions.
 WITHOUT_RESOURCE = frozenset(
     {
         "cloudwatch:DescribeAlarms",
@@ -27,6 +27,7 @@ WITHOUT_RESOURCE = frozenset(
         "ecr:DeleteRepositoryCreationTemplate",
         "ecr:DescribePullThroughCacheRules",
         "ecr:DescribeRegistry",
+        "ecr:DescribeRepositories",  # a list of all
         "ecr:DescribeRepositoryCreationTemplates",
         "ecr:GetAuthorizationToken",
         "ecr:GetRegistryPolicy",
@@ -39,7 +40,9 @@ WITHOUT_RESOURCE = frozenset(
         "ecs:CreateCluster",
         "ecs:DeregisterTaskDefinition",
         "ecs:DescribeTaskDefinition",
+        "ecs:ListAccountSettings",
         "ecs:ListTasks",
+        "ecs:PutAccountSettingDefault",
         "ecs:RegisterTaskDefinition",
         "kms:CreateKey",
         "kms:ListAliases",

@@ -3,15 +3,20 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
+from urllib.parse import urlsplit
 
 from infra.network import fips
 from infra.permissions.grants import EVERYBODY, grant
 from infra.permissions.statements import Document, Statement, document
 from infra.place import Place
+from infra.registry.hosts import PrivateRegistry
 from infra.registry.images import Image
 from infra.settings import RegionSettings
 
 Enforced = Literal["addresses", "names"]
+
+IN_EACH_REGION = ("api.ecr", "ecs", "logs", "monitoring", "servicequotas")  # calls of coordinators and sweepers
+AT_HOME = ("events", "scheduler", "sts")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,9 +80,19 @@ def _results(place: Place, bucket: Bucket) -> list[Statement]:
     ]
 
 
-def resolvable(place: Place, settings: RegionSettings, bucket: Bucket) -> list[str]:
-    """Returns the names that the DNS firewall allows: the targets' and those of AWS that a task needs."""
-    return qualified([*settings.targets.hosts, *names_of_aws(place, settings, bucket)])
+def resolvable(
+    place: Place, settings: RegionSettings, bucket: Bucket, images: Iterable[Image], regions: Iterable[str] = ()
+) -> list[str]:
+    """Returns the names that the DNS firewall allows: the targets', and those that the VPC's tasks need.
+
+    `regions`: all regions of the account, which coordinators and sweepers of the home region call.
+    """
+    found = [*settings.targets.hosts, *names_of_tasks(place, settings, bucket, images)]
+    if settings.home:
+        found += names_of_coordinators(place, regions)
+    if settings.otlp and (collector := urlsplit(settings.otlp).hostname):
+        found.append(collector)
+    return qualified(found)
 
 
 def qualified(names: Iterable[str]) -> list[str]:
@@ -85,16 +100,42 @@ def qualified(names: Iterable[str]) -> list[str]:
     return sorted({f"{name}." for name in names})
 
 
-def names_of_aws(place: Place, settings: RegionSettings, bucket: Bucket) -> list[str]:
-    """Returns the AWS host names that every worker's task needs."""
-    layers = f"prod-{place.region}-starport-layer-bucket"
-    services = ["ecr", "logs", "secretsmanager"]
-    near = [f"{one}.{place.region}.{place.suffix}" for one in ("api.ecr", "logs", "secretsmanager")]
-    near += [f"{place.account}.dkr.ecr.{place.region}.{place.suffix}"]
-    store = [f"{bucket.name}.s3.{bucket.region}.{place.suffix}", f"s3.{bucket.region}.{place.suffix}"]
-    layer = [f"{layers}.s3.{place.region}.{place.suffix}"]
+def names_of_tasks(place: Place, settings: RegionSettings, bucket: Bucket, images: Iterable[Image]) -> list[str]:
+    """Returns the host names that every task needs: of its store, logs, secrets and image, as far as AWS knows them.
+
+    A registry outside AWS may redirect to other hosts.
+    """
+    pulled, suffix, near = list(images), place.suffix, [f"logs.{place.region}.{place.suffix}"]
+    secrets = [*settings.secrets, *(image.credentials for image in pulled if image.credentials)]
+    for region in {place.region, *(secret.split(":")[3] for secret in secrets)}:
+        near.append(f"secretsmanager.{region}.{suffix}")
+        near += [fips.SERVICES["secretsmanager"].host_in(region)] if settings.fips else []
+    own = PrivateRegistry(place.account, place.region)
+    for registry in {own, *(image.registry for image in pulled if image.registry)}:
+        region = registry.region
+        near += [
+            registry.host(),
+            f"api.ecr.{region}.{suffix}",
+            f"prod-{region}-starport-layer-bucket.s3.{region}.{suffix}",
+        ]
+        if settings.fips:
+            near += [registry.host(over_fips=True), f"api.ecr-fips.{region}.{suffix}"]
+            near.append(fips.SERVICES["ecr"].host_in(region))
+    near += [image.uri.partition("/")[0].partition(":")[0] for image in pulled if image.credentials]
+    store = f"s3.{bucket.region}.{suffix}"
+    near += [store, f"{bucket.name}.{store}"]
     if settings.fips:
-        near += [fips.SERVICES[one].host_in(place.region) for one in services]
-        near += [f"api.ecr-fips.{place.region}.{place.suffix}", fips.registry_host(place.account, place.region)]
-        store += [f"{bucket.name}.s3-fips.{bucket.region}.{place.suffix}", f"s3-fips.{bucket.region}.{place.suffix}"]
-    return sorted({*near, *store, *layer})
+        store = fips.SERVICES["s3"].host_in(bucket.region)
+        near += [store, f"{bucket.name}.{store}", fips.SERVICES["logs"].host_in(place.region)]
+    return near
+
+
+def names_of_coordinators(place: Place, regions: Iterable[str]) -> list[str]:
+    """Returns the AWS host names that coordinators and sweepers call: in each region of a run, and in their own."""
+    found = [f"{service}.{region}.{place.suffix}" for region in regions for service in IN_EACH_REGION]
+    found += [f"{service}.{place.region}.{place.suffix}" for service in AT_HOME]
+    for region in {*regions, place.region} & (fips.US | fips.GOVCLOUD):
+        services = ("ecs", "logs", "monitoring", *(AT_HOME if region == place.region else ()))
+        found += [fips.SERVICES[service].host_in(region) for service in services]
+        found += [fips.SERVICES["ecr"].host_in(region), f"api.ecr-fips.{region}.{place.suffix}"]
+    return found

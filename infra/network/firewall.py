@@ -1,10 +1,13 @@
-"""Route 53 DNS Firewall: workers resolve only the targets' names and the AWS names that they need."""
+"""Route 53 DNS Firewall: tasks resolve only the targets' names and the AWS names that they need."""
+
+from collections.abc import Iterable
 
 import pulumi
 import pulumi_aws as aws
 
 from infra.network.egress import Bucket, qualified, resolvable
 from infra.place import Place
+from infra.registry.images import Image
 from infra.settings import RegionSettings
 
 
@@ -17,6 +20,7 @@ class DnsFirewall(pulumi.ComponentResource):
         settings: RegionSettings,
         place: Place,
         bucket: Bucket,
+        images: Iterable[Image],
         *,
         vpc: pulumi.Input[str],
         opts: pulumi.ResourceOptions | None = None,
@@ -27,7 +31,8 @@ class DnsFirewall(pulumi.ComponentResource):
         group = aws.route53.ResolverFirewallRuleGroup(
             name, region=self._region, name=f"{self._base}-targets", opts=self._child
         )
-        allowed = resolvable(place, settings, bucket)
+        regions = aws.get_regions(opts=pulumi.InvokeOptions(parent=self)).names if settings.home else ()
+        allowed = resolvable(place, settings, bucket, images, regions)
         # an allowed name may be an alias of any other name: its owner decides
         self._rule(group, "allowed", allowed, 100, action="ALLOW", redirection="TRUST_REDIRECTION_DOMAIN")
         self._rule(group, "others", qualified(["*"]), 200, action="BLOCK", redirection=None)

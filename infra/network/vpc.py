@@ -96,7 +96,7 @@ class Network(pulumi.ComponentResource):
         if "addresses" in self.targets.enforced:
             self._narrow_egress(group, endpoints)
         if network.dns_firewall:
-            DnsFirewall(self._name, args.settings, args.place, args.bucket, vpc=vpc.id, opts=self._child)
+            DnsFirewall(self._name, args.settings, args.place, args.bucket, args.images, vpc=vpc.id, opts=self._child)
 
     def _zones(self) -> list[Zone]:
         found = aws.get_availability_zones(

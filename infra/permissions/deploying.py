@@ -3,9 +3,11 @@
 | statement | purpose |
 |---|---|
 | CreateRepositories, ChangeRepositories | the worker's and other private repositories, and those of caches |
+| ListRepositories | `tools.cache_repositories`: the repositories below a cache's prefix |
 | Registry | cache rules, creation templates; if set, the registry's policy, scanning and replication |
 | NewInCluster, Cluster | clusters and their capacity providers |
 | TaskDefinitions, OldTaskDefinitions | revisions of task definitions |
+| FipsMode | in GovCloud, the account's setting for Fargate |
 | Logs, Alarms, Secrets | log group; alarms; credentials of caches, by their names |
 | Firewall | DNS Firewall, if the region has one |
 | WriteRoles, BoundRoles | roles below the environment's path; if a boundary is set, only with it |
@@ -32,6 +34,7 @@ _LINKED = ("ecr", "ecs", "pullthroughcache.ecr", "replication.ecr")
 def _registry(scope: Scope) -> list[Statement]:
     repositories = [scope.arn("ecr", "repository/*")]  # stacks choose the names of their other repositories
     return [
+        allow("ListRepositories", ["ecr:DescribeRepositories"], ANY),  # a list has no resource
         allow("CreateRepositories", ["ecr:CreateRepository", "ecr:TagResource"], repositories, scope.new),
         allow(
             "ChangeRepositories",
@@ -95,6 +98,7 @@ def _workers(scope: Scope) -> list[Statement]:
             [scope.families],
         ),
         allow("OldTaskDefinitions", ["ecs:DeregisterTaskDefinition"], ANY),  # no resource-level permissions
+        *([allow("FipsMode", ["ecs:PutAccountSettingDefault"], ANY)] if scope.partition == "aws-us-gov" else []),
         allow(
             "Logs",
             calls(

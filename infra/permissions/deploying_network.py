@@ -3,10 +3,13 @@
 | statement | purpose |
 |---|---|
 | CreateNetwork, InNetworks, ChangeNetwork | the region's own VPC; changes need the environment's tag |
+| ReachOtherRegions | endpoints to a results bucket in another region |
+| ReadRegions | the account's regions, for the home region's DNS Firewall |
 | TagNetwork, RetagNetwork | tags on new resources and on the environment's own, but on no others |
 | CloseDefaultGroup | the VPC's default security group, which then allows nothing |
 """
 
+from infra.permissions.reading import READ_REGIONS
 from infra.permissions.scope import Scope
 from infra.permissions.statements import Statement, allow, calls
 
@@ -75,6 +78,8 @@ def network_statements(scope: Scope) -> list[Statement]:
             calls("ec2", "CreateNatGateway", "CreateSecurityGroup", "CreateVpcEndpoint"),
             arns("elastic-ip", "route-table", "security-group", "subnet", "vpc"),
         ),
+        allow("ReachOtherRegions", ["vpce:AllowMultiRegion"], arns("vpc-endpoint")),
+        READ_REGIONS,
         allow(
             "ChangeNetwork",
             calls(

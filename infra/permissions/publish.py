@@ -3,6 +3,7 @@
 | statement | purpose |
 |---|---|
 | LogIn, LogInPublic | `docker login` to ECR and ECR Public |
+| FillCaches | `toril doctor --fill-caches`: the first pull of an image through a cache |
 | PushImages, PushPublicImages | the image workflow: layers, manifests, digests and scan findings |
 | ReadDeployments | the image workflow: the list of regions |
 | PushSuites, ListSuites | `toril push`: the suites of scheduled runs |
@@ -21,6 +22,13 @@ _PUSH = (
     "UploadLayerPart",
 )
 _PULL = ("BatchGetImage", "DescribeImageScanFindings", "GetDownloadUrlForLayer")  # an index refers to pushed images
+_FILL = (
+    "BatchCheckLayerAvailability",
+    "BatchGetImage",
+    "BatchImportUpstreamImage",
+    "CreateRepository",
+    "GetDownloadUrlForLayer",
+)
 
 
 def publish_policy(scope: Scope) -> Document:
@@ -33,6 +41,8 @@ def publish_policy(scope: Scope) -> Document:
                 [f"ecr:{action}" for action in (*_PUSH, *_PULL)],
                 [scope.arn("ecr", f"repository/{scope.names.repository}")],
             ),
+            # ECR accepts an import only below a cache's prefix, which each region chooses
+            allow("FillCaches", [f"ecr:{action}" for action in _FILL], [scope.arn("ecr", "repository/*")]),
             *_public(scope),
             allow("ListSuites", ["s3:ListBucket"], [scope.bucket_arn]),
             allow("ReadDeployments", ["s3:GetObject"], scope.objects("deployments/*", "suites/*", "versions/*")),

@@ -3,6 +3,7 @@
 | statement | purpose |
 |---|---|
 | ReadNetwork, ReadVpcs | own VPC, endpoints, security groups; zones and subnets of an existing VPC |
+| ReadRegions | the account's regions, for the home region's DNS Firewall |
 | ReadUnnamed | registry settings, task definitions, alarms: actions without resource-level permissions |
 | ReadRepositories | private repositories, their policies and lifecycles |
 | ReadCluster | clusters, their capacity providers, tags of task definitions |
@@ -13,6 +14,7 @@
 | ReadBucket, ReadDeployments | the results bucket's settings; the regions' records. No runs, no suites |
 | ReadTopic, ReadQueue, ReadSchedules, ReadRules | notices, dead letters, schedules, rules |
 | ReadBudget, ReadPublicRepository, ReadFirewall | only if the stack has one |
+| ReadFipsMode | in GovCloud, the account's setting for Fargate |
 | ResultsKey | the regions' records, if the results bucket has its own key |
 | ListState, ReadState | Pulumi's state, whose secrets stay encrypted |
 """
@@ -69,10 +71,12 @@ _UNNAMED = (
     "sns:GetSubscriptionAttributes",
 )
 
+READ_REGIONS = allow("ReadRegions", ["ec2:DescribeRegions"], ANY)  # no resource-level permissions
+
 
 def preview_policy(scope: Scope) -> Document:
     """Returns the rights to read the stacks and their state. They decrypt only the regions' records."""
-    return document([*read_statements(scope), *use_bucket_key(scope, write=False), *_read_state(scope)])
+    return document([*read_statements(scope), READ_REGIONS, *use_bucket_key(scope, write=False), *_read_state(scope)])
 
 
 def read_statements(scope: Scope) -> list[Statement]:
@@ -177,6 +181,8 @@ def _read_optional(scope: Scope) -> list[Statement]:
     found = []
     if scope.partition == "aws":
         found.append(allow("ReadBudget", ["budgets:ListTagsForResource", "budgets:ViewBudget"], [budget(scope)]))
+    if scope.partition == "aws-us-gov":
+        found.append(allow("ReadFipsMode", ["ecs:ListAccountSettings"], ANY))
     if scope.public_repository is not None:
         actions = ["DescribeRepositories", "GetRepositoryCatalogData", "GetRepositoryPolicy", "ListTagsForResource"]
         found.append(

@@ -85,8 +85,6 @@ def resolve(name: str, flavour: Flavour, registry: OwnRegistry) -> Image:
     reference = parse(flavour.image, where, flavour.digest)
     private = parse_host(reference.host) if reference.host else None
     if flavour.credentials:
-        if registry.fips:
-            raise SettingError(f"{where}: With `fips`, images come only from ECR. Copy the image into ECR.")
         if private:
             raise SettingError(f"toril:flavours.{name}.credentials: ECR accepts none. Remove them.")
         if reference.host is None:

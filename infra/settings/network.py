@@ -44,7 +44,8 @@ class NetworkSettings(Setting):
     public_addresses: bool = Field(default=False, description="`existing`: workers get public addresses.")
     dns_firewall: bool = Field(
         default=False,
-        description="Own VPC: resolve only the names of targets and AWS ($0.60 for a million queries).",
+        description="Own VPC: resolve only the names of targets and AWS ($0.60 for a million queries). "
+        "Webhooks of coordinators need their hosts in `targets.hosts`.",
     )
 
     @model_validator(mode="after")
@@ -64,6 +65,11 @@ class NetworkSettings(Setting):
         if network.version != 4 or not 16 <= network.prefixlen <= 24:
             raise ValueError("cidr: Use an IPv4 block from /16 to /24.")
         return self
+
+    @property
+    def internet(self) -> bool | None:
+        """Whether tasks reach the internet; None: unknown, because the subnets are the user's own."""
+        return None if self.mode == "existing" else self.mode == "public" or bool(self.nat)
 
 
 class Targets(Setting):

@@ -131,7 +131,7 @@ class RegionSettings(Setting):
     targets: Targets = Field(default=Targets(), description="Permitted targets. Default: all.")
     limits: Limits = Field(default=Limits(), description="Limits of one run.")
     fips: bool = Field(
-        default=False, description="Use FIPS endpoints for every call; refuse the stack if one is missing."
+        default=False, description="Use FIPS endpoints for every call to AWS; refuse the stack if one is missing."
     )
     secrets: tuple[SecretArn, ...] = Field(default=(), description="Secrets that workers may read.")
     secret_keys: tuple[KeyArn, ...] = Field(
@@ -173,7 +173,7 @@ class RegionSettings(Setting):
             raise ValueError("flavours: `coordinator` is reserved for the coordinator. Choose another name.")
         if self.fips and self.caches:
             raise ValueError(
-                "caches: The first pull through a cache does not work over FIPS. Remove them, and push the images."
+                "caches: The first pull through a cache does not work with `fips`. Remove them, and push the images."
             )
         return self
 

@@ -3,6 +3,7 @@
 import pulumi
 import pulumi_aws as aws
 
+from infra.network import fips
 from infra.place import Place
 from infra.settings import RegionSettings
 
@@ -48,5 +49,14 @@ class Cluster(pulumi.ComponentResource):
             default_capacity_provider_strategies=[{"capacity_provider": "FARGATE", "base": 0, "weight": 1}],
             opts=pulumi.ResourceOptions(parent=cluster),
         )
+        if settings.fips and place.region in fips.GOVCLOUD:
+            # all tasks of the account in this region share it, so the stack's end leaves it on
+            aws.ecs.AccountSettingDefault(
+                name,
+                region=place.region,
+                name="fargateFIPSMode",
+                value="enabled",
+                opts=pulumi.ResourceOptions(parent=self, retain_on_delete=True),
+            )
         self.arn, self.log_group = cluster.arn, logs.name
         self.register_outputs({"arn": self.arn, "logGroup": self.log_group})

@@ -25,9 +25,9 @@ class LogTarget:
     blocking: bool
 
 
-def environment(store: str, region: str, *, fips: bool) -> dict[str, str]:
-    """Returns the variables of every worker. The launcher adds the run and the share."""
-    found = {"AWS_REGION": region, "HOME": HOME, "TORIL_STORE": store}
+def environment(store: str, region: str, *, store_region: str, fips: bool) -> dict[str, str]:
+    """Returns the variables of every worker and coordinator. The launcher adds the run and the share."""
+    found = {"AWS_REGION": region, "HOME": HOME, "TORIL_STORE": store, "TORIL_STORE_REGION": store_region}
     return {**found, "AWS_USE_FIPS_ENDPOINT": "true"} if fips else found
 
 

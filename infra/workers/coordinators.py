@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from infra.workers.containers import HOME, STOP_TIMEOUT_S, USER, VOLUMES
+from infra.workers.containers import STOP_TIMEOUT_S, USER, VOLUMES, environment
 from toril.aws.coordinators import CONSOLE, SCHEDULE
 
 CONTAINER = "coordinator"
@@ -26,24 +26,32 @@ class Launch:
 
 
 def container(
-    image: str, *, log_group: str, region: str, store: str, fips: bool, otlp: str = "", console: str = ""
+    image: str,
+    *,
+    log_group: str,
+    region: str,
+    store: str,
+    store_region: str,
+    fips: bool,
+    credentials: str | None = None,
+    otlp: str = "",
+    console: str = "",
 ) -> dict[str, Any]:
     """Returns the coordinator's container as ECS returns it: defaults written out, lists sorted.
 
-    `otlp`: the address of an OpenTelemetry collector; `console`: that of the console, for links.
+    `credentials`: the ARN of the secret for the image's registry. `otlp`: the address of an OpenTelemetry collector;
+    `console`: that of the console, for links.
     """
-    environment = {"AWS_REGION": region, "HOME": HOME, "TORIL_STORE": store}
-    if fips:
-        environment["AWS_USE_FIPS_ENDPOINT"] = "true"
+    variables = environment(store, region, store_region=store_region, fips=fips)
     if otlp:
-        environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = otlp
+        variables["OTEL_EXPORTER_OTLP_ENDPOINT"] = otlp
     if console:
-        environment[CONSOLE] = console
+        variables[CONSOLE] = console
     return {
         "command": ["doctor", "--on", "fargate"],  # for a task started by hand without a command
         "cpu": 0,
         "entryPoint": ["toril"],
-        "environment": [{"name": key, "value": value} for key, value in sorted(environment.items())],
+        "environment": [{"name": key, "value": value} for key, value in sorted(variables.items())],
         "essential": True,
         "image": image,
         "linuxParameters": {"initProcessEnabled": True},  # forwards SIGTERM and reaps processes
@@ -63,6 +71,7 @@ def container(
         "name": CONTAINER,
         "portMappings": [],
         "readonlyRootFilesystem": True,
+        **({"repositoryCredentials": {"credentialsParameter": credentials}} if credentials else {}),
         "stopTimeout": STOP_TIMEOUT_S,
         "systemControls": [],
         "user": USER,

@@ -15,6 +15,7 @@ from infra.hub.outputs import HubOutputs
 from infra.permissions.console import home_policy
 from infra.permissions.statements import Document, document, render
 from infra.place import Place
+from infra.registry.images import Image
 from infra.settings import RegionSettings, SettingError
 from infra.settings.schedules import Schedule
 from infra.workers.containers import VOLUMES
@@ -41,9 +42,10 @@ class HomeArgs:
     security_groups: pulumi.Input[Sequence[str]]
     public_addresses: bool
     log_group: pulumi.Input[str]
-    image: pulumi.Input[str]
+    image: Image
     execution_role: pulumi.Input[str]
     console_role: str  # empty: the hub has no console
+    store_region: str
 
 
 class Home(pulumi.ComponentResource):
@@ -116,15 +118,17 @@ def _coordinator(
     name: str, args: HomeArgs, store: pulumi.Output[str], opts: pulumi.ResourceOptions
 ) -> "aws.ecs.TaskDefinition":
     place, architecture = args.place, args.settings.architectures[0]
-    definitions = pulumi.Output.all(args.image, args.log_group, store, args.hub.console).apply(
+    definitions = pulumi.Output.all(args.log_group, store, args.hub.console).apply(
         lambda found: containers(
-            found[0],
-            log_group=found[1],
+            args.image.uri,
+            credentials=args.image.credentials,
+            log_group=found[0],
             region=place.region,
-            store=found[2],
+            store=found[1],
+            store_region=args.store_region,
             fips=args.settings.fips,
             otlp=args.settings.otlp or "",
-            console=found[3],
+            console=found[2],
         )
     )
     own_role = pulumi.Output.all(args.hub.account, args.hub.coordinator_role).apply(

@@ -40,6 +40,7 @@ class WorkersArgs:
     settings: RegionSettings
     place: Place
     store: str
+    store_region: str
     kinds: tuple[WorkerKind, ...]
     log_group: pulumi.Input[str]
     worker_role: pulumi.Input[str]
@@ -58,7 +59,7 @@ class Workers(pulumi.ComponentResource):
 
     def _task(self, name: str, kind: WorkerKind, args: WorkersArgs) -> pulumi.Output[str]:
         settings, place = args.settings, args.place
-        variables = environment(args.store, place.region, fips=settings.fips)
+        variables = environment(args.store, place.region, store_region=args.store_region, fips=settings.fips)
 
         def containers(log_group: str) -> str:
             logs = LogTarget(group=log_group, region=place.region, blocking=settings.logs.blocking)

@@ -187,6 +187,11 @@ class Cloud(Faults):
         found: list[str] = self.control("function-failures")["failures"]
         return found
 
+    def stopped_requests(self) -> list[dict[str, str]]:
+        """Returns the requests of tasks that did not leave their VPC: `task`, `host` and `problem`."""
+        found: list[dict[str, str]] = self.control("stopped")["requests"]
+        return found
+
     def decisions(self) -> list[Decision]:
         """Returns IAM's distinct decisions on roles. Only with `auth`."""
         found = self.control("decisions")["decisions"]

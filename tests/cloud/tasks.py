@@ -123,6 +123,10 @@ def place(cloud: Cloud, task_statements: Sequence[Mapping[str, Any]] = ()) -> Pl
     ec2, ecs = cloud.client("ec2", REGION), cloud.client("ecs", REGION)
     vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
     subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.0.0/24")["Subnet"]["SubnetId"]
+    gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+    ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc)
+    (table,) = ec2.describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["RouteTables"]
+    ec2.create_route(RouteTableId=table["RouteTableId"], DestinationCidrBlock="0.0.0.0/0", GatewayId=gateway)
     ecs.create_cluster(clusterName="toril", capacityProviders=["FARGATE", "FARGATE_SPOT"])
     cloud.client("logs", REGION).create_log_group(logGroupName=GROUP)
     cloud.client("ecr", REGION).create_repository(repositoryName="toril/worker")

@@ -356,6 +356,17 @@ def test_rights_on_network_resources_can_depend_on_their_tag(strict):
     ec2.delete_vpc(VpcId=own)
 
 
+def test_an_endpoint_to_another_region_needs_a_right_of_its_own(strict):
+    vpc = strict.client("ec2", REGION).create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    far = {"ServiceName": "com.amazonaws.us-east-1.s3", "ServiceRegion": "us-east-1", "VpcEndpointType": "Interface"}
+    asked = {"VpcId": vpc, **far, "PrivateDnsEnabled": False}
+    one = acting(strict, "one", allow("ec2:CreateVpcEndpoint"))
+    with refused("UnauthorizedOperation"):
+        strict.client("ec2", REGION, one).create_vpc_endpoint(**asked)
+    both = acting(strict, "both", allow(["ec2:CreateVpcEndpoint", "vpce:AllowMultiRegion"]))
+    strict.client("ec2", REGION, both).create_vpc_endpoint(**asked)
+
+
 def test_recorded_decisions_have_the_statements_that_allowed_them(strict):
     who = acting(strict, "reader", {**allow("ecr:DescribeRegistry"), "Sid": "Registry"})
     strict.client("ecr", REGION, who).describe_registry()

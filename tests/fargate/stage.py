@@ -104,7 +104,7 @@ class Stage:
 
     world: World
     bucket: str
-    regions: tuple[str, str]
+    regions: tuple[str, ...]
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # of each stack
     more: dict[str, str] = field(default_factory=dict)  # environment of every command
 

@@ -46,7 +46,6 @@ def test_a_run_with_fips_uses_fips_hosts_only(over_fips, tmp_path, service):
         through = proxy.environment(AWS_USE_FIPS_ENDPOINT="true")
         passed_on = {name: through[name] for name in ("AWS_CA_BUNDLE", "HTTPS_PROXY", "NO_PROXY")}
         tasks = {**of_processes(over_fips.cloud), **passed_on}
-        del tasks["AWS_ENDPOINT_URL"]
         over_fips.cloud.set_image(REPOSITORY, WORKER, environment=tasks)
         acting = replace(over_fips, more={**passed_on, "AWS_USE_FIPS_ENDPOINT": "true", "AWS_ENDPOINT_URL": ""})
         folder = suite(tmp_path / "shop", service.url, {"locations": {HOME: 1, WEST: 1}})

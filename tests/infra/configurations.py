@@ -116,8 +116,9 @@ def images(draw: Draw, region: str, given: list[Any], *, fips: bool, closed: boo
     """Draws a flavour: the stack's own image, a cached one, one in another ECR registry, or one with a login."""
     host = f"{OTHER}.dkr.ecr.{region}.{suffix_of(region)}"
     choices: list[Config] = [{}, {"digest": f"sha256:{'a1' * 32}"}, {"image": f"{host}/team/worker:1.2"}]
-    if not (fips or closed):
+    if not closed:
         choices.append({"image": "registry.example.com/worker:1", "credentials": secret_arn(region, "login-AbCdEf")})
+    if not (fips or closed):
         choices.append({"image": f"{OTHER}.dkr.ecr.{_neighbour(region)}.{suffix_of(region)}/team/worker:1"})
     if "ecr-public" in given:
         choices.append({"image": "public.ecr.aws/toril/worker:1.0"})
@@ -312,7 +313,7 @@ def regions(draw: Draw, within: tuple[str, ...] | None = None) -> Case:
     home = draw(st.booleans())
     given, logins, filled = ([], {}, frozenset[str]()) if fips or region in CHINA else draw(caches(region))
     near = _neighbour(region)
-    network = draw(networks(region, nat=bool(home or given or (fips and near != region))))
+    network = draw(networks(region, nat=bool(home or (fips and near != region))))
     closed = network["mode"] == "private" and not network.get("nat")
     names = draw(st.sampled_from([None, ["slim"], ["full", "slim"], ["gpu-1", "a"]]))
     flavours = {one: draw(images(region, given, fips=fips, closed=closed)) for one in names or ()}
@@ -349,6 +350,8 @@ def regions(draw: Draw, within: tuple[str, ...] | None = None) -> Case:
         config["idleAlarm"] = False  # CloudWatch evaluates at most one week
     config |= {"network": network} | ({"flavours": flavours} if flavours else {})
     config |= {"fips": True} if fips else {}
+    if fips and region in GOVCLOUD:
+        config["architectures"] = ["x86-64"]  # Fargate's FIPS mode has no other
     config |= {"caches": given} if given else {}
     config |= {"credentials": logins} if logins else {}
     config |= {"home": True, "schedules": draw(SCHEDULES)} if home else {}

@@ -21,6 +21,7 @@ ZONES = {
     "ca-central-1": (1, 2, 4),
     "cn-north-1": (1, 2),
 }
+REGIONS = ("ap-southeast-2", "eu-west-1", "us-east-1", "us-west-2")  # enabled in the account
 DIRECTIONS = ("north", "south", "east", "west", "central", "gov")
 
 
@@ -87,6 +88,7 @@ MADE: Mapping[str, tuple[str, str]] = {
     "aws:ecr/repositoryPolicy:RepositoryPolicy": ("{repository}", ""),
     "aws:ecrpublic/repository:Repository": ("{repositoryName}", "ecr-public::@account:repository/{repositoryName}"),
     "aws:ecrpublic/repositoryPolicy:RepositoryPolicy": ("{repositoryName}", ""),
+    "aws:ecs/accountSettingDefault:AccountSettingDefault": ("{name}", ""),
     "aws:ecs/cluster:Cluster": (
         "arn:@partition:ecs:@region:@account:cluster/{name}",
         "ecs:@region:@account:cluster/{name}",
@@ -238,6 +240,11 @@ def _zones(world: World, region: str, args: Props) -> dict[str, Any]:
     return {"names": names, "zoneIds": ids, "groupNames": [region]}
 
 
+def _regions(world: World, region: str, args: Props) -> dict[str, Any]:
+    near = REGIONS if partition_of(region) == "aws" else (region,)
+    return {"names": sorted({*near, region})}
+
+
 def _secrets(world: World, region: str, args: Props) -> dict[str, Any]:
     (wanted,) = args["filters"][0]["values"]
     found = sorted(one for one in world.filled_secrets if one.startswith(wanted))
@@ -258,6 +265,7 @@ def _objects(world: World, region: str, args: Props) -> dict[str, Any]:
 FUNCTIONS: Mapping[str, Callable[[World, str, Props], dict[str, Any]]] = {
     "aws:index/getCallerIdentity:getCallerIdentity": _identity,
     "aws:index/getAvailabilityZones:getAvailabilityZones": _zones,
+    "aws:index/getRegions:getRegions": _regions,
     "aws:secretsmanager/getSecrets:getSecrets": _secrets,
     "aws:secretsmanager/getSecretVersions:getSecretVersions": _versions,
     "aws:s3/getObjects:getObjects": _objects,

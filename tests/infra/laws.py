@@ -60,6 +60,7 @@ MOST_TAGS = 50
 KEPT = {
     "aws:ecr/repository:Repository",
     "aws:ecrpublic/repository:Repository",
+    "aws:ecs/accountSettingDefault:AccountSettingDefault",  # other tasks of the account rely on it
     "aws:kms/alias:Alias",
     "aws:kms/key:Key",
     "aws:s3/bucket:Bucket",

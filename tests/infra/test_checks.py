@@ -66,7 +66,6 @@ def test_china_has_no_caches():
 @pytest.mark.parametrize(
     ("found", "images", "part"),
     [
-        ({"caches": ["quay"]}, [], "caches"),
         ({}, [ELSEWHERE], "`elsewhere` is in another region"),
         ({}, [OUTSIDE], "`outside` is outside AWS"),
         ({"secrets": [secret(region="eu-west-1")]}, [], f"`{secret(region='eu-west-1')}` is in another region"),

@@ -61,8 +61,10 @@ def test_only_a_registry_with_a_login_gets_credentials():
     assert found["repositoryCredentials"] == {"credentialsParameter": secret()}
 
 
-def test_workers_get_store_region_and_fips_as_variables():
-    usual = environment("s3://results", "us-east-1", fips=False)
-    assert (usual["TORIL_STORE"], usual["AWS_REGION"]) == ("s3://results", "us-east-1")
+def test_workers_get_store_regions_and_fips_as_variables():
+    usual = environment("s3://results", "eu-west-1", store_region="us-east-1", fips=False)
+    assert (usual["TORIL_STORE"], usual["AWS_REGION"]) == ("s3://results", "eu-west-1")
+    assert usual["TORIL_STORE_REGION"] == "us-east-1"
     assert "AWS_USE_FIPS_ENDPOINT" not in usual
-    assert environment("s3://results", "us-east-1", fips=True) == {**usual, "AWS_USE_FIPS_ENDPOINT": "true"}
+    over_fips = environment("s3://results", "eu-west-1", store_region="us-east-1", fips=True)
+    assert over_fips == {**usual, "AWS_USE_FIPS_ENDPOINT": "true"}

@@ -11,9 +11,10 @@ from infra.network.egress import (
     resolvable,
     results_policy,
 )
+from infra.registry.hosts import PrivateRegistry
 from infra.registry.images import Image
 from infra.settings import RegionSettings
-from tests.infra.regions import ACCOUNT, place, secret, settings
+from tests.infra.regions import ACCOUNT, OTHER, place, secret, settings
 
 NEAR, FAR = Bucket(name="results", region="us-east-1"), Bucket(name="results", region="eu-west-1")
 OWN, CACHED = Image(uri="own", digest=None), Image(uri="cached", digest=None, cache="docker-hub")
@@ -76,10 +77,39 @@ def test_the_endpoint_of_a_distant_bucket_allows_only_that_bucket():
 
 
 def test_workers_resolve_the_targets_and_complete_host_names_of_aws():
-    names = resolvable(place(), settings(targets={"hosts": ["*.shop.example.com"]}), FAR)
+    names = resolvable(place(), settings(targets={"hosts": ["*.shop.example.com"]}), FAR, [OWN])
     assert f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com." in names
     assert "results.s3.eu-west-1.amazonaws.com." in names
     assert [name for name in names if "*" in name] == ["*.shop.example.com."]
+
+
+def test_coordinators_resolve_the_services_that_they_call_in_every_region():
+    alone, home = settings(otlp=None), settings(home=True, otlp="https://otlp.example.com:4318/v1")
+    assert not [
+        name for name in resolvable(place(), alone, FAR, [], ["eu-west-1"]) if name.startswith(("ecs.", "events."))
+    ]
+    names = resolvable(place(), home, FAR, [], ["eu-west-1", "us-west-2", "us-east-1"])
+    for region in ("eu-west-1", "us-west-2", "us-east-1"):
+        for service in ("api.ecr", "ecs", "logs", "monitoring", "servicequotas"):
+            assert f"{service}.{region}.amazonaws.com." in names
+    assert {f"{service}.us-east-1.amazonaws.com." for service in ("events", "scheduler", "sts")} <= set(names)
+    assert {"ecs-fips.us-west-2.amazonaws.com.", "events-fips.us-east-1.amazonaws.com."} <= set(names)
+    assert "ecs-fips.eu-west-1.amazonaws.com." not in names
+    assert "otlp.example.com." in names
+    assert not [name for name in names if "*" in name]
+
+
+def test_tasks_resolve_the_regions_of_their_secrets_and_the_registries_of_their_images():
+    found = settings(secrets=[secret(region="eu-west-1")])
+    private = Image(uri="registry.example.com:5000/a:1", digest=None, credentials=secret(region="us-west-2"))
+    elsewhere = Image(uri="x", digest=None, registry=PrivateRegistry(OTHER, "eu-central-1"), repository="a")
+    names = set(resolvable(place(), found, NEAR, [private, elsewhere]))
+    assert {f"secretsmanager.{region}.amazonaws.com." for region in ("us-east-1", "us-west-2", "eu-west-1")} <= names
+    assert {"registry.example.com.", f"{OTHER}.dkr.ecr.eu-central-1.amazonaws.com."} <= names
+    assert {
+        f"{one}.eu-central-1.amazonaws.com." for one in ("api.ecr", "prod-eu-central-1-starport-layer-bucket.s3")
+    } <= names
+    assert not [name for name in names if "fips" in name]
 
 
 def test_names_have_the_form_that_route_53_returns():

@@ -29,7 +29,8 @@ def uses(region: str) -> dict[str, dict[str, Any]]:
 
 def stack(region: str, more: dict[str, Any]) -> Case:
     near = "us-gov-west-1" if region in GOVCLOUD else "cn-north-1" if region in CHINA else "us-east-1"
-    return Case(stack=region, config={"fips": True, **more}, hub={"region": near})
+    own = {"architectures": ["x86-64"]} if region in GOVCLOUD else {}
+    return Case(stack=region, config={"fips": True, **own, **more}, hub={"region": near})
 
 
 @pytest.mark.parametrize("region", REFUSED)
@@ -60,6 +61,25 @@ def test_a_region_with_all_endpoints_uses_them_for_everything(region, what):
         assert '"AWS_USE_FIPS_ENDPOINT","value":"true"' in definition.replace(" ", "")
         assert ".dkr.ecr-fips." in definition
         assert ".dkr.ecr." not in "".join(texts(definition))
+
+
+@pytest.mark.parametrize("region", sorted(GOVCLOUD))
+def test_govcloud_turns_on_fargates_fips_mode_which_has_x86_64_only(region):
+    found = stack(region, {}).found()
+    (setting,) = found.of("AccountSettingDefault")
+    assert (setting.inputs["name"], setting.inputs["value"], setting.retained) == ("fargateFIPSMode", "enabled", True)
+    for architectures in ({"architectures": ["arm64"]}, {"flavours": {"slim": {"architectures": ["arm64"]}}}):
+        refused = stack(region, architectures).found()
+        assert "toril:architectures:" in str(refused.refusal)
+        assert not refused.aws
+    assert not stack("us-west-2", {}).found().of("AccountSettingDefault")
+
+
+def test_an_image_with_a_login_is_allowed_with_a_warning():
+    image = {"image": "registry.example.com/worker:1", "credentials": secret_arn("us-west-2", "login-AbCdEf")}
+    found = stack("us-west-2", {"flavours": {"slim": image}}).found()
+    assert found.refusal is None
+    assert any("do not cover the pull of `registry.example.com/worker:1`" in one for one in found.messages)
 
 
 def test_a_hub_whose_bucket_has_no_fips_endpoint_is_an_error():

@@ -156,9 +156,9 @@ def test_dockers_official_images_need_library_below_a_prefix():
         pulled("docker-hub/nginx:1", *ALL)
 
 
-def test_with_fips_images_from_outside_ecr_are_an_error():
-    with pytest.raises(SettingError, match="only from ECR"):
-        resolve("x", Flavour(image="registry.acme.com/app:1", credentials=secret()), own(fips=True))
+def test_with_fips_images_are_in_ecr_or_have_a_login():
+    private = resolve("x", Flavour(image="registry.acme.com/app:1", credentials=secret()), own(fips=True))
+    assert (private.uri, private.credentials) == ("registry.acme.com/app:1", secret())
     with pytest.raises(SettingError, match="copy it into a repository of this stack"):
         pulled("ghcr.io/acme/app:1", fips=True)
 

@@ -27,6 +27,7 @@ def published(where: Place | None = None, **found: Any) -> Deployment:
         kinds=kinds_of,
         caches=(),
         targets=DeployedTargets(hosts=wanted.targets.hosts),
+        internet=True,
         public_addresses=True,
     )
     made = Made(

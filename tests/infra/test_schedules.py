@@ -1,6 +1,7 @@
 """Schedules of suites: valid expressions, and the request that starts a coordinator."""
 
 import json
+from typing import Any
 
 import pytest
 from botocore.session import Session
@@ -143,7 +144,14 @@ def test_the_order_of_subnets_and_tags_does_not_change_the_input():
 
 
 def test_a_coordinator_keeps_the_rules_of_task_definitions():
-    text = containers("image@sha256:0", log_group="/toril/main/workers", region="us-east-1", store=STORE, fips=True)
+    text = containers(
+        "image@sha256:0",
+        log_group="/toril/main/workers",
+        region="us-east-1",
+        store=STORE,
+        store_region="us-east-1",
+        fips=True,
+    )
     assert reasons("aws:ecs/taskDefinition:TaskDefinition", {"containerDefinitions": text, "region": "x"}) == []
     shape = Session().get_service_model("ecs").shape_for("ContainerDefinition")
     validate_parameters(json.loads(text)[0], shape)
@@ -151,8 +159,21 @@ def test_a_coordinator_keeps_the_rules_of_task_definitions():
 
 @pytest.mark.parametrize("fips", [True, False])
 def test_a_coordinator_of_a_fips_stack_calls_fips_endpoints(fips):
-    found = container("image", log_group="g", region="us-east-1", store=STORE, fips=fips)
+    found = container("image", log_group="g", region="us-east-1", store=STORE, store_region="us-east-1", fips=fips)
     assert ({"name": "AWS_USE_FIPS_ENDPOINT", "value": "true"} in found["environment"]) is fips
+
+
+def test_a_coordinator_pulls_its_image_with_the_flavours_login():
+    where: dict[str, Any] = {
+        "log_group": "g",
+        "region": "us-east-1",
+        "store": STORE,
+        "store_region": "us-east-1",
+        "fips": False,
+    }
+    assert "repositoryCredentials" not in container("image", **where)
+    found = container("registry.example.com/worker:1", **where, credentials="arn")
+    assert found["repositoryCredentials"] == {"credentialsParameter": "arn"}
 
 
 def test_a_coordinator_has_the_workers_platform_version():

@@ -17,8 +17,9 @@ class Sent(Exception):
 
 @pytest.fixture
 def settings(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"):
-        monkeypatch.delenv(name, raising=False)
+    for name in ("ENDPOINT_URL", "ENDPOINT_URL_S3", "REGION", "DEFAULT_REGION", "PROFILE"):
+        monkeypatch.delenv(f"AWS_{name}", raising=False)
+    monkeypatch.delenv("TORIL_STORE_REGION", raising=False)
     monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
@@ -48,6 +49,14 @@ def test_requests_go_to_the_region_of_the_environment(settings: pytest.MonkeyPat
     assert host_of() == "https://results.s3.eu-central-1.amazonaws.com/a"
 
 
+@pytest.mark.parametrize(("region", "fips"), [("us-east-1", ""), ("us-east-1", "-fips"), ("eu-west-1", "")])
+def test_the_first_request_goes_to_the_stores_own_region(settings: pytest.MonkeyPatch, region: str, fips: str) -> None:
+    settings.setenv("AWS_REGION", "us-west-2")
+    settings.setenv("TORIL_STORE_REGION", region)
+    settings.setenv("AWS_USE_FIPS_ENDPOINT", "true" if fips else "false")
+    assert host_of() == f"https://results.s3{fips}.{region}.amazonaws.com/a"
+
+
 def test_with_another_endpoint_the_bucket_is_part_of_the_path(settings: pytest.MonkeyPatch) -> None:
     for address in ("http://127.0.0.1:9", "http://localhost:9"):
         settings.setenv("AWS_ENDPOINT_URL", address)
@@ -68,7 +77,7 @@ def test_with_fips_requests_go_to_fips_hosts(settings: pytest.MonkeyPatch, regio
 def test_with_fips_other_hosts_are_refused(settings: pytest.MonkeyPatch, name: str, value: str) -> None:
     settings.setenv("AWS_USE_FIPS_ENDPOINT", "true")
     settings.setenv(name, value)
-    with refused("not-fips", "AWS_REGION", error=StoreError):
+    with refused("not-fips", "TORIL_STORE_REGION", error=StoreError):
         S3Store("results", "", make_client("results")).find("a")
 
 

@@ -56,6 +56,8 @@ def clients(settings: ClientSettings) -> Clients:
             retries={"mode": settings.mode, "total_max_attempts": settings.attempts},
             max_pool_connections=settings.connections,
             user_agent_extra="toril",
+            # for us-east-1, botocore's default is S3's global host, which VPC endpoints and firewalls do not know
+            s3={"us_east_1_regional_endpoint": "regional"},
         )
         hosts = settings.fips.get(region)
         if hosts is not None:  # botocore derives a host name even if a service has no FIPS endpoint

@@ -553,18 +553,23 @@ def doctor_command(
     overrides: Overrides = None,
     env: Environment = None,
     workers: Workers = None,
+    fill_caches: Annotated[
+        bool, typer.Option("--fill-caches", help="With --on fargate: fetch images that caches lack; check images only.")
+    ] = False,
 ) -> None:
     """Check the requirements of a run; the exit code is 4 if one is missing.
 
     Example: toril doctor --on fargate loadtests/two-regions
     """
+    if fill_caches and (on == "local" or suite):
+        raise OptionError("--fill-caches: it needs --on fargate, and no SUITE.", code="option-value")
     from toril.launchers import doctor
     from toril.launchers.findings import render
 
     if on == "local":
         findings = doctor.examine(store)
     else:
-        from toril.launchers.prepare import preflight
+        from toril.launchers import prepare
         from toril.plan.options import plan_run
         from toril.runs.publish import local_suite
         from toril.store import check_served, open_store
@@ -575,7 +580,10 @@ def doctor_command(
             with local_suite(suite) as found:
                 wanted = run_options(overrides, env, workers, on, None, None, smoke=False)
                 _, planned = plan_run(found.paths, replace(wanted, confined=found.stored), clock.now())
-        findings = list(preflight(planned, opened, clock).findings)
+        if fill_caches:
+            findings = prepare.fill_caches(opened, clock)
+        else:
+            findings = list(prepare.preflight(planned, opened, clock).findings)
     echo(render(findings), nl=False)
     if any(finding.state == "missing" for finding in findings):
         raise typer.Exit(InfrastructureError.exit_code)

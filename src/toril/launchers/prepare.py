@@ -101,6 +101,14 @@ def preflight(plan: Plan | None, store: Store, clock: Clock) -> "Preflight":
     return replace(found, findings=(*found.findings, *of_agents, *unread), longest_s=longest_s(here))
 
 
+def fill_caches(store: Store, clock: Clock) -> "list[Finding]":
+    """Fetches each image that a region's cache lacks. Returns the findings about all images."""
+    from toril.launchers.preflight.filling import fill_caches
+
+    deployments = read_deployments(store)
+    return fill_caches(deployments, *_access(store, deployments, clock), clock)
+
+
 def vcpus_in_use(store: Store, clock: Clock) -> "list[Finding]":
     """Returns AWS' vCPU quotas and their use in each region of the store, or why they are unknown."""
     from toril.launchers.preflight import vcpus_in_use

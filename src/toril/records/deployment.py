@@ -26,6 +26,7 @@ class DeployedNetwork(RecordPart):
     subnets: tuple[str, ...]
     security_groups: tuple[str, ...]
     public_addresses: bool
+    internet: bool | None = None  # whether tasks reach the internet; None: unknown, as for the user's own subnets
 
 
 class DeployedWorker(RecordPart):

@@ -1,5 +1,6 @@
 """Requests to S3: their client, their retries, and the StoreError of a failed request."""
 
+import os
 import re
 from collections.abc import Set
 from contextlib import closing
@@ -41,9 +42,13 @@ _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 
 def make_client(bucket: str) -> "S3Client":
-    """Returns a client for a bucket in any region: botocore follows the region in the first answer."""
+    """Returns a client for a bucket in any region: botocore follows the region in the first answer.
+
+    The first request goes to `TORIL_STORE_REGION`, else to this environment's region. A private network or a firewall
+    may reach the bucket's region only.
+    """
     try:
-        client: S3Client = clients(SETTINGS)("s3", "")
+        client: S3Client = clients(SETTINGS)("s3", os.environ.get("TORIL_STORE_REGION", ""))
     except Exception as error:
         fault = fault_of(error, "s3:*", where=f"s3://{bucket}")
         if fault is None:
@@ -62,7 +67,9 @@ def refuse_other_than_fips(request: Any, **_: Any) -> None:
         return
     regions = ", ".join(sorted(FIPS_REGIONS))
     problem = f"AWS_USE_FIPS_ENDPOINT is set, but {host} is not a FIPS endpoint of S3 (which exist in {regions})"
-    raise StoreError(f"{problem}; set AWS_REGION to the bucket's region, and unset AWS_ENDPOINT_URL", code="not-fips")
+    raise StoreError(
+        f"{problem}; set TORIL_STORE_REGION to the bucket's region, and unset AWS_ENDPOINT_URL", code="not-fips"
+    )
 
 
 @dataclass(slots=True)

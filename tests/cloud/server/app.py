@@ -5,7 +5,7 @@ from typing import Any
 
 from ministack.app import app as ministack
 
-from tests.cloud.server import caller, control, expired, registry, services, sites
+from tests.cloud.server import caller, control, expired, network, registry, services, sites
 from tests.cloud.server.asgi import Receive, Scope, Send, body_of, say
 from tests.cloud.server.errors import Refusal
 from tests.cloud.server.gateway import refused
@@ -27,9 +27,9 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await say(send, status, {"content-type": "application/json"}, answer)
     elif registry.serves(scope["path"]):
         await registry.serve(scope, headers, receive, send)
-    elif expiry := expired.refusal(headers):
+    elif refusal := expired.refusal(headers) or network.refusal(scope, headers):
         await body_of(receive)
-        await say(send, *expiry)
+        await say(send, *refusal)
     else:
         await _aws(scope, headers, receive, send)
 

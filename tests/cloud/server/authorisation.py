@@ -29,7 +29,7 @@ CONCURRENCY = {
     "DELETE": "lambda:DeleteFunctionConcurrency",
 }
 TAGGING = {"ec2": "CreateTags", "ssm": "AddTagsToResource"}  # other services: TagResource
-LOG_DELIVERY = "embedded:log delivery"
+LOG_DELIVERY, MULTI_REGION = "embedded:log delivery", "embedded:multi-region"
 _action, _resource_tags = iam_actions.extract_iam_action, tagging.resource_tags
 _context, _s3_context = iam_actions.request_tag_context, iam_actions.s3_service_context
 _enforce, _first_match = iam_evaluator.enforce, iam_evaluator._first_match
@@ -117,6 +117,8 @@ def context(service: str, action: str, body: bytes, params: Mapping[str, Any]) -
         found[TAGGED] = resources.parameters(request, place)[0]
     if action == "cognito-idp:CreateUserPool" and request.get("UserPoolTags"):
         found[TAGGED] = f"arn:aws:cognito-idp:{place}:userpool/*"
+    far = action == "ec2:CreateVpcEndpoint" and resources._one(params, "ServiceRegion") not in (None, get_region())
+    found[MULTI_REGION] = f"arn:aws:ec2:{place}:vpc-endpoint/*" if far else None
     found[LOG_DELIVERY] = service == "apigateway" and "accessLogSettings" in request
     found[PASSED] = _passed(action, request)
     found[OTHERS] = others
@@ -178,7 +180,7 @@ def enforce(
 ) -> Any:
     """Returns MiniStack's decision, after checks of passed roles and new tags."""
     asked = dict(service_context or {})
-    delivers_logs = asked.pop(LOG_DELIVERY, False)
+    delivers_logs, far = asked.pop(LOG_DELIVERY, False), asked.pop(MULTI_REGION, None)
     passed, tagged, asked_of_all = asked.pop(PASSED, ()), asked.pop(TAGGED, None), asked.pop(OTHERS, ())
     denied = _enforce(key, action, service, region, resource_arn=resource_arn, service_context=asked)
     # the tags of a request belong to new resources, except in requests that only tag
@@ -189,6 +191,7 @@ def enforce(
         return denied
     more = [("iam:PassRole", "iam", role, {"iam:PassedToService": to}) for role, to in passed]
     more += [("logs:CreateLogDelivery", "logs", "*", {})] if delivers_logs else []
+    more += [("vpce:AllowMultiRegion", "vpce", far, {})] if far else []
     if tagged:
         tagging_action = f"{service}:{TAGGING.get(service, 'TagResource')}"
         asked[f"{service}:CreateAction"] = action.partition(":")[2]

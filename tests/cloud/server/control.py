@@ -16,6 +16,7 @@ from tests.cloud.server import (
     expired,
     faults,
     lambdas,
+    network,
     processes,
     quotas,
     regions,
@@ -50,6 +51,7 @@ def mend(asked: Asked) -> Asked:
     regions.DISABLED.clear()
     iam_decisions.DECIDED.clear()
     lambdas.FAILURES.clear()
+    network.STOPPED.clear()
     for values in (faults.BUCKETS, run_task.FAILURES, task_faults.STARTS, quotas.VALUES):
         values.clear()
     return {}
@@ -168,6 +170,11 @@ def mails(asked: Asked) -> Asked:
     return {"mails": shown}
 
 
+def stopped(asked: Asked) -> Asked:
+    """Returns the requests of tasks that did not leave their VPC."""
+    return {"requests": list(network.STOPPED)}
+
+
 def decisions(asked: Asked) -> Asked:
     """Returns IAM's decisions since the last reset or mend."""
     return {"decisions": iam_decisions.recorded()}
@@ -190,6 +197,7 @@ COMMANDS: dict[str, Callable[[Asked], Asked]] = {
     "function-failures": function_failures,
     "limit": limit,
     "starts": starts,
+    "stopped": stopped,
     "task": task,
     "expire": expire,
 }

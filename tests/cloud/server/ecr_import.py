@@ -6,21 +6,26 @@ import time
 from ministack.core.responses import get_account_id, get_region
 from ministack.services import ecr
 
-from tests.cloud.server import ecr_pull_through, ecr_templates, roles
+from tests.cloud.server import ecr_pull_through, ecr_templates, registry_store, roles
 from tests.cloud.server.ecr_registry import REGISTRIES
 
 NEEDED = ("ecr:BatchImportUpstreamImage", "ecr:CreateRepository")
 
 
-def imported(repository: str, role: str, *, fips: bool, real: bool) -> str | None:
+def imported(repository: str, reference: str, role: str, *, fips: bool, real: bool, way_out: bool) -> str | None:
     """Returns the reason if an image of this repository cannot be pulled, or None.
 
     If images are not `real`, makes the repository with an empty image.
     """
-    if repository in ecr._repositories:
+    there = repository in ecr._repositories
+    if there and (
+        way_out or ecr_pull_through.rule_of(repository) is None or registry_store.image(repository, reference)
+    ):
         return None
     if ecr_pull_through.rule_of(repository) is None:
         return f"The repository with name '{repository}' does not exist in the registry with id '{get_account_id()}'"
+    if not way_out:
+        return "the first pull through a cache rule needs a way to the internet"
     if fips:
         return "the first pull through a cache rule has no FIPS endpoint"
     arn = f"arn:aws:ecr:{get_region()}:{get_account_id()}:repository/{repository}"

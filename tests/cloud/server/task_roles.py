@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ministack.core.responses import get_account_id, get_region, request_scope
-from ministack.services import cloudwatch_logs, ecs, ecs_metadata, imds, sts
+from ministack.services import cloudwatch_logs, ecs, ecs_metadata, imds, secretsmanager, sts
 
-from tests.cloud.server import registry_store, roles, task_faults
+from tests.cloud.server import network, registry_store, roles, task_faults, upstream
 from tests.cloud.server.ecr_import import imported
 from tests.cloud.server.state import on_reset
 
@@ -105,7 +105,12 @@ def _start_with_execution_role(task: Any, definition: Any, overrides: Any, clien
     architecture = (definition.get("runtimePlatform") or {}).get("cpuArchitecture", "X86_64")
     for at, container in enumerate(definition["containerDefinitions"]):
         role = definition.get("executionRoleArn") or ""
-        wrong = _cannot_start(container, role, client.real) or _cannot_pull(container["image"], architecture, client)
+        place = network.place_of(task)
+        wrong = (
+            (_cannot_reach(container, place) if place else None)
+            or _cannot_start(container, role, client.real, way_out=place is None or network.way_out(place))
+            or _cannot_pull(container["image"], architecture, client)
+        )
         if wrong:
             ecs._fail_task_start(task, client, wrong)
             return
@@ -115,8 +120,46 @@ def _start_with_execution_role(task: Any, definition: Any, overrides: Any, clien
     _start(task, definition, overrides, client)
 
 
-def _cannot_start(container: dict[str, Any], role: str, real: bool) -> str | None:
+def _cannot_reach(container: dict[str, Any], place: network.Place) -> str | None:
+    """Returns the reason if a container's image, login or logs are beyond the task's network, or None."""
+    image, use = ECR_IMAGE.match(container["image"]), None
+    hosts = [container["image"].partition("/")[0]]
+    if image:
+        hosts.append(f"api.ecr{image['fips'] or ''}.{image[3]}.amazonaws.com")
+        layers = f"prod-{image[3]}-starport-layer-bucket"
+        use = network.Use("s3:GetObject", f"arn:aws:s3:::{layers}/layer")
+        problem = network.stopped(place, f"{layers}.s3.{image[3]}.amazonaws.com", use)
+        if problem:
+            return f"{PULL_ERROR}: {problem.message}"
+    if login := container.get("repositoryCredentials"):
+        hosts.append(f"secretsmanager.{login['credentialsParameter'].split(':')[3]}.amazonaws.com")
+    if container.get("logConfiguration"):
+        hosts.append(f"logs.{container['logConfiguration']['options']['awslogs-region']}.amazonaws.com")
+    problems = [network.stopped(place, host) for host in hosts if "." in host]
+    return next((f"{RESOURCES}: {problem.message}" for problem in problems if problem), None)
+
+
+def _cannot_log_in(container: dict[str, Any], role: str) -> str | None:
+    """Returns the reason if a container's image has a login that the execution role cannot read, or a wrong one."""
+    host = container["image"].partition("/")[0]
+    wanted = upstream.UPSTREAMS.get(host, upstream.Upstream()).login
+    login = container.get("repositoryCredentials") or {}
+    if not login:
+        return f"{PULL_ERROR}: {host}: no basic auth credentials" if wanted else None
+    arn = login["credentialsParameter"]
+    if not roles.allows(role, "secretsmanager:GetSecretValue", arn):
+        return f"{RESOURCES}: AccessDeniedException: secretsmanager:GetSecretValue on {arn}"
+    found = json.loads(secretsmanager.resolve_secret_string(arn) or "{}")
+    given = (found.get("username"), found.get("password"))
+    if not all(given) or (wanted and given != wanted):
+        return f"{PULL_ERROR}: {host}: unauthorized: incorrect username or password"
+    return None
+
+
+def _cannot_start(container: dict[str, Any], role: str, real: bool, *, way_out: bool) -> str | None:
     """Returns the reason if a container cannot start, or None. The checks have Fargate's order."""
+    if wrong := _cannot_log_in(container, role):
+        return wrong
     image = ECR_IMAGE.match(container["image"])
     if image:
         account, region, name = image[1], image[3], image[4]
@@ -125,7 +168,9 @@ def _cannot_start(container: dict[str, Any], role: str, real: bool) -> str | Non
             if not roles.allows(role, action, resource):
                 return f"{RESOURCES}: AccessDeniedException: not authorized to perform: {action} on {resource}"
         with request_scope(account, region):
-            wrong = imported(name, role, fips=image["fips"] is not None, real=real)
+            wrong = imported(
+                name, _reference(container["image"]), role, fips=image["fips"] is not None, real=real, way_out=way_out
+            )
         if wrong:
             return f"{PULL_ERROR}: {wrong}"
     for secret in container.get("secrets", ()):
@@ -142,14 +187,19 @@ def _cannot_pull(reference: str, architecture: str, client: Any) -> str | None:
     return f"{PULL_ERROR}: failed to resolve ref {missing}" if missing else None
 
 
-def _digest(reference: str) -> str | None:
+def _reference(image: str) -> str:
+    """Returns the digest of an image, else its tag."""
+    name, _, digest = image.partition("@")
+    return digest or (name.rpartition(":")[2] if ":" in name else "latest")
+
+
+def _digest(image: str) -> str | None:
     """Returns the digest of a tag's image."""
-    name, _, digest = reference.partition("@")
-    known = ECR_IMAGE.match(name)
-    if digest or known is None:
-        return digest or None
+    known, reference = ECR_IMAGE.match(image), _reference(image)
+    if "@" in image or known is None:
+        return reference if "@" in image else None
     with request_scope(known[1], known[3]):
-        found = registry_store.image(known[4], name.rpartition(":")[2] if ":" in name else "latest")
+        found = registry_store.image(known[4], reference)
     return str(found["imageDigest"]) if found else None
 
 

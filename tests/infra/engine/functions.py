@@ -33,6 +33,11 @@ def _region(provider: Provider, region: str, args: Props) -> dict[str, Any]:
     return {"name": region, "endpoint": f"ec2.{region}.amazonaws.com", "description": region}
 
 
+def _regions(provider: Provider, region: str, args: Props) -> dict[str, Any]:
+    found = provider.account.call("ec2", "DescribeRegions", region, {"AllRegions": bool(args.get("allRegions"))})
+    return {"names": sorted(each["RegionName"] for each in found["Regions"]), "id": partition_of(region)}
+
+
 def _filters(args: Props, members: Mapping[str, str]) -> list[dict[str, Any]]:
     """Returns EC2's filters from a function's arguments: `filters`, tags and named members."""
     own = [{"Name": each["name"], "Values": each["values"]} for each in args.get("filters") or []]
@@ -173,6 +178,7 @@ FUNCTIONS: Mapping[str, Function] = {
     "aws:index/getCallerIdentity:getCallerIdentity": _identity,
     "aws:index/getPartition:getPartition": _partition,
     "aws:index/getRegion:getRegion": _region,
+    "aws:index/getRegions:getRegions": _regions,
     "aws:index/getAvailabilityZones:getAvailabilityZones": _zones,
     "aws:ec2/getVpc:getVpc": _vpc,
     "aws:ec2/getSubnet:getSubnet": _subnet,

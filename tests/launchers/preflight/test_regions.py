@@ -142,12 +142,18 @@ def test_an_image_that_is_not_cached_yet_is_a_warning(plan, store, answer):
     assert "public.ecr.aws" in found.detail
 
 
-def test_a_first_pull_is_impossible_with_fips_or_an_unready_cache(plan, store):
+def test_a_first_pull_is_impossible_without_internet_with_fips_or_an_unready_cache(plan, store):
     gone = refusal("RepositoryNotFoundException")
     aws = Aws(deployment_of(HOME), cached(fips=True))
     aws.answers("batch_get_image", gone, AWAY)
     over_fips = of(flight(plan, aws, store), "image full x86-64")
     assert (over_fips.state, over_fips.code) == ("missing", "not-cached")
+    closed = deployment_of(AWAY).network.model_copy(update={"public_addresses": False, "internet": False})
+    aws = Aws(deployment_of(HOME), cached(network=closed))
+    aws.answers("batch_get_image", gone, AWAY)
+    unreachable = of(flight(plan, aws, store), "image full x86-64")
+    assert (unreachable.state, unreachable.code) == ("missing", "not-cached")
+    assert "--fill-caches" in unreachable.detail
     empty = CACHE.model_copy(update={"ready": False, "reason": "its secret is empty"})
     aws = Aws(deployment_of(HOME), cached(caches=(empty,)))
     aws.answers("batch_get_image", gone, AWAY)

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from toril.aws.client import Clients, call
 from toril.aws.client import credentials as aws_credentials
 from toril.aws.errors import AwsError
+from toril.aws.registry import MANIFESTS
 from toril.errors import InfrastructureError
 from toril.launchers.fargate.rate_limit import Rates, usual_rates
 from toril.launchers.fargate.tasks import Capacity, Status, described, kind_for
@@ -27,12 +28,6 @@ ECR = re.compile(
     r"(?P<account>\d{12})\.dkr\.ecr(?:-fips)?\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(?:\.cn)?/(?P<repository>[^:@]+)"
     r"(?::[^@]*)?(?:@(?P<digest>sha256:[0-9a-f]{64}))?"
 )
-MANIFESTS = [
-    "application/vnd.oci.image.index.v1+json",
-    "application/vnd.docker.distribution.manifest.list.v2+json",
-    "application/vnd.oci.image.manifest.v1+json",
-    "application/vnd.docker.distribution.manifest.v2+json",
-]
 USAGE_LOOKBACK_S, USAGE_PERIOD_S = 15 * 60, 60
 
 
@@ -289,13 +284,12 @@ def _not_cached(region: Region, where: str, cache: DeployedCache) -> Finding:
     if not cache.ready:
         detail = f"{where} is not cached yet, and its cache is not ready: {cache.reason}"
         return missing("cache-not-ready", detail)
-    warm = f"run `docker pull {cache.uri}/…@{where.rpartition('@')[2]}` once on a machine with internet access"
-    if region.deployment.fips:
-        return missing("not-cached", f"{where} is not cached yet, and the first pull fails with FIPS; {warm}")
-    how = f"the first task pulls it from {cache.upstream}, which takes longer"
-    if not region.deployment.network.public_addresses:
-        how = f"the first pull needs a NAT gateway; add one, or {warm}"
-    return warning("not-cached", f"{where} is not cached yet; {how}")
+    fill = "run `toril doctor --on fargate --fill-caches`"
+    if region.deployment.fips or region.deployment.network.internet is False:
+        why = "over FIPS" if region.deployment.fips else "without internet access"
+        return missing("not-cached", f"{where} is not cached yet, and tasks cannot fetch it {why}; {fill}")
+    how = f"the first task fetches it from {cache.upstream}, which takes longer"
+    return warning("not-cached", f"{where} is not cached yet: {how}; to fetch it now, {fill}")
 
 
 def caches(region: Region) -> Iterator[Finding]:

@@ -1,0 +1,98 @@
+"""Pulls from ECR by the registry protocol, without the images' content. They fill a pull-through cache."""
+
+import json
+import os
+import ssl
+from collections.abc import Iterable
+from dataclasses import dataclass
+from http.client import HTTPException
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import HTTPRedirectHandler, HTTPSHandler, Request, build_opener
+
+from toril.clock import Backoff, Clock, retry
+from toril.errors import InfrastructureError
+
+MANIFESTS = [
+    "application/vnd.oci.image.index.v1+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+    "application/vnd.oci.image.manifest.v1+json",
+    "application/vnd.docker.distribution.manifest.v2+json",
+]
+MOST_BYTES = 4 * 2**20  # of a manifest, by the protocol
+WITHIN_S = 120.0  # ECR answers the first request of an image after it has fetched the image
+ATTEMPTS = 4
+BACKOFF = Backoff(first_s=2.0, longest_s=20.0, jitter=0.5)
+REDIRECTED = {302, 303, 307}  # to the blob's own address, which needs no request
+FIXES = {
+    401: "check the AWS credentials",
+    403: "allow ecr:BatchImportUpstreamImage, ecr:CreateRepository, ecr:BatchGetImage, ecr:GetDownloadUrlForLayer",
+    404: "check the image's name and digest, and the secret of the cache",
+}
+
+
+class _Unfollowed(HTTPRedirectHandler):
+    def redirect_request(self, *_: Any, **__: Any) -> None:
+        return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registry:
+    """A registry at an address without a path. `token`: ECR's authorization token."""
+
+    address: str
+    token: str
+    clock: Clock
+
+    def pull(self, repository: str, reference: str) -> None:
+        """Requests all manifests and blobs of an image; InfrastructureError if the registry refuses one."""
+        try:
+            manifest = json.loads(self._asked(repository, "manifests", reference))
+        except ValueError:
+            text = f"{repository}@{reference}: the registry's answer is no manifest; check the proxy"
+            raise InfrastructureError(text, code="not-fetched") from None
+        for image in manifest.get("manifests", ()):
+            self.pull(repository, image["digest"])
+        for digest in _blobs(manifest):
+            self._asked(repository, "blobs", digest)
+
+    def _asked(self, repository: str, kind: str, reference: str) -> bytes:
+        url = f"{self.address}/v2/{repository}/{kind}/{reference}"
+        headers = {"Authorization": f"Basic {self.token}", "Accept": ", ".join(MANIFESTS)}
+        trusted = ssl.create_default_context(cafile=os.environ.get("AWS_CA_BUNDLE") or None)
+        opener = build_opener(_Unfollowed, HTTPSHandler(context=trusted))
+
+        def once() -> bytes:
+            try:
+                with opener.open(Request(url, headers=headers), timeout=WITHIN_S) as answer:  # noqa: S310 - ECR's
+                    return bytes(answer.read(MOST_BYTES)) if kind == "manifests" else b""
+            except HTTPError as error:
+                if error.code in REDIRECTED:
+                    return b""
+                raise
+
+        def after(error: Exception, failures: int) -> float | None:
+            passes = error.code == 429 or error.code >= 500 if isinstance(error, HTTPError) else True
+            return BACKOFF.wait_s(failures) if passes and failures < ATTEMPTS else None
+
+        try:
+            return retry(once, after, self.clock)
+        except (OSError, HTTPException) as error:
+            raise InfrastructureError(_problem(f"{repository}@{reference}", error), code="not-fetched") from error
+
+
+def _blobs(manifest: Any) -> Iterable[str]:
+    found = [*manifest.get("layers", ()), *([manifest["config"]] if "config" in manifest else [])]
+    return [one["digest"] for one in found if not one.get("urls")]
+
+
+def _problem(image: str, error: Exception) -> str:
+    if not isinstance(error, HTTPError):
+        return f"{image} could not be fetched: {error}; check the network and the proxy"
+    try:
+        (first, *_) = json.loads(error.read(MOST_BYTES))["errors"]
+        reason = f"{first['code']}: {first['message']}"
+    except (LookupError, TypeError, ValueError):
+        reason = error.reason
+    fix = FIXES.get(error.code, "try again later")
+    return f"{image} could not be fetched: {error.code} {reason}; {fix}"
