@@ -104,7 +104,7 @@ class Demo:
         """Runs `toril doctor` and `toril run`. Returns the exit code of the run."""
         architecture = ARCHITECTURES.get(platform.machine(), "x86_64")
         command = ["run", SUITE, "--on", "fargate", "--env", f"SHOP_URL={address}"]
-        command += [] if architecture == "x86_64" else ["-o", f"toril.worker.arch={architecture}"]
+        command += [] if architecture == "arm64" else ["-o", f"toril.worker.arch={architecture}"]
         examined = ["doctor", SUITE, *command[2:]]
         console.print(f"[bold]$ export TORIL_STORE={self.store}[/bold]")
         self.toril(*examined)

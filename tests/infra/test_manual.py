@@ -1,82 +1,75 @@
-"""The manual's literal commands on a copy of the project, and `make demo-cloud`."""
+"""The manual, as a person with an empty account and an empty folder follows it; and `make demo-cloud`."""
 
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.cloud.embedded import embedded_cloud
-from tests.infra.engine.stacks import engine, pulumi_program
+from tests.infra.engine.stacks import pulumi_program
 from tests.infra.inventory import inventory
+from tests.infra.manual import LEFT_OUT, Reader, reader, steps_of
 from tests.outcomes import passes
 
 pytestmark = [pytest.mark.live, pytest.mark.nightly]
 ROOT = Path(__file__).parents[2]
-PAGES = ("set-up-aws", "maintain-the-stacks")
-MANUAL = "\n".join((ROOT / f"docs/how-to/{page}.md").read_text() for page in PAGES)
-REGION = "eu-west-1"
-TOKEN = "dckr_pat_typed_by_an_operator"
+REGIONS = ("us-east-1", "eu-west-1", "eu-central-1")
+# In this order: each page changes the account of the pages before it.
+PAGES = (
+    "run-in-several-regions",
+    "schedule-nights",
+    "set-up-the-console",
+)
+LAST = "maintain-the-stacks"
 
 
-@pytest.fixture
-def project(tmp_path):
-    for file in ROOT.glob("Pulumi*.yaml"):
-        shutil.copy(file, tmp_path)
-    shutil.copytree(ROOT / "infra", tmp_path / "infra", ignore=shutil.ignore_patterns("__pycache__"))
-    return tmp_path
+@dataclass(frozen=True)
+class Account:
+    """The account of a reader, what was in it before, and what setting up printed."""
+
+    reader: Reader
+    before: set[str]
+    set_up: str
 
 
-def documented(command: str) -> None:
-    """Checks that the manual has the command."""
-    assert f"pulumi {command}" in re.sub(r"\s+", " ", MANUAL), command
+@pytest.fixture(scope="module")
+def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
+    with reader(tmp_path_factory.mktemp("manual")) as person:
+        before = inventory(person.cloud, *REGIONS)
+        yield Account(person, before, person.follows("set-up-aws"))
 
 
-def test_the_manuals_commands_make_update_and_destroy_stacks(project):
-    with embedded_cloud() as cloud, engine(cloud.url) as pulumi:
+@pytest.mark.xdist_group("manual")
+@pytest.mark.timeout(1200)  # the guide for AWS alone deploys five times
+def test_a_person_who_sets_up_aws_gets_a_green_doctor_for_both_regions(account):
+    lines = account.set_up.rpartition("──── set-up-aws.md:")[2].splitlines()
+    states = {line.split()[0] for line in lines[1:]}
+    assert states == {"ok"}
+    for region in ("us-east-1", "eu-west-1"):
+        assert [line for line in lines if f"{region} image slim arm64" in line and line.endswith(" exists")]
 
-        def run(command: str, *more: str, check: bool = True) -> str:
-            documented(command)
-            done = pulumi.cli(*command.replace("'", "").split(), *more, cwd=project, check=check)
-            assert check or done.returncode != 0
-            return done.stdout + done.stderr
 
-        def stack(command: str, name: str, *more: str, check: bool = True) -> str:
-            """Runs a command that the manual shows for any region."""
-            documented(command)
-            return pulumi.cli(*command.split(), name, *more, cwd=project, check=check).stdout
+@pytest.mark.xdist_group("manual")
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("page", PAGES)
+def test_a_person_can_follow_the_page(account, page):
+    account.reader.follows(page)
 
-        before = inventory(cloud, "us-east-1", REGION)
-        run("stack init hub")
-        run("config set stateBucket", "acme-state", "--stack", "hub")
-        assert "created" in run("up --stack hub", "--yes", "--skip-preview")
-        stack("stack init", REGION)
-        run("config set --path 'caches[1]' docker-hub", "--stack", REGION)
-        for key, value in (("username", "acme"), ("accessToken", TOKEN)):
-            run("config set --secret --path", f"credentials.docker-hub.{key}", value, "--stack", REGION)
-        assert TOKEN not in (project / f"Pulumi.{REGION}.yaml").read_text()
-        assert "created" in stack("up --stack", REGION, "--yes", "--skip-preview")
-        assert (
-            "unchanged"
-            in pulumi.cli("preview", "--refresh", "--expect-no-changes", "--stack", REGION, cwd=project).stdout
-        )
-        documented("preview --refresh --expect-no-changes --stack")
-        bucket = run("stack output bucket --stack hub").strip()
-        assert bucket == f"toril-{cloud.account}-us-east-1"
-        assert TOKEN not in run("stack", "export", "--stack", REGION) + run("stack", "output", "--stack", REGION)
-        run("config set protect false --stack hub")
-        assert f"still depend on this hub: {REGION}" in run("up --stack hub", "--yes", "--skip-preview", check=False)
-        stack("destroy --stack", REGION, "--yes", "--skip-preview")
-        run("up --stack hub", "--yes", "--skip-preview")
-        run("destroy --stack hub", "--yes", "--skip-preview")
-        for name in ("hub", REGION):
-            run("stack rm", "--yes", "--stack", name)
-        assert json.loads(pulumi.cli("stack", "ls", "--json", cwd=project).stdout) == []
-        assert inventory(cloud, "us-east-1", REGION) == before
+
+@pytest.mark.xdist_group("manual")
+@pytest.mark.timeout(1200)
+def test_a_person_who_destroys_the_stacks_has_an_empty_account(account):
+    account.reader.follows(LAST)
+    assert inventory(account.reader.cloud, *REGIONS) == account.before
+
+
+def test_every_block_that_is_left_out_is_on_a_page():
+    assert set(LEFT_OUT) <= {step.script.partition("\n")[0] for page in (*PAGES, LAST) for step in steps_of(page)}
 
 
 @pytest.mark.xdist_group("image")

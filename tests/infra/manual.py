@@ -1,0 +1,223 @@
+"""Follows pages of docs/how-to as a person would, in one shell a page, against the embedded cloud.
+
+    with reader(folder) as person:
+        person.follows("set-up-aws")
+
+The reader types each `sh` block, and the lines after `$` of each `console` block, in their order. A block after
+"Write `FILE`:" is saved as that file.
+
+Real: `pulumi` with its state in S3 and its secrets under a KMS key, `aws`, `skopeo`, git, `image/build`, `toril`.
+Stand-ins: podman, which would build for minutes; the installation of what the tests have installed; the answer `yes`
+to `pulumi up`.
+"""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.cloud.embedded import Cloud, embedded_cloud
+from tests.cloud.proxy import aws_proxy
+from tests.cloud.stand_in import WORKER
+from tests.infra.engine.stacks import engine
+from tests.targets import target
+
+ROOT = Path(__file__).parents[2]
+GUIDES = ROOT / "docs/how-to"
+FENCE = re.compile(r"^(?P<indent> *)```(?P<kind>\w*)[^\n]*\n(?P<text>.*?)^ *```$", re.MULTILINE | re.DOTALL)
+WRITE = re.compile(r"\bWrite `(?P<file>[^`]+)`[^`]*:\s*\Z")
+ADDRESS = "https://shop.example.com"  # the service under load, on the pages
+REPOSITORY = "toril/worker"
+SHOWN_CHARACTERS = 6000
+
+TYPED = "typed by the reader\n" * 9  # for `read`
+# First lines of the blocks that no test can run.
+LEFT_OUT = {
+    "toril trend --all --issues acme/shop --base-url https://load.example.com": "writes issues on GitHub",
+    "toril trend --all --confirm tools/versions.sh": "the program is the reader's own",
+    "aws ssm delete-parameter --name /toril/main/console/session-key": "exists after the first visit of a person",
+}
+
+# A person answers `yes` to what a preview shows.
+PULUMI = """#!/bin/sh
+case $1 in
+    up|destroy) set -- "$@" --yes --skip-preview ;;
+    stack) [ "$2" != rm ] || set -- "$@" --yes ;;
+esac
+exec {program} "$@" --non-interactive
+"""
+
+# `make .venv/installed` would install what runs this test; assets are what it builds beside that.
+MAKE = """#!/bin/sh
+[ -e .venv ] || ln -s {root}/.venv .venv
+for built in src/toril/reports/assets src/toril/console/vendor; do
+    [ -e $built ] || cp -r {root}/$built $built
+done
+exec {make} -o .venv/installed UV={uv} "$@"
+"""
+
+# An image for the worker's tasks, which are processes: `podman save` writes one without files.
+PODMAN = """#!{python}
+import sys
+from pathlib import Path
+sys.path.insert(0, {root!r})
+from tests.image.archives import archive
+words = sys.argv[1:]
+if words[0] == "build":
+    platform = words[words.index("--platform") + 1] if "--platform" in words else "linux/{own}"
+    Path("{folder}/platform").write_text(platform)
+elif words[0] == "save":
+    made = archive(Path("{folder}"), Path("{folder}/platform").read_text().rpartition("/")[2])
+    made.rename(words[words.index("--output") + 1])
+else:
+    sys.exit(f"The stand-in for podman has no `{{words[0]}}`.")
+"""
+
+
+# A later page's shell: the environment of toril is active, as each page asks. On a busy machine a run that should pass
+# may prove nothing, and a suite without nights has no trend (both 3).
+AGAIN = """. .venv/bin/activate
+toril() {
+    command toril "$@" || case $1 in run | trend) [ $? = 3 ] ;; *) false ;; esac
+}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What a reader does with one block: the line where it begins, and the shell's commands."""
+
+    line: int
+    script: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reader:
+    """A person with an account and an empty folder."""
+
+    cloud: Cloud
+    folder: Path
+    environment: dict[str, str]
+    service: str
+
+    def follows(self, page: str) -> str:
+        """Does all steps of a page but those of `LEFT_OUT`. Returns the output."""
+        steps = [step for step in steps_of(page) if step.script.partition("\n")[0] not in LEFT_OUT]
+        script = "".join(f"echo '──── {page}.md:{step.line}'\n{step.script}" for step in steps)
+        checkout = self.folder / "toril"
+        before = AGAIN if checkout.exists() else ""
+        with tempfile.TemporaryFile("w+") as output:
+            done = subprocess.run(
+                ["bash", "-euo", "pipefail", "-c", before + script.replace(ADDRESS, self.service)],
+                cwd=checkout if checkout.exists() else self.folder,
+                env=self.environment,
+                input=TYPED,
+                text=True,
+                stdout=output,
+                stderr=output,
+                check=False,
+            )
+            output.seek(0)
+            text = output.read()
+        assert done.returncode == 0, f"exit code {done.returncode}\n{text[-SHOWN_CHARACTERS:]}"
+        return text
+
+
+def steps_of(page: str) -> list[Step]:
+    """Returns the steps of a page, in order."""
+    text = (GUIDES / f"{page}.md").read_text()
+    return [
+        Step(text.count("\n", 0, block.start()) + 1, script)
+        for block in FENCE.finditer(text)
+        if (script := _script(block["kind"], textwrap.dedent(block["text"]), text[: block.start()]))
+    ]
+
+
+def _script(kind: str, text: str, before: str) -> str:
+    """Returns the commands for a block after the text `before`; empty for one that only shows something."""
+    if kind == "sh":
+        return text
+    if kind == "console":
+        return "".join(f"{typed}\n" for typed in re.findall(r"^\$ ((?:.*\\\n)*.*)$", text, re.MULTILINE))
+    if written := WRITE.search(before):
+        file = shlex.quote(written["file"])
+        return f"mkdir -p \"$(dirname {file})\"\ncat > {file} <<'END OF BLOCK'\n{text}END OF BLOCK\n"
+    return ""
+
+
+@contextmanager
+def reader(folder: Path) -> Iterator[Reader]:
+    """Yields a person who has the programs of the pages, an empty AWS account, and toril's repository to clone."""
+    programs, home = folder / "programs", folder / "home"
+    for made in (programs, home):
+        made.mkdir()
+    with (
+        embedded_cloud() as cloud,
+        aws_proxy(cloud) as proxy,
+        engine(cloud.url) as pulumi,
+        target(delay_s=0.005) as service,
+    ):
+        cloud.set_image(REPOSITORY, WORKER, environment={"PATH": os.environ["PATH"]})
+        own = {key: value for key, value in pulumi.environment.items() if key.startswith("PULUMI_")}
+        for name in ("PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE"):  # the pages choose both
+            del own[name]
+        _install(programs, folder, pulumi.program, proxy.settings())
+        _repository(folder / "remote.git", home)
+        environment = cloud.environment(
+            **own,
+            HOME=str(home),
+            XDG_CACHE_HOME=os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache"),
+            PATH=f"{programs}{os.pathsep}{os.environ['PATH']}",
+            PYTHONPATH=str(ROOT),
+            NO_COLOR="1",
+        )
+        work = folder / "work"
+        work.mkdir()
+        yield Reader(cloud=cloud, folder=work, environment=environment, service=service.url)
+
+
+def _install(programs: Path, folder: Path, pulumi: str, settings: dict[str, str]) -> None:
+    """Writes the programs of a reader's PATH."""
+    own = {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine, os.uname().machine)
+    uv = shutil.which("uv") or ROOT / ".tools/uv/bin/uv"
+    texts = {
+        "pulumi": PULUMI.format(program=pulumi),
+        "make": MAKE.format(root=ROOT, make=shutil.which("make"), uv=uv),
+        "podman": PODMAN.format(python=sys.executable, root=str(ROOT), folder=folder, own=own),
+        "skopeo": f'#!/bin/sh\nexec {shutil.which("skopeo")} "$@"\n',
+    }
+    # Programs in Go know AWS by its own names alone, which the proxy answers.
+    exports = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in settings.items())
+    for name, text in texts.items():
+        if name in ("pulumi", "skopeo"):
+            text = text.replace("#!/bin/sh\n", f"#!/bin/sh\nunset AWS_ENDPOINT_URL\n{exports}")
+        (programs / name).write_text(text)
+        (programs / name).chmod(0o755)
+    (programs / "aws").symlink_to(ROOT / ".tools/cloud/bin/aws")
+
+
+def _repository(remote: Path, home: Path) -> None:
+    """Makes a remote repository of the working tree, which is what `git clone` of toril's address gets."""
+    people = {
+        "user.name": "Ada",
+        "user.email": "ada@example.com",
+        f"url.{remote}.insteadOf": "https://github.com/acme/toril",
+    }
+    environment = {**os.environ, "HOME": str(home), "GIT_DIR": str(remote)}
+
+    def git(*words: str) -> None:
+        subprocess.run(["git", *words], cwd=ROOT, env=environment, check=True, capture_output=True)
+
+    git("init", "--bare", "--initial-branch", "main", str(remote))
+    for key, value in people.items():
+        git("config", "--global", key, value)
+    git("--work-tree", str(ROOT), "add", "--all")
+    git("--work-tree", str(ROOT), "commit", "--quiet", "--message", "As it is here")
