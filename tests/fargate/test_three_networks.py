@@ -91,6 +91,7 @@ def refused(stage, role):
     return [one for one in stage.cloud.decisions() if one.role == f"toril-{role}" and not one.allowed]
 
 
+@pytest.mark.nightly
 def test_a_second_update_changes_nothing(deployed):
     stage, _ = deployed
     for region in stage.regions:

@@ -229,6 +229,10 @@ def test_the_role_deploy_cannot_empty_a_protected_bucket():
     assert "s3:DeleteObjectVersion" in actions(FULL, "deploy")
 
 
+def test_the_role_deploy_may_reach_results_in_another_region_by_an_endpoint():
+    assert "vpce:AllowMultiRegion" in actions(FULL, "deploy")
+
+
 def test_the_role_publish_starts_nothing_and_pushes_only_into_worker_repositories():
     assert not [action for action in actions(FULL, "publish") if action.startswith(("ecs:", "iam:", "scheduler:"))]
     pushed = {arn for one in statements(FULL, "publish") if "ecr:PutImage" in one["Action"] for arn in one["Resource"]}

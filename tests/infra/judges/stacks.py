@@ -15,6 +15,7 @@ from tests.infra.stack_files import committed
 
 REPOSITORY = {"name": "acme/load-tests", "ownerId": "1000", "repositoryId": "2000"}
 GITHUB = {"home": REPOSITORY}
+X86_64 = {"architectures": ["x86-64"]}  # of Fargate's FIPS mode
 LOGIN = {"username": "acme", "accessToken": "t"}
 LONGEST = "production12"  # characters of an environment: 12
 FAR = "ap-northeast-1"  # a region with a name of the longest form
@@ -111,8 +112,8 @@ def _planned() -> Mapping[str, Mapping[str, Mapping[str, Any]]]:
         },
         "fips": {
             "hub": {"region": "us-gov-west-1", "github": GITHUB, "encryption": "KMS"},
-            "us-gov-west-1": {"home": True, "fips": True, "schedules": full.HOME["schedules"]},
-            "us-gov-east-1": {"fips": True, "network": {"mode": "private", "nat": True}},
+            "us-gov-west-1": {**X86_64, "home": True, "fips": True, "schedules": full.HOME["schedules"]},
+            "us-gov-east-1": {**X86_64, "fips": True, "network": {"mode": "private", "nat": True}},
         },
         "china": {
             "hub": {"region": "cn-north-1", "github": GITHUB, "emails": ["ops@example.cn"]},

@@ -12,6 +12,7 @@ pytestmark = [pytest.mark.live, pytest.mark.xdist_group("judges")]
 # actions that policies allow on every resource although the reference has resource types for them
 BROADER = {
     "cloudwatch:DescribeAlarms": "lists alarms",
+    "ecr:DescribeRepositories": "lists repositories",
     "ecs:CreateCluster": "only with the environment's tag; the cluster does not exist yet",
     "ecs:ListTasks": "its resource type is that of container instances, which Fargate does not have",
     "ecs:RegisterTaskDefinition": "only with the environment's tag; the revision does not exist yet",
