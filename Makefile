@@ -22,7 +22,7 @@ export UV_NO_PROGRESS := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: console-zip demo demo-cloud demo-console docs oracle prices quick test test-all check bench soak image image-browser system jmeter gatling junit pulumi actionlint vegeta fuzz dist lock clean bytecode help
+.PHONY: console-zip demo demo-cloud demo-console docs oracle prices quick test test-all verify-aws check bench soak image image-browser system jmeter gatling junit pulumi actionlint vegeta fuzz dist lock clean bytecode help
 
 demo: bytecode ## load-test a small shop on this machine and judge it; SLOW=1 or ERRORS=1 to see the gate fail
 	@.venv/bin/python loadtests/shop/demo.py
@@ -42,6 +42,9 @@ demo-cloud: .venv/installed .tools/cloud/installed pulumi ## deploy a hub with t
 
 demo-console: bytecode vegeta ## open the console over made-up runs and a real one that goes on; PORT=8080, BROWSER=none
 	@.venv/bin/python -m tools.demo_console
+
+verify-aws: bytecode ## check on your AWS account what only AWS can tell, for less than $$1; EMAIL=you@example.com, DESTROY=1
+	@.venv/bin/python -m tools.verify_aws $(if $(EMAIL),--email "$(EMAIL)") $(if $(DESTROY),--destroy)
 
 check: .venv/installed $(UV) ## what is quick: formatting, lint, types, layers, language, workflows
 	.venv/bin/ruff format --check

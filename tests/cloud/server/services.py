@@ -4,6 +4,7 @@ from ministack import app as gateway
 from ministack.core import iam_actions, router
 
 from tests.cloud.server import (
+    analyzer,
     apis,
     authorisation,
     cognito,
@@ -49,7 +50,7 @@ CHECKED = (
     lambdas.SERVICE,
     Service(name="ssm", model="ssm"),
 )
-OURS = (ecr_public.SERVICE, quotas.SERVICE, resolver.SERVICE)  # MiniStack lacks them
+OURS = (analyzer.SERVICE, ecr_public.SERVICE, quotas.SERVICE, resolver.SERVICE)  # MiniStack lacks them
 
 KNOWN = (*CHECKED, *OURS)
 NAMES = {service.name for service in KNOWN} | {"s3"}
@@ -62,8 +63,8 @@ def install() -> None:
     for service in OURS:
         handler = guarded(service, None)
         gateway.SERVICE_HANDLERS[service.name] = handler
-        prefix = f"{_target_prefix(service)}."
-        router.SERVICE_PATTERNS[service.name] = {"target_prefixes": [prefix], "credential_scope": service.name}
+        prefixes = [f"{prefix}." for prefix in _target_prefixes(service)]
+        router.SERVICE_PATTERNS[service.name] = {"target_prefixes": prefixes, "credential_scope": service.name}
     s3.install()
     authorisation.install()
     decisions.install()
@@ -78,5 +79,7 @@ def install() -> None:
     iam_actions.SERVICE_TO_IAM_NAMESPACE.update({**namespaces, **iam_actions.SERVICE_TO_IAM_NAMESPACE})
 
 
-def _target_prefix(service: Service) -> str:
-    return str(model_of(service.model).metadata["targetPrefix"])
+def _target_prefixes(service: Service) -> list[str]:
+    """Returns the prefix of a JSON protocol's header; none for a REST protocol."""
+    found = model_of(service.model).metadata.get("targetPrefix")
+    return [str(found)] if found else []

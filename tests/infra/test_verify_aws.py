@@ -1,0 +1,155 @@
+"""`make verify-aws` against the embedded cloud, whose tasks are processes: it runs to its end and leaves nothing."""
+
+import io
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tarfile
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.cloud.embedded import embedded_cloud
+from tests.cloud.oci import MANIFEST, Registry, digest_of, image
+from tests.cloud.proxy import aws_proxy
+from tests.cloud.stand_in import WORKER
+from tests.infra.console_site import ARCHITECTURE, PYTHON
+from tests.infra.engine.stacks import engine
+from tests.infra.inventory import inventory
+from tests.targets import target
+from tools.console_zip import build
+from tools.verify_aws import CACHED, Failed, Skipped, Trial, parse_names, policies_of
+
+ROOT = Path(__file__).parents[2]
+ENVIRONMENT = "check"
+REGIONS = ("us-east-1", "eu-west-1")
+
+
+def archive(path: Path) -> Path:
+    """Writes an empty image of this machine's processor, as `podman save --format oci-archive` does."""
+    one = image({}, architecture="arm64" if ARCHITECTURE == "arm64" else "amd64")
+    named = {"mediaType": MANIFEST, "digest": digest_of(one.manifest), "size": len(one.manifest)}
+    files = {"oci-layout": b'{"imageLayoutVersion": "1.0.0"}'}
+    files["index.json"] = json.dumps({"schemaVersion": 2, "manifests": [named]}).encode()
+    for digest, data in {**one.blobs, named["digest"]: one.manifest}.items():
+        files[f"blobs/{digest.replace(':', '/')}"] = data
+    with tarfile.open(path, "w") as packed:
+        for name, data in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            packed.addfile(member, io.BytesIO(data))
+    return path
+
+
+@pytest.fixture(scope="module")
+def account(tmp_path_factory):
+    """Yields the cloud, and the environment of a process that takes it for AWS."""
+    with embedded_cloud() as cloud, engine(cloud.url) as pulumi, aws_proxy(cloud) as proxy:
+        cloud.set_image(f"toril/{ENVIRONMENT}/worker", WORKER, environment={"PATH": os.environ["PATH"]})
+        repository, _, tag = CACHED.rpartition(":")
+        Registry(cloud.upstream("public.ecr.aws")).push(repository, image({}), tag)
+        cloud.set_functions(**proxy.settings())  # the console's function reaches its issuer by its own name
+        yield cloud, {**pulumi.environment, **proxy.environment(PATH=pulumi.environment["PATH"])}
+
+
+def verify(environment: dict[str, str], folder: Path, *words: str) -> subprocess.Popen[str]:
+    given = ("--name", ENVIRONMENT, "--regions", *REGIONS, "--folder", str(folder), "--yes", *words)
+    return subprocess.Popen(
+        [sys.executable, "-m", "tools.verify_aws", *given],
+        cwd=ROOT, env=environment, text=True,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+
+
+def outcomes(folder: Path) -> dict[str, str]:
+    rows = [line.split(" | ") for line in (folder / "report.md").read_text().splitlines() if line.startswith("| ")]
+    return {row[0].removeprefix("| "): row[1] for row in rows[1:]}
+
+
+@pytest.mark.live
+@pytest.mark.nightly
+@pytest.mark.timeout(900)
+@pytest.mark.skipif(shutil.which("skopeo") is None, reason="`make system` first")
+def test_all_checks_pass_in_the_embedded_cloud_and_nothing_is_left(account, tmp_path):
+    cloud, environment = account
+    before = inventory(cloud, *REGIONS)
+    with target(delay_s=0.005) as service:
+        build(ARCHITECTURE, PYTHON, tmp_path / "console.zip")
+        words = ["--email", "ada@example.com", "--target", service.url, "--package", str(tmp_path / "console.zip")]
+        words += ["--archive", str(archive(tmp_path / "slim.tar"))]
+        process = verify(environment, tmp_path / "verify", *words)
+        output, _ = process.communicate(timeout=850)
+    found = outcomes(tmp_path / "verify")
+    skipped = {name for name, outcome in found.items() if outcome == "skipped"}
+    assert {name: one for name, one in found.items() if one == "failed"} == {}, output
+    assert (process.returncode, len(found), skipped) == (0, 13, {"mail"}), output
+    assert inventory(cloud, *REGIONS) == before
+    report = (tmp_path / "verify/report.md").read_text()
+    assert cloud.account not in report
+    assert "ada@example.com" not in report
+
+
+@pytest.mark.live
+@pytest.mark.nightly
+@pytest.mark.timeout(600)
+def test_an_interrupted_call_destroys_what_it_made(account, tmp_path):
+    cloud, environment = account
+    before = inventory(cloud, *REGIONS)
+    process = verify(environment, tmp_path / "verify")
+    give_up = time.monotonic() + 120
+    while inventory(cloud, *REGIONS) == before and time.monotonic() < give_up:
+        time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=400)
+    assert process.returncode == 1, output
+    assert outcomes(tmp_path / "verify")["everything is destroyed"] == "passed", output
+    assert inventory(cloud, *REGIONS) == before
+
+
+def test_each_policy_of_an_exported_stack_is_validated_as_what_it_is():
+    resources = [
+        {"type": "aws:iam/role:Role", "urn": "a::role", "inputs": {"assumeRolePolicy": "{}"}},
+        {"type": "aws:iam/rolePolicy:RolePolicy", "urn": "a::inline", "inputs": {"policy": "{}"}},
+        {"type": "aws:sns/topic:Topic", "urn": "a::topic", "inputs": {}},
+    ]
+    found = dict(policies_of({"deployment": {"resources": resources}}))
+    assert found == {
+        "a::role": {
+            "policyDocument": "{}",
+            "policyType": "RESOURCE_POLICY",
+            "validatePolicyResourceType": "AWS::IAM::AssumeRolePolicyDocument",
+        },
+        "a::inline": {"policyDocument": "{}", "policyType": "IDENTITY_POLICY"},
+    }
+
+
+def test_a_check_is_one_line_whatever_it_meets(capsys):
+    trial = Trial.__new__(Trial)
+    trial.lines = []
+
+    def raises(error: Exception):
+        def function():
+            raise error
+
+        return function
+
+    assert trial.check("a", lambda: "fine")
+    assert trial.check("b", raises(Skipped("needs --email")))
+    assert not trial.check("c", raises(Failed("two findings", "the output")))
+    assert not trial.check("d", raises(OSError("no route")))
+    assert [(one.outcome, one.detail, one.output) for one in trial.lines] == [
+        ("passed", "fine", ""),
+        ("skipped", "needs --email", ""),
+        ("failed", "two findings", "the output"),
+        ("failed", "OSError: no route", ""),
+    ]
+    assert capsys.readouterr().out.count("\n") == 4
+
+
+def test_the_main_environment_is_never_verified():
+    with pytest.raises(SystemExit):
+        parse_names("main")
