@@ -81,12 +81,14 @@ class Flavour(Setting):
 
 
 class WorkerSettings(Setting):
-    """A worker's size, unless its suite sets another."""
+    """The size of the task definitions. toril overrides `cpu` and `memory` by those of the suite."""
 
     cpu: Literal[256, 512, 1024, 2048, 4096, 8192, 16384, 32768] = Field(
-        default=1024, description="CPU units; 1024 are one vCPU."
+        default=1024, description="CPU units; 1024 are one vCPU. A run uses those of its suite instead."
     )
-    memory: int = Field(default=2048, description="MiB; `cpu` limits the values.")
+    memory: int = Field(
+        default=2048, description="MiB; `cpu` limits the values. A run uses those of its suite instead."
+    )
     storage: int | None = Field(default=None, ge=21, le=200, description="GiB of disk, 21 to 200. Default: 20, free.")
 
     @model_validator(mode="after")
@@ -126,12 +128,13 @@ class RegionSettings(Setting):
     architectures: tuple[Architecture, ...] = Field(
         default=("x86-64", "arm64"), min_length=1, description="Processors with task definitions."
     )
-    worker: WorkerSettings = Field(default=WorkerSettings(), description="Default size of a worker.")
+    worker: WorkerSettings = Field(default=WorkerSettings(), description="Size of the task definitions.")
     network: NetworkSettings = Field(default=NetworkSettings(), description="Network of the workers.")
     targets: Targets = Field(default=Targets(), description="Permitted targets. Default: all.")
     limits: Limits = Field(default=Limits(), description="Limits of one run.")
     fips: bool = Field(
-        default=False, description="Use FIPS endpoints for every call to AWS; refuse the stack if one is missing."
+        default=False,
+        description="Use FIPS endpoints, except for quotas and prices; refuse the stack if a service has none.",
     )
     secrets: tuple[SecretArn, ...] = Field(default=(), description="Secrets that workers may read.")
     secret_keys: tuple[KeyArn, ...] = Field(

@@ -25,8 +25,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.cloud.embedded import Cloud, embedded_cloud
+from tests.cloud.oci import INDEX, Registry, index
 from tests.cloud.proxy import aws_proxy
-from tests.cloud.stand_in import WORKER
+from tests.cloud.stand_in import DIGEST, IMAGES, WORKER
 from tests.infra.engine.stacks import engine
 from tests.targets import target
 
@@ -34,11 +35,12 @@ ROOT = Path(__file__).parents[2]
 GUIDES = ROOT / "docs/how-to"
 FENCE = re.compile(r"^(?P<indent> *)```(?P<kind>\w*)[^\n]*\n(?P<text>.*?)^ *```$", re.MULTILINE | re.DOTALL)
 WRITE = re.compile(r"\bWrite `(?P<file>[^`]+)`[^`]*:\s*\Z")
-ADDRESS = "https://shop.example.com"  # the service under load, on the pages
 REPOSITORY = "toril/worker"
+OWN, DOCKER_HUB = "acme/toril", "registry-1.docker.io"  # an image of the reader's own, and its upstream
+SERVICE, OF_AN_IMAGE = "https://shop.example.com", "sha256:" + 32 * "0a"  # on the pages
 SHOWN_CHARACTERS = 6000
 
-TYPED = "typed by the reader\n" * 9  # for `read`
+WORD = "typed"  # the answer to each `read` of a page
 # First lines of the blocks that no test can run.
 LEFT_OUT = {
     "toril trend --all --issues acme/shop --base-url https://load.example.com": "writes issues on GitHub",
@@ -55,8 +57,11 @@ esac
 exec {program} "$@" --non-interactive
 """
 
-# `make .venv/installed` would install what runs this test; assets are what it builds beside that.
+# `make .venv/installed` would install what runs this test; assets are what it builds beside that. Downloads of make do
+# not come from AWS.
 MAKE = """#!/bin/sh
+unset {proxied}
+{usual}
 [ -e .venv ] || ln -s {root}/.venv .venv
 for built in src/toril/reports/assets src/toril/console/vendor; do
     [ -e $built ] || cp -r {root}/$built $built
@@ -111,15 +116,16 @@ class Reader:
     def follows(self, page: str) -> str:
         """Does all steps of a page but those of `LEFT_OUT`. Returns the output."""
         steps = [step for step in steps_of(page) if step.script.partition("\n")[0] not in LEFT_OUT]
-        script = "".join(f"echo '──── {page}.md:{step.line}'\n{step.script}" for step in steps)
+        text = "".join(f"echo '──── {page}.md:{step.line}'\n{step.script}" for step in steps)
+        script = text.replace(SERVICE, self.service).replace(OF_AN_IMAGE, DIGEST)
         checkout = self.folder / "toril"
         before = AGAIN if checkout.exists() else ""
         with tempfile.TemporaryFile("w+") as output:
             done = subprocess.run(
-                ["bash", "-euo", "pipefail", "-c", before + script.replace(ADDRESS, self.service)],
+                ["bash", "-euo", "pipefail", "-c", before + script],
                 cwd=checkout if checkout.exists() else self.folder,
                 env=self.environment,
-                input=TYPED,
+                input=f"{WORD}\n" * 9,
                 text=True,
                 stdout=output,
                 stderr=output,
@@ -166,15 +172,23 @@ def reader(folder: Path) -> Iterator[Reader]:
         target(delay_s=0.005) as service,
     ):
         cloud.set_image(REPOSITORY, WORKER, environment={"PATH": os.environ["PATH"]})
+        upstream = Registry(cloud.upstream(DOCKER_HUB))
+        for one in IMAGES.values():
+            upstream.push(OWN, one)
+        upstream.push_manifest(OWN, index(IMAGES), INDEX)
+        cloud.set_upstream(DOCKER_HUB, login=(WORD, WORD))
         own = {key: value for key, value in pulumi.environment.items() if key.startswith("PULUMI_")}
         for name in ("PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE"):  # the pages choose both
             del own[name]
         _install(programs, folder, pulumi.program, proxy.settings())
         _repository(folder / "remote.git", home)
-        environment = cloud.environment(
+        caches = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+        # The compiler of `image/build` downloads modules, which the proxy does not have.
+        subprocess.run([ROOT / "tools/build", "vegeta", f"{caches}/toril", "arm64"], check=True, capture_output=True)
+        environment = proxy.environment(
             **own,
             HOME=str(home),
-            XDG_CACHE_HOME=os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache"),
+            XDG_CACHE_HOME=caches,
             PATH=f"{programs}{os.pathsep}{os.environ['PATH']}",
             PYTHONPATH=str(ROOT),
             NO_COLOR="1",
@@ -188,17 +202,13 @@ def _install(programs: Path, folder: Path, pulumi: str, settings: dict[str, str]
     """Writes the programs of a reader's PATH."""
     own = {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine, os.uname().machine)
     uv = shutil.which("uv") or ROOT / ".tools/uv/bin/uv"
+    usual = "".join(f"export {key}={shlex.quote(os.environ[key])}\n" for key in settings if key in os.environ)
     texts = {
         "pulumi": PULUMI.format(program=pulumi),
-        "make": MAKE.format(root=ROOT, make=shutil.which("make"), uv=uv),
+        "make": MAKE.format(root=ROOT, make=shutil.which("make"), uv=uv, proxied=" ".join(settings), usual=usual),
         "podman": PODMAN.format(python=sys.executable, root=str(ROOT), folder=folder, own=own),
-        "skopeo": f'#!/bin/sh\nexec {shutil.which("skopeo")} "$@"\n',
     }
-    # Programs in Go know AWS by its own names alone, which the proxy answers.
-    exports = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in settings.items())
     for name, text in texts.items():
-        if name in ("pulumi", "skopeo"):
-            text = text.replace("#!/bin/sh\n", f"#!/bin/sh\nunset AWS_ENDPOINT_URL\n{exports}")
         (programs / name).write_text(text)
         (programs / name).chmod(0o755)
     (programs / "aws").symlink_to(ROOT / ".tools/cloud/bin/aws")

@@ -24,6 +24,9 @@ PAGES = (
     "run-in-several-regions",
     "schedule-nights",
     "set-up-the-console",
+    "use-a-private-registry",
+    "run-under-fips",
+    "run-without-internet-access",
 )
 LAST = "maintain-the-stacks"
 

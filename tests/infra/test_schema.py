@@ -1,6 +1,8 @@
 """The settings as users read them: Pulumi.yaml declares what the program reads."""
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 import yaml
@@ -10,6 +12,9 @@ from infra.settings import CREDENTIALS, HubSettings, RegionSettings, SettingErro
 from infra.settings import _keys as keys
 from infra.settings.schema import PROJECT, declared, main, render_project, rows
 
+PAGES = Path(__file__).parents[2].joinpath("docs").rglob("*.md")
+BLOCK = re.compile(r"^```yaml\n(config:\n.*?)^```", re.MULTILINE | re.DOTALL)
+SHOWN = [pytest.param(block, id=page.stem) for page in PAGES for block in BLOCK.findall(page.read_text())]
 MODELS: dict[str, type[BaseModel]] = {"hub": HubSettings, "region": RegionSettings}
 
 
@@ -89,3 +94,10 @@ def test_nested_settings_have_their_path_as_name():
         "github.repositories[].run",
         "targets.cidrs",
     }
+
+
+@pytest.mark.parametrize("block", SHOWN)
+def test_settings_on_the_pages_are_valid(block):
+    settings = {key.removeprefix("toril:"): value for key, value in yaml.safe_load(block)["config"].items()}
+    stack = "hub" if set(settings) <= set(keys(HubSettings)) else "us-gov-west-1"
+    parse(stack, {key: value if isinstance(value, str) else json.dumps(value) for key, value in settings.items()})
