@@ -152,6 +152,19 @@ def test_a_page_that_a_script_leaves_at_once_has_the_content_that_it_reported():
     assert kept["response"]["content"]["text"] == "as received"
 
 
+def test_a_response_after_which_a_script_opens_another_page_has_the_content_that_it_reported():
+    made, kept, foreign = entry(0, "POST", "/lamps"), entry(1, "POST", "/lamps"), entry(2, "POST", "/lamps")
+    made["response"]["content"], kept["response"]["content"] = {}, {"text": "as received"}
+    foreign |= {"response": {"content": {}}}
+    foreign["request"]["headers"] = [{"name": "Origin", "value": "http://ad.example"}]
+    at_ms = (START_MS + 100, START_MS + 1100, START_MS + 2100)
+    answer = {"kind": "answer", "method": "POST", "url": "http://shop.example/lamps", "text": '{"id": 7}'}
+    heard(tape := Tape(), *({**answer, "at": at} for at in at_ms))
+    completed(har_of(made, kept, foreign), tape)
+    contents = [one["response"]["content"] for one in (made, kept, foreign)]
+    assert contents == [{"text": '{"id": 7}'}, {"text": "as received"}, {}]
+
+
 def test_the_bar_names_separates_and_joins_steps():
     tape = Tape(names=("Log in",))
 
@@ -427,6 +440,32 @@ const sent = (async () => {
 """
 FORM = """<form action="/form" method="post"><input name="a" value="ä b"><input type="file" name="f">
 <button name="by" value="button" formaction="/button" formenctype="multipart/form-data">Send</button></form>"""
+
+
+@pytest.mark.live
+@pytest.mark.nightly
+@pytest.mark.parametrize(
+    "make",
+    [
+        "fetch('/lamps', {method: 'POST', body: '{}'}).then((got) => got.json()).then(open);",
+        """const request = new XMLHttpRequest(); request.open('POST', '/lamps'); request.responseType = 'blob';
+        request.onload = () => request.response.text().then(JSON.parse).then(open); request.send('{}');""",
+    ],
+    ids=["fetch", "xhr"],
+)
+def test_what_a_service_has_made_is_known_although_a_script_opens_its_page_at_once(make, tmp_path, with_chromium):
+    make = "{ const open = (made) => { location.href = `/lamps/${made.id}`; };" + make + "}"
+
+    def respond(asked: Asked) -> Reply:
+        return Reply(body={"id": 4711} if asked.target == "/lamps" else page("Lamp", "", make * (asked.target == "/")))
+
+    (script := tmp_path / "mine.py").write_text(
+        "def test_it(page):\n    page.goto('/')\n    page.wait_for_url('**/lamps/4711')\n"
+    )
+    with served(Application(), respond) as url:
+        found = record(RecordOptions(url=url, script=script)).recorded
+    (made,) = (json.loads(one.response.text) for one in found.exchanges if one.method == "POST" and one.response)
+    assert made == {"id": 4711}
 
 
 @pytest.mark.live

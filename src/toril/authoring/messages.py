@@ -71,6 +71,15 @@ class Html(Message):
     text: str
 
 
+class Answer(Message):
+    """The response to a request of the frame that changes data."""
+
+    kind: Literal["answer"]
+    method: str
+    url: Url
+    text: str
+
+
 class File(Message):
     """The content of a file, as a data: address; None: too large."""
 
@@ -121,14 +130,14 @@ class Bar(Message):
 
 
 _ADAPTER: TypeAdapter[Any] = TypeAdapter(
-    Annotated[Body | Html | File | Action | Opened | Bar, Field(discriminator="kind")]
+    Annotated[Body | Html | Answer | File | Action | Opened | Bar, Field(discriminator="kind")]
 )
 
 
-def message_of(data: object) -> Body | Html | File | Action | Opened | Bar | None:
+def message_of(data: object) -> Body | Html | Answer | File | Action | Opened | Bar | None:
     """Returns a valid message; None for anything else."""
     try:
-        found: Body | Html | File | Action | Opened | Bar = _ADAPTER.validate_json(json.dumps(data))
+        found: Body | Html | Answer | File | Action | Opened | Bar = _ADAPTER.validate_json(json.dumps(data))
     except (ValueError, TypeError, RecursionError):  # also for halves of characters, which no file can hold
         return None
     return found

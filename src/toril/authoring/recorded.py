@@ -173,7 +173,7 @@ _TEXT_VALUE = re.compile(
     r"(?:([A-Za-z_][\w.-]{1,60})\\{0,3}[\"']?\s{0,9}[:=]\s{0,9}\\{0,3}[\"'`]?)?([\w.~+/=%-]{4,4000})", re.ASCII
 )
 _BINARY = re.compile(r"^(?:image/(?!svg)|audio/|video/|font/)|zip|octet-stream|pdf|protobuf|grpc|wasm")
-_STRUCTURED = re.compile(r".*\s|[A-Za-z_]+:|[/{\[<]|\w+=[^&]*(?:&\w+=[^&]*)+$", re.DOTALL)  # sentences, addresses, …
+_STRUCTURED = re.compile(r".*\s|[A-Za-z_]+:|!?[/({\[<]|\w+=[^&]*(?:&\w+=[^&]*)+$", re.DOTALL)  # sentences, addresses, …
 LEAST_RANDOM, LEAST_DIFFERENT = 20, 8  # characters
 LEAST_CHANGES = 0.25  # between kinds of characters, by character
 LONGEST_LONE_WORD = 15  # in a text without structure; shorter words without a key are no values
@@ -359,6 +359,8 @@ def is_random(text: str) -> bool:
 
     >>> [is_random(one) for one in ("9tY4bQ7zLm2XcV8nKp3R", "how-to-return-lamps-of-2026", "2026-11-28T05:36:04.123Z")]
     [True, False, False]
+    >>> is_random("(distinct:!f,page_size:24)")
+    False
     """
     mixed = re.search("[A-Za-z]", text) and re.search(r"\d", text)
     if len(text) < LEAST_RANDOM or len(set(text)) < LEAST_DIFFERENT or not mixed or _STRUCTURED.match(text):

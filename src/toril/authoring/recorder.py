@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from toril.authoring.correlation.values import route_of
-from toril.authoring.messages import Action, Bar, Body, File, Html, Opened, Part, message_of
+from toril.authoring.messages import Action, Answer, Bar, Body, File, Html, Opened, Part, message_of
 from toril.authoring.options import ImportOptions
 from toril.authoring.readers import Input, read
 from toril.authoring.readers.source import headers, value_of
@@ -78,7 +78,7 @@ class Tape:
     names: Sequence[str] = ()  # of the steps, in order
     steps: list[Step] = field(default_factory=list)
     bodies: list[tuple[str, Body]] = field(default_factory=list)  # each with the origin of its frame
-    pages: list[Html] = field(default_factory=list)  # as they were left
+    answers: list[tuple[str, Html | Answer]] = field(default_factory=list)  # pages as they were left, and responses
     downloads: list[str] = field(default_factory=list)  # addresses; a HAR lacks these requests
     files: dict[str, str | None] = field(default_factory=dict)  # data: addresses by key; None: too large
     lost: list[str] = field(default_factory=list)  # names of files without content
@@ -98,7 +98,9 @@ class Tape:
             case Body():
                 self.bodies.append((origin, message))
             case Html() if host_of(message.url) == origin:
-                self.pages.append(message)
+                self.answers.append((origin, message))
+            case Answer():
+                self.answers.append((origin, message))
             case File():
                 self.files.setdefault(message.key, message.data)
             case Action() | Opened() if is_page:
@@ -325,7 +327,7 @@ def completed(har: dict[str, Any], tape: Tape) -> dict[str, Any]:
     """
     entries = har["log"]["entries"]
     _fill(entries, tape)
-    _fill_pages(entries, tape)
+    _fill_answers(entries, tape)
     if not tape.named:
         tape.steps = _by_document(entries, tape.names) or tape.steps
     for entry in entries:
@@ -381,16 +383,19 @@ def _sender(request: Mapping[str, Any]) -> str:
     return host_of(request["url"]) if sent in ("", "null") else sent
 
 
-def _fill_pages(entries: Sequence[dict[str, Any]], tape: Tape) -> None:
-    """Gives each reported page to the latest request of its address that lacks content."""
-    for page in tape.pages:
+def _fill_answers(entries: Sequence[dict[str, Any]], tape: Tape) -> None:
+    """Gives each reported page and response to the latest request of its address that lacks content."""
+    for origin, one in tape.answers:
         for entry in reversed(entries):
-            answer = entry["response"]
-            same = entry["request"]["url"].partition("#")[0] == page.url.partition("#")[0]
-            opened = entry.get("_resourceType") == "document" and not answer.get("redirectURL")
-            if same and opened and _started_s(entry) <= page.at / 1000:
+            request, answer = entry["request"], entry["response"]
+            same = request["url"].partition("#")[0] == one.url.partition("#")[0]
+            if isinstance(one, Answer):
+                own = (request["method"], _sender(request)) == (one.method, origin)
+            else:
+                own = entry.get("_resourceType") == "document" and not answer.get("redirectURL")
+            if same and own and _started_s(entry) <= one.at / 1000:
                 content = answer["content"]
-                content["text"] = content.get("text") or page.text
+                content["text"] = content.get("text") or one.text
                 break
 
 

@@ -32,25 +32,50 @@
     const parts = form ? [...body].map(([name, value]) => partOf(name, value)) : [partOf('', body)];
     tell('body', {method: method.toUpperCase(), url: new URL(address, document.baseURI).href, form, parts});
   };
-  const before = (owner, name, look) => {
+  const before = (owner, name, look, after) => {
     owner[name] = new Proxy(owner[name], {apply(target, self, given) {
-      quietly(() => look(self, given));
-      return Reflect.apply(target, self, given);
+      quietly(() => look?.(self, given));
+      const result = Reflect.apply(target, self, given);
+      quietly(() => after?.(result, self, given));
+      return result;
     }});
   };
-  before(globalThis, 'fetch', (_, [resource, init]) => {
+  // Of a response after which a script opens another page, such as that of what it has made, the HAR has no content.
+  // The text that the application itself reads is there in time; that of a clone is not.
+  const answered = (method, address, read) => {
+    if (/^(get|head)$/i.test(method)) return;
+    Promise.resolve(read).then((text) => text.length <= options.page
+      && tell('answer', {method: method.toUpperCase(), url: new URL(address, document.baseURI).href, text})).catch(() => {});
+  };
+  const textOf = (value) => typeof value === 'string' ? value : JSON.stringify(value);
+  const asked = ([resource, init]) => {
     const request = resource instanceof Request ? resource : null;
-    const method = init?.method ?? request?.method ?? 'GET', address = request?.url ?? resource;
-    if (init?.body) return sent(method, address, init.body);
+    return [request, init?.method ?? request?.method ?? 'GET', request?.url ?? resource];
+  };
+  const answers = new WeakMap();
+  for (const name of ['json', 'text']) before(Response.prototype, name, null, (result, self) => {
+    if (answers.has(self)) answered(...answers.get(self), result.then(textOf));
+  });
+  before(globalThis, 'fetch', (_, given) => {
+    const [request, method, address] = asked(given), body = given[1]?.body;
+    if (body) return sent(method, address, body);
     const type = request?.headers.get('Content-Type') ?? '';
     if (!request?.body || /^text\/plain|urlencoded|json/.test(type)) return;
     const copy = request.clone();
     (type.startsWith('multipart/') ? copy.formData() : copy.blob())
       .then((body) => sent(method, address, body)).catch(() => {});
+  }, (result, _, given) => {
+    const [, ...of] = asked(given);
+    result.then((answer) => answers.set(answer, of)).catch(() => {});
   });
   const opened = new WeakMap();
   before(XMLHttpRequest.prototype, 'open', (self, given) => opened.set(self, given));
-  before(XMLHttpRequest.prototype, 'send', (self, [body]) => sent(opened.get(self)[0], opened.get(self)[1], body));
+  before(XMLHttpRequest.prototype, 'send', (self, [body]) => {
+    const [method, address] = opened.get(self);
+    self.addEventListener('load', () => quietly(() => answered(method, address,
+      self.responseType === 'json' ? textOf(self.response) : new Response(self.response).text())));
+    sent(method, address, body);
+  });
   let submitter = null;
   listen('submit', (event) => { submitter = event.submitter; });
   addEventListener('formdata', (event) => quietly(() => { // bubbles, so that the application has changed the data
