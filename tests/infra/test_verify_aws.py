@@ -32,11 +32,12 @@ REGIONS = ("us-east-1", "eu-west-1")
 def archive(path: Path) -> Path:
     """Writes an empty image of this machine's processor, as `podman save --format oci-archive` does."""
     one = image({}, architecture="arm64" if ARCHITECTURE == "arm64" else "amd64")
-    named = {"mediaType": MANIFEST, "digest": digest_of(one.manifest), "size": len(one.manifest)}
+    digest = digest_of(one.manifest)
+    named = {"mediaType": MANIFEST, "digest": digest, "size": len(one.manifest)}
     files = {"oci-layout": b'{"imageLayoutVersion": "1.0.0"}'}
     files["index.json"] = json.dumps({"schemaVersion": 2, "manifests": [named]}).encode()
-    for digest, data in {**one.blobs, named["digest"]: one.manifest}.items():
-        files[f"blobs/{digest.replace(':', '/')}"] = data
+    for name, data in {**one.blobs, digest: one.manifest}.items():
+        files[f"blobs/{name.replace(':', '/')}"] = data
     with tarfile.open(path, "w") as packed:
         for name, data in files.items():
             member = tarfile.TarInfo(name)
