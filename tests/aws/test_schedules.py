@@ -10,12 +10,13 @@ from botocore.validate import validate_parameters
 from tests.cloud.tasks import REGION, role
 from tests.launchers.stage import HOME, deployment
 from tests.refusals import refused
-from toril.aws.coordinators import coordinator_task
+from toril.aws.coordinators import coordinator_task, started_by
 from toril.aws.schedules import (
     create_schedule,
     delete_schedule,
     plan_sweep,
     suite_schedules,
+    sweep_task,
     update_schedule,
 )
 from toril.errors import InfrastructureError, OptionError
@@ -103,10 +104,32 @@ def test_schedules_of_stacks_are_listed_and_cannot_be_changed(here):
 def test_the_task_of_a_schedule_is_a_request_of_ecs():
     home = deployment(home=HOME)
     request = coordinator_task(
-        home, NIGHTLY.command(home.store), token="t" * 64, started_by="schedule/nightly", tags={"a": "b"}
+        home, NIGHTLY.command(home.store), token="t" * 64, by="schedule/nightly", tags={"a": "b"}
     )
     validate_parameters(request, Session().get_service_model("ecs").shape_for("RunTaskRequest"))
     assert request["taskDefinition"] == HOME.coordinator
+    assert request["propagateTags"] == "TASK_DEFINITION"  # the budget counts the stack's tag
+
+
+@pytest.mark.parametrize("run_id", ["20261124T150405Z-shop-17312345678.1", "a/b_c-d", "nightly.2 of Zoë", "x" * 500])
+def test_each_text_becomes_a_valid_and_unique_started_by(run_id):
+    for mark in (started_by(run_id), sweep_task(deployment(home=HOME), run_id)["StartedBy"]):
+        assert 0 < len(mark) <= 128
+        assert all(one.isascii() and (one.isalnum() or one in "-/_") for one in mark)
+    assert started_by(run_id) != started_by(run_id + ".")
+
+
+@pytest.mark.parametrize("partition", ["aws", "aws-us-gov", "aws-cn"])
+def test_the_target_of_a_schedule_is_in_the_partition_of_its_role(partition):
+    own = HOME.model_copy(update={"sweeper_role": HOME.sweeper_role.replace("aws", partition, 1)})
+    asked = {}
+
+    class Scheduler:
+        def create_schedule(self, **request):
+            asked.update(request)
+
+    plan_sweep(deployment(home=own), lambda service, region: Scheduler(), "run", END)
+    assert asked["Target"]["Arn"] == f"arn:{partition}:scheduler:::aws-sdk:ecs:runTask"
 
 
 def test_a_stack_without_a_console_has_no_schedules_of_its_own():

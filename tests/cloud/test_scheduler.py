@@ -126,6 +126,13 @@ def test_the_universal_target_accepts_only_json_for_run_task(scheduler):
         create(scheduler, Target={**target(), "Arn": "arn:aws:scheduler:::aws-sdk:ecs:stopTask"})
 
 
+def test_the_universal_target_is_in_the_partition_of_its_region(cloud):
+    government = cloud.client("scheduler", "us-gov-west-1")
+    with refused("ValidationException", "partition"):
+        create(government)
+    create(government, Target={**target(), "Arn": TARGET.replace("aws", "aws-us-gov", 1)})
+
+
 def request(here, definition, **more):
     network = here.network["awsvpcConfiguration"]
     vpc = {"AwsvpcConfiguration": {"Subnets": network["subnets"], "AssignPublicIp": network["assignPublicIp"]}}

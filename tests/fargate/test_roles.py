@@ -37,6 +37,18 @@ def test_a_suite_runs_in_two_regions_with_the_permissions_of_a_workflow(guarded,
     assert set(summary["locations"]) == {HOME, AWAY}
     assert guarded.running_tasks() == []
     assert refused(guarded) == []
+    assert costs_of(guarded, "both") == {"main"}
+
+
+def costs_of(guarded, run_id):
+    """Returns the cost tags of a run's tasks, which the budget counts."""
+    tags = []
+    for region in (HOME, AWAY):
+        ecs, cluster = guarded.cloud.client("ecs", region), guarded.world.deployment(region).cluster
+        arns = ecs.list_tasks(cluster=cluster, startedBy=run_id, desiredStatus="STOPPED")["taskArns"]
+        found = ecs.describe_tasks(cluster=cluster, tasks=arns, include=["TAGS"])["tasks"]
+        tags += [{one["key"]: one["value"] for one in task["tags"]} for task in found]
+    return {one.get("toril:environment") for one in tags}
 
 
 @pytest.mark.nightly
@@ -124,7 +136,10 @@ def verdict_of(guarded, name):
 
 @pytest.mark.nightly
 def test_the_sweeper_ends_and_judges_an_abandoned_run(guarded, tmp_path, service):
-    """The coordinator is dead and the workers are frozen, so only the schedule at the deadline can end the run."""
+    """The coordinator is dead and the workers are frozen, so only the schedule at the deadline can end the run.
+
+    Its id has a dot, as on GitHub.
+    """
     words = (
         "--plan",
         '{"max_duration_s": 4, "graceful_stop_s": 0}',
@@ -132,19 +147,19 @@ def test_the_sweeper_ends_and_judges_an_abandoned_run(guarded, tmp_path, service
         '{"ready_timeout_s": 15, "kill_after_s": 1, "give_up_s": 1}',
     )
     folder = suite(tmp_path / "long", service.url, {"hold-for": "10m", "concurrency": 2})
-    driven = guarded.drive("run", "forgotten", "--suite", folder, *words, who=guarded.runner())
+    driven = guarded.drive("run", "forgotten.1", "--suite", folder, *words, who=guarded.runner())
     driven.until("intervals-000002")
     workers = guarded.running_tasks()
     driven.process.kill()
     assert driven.died()
     for task in workers:
         guarded.cloud.freeze(task)
-    give_up = json.loads(guarded.store.get("runs/forgotten/launch.json"))["deadline"] + SWEPT_WITHIN_S
-    while guarded.store.find("runs/forgotten/verdict.json") is None or set(workers) & set(guarded.running_tasks()):
+    give_up = json.loads(guarded.store.get("runs/forgotten.1/launch.json"))["deadline"] + SWEPT_WITHIN_S
+    while guarded.store.find("runs/forgotten.1/verdict.json") is None or set(workers) & set(guarded.running_tasks()):
         assert time.time() < give_up, (guarded.cloud.invocations(HOME), guarded.running_tasks())
         time.sleep(0.5)
-    assert guarded.verdict("forgotten")["outcome"] == "inconclusive"
-    (task,) = tasks_of(guarded, "sweep-forgotten")
+    assert guarded.verdict("forgotten.1")["outcome"] == "inconclusive"
+    (task,) = tasks_of(guarded, "sweep-forgotten.1")
     assert guarded.ended(task)["containers"][0]["exitCode"] == 0
     asked = [one for one in guarded.cloud.decisions() if one.role == "toril-sweeper"]
     assert {"ecs:ListTasks", "ecs:StopTask", "s3:PutObject"} <= {one.action for one in asked}

@@ -11,7 +11,7 @@ from tests.refusals import refused
 from toril.aws.schedules import schedule_name
 from toril.errors import InfrastructureError
 from toril.launchers.fargate import FargateLauncher
-from toril.launchers.fargate.tasks import kind_for, started_by
+from toril.launchers.fargate.tasks import kind_for
 from toril.records import PlannedExecution, TaskSize
 
 OTHER = "us-east-1"
@@ -151,14 +151,6 @@ def test_a_plan_with_a_browser_and_a_jvm_is_refused():
     )
     with refused("browser-and-jvm", "jmeter, playwright", error=InfrastructureError):
         kind_for(plan(executions=executions), deployment(workers=(kind("full"), kind("browser"))))
-
-
-@pytest.mark.parametrize("run_id", ["20261124T150405Z-shop-0a1b", "a/b_c-d", "nightly.2 of Zoë", "x" * 500])
-def test_each_run_id_becomes_a_valid_and_unique_started_by(run_id):
-    mark = started_by(run_id)
-    assert 0 < len(mark) <= 128
-    assert all(one.isascii() and (one.isalnum() or one in "-/_") for one in mark)
-    assert mark != started_by(run_id + ".")
 
 
 def test_a_sweep_is_planned_for_the_deadline_before_anything_starts(regions):

@@ -55,7 +55,16 @@ def test_a_run_task_request_names_worker_size_and_tags(fleet):
         "toril:tag:commit": "ab12+",
         "toril:tag:by": "Zo_",
     }
+    assert asked["propagateTags"] == "TASK_DEFINITION"  # the budget counts the stack's tag
     assert len(json.dumps(asked["overrides"])) < 8192
+
+
+def test_a_task_has_room_for_the_tags_of_its_definition(fleet):
+    one = fleet(1, tags={str(number): "" for number in range(60)})
+    one.start_all()
+    one.pass_time()
+    (asked,) = one.ecs.asked("run_task")
+    assert len(asked["tags"]) == 40  # ECS allows 50; a stack has at most ten
 
 
 def test_every_worker_starts_once_with_its_own_token(fleet):

@@ -1,5 +1,7 @@
 """The RunTask request of a coordinator's task in the home region, for ECS and as the target of a schedule."""
 
+import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
@@ -11,6 +13,7 @@ NOTHING: Mapping[str, str] = MappingProxyType({})
 SCHEDULE = "TORIL_SCHEDULE"  # variable with the name of the schedule that started the task
 CONSOLE = "TORIL_CONSOLE"  # variable with the address of the console, for links
 CONTAINER = "coordinator"  # of the home region's task definition
+STARTED_BY_MOST = 128  # characters; letters, digits, hyphens, slashes and underscores
 
 
 def home_of(deployment: Deployment) -> DeployedHome:
@@ -21,19 +24,27 @@ def home_of(deployment: Deployment) -> DeployedHome:
     return deployment.home
 
 
+def started_by(text: str) -> str:
+    """Returns `text` as `startedBy` of a task, or a text derived from it if ECS does not accept it."""
+    if re.fullmatch(r"[A-Za-z0-9_/-]{1,128}", text):
+        return text
+    hashed = hashlib.sha256(text.encode()).hexdigest()[:16]
+    return re.sub(r"[^A-Za-z0-9_/-]", "_", text)[: STARTED_BY_MOST - 17] + "_" + hashed
+
+
 def coordinator_task(
     home: Deployment,
     command: Sequence[str],
     *,
     token: str,
-    started_by: str,
+    by: str,
     tags: Mapping[str, str],
     role: str = "",
     environment: Mapping[str, str] = NOTHING,
 ) -> dict[str, Any]:
-    """Returns the request. `token`: repeated requests with one token start one task. `role`: instead of its own.
+    """Returns the request. `token`: repeated requests with one token start one task. `by`: the start's cause.
 
-    `environment`: further variables of the container.
+    `role`: instead of the task definition's own. `environment`: further variables of the container.
     """
     container: dict[str, Any] = {"command": list(command), "name": CONTAINER}
     if environment:
@@ -56,7 +67,8 @@ def coordinator_task(
         },
         "overrides": overrides,
         "platformVersion": home.platform_version,
-        "startedBy": started_by,
+        "propagateTags": "TASK_DEFINITION",  # the cost tag of the stack; the task's own tags have precedence
+        "startedBy": started_by(by),
         "tags": [{"key": key, "value": value} for key, value in sorted(tags.items())],
         "taskDefinition": home_of(home).coordinator,
     }

@@ -79,7 +79,7 @@ def sweep_task(home: Deployment, run_id: str) -> dict[str, Any]:
         home,
         ["sweep", run_id, "--store", home.store],
         token=EXECUTION_ID,
-        started_by=schedule_name(run_id),
+        by=schedule_name(run_id),
         tags={"toril:run": run_id},
         role=home_of(home).sweeper_role,
     )
@@ -141,7 +141,7 @@ def delete_schedule(home: Deployment, clients: Clients, name: str) -> None:
 def _described(home: Deployment, role: str, task: Any, **more: str) -> dict[str, Any]:
     """Returns the request for a schedule that runs a task with a role; AWS repeats a failed start for an hour."""
     target = {
-        "Arn": "arn:aws:scheduler:::aws-sdk:ecs:runTask",
+        "Arn": f"arn:{role.split(':')[1]}:scheduler:::aws-sdk:ecs:runTask",
         "RoleArn": role,
         "Input": json.dumps(task, separators=(",", ":"), sort_keys=True),
         "DeadLetterConfig": {"Arn": home_of(home).dead_letters},
@@ -155,7 +155,7 @@ def _request(home: Deployment, schedule: SuiteSchedule) -> dict[str, Any]:
         home,
         schedule.command(home.store),
         token=EXECUTION_ID,
-        started_by=f"schedule/{re.sub(r'[^A-Za-z0-9_-]', '_', schedule.name)}",
+        by=f"schedule/{schedule.name}",
         tags={"toril:schedule": schedule.name, "toril:suite": schedule.suite},
         environment={SCHEDULE: schedule.name},
     )

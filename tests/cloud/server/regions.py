@@ -22,6 +22,10 @@ def describe(request: dict[str, Any]) -> dict[str, Any]:
     return {"Regions": [_region(name, "not-opted-in" if name in DISABLED else known[name]) for name in shown]}
 
 
+def partition_of(region: str) -> str:
+    return "aws-us-gov" if region.startswith("us-gov-") else "aws-cn" if region.startswith("cn-") else "aws"
+
+
 def disable(name: str) -> None:
     if dict(ec2._AWS_REGIONS)[name] == "opt-in-not-required":
         raise ValueError(f"{name} is not an opt-in region")

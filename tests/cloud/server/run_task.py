@@ -1,6 +1,7 @@
 """ECS's RunTask with AWS's rules: Fargate only, ten tasks per call, idempotent client tokens, partial failures."""
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +14,8 @@ from tests.cloud.server.state import Regional
 
 TASKS_PER_CALL = 10
 OVERRIDES_MOST_CHARACTERS = 8192
+STARTED_BY = re.compile(r"[A-Za-z0-9/_-]{1,128}")
+TAGS_PER_TASK = 50
 FARGATE = {"FARGATE", "FARGATE_SPOT"}
 Request = dict[str, Any]
 FAILURES: Regional[list[dict[str, str]]] = Regional(list)  # failures that replace the next tasks of a region
@@ -25,6 +28,9 @@ def run(request: Request) -> tuple[int, dict[str, str], bytes]:
     count = request.get("count", 1)
     if not 1 <= count <= TASKS_PER_CALL:
         raise _invalid(f"Count must be between 1 and {TASKS_PER_CALL}.")
+    if not STARTED_BY.fullmatch(request.get("startedBy", "-")):
+        raise _invalid("startedBy has at most 128 letters, digits, hyphens, slashes and underscores.")
+    tags = _tags(request, definition)
     _check_network(request, definition)
     _check_overrides(request, definition)
     sizes = fargate.overridden(request.get("overrides") or {}, definition)
@@ -40,8 +46,7 @@ def run(request: Request) -> tuple[int, dict[str, str], bytes]:
             one["launchType"] = "FARGATE"
         else:
             one["capacityProviderStrategy"] = [{"capacityProvider": provider, "weight": 1}]
-        if request.get("propagateTags") == "TASK_DEFINITION":
-            one["tags"] = [*ecs._tags.get(definition["taskDefinitionArn"], []), *request.get("tags", [])]
+        one["tags"] = tags
         for twin in range(2 if task_faults.STARTS.here().twins else 1):
             status, headers, body = ecs._run_task({**one, "count": number})
             if status != 200:
@@ -53,6 +58,16 @@ def run(request: Request) -> tuple[int, dict[str, str], bytes]:
     if token is not None:
         TOKENS.here()[cluster["clusterName"], token] = (asked, [task["taskArn"] for task in tasks])
     return _said(tasks, [_failure(one) for one in failures])
+
+
+def _tags(request: Request, definition: dict[str, Any]) -> list[dict[str, str]]:
+    """Returns the tags of the tasks: those of the request and, if it propagates them, of the task definition."""
+    propagated = request.get("propagateTags") == "TASK_DEFINITION"
+    inherited = ecs._tags.get(definition["taskDefinitionArn"], []) if propagated else []
+    tags = {one["key"]: one for one in (*inherited, *request.get("tags", ()))}
+    if len(tags) > TAGS_PER_TASK:
+        raise _invalid(f"A task has at most {TAGS_PER_TASK} tags.")
+    return list(tags.values())
 
 
 def _correct(tasks: list[dict[str, Any]], sizes: dict[str, Any]) -> None:

@@ -14,12 +14,13 @@ from tests.cloud.server import fargate_requests, roles, run_task
 from tests.cloud.server.errors import Refusal
 from tests.cloud.server.gateway import Service
 from tests.cloud.server.paging import page
+from tests.cloud.server.regions import partition_of
 from tests.cloud.server.schedules import Schedule, parse
 from tests.cloud.server.state import Regional, on_reset
 
 TICK_S = 0.2
 EXECUTION_ID = "<aws.scheduler.execution-id>"  # the scheduler replaces it by the invocation's id
-RUN_TASK = "arn:aws:scheduler:::aws-sdk:ecs:runTask"
+RUN_TASK = "scheduler:::aws-sdk:ecs:runTask"  # after the partition
 Record = dict[str, Any]
 INVOCATIONS: Regional[list[Record]] = Regional(list)
 _fired: dict[tuple[str, str, str, str], float] = {}
@@ -40,8 +41,11 @@ def check(request: Record) -> None:
     if (window["Mode"] == "FLEXIBLE") != ("MaximumWindowInMinutes" in window):
         raise Refusal("ValidationException", "A flexible time window has a maximum, and no other has one")
     target = request["Target"]
-    if target["Arn"].startswith("arn:aws:scheduler:::aws-sdk:"):
-        if target["Arn"] != RUN_TASK:
+    partition, universal = target["Arn"].split(":", 2)[1:]
+    if universal.startswith("scheduler:::aws-sdk:"):
+        if partition != partition_of(get_region()):
+            raise Refusal("ValidationException", f"{target['Arn']} is in another partition than {get_region()}")
+        if universal != RUN_TASK:
             raise Refusal("ValidationException", f"The embedded cloud can't invoke {target['Arn']}")
         _input(target)
     elif "EcsParameters" not in target and ":ecs:" in target["Arn"]:
@@ -103,7 +107,7 @@ def _invoke(record: Record, account: str, region: str) -> None:
 
 def _run(target: Record) -> list[str]:
     target = {**target, "Input": target.get("Input", "").replace(EXECUTION_ID, str(uuid.uuid4()))}
-    if target["Arn"] == RUN_TASK:
+    if target["Arn"].endswith(RUN_TASK):
         request = fargate_requests.from_universal(_input(target))
     else:
         request = fargate_requests.from_templated(target)
@@ -117,7 +121,7 @@ def _run(target: Record) -> list[str]:
     overrides = request.get("overrides") or {}  # overridden roles, as in any RunTask
     handed = [overrides.get(name) or definition.get(name) for name in ("taskRoleArn", "executionRoleArn")]
     needs += [("iam:PassRole", arn, passed) for arn in handed if arn]
-    if request.get("tags"):
+    if request.get("tags") or request.get("propagateTags"):
         task = f"arn:aws:ecs:{get_region()}:{get_account_id()}:task/{cluster['clusterName']}/*"
         needs.append(("ecs:TagResource", task, {"ecs:CreateAction": "RunTask"}))
     for action, resource, context in needs:

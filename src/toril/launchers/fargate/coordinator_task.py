@@ -8,7 +8,7 @@ from toril.aws.coordinators import CONTAINER, coordinator_task, home_of
 from toril.aws.errors import AwsError
 from toril.errors import InfrastructureError
 from toril.launchers.fargate.task_exit import exit_of
-from toril.launchers.fargate.tasks import described, failure_of, started_by
+from toril.launchers.fargate.tasks import described, failure_of
 from toril.records import Deployment
 from toril.records.console import RunRequest
 
@@ -47,7 +47,7 @@ class FargateStarter:
             home,
             [*command, "--store", home.store, "--quiet"],
             token=hashlib.sha256(token.encode()).hexdigest(),
-            started_by=started_by(f"{OWN}{run_id}"),
+            by=f"{OWN}{run_id}",
             tags=tags,
         )
         try:

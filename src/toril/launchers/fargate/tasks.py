@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 from toril.aws.client import call
+from toril.aws.coordinators import started_by
 from toril.aws.errors import AwsError
 from toril.clock import Clock, retry
 from toril.errors import InfrastructureError
@@ -23,8 +24,7 @@ Status = Literal["RUNNING", "STOPPED"]
 STATUSES: tuple[Status, ...] = ("STOPPED", "RUNNING")  # running tasks come last, and replace stopped ones
 
 RUN, WORKER, ATTEMPT = "TORIL_RUN", "TORIL_WORKER", "TORIL_ATTEMPT"
-STARTED_BY_MOST = 128  # characters; letters, digits, hyphens, slashes and underscores
-MOST_TAGS = 50
+MOST_TAGS = 40  # ECS allows 50 on a task; up to ten come from its definition
 NOT_IN_TAGS = re.compile(r"[^\w\s.:/=+\-@]", re.ASCII)
 NEEDS_JVM = frozenset({"jmeter", "gatling", "grinder"})
 NEEDS_BROWSER = frozenset({"selenium", "playwright"})
@@ -33,14 +33,6 @@ AT_ONCE = 8
 # ListTasks is eventually consistent: it may omit tasks that RunTask has just started.
 LISTINGS_IF_UNCERTAIN, BETWEEN_LISTINGS_S = 3, 2.0
 TRIES = 4  # of a call that is not repeated later
-
-
-def started_by(run_id: str) -> str:
-    """Returns `startedBy` of a run's tasks: the run's id, or one derived from it if ECS does not accept the id."""
-    if re.fullmatch(r"[A-Za-z0-9_/-]{1,128}", run_id):
-        return run_id
-    hashed = hashlib.sha256(run_id.encode()).hexdigest()[:16]
-    return re.sub(r"[^A-Za-z0-9_/-]", "_", run_id)[: STARTED_BY_MOST - 17] + "_" + hashed
 
 
 def token(run_id: str, worker: str, attempt: str, capacity: Capacity, refused: int) -> str:
@@ -80,6 +72,7 @@ def run_task(
         "overrides": overrides,
         "startedBy": started_by(plan.run_id),
         "enableECSManagedTags": True,
+        "propagateTags": "TASK_DEFINITION",  # the cost tag of the stack; the task's own tags have precedence
         "tags": tags(plan, share),
     }
     return cast("RunTaskRequestTypeDef", request)
