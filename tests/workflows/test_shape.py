@@ -1,5 +1,6 @@
 """Rules for workflows: pinned actions, time limits, one line per step, no untrusted text in a shell."""
 
+import os
 import re
 import subprocess
 import sys
@@ -77,6 +78,21 @@ def test_pulumi_is_checked_by_hash_before_a_role_is_assumed(job):
     (got,) = [position for position, name in enumerate(names) if "tools/pulumi/get" in name]
     (taken,) = [position for position, name in enumerate(names) if "configure-aws-credentials" in name]
     assert got < taken
+
+
+@pytest.mark.parametrize("job", [job for job in JOBS if any("pulumi up" in one for one in job.lines)], ids=str)
+def test_a_stack_without_its_committed_key_is_not_deployed(job, tmp_path):
+    (check,) = [line for line in job.lines if "encryptedkey" in line]
+    assert job.lines.index(check) < min(at for at, line in enumerate(job.lines) if "pulumi up" in line)
+    file = tmp_path / "Pulumi.hub.yaml"
+    codes = []
+    for text in ("config:\n  toril:region: us-east-1\n", "encryptedkey: AQIC\nconfig:\n  toril:region: us-east-1\n"):
+        file.write_text(text)
+        done = subprocess.run(
+            ["bash", "-c", check], cwd=tmp_path, env={"REGION": "hub", "PATH": os.defpath}, check=False
+        )
+        codes.append(done.returncode)
+    assert codes == [1, 0]
 
 
 def test_updates_of_one_stack_wait_for_each_other():
