@@ -33,6 +33,7 @@ NAME = "org.opencontainers.image.ref.name"
 PUBLIC_REGION = "us-east-1"  # the only region with ECR Public's API
 SCAN_LIMIT_S = 900
 SCANNED = ("COMPLETE", "ACTIVE")  # states of basic and enhanced scanning
+SCANNING = ("IN_PROGRESS", "PENDING")  # all other states are final
 
 
 def main() -> int:
@@ -177,7 +178,7 @@ def _findings(registry: Any, repository: str, digest: str) -> list[str]:
         status = scan["imageScanStatus"]["status"]
         if status in SCANNED:
             break
-        if status == "FAILED" or time.monotonic() > give_up_at:
+        if status not in SCANNING or time.monotonic() > give_up_at:
             raise SystemExit(
                 f"{repository}@{digest}: The scan did not complete: "
                 f"{scan['imageScanStatus'].get('description', status)}. Start it again in the registry."
@@ -185,7 +186,9 @@ def _findings(registry: Any, repository: str, digest: str) -> list[str]:
         time.sleep(5)
     scanned = scan.get("imageScanFindings", {})
     found = [*scanned.get("findings", []), *scanned.get("enhancedFindings", [])]
-    return [str(one.get("name") or one.get("title")) for one in found if one.get("severity") == "CRITICAL"]
+    names = [str(one.get("name") or one.get("title")) for one in found if one.get("severity") == "CRITICAL"]
+    count = scanned.get("findingSeverityCounts", {}).get("CRITICAL", 0)  # of all findings; the names are of one page
+    return names or ([f"{count} beyond the first page of findings"] if count else [])
 
 
 def skopeo(*words: str) -> None:

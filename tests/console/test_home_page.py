@@ -39,3 +39,9 @@ def test_the_home_page_says_why_it_has_no_schedules(store):
     answer = served.client(store, schedules=NoSchedules()).get("/")
     assert answer.status_code == 200
     assert "us-east-1: no answer" in answer.text
+
+
+def test_an_address_with_a_slash_at_its_end_is_not_redirected(store):
+    answer = served.client(store).get("/runs/")  # behind CloudFront, the request names the API's own host
+    assert answer.status_code == 404
+    assert "location" not in answer.headers

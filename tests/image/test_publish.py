@@ -104,6 +104,13 @@ def test_findings_returns_critical_ones_of_basic_and_enhanced_scans():
     assert publish.findings(Scanner(basic, enhanced), "toril/worker", ["sha256:a", "sha256:b"]) == ["CVE-1", "CVE-3"]
 
 
-def test_a_failed_scan_stops_the_publication():
-    with pytest.raises(SystemExit, match="did not complete: FAILED"):
-        publish.findings(Scanner(scan("FAILED")), "toril/worker", ["sha256:a"])
+def test_a_critical_finding_counts_on_any_page():
+    first = scan("COMPLETE", findings=[{"name": "CVE-2", "severity": "HIGH"}], findingSeverityCounts={"CRITICAL": 3})
+    (found,) = publish.findings(Scanner(first), "toril/worker", ["sha256:a"])
+    assert found.startswith("3 ")
+
+
+@pytest.mark.parametrize("status", ["FAILED", "UNSUPPORTED_IMAGE", "SCAN_ELIGIBILITY_EXPIRED", "LIMIT_EXCEEDED"])
+def test_a_scan_that_cannot_complete_stops_the_publication(status):
+    with pytest.raises(SystemExit, match=f"did not complete: {status}"):
+        publish.findings(Scanner(scan(status)), "toril/worker", ["sha256:a"])

@@ -76,6 +76,7 @@ def create_app(setup: Setup) -> App:
         openapi_url="/api/v1/openapi.json",
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,  # it would redirect to the host that the request names, behind CloudFront the API's
         generate_unique_id_function=lambda route: route.name,
     )
     app.state.setup = setup
