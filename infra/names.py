@@ -72,6 +72,13 @@ class Names:
         """Returns a role's name, at most 64 characters. The name of a region stack's role contains the region."""
         return "-".join(filter(None, (self.base, region, purpose)))
 
+    def cache_templates(self, region: str) -> str:
+        """Returns the name of the role of a region's creation templates, which is below no path: see `scope`.
+
+        No environment has an underscore, so the pattern of one environment covers no role of another.
+        """
+        return f"{self.base}_{region}-cache-templates"
+
     def cluster(self) -> str:
         return self.base
 

@@ -29,9 +29,11 @@ WITHOUT_RESOURCE = frozenset(
         "ecr:DescribeRegistry",
         "ecr:DescribeRepositories",  # a list of all
         "ecr:DescribeRepositoryCreationTemplates",
+        "ecr:GetAccountSetting",
         "ecr:GetAuthorizationToken",
         "ecr:GetRegistryPolicy",
         "ecr:GetRegistryScanningConfiguration",
+        "ecr:PutAccountSetting",
         "ecr:PutRegistryPolicy",
         "ecr:PutRegistryScanningConfiguration",
         "ecr:PutReplicationConfiguration",
@@ -44,6 +46,8 @@ WITHOUT_RESOURCE = frozenset(
         "ecs:ListTasks",
         "ecs:PutAccountSettingDefault",
         "ecs:RegisterTaskDefinition",
+        "events:PutPermission",
+        "events:RemovePermission",
         "kms:CreateKey",
         "kms:ListAliases",
         "kms:TagResource",  # with CreateKey

@@ -13,8 +13,9 @@ import pulumi_aws as aws
 
 from infra.hub.outputs import HubOutputs
 from infra.names import Names
+from infra.permissions.grants import grant
 from infra.permissions.role import make_role
-from infra.permissions.statements import Document, allow, document, render, trust
+from infra.permissions.statements import Condition, Document, allow, document, render, trust
 from infra.place import Place
 
 EVENTS_SERVICE = "events.amazonaws.com"
@@ -210,23 +211,18 @@ def _run_pattern(runs: Sequence[str], store: str) -> dict[str, Any]:
 
 
 def topic_policy(place: Place, alarms: Sequence[str] = ()) -> Document:
-    """Returns the topic's policy: EventBridge publishes for this account only, and these alarms of the hub."""
-    own = {"StringEquals": {"aws:SourceAccount": place.account}}
-    arns = [place.arn("cloudwatch", f"alarm:{one}") for one in alarms]
-    publishers: dict[str, tuple[str, dict[str, Any]]] = {"Events": (EVENTS_SERVICE, own)}
+    """Returns the topic's policy: EventBridge publishes, and these alarms of the hub.
+
+    EventBridge's statement has no condition: with one, EventBridge drops its messages. Amazon EventBridge user guide,
+    "Using resource-based policies".
+    """
+    topic = [place.arn("sns", place.names.notices())]
+    found = [grant("Events", {"Service": EVENTS_SERVICE}, ["sns:Publish"], topic)]
     if alarms:
-        publishers["Alarms"] = ("cloudwatch.amazonaws.com", {**own, "ArnEquals": {"aws:SourceArn": arns}})
-    return document(
-        {
-            "Sid": sid,
-            "Effect": "Allow",
-            "Principal": {"Service": service},
-            "Action": "sns:Publish",
-            "Resource": place.arn("sns", place.names.notices()),
-            "Condition": condition,
-        }
-        for sid, (service, condition) in publishers.items()
-    )
+        arns = [place.arn("cloudwatch", f"alarm:{one}") for one in alarms]
+        own: Condition = {"StringEquals": {"aws:SourceAccount": place.account}, "ArnEquals": {"aws:SourceArn": arns}}
+        found.append(grant("Alarms", {"Service": "cloudwatch.amazonaws.com"}, ["sns:Publish"], topic, own))
+    return document(found)
 
 
 def bus_policy(bus: str, place: Place, accounts: Sequence[str]) -> Document:

@@ -172,7 +172,8 @@ def _administrator(
         attributes={"email": settings.admin or "", "email_verified": "true"},
         desired_delivery_mediums=["EMAIL"],
         region=place.region,
-        opts=opts,
+        # the person's own later
+        opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(ignore_changes=["attributes"])),
     )
     first = min(group for group, role in settings.roles.items() if role == "admin")
     aws.cognito.UserInGroup(

@@ -4,13 +4,13 @@
 |---|---|
 | CreateRepositories, ChangeRepositories | the worker's and other private repositories, and those of caches |
 | ListRepositories | `tools.cache_repositories`: the repositories below a cache's prefix |
-| Registry | cache rules, creation templates; if set, the registry's policy, scanning and replication |
+| Registry | cache rules, creation templates; if set, the registry's policy, its scope, scanning and replication |
 | NewInCluster, Cluster | clusters and their capacity providers |
 | TaskDefinitions, OldTaskDefinitions | revisions of task definitions |
 | FipsMode | in GovCloud, the account's setting for Fargate |
 | Logs, Alarms, Secrets | log group; alarms; credentials of caches, by their names |
 | Firewall | DNS Firewall, if the region has one |
-| WriteRoles, BoundRoles | roles below the environment's path; if a boundary is set, only with it |
+| WriteRoles, BoundRoles | the environment's roles; if a boundary is set, only with it |
 | WritePolicies, AttachPolicies | policies below that path, for roles below it |
 | HandRolesToTasks, HandRolesToScheduler, HandRolesToEvents | task definitions, schedules, rules |
 | HandRolesToRegistry, HandRolesToPullThrough | creation templates; caches of ECR in another account |
@@ -64,6 +64,7 @@ def _registry(scope: Scope) -> list[Statement]:
                 "DeletePullThroughCacheRule",
                 "DeleteRegistryPolicy",
                 "DeleteRepositoryCreationTemplate",
+                "PutAccountSetting",
                 "PutRegistryPolicy",
                 "PutRegistryScanningConfiguration",
                 "PutReplicationConfiguration",
@@ -158,7 +159,7 @@ def _workers(scope: Scope) -> list[Statement]:
 
 
 def _roles(scope: Scope) -> list[Statement]:
-    below = [reading.roles(scope)]
+    below = reading.roles(scope)
     bounded: Condition | None = (
         {"StringEquals": {"iam:PermissionsBoundary": scope.boundary}} if scope.boundary else None
     )
@@ -167,7 +168,15 @@ def _roles(scope: Scope) -> list[Statement]:
         allow("BoundRoles", ["iam:CreateRole", "iam:DeleteRolePolicy", "iam:PutRolePolicy"], below, bounded),
         allow(
             "WriteRoles",
-            calls("iam", "DeleteRole", "TagRole", "UntagRole", "UpdateAssumeRolePolicy", "UpdateRole"),
+            calls(
+                "iam",
+                "DeleteRole",
+                "TagRole",
+                "UntagRole",
+                "UpdateAssumeRolePolicy",
+                "UpdateRole",
+                "UpdateRoleDescription",
+            ),
             below,
         ),
         # the roles' own policies, if they are too long to be inline
@@ -196,7 +205,7 @@ def _roles(scope: Scope) -> list[Statement]:
             TASKS_SERVICE,
         ),
         pass_roles("HandRolesToScheduler", [scope.role("scheduler")], SCHEDULER_SERVICE),
-        pass_roles("HandRolesToRegistry", [scope.role("cache-templates", "*")], "ecr.amazonaws.com"),
+        pass_roles("HandRolesToRegistry", [scope.cache_templates], "ecr.amazonaws.com"),
         pass_roles(
             "HandRolesToPullThrough", [scope.role("cache-upstreams", "*")], "pullthroughcache.ecr.amazonaws.com"
         ),
@@ -232,7 +241,7 @@ def _identity_policy(scope: Scope) -> Document:
 
 
 def _hub_policy(scope: Scope) -> Document:
-    return document(hub_statements(scope))
+    return document([*hub_statements(scope), *reading.read_optional(scope)])  # shorter than the policy `read`
 
 
 def _regions_policy(scope: Scope) -> Document:

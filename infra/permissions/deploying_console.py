@@ -7,11 +7,13 @@
 | Api, ReadApi | HTTP APIs: their names are ids, and only the API itself has tags |
 | NewDistributions, TagDistributions, Distributions, ReadDistributions | the distribution, by the environment's tag |
 | SiteParts, ReadSiteParts | access to the bucket and response headers, which have no tags |
-| NewUserPools, UserPools, ReadUserPools, ReadLoginDomains | the user pool, its client, groups and first administrator |
+| NewUserPools, TagUserPools, UserPools, ReadUserPools | the user pool, its client, groups and first administrator |
+| ReadLoginDomains | its login pages |
 | ConsoleBucket, ConsoleFiles, ReadConsoleBucket, ReadConsoleFiles | the bucket of static files |
 | ConsoleCors | the address from which browsers may upload |
 | ConsoleLogs, ReadConsoleLogs | the function's log group |
 | ConsoleAlarms, ReadConsoleAlarms | the two alarms |
+| ConsoleSchedules, ReadConsoleSchedules | the home region's group of the console's schedules |
 | ApiServiceRole | API Gateway's service-linked role of a new account |
 """
 
@@ -48,7 +50,7 @@ def console_deploying_policy(scope: Scope) -> Document:
             allow("TagDistributions", ["cloudfront:TagResource"], [_cloudfront(scope, "distribution")], scope.new),
             allow(
                 "Distributions",
-                calls("cloudfront", "DeleteDistribution", "UntagResource", "UpdateDistribution"),
+                calls("cloudfront", "DeleteDistribution", "TagResource", "UntagResource", "UpdateDistribution"),
                 [_cloudfront(scope, "distribution")],
                 scope.ours,
             ),
@@ -62,6 +64,7 @@ def console_deploying_policy(scope: Scope) -> Document:
                 [_cloudfront(scope, "origin-access-control"), _cloudfront(scope, "response-headers-policy")],
             ),
             allow("NewUserPools", ["cognito-idp:CreateUserPool"], ANY, scope.new),  # it has no name yet
+            allow("TagUserPools", ["cognito-idp:TagResource"], [pools], scope.new),
             allow(
                 "UserPools",
                 calls(
@@ -70,7 +73,6 @@ def console_deploying_policy(scope: Scope) -> Document:
                     "AdminCreateUser",
                     "AdminDeleteUser",
                     "AdminRemoveUserFromGroup",
-                    "AdminUpdateUserAttributes",
                     "CreateGroup",
                     "CreateManagedLoginBranding",
                     "CreateUserPoolClient",
@@ -132,6 +134,18 @@ def console_deploying_policy(scope: Scope) -> Document:
                 "ConsoleAlarms",
                 calls("cloudwatch", "DeleteAlarms", "PutMetricAlarm", "TagResource", "UntagResource"),
                 _alarms(scope),
+            ),
+            allow(
+                "ConsoleSchedules",
+                calls(
+                    "scheduler",
+                    "CreateScheduleGroup",
+                    "DeleteSchedule",  # those in a deleted group
+                    "DeleteScheduleGroup",
+                    "TagResource",
+                    "UntagResource",
+                ),
+                [_schedule_group(scope), scope.arn("scheduler", f"schedule/{scope.names.console}/*")],
             ),
             allow(
                 "ApiServiceRole",
@@ -208,7 +222,16 @@ def _reads(scope: Scope) -> list[Statement]:
         allow("ReadConsoleFiles", ["s3:GetObject", "s3:GetObjectTagging"], [f"{bucket}/*"]),
         allow("ReadConsoleLogs", ["logs:ListTagsForResource"], [_logs(scope)]),
         allow("ReadConsoleAlarms", ["cloudwatch:ListTagsForResource"], _alarms(scope)),
+        allow(
+            "ReadConsoleSchedules",
+            calls("scheduler", "GetScheduleGroup", "ListTagsForResource"),
+            [_schedule_group(scope)],
+        ),
     ]
+
+
+def _schedule_group(scope: Scope) -> str:
+    return scope.arn("scheduler", f"schedule-group/{scope.names.console}")
 
 
 def _function(scope: Scope) -> str:

@@ -5,10 +5,11 @@
 | Bucket, PublishDeployments | the results bucket's settings; `deployments/<region>.json` of region stacks |
 | EmptyBucket, ListVersions | `pulumi destroy` of a hub with `protect: false`; absent from a protected hub |
 | CreateKeys, ChangeKeys, Aliases, AliasesOfKeys | keys of the stacks |
-| Grants | ECR creates a grant for each repository with a key |
+| Grants, OldGrants | ECR creates a grant for each repository with a key, and retires it with the repository |
 | ResultsKey | deployments in a bucket with its own key |
 | Provider | GitHub's identity provider, if the stack makes it |
 | Topic, Subscriptions, Queue, Schedules, Rules | notices, dead letters, schedules of suites |
+| BusPolicies | other accounts' regions put events on the hub's bus |
 | Budget, PublicRepository | only if the stack has one |
 """
 
@@ -82,16 +83,17 @@ def hub_statements(scope: Scope) -> list[Statement]:
                 "CreateEventBus",
                 "DeleteEventBus",
                 "DeleteRule",
-                "PutPermission",
                 "PutRule",
                 "PutTargets",
-                "RemovePermission",
                 "RemoveTargets",
                 "TagResource",
                 "UntagResource",
             ),
             reading.rules(scope),
         ),
+        allow(
+            "BusPolicies", calls("events", "PutPermission", "RemovePermission"), ANY
+        ),  # no resource-level permissions
     ]
 
 
@@ -122,9 +124,8 @@ def _keys(scope: Scope) -> Iterable[Statement]:
         [scope.arn("kms", scope.names.key_alias())],
     )
     yield allow("AliasesOfKeys", calls("kms", "CreateAlias", "DeleteAlias", "UpdateAlias"), keys, scope.ours)
-    yield allow(
-        "Grants", calls("kms", "CreateGrant", "RetireGrant"), keys, {"Bool": {"kms:GrantIsForAWSResource": "true"}}
-    )
+    yield allow("Grants", ["kms:CreateGrant"], keys, {"Bool": {"kms:GrantIsForAWSResource": "true"}})
+    yield allow("OldGrants", ["kms:RetireGrant"], keys, {"StringLike": {"kms:ViaService": "ecr.*"}})
     if scope.bucket_key is not None:
         through_s3 = {"StringLike": {"kms:ViaService": "s3.*"}}
         yield allow("ResultsKey", calls("kms", "Decrypt", "GenerateDataKey"), [scope.bucket_key], through_s3)

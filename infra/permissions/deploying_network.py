@@ -6,6 +6,7 @@
 | ReachOtherRegions | endpoints to a results bucket in another region |
 | ReadRegions | the account's regions, for the home region's DNS Firewall |
 | TagNetwork, RetagNetwork | tags on new resources and on the environment's own, but on no others |
+| PrivateNames | AWS' own zones resolve the names of services to their endpoints in the VPC |
 | CloseDefaultGroup | the VPC's default security group, which then allows nothing |
 """
 
@@ -92,6 +93,12 @@ def network_statements(scope: Scope) -> list[Statement]:
             ),
             arns(*_MADE),
             scope.ours,
+        ),
+        # AWS lists it among the dependent actions of CreateVpcEndpoint
+        allow(
+            "PrivateNames",
+            ["route53:AssociateVPCWithHostedZone"],
+            [f"arn:{scope.partition}:route53:::hostedzone/*", *arns("vpc")],
         ),
         # A VPC's default group has no tag before it is closed. So this right covers all groups of the account.
         allow(

@@ -10,7 +10,7 @@
 | ListLogs, ReadLogs, ReadAlarms | log group; alarms |
 | ReadSecrets | existence and versions of a cache's secret, never its value |
 | ReadKeys | keys of the stacks: their policy, rotation, tags |
-| ReadRoles, ReadPolicies, ReadProvider | roles and policies below the environment's path; GitHub's identity provider |
+| ReadRoles, ReadPolicies, ReadProvider | the environment's roles and policies; GitHub's identity provider |
 | ReadBucket, ReadDeployments | the results bucket's settings; the regions' records. No runs, no suites |
 | ReadTopic, ReadQueue, ReadSchedules, ReadRules | notices, dead letters, schedules, rules |
 | ReadBudget, ReadPublicRepository, ReadFirewall | only if the stack has one |
@@ -62,6 +62,7 @@ _UNNAMED = (
     "ecr:DescribePullThroughCacheRules",
     "ecr:DescribeRegistry",
     "ecr:DescribeRepositoryCreationTemplates",
+    "ecr:GetAccountSetting",
     "ecr:GetRegistryPolicy",
     "ecr:GetRegistryScanningConfiguration",
     "ecs:DescribeTaskDefinition",
@@ -76,7 +77,8 @@ READ_REGIONS = allow("ReadRegions", ["ec2:DescribeRegions"], ANY)  # no resource
 
 def preview_policy(scope: Scope) -> Document:
     """Returns the rights to read the stacks and their state. They decrypt only the regions' records."""
-    return document([*read_statements(scope), READ_REGIONS, *use_bucket_key(scope, write=False), *_read_state(scope)])
+    reads = [*read_statements(scope), *read_optional(scope), READ_REGIONS]
+    return document([*reads, *use_bucket_key(scope, write=False), *_read_state(scope)])
 
 
 def read_statements(scope: Scope) -> list[Statement]:
@@ -127,7 +129,7 @@ def read_statements(scope: Scope) -> list[Statement]:
                 "iam:ListRolePolicies",
                 "iam:ListRoleTags",
             ],
-            [roles(scope)],
+            roles(scope),
         ),
         allow(
             "ReadPolicies",
@@ -163,7 +165,6 @@ def read_statements(scope: Scope) -> list[Statement]:
             [f"route53resolver:{action}" for action in _FIREWALL],
             firewalls(scope),
         ),
-        *_read_optional(scope),
     ]
 
 
@@ -177,7 +178,7 @@ _FIREWALL = (
 )
 
 
-def _read_optional(scope: Scope) -> list[Statement]:
+def read_optional(scope: Scope) -> list[Statement]:
     found = []
     if scope.partition == "aws":
         found.append(allow("ReadBudget", ["budgets:ListTagsForResource", "budgets:ViewBudget"], [budget(scope)]))
@@ -210,8 +211,8 @@ def cache_secrets(scope: Scope) -> str:
     return scope.arn("secretsmanager", f"secret:{scope.names.cache_secret('*')}")
 
 
-def roles(scope: Scope) -> str:
-    return f"arn:{scope.partition}:iam::{scope.account}:role{scope.names.iam_path}*"
+def roles(scope: Scope) -> list[str]:
+    return [f"arn:{scope.partition}:iam::{scope.account}:role{scope.names.iam_path}*", scope.cache_templates]
 
 
 def own_policies(scope: Scope) -> str:

@@ -27,12 +27,13 @@ def make_role(
     *,
     session_s: int = HOUR_S,
     managed: bool = False,
+    path: str | None = None,
 ) -> "aws.iam.Role":
-    """Makes the role `role` below the environment's path, with these policies."""
+    """Makes the role `role` with these policies. Default of `path`: that of the environment."""
     made = aws.iam.Role(
         name,
         name=role,
-        path=place.names.iam_path,
+        path=path or place.names.iam_path,
         description=description,
         assume_role_policy=pulumi.Output.from_input(trust).apply(render),
         permissions_boundary=place.permissions_boundary,

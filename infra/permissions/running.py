@@ -32,7 +32,11 @@ ENDING = (
     "summary.json", "verdict.json",
 )  # fmt: skip
 HISTORY = ("history/*", "index/*")
-EVENTS_OF_RUNS: Condition = {"StringEquals": {"events:source": "toril"}}
+# The key has a value for each event of a request. `Null` refuses requests without the key.
+EVENTS_OF_RUNS: Condition = {
+    "ForAllValues:StringEquals": {"events:source": "toril"},
+    "Null": {"events:source": "false"},
+}
 SWEEP = "sweep-"  # name prefix of one-time schedules: the right to plan them does not cover nightly ones
 LAUNCHER = "launcher"  # role that a region stack in another account makes for the runs of this account
 

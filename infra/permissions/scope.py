@@ -35,6 +35,11 @@ class Scope:
         name = self.names.role(purpose, region)
         return f"arn:{self.partition}:iam::{self.account}:role{self.names.iam_path}{name}"
 
+    @property
+    def cache_templates(self) -> str:
+        """The roles of creation templates, the only ones outside the environment's path: their ARN has no path."""
+        return f"arn:{self.partition}:iam::{self.account}:role/{self.names.cache_templates(ANY_REGION)}"
+
     def objects(self, *patterns: str) -> list[str]:
         return [f"arn:{self.partition}:s3:::{self.bucket}/{pattern}" for pattern in patterns]
 

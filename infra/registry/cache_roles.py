@@ -32,11 +32,12 @@ class CacheRoles(pulumi.ComponentResource):
         self.templates = make_role(
             f"{name}-templates",
             place,
-            place.names.role("cache-templates", place.region),
+            place.names.cache_templates(place.region),
             "ECR makes the repositories of pull-through caches",
             service_trust("ecr.amazonaws.com", {}),
             {"create": creation},
             own,
+            path="/",  # the schema of CloudFormation's RepositoryCreationTemplate allows no path in the role's ARN
         ).arn
         others = [cache for cache in caches if crosses_accounts(cache, place) and not cache.role]
         if others:

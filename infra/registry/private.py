@@ -111,7 +111,12 @@ class Registry(pulumi.ComponentResource):
         if registry.policy:
             everything = [place.arn("ecr", "repository/*")]
             policy = render(document(grant_statements(registry.policy, place.partition, everything)))
-            aws.ecr.RegistryPolicy(name, region=place.region, policy=policy, opts=child)
+            # in older accounts the scope is V1, whose policies allow three actions only
+            scope = aws.ecr.AccountSetting(
+                name, name="REGISTRY_POLICY_SCOPE", value="V2", region=place.region, opts=child
+            )
+            after = pulumi.ResourceOptions(parent=self, depends_on=[scope])
+            aws.ecr.RegistryPolicy(name, region=place.region, policy=policy, opts=after)
         if registry.scanning:
             frequency = "CONTINUOUS_SCAN" if registry.scanning == "ENHANCED" else "SCAN_ON_PUSH"
             aws.ecr.RegistryScanningConfiguration(

@@ -20,6 +20,7 @@ __all__ = ["CacheSettings", "HubSettings", "RegionSettings", "Setting", "Setting
 
 CREDENTIALS = "credentials"  # the only secret: {"<prefix>": {"username": …, "accessToken": …}}
 LOGIN_KEYS = {"username", "accessToken"}
+RESERVED = ("amazon", "aws", "cognito")  # in the prefix of a user pool's domain; Amazon Cognito developer guide
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +83,7 @@ def parse(stack: str, found: Mapping[str, str], secret: set[str] | frozenset[str
     if name.environment != MAIN and "caches" in given:
         given["caches"] = in_environment(given["caches"], name.environment)
     settings = model.read(given, stack)
+    _check_login_domain(stack, name.environment, settings)
     credentials = _by_prefix(settings, credentials)
     _check_credentials(stack, settings, credentials)
     return Stack(name=name, settings=settings, credentials=credentials)
@@ -141,6 +143,17 @@ def _check_credentials(stack: str, settings: HubSettings | RegionSettings, crede
                 f"`pulumi config set --secret --path 'toril:credentials.{prefix}.username' …`, or set the cache's "
                 "`secret` to an existing secret or to `later`."
             )
+
+
+def _check_login_domain(stack: str, environment: str, settings: HubSettings | RegionSettings) -> None:
+    """Checks that the name of the login pages has no word that Cognito reserves. Raises SettingError."""
+    console = settings.console if isinstance(settings, HubSettings) else None
+    word = next((one for one in RESERVED if one in environment), None)
+    if console and console.issuer is None and word:
+        raise SettingError(
+            f"Pulumi.{stack}.yaml: toril:console: Cognito reserves `{word}`, which is part of the environment's name. "
+            "Choose another environment, or set `console.issuer`."
+        )
 
 
 def _is_text(value: object) -> bool:

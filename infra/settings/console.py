@@ -1,5 +1,6 @@
 """The settings of the hub's console: its address, its issuer, and the roles of people and GitHub's jobs."""
 
+import json
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -10,6 +11,7 @@ Role = Literal["viewer", "operator", "admin"]
 Architecture = Literal["arm64", "x86-64"]
 GROUPS: dict[str, Role] = {"toril-admin": "admin", "toril-operator": "operator", "toril-viewer": "viewer"}
 COGNITO_CLAIM, USUAL_CLAIM = "cognito:groups", "groups"
+MOST_IN_VARIABLES = 2_700  # of AWS Lambda's 4 KB; the rest is for names of variables and values of the stack
 HOST = r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$"
 GroupName = Annotated[str, Field(pattern=r"^[^\s,]{1,128}$")]
 
@@ -114,4 +116,11 @@ class Console(Setting):
             )
         if "admin" not in self.roles.values():
             raise ValueError("roles: No group has the role admin. Add one.")
+        own = {"roles": self.roles, "machines": [one.model_dump() for one in self.machines]}
+        own |= {"issuer": self.issuer.model_dump()} if self.issuer else {}
+        if (used := len(json.dumps(own))) > MOST_IN_VARIABLES:
+            raise ValueError(
+                f"roles, machines and issuer have {used} characters, and the function's variables have room for "
+                f"{MOST_IN_VARIABLES}. Use fewer groups and machines, or shorter names."
+            )
         return self

@@ -52,7 +52,9 @@ class Registry(Setting):
     """Settings of the whole registry. The stack changes only those that are set here: others may own them."""
 
     scanning: Literal["BASIC", "ENHANCED"] | None = Field(
-        default=None, description="Scanning; replaces the registry's setting."
+        default=None,
+        description="Scanning; replaces the registry's setting. `ENHANCED` enables Amazon Inspector, which needs an "
+        "administrator's `pulumi up`.",
     )
     policy: tuple[Grant, ...] = Field(
         default=(), description="Rights on all repositories; replaces the registry policy."

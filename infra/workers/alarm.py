@@ -16,19 +16,27 @@ CLASSES = {"demand": "Standard/OnDemand", "spot": "Standard/Spot"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
-    """The alarm evaluates `periods` of `period_s` each. CloudWatch allows a day of minutes or a week of hours."""
+    """The alarm evaluates `periods` of `period_s` each, and needs `datapoints` of them with tasks.
+
+    It needs one fewer: FILL sets the newest period to 0 if its metric is late. CloudWatch allows a day of minutes or a
+    week of hours.
+    """
 
     period_s: int
-    periods: int
+    datapoints: int
+
+    @property
+    def periods(self) -> int:
+        return self.datapoints + 1
 
 
 def window(duration_s: int) -> Window | None:
-    """Returns the shortest window that is longer than a run may last, or None if CloudWatch has none."""
-    longest_s = duration_s + GRACE_S
-    if longest_s > WEEK_S:
-        return None
-    period_s = 300 if longest_s <= DAY_S else 3600
-    return Window(period_s=period_s, periods=math.ceil(longest_s / period_s))
+    """Returns the shortest window whose datapoints last longer than any run, or None if CloudWatch has none."""
+    for period_s, most_s in ((300, DAY_S), (3600, WEEK_S)):
+        found = Window(period_s=period_s, datapoints=math.ceil((duration_s + GRACE_S) / period_s))
+        if found.period_s * found.periods <= most_s:
+            return found
+    return None
 
 
 class IdleAlarm(pulumi.ComponentResource):
@@ -59,7 +67,7 @@ class IdleAlarm(pulumi.ComponentResource):
             comparison_operator="GreaterThanThreshold",
             threshold=0,
             evaluation_periods=found.periods,
-            datapoints_to_alarm=found.periods,
+            datapoints_to_alarm=found.datapoints,
             treat_missing_data="notBreaching",
             metric_queries=[
                 aws.cloudwatch.MetricAlarmMetricQueryArgs(

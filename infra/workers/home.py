@@ -62,7 +62,7 @@ class Home(pulumi.ComponentResource):
         definition = _coordinator(name, args, store, own)
         group = aws.scheduler.ScheduleGroup(name, name=place.names.schedule_group(), region=place.region, opts=own)
         letters = _dead_letters(name, place, own)
-        self.alarms = (_alarm(name, place, letters, own),) if args.settings.schedules else ()
+        self.alarms = (_alarm(name, place, letters, own),)
         launch = pulumi.Output.all(
             cluster=args.cluster_arn,
             task_definition=definition.arn,

@@ -153,6 +153,12 @@ def test_a_template_with_tags_or_kms_needs_a_role(cloud, ecr, more):
     ecr.create_repository_creation_template(**template, customRoleArn=f"arn:aws:iam::{cloud.account}:role/template")
 
 
+def test_the_role_of_a_template_has_no_path(cloud, ecr):
+    template = {"prefix": "docker-hub", "appliedFor": ["PULL_THROUGH_CACHE"]}
+    with refused("InvalidParameterException", "customRoleArn"):
+        ecr.create_repository_creation_template(**template, customRoleArn=f"arn:aws:iam::{cloud.account}:role/a/b")
+
+
 def test_a_template_needs_a_known_use(ecr):
     with refused("InvalidParameterException", "enum"):
         ecr.create_repository_creation_template(prefix="docker-hub", appliedFor=["PULL"])
@@ -168,6 +174,14 @@ def test_the_registrys_policy_is_put_read_and_deleted(cloud, ecr):
     ecr.delete_registry_policy()
     with refused("RegistryPolicyNotFoundException"):
         ecr.delete_registry_policy()
+
+
+def test_a_registry_policy_of_an_older_account_allows_three_actions_only(ecr):
+    ecr.put_account_setting(name="REGISTRY_POLICY_SCOPE", value="V1")
+    with refused("InvalidParameterException", "ecr:"):
+        ecr.put_registry_policy(policyText=POLICY)
+    ecr.put_account_setting(name="REGISTRY_POLICY_SCOPE", value="V2")
+    ecr.put_registry_policy(policyText=POLICY)
 
 
 def test_scanning_replication_and_settings_belong_to_the_registry(cloud, ecr):

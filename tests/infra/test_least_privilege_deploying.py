@@ -6,13 +6,16 @@ import pytest
 
 from infra.permissions.statements import Statement
 from tests.infra.excused import excused
-from tests.infra.full import BOUNDARY_DOCUMENT, HOME, HUB, OTHER
+from tests.infra.full import BOUNDARY_DOCUMENT, HOME, OTHER
+from tests.infra.full import HUB as USUAL
 from tests.infra.inventory import inventory
+from tests.infra.packages import package
 from tests.infra.world import REGIONS, World, acting, world
 
 pytestmark = [pytest.mark.live, pytest.mark.nightly, pytest.mark.xdist_group("lived")]
 DEPLOY = "arn:aws:iam::123456789012:role/toril/main/toril-deploy"
 JOB = {"sub": "repo:acme/shop:environment:deploy", "repository_id": "22"}
+HUB = {**USUAL, "console": {"admin": "ada@acme.example", "package": package()}}
 COPY = "copy-of-deploy"  # has the same rights, but no stack owns it: the destroyed hub removes its own roles
 AWAY = {
     "network": {"mode": "private"},

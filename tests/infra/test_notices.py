@@ -1,11 +1,19 @@
 """The events that cause emails, and the rights to forward them."""
 
+import json
+
+import pytest
+
 from infra.hub.budget import notifications
 from infra.hub.notices import bus_policy, event_patterns, rule_trust, topic_policy
 from infra.names import Names
 from infra.place import Place
 from infra.settings.hub import Budget
+from tests.cloud.tasks import document
+from tests.infra.granted import BUCKET, HUB
 from tests.infra.scopes import ACCOUNT, OTHER
+from toril.aws.events import EventBridge
+from toril.records.event import Event
 
 NAMES = Names("prod")
 PLACE = Place(region="us-east-1", account=ACCOUNT, partition="aws", names=NAMES, permissions_boundary=None, tags={})
@@ -48,9 +56,13 @@ def test_a_region_without_alarms_and_coordinators_has_no_rules():
     assert event_patterns(NAMES, [], coordinators=False) == {}
 
 
-def test_only_rules_of_this_account_can_publish_to_the_topic():
+def test_rules_publish_to_the_topic_without_a_condition_which_eventbridge_never_meets():
     (statement,) = topic_policy(PLACE)["Statement"]
-    assert statement["Condition"] == {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
+    assert statement["Principal"] == {"Service": "events.amazonaws.com"}
+    assert "Condition" not in statement
+
+
+def test_only_rules_of_this_account_use_its_roles():
     (taken,) = rule_trust(["arn:rules"], ACCOUNT)["Statement"]
     assert taken["Condition"]["StringEquals"] == {"aws:SourceAccount": ACCOUNT}
 
@@ -58,8 +70,9 @@ def test_only_rules_of_this_account_can_publish_to_the_topic():
 def test_alarms_of_the_console_publish_to_the_topic_by_their_names():
     _, statement = topic_policy(PLACE, ["toril-prod-console-errors"])["Statement"]
     assert statement["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+    assert statement["Condition"]["StringEquals"] == {"aws:SourceAccount": ACCOUNT}
     assert statement["Condition"]["ArnEquals"] == {
-        "aws:SourceArn": [f"arn:aws:cloudwatch:us-east-1:{ACCOUNT}:alarm:toril-prod-console-errors"]
+        "aws:SourceArn": f"arn:aws:cloudwatch:us-east-1:{ACCOUNT}:alarm:toril-prod-console-errors"
     }
 
 
@@ -69,6 +82,38 @@ def test_another_account_puts_events_on_the_bus_by_the_roles_of_its_regions():
     assert statement["Condition"]["ArnLike"]["aws:PrincipalArn"] == [
         f"arn:aws:iam::{OTHER}:role/toril/prod/toril-prod-*-notices"
     ]
+
+
+@pytest.mark.live
+@pytest.mark.xdist_group("guarded")
+def test_events_reach_the_hubs_topic_and_a_runs_event_is_a_mail_whatever_its_texts(place):
+    sqs, sns = place.client("sqs", region=HUB), place.client("sns", region=HUB)
+    topic = f"arn:aws:sns:{HUB}:{ACCOUNT}:toril-notices"
+    arn = f"arn:aws:sqs:{HUB}:{ACCOUNT}:mails"
+    letting = {"Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:*", "Resource": arn}
+    queue = sqs.create_queue(QueueName="mails", Attributes={"Policy": document([letting])})["QueueUrl"]
+    subscribed = sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, ReturnSubscriptionArn=True)
+    try:
+        place.client("events", region=HUB).put_events(
+            Entries=[{"Source": "shop", "DetailType": "any", "Detail": "{}", "EventBusName": "toril-notices"}]
+        )
+        owner = EventBridge(HUB, lambda service, region: place.client(service, place.acting("coordinator"), region))
+        event = Event(
+            id="r:schedule-failed",
+            kind="schedule-failed",
+            at=0.0,
+            schedule="nightly",
+            headline='suite.yml: `p95 of "GET /a\\b"`:\nunknown label',
+            links={"store": f"s3://{BUCKET}"},
+        )
+        assert owner.send(event).status == "delivered"
+        found = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10)["Messages"]
+    finally:
+        sns.unsubscribe(SubscriptionArn=subscribed["SubscriptionArn"])
+        sqs.delete_queue(QueueUrl=queue)
+    passed_on, mail = (json.loads(json.loads(one["Body"])["Message"]) for one in found)
+    assert passed_on["source"] == "shop"
+    assert "nightly: schedule-failed: suite.yml: `p95 of 'GET /a/b'`: unknown label" in mail
 
 
 def test_a_budget_notifies_at_50_80_and_100_percent_and_at_a_forecast_of_100():

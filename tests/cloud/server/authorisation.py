@@ -6,11 +6,12 @@ Each function wraps one of MiniStack 1.5.33. Without `AUTH`, MiniStack calls non
 import dataclasses
 import re
 from collections.abc import Mapping
+from html import unescape
 from typing import Any
 
 from ministack.core import iam_actions, iam_evaluator
 from ministack.core.responses import get_account_id, get_region
-from ministack.services import cognito, ecr, ecs, iam, sts, tagging
+from ministack.services import cloudfront, cognito, ecr, ecs, iam, sts, tagging
 
 from tests.cloud.server import resources, resources_ec2
 from tests.cloud.server.errors import Refusal
@@ -21,6 +22,7 @@ GITHUB_CLAIMS = (  # claims that AWS supports beside aud and sub
     "workflow",
 )  # fmt: skip
 PASSED, TAGGED, OTHERS = "embedded:passed", "embedded:tagged", "embedded:others"  # other required rights
+XML_TAG = re.compile(r"<Tag><Key>(.*?)</Key><Value>(.*?)</Value></Tag>")
 VARIABLE = re.compile(r"\$\{([^}]+)\}")
 BUDGETS = {"Describe": "ViewBudget", "Create": "ModifyBudget", "Delete": "ModifyBudget", "Update": "ModifyBudget"}
 CONCURRENCY = {
@@ -65,13 +67,18 @@ def action(
 
 
 def resource_tags(arn: str) -> dict[str, str] | None:
-    """Returns the tags of a resource, including networks and repositories."""
+    """Returns the tags of a resource, including networks, repositories, user pools and distributions."""
     service = arn.split(":")[2] if arn.startswith("arn:") else ""
     if service == "ec2":
         return resources_ec2.tags_of(arn)
     if service == "ecr":
         repository = ecr._repositories.get(arn.partition("repository/")[2]) or {}
         return {tag["Key"]: tag["Value"] for tag in repository.get("tags") or ()}
+    if service == "cognito-idp":
+        pool = cognito._user_pools.get(arn.partition("userpool/")[2]) or {}
+        return dict(pool.get("UserPoolTags") or {})
+    if service == "cloudfront":
+        return {tag["Key"]: tag["Value"] for tag in cloudfront._tags.get(arn) or ()}
     found: dict[str, str] | None = _resource_tags(arn)
     return found
 
@@ -87,7 +94,7 @@ def context(service: str, action: str, body: bytes, params: Mapping[str, Any]) -
             found["ecs:enable-execute-command"] = str(bool(request.get("enableExecuteCommand"))).lower()
             volumes = any("managedEBSVolume" in one for one in request.get("volumeConfigurations") or ())
             found["ecs:enable-ebs-volumes"] = str(volumes).lower()
-        if request.get("tags") and action != "ecs:TagResource":
+        if (request.get("tags") or request.get("propagateTags")) and action != "ecs:TagResource":
             found[TAGGED] = _tagged(action, request, place)
     if service == "iam":
         if policy := resources._one(params, "PolicyArn"):
@@ -105,7 +112,7 @@ def context(service: str, action: str, body: bytes, params: Mapping[str, Any]) -
         if made and any(key.startswith("aws:RequestTag/") for key in found):
             found[TAGGED] = made
     if action == "events:PutEvents":
-        found["events:source"] = str(request["Entries"][0]["Source"])
+        found["events:source"] = [str(one["Source"]) for one in request["Entries"]]  # ArrayOfString
     if service == "kms" and action == "kms:CreateAlias":
         key = str(request["TargetKeyId"])
         others = [key if key.startswith("arn:") else f"arn:aws:kms:{place}:key/{key}"]
@@ -117,6 +124,10 @@ def context(service: str, action: str, body: bytes, params: Mapping[str, Any]) -
         found[TAGGED] = resources.parameters(request, place)[0]
     if action == "cognito-idp:CreateUserPool" and request.get("UserPoolTags"):
         found[TAGGED] = f"arn:aws:cognito-idp:{place}:userpool/*"
+        found |= {f"aws:RequestTag/{key}".lower(): value for key, value in request["UserPoolTags"].items()}
+    if service == "cloudfront":
+        tags = XML_TAG.findall(body.decode(errors="replace"))
+        found |= {f"aws:RequestTag/{unescape(key)}".lower(): unescape(value) for key, value in tags}
     far = action == "ec2:CreateVpcEndpoint" and resources._one(params, "ServiceRegion") not in (None, get_region())
     found[MULTI_REGION] = f"arn:aws:ec2:{place}:vpc-endpoint/*" if far else None
     found[LOG_DELIVERY] = service == "apigateway" and "accessLogSettings" in request

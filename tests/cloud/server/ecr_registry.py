@@ -15,6 +15,7 @@ SETTINGS = {  # name: possible values, the default first
     "REGISTRY_POLICY_SCOPE": ("V2", "V1"),
     "BLOB_MOUNTING": ("DISABLED", "ENABLED"),
 }
+V1_ACTIONS = {"ecr:BatchImportUpstreamImage", "ecr:CreateRepository", "ecr:ReplicateImage"}
 FREQUENCIES = {"BASIC": {"SCAN_ON_PUSH", "MANUAL"}, "ENHANCED": {"SCAN_ON_PUSH", "CONTINUOUS_SCAN", "MANUAL"}}
 REPLICATION_DESTINATIONS = 25
 
@@ -34,6 +35,11 @@ REGISTRIES: Regional[Registry] = Regional(Registry)
 
 def put_policy(request: dict[str, Any]) -> dict[str, Any]:
     document = resource_policy(request["policyText"], "PolicyText")
+    if get_setting({"name": "REGISTRY_POLICY_SCOPE"})["value"] == "V1":
+        for statement in document["Statement"]:
+            named = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
+            if other := sorted({*named} - V1_ACTIONS):
+                raise Refusal("InvalidParameterException", f"Invalid parameter at 'PolicyText': {other[0]}")
     REGISTRIES.here().policy = json.dumps(document)
     return get_policy({})
 

@@ -1,5 +1,6 @@
 """ECR's repository creation templates, per account and region."""
 
+import re
 import time
 from typing import Any
 
@@ -13,6 +14,7 @@ from tests.cloud.server.policies import resource_policy
 from tests.cloud.server.state import Regional
 
 TEMPLATES: Regional[dict[str, dict[str, Any]]] = Regional(dict)
+ROLE = re.compile(r"arn:aws[-a-z]*:iam::\d{12}:role/[\w+=,.@-]*")  # CloudFormation's schema: without a path
 DEFAULTS = {"imageTagMutability": "MUTABLE", "encryptionConfiguration": {"encryptionType": "AES256"}}
 
 
@@ -80,6 +82,8 @@ def _check(template: dict[str, Any]) -> None:
             "InvalidParameterException",
             "Invalid parameter at 'customRoleArn': a template with KMS encryption or resource tags needs a custom role",
         )
+    if not ROLE.fullmatch(template.get("customRoleArn") or "arn:aws:iam::000000000000:role/"):
+        raise Refusal("InvalidParameterException", "Invalid parameter at 'customRoleArn': a role without a path")
     if template.get("repositoryPolicy"):
         resource_policy(template["repositoryPolicy"], "repositoryPolicy")
     if template.get("lifecyclePolicy"):

@@ -127,14 +127,9 @@ def _events(action: str, asked: Mapping[str, Any], path: str, place: str) -> str
     bus = str(asked.get("EventBusName") or "default").rpartition("/")[2]
     if "ResourceARN" in asked:
         return str(asked["ResourceARN"])
-    if action in (
-        "CreateEventBus",
-        "DeleteEventBus",
-        "DescribeEventBus",
-        "PutEvents",
-        "PutPermission",
-        "RemovePermission",
-    ):
+    if action in ("PutPermission", "RemovePermission"):
+        return "*"  # neither action has a resource
+    if action in ("CreateEventBus", "DeleteEventBus", "DescribeEventBus", "PutEvents"):
         return f"arn:aws:events:{place}:event-bus/{str(asked.get('Name') or bus).rpartition('/')[2]}"
     rule = asked.get("Rule") or asked.get("Name")
     below = "" if bus == "default" else f"{bus}/"
@@ -193,12 +188,12 @@ def _lambda(action: str, asked: Mapping[str, Any], path: str, place: str) -> str
 
 
 def _cloudfront(action: str, asked: Mapping[str, Any], path: str, place: str) -> str | None:
-    """Returns the ARN of an existing resource: creating one needs the right on all."""
+    """Returns the ARN of a resource: a new one has no id yet, so creating one needs the right on all of its kind."""
     parts = path.strip("/").split("/")[1:]
     if parts[0] == "tagging":
         return _one(asked, "Resource")
     account = place.partition(":")[2]
-    return f"arn:aws:cloudfront::{account}:{parts[0]}/{parts[1]}" if len(parts) > 1 else None
+    return f"arn:aws:cloudfront::{account}:{parts[0]}/{parts[1] if len(parts) > 1 else '*'}"
 
 
 def _cognito(action: str, asked: Mapping[str, Any], path: str, place: str) -> str | None:

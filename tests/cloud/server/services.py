@@ -71,6 +71,7 @@ def install() -> None:
     ecs.install()
     task_roles.install()
     scheduler.install()
+    events.install()
     lambdas.install()
     apis.install()
     cognito.install()

@@ -43,6 +43,23 @@ def test_a_private_location_is_no_region_and_no_other_one(names):
         parse("hub", {"agents": json.dumps(names)})
 
 
+@pytest.mark.parametrize("environment", ["aws", "my-amazon", "cognito2"])
+def test_an_environment_with_a_user_pool_has_no_word_that_cognito_reserves(environment):
+    own = {"issuer": {"url": "https://id.example.com", "clientId": "toril"}}
+    parse(f"{environment}.hub", {"console": json.dumps(own)})
+    parse(f"{environment}.hub", {})
+    with pytest.raises(SettingError, match="reserves"):
+        parse(f"{environment}.hub", {"console": json.dumps({"admin": "ada@example.com"})})
+
+
+def test_the_settings_of_a_console_fit_into_the_variables_of_its_function():
+    groups = {f"{number:02}{'g' * 118}": "admin" for number in range(20)}
+    parse("hub", {"console": json.dumps({"admin": "ada@example.com", "roles": groups})})
+    machines = [{"repositoryId": str(number), "environment": "e" * 100} for number in range(10)]
+    with pytest.raises(SettingError, match="variables"):
+        parse("hub", {"console": json.dumps({"admin": "ada@example.com", "roles": groups, "machines": machines})})
+
+
 def test_each_setting_has_one_line_and_a_wrong_item_does_not_count_against_its_list():
     lines = error_of(encryption="kms", architectures=["x86"]).splitlines()
     assert [line.split(": ")[0].strip() for line in lines[1:]] == ["toril:architectures[0]", "toril:encryption"]

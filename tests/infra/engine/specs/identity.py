@@ -33,13 +33,9 @@ KINDS = {
         replaces="name path",
         updates={
             "assumeRolePolicy": (call("UpdateAssumeRolePolicy", "assumeRolePolicy:PolicyDocument", RoleName=ID),),
-            "description maxSessionDuration": (
-                call(
-                    "UpdateRole",
-                    RoleName=ID,
-                    Description=given("description", ""),
-                    MaxSessionDuration=given("maxSessionDuration", 3600),
-                ),
+            "description": (call("UpdateRoleDescription", RoleName=ID, Description=given("description", "")),),
+            "maxSessionDuration": (
+                call("UpdateRole", RoleName=ID, MaxSessionDuration=given("maxSessionDuration", 3600)),
             ),
             "permissionsBoundary": (
                 call("PutRolePermissionsBoundary", "permissionsBoundary", RoleName=ID, when=has("permissionsBoundary")),
