@@ -312,6 +312,6 @@ def record(
         echo("\nNo files written.", err=True)
         raise typer.Exit(INTERRUPTED) from None
     if kept:
-        text = f"note: The recording contains credentials: {named}. Delete it when you no longer need it for an import."
-        echo(text, err=True)
+        text = "contains credentials. Delete what you no longer need for an import"
+        echo(f"note: The recording in {' and '.join(map(str, kept))} {text}.", err=True)
     conclude(done.created, into, done, explain=explain, tries=try_, format=format)
