@@ -172,8 +172,8 @@ def _administrator(
         attributes={"email": settings.admin or "", "email_verified": "true"},
         desired_delivery_mediums=["EMAIL"],
         region=place.region,
-        # the person's own later
-        opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(ignore_changes=["attributes"])),
+        # the person's own later, or changed by another administrator
+        opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(ignore_changes=["attributes", "enabled"])),
     )
     first = min(group for group, role in settings.roles.items() if role == "admin")
     aws.cognito.UserInGroup(

@@ -59,9 +59,9 @@ _CHANGE = (
     "ModifyVpcEndpoint",
     "ReleaseAddress",
     "ReplaceRoute",
+    "ReplaceRouteTableAssociation",
     "RevokeSecurityGroupEgress",
     "RevokeSecurityGroupIngress",
-    "UpdateSecurityGroupRuleDescriptionsEgress",
 )
 
 
@@ -98,7 +98,7 @@ def network_statements(scope: Scope) -> list[Statement]:
         allow(
             "PrivateNames",
             ["route53:AssociateVPCWithHostedZone"],
-            [f"arn:{scope.partition}:route53:::hostedzone/*", *arns("vpc")],
+            [f"arn:{scope.partition}:route53:::hostedzone/*"],
         ),
         # A VPC's default group has no tag before it is closed. So this right covers all groups of the account.
         allow(

@@ -78,6 +78,7 @@ MADE: Mapping[str, tuple[str, str]] = {
     "aws:ec2/subnet:Subnet": ("subnet-#", "ec2:@region:@account:subnet/subnet-#"),
     "aws:ec2/vpc:Vpc": ("vpc-#", "ec2:@region:@account:vpc/vpc-#"),
     "aws:ec2/vpcEndpoint:VpcEndpoint": ("vpce-#", "ec2:@region:@account:vpc-endpoint/vpce-#"),
+    "aws:ecr/accountSetting:AccountSetting": ("{name}", ""),
     "aws:ecr/lifecyclePolicy:LifecyclePolicy": ("{repository}", ""),
     "aws:ecr/pullThroughCacheRule:PullThroughCacheRule": ("{ecrRepositoryPrefix}", ""),
     "aws:ecr/registryPolicy:RegistryPolicy": ("@account", ""),
@@ -187,12 +188,12 @@ def made(token: str, urn: str, inputs: Props, region: str, world: World) -> tupl
     if arn and "arn" in kind_of(token).outputs:
         wanted["arn"] = f"arn:@partition:{arn}"
     region = str(inputs.get("region") or region)
-    return _filled(id, urn, inputs, region, world.account), {
-        name: _filled(text, urn, inputs, region, world.account) for name, text in wanted.items()
+    return filled(id, urn, inputs, region, world.account), {
+        name: filled(text, urn, inputs, region, world.account) for name, text in wanted.items()
     }
 
 
-def _filled(text: str, urn: str, inputs: Props, region: str, account: str) -> str:
+def filled(text: str, urn: str, inputs: Props, region: str, account: str) -> str:
     digest = hashlib.sha256(urn.encode()).hexdigest()
     names = {
         "@partition": partition_of(region),

@@ -38,6 +38,13 @@ GLOBAL = {
     "aws:SourceVpce": "String",
     "aws:TagKeys": "ArrayOfString",
 }
+# Resource types of actions for which the reference has none, but which the errors of the services name.
+CORRECTED = {
+    "cloudfront:CreateDistribution": "distribution",
+    "cloudfront:CreateOriginAccessControl": "origin-access-control",
+    "cloudfront:CreateResponseHeadersPolicy": "response-headers-policy",
+    "logs:DescribeLogGroups": "log-group",
+}
 OF_ACTIONS = ("aws:RequestTag/", "aws:ResourceTag/", "aws:TagKeys")  # global keys that not every action has
 GITHUB = "token.actions.githubusercontent.com:"  # claims of GitHub's tokens, which the reference does not list
 
@@ -86,6 +93,8 @@ class Reference:
         if one is None:
             return None
         kinds = {kind: its for kind, its in one["resource_types"].items() if kind}
+        if name in CORRECTED:
+            kinds[CORRECTED[name]] = {"required": True}
         known = {kind: found["resources"][kind] for kind in kinds if kind in found["resources"]}
         return Action(
             name=name,

@@ -6,28 +6,79 @@ from fnmatch import fnmatchcase
 AUTHORISED_SO = (
     "the reference has no resource type, and the service authorises the call on this one, as its errors show"
 )
+VALUES = "the roles that only read read no secret, so previews leave out the resource"
+NO_KEY = "this log group has no key of its own"
 OLDER_HALF = "API Gateway's tags are in the half of its reference for version 1; both have the same names of actions"
 AWS_EXAMPLE = "CloudWatch Logs user guide, the example of a key policy"
-MENDED_SOON = "wrong, and not mended yet"
+OF_CONSOLE = "previews read nothing of the console"
+IGNORED = "the program ignores changes of a person"
 
 REFERENCE = {
-    AUTHORISED_SO: (
-        "no such resource: *-console NewDistributions: cloudfront:CreateDistribution *",
-        "no such resource: *-console SiteParts: cloudfront:CreateOriginAccessControl *",
-        "no such resource: *-console SiteParts: cloudfront:CreateResponseHeadersPolicy *",
-        "no such resource: * ListLogs: logs:DescribeLogGroups *",
-    ),
     OLDER_HALF: ("useless resource: *Api: *::/tags/[*]",),
     AWS_EXAMPLE: (
         "unsupported condition key: kms/key:Key * Logs: kms:DescribeKey has no kms:EncryptionContext:aws:logs:arn",
         "wrong operator: kms/key:Key * Logs: kms:EncryptionContext:aws:logs:arn is of type String: ArnEquals *",
     ),
-    MENDED_SOON: (
-        "no such resource: *-deploy-hub Rules: events:PutPermission *",
-        "no such resource: *-deploy-hub Rules: events:RemovePermission *",
-        "unsupported condition key: *-deploy-hub Grants: kms:RetireGrant *",
-        "wrong operator: * SendEvents: events:source is of type ArrayOfString: StringEquals *",
+}
+
+
+# Calls of the provider that a role may not make.
+REFUSED = {
+    NO_KEY: ("deploy may not update cloudwatch/logGroup:LogGroup: logs:*ssociateKmsKey on *console",),
+    VALUES: (
+        "drift may not read secretsmanager/secretVersion:SecretVersion: secretsmanager:GetSecretValue *",
+        "preview may not read secretsmanager/secretVersion:SecretVersion: secretsmanager:GetSecretValue *",
     ),
+    OF_CONSOLE: ("preview may not read scheduler/scheduleGroup:ScheduleGroup: scheduler:* on *-console",),
+    IGNORED: ("deploy may not update cognito/user:User: cognito-idp:Admin*",),
+}
+
+# Rights that no call of the provider uses: by reason and statement.
+EARLIER = "earlier versions of the provider read it, and it reads what other rights read too"
+PART = "AWS asks for it as a part of another call"
+CONTENT = "only for content or state: images, objects, deployments, Pulumi's own bucket"
+OTHER_WAY = "the older way to tag an API"
+UNCALLED = {
+    EARLIER: {
+        "ReadBucket": "s3:GetBucketLocation",
+        "ReadCluster": "ecs:ListTagsForResource",
+        "ReadConsoleBucket": "s3:GetBucketLocation",
+        "ReadDistributions": "cloudfront:GetDistributionConfig",
+        "ReadFunction": "lambda:GetFunctionConcurrency lambda:ListTags",
+        "ReadPolicies": "iam:ListPolicyTags",
+        "ReadQueue": "sqs:GetQueueUrl",
+        "ReadRoles": "iam:ListRoleTags",
+        "ReadSiteParts": "cloudfront:GetOriginAccessControlConfig cloudfront:GetResponseHeadersPolicyConfig",
+        "ReadTopic": "sns:ListSubscriptionsByTopic",
+        "ReadUserPools": "cognito-idp:DescribeManagedLoginBrandingByClient cognito-idp:ListTagsForResource",
+    },
+    PART: {
+        "ApiServiceRole": "iam:CreateServiceLinkedRole",
+        "ConsoleSchedules": "scheduler:DeleteSchedule",
+        "Grants": "kms:CreateGrant",
+        "OldGrants": "kms:RetireGrant",
+        "PrivateNames": "route53:AssociateVPCWithHostedZone",
+        "ReachOtherRegions": "vpce:AllowMultiRegion",
+        "ServiceRoles": "iam:CreateServiceLinkedRole",
+    },
+    CONTENT: {
+        "ChangeRepositories": "ecr:BatchDeleteImage ecr:ListImages",
+        "EmptyBucket": "s3:DeleteObjectVersion",
+        "ListState": "s3:GetBucketLocation s3:ListBucket",
+        "ListVersions": "s3:ListBucketVersions",
+        "ReadState": "s3:GetObject",
+        "ResultsKey": "kms:Decrypt kms:GenerateDataKey",
+        "StateKey": "kms:Decrypt kms:Encrypt",
+        "WriteState": "s3:DeleteObject s3:GetObject s3:PutObject",
+    },
+    OTHER_WAY: {"Api": "apigateway:PUT"},
+}
+
+# Actions that the reference names as parts of a call, and that the role `deploy` lacks.
+DEPENDENT = {
+    "billing:GetBillingViewData": "of budgets of a billing view",
+    "cloudfront:CreateConnectionGroup": "of distributions with several tenants",
+    "lambda:PassCapacityProvider": "of functions with a capacity provider",
 }
 
 

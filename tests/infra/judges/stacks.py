@@ -15,11 +15,12 @@ from tests.infra.stack_files import committed
 
 REPOSITORY = {"name": "acme/load-tests", "ownerId": "1000", "repositoryId": "2000"}
 GITHUB = {"home": REPOSITORY}
-X86_64 = {"architectures": ["x86-64"]}  # of Fargate's FIPS mode
 LOGIN = {"username": "acme", "accessToken": "t"}
 LONGEST = "production12"  # characters of an environment: 12
 FAR = "ap-northeast-1"  # a region with a name of the longest form
 ACCOUNTS = [f"{number}10987654321" for number in range(1, 10)] + [f"{number}20987654321" for number in range(1, 10)]
+BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/{'boundaries/' * 5}toril"
+FIPS = {"fips": True, "architectures": ["x86-64"]}  # Fargate's FIPS mode has no other
 CONSOLE = {"admin": "ada@example.com", "package": package()}
 CACHES = [
     {"upstream": "docker-hub", "prefix": "d" * 30},
@@ -56,7 +57,7 @@ def _longest_hub() -> dict[str, Any]:
             "repositories": repositories,
         },
         "notices": {"runs": ["started", "finished", "passed", "failed", "inconclusive", "regression"]},
-        "permissionsBoundary": f"arn:aws:iam::{ACCOUNT}:policy/{'boundaries/' * 5}toril",
+        "permissionsBoundary": BOUNDARY,
         "protect": False,
         "publicRepository": {
             "name": "w" * 100,
@@ -78,6 +79,7 @@ def _longest_region() -> dict[str, Any]:
         "flavours": {f"flavour-{one}-{'f' * 11}": {} for one in range(4)},
         "logs": {"days": 1827, "blocking": True},
         "network": {"mode": "private", "nat": True, "zones": 3},
+        "permissionsBoundary": BOUNDARY,
         "protect": True,
         "registry": {
             "scanning": "ENHANCED",
@@ -112,8 +114,8 @@ def _planned() -> Mapping[str, Mapping[str, Mapping[str, Any]]]:
         },
         "fips": {
             "hub": {"region": "us-gov-west-1", "github": GITHUB, "encryption": "KMS"},
-            "us-gov-west-1": {**X86_64, "home": True, "fips": True, "schedules": full.HOME["schedules"]},
-            "us-gov-east-1": {**X86_64, "fips": True, "network": {"mode": "private", "nat": True}},
+            "us-gov-west-1": {**FIPS, "home": True, "schedules": full.HOME["schedules"]},
+            "us-gov-east-1": {**FIPS, "network": {"mode": "private", "nat": True}},
         },
         "china": {
             "hub": {"region": "cn-north-1", "github": GITHUB, "emails": ["ops@example.cn"]},
