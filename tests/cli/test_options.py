@@ -3,12 +3,14 @@
 import shutil
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.measured import plan_of
 from tests.refusals import refused
 from toril.cli import options
+from toril.cli.running import doctor_command
 from toril.errors import OptionError, StoreError
 from toril.runs.find import find_run
 from toril.store import FolderStore
@@ -152,3 +154,9 @@ def test_a_collector_has_a_web_address_without_a_user(text: str) -> None:
     with refused("option-value", error=OptionError) as error:
         options.read_otlp(text)
     assert "secret" not in str(error.value)
+
+
+@pytest.mark.parametrize("words", [{"on": "local"}, {"on": "fargate", "suite": ["shop"]}])
+def test_caches_are_filled_for_whole_regions_only(words: dict[str, Any]) -> None:
+    with refused("option-value", "--fill-caches", error=OptionError):
+        doctor_command(fill_caches=True, **words)

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from functools import partial
 
 from toril.aws.client import Clients
@@ -24,16 +23,13 @@ def fill_caches(
 
 
 def _filled(region: Region, clock: Clock) -> Iterator[Finding]:
-    fetched: dict[str, Finding] = {}
     for kind, found in zip(region.kinds, images(region), strict=True):
         place = ECR.fullmatch(kind.image)
-        if found.code != "not-cached" or place is None:
-            yield found
-            continue
-        if kind.image not in fetched:
+        if found.code == "not-cached" and place is not None:
             fetch = partial(_fetched, region, place["repository"], str(kind.digest), clock)
-            (fetched[kind.image],) = checked("image", fetch)
-        yield replace(fetched[kind.image], name=found.name)
+            yield from checked(found.name, fetch)
+        else:
+            yield found
 
 
 def _fetched(region: Region, repository: str, digest: str, clock: Clock) -> Finding:

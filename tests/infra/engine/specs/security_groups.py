@@ -127,7 +127,7 @@ KINDS = {
         id="FirewallDomainList.Id",
         read=(
             look("GetFirewallDomainList", "FirewallDomainList", FirewallDomainListId=ID),
-            look("ListFirewallDomains", "{domains: Domains}", FirewallDomainListId=ID),
+            look("ListFirewallDomains", "{domains: Domains}", FirewallDomainListId=ID, MaxResults=5000),
         ),
         delete=(call("DeleteFirewallDomainList", FirewallDomainListId=ID),),
         replaces="name",
