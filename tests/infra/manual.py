@@ -17,14 +17,13 @@ import shlex
 import shutil
 import subprocess
 import sys
-import tempfile
 import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.cloud.embedded import Cloud, embedded_cloud
+from tests.cloud.embedded import Cloud, embedded_cloud, web_identity_token
 from tests.cloud.oci import INDEX, Registry, index
 from tests.cloud.proxy import aws_proxy
 from tests.cloud.stand_in import DIGEST, IMAGES, WORKER
@@ -33,6 +32,7 @@ from tests.targets import target
 
 ROOT = Path(__file__).parents[2]
 GUIDES = ROOT / "docs/how-to"
+UV = shutil.which("uv") or str(ROOT / ".tools/uv/bin/uv")
 FENCE = re.compile(r"^(?P<indent> *)```(?P<kind>\w*)[^\n]*\n(?P<text>.*?)^ *```$", re.MULTILINE | re.DOTALL)
 WRITE = re.compile(r"\bWrite `(?P<file>[^`]+)`[^`]*:\s*\Z")
 REPOSITORY = "toril/worker"
@@ -40,6 +40,7 @@ OWN, DOCKER_HUB = "acme/toril", "registry-1.docker.io"  # an image of the reader
 SERVICE, OF_AN_IMAGE = "https://shop.example.com", "sha256:" + 32 * "0a"  # on the pages
 SHOWN_CHARACTERS = 6000
 
+PROJECT = "project_path:acme/shop:ref_type:branch:ref:main"  # on GitLab
 WORD = "typed"  # the answer to each `read` of a page
 # First lines of the blocks that no test can run.
 LEFT_OUT = {
@@ -77,8 +78,7 @@ sys.path.insert(0, {root!r})
 from tests.image.archives import archive
 words = sys.argv[1:]
 if words[0] == "build":
-    platform = words[words.index("--platform") + 1] if "--platform" in words else "linux/{own}"
-    Path("{folder}/platform").write_text(platform)
+    Path("{folder}/platform").write_text(words[words.index("--platform") + 1])
 elif words[0] == "save":
     made = archive(Path("{folder}"), Path("{folder}/platform").read_text().rpartition("/")[2])
     made.rename(words[words.index("--output") + 1])
@@ -120,21 +120,23 @@ class Reader:
         script = text.replace(SERVICE, self.service).replace(OF_AN_IMAGE, DIGEST)
         checkout = self.folder / "toril"
         before = AGAIN if checkout.exists() else ""
-        with tempfile.TemporaryFile("w+") as output:
-            done = subprocess.run(
-                ["bash", "-euo", "pipefail", "-c", before + script],
-                cwd=checkout if checkout.exists() else self.folder,
-                env=self.environment,
-                input=f"{WORD}\n" * 9,
-                text=True,
-                stdout=output,
-                stderr=output,
-                check=False,
-            )
-            output.seek(0)
-            text = output.read()
-        assert done.returncode == 0, f"exit code {done.returncode}\n{text[-SHOWN_CHARACTERS:]}"
-        return text
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", before + script],
+            cwd=checkout if checkout.exists() else self.folder,
+            env={**self.environment, **self._job()},
+            input=f"{WORD}\n" * 9,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, f"exit code {done.returncode}\n{done.stdout[-SHOWN_CHARACTERS:]}"
+        return done.stdout
+
+    def _job(self) -> dict[str, str]:
+        """Returns the variables of a job of GitLab, whose token is valid for five minutes."""
+        token = web_identity_token(iss="https://gitlab.com", aud="sts.amazonaws.com", sub=PROJECT)
+        return {"TOKEN": token, "ROLE": f"arn:aws:iam::{self.cloud.account}:role/toril/main/toril-run"}
 
 
 def steps_of(page: str) -> list[Step]:
@@ -184,7 +186,8 @@ def reader(folder: Path) -> Iterator[Reader]:
         _repository(folder / "remote.git", home)
         caches = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
         # The compiler of `image/build` downloads modules, which the proxy does not have.
-        subprocess.run([ROOT / "tools/build", "vegeta", f"{caches}/toril", "arm64"], check=True, capture_output=True)
+        build = [ROOT / "tools/build", "vegeta", f"{caches}/toril", "arm64"]
+        subprocess.run(build, env={**os.environ, "UV": UV}, check=True, capture_output=True)
         environment = proxy.environment(
             **own,
             HOME=str(home),
@@ -200,13 +203,11 @@ def reader(folder: Path) -> Iterator[Reader]:
 
 def _install(programs: Path, folder: Path, pulumi: str, settings: dict[str, str]) -> None:
     """Writes the programs of a reader's PATH."""
-    own = {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine, os.uname().machine)
-    uv = shutil.which("uv") or ROOT / ".tools/uv/bin/uv"
     usual = "".join(f"export {key}={shlex.quote(os.environ[key])}\n" for key in settings if key in os.environ)
     texts = {
         "pulumi": PULUMI.format(program=pulumi),
-        "make": MAKE.format(root=ROOT, make=shutil.which("make"), uv=uv, proxied=" ".join(settings), usual=usual),
-        "podman": PODMAN.format(python=sys.executable, root=str(ROOT), folder=folder, own=own),
+        "make": MAKE.format(root=ROOT, make=shutil.which("make"), uv=UV, proxied=" ".join(settings), usual=usual),
+        "podman": PODMAN.format(python=sys.executable, root=str(ROOT), folder=folder),
     }
     for name, text in texts.items():
         (programs / name).write_text(text)

