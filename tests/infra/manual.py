@@ -186,7 +186,7 @@ def reader(folder: Path) -> Iterator[Reader]:
         _repository(folder / "remote.git", home)
         caches = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
         # The compiler of `image/build` downloads modules, which the proxy does not have.
-        build = [ROOT / "tools/build", "vegeta", f"{caches}/toril", "arm64"]
+        build = [str(ROOT / "tools/build"), "vegeta", f"{caches}/toril", "arm64"]
         subprocess.run(build, env={**os.environ, "UV": UV}, check=True, capture_output=True)
         environment = proxy.environment(
             **own,
