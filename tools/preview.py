@@ -3,7 +3,7 @@
 `pulumi preview` first opens the provider of a stack's secrets, but a preview of a pull request must not have that
 right. So this command previews a copy, in its own folder and with a passphrase that protects nothing. It exports the
 stored state and replaces each secret, there and in the settings, by WITHHELD. It cannot compare secrets: a difference
-of withheld values alone may be none.
+of withheld values alone may be none, and no drift of a secret's value is found.
 
 The diff goes to stdout, and as Markdown to --out. Credentials that a person put into the cloud by hand are masked.
 With --drift, the command first reads the resources from the cloud; the exit code is 1 if anything except secrets
@@ -30,6 +30,8 @@ from toril.masking import mask
 SIGNATURE = "4dabf18193072939515e22adb298388d"  # Pulumi's key of special values; the next one marks a secret
 SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - Pulumi's mark of a secret, equal in all states
 WITHHELD = "withheld"
+# To refresh a secret's version, the provider reads the secret, for which the role `drift` has no right.
+REFRESHED = ("--refresh", "--exclude", "**aws:secretsmanager/secretVersion:SecretVersion::**")
 LONGEST = 60_000  # characters of all diffs; a comment has at most 65,536
 UNCHANGED = ("same", "read", "refresh", "create-replacement", "delete-replaced")  # the last two accompany a `replace`
 
@@ -70,12 +72,12 @@ class Copy:
         return run(*words, cwd=self.project, environment=self.environment)
 
     def preview(self, stack: str, drift: bool) -> str:
-        refresh = ["--refresh"] if drift else []
+        refresh = REFRESHED if drift else ()
         return mask(self.run("preview", "--diff", "--color", "never", *refresh, "--stack", stack))
 
     def differs(self, stack: str) -> bool:
         """Whether the cloud differs from the program by more than withheld values."""
-        preview = json.loads(self.run("preview", "--json", "--refresh", "--stack", stack))
+        preview = json.loads(self.run("preview", "--json", *REFRESHED, "--stack", stack))
         return any(counts(step) for step in preview.get("steps", []))
 
 

@@ -147,6 +147,17 @@ def test_a_second_up_changes_nothing(hub):
     up(hub, "--expect-no-changes")
 
 
+def test_the_attributes_of_the_first_administrator_become_the_persons_own(hub, cloud):
+    _, pulumi = hub
+    cognito = cloud.client("cognito-idp", "us-east-1")
+    (pool,) = [one["Id"] for one in cognito.list_user_pools(MaxResults=60)["UserPools"]]
+    person = {"UserPoolId": pool, "Username": "ada@acme.example"}
+    cognito.admin_update_user_attributes(**person, UserAttributes=[{"Name": "name", "Value": "Ada"}])
+    before = len(pulumi.log)
+    up(hub, "--refresh")
+    assert not [one for one in pulumi.log[before:] if "UserAttributes" in one.operation]
+
+
 def test_the_resources_break_no_rule(hub):
     made = [(one["type"], one["inputs"]) for one in resources(hub) if one["type"].startswith("aws:")]
     assert {kind: found for kind, inputs in made if (found := reasons(kind, inputs))} == {}

@@ -89,8 +89,11 @@ def test_a_preview_needs_no_access_to_the_stacks_secrets(tmp_path):
             return tool("preview", "hub", "us-east-1", *words)
 
         before = {path: path.read_bytes() for path in tmp_path.glob("Pulumi*")}
+        calls = len(one.pulumi.log)
         done = preview("--drift", "--out", "preview.md")
         assert done.returncode == 0, done.stdout + done.stderr
+        read = {call.operation for call in one.pulumi.log[calls:] if call.service == "secretsmanager"}
+        assert read == {"DescribeSecret", "GetResourcePolicy"}  # the role `drift` may not read a value
         assert "hush" not in done.stdout + (tmp_path / "preview.md").read_text()
         assert {path: path.read_bytes() for path in tmp_path.glob("Pulumi*")} == before
 
