@@ -27,21 +27,33 @@ class Bucket:
     region: str
 
 
-def enforced(settings: RegionSettings, images: Iterable[Image]) -> tuple[Enforced, ...]:
+def enforced(settings: RegionSettings, place: Place, bucket: Bucket, images: Iterable[Image]) -> tuple[Enforced, ...]:
     """Returns the kinds of targets that the network enforces.
 
-    Addresses: in private mode, if all targets are addresses, since a host name may have any address. Not if the first
-    pull of an image leaves the VPC, and not in the home region, whose coordinators call other regions. Names: with the
-    DNS firewall.
+    Addresses: in private mode, if all targets are addresses, since a host name may have any address. Not if tasks need
+    the NAT gateway for anything else than targets, and not in the home region, whose coordinators call other regions.
+    Names: with the DNS firewall.
     """
     found: list[Enforced] = []
-    targets, outside = settings.targets, any(image.cache or image.credentials for image in images)
-    by_address = settings.network.mode == "private" and targets.cidrs and not targets.hosts
-    if by_address and not outside and not settings.home:
+    targets, network = settings.targets, settings.network
+    by_address = network.mode == "private" and targets.cidrs and not targets.hosts
+    by_nat = network.nat and _leaves_region(settings, place, bucket, images)
+    if by_address and not by_nat and not settings.home:
         found.append("addresses")
     if settings.network.dns_firewall and not targets.anything:
         found.append("names")
     return tuple(found)
+
+
+def _leaves_region(settings: RegionSettings, place: Place, bucket: Bucket, images: Iterable[Image]) -> bool:
+    """Whether the region's endpoints do not serve everything that a task needs."""
+    far = [secret for secret in settings.secrets if secret.split(":")[3] != place.region]
+    pulled = [
+        image
+        for image in images
+        if image.cache or image.credentials or (image.registry and image.registry.region != place.region)
+    ]
+    return bucket.region != place.region or bool(far or pulled)
 
 
 def interface_services(settings: RegionSettings) -> list[str]:

@@ -65,6 +65,8 @@ class Endpoints(pulumi.ComponentResource):
                     subnets,
                     group,
                     service_region=bucket.region,
+                    # AWS' default leaves the names to a gateway, which the VPC has for its own region only
+                    dns_options={"private_dns_only_for_inbound_resolver_endpoint": False},
                     policy=render(results_policy(place, bucket)),
                 )
         self.register_outputs({})
@@ -102,6 +104,7 @@ class Endpoints(pulumi.ComponentResource):
         group: aws.ec2.SecurityGroup,
         *,
         service_region: str | None = None,
+        dns_options: aws.ec2.VpcEndpointDnsOptionsArgsDict | None = None,
         policy: str | None = None,
     ) -> None:
         aws.ec2.VpcEndpoint(
@@ -112,6 +115,7 @@ class Endpoints(pulumi.ComponentResource):
             service_region=service_region,
             vpc_endpoint_type="Interface",
             private_dns_enabled=True,
+            dns_options=dns_options,
             subnet_ids=subnets,
             security_group_ids=[group.id],
             policy=policy,

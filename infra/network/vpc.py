@@ -43,7 +43,7 @@ class Network(pulumi.ComponentResource):
         self.targets = DeployedTargets(
             hosts=tuple(sorted(args.settings.targets.hosts)),
             cidrs=tuple(sorted(args.settings.targets.cidrs)),
-            enforced=enforced(args.settings, args.images),
+            enforced=enforced(args.settings, args.place, args.bucket, args.images),
         )
         self.public_addresses = network.mode == "public" or network.public_addresses
         if network.mode == "existing":

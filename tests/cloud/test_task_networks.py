@@ -125,7 +125,10 @@ def test_without_a_route_a_task_reaches_only_services_with_an_endpoint(cloud, ec
     with refused("HostUnreachable"):
         task.call("s3", "list_objects_v2", "us-east-1", Bucket=name)
     far = {"ServiceName": "com.amazonaws.us-east-1.s3", "ServiceRegion": "us-east-1", "VpcEndpointType": "Interface"}
-    ec2.create_vpc_endpoint(VpcId=vpc, **far, PrivateDnsEnabled=True)
+    with refused("InvalidParameter", "must have a Gateway endpoint"):  # by default, names are not for the VPC itself
+        ec2.create_vpc_endpoint(VpcId=vpc, **far, PrivateDnsEnabled=True)
+    own = {"PrivateDnsOnlyForInboundResolverEndpoint": False}
+    ec2.create_vpc_endpoint(VpcId=vpc, **far, PrivateDnsEnabled=True, DnsOptions=own)
     task.call("s3", "list_objects_v2", "us-east-1", Bucket=name)
 
 

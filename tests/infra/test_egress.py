@@ -21,8 +21,8 @@ OWN, CACHED = Image(uri="own", digest=None), Image(uri="cached", digest=None, ca
 BLOCKS = {"cidrs": ["203.0.113.0/24"]}
 
 
-def enforced_by(found: RegionSettings, *images: Image) -> tuple[str, ...]:
-    return enforced(found, images or (OWN,))
+def enforced_by(found: RegionSettings, *images: Image, bucket: Bucket = NEAR) -> tuple[str, ...]:
+    return enforced(found, place(), bucket, images or (OWN,))
 
 
 def test_a_private_network_enforces_target_addresses():
@@ -44,8 +44,16 @@ def test_other_networks_enforce_no_targets(found):
     assert enforced_by(settings(**found)) == ()
 
 
-def test_a_cached_image_keeps_the_egress_open():
-    assert enforced_by(settings(network={"mode": "private", "nat": True}, targets=BLOCKS), OWN, CACHED) == ()
+def test_what_only_the_gateway_reaches_keeps_the_egress_open():
+    nat = {"mode": "private", "nat": True}
+    behind_nat = settings(network=nat, targets=BLOCKS)
+    elsewhere = Image(uri="x", digest=None, registry=PrivateRegistry(ACCOUNT, "eu-west-1"), repository="a")
+    assert enforced_by(behind_nat) == ("addresses",)
+    assert enforced_by(behind_nat, OWN, CACHED) == enforced_by(behind_nat, elsewhere) == ()
+    assert enforced_by(behind_nat, bucket=FAR) == ()
+    assert enforced_by(settings(network=nat, targets=BLOCKS, secrets=[secret(region="eu-west-1")])) == ()
+    closed = settings(network={"mode": "private"}, targets=BLOCKS)  # endpoints reach the bucket, and warmed caches
+    assert enforced_by(closed, CACHED, bucket=FAR) == ("addresses",)
 
 
 def test_the_firewall_enforces_names():

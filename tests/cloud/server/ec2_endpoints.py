@@ -9,6 +9,7 @@ from ministack.services import ec2
 from tests.cloud.server.errors import Refusal
 
 GATEWAYS = {"s3", "dynamodb"}
+INBOUND_ONLY = "PrivateDnsOnlyForInboundResolverEndpoint"  # true unless the request says otherwise
 INTERFACES = {
     "autoscaling", "cloudformation", "dynamodb", "ec2", "ec2messages", "ecr.api", "ecr.dkr", "ecs", "ecs-agent",
     "ecs-telemetry", "elasticfilesystem", "elasticloadbalancing", "events", "execute-api", "kinesis-streams", "kms",
@@ -29,7 +30,7 @@ ELSEWHERE = {"dynamodb", "ecr.api", "ecr.dkr", "kms", "lambda", "s3"}  # some se
 DEFAULT_POLICY = '{"Statement":[{"Action":"*","Effect":"Allow","Principal":"*","Resource":"*"}]}'
 UNDERSTOOD = {
     "VpcEndpointType", "VpcId", "ServiceName", "PolicyDocument", "RouteTableIds", "SubnetIds", "SecurityGroupIds",
-    "IpAddressType", "PrivateDnsEnabled", "TagSpecifications", "ClientToken", "DryRun", "ServiceRegion",
+    "IpAddressType", "PrivateDnsEnabled", "TagSpecifications", "ClientToken", "DryRun", "ServiceRegion", "DnsOptions",
 }  # fmt: skip
 Record = dict[str, Any]
 
@@ -60,8 +61,12 @@ def create(request: Record) -> Record:
     subnets, groups = request.get("SubnetIds", []), request.get("SecurityGroupIds", [])
     _check_references(request.get("RouteTableIds", []), subnets, groups)
     private = request.get("PrivateDnsEnabled", kind == "Interface")
+    options = {"DnsRecordIpType": "ipv4", **request.get("DnsOptions", {})}
+    if kind == "Interface" and short in GATEWAYS:
+        options.setdefault(INBOUND_ONLY, True)
     if private and kind == "Interface":
         _check_private_dns(vpc, name)
+        _check_inbound_only(options, vpc, name)
     record = {
         "VpcEndpointId": found,
         "VpcEndpointType": kind,
@@ -80,7 +85,7 @@ def create(request: Record) -> Record:
         "CreationTimestamp": ec2._now_ts(),
     }
     if kind == "Interface":
-        record["DnsOptions"] = {"DnsRecordIpType": "ipv4"}
+        record["DnsOptions"] = options
         _set_interfaces(record)
     ec2._vpc_endpoints[found] = record
     for tags in request.get("TagSpecifications", ()):
@@ -113,6 +118,8 @@ def modify(request: Record) -> Record:
         record["PolicyDocument"] = DEFAULT_POLICY
     if "PolicyDocument" in request:
         record["PolicyDocument"] = request["PolicyDocument"]
+    if "DnsOptions" in request:
+        record["DnsOptions"] |= request["DnsOptions"]
     if "PrivateDnsEnabled" in request:
         record["PrivateDnsEnabled"] = request["PrivateDnsEnabled"]
     if record["VpcEndpointType"] == "Interface":
@@ -160,6 +167,16 @@ def _check_private_dns(vpc: Record, name: str) -> None:
     others = [one for one in ec2._vpc_endpoints.values() if one["VpcId"] == vpc["VpcId"] and one["PrivateDnsEnabled"]]
     if any(one["ServiceName"] == name for one in others):
         raise Refusal("InvalidParameter", f"private-dns-enabled cannot be set: a conflicting DNS domain for {name}")
+
+
+def _check_inbound_only(options: Record, vpc: Record, name: str) -> None:
+    """Only a gateway endpoint of the same service can serve the VPC itself in place of the interface's names."""
+    there = [one for one in ec2._vpc_endpoints.values() if one["VpcId"] == vpc["VpcId"] and one["ServiceName"] == name]
+    if options.get(INBOUND_ONLY) and not any(one["VpcEndpointType"] == "Gateway" for one in there):
+        raise Refusal(
+            "InvalidParameter",
+            f"To set {INBOUND_ONLY} to true, the VPC {vpc['VpcId']} must have a Gateway endpoint for the service.",
+        )
 
 
 def _set_interfaces(record: Record) -> None:

@@ -17,6 +17,7 @@ from ministack.core.responses import request_scope
 from ministack.services import ec2, ecs, sts
 
 from tests.cloud.server import caller, resolver
+from tests.cloud.server.ec2_endpoints import INBOUND_ONLY
 from tests.cloud.server.errors import Refusal
 from tests.cloud.server.gateway import Answer, refused
 from tests.cloud.server.state import on_reset
@@ -135,6 +136,8 @@ def _endpoints(place: Place, host: str) -> Iterator[Record]:
             found = S3.fullmatch(host)
             if service == "s3" and found and found["region"] == region and table in one["RouteTableIds"]:
                 yield one
+        elif one["DnsOptions"].get(INBOUND_ONLY):
+            continue  # its names are for resolvers outside the VPC
         elif one["PrivateDnsEnabled"] and any(fnmatchcase(host, each) for each in _hosts(service, region)):
             yield one
 
