@@ -25,6 +25,7 @@ ELSEWHERE = {
 NAMES_ELSEWHERE = {
     **ELSEWHERE,
     "aws:cloudwatch/eventTarget:EventTarget": "notices go to the hub's bus",
+    "aws:ecs/taskDefinition:TaskDefinition": "the secret of a registry's login may be in another region",
 }
 # Lengths that AWS enforces and botocore's models lack.
 LONGEST: Mapping[str, Mapping[str, int]] = {
