@@ -13,7 +13,7 @@ import pytest
 
 from tests.infra.engine.stacks import pulumi_program
 from tests.infra.inventory import inventory
-from tests.infra.manual import LEFT_OUT, Reader, reader, steps_of
+from tests.infra.manual import GUIDES, LEFT_OUT, Reader, reader, steps_of
 from tests.outcomes import passes
 
 pytestmark = [pytest.mark.live, pytest.mark.nightly]
@@ -28,7 +28,9 @@ PAGES = (
     "run-under-fips",
     "run-without-internet-access",
 )
-LAST = "maintain-the-stacks"
+FIRST, LAST = "set-up-aws", "maintain-the-stacks"
+# Their one block for the stacks is a section of a guide about something else.
+OTHERS = {"notifications", "use-private-locations"}
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class Account:
 def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
     with reader(tmp_path_factory.mktemp("manual")) as person:
         before = inventory(person.cloud, *REGIONS)
-        yield Account(person, before, person.follows("set-up-aws"))
+        yield Account(person, before, person.follows(FIRST))
 
 
 @pytest.mark.xdist_group("manual")
@@ -70,6 +72,12 @@ def test_a_person_who_destroys_the_stacks_has_an_empty_account(account):
     account.reader.follows(LAST)
     left = inventory(account.reader.cloud, *REGIONS) - account.before
     assert not [name for name in left if not re.search("/aws-service-role/|secretsmanager acme/registry", name)]
+
+
+def test_every_guide_that_deploys_is_followed():
+    guides = [path.stem for path in GUIDES.glob("*.md")]
+    deploying = {guide for guide in guides if any("pulumi up" in step.script for step in steps_of(guide))}
+    assert deploying == {FIRST, *PAGES, LAST, *OTHERS}
 
 
 def test_every_block_that_is_left_out_is_on_a_page():
