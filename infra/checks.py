@@ -55,10 +55,10 @@ def check_hub(settings: RegionSettings, place: Place, hub: HubFacts) -> None:
             f"toril:fips: Amazon S3 has no FIPS endpoint in {hub.bucket_region}, the results bucket's region. Remove "
             "`fips`, or use a hub in another region."
         )
-    if settings.home and hub.account != place.account:
+    if hub.account != place.account:
         raise SettingError(
-            f"toril:home: The hub is in account {hub.account}, this region in {place.account}. A task cannot use a "
-            "role of another account. Choose a region of the hub's account as home."
+            f"toril:hub: The hub is in account {hub.account}, this region in {place.account}. All stacks of an "
+            f"environment are in one account. Use credentials of {hub.account}, or deploy a hub in {place.account}."
         )
     network = settings.network
     elsewhere = network.mode == "private" and not network.nat and hub.bucket_region != place.region

@@ -103,7 +103,7 @@ def deployment(decided: Decided, made: Made) -> Deployment:
 def publish(
     name: str, decided: Decided, made: pulumi.Output[Made], opts: pulumi.ResourceOptions
 ) -> aws.s3.BucketObjectv2:
-    """Writes the record. The bucket is in the hub's region, possibly in another account."""
+    """Writes the record. The bucket is in the hub's region."""
     return aws.s3.BucketObjectv2(
         name,
         region=decided.hub.bucket_region,

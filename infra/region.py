@@ -132,6 +132,5 @@ def _alarms(name: str, found: Survey, home: Home | None, opts: pulumi.ResourceOp
             coordinators=home is not None,
             runs=found.hub.run_notices.split(",") if home and found.hub.run_notices else (),
             store=f"s3://{found.hub.bucket}",
-            foreign=found.hub.account != place.account,
             opts=opts,
         )

@@ -5,6 +5,7 @@ Inputs are the engine's, with keys in camelCase. Nothing here imports Pulumi: bo
 """
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -46,8 +47,6 @@ WITHOUT_RESOURCE = frozenset(
         "ecs:ListTasks",
         "ecs:PutAccountSettingDefault",
         "ecs:RegisterTaskDefinition",
-        "events:PutPermission",
-        "events:RemovePermission",
         "kms:CreateKey",
         "kms:ListAliases",
         "kms:TagResource",  # with CreateKey
@@ -63,6 +62,15 @@ GLOBAL = ("aws:budgets/", "aws:cloudfront/", "aws:iam/", "pulumi:", "toril:")  #
 TLS_12 = ("TLSv1.2", "TLSv1.3")
 ROOT_USERS = ("", "0", "root")
 GITHUB = "token.actions.githubusercontent.com"
+_NAME, _UUID = r"[^*?:/$]+", r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+# Subjects with `*` for parts that change with each run, after a fixed organisation and project. The middle part of
+# CircleCI is a user's id, of 36 characters. Sources: each CI's reference of its tokens, November 2026.
+_OF_ONE_PROJECT = re.compile(
+    rf"project_path:{_NAME}(?:/{_NAME})+:(?:[^*?$]+:)?\*"  # GitLab: project_path:GROUP/PROJECT:ref_type:TYPE:ref:REF
+    rf"|organization:{_NAME}:pipeline:{_NAME}:(?:[^*?$]+:)?\*"  # Buildkite: …:ref:REF:commit:COMMIT:step:STEP
+    rf"|org/{_UUID}/project/{_UUID}/user/(?:\*|\?{{36}}/vcs-origin/[^*?$]+/vcs-ref/[^*?$]+)"  # CircleCI
+    rf"|\{{{_UUID}\}}:(?:\{{{_UUID}\}}:)?\*"  # Bitbucket: {REPOSITORY}:{ENVIRONMENT}:{STEP}
+)
 # the resources that every bucket needs beside itself
 OF_A_BUCKET = (
     "aws:s3/bucketOwnershipControls:BucketOwnershipControls",
@@ -148,13 +156,38 @@ def _is_tls_only(statement: Mapping[str, Any]) -> bool:
     )
 
 
+def is_of_one_project(subject: str) -> bool:
+    """Whether a token's subject is exact, or open only in parts that change with each run of one project."""
+    return not re.search(r"[*?]|\$\{", subject) or _OF_ONE_PROJECT.fullmatch(subject) is not None
+
+
 def _trust(inputs: Inputs) -> Iterator[str]:
     for statement in _document(inputs.get("assumeRolePolicy")):
-        principal = statement.get("Principal", {})
+        principal, condition = statement.get("Principal", {}), statement.get("Condition", {})
         if principal == "*" or "*" in _list(principal.get("AWS")):
             yield "can be assumed by every principal"
-        if GITHUB in str(principal.get("Federated", "")):
-            yield from _pinned(statement.get("Condition", {}))
+        accounts = [one for one in _list(principal.get("AWS")) if str(one).endswith(":root")]
+        if accounts and "aws:PrincipalArn" not in condition.get("ArnLike", {}):
+            yield "can be assumed by every principal of an account"
+        issuer = str(principal.get("Federated", "")).partition(":oidc-provider/")[2]
+        if issuer == GITHUB:
+            yield from _pinned(condition)
+        elif issuer:
+            yield from _narrow(issuer, condition)
+
+
+def _narrow(issuer: str, condition: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """Reports an issuer without exact audiences, or with subjects beyond one project."""
+    audiences = _list(condition.get("StringEquals", {}).get(f"{issuer}:aud"))
+    subjects = [
+        subject
+        for operator in ("StringEquals", "StringLike")
+        for subject in _list(condition.get(operator, {}).get(f"{issuer}:sub"))
+    ]
+    if not audiences:
+        yield f"trusts {issuer} without an exact audience"
+    if not subjects or not all(map(is_of_one_project, subjects)):
+        yield f"trusts {issuer} without the subjects of one project"
 
 
 def _pinned(condition: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
@@ -243,7 +276,6 @@ def _queue(inputs: Inputs) -> Iterator[str]:
 
 _RULES: dict[str, tuple[Rule, ...]] = {
     "aws:cloudfront/distribution:Distribution": (_distribution,),
-    "aws:cloudwatch/eventBusPolicy:EventBusPolicy": (_resource_policy,),
     "aws:cloudwatch/logGroup:LogGroup": (_log_group,),
     "aws:cognito/userPool:UserPool": (_user_pool,),
     "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup": (_security_group,),

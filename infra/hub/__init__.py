@@ -6,9 +6,10 @@ from functools import partial
 import pulumi
 import pulumi_aws as aws
 
+from infra.hub.access import make_providers, trust_policies
 from infra.hub.budget import Costs
 from infra.hub.console import Console
-from infra.hub.github import WorkflowRole, identity_provider, trust_policy, workflow_roles
+from infra.hub.github import workflow_roles
 from infra.hub.notices import NoticeBoard
 from infra.hub.outputs import HubOutputs
 from infra.hub.public_registry import PublicRegistry
@@ -57,12 +58,13 @@ SERVICES: dict[str, tuple[tuple[str, ...], str]] = {
     "scheduler": ((SCHEDULER_SERVICE,), "EventBridge Scheduler starts coordinators"),
     "sweeper": ((SCHEDULER_SERVICE, TASKS_SERVICE), "Stops what runs past its deadline"),
 }
-WORKFLOWS = {
-    "preview": "Workflows preview the stacks",
-    "drift": "Workflows compare the stacks with the program",
-    "deploy": "Workflows change the stacks",
-    "publish": "Workflows push images and suites",
-    "run": "Workflows run load tests",
+# of the roles of people and jobs
+TASKS = {
+    "preview": "preview the stacks",
+    "drift": "compare the stacks with the program",
+    "deploy": "change the stacks",
+    "publish": "push images and suites",
+    "run": "run load tests",
 }
 
 
@@ -78,7 +80,7 @@ class Hub(pulumi.ComponentResource):
         scope = results.key.apply(lambda key: scope_of(settings, place, key or None))
         roles = Roles(f"{name}-roles", settings, place, scope, own)
         alarms = tuple(place.names.console_alarms().values()) if settings.console else ()
-        board = NoticeBoard(f"{name}-notices", place, settings.emails, settings.region_accounts, own, alarms=alarms)
+        board = NoticeBoard(f"{name}-notices", place, settings.emails, own, alarms=alarms)
         if settings.public_repository:
             public = PublicRegistry(f"{name}-public", settings.public_repository, protect=settings.protect, opts=own)
             pulumi.export("public_repository", public.uri)
@@ -97,8 +99,8 @@ class Hub(pulumi.ComponentResource):
                 opts=own,
             )
             pulumi.export(f"agent_policy_{location}", policy.arn)
-        for purpose, arn in roles.workflows.items():
-            pulumi.export(f"{purpose}_role", arn)
+        for role, arn in roles.granted.items():
+            pulumi.export(f"{role}_role", arn)
         HubOutputs(
             version=pulumi.Output.from_input(__version__),
             environment=pulumi.Output.from_input(place.names.environment),
@@ -119,7 +121,7 @@ class Hub(pulumi.ComponentResource):
 
 
 class Roles(pulumi.ComponentResource):
-    """The roles of AWS services and, if `github` is set, those of workflows: ARNs by purpose."""
+    """The roles of AWS services, and those of people and jobs in `github` and `access`: ARNs by purpose and by name."""
 
     def __init__(
         self,
@@ -144,35 +146,26 @@ class Roles(pulumi.ComponentResource):
                 _policies(settings, role, scope),
                 own,
             ).arn
-        self.workflows: dict[str, pulumi.Output[str]] = {}
-        if settings.github:
-            provider = identity_provider(f"{name}-github", settings.github, own)
-            for workflow_role in workflow_roles(settings.github):
-                policies = _policies(settings, workflow_role.purpose, scope)
-                self.workflows[workflow_role.role] = self._workflow_role(
-                    f"{name}-{workflow_role.role}", place, workflow_role, provider, policies
-                )
+        jobs = {one.role: one for one in workflow_roles(settings.github)} if settings.github else {}
+        trusts = trust_policies(settings, place)
+        trusted = pulumi.ResourceOptions(parent=self, depends_on=make_providers(name, settings, place, own))
+        self.granted: dict[str, pulumi.Output[str]] = {}
+        for role, trust in trusts.items():
+            job = jobs.get(role)
+            purpose = job.purpose if job else role
+            task = TASKS[purpose]
+            self.granted[role] = make_role(
+                f"{name}-{role}",
+                place,
+                place.names.role(role),
+                f"Workflows {task} of {job.repository.name}" if job else f"People and jobs {task}",
+                trust,
+                _policies(settings, purpose, scope),
+                trusted,
+                session_s=LONGEST_S if purpose == "run" else HOUR_S,
+                managed=purpose == "deploy",
+            ).arn
         self.register_outputs({})
-
-    def _workflow_role(
-        self,
-        name: str,
-        place: Place,
-        workflow_role: WorkflowRole,
-        provider: pulumi.Output[str],
-        policies: Mapping[str, pulumi.Input[Document]],
-    ) -> pulumi.Output[str]:
-        return make_role(
-            name,
-            place,
-            place.names.role(workflow_role.role),
-            f"{WORKFLOWS[workflow_role.purpose]} of {workflow_role.repository.name}",
-            provider.apply(lambda arn: trust_policy(arn, workflow_role.repository, workflow_role.suffixes)),
-            policies,
-            pulumi.ResourceOptions(parent=self),
-            session_s=LONGEST_S if workflow_role.purpose == "run" else HOUR_S,
-            managed=workflow_role.purpose == "deploy",
-        ).arn
 
 
 def _policies(settings: HubSettings, purpose: str, scope: pulumi.Output[Scope]) -> dict[str, pulumi.Input[Document]]:
@@ -192,7 +185,7 @@ def scope_of(settings: HubSettings, place: Place, bucket_key: str | None) -> Sco
         boundary=place.permissions_boundary,
         state_bucket=settings.state_bucket,
         state_key=settings.state_key,
-        region_accounts=settings.region_accounts,
+        issuers=tuple(sorted({one.issuer.removeprefix("https://") for one in settings.access if one.issuer})),
         public_repository=settings.public_repository.name if settings.public_repository else None,
         protect=settings.protect,
     )

@@ -10,10 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-import pulumi
-import pulumi_aws as aws
-
-from infra.permissions.statements import Document, document, trust
+from infra.permissions.statements import Statement, trust
 from infra.settings.hub import GitHub, GitHubRepository
 
 ISSUER = "token.actions.githubusercontent.com"
@@ -41,22 +38,18 @@ def subjects(repository: GitHubRepository, *suffixes: str) -> list[str]:
     return sorted(f"{prefix}:{suffix}" for prefix in prefixes for suffix in suffixes)
 
 
-def trust_policy(provider_arn: str, repository: GitHubRepository, suffixes: Iterable[str]) -> Document:
-    """Returns the trust policy for the jobs of a repository whose subjects have these suffixes."""
-    return document(
-        [
-            trust(
-                {"Federated": provider_arn},
-                "sts:AssumeRoleWithWebIdentity",
-                {
-                    "StringEquals": {
-                        f"{ISSUER}:aud": AUDIENCE,
-                        f"{ISSUER}:repository_id": repository.repository_id,
-                        f"{ISSUER}:sub": subjects(repository, *suffixes),
-                    }
-                },
-            )
-        ]
+def trust_in_jobs(provider_arn: str, repository: GitHubRepository, suffixes: Iterable[str]) -> Statement:
+    """Returns the trust in the jobs of a repository whose subjects have these suffixes."""
+    return trust(
+        {"Federated": provider_arn},
+        "sts:AssumeRoleWithWebIdentity",
+        {
+            "StringEquals": {
+                f"{ISSUER}:aud": AUDIENCE,
+                f"{ISSUER}:repository_id": repository.repository_id,
+                f"{ISSUER}:sub": subjects(repository, *suffixes),
+            }
+        },
     )
 
 
@@ -98,11 +91,3 @@ def workflow_roles(github: GitHub) -> list[WorkflowRole]:
             if one.run
         ),
     ]
-
-
-def identity_provider(name: str, github: GitHub, opts: pulumi.ResourceOptions) -> pulumi.Output[str]:
-    """Returns the ARN of the account's provider for GitHub, existing or new. AWS needs no thumbprint."""
-    if github.provider_arn:
-        return pulumi.Output.from_input(github.provider_arn)
-    provider = aws.iam.OpenIdConnectProvider(name, url=f"https://{ISSUER}", client_id_lists=[AUDIENCE], opts=opts)
-    return provider.arn

@@ -51,7 +51,6 @@ class NoticeBoard(pulumi.ComponentResource):
         name: str,
         place: Place,
         emails: Sequence[str],
-        accounts: Sequence[str],
         opts: pulumi.ResourceOptions | None = None,
         *,
         alarms: Sequence[str] = (),
@@ -71,11 +70,8 @@ class NoticeBoard(pulumi.ComponentResource):
                 f"{name}-{email}", topic=topic.arn, protocol="email", endpoint=email, region=region, opts=own
             )
         bus = aws.cloudwatch.EventBus(name, name=called, region=region, opts=own)
-        if accounts:
-            policy = render(bus_policy(place.arn("events", f"event-bus/{called}"), place, accounts))
-            aws.cloudwatch.EventBusPolicy(name, event_bus_name=bus.name, policy=policy, region=region, opts=own)
         passing_role(name, place, place.names.role(PURPOSE), bus.arn, own)
-        passed_on = {"account": sorted({place.account, *accounts})}
+        passed_on = {"account": [place.account]}
         for part, rule_name, description, source, mail in (
             (name, called, "All that regions pass on, to the topic", {"anything-but": [SOURCE]}, None),
             (f"{name}-runs", place.names.run_notices(), "Events of runs, as readable mails", SOURCE, MAIL),
@@ -105,11 +101,7 @@ class NoticeBoard(pulumi.ComponentResource):
 
 
 class Notices(pulumi.ComponentResource):
-    """A region's part: rules that forward its events to the hub.
-
-    All regions of the hub's account use one role, which the hub makes. A region in another account (`foreign`) makes
-    its own role.
-    """
+    """A region's part: rules that forward its events to the hub. All regions use one role, which the hub makes."""
 
     def __init__(
         self,
@@ -121,14 +113,11 @@ class Notices(pulumi.ComponentResource):
         coordinators: bool,
         runs: Sequence[str] = (),
         store: str = "",
-        foreign: bool = False,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("toril:region:Notices", name, {}, opts)
         own = pulumi.ResourceOptions(parent=self)
-        role: pulumi.Input[str] = place.role_arn(place.names.role(PURPOSE))
-        if foreign:
-            role = passing_role(name, place, place.names.role(PURPOSE, place.region), hub.notice_bus, own)
+        role = place.role_arn(place.names.role(PURPOSE))
         patterns = event_patterns(place.names, alarms, coordinators=coordinators, runs=runs, store=store)
         for part, pattern in patterns.items():
             rule = aws.cloudwatch.EventRule(
@@ -223,26 +212,6 @@ def topic_policy(place: Place, alarms: Sequence[str] = ()) -> Document:
         own: Condition = {"StringEquals": {"aws:SourceAccount": place.account}, "ArnEquals": {"aws:SourceArn": arns}}
         found.append(grant("Alarms", {"Service": "cloudwatch.amazonaws.com"}, ["sns:Publish"], topic, own))
     return document(found)
-
-
-def bus_policy(bus: str, place: Place, accounts: Sequence[str]) -> Document:
-    """Returns the bus's policy: other accounts' regions put their events on it."""
-    roles = [
-        f"arn:{place.partition}:iam::{account}:role{place.names.iam_path}{place.names.role('notices', '*')}"
-        for account in sorted(accounts)
-    ]
-    return document(
-        [
-            {
-                "Sid": "Regions",
-                "Effect": "Allow",
-                "Principal": {"AWS": [f"arn:{place.partition}:iam::{account}:root" for account in sorted(accounts)]},
-                "Action": "events:PutEvents",
-                "Resource": bus,
-                "Condition": {"ArnLike": {"aws:PrincipalArn": roles}},
-            }
-        ]
-    )
 
 
 def rule_trust(rules: Sequence[str], account: str) -> Document:

@@ -1,12 +1,10 @@
 """The results bucket, which holds runs and their results, deployments, suites and records of the console."""
 
-from collections.abc import Iterable
 from typing import Any
 
 import pulumi
 import pulumi_aws as aws
 
-from infra.names import Names
 from infra.permissions.statements import Document, Statement, document, render
 from infra.place import Place
 from infra.settings.common import SettingError
@@ -61,7 +59,7 @@ class Results(pulumi.ComponentResource):
             name,
             bucket=bucket.bucket,
             region=region,
-            policy=render(bucket_policy(bucket_name, place.partition, place.names, settings.region_accounts)),
+            policy=render(bucket_policy(bucket_name, place.partition)),
             opts=own,
         )
         self.bucket = bucket.bucket
@@ -76,7 +74,7 @@ class Results(pulumi.ComponentResource):
             region=place.region,
             description=f"Results of {place.names.base}",
             enable_key_rotation=True,
-            policy=render(key_policy(place.partition, place.account, settings.region_accounts, place.names)),
+            policy=render(key_policy(place.partition, place.account)),
             opts=opts,
         )
         return key.arn
@@ -146,8 +144,8 @@ def lifecycle_rules(retention: Retention) -> "list[aws.s3.BucketLifecycleConfigu
     return rules
 
 
-def bucket_policy(bucket: str, partition: str, names: Names, accounts: Iterable[str]) -> Document:
-    """Returns the bucket's policy: TLS 1.2 only, no overwriting of workers' files, rights of other accounts' roles.
+def bucket_policy(bucket: str, partition: str) -> Document:
+    """Returns the bucket's policy: TLS 1.2 only, no overwriting of workers' files.
 
     All files of workers and suites are written once. The coordinator rewrites the lease, summaries and reports.
     """
@@ -167,41 +165,7 @@ def bucket_policy(bucket: str, partition: str, names: Names, accounts: Iterable[
                     "BoolIfExists": {"s3:ObjectCreationOperation": "true"},
                 },
             ),
-            *_other_accounts(arn, partition, names, sorted(accounts)),
         ]
-    )
-
-
-def _other_accounts(arn: str, partition: str, names: Names, accounts: list[str]) -> Iterable[Statement]:
-    if not accounts:
-        return
-
-    def roles(purpose: str, region: str | None = None) -> dict[str, Any]:
-        name = names.iam_path + names.role(purpose, region)
-        return {"ArnLike": {"aws:PrincipalArn": [f"arn:{partition}:iam::{one}:role{name}" for one in accounts]}}
-
-    def allow(sid: str, actions: list[str], resources: list[str], condition: dict[str, Any]) -> Statement:
-        principals = [f"arn:{partition}:iam::{account}:root" for account in accounts]
-        return {
-            "Sid": sid,
-            "Effect": "Allow",
-            "Principal": {"AWS": principals},
-            "Action": actions,
-            "Resource": resources,
-            "Condition": condition,
-        }
-
-    worker = roles("worker", "*")
-    yield allow("WorkersList", ["s3:ListBucket"], [arn], {**worker, "StringLike": {"s3:prefix": "runs/*"}})
-    yield allow("WorkersRead", ["s3:GetObject"], [f"{arn}/runs/*"], worker)
-    once = {**worker, "Null": {"s3:if-none-match": "false"}}
-    yield allow("WorkersWrite", ["s3:PutObject"], [f"{arn}/runs/*/workers/*"], once)
-    yield _deny("WorkersLeaveSuites", "s3:PutObject", [f"{arn}/runs/*/suite/*"], worker)
-    yield allow(
-        "RegionsPublish",
-        ["s3:DeleteObject", "s3:GetObject", "s3:GetObjectTagging", "s3:PutObject", "s3:PutObjectTagging"],
-        [f"{arn}/deployments/*"],
-        roles("deploy"),
     )
 
 
@@ -216,31 +180,16 @@ def _deny(sid: str, action: str, resources: list[str], condition: dict[str, Any]
     }
 
 
-def key_policy(partition: str, account: str, accounts: Iterable[str], names: Names) -> Document:
-    """Returns the key's policy: own roles by their policies, other accounts' workers and deploying roles through S3."""
-    statements: list[Statement] = [
-        {
-            "Sid": "Account",
-            "Effect": "Allow",
-            "Principal": {"AWS": f"arn:{partition}:iam::{account}:root"},
-            "Action": sorted(f"kms:{action}" for action in (*_ADMINISTER, *_USE)),
-            "Resource": "*",  # in a key policy: the key itself
-        }
-    ]
-    if others := sorted(accounts):
-        ends = (names.role("worker", "*"), names.role("deploy"))
-        roles = [f"arn:{partition}:iam::{one}:role{names.iam_path}{end}" for one in others for end in ends]
-        statements.append(
+def key_policy(partition: str, account: str) -> Document:
+    """Returns the key's policy: roles of the account, by their own policies."""
+    return document(
+        [
             {
-                "Sid": "OtherAccounts",
+                "Sid": "Account",
                 "Effect": "Allow",
-                "Principal": {"AWS": [f"arn:{partition}:iam::{one}:root" for one in others]},
-                "Action": [f"kms:{action}" for action in _USE],
-                "Resource": "*",
-                "Condition": {
-                    "ArnLike": {"aws:PrincipalArn": sorted(roles)},
-                    "StringLike": {"kms:ViaService": "s3.*"},
-                },
+                "Principal": {"AWS": f"arn:{partition}:iam::{account}:root"},
+                "Action": sorted(f"kms:{action}" for action in (*_ADMINISTER, *_USE)),
+                "Resource": "*",  # in a key policy: the key itself
             }
-        )
-    return document(statements)
+        ]
+    )

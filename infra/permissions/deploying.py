@@ -15,6 +15,7 @@
 | HandRolesToTasks, HandRolesToScheduler, HandRolesToEvents | task definitions, schedules, rules |
 | HandRolesToRegistry, HandRolesToPullThrough | creation templates; caches of ECR in another account |
 | ServiceRoles | service-linked roles of a new account |
+| ReadProviders, Providers | identity providers of CIs, if the stack makes them |
 | ListState, WriteState, StateKey | Pulumi's state and its secrets |
 """
 
@@ -219,6 +220,26 @@ def _roles(scope: Scope) -> list[Statement]:
     ]
 
 
+def _providers(scope: Scope) -> list[Statement]:
+    return [
+        reading.read_providers(scope),
+        allow(
+            "Providers",
+            calls(
+                "iam",
+                "AddClientIDToOpenIDConnectProvider",
+                "CreateOpenIDConnectProvider",
+                "DeleteOpenIDConnectProvider",
+                "RemoveClientIDFromOpenIDConnectProvider",
+                "TagOpenIDConnectProvider",
+                "UntagOpenIDConnectProvider",
+                "UpdateOpenIDConnectProviderThumbprint",
+            ),
+            reading.identity_providers(scope),
+        ),
+    ]
+
+
 def _state(scope: Scope) -> list[Statement]:
     found = []
     if scope.state_bucket is not None:
@@ -237,7 +258,7 @@ def _read_policy(scope: Scope) -> Document:
 
 
 def _identity_policy(scope: Scope) -> Document:
-    return document([*_roles(scope), *_state(scope)])
+    return document([*_roles(scope), *_providers(scope), *_state(scope)])
 
 
 def _hub_policy(scope: Scope) -> Document:

@@ -7,9 +7,7 @@
 | CreateKeys, ChangeKeys, Aliases, AliasesOfKeys | keys of the stacks |
 | Grants, OldGrants | ECR creates a grant for each repository with a key, and retires it with the repository |
 | ResultsKey | deployments in a bucket with its own key |
-| Provider | GitHub's identity provider, if the stack makes it |
 | Topic, Subscriptions, Queue, Schedules, Rules | notices, dead letters, schedules of suites |
-| BusPolicies | other accounts' regions put events on the hub's bus |
 | Budget, PublicRepository | only if the stack has one |
 """
 
@@ -91,9 +89,6 @@ def hub_statements(scope: Scope) -> list[Statement]:
             ),
             reading.rules(scope),
         ),
-        allow(
-            "BusPolicies", calls("events", "PutPermission", "RemovePermission"), ANY
-        ),  # no resource-level permissions
     ]
 
 
@@ -132,20 +127,6 @@ def _keys(scope: Scope) -> Iterable[Statement]:
 
 
 def _optional(scope: Scope) -> Iterable[Statement]:
-    yield allow(
-        "Provider",
-        calls(
-            "iam",
-            "AddClientIDToOpenIDConnectProvider",
-            "CreateOpenIDConnectProvider",
-            "DeleteOpenIDConnectProvider",
-            "RemoveClientIDFromOpenIDConnectProvider",
-            "TagOpenIDConnectProvider",
-            "UntagOpenIDConnectProvider",
-            "UpdateOpenIDConnectProviderThumbprint",
-        ),
-        [reading.identity_provider(scope)],
-    )
     if scope.partition == "aws":
         actions = ["ModifyBudget", "TagResource", "UntagResource"]
         yield allow("Budget", calls("budgets", *actions), [reading.budget(scope)])

@@ -30,7 +30,4 @@ def grant(
 
 def service_trust(service: str, condition: Condition) -> Document:
     """Returns a role's trust in an AWS service. Not every service sends the source account of a condition."""
-    statement = trust({"Service": service}, "sts:AssumeRole", condition)
-    if not condition:
-        del statement["Condition"]
-    return document([statement])
+    return document([trust({"Service": service}, "sts:AssumeRole", condition)])

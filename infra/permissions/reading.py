@@ -10,7 +10,7 @@
 | ListLogs, ReadLogs, ReadAlarms | log group; alarms |
 | ReadSecrets | existence and versions of a cache's secret, never its value |
 | ReadKeys | keys of the stacks: their policy, rotation, tags |
-| ReadRoles, ReadPolicies, ReadProvider | the environment's roles and policies; GitHub's identity provider |
+| ReadRoles, ReadPolicies, ReadProviders | the environment's roles and policies; identity providers of CIs |
 | ReadBucket, ReadDeployments | the results bucket's settings; the regions' records. No runs, no suites |
 | ReadTopic, ReadQueue, ReadSchedules, ReadRules | notices, dead letters, schedules, rules |
 | ReadBudget, ReadPublicRepository, ReadFirewall | only if the stack has one |
@@ -21,6 +21,7 @@
 
 from infra.permissions.scope import Scope, use_bucket_key
 from infra.permissions.statements import ANY, Document, Statement, allow, document
+from infra.rules import GITHUB
 
 _NETWORK = (
     "AddressesAttribute",
@@ -77,8 +78,12 @@ READ_REGIONS = allow("ReadRegions", ["ec2:DescribeRegions"], ANY)  # no resource
 
 def preview_policy(scope: Scope) -> Document:
     """Returns the rights to read the stacks and their state. They decrypt only the regions' records."""
-    reads = [*read_statements(scope), *read_optional(scope), READ_REGIONS]
+    reads = [*read_statements(scope), *read_optional(scope), READ_REGIONS, read_providers(scope)]
     return document([*reads, *use_bucket_key(scope, write=False), *_read_state(scope)])
+
+
+def read_providers(scope: Scope) -> Statement:
+    return allow("ReadProviders", ["iam:GetOpenIDConnectProvider"], identity_providers(scope))
 
 
 def read_statements(scope: Scope) -> list[Statement]:
@@ -136,7 +141,6 @@ def read_statements(scope: Scope) -> list[Statement]:
             ["iam:GetPolicy", "iam:GetPolicyVersion", "iam:ListPolicyTags", "iam:ListPolicyVersions"],
             [own_policies(scope)],
         ),
-        allow("ReadProvider", ["iam:GetOpenIDConnectProvider"], [identity_provider(scope)]),
         allow("ReadBucket", [f"s3:{action}" for action in READ_BUCKET], [scope.bucket_arn]),
         allow("ReadDeployments", ["s3:GetObject", "s3:GetObjectTagging"], scope.objects("deployments/*")),
         allow(
@@ -219,8 +223,9 @@ def own_policies(scope: Scope) -> str:
     return f"arn:{scope.partition}:iam::{scope.account}:policy{scope.names.iam_path}*"
 
 
-def identity_provider(scope: Scope) -> str:
-    return f"arn:{scope.partition}:iam::{scope.account}:oidc-provider/token.actions.githubusercontent.com"
+def identity_providers(scope: Scope) -> list[str]:
+    issuers = (GITHUB, *scope.issuers)
+    return [f"arn:{scope.partition}:iam::{scope.account}:oidc-provider/{issuer}" for issuer in issuers]
 
 
 def topic(scope: Scope) -> str:

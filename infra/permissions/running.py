@@ -13,7 +13,6 @@
 | ReadMetrics | preflight: vCPU in use; criteria on the service's metrics, also for the sweeper |
 | ReadLogs | the last lines of a stopped worker |
 | PlanSweeps, HandSweeperToScheduler | the one-time schedule that sweeps a run at its deadline |
-| LaunchInOtherAccounts | the launcher's role in each other account with regions |
 | StartCoordinators, HandRolesToCoordinators, DeadLetters | the scheduler: it starts one family with two roles |
 | StartSweeper, HandRolesToSweeper | the sweeper starts its own task, with its own rights |
 | ResultsKey | S3, if the results bucket has its own key |
@@ -38,7 +37,6 @@ EVENTS_OF_RUNS: Condition = {
     "Null": {"events:source": "false"},
 }
 SWEEP = "sweep-"  # name prefix of one-time schedules: the right to plan them does not cover nightly ones
-LAUNCHER = "launcher"  # role that a region stack in another account makes for the runs of this account
 
 
 def run_policy(scope: Scope) -> Document:
@@ -54,7 +52,6 @@ def run_policy(scope: Scope) -> Document:
                 [scope.arn("scheduler", f"schedule/{scope.names.schedule_group()}/{SWEEP}*")],
             ),
             pass_roles("HandSweeperToScheduler", [scope.role("sweeper")], SCHEDULER_SERVICE),
-            *_other_accounts(scope),
         ]
     )
 
@@ -98,13 +95,12 @@ def sweeper_policy(scope: Scope) -> Document:
             _send_events(scope),
             allow("ReadMetrics", ["cloudwatch:GetMetricData"], ANY),  # no resource-level permissions
             *use_bucket_key(scope, write=True),
-            *_other_accounts(scope),
         ]
     )
 
 
 def task_statements(scope: Scope) -> list[Statement]:
-    """Returns a run's rights in its regions' accounts, for this account's roles and for another account's launcher."""
+    """Returns the rights to start, watch and stop a run's tasks, and to check its regions."""
     logs = scope.arn("logs", f"log-group:{scope.names.log_group()}:*")
     return [
         allow("StartWorkers", ["ecs:RunTask"], [scope.workers], scope.started),
@@ -181,9 +177,3 @@ def _stop_tasks(scope: Scope) -> list[Statement]:
 
 def _tag_tasks(scope: Scope) -> Statement:
     return allow("TagTasks", ["ecs:TagResource"], [scope.tasks], {"StringEquals": {"ecs:CreateAction": "RunTask"}})
-
-
-def _other_accounts(scope: Scope) -> list[Statement]:
-    name = scope.names.iam_path + scope.names.role(LAUNCHER, "*")
-    roles = [f"arn:{scope.partition}:iam::{account}:role{name}" for account in scope.region_accounts]
-    return [allow("LaunchInOtherAccounts", ["sts:AssumeRole"], roles)] if roles else []

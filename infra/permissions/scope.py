@@ -23,7 +23,7 @@ class Scope:
     boundary: str | None = None
     state_bucket: str | None = None
     state_key: str | None = None
-    region_accounts: tuple[str, ...] = ()
+    issuers: tuple[str, ...] = ()  # of the setting `access`, without https://
     public_repository: str | None = None
     protect: bool = True  # whether the results bucket may not be destroyed
 

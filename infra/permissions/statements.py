@@ -34,14 +34,16 @@ def calls(service: str, *names: str) -> list[str]:
     return [f"{service}:{name}" for name in names]
 
 
-def trust(principal: Mapping[str, str], action: str, condition: Condition) -> Statement:
+def trust(principal: Mapping[str, str | Sequence[str]], action: str, condition: Condition | None = None) -> Statement:
     """Returns a statement of a trust policy: who may assume the role, under which condition."""
-    return {
+    statement: Statement = {
         "Effect": "Allow",
-        "Principal": dict(principal),
+        "Principal": {kind: _value(who) for kind, who in principal.items()},
         "Action": action,
-        "Condition": canonical_condition(condition),
     }
+    if condition:
+        statement["Condition"] = canonical_condition(condition)
+    return statement
 
 
 def document(statements: Iterable[Statement]) -> Document:

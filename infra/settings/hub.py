@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from infra.settings.access import MOST_ISSUERS, Access
 from infra.settings.common import (
     Account,
     BucketName,
@@ -152,13 +153,13 @@ class HubSettings(Setting):
         description="Private locations; each gets a policy for the credentials of its agents.",
     )
     github: GitHub | None = Field(default=None, description="Roles for workflows.")
+    access: tuple[Access, ...] = Field(
+        default=(), max_length=20, description="People and jobs of other CIs that may take roles."
+    )
     state_bucket: BucketName | None = Field(
         default=None, description="Bucket of Pulumi's state, for the roles `preview`, `drift` and `deploy`."
     )
     state_key: KeyArn | None = Field(default=None, description="KMS key of Pulumi's secrets, for the role `deploy`.")
-    region_accounts: tuple[Account, ...] = Field(
-        default=(), description="Other accounts with region stacks of this environment."
-    )
     permissions_boundary: PolicyArn | None = Field(default=None, description="Permissions boundary of every role.")
     budget: Budget | None = Field(default=None, description="Monthly budget.")
     emails: tuple[Email, ...] = Field(
@@ -172,6 +173,8 @@ class HubSettings(Setting):
     def _check(self) -> "HubSettings":
         if len(set(self.agents)) < len(self.agents):
             raise ValueError("agents: Two entries have the same name. Remove one.")
+        if len({one.issuer for one in self.access if one.issuer}) > MOST_ISSUERS:
+            raise ValueError(f"access: It has more than {MOST_ISSUERS} issuers. Remove some.")
         if self.console and self.region.startswith(("us-gov-", "cn-")):
             raise ValueError(
                 "console: It needs CloudFront and Cognito, which only the commercial partition has. Remove it, and use "

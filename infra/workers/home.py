@@ -16,7 +16,7 @@ from infra.permissions.console import home_policy
 from infra.permissions.statements import Document, document, render
 from infra.place import Place
 from infra.registry.images import Image
-from infra.settings import RegionSettings, SettingError
+from infra.settings import RegionSettings
 from infra.settings.schedules import Schedule
 from infra.workers.containers import VOLUMES
 from infra.workers.coordinators import Launch, containers, schedule_input
@@ -131,9 +131,6 @@ def _coordinator(
             console=found[2],
         )
     )
-    own_role = pulumi.Output.all(args.hub.account, args.hub.coordinator_role).apply(
-        lambda found: _role_of(found[0], found[1], place.account)
-    )
     return aws.ecs.TaskDefinition(
         f"{name}-coordinator",
         family=place.names.coordinator(architecture),
@@ -144,21 +141,11 @@ def _coordinator(
         memory=str(MEMORY_MIB),
         runtime_platform={"cpu_architecture": PROCESSORS[architecture], "operating_system_family": "LINUX"},
         execution_role_arn=args.execution_role,
-        task_role_arn=own_role,
+        task_role_arn=args.hub.coordinator_role,
         volumes=[{"name": volume} for volume in sorted(VOLUMES)],
         container_definitions=definitions,
         opts=opts,
     )
-
-
-def _role_of(hub_account: str, role: str, account: str) -> str:
-    """Returns the coordinator's role, which a task can use only in the role's own account. Raises SettingError."""
-    if hub_account != account:
-        raise SettingError(
-            f"toril:home: The hub is in account {hub_account}, this region in {account}. A task cannot use a role of "
-            "another account. Choose a region of the hub's account as home."
-        )
-    return role
 
 
 def _dead_letters(name: str, place: Place, opts: pulumi.ResourceOptions) -> "aws.sqs.Queue":

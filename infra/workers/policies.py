@@ -12,7 +12,7 @@ from infra.registry.private import PULL
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Results:
-    """The results bucket, possibly another account's. `key` is empty with S3's own keys."""
+    """The results bucket. `key` is empty with S3's own keys."""
 
     bucket: str
     region: str

@@ -121,10 +121,14 @@ class Cloud(Faults):
 
     def assume_with_github(self, role_arn: str, **claims: str) -> Credentials:
         """Returns credentials of a role that trusts a GitHub token with these claims, as `sub` and `repository_id`."""
-        token = web_identity_token(iss=GITHUB, **{"aud": "sts.amazonaws.com", **claims})
+        return self.assume_with_token(role_arn, iss=GITHUB, **{"aud": "sts.amazonaws.com", **claims})
+
+    def assume_with_token(self, role_arn: str, **claims: str) -> Credentials:
+        """Returns credentials of a role that trusts a token with these claims: `iss`, `aud`, `sub`."""
+        token = web_identity_token(**claims)
         sts = self.client("sts")
         return _credentials(
-            sts.assume_role_with_web_identity(RoleArn=role_arn, RoleSessionName="github", WebIdentityToken=token)
+            sts.assume_role_with_web_identity(RoleArn=role_arn, RoleSessionName="job", WebIdentityToken=token)
         )
 
     def set_quota(self, region: str, code: str, value: float) -> None:

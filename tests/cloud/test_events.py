@@ -1,4 +1,4 @@
-"""EventBridge's failed invocations, which only a metric shows; rights on buses and their policies."""
+"""EventBridge's failed invocations, which only a metric shows; the sources of events in policies."""
 
 import json
 import time
@@ -70,20 +70,6 @@ def test_values_are_inserted_unescaped_and_broken_json_is_dropped_silently(cloud
     for what in ('the "back" door', "a\\c", "two\nlines"):
         mailing.put(what)
     assert (mailing.messages(), mailing.failed()) == ([], 3)
-
-
-def test_the_policy_of_a_bus_needs_a_right_on_all_resources(strict):
-    strict.client("events", REGION).create_event_bus(Name="mails")
-    bus = f"arn:aws:events:{REGION}:{strict.account}:event-bus/mails"
-    other = {"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::210987654321:root"}, "Action": "events:PutEvents"}
-    policy = {"EventBusName": "mails", "Policy": document([{**other, "Resource": bus}])}
-    one = acting(strict, "one", allow(["events:PutPermission", "events:RemovePermission"], bus))
-    with refused(DENIED):
-        strict.client("events", REGION, one).put_permission(**policy)
-    every = strict.client("events", REGION, acting(strict, "every", allow("events:PutPermission")))
-    every.put_permission(**policy)
-    with refused(DENIED):
-        every.remove_permission(EventBusName="mails", RemoveAllPermissions=True)
 
 
 def test_the_sources_of_events_are_a_key_with_several_values(strict):

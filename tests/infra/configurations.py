@@ -230,6 +230,24 @@ def consoles() -> st.SearchStrategy[Config]:
     )
 
 
+def accesses(region: str) -> st.SearchStrategy[list[dict[str, Any]]]:
+    """Draws people of one account, and jobs of one project of a CI."""
+    root = f"arn:{partition_of(region)}:iam::{ACCOUNT}"
+    names = [f"{root}:user/ada", f"{root}:role/aws-reserved/sso.amazonaws.com/{region}/AWSReservedSSO_Developers_*"]
+    roles = st.lists(st.sampled_from(["deploy", "drift", "preview", "publish", "run"]), min_size=1, unique=True)
+    people = st.fixed_dictionaries({"roles": roles, "principals": st.just(names)})
+    jobs = st.fixed_dictionaries(
+        {
+            "roles": roles,
+            "issuer": st.sampled_from(["https://gitlab.com", "https://gitlab.acme.example"]),
+            "audiences": st.just(["sts.amazonaws.com"]),
+            "subjects": st.just(["project_path:acme/shop:ref_type:branch:ref:*"]),
+        },
+        optional={"existing": st.booleans()},
+    )
+    return st.lists(st.one_of(people, jobs), min_size=1, max_size=2)
+
+
 @st.composite
 def hubs(draw: Draw) -> Case:
     """Draws a valid hub."""
@@ -259,9 +277,9 @@ def hubs(draw: Draw) -> Case:
             encryption=encryptions(region),
             protect=st.booleans(),
             github=github,
+            access=accesses(region),
             stateBucket=st.just("acme-pulumi-state"),
             stateKey=st.just(key_arn(region)),
-            regionAccounts=st.lists(st.sampled_from([OTHER, "310987654321", "410987654321"]), unique=True),
             permissionsBoundary=st.just(boundary(region)),
             emails=st.lists(st.sampled_from(["a@example.com", "b+c@example.org"]), unique=True),
             tags=TAGS,
@@ -355,7 +373,7 @@ def regions(draw: Draw, within: tuple[str, ...] | None = None) -> Case:
     config |= {"caches": given} if given else {}
     config |= {"credentials": logins} if logins else {}
     config |= {"home": True, "schedules": draw(SCHEDULES)} if home else {}
-    hub = draw(st.sampled_from([{}, {"encryption": "KMS", "tags": {"of": "the-hub"}}, {"regionAccounts": [OTHER]}]))
+    hub = draw(st.sampled_from([{}, {"encryption": "KMS", "tags": {"of": "the-hub"}}]))
     base = "toril" if not environment else f"toril-{environment.rstrip('.')}"
     secrets = frozenset(f"ecr-pullthroughcache/{base}/{prefix}" for prefix in filled)
     return Case(

@@ -16,8 +16,16 @@ HUB: dict[str, Any] = {
     "publicRepository": {"about": "# Worker", "usage": "docker run", "pushers": [OTHER]},
     "agents": ["office"],
     "github": {"home": REPOSITORY, "repositories": [FURTHER]},
+    "access": [
+        {"roles": ["run"], "principals": [f"arn:aws:iam::{ACCOUNT}:role/jenkins"]},
+        {
+            "roles": ["deploy", "run"],
+            "issuer": "https://gitlab.com",
+            "audiences": ["sts.amazonaws.com"],
+            "subjects": ["project_path:acme/shop:ref_type:branch:ref:main"],
+        },
+    ],
     "stateBucket": "acme-state",
-    "regionAccounts": [OTHER],
     "budget": {"monthlyUsd": 50, "emails": ["costs@acme.example"]},
     "emails": ["ops@acme.example"],
     "permissionsBoundary": BOUNDARY,

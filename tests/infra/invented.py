@@ -55,7 +55,6 @@ MADE: Mapping[str, tuple[str, str]] = {
         "cloudfront::@account:response-headers-policy/@uuid",
     ),
     "aws:cloudwatch/eventBus:EventBus": ("{name}", "events:@region:@account:event-bus/{name}"),
-    "aws:cloudwatch/eventBusPolicy:EventBusPolicy": ("{eventBusName}", ""),
     "aws:cloudwatch/eventRule:EventRule": ("{name}", "events:@region:@account:rule/{name}"),
     "aws:cloudwatch/eventTarget:EventTarget": ("{rule}-#", ""),
     "aws:cloudwatch/logGroup:LogGroup": ("{name}", "logs:@region:@account:log-group:{name}"),

@@ -20,7 +20,7 @@ FULL = Scope(
     boundary=BOUNDARY,
     state_bucket="acme-state",
     state_key=f"arn:aws:kms:eu-west-1:{ACCOUNT}:key/57a7e",
-    region_accounts=(OTHER, "310987654321"),
+    issuers=tuple(f"api.bitbucket.org/2.0/workspaces/{'w' * 61}{n}/pipelines-config/identity/oidc" for n in range(5)),
     public_repository="toril-worker",
     protect=False,
 )

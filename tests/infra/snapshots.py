@@ -54,9 +54,22 @@ RICH_HUB = Case(
             "package": package(),
             "roles": {"everyone": "viewer", "sre": "admin"},
         },
+        "access": [
+            {
+                "roles": ["run"],
+                "principals": [
+                    f"arn:aws:iam::{ACCOUNT}:role/aws-reserved/sso.amazonaws.com/eu-west-1/AWSReservedSSO_Developers_*"
+                ],
+            },
+            {
+                "roles": ["run"],
+                "issuer": "https://gitlab.com",
+                "audiences": ["sts.amazonaws.com"],
+                "subjects": ["project_path:acme/shop:ref_type:branch:ref:*"],
+            },
+        ],
         "permissionsBoundary": f"arn:aws:iam::{ACCOUNT}:policy/boundaries/toril",
         "publicRepository": {"name": "load-test-worker", "pushers": [OTHER]},
-        "regionAccounts": [OTHER],
         "stateBucket": "acme-pulumi-state",
         "stateKey": key_arn("eu-west-1"),
         "tags": {"owner": "performance"},

@@ -103,7 +103,7 @@ def test_another_tag_changes_only_tags(case):
 
 SETS: dict[str, list[str]] = {
     "region": ["caches", "repositories", "secrets", "secretKeys", "schedules"],
-    "hub": ["regionAccounts", "emails"],
+    "hub": ["access", "emails"],
 }
 
 

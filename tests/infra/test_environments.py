@@ -25,7 +25,6 @@ DOCUMENTS = {
     "aws:iam/role:Role": "assumeRolePolicy",
     "aws:s3/bucketPolicy:BucketPolicy": "policy",
     "aws:sqs/queue:Queue": "policy",
-    "aws:cloudwatch/eventBusPolicy:EventBusPolicy": "policy",
 }
 
 

@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from infra.hub.github import trust_policy, workflow_roles
-from infra.permissions.statements import render
+from infra.hub.github import trust_in_jobs, workflow_roles
+from infra.permissions.statements import document, render
 from infra.rules import reasons
 from infra.settings import HubSettings, SettingError, parse
 
@@ -23,7 +23,7 @@ def roles(**settings):
 
 
 def condition(found, provider=PROVIDER):
-    (statement,) = trust_policy(provider, found.repository, found.suffixes)["Statement"]
+    statement = trust_in_jobs(provider, found.repository, found.suffixes)
     assert statement["Principal"] == {"Federated": provider}
     assert set(statement["Condition"]) == {"StringEquals"}
     return {key.rpartition(":")[2]: value for key, value in statement["Condition"]["StringEquals"].items()}
@@ -104,7 +104,7 @@ def test_a_pattern_in_an_environments_name_is_an_error(name):
 def test_every_trust_keeps_the_rules_and_fits_into_a_role():
     long = {"name": "o" * 39 + "/" + "r" * 100, "ownerId": "9" * 12, "repositoryId": "9" * 12, "run": "e" * 255}
     for found in roles(repositories=[OTHER, long]).values():
-        text = render(trust_policy(PROVIDER, found.repository, found.suffixes))
+        text = render(document([trust_in_jobs(PROVIDER, found.repository, found.suffixes)]))
         assert reasons("aws:iam/role:Role", {"assumeRolePolicy": text}) == []
         assert len(text) <= 2048
         assert not re.search(r"[*?]", text)

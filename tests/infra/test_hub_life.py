@@ -27,7 +27,6 @@ SETTINGS = {
         "repositories": [{"name": "acme/cart", "ownerId": "11", "repositoryId": "33"}],
     },
     "stateBucket": "acme-state",
-    "regionAccounts": ["210987654321"],
     "budget": {"monthlyUsd": 50, "emails": ["costs@acme.example"]},
     "console": {"admin": "ada@acme.example", "package": str(ROOT / package())},
     "emails": ["ops@acme.example"],

@@ -70,7 +70,7 @@ def _change_hub(deploying: World) -> None:
         "tags": {"owner": "ops"},
         "budget": {"monthlyUsd": 60, "emails": ["costs@acme.example", "more@acme.example"]},
         "emails": ["others@acme.example"],
-        "regionAccounts": [OTHER, "310987654321"],
+        "access": [HUB["access"][0], {**HUB["access"][1], "audiences": ["https://gitlab.com"]}],
         "publicRepository": {"about": "# Another", "usage": "docker run"},
     }
     deploying.stack("hub", **{**HUB, **changed}).up()

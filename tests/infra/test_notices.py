@@ -5,13 +5,13 @@ import json
 import pytest
 
 from infra.hub.budget import notifications
-from infra.hub.notices import bus_policy, event_patterns, rule_trust, topic_policy
+from infra.hub.notices import event_patterns, rule_trust, topic_policy
 from infra.names import Names
 from infra.place import Place
 from infra.settings.hub import Budget
 from tests.cloud.tasks import document
 from tests.infra.granted import BUCKET, HUB
-from tests.infra.scopes import ACCOUNT, OTHER
+from tests.infra.scopes import ACCOUNT
 from toril.aws.events import EventBridge
 from toril.records.event import Event
 
@@ -74,14 +74,6 @@ def test_alarms_of_the_console_publish_to_the_topic_by_their_names():
     assert statement["Condition"]["ArnEquals"] == {
         "aws:SourceArn": f"arn:aws:cloudwatch:us-east-1:{ACCOUNT}:alarm:toril-prod-console-errors"
     }
-
-
-def test_another_account_puts_events_on_the_bus_by_the_roles_of_its_regions():
-    (statement,) = bus_policy("arn:bus", PLACE, [OTHER])["Statement"]
-    assert statement["Action"] == "events:PutEvents"
-    assert statement["Condition"]["ArnLike"]["aws:PrincipalArn"] == [
-        f"arn:aws:iam::{OTHER}:role/toril/prod/toril-prod-*-notices"
-    ]
 
 
 @pytest.mark.live

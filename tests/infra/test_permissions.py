@@ -22,7 +22,7 @@ from infra.permissions.running import SCHEDULER_SERVICE, TASKS_SERVICE, service_
 from infra.permissions.statements import render
 from infra.place import Place
 from infra.rules import WITHOUT_RESOURCE, reasons
-from tests.infra.scopes import ACCOUNT, BARE, BOUNDARY, FULL, GOVERNMENT, OTHER, SCOPES
+from tests.infra.scopes import ACCOUNT, BARE, BOUNDARY, FULL, GOVERNMENT, SCOPES
 from toril.launchers.preflight.planned import PROBE
 
 POLICIES = {
@@ -198,12 +198,6 @@ def test_owners_put_events_of_runs_alone_on_the_bus(purpose):
 def test_those_who_judge_runs_delete_only_index_rows(purpose):
     deleted = [one["Resource"] for one in statements(BARE, purpose) if "s3:DeleteObject" in one["Action"]]
     assert deleted == [[f"arn:aws:s3:::toril-{ACCOUNT}-us-east-1/index/*"]]
-
-
-def test_runs_enter_other_accounts_only_by_the_launchers_role():
-    (entered,) = [one for one in statements(FULL, "run") if one["Action"] == ["sts:AssumeRole"]]
-    assert f"arn:aws:iam::{OTHER}:role/toril/production12/toril-production12-*-launcher" in entered["Resource"]
-    assert not [one for one in statements(BARE, "run") if one["Action"] == ["sts:AssumeRole"]]
 
 
 def test_with_a_boundary_every_deployed_role_has_it():

@@ -1,32 +1,29 @@
 """The results bucket: rights, retention and encryption."""
 
-import json
 from typing import Any
 
 import pytest
 
 from infra.hub.results import bucket_policy, encryption_rule, key_policy, lifecycle_rules
-from infra.names import Names
 from infra.permissions.statements import render
 from infra.rules import reasons
 from infra.settings.hub import Retention
-from tests.infra.scopes import ACCOUNT, KEY, OTHER
+from tests.infra.scopes import ACCOUNT, KEY
 
 BUCKET = "toril-123456789012-us-east-1"
-NAMES = Names("main")
 
 
-def policy(*accounts):
-    return {one["Sid"]: one for one in bucket_policy(BUCKET, "aws", NAMES, accounts)["Statement"]}
+def policy():
+    return {one["Sid"]: one for one in bucket_policy(BUCKET, "aws")["Statement"]}
 
 
 def test_requests_without_tls_are_denied_for_the_bucket_and_its_objects():
     assert policy()["TlsOnly"]["Resource"] == [f"arn:aws:s3:::{BUCKET}", f"arn:aws:s3:::{BUCKET}/*"]
-    text = render(bucket_policy(BUCKET, "aws", NAMES, ()))
+    text = render(bucket_policy(BUCKET, "aws"))
     assert reasons("aws:s3/bucketPolicy:BucketPolicy", {"policy": text, "region": "us-east-1"}) == []
 
 
-def test_the_policy_of_a_bucket_with_one_account_allows_nothing():
+def test_the_buckets_policy_allows_nothing():
     assert {one["Effect"] for one in policy().values()} == {"Deny"}
 
 
@@ -39,29 +36,6 @@ def test_workers_files_cannot_be_overwritten_but_the_lease_can():
 
 def test_a_multipart_upload_is_checked_at_its_completion():
     assert policy()["WorkersWriteOnce"]["Condition"]["BoolIfExists"] == {"s3:ObjectCreationOperation": "true"}
-
-
-def test_workers_of_other_accounts_add_and_read_and_their_deploying_roles_publish():
-    found = policy(OTHER)
-    allowed = {sid: one for sid, one in found.items() if one["Effect"] == "Allow"}
-    assert set(allowed) == {"WorkersList", "WorkersRead", "WorkersWrite", "RegionsPublish"}
-    for one in allowed.values():
-        assert one["Principal"] == {"AWS": [f"arn:aws:iam::{OTHER}:root"]}
-    worker = [f"arn:aws:iam::{OTHER}:role/toril/main/toril-*-worker"]
-    assert allowed["WorkersWrite"]["Condition"]["ArnLike"] == {"aws:PrincipalArn": worker}
-    assert allowed["WorkersWrite"]["Condition"]["Null"] == {"s3:if-none-match": "false"}
-    assert allowed["WorkersWrite"]["Action"] == ["s3:PutObject"]
-    assert allowed["RegionsPublish"]["Resource"] == [f"arn:aws:s3:::{BUCKET}/deployments/*"]
-    assert found["WorkersLeaveSuites"]["Effect"] == "Deny"
-    assert found["WorkersLeaveSuites"]["Resource"] == [f"arn:aws:s3:::{BUCKET}/runs/*/suite/*"]
-    assert found["WorkersLeaveSuites"]["Condition"]["ArnLike"] == {"aws:PrincipalArn": worker}
-
-
-def test_the_order_of_accounts_makes_no_difference():
-    accounts = (OTHER, "310987654321")
-    assert policy(*accounts) == policy(*reversed(accounts))
-    first, second = (key_policy("aws", ACCOUNT, some, NAMES) for some in (accounts, accounts[::-1]))
-    assert first == second
 
 
 def test_uploads_expire_first_then_runs_then_their_history_but_deployments_and_suites_never():
@@ -91,9 +65,7 @@ def test_encryption_uses_a_bucket_key(key, algorithm):
     assert rule == {"apply_server_side_encryption_by_default": by_default, "bucket_key_enabled": bool(key)}
 
 
-def test_the_keys_policy_lists_actions_and_allows_other_accounts_only_through_s3():
-    found = key_policy("aws", ACCOUNT, (OTHER,), NAMES)
+def test_the_keys_policy_lists_actions_for_roles_of_the_account():
+    found = key_policy("aws", ACCOUNT)
     assert reasons("aws:kms/key:Key", {"policy": render(found), "region": "us-east-1"}) == []
-    others = found["Statement"][1]
-    assert others["Condition"]["StringLike"] == {"kms:ViaService": "s3.*"}
-    assert json.dumps(others).count(OTHER) == 3  # its root, its workers, its deploying role
+    assert [one["Principal"] for one in found["Statement"]] == [{"AWS": f"arn:aws:iam::{ACCOUNT}:root"}]

@@ -32,6 +32,16 @@ def trusted(**changes):
     return {"assumeRolePolicy": json.dumps({"Statement": [statement]})}
 
 
+def of_gitlab(**condition):
+    statement = {"Effect": "Allow", "Principal": {"Federated": "arn:aws:iam::1:oidc-provider/gitlab.com"}}
+    return {"assumeRolePolicy": json.dumps({"Statement": [{**statement, "Condition": condition}]})}
+
+
+def of_account(**condition):
+    statement = {"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::1:root"}, "Action": "sts:AssumeRole"}
+    return {"assumeRolePolicy": json.dumps({"Statement": [{**statement, "Condition": condition}]})}
+
+
 def tls_only(**changes):
     statement = {
         "Effect": "Deny",
@@ -59,6 +69,8 @@ GOOD = [
     (ROLE_POLICY, {"policy": policy(action=["ecr:GetAuthorizationToken", "ec2:DescribeVpcs"], resource=["*"])}),
     (ROLE_POLICY, {"policy": None}),  # not known yet
     (ROLE, trusted()),
+    (ROLE, of_gitlab(StringEquals={"gitlab.com:aud": "a"}, StringLike={"gitlab.com:sub": "project_path:a/b:*"})),
+    (ROLE, of_account(ArnLike={"aws:PrincipalArn": "arn:aws:iam::1:role/a"})),
     (BUCKET_POLICY, tls_only()),
     ("aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock", BLOCKED | HERE),
     (TASK, container()),
@@ -84,6 +96,15 @@ BAD = [
     (ROLE, trusted(repository_id=None), "exact repository_id"),
     (ROLE, {"assumeRolePolicy": trusted()["assumeRolePolicy"].replace("StringEquals", "StringLike")}, "StringEquals"),
     (ROLE, {"assumeRolePolicy": policy(Principal={"AWS": "*"})}, "every principal"),
+    (ROLE, of_account(), "every principal of an account"),
+    (ROLE, of_account(StringEquals={"aws:PrincipalTag/a": "b"}), "every principal of an account"),
+    (ROLE, of_gitlab(StringEquals={"gitlab.com:sub": "project_path:a/b:ref_type:branch:ref:c"}), "exact audience"),
+    (ROLE, of_gitlab(StringEquals={"gitlab.com:aud": "a"}), "subjects of one project"),
+    (
+        ROLE,
+        of_gitlab(StringEquals={"gitlab.com:aud": "a"}, StringLike={"gitlab.com:sub": "project_path:a/*"}),
+        "subjects of one project",
+    ),
     (BUCKET_POLICY, tls_only(Effect="Allow", Condition={"Bool": {}}), "without TLS"),
     (BUCKET_POLICY, tls_only(Action="s3:GetObject"), "without TLS"),
     (BUCKET_POLICY, tls_only(Principal={"AWS": "arn:aws:iam::1:root"}), "without TLS"),

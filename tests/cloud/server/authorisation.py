@@ -36,6 +36,7 @@ _action, _resource_tags = iam_actions.extract_iam_action, tagging.resource_tags
 _context, _s3_context = iam_actions.request_tag_context, iam_actions.s3_service_context
 _enforce, _first_match = iam_evaluator.enforce, iam_evaluator._first_match
 _principal, _trust_denied = sts._web_identity_principal, sts._web_identity_trust_denied
+_condition_key = iam_evaluator._resolve_condition_key
 
 
 def install() -> None:
@@ -46,6 +47,7 @@ def install() -> None:
     iam_actions.s3_service_context = s3_context
     iam_evaluator.enforce = enforce
     iam_evaluator._first_match = first_match
+    iam_evaluator._resolve_condition_key = condition_key
     sts._web_identity_principal = web_identity_principal
     sts._web_identity_trust_denied = web_identity_denied
 
@@ -262,11 +264,21 @@ def web_identity_principal(token: str, provider: str, role_arn: str) -> tuple[st
 def web_identity_denied(role_arn: str, params: Mapping[str, Any], use_json: bool) -> Any:
     """Returns the error for a token, including an unknown provider or audience."""
     principal, keys = web_identity_principal(sts._p(params, "WebIdentityToken"), sts._p(params, "ProviderId"), role_arn)
-    if principal.endswith(f"/{GITHUB}"):
+    issuer = principal.partition(":oidc-provider/")[2]
+    if issuer:
         known = iam._oidc_providers.get_scoped(role_arn.split(":")[4], None, principal)
         if known is None:
-            message = "No OpenIDConnect provider found in your account for https://" + GITHUB
+            message = f"No OpenIDConnect provider found in your account for https://{issuer}"
             return sts._error(400, "InvalidIdentityToken", message, ns="sts")
-        if keys.get(f"{GITHUB}:aud") not in known["ClientIDList"]:
+        if keys.get(f"{issuer}:aud".lower()) not in known["ClientIDList"]:
             return sts._error(400, "InvalidIdentityToken", "Incorrect token audience", ns="sts")
     return _trust_denied(role_arn, params, use_json)
+
+
+def condition_key(key: str, asked: Any) -> Any:
+    """Returns a condition key's value. The principal of a role's session is the role, with its path."""
+    found = _condition_key(key, asked)
+    if key.lower() == "aws:principalarn" and ":assumed-role/" in str(found):
+        role = iam._roles.get_scoped(found.split(":")[4], None, found.split("/")[1])
+        return role["Arn"] if role else found
+    return found

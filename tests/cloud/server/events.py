@@ -1,16 +1,13 @@
-"""EventBridge: the complete policy of a bus, which MiniStack reduces to one permission, and failed invocations."""
+"""EventBridge: failed invocations, which MiniStack does not count."""
 
 import json
 import logging
 from typing import Any
 
 from ministack import app as gateway
-from ministack.core.responses import get_account_id, get_region
 from ministack.services import cloudwatch, eventbridge, sns
 
-from tests.cloud.server.errors import Refusal
-from tests.cloud.server.gateway import Request, Service
-from tests.cloud.server.policies import resource_policy
+from tests.cloud.server.gateway import Request
 
 DEFAULT = "default"
 PRINCIPAL = "events.amazonaws.com"
@@ -53,32 +50,3 @@ def _may_publish(topic_arn: str) -> bool:
     policy = json.loads(topic.get("attributes", {}).get("Policy") or '{"Statement": []}')
     named = [one for one in policy["Statement"] if (one.get("Principal") or {}) == {"Service": PRINCIPAL}]
     return any("Condition" not in one for one in named) if named or gateway.AUTH else True
-
-
-def _put_permission(request: Request) -> dict[str, Any]:
-    """Sets a complete policy, or adds a statement."""
-    bus = request.get("EventBusName", DEFAULT)
-    _known(bus)
-    if "Policy" in request:
-        eventbridge._event_bus_policies[bus] = resource_policy(request["Policy"], "Policy")
-        return {}
-    statement = {
-        "Sid": request["StatementId"],
-        "Effect": "Allow",
-        "Principal": request["Principal"],
-        "Action": request["Action"],
-        "Resource": f"arn:aws:events:{get_region()}:{get_account_id()}:event-bus/{bus}",
-        **({"Condition": request["Condition"]} if "Condition" in request else {}),
-    }
-    policy = eventbridge._event_bus_policies.get(bus) or {"Version": "2012-10-17", "Statement": []}
-    others = [one for one in policy["Statement"] if one.get("Sid") != request["StatementId"]]
-    eventbridge._event_bus_policies[bus] = {**policy, "Statement": [*others, statement]}
-    return {}
-
-
-def _known(bus: str) -> None:
-    if bus != DEFAULT and bus not in eventbridge._event_buses:
-        raise Refusal("ResourceNotFoundException", f"Event bus {bus} does not exist.")
-
-
-SERVICE = Service(name="events", model="events", operations={"PutPermission": _put_permission})

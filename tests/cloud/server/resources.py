@@ -127,8 +127,6 @@ def _events(action: str, asked: Mapping[str, Any], path: str, place: str) -> str
     bus = str(asked.get("EventBusName") or "default").rpartition("/")[2]
     if "ResourceARN" in asked:
         return str(asked["ResourceARN"])
-    if action in ("PutPermission", "RemovePermission"):
-        return "*"  # neither action has a resource
     if action in ("CreateEventBus", "DeleteEventBus", "DescribeEventBus", "PutEvents"):
         return f"arn:aws:events:{place}:event-bus/{str(asked.get('Name') or bus).rpartition('/')[2]}"
     rule = asked.get("Rule") or asked.get("Name")

@@ -40,7 +40,7 @@ CHECKED = (
     documents.SQS,
     documents.SNS,
     ecs.SERVICE,
-    events.SERVICE,
+    Service(name="events", model="events"),
     Service(name="sts", model="sts", invalid="ValidationError"),
     usage.SERVICE,
     Service(name="budgets", model="budgets", invalid="InvalidParameterException"),

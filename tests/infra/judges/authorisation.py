@@ -46,7 +46,6 @@ CORRECTED = {
     "logs:DescribeLogGroups": "log-group",
 }
 OF_ACTIONS = ("aws:RequestTag/", "aws:ResourceTag/", "aws:TagKeys")  # global keys that not every action has
-GITHUB = "token.actions.githubusercontent.com:"  # claims of GitHub's tokens, which the reference does not list
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +123,7 @@ class Reference:
     def type_of(self, key: str) -> str | None:
         """Returns the type of a condition key, or None if no service has it."""
         found = (kind for known, kind in (*GLOBAL.items(), *self.types.items()) if is_key(key, known))
-        return next(found, "String" if key.startswith(GITHUB) else None)
+        return next(found, None)
 
 
 @cache
@@ -174,16 +173,23 @@ def _conditions(known: Reference, action: Action, kinds: set[str], statement: St
     supported = {key for kind in ("", *kinds) for key in action.keys.get(kind, ())}
     for operator, keys in statement.get("Condition", {}).items():
         for key in keys:
-            kind = known.type_of(key)
-            if kind is None or not _supports(supported, key):
+            claim = key.startswith(_issuers(statement))
+            kind = "String" if claim else known.type_of(key)
+            if kind is None or not (claim or _supports(supported, key)):
                 yield "unsupported condition key", f"{action.name} has no {key}"
             elif wrong := _misfit(operator, kind):
                 yield "wrong operator", f"{key} is of type {kind}: {wrong}"
 
 
+def _issuers(statement: Statement) -> tuple[str, ...]:
+    """Returns the starts of keys that are claims of tokens, which the reference does not list."""
+    providers = listed(statement.get("Principal", {}).get("Federated"))
+    return tuple(arn.partition(":oidc-provider/")[2] + ":" for arn in providers)
+
+
 def _supports(supported: set[str], key: str) -> bool:
     own = key.lower().startswith("aws:") and not key.startswith(OF_ACTIONS)
-    return own or key.startswith(GITHUB) or any(is_key(key, known) for known in supported)
+    return own or any(is_key(key, known) for known in supported)
 
 
 def is_key(key: str, known: str) -> bool:

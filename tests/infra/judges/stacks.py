@@ -39,6 +39,15 @@ def _longest_hub() -> dict[str, Any]:
         {"name": f"acme/{'s' * 80}-{one}", "ownerId": "1000", "repositoryId": str(3000 + one)} for one in range(20)
     ]
     return {
+        "access": [
+            {
+                "roles": [role],
+                "issuer": f"https://{role}.{'i' * 50}.example.com",
+                "audiences": ["sts.amazonaws.com"],
+                "subjects": ["project_path:acme/shop:ref_type:branch:ref:main"],
+            }
+            for role in ("deploy", "drift", "preview", "publish", "run")
+        ],
         "region": FAR,
         "bucket": "b" * 63,
         "agents": [f"{'location' * 3}_{one:02}" for one in range(50)],
@@ -63,7 +72,6 @@ def _longest_hub() -> dict[str, Any]:
             "name": "w" * 100,
             "pushers": [f"arn:aws:iam::{OTHER}:role/ci/{n}" for n in range(20)],
         },
-        "regionAccounts": ACCOUNTS,
         "stateBucket": "s" * 63,
         "stateKey": key_arn(FAR),
         "tags": {f"key-{one}-{'k' * 80}": "v" * 200 for one in range(8)},

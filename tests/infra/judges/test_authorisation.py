@@ -90,7 +90,6 @@ def test_a_resources_own_policy_may_name_any_resource():
 def test_policies_are_found_in_every_input_that_has_one():
     types = {one.urn.rpartition("$")[2].split("::")[0] for stack in stacks() for one in policies(stack.aws)}
     assert types >= {
-        "aws:cloudwatch/eventBusPolicy:EventBusPolicy",
         "aws:ec2/vpcEndpoint:VpcEndpoint",
         "aws:ecr/registryPolicy:RegistryPolicy",
         "aws:ecr/repositoryPolicy:RepositoryPolicy",

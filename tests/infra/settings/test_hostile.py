@@ -92,7 +92,7 @@ TEXTS = {
         **{key: "{}" for key in ("account", "bucket", "encryption", "permissionsBoundary", "region", "stateBucket")},
         "stateKey": "{}",
         "emails": '["{}"]',
-        "regionAccounts": '["{}"]',
+        "access": '[{{"roles": ["run"], "principals": ["{}"]}}]',
         "github": '{{"home": {{"name": "{}", "ownerId": "1", "repositoryId": "2"}}}}',
         "budget": '{{"monthlyUsd": 1, "emails": ["{}"]}}',
         "publicRepository": '{{"name": "{}"}}',

@@ -12,23 +12,8 @@ def _document(action: str) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
-def _put_events(account: str) -> str:
-    statement = {
-        "Sid": "put",
-        "Effect": "Allow",
-        "Principal": {"AWS": f"arn:aws:iam::{account}:root"},
-        "Action": "events:PutEvents",
-        "Resource": "arn:aws:events:eu-west-1:123456789012:event-bus/toril",
-    }
-    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-
-
 BUSES = {
     BUS: Example(inputs={"name": "toril", **TAGS}, change={"description": "notices"}),
-    "aws:cloudwatch/eventBusPolicy:EventBusPolicy": Example(
-        inputs={"eventBusName": Of(BUS, "name"), "policy": _put_events("123456789012")},
-        change={"policy": _put_events("210987654321")},
-    ),
     "aws:iam/policy:Policy": Example(
         inputs={"name": "workers", "path": "/toril/main/", "policy": _document("s3:GetObject"), **TAGS},
         change={"policy": _document("s3:PutObject")},

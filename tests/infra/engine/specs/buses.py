@@ -1,4 +1,4 @@
-"""EventBridge's buses and their policies."""
+"""EventBridge's buses."""
 
 from tests.infra.engine.kinds import BY_RESOURCE_ARN, ID, TAGS, Kind, call, look
 
@@ -14,15 +14,5 @@ KINDS = {
         outputs={"arn": "Arn"},
         auto_name="name",
         tagging=BY_RESOURCE_ARN,
-    ),
-    "aws:cloudwatch/eventBusPolicy:EventBusPolicy": Kind(
-        service="events",
-        create=(call("PutPermission", "eventBusName policy"),),
-        id=lambda view: str(view["eventBusName"]),
-        read=(look("DescribeEventBus", "Policy && {Policy: Policy}", Name=ID),),
-        delete=(call("RemovePermission", "eventBusName", RemoveAllPermissions=True),),
-        replaces="eventBusName",
-        updates={"policy": (call("PutPermission", "eventBusName policy"),)},
-        seen_as={"eventBusName": "null"},
     ),
 }
