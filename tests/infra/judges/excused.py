@@ -33,6 +33,30 @@ REFUSED = {
     IGNORED: ("deploy may not update cognito/user:User: cognito-idp:Admin*",),
 }
 
+# What parliament and cfn-lint find.
+NEWER = "the reference is newer than parliament's data, and decides it"
+ONE_OF_TWO = "the statement has the resources of one side of the call, and another statement those of the other"
+EXACT = "IAM's own examples compare the ARN of a boundary by StringEquals"
+HYPHEN = "parliament does not read a variable with a hyphen, so it sees no object"
+BY_DESIGN = "the role changes a bucket's settings and reads none of its content"
+LINTED = {
+    NEWER: (
+        "RESOURCE_MISMATCH: *-console: *cloudfront:CreateOriginAccessControl*",
+        "RESOURCE_MISMATCH: *-deploy-network: *vpce:AllowMultiRegion*",
+        "RESOURCE_MISMATCH: *ecr:BatchImportUpstreamImage*",
+        "RESOURCE_MISMATCH: *logs:DescribeLogGroups*",
+        "UNKNOWN_ACTION: * ecr:GetImageCopyStatus",
+    ),
+    "BROADER in test_authorisation.py has the reasons": ("RESOURCE_STAR: *",),
+    ONE_OF_TWO: (
+        "RESOURCE_MISMATCH: *-deploy-hub: *kms:CreateAlias*",
+        "RESOURCE_MISMATCH: *-deploy-network: *ec2:CreateNatGateway*",
+    ),
+    EXACT: ("MISMATCHED_TYPE_BUT_USABLE: *-deploy-identity: *given Arn",),
+    HYPHEN: ("RESOURCE_MISMATCH: *-agent-*: *s3:PutObject*",),
+    BY_DESIGN: ("RESOURCE_POLICY_PRIVILEGE_ESCALATION: *",),
+}
+
 # Rights that no call of the provider uses: by reason and statement.
 EARLIER = "earlier versions of the provider read it, and it reads what other rights read too"
 PART = "AWS asks for it as a part of another call"

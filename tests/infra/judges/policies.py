@@ -15,33 +15,33 @@ IDENTITY, TRUST, RESOURCE = "identity", "trust", "resource"
 class Policy:
     """A document as a resource has it. `kind`: of an identity, of who may assume a role, or of a resource."""
 
-    urn: str
+    subject: str
     kind: str
-    statements: tuple[Statement, ...]
+    document: Mapping[str, Any]
 
     @property
-    def subject(self) -> str:
-        """The resource without its stack: its type and name."""
-        return " ".join(self.urn.split("::")[2:]).rpartition("$")[2].removeprefix("aws:")
+    def statements(self) -> list[Statement]:
+        return listed(self.document.get("Statement"))
 
 
 def policies(resources: Iterable[Resource]) -> Iterator[Policy]:
     """Returns the policies in any input of the resources, which are texts of JSON."""
     for one in resources:
         for name, value in one.inputs.items():
-            if isinstance(value, str) and (statements := _statements(value)):
-                kind = (
-                    TRUST if name == "assumeRolePolicy" else IDENTITY if one.type.startswith("aws:iam/") else RESOURCE
-                )
-                yield Policy(urn=one.urn, kind=kind, statements=statements)
+            if isinstance(value, str) and (document := _document(value)):
+                identity = TRUST if name == "assumeRolePolicy" else IDENTITY
+                kind = identity if one.type.startswith("aws:iam/") else RESOURCE
+                yield Policy(subject=subject(one), kind=kind, document=document)
 
 
-def _statements(text: str) -> tuple[Statement, ...]:
-    if not text.startswith("{"):
-        return ()
-    document = json.loads(text)
-    found = document.get("Statement", ())
-    return (found,) if isinstance(found, dict) else tuple(found)
+def subject(one: Resource) -> str:
+    """Returns a resource's type and name, without its stack."""
+    return f"{one.type.removeprefix('aws:')} {one.name}"
+
+
+def _document(text: str) -> Mapping[str, Any]:
+    document = json.loads(text) if text.startswith("{") else {}
+    return document if "Statement" in document else {}
 
 
 def listed(value: Any) -> list[Any]:

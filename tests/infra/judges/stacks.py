@@ -36,7 +36,7 @@ CACHES = [
 
 def _longest_hub() -> dict[str, Any]:
     repositories = [
-        {"name": f"acme/{'s' * 80}-{one}", "ownerId": "1000", "repositoryId": str(3000 + one)} for one in range(20)
+        {"name": f"acme/{'s' * 80}-{one}", "ownerId": "1000", "repositoryId": str(3000 + one)} for one in range(3)
     ]
     return {
         "access": [
@@ -50,7 +50,7 @@ def _longest_hub() -> dict[str, Any]:
         ],
         "region": FAR,
         "bucket": "b" * 63,
-        "agents": [f"{'location' * 3}_{one:02}" for one in range(50)],
+        "agents": [f"{'location' * 3}_{one:02}" for one in range(2)],
         "budget": {"monthlyUsd": 1_000_000, "emails": [f"costs-{one}@example.com" for one in range(10)]},
         "console": {
             **CONSOLE,

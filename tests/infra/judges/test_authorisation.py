@@ -36,7 +36,7 @@ def statement(action="sqs:SendMessage", resource=QUEUE, condition=None):
 
 
 def found(*statements, kind=IDENTITY):
-    policy = Policy(urn="urn:pulumi:s::p::aws:iam/policy:Policy::x", kind=kind, statements=statements)
+    policy = Policy(subject="iam/policy:Policy x", kind=kind, document={"Statement": [*statements]})
     return [one.code for one in problems(reference(), [policy])]
 
 
@@ -88,17 +88,17 @@ def test_a_resources_own_policy_may_name_any_resource():
 
 
 def test_policies_are_found_in_every_input_that_has_one():
-    types = {one.urn.rpartition("$")[2].split("::")[0] for stack in stacks() for one in policies(stack.aws)}
+    types = {one.subject.split()[0] for stack in stacks() for one in policies(stack.aws)}
     assert types >= {
-        "aws:ec2/vpcEndpoint:VpcEndpoint",
-        "aws:ecr/registryPolicy:RegistryPolicy",
-        "aws:ecr/repositoryPolicy:RepositoryPolicy",
-        "aws:ecrpublic/repositoryPolicy:RepositoryPolicy",
-        "aws:iam/policy:Policy",
-        "aws:iam/role:Role",
-        "aws:iam/rolePolicy:RolePolicy",
-        "aws:kms/key:Key",
-        "aws:s3/bucketPolicy:BucketPolicy",
-        "aws:sns/topic:Topic",
-        "aws:sqs/queue:Queue",
+        "ec2/vpcEndpoint:VpcEndpoint",
+        "ecr/registryPolicy:RegistryPolicy",
+        "ecr/repositoryPolicy:RepositoryPolicy",
+        "ecrpublic/repositoryPolicy:RepositoryPolicy",
+        "iam/policy:Policy",
+        "iam/role:Role",
+        "iam/rolePolicy:RolePolicy",
+        "kms/key:Key",
+        "s3/bucketPolicy:BucketPolicy",
+        "sns/topic:Topic",
+        "sqs/queue:Queue",
     }
