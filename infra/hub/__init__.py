@@ -1,6 +1,6 @@
 """The hub stack, which exists once in an environment. Read this first: it is the table of contents."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 
 import pulumi
@@ -52,6 +52,11 @@ CONSOLE_POLICIES: dict[str, Mapping[str, Callable[[Scope], Document]]] = {
     "drift": {"console": console_reading_policy},
     "deploy": {"console": console_deploying_policy, "read-console": console_reading_policy},
     "console": {"console": console_policy},
+}
+# the policies that would exceed the inline policies of their role: all of `deploy`, and the console's of `drift`
+MANAGED: dict[str, Collection[str]] = {
+    "deploy": {*POLICIES["deploy"], *CONSOLE_POLICIES["deploy"]},
+    "drift": {*CONSOLE_POLICIES["drift"]},
 }
 SERVICES: dict[str, tuple[tuple[str, ...], str]] = {
     "coordinator": ((TASKS_SERVICE,), "A task that runs a suite on schedule"),
@@ -163,7 +168,7 @@ class Roles(pulumi.ComponentResource):
                 _policies(settings, purpose, scope),
                 trusted,
                 session_s=LONGEST_S if purpose == "run" else HOUR_S,
-                managed=purpose == "deploy",
+                managed=MANAGED.get(purpose, ()),
             ).arn
         self.register_outputs({})
 

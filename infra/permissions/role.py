@@ -4,7 +4,7 @@ Inline policies of a role have at most 10,240 characters in all. A role that nee
 6,144 characters each.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import pulumi
 import pulumi_aws as aws
@@ -26,10 +26,13 @@ def make_role(
     opts: pulumi.ResourceOptions,
     *,
     session_s: int = HOUR_S,
-    managed: bool = False,
+    managed: Collection[str] = (),
     path: str | None = None,
 ) -> "aws.iam.Role":
-    """Makes the role `role` with these policies. Default of `path`: that of the environment."""
+    """Makes the role `role` with these policies, those in `managed` as managed ones.
+
+    Default of `path`: that of the environment.
+    """
     made = aws.iam.Role(
         name,
         name=role,
@@ -42,7 +45,7 @@ def make_role(
     )
     for one, policy in sorted(policies.items()):
         text = pulumi.Output.from_input(policy).apply(render)
-        if managed:
+        if one in managed:
             its = aws.iam.Policy(
                 f"{name}-{one}", name=f"{role}-{one}", path=place.names.iam_path, policy=text, opts=opts
             )
