@@ -61,6 +61,7 @@ def test_the_role_deploy_has_the_parts_of_its_calls():
     assert needed - granted == DEPENDENT.keys()
 
 
+@cache
 def refused(role, without="", where=""):
     """Returns the refused actions of a role that lacks one right, or has one with other resources or conditions."""
     environment = environments()["main"]
