@@ -207,11 +207,39 @@ class Trial:
             (self.project / f"Pulumi.{stack}.yaml").write_text(yaml.safe_dump({"config": config}))
             self.pulumi("stack", "init", stack)
 
+    def taken(self) -> str:
+        """Returns the name of something of this environment that exists; "" if the environment is free."""
+        bucket, role = self.names.results_bucket(self.account, self.regions[0]), self.names.role("coordinator")
+        if bucket in {one["Name"] for one in self.clients("s3", self.regions[0]).list_buckets()["Buckets"]}:
+            return f"the bucket {bucket}"
+        iam = self.clients("iam", self.regions[0])
+        pages = iam.get_paginator("list_roles").paginate(PathPrefix=self.names.iam_path)
+        if any(page["Roles"] for page in pages):
+            return f"roles below {self.names.iam_path}, such as {role}"
+        for region in self.regions:
+            found = self.clients("ecs", region).describe_clusters(clusters=[self.names.cluster()])["clusters"]
+            if any(one["status"] == "ACTIVE" for one in found):
+                return f"the cluster {self.names.cluster()} in {region}"
+        return ""
+
+    def service_roles(self) -> None:
+        """Makes the roles that ECS and ECR need once in an account."""
+        iam = self.clients("iam", self.regions[0])
+        for service in ("ecs", "pullthroughcache.ecr"):
+            try:
+                iam.create_service_linked_role(AWSServiceName=f"{service}.amazonaws.com")
+            except iam.exceptions.InvalidInputException:  # it exists
+                continue
+
     def up(self) -> str:
+        self.service_roles()
         if self.options.email and not self.options.package:
             self.run(sys.executable, "-m", "tools.console_zip", "--architecture", ARCHITECTURE, "--out", self.package)
-        self.pulumi("up", "--yes", "--skip-preview", "--stack", self.names.hub_stack, limit_s=UP_S)
-        self.side_by_side(self.stacks[1:], "up", "--yes", "--skip-preview")
+        for stacks in (self.stacks[:1], self.stacks[1:]):
+            try:
+                self.side_by_side(stacks, "up", "--yes", "--skip-preview")
+            except Failed:  # new roles are not known everywhere for some seconds
+                self.side_by_side(stacks, "up", "--yes", "--skip-preview")
         return ", ".join(self.stacks)
 
     def publish(self) -> str:
@@ -249,10 +277,13 @@ class Trial:
         parameter = f"/toril/{self.names.environment}/console/session-key"
         ssm = self.clients("ssm", self.regions[0])
         ssm.delete_parameters(Names=[parameter])  # the console's function makes it at the first visit
+        sqs = self.clients("sqs", self.regions[0])
+        for url in sqs.list_queues(QueueNamePrefix=f"{self.names.base}-verify").get("QueueUrls", ()):
+            sqs.delete_queue(QueueUrl=url)  # of an interrupted check
         shutil.rmtree(self.project)
         shutil.rmtree(self.folder / "state")
         (self.folder / "passphrase").unlink()
-        return "nothing is left"
+        return "but for the service-linked roles of ECS and ECR, nothing is left"
 
     def delete_bucket(self) -> None:
         """Deletes the results, which a hub keeps when its stack goes."""
@@ -387,7 +418,7 @@ class Trial:
 
     def command(self, hold: str) -> tuple[str | Path, ...]:
         """Writes a suite of this duration. Returns the command that runs it."""
-        suite = self.folder / f"verify-{hold}" / "suite.yml"
+        suite = self.folder / suite_name(hold) / "suite.yml"
         suite.parent.mkdir(exist_ok=True)
         suite.write_text(yaml.safe_dump(suite_of(self.regions, hold)))
         spent = ("--max-cost", str(RUN_USD), "--env", f"TARGET_URL={self.target()}", "--quiet")
@@ -470,7 +501,11 @@ class Trial:
                 return not left and not any(map(self.tasks, self.regions))
 
             until(gone, SWEPT_WITHIN_S, "tasks of the killed command still run")
-        return str(listed[0]["Name"])
+        asked = self.toril("runs", "--suite", suite_name("5m"), "--limit", "1", "--format", "json")
+        (run,) = json.loads(self.run(*asked))
+        if run["state"] not in ("passed", "failed", "inconclusive"):  # workers end without a sweep, too, but unjudged
+            raise Failed(f"the tasks ended, but no sweep judged {run['run_id']}", json.dumps(run, indent=1))
+        return f"{listed[0]['Name']} judged the run: {run['state']}"
 
 
 def parse_names(name: str) -> Names:
@@ -485,12 +520,14 @@ def settings_of(names: Names, regions: tuple[str, ...], email: str, package: Pat
     hub: dict[str, Any] = {"region": regions[0], "notices": {"runs": ["schedule-failed"]}}
     if email:
         hub |= {"emails": [email], "console": {"admin": email, "architecture": ARCHITECTURE, "package": str(package)}}
-    else:
-        hub |= {"emails": ["notices@example.com"]}
     region = {"architectures": [ARCHITECTURE], "caches": ["ecr-public"], "flavours": {"slim": {}}}
     region |= {"limits": {"vcpus": 4, "costUsd": MOST_USD}}
     stacks = {f"{names.environment}.{one}": {**region, "home": one == regions[0]} for one in regions}
     return {names.hub_stack: hub, **stacks}
+
+
+def suite_name(hold: str) -> str:
+    return f"verify-{hold}"
 
 
 def suite_of(regions: tuple[str, ...], hold: str) -> dict[str, Any]:
@@ -599,6 +636,7 @@ def agreed(trial: Trial) -> bool:
     for region in trial.regions:
         print(f"- in {region}: a VPC with public subnets, a repository, a cache of ECR Public, a cluster, alarms")
     print(f"- three runs of two tasks each, at most ${RUN_USD} each; toril refuses more")
+    print("The credentials have to last for two hours.")
     print(f"Everything together costs at most ${MOST_USD}. At the end all is destroyed.")
     return bool(trial.options.yes) or input("Go on? [yes/no] ").strip().lower() == "yes"
 
@@ -622,6 +660,12 @@ def main(arguments: list[str] | None = None) -> int:
     if left != trial.options.destroy:
         way = "first remove them: --destroy" if left else "there is nothing to destroy"
         print(f"{trial.folder}: {'Stacks of an earlier call are left; ' if left else ''}{way}.", file=sys.stderr)
+        return 2
+    if not trial.options.destroy and (name := trial.taken()):
+        print(
+            f"--name {trial.options.name}: {name} exists. Choose a free name; its stacks would be destroyed.",
+            file=sys.stderr,
+        )
         return 2
     if not agreed(trial):
         return 2

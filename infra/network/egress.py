@@ -74,13 +74,16 @@ def results_policy(place: Place, bucket: Bucket) -> Document:
     return document(_results(place, bucket))
 
 
-def gateway_policy(place: Place, bucket: Bucket) -> Document:
+def gateway_policy(place: Place, bucket: Bucket, *, home: bool) -> Document:
     """Returns the policy of the S3 gateway in private mode: image layers, and the results bucket of the same region.
 
-    ECR keeps layers in its own bucket in each region.
+    ECR keeps layers in its own bucket in each region. Coordinators of the home region also pack the index of runs.
     """
     layers = f"arn:{place.partition}:s3:::prod-{place.region}-starport-layer-bucket/*"
     near = _results(place, bucket) if bucket.region == place.region else []
+    if near and home:
+        index = f"arn:{place.partition}:s3:::{bucket.name}/index/*"
+        near.append(grant("PackIndex", EVERYBODY, ["s3:DeleteObject"], [index]))
     return document([grant("Layers", EVERYBODY, ["s3:GetObject"], [layers]), *near])
 
 

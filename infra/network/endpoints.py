@@ -45,7 +45,7 @@ class Endpoints(pulumi.ComponentResource):
             service_name=service_name(place.region, "s3"),
             vpc_endpoint_type="Gateway",
             route_table_ids=[route_table],
-            policy=render(gateway_policy(place, bucket)) if private else None,
+            policy=render(gateway_policy(place, bucket, home=settings.home)) if private else None,
             tags={"Name": f"{place.names.base}-{name}-s3"},
             opts=child,
         )

@@ -18,7 +18,7 @@ from infra.settings import CacheSettings
 from infra.settings.caches import ROOT
 from toril.records.deployment import DeployedCache
 
-KEEP, KEEP_UNTAGGED_DAYS = 50, 7  # images in a repository that a cache makes
+KEEP = 50  # images in a repository that a cache makes
 LATER = "later"
 
 
@@ -89,7 +89,7 @@ class Caches(pulumi.ComponentResource):
             encryption_configurations=[
                 {"encryption_type": "KMS", "kms_key": key} if key else {"encryption_type": "AES256"}
             ],
-            lifecycle_policy=lifecycle(KEEP, KEEP_UNTAGGED_DAYS),
+            lifecycle_policy=lifecycle(KEEP),
             resource_tags=dict(self._args.place.tags),
             custom_role_arn=self._roles.templates,
             opts=pulumi.ResourceOptions(parent=self, depends_on=[self._roles]),

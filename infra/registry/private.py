@@ -17,14 +17,17 @@ PUSH = ("ecr:CompleteLayerUpload", "ecr:InitiateLayerUpload", "ecr:PutImage", "e
 RIGHTS = {"pull": PULL, "push": (*PULL, *PUSH)}
 
 
-def lifecycle(keep: int, keep_untagged_days: int) -> str:
-    """Returns the lifecycle policy: untagged images expire by age, others if there are more than `keep`."""
+def lifecycle(keep: int, keep_untagged_days: int | None = None) -> str:
+    """Returns the lifecycle policy: untagged images expire by age, others if there are more than `keep`.
+
+    None: only the number counts. A cache has images without a tag, which were pulled by their digest.
+    """
     untagged = {"tagStatus": "untagged", "countType": "sinceImagePushed", "countUnit": "days"}
-    rules = [
-        _expire(1, "images without a tag", {**untagged, "countNumber": keep_untagged_days}),
-        _expire(2, "the oldest", {"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": keep}),
-    ]
-    return json.dumps({"rules": rules}, sort_keys=True)
+    rules = []
+    if keep_untagged_days is not None:
+        rules.append(_expire(1, "images without a tag", {**untagged, "countNumber": keep_untagged_days}))
+    by_number = {"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": keep}
+    return json.dumps({"rules": [*rules, _expire(len(rules) + 1, "the oldest", by_number)]}, sort_keys=True)
 
 
 def _expire(priority: int, description: str, selection: dict[str, str | int]) -> dict[str, object]:

@@ -68,12 +68,14 @@ def test_private_workers_get_endpoints_of_the_services_that_they_call():
 
 
 def test_the_gateway_serves_layers_and_the_results_bucket_of_its_region():
-    def resources(bucket: Bucket) -> set[str]:
-        return {one for statement in gateway_policy(place(), bucket)["Statement"] for one in statement["Resource"]}
+    def resources(bucket: Bucket, home: bool = False) -> set[str]:
+        statements = gateway_policy(place(), bucket, home=home)["Statement"]
+        return {one for statement in statements for one in statement["Resource"]}
 
     layers = "arn:aws:s3:::prod-us-east-1-starport-layer-bucket/*"
     assert resources(NEAR) == {layers, "arn:aws:s3:::results", "arn:aws:s3:::results/*"}
-    assert resources(FAR) == {layers}
+    assert resources(NEAR, home=True) - resources(NEAR) == {"arn:aws:s3:::results/index/*"}  # which is packed
+    assert resources(FAR) == resources(FAR, home=True) == {layers}
 
 
 def test_the_endpoint_of_a_distant_bucket_allows_only_that_bucket():

@@ -22,6 +22,11 @@ def test_untagged_images_expire_by_age_and_others_by_number():
     assert untagged["rulePriority"] < oldest["rulePriority"]  # ECR requires the rule for `any` last
 
 
+def test_images_of_a_cache_never_expire_by_age():
+    (oldest,) = json.loads(lifecycle(keep=50))["rules"]
+    assert oldest["selection"] == {"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": 50}
+
+
 def test_an_account_may_pull_and_push_only_if_granted():
     pull, push = grant_statements(
         [Grant(principal=OTHER), Grant(principal=f"arn:aws:iam::{OTHER}:role/ci", rights=("push",))], "aws"

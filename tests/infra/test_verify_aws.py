@@ -50,6 +50,8 @@ def archive(path: Path) -> Path:
 def account(tmp_path_factory):
     """Yields the cloud, and the environment of a process that takes it for AWS."""
     with embedded_cloud() as cloud, engine(cloud.url) as pulumi, aws_proxy(cloud) as proxy:
+        for service in ("ecs", "pullthroughcache.ecr"):  # an account keeps them
+            cloud.client("iam").create_service_linked_role(AWSServiceName=f"{service}.amazonaws.com")
         cloud.set_image(f"toril/{ENVIRONMENT}/worker", WORKER, environment={"PATH": os.environ["PATH"]})
         repository, _, tag = CACHED.rpartition(":")
         Registry(cloud.upstream("public.ecr.aws")).push(repository, image({}), tag)
@@ -154,3 +156,17 @@ def test_a_check_is_one_line_whatever_it_meets(capsys):
 def test_the_main_environment_is_never_verified():
     with pytest.raises(SystemExit):
         parse_names("main")
+
+
+@pytest.mark.live
+def test_an_environment_that_exists_is_refused_and_keeps_everything(account, tmp_path):
+    cloud, environment = account
+    bucket = f"toril-{ENVIRONMENT}-{cloud.account}-{REGIONS[0]}"
+    cloud.client("s3").create_bucket(Bucket=bucket)
+    process = verify(environment, tmp_path / "verify")
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 2, output
+    assert bucket in output
+    assert not (tmp_path / "verify").exists()
+    cloud.client("s3").head_bucket(Bucket=bucket)
+    cloud.client("s3").delete_bucket(Bucket=bucket)
