@@ -8,6 +8,7 @@ state until all is destroyed, and the report. docs/how-to/verify-on-your-account
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import platform
@@ -31,6 +32,7 @@ import yaml
 from infra.names import Names, parse_stack
 from toril import __version__
 from toril.aws.client import ClientSettings, clients
+from toril.aws.registry import MANIFESTS
 from toril.console.static import assets
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -332,18 +334,20 @@ class Trial:
         return ""
 
     def caches(self) -> str:
-        """A first pull through each region's cache succeeds, and makes the repository."""
-        repository, _, tag = f"{self.names.environment}/ecr-public/{CACHED}".rpartition(":")
+        """A first pull through each region's cache succeeds: by the tag in one, and by the digest in the other."""
+        repository, _, reference = f"{self.names.environment}/ecr-public/{CACHED}".rpartition(":")
         for region in self.regions:
             ecr = self.clients("ecr", region)
             granted = ecr.get_authorization_token()["authorizationData"][0]
-            url = f"{granted['proxyEndpoint']}/v2/{repository}/manifests/{tag}"
-            kinds = "application/vnd.oci.image.index.v1+json, application/vnd.docker.distribution.manifest.list.v2+json"
-            asked = {"Authorization": f"Basic {granted['authorizationToken']}", "Accept": kinds}
-            with urllib.request.urlopen(urllib.request.Request(url, headers=asked), timeout=60) as answer:  # noqa: S310
-                answer.read()
+            url = f"{granted['proxyEndpoint']}/v2/{repository}/manifests/{reference}"
+            asked = {"Authorization": f"Basic {granted['authorizationToken']}", "Accept": ", ".join(MANIFESTS)}
+            try:
+                with urllib.request.urlopen(urllib.request.Request(url, headers=asked), timeout=60) as answer:  # noqa: S310
+                    reference = f"sha256:{hashlib.sha256(answer.read()).hexdigest()}"  # as a run's workers ask
+            except OSError as error:
+                raise Failed(f"{region}: {repository} at {reference}: {error}") from error
             until(lambda region=region: repository in self.cached(region), 60, f"{region}: no repository {repository}")  # type: ignore[misc]
-        return repository
+        return f"{repository} at {reference}"
 
     def notices(self) -> str:
         """An event on the hub's bus reaches the topic's subscribers; a queue subscribes beside the person."""

@@ -21,7 +21,7 @@ from toril.launchers.fargate.coordinator_task import FargateStarter
 from toril.plan.options import RunOptions
 from toril.runs.requests import request_run
 
-pytestmark = [pytest.mark.live, pytest.mark.xdist_group("networks")]
+pytestmark = [pytest.mark.live, pytest.mark.nightly, pytest.mark.xdist_group("networks")]
 HOME, WEST, CLOSED = "us-east-1", "us-west-2", "eu-west-1"
 EVERYWHERE = {"locations": {HOME: 1, WEST: 1, CLOSED: 1}, "concurrency": 3}
 PRIVATE = "registry.example.com/acme/toril"
@@ -91,7 +91,6 @@ def refused(stage, role):
     return [one for one in stage.cloud.decisions() if one.role == f"toril-{role}" and not one.allowed]
 
 
-@pytest.mark.nightly
 def test_a_second_update_changes_nothing(deployed):
     stage, _ = deployed
     for region in stage.regions:
