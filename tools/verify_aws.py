@@ -21,7 +21,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -227,11 +227,10 @@ class Trial:
     def service_roles(self) -> None:
         """Makes the roles that ECS and ECR need once in an account."""
         iam = self.clients("iam", self.regions[0])
+        exists = (iam.exceptions.InvalidInputException, iam.exceptions.EntityAlreadyExistsException)
         for service in ("ecs", "pullthroughcache.ecr"):
-            try:
+            with suppress(*exists):
                 iam.create_service_linked_role(AWSServiceName=f"{service}.amazonaws.com")
-            except iam.exceptions.InvalidInputException:  # it exists
-                continue
 
     def up(self) -> str:
         self.service_roles()
