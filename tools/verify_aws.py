@@ -505,7 +505,7 @@ class Trial:
 
             until(gone, SWEPT_WITHIN_S, "tasks of the killed command still run")
         asked = self.toril("runs", "--suite", suite_name("5m"), "--limit", "1", "--format", "json")
-        (run,) = json.loads(self.run(*asked))
+        (run,), _ = json.JSONDecoder().raw_decode(self.run(*asked))  # notes on standard error follow
         if run["state"] not in ("passed", "failed", "inconclusive"):  # workers end without a sweep, too, but unjudged
             raise Failed(f"the tasks ended, but no sweep judged {run['run_id']}", json.dumps(run, indent=1))
         return f"{listed[0]['Name']} judged the run: {run['state']}"
