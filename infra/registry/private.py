@@ -22,11 +22,11 @@ def lifecycle(keep: int, keep_untagged_days: int | None = None) -> str:
 
     None: only the number counts. A cache has images without a tag, which were pulled by their digest.
     """
-    untagged = {"tagStatus": "untagged", "countType": "sinceImagePushed", "countUnit": "days"}
+    untagged: dict[str, str | int] = {"tagStatus": "untagged", "countType": "sinceImagePushed", "countUnit": "days"}
     rules = []
     if keep_untagged_days is not None:
         rules.append(_expire(1, "images without a tag", {**untagged, "countNumber": keep_untagged_days}))
-    by_number = {"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": keep}
+    by_number: dict[str, str | int] = {"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": keep}
     return json.dumps({"rules": [*rules, _expire(len(rules) + 1, "the oldest", by_number)]}, sort_keys=True)
 
 
