@@ -46,6 +46,11 @@ def repositories(ecr: Any, deployment: Deployment) -> Iterator[str]:
     prefixes = tuple(f"{cache.prefix}/" for cache in deployment.caches if cache.prefix != ROOT)
     if len(prefixes) < len(deployment.caches):
         print(f"{deployment.region}: The cache ROOT has no prefix; delete its repositories by name.", file=sys.stderr)
+    return repositories_below(ecr, prefixes)
+
+
+def repositories_below(ecr: Any, prefixes: tuple[str, ...]) -> Iterator[str]:
+    """Returns the names of a region's repositories that begin with one of the prefixes."""
     for page in ecr.get_paginator("describe_repositories").paginate():
         yield from (one["repositoryName"] for one in page["repositories"] if one["repositoryName"].startswith(prefixes))
 

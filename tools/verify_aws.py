@@ -30,6 +30,7 @@ from typing import Any, Literal
 import yaml
 
 from infra.names import Names, parse_stack
+from tools.cache_repositories import repositories_below
 from toril import __version__
 from toril.aws.client import ClientSettings, clients
 from toril.aws.registry import MANIFESTS
@@ -105,7 +106,11 @@ class Trial:
 
     @property
     def store(self) -> str:
-        return f"s3://{self.names.results_bucket(self.account, self.regions[0])}"
+        return f"s3://{self.bucket}"
+
+    @property
+    def bucket(self) -> str:
+        return self.names.results_bucket(self.account, self.regions[0])
 
     # ── commands
 
@@ -143,6 +148,10 @@ class Trial:
 
     def pulumi(self, *words: str, limit_s: float = COMMAND_S) -> str:
         return self.run("pulumi", *words, "--non-interactive", limit_s=limit_s, cwd=self.project)
+
+    def output(self, name: str) -> str:
+        """Returns an output of the hub."""
+        return self.pulumi("stack", "output", name, "--stack", self.names.hub_stack).strip()
 
     def side_by_side(self, stacks: tuple[str, ...], *words: str) -> None:
         """Runs a command of Pulumi on several stacks in parallel."""
@@ -211,16 +220,14 @@ class Trial:
 
     def taken(self) -> str:
         """Returns the name of something of this environment that exists; "" if the environment is free."""
-        bucket, role = self.names.results_bucket(self.account, self.regions[0]), self.names.role("coordinator")
-        if bucket in {one["Name"] for one in self.clients("s3", self.regions[0]).list_buckets()["Buckets"]}:
-            return f"the bucket {bucket}"
+        if self.has_bucket():
+            return f"the bucket {self.bucket}"
         iam = self.clients("iam", self.regions[0])
         pages = iam.get_paginator("list_roles").paginate(PathPrefix=self.names.iam_path)
         if any(page["Roles"] for page in pages):
-            return f"roles below {self.names.iam_path}, such as {role}"
+            return f"roles below {self.names.iam_path}, such as {self.names.role('coordinator')}"
         for region in self.regions:
-            found = self.clients("ecs", region).describe_clusters(clusters=[self.names.cluster()])["clusters"]
-            if any(one["status"] == "ACTIVE" for one in found):
+            if self.has_cluster(region):
                 return f"the cluster {self.names.cluster()} in {region}"
         return ""
 
@@ -288,26 +295,32 @@ class Trial:
 
     def delete_bucket(self) -> None:
         """Deletes the results, which a hub keeps when its stack goes."""
-        s3, bucket = self.clients("s3", self.regions[0]), self.names.results_bucket(self.account, self.regions[0])
-        if bucket not in {one["Name"] for one in s3.list_buckets()["Buckets"]}:
+        if not self.has_bucket():
             return
-        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
+        s3 = self.clients("s3", self.regions[0])
+        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket):
             if keys := [{"Key": one["Key"]} for one in page.get("Contents", ())]:
-                s3.delete_objects(Bucket=bucket, Delete={"Objects": keys})
-        s3.delete_bucket(Bucket=bucket)
+                s3.delete_objects(Bucket=self.bucket, Delete={"Objects": keys})
+        s3.delete_bucket(Bucket=self.bucket)
+
+    def has_bucket(self) -> bool:
+        listed = self.clients("s3", self.regions[0]).list_buckets()["Buckets"]
+        return self.bucket in {one["Name"] for one in listed}
+
+    def has_cluster(self, region: str) -> bool:
+        found = self.clients("ecs", region).describe_clusters(clusters=[self.names.cluster()])["clusters"]
+        return any(one["status"] == "ACTIVE" for one in found)
 
     def tasks(self, region: str) -> list[str]:
         """Returns the ARNs of tasks that should run; none without a cluster."""
-        ecs, name = self.clients("ecs", region), self.names.cluster()
-        found = ecs.describe_clusters(clusters=[name])["clusters"]
-        if not any(one["status"] == "ACTIVE" for one in found):
+        if not self.has_cluster(region):
             return []
-        return list(ecs.list_tasks(cluster=name, desiredStatus="RUNNING")["taskArns"])
+        asked = {"cluster": self.names.cluster(), "desiredStatus": "RUNNING"}
+        return list(self.clients("ecs", region).list_tasks(**asked)["taskArns"])
 
     def cached(self, region: str) -> list[str]:
-        pages = self.clients("ecr", region).get_paginator("describe_repositories").paginate()
-        names = [one["repositoryName"] for page in pages for one in page["repositories"]]
-        return [name for name in names if name.startswith(f"{self.names.environment}/ecr-public/")]
+        """Returns the repositories that the region's cache created."""
+        return list(repositories_below(self.clients("ecr", region), (f"{self.names.environment}/ecr-public/",)))
 
     # ── checks
 
@@ -352,7 +365,7 @@ class Trial:
         """An event on the hub's bus reaches the topic's subscribers; a queue subscribes beside the person."""
         region, name = self.regions[0], f"{self.names.base}-verify"
         sns, sqs, events = (self.clients(service, region) for service in ("sns", "sqs", "events"))
-        topic = json.loads(self.pulumi("stack", "output", "--json", "--stack", self.names.hub_stack))["alarm_topic"]
+        topic = self.output("alarm_topic")
         url = sqs.create_queue(QueueName=name)["QueueUrl"]
         subscription = ""
         try:
@@ -375,7 +388,7 @@ class Trial:
         if not self.options.email:
             raise Skipped("needs --email")
         sns = self.clients("sns", self.regions[0])
-        topic = json.loads(self.pulumi("stack", "output", "--json", "--stack", self.names.hub_stack))["alarm_topic"]
+        topic = self.output("alarm_topic")
 
         def confirmed() -> bool:
             found = sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
@@ -410,7 +423,7 @@ class Trial:
     def console(self) -> str:
         if not self.options.email:
             raise Skipped("needs --email, the console's first administrator")
-        return self.pulumi("stack", "output", "console", "--stack", self.names.hub_stack).strip()
+        return self.output("console")
 
     def target(self) -> str:
         """Returns the address that runs load: --target, or a static file of the console."""

@@ -5,7 +5,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -206,12 +205,12 @@ def test_the_manuals_commands_run_in_order_and_give_a_job_its_role(tmp_path):
         asked = '"$@" --non-interactive $([ "$1" != up ] || echo --yes --skip-preview)'
         for name, line in {
             "pulumi": f"exec {pulumi.program} {asked}",
-            "aws": f'cd {ROOT} && exec {sys.executable} -m tests.infra.aws_command "$@"',
+            "aws": f'exec {ROOT}/.tools/cloud/bin/aws "$@"',
         }.items():
             (programs / name).write_text(f"#!/bin/sh\n{line}\n")
             (programs / name).chmod(0o755)
         pulumi.cli("stack", "init", "hub", cwd=tmp_path)
-        environment = {**running.environment(AWS_REGION="us-east-1"), **pulumi.environment}
+        environment = {**running.environment(AWS_DEFAULT_REGION="us-east-1"), **pulumi.environment}
         environment["PATH"] = f"{programs}{os.pathsep}{environment['PATH']}"
         environment |= {"ROLE": arn("run"), "TOKEN": web_identity_token(**JOBS["gitlab"])}
         done = subprocess.run(

@@ -1,22 +1,20 @@
 """`make verify-aws` against the embedded cloud, whose tasks are processes: it runs to its end and leaves nothing."""
 
-import io
-import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
-import tarfile
 import time
 from pathlib import Path
 
 import pytest
 
 from tests.cloud.embedded import embedded_cloud
-from tests.cloud.oci import MANIFEST, Registry, digest_of, image
+from tests.cloud.oci import Registry, image
 from tests.cloud.proxy import aws_proxy
 from tests.cloud.stand_in import WORKER
+from tests.image.archives import archive
 from tests.infra.console_site import ARCHITECTURE, PYTHON
 from tests.infra.engine.stacks import engine
 from tests.infra.inventory import inventory
@@ -27,23 +25,7 @@ from tools.verify_aws import CACHED, Failed, Skipped, Trial, parse_names, polici
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = "check"
 REGIONS = ("us-east-1", "eu-west-1")
-
-
-def archive(path: Path) -> Path:
-    """Writes an empty image of this machine's processor, as `podman save --format oci-archive` does."""
-    one = image({}, architecture="arm64" if ARCHITECTURE == "arm64" else "amd64")
-    digest = digest_of(one.manifest)
-    named = {"mediaType": MANIFEST, "digest": digest, "size": len(one.manifest)}
-    files = {"oci-layout": b'{"imageLayoutVersion": "1.0.0"}'}
-    files["index.json"] = json.dumps({"schemaVersion": 2, "manifests": [named]}).encode()
-    for name, data in {**one.blobs, digest: one.manifest}.items():
-        files[f"blobs/{name.replace(':', '/')}"] = data
-    with tarfile.open(path, "w") as packed:
-        for name, data in files.items():
-            member = tarfile.TarInfo(name)
-            member.size = len(data)
-            packed.addfile(member, io.BytesIO(data))
-    return path
+ARCHIVED = {"arm64": "arm64", "x86-64": "amd64"}  # processors in archives
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +65,7 @@ def test_all_checks_pass_in_the_embedded_cloud_and_nothing_is_left(account, tmp_
     with target(delay_s=0.005) as service:
         build(ARCHITECTURE, PYTHON, tmp_path / "console.zip")
         words = ["--email", "ada@example.com", "--target", service.url, "--package", str(tmp_path / "console.zip")]
-        words += ["--archive", str(archive(tmp_path / "slim.tar"))]
+        words += ["--archive", str(archive(tmp_path, ARCHIVED[ARCHITECTURE]))]
         process = verify(environment, tmp_path / "verify", *words)
         output, _ = process.communicate(timeout=850)
     found = outcomes(tmp_path / "verify")
