@@ -22,7 +22,7 @@ export UV_NO_PROGRESS := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: console-zip demo demo-cloud demo-console docs oracle prices quick test test-all verify-aws check bench soak image image-browser system jmeter gatling junit pulumi actionlint vegeta fuzz dist lock clean bytecode help
+.PHONY: console-zip demo demo-cloud demo-console docs oracle prices quick test test-all verify-aws check bench mutants soak image image-browser system jmeter gatling junit pulumi actionlint vegeta fuzz dist lock clean bytecode help
 
 demo: bytecode ## load-test a small shop on this machine and judge it; SLOW=1 or ERRORS=1 to see the gate fail
 	@.venv/bin/python loadtests/shop/demo.py
@@ -58,6 +58,9 @@ check: .venv/installed $(UV) ## what is quick: formatting, lint, types, layers, 
 bench: bytecode .tools/cloud/installed jmeter vegeta ## measure what bench/README.md reports; ONLY="merge lag" for some of it
 	@RUNLEVEL=1 tools/system-packages $(PROGRAMS) nginx wrk # at which Debian starts no service by itself
 	@.venv/bin/python bench $(ONLY)
+
+mutants: bytecode pulumi vegeta ## plant the mistakes of tests/mutants.toml, which the tests must find; ONLY="ID …" for some of them
+	@PULUMI="$$(tools/pulumi/build "$(CACHE)")" .venv/bin/python -m tools.mutants $(ONLY)
 
 oracle: .tools/oracle/installed ## compute anew, by SciPy, the values that the tests of the statistics compare with
 	@.tools/oracle/bin/python tests/stats/oracle.py > build/oracle.json && mv build/oracle.json tests/stats/oracle.json

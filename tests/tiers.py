@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 TIERS = ("unit", "live", "solo")
 MARKERS = {
@@ -35,6 +35,8 @@ QUICK = ("tests/coordinator", "tests/regression", "tests/suite", "tests/summary"
 PROFILES = {"quick": 10, "test": 40, "night": 200, "search": 10_000}
 for name, count in PROFILES.items():
     settings.register_profile(name, max_examples=count, derandomize=name != "search", deadline=None)
+# A planted mistake needs an example that fails, not the smallest one, which may take minutes.
+settings.register_profile("mutants", settings.get_profile("test"), phases=(Phase.explicit, Phase.generate))
 
 
 def examples(count: int, **options: Any) -> settings:

@@ -71,7 +71,8 @@ def test_an_interval_includes_what_a_coarser_record_cuts_off():
 
 
 @pytest.mark.parametrize(
-    ("percent", "samples", "rank"), [(99.9, 1000, 999), (95, 100, 95), (95, 101, 96), (0, 10, 1), (100, 10, 10)]
+    ("percent", "samples", "rank"),
+    [(99.9, 1000, 999), (99.9, 41_000, 40_959), (95, 100, 95), (95, 101, 96), (0, 10, 1), (100, 10, 10)],
 )
 def test_nearest_ranks_are_exact(percent, samples, rank):
     assert rank_of(percent, samples) == rank

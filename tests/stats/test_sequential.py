@@ -91,6 +91,11 @@ def test_holms_published_example() -> None:
     assert rejected([0.01, 0.04, 0.03, 0.005]) == (True, False, False, True)
 
 
+def test_the_level_grows_with_each_rejected_hypothesis() -> None:
+    """Bonferroni's level, 0.0125 for each of four, would reject the first one alone."""
+    assert rejected([0.005, 0.015, 0.02, 0.05]) == (True, True, True, True)
+
+
 @given(P)
 def test_holm_rejects_what_bonferroni_rejects_and_nothing_above_the_level(p: list[float]) -> None:
     found = rejected(p)

@@ -274,6 +274,17 @@ def test_a_timeline_lists_its_workers_and_locations():
     assert timeline.last_second == 4
 
 
+def test_the_last_second_of_a_worker_is_that_of_its_latest_file_in_any_order():
+    recorder, files = Recorder("w", "local"), []
+    for second in (0, 1):
+        record(recorder, Sample(second))
+        files.append(written(recorder))
+    timeline = Timeline()
+    for file in reversed(files):
+        timeline.add(file)
+    assert timeline.last_second_of("w") == 1
+
+
 def users(*reports, worker="w", location="local", end=None, flush_after=()):
     """Returns interval files with reports of (second, execution, count); `end` is the last second with health."""
     recorder = Recorder(worker, location)

@@ -152,7 +152,7 @@ def test_at_most_one_second_or_one_per_cent_of_the_due_requests_may_be_dropped(d
 @pytest.mark.parametrize(
     ("ended_s", "hold_s", "early"),
     [(10.0, 10.0, False), (9.1, 10.0, False), (8.9, 10.0, True), (98.1, 100.0, False), (97.9, 100.0, True),
-     (12.0, 10.0, False)],
+     (12.0, 10.0, False), (0.0, 10.0, True)],
 )  # fmt: skip
 def test_an_early_end_exceeds_one_second_and_two_per_cent(ended_s, hold_s, early):
     seconds = range(int(hold_s))
