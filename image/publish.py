@@ -3,8 +3,9 @@
 
 The archives (`podman save --format oci-archive`), one per architecture, become one index. Its digest is known before
 the push, and is the same in all regions. The script pushes the index to the registry of each region in the store, and
-waits for its scan. After a critical finding it stops, and publishes neither to ECR Public nor to --out. It skips a
-registry that has the tag with the same digest, so a repeated call changes nothing.
+waits for its scan, and prints all critical findings. After a finding it stops, and publishes neither to ECR Public nor
+to --out. Two kinds of findings do not stop it: accepted ones, and those without a fix (`fixAvailable` of enhanced
+scanning). It skips a registry that has the tag with the same digest, so a repeated call changes nothing.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import yaml
 from botocore.exceptions import ClientError
 
 from toril.records import Deployment
@@ -31,7 +33,9 @@ from toril.store.records import get_record
 INDEX = "application/vnd.oci.image.index.v1+json"
 NAME = "org.opencontainers.image.ref.name"
 PUBLIC_REGION = "us-east-1"  # the only region with ECR Public's API
+ACCEPTED = Path(__file__).with_name("accepted.yml")
 SCAN_LIMIT_S = 900
+FIXES = {"": "fix unknown", "NO": "no fix yet", "PARTIAL": "fixed in some packages", "YES": "fixed"}
 SCANNED = ("COMPLETE", "ACTIVE")  # states of basic and enhanced scanning
 SCANNING = ("IN_PROGRESS", "PENDING")  # all other states are final
 
@@ -44,8 +48,13 @@ def main() -> int:
     parser.add_argument("--store", required=True, help="Store (s3://bucket) whose deployments list the regions.")
     parser.add_argument("--public", default="", help="Repository in ECR Public: public.ecr.aws/ALIAS/NAME.")
     parser.add_argument("--out", type=Path, help='Add {"FLAVOUR": "sha256:…"} to this file.')
+    parser.add_argument(
+        "--accepted", type=Path, default=ACCEPTED, help="YAML file: ids of accepted findings, with reasons."
+    )
+    parser.add_argument("--only-report", action="store_true", help="Let no finding stop the publication.")
     parser.add_argument("--registry", help=argparse.SUPPRESS)  # for the tests: replaces every host
     options = parser.parse_args()
+    accepted = accepted_findings(options.accepted)
     with tempfile.TemporaryDirectory(prefix="toril-publish-") as folder:
         layout = Path(folder, "layout")
         digest, parts = assembled(layout, options.archives, options.tag)
@@ -58,10 +67,14 @@ def main() -> int:
                 target = f"{options.registry or ''}{'/' if options.registry else ''}{host}/{repository}:{options.tag}"
                 token = registry.get_authorization_token()["authorizationData"][0]["authorizationToken"]
                 push(layout, options.tag, target, token, Path(folder), plain=bool(options.registry))
-            if critical := findings(registry, repository, list(parts.values())):
+            found = findings(registry, repository, list(parts.values()))
+            for name, fix in found.items():
+                print(f"{host}/{repository}: critical: {name}, {accepted.get(name) or FIXES[fix]}", flush=True)
+            stopping = [name for name, fix in found.items() if fix != "NO" and name not in accepted]
+            if stopping and not options.only_report:
                 print(
-                    f"{host}/{repository}@{digest}: The scan has critical findings: {', '.join(critical)}. "
-                    "Fix them, and publish again.",
+                    f"{host}/{repository}@{digest}: The scan has critical findings: {', '.join(stopping)}. Build the "
+                    f"image with their fixes. If they have none, add them with reasons to {options.accepted}.",
                     file=sys.stderr,
                 )
                 return 1
@@ -161,16 +174,33 @@ def push(layout: Path, tag: str, target: str, token: str, folder: Path, *, plain
     print(f"{target}: pushed", flush=True)
 
 
-def findings(registry: Any, repository: str, digests: Sequence[str]) -> list[str]:
-    """Waits for the scans of all images. Returns the names of the critical findings."""
-    return sorted({name for digest in digests for name in _findings(registry, repository, digest)})
+def accepted_findings(path: Path) -> dict[str, str]:
+    """Returns the reasons by the ids of accepted findings. SystemExit for an id without a reason."""
+    listed = yaml.safe_load(path.read_text()) or {}
+    reasons = listed.values() if isinstance(listed, dict) else [None]
+    if not all(isinstance(reason, str) and reason.strip() for reason in reasons):
+        raise SystemExit(f"{path}: Write each accepted finding as `CVE-2026-1234: REASON`.")
+    return {str(name): f"accepted: {reason}" for name, reason in listed.items()}
 
 
-def _findings(registry: Any, repository: str, digest: str) -> list[str]:
+def findings(registry: Any, repository: str, digests: Sequence[str]) -> dict[str, str]:
+    """Waits for the scans of all images. Returns the critical findings by id, with their `fixAvailable`.
+
+    It is YES, NO or PARTIAL in enhanced scanning, and "" in basic scanning, which reports no fixes.
+    """
+    found: dict[str, str] = {}
+    for digest in digests:
+        for name, fix in _findings(registry, repository, digest):
+            found[name] = fix if found.get(name, fix) == fix else "PARTIAL"
+    return dict(sorted(found.items()))
+
+
+def _findings(registry: Any, repository: str, digest: str) -> list[tuple[str, str]]:
+    image = {"repositoryName": repository, "imageId": {"imageDigest": digest}}
     give_up_at = time.monotonic() + SCAN_LIMIT_S
     while True:
         try:
-            scan = registry.describe_image_scan_findings(repositoryName=repository, imageId={"imageDigest": digest})
+            scan = registry.describe_image_scan_findings(**image)
         except ClientError as error:
             if error.response["Error"]["Code"] != "ScanNotFoundException":
                 raise
@@ -184,11 +214,18 @@ def _findings(registry: Any, repository: str, digest: str) -> list[str]:
                 f"{scan['imageScanStatus'].get('description', status)}. Start it again in the registry."
             )
         time.sleep(5)
-    scanned = scan.get("imageScanFindings", {})
-    found = [*scanned.get("findings", []), *scanned.get("enhancedFindings", [])]
-    names = [str(one.get("name") or one.get("title")) for one in found if one.get("severity") == "CRITICAL"]
-    count = scanned.get("findingSeverityCounts", {}).get("CRITICAL", 0)  # of all findings; the names are of one page
-    return names or ([f"{count} beyond the first page of findings"] if count else [])
+    found = []
+    while True:
+        page = scan.get("imageScanFindings", {})
+        found += [(one["name"], one.get("severity"), "") for one in page.get("findings", ())]
+        found += [
+            (one["packageVulnerabilityDetails"]["vulnerabilityId"], one.get("severity"), one.get("fixAvailable", ""))
+            for one in page.get("enhancedFindings", ())
+            if one.get("status") != "SUPPRESSED"  # by a rule of Amazon Inspector
+        ]
+        if "nextToken" not in scan:
+            return [(name, fix) for name, severity, fix in found if severity == "CRITICAL"]
+        scan = registry.describe_image_scan_findings(**image, nextToken=scan["nextToken"])
 
 
 def skopeo(*words: str) -> None:

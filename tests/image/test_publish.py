@@ -96,18 +96,49 @@ def scan(status, **findings):
     return {"imageScanStatus": {"status": status}, "imageScanFindings": findings}
 
 
-def test_findings_returns_critical_ones_of_basic_and_enhanced_scans():
-    basic = scan(
-        "COMPLETE", findings=[{"name": "CVE-1", "severity": "CRITICAL"}, {"name": "CVE-2", "severity": "HIGH"}]
-    )
-    enhanced = scan("ACTIVE", enhancedFindings=[{"title": "CVE-3", "severity": "CRITICAL"}])
-    assert publish.findings(Scanner(basic, enhanced), "toril/worker", ["sha256:a", "sha256:b"]) == ["CVE-1", "CVE-3"]
+@pytest.mark.live
+@pytest.mark.xdist_group("publish")
+def test_findings_returns_the_critical_ones_of_all_pages_with_what_aws_reports_of_their_fixes(cloud):
+    registry = cloud.client("ecr", REGIONS[0])
+    made = oci.image({}, architecture="amd64")
+    login = cloud.registry_login(REGIONS[0])
+    oci.Registry(cloud.registry(REGIONS[0]), login).push("toril/worker", made, "scanned")
+    many = [(f"CVE-{number}", "LOW", "YES") for number in range(150)]  # more than a page
+    cloud.set_findings(*many, ("CVE-1", "CRITICAL", "YES"), ("CVE-2", "CRITICAL", "NO"), ("CVE-3", "HIGH", "NO"))
+    try:
+        assert publish.findings(registry, "toril/worker", [made.digest]) == {"CVE-1": "", "CVE-2": ""}
+        registry.put_registry_scanning_configuration(scanType="ENHANCED", rules=[])
+        assert publish.findings(registry, "toril/worker", [made.digest]) == {"CVE-1": "YES", "CVE-2": "NO"}
+    finally:
+        registry.put_registry_scanning_configuration(scanType="BASIC", rules=[])
+        cloud.set_findings()
 
 
-def test_a_critical_finding_counts_on_any_page():
-    first = scan("COMPLETE", findings=[{"name": "CVE-2", "severity": "HIGH"}], findingSeverityCounts={"CRITICAL": 3})
-    (found,) = publish.findings(Scanner(first), "toril/worker", ["sha256:a"])
-    assert found.startswith("3 ")
+@pytest.mark.live
+@pytest.mark.nightly
+@pytest.mark.xdist_group("publish")
+def test_a_critical_finding_stops_the_publication_until_it_is_accepted(cloud, tmp_path):
+    words = [archive(tmp_path, "amd64"), "--tag", "slim-3", "--out", tmp_path / "digests.json"]
+    cloud.set_findings(("CVE-1", "CRITICAL", ""), ("CVE-2", "CRITICAL", ""))
+    try:
+        stopped = published(cloud, *words)
+        assert stopped.returncode == 1, stopped.stderr
+        assert all(name in stopped.stderr for name in ("CVE-1", "CVE-2"))
+        assert not (tmp_path / "digests.json").exists()
+        accepted = tmp_path / "accepted.yml"
+        accepted.write_text("CVE-1: not reachable\nCVE-2: no fix in Debian\n")
+        done = published(cloud, *words, "--accepted", accepted)
+        assert done.returncode == 0, done.stderr
+        assert "not reachable" in done.stdout
+        assert (tmp_path / "digests.json").exists()
+    finally:
+        cloud.set_findings()
+
+
+def test_an_accepted_finding_needs_a_reason(tmp_path):
+    (tmp_path / "accepted.yml").write_text("CVE-1:\n")
+    with pytest.raises(SystemExit, match="REASON"):
+        publish.accepted_findings(tmp_path / "accepted.yml")
 
 
 @pytest.mark.parametrize("status", ["FAILED", "UNSUPPORTED_IMAGE", "SCAN_ELIGIBILITY_EXPIRED", "LIMIT_EXCEEDED"])

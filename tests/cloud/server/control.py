@@ -12,6 +12,7 @@ from ministack.services import ses
 
 from tests.cloud.server import decisions as iam_decisions
 from tests.cloud.server import (
+    ecr_images,
     ecs,
     expired,
     faults,
@@ -80,6 +81,12 @@ def image(asked: Asked) -> Asked:
         environment=dict(asked["environment"]),
         workdir=asked["workdir"],
     )
+    return {}
+
+
+def findings(asked: Asked) -> Asked:
+    """Sets the findings of all image scans."""
+    ecr_images.FINDINGS[:] = asked["findings"]
     return {}
 
 
@@ -189,6 +196,7 @@ COMMANDS: dict[str, Callable[[Asked], Asked]] = {
     "upstream": registry,
     "image": image,
     "failures": failures,
+    "findings": findings,
     "invocations": invocations,
     "mails": mails,
     "decisions": decisions,

@@ -1,15 +1,20 @@
 """Answers about a repository's images that differ between MiniStack and ECR."""
 
+from collections import Counter
 from typing import Any
 
 from ministack.services import ecr
 
 from tests.cloud.server import registry_store
+from tests.cloud.server.ecr_registry import REGISTRIES
 from tests.cloud.server.ecr_repositories import repository_of
 from tests.cloud.server.errors import Refusal
 from tests.cloud.server.paging import page
+from tests.cloud.server.state import on_reset
 
 SHOWN = ("registryId", "repositoryName", "imageDigest", "imagePushedAt", "imageManifestMediaType")
+FINDINGS: list[dict[str, str]] = []  # of all scans: id, severity, package, fix
+on_reset(FINDINGS.clear)
 
 
 def describe(request: dict[str, Any]) -> dict[str, Any]:
@@ -23,16 +28,39 @@ def describe(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def scanned(request: dict[str, Any]) -> dict[str, Any]:
-    """Returns a completed scan without findings: the embedded cloud does not examine layers."""
+    """Returns a page of a completed scan with the findings that a test set: the cloud does not examine layers."""
     name = request["repositoryName"]
     repository_of(name)
     image = _image(name, request["imageId"])
+    enhanced = REGISTRIES.here().scanning["scanType"] == "ENHANCED"
+    shown, more = page(FINDINGS, request)
+    found = {"enhancedFindings": list(map(_enhanced, shown))} if enhanced else {"findings": list(map(_basic, shown))}
     return {
         "registryId": image["registryId"],
         "repositoryName": name,
         "imageId": {"imageDigest": image["imageDigest"]},
-        "imageScanStatus": {"status": "COMPLETE"},
-        "imageScanFindings": {"findings": [], "findingSeverityCounts": {}},
+        "imageScanStatus": {"status": "ACTIVE" if enhanced else "COMPLETE"},
+        "imageScanFindings": {**found, "findingSeverityCounts": Counter(one["severity"] for one in FINDINGS)},
+        **more,
+    }
+
+
+def _basic(finding: dict[str, str]) -> dict[str, Any]:
+    """Basic scanning reports package and version, but no fix."""
+    attributes = [{"key": "package_name", "value": finding["package"]}, {"key": "package_version", "value": "1.0-1"}]
+    uri = f"https://security-tracker.debian.org/tracker/{finding['id']}"
+    return {"name": finding["id"], "uri": uri, "severity": finding["severity"], "attributes": attributes}
+
+
+def _enhanced(finding: dict[str, str]) -> dict[str, Any]:
+    package = {"name": finding["package"], "version": "1.0", "packageManager": "OS"}
+    return {
+        "title": f"{finding['id']} - {finding['package']}",
+        "type": "PACKAGE_VULNERABILITY",
+        "status": "ACTIVE",
+        "severity": finding["severity"],
+        "fixAvailable": finding["fix"],
+        "packageVulnerabilityDetails": {"vulnerabilityId": finding["id"], "vulnerablePackages": [package]},
     }
 
 
