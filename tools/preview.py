@@ -32,6 +32,7 @@ SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - Pulumi's mark of a s
 WITHHELD = "withheld"
 # To refresh a secret's version, the provider reads the secret, for which the role `drift` has no right.
 REFRESHED = ("--refresh", "--exclude", "**aws:secretsmanager/secretVersion:SecretVersion::**")
+UNCONFIRMED = "AWS deletes a mail subscription that is not confirmed within 48 hours."
 LONGEST = 60_000  # characters of all diffs; a comment has at most 65,536
 UNCHANGED = ("same", "read", "refresh", "create-replacement", "delete-replaced")  # the last two accompany a `replace`
 
@@ -45,13 +46,17 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="toril-preview-") as folder:
         pulumi = copied(Path(folder), options.stacks)
         diffs = {stack: pulumi.preview(stack, options.drift) for stack in options.stacks}
-        differing = [stack for stack in options.stacks if options.drift and pulumi.differs(stack)]
+        drifted = {stack: pulumi.drifted(stack) if options.drift else [] for stack in options.stacks}
+    differing = [stack for stack, steps in drifted.items() if steps]
     for stack, diff in diffs.items():
         print(f"== {stack}\n{diff}")
     if options.out:
         options.out.write_text("".join(section(stack, diff, LONGEST // len(diffs)) for stack, diff in diffs.items()))
     if differing:
         print(f"The cloud differs from the program: {', '.join(differing)}. See the diffs above.", file=sys.stderr)
+    for stack in differing:
+        if any(map(unsubscribed, drifted[stack])):
+            print(f"{stack}: {UNCONFIRMED} Run `pulumi up --refresh --stack {stack}`, and confirm.", file=sys.stderr)
     return 1 if differing else 0
 
 
@@ -75,10 +80,10 @@ class Copy:
         refresh = REFRESHED if drift else ()
         return mask(self.run("preview", "--diff", "--color", "never", *refresh, "--stack", stack))
 
-    def differs(self, stack: str) -> bool:
-        """Whether the cloud differs from the program by more than withheld values."""
+    def drifted(self, stack: str) -> list[dict[str, Any]]:
+        """Returns the steps of a preview by which the cloud differs from the program, except withheld values."""
         preview = json.loads(self.run("preview", "--json", *REFRESHED, "--stack", stack))
-        return any(counts(step) for step in preview.get("steps", []))
+        return [step for step in preview.get("steps", []) if counts(step)]
 
 
 def copied(folder: Path, stacks: list[str]) -> Copy:
@@ -154,6 +159,11 @@ def counts(step: Mapping[str, Any]) -> bool:
     old, new = (step.get(state, {}).get("inputs", {}) for state in ("oldState", "newState"))
     differing = [key for key in {*old, *new} if old.get(key) != new.get(key)]
     return any(not (_is_secret(old.get(key)) and _is_secret(new.get(key))) for key in differing)
+
+
+def unsubscribed(step: Mapping[str, Any]) -> bool:
+    """Whether a step makes a mail subscription that the state has, but the cloud has not."""
+    return bool(step["op"] == "create" and ":TopicSubscription::" in step["urn"])
 
 
 def _is_secret(value: Any) -> bool:

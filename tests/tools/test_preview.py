@@ -52,6 +52,13 @@ def test_withheld_values_do_not_count_as_drift(step, counted):
     assert counts(step) is counted
 
 
+def test_a_missing_mail_subscription_is_told_apart_from_other_drift():
+    mail = "urn:pulumi:hub::toril::toril:hub:Hub$aws:sns/topicSubscription:TopicSubscription::hub-ops@acme.example"
+    assert preview.unsubscribed({"op": "create", "urn": mail})
+    assert not preview.unsubscribed({"op": "update", "urn": mail})
+    assert not preview.unsubscribed({"op": "create", "urn": "urn:pulumi:hub::toril::aws:sns/topic:Topic::hub"})
+
+
 def test_a_diff_shows_no_credential_that_a_person_put_into_the_cloud(tmp_path, monkeypatch):
     diff = '    ~ variables: {\n        + API_TOKEN: "swordfish"\n        + MODE: "fast"\n    }\n'
     monkeypatch.setattr(preview, "run", lambda *words, **more: diff)
