@@ -58,6 +58,19 @@ def test_without_a_rule_nothing_is_fetched(cloud, ecr, upstream):
     assert ecr.describe_repositories()["repositories"] == []
 
 
+def test_a_pull_by_digest_fills_no_cache(cloud, ecr, upstream):
+    rule(ecr)
+    there = registry(cloud)
+    with pytest.raises(RegistryError, match="404"):
+        there.manifest(CACHED, PYTHON.digest)
+    assert ecr.describe_repositories()["repositories"] == []
+    other = oci.image({"python": File(content=b"#!")}, Env=["A=c"])
+    upstream.push(NAME, other, "3.13")
+    there.pull(CACHED, "3.13")
+    with pytest.raises(RegistryError, match="404 MANIFEST_UNKNOWN"):
+        there.manifest(CACHED, PYTHON.digest)
+
+
 def test_an_index_is_fetched_with_the_requested_image(cloud, ecr, upstream):
     rule(ecr)
     both = oci.index({"amd64": PYTHON})
@@ -92,7 +105,7 @@ def test_a_region_caches_images_of_the_hubs_registry(cloud, ecr):
         upstreamRegistryUrl=f"{cloud.account}.dkr.ecr.us-east-1.amazonaws.com",
         upstreamRepositoryPrefix="toril",
     )
-    assert registry(cloud).pull("hub/worker", PYTHON.digest) == PYTHON.blobs
+    assert registry(cloud).pull("hub/worker", "1") == PYTHON.blobs
 
 
 def test_a_role_needs_the_right_to_import(strict):

@@ -168,7 +168,7 @@ def test_a_task_without_a_way_to_its_image_does_not_start(cloud, ec2, there, vpc
     assert there.wait(there.start(there.define("private", "print(1)")))["stopCode"] == "EssentialContainerExited"
 
 
-def test_a_first_pull_through_a_cache_needs_a_way_to_the_internet(cloud, ec2, there, vpc, table):
+def test_a_first_pull_through_a_cache_needs_a_tag_and_a_way_to_the_internet(cloud, ec2, there, vpc, table):
     ec2.modify_vpc_attribute(VpcId=vpc, EnableDnsHostnames={"Value": True})
     gateway(ec2, vpc, table, LAYERS)
     for service in ("ecr.api", "ecr.dkr", "logs"):
@@ -180,6 +180,8 @@ def test_a_first_pull_through_a_cache_needs_a_way_to_the_internet(cloud, ec2, th
     cloud.set_image("public/acme/worker", ["true"])
     image = IMAGE.replace("toril/worker", "public/acme/worker").replace(":1", ":latest")
     definition = there.define("cached", "", image=image)
+    digest = there.define("digest", "", image=image.replace(":latest", f"@sha256:{'0' * 64}"))
+    assert "not found" in there.wait(there.start(digest))["stoppedReason"]
     ec2.delete_route(RouteTableId=table, DestinationCidrBlock=ANYWHERE)
     assert "needs a way to the internet" in there.wait(there.start(definition))["stoppedReason"]
     gateways = ec2.describe_internet_gateways(Filters=[{"Name": "attachment.vpc-id", "Values": [vpc]}])

@@ -17,13 +17,14 @@ def imported(repository: str, reference: str, role: str, *, fips: bool, real: bo
 
     If images are not `real`, makes the repository with an empty image.
     """
-    there = repository in ecr._repositories
-    if there and (
-        way_out or ecr_pull_through.rule_of(repository) is None or registry_store.image(repository, reference)
-    ):
+    there, by_digest = repository in ecr._repositories, reference.startswith("sha256:")
+    cached = ecr_pull_through.rule_of(repository) is not None
+    if there and (not cached or (way_out and not by_digest) or registry_store.image(repository, reference)):
         return None
-    if ecr_pull_through.rule_of(repository) is None:
+    if not cached:
         return f"The repository with name '{repository}' does not exist in the registry with id '{get_account_id()}'"
+    if by_digest:
+        return f"{repository}@{reference}: not found"  # ECR fills no cache by digest
     if not way_out:
         return "the first pull through a cache rule needs a way to the internet"
     if fips:

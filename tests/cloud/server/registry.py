@@ -121,9 +121,11 @@ def _check(call: Call) -> None:
 
 
 def _cache(call: Call) -> None:
-    """Fetches missing content by the repository's cache rule."""
+    """Fetches a missing tag by the repository's cache rule, or a missing image of a cached index by its digest."""
     if registry_store.image(call.repository, call.reference) or not rule_of(call.repository):
         return
+    if call.reference.startswith("sha256:") and not registry_store.in_index(call.repository, call.reference):
+        return  # ECR fills no cache by digest
     new = call.repository not in ecr._repositories
     needed = registry_access.NEEDED_TO_IMPORT if new else registry_access.NEEDED_TO_IMPORT[:1]
     denial = registry_access.denied(call.who, call.repository, *needed, importing=True)

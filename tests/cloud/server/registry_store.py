@@ -108,6 +108,12 @@ def image(repository: str, reference: str) -> dict[str, Any] | None:
     return found
 
 
+def in_index(repository: str, digest: str) -> bool:
+    """Whether an index of the repository names this image."""
+    indexes = (json.loads(one["imageManifest"]) for one in ecr._images.get(repository, ()))
+    return any(digest == one["digest"] for index in indexes for one in index.get("manifests", ()))
+
+
 def needed(manifest: dict[str, Any]) -> set[str]:
     """Returns the digests of an image's blobs, or none for an index."""
     found = [*manifest.get("layers", ()), *([manifest["config"]] if "config" in manifest else [])]
