@@ -80,6 +80,11 @@ def check_images(settings: RegionSettings, place: Place, images: Iterable[Image]
                 f"toril:flavours: `{image.uri}` is in another AWS partition than {place.region}. Copy the image into "
                 "this partition."
             )
+        if image.cache and not image.tag:
+            pulumi.log.warn(
+                f"toril:flavours: Add the tag to the `image` of `{image.uri}`, as in `:1@sha256:…`, because ECR may "
+                "fill its cache only by tag."
+            )
     if settings.network.mode != "private" or settings.network.nat:
         return
     fix = "Set `nat` to true"

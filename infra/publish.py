@@ -82,6 +82,7 @@ def deployment(decided: Decided, made: Made) -> Deployment:
                 container=NAME,
                 image=kind.image.uri,
                 digest=kind.image.digest,
+                tag=kind.image.tag,
             )
             for kind, arn in zip(decided.kinds, made.task_definitions, strict=True)
         ),

@@ -51,6 +51,7 @@ class Image:
     registry: PrivateRegistry | None = None
     repository: str | None = None
     cache: str | None = None  # the prefix of its cache rule
+    tag: str | None = None  # of a cached image, because ECR may fill a cache only by tag
     credentials: str | None = None  # ARN of the secret for a registry other than ECR
 
     @property
@@ -197,6 +198,7 @@ def _in_ecr(reference: Reference, place: PrivateRegistry, path: str, registry: O
         registry=place,
         repository=path,
         cache=cache.prefix if cache else None,
+        tag=reference.tag if cache else None,
     )
 
 

@@ -20,7 +20,7 @@ RIGHTS = {"pull": PULL, "push": (*PULL, *PUSH)}
 def lifecycle(keep: int, keep_untagged_days: int | None = None) -> str:
     """Returns the lifecycle policy: untagged images expire by age, others if there are more than `keep`.
 
-    None: only the number counts. A cache has images without a tag, which were pulled by their digest.
+    None: only the number counts. A cache has images without a tag: those of an index, and those whose tag moved.
     """
     untagged: dict[str, str | int] = {"tagStatus": "untagged", "countType": "sinceImagePushed", "countUnit": "days"}
     rules = []

@@ -71,7 +71,7 @@ class Flavour(Setting):
         default=None,
         max_length=512,
         description="Other image: path below a cache's prefix, reference in a cached upstream, private ECR, or "
-        "registry with `credentials`.",
+        "registry with `credentials`. A cached image needs its tag.",
     )
     digest: Digest | None = Field(default=None, description="Digest of the image to run; required for a run.")
     credentials: SecretArn | None = Field(

@@ -23,6 +23,7 @@ from urllib.error import HTTPError
 import yaml
 
 from tests.cloud.embedded import Cloud, Credentials
+from tests.cloud.oci import Registry
 from tests.cloud.skopeo import push
 from tests.cloud.stand_in import DIGEST, WORKER, push_stand_in
 from tests.infra.full import FURTHER
@@ -245,6 +246,7 @@ def stage_with_containers(image: str) -> Iterator[Stage]:
         found.stack(HOME, flavours={"slim": {"digest": digest}}).up()
         cached = {"slim": {"image": f"{upstream}:slim", "digest": digest}}
         found.stack(AWAY, flavours=cached, caches=["ecr-public"]).up()
+        Registry(cloud.registry(AWAY), cloud.registry_login(AWAY)).manifest("ecr-public/acme/toril", "slim")
         yield Stage(world=found, bucket=f"toril-{cloud.account}-{HOME}", regions=(HOME, AWAY))
 
 

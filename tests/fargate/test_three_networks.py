@@ -41,7 +41,7 @@ def deployed():
         upstream = Registry(cloud.upstream("registry-1.docker.io"))
         for one in IMAGES.values():
             upstream.push("acme/toril", one)
-        upstream.push_manifest("acme/toril", index(IMAGES), INDEX)
+        upstream.push_manifest("acme/toril", index(IMAGES), INDEX, ["1"])
         nat = {"mode": "private", "nat": True}
         stacks = {
             "hub": {**committed("hub"), "github": GITHUB},

@@ -177,7 +177,7 @@ def reader(folder: Path) -> Iterator[Reader]:
         upstream = Registry(cloud.upstream(DOCKER_HUB))
         for one in IMAGES.values():
             upstream.push(OWN, one)
-        upstream.push_manifest(OWN, index(IMAGES), INDEX)
+        upstream.push_manifest(OWN, index(IMAGES), INDEX, ["1"])
         cloud.set_upstream(DOCKER_HUB, login=(WORD, WORD))
         own = {key: value for key, value in pulumi.environment.items() if key.startswith("PULUMI_")}
         for name in ("PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE"):  # the pages choose both

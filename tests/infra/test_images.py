@@ -76,6 +76,14 @@ def test_an_image_of_a_cached_upstream_comes_through_its_cache(written, becomes)
     assert pulled(written, *ALL) == f"{HOST}/{becomes}"
 
 
+def test_only_an_image_of_a_cache_keeps_its_tag_beside_its_digest():
+    flavour = Flavour(image="ghcr.io/acme/worker:2", digest=DIGEST)
+    image = resolve("x", flavour, own(*ALL))
+    assert (image.uri, image.tag) == (f"{HOST}/github/acme/worker@{DIGEST}", "2")
+    assert resolve("x", Flavour(image=f"ghcr.io/acme/worker@{DIGEST}"), own(*ALL)).tag is None
+    assert resolve("x", Flavour(image=f"{HOST}/made/by/hand:1"), own(*ALL)).tag is None
+
+
 @pytest.mark.parametrize(
     ("prefix", "upstream_prefix", "written", "becomes"),
     [

@@ -18,7 +18,8 @@ DIGEST = "sha256:" + "ab" * 32
 def published(where: Place | None = None, **found: Any) -> Deployment:
     where = where or place()
     wanted: RegionSettings = settings(**found)
-    own = OwnRegistry(home=PrivateRegistry(ACCOUNT, where.region), worker_repository="toril/worker", fips=wanted.fips)
+    home = PrivateRegistry(ACCOUNT, where.region)
+    own = OwnRegistry(home=home, worker_repository="toril/worker", caches=wanted.caches, fips=wanted.fips)
     kinds_of = tuple(kinds(wanted, {name: resolve(name, one, own) for name, one in wanted.flavours.items()}))
     decided = Decided(
         settings=wanted,
@@ -58,6 +59,15 @@ def test_the_record_has_a_worker_for_each_flavour_and_architecture():
         ("slim", "x86-64", "slim-x86-64:1"),
     ]
     assert {one.flavour: one.digest for one in found.workers} == {"old": None, "slim": DIGEST}
+
+
+def test_the_record_has_the_tag_of_a_cached_image_beside_its_digest():
+    flavours = {"own": {"digest": DIGEST}, "slim": {"image": "quay.io/acme/worker:2", "digest": DIGEST}}
+    found = published(caches=["quay"], flavours=flavours)
+    assert {one.flavour: (one.digest, one.tag) for one in found.workers} == {
+        "own": (DIGEST, None),
+        "slim": (DIGEST, "2"),
+    }
 
 
 def test_limits_and_targets_are_those_of_the_settings():

@@ -16,6 +16,7 @@ from tests.infra.laws import broken
 from tests.infra.stack_files import committed
 
 MOST_RESOURCES, MOST_FOR_AN_UPSTREAM = 40, 4
+DIGEST = "sha256:" + "ab" * 32
 
 
 @given(hubs())
@@ -73,6 +74,16 @@ def test_a_default_region_has_few_resources_and_an_upstream_adds_few():
         more = Case(stack="us-east-1", config={"caches": ["ecr-public", one], "credentials": login}).found()
         assert more.refusal is None
         assert len(more.aws) - len(base.aws) <= MOST_FOR_AN_UPSTREAM, name
+
+
+def test_an_image_without_the_tag_that_fills_its_cache_is_allowed_with_a_warning():
+    for version, count in ((f"@{DIGEST}", 1), (f":1@{DIGEST}", 0)):
+        flavours = {"slim": {"image": f"quay.io/acme/worker{version}"}}
+        found = Case(stack="us-east-1", config={"caches": ["quay"], "flavours": flavours}).found()
+        assert found.refusal is None
+        warnings = [one for one in found.messages if "toril:flavours: Add the tag" in one]
+        assert len(warnings) == count
+        assert all(f"quay/acme/worker@{DIGEST}" in one for one in warnings)
 
 
 def test_the_expected_stack_files_are_committed():

@@ -1,5 +1,6 @@
 """Pulls from ECR by the registry protocol, without the images' content. They fill a pull-through cache."""
 
+import hashlib
 import json
 import os
 import ssl
@@ -26,8 +27,10 @@ BACKOFF = Backoff(first_s=2.0, longest_s=20.0, jitter=0.5)
 REDIRECTED = {302, 303, 307}  # to the blob's own address, which needs no request
 FIXES = {
     401: "check the AWS credentials",
-    403: "allow ecr:BatchImportUpstreamImage, ecr:CreateRepository, ecr:BatchGetImage, ecr:GetDownloadUrlForLayer",
-    404: "check the image's name and digest, and the secret of the cache",
+    403: "allow ecr:BatchImportUpstreamImage, ecr:CreateRepository, ecr:BatchGetImage and ecr:GetDownloadUrlForLayer; "
+    "check the registry policy, and the login in the cache's secret, whose name starts with ecr-pullthroughcache/",
+    404: "check the repository and tag in the upstream; allow ecr:BatchImportUpstreamImage and ecr:CreateRepository. "
+    "Give the image a tag, because ECR may fill a cache only by tag",
 }
 
 
@@ -44,17 +47,29 @@ class Registry:
     token: str
     clock: Clock
 
-    def pull(self, repository: str, reference: str) -> None:
-        """Requests all manifests and blobs of an image; InfrastructureError if the registry refuses one."""
+    def pull(self, repository: str, digest: str, tag: str | None = None) -> None:
+        """Requests all manifests and blobs of an image, first by `tag` if there is one: ECR may fill a cache only so.
+
+        InfrastructureError if the registry refuses a request, or if the tag points at another image.
+        """
+        body = self._asked(repository, "manifests", tag or digest)
         try:
-            manifest = json.loads(self._asked(repository, "manifests", reference))
+            manifest = json.loads(body)
         except ValueError:
-            text = f"{repository}@{reference}: the registry's answer is no manifest; check the proxy"
+            text = f"{repository}@{digest}: the registry's answer is no manifest; check the proxy"
             raise InfrastructureError(text, code="not-fetched") from None
-        for image in manifest.get("manifests", ()):
-            self.pull(repository, image["digest"])
-        for digest in _blobs(manifest):
-            self._asked(repository, "blobs", digest)
+        there = f"sha256:{hashlib.sha256(body).hexdigest()}"
+        children = [image["digest"] for image in manifest.get("manifests", ())]
+        if tag and digest not in (there, *children):
+            text = (
+                f"{repository}:{tag} points at {there}, not at {digest}. The tag moved, or ECR keeps its old image for "
+                "up to 24 hours. Update the flavour's `image` and `digest`, or copy the image into ECR"
+            )
+            raise InfrastructureError(text, code="tag-moved")
+        for child in children:
+            self.pull(repository, child)
+        for blob in _blobs(manifest):
+            self._asked(repository, "blobs", blob)
 
     def _asked(self, repository: str, kind: str, reference: str) -> bytes:
         url = f"{self.address}/v2/{repository}/{kind}/{reference}"
@@ -78,7 +93,8 @@ class Registry:
         try:
             return retry(once, after, self.clock)
         except (OSError, HTTPException) as error:
-            raise InfrastructureError(_problem(f"{repository}@{reference}", error), code="not-fetched") from error
+            image = f"{repository}{'@' if ':' in reference else ':'}{reference}"
+            raise InfrastructureError(_problem(image, error), code="not-fetched") from error
 
 
 def _blobs(manifest: Any) -> Iterable[str]:

@@ -38,6 +38,7 @@ class DeployedWorker(RecordPart):
     container: str  # the name for overrides
     image: str  # the reference that the task pulls, with its digest if there is one
     digest: str | None = None  # None: no image is built yet, so no run can start with it
+    tag: str | None = None  # of a cached image: ECR may fill a cache only by tag
 
 
 class DeployedCache(RecordPart):

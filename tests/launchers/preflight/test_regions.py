@@ -113,7 +113,7 @@ def test_a_region_without_an_image_for_the_plan_is_missing(tmp_path, store):
     assert of(found, "worker").code == "no-image"
 
 
-def cached(region=AWAY, **other):
+def cached(region=AWAY, tag="1", **other):
     """A region that pulls its image through a cache."""
     registry = f"{ACCOUNT}.dkr.ecr.{region}.amazonaws.com"
     kind = DeployedWorker(
@@ -123,6 +123,7 @@ def cached(region=AWAY, **other):
         container="worker",
         image=f"{registry}/ecr-public/acme/worker@{DIGEST}",
         digest=DIGEST,
+        tag=tag,
     )
     return deployment_of(region, **{"workers": (kind,), "caches": (CACHE,), **other})
 
@@ -134,29 +135,27 @@ def cached(region=AWAY, **other):
         {"images": [], "failures": [{"failureCode": "ImageNotFound"}]},
     ],
 )
-def test_an_image_that_is_not_cached_yet_is_a_warning(plan, store, answer):
-    aws = Aws(deployment_of(HOME), cached())
-    aws.answers("batch_get_image", answer, AWAY)
-    found = of(flight(plan, aws, store), "image full x86-64")
-    assert (found.state, found.code) == ("warning", "not-cached")
-    assert "public.ecr.aws" in found.detail
-
-
-def test_a_first_pull_is_impossible_without_internet_with_fips_or_an_unready_cache(plan, store):
-    gone = refusal("RepositoryNotFoundException")
-    aws = Aws(deployment_of(HOME), cached(fips=True))
-    aws.answers("batch_get_image", gone, AWAY)
-    over_fips = of(flight(plan, aws, store), "image full x86-64")
-    assert (over_fips.state, over_fips.code) == ("missing", "not-cached")
+def test_an_image_that_is_not_cached_yet_is_missing_in_every_network(plan, store, answer):
     closed = deployment_of(AWAY).network.model_copy(update={"public_addresses": False, "internet": False})
-    aws = Aws(deployment_of(HOME), cached(network=closed))
-    aws.answers("batch_get_image", gone, AWAY)
-    unreachable = of(flight(plan, aws, store), "image full x86-64")
-    assert (unreachable.state, unreachable.code) == ("missing", "not-cached")
-    assert "--fill-caches" in unreachable.detail
+    for region in (cached(), cached(network=closed), cached(fips=True)):
+        aws = Aws(deployment_of(HOME), region)
+        aws.answers("batch_get_image", answer, AWAY)
+        found = of(flight(plan, aws, store), "image full x86-64")
+        assert (found.state, found.code) == ("missing", "not-cached")
+        assert "--fill-caches" in found.detail
+        assert "flavours.full.image" not in found.detail
+
+
+def test_an_image_without_a_tag_needs_one_before_its_cache_can_be_filled(plan, store):
+    aws = Aws(deployment_of(HOME), cached(tag=None))
+    aws.answers("batch_get_image", refusal("RepositoryNotFoundException"), AWAY)
+    assert "`flavours.full.image`" in of(flight(plan, aws, store), "image full x86-64").detail
+
+
+def test_an_image_whose_cache_is_not_ready_cannot_be_fetched(plan, store):
     empty = CACHE.model_copy(update={"ready": False, "reason": "its secret is empty"})
     aws = Aws(deployment_of(HOME), cached(caches=(empty,)))
-    aws.answers("batch_get_image", gone, AWAY)
+    aws.answers("batch_get_image", refusal("RepositoryNotFoundException"), AWAY)
     found = flight(plan, aws, store)
     assert of(found, "image full x86-64").code == "cache-not-ready"
     assert "its secret is empty" in of(found, "cache ecr-public").detail

@@ -23,6 +23,10 @@ TEMPORARY_START_FAILURE = re.compile(
     "|service unavailable|capacity|connection reset|status code:? 5[0-9][0-9]|50[0234] [a-z]",
     re.IGNORECASE,
 )
+PULL_FIX = (
+    "; the registry or its cache lacks the image, the execution role may not pull it, or the network has no way to the "
+    "registry: run `toril doctor --on fargate`"
+)
 NO_CAPACITY = ("capacity", "limit on the number of")  # temporary: other tasks may end
 TEMPORARY_REFUSAL = ("resource:", "throttl", "rate exceeded", "internal", "try again")  # in RunTask's `failures`
 
@@ -44,6 +48,8 @@ def exit_of(task: "TaskTypeDef", container: str) -> WorkerExit:
     text = "; ".join(dict.fromkeys(filter(None, (reason, *details)))) or code or "AWS gives no reason"
     if code == "TaskFailedToStart":
         again = TEMPORARY_START_FAILURE.search(text) is not None
+        if "CannotPullContainer" in text and not again:
+            text += PULL_FIX
         return WorkerExit(f"its task failed to start: {text}", again=again, code="failed-to-start")
     if code in ("SpotInterruption", "TerminationNotice") or "spot" in reason.lower():
         return WorkerExit(f"Fargate Spot interrupted its task: {text}", again=True, code="spot-interruption")

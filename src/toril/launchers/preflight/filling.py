@@ -9,7 +9,7 @@ from toril.aws.registry import Registry
 from toril.clock import Clock
 from toril.launchers.findings import Finding, checked, ok
 from toril.launchers.preflight.regions import ECR, CommandContext, Region, images
-from toril.records import Deployment
+from toril.records import DeployedWorker, Deployment
 
 
 def fill_caches(
@@ -26,15 +26,15 @@ def _filled(region: Region, clock: Clock) -> Iterator[Finding]:
     for kind, found in zip(region.kinds, images(region), strict=True):
         place = ECR.fullmatch(kind.image)
         if found.code == "not-cached" and place is not None:
-            fetch = partial(_fetched, region, place["repository"], str(kind.digest), clock)
+            fetch = partial(_fetched, region, place["repository"], kind, clock)
             yield from checked(found.name, fetch)
         else:
             yield found
 
 
-def _fetched(region: Region, repository: str, digest: str, clock: Clock) -> Finding:
+def _fetched(region: Region, repository: str, kind: DeployedWorker, clock: Clock) -> Finding:
     """Requests an image that its cache lacks. InfrastructureError if ECR cannot provide it."""
     login = region.ask("ecr", "get_authorization_token")["authorizationData"][0]
     registry = Registry(address=login["proxyEndpoint"], token=login["authorizationToken"], clock=clock)
-    registry.pull(repository, digest)
-    return ok(f"{repository}@{digest} is cached now")
+    registry.pull(repository, str(kind.digest), kind.tag)
+    return ok(f"{repository}@{kind.digest} is cached now")

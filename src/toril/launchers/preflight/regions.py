@@ -260,7 +260,7 @@ def _image(region: Region, kind: DeployedWorker) -> Finding:
     if there:
         return ok(f"{where} exists")
     if cache is not None:
-        return _not_cached(region, where, cache)
+        return _not_cached(region, kind, where, cache)
     fix = f"push it, or set `{digest}` to an existing digest and run {region.up}"
     return missing("no-such-image", f"{where} is not in the registry of {place['region']}; {fix}")
 
@@ -279,17 +279,14 @@ def _is_there(region: Region, place: re.Match[str], digest: str) -> bool:
     return bool(answer.get("images"))
 
 
-def _not_cached(region: Region, where: str, cache: DeployedCache) -> Finding:
-    """Returns whether a first pull can succeed, which the network or FIPS may prevent."""
+def _not_cached(region: Region, kind: DeployedWorker, where: str, cache: DeployedCache) -> Finding:
+    """Refuses the run even if tasks reach the upstream: they pull by digest, and ECR may fill a cache only by tag."""
     if not cache.ready:
         detail = f"{where} is not cached yet, and its cache is not ready: {cache.reason}"
         return missing("cache-not-ready", detail)
-    fill = "run `toril doctor --on fargate --fill-caches`"
-    if region.deployment.fips or region.deployment.network.internet is False:
-        why = "over FIPS" if region.deployment.fips else "without internet access"
-        return missing("not-cached", f"{where} is not cached yet, and tasks cannot fetch it {why}; {fill}")
-    how = f"the first task fetches it from {cache.upstream}, which takes longer"
-    return warning("not-cached", f"{where} is not cached yet: {how}; to fetch it now, {fill}")
+    tag = "" if kind.tag else f"add the tag to `flavours.{kind.flavour}.image`, run {region.up}, then "
+    fill = f"{tag}run `toril doctor --on fargate --fill-caches`"
+    return missing("not-cached", f"{where} is not cached yet, and the pull of a task may not fill its cache; {fill}")
 
 
 def caches(region: Region) -> Iterator[Finding]:
