@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from toril import cli
-from toril.errors import UserError
+from toril.errors import InfrastructureError, SuiteError, UserError
 from toril.store import FolderStore
 
 SUITE = {
@@ -165,6 +165,25 @@ def test_a_full_disk_is_a_user_error(folder: Path) -> None:
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert done.returncode == 4
     assert done.stderr.startswith("error: cannot write the output")
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (SuiteError("https://joe:hunter2@shop.example: no such suite", code="no-suite"), 2),
+        (InfrastructureError("https://joe:hunter2@shop.example: no answer", code="unreachable"), 4),
+        (ZeroDivisionError("a bug"), 70),
+    ],
+)
+def test_each_kind_of_error_has_its_exit_code_and_shows_no_password(monkeypatch, capsys, error, code):
+    def raise_it() -> None:
+        raise error
+
+    monkeypatch.setattr(cli, "app", raise_it)
+    assert call(monkeypatch, "plan") == code
+    shown = capsys.readouterr().err
+    assert shown
+    assert "hunter2" not in shown
 
 
 @pytest.mark.parametrize("schedule", [[], ["--env", "TORIL_SCHEDULE=nightly"]])

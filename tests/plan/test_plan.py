@@ -128,6 +128,7 @@ def test_throughput_is_a_whole_number_unless_a_worker_would_get_none():
     assert rates(2, [1, 1, 1]) == [Fraction(7, 10), Fraction(7, 10), Fraction(6, 10)]
     assert rates("2.5", [1, 1]) == [Fraction(13, 10), Fraction(12, 10)]
     assert sum(rates(1, [1] * 9)) == 1
+    assert sum(rates(Fraction(10, 3), [1, 1, 1])) == Fraction(10, 3)
 
 
 def test_odd_virtual_users_of_several_executions_spread_over_the_workers(tmp_path):

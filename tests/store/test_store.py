@@ -4,8 +4,10 @@ import os
 import stat
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -230,6 +232,27 @@ def test_of_concurrent_swaps_exactly_one_succeeds(store: Store) -> None:
         (winner,) = [who for who in range(AT_ONCE) if made[who] is not None]
         version = made[winner]
         assert store.find_version("lease") == (values[winner], version)
+
+
+class MeetingStore(FolderStore):
+    """A store whose swaps, after they have read the version, wait a moment for another one to read it, too."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.barrier = threading.Barrier(2)
+
+    def find_version(self, key: str) -> tuple[bytes, str] | None:
+        found = super().find_version(key)
+        with suppress(threading.BrokenBarrierError):  # nobody came
+            self.barrier.wait(0.2)
+        return found
+
+
+def test_a_swap_in_a_folder_waits_until_another_one_is_done(tmp_path: Path) -> None:
+    version = FolderStore(tmp_path).swap("lease", b"nobody", None)
+    store = MeetingStore(tmp_path)
+    made = together([partial(store.swap, "lease", value, version) for value in (b"one", b"two")])
+    assert made.count(None) == 1
 
 
 COUNTING = """

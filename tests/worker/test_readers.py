@@ -8,6 +8,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
+from toril.worker.engines.in_process import ROW, RowWriter
 from toril.worker.engines.readers import CsvTail, whole_rows
 
 TEXT = st.text(st.sampled_from(['"', ",", "\n", "\r", "a", "é", " "]), max_size=6)
@@ -54,3 +55,26 @@ def test_a_line_break_within_quotes_does_not_end_a_row():
 
 def test_a_missing_file_has_no_rows(tmp_path):
     assert list(CsvTail(tmp_path / "none", ("a",)).read(final=True)) == []
+
+
+class AlmostFull:
+    """A file that takes only a few bytes at once."""
+
+    def __init__(self, file):
+        self._file = file
+
+    def write(self, data):
+        return self._file.write(data[:7])
+
+    def close(self):
+        self._file.close()
+
+
+def test_every_row_is_written_even_if_the_disk_takes_a_part_at_once(tmp_path):
+    writer = RowWriter(tmp_path)
+    writer._rows = AlmostFull(writer._rows)
+    for second in range(3):
+        writer.sample(float(second), 1000, 500, 10, "home", "request", ("200", "", True))
+    writer.close()
+    rows = [*ROW.iter_unpack((tmp_path / "rows").read_bytes())]
+    assert [row[0] for row in rows] == [0.0, 1.0, 2.0]
