@@ -57,22 +57,17 @@ def test_a_missing_file_has_no_rows(tmp_path):
     assert list(CsvTail(tmp_path / "none", ("a",)).read(final=True)) == []
 
 
-class AlmostFull:
+class AlmostFull(io.FileIO):
     """A file that takes only a few bytes at once."""
 
-    def __init__(self, file):
-        self._file = file
-
     def write(self, data):
-        return self._file.write(data[:7])
-
-    def close(self):
-        self._file.close()
+        return super().write(bytes(data[:7]))
 
 
 def test_every_row_is_written_even_if_the_disk_takes_a_part_at_once(tmp_path):
     writer = RowWriter(tmp_path)
-    writer._rows = AlmostFull(writer._rows)
+    writer._rows.close()
+    writer._rows = AlmostFull(tmp_path / "rows", "wb")
     for second in range(3):
         writer.sample(float(second), 1000, 500, 10, "home", "request", ("200", "", True))
     writer.close()
