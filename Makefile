@@ -52,6 +52,7 @@ check: .venv/installed $(UV) ## what is quick: formatting, lint, types, layers, 
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 	.venv/bin/python -m tools.texts
+	.venv/bin/python -m tools.budget
 	"$$(tools/build actionlint "$(CACHE)")"
 	.venv/bin/zizmor --offline --quiet --persona pedantic --strict-collection .github action.yml comment/action.yml
 
