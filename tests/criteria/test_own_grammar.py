@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.refusals import refused
 from tests.suite.reading import SIMPLE, codes, execution, read, refuses
-from toril.criteria import GENERATOR, OWN_SUBJECTS, SERVER_SUBJECTS, parse_criterion, samples_needed
+from toril.criteria import OWN_SUBJECTS, SERVER_SUBJECTS, parse_criterion, samples_needed
 from toril.errors import CriterionError
 from toril.plan import make_plan
 from toril.stats.quantiles import quantile_ranks
@@ -276,11 +276,6 @@ def test_passfail_under_another_name_is_judged_too(tmp_path):
         "reporting": [{"module": "sla", "criteria": ["fail>0"]}],
     }
     assert [one.source for one in read(tmp_path, document).criteria] == ["fail>0"]
-
-
-def test_every_subject_of_toril_is_in_one_group():
-    assert set(GENERATOR) < set(OWN_SUBJECTS)
-    assert not set(OWN_SUBJECTS) & set(SERVER_SUBJECTS)
 
 
 def test_the_plan_notes_a_likely_mistake_in_a_criterion(tmp_path):

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from toril.authoring.form import FormCriterion, FormRequest, FormStage, SuiteForm, form_of, text_of
 from toril.authoring.options import InitOptions, Url, default_name, read_url
+from toril.criteria import METRICS
 from toril.criteria.criterion import fields_of
 from toril.criteria.quantities import duration_s, number
 from toril.errors import OptionError
@@ -21,24 +22,8 @@ from toril.text import quantity
 ROW = re.compile(r"(requests|stages|criteria|locations)\.(\d{1,3})\.([a-z_]+)")
 EMPTY_ROWS: dict[str, Any] = {"requests": FormRequest(), "stages": FormStage(), "criteria": FormCriterion()}
 FIRST_FIELDS = {"requests": "url", "stages": "to", "criteria": "subject", "locations": "name"}
-SUBJECTS = (  # what the form offers: subject, words, usual unit
-    ("p50", "median response time", "ms"),
-    ("p90", "p90 of response times", "ms"),
-    ("p95", "p95 of response times", "ms"),
-    ("p99", "p99 of response times", "ms"),
-    ("p99.9", "p99.9 of response times", "ms"),
-    ("avg-rt", "average response time", "ms"),
-    ("fail", "failed requests", "%"),
-    ("succ", "successful requests", "%"),
-    ("rc4??", "responses 400 to 499", "%"),
-    ("rc5??", "responses 500 to 599", "%"),
-    ("hits", "number of requests", ""),
-    ("throughput", "request rate", "/s"),
-    ("load", "share of the planned load", "%"),
-    ("concurrency", "users at once", ""),
-    ("bytes", "size of responses", "kB"),
-    ("generator-cpu", "CPU of load generators", "%"),
-    ("generator-dropped", "requests not sent", ""),
+SUBJECTS = tuple(  # what the form offers: subject, words, usual unit
+    (subject, words, metric.usual_unit) for metric in METRICS.values() for subject, words in metric.offered.items()
 )
 UNITS = (("ms", "ms"), ("s", "s"), ("%", "%"), ("/s", "/s"), ("kB", "kB"), ("", "count"))
 SIGNS = {">": ">", ">=": "≥", "<": "<", "<=": "≤", "=": "=", "==": "="}

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from toril.clock import Clock
 from toril.coordinator.fold import Fold
 from toril.coordinator.protocol import RunState
-from toril.criteria import GENERATOR, criteria_of
+from toril.criteria import criteria_of
 from toril.errors import Note
 from toril.load.shapes import OPEN_MODEL
 from toril.records import ARMS, Plan, Rate, Start
@@ -44,7 +44,6 @@ from toril.verdict.result import CriterionResult
 MOST_CRITERIA = 5  # shown during the load
 REST = 4  # the pause after an evaluation of the whole run, as a multiple of its duration
 ORDER = ("failed", "inconclusive", "triggered", "passed")
-AT_THE_END = frozenset({"throughput", "load", "capacity", *GENERATOR})  # subjects that need the whole run
 PERCENTS = (50, 95, 99)
 PHASES: dict[str, Phase] = {"launching": "preparing", "running": "running"}
 
@@ -61,7 +60,8 @@ class CriteriaProgress:
     def __init__(self, plan: Plan) -> None:
         criteria = criteria_of(plan.criteria)
         self._plan = plan
-        self._judged = [one for one in criteria if one.server is None and one.subject not in AT_THE_END][:MOST_CRITERIA]
+        early = [one for one in criteria if one.metric.source == "samples" and one.subject != "throughput"]
+        self._judged = early[:MOST_CRITERIA]  # the others need the whole run
         self._found: tuple[CriterionNow, ...] = ()
         self._again_at = 0.0
 

@@ -1,7 +1,7 @@
 """The language of criteria: Taurus' pass/fail criteria, toril's additions, and quantities such as `1m30s`.
 
 - criterion: one criterion, from any of its forms; a plan's criteria as values
-- subjects: the subjects of criteria, and their thresholds
+- subjects: METRICS, the one table of what criteria judge; subjects and thresholds
 - server: criteria on CloudWatch's metrics
 - quantities: durations, sizes, rates, numbers
 - lint: likely mistakes, and the samples that a criterion needs
@@ -11,4 +11,4 @@ from toril.criteria.criterion import Criterion, Operator, conditions_of, criteri
 from toril.criteria.lint import Finding, lint, load_for_samples, samples_needed
 from toril.criteria.quantities import duration_s, number, rate_per_s
 from toril.criteria.server import SHORTCUTS, ServerMetric, server_text
-from toril.criteria.subjects import GENERATOR, OWN_SUBJECTS, SERVER_SUBJECTS, Language
+from toril.criteria.subjects import METRICS, OWN_SUBJECTS, SERVER_SUBJECTS, Language, Source, WindowKind

@@ -18,11 +18,12 @@ from toril.criteria.quantities import duration_s
 from toril.criteria.server import KEYS as SERVER_KEYS
 from toril.criteria.server import ServerMetric, read_server, server_text
 from toril.criteria.subjects import (
-    GENERATOR,
+    METRICS,
     SERVER_SUBJECTS,
     SUBJECTS,
     CriterionSyntaxError,
     Language,
+    Metric,
     Subject,
     Unit,
     check_keys,
@@ -61,7 +62,7 @@ class Criterion:
 
     text: str  # the canonical string form, for people
     message: str | None
-    subject: str  # one of Taurus' (avg-rt … succ, fail, p, rc), of `OWN_SUBJECTS`, or of `SERVER_SUBJECTS`
+    subject: str  # of METRICS
     percentile: float | None
     rc_pattern: str | None
     label: str  # empty: all requests
@@ -82,6 +83,10 @@ class Criterion:
     @property
     def percent(self) -> bool:
         return self.unit == "%"
+
+    @property
+    def metric(self) -> Metric:
+        return METRICS[self.subject]
 
 
 def parse_criterion(
@@ -207,7 +212,7 @@ def _only_known(fields: Mapping[str, Any], language: Language) -> None:
 def _label(fields: Mapping[str, Any], subject: Subject, language: Language) -> tuple[str, Kind | None]:
     """Returns the label as recorded, and its kind: from the key `kind`, or from a mark as in the summary."""
     label = _text_at(fields, "label") and str(fields["label"])  # the full form keeps spaces at both ends
-    if subject.name == "load" or subject.name in GENERATOR:
+    if METRICS[subject.name].source in ("load", "generators"):
         if label or fields.get("kind"):
             text = f"`{subject.name}` cannot have a label. Write `{subject.name}` alone."
             raise CriterionSyntaxError("unexpected-label", text)

@@ -7,13 +7,10 @@ from fractions import Fraction
 from typing import Protocol
 
 from toril.criteria.criterion import Criterion
-from toril.criteria.subjects import GENERATOR, SHARES
+from toril.criteria.subjects import COUNT
 from toril.stats import CONFIDENCE
 
 LONG_S = 30  # from here on, a response time without a unit is probably meant in milliseconds
-COUNTED = ("hits", "succ", "fail", "rc")
-LOWER_IS_BETTER = ("avg-rt", "avg-lt", "avg-ct", "stdev-rt", "p", "fail", *GENERATOR)  # smaller values are better
-HIGHER_IS_BETTER = ("succ", "load")
 SAMPLES_OF_A_MEAN = 30  # samples that the central limit theorem needs
 RULE_OF_THREE = 3  # rule of three: no event in 3 / p samples means a share below p, with 95 % confidence
 
@@ -28,7 +25,7 @@ class Finding:
 
 def lint(criterion: Criterion) -> Iterator[Finding]:
     """Yields the likely mistakes in a criterion. Taurus allows them, but most pass or fail every run."""
-    text, threshold = f"`{criterion.text}`", criterion.threshold
+    text, threshold, metric = f"`{criterion.text}`", criterion.threshold, criterion.metric
     if criterion.server is not None:
         return
     if criterion.bare and threshold >= LONG_S * 1_000_000:
@@ -38,28 +35,25 @@ def lint(criterion: Criterion) -> Iterator[Finding]:
     if criterion.percentile is not None and 0 < criterion.percentile < 1:
         likely = f"p{100 * criterion.percentile:g}"
         yield Finding("percentile-below-1", f"{text}: Percentiles are in per cent. Write `{likely}` if you mean that.")
+    high_is_good = metric.better == "higher" and (metric.source == "capacity" or threshold < 100)
     if criterion.op == "<" and threshold == 0:
         yield Finding("never-true", f"{text}: No value is below 0, so the criterion never fails a run.")
-    elif criterion.fail and criterion.op in ("<", "<=") and criterion.subject in LOWER_IS_BETTER:
+    elif criterion.fail and criterion.op in ("<", "<=") and metric.better == "lower":
         yield Finding("fails-good-runs", f"{text}: Low values fail the run. Write `>` if high values should fail it.")
-    elif criterion.fail and criterion.op in (">", ">=") and _high_is_good(criterion):
+    elif criterion.fail and criterion.op in (">", ">=") and high_is_good:
         yield Finding("fails-good-runs", f"{text}: High values fail the run. Write `<` if low values should fail it.")
-    if criterion.op == ">" and criterion.percent and criterion.subject in SHARES and threshold == 100:
+    if criterion.op == ">" and criterion.percent and metric.is_share and threshold == 100:
         yield Finding("never-true", f"{text}: No share is above 100 %, so the criterion never fails a run.")
-    if criterion.percent or criterion.subject not in COUNTED:
+    if criterion.percent or metric.measure is not COUNT or metric.window != "sum":
         return
     share = 0.0
     if 0 < threshold < 1:
         share = 100 * threshold
-    elif criterion.op in ("<", "<=") and criterion.subject in SHARES and 50 <= threshold <= 100:
+    elif criterion.op in ("<", "<=") and metric.is_share and 50 <= threshold <= 100:
         share = 0.0 if criterion.timeframe_s else threshold
     if share:
-        meant = f" Write `{share:g}%` if you mean a share." if criterion.subject in SHARES else ""
+        meant = f" Write `{share:g}%` if you mean a share." if metric.is_share else ""
         yield Finding("missing-percent", f"{text}: A threshold without `%` is a number of samples.{meant}")
-
-
-def _high_is_good(criterion: Criterion) -> bool:
-    return criterion.subject == "capacity" or (criterion.subject in HIGHER_IS_BETTER and criterion.threshold < 100)
 
 
 def samples_needed(criterion: Criterion) -> int:

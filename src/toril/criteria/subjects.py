@@ -1,13 +1,14 @@
-"""The subjects of criteria and their thresholds.
+"""What criteria judge, METRICS, and how a subject and a threshold are read.
 
 Taurus' subjects are statistics of samples. toril's subjects (`toril.criteria` only) are the rate of samples, the
-achieved load, the capacity of an execution, and the health of the load generators.
+achieved load, the capacity of an execution, the health of the load generators, and metrics of CloudWatch.
 """
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import partial
 from typing import Literal, NamedTuple
 
 from toril.criteria.quantities import duration_s, number, rate_per_s, size_bytes, size_with_giga
@@ -17,14 +18,13 @@ QUOTED = 80  # characters of the user's text in a message
 
 Unit = Literal["us", "bytes", "", "%", "/s"]
 Language = Literal["taurus", "toril"]
+Source = Literal["samples", "load", "capacity", "generators", "server"]
+WindowKind = Literal["sum", "mean", "share", "stdev", "percentile", "rate"]
 
-TIMES = ("avg-rt", "avg-lt", "avg-ct", "stdev-rt")
-SUBJECTS = (*TIMES, "concurrency", "hits", "bytes", "succ", "fail", "p90", "p99.9", "rc500", "rc5??")  # as examples
-SHARES_OF_TIME = ("generator-cpu", "generator-core", "generator-waiting", "generator-throttled")
-GENERATOR = (*SHARES_OF_TIME, "generator-memory", "generator-lateness", "generator-dropped", "generator-sockets")
-OWN_SUBJECTS = ("throughput", "load", "capacity", *GENERATOR)
-SERVER_SUBJECTS = ("cloudwatch", "alb-response-time", "ecs-cpu", "ecs-memory", "rds-connections")
-
+SUBJECTS = (  # of Taurus, as examples
+    *("avg-rt", "avg-lt", "avg-ct", "stdev-rt", "concurrency", "hits", "bytes", "succ", "fail"),
+    *("p90", "p99.9", "rc500", "rc5??"),
+)
 PERCENTILE = re.compile(r"p([0-9]{1,3}(?:\.[0-9]{1,6})?)")
 SYNONYMS = {
     **dict.fromkeys(("error", "errors", "err", "error-rate", "errors-rate"), "fail"),
@@ -37,6 +37,95 @@ SYNONYMS = {
 }  # names in other tools
 SLIP_OF_CODE = re.compile(r"[1-5][0-9xX._#\\dD|/,+&-]+")  # HTTP codes in the patterns of other languages
 MOST_LOAD = 1000  # per cent of the planned load; a higher threshold is a typing error
+
+
+class Measure(NamedTuple):
+    """The unit of thresholds, their reader, and an example."""
+
+    unit: Unit
+    read: Callable[[object], Fraction]
+    example: str
+
+
+TIME = Measure("us", duration_s, "a time like `300ms`, `1.5s` or `2s500ms`")
+RATE = Measure("/s", rate_per_s, "a rate like `450/s`, `30/min` or `100/h`")
+SIZE = Measure("bytes", size_bytes, "bytes like `500`, `10kB` or `10MB` (kB = 1024)")
+MEMORY = Measure("bytes", size_with_giga, "memory like `500MB` or `3GB` (kB = 1024)")
+COUNT = Measure("", number, "a count such as `10`")
+PERCENTAGE = Measure("%", number, "a percentage like `80%`")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """What a subject measures, and all that parser, verdict, pages and editor need to know of it."""
+
+    measure: Measure
+    source: Source = "samples"
+    window: WindowKind = "mean"  # how the seconds of a window become one value
+    better: Literal["lower", "higher", ""] = ""
+    is_share: bool = False  # a count of samples, whose threshold may be a percentage
+    counts_silence: bool = False  # a second without samples has the value 0
+    counts_answers: bool = False  # unfinished requests do not change it
+    is_maximum: bool = False  # over the whole run, the maximum is judged
+    ends_search: bool = False  # a search for a capacity may end by it
+    offered: Mapping[str, str] = field(default_factory=dict)  # subjects that the console offers, with their words
+    usual_unit: str = ""  # of the threshold, in the console
+
+
+_TIME = partial(Metric, measure=TIME, better="lower", ends_search=True, usual_unit="ms")
+_SHARE = partial(Metric, measure=COUNT, window="sum", is_share=True, counts_silence=True, ends_search=True)
+_SHARE = partial(_SHARE, usual_unit="%")
+_ANSWERS = partial(Metric, counts_answers=True)
+_GENERATOR = partial(Metric, measure=PERCENTAGE, source="generators", better="lower", is_maximum=True)
+_SERVER = Metric(measure=COUNT, source="server")  # `server.py` knows the unit of each
+
+METRICS: Mapping[str, Metric] = {
+    "p": _TIME(
+        window="percentile",
+        offered={
+            "p50": "median response time",
+            **{name: f"{name} of response times" for name in ("p90", "p95", "p99", "p99.9")},
+        },
+    ),
+    "avg-rt": _TIME(offered={"avg-rt": "average response time"}),
+    "avg-lt": _TIME(),
+    "avg-ct": _TIME(),
+    "stdev-rt": _TIME(window="stdev"),
+    "fail": _SHARE(better="lower", offered={"fail": "failed requests"}),
+    "succ": _SHARE(better="higher", offered={"succ": "successful requests"}),
+    "rc": _SHARE(offered={"rc4??": "responses 400 to 499", "rc5??": "responses 500 to 599"}),
+    "hits": _ANSWERS(measure=COUNT, window="sum", counts_silence=True, offered={"hits": "number of requests"}),
+    "throughput": _ANSWERS(
+        measure=RATE, window="rate", counts_silence=True, offered={"throughput": "request rate"}, usual_unit="/s"
+    ),
+    "load": Metric(
+        measure=PERCENTAGE,
+        source="load",
+        better="higher",
+        offered={"load": "share of the planned load"},
+        usual_unit="%",
+    ),
+    "concurrency": _ANSWERS(measure=COUNT, is_maximum=True, offered={"concurrency": "users at once"}),
+    "bytes": _ANSWERS(measure=SIZE, counts_silence=True, offered={"bytes": "size of responses"}, usual_unit="kB"),
+    "capacity": Metric(measure=RATE, source="capacity", better="higher"),
+    "generator-cpu": _GENERATOR(offered={"generator-cpu": "CPU of load generators"}, usual_unit="%"),
+    "generator-core": _GENERATOR(),
+    "generator-waiting": _GENERATOR(),
+    "generator-throttled": _GENERATOR(),
+    "generator-memory": _GENERATOR(measure=MEMORY),
+    "generator-lateness": _GENERATOR(measure=TIME),
+    "generator-dropped": _GENERATOR(
+        measure=COUNT, is_maximum=False, offered={"generator-dropped": "requests not sent"}
+    ),
+    "generator-sockets": _GENERATOR(measure=COUNT),
+    **dict.fromkeys(("cloudwatch", "alb-response-time", "ecs-cpu", "ecs-memory", "rds-connections"), _SERVER),
+}
+SERVER_SUBJECTS = tuple(name for name, metric in METRICS.items() if metric.source == "server")
+OWN_SUBJECTS = tuple(
+    name
+    for name, metric in METRICS.items()
+    if name == "throughput" or metric.source in ("load", "capacity", "generators")
+)
 
 
 class CriterionSyntaxError(Exception):
@@ -64,7 +153,7 @@ def check_keys(fields: Iterable[str], known: Sequence[str]) -> None:
 class Subject:
     """The subject of a criterion."""
 
-    name: str  # avg-rt … rc, throughput, load, generator-cpu …
+    name: str  # of METRICS
     percentile: float | None = None
     rc_pattern: str | None = None
 
@@ -82,12 +171,10 @@ def read_subject(written: object, language: Language) -> Subject:
     if not isinstance(written, str):
         text = f"`{quoted(written)}` is not a subject. Use one of {', '.join(known)}."
         raise CriterionSyntaxError("unknown-subject", text)
-    if written in (*TIMES, "hits", "bytes"):
-        return Subject(written)
     if written in (*OWN_SUBJECTS, *SERVER_SUBJECTS) and language == "taurus":
         fix = "Move the criterion to `toril: {criteria: […]}`, which bzt ignores."
         raise CriterionSyntaxError("misplaced-subject", f"Taurus has no subject `{written}`. {fix}")
-    if written in OWN_SUBJECTS:
+    if written in METRICS and written not in ("p", "rc", *SERVER_SUBJECTS):
         return Subject(written)
     for stem, name in (("concurr", "concurrency"), ("succ", "succ"), ("fail", "fail")):
         if written.startswith(stem) and written.isalpha():
@@ -120,14 +207,15 @@ def read_subject(written: object, language: Language) -> Subject:
 def read_threshold(value: object, subject: Subject) -> tuple[Unit, Fraction, str]:
     """Returns unit, value and canonical text."""
     text, what = str(value).replace(" ", ""), f"`{quoted(value)}` is not a usable threshold"
-    measure = MEASURES.get(subject.name, COUNT)
+    metric = METRICS[subject.name]
+    measure = metric.measure
     if text.endswith("%"):
-        return "%", _percentage(text, what, subject.name, measure), text
+        return "%", _percentage(text, what, metric), text
     if measure is PERCENTAGE:
         raise CriterionSyntaxError("wrong-threshold", f"{what}. Write {measure.example}.")
     if measure is TIME:
         return time_threshold(value, what)
-    also = ", or a percentage like `5%`" if subject.name in SHARES else ""
+    also = ", or a percentage like `5%`" if metric.is_share else ""
     return measure.unit, read_quantity(measure.read, value, what, f"Write {measure.example}{also}."), text
 
 
@@ -138,11 +226,12 @@ def time_threshold(value: object, what: str) -> tuple[Unit, Fraction, str]:
     return "us", seconds * 1_000_000, text + "s" if text[-1] in "0123456789." else text
 
 
-def _percentage(text: str, what: str, subject: str, measure: "Measure") -> Fraction:
-    if subject not in SHARES and measure is not PERCENTAGE:
-        raise CriterionSyntaxError("no-percentage", f"The threshold cannot be a percentage. Write {measure.example}.")
+def _percentage(text: str, what: str, metric: Metric) -> Fraction:
+    if not metric.is_share and metric.measure is not PERCENTAGE:
+        fix = f"Write {metric.measure.example}."
+        raise CriterionSyntaxError("no-percentage", f"The threshold cannot be a percentage. {fix}")
     percentage = read_quantity(number, text[:-1], what, "Write a percentage like `5%`.")
-    most = MOST_LOAD if subject == "load" else 100
+    most = MOST_LOAD if metric.source == "load" else 100
     if percentage > most:
         raise CriterionSyntaxError("wrong-threshold", f"{what}. Write a percentage from 0% to {most}%.")
     return percentage
@@ -154,27 +243,3 @@ def read_quantity(read: Callable[[object], Fraction], value: object, what: str, 
         return read(value)
     except ValueError:
         raise CriterionSyntaxError("wrong-threshold", f"{what}. {fix}") from None
-
-
-class Measure(NamedTuple):
-    """The unit of thresholds, their reader, and an example."""
-
-    unit: Unit
-    read: Callable[[object], Fraction]
-    example: str
-
-
-TIME = Measure("us", duration_s, "a time like `300ms`, `1.5s` or `2s500ms`")
-RATE = Measure("/s", rate_per_s, "a rate like `450/s`, `30/min` or `100/h`")
-SIZE = Measure("bytes", size_bytes, "bytes like `500`, `10kB` or `10MB` (kB = 1024)")
-MEMORY = Measure("bytes", size_with_giga, "memory like `500MB` or `3GB` (kB = 1024)")
-COUNT = Measure("", number, "a count such as `10`")
-PERCENTAGE = Measure("%", number, "a percentage like `80%`")
-MEASURES = {  # other subjects are counts
-    **dict.fromkeys((*TIMES, "p", "generator-lateness"), TIME),
-    **dict.fromkeys(("throughput", "capacity"), RATE),
-    **dict.fromkeys(("load", *SHARES_OF_TIME), PERCENTAGE),
-    "bytes": SIZE,
-    "generator-memory": MEMORY,
-}
-SHARES = ("succ", "fail", "rc")  # counts that may be percentages as well

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from toril import text
-from toril.criteria import GENERATOR, Criterion, criteria_of
+from toril.criteria import Criterion, criteria_of
 from toril.criteria.quantities import duration_s, size_bytes
 from toril.errors import OptionError
 from toril.records import JudgedCriterion, Plan
@@ -122,7 +122,7 @@ def windowed(bundle: Bundle, span: tuple[int, int]) -> Bundle:
 
 def has_windows(criterion: Criterion) -> bool:
     """Whether a criterion judges samples, so that each span has a value of it."""
-    return criterion.server is None and criterion.subject not in ("load", "capacity", *GENERATOR)
+    return criterion.metric.source == "samples"
 
 
 def _within(judged: JudgedCriterion, criterion: Criterion, evidence: Evidence) -> JudgedCriterion:

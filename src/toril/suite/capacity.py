@@ -4,7 +4,7 @@ import math
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
-from toril.criteria import Criterion, conditions_of, criteria_of, lint, parse_criterion, samples_needed
+from toril.criteria import METRICS, Criterion, conditions_of, criteria_of, lint, parse_criterion, samples_needed
 from toril.load.curve import Curve
 from toril.load.search import longest_s
 from toril.records import PlannedCriterion, Search
@@ -15,7 +15,6 @@ from toril.text import suggestion
 
 PAUSE_S = {"local": 4.0, "fargate": 20.0}  # from a stage's end until it is judged and all workers have the next rate
 LOAD = ("ramp-up", "hold-for", "steps", "iterations", "throughput")  # set by the search
-JUDGED = ("avg-rt", "avg-lt", "avg-ct", "stdev-rt", "p", "fail", "succ", "rc")
 
 
 def read_search(
@@ -73,8 +72,9 @@ def check_criteria(criteria: Iterable[PlannedCriterion], searches: Mapping[str, 
 
 def _check(criterion: Criterion, where: str, search: Search, labels: Collection[str], reader: SuiteReader) -> None:
     judged_s = search.step_s - search.settle_s
-    if criterion.subject not in JUDGED:
-        text = f"`{criterion.text}` depends on the rate itself. Use one of {', '.join(JUDGED)}."
+    if not criterion.metric.ends_search:
+        known = ", ".join(name for name, metric in METRICS.items() if metric.ends_search)
+        text = f"`{criterion.text}` depends on the rate itself. Use one of {known}."
         raise reader.error("unsearchable-criterion", where, text)
     if not criterion.fail:
         text = f"`{criterion.text}` cannot end a search. Remove `as non-failed`."

@@ -3,10 +3,11 @@
 A criterion states the failing case, as in Taurus (`p95 of checkout>300ms for 30s`): if it is true, it is breached.
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from toril import text
-from toril.criteria import GENERATOR, Criterion
+from toril.criteria import Criterion, Source
 from toril.verdict.evidence import Evidence
 from toril.verdict.generators import judge_generators
 from toril.verdict.load import judge_load
@@ -19,17 +20,7 @@ from toril.verdict.windows import MORE, breaches
 def evaluate(criterion: Criterion, evidence: Evidence) -> CriterionResult:
     """Returns the result of one criterion; inconclusive if missing data could change it."""
     blank = CriterionResult(criterion=criterion)
-    if criterion.server is not None:
-        result = judge_server(blank, criterion.server, evidence)
-    elif criterion.subject in GENERATOR:
-        result = judge_generators(blank, evidence)
-    elif criterion.subject == "capacity":
-        result = judge_capacity(blank, evidence)
-    elif criterion.subject == "load":
-        result = judge_load(blank, evidence)
-    else:
-        result = judge_samples(blank, evidence)
-    return with_own_message(result)
+    return with_own_message(JUDGES[criterion.metric.source](blank, evidence))
 
 
 def with_own_message(result: CriterionResult) -> CriterionResult:
@@ -68,3 +59,12 @@ def judge_capacity(blank: CriterionResult, evidence: Evidence) -> CriterionResul
         return settled(replace(result, fired=fired), stands=True)
     code = "saturated" if found.limited_by == "generators" else "not-measured"
     return undecided(result, code, message)
+
+
+JUDGES: Mapping[Source, Callable[[CriterionResult, Evidence], CriterionResult]] = {
+    "samples": judge_samples,
+    "load": judge_load,
+    "capacity": judge_capacity,
+    "generators": judge_generators,
+    "server": judge_server,
+}

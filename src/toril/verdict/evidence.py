@@ -161,7 +161,7 @@ class Seconds:
 
 def counts_silence(criterion: Criterion) -> bool:
     """Whether a second without samples has the value 0."""
-    return not criterion.percent and criterion.subject in ("throughput", "hits", "succ", "fail", "rc", "bytes")
+    return not criterion.percent and criterion.metric.counts_silence
 
 
 def planned_seconds(plan: Plan, criterion: Criterion, timeline: Timeline, stopped_at_s: float | None = None) -> Seconds:

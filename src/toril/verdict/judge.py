@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from toril.criteria import GENERATOR, criteria_of
+from toril.criteria import criteria_of
 from toril.records import Case, Outcome, Plan, PlannedCriterion, Reason, ServerMetrics, Verdict
 from toril.records.summary import Generators, Summary, TestResults
 from toril.summary import Completeness, queued_plan
@@ -35,8 +35,6 @@ MOST_TESTS_NAMED = 3  # in one sentence
 NOTABLE_SHARE = 0.01  # unfinished requests among all requests, or …
 NOTABLE_USERS = 0.1  # … among virtual users: after a long run, unfinished requests are a small share of all
 NOTABLE_S = 0.1  # lateness of a load change
-COUNTS_OF_ANSWERS = frozenset({"hits", "throughput", "bytes", "concurrency"})  # unaffected by unfinished requests
-INDEPENDENT_OF_TIMES = frozenset({"fail", "succ", "rc", *GENERATOR})
 EXCUSES: Mapping[str, str] = {  # conditions that invalidate response times
     "saturated": "a generator was saturated",
     "late-start": "a worker started late",
@@ -222,7 +220,7 @@ def _with_unfinished(result: CriterionResult, evidence: Evidence) -> CriterionRe
     if result.outcome != "failed" or result.counted != "sample" or criterion.logic != "total":
         return result
     unfinished = view_of(criterion, evidence.timeline, evidence.plan).total.unfinished
-    if not unfinished or criterion.subject in COUNTS_OF_ANSWERS:
+    if not unfinished or criterion.metric.counts_answers:
         return result
     missing = evidence.missing or MissingData(evidence.plan)
     missing = replace(missing, lost_records=missing.lost_records + unfinished)
@@ -245,8 +243,9 @@ def _fails_at_worst(result: CriterionResult, at_worst: Evidence, longest_s: floa
 
 def _excused(result: CriterionResult, invalid: list[Reason], evidence: Evidence) -> CriterionResult:
     """Returns the result; a breach is inconclusive if the load generators may have caused it."""
-    criterion = result.criterion
-    valid = criterion.subject in INDEPENDENT_OF_TIMES or (criterion.server is not None and criterion.op in MORE)
+    criterion, metric = result.criterion, result.criterion.metric
+    of_times = not metric.is_share and metric.source != "generators"  # others are right although the load was not
+    valid = not of_times or (metric.source == "server" and criterion.op in MORE)
     if result.outcome != "failed" or valid:
         return result
     if invalid:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 
-from toril.criteria import GENERATOR, Criterion, criteria_of
+from toril.criteria import Criterion, criteria_of
 from toril.records import Plan
 from toril.timeline import Timeline
 from toril.verdict.evaluation import evaluate, with_own_message
@@ -26,9 +26,9 @@ class LiveCriteria:
         self._plan = plan = _known_of(plan)
         self._followed: list[_Samples | _Series] = []
         for criterion in criteria_of(plan.criteria):
-            in_turns = plan.in_turns and criterion.subject == "load"  # turns are known only at the end of the run
+            in_turns = plan.in_turns and criterion.metric.source == "load"  # turns are known only at the end of the run
             if criterion.stop and criterion.logic != "total" and not in_turns:
-                by_second = criterion.subject == "load" or criterion.subject in GENERATOR
+                by_second = criterion.metric.source in ("load", "generators")
                 self._followed.append(_Series(plan, criterion) if by_second else _Samples(plan, criterion))
 
     def follow(self, plan: Plan) -> None:

@@ -1,15 +1,17 @@
 """The result of one criterion: its values, its outcome, and a message that explains them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from toril import text
-from toril.criteria import GENERATOR, Criterion, server_text
+from toril.criteria import Criterion, Source, server_text
 from toril.records.verdict import Counted, CriterionOutcome, CriterionWindow, JudgedCriterion, Scope
 from toril.verdict.windows import MORE, Points, PointWatch, Window, WindowWatch, breaches, margin
 
-MAXIMA = {"concurrency", *GENERATOR} - {"generator-dropped"}  # judged by their maximum over the whole run
+COUNTED: Mapping[Source, Counted] = {
+    "samples": "sample", "load": "second", "capacity": "stage", "generators": "second", "server": "period",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,11 +38,7 @@ class CriterionResult:
     @property
     def counted(self) -> Counted:
         """The unit of `samples`."""
-        if self.criterion.server is not None:
-            return "period"
-        if self.criterion.subject == "capacity":
-            return "stage"
-        return "second" if self.criterion.subject == "load" or self.criterion.subject in GENERATOR else "sample"
+        return COUNTED[self.criterion.metric.source]
 
     def record(self) -> JudgedCriterion:
         """Returns the entry of `criteria` in verdict.json."""
@@ -205,7 +203,7 @@ def _named(criterion: Criterion) -> str:
 
 
 def _was(criterion: Criterion, window: Window | None) -> str:
-    if criterion.logic == "total" and criterion.subject in MAXIMA:
+    if criterion.logic == "total" and criterion.metric.is_maximum:
         return "had a maximum of"
     if window is None or criterion.logic != "for" or criterion.op == "=":
         return "was"
@@ -221,7 +219,7 @@ def _when(criterion: Criterion, window: Window | None) -> str:
     if criterion.server is not None:
         return f", in every period {when}"
     if window.reported not in (None, window.to_s + 1 - window.from_s):
-        what = "values" if criterion.subject in GENERATOR else "samples"
+        what = "values" if criterion.metric.source == "generators" else "samples"
         return f", in each of the {window.reported} seconds with {what} {when}"
     return f", in every second {when}"
 

@@ -44,7 +44,6 @@ STALLED_SHARE = 0.1  # of the planned user-seconds, or of the planned seconds
 UNJUDGED_SHARE, UNJUDGED_FAILURES = 0.1, 20
 STALLED_FIX = "Find out why the service hangs; an open model (`executor: vegeta`) shows its effect on all requests"
 MOST_NAMED = 20  # labels of an execution with a reason of their own
-FAILURES = frozenset({"fail", "succ", "rc"})  # subjects of criteria on failures and response codes
 # The engines' codes of timeouts: JMeter, Locust and Apiritif, vegeta, k6, Gatling.
 TIMED_OUT = frozenset(
     {
@@ -568,7 +567,7 @@ def uncovered(
     judging = [
         one
         for one in criteria
-        if one.subject in FAILURES
+        if one.metric.is_share
         and one.label in ((label,) if named else ("", label))
         and (one.kind or (own if one.label else "request")) == kind
     ]

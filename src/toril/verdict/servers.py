@@ -36,8 +36,10 @@ def query_of(metric: ServerMetric) -> MetricQuery:
     )
 
 
-def judge_server(blank: CriterionResult, metric: ServerMetric, evidence: Evidence) -> CriterionResult:
+def judge_server(blank: CriterionResult, evidence: Evidence) -> CriterionResult:
     """Returns the result of a criterion on a CloudWatch metric."""
+    metric = blank.criterion.server
+    assert metric is not None  # noqa: S101 - of each criterion with this source
     series = None if evidence.metrics is None else evidence.metrics.find(query_of(metric))
     if series is None:
         return _unknown(blank, "toril did not query CloudWatch")

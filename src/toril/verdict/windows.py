@@ -31,32 +31,22 @@ For percentiles, averages and percentages, Taurus takes the plain mean of the se
 import math
 import operator
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Any, Generic, Literal, TypeVar
 
 import numpy as np
 
-from toril.criteria import Criterion, Operator
+from toril.criteria import METRICS, Criterion, Operator, WindowKind
 from toril.stats.histogram import Histogram, Int64s, highest_us
 from toril.stats.quantiles import rank_of
 from toril.timeline import Slice, Stats
 from toril.verdict.evidence import MissingLoad, Seconds, counts_silence
 
-Kind = Literal["sum", "mean", "share", "stdev", "percentile", "rate"]
 Combine = Literal["mean", "sum", "max", "min"]
 Value = TypeVar("Value")
 
-KINDS: dict[str, Kind] = {  # all other subjects: mean
-    "throughput": "rate",
-    "p": "percentile",
-    "stdev-rt": "stdev",
-    "hits": "sum",
-    "succ": "sum",
-    "fail": "sum",
-    "rc": "sum",
-}
 MORE = frozenset({">", ">="})  # operators with which high values are a breach
 OPPOSITE: dict[str, Operator] = {">": "<=", ">=": "<", "<": ">=", "<=": ">"}
 _COMPARE = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le, "=": operator.eq}
@@ -108,46 +98,41 @@ class Reading:
     max_us: int = 0
 
 
-def kind_of(criterion: Criterion) -> Kind:
+def kind_of(criterion: Criterion) -> WindowKind:
     """Returns how a window of the criterion becomes one value."""
     if criterion.percent:
         return "share"
     if criterion.subject == "bytes" and criterion.logic == "total":
         return "sum"
-    return KINDS.get(criterion.subject, "mean")
+    return criterion.metric.window
+
+
+def _codes(stats: Stats, pattern: str) -> int:
+    return sum(count for code, count in stats.rc.items() if fnmatchcase(code, pattern))
+
+
+READERS: Mapping[str, Callable[[Stats, int, str], Reading | None]] = {  # samples, users and pattern of a second
+    "p": lambda stats, _, __: Reading(stats.samples, histogram=stats.response, max_us=stats.max_us or 0),
+    "avg-rt": lambda stats, _, __: Reading(stats.samples, stats.sum_us),
+    "avg-lt": lambda stats, _, __: Reading(stats.ttfb_count, stats.ttfb_sum_us) if stats.ttfb_count else None,
+    "avg-ct": lambda stats, _, __: Reading(stats.connect_count, stats.connect_sum_us) if stats.connect_count else None,
+    "stdev-rt": lambda stats, _, __: Reading(stats.samples, stats.sum_us, stats.sum_sq),
+    "fail": lambda stats, _, __: Reading(stats.samples, stats.failures),
+    "succ": lambda stats, _, __: Reading(stats.samples, stats.samples - stats.failures),
+    "rc": lambda stats, _, pattern: Reading(stats.samples, _codes(stats, pattern)),
+    "hits": lambda stats, _, __: Reading(stats.samples, stats.samples),
+    "throughput": lambda stats, _, __: Reading(1, stats.samples),
+    "concurrency": lambda _, users, __: Reading(1, users),
+    "bytes": lambda stats, _, __: Reading(1, stats.bytes),
+}
+if READERS.keys() != {name for name, metric in METRICS.items() if metric.source == "samples"}:
+    raise AssertionError("each metric of samples needs a reader")
 
 
 def reader_of(criterion: Criterion) -> Callable[[Stats, int], Reading | None]:
     """Returns a function from the samples and virtual users of a second to its reading; None if not measured."""
-    match criterion.subject:
-        case "hits":
-            return lambda stats, _: Reading(stats.samples, stats.samples)
-        case "throughput":
-            return lambda stats, _: Reading(1, stats.samples)
-        case "bytes":
-            return lambda stats, _: Reading(1, stats.bytes)
-        case "succ":
-            return lambda stats, _: Reading(stats.samples, stats.samples - stats.failures)
-        case "fail":
-            return lambda stats, _: Reading(stats.samples, stats.failures)
-        case "rc":
-            pattern = criterion.rc_pattern or "*"
-            return lambda stats, _: Reading(
-                stats.samples, sum(count for code, count in stats.rc.items() if fnmatchcase(code, pattern))
-            )
-        case "avg-rt":
-            return lambda stats, _: Reading(stats.samples, stats.sum_us)
-        case "avg-lt":
-            return lambda stats, _: Reading(stats.ttfb_count, stats.ttfb_sum_us) if stats.ttfb_count else None
-        case "avg-ct":
-            return lambda stats, _: Reading(stats.connect_count, stats.connect_sum_us) if stats.connect_count else None
-        case "stdev-rt":
-            return lambda stats, _: Reading(stats.samples, stats.sum_us, stats.sum_sq)
-        case "p":
-            return lambda stats, _: Reading(stats.samples, histogram=stats.response, max_us=stats.max_us or 0)
-        case "concurrency":
-            return lambda _, users: Reading(1, users)
-    raise AssertionError(f"a criterion on {criterion.subject!r}")
+    reader, pattern = READERS[criterion.subject], criterion.rc_pattern or "*"
+    return lambda stats, users: reader(stats, users, pattern)
 
 
 class Pool:
