@@ -73,7 +73,7 @@ def test_a_tag_that_points_at_another_image_is_an_error(monkeypatch: pytest.Monk
             denied(403, "DENIED", "no ecr:CreateRepository"),
             ["hub/acme/app@sha256:i", "no ecr:CreateRepository", "allow", "registry policy", "ecr-pullthroughcache/"],
         ),
-        (denied(404, "MANIFEST_UNKNOWN", "not found"), ["404 MANIFEST_UNKNOWN", "only by tag", "allow"]),
+        (denied(404, "MANIFEST_UNKNOWN", "not found"), ["404 MANIFEST_UNKNOWN", "Without a tag", "allow"]),
         (Answer(401), ["401", "credentials"]),
         (Answer(200, b"<html>"), ["proxy"]),
     ],

@@ -7,7 +7,7 @@ import pytest
 from tests.launchers.fake_ecs import THROTTLED, error
 from tests.launchers.stage import REGION
 
-FIRST = f"{REGION}-1"
+FIRST, SECOND = f"{REGION}-1", f"{REGION}-2"
 ENI = "Timeout waiting for network interface provisioning to complete."
 PULLED = 'CannotPullContainerError: failed to resolve reference "r/toril:1": unexpected status code 503'
 NO_IMAGE = "CannotPullContainerError: r/toril@sha256:0a: not found"
@@ -56,6 +56,15 @@ def test_the_exit_reason_quotes_aws(fleet, stop_code, reason, exit_code, code, a
     one.pass_time(4)
     assert one.codes() == {FIRST: (code, again)}
     assert (reason or stop_code) in one.exit().reason
+
+
+def test_a_failed_pull_suggests_doctor_unless_it_is_temporary(fleet):
+    one = running(fleet(2))
+    one.ecs.ends(FIRST, "TaskFailedToStart", NO_IMAGE, None)
+    one.ecs.ends(SECOND, "TaskFailedToStart", PULLED, None)
+    one.pass_time(4)
+    assert "toril doctor --on fargate" in one.exit(1).reason
+    assert "toril doctor" not in one.exit(2).reason
 
 
 def test_a_killed_container_suggests_more_memory(fleet):

@@ -30,7 +30,7 @@ FIXES = {
     403: "allow ecr:BatchImportUpstreamImage, ecr:CreateRepository, ecr:BatchGetImage and ecr:GetDownloadUrlForLayer; "
     "check the registry policy, and the login in the cache's secret, whose name starts with ecr-pullthroughcache/",
     404: "check the repository and tag in the upstream; allow ecr:BatchImportUpstreamImage and ecr:CreateRepository. "
-    "Give the image a tag, because ECR may fill a cache only by tag",
+    "Without a tag, an image may not fill its cache",
 }
 
 
