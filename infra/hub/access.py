@@ -1,7 +1,8 @@
 """The trust of roles in people and in jobs of CIs, by the settings `github` and `access`; the identity providers.
 
-A trust names exact roles and users. IAM Identity Center renames its roles when their last assignment goes, so their
-trust is by account and name, with one `?` for each character of the suffix: `*` would match longer names, too.
+A trust names exact roles and users by a condition on their account. As principals, IAM would store their ids: a role
+made anew would have no access, and a missing one would be refused. IAM Identity Center renames its roles when their
+last assignment goes, so the suffix has one `?` for each character: `*` would match longer names, too.
 """
 
 from collections.abc import Iterable, Mapping
@@ -17,7 +18,6 @@ from infra.settings.access import Access
 
 LONGEST_TRUST = 2048  # characters: IAM's default quota of a trust policy
 SUFFIX = "?" * 16  # of a role of IAM Identity Center
-IDENTITY_CENTER = "/aws-reserved/sso.amazonaws.com/"
 
 
 def provider_arn(place: Place, issuer: str) -> str:
@@ -75,14 +75,11 @@ def trust_in(entries: Iterable[Access], place: Place) -> list[Statement]:
             raise SettingError(
                 f"toril:access: `{arn}` is in another AWS partition than {place.region}. Use an ARN of this partition."
             )
-    named = [arn for arn in principals if IDENTITY_CENTER not in arn]
-    found = [trust({"AWS": named}, "sts:AssumeRole")] if named else []
-    for account in sorted({arn.split(":")[4] for arn in principals if IDENTITY_CENTER in arn}):
-        roles = [
-            arn.replace("*", SUFFIX) for arn in principals if IDENTITY_CENTER in arn and arn.split(":")[4] == account
-        ]
+    found: list[Statement] = []
+    for account in sorted({arn.split(":")[4] for arn in principals}):
+        named = [arn.replace("*", SUFFIX) for arn in principals if arn.split(":")[4] == account]
         root = f"arn:{place.partition}:iam::{account}:root"
-        found.append(trust({"AWS": root}, "sts:AssumeRole", {"ArnLike": {"aws:PrincipalArn": roles}}))
+        found.append(trust({"AWS": root}, "sts:AssumeRole", {"ArnLike": {"aws:PrincipalArn": named}}))
     return found + sorted((_jobs(one, place) for one in entries if one.issuer), key=render)
 
 

@@ -202,8 +202,8 @@ def _run_pattern(runs: Sequence[str], store: str) -> dict[str, Any]:
 def topic_policy(place: Place, alarms: Sequence[str] = ()) -> Document:
     """Returns the topic's policy: EventBridge publishes, and these alarms of the hub.
 
-    EventBridge's statement has no condition: with one, EventBridge drops its messages. Amazon EventBridge user guide,
-    "Using resource-based policies".
+    EventBridge's statement has no condition: AWS does not support one (Amazon EventBridge user guide, "Using
+    resource-based policies"), and would drop the messages. Rules of other accounts may publish, too.
     """
     topic = [place.arn("sns", place.names.notices())]
     found = [grant("Events", {"Service": EVENTS_SERVICE}, ["sns:Publish"], topic)]

@@ -61,10 +61,14 @@ def test_a_role_exists_as_soon_as_a_setting_names_it():
     assert len(both["deploy"]) == 1
 
 
-def test_named_roles_and_users_are_trusted_themselves():
-    named = [f"arn:aws:iam::{ACCOUNT}:user/ada", f"arn:aws:iam::{OTHER}:role/ci/jenkins"]
-    (statement,) = trusts({"roles": ["run"], "principals": named[::-1]})["run"]
-    assert statement == {"Effect": "Allow", "Principal": {"AWS": sorted(named)}, "Action": "sts:AssumeRole"}
+def test_named_roles_and_users_are_trusted_by_account_and_name():
+    named = [f"arn:aws:iam::{ACCOUNT}:role/ci/jenkins", f"arn:aws:iam::{ACCOUNT}:user/ada"]
+    other = f"arn:aws:iam::{OTHER}:role/ci/jenkins"
+    found = trusts({"roles": ["run"], "principals": [*named[::-1], other]})["run"]
+    assert {one["Principal"]["AWS"]: one["Condition"] for one in found} == {
+        f"arn:aws:iam::{ACCOUNT}:root": {"ArnLike": {"aws:PrincipalArn": named}},
+        f"arn:aws:iam::{OTHER}:root": {"ArnLike": {"aws:PrincipalArn": other}},
+    }
 
 
 @pytest.mark.parametrize("end", ["*", "0123456789abcdef"])

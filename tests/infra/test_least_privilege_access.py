@@ -15,6 +15,7 @@ from infra.names import Names
 from infra.permissions.statements import render
 from infra.place import Place
 from infra.settings import HubSettings, parse
+from infra.settings.access import Access
 from tests.cloud.embedded import ACCOUNT, Credentials, embedded_cloud, web_identity_token
 from tests.cloud.refused import refused
 from tests.infra.engine.stacks import engine
@@ -95,7 +96,7 @@ def documented() -> HubSettings:
 
 @pytest.fixture(scope="module")
 def cloud():
-    """A cloud with the documented roles, and others that would like to take them."""
+    """A cloud with the documented roles, and one for a user. Principals that they name do not exist yet."""
     place = Place(
         region="us-east-1",
         account=ACCOUNT,
@@ -105,6 +106,8 @@ def cloud():
         tags={},
     )
     settings = documented()
+    user = Access(roles=("preview",), principals=(f"arn:aws:iam::{ACCOUNT}:user/ada",))
+    settings = settings.model_copy(update={"access": (*settings.access, user)})
     with embedded_cloud(auth=True) as running:
         iam = running.client("iam")
         for one in settings.access:
@@ -176,22 +179,31 @@ def test_other_permission_sets_and_roles_get_no_role(cloud, name, path):
             taken(cloud, role, who)
 
 
-def test_a_named_role_gets_its_role_and_no_other(cloud):
-    who = session(cloud, "jenkins")
-    assert taken(cloud, "publish", who)
-    with refused("AccessDenied"):
-        taken(cloud, "run", who)
-
-
-def test_another_user_gets_no_role(cloud):
+def user(cloud, name):
+    """Returns credentials of a new user with the right to take every role that trusts it."""
     iam = cloud.client("iam")
-    iam.create_user(UserName="mallory")
-    iam.put_user_policy(UserName="mallory", PolicyName="take", PolicyDocument=TAKE)
-    key = iam.create_access_key(UserName="mallory")["AccessKey"]
-    who = Credentials(access_key=key["AccessKeyId"], secret_key=key["SecretAccessKey"])
-    for role in ("run", "publish"):
+    iam.create_user(UserName=name)
+    iam.put_user_policy(UserName=name, PolicyName="take", PolicyDocument=TAKE)
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    return Credentials(access_key=key["AccessKeyId"], secret_key=key["SecretAccessKey"])
+
+
+def test_a_named_role_gets_its_role_and_no_other_also_when_it_was_made_anew(cloud):
+    for _ in range(2):
+        who = session(cloud, "jenkins")
+        assert taken(cloud, "publish", who)
         with refused("AccessDenied"):
-            taken(cloud, role, who)
+            taken(cloud, "run", who)
+        cloud.client("iam").delete_role_policy(RoleName="jenkins", PolicyName="take")
+        cloud.client("iam").delete_role(RoleName="jenkins")
+
+
+def test_a_named_user_gets_its_role_and_other_users_of_the_account_none(cloud):
+    assert taken(cloud, "preview", user(cloud, "ada"))
+    for who in (user(cloud, "adam"), user(cloud, "mallory")):
+        for role in ("preview", "run", "publish"):
+            with refused("AccessDenied"):
+                taken(cloud, role, who)
 
 
 @pytest.mark.nightly
