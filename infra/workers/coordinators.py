@@ -6,12 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from infra.workers.containers import STOP_TIMEOUT_S, USER, VOLUMES, environment
-from toril.aws.coordinators import CONSOLE, SCHEDULE
+from toril.aws.coordinators import CONSOLE, SCHEDULE, schedule_token
 
 CONTAINER = "coordinator"
 PLATFORM_VERSION = "1.4.0"
-# EventBridge Scheduler inserts the invocation's id, the same in each retry, so one invocation starts one task.
-EXECUTION_ID = "<aws.scheduler.execution-id>"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,10 +88,12 @@ def suite_command(suite: str, store: str) -> list[str]:
     return ["run", f"{store}/suites/{suite}", "--on", "fargate", "--store", store]
 
 
-def run_task(launch: Launch, command: Sequence[str], *, started_by: str, tags: Mapping[str, str]) -> dict[str, Any]:
+def run_task(
+    launch: Launch, command: Sequence[str], *, token: str, started_by: str, tags: Mapping[str, str]
+) -> dict[str, Any]:
     """Returns the universal target's `Input`: a RunTask request with capitalised keys, as the scheduler requires."""
     return {
-        "ClientToken": EXECUTION_ID,
+        "ClientToken": token,
         "Cluster": launch.cluster,
         "Count": 1,
         "EnableECSManagedTags": True,
@@ -113,10 +113,18 @@ def run_task(launch: Launch, command: Sequence[str], *, started_by: str, tags: M
     }
 
 
-def schedule_input(launch: Launch, *, suite: str, schedule: str, store: str, tags: Mapping[str, str]) -> str:
+def schedule_input(
+    launch: Launch, *, suite: str, group: str, schedule: str, store: str, tags: Mapping[str, str]
+) -> str:
     """Returns the `Input` of a schedule that runs a suite."""
     own = {**tags, "toril:schedule": schedule, "toril:suite": suite}
-    request = run_task(launch, suite_command(suite, store), started_by=f"schedule/{schedule}", tags=own)
+    request = run_task(
+        launch,
+        suite_command(suite, store),
+        token=schedule_token(group, schedule),
+        started_by=f"schedule/{schedule}",
+        tags=own,
+    )
     (container,) = request["Overrides"]["ContainerOverrides"]
     container["Environment"] = [{"Name": SCHEDULE, "Value": schedule}]  # the run's events name it
     return json.dumps(request, sort_keys=True, separators=(",", ":"))

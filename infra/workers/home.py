@@ -211,7 +211,12 @@ def _schedule(
     place = args.place
     request = pulumi.Output.all(launch, store).apply(
         lambda found: schedule_input(
-            found[0], suite=schedule.suite, schedule=schedule.name, store=found[1], tags=place.tags
+            found[0],
+            suite=schedule.suite,
+            group=place.names.schedule_group(),
+            schedule=schedule.name,
+            store=found[1],
+            tags=place.tags,
         )
     )
     aws.scheduler.Schedule(

@@ -1,6 +1,7 @@
 """The console's schedules in EventBridge Scheduler: those it makes, and those of stacks, which it only lists."""
 
 import json
+import re
 from datetime import UTC, datetime
 
 import pytest
@@ -10,7 +11,7 @@ from botocore.validate import validate_parameters
 from tests.cloud.tasks import REGION, role
 from tests.launchers.stage import HOME, deployment
 from tests.refusals import refused
-from toril.aws.coordinators import coordinator_task, started_by
+from toril.aws.coordinators import coordinator_task, schedule_token, started_by
 from toril.aws.schedules import (
     create_schedule,
     delete_schedule,
@@ -117,6 +118,14 @@ def test_each_text_becomes_a_valid_and_unique_started_by(run_id):
         assert 0 < len(mark) <= 128
         assert all(one.isascii() and (one.isalnum() or one in "-/_") for one in mark)
     assert started_by(run_id) != started_by(run_id + ".")
+
+
+@pytest.mark.parametrize("name", ["nightly", "sweep-" + "x" * 58])
+def test_a_schedules_token_is_valid_and_only_its_own(name):
+    token = schedule_token("toril", name)
+    for text in (token, token.replace("<aws.scheduler.scheduled-time>", "2026-12-01T02:17:00.000Z")):
+        assert re.fullmatch("[!-~]{1,64}", text)
+    assert len({token, schedule_token("toril", name + "2"), schedule_token("console", name)}) == 3
 
 
 @pytest.mark.parametrize("partition", ["aws", "aws-us-gov", "aws-cn"])

@@ -9,6 +9,7 @@ import pytest
 
 from tests.cloud.refused import refused
 from tests.cloud.tasks import REGION, TASKS, place, role
+from toril.aws.coordinators import schedule_token
 
 TARGET = "arn:aws:scheduler:::aws-sdk:ecs:runTask"
 SCHEDULER = {"Service": "scheduler.amazonaws.com"}
@@ -160,6 +161,19 @@ def test_a_one_time_schedule_starts_its_task_and_deletes_itself(cloud, scheduler
     with refused("ResourceNotFoundException"):
         scheduler.get_schedule(Name="one")
     assert len(cloud.invocations(REGION)) == 1
+
+
+@pytest.mark.live
+@pytest.mark.parametrize(
+    ("token", "tasks"), [(schedule_token("default", "one"), 1), ("<aws.scheduler.execution-id>", 2)]
+)
+def test_a_repeated_delivery_has_the_same_scheduled_time_and_another_execution_id(cloud, scheduler, token, tasks):
+    here = place(cloud)
+    create(
+        scheduler, at(0), Target=target(json.dumps(request(here, here.define("one", "print(1)"), ClientToken=token)))
+    )
+    (invocation,) = invoked(cloud)
+    assert len(invocation["tasks"]) == tasks
 
 
 @pytest.mark.live

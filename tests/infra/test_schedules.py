@@ -9,7 +9,8 @@ from botocore.validate import validate_parameters
 
 from infra.rules import reasons
 from infra.settings import RegionSettings, SettingError, parse
-from infra.workers.coordinators import EXECUTION_ID, Launch, container, containers, run_task, schedule_input
+from infra.workers.coordinators import Launch, container, containers, run_task, schedule_input
+from toril.aws.coordinators import schedule_token
 from toril.records.deployment import Deployment
 
 LAUNCH = Launch(
@@ -94,7 +95,7 @@ def test_a_flavour_cannot_have_the_coordinators_name():
 
 
 def request():
-    return json.loads(schedule_input(LAUNCH, suite="shop", schedule="nightly", store=STORE, tags=TAGS))
+    return json.loads(schedule_input(LAUNCH, suite="shop", group="toril", schedule="nightly", store=STORE, tags=TAGS))
 
 
 def lowered(value, shape):
@@ -123,8 +124,8 @@ def test_a_schedule_runs_the_same_command_as_a_user():
     }
 
 
-def test_a_retried_invocation_starts_one_task():
-    assert request()["ClientToken"] == EXECUTION_ID == "<aws.scheduler.execution-id>"
+def test_a_scheduled_time_starts_one_task_however_often_it_is_delivered():
+    assert request()["ClientToken"] == schedule_token("toril", "nightly")
 
 
 def test_a_task_has_cost_tags_and_the_name_of_its_schedule():
@@ -139,8 +140,8 @@ def test_a_task_has_cost_tags_and_the_name_of_its_schedule():
 
 def test_the_order_of_subnets_and_tags_does_not_change_the_input():
     other = Launch(**{name: getattr(LAUNCH, name) for name in Launch.__slots__} | {"subnets": LAUNCH.subnets[::-1]})
-    first = run_task(LAUNCH, ["doctor"], started_by="x", tags={"a": "1", "b": "2"})
-    assert first == run_task(other, ["doctor"], started_by="x", tags={"b": "2", "a": "1"})
+    first = run_task(LAUNCH, ["doctor"], token="t", started_by="x", tags={"a": "1", "b": "2"})
+    assert first == run_task(other, ["doctor"], token="t", started_by="x", tags={"b": "2", "a": "1"})
 
 
 def test_a_coordinator_keeps_the_rules_of_task_definitions():

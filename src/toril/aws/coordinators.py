@@ -13,6 +13,8 @@ NOTHING: Mapping[str, str] = MappingProxyType({})
 SCHEDULE = "TORIL_SCHEDULE"  # variable with the name of the schedule that started the task
 CONSOLE = "TORIL_CONSOLE"  # variable with the address of the console, for links
 CONTAINER = "coordinator"  # of the home region's task definition
+# EventBridge Scheduler inserts the time. Its execution id may differ between the attempts of one delivery.
+SCHEDULED_TIME = "<aws.scheduler.scheduled-time>"
 STARTED_BY_MOST = 128  # characters; letters, digits, hyphens, slashes and underscores
 
 
@@ -30,6 +32,14 @@ def started_by(text: str) -> str:
         return text
     hashed = hashlib.sha256(text.encode()).hexdigest()[:16]
     return re.sub(r"[^A-Za-z0-9_/-]", "_", text)[: STARTED_BY_MOST - 17] + "_" + hashed
+
+
+def schedule_token(group: str, name: str) -> str:
+    """Returns the client token of a schedule: one task for each scheduled time, however often it is delivered.
+
+    ECS allows 64 characters. Those of the time are fewer than those of its placeholder.
+    """
+    return f"{hashlib.sha256(f'{group}/{name}'.encode()).hexdigest()[:32]}/{SCHEDULED_TIME}"
 
 
 def coordinator_task(

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from toril.aws.client import Clients, call
-from toril.aws.coordinators import SCHEDULE, coordinator_task, for_scheduler, home_of
+from toril.aws.coordinators import SCHEDULE, coordinator_task, for_scheduler, home_of, schedule_token
 from toril.aws.errors import AwsError
 from toril.errors import InfrastructureError, OptionError
 from toril.records import Deployment
@@ -20,8 +20,6 @@ from toril.records.schedule import SWEEP, SuiteSchedule, read_command
 
 PREFIX = SWEEP  # the role of load tests may only create schedules with this prefix
 MOST_CHARACTERS = 64
-# EventBridge Scheduler inserts the invocation's id, the same in each retry, so that an invocation starts one task.
-EXECUTION_ID = "<aws.scheduler.execution-id>"
 RETRIES = 10
 LATEST_S = 3600
 AT_ONCE = 8
@@ -78,7 +76,7 @@ def sweep_task(home: Deployment, run_id: str) -> dict[str, Any]:
     request = coordinator_task(
         home,
         ["sweep", run_id, "--store", home.store],
-        token=EXECUTION_ID,
+        token=schedule_token(home_of(home).schedule_group, schedule_name(run_id)),
         by=schedule_name(run_id),
         tags={"toril:run": run_id},
         role=home_of(home).sweeper_role,
@@ -154,7 +152,7 @@ def _request(home: Deployment, schedule: SuiteSchedule) -> dict[str, Any]:
     target = coordinator_task(
         home,
         schedule.command(home.store),
-        token=EXECUTION_ID,
+        token=schedule_token(_group(home), schedule.name),
         by=f"schedule/{schedule.name}",
         tags={"toril:schedule": schedule.name, "toril:suite": schedule.suite},
         environment={SCHEDULE: schedule.name},

@@ -15,6 +15,7 @@ from tests.cloud.server.state import Regional
 TASKS_PER_CALL = 10
 OVERRIDES_MOST_CHARACTERS = 8192
 STARTED_BY = re.compile(r"[A-Za-z0-9/_-]{1,128}")
+CLIENT_TOKEN = re.compile(r"[!-~]{1,64}")
 TAGS_PER_TASK = 50
 FARGATE = {"FARGATE", "FARGATE_SPOT"}
 Request = dict[str, Any]
@@ -36,6 +37,8 @@ def run(request: Request) -> tuple[int, dict[str, str], bytes]:
     sizes = fargate.overridden(request.get("overrides") or {}, definition)
     token = request.get("clientToken")
     asked = json.dumps({name: value for name, value in request.items() if name != "clientToken"}, sort_keys=True)
+    if not CLIENT_TOKEN.fullmatch(token or "-"):
+        raise _invalid("clientToken has at most 64 characters, without spaces.")
     if token is not None and (cluster["clusterName"], token) in TOKENS.here():
         return _again(cluster, token, asked)
     failures = [FAILURES.here().pop(0) for _ in range(min(count, len(FAILURES.here())))]

@@ -5,6 +5,7 @@ import logging
 import threading
 import time
 import uuid
+from datetime import UTC, datetime
 from typing import Any
 
 from ministack.core.responses import get_account_id, get_region, request_scope
@@ -19,7 +20,7 @@ from tests.cloud.server.schedules import Schedule, parse
 from tests.cloud.server.state import Regional, on_reset
 
 TICK_S = 0.2
-EXECUTION_ID = "<aws.scheduler.execution-id>"  # the scheduler replaces it by the invocation's id
+EXECUTION_ID, SCHEDULED_TIME = "<aws.scheduler.execution-id>", "<aws.scheduler.scheduled-time>"
 RUN_TASK = "scheduler:::aws-sdk:ecs:runTask"  # after the partition
 Record = dict[str, Any]
 INVOCATIONS: Regional[list[Record]] = Regional(list)
@@ -81,7 +82,7 @@ def _tick() -> None:
         _fired[known] = due
         with request_scope(account, region):
             if end is None or due <= end:
-                threading.Thread(target=_invoke, args=(record, account, region), daemon=True).start()
+                threading.Thread(target=_invoke, args=(record, account, region, due), daemon=True).start()
             done = schedule.once or (end is not None and now > end)
             if done and record.get("ActionAfterCompletion") == "DELETE":
                 scheduler._schedules.pop(key, None)
@@ -93,11 +94,14 @@ def _created(record: Record, schedule: Schedule) -> float:
     return moment - 60 if schedule.once else moment
 
 
-def _invoke(record: Record, account: str, region: str) -> None:
+def _invoke(record: Record, account: str, region: str, due: float) -> None:
+    """Delivers an invocation. One with a client token is delivered twice, because AWS delivers at least once."""
     with request_scope(account, region):
         invocation: Record = {"schedule": record["Name"], "group": record["GroupName"], "at": time.time()}
         try:
-            invocation["tasks"] = _run(record["Target"])
+            attempts = 2 if "ClientToken" in record["Target"].get("Input", "") else 1
+            tasks = [task for _ in range(attempts) for task in _run(record["Target"], due)]
+            invocation["tasks"] = list(dict.fromkeys(tasks))
         except Refusal as refusal:
             invocation["error"] = f"{refusal.code}: {refusal.message}"
             _bury(record, refusal)
@@ -105,8 +109,10 @@ def _invoke(record: Record, account: str, region: str) -> None:
         INVOCATIONS.here().append(invocation)
 
 
-def _run(target: Record) -> list[str]:
-    target = {**target, "Input": target.get("Input", "").replace(EXECUTION_ID, str(uuid.uuid4()))}
+def _run(target: Record, due: float) -> list[str]:
+    scheduled = f"{datetime.fromtimestamp(due, UTC):%Y-%m-%dT%H:%M:%SZ}"
+    text = target.get("Input", "").replace(SCHEDULED_TIME, scheduled).replace(EXECUTION_ID, uuid.uuid4().hex[:16])
+    target = {**target, "Input": text}
     if target["Arn"].endswith(RUN_TASK):
         request = fargate_requests.from_universal(_input(target))
     else:
