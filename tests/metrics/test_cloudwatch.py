@@ -6,7 +6,7 @@ from botocore.stub import Stubber
 
 from tests.metrics.asking import NOON, query
 from tests.metrics.cloudwatch import CloudWatch
-from toril.metrics.cloudwatch import ClientFactory, ask, span
+from toril.metrics.cloudwatch import ClientFactory, ask, clients, span
 
 CPU = query()
 
@@ -41,6 +41,20 @@ def test_a_refusal_names_the_region_and_quotes_the_service(aws_code, status, cod
     assert found.where == "CloudWatch in eu-west-1"
     assert "the service's words" in str(found)
     assert found.fix
+
+
+def test_a_coordinator_with_fips_reads_regions_without_fips_endpoints(monkeypatch):
+    for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_CLOUDWATCH", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_USE_FIPS_ENDPOINT", "true")
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    make = clients()
+    hosts = [make(region).meta.endpoint_url.removeprefix("https://") for region in (None, "us-west-2", "eu-west-1")]
+    assert hosts == [
+        "monitoring-fips.us-east-1.amazonaws.com",
+        "monitoring-fips.us-west-2.amazonaws.com",
+        "monitoring.eu-west-1.amazonaws.com",
+    ]
 
 
 def test_a_missing_fips_endpoint_has_a_fix():

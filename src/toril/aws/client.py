@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 Clients = Callable[[str, str], Any]  # service, region (empty: the environment's) → client
 
+# As of 2026-11: regions with FIPS endpoints of all services that toril calls there, except for Service Quotas.
+FIPS_REGIONS = frozenset(("us-east-1", "us-east-2", "us-west-1", "us-west-2", "us-gov-east-1", "us-gov-west-1"))
 ENDPOINTS = {"cloudwatch": "monitoring"}  # services with a different name in their endpoints
 
 
@@ -23,7 +25,8 @@ ENDPOINTS = {"cloudwatch": "monitoring"}  # services with a different name in th
 class ClientSettings:
     """`attempts`: per call, including the first one; botocore waits between them.
 
-    `fips`: for each region that needs FIPS endpoints, the host of each service that has one there.
+    `fips`: for each region that needs FIPS endpoints, the host of each service that has one there. `fips_if_there`: in
+    other regions, the environment's AWS_USE_FIPS_ENDPOINT counts only if they have FIPS endpoints.
     """
 
     connect_timeout_s: int = 5
@@ -32,6 +35,7 @@ class ClientSettings:
     mode: Literal["standard", "adaptive"] = "standard"
     connections: int = 16
     fips: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    fips_if_there: bool = False
 
 
 def clients(settings: ClientSettings) -> Clients:
@@ -60,6 +64,8 @@ def clients(settings: ClientSettings) -> Clients:
             s3={"us_east_1_regional_endpoint": "regional"},
         )
         hosts = settings.fips.get(region)
+        if hosts is None and settings.fips_if_there and region and region not in FIPS_REGIONS:
+            hosts = {}
         if hosts is not None:  # botocore derives a host name even if a service has no FIPS endpoint
             config = config.merge(Config(use_fips_endpoint=_host(service, hosts) is not None))
         # boto3 itself knows AWS_DEFAULT_REGION only; containers and CI set AWS_REGION, which other SDKs prefer

@@ -30,10 +30,9 @@ if TYPE_CHECKING:
 else:
     ClientFactory = Callable
 
-# A call takes less than a lease's 15 s; the caller repeats it.
-SETTINGS = aws.ClientSettings(connect_timeout_s=3, read_timeout_s=5, attempts=2, mode="adaptive")
+# A call takes less than a lease's 15 s; the caller repeats it. A coordinator with FIPS may watch any region.
+SETTINGS = aws.ClientSettings(connect_timeout_s=3, read_timeout_s=5, attempts=2, mode="adaptive", fips_if_there=True)
 RIGHT = "cloudwatch:GetMetricData"
-FIPS_REGIONS = "us-east-1, us-east-2, us-west-1, us-west-2 and GovCloud"  # of CloudWatch, as of 2026-11
 OF_THE_QUERY = frozenset({"invalid-request", "refused"})  # errors in the suite; the call works without the query
 FIXES = {
     "invalid-request": "correct the criterion",
@@ -136,7 +135,8 @@ def _batch(queries: Sequence[MetricQuery], asked: Span, clients: ClientFactory) 
         return _batch(queries[:half], asked, clients) | _batch(queries[half:], asked, clients)
     fix = FIXES.get(found.code, found.fix)
     if found.code == "unreachable" and "-fips" in endpoint:
-        fix = f"unset AWS_USE_FIPS_ENDPOINT, because CloudWatch has FIPS endpoints in {FIPS_REGIONS} only"
+        regions = ", ".join(sorted(aws.FIPS_REGIONS))
+        fix = f"unset AWS_USE_FIPS_ENDPOINT, because CloudWatch has FIPS endpoints in {regions} only"
     answer = Answer(fault=replace(found, fix=fix, where=place_of(region)))
     return {query.key: answer for query in queries}
 

@@ -24,9 +24,6 @@ from toril.records import Deployment, Launch, Plan, RanTask
 
 Value = TypeVar("Value")
 
-# As of 2026-11: regions with FIPS endpoints of all services that launchers call, except for Service Quotas.
-FIPS_REGIONS = frozenset(("us-east-1", "us-east-2", "us-west-1", "us-west-2", "us-gov-east-1", "us-gov-west-1"))
-
 
 def clients(deployments: Mapping[str, Deployment], *, attempts: int = 1) -> Clients:
     """Returns clients for the regions, with FIPS endpoints where the stack uses them.
@@ -34,12 +31,8 @@ def clients(deployments: Mapping[str, Deployment], *, attempts: int = 1) -> Clie
     The environment's AWS_USE_FIPS_ENDPOINT counts only in other regions that have FIPS endpoints. The default is one
     attempt per call, because a fleet retries at its own pace.
     """
-    fips = {
-        region: one.endpoints if one.fips else {}
-        for region, one in deployments.items()
-        if one.fips or region not in FIPS_REGIONS
-    }
-    return client.clients(ClientSettings(attempts=attempts, fips=fips))
+    fips = {region: one.endpoints for region, one in deployments.items() if one.fips}
+    return client.clients(ClientSettings(attempts=attempts, fips=fips, fips_if_there=True))
 
 
 class FargateLauncher:
