@@ -59,6 +59,8 @@ POLICIES = {
     "aws:sqs/queue:Queue": ("policy", "RESOURCE_POLICY", ""),
 }
 SERIOUS = ("ERROR", "SECURITY_WARNING")
+# AWS supports no condition on the source of EventBridge's messages to a topic, nor of Lambda's and ECR's roles.
+EXPECTED = {(f"aws:{kind}", "RESTRICT_ACCESS_TO_SERVICE_PRINCIPAL") for kind in ("sns/topic:Topic", "iam/role:Role")}
 
 
 class Skipped(Exception):
@@ -331,7 +333,8 @@ class Trial:
             for urn, request in policies_of(json.loads(self.pulumi("stack", "export", "--stack", stack))):
                 count += 1
                 for finding in analyzer.validate_policy(**request)["findings"]:
-                    if finding["findingType"] in SERIOUS:
+                    of_type = (urn.split("::")[2].rpartition("$")[2], finding["issueCode"])
+                    if finding["findingType"] in SERIOUS and of_type not in EXPECTED:
                         bad.append(f"{urn.rpartition('::')[2]}: {finding['issueCode']}: {finding['findingDetails']}")
         if bad:
             raise Failed(f"{len(bad)} findings in {count} policies", "\n".join(bad))
