@@ -85,6 +85,7 @@ class Console(pulumi.ComponentResource):
             service_trust(LAMBDA_SERVICE, {}),  # Lambda takes only roles of the function's own account
             {"console": scope.apply(console_policy)},
             own,
+            extended=True,  # by the home region
         )
         variables = _variables(settings, place, issuer, self.address, bucket, secret)
         # a page must not name a static file that is not there yet

@@ -47,7 +47,9 @@ def console_deploying_policy(scope: Scope) -> Document:
             pass_roles("HandRoleToFunction", [scope.role("console")], LAMBDA_SERVICE),
             allow("Api", [f"apigateway:{verb}" for verb in ("DELETE", "PATCH", "POST", "PUT")], _apis(scope)),
             allow("NewDistributions", ["cloudfront:CreateDistribution"], [_cloudfront(scope, "distribution")]),
-            allow("TagDistributions", ["cloudfront:TagResource"], [_cloudfront(scope, "distribution")], scope.new),
+            allow(
+                "TagDistributions", ["cloudfront:TagResource"], [_cloudfront(scope, "distribution")], scope.unclaimed
+            ),
             allow(
                 "Distributions",
                 calls("cloudfront", "DeleteDistribution", "TagResource", "UntagResource", "UpdateDistribution"),
@@ -64,7 +66,7 @@ def console_deploying_policy(scope: Scope) -> Document:
                 [_cloudfront(scope, "origin-access-control"), _cloudfront(scope, "response-headers-policy")],
             ),
             allow("NewUserPools", ["cognito-idp:CreateUserPool"], ANY, scope.new),  # it has no name yet
-            allow("TagUserPools", ["cognito-idp:TagResource"], [pools], scope.new),
+            allow("TagUserPools", ["cognito-idp:TagResource"], [pools], scope.unclaimed),
             allow(
                 "UserPools",
                 calls(

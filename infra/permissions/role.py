@@ -28,10 +28,11 @@ def make_role(
     session_s: int = HOUR_S,
     managed: Collection[str] = (),
     path: str | None = None,
+    extended: bool = False,
 ) -> "aws.iam.Role":
     """Makes the role `role` with these policies, those in `managed` as managed ones.
 
-    Default of `path`: that of the environment.
+    Default of `path`: that of the environment. `extended`: other stacks add policies, which go when the role goes.
     """
     made = aws.iam.Role(
         name,
@@ -41,6 +42,7 @@ def make_role(
         assume_role_policy=pulumi.Output.from_input(trust).apply(render),
         permissions_boundary=place.permissions_boundary,
         max_session_duration=session_s,
+        force_detach_policies=extended or None,
         opts=opts,
     )
     for one, policy in sorted(policies.items()):

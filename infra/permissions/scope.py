@@ -76,6 +76,11 @@ class Scope:
         return {"StringEquals": {"aws:RequestTag/toril:environment": self.names.environment}}
 
     @property
+    def unclaimed(self) -> Condition:
+        """As `new`, for tags that a request for a new resource sets: no resource of another environment gets them."""
+        return {**self.new, "Null": {"aws:ResourceTag/toril:environment": "true"}}
+
+    @property
     def tasks(self) -> str:
         return self.arn("ecs", f"task/{self.names.cluster()}/*")
 

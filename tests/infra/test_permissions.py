@@ -332,3 +332,12 @@ def test_schedules_of_the_console_use_the_schedulers_role():
     (trust,) = service_trust((SCHEDULER_SERVICE,), "aws", ACCOUNT, BARE.names, console=True)["Statement"]
     group = f"arn:aws:scheduler:*:{ACCOUNT}:schedule-group/toril"
     assert trust["Condition"]["ArnLike"]["aws:SourceArn"] == [group, f"{group}-console"]
+
+
+@pytest.mark.parametrize("sid", ["TagDistributions", "TagUserPools"])
+def test_deploy_tags_what_it_makes_and_nothing_of_another_environment(sid):
+    (found,) = [one for one in statements(FULL, "deploy") if one.get("Sid") == sid]
+    assert found["Condition"] == {
+        "StringEquals": {"aws:RequestTag/toril:environment": "production12"},
+        "Null": {"aws:ResourceTag/toril:environment": "true"},
+    }

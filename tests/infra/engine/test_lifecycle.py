@@ -142,6 +142,37 @@ def test_the_error_about_an_unknown_type_names_it(pulumi):
         pulumi.stack("dev", program=unknown).preview()
 
 
+def test_a_role_goes_with_what_another_stack_added_only_by_force_detach_policies(pulumi, cloud):
+    forced, service = False, {"Service": "lambda.amazonaws.com"}
+
+    def policy(action, **more):
+        return json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": action, **more}]})
+
+    def extended():
+        aws.iam.Role(
+            "role",
+            name="role",
+            assume_role_policy=policy("sts:AssumeRole", Principal=service),
+            force_detach_policies=forced,
+        )
+
+    def extending():
+        aws.iam.RolePolicy("added", name="added", role="role", policy=policy("s3:*", Resource="*"))
+
+    def nothing():
+        pass
+
+    pulumi.stack("hub", program=extended).up()
+    pulumi.stack("home", program=extending).up()
+    with pytest.raises(CommandError, match="DeleteConflict"):
+        pulumi.stack("hub", program=nothing).up()
+    forced = True
+    pulumi.stack("hub", program=extended).up()
+    assert pulumi.stack("hub", program=nothing).up()["delete"] == 1
+    assert pulumi.stack("home", program=nothing).up()["delete"] == 1
+    assert not [role for role in cloud.client("iam").list_roles()["Roles"] if role["RoleName"] == "role"]
+
+
 def test_each_provider_has_its_own_region_and_identity(pulumi, cloud):
     trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": f"arn:aws:iam::{cloud.account}:root"}}
     policy = json.dumps({"Version": "2012-10-17", "Statement": [trust]})

@@ -1,8 +1,9 @@
 """IAM, whose resources have no region."""
 
 from dataclasses import replace
+from typing import Any
 
-from tests.infra.engine.kinds import ID, TAGS, From, Kind, Tagging, call, given, has, lacks, look, part
+from tests.infra.engine.kinds import ID, TAGS, From, Kind, Tagging, View, call, given, has, lacks, look, part
 
 
 def _tagging(noun: str, key: str, of: From) -> Tagging:
@@ -12,6 +13,16 @@ def _tagging(noun: str, key: str, of: From) -> Tagging:
         look=look(f"List{noun}Tags", "Tags", **{key: of}),
         at="@",
     )
+
+
+def _detach(client: Any, view: View) -> None:
+    """Deletes all inline policies and detaches all managed ones, for `forceDetachPolicies`."""
+    if not view["forceDetachPolicies"]:
+        return
+    for found in client.list_attached_role_policies(RoleName=view.id)["AttachedPolicies"]:
+        client.detach_role_policy(RoleName=view.id, PolicyArn=found["PolicyArn"])
+    for name in client.list_role_policies(RoleName=view.id)["PolicyNames"]:
+        client.delete_role_policy(RoleName=view.id, PolicyName=name)
 
 
 NAME_IN_ARN = part(-1, "/")
@@ -30,6 +41,7 @@ KINDS = {
         id="Role.RoleName",
         read=(look("GetRole", "Role", RoleName=ID),),
         delete=(call("DeleteRole", RoleName=ID),),
+        empties=_detach,
         replaces="name path",
         updates={
             "assumeRolePolicy": (call("UpdateAssumeRolePolicy", "assumeRolePolicy:PolicyDocument", RoleName=ID),),
