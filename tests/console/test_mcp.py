@@ -15,7 +15,7 @@ from tests.console import served
 from tests.console.served import Started
 from tests.console.test_api import saved
 from tests.reports import examples, exchanges
-from toril.records import Stop, run_key
+from toril.records import Rate, Start, Stop, rate_key, run_key
 from toril.records.agent import Announcement, announcement_key
 from toril.records.console import AuditLine
 from toril.runs import notes
@@ -117,11 +117,17 @@ def test_changing_tools_act_for_the_person_and_leave_audit_lines(store: FolderSt
     assert [(one.run_id, one.by, one.on, one.max_cost_usd) for one in starts.requests] == [
         (run_id, "Ada", "local", 2.0)
     ]
+    store.put(run_key(served.LIVE, "start.json"), Start(at=sum(store.time()) - 10, attempts={}).to_json())
+    operator.call("adjust_rate", run_id=served.LIVE, rate="+20%")
+    assert Rate.from_json(store.get(rate_key(served.LIVE, 1)), "").by == "Ada"
     operator.call("stop_run", run_id=served.LIVE)
-    assert Stop.from_json(store.get(run_key(served.LIVE, "stop.json")), "").cause == "user"
+    stop = Stop.from_json(store.get(run_key(served.LIVE, "stop.json")), "")
+    assert stop.cause == "user"
+    assert "Ada" in stop.message
     operator.call("add_note", run_id=OVER, text="slow since the deployment")
     assert [one.by for one in notes.notes_of(store, OVER)] == ["Ada"]
-    assert sorted(audited(store)) == [("run.note", OVER), ("run.start", run_id), ("run.stop", served.LIVE)]
+    changed = [("run.adjust", served.LIVE), ("run.note", OVER), ("run.start", run_id), ("run.stop", served.LIVE)]
+    assert sorted(audited(store)) == changed
 
 
 def test_a_tool_that_the_role_does_not_allow_does_nothing(store: FolderStore) -> None:

@@ -14,7 +14,7 @@ from toril.records.document import document
 from toril.records.evidence import Exchange, Exchanges
 from toril.records.progress import Progress, ProgressNote
 from toril.runs.notes import baseline_of, set_baseline
-from toril.runs.stored import ask_to_stop, follow, judged, listing, prune
+from toril.runs.stored import ask_to_stop, delete_run, follow, judged, listing, prune
 from toril.signals import Interrupts
 from toril.store.records import read_launch
 
@@ -139,6 +139,14 @@ def test_a_finished_run_is_shown_as_judged_and_cannot_be_stopped(scene):
     assert state_of(one) == "passed"
     set_baseline(one.store, one.plan.suite, one.plan.run_id, by="Ada", at=0)
     assert prune(one.store, timedelta(0), one.clock.now() + 1) == ([one.plan.run_id], [one.plan.suite])
+    assert baseline_of(one.store, one.plan.suite) is None
+
+
+def test_a_deleted_run_is_no_baseline(scene):
+    one = scene()
+    one.run()
+    set_baseline(one.store, one.plan.suite, one.plan.run_id, by="Ada", at=0)
+    assert delete_run(one.store, one.plan.run_id, one.clock.now()) == [one.plan.suite]
     assert baseline_of(one.store, one.plan.suite) is None
 
 
