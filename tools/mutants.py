@@ -60,6 +60,10 @@ def main(ids: Sequence[str]) -> int:
     return int(set(results) != {"killed"})
 
 
+def listed_mutants() -> list[Mutant]:
+    return [Mutant(**{**entry, "tests": tuple(entry["tests"])}) for entry in tomllib.loads(LIST.read_text())["mutant"]]
+
+
 def copied_tree(tree: Path) -> Path:
     """Returns a copy of the working tree, which shares the installed environments."""
     shutil.copytree(ROOT, tree, symlinks=True, ignore=LEFT_OUT)
