@@ -45,6 +45,7 @@ STARTS_WITHIN_S, SWEPT_WITHIN_S, MAIL_WITHIN_S = 600, 600, 300
 POLL_S = 3.0
 CACHED = "docker/library/busybox:stable"  # in ECR Public
 CROWDED = frozenset({"late-rate", "late-start", "saturated"})  # reasons of a worker with too little CPU
+ROLES = ("deploy", "drift", "publish", "run")  # which the caller takes
 LINES = 60  # of a failed command's output, in the report
 
 Outcome = Literal["passed", "failed", "skipped"]
@@ -94,7 +95,10 @@ class Trial:
         self.folder: Path = options.folder.resolve()
         self.project, self.regions = self.folder / "project", tuple(options.regions)
         self.clients = clients(ClientSettings(attempts=5, mode="standard"))
-        self.account = str(self.clients("sts", self.regions[0]).get_caller_identity()["Account"])
+        caller = self.clients("sts", self.regions[0]).get_caller_identity()
+        self.account, self.caller = str(caller["Account"]), str(caller["Arn"])
+        self.roles: dict[str, str] = {}  # ARNs of the hub's roles that the caller can take
+        self.critical: list[str] = []  # findings of the image's scan
         self.lines: list[Line] = []
 
     @property
@@ -116,9 +120,9 @@ class Trial:
 
     # ── commands
 
-    def run(self, *command: str | Path, limit_s: float = COMMAND_S, cwd: Path = ROOT) -> str:
+    def run(self, *command: str | Path, limit_s: float = COMMAND_S, cwd: Path = ROOT, role: str = "") -> str:
         """Returns a command's output; Failed with it if the command fails or lasts too long."""
-        process = self.start(*command, cwd=cwd)
+        process = self.start(*command, cwd=cwd, role=role)
         try:
             output, _ = process.communicate(timeout=limit_s)
         except BaseException as error:
@@ -130,15 +134,18 @@ class Trial:
             raise Failed(f"`{' '.join(map(str, command[:4]))}` ended with {process.returncode}", output)
         return str(output)
 
-    def start(self, *command: str | Path, cwd: Path = ROOT) -> subprocess.Popen[str]:
+    def start(self, *command: str | Path, cwd: Path = ROOT, role: str = "") -> subprocess.Popen[str]:
         """Starts a command in a session of its own: Ctrl-C reaches this process only, which ends it in order."""
         return subprocess.Popen(
-            [str(one) for one in command], cwd=cwd, env=self.environment(), text=True, start_new_session=True,
+            [str(one) for one in command], cwd=cwd, env=self.environment(role), text=True, start_new_session=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
 
-    def environment(self) -> dict[str, str]:
-        own = {
+    def environment(self, role: str) -> dict[str, str]:
+        """Returns the environment of a command, with the caller's credentials if it cannot take the role."""
+        own = self.credentials(role) if role in self.roles else {}
+        left_out = {"PULUMI_CONFIG_PASSPHRASE", *(("AWS_PROFILE",) if own else ())}
+        own |= {
             "AWS_REGION": self.regions[0],
             "NO_COLOR": "1",
             "PULUMI_BACKEND_URL": f"file://{self.folder / 'state'}",
@@ -146,19 +153,30 @@ class Trial:
             "PULUMI_SKIP_UPDATE_CHECK": "true",
             "TORIL_STORE": self.store,
         }
-        return {**{key: text for key, text in os.environ.items() if key != "PULUMI_CONFIG_PASSPHRASE"}, **own}
+        return {**{key: text for key, text in os.environ.items() if key not in left_out}, **own}
 
-    def pulumi(self, *words: str, limit_s: float = COMMAND_S) -> str:
-        return self.run("pulumi", *words, "--non-interactive", limit_s=limit_s, cwd=self.project)
+    def credentials(self, role: str) -> dict[str, str]:
+        """Returns credentials of a hub's role, for an hour, as variables."""
+        asked = {"RoleArn": self.roles[role], "RoleSessionName": self.names.base}
+        found = self.clients("sts", self.regions[0]).assume_role(**asked)["Credentials"]
+        return {
+            "AWS_ACCESS_KEY_ID": found["AccessKeyId"],
+            "AWS_SECRET_ACCESS_KEY": found["SecretAccessKey"],
+            "AWS_SESSION_TOKEN": found["SessionToken"],
+            "AWS_CREDENTIAL_EXPIRATION": found["Expiration"].isoformat(),
+        }
+
+    def pulumi(self, *words: str, limit_s: float = COMMAND_S, role: str = "") -> str:
+        return self.run("pulumi", *words, "--non-interactive", limit_s=limit_s, cwd=self.project, role=role)
 
     def output(self, name: str) -> str:
         """Returns an output of the hub."""
         return self.pulumi("stack", "output", name, "--stack", self.names.hub_stack).strip()
 
-    def side_by_side(self, stacks: tuple[str, ...], *words: str) -> None:
+    def side_by_side(self, stacks: tuple[str, ...], *words: str, role: str = "") -> None:
         """Runs a command of Pulumi on several stacks in parallel."""
         with ThreadPoolExecutor(len(stacks)) as pool:
-            list(pool.map(lambda stack: self.pulumi(*words, "--stack", stack, limit_s=UP_S), stacks))
+            list(pool.map(lambda stack: self.pulumi(*words, "--stack", stack, limit_s=UP_S, role=role), stacks))
 
     def toril(self, *words: str) -> tuple[str | Path, ...]:
         return (sys.executable, "-m", "toril", *words)
@@ -215,7 +233,9 @@ class Trial:
         shutil.copytree(ROOT / "infra", self.project / "infra", ignore=shutil.ignore_patterns("__pycache__"))
         (self.project / "src").symlink_to(ROOT / "src")
         (self.project / ".venv").symlink_to(ROOT / ".venv")
-        for stack, settings in settings_of(self.names, self.regions, self.options.email, self.package).items():
+        iam = self.clients("iam", self.regions[0])
+        stacks = settings_of(self.names, self.regions, self.options.email, self.package, principal_of(self.caller, iam))
+        for stack, settings in stacks.items():
             config = {f"toril:{key}": value for key, value in settings.items()}
             (self.project / f"Pulumi.{stack}.yaml").write_text(yaml.safe_dump({"config": config}))
             self.pulumi("stack", "init", stack)
@@ -253,20 +273,26 @@ class Trial:
         return ", ".join(self.stacks)
 
     def publish(self) -> str:
-        """Publishes the worker's image to both regions, and sets its digest there."""
+        """Publishes the worker's image to both regions, and sets its digest in their stacks."""
         archive = self.options.archive
         if archive is None:
             archive, image = self.folder / "slim.tar", "localhost/toril:verify"
             self.run(ROOT / "image/build", "slim", "--tag", image, "--with", "podman", limit_s=UP_S)
             self.run("podman", "save", "--format", "oci-archive", "--output", archive, image)
         out = self.folder / "digests.json"
-        words = ("slim", archive, "--tag", f"slim-{__version__}", "--store", self.store, "--out", out)
-        self.run(sys.executable, ROOT / "image/publish.py", *words, limit_s=RUN_S)
+        words = ("slim", archive, "--tag", f"slim-{__version__}", "--store", self.store, "--out", out, "--only-report")
+        output = self.run(sys.executable, ROOT / "image/publish.py", *words, limit_s=RUN_S, role="publish")
+        self.critical = sorted(
+            {found for _, mark, found in (row.partition(": critical: ") for row in output.splitlines()) if mark}
+        )
         digest = json.loads(out.read_text())["slim"]
         for stack in self.stacks[1:]:
             self.pulumi("config", "set", "--path", "toril:flavours.slim.digest", digest, "--stack", stack)
-        self.side_by_side(self.stacks[1:], "up", "--yes", "--skip-preview")
         return str(digest)
+
+    def up_with_digest(self) -> str:
+        self.side_by_side(self.stacks[1:], "up", "--yes", "--skip-preview", role="deploy")
+        return ""
 
     def destroy(self) -> str:
         """Ends all tasks, and removes everything, with what no stack owns."""
@@ -340,12 +366,26 @@ class Trial:
             raise Failed(f"{len(bad)} findings in {count} policies", "\n".join(bad))
         return f"{count} policies"
 
+    def take_roles(self) -> str:
+        """The caller may take the hub's roles, as people and CIs do."""
+        if not principal_of(self.caller, self.clients("iam", self.regions[0])):
+            raise Skipped("only a role or a user can take them: all goes on with your own credentials")
+        place = f"arn:{self.caller.split(':')[1]}:iam::{self.account}:role{self.names.iam_path}"
+        self.roles = {role: place + self.names.role(role) for role in ROLES}
+        for role in ROLES:
+            self.credentials(role)
+        return ", ".join(ROLES)
+
+    def scan(self) -> str:
+        """Names the critical findings: whether they matter is a question to the image's base, not to AWS."""
+        return "; ".join(self.critical) or "no critical finding"
+
     def unchanged(self) -> str:
-        self.side_by_side(self.stacks, "up", "--yes", "--skip-preview", "--expect-no-changes")
+        self.side_by_side(self.stacks, "up", "--yes", "--skip-preview", "--expect-no-changes", role="deploy")
         return ""
 
     def drift(self) -> str:
-        self.side_by_side(self.stacks, "preview", "--refresh", "--expect-no-changes")
+        self.side_by_side(self.stacks, "preview", "--refresh", "--expect-no-changes", role="drift")
         return ""
 
     def caches(self) -> str:
@@ -456,7 +496,7 @@ class Trial:
     def two_regions(self) -> str:
         """A run with a worker in each region passes, or is inconclusive for want of CPU alone."""
         report = self.folder / "run.json"
-        process = self.start(*self.command("20s"), "--report", f"json={report}")
+        process = self.start(*self.command("20s"), "--report", f"json={report}", role="run")
         try:
             output, _ = process.communicate(timeout=RUN_S)
         finally:
@@ -472,7 +512,7 @@ class Trial:
     @contextmanager
     def loading(self) -> Iterator[subprocess.Popen[str]]:
         """Starts a run of five minutes. Yields its command when all its tasks run."""
-        process = self.start(*self.command("5m"))
+        process = self.start(*self.command("5m"), role="run")
 
         def all_run() -> bool:
             if process.poll() is not None:
@@ -497,7 +537,7 @@ class Trial:
             tags = [
                 {tag["key"]: tag["value"] for tag in one["tags"]} for r in self.regions for one in self.described(r)
             ]
-            self.run(*self.toril("stop", "latest"))
+            self.run(*self.toril("stop", "latest"), role="run")
             output, _ = process.communicate(timeout=COMMAND_S)
         until(lambda: not any(map(self.tasks, self.regions)), STARTS_WITHIN_S, "tasks still run")
         if process.returncode not in (0, 3):
@@ -531,7 +571,7 @@ class Trial:
 
             until(gone, SWEPT_WITHIN_S, "tasks of the killed command still run")
         asked = self.toril("runs", "--suite", suite_name("5m"), "--limit", "1", "--format", "json")
-        (run,), _ = json.JSONDecoder().raw_decode(self.run(*asked))  # notes on standard error follow
+        (run,), _ = json.JSONDecoder().raw_decode(self.run(*asked, role="run"))  # notes on standard error follow
         if run["state"] not in ("passed", "failed", "inconclusive"):  # workers end without a sweep, too, but unjudged
             raise Failed(f"the tasks ended, but no sweep judged {run['run_id']}", json.dumps(run, indent=1))
         return f"{listed[0]['Name']} judged the run: {run['state']}"
@@ -544,9 +584,21 @@ def parse_names(name: str) -> Names:
     return Names(environment)
 
 
-def settings_of(names: Names, regions: tuple[str, ...], email: str, package: Path) -> dict[str, dict[str, Any]]:
+def principal_of(caller: str, iam: Any) -> str:
+    """Returns the ARN by which a trust policy names a caller of AWS; "" for the root and federated users."""
+    kind, _, name = caller.split(":", 5)[5].partition("/")
+    if kind == "assumed-role":  # its ARN lacks the path
+        return str(iam.get_role(RoleName=name.partition("/")[0])["Role"]["Arn"])
+    return caller if kind == "user" else ""
+
+
+def settings_of(
+    names: Names, regions: tuple[str, ...], email: str, package: Path, principal: str
+) -> dict[str, dict[str, Any]]:
     """Returns the settings of each stack: as small as the checks allow, and nothing that is the whole registry's."""
     hub: dict[str, Any] = {"region": regions[0], "notices": {"runs": ["schedule-failed"]}}
+    if principal:
+        hub |= {"access": [{"roles": list(ROLES), "principals": [principal]}]}
     if email:
         hub |= {"emails": [email], "console": {"admin": email, "architecture": ARCHITECTURE, "package": str(package)}}
     region = {"architectures": [ARCHITECTURE], "caches": ["ecr-public"], "flavours": {"slim": {}}}
@@ -640,17 +692,21 @@ def make_and_check(trial: Trial) -> None:
     if not trial.check("up of a hub and two regions", trial.up):
         return
     trial.check("policies, by Access Analyzer", trial.policies)
-    published = trial.check("image in both registries", trial.publish)
-    trial.check("a second up changes nothing", trial.unchanged)
-    trial.check("no drift", trial.drift)
+    trial.check("the hub's roles can be taken", trial.take_roles)
+    published = trial.check("image in both registries (role publish)", trial.publish)
+    if published:
+        trial.check("scan of the image", trial.scan)
+        trial.check("up with the image's digest (role deploy)", trial.up_with_digest)
+    trial.check("a second up changes nothing (role deploy)", trial.unchanged)
+    trial.check("no drift (role drift)", trial.drift)
     trial.check("caches fill", trial.caches)
     trial.check("notices reach the topic", trial.notices)
     trial.check("mail", trial.mail)
     trial.check("the console's sign-in page", trial.sign_in)
     if published:
-        trial.check("a run in two regions", trial.two_regions)
-        trial.check("a run is stopped", trial.stopped)
-        trial.check("a killed command's tasks are swept", trial.swept)
+        trial.check("a run in two regions (role run)", trial.two_regions)
+        trial.check("a run is stopped (role run)", trial.stopped)
+        trial.check("a killed command's tasks are swept (role run)", trial.swept)
 
 
 def interrupted(*_: object) -> None:
