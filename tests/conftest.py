@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
-from tests.tiers import MARKERS, TIERS, is_nightly, may_hold, tier_of_test
+from tests.tiers import MARKERS, TIERS, is_lasting, is_nightly, may_hold, tier_of_test
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -61,6 +61,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         path = item.path.relative_to(ROOT).as_posix()
         tier = tier_of_test(path, marks)
         item.add_marker(tier)
+        if is_lasting(path):
+            item.add_marker("lasting")
         other_tier = asked is not None and tier != ("unit" if asked == "quick" else asked)
         if other_tier or (without_nightly and is_nightly(path, marks)):
             left.append(item)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.tiers import FOLDERS, NIGHTLY, QUICK, is_nightly, may_hold, tier_of_path, tier_of_test
+from tests.tiers import FOLDERS, LASTING, NIGHTLY, QUICK, is_nightly, may_hold, tier_of_path, tier_of_test
 
 
 @pytest.mark.parametrize(
@@ -33,5 +33,8 @@ def test_a_folder_or_a_marker_makes_a_test_nightly():
 
 
 def test_every_listed_folder_exists(request):
-    assert [name for name in (*FOLDERS, *NIGHTLY, *QUICK) if not (request.config.rootpath / name).exists()] == []
+    lasting = (name for names in LASTING.values() for name in names)
+    assert [
+        name for name in (*FOLDERS, *NIGHTLY, *QUICK, *lasting) if not (request.config.rootpath / name).exists()
+    ] == []
     assert {tier_of_path(name) for name in QUICK} == {"unit"}

@@ -12,6 +12,7 @@ MARKERS = {
     "unit": "computes only; runs on all cores",
     "live": "starts engines, clouds or browsers, which mostly wait; six at a time, so it may not bound times",
     "solo": "bounds times that a busy machine would change; runs alone",
+    "lasting": "survives every move of the code: LASTING in tests/tiers.py",
     "nightly": "left out of `make test`; `make test-all` runs it",
 }
 
@@ -26,6 +27,30 @@ FOLDERS = {
 
 # Folders that only `make test-all` runs: tests of the tests' own tools.
 NIGHTLY = ("tests/cloud", "tests/infra/engine")
+
+# What must stay green, and unchanged but for its imports, when modules move: it compares toril with the outside, with
+# itself, or with what people see, and not with the shape of its code.
+LASTING = {
+    "oracles": (
+        *(f"tests/verdict/test_{name}_oracle.py" for name in ("bzt", "numbers", "own", "windows")),
+        "tests/criteria/test_corpus.py",
+        "tests/pathological",
+        "tests/stats",
+    ),
+    "laws": (
+        "tests/infra/test_laws.py",
+        "tests/store/test_store.py",
+        "tests/verdict/test_criteria_laws.py",
+        "tests/worker/test_engine_contract.py",
+        "tests/worker/test_vegeta_law.py",
+    ),
+    "simulation": ("tests/simulation",),
+    "golden wording": ("tests/reports/test_golden.py", "tests/verdict/test_golden.py"),
+    "stored runs": ("tests/records/test_stored.py",),
+    "end to end": ("tests/end_to_end", "tests/fargate", "tests/workflows"),
+    "routes and roles": ("tests/console/test_attacks_on_identity.py",),
+    "operations by face": ("tests/desk",),
+}
 
 # What `make quick` runs: folders and files of the unit tier that start no process and import little.
 QUICK = ("tests/coordinator", "tests/regression", "tests/suite", "tests/summary", "tests/timeline")
@@ -65,6 +90,11 @@ def tier_of_test(path: str, marks: Iterable[str]) -> str:
 def is_nightly(path: str, marks: Collection[str]) -> bool:
     """Whether `make test` omits a test, by its marker or its folder."""
     return "nightly" in marks or any(_is_in(path, folder) for folder in NIGHTLY)
+
+
+def is_lasting(path: str) -> bool:
+    """Whether a test survives moves of the code unchanged."""
+    return any(_is_in(path, one) for paths in LASTING.values() for one in paths)
 
 
 def may_hold(file: Path, path: str, tier: str) -> bool:

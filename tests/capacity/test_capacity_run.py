@@ -187,7 +187,7 @@ def test_each_stage_is_one_record_and_other_rates_are_rejected(scene):
 
     def meddle() -> None:
         with pytest.raises(OptionError) as error:
-            adjust(one.store, one.plan.run_id, "500", None, one.clock.now())
+            adjust(one.store, one.plan.run_id, "500", None, one.clock.now(), "ada")
         codes.append(error.value.code)
 
     one.at(40, meddle)

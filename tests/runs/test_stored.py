@@ -68,7 +68,7 @@ def test_a_run_with_an_owner_can_be_stopped_but_not_reported_or_deleted(scene, s
         now = one.clock.now()
         with refused("run-not-over", "toril watch", error=StoreError):
             judged(one.store, one.plan.run_id, now)
-        return state_of(one), prune(one.store, timedelta(0), now)[0], ask_to_stop(one.store, one.plan.run_id, now)
+        return state_of(one), prune(one.store, timedelta(0), now)[0], ask_to_stop(one.store, one.plan.run_id, now, "a")
 
     state, deleted, message = during(one, second, look)
     assert (state, deleted) == ("running", [])
@@ -85,8 +85,8 @@ def test_a_run_without_an_owner_can_be_taken_over(scene):
     bundle, notes = watched(one, 60)
     assert bundle is None
     assert {note.code for note in notes} >= {"without-owner"}
-    assert "is ending" in ask_to_stop(one.store, one.plan.run_id, one.clock.now())
-    assert "is already ending" in ask_to_stop(one.store, one.plan.run_id, one.clock.now())
+    assert "is ending" in ask_to_stop(one.store, one.plan.run_id, one.clock.now(), "a")
+    assert "is already ending" in ask_to_stop(one.store, one.plan.run_id, one.clock.now(), "a")
 
 
 def test_a_run_without_an_owner_is_judged_after_its_deadline(scene):
@@ -94,7 +94,7 @@ def test_a_run_without_an_owner_is_judged_after_its_deadline(scene):
     one.clock.at = deadline_of(one) + 1
     assert state_of(one) == "not judged"
     with refused("run-over", error=StoreError):
-        ask_to_stop(one.store, one.plan.run_id, one.clock.now())
+        ask_to_stop(one.store, one.plan.run_id, one.clock.now(), "a")
     assert judged(one.store, one.plan.run_id, one.clock.now()).outcome == "passed"  # its workers finished their load
     assert state_of(one) == "passed"
 
@@ -135,7 +135,7 @@ def test_a_finished_run_is_shown_as_judged_and_cannot_be_stopped(scene):
     assert bundle is not None
     assert bundle.outcome == "passed"
     with refused("run-over", error=StoreError):
-        ask_to_stop(one.store, one.plan.run_id, one.clock.now())
+        ask_to_stop(one.store, one.plan.run_id, one.clock.now(), "a")
     assert state_of(one) == "passed"
     set_baseline(one.store, one.plan.suite, one.plan.run_id, by="Ada", at=0)
     assert prune(one.store, timedelta(0), one.clock.now() + 1) == ([one.plan.run_id], [one.plan.suite])
@@ -171,7 +171,7 @@ def test_watch_shows_the_number_of_ready_workers(scene):
 
 def test_workers_without_an_owner_obey_a_stop(scene):
     one = unowned(scene, second=3.0)
-    ask_to_stop(one.store, one.plan.run_id, one.clock.now())
+    ask_to_stop(one.store, one.plan.run_id, one.clock.now(), "a")
     one.clock.sleep(1)
     assert all(worker.gone for worker in one.launcher.workers.values())
     assert Stop.from_json(one.store.get(one.key("stop.json")), "stop.json").cause == "user"

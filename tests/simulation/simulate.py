@@ -221,7 +221,7 @@ class Simulation:
         def life() -> None:
             for _ in range(ADJUST_TRIES):
                 try:
-                    adjust(store, RUN, f"{number + 1}", None, clock.now())
+                    adjust(store, RUN, f"{number + 1}", None, clock.now(), "ada")
                     return
                 except RunOverError:
                     return

@@ -1,5 +1,6 @@
 """Commands on stored runs: report, compare, stop, adjust, fetch, runs."""
 
+import os
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -10,7 +11,7 @@ import typer
 from toril.cli.options import Run, StoreOption, read_age, read_pairs
 from toril.cli.streams import echo
 from toril.clock import SystemClock
-from toril.errors import NoSuchRunError, RunOverError, StoreError
+from toril.errors import NoSuchRunError, StoreError, UserError
 from toril.records import run_key
 from toril.reports import (
     COMPARED,
@@ -32,6 +33,7 @@ from toril.runs import stored
 from toril.runs.adjust import adjust as adjust_run
 from toril.runs.find import find_run
 from toril.runs.index import Query, pack
+from toril.runs.publish import pusher
 from toril.store import check_served, is_console, open_store
 from toril.text import plural
 
@@ -124,9 +126,9 @@ def stop(
 
             echo(remote.stop(found, run_id))
         else:
-            echo(stored.ask_to_stop(found, run_id, SystemClock().now()))
-    except (NoSuchRunError, RunOverError) as nothing:
-        if not if_running:
+            echo(stored.ask_to_stop(found, run_id, SystemClock().now(), f"{pusher(os.environ)} with `toril stop`"))
+    except UserError as nothing:
+        if not if_running or nothing.code not in ("no-such-run", "run-over"):
             raise
         echo(f"nothing to stop: {nothing}")
 
@@ -158,7 +160,7 @@ def adjust(
 
         done = remote.adjust(found, run_id, rate, execution)
     else:
-        done = adjust_run(found, run_id, rate, execution, SystemClock().now())
+        done = adjust_run(found, run_id, rate, execution, SystemClock().now(), pusher(os.environ))
     for warning in done.warnings:
         echo(f"warning: {warning}", err=True)
     rps, before = (f"{round(rps, 3):,.12g}/s" for rps in (done.rate.rps, done.before_rps))

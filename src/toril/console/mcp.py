@@ -3,7 +3,7 @@
 At `/mcp` each request stands alone: a bearer token, one JSON answer, no session.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from itertools import islice
 from typing import Any, Literal, TypeVar
@@ -36,6 +36,7 @@ from toril.runs.requests import launcher_of
 from toril.runs.schedules import next_runs
 from toril.store import FolderStore, is_console
 from toril.store.records import find_record
+from toril.suite.retarget import checked_address
 
 Tool = TypeVar("Tool", bound=Callable[..., Any])
 MOST_ROWS = 100
@@ -84,6 +85,9 @@ class Server(MCPServer[Any]):
     """A server whose errors are sentences."""
 
     async def call_tool(self, name: str, arguments: dict[str, Any], context: Any = None) -> Any:
+        tool = self._tool_manager.get_tool(name)
+        if unknown := sorted({*arguments} - {*(tool.parameters["properties"] if tool else arguments)}):
+            raise ToolError(f"{name}: there is no argument {', '.join(unknown)} (invalid-arguments)")
         try:
             return await super().call_tool(name, arguments, context)
         except ToolError as error:
@@ -255,25 +259,31 @@ class Tools:
         locations: Mapping[str, str] | None = None,
         tags: Mapping[str, str] | None = None,
         max_cost_usd: float | None = None,
+        overrides: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
+        against: str | None = None,
+        version: int | None = None,
     ) -> dict[str, Any]:
         """Start a run of a suite: real load, and on Fargate real cost. `on`: by default what the console can do.
 
         `smoke`: one user for a few seconds. `tried`: one user sends each request once; `read_evidence` returns them.
+        `overrides`: Taurus overrides. `against`: an address to load instead of the suite's own.
         """
+        asked: dict[str, Any] = {
+            "smoke": smoke,
+            "tried": tried,
+            "workers": workers,
+            "locations": dict(locations or {}),
+            "tags": dict(tags or {}),
+            "overrides": list(overrides),
+            "environment": dict(environment or {}),
+            "against": None if against is None else checked_address("against", against),
+        }
         if is_console(self._store):
-            asked = {"suite": suite, "smoke": smoke, "tried": tried, "workers": workers, "max_cost_usd": max_cost_usd}
-            content = {**asked, "locations": dict(locations or {}), "tags": dict(tags or {})}
-            content |= {"on": on} if on else {}
+            content = {**asked, "suite": suite, "version": version, "max_cost_usd": max_cost_usd, "on": on}
             return {"run_id": self._store.send("POST", "/runs", content)["run_id"]}
-        options = RunOptions(
-            on=on or launcher_of(self._store),
-            smoke=smoke,
-            tried=tried,
-            workers=workers,
-            locations=locations or {},
-            tags=tags or {},
-        )
-        found = start_run(self._setup, self._person, suite, options, max_cost_usd=max_cost_usd)
+        options = RunOptions(on=on or launcher_of(self._store), **asked)
+        found = start_run(self._setup, self._person, suite, options, version=version, max_cost_usd=max_cost_usd)
         self._audit("run.start", found.run_id)
         return {"run_id": found.run_id}
 
@@ -281,8 +291,10 @@ class Tools:
         """End the load of a run early; its measurements are kept and judged."""
         if is_console(self._store):
             return remote.stop(self._store, run_id)
+        by = f"an assistant of {self._person.name}"
+        effect = stored.ask_to_stop(self._store, run_id, self._setup.clock.now(), by)
         self._audit("run.stop", run_id)
-        return stored.ask_to_stop(self._store, run_id, self._setup.clock.now(), f"an assistant of {self._person.name}")
+        return effect
 
     def adjust_rate(self, run_id: str, rate: str, execution: str | None = None, sure: bool = False) -> dict[str, Any]:
         """Change the rate of a running run: `500` (per second), `30/min`, `+20%` or `x2`.
@@ -293,8 +305,8 @@ class Tools:
         if is_console(self._store):
             found = remote.adjust(self._store, run_id, rate, execution, sure=sure)
         else:
-            self._audit("run.adjust", run_id)
             found = adjust.adjust(self._store, run_id, rate, execution, now, self._person.name, sure=sure)
+            self._audit("run.adjust", run_id)
         return {
             "execution": found.rate.execution,
             "before_rps": found.before_rps,
@@ -307,8 +319,8 @@ class Tools:
         if is_console(self._store):
             self._store.send("POST", f"/runs/{checked_id(run_id)}/notes", {"text": text})
         else:
-            self._audit("run.note", run_id)
             notes.add_note(self._store, run_id, text, by=self._person.name, at=self._setup.clock.now())
+            self._audit("run.note", run_id)
         return "the note is stored"
 
     def _run(self, run: str) -> str:

@@ -120,6 +120,7 @@ class SuiteSchedule(RecordPart):
     overrides: Annotated[tuple[Text, ...], Field(max_length=100)] = ()
     environment: dict[Text, Text] = Field(default_factory=dict)
     tags: dict[Text, Text] = Field(default_factory=dict)
+    against: Text | None = None  # an address to load instead of the suite's own
     max_cost_usd: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
 
     def command(self, store: str) -> list[str]:
@@ -130,6 +131,7 @@ class SuiteSchedule(RecordPart):
             "tag": _pairs(self.tags),
             "locations": [",".join(_pairs(self.locations))] if self.locations else [],
             "workers": [] if self.workers is None else [str(self.workers)],
+            "against": [] if self.against is None else [self.against],
             "max-cost": [] if self.max_cost_usd is None else [f"{self.max_cost_usd:g}"],
         }
         written = [f"--{name}={value}" for name, values in options.items() for value in values]
@@ -142,7 +144,8 @@ def read_command(command: list[str]) -> dict[str, object]:
     start, options = command[:6], command[6:]
     if len(start) < 6 or start[0] != "run" or start[2:5] != ["--on", "fargate", "--store"]:
         raise ValueError("The command does not run a suite on Fargate.")
-    lists: dict[str, list[str]] = {name: [] for name in ("override", "env", "tag", "locations", "workers", "max-cost")}
+    names = ("override", "env", "tag", "locations", "workers", "against", "max-cost")
+    lists: dict[str, list[str]] = {name: [] for name in names}
     for option in options:
         name, _, value = option.removeprefix("--").partition("=")
         if option != "--smoke":
@@ -157,6 +160,7 @@ def read_command(command: list[str]) -> dict[str, object]:
         "tags": _mapping(lists["tag"]),
         "locations": _mapping(lists["locations"][0].split(",")) if lists["locations"] else {},
         "workers": int(lists["workers"][0]) if lists["workers"] else None,
+        "against": next(iter(lists["against"]), None),
         "max_cost_usd": float(lists["max-cost"][0]) if lists["max-cost"] else None,
     }
 

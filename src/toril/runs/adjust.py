@@ -1,10 +1,8 @@
 """Changes the rate of an execution during its run."""
 
-import getpass
 import math
 import os
 import re
-import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -58,11 +56,11 @@ def parse_rate(text: str) -> Callable[[float], float]:
 
 
 def adjust(
-    store: Store, run_id: str, rate: str, execution: str | None, now: float, by: str = "", *, sure: bool = True
+    store: Store, run_id: str, rate: str, execution: str | None, now: float, by: str, *, sure: bool = True
 ) -> Adjusted:
     """Sets the rate of one execution of a running run, from a moment when all its workers have read it.
 
-    `by`: the person; by default this machine's user. Without `sure`, a rate above LARGE_STEP times the present one is
+    `by`: the person. Without `sure`, a rate above LARGE_STEP times the present one is
     an OptionError with the code `large-step`.
     """
     wanted = parse_rate(rate)
@@ -79,7 +77,7 @@ def adjust(
     asked_at = sum(store.time())  # workers' clocks are synchronised with the store's; this machine's may differ
     for _ in range(TRIES):
         rates = tuple(next_rates(store, run_id, 0))
-        found = _change(plan, start, rates, chosen, wanted, rate, asked_at, by or _user())
+        found = _change(plan, start, rates, chosen, wanted, rate, asked_at, by)
         if not sure and found.rate.rps > LARGE_STEP * found.before_rps:
             step = f"{found.before_rps:,g}/s to {found.rate.rps:,g}/s"
             text = f"{chosen.name}: from {step} is more than {LARGE_STEP} times the present rate; confirm it"
@@ -164,10 +162,3 @@ def _warnings(plan: Plan, execution: PlannedExecution, rps: float) -> Iterator[s
     if rps > known * cores:
         limit = f"the {known * cores:,}/s that the run's generators sustain ({cores} cores with {known:,}/s each)"
         yield f"{rps:,g}/s is above {limit}; saturated generators make a run inconclusive"
-
-
-def _user() -> str:
-    try:
-        return f"{getpass.getuser()}@{socket.gethostname()}"
-    except (KeyError, OSError):  # in a container without a name for this user id
-        return socket.gethostname()

@@ -67,7 +67,7 @@ def push(store: Store, suite: Suite, origin: SuiteOrigin | None, now: float, by:
 
 
 def pusher(environment: Mapping[str, str]) -> str:
-    """Returns who pushes a suite: the account that started the CI job, else the user and the machine."""
+    """Returns who acts by a command: the account that started the CI job, else the user and the machine."""
     user = environment.get("USER") or f"user {os.getuid()}"
     return environment.get("GITHUB_ACTOR") or f"{user}@{socket.gethostname()}"
 

@@ -12,7 +12,7 @@ from toril.clock import Clock
 from toril.coordinator.fold import collect
 from toril.coordinator.lease import LeaseWatch, is_live, read_lease
 from toril.coordinator.progress import View
-from toril.errors import RunOverError, StoreError
+from toril.errors import NoSuchRunError, RunOverError, StoreError
 from toril.records import Plan, Stop, Verdict, run_key
 from toril.records.evidence import Exchanges
 from toril.records.history import ListedRun
@@ -120,10 +120,10 @@ def _unowned(run_id: str) -> str:
     return f"this run has no owner; use `toril watch {run_id} --take-over` to continue it"
 
 
-def ask_to_stop(store: Store, run_id: str, now: float, by: str = "`toril stop`") -> str:
+def ask_to_stop(store: Store, run_id: str, now: float, by: str) -> str:
     """Writes the run's stop. Returns a sentence about the effect; RunOverError if the run has ended.
 
-    `by`: the person or command.
+    `by`: the person.
     """
     if cancel(store, run_id, now, by):
         return f"run {run_id} will not begin"
@@ -209,13 +209,16 @@ def prune(store: Store, older_than: timedelta, now: float) -> tuple[list[str], l
 
 
 def delete_run(store: Store, run_id: str, now: float) -> list[str]:
-    """Deletes a run's folder, notes, history and index rows. StoreError if the run may continue.
+    """Deletes a run's folder, notes, history and index rows. StoreError if the run may continue, or if there is none.
 
     After a crash, the run is still listed or completely gone; the next call deletes the rest. A deleted run is no
     baseline; returns the suites that have none now.
     """
     if store.find(run_key(run_id, "verdict.json")) is None and not _is_over(store, run_id, now):
         raise StoreError(f"run {run_id} may not be over yet; stop it first", code="run-not-over")
+    is_kept = any(any(store.keys(f"{folder}/{run_id}/")) for folder in ("runs", "notes"))
+    if not is_kept and request_of(store, run_id) is None and all(row.run_id != run_id for row in all_rows(store)):
+        raise NoSuchRunError(f"no run {run_id} in this store", code="no-such-run")
     cleared = clear_baselines(store, [run_id])
     store.delete(run_key(run_id) + "/")
     store.delete(f"notes/{run_id}/")

@@ -302,7 +302,9 @@ def stop_run(request: Request, person: Operator, run_id: RunId) -> Message:
 def change_rate(request: Request, person: Operator, run_id: RunId, wanted: NewRate) -> Adjusted:
     """Changes the rate of one execution of a running run."""
     now = clock_of(request).now()
-    return adjust(store_of(request), run_id, wanted.rate, wanted.execution, now, person.name, sure=wanted.sure)
+    found = adjust(store_of(request), run_id, wanted.rate, wanted.execution, now, person.name, sure=wanted.sure)
+    audit(request, "run.adjust", run_id, execution=found.rate.execution, rps=found.rate.rps)
+    return found
 
 
 @router.get("/runs/{run_id}/notes")
@@ -316,7 +318,9 @@ def add_note(request: Request, person: Operator, run_id: RunId, wanted: NewNote)
     """Adds a note to a run."""
     store = store_of(request)
     run_id = run_in(store, run_id, HERE)
-    return notes.add_note(store, run_id, wanted.text, by=person.name, at=clock_of(request).now())
+    note = notes.add_note(store, run_id, wanted.text, by=person.name, at=clock_of(request).now())
+    audit(request, "run.note", run_id)
+    return note
 
 
 @router.put("/runs/{run_id}/baseline")
@@ -327,6 +331,7 @@ def use_as_baseline(request: Request, person: Operator, run_id: RunId) -> Messag
     store, now = store_of(request), clock_of(request).now()
     bundle = stored.judged(store, run_id, now)
     notes.set_baseline(store, bundle.plan.suite, run_id, by=person.name, at=now)
+    audit(request, "baseline.set", run_id, suite=bundle.plan.suite)
     text = f"{run_id} is the baseline of {bundle.plan.suite}. {notes.doubts_about(bundle.verdict)}"
     return Message(message=text.strip())
 

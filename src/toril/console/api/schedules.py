@@ -12,11 +12,14 @@ from toril.console.described import STRICT
 from toril.console.identity import Operator, Person, Viewer
 from toril.console.pages.locations import places_of
 from toril.console.runs import limit_of, shown_to
+from toril.console.web import store_of
 from toril.launchers.agents import agents_by_location
 from toril.records.agent import Announcement
 from toril.records.document import Text
 from toril.records.schedule import SuiteSchedule
+from toril.runs import suites
 from toril.runs.schedules import next_runs
+from toril.suite.retarget import checked_address
 
 router = APIRouter()
 Name = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$", description="Name of the schedule.")]
@@ -126,7 +129,10 @@ def check_locations(request: Request, person: Viewer) -> list[CheckResult]:
 
 
 def _own(request: Request, person: Person, schedule: NewSchedule, **changes: str) -> SuiteSchedule:
-    """Returns a schedule of the console, within the cost that this person may cause."""
+    """Returns a schedule of the console, within the cost that this person may cause; StoreError without its suite."""
+    suites.current(store_of(request), schedule.suite)
     limit = limit_of(request.app.state.setup, person, schedule.max_cost_usd)
+    if schedule.against is not None:
+        changes["against"] = checked_address("against", schedule.against)
     own = {"source": "console", "max_cost_usd": limit, **changes}
     return SuiteSchedule.model_validate(schedule.model_dump() | own)

@@ -13,9 +13,10 @@ from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
 from toril.console.api.runs import MOST_ROWS, Message
-from toril.console.audit import no_change
+from toril.console.audit import audit, no_change
 from toril.console.described import STRICT
 from toril.console.identity import Operator, Viewer
+from toril.console.pages.schedules import check_unused
 from toril.console.pages.trend import Days, trend_of
 from toril.console.runs import save_suite
 from toril.console.web import clock_of, download, store_of
@@ -136,12 +137,15 @@ def save_version(request: Request, person: Operator, name: Name, wanted: NewVers
     `max_cost_usd` limits its runs by schedules and commands, if `console.maxCost` limits its author.
     """
     setup, files = request.app.state.setup, contents_of(store_of(request), wanted.files)
-    return save_suite(setup, person, name, files, wanted.comment, expected=wanted.expected, origin=wanted.origin)
+    saved = save_suite(setup, person, name, files, wanted.comment, expected=wanted.expected, origin=wanted.origin)
+    audit(request, "suite.save", name, version=saved.number, comment=wanted.comment)
+    return saved
 
 
 @router.delete("/suites/{name}")
 def delete_suite(request: Request, person: Operator, name: Name) -> Message:
-    """Deletes all versions of a suite; its runs stay."""
+    """Deletes all versions of a suite; its runs stay. Schedules that use it have to go first."""
+    check_unused(request.app.state.setup, name)
     suites.delete(store_of(request), name)
     return Message(message=f"suite {name} is deleted; its runs stay")
 
@@ -164,7 +168,10 @@ def get_baseline(request: Request, person: Viewer, name: Name) -> Baseline | Non
 @router.delete("/suites/{name}/baseline")
 def clear_baseline(request: Request, person: Operator, name: Name) -> Message:
     """Removes the baseline of a suite."""
-    notes.clear_baseline(store_of(request), name)
+    store = store_of(request)
+    before = notes.baseline_of(store, name)
+    notes.clear_baseline(store, name)
+    audit(request, "baseline.clear", "" if before is None else before.run_id, suite=name)
     return Message(message=f"suite {name} has no baseline")
 
 

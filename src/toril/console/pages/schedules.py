@@ -35,6 +35,7 @@ from toril.text import plural, span
 router = APIRouter()
 
 SHOWN = 5  # next runs of a schedule
+OF_FORM = ("suite", "when", "timezone", "expires_at")  # what the form changes; other options come by the API
 AT = "%Y-%m-%dT%H:%M"  # of a field for a local time
 
 
@@ -68,8 +69,9 @@ def save(request: Request, person: Operator, posted: Posted) -> Response:
         suites.current(setup.store, wanted.suite)
         if editing:
             before = _own(setup, editing)
-            kept = {"name": editing, "paused": before.paused, "began_at": before.began_at}
-            setup.schedules.update(wanted.model_copy(update=kept))
+            changed = {name: getattr(wanted, name) for name in OF_FORM}
+            limit = limit_of(setup, person, before.max_cost_usd)
+            setup.schedules.update(before.model_copy(update={**changed, "max_cost_usd": limit}))
         else:
             scheduler_of(setup.schedules).create(wanted)
     except UserError as error:
@@ -99,6 +101,14 @@ def change(request: Request, name: str, change: str, person: Operator) -> Respon
 def schedules_of(setup: Any) -> list[SuiteSchedule]:
     """Returns all schedules of a console; none for a store in a folder, or before a region can start them."""
     return [] if setup.schedules is None else _found(setup)[0]
+
+
+def check_unused(setup: Any, suite: str) -> None:
+    """OptionError if schedules use the suite; they would fail without it."""
+    using = [one.name for one in schedules_of(setup) if one.suite == suite]
+    if using:
+        text = f"{suite} is used by the schedules {', '.join(using)}. Delete these first."
+        raise OptionError(text, code="suite-in-use")
 
 
 def next_by_suite(setup: Any) -> tuple[dict[str, float], str]:

@@ -17,7 +17,7 @@ from toril.console.audit import audit
 from toril.console.editor import ROW, in_words, pairs_of, whole
 from toril.console.identity import Operator, Viewer
 from toril.console.pages.edit import checked_new_name, main_of
-from toril.console.pages.schedules import next_by_suite, schedules_of
+from toril.console.pages.schedules import check_unused, next_by_suite, schedules_of
 from toril.console.pages.starting import start
 from toril.console.runs import save_suite
 from toril.console.web import Posted, page, see
@@ -262,10 +262,7 @@ def copy(request: Request, name: str, person: Operator, to: Annotated[str, Form(
 def delete(request: Request, name: str, person: Operator) -> Response:
     """Deletes a suite; its runs stay. Schedules that use it have to go first, because they would fail."""
     setup = request.app.state.setup
-    using = [one.name for one in schedules_of(setup) if one.suite == name]
-    if using:
-        text = f"{name} is used by the schedules {', '.join(using)}. Delete these first."
-        raise OptionError(text, code="suite-in-use")
+    check_unused(setup, name)
     suites.delete(setup.store, name)
     audit(request, "suite.delete", name)
     return see("/suites", request)
