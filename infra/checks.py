@@ -21,10 +21,15 @@ def check_settings(settings: RegionSettings, place: Place) -> None:
     if settings.fips:
         fips.check(place.region, fips.services_used(settings))
         _check_fips_mode(settings, place)
+        for secret in settings.secrets:
+            _over_fips("toril:secrets", secret, secret.split(":")[3], "secretsmanager")
     _check_keys(settings, place)
     _check_caches(settings, place)
-    for secret in (*settings.secrets, *[one.credentials for one in settings.flavours.values() if one.credentials]):
+    for secret in settings.secrets:
         _same_partition("toril:secrets", secret, place)
+    for name, flavour in settings.flavours.items():
+        if flavour.credentials:
+            _same_partition(f"toril:flavours.{name}.credentials", flavour.credentials, place)
     if settings.idle_alarm and window(settings.limits.duration_s) is None:
         raise SettingError(
             "toril:idleAlarm: CloudWatch evaluates at most one week, and `limits.durationS` is longer. "
@@ -85,6 +90,8 @@ def check_images(settings: RegionSettings, place: Place, images: Iterable[Image]
                 f"toril:flavours: Add the tag to the `image` of `{image.uri}`, as in `:1@sha256:…`, because ECR may "
                 "fill its cache only by tag."
             )
+        if image.registry and settings.fips:
+            _over_fips("toril:flavours", image.uri, image.registry.region, "ecr")
     if settings.network.mode != "private" or settings.network.nat:
         return
     fix = "Set `nat` to true"
@@ -105,11 +112,21 @@ def check_images(settings: RegionSettings, place: Place, images: Iterable[Image]
 
 
 def _check_fips_mode(settings: RegionSettings, place: Place) -> None:
-    built = {one for flavour in settings.flavours.values() for one in flavour.architectures or settings.architectures}
-    if place.region in fips.GOVCLOUD and "arm64" in {*built, *settings.architectures}:
+    built = {f"flavours.{name}.architectures": one.architectures or () for name, one in settings.flavours.items()}
+    for name, architectures in {"architectures": settings.architectures, **built}.items():
+        if place.region in fips.GOVCLOUD and "arm64" in architectures:
+            raise SettingError(
+                f"toril:{name}: In GovCloud, `fips` turns on Fargate's FIPS mode, which only x86-64 has. Set "
+                f"`{name}` to [x86-64]."
+            )
+
+
+def _over_fips(where: str, what: str, region: str, service: str) -> None:
+    """Checks that the service has a FIPS endpoint in the region from where a task gets something."""
+    if not fips.SERVICES[service].in_region(region):
         raise SettingError(
-            "toril:architectures: In GovCloud, `fips` turns on Fargate's FIPS mode, which only x86-64 has. Set "
-            "`architectures` to [x86-64]."
+            f"{where}: `{what}` is in {region}, where {fips.SERVICES[service].name} has no FIPS endpoint. Copy it into "
+            "this region, or remove `fips`."
         )
 
 

@@ -1,5 +1,6 @@
 """The account, region, names and tags of a stack's resources."""
 
+import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -7,7 +8,7 @@ import pulumi
 import pulumi_aws as aws
 
 from infra.names import Names
-from infra.settings import Stack
+from infra.settings import SettingError, Stack
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +44,7 @@ def tags_of(stack: Stack) -> dict[str, str]:
 
 def make_provider(stack: Stack, *, fips: bool) -> aws.Provider:
     """Makes the stack's only provider. Its region is a default that no regional resource relies on."""
+    _check_region(stack)
     account = stack.settings.account
     return aws.Provider(
         "aws",
@@ -50,6 +52,20 @@ def make_provider(stack: Stack, *, fips: bool) -> aws.Provider:
         allowed_account_ids=[account] if account else None,
         default_tags={"tags": tags_of(stack)},
         use_fips_endpoint=fips or None,
+    )
+
+
+def _check_region(stack: Stack) -> None:
+    """Raises SettingError for a region that the installed pulumi-aws does not know, such as a misspelt one."""
+    known = [one.value for one in aws.Region]
+    if stack.region in known:
+        return
+    where = f"Pulumi.{stack.names.hub_stack}.yaml: toril:region" if stack.name.region is None else "The stack's name"
+    close = difflib.get_close_matches(stack.region, known, n=1)
+    raise SettingError(
+        f"{where}: AWS has no region `{stack.region}`. Use "
+        + (f"{close[0]}, " if close else "")
+        + "another region, or a newer pulumi-aws for a new region."
     )
 
 

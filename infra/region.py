@@ -7,7 +7,7 @@ import pulumi
 from infra.hub.notices import Notices
 from infra.keys import make_keys
 from infra.network.egress import Bucket
-from infra.network.vpc import Network, NetworkArgs
+from infra.network.vpc import Network, NetworkArgs, find_zones
 from infra.place import Place
 from infra.publish import Decided, Made, publish
 from infra.registry.cache_policies import wanted_upstream
@@ -37,6 +37,7 @@ class Region(pulumi.ComponentResource):
         found = survey(settings, place)
         super().__init__("toril:region:Region", name, {}, opts)
         child, hub = pulumi.ResourceOptions(parent=self), found.hub
+        zones = find_zones(settings, place, pulumi.InvokeOptions(parent=self))
         keys = make_keys(name, place, encryption=settings.encryption, logs=settings.logs.encryption, opts=child)
         Registry(name, settings, place, keys.registry, opts=child)
         caches = Caches(
@@ -44,7 +45,9 @@ class Region(pulumi.ComponentResource):
         )
         bucket = Bucket(name=hub.bucket, region=hub.bucket_region)
         network = Network(
-            name, NetworkArgs(settings=settings, place=place, bucket=bucket, images=found.all_images), opts=child
+            name,
+            NetworkArgs(settings=settings, place=place, bucket=bucket, images=found.all_images, zones=zones),
+            opts=child,
         )
         cluster = Cluster(name, settings, place, keys.logs, opts=child)
         results = Results(bucket=hub.bucket, region=hub.bucket_region, key=hub.bucket_key)

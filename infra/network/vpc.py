@@ -1,5 +1,6 @@
 """The workers' VPC: an own one with public addresses, an own private one with endpoints, or an existing one."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -25,6 +26,22 @@ class NetworkArgs:
     place: Place
     bucket: Bucket
     images: tuple[Image, ...]
+    zones: Sequence[Zone]
+
+
+def find_zones(settings: RegionSettings, place: Place, options: pulumi.InvokeOptions) -> list[Zone]:
+    """Returns the zones of the own VPC, or none for an existing one. Raises SettingError if there are too few."""
+    if settings.network.mode == "existing":
+        return []
+    found = aws.get_availability_zones(
+        region=place.region,
+        state="available",
+        filters=[{"name": "zone-type", "values": ["availability-zone"]}],
+        opts=options,
+    )
+    zones = [Zone(*pair) for pair in zip(found.zone_ids, found.names, strict=True)]
+    built = {one for flavour in settings.flavours.values() for one in flavour.architectures or ()}
+    return choose_zones(place.region, zones, built | set(settings.architectures), settings.network.zones)
 
 
 class Network(pulumi.ComponentResource):
@@ -70,7 +87,7 @@ class Network(pulumi.ComponentResource):
             self._name, region=self._region, vpc_id=vpc.id, ingress=[], egress=[], opts=self._child
         )
         table = self._route_table(self._name, vpc)
-        zones, addresses = self._zones(), divide(network.cidr, network.zones)
+        zones, addresses = args.zones, divide(network.cidr, network.zones)
         subnets = [
             self._subnet(f"{self._name}-{index}", vpc, table, zone, block)
             for index, (zone, block) in enumerate(zip(zones, addresses.zones, strict=True))
@@ -97,18 +114,6 @@ class Network(pulumi.ComponentResource):
             self._narrow_egress(group, endpoints)
         if network.dns_firewall:
             DnsFirewall(self._name, args.settings, args.place, args.bucket, args.images, vpc=vpc.id, opts=self._child)
-
-    def _zones(self) -> list[Zone]:
-        found = aws.get_availability_zones(
-            region=self._region,
-            state="available",
-            filters=[{"name": "zone-type", "values": ["availability-zone"]}],
-            opts=pulumi.InvokeOptions(parent=self),
-        )
-        zones = [Zone(*pair) for pair in zip(found.zone_ids, found.names, strict=True)]
-        settings = self._args.settings
-        built = {one for flavour in settings.flavours.values() for one in flavour.architectures or ()}
-        return choose_zones(self._region, zones, built | set(settings.architectures), settings.network.zones)
 
     def _subnet(self, name: str, vpc: aws.ec2.Vpc, table: aws.ec2.RouteTable, zone: Zone, block: str) -> aws.ec2.Subnet:
         subnet = aws.ec2.Subnet(

@@ -21,13 +21,13 @@ from infra.settings.schedules import Schedule
 from infra.workers.containers import VOLUMES
 from infra.workers.coordinators import Launch, containers, schedule_input
 from infra.workers.policies import secret_statements
+from infra.workers.task_definitions import PROCESSORS
 from toril.records.deployment import DeployedHome
 
 CPU, MEMORY_MIB = 1024, 2048
 LATEST_S = 900  # a suite that could not start by then is skipped, rather than started unexpectedly late
 RETRIES = 5
 LETTERS_KEPT_S = 14 * 86_400  # the maximum of SQS
-PROCESSORS = {"x86-64": "X86_64", "arm64": "ARM64"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

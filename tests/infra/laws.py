@@ -14,6 +14,7 @@ from tests.infra.engine.shapes import is_unknown
 from tests.infra.offline import Found, Resource, texts
 
 Law = Callable[[Case, Found], Iterator[str]]
+NOT_OF_CHINA = re.compile(r"\bcn-[a-z]+-\d\.amazonaws\.com(?!\.cn)")
 ARN = re.compile(r"arn:[a-z-]+:[a-z0-9-]+:([a-z]{2}(?:-[a-z]+)+-\d):")
 
 # Types that may be in another region than their stack, or name a resource of another region, with the reason.
@@ -120,6 +121,7 @@ def partitions_are_kept(case: Case, found: Found) -> Iterator[str]:
     for one in found.aws:
         for text in texts(one.shown):
             yield from (f"{one.urn} names {arn}" for arn in re.findall(r"arn:aws[a-z-]*:", text) if arn != own)
+            yield from (f"{one.urn} names {host}" for host in NOT_OF_CHINA.findall(text))
 
 
 def _partition(region: str) -> str:

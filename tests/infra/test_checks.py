@@ -9,6 +9,7 @@ from infra.place import Place
 from infra.registry.hosts import PrivateRegistry
 from infra.registry.images import Image
 from infra.settings import RegionSettings, SettingError
+from tests.infra.cases import Case
 from tests.infra.regions import ACCOUNT, OTHER, hub, key, place, secret, settings
 
 PRIVATE = {"mode": "private"}
@@ -56,6 +57,40 @@ def test_with_fips_the_region_needs_endpoints_of_every_service():
     check_settings(settings(fips=True), place("us-west-2"))
     with pytest.raises(SettingError, match="in ca-central-1"):
         check_settings(settings(fips=True), place("ca-central-1"))
+
+
+@pytest.mark.parametrize(
+    ("found", "part"),
+    [
+        ({"secrets": [secret(region="eu-west-1")]}, "toril:secrets: "),
+        ({"flavours": {"slim": {"image": f"{ACCOUNT}.dkr.ecr.eu-west-1.amazonaws.com/a:1"}}}, "toril:flavours: "),
+        ({"flavours": {"slim": {"image": f"{ACCOUNT}.dkr.ecr.ca-west-1.amazonaws.com/a:1"}}}, "toril:flavours: "),
+    ],
+)
+def test_with_fips_a_task_takes_nothing_from_a_region_without_endpoints(found, part):
+    refusal = Case(stack="us-west-2", config={"fips": True, **found}).found().refusal
+    assert str(refusal).startswith(part) and "has no FIPS endpoint" in str(refusal)
+    assert Case(stack="us-west-2", config=found).found().refusal is None
+
+
+@pytest.mark.parametrize(
+    ("stack", "found", "part"),
+    [
+        ("us-west-2", {"network": {"zones": 6}}, "toril:network.zones: `6`"),
+        ("eu-north-9", {}, "The stack's name: AWS has no region `eu-north-9`. Use eu-north-1, "),
+        ("hub", {"region": "us-west-9"}, "Pulumi.hub.yaml: toril:region: AWS has no region `us-west-9`. Use us-west-"),
+        ("us-gov-west-1", {"fips": True}, "toril:architectures: "),
+        (
+            "us-gov-west-1",
+            {"fips": True, "architectures": ["x86-64"], "flavours": {"slim": {"architectures": ["arm64"]}}},
+            "toril:flavours.slim.architectures: ",
+        ),
+    ],
+)
+def test_a_refused_stack_makes_nothing(stack, found, part):
+    refused = Case(stack=stack, config=found).found()
+    assert str(refused.refusal).startswith(part)
+    assert refused.aws == []
 
 
 def test_china_has_no_caches():

@@ -49,6 +49,7 @@ BREACHES = [
     ("regions_are_kept", "LogGroup", {"kmsKeyId": "arn:aws:kms:eu-west-1:123456789012:key/a"}),
     ("foreign_arns_are_given", "RolePolicy", {"policy": OPEN.replace('"*"', '"arn:aws:ecs:eu-west-3:1:x"')}),
     ("partitions_are_kept", "LogGroup", {"kmsKeyId": "arn:aws-cn:kms:us-east-1:123456789012:key/a"}),
+    ("partitions_are_kept", "LogGroup", {"name": "kms.cn-north-1.amazonaws.com"}),
     ("tags_are_everywhere", "Repository", {"tagsAll": {}}),
     ("tags_are_everywhere", "RepositoryCreationTemplate", {"resourceTags": {}}),
     ("tags_are_everywhere", "Schedule", {"target": {"input": '{"Tags": []}'}}),

@@ -45,6 +45,18 @@ CORRECTED = {
     "cloudfront:CreateResponseHeadersPolicy": "response-headers-policy",
     "logs:DescribeLogGroups": "log-group",
 }
+# Service principals, as the user guide of each service names them for its roles and resource policies.
+_HOST = r"[a-z]{2}(-[a-z]+)+-\d\.amazonaws\.com(\.cn)?"
+SERVICE = (
+    r"(apigateway|cloudfront|cloudwatch|ecr|ecs|ecs-tasks|events|lambda|ops\.apigateway|pullthroughcache\.ecr"
+    rf"|replication\.ecr|scheduler)\.amazonaws\.com|logs\.{_HOST}"
+)
+# Condition key → the form of its values.
+VALUES = {
+    "iam:AWSServiceName": SERVICE,
+    "iam:PassedToService": SERVICE,
+    "kms:ViaService": rf"(ecr|s3|secretsmanager)\.(\*|{_HOST})",
+}
 OF_ACTIONS = ("aws:RequestTag/", "aws:ResourceTag/", "aws:TagKeys")  # global keys that not every action has
 
 
@@ -144,6 +156,10 @@ def problems(known: Reference, policies: Iterable[Policy]) -> Iterator[Problem]:
 
 def _problems(known: Reference, kind: str, statement: Statement) -> Iterator[tuple[str, str]]:
     resources = [] if kind == TRUST else listed(statement.get("Resource"))
+    principal = statement.get("Principal", {})
+    for service in listed(principal.get("Service")) if isinstance(principal, dict) else ():
+        if not re.fullmatch(SERVICE, service):
+            yield "unknown service", service
     used: set[str] = set()
     for name in listed(statement.get("Action")):
         if "*" in name:
@@ -163,22 +179,47 @@ def _problems(known: Reference, kind: str, statement: Statement) -> Iterator[tup
             if not action.arns and "*" not in resources:
                 yield "no such resource", f"{name} supports no resource types; its resource is *"
         kinds = {each for found in matching.values() for each in found} if resources else {*action.arns}
-        yield from _conditions(known, action, kinds, statement)
+        yield from _conditions(action, kinds, statement)
+    yield from _comparisons(known, statement)
     for arn in resources:
         if arn not in used:
             yield "useless resource", f"no action of the statement supports {arn}"
 
 
-def _conditions(known: Reference, action: Action, kinds: set[str], statement: Statement) -> Iterator[tuple[str, str]]:
+def _conditions(action: Action, kinds: set[str], statement: Statement) -> Iterator[tuple[str, str]]:
     supported = {key for kind in ("", *kinds) for key in action.keys.get(kind, ())}
-    for operator, keys in statement.get("Condition", {}).items():
+    for keys in statement.get("Condition", {}).values():
         for key in keys:
-            claim = key.startswith(_issuers(statement))
-            kind = "String" if claim else known.type_of(key)
-            if kind is None or not (claim or _supports(supported, key)):
+            if not (key.startswith(_issuers(statement)) or _supports(supported, key)):
                 yield "unsupported condition key", f"{action.name} has no {key}"
+
+
+def _comparisons(known: Reference, statement: Statement) -> Iterator[tuple[str, str]]:
+    """Returns the conditions that compare something else, whatever the actions of their statement."""
+    for operator, keys in statement.get("Condition", {}).items():
+        for key, values in keys.items():
+            kind = "String" if key.startswith(_issuers(statement)) else known.type_of(key)
+            if kind is None:
+                yield "unsupported condition key", f"no service has {key}"
             elif wrong := _misfit(operator, kind):
                 yield "wrong operator", f"{key} is of type {kind}: {wrong}"
+            else:
+                for value in listed(values):
+                    if not _fits(known, operator.rpartition(":")[2], key, str(value)):
+                        yield "wrong value", f"{operator} never holds for {key} and {value}"
+
+
+def _fits(known: Reference, operator: str, key: str, value: str) -> bool:
+    """Whether the values of a key can fulfil a condition with this value."""
+    if operator.startswith(("Bool", "Null")):
+        return value in ("true", "false")
+    if operator.startswith(("StringEquals", "StringNotEquals")) and re.search(r"[*?]", value):
+        return False  # they stand for themselves
+    if operator.startswith("Arn"):
+        return value == "*" or (value.startswith("arn:") and value.count(":") >= 5)
+    if key.endswith(":CreateAction"):
+        return bool(known.names(f"{key.partition(':')[0]}:{value}"))
+    return re.fullmatch(VALUES.get(key, ".*"), value) is not None
 
 
 def _issuers(statement: Statement) -> tuple[str, ...]:

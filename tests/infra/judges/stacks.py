@@ -118,7 +118,11 @@ def _planned() -> Mapping[str, Mapping[str, Mapping[str, Any]]]:
         LONGEST: {"hub": _longest_hub(), FAR: _longest_region()},
         "private": {
             "hub": {"region": "us-east-1", "github": GITHUB},
-            "eu-west-1": {"network": {"mode": "private"}, "secrets": [secret_arn("eu-west-1")]},
+            "eu-west-1": {
+                "network": {"mode": "private"},
+                "secrets": [secret_arn("eu-west-1")],
+                "targets": {"cidrs": ["10.20.0.0/16"]},
+            },
         },
         "fips": {
             "hub": {"region": "us-gov-west-1", "github": GITHUB, "encryption": "KMS"},
@@ -128,7 +132,7 @@ def _planned() -> Mapping[str, Mapping[str, Mapping[str, Any]]]:
         "china": {
             "hub": {"region": "cn-north-1", "github": GITHUB, "emails": ["ops@example.cn"]},
             "cn-north-1": {"home": True},
-            "cn-northwest-1": {"network": {"dnsFirewall": True}},
+            "cn-northwest-1": {"network": {"mode": "private", "nat": True, "dnsFirewall": True}},
         },
     }
 

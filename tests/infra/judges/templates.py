@@ -123,7 +123,8 @@ TYPES: Mapping[str, tuple[str, str]] = {
     ),
     "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule": (
         "EC2::SecurityGroupEgress",
-        "securityGroupId:GroupId ipProtocol cidrIpv4:CidrIp fromPort toPort",
+        "securityGroupId:GroupId ipProtocol cidrIpv4:CidrIp cidrIpv6 fromPort toPort "
+        "prefixListId:DestinationPrefixListId referencedSecurityGroupId:DestinationSecurityGroupId",
     ),
     "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": (
         "EC2::SecurityGroupIngress",

@@ -5,7 +5,8 @@ import pytest
 from infra.rules import WITHOUT_RESOURCE
 from tests.infra.judges.authorisation import problems, reference
 from tests.infra.judges.excused import REFERENCE, remaining
-from tests.infra.judges.policies import IDENTITY, RESOURCE, Policy, policies
+from tests.infra.judges.policies import IDENTITY, RESOURCE, Policy, listed, policies
+from tests.infra.judges.rights import Place
 from tests.infra.judges.stacks import stacks
 
 pytestmark = [pytest.mark.live, pytest.mark.xdist_group("judges")]
@@ -60,6 +61,28 @@ def found(*statements, kind=IDENTITY):
         (statement(condition={"ForAllValues:StringEquals": {"aws:SourceAccount": "1"}}), "wrong operator"),
         (statement(condition={"StringEquals": {"aws:SecureTransport": "true"}}), "wrong operator"),
         (statement(condition={"NumericEquals": {"aws:SourceAccount": "1"}}), "wrong operator"),
+        (statement(condition={"Bool": {"aws:SecureTransport": "no"}}), "wrong value"),
+        (statement("sqs:*", condition={"Bool": {"aws:SecureTransport": "no"}}), "wrong value"),
+        (statement("sqs:*", condition={"Bool": {"aws:SecureTransports": "true"}}), "unsupported condition key"),
+        (statement(condition={"Null": {"aws:SourceArn": "no"}}), "wrong value"),
+        (statement(condition={"ArnLike": {"aws:SourceArn": "arn:aws:ecs:123456789012:*"}}), "wrong value"),
+        (
+            statement("s3:ListBucket", "arn:aws:s3:::bucket", {"StringEquals": {"s3:prefix": "runs/*"}}),
+            "wrong value",
+        ),
+        (
+            statement("ecs:TagResource", "arn:aws:ecs:*:1:task/a/*", {"StringEquals": {"ecs:CreateAction": "Start"}}),
+            "wrong value",
+        ),
+        (
+            statement("iam:PassRole", "arn:aws:iam::1:role/a", {"StringEquals": {"iam:PassedToService": "ecs"}}),
+            "wrong value",
+        ),
+        (
+            statement("kms:Decrypt", "arn:aws:kms:*:1:key/*", {"StringEquals": {"kms:ViaService": "s3.amazonaws.com"}}),
+            "wrong value",
+        ),
+        ({**statement(), "Principal": {"Service": "schedules.amazonaws.com"}}, "unknown service"),
     ],
 )
 def test_a_planted_fault_is_found(planted, code):
@@ -76,7 +99,9 @@ def test_a_planted_fault_is_found(planted, code):
         statement("ecs:RunTask", "arn:aws:ecs:*:1:task-definition/a:*", {"ArnLike": {"ecs:cluster": "*"}}),
         statement("sqs:CreateQueue", condition={"StringEquals": {"aws:RequestTag/team": "a"}}),
         statement("sqs:CreateQueue", condition={"ForAllValues:StringEquals": {"aws:TagKeys": ["a"]}}),
-        statement(condition={"Null": {"aws:SourceArn": "false"}, "ArnLikeIfExists": {"aws:sourcearn": "arn:*"}}),
+        statement(
+            condition={"Null": {"aws:SourceArn": "false"}, "ArnLikeIfExists": {"aws:sourcearn": "arn:aws:sns:*:1:*"}}
+        ),
     ],
 )
 def test_a_right_statement_has_no_faults(right):
@@ -85,6 +110,21 @@ def test_a_right_statement_has_no_faults(right):
 
 def test_a_resources_own_policy_may_name_any_resource():
     assert found(statement("sqs:SendMessage", "*"), kind=RESOURCE) == []
+
+
+def test_the_policy_of_a_queue_topic_or_bucket_names_that_resource():
+    own = {"aws:sqs/queue:Queue", "aws:sns/topic:Topic", "aws:s3/bucketPolicy:BucketPolicy"}
+    foreign = [
+        (one.name, arn)
+        for stack in stacks()
+        for one in stack.aws
+        if one.type in own
+        for policy in policies([one])
+        for each in policy.statements
+        for arn in listed(each["Resource"])
+        if not arn.startswith(Place(stack).own(one)[0])
+    ]
+    assert foreign == []
 
 
 def test_policies_are_found_in_every_input_that_has_one():
