@@ -119,10 +119,20 @@ def test_an_unlisted_region_has_no_price_and_a_note(tmp_path):
     assert hourly_usd(plan, {}, PRICES) is None
 
 
-def test_a_processor_without_a_price_in_a_region_has_none(tmp_path):
-    plan = plan_of(tmp_path, locations={"eu-north-1": 1}, worker={"arch": "arm64"})
-    assert estimate(plan, {}, PRICES).unpriced == ("eu-north-1",)
-    assert estimate(plan_of(tmp_path, locations={"eu-north-1": 1}), {}, PRICES).unpriced == ()
+def test_the_price_of_x86_64_bounds_that_of_an_unlisted_arm64(tmp_path):
+    place = {"eu-north-1": 1}
+    usual = estimate(plan_of(tmp_path, locations=place), {}, PRICES)
+    arm = estimate(plan_of(tmp_path, locations=place, worker={"arch": "arm64"}), {}, PRICES)
+    assert (arm.unpriced, arm.at_most, len(arm.notes)) == ((), True, 1)
+    assert (usual.at_most, usual.notes) == (False, ())
+    assert arm.total_usd == usual.total_usd
+
+
+def test_arm64_costs_less_in_each_region_that_lists_both():
+    both_listed = [region for region in PRICES.regions.values() if region.lists("arm64") and region.lists("x86-64")]
+    assert len(both_listed) > 5
+    for prices in (one for region in both_listed for one in (region.vcpu_hour, region.gib_hour)):
+        assert prices["arm64"] < prices["x86-64"]
 
 
 def test_an_estimate_has_the_dates_of_its_regions_prices(tmp_path):

@@ -24,10 +24,10 @@ def test_the_default_prices_are_the_included_ones():
     assert list_prices().of("us-east-1").vcpu_hour["x86-64"] == 0.04048
 
 
-def test_unlisted_processors_and_regions_have_no_price():
+def test_an_unlisted_processor_has_a_bound_and_an_unlisted_region_has_no_price():
     found = list_prices().of("eu-central-1")
     assert found.task_hour("x86-64", 1, 2) == pytest.approx(0.04656 + 2 * 0.00511)
-    assert found.task_hour("arm64", 1, 2) is None
+    assert found.task_hour("arm64", 1, 2) == found.task_hour("x86-64", 1, 2)
     assert list_prices().of("ap-southeast-7").task_hour("x86-64", 1, 2) is None
     assert list_prices().of("ap-southeast-7").egress_gb == list_prices().of("us-east-1").egress_gb
 

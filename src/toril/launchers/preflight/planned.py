@@ -78,7 +78,7 @@ def cost(plan: Plan | None, deployments: Mapping[str, Deployment], estimate: Est
     if estimate.unpriced:
         fix = f"name prices in {VARIABLE}=file.json"
         regions = ", ".join(estimate.unpriced)
-        return warning("unknown-price", f"{regions} has no listed price, and {limit} is not checked; {fix}")
+        return warning("unknown-price", f"no listed price for {regions}, so {limit} is not checked; {fix}")
     return ok(f"{detail}; {limit}")
 
 

@@ -173,8 +173,8 @@ def refuse_above(found: Estimate, most_usd: float | None) -> None:
         if found.unpriced:
             fix = f"name its price in {VARIABLE}=file.json, use another region, or remove --max-cost"
             raise OptionError(
-                f"--max-cost {most_usd:g}: the cost of this run is unknown, because {', '.join(found.unpriced)} has no "
-                f"listed price; {fix}",
+                f"--max-cost {most_usd:g}: the cost of this run is unknown: no listed price for "
+                f"{', '.join(found.unpriced)}; {fix}",
                 code="unknown-price",
             )
         return
@@ -307,7 +307,7 @@ def _estimate(
         requests=requests,
         start_s=start_s,
         load_s=load_s,
-        at_most=at_most,
+        at_most=at_most or any(_is_bounded(use, size) for use in uses),
         as_of=_dates(uses, size, prices),
         unpriced=tuple(use.region for use in uses if _is_unpriced(use, size)),
         notes=tuple(_notes(uses, size, prices)),
@@ -359,6 +359,10 @@ def _is_unpriced(use: Use, size: TaskSize) -> bool:
     return use.tariff.task_hour(size.architecture, 0, 0) is None
 
 
+def _is_bounded(use: Use, size: TaskSize) -> bool:
+    return not use.tariff.lists(size.architecture) and not _is_unpriced(use, size)
+
+
 def _dates(uses: Sequence[Use], size: TaskSize, prices: PriceTable) -> str:
     """Returns the dates of the tasks' prices: one, or the oldest and the newest."""
     found = sorted({use.tariff.as_of or prices.as_of for use in uses if not _is_unpriced(use, size)})
@@ -372,6 +376,8 @@ def _notes(uses: Sequence[Use], size: TaskSize, prices: PriceTable) -> Iterator[
             f"{', '.join(unpriced)}: no price is known for {size.architecture}, and other items count as in {BASE}; "
             f"name prices in {VARIABLE}=file.json"
         )
+    if bounded := [use.region for use in uses if _is_bounded(use, size)]:
+        yield f"{', '.join(bounded)}: {size.architecture} has no listed price; that of x86-64 is an upper bound"
     if any(use.spot_s for use in uses):
         yield (
             f"Spot is assumed at {prices.spot:.0%} of the on-demand price; "

@@ -1,9 +1,10 @@
 """AWS' list prices, and the user's own prices (`TORIL_PRICES=file.json`).
 
 `prices.json` has the prices in US dollars. Those of tasks have the date and the source of their region, and a region
-that is not listed has none. `make prices` updates them. The others are from AWS' pricing pages for VPC, EC2, CloudWatch
-and S3, and a region without its own has those of us-east-1. Spot prices change, so one fraction of the on-demand price
-is assumed for processor and memory, as of 2026-09-28.
+that is not listed has none. Where only x86-64 is listed, its price is an upper bound for arm64, which costs less in each
+region that lists both. `make prices` updates them. The others are from AWS' pricing pages for VPC, EC2, CloudWatch and
+S3, and a region without its own has those of us-east-1. Spot prices change, so one fraction of the on-demand price is
+assumed for processor and memory, as of 2026-09-28.
 """
 
 import json
@@ -42,10 +43,15 @@ class Tariff(BaseModel):
     as_of: str = ""  # date of the prices of tasks; empty: that of the table
     source: str = ""
 
+    def lists(self, architecture: Architecture) -> bool:
+        return architecture in self.vcpu_hour and architecture in self.gib_hour
+
     def task_hour(self, architecture: Architecture, vcpus: float, gib: float) -> float | None:
-        """Returns the price of a task for an hour; None if the region has no price for the processor."""
-        vcpu, one_gib = self.vcpu_hour.get(architecture), self.gib_hour.get(architecture)
-        return None if vcpu is None or one_gib is None else vcpus * vcpu + gib * one_gib
+        """Returns the price of a task for an hour, or its upper bound; None if the region has neither."""
+        priced: Architecture = architecture if self.lists(architecture) else "x86-64"
+        if not self.lists(priced):
+            return None
+        return vcpus * self.vcpu_hour[priced] + gib * self.gib_hour[priced]
 
 
 class Assumed(BaseModel):
