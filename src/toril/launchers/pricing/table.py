@@ -1,10 +1,10 @@
 """AWS' list prices, and the user's own prices (`TORIL_PRICES=file.json`).
 
 `prices.json` has the prices in US dollars. Those of tasks have the date and the source of their region, and a region
-that is not listed has none. Where only x86-64 is listed, its price is an upper bound for arm64, which costs less in each
-region that lists both. `make prices` updates them. The others are from AWS' pricing pages for VPC, EC2, CloudWatch and
-S3, and a region without its own has those of us-east-1. Spot prices change, so one fraction of the on-demand price is
-assumed for processor and memory, as of 2026-09-28.
+that is not listed has none. Where only x86-64 is listed, its price is an upper bound for arm64, which costs less in
+each region that lists both. `make prices` updates them. The others are from AWS' pricing pages for VPC, EC2, CloudWatch
+and S3, and a region without its own has those of us-east-1. Spot prices change, so one fraction of the on-demand price
+is assumed for processor and memory, as of 2026-09-28.
 """
 
 import json
