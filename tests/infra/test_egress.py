@@ -14,6 +14,7 @@ from infra.network.egress import (
 from infra.registry.hosts import PrivateRegistry
 from infra.registry.images import Image
 from infra.settings import RegionSettings
+from tests.infra.cases import Case
 from tests.infra.regions import ACCOUNT, OTHER, place, secret, settings
 
 NEAR, FAR = Bucket(name="results", region="us-east-1"), Bucket(name="results", region="eu-west-1")
@@ -54,6 +55,13 @@ def test_what_only_the_gateway_reaches_keeps_the_egress_open():
     assert enforced_by(settings(network=nat, targets=BLOCKS, secrets=[secret(region="eu-west-1")])) == ()
     closed = settings(network={"mode": "private"}, targets=BLOCKS)  # endpoints reach the bucket, and warmed caches
     assert enforced_by(closed, CACHED, bucket=FAR) == ("addresses",)
+
+
+def test_the_group_of_enforced_addresses_lets_out_nothing_else():
+    found = Case(stack="us-east-1", config={"network": {"mode": "private"}, "targets": BLOCKS}).found()
+    rules = [one.inputs for one in found.of("SecurityGroupEgressRule")]
+    assert [one["cidrIpv4"] for one in rules if "cidrIpv4" in one] == BLOCKS["cidrs"]
+    assert all(one.keys() & {"cidrIpv4", "prefixListId", "referencedSecurityGroupId"} for one in rules)
 
 
 def test_the_firewall_enforces_names():
