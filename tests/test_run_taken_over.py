@@ -133,6 +133,13 @@ def test_the_sweep_does_not_judge_a_run_that_its_owner_judges_in_the_meantime(sc
     assert one.store.find(one.key("verdict.json")) == b"{}"
 
 
+def test_a_sweep_of_a_judged_run_leaves_no_stop(scene):
+    one = scene()
+    one.run()
+    assert swept(one) is None
+    assert one.store.find(one.key("stop.json")) is None
+
+
 def test_a_sweep_does_not_wait_for_an_owner_forever(scene):
     one = abandoned(scene(), 10)
     owned(one, round(2 * FOLLOWED_S))

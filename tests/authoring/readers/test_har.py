@@ -42,6 +42,7 @@ def test_entries_are_sorted_by_time_and_keep_page_and_browser():
         (1, f"{SHOP}/first", 0, "/start"),
         (2, f"{SHOP}/second", 1.5, "Second page"),
     ]
+    assert [one.took_s for one in found.exchanges] == [0.1, 0.1]
     assert (found.kind, found.origin) == ("har", "sample (Chrome 139)")
 
 
