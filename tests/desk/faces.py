@@ -31,7 +31,7 @@ from toril.console.mcp import server_of
 from toril.errors import OptionError, UserError
 from toril.records import Plan, Start, run_key
 from toril.records.console import AuditLine, RunNote, RunRequest
-from toril.records.schedule import SuiteSchedule
+from toril.records.schedule import SuiteSchedule, read_command
 from toril.runs import notes, suites
 from toril.runs.history import record_of, remember
 from toril.store import FolderStore, Store, open_store
@@ -95,7 +95,7 @@ class Done:
 
 
 class Schedules:
-    """A scheduler that keeps schedules in this process, and refuses what EventBridge refuses."""
+    """A scheduler that keeps schedules as EventBridge does: a name, times and a command; it refuses the same."""
 
     def __init__(self) -> None:
         self.kept: dict[str, SuiteSchedule] = {}
@@ -106,15 +106,19 @@ class Schedules:
     def create(self, schedule: SuiteSchedule) -> None:
         if schedule.name in self.kept:
             raise OptionError(schedule.name, code="schedule-exists")
-        self.kept[schedule.name] = schedule
+        self._keep(schedule)
 
     def update(self, schedule: SuiteSchedule) -> None:
         self._check(schedule.name)
-        self.kept[schedule.name] = schedule
+        self._keep(schedule)
 
     def delete(self, name: str) -> None:
         self._check(name)
         del self.kept[name]
+
+    def _keep(self, schedule: SuiteSchedule) -> None:
+        options = read_command(schedule.command("s3://bucket"))
+        self.kept[schedule.name] = SuiteSchedule.model_validate({**schedule.model_dump(), **options})
 
     def _check(self, name: str) -> None:
         if name not in self.kept:
