@@ -31,10 +31,11 @@ from toril.reports.screen import Output, emit
 from toril.reports.windows import with_page_size
 from toril.runs import stored
 from toril.runs.adjust import adjust as adjust_run
-from toril.runs.find import find_run
+from toril.runs.find import RUN_ID, find_run
 from toril.runs.index import Query, pack
 from toril.runs.publish import pusher
-from toril.store import check_served, is_console, open_store
+from toril.runs.requests import request_of
+from toril.store import Store, check_served, is_console, open_store
 from toril.text import plural
 
 
@@ -120,7 +121,7 @@ def stop(
     Example: toril stop latest
     """
     try:
-        found, run_id = find_run(run, store)
+        found, run_id = _run_or_request(run, store)
         if is_console(found):
             from toril.runs import remote
 
@@ -131,6 +132,17 @@ def stop(
         if not if_running or nothing.code not in ("no-such-run", "run-over"):
             raise
         echo(f"nothing to stop: {nothing}")
+
+
+def _run_or_request(run: str, store: str) -> tuple[Store, str]:
+    """Returns the store and id of a run, or of a request that no run has begun for."""
+    try:
+        return find_run(run, store)
+    except NoSuchRunError:
+        opened = open_store(store)
+        if not RUN_ID.fullmatch(run) or request_of(opened, run) is None:
+            raise
+        return opened, run
 
 
 def adjust(

@@ -174,6 +174,7 @@ class Repeat:
     files: Mapping[str, bytes]
     options: RunOptions
     plan: Plan
+    max_cost_usd: float | None = None  # of its request
     differs: bool  # from the run in its load: the run's record does not have its command's overrides
 
 
@@ -201,7 +202,15 @@ def repeat_of(store: Store, run_id: str, now: float) -> Repeat:
         assert checked.problem is not None  # noqa: S101 - a check has a plan or a problem
         raise SuiteError(checked.problem.message, code=checked.problem.code)
     differs = found is not None and checked.plan.executions != found.executions
-    return Repeat(suite=suite, version=version, files=files, options=options, plan=checked.plan, differs=differs)
+    return Repeat(
+        suite=suite,
+        version=version,
+        files=files,
+        options=options,
+        plan=checked.plan,
+        max_cost_usd=None if request is None else request.max_cost_usd,
+        differs=differs,
+    )
 
 
 def _options_of_plan(plan: Plan) -> RunOptions:

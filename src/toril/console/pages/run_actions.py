@@ -114,7 +114,7 @@ def rerun(request: Request, person: Operator, run_id: str) -> Response:
         comment = f"files of run {run_id}"
         version = save_suite(setup, person, wanted.suite, wanted.files, comment, expected=None).number
         audit(request, "suite.save", wanted.suite, version=version)
-    return start(request, person, wanted.suite, wanted.options, version)
+    return start(request, person, wanted.suite, wanted.options, version, wanted.max_cost_usd)
 
 
 @router.get("/runs/{run_id}/delete")
