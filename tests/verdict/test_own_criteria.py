@@ -85,7 +85,7 @@ def test_a_breach_stands_without_the_seconds_of_a_busy_generator_or_is_excused(s
 
 
 def test_throughput_of_the_whole_run_equals_the_rate_in_the_summary():
-    timeline = timeline_of(every_second(range(10), FAST, 7) + every_second(range(10), replace(FAST, label="cart"), 2))
+    timeline = timeline_of(every_second(range(10), FAST, 7) + every_second(range(5), replace(FAST, label="cart"), 4))
     plan = plan_of()
     known = complete(plan, exits={"local-1": left(last_sample_s=9.25)})
     labels = summarise(plan, timeline, known, 0.0).labels
