@@ -61,7 +61,7 @@ def test_a_script_is_copied_unchanged_with_its_files_and_keeps_its_load(name, ex
     assert [(one.executor, one.concurrency) for one in suite.executions] == [(executor, None)]
 
 
-@pytest.mark.parametrize("option", [["--functional"], ["--explain"], ["--host", "a.example"], ["--rule", "1"]])
+@pytest.mark.parametrize("option", [["--functional"], ["--host", "a.example"], ["--rule", "1"]])
 def test_an_option_without_effect_on_a_script_is_refused(option, tmp_path):
     files(tmp_path / "own", plain_js="import http from 'k6/http';\n")
     done = call(str(tmp_path / "own/plain.js"), *option, "--into", str(tmp_path))

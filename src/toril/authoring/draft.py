@@ -327,12 +327,7 @@ def _checks(one: RecordedExchange, extracts: Iterable[Extract]) -> dict[str, Any
     for subject, how in (("body", {"regexp": False}), ("absent", {"regexp": True, "not": True})):
         texts = [check.value for check in by_subject[subject] if check.value not in taken]
         checks += [Flow({"contains": texts, **how})] if texts else []
-    paths = [
-        Flow({"jsonpath": check.value, "expected-value": check.expected, "validate": True})
-        if check.expected
-        else Flow(jsonpath=check.value)
-        for check in by_subject["jsonpath"]
-    ]
+    paths = [Flow(jsonpath=check.value) for check in by_subject["jsonpath"]]
     return {"assert": FlowList(checks) if len(checks) == 1 else checks, "assert-jsonpath": paths}
 
 

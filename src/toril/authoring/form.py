@@ -7,6 +7,7 @@ whose own keys would not survive that. Fields are texts as typed, because `toril
 import math
 import re
 from collections.abc import Iterator, Mapping
+from itertools import zip_longest
 from textwrap import shorten
 from typing import Annotated, Any, Literal, Self
 
@@ -288,10 +289,6 @@ def _scalar(text: str) -> int | float | str:
 # ── from a suite
 
 
-class _UnshownError(Exception):
-    """A part of a suite that the form has no field for; its text is the part's path."""
-
-
 def form_of(text: str) -> tuple[SuiteForm | None, str]:
     """Returns the form of a suite.yml; None with the reason if the form would change the rest of the suite."""
     if len(text) > LONGEST:
@@ -303,14 +300,14 @@ def form_of(text: str) -> tuple[SuiteForm | None, str]:
         if lost := next(_lost(text), ""):
             return None, f"The form would remove {lost}."
         form = _read(documents[0])
-        _compare(_canonical(_applied(form, documents[0])), _canonical(documents[0]), "")
-    except _UnshownError as unshown:
-        return None, f"The form has no field for `{unshown}`."
+        changed = _difference(_canonical(_applied(form, documents[0])), _canonical(documents[0]), "")
     except SuiteError as error:
         return None, str(error)
+    except CriterionSyntaxError as error:
+        return None, f"The form cannot show a criterion: {error}"
     except ValueError:  # a text that is too long, or has several lines
         return None, "The suite has a text that does not fit into a field."
-    return form, ""
+    return (None, f"The form has no field for `{changed}`.") if changed else (form, "")
 
 
 def _document(text: str) -> dict[str, Any]:
@@ -319,116 +316,88 @@ def _document(text: str) -> dict[str, Any]:
 
 
 def _read(document: Mapping[str, Any]) -> SuiteForm:
-    written = document.get("execution")
-    items = written if isinstance(written, list) else [written]
-    if len(items) != 1 or not isinstance(items[0], dict):
-        raise _UnshownError("execution[1]" if len(items) > 1 else "execution")
-    item = items[0]
-    name = _line(item.get("scenario"), "execution[0].scenario")
-    if not isinstance(mapping_at(document, "scenarios").get(name), dict):
-        raise _UnshownError(f"execution[0].scenario: {name[:60]}")
-    scenario, where = mapping_at(document, "scenarios", name), f"scenarios.{name[:60]}"
-    values = {
-        key: _line(item.get(key), f"execution[0].{key}")
-        for key in ("executor", "concurrency", "throughput", "ramp-up", "steps", "hold-for", "iterations")
+    """Returns the values that have fields; what the form cannot show is missing in it."""
+    item: dict[str, Any] = next((one for one in _items(document.get("execution")) if isinstance(one, dict)), {})
+    name = _line(item.get("scenario"))
+    scenario, ours = mapping_at(document, "scenarios", name), mapping_at(document, "toril")
+    timed = {
+        field: _line(item.get(field.replace("_", "-"))) for field in ("ramp_up", "steps", "hold_for", "iterations")
     }
-    curve = mapping_at(document, "toril", "curves").get(name)
-    ours = mapping_at(document, "toril")
-    load: Load = "users" if any(list(values.values())[1:]) else "script"
-    if curve is not None:
-        load = "stages"
-    elif values["executor"] in OPEN_MODEL:
-        load = "rate"
+    users, rate, executor = (_line(item.get(key)) for key in ("concurrency", "throughput", "executor"))
+    load: Load = "users" if users or rate or any(timed.values()) else "script"
+    curve = mapping_at(ours, "curves").get(name)
+    load = "stages" if isinstance(curve, list) else "rate" if executor in OPEN_MODEL else load
     return SuiteForm(
         scenario=name,
-        address=_line(scenario.get("default-address"), f"{where}.default-address"),
-        requests=tuple(_read_request(one, f"{where}.requests") for one in _items(scenario.get("requests"))),
-        script=_line(scenario.get("script"), f"{where}.script"),
-        executor=values["executor"],
-        think_time=_line(scenario.get("think-time"), f"{where}.think-time"),
+        address=_line(scenario.get("default-address")),
+        requests=tuple(map(_read_request, _items(scenario.get("requests")))),
+        script=_line(scenario.get("script")),
+        executor=executor,
+        think_time=_line(scenario.get("think-time")),
         load=load,
-        users=values["concurrency"],
-        **{"rate" if load == "rate" else "most": values["throughput"]},
-        ramp_up=values["ramp-up"],
-        steps=values["steps"],
-        hold_for=values["hold-for"],
-        iterations=values["iterations"],
-        stages=tuple(_read_stages(curve, f"toril.curves.{name[:60]}")),
-        locations=_lines(item.get("locations"), "execution[0].locations"),
+        users=users,
+        **{"rate" if load == "rate" else "most": rate},
+        **timed,
+        stages=tuple(_read_stages(curve)),
+        locations=_lines(item.get("locations")),
         criteria=tuple(_read_criteria(document)),
         steady_only=bool(mapping_at(document, "settings").get("ramp-up-exclude")),
-        workers=_line(ours.get("workers"), "toril.workers"),
-        quorum=_line(ours.get("quorum"), "toril.quorum"),
-        description=_line(ours.get("description"), "toril.description"),
-        tags=_lines(ours.get("tags"), "toril.tags"),
+        tags=_lines(ours.get("tags")),
+        **{field: _line(ours.get(field)) for field in ("workers", "quorum", "description")},
     )
 
 
-def _read_request(one: object, where: str) -> FormRequest:
-    if isinstance(one, str):
-        return FormRequest(url=one)
-    if not isinstance(one, dict) or not isinstance(one.get("body", ""), str):
-        raise _UnshownError(where)
-    headers = _lines(one.get("headers"), f"{where}.headers")
-    if any(":" in name or name != name.strip() or value != value.strip() for name, value in headers.items()):
-        raise _UnshownError(f"{where}.headers")
-    parts = {key: _line(one.get(key), f"{where}.{key}") for key in ("url", "method", "label")}
-    return FormRequest(**parts, headers=headers, body=one.get("body", ""))
+def _read_request(request: object) -> FormRequest:
+    if not isinstance(request, dict):
+        return FormRequest(url=_line(request))
+    headers = {name: value for name, value in _lines(request.get("headers")).items() if _is_header(name, value)}
+    parts = {key: _line(request.get(key)) for key in ("url", "method", "label", "body")}
+    return FormRequest(**parts, headers=headers)
 
 
-def _read_stages(curve: object, where: str) -> Iterator[FormStage]:
+def _is_header(name: str, value: str) -> bool:
+    """Returns whether a line of the field for headers can hold them."""
+    return ":" not in name and name == name.strip() and value == value.strip()
+
+
+def _read_stages(curve: object) -> Iterator[FormStage]:
     before = "0"
-    for shape in _items(curve):
-        if not isinstance(shape, dict) or not shape.keys() & {"ramp", "constant"}:
-            raise _UnshownError(where)
-        ramp = shape.get("ramp")
-        if isinstance(ramp, dict):
-            start, to = _line(ramp.get("from", "0"), where), _line(ramp.get("to"), where)
-        else:
-            start = to = _line(shape.get("constant"), where)
-        yield FormStage(to=to, lasts=_line(shape.get("for"), where), start="" if start == before else start)
+    for shape in (one for one in _items(curve) if isinstance(one, dict)):
+        ramp = mapping_at(shape, "ramp") or {"from": shape.get("constant"), "to": shape.get("constant")}
+        start, to = _line(ramp.get("from", "0")), _line(ramp.get("to"))
+        yield FormStage(to=to, lasts=_line(shape.get("for")), start="" if start == before else start)
         before = to
 
 
 def _read_criteria(document: Mapping[str, Any]) -> Iterator[FormCriterion]:
     reporters = [one for one in _items(document.get("reporting")) if _is_passfail(one)]
-    for index, source in enumerate(_items(reporters[0].get("criteria")) if reporters else ()):
-        yield criterion_of(source, f"reporting[0].criteria[{index}]")
-    for index, source in enumerate(_items(mapping_at(document, "toril").get("criteria"))):
-        yield criterion_of(source, f"toril.criteria[{index}]")
+    for section in (*reporters[:1], mapping_at(document, "toril")):
+        yield from map(criterion_of, _items(section.get("criteria")))
 
 
-def criterion_of(source: object, where: str = "criteria") -> FormCriterion:
-    """Returns the parts of a criterion."""
-    fields: dict[str, Any] = dict(source) if isinstance(source, dict) else {}
-    try:
-        if isinstance(source, str):
-            fields = fields_of(source)
-        elif len(fields) == 1 and not FormCriterion.model_fields.keys() & fields:
-            ((message, text),) = fields.items()
-            fields = {**fields_of(text), "message": message} if isinstance(text, str) else fields
-    except CriterionSyntaxError:
-        raise _UnshownError(where) from None
+def criterion_of(source: object) -> FormCriterion:
+    """Returns the parts of a criterion; ValueError if it has none."""
+    fields: dict[str, Any] = dict(source) if isinstance(source, dict) else fields_of(str(source))
+    if len(fields) == 1 and not FormCriterion.model_fields.keys() & fields:
+        ((message, text),) = fields.items()
+        fields = {**fields_of(str(text)), "message": message}
     stop, fail = fields.pop("stop", True), fields.pop("fail", True)
     action = f"{'stop' if stop is True else 'continue'} as {'failed' if fail is True else 'non-failed'}"
-    known = {key: _line(fields.get(key), where) for key in FormCriterion.model_fields if key != "action"}
-    return FormCriterion(**known, action="" if action == "stop as failed" else action)
+    parts: dict[str, Any] = dict.fromkeys(FormCriterion.model_fields, "")
+    parts |= {key: _line(value) for key, value in fields.items()}
+    return FormCriterion(**{**parts, "action": "" if action == "stop as failed" else action})
 
 
 def _items(written: object) -> list[Any]:
     return written if isinstance(written, list) else [] if written is None else [written]
 
 
-def _line(value: object, where: str) -> str:
-    if isinstance(value, (dict, list)):
-        raise _UnshownError(where)
-    return "" if value is None else str(value)
+def _line(value: object) -> str:
+    return "" if value is None or isinstance(value, (dict, list)) else str(value)
 
 
-def _lines(value: object, where: str) -> dict[str, str]:
-    if not isinstance(value, (dict, type(None))):
-        raise _UnshownError(where)
-    return {name: _line(one, f"{where}.{name[:60]}") for name, one in (value or {}).items()}
+def _lines(value: object) -> dict[str, str]:
+    return {name: _line(one) for name, one in value.items()} if isinstance(value, dict) else {}
 
 
 def _lost(text: str) -> Iterator[str]:
@@ -448,37 +417,25 @@ def _lost(text: str) -> Iterator[str]:
 
 
 def _canonical(document: dict[str, Any]) -> dict[str, Any]:
-    """Returns the document with lists for single items, and with parsed criteria."""
-    found = {key: value for key, value in document.items() if key not in ("execution", "reporting", "toril")}
-    found |= {"execution": _items(document.get("execution")), "reporting": []}
-    for one in _items(document.get("reporting")):
-        parsed = {"criteria": _parsed(one.get("criteria"), "taurus")} if _is_passfail(one) else {}
-        found["reporting"].append({**one, **parsed} if isinstance(one, dict) else one)
-    ours = document.get("toril")
-    found["toril"] = {**ours, "criteria": _parsed(ours.get("criteria"), "toril")} if isinstance(ours, dict) else ours
-    return found
+    """Returns the document with lists for single items, and without the criteria, which have fields of their own."""
+    reporters = _items(document.get("reporting"))
+    return {
+        **document,
+        "execution": _items(document.get("execution")),
+        "reporting": [{**one, "criteria": None} if _is_passfail(one) else one for one in reporters],
+        "toril": {**mapping_at(document, "toril"), "criteria": None},
+    }
 
 
-def _parsed(criteria: object, language: Language) -> list[Any]:
-    found: list[Any] = []
-    for one in _items(criteria):
-        try:
-            found.append(parse_criterion(one, "", language))
-        except CriterionError:
-            found.append(criterion_of(one).source)
-    return found
-
-
-def _compare(mine: Any, theirs: Any, path: str) -> None:
-    """Raises _UnshownError with the first path at which two documents differ; numbers are equal to their texts."""
+def _difference(mine: Any, theirs: Any, path: str) -> str:
+    """Returns the first path at which two documents differ, or an empty text; numbers are equal to their texts."""
     if isinstance(mine, str) and theirs == {"url": mine}:
-        return
+        return ""
     if isinstance(mine, dict) and isinstance(theirs, dict):
-        for key in {**theirs, **mine}:
-            _compare(mine.get(key), theirs.get(key), f"{path}.{key[:60]}" if path else key[:60])
+        parts = [(f"{path}.{key[:60]}".strip("."), mine.get(key), theirs.get(key)) for key in {**theirs, **mine}]
     elif isinstance(mine, list) and isinstance(theirs, list):
-        for index in range(max(len(mine), len(theirs))):
-            pair = [one[index] if index < len(one) else None for one in (mine, theirs)]
-            _compare(pair[0], pair[1], f"{path}[{index}]")
-    elif mine != theirs and (mine or theirs) and (None in (mine, theirs) or str(mine) != str(theirs)):
-        raise _UnshownError(path)
+        parts = [(f"{path}[{index}]", *pair) for index, pair in enumerate(zip_longest(mine, theirs))]
+    else:
+        same = mine == theirs or not (mine or theirs) or (None not in (mine, theirs) and str(mine) == str(theirs))
+        return "" if same else path
+    return next(filter(None, (_difference(own, other, inner) for inner, own, other in parts)), "")

@@ -80,7 +80,7 @@ def suite_of(
         what = "; ".join(f"{one.what} ({one.why})" for one in recorded.left_out) or "the source has none"
         raise OptionError(f"{recorded.origin}: no requests for a suite: {what}. Keep some of them.", code="no-requests")
     second = kept(_without_users(second), options) if second is not None else None
-    rules_of = partial(correlated, threshold=options.confidence, forced=options.forced, dropped=options.dropped)
+    rules_of = partial(correlated, forced=options.forced, dropped=options.dropped)
     correlation = rules_of(recorded, second)
     if options.replay and second is None:
         second = replayed(recorded, correlation, os.environ)
@@ -201,7 +201,6 @@ def _recording(draft: SuiteDraft, origin: str, correlation: Correlation, hide: C
             variable=rule.extract.variable,
             used_by=tuple(dict.fromkeys(labels[number] for number, _ in rule.uses if number in labels)),
             yaml=extractor_text(rule.extract),
-            confidence=rule.confidence,
         )
         for rule in correlation.rules
         if not rule.applied and rule.source in labels

@@ -61,7 +61,10 @@ THINK_TIME_S = 1  # in a suite without --rps
 LENGTH = "10m"
 HEADROOM = 1.1  # factor on the needed samples
 LOAD = ("users", "rps", "ramp_up", "hold_for")  # fields of InitOptions
-SINGULAR = {"limits": "limit", "locations": "location", "engine": "executor"}  # options that differ from their fields
+SINGULAR = {  # options that differ from their fields
+    "limits": "limit", "locations": "location", "engine": "executor", "hosts": "host", "kept": "with", "forced": "rule",
+    "dropped": "no-rule",
+}  # fmt: skip
 LIMITS = (Limit("p95>500ms", "taurus"), Limit("fail>1%", "taurus"))
 
 VALUES = SuiteReader("toril init", Environment({}, {}, {}), refusal=OptionError)  # the validators of suites
@@ -275,7 +278,6 @@ class ImportOptions(InitOptions):
     functional: bool = False
     engine: str = ""  # empty: chosen by what the scenario needs
     length: str = LENGTH  # of the load of an access log
-    confidence: float = 0.5  # from which a rule is applied
     forced: frozenset[int] = frozenset()  # numbers of rules to apply
     dropped: frozenset[int] = frozenset()  # numbers of rules not to apply
     replay: bool = False  # whether to send the requests once, as a second observation

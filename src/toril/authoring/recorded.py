@@ -56,7 +56,6 @@ class Expected:
 
     subject: Literal["status", "jsonpath", "body", "absent"]
     value: str  # a status, a path, a part of the body, or a pattern that the body must not have
-    expected: str = ""  # of a jsonpath; empty: any value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +63,7 @@ class Extract:
     """Takes a value out of a response into a variable."""
 
     variable: str
-    how: Literal["jsonpath", "regexp", "css", "xpath"]
+    how: Literal["jsonpath", "regexp", "css"]
     expression: str
     subject: Literal["body", "headers"] = "body"
     attribute: str = ""  # of a css selector

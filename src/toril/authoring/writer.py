@@ -18,7 +18,6 @@ EXTRACTORS = {  # by `Extract.how`: the key of a request, and that of its expres
     "jsonpath": ("extract-jsonpath", "jsonpath"),
     "regexp": ("extract-regexp", "regexp"),
     "css": ("extract-css-jquery", "expression"),
-    "xpath": ("extract-xpath", "xpath"),
 }
 COMMENTS = {  # the writer's own, by key
     "default-address": "elsewhere: toril run … --against URL",

@@ -2,14 +2,16 @@
 
 import json
 import re
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import wraps
+from inspect import Signature, signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from toril.authoring.correlation import APPLIED_FROM
-from toril.authoring.options import LENGTH, ImportOptions, Kept, default_name, read_duration, read_url
+from toril.authoring.options import LENGTH, ImportOptions, Kept, default_name, read_duration, read_url, refuse
 from toril.cli.options import INTERRUPTED, TextOrJson
 from toril.cli.setup import Force, HoldFor, Limits, Name, Places, RampUp, Rps, Users, read_load, show_created
 from toril.cli.streams import echo
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from toril.authoring.importing import Imported
 
 Engine = Literal["apiritif", "gatling", "jmeter", "locust"]
+OF_RULES = ("forced", "dropped", "replay")
 HOST = re.compile(r"[A-Za-z0-9.-]+(?::[0-9]{1,5})?")
 
 Into = Annotated[Path, typer.Option("--into", metavar="DIR", help="Root folder of your repository.")]
@@ -29,43 +32,21 @@ Hosts = Annotated[
 ]
 With = Annotated[list[Kept] | None, typer.Option("--with", help="Requests to keep; repeatable.")]
 Executor = Annotated[Engine | None, typer.Option("--executor", help="Engine; default: the one that the suite needs.")]
-Confidence = Annotated[
-    float, typer.Option("--confidence", min=0.0, max=1.0, help="Confidence from which a carried value is applied.")
-]
 Rules = Annotated[list[int] | None, typer.Option("--rule", min=1, help="Number of a rule to apply; repeatable.")]
 NoRules = Annotated[list[int] | None, typer.Option("--no-rule", min=1, help="Number of a rule to drop; repeatable.")]
-Replay = Annotated[
-    bool, typer.Option("--replay", help="Send the requests once, to distinguish values of a session from constants.")
-]
-Yes = Annotated[bool, typer.Option("--yes", help="Let --replay change data without a question.")]
 Explain = Annotated[bool, typer.Option("--explain", help="List each carried value with its reasons.")]
 Try = Annotated[bool, typer.Option("--try", help="Try the suite, and end with the exit code of `toril try`.")]
 Workflow = Annotated[bool, typer.Option("--workflow", help="Also write a GitHub workflow.")]
 
 
-def import_command(
-    source: Annotated[str, typer.Argument(metavar="SOURCE", help="File or address to import; - reads stdin.")],
-    second: Annotated[
-        str | None, typer.Argument(metavar="SECOND", help="Another recording of the same journey.")
-    ] = None,
+def _shared(
     into: Into = Path(),
     name: Name = None,
-    environment: Annotated[
-        Path | None, typer.Option("--environment", help="Exported environment of a Postman collection.")
-    ] = None,
     host: Hosts = None,
     with_: With = None,
-    only_reads: Annotated[bool, typer.Option("--only-reads", help="Leave out requests that change data.")] = False,
-    functional: Annotated[
-        bool, typer.Option("--functional", help="Write a functional suite, which checks responses.")
-    ] = False,
     executor: Executor = None,
-    length: Annotated[str, typer.Option("--length", help="Length of the load of an access log.")] = LENGTH,
-    confidence: Confidence = APPLIED_FROM,
     rule: Rules = None,
     no_rule: NoRules = None,
-    replay: Replay = False,
-    yes: Yes = False,
     explain: Explain = False,
     try_: Try = False,
     users: Users = None,
@@ -77,6 +58,63 @@ def import_command(
     workflow: Workflow = False,
     force: Force = False,
     format: TextOrJson = "text",
+) -> "_Shared":
+    """Returns the options of both commands as one value."""
+    options = ImportOptions(
+        **read_load(users, rps, ramp_up, hold_for, limit, location, name),
+        workflow=workflow,
+        kept=frozenset(with_ or ()),
+        hosts=tuple(map(read_host, host or ())),
+        engine=executor or "",
+        forced=frozenset(rule or ()),
+        dropped=frozenset(no_rule or ()),
+    )
+    return _Shared(options=options, into=into, force=force, explain=explain, tries=try_, format=format)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Shared:
+    options: ImportOptions
+    into: Path
+    force: bool
+    explain: bool
+    tries: bool
+    format: Literal["text", "json"]
+
+
+def _with_shared(command: Callable[..., None]) -> Callable[..., None]:
+    """Gives a command the options of `_shared` besides its own."""
+    own, others = (signature(function, eval_str=True).parameters for function in (command, _shared))
+
+    @wraps(command)
+    def called(**values: Any) -> None:
+        command(shared=_shared(**{name: values.pop(name) for name in others}), **values)
+
+    parameters = [one for one in (*own.values(), *others.values()) if one.name != "shared"]
+    vars(called)["__signature__"] = Signature(parameters)
+    return called
+
+
+@_with_shared
+def import_command(
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help="File or address to import; - reads stdin.")],
+    shared: _Shared,
+    second: Annotated[
+        str | None, typer.Argument(metavar="SECOND", help="Another recording of the same journey.")
+    ] = None,
+    environment: Annotated[
+        Path | None, typer.Option("--environment", help="Exported environment of a Postman collection.")
+    ] = None,
+    only_reads: Annotated[bool, typer.Option("--only-reads", help="Leave out requests that change data.")] = False,
+    functional: Annotated[
+        bool, typer.Option("--functional", help="Write a functional suite, which checks responses.")
+    ] = False,
+    length: Annotated[str, typer.Option("--length", help="Length of the load of an access log.")] = LENGTH,
+    replay: Annotated[
+        bool,
+        typer.Option("--replay", help="Send the requests once, to distinguish values of a session from constants."),
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Let --replay change data without a question.")] = False,
 ) -> None:
     """Turn a HAR, an OpenAPI file, a Postman collection, curl commands or an access log into a suite.
 
@@ -93,22 +131,15 @@ def import_command(
     from toril.authoring.importing import imported
     from toril.authoring.readers import input_of, script_of
 
-    options = ImportOptions(
-        **read_load(users, rps, ramp_up, hold_for, limit, location, name),
-        workflow=workflow,
-        kept=frozenset(with_ or ()),
-        hosts=tuple(map(read_host, host or ())),
+    options = replace(
+        shared.options,
         environment=environment,
         only_reads=only_reads,
         functional=functional,
-        engine=executor or "",
         length=read_duration("--length", length, above_0=True),
-        confidence=confidence,
-        forced=frozenset(rule or ()),
-        dropped=frozenset(no_rule or ()),
         replay=replay,
     )
-    found: Imported | None = None
+    done: Imported | None = None
     try:
         given = [input_of(one) for one in (source, second) if one is not None]
         kind = script_of(given[0])
@@ -119,34 +150,30 @@ def import_command(
                     raise OptionError(text, code="missing-option")
                 asked = "--replay sends each request once, also those that change data. Send them?"
                 typer.confirm(asked, abort=True, err=True)
-            done = imported(given, options, into, force=force)
-            created, found = done.created, done
+            done = imported(given, options, shared.into, force=shared.force)
+            created = done.created
         else:
             if second is not None or source == "-" or given[0].folder is None:
                 fix = "Save it beside the files that it uses, and pass only its path"
                 raise OptionError(f"{given[0].name}: a script. {fix}.", code="not-a-file")
-            needless = {
-                "--environment": environment,
-                "--host": host,
-                "--with": with_,
-                "--only-reads": only_reads,
-                "--functional": functional,
-                "--executor": executor,
-                "--rule": rule,
-                "--no-rule": no_rule,
-                "--replay": replay,
-                "--explain": explain,
-            }
-            for option, value in needless.items():
-                if value:
-                    text = f"{option}: {given[0].name} is a script, which stays unchanged. Remove {option}."
-                    raise OptionError(text, code="conflicting-options")
+            needless = [
+                "environment",
+                "hosts",
+                "kept",
+                "only_reads",
+                "functional",
+                "engine",
+                "forced",
+                "dropped",
+                "replay",
+            ]
+            refuse(options, needless, f"with {given[0].name}: a script stays unchanged. Remove the option.")
             script: dict[str, Any] = {kind: given[0].folder / given[0].name}
-            created = create(replace(options, **script), into, force=force)
+            created = create(replace(options, **script), shared.into, force=shared.force)
     except (typer.Abort, KeyboardInterrupt):
         echo("\nNo files written.", err=True)
         raise typer.Exit(INTERRUPTED) from None
-    conclude(created, into, found, explain=explain, tries=try_, format=format)
+    _conclude(created, done, shared)
 
 
 def read_host(text: str) -> str:
@@ -159,26 +186,18 @@ def read_host(text: str) -> str:
     return text.lower()
 
 
-def conclude(
-    created: "Created",
-    folder: Path,
-    done: "Imported | None",
-    *,
-    explain: bool,
-    tries: bool,
-    format: Literal["text", "json"],
-) -> None:
+def _conclude(created: "Created", done: "Imported | None", shared: _Shared) -> None:
     """Prints what was written, and from what; tries the suite, and exits with the exit code of that."""
     from toril.authoring.correlation import explained
     from toril.authoring.init import variables_of
     from toril.cli.running import try_command
 
     rules = list(explained(done.recorded, done.correlation)) if done else []
-    if format == "json":
-        files = [str(folder / file) for file in created.files]
+    if shared.format == "json":
+        files = [str(shared.into / file) for file in created.files]
         notes = [{"code": note.code, "message": note.message} for note in created.notes]
         shown = {
-            "suite": str(folder / created.suite),
+            "suite": str(shared.into / created.suite),
             "files": files,
             "variables": variables_of(created.plan),
             "notes": notes,
@@ -189,14 +208,14 @@ def conclude(
         if done and done.recorded.left_out:
             found = ", ".join(f"{one.what} ({one.count:,})" for one in done.recorded.left_out)
             echo(f"left out: {found}; see README.md")
-        if rules and not explain:
+        if rules and not shared.explain:
             applied = sum(rule["applied"] for rule in rules)
             echo(f"carried from responses: {applied} of {len(rules)} values found; --explain lists them")
-        for one in rules if explain else ():
+        for one in rules if shared.explain else ():
             echo("\n".join(_lines(one)))
-        show_created(created, folder, "try")
-    if tries:
-        try_command([str(folder / created.suite)], format=format)
+        show_created(created, shared.into, "try")
+    if shared.tries:
+        try_command([str(shared.into / created.suite)], format=shared.format)
 
 
 def _lines(rule: dict[str, Any]) -> list[str]:
@@ -205,14 +224,14 @@ def _lines(rule: dict[str, Any]) -> list[str]:
         f"rule {rule['rule']}: {rule['variable']} = {rule['value']} ({state})",
         f"  from {rule['source']}",
         *(f"  used in {use}" for use in rule["uses"]),
-        f"  confidence {rule['confidence']:.2f}: {', '.join(rule['why'])}",
+        f"  because: {', '.join(rule['why'])}",
     ]
 
 
+@_with_shared
 def record(
     url: Annotated[str, typer.Argument(metavar="URL", help="Address to open.")],
-    into: Into = Path(),
-    name: Name = None,
+    shared: _Shared,
     steps: Annotated[str, typer.Option("--steps", help="Names of the steps in order, such as login,search,buy.")] = "",
     script: Annotated[
         Path | None,
@@ -230,23 +249,6 @@ def record(
         Path | None,
         typer.Option("--har", metavar="FILE", help="Keep the recording, which contains credentials; both of --twice."),
     ] = None,
-    host: Hosts = None,
-    with_: With = None,
-    executor: Executor = None,
-    confidence: Confidence = APPLIED_FROM,
-    rule: Rules = None,
-    no_rule: NoRules = None,
-    explain: Explain = False,
-    try_: Try = False,
-    users: Users = None,
-    rps: Rps = None,
-    ramp_up: RampUp = None,
-    hold_for: HoldFor = None,
-    limit: Limits = None,
-    location: Places = None,
-    workflow: Workflow = False,
-    force: Force = False,
-    format: TextOrJson = "text",
 ) -> None:
     """Record a journey in Chromium, and turn it into a suite.
 
@@ -266,17 +268,7 @@ def record(
 
     if twice and script is None:
         raise OptionError("--twice: needs --script. Add it, or import two recordings.", code="option-value")
-    options = ImportOptions(
-        **read_load(users, rps, ramp_up, hold_for, limit, location, name),
-        urls=(read_url(url.partition("#")[0], "URL"),),
-        workflow=workflow,
-        kept=frozenset(with_ or ()),
-        hosts=tuple(map(read_host, host or ())),
-        engine=executor or "",
-        confidence=confidence,
-        forced=frozenset(rule or ()),
-        dropped=frozenset(no_rule or ()),
-    )
+    options = replace(shared.options, urls=(read_url(url.partition("#")[0], "URL"),))
     options = replace(options, name=options.name or default_name(options), urls=())
     recording = RecordOptions(
         url=url,
@@ -290,8 +282,8 @@ def record(
     kept = [one for one in (har, second_of(har) if har and twice else None) if one]
     named = " ".join(map(str, kept))
     try:
-        if not force:
-            refuse_taken(into, options.name)  # before a person clicks in vain
+        if not shared.force:
+            refuse_taken(shared.into, options.name)  # before a person clicks in vain
         if script is None:
             echo("Recording. To end it, press Done in the bar, close the window, or press Ctrl-C.", err=True)
         journey = recorded(recording)
@@ -300,8 +292,8 @@ def record(
                 journey.recorded,
                 journey.second,
                 options,
-                into,
-                force=force,
+                shared.into,
+                force=shared.force,
                 more=(lambda variables: browser_files(journey.tape, url, variables, script)) if browser else None,
             )
         except UserError:
@@ -314,4 +306,4 @@ def record(
     if kept:
         text = "contains credentials. Delete what you no longer need for an import"
         echo(f"note: The recording in {' and '.join(map(str, kept))} {text}.", err=True)
-    conclude(done.created, into, done, explain=explain, tries=try_, format=format)
+    _conclude(done.created, done, shared)

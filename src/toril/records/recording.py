@@ -54,7 +54,6 @@ class PossibleRule(RecordPart):
     variable: Key = ""
     used_by: Annotated[tuple[Text, ...], Few] = ()  # labels
     yaml: Text = ""  # to paste under that request
-    confidence: Annotated[float, Field(ge=0, le=1)] = 0.0
 
 
 class Recording(Record):

@@ -14,11 +14,11 @@ from toril.authoring.correlation.extractors import taken
 from toril.authoring.correlation.fresh import Typed, typed_in
 from toril.authoring.correlation.pairs import paired, unpaired
 from toril.authoring.correlation.rules import (
-    APPLIED_FROM,
-    LISTED_FROM,
+    Reason,
     Rule,
     Turn,
     Values,
+    carries,
     chains_of,
     find_rules,
     turns_of,
@@ -39,8 +39,7 @@ class Carried:
     source: int  # number of the exchange whose response has the value
     place: ValuePlace  # in that response
     uses: tuple[tuple[int, ValuePlace], ...]  # numbers of exchanges, and the places in their requests
-    confidence: float
-    why: tuple[str, ...]  # the terms of the confidence
+    why: tuple[str, ...]  # what speaks for and against it
     masked: str  # the value, as people may see it
     applied: bool
     value: str = field(default="", repr=False)  # in the recording, decoded; a secret
@@ -73,13 +72,12 @@ def correlated(
     recorded: Recorded,
     second: Recorded | None = None,
     *,
-    threshold: float = APPLIED_FROM,
     forced: Collection[int] = (),
     dropped: Collection[int] = (),
 ) -> Correlation:
     """Returns the rules of a recording; `second` is another observation of the same journey.
 
-    `forced` and `dropped` are numbers of rules to apply or drop in spite of their confidence. Where a rule needs a
+    `forced` and `dropped` are numbers of rules to apply or drop in spite of their reasons. Where a rule needs a
     response that only redirects have, the suite follows these itself. That may add rules at the end of the list.
     """
     opened: set[int] = set()
@@ -94,7 +92,7 @@ def correlated(
         applied = {
             number
             for number, rule in found.items()
-            if number not in dropped and (number in forced or rule.confidence >= threshold)
+            if number not in dropped and (number in forced or carries(rule.reasons))
         }
         needed = {turn.chain for number in applied if not (turn := turns[found[number].source.turn]).seen}
         if not needed:
@@ -133,7 +131,6 @@ def explained(recorded: Recorded, correlation: Correlation) -> Iterator[dict[str
             "source": f"{rule.source} {label[rule.source]} → {_shown(rule.place)}",
             "extract": rule.extract.expression,
             "uses": [f"{number} {label[number]} → {_shown(place)}" for number, place in rule.uses],
-            "confidence": rule.confidence,
             "why": list(rule.why),
         }
 
@@ -150,8 +147,7 @@ def _carried(number: int, rule: Rule, variable: str, turns: list[Turn], applied:
         source=turns[rule.source.turn].number,
         place=rule.source.place,
         uses=tuple((turns[one.turn].number, one.place) for one in rule.uses),
-        confidence=rule.confidence,
-        why=rule.why,
+        why=tuple(one.value for one in Reason if one in rule.reasons),
         masked=f"*** ({len(rule.value)} characters)",
         applied=applied,
         value=rule.value,

@@ -1,4 +1,4 @@
-"""Finds the source of each value of a request, and rates each by the confidence that the value has to be carried.
+"""Finds the source of each value of a request, with the reasons to carry it.
 
 A browser sends in parallel: a response is earlier than a request only if it had ended by then.
 """
@@ -6,6 +6,7 @@ A browser sends in parallel: a response is earlier than a request only if it had
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from itertools import count, takewhile
 from types import MappingProxyType
 from typing import NamedTuple
@@ -17,7 +18,7 @@ from toril.authoring.correlation.values import (
     OF_CLIENTS,
     Words,
     changes_data,
-    doubt_of,
+    doubtful,
     is_generic,
     is_short_number,
     is_token,
@@ -38,18 +39,11 @@ from toril.authoring.recorded import (
     places_of,
 )
 
-APPLIED_FROM = 0.5  # confidence
-LISTED_FROM = 0.25
-OF_THE_DEPLOYMENT = 0.45  # at most, for a value that is the same in both recordings
-POINTS = {"random": 0.4, "mixed": 0.2, "id": 0.1}
-DOUBT = -0.5  # points against a short number, which another recording can dispel
 MARGIN_S = 0.001  # of the times in a recording
 LATE_S = 0.25  # the same for a random value: a script continues before the browser has measured the end of a response
 KEPT_METHODS = (307, 308)  # redirects that keep method and body
 MOST_PLACES = 10  # of a value in a response
-MOST_SOURCES = 40  # of a value; the first ones and the last ones
-MOST_OF_A_NUMBER = 100  # places of a short number in all responses; more are counts
-MOST_OF_ALL = 500  # the same with places whose key a request has, too
+MOST_SOURCES = 500  # of a value
 LARGE_SCRIPT = 64 << 10  # bytes; libraries hold no values of a session
 
 
@@ -63,6 +57,26 @@ class Turn:
     changes: bool  # whether the first request of the chain changes data
     sent: bool  # by the suite; the client itself follows redirects
     seen: bool  # its response, by the suite
+
+
+class Reason(StrEnum):
+    """What speaks for or against carrying a value."""
+
+    RANDOM = "random"  # 16 characters or more
+    MIXED = "mixed"  # letters and digits, 8 characters or more
+    ID = "id"
+    SAME_KEY = "same key at both ends"
+    TOKEN = "named as a token"  # noqa: S105 - a word for people
+    STATE = "in a form, a meta element, a redirect or a cookie"
+    MADE = "made by a request that changes data"
+    ALONE = "only match in the response"
+    LISTED = "one of a list"
+    DIFFERS = "differs in both recordings, and fits in both"
+    EQUAL = "equal in both recordings, so of the deployment"
+    CONTRADICTS = "does not fit in the second recording"
+
+
+SPEAKING = frozenset(Reason) - {Reason.ID, Reason.ALONE, Reason.LISTED, Reason.EQUAL}
 
 
 class Source(NamedTuple):
@@ -84,8 +98,7 @@ class Rule:
     source: Source
     extract: Extract
     uses: list[Use] = field(default_factory=list)
-    confidence: float = 0.0
-    why: tuple[str, ...] = ()  # the terms of the confidence
+    reasons: set[Reason] = field(default_factory=set)
 
 
 def chain_of(exchange: RecordedExchange) -> tuple[RecordedExchange, ...]:
@@ -159,8 +172,6 @@ class Values:
         self.others = others
         self.uses: list[Use] = []
         self._keys: dict[tuple[int, ValuePlace], Keys] = {}
-        self._alike: dict[tuple[str, Keys], set[int]] = {}
-        self._terms: dict[tuple[Source, str, Keys], tuple[tuple[float, str], ...]] = {}
         self._sent: defaultdict[str, defaultdict[Keys, set[int]]] = defaultdict(lambda: defaultdict(set))
         self._sources: defaultdict[str, list[Source]] = defaultdict(list)
         made: set[tuple[str, str]] = set()  # addresses of requests that change data, and names in their responses
@@ -181,21 +192,20 @@ class Values:
                 given = (one for one in _given(number, turn.exchange) if one[0].place.where == "json")
                 made |= {(address, value) for source, value in given if names_a_member(self.keys(source)[0])}
         wanted = {one for use in self.uses for one in variants(use.value)}
+        differing = {use.value for use in self.uses if is_short_number(use.value) and self.differs(use)}
         self._reread = set(_reread(turns))
         self._count: Counter[tuple[str, int]] = Counter()  # places of a value in the response of a turn
         for number, turn in enumerate(turns):
-            for source, value in _given(number, turn.exchange):
-                for one in wanted.intersection(variants(value)):
-                    self._count[one, number] += 1
-                    short, known = is_short_number(one), self._sources[one]
-                    enough = self._count[one, number] > MOST_PLACES or (short and len(known) >= MOST_OF_A_NUMBER)
-                    if not enough or (short and len(known) < MOST_OF_ALL and self._has_key(source, one)):
-                        self._sources[one].append(source)
+            for source, text in _given(number, turn.exchange):
+                for value in wanted.intersection(variants(text)):
+                    self._count[value, number] += 1
+                    fits = not is_short_number(value) or value in differing or self._has_key(source, value)
+                    if fits and self._count[value, number] <= MOST_PLACES and len(self._sources[value]) < MOST_SOURCES:
+                        self._sources[value].append(source)
 
     def _has_key(self, source: Source, value: str) -> bool:
-        """Returns whether a request sends the value for the same reason."""
-        keys = self.keys(source)
-        return any(same_key(keys, own) for own in self._sent[value])
+        """Returns whether a request may send a number for the same reason."""
+        return any(not doubtful(self.keys(source), own) for own in self._sent[value])
 
     def differs(self, use: Use) -> bool:
         """Returns whether another recording has another value at this place."""
@@ -208,22 +218,17 @@ class Values:
 
         A response that repeats a value of its own request is no source.
         """
-        found = dict.fromkeys(
-            source
-            for one in variants(use.value)
-            for source in self._sources.get(one, ())
-            if self._is_before(source, use)
+        sources = dict.fromkeys(
+            source for one in variants(use.value) for source in self._sources[one] if self._is_before(source, use)
         )
-        if not found:
+        if not sources:
             return []
-        sent = self._sent_alike(use.value, self.keys(use))
         keys = self.keys(use)
-        first = [one.turn for one in found if _may_be_the_same(use.value, self.keys(one), keys)]
-        first = first or [one.turn for one in found]
-        if min(sent, default=use.turn) <= min(first):
-            return []
-        given = [one for one in found if one.turn not in sent]
-        return given if len(given) <= MOST_SOURCES else given[: MOST_SOURCES // 2] + given[-MOST_SOURCES // 2 :]
+        sent_by_key = (turns for own, turns in self._sent[use.value].items() if _may_be_the_same(use.value, own, keys))
+        sent = set().union(*sent_by_key)
+        alike = [one.turn for one in sources if _may_be_the_same(use.value, self.keys(one), keys)]
+        first = min(alike or [one.turn for one in sources])
+        return [] if min(sent, default=use.turn) <= first else [one for one in sources if one.turn not in sent]
 
     def _is_before(self, source: Source, use: Use) -> bool:
         earlier, later = self.turns[source.turn].exchange, self.turns[use.turn].exchange
@@ -232,53 +237,50 @@ class Values:
         margin_s = LATE_S if kind_of(use.value) == "random" else MARGIN_S
         return source.turn < use.turn and earlier.started_s + earlier.took_s <= later.started_s + margin_s
 
-    def keys(self, one: Source | Use) -> Keys:
-        known = one.turn, one.place
+    def keys(self, end: Source | Use) -> Keys:
+        known = end.turn, end.place
         if known not in self._keys:
-            self._keys[known] = tuple(keys_of(one.place, self.turns[one.turn].exchange))
+            self._keys[known] = tuple(keys_of(end.place, self.turns[end.turn].exchange))
         return self._keys[known]
 
-    def _sent_alike(self, value: str, keys: Keys) -> set[int]:
-        """Returns the turns that send a value for the same reason; a short number needs the same key."""
-        if (value, keys) not in self._alike:
-            groups = self._sent[value].items()
-            same = (turns for own, turns in groups if _may_be_the_same(value, own, keys))
-            self._alike[value, keys] = set().union(*same)
-        return self._alike[value, keys]
+    def is_doubtful(self, source: Source, use: Use) -> bool:
+        """Returns whether both ends may have a short number by chance."""
+        return is_short_number(use.value) and doubtful(self.keys(source), self.keys(use))
 
-    def terms(self, source: Source, use: Use) -> tuple[tuple[float, str], ...]:
-        """Returns the terms of the confidence, apart from the number of uses."""
-        known = source, use.value, self.keys(use)
-        if known not in self._terms:
-            self._terms[known] = tuple(self._terms_of(source, use))
-        return self._terms[known]
-
-    def _terms_of(self, source: Source, use: Use) -> Iterator[tuple[float, str]]:
+    def reasons(self, source: Source, use: Use) -> Iterator[Reason]:
+        """Yields what speaks for and against a source of a value."""
         turn, keys, of_use = self.turns[source.turn], self.keys(source), self.keys(use)
-        same = same_key(keys, of_use) or (turn.changes and use.value in self._members and names_a_member(keys[0]))
-        if is_short_number(use.value) and not same and (doubt := doubt_of(keys, of_use)):
-            yield doubt
         if kind := kind_of(use.value):
-            yield POINTS[kind], kind
+            yield Reason(kind)
+        if same_key(keys, of_use) or (turn.changes and use.value in self._members and names_a_member(keys[0])):
+            yield Reason.SAME_KEY
         if is_token(source.place) or is_token(use.place):
-            yield 0.1, "named as a token"
-        if same:
-            yield 0.25, "same key at both ends"
-        if source.place.where in ("location", "set-cookie"):
-            yield 0.2, "in a redirect" if source.place.where == "location" else "in a cookie"
-        elif source.place.where == "html" and (
-            source.place.path.endswith("]") or "form[action] ?" in source.place.path
-        ):
-            yield 0.2, "in a form or meta element"
+            yield Reason.TOKEN
+        of_form = source.place.path.endswith("]") or "form[action] ?" in source.place.path
+        if source.place.where in ("location", "set-cookie") or (source.place.where == "html" and of_form):
+            yield Reason.STATE
         earlier = (one for one in self._sources[use.value] if one.turn < source.turn)
         others = (one for one in earlier if self.turns[one.turn].chain != turn.chain)
         known = any(_may_be_the_same(use.value, self.keys(one), of_use) for one in others)
         if (turn.changes or source.turn in self._reread) and not known:
-            yield 0.3, f"made by a request that changes data{'' if turn.changes else ' at this address'}"
+            yield Reason.MADE
         if self._count[use.value, source.turn] == 1:
-            yield 0.1, "only match in the response"
+            yield Reason.ALONE
         if INDEXED.search(source.place.path):
-            yield -0.15, "one of a list"
+            yield Reason.LISTED
+
+
+def carries(reasons: Collection[Reason]) -> bool:
+    """Returns whether a suite has to carry a value."""
+    if Reason.DIFFERS in reasons or Reason.EQUAL in reasons:
+        return Reason.DIFFERS in reasons
+    more = sum(one in reasons for one in (Reason.SAME_KEY, Reason.STATE, Reason.TOKEN)) - (Reason.LISTED in reasons)
+    made = Reason.MADE in reasons
+    if Reason.RANDOM in reasons:
+        return made or more >= 0
+    if Reason.MIXED in reasons:
+        return made or more >= 1
+    return more >= 2 or (made and more >= (0 if Reason.ID in reasons else 1))
 
 
 def _may_be_the_same(value: str, some: Keys, others: Keys) -> bool:
@@ -316,92 +318,75 @@ def find_rules(turns: Sequence[Turn], others: Mapping[int, RecordedExchange], *,
     """Returns the rules in the order of their sources; `others` has the same requests of another recording."""
     values = Values(turns, others)
     in_address: dict[tuple[int, str], Rule] = {}  # by turn and value
-    found: dict[tuple[str, Source], Rule] = {}
+    rules: dict[tuple[str, Source], Rule] = {}
     covered: defaultdict[tuple[int, str, str], list[str]] = defaultdict(list)  # values at a place of a turn
     for use in values.uses:
-        parts_of_address = [("", "url")] if use.place.where in ("path", "query") else []
-        holders = [(use.place.path, use.place.where), *parts_of_address]
-        if any(
-            use.value in one for path, where in holders for one in covered[use.turn, where, path] if one != use.value
-        ):
+        in_url = use.place.where in ("path", "query")
+        holders = [(use.place.where, use.place.path), *([("url", "")] if in_url else [])]
+        longer = (value for holder in holders for value in covered[use.turn, *holder])
+        if any(use.value in value and use.value != value for value in longer):
             continue
         of_address = in_address.get((use.turn, use.value))
         if of_address and use.place.where in ("json", "form", "multipart") and all(map(is_generic, values.keys(use))):
             of_address.uses.append(use)  # such as the `id` in what is written to /posts/7
             continue
-        best = _best(values, use, [source for value, source in found if value == use.value], replay=replay)
+        best = _best(values, use, [source for value, source in rules if value == use.value], replay=replay)
         if best is None:
             continue
-        source, extract, confidence = best
-        rule = found.setdefault((use.value, source), Rule(value=use.value, source=source, extract=extract))
+        source, extract, reasons = best
+        rule = rules.setdefault((use.value, source), Rule(value=use.value, source=source, extract=extract))
         rule.uses.append(use)
-        if confidence >= APPLIED_FROM:
+        rule.reasons.update(reasons)
+        if carries(reasons):
             covered[use.turn, use.place.where, use.place.path].append(use.value)
-            if use.place.where in ("path", "query"):
+            if in_url:
                 in_address[use.turn, use.value] = rule
-    rules = [_judged(rule, values, others, replay=replay) for rule in found.values()]
     return sorted(
-        (one for one in rules if one.confidence >= LISTED_FROM), key=lambda one: (one.source, one.uses[0], one.value)
+        (rule for rule in rules.values() if rule.reasons & SPEAKING),
+        key=lambda rule: (rule.source, rule.uses[0], rule.value),
     )
 
 
-def _best(values: Values, use: Use, known: Collection[Source], *, replay: bool) -> tuple[Source, Extract, float] | None:
-    """Returns the surest source with an extractor, of equal ones a known or else the latest one; redirects come last.
+def _best(
+    values: Values, use: Use, known: Collection[Source], *, replay: bool
+) -> tuple[Source, Extract, set[Reason]] | None:
+    """Returns the source with most reasons that has an extractor, of equal ones a known or else the latest one.
 
-    The source of a short number has to fit in both recordings, if they have both ends.
+    Redirects come last. A source fits in both recordings; that of a doubtful number shows it.
     """
-    scored = [
-        (round(sum(points for points, _ in values.terms(one, use)), 2), one in known, one.turn, -order, one)
-        for order, one in enumerate(values.sources_of(use))
-    ]
-    scored.sort(key=lambda one: one[:4], reverse=True)
-    short = not replay and is_short_number(use.value)
-    misfits = ("contradicts", None) if short and values.differs(use) else ("contradicts",) if short else ()
-    seen = [one for one in scored if values.turns[one[4].turn].seen and one[0] >= APPLIED_FROM]
-    for confidence, *_, source in (*seen, *scored):
+    reasons = {source: {*values.reasons(source, use)} for source in values.sources_of(use)}
+
+    def rank(source: Source) -> tuple[bool, bool, int, bool, int]:
+        against = Reason.LISTED in reasons[source]
+        sure, seen = not values.is_doubtful(source, use), values.turns[source.turn].seen and carries(reasons[source])
+        return sure, seen, len(reasons[source]) - 2 * against, source in known, source.turn
+
+    changing = not replay and is_short_number(use.value) and values.differs(use)
+    for source in sorted(reasons, key=rank, reverse=True):
         extract = extract_of(source.place, use.value, values.turns[source.turn].exchange)
         if extract is None:
             continue
-        rule = Rule(value=use.value, source=source, extract=extract)
-        if _compared(rule, use, values.turns, values.others, replay=replay) not in misfits:
-            return source, extract, confidence
+        fit = _compared(extract, source, use, values, replay=replay)
+        shown = fit is Reason.DIFFERS
+        if fit is Reason.CONTRADICTS or (not shown and (changing or values.is_doubtful(source, use))):
+            continue
+        of_session = values.turns[source.turn].changes or is_token(use.place)
+        return source, extract, reasons[source] | ({fit} if fit and (shown or not of_session) else set())
     return None
 
 
-def _judged(rule: Rule, values: Values, others: Mapping[int, RecordedExchange], *, replay: bool) -> Rule:
-    """Returns the rule with its confidence: by its first use, the number of uses, and another recording."""
-    terms = list(values.terms(rule.source, rule.uses[0]))
-    requests = len({one.turn for one in rule.uses})
-    terms += [(0.1, "used twice")] * (requests > 1) + [(0.05, "used again")] * (requests > 2)
-    verdicts = {_compared(rule, use, values.turns, others, replay=replay) for use in rule.uses} - {None}
-    at_most = 1.0
-    if "differs" in verdicts and "contradicts" not in verdicts:
-        terms = [one for one in terms if one[0] > DOUBT]
-        terms.append((0.4, "differs in both recordings, and fits in both"))
-    elif "contradicts" in verdicts:
-        terms.append((-0.4, "does not fit in the second recording"))
-    elif verdicts and not values.turns[rule.source.turn].changes and not any(is_token(one.place) for one in rule.uses):
-        terms.append((0.0, "equal in both recordings, so of the deployment"))
-        at_most = OF_THE_DEPLOYMENT
-    confidence = round(min(at_most, max(0.0, sum(points for points, _ in terms))), 2)
-    return replace(rule, confidence=confidence, why=tuple(f"{text} {points:+.2f}" for points, text in terms))
-
-
-def _compared(
-    rule: Rule, use: Use, turns: Sequence[Turn], others: Mapping[int, RecordedExchange], *, replay: bool
-) -> str | None:
-    source, later = others.get(rule.source.turn), others.get(use.turn)
-    if source is None or later is None or source.status != turns[rule.source.turn].exchange.status:
+def _compared(extract: Extract, source: Source, use: Use, values: Values, *, replay: bool) -> Reason | None:
+    """Returns what another recording shows of a source; None if it lacks one of the ends."""
+    other, later = values.others.get(source.turn), values.others.get(use.turn)
+    if other is None or later is None or other.status != values.turns[source.turn].exchange.status:
         return None
-    found = taken(rule.extract, source)
-    sent = value_at(use, turns[use.turn].exchange, later)
+    given, sent = taken(extract, other), value_at(use, values.turns[use.turn].exchange, later)
     if sent is None:
         return None
-    if found is None:
-        return "contradicts"
-    if unquoted(found, use.value):
-        return "equal" if sent == use.value else "contradicts"
-    return "differs" if unquoted(found, sent) or (replay and sent == use.value) else "contradicts"
+    if given is not None and unquoted(given, use.value):
+        return Reason.EQUAL if sent == use.value else Reason.CONTRADICTS
+    fits = given is not None and (unquoted(given, sent) or (replay and sent == use.value))
+    return Reason.DIFFERS if fits else Reason.CONTRADICTS
 
 
 def value_at(use: Use, exchange: RecordedExchange, other: RecordedExchange) -> str | None:

@@ -107,13 +107,13 @@ def is_short_number(value: str) -> bool:
     return len(value) <= COUNTED and value.isdigit()
 
 
-def doubt_of(sources: Sequence[Words], uses: Sequence[Words]) -> tuple[float, str] | None:
-    """Returns points and reason against a short number whose keys at both ends differ."""
-    if not all(any(map(_identifies, keys)) for keys in (sources, uses)):
-        return -0.5, "may be a count"
-    if all(map(is_generic, uses)) and not is_generic(sources[0]):
-        return -0.5, "may be the id of something else"
-    return None if any(all(map(is_generic, keys)) for keys in (sources, uses)) else (-0.15, "other key")
+def doubtful(sources: Sequence[Words], uses: Sequence[Words]) -> bool:
+    """Returns whether a short number may be a count, or the id of something else, because its keys differ."""
+    if same_key(tuple(sources), tuple(uses)):
+        return False
+    if not all(any(map(_identifies, keys)) for keys in (sources, uses)) or not is_generic(sources[0]):
+        return True
+    return not any(all(map(is_generic, keys)) for keys in (sources, uses))
 
 
 def _identifies(words: Words) -> bool:

@@ -31,8 +31,6 @@ FORMATS = {
 }  # fmt: skip
 IN_PATH = re.compile(r"\{([^{}/]+)\}")
 SEPARATORS = {"csv": ",", "form": ",", "ssv": " ", "spaceDelimited": " ", "pipes": "|", "pipeDelimited": "|"}
-MOST_OPTIONS = 3  # values of a list that is not required
-PLACEHOLDER = re.compile(r"<[A-Za-z][\w .-]*>")  # in an example: it describes a value, and is none
 NOT_SENT = ("accept", "authorization", "content-type")  # header parameters that OpenAPI ignores
 
 
@@ -278,11 +276,8 @@ def _values(spec: "_Spec", operation: _Operation) -> dict[str, dict[str, Any]]:
         media = mapping(next(iter(mapping(one.get("content")).values()), None))
         schema = one.get("schema", media.get("schema", one))  # Swagger 2 has no schema of its own
         required = place == "path" or one.get("required") is True
-        needed = required or ((example is not None or spec.has_example(schema)) and not spec.describes(one, schema))
-        if place in found and needed and not (place == "header" and name.lower() in NOT_SENT):
-            value = spec.sample(schema) if example is None else example
-            value = value if required or not isinstance(value, list) else value[:MOST_OPTIONS]
-            found[place][name] = _shown(name, value)
+        if place in found and required and not (place == "header" and name.lower() in NOT_SENT):
+            found[place][name] = _shown(name, spec.sample(schema) if example is None else example)
     for place, name, value in _credentials(spec, operation):
         found[place][name] = value
     return found
@@ -368,7 +363,6 @@ class _Spec:
         self._files: dict[str, Any] = {"": document}
         self._wholes: dict[str, dict[str, Any]] = {}  # by reference
         self._left = MOST_VALUES
-        self._wraps = False  # whether the current body has one property
         components = mapping(document.get("components"))
         self.schemes = mapping(components.get("securitySchemes") or document.get("securityDefinitions"))
         paths = map(self.at, mapping(document.get("paths")).values())
@@ -477,12 +471,6 @@ class _Spec:
             return node["example"]
         return next((self.at(one).get("value") for one in mapping(node.get("examples")).values()), None)
 
-    def describes(self, parameter: Mapping[str, Any], schema: Any) -> bool:
-        """Whether the example of a parameter is a description with placeholders, such as `{"<field>": 1}`."""
-        example = self.example_of(parameter)
-        value = self.sample(schema) if example is None else example
-        return bool(PLACEHOLDER.search(_plain(value)))
-
     def listed(self, operation: _Operation) -> tuple[str, Any] | None:
         """Returns the JSONPath and the schema of the first item of a list in the response; None if it has none."""
         schema = self.whole(self.response(operation))
@@ -490,9 +478,6 @@ class _Spec:
         found += [(f"${_key(name)}[0]", self.whole(one).get("items")) for name, one in self.properties(schema).items()]
         lists = [one for one in found if isinstance(one[1], dict)]
         return lists[0] if len(lists) == 1 else None
-
-    def has_example(self, schema: Any) -> bool:
-        return not {"example", "examples", "const"}.isdisjoint(self.at(schema))
 
     def sample(self, schema: Any, depth: int = 0) -> Any:
         """Returns a value of the schema; None if it is too deep or too large."""
@@ -519,19 +504,12 @@ class _Spec:
         return True if kind == "boolean" else _text(found)
 
     def _object(self, schema: Mapping[str, Any], depth: int) -> dict[str, Any]:
-        """Returns the required properties and those with an example.
-
-        Without either, a body has its first properties, also inside its only property, as in `{"user": {…}}`.
-        """
+        """Returns the required properties; a body without them has its first ones, two levels deep."""
         known = {
             name: one for name, one in mapping(schema.get("properties")).items() if not self.at(one).get("readOnly")
         }
         required = set(map(text, _list(schema.get("required"))))
-        wanted = [name for name, one in known.items() if name in required or self.has_example(one)]
-        if not wanted and (depth == 0 or (depth == 1 and self._wraps)):
-            wanted = list(known)[:MOST_PROPERTIES]
-        if depth == 0:
-            self._wraps = len(wanted) == 1
+        wanted = [name for name in known if name in required] or list(known)[: MOST_PROPERTIES if depth < 2 else 0]
         values = {name: self.sample(known[name], depth + 1) for name in wanted}
         return {name: value for name, value in values.items() if value is not None or name in required}
 
