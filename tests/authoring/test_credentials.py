@@ -25,7 +25,6 @@ from toril.authoring.importing import suite_of
 from toril.authoring.options import ImportOptions
 from toril.authoring.pages import Page
 from toril.authoring.recorded import FilePart, Payload
-from toril.authoring.shapes import closed
 from toril.errors import OptionError
 
 # ── Any secret
@@ -477,12 +476,6 @@ def test_markup_without_an_end_is_read_in_linear_time(text):
     begun = time.monotonic()
     page = Page("<title>Lamps</title>" + text * 50_000)
     assert (page.title, time.monotonic() - begun < 5) == ("Lamps", True)
-
-
-def test_a_deep_beginning_of_json_is_closed_in_linear_time():
-    begun = time.monotonic()
-    assert len(closed("[" * 60_000)) == 120_000
-    assert time.monotonic() - begun < 2
 
 
 def test_texts_of_strangers_make_no_link_or_cell_in_the_readme_and_commands_stay(tmp_path):

@@ -21,16 +21,15 @@ TYPES = {str: "string", bool: "boolean", int: "number", float: "number", type(No
 
 
 def shape_of(text: str, type: str, *, cut: bool = False, hide: Callable[[str], str] = str) -> BodyShape:
-    """Returns the shape of a text with that Content-Type; `cut` if the text is only the beginning of a body.
+    """Returns the shape of a text with that Content-Type; `hide` returns a text without credentials.
 
-    `hide` returns a text without credentials.
+    `cut`: the text is only the beginning of a body; of JSON, that has no shape.
     """
     kind = type.partition(";")[0].strip().lower()[:100]
     start = text.lstrip()[:1]
     if ("json" in kind or start in ("{", "[")) and text.strip():
         try:
-            text = JSON_TOKEN.sub(_with_quotes, closed(text) if cut else text)
-            types = tuple(_types(json.loads(text), hide))[:MOST_PATHS]
+            types = tuple(_types(json.loads(JSON_TOKEN.sub(_with_quotes, text)), hide))[:MOST_PATHS]
         except (ValueError, RecursionError):
             return BodyShape(type=kind, cut=cut)
         return BodyShape(kind="json", type=kind, json_paths=types, cut=cut)
@@ -82,20 +81,3 @@ def _with_quotes(token: re.Match[str]) -> str:
     """Returns a hidden number as a text: it equals a credential, such as a cookie with a time."""
     plain = token[0].startswith('"') or HIDDEN not in token[0]
     return token[0] if plain else re.sub("[^:]+", f'"{HIDDEN}"', token[0])
-
-
-def closed(text: str) -> str:
-    """Returns the beginning of JSON as a whole document, up to its last whole value.
-
-    >>> closed('{"items": [{"id": 1, "name": "lamp"}, {"id": 2, "na')
-    '{"items": [{"id": 1, "name": "lamp"}, {"id": 2}]}'
-    """
-    open_ones, end = list[str](), 0
-    for token in JSON_TOKEN.finditer(text):
-        if token[0] in "{[":
-            open_ones.append("}" if token[0] == "{" else "]")
-        elif token[0] in "}]" and open_ones:
-            open_ones.pop()
-        if token[0] in "{}[],":
-            end = token.start() if token[0] == "," else token.end()
-    return text[:end] + "".join(reversed(open_ones))

@@ -196,12 +196,11 @@ def test_kinds_come_from_the_browser_before_the_type():
 
 def test_damaged_parts_are_tolerated_and_odd_headers_dropped():
     odd = entry("GET", "/odd", sent=[{"name": ":authority", "value": "x"}, {"name": 3, "value": None}, "text"])
-    odd["request"]["queryString"] = [{"name": "q", "value": "a b"}]
     odd["response"]["headers"] = [{"name": "Set-Cookie", "value": "a=1\nb=2"}]
     odd["time"] = "soon"
     document = har(odd, None, "text", {"request": []}, pages="none")
     (found,) = recorded(document).exchanges
-    assert found.url == f"{SHOP}/odd?q=a+b"
+    assert found.url == f"{SHOP}/odd"
     assert found.headers == (("3", ""),)
     assert found.response_headers == (("Set-Cookie", "a=1"), ("Set-Cookie", "b=2"))
     assert refusal({"log": {"version": "1.1"}}) == "no-requests"

@@ -114,7 +114,7 @@ def test_statuses_and_values_of_scripts_are_translated_and_others_counted():
     assert first.checks == (Expected(subject="status", value="201"),)
     assert first.extracts == (Extract(variable="access_token", how="jsonpath", expression="$.data['token']"),)
     assert second.headers == (("Authorization", "Bearer ${access_token}"),)
-    assert left_out(found) == {"scripts with setNextRequest": 1, "scripts": 1}
+    assert left_out(found) == {"scripts": 1}
 
 
 def test_parts_of_the_response_in_variables_of_a_script_are_followed():

@@ -89,7 +89,7 @@ def read_access_log(given: Input, options: ImportOptions) -> Recorded:
     # By host and label.
     addresses: defaultdict[str, defaultdict[str, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
     rates: defaultdict[str, defaultdict[str, Counter[int]]] = defaultdict(lambda: defaultdict(Counter))
-    answers: defaultdict[str, Counter[str]] = defaultdict(Counter)  # of the labels of all hosts
+    answers: Counter[str] = Counter()
     logins: Counter[str] = Counter()
     total = misfits = distinct = 0
     for line in _lines(given.data):
@@ -105,7 +105,7 @@ def read_access_log(given: Input, options: ImportOptions) -> Recorded:
             continue
         label, shown = f"{found.method} {_route(path)}", f"{found.method} {found.target}"
         rates[found.host][label][found.second] += 1
-        answers[label][_answer(found.status)] += 1
+        answers[_answer(found.status)] += 1
         known = addresses[found.host][label]
         if shown in known or distinct < MOST_ADDRESSES:
             distinct += shown not in known
@@ -132,7 +132,7 @@ def read_access_log(given: Input, options: ImportOptions) -> Recorded:
         origin=given.name,
         kind="access-log",
         rates=_rates(rates[host], own),
-        redirects=sum(one["redirect"] for one in answers.values()) / max(1, sum(map(Counter.total, answers.values()))),
+        redirects=answers["redirect"] / max(1, answers.total()),
         left_out=skipped.left_out(),
         notes=tuple(notes),
     )
@@ -144,19 +144,17 @@ def _answer(status: int) -> str:
     return "redirect" if 300 <= status < 400 and status != 304 else "page"
 
 
-def _sessions(logins: Counter[str], answers: Mapping[str, Counter[str]]) -> Iterator[Note]:
+def _sessions(logins: Counter[str], answers: Counter[str]) -> Iterator[Note]:
     """Yields a note if the log is of an application with sessions, which its lines do not have."""
-    denied, total = sum(one["denied"] for one in answers.values()), sum(map(Counter.total, answers.values()))
+    denied, total = answers["denied"], answers.total()
     if logins:
         cause = f"The log has requests to a log-in page ({plain(max(logins, key=lambda path: (logins[path], path)))})"
     elif denied >= LEAST_SHARE * max(1, total):
         cause = f"{denied:,} of {total:,} requests of the log were denied (401, 403)"
     else:
         return
-    refused = sorted(label for label, one in answers.items() if one["denied"] or (one["redirect"] and one["page"]))
-    labels = f" In the log, these were refused at times: {plain(', '.join(refused[:MOST_LABELS]))}." if refused else ""
-    what = "A log has no sessions, so pages behind a log-in answer the load with a redirect or an error."
-    yield Note("signed-in", f"{cause}. {what}{labels} For signed-in users, record a journey (`toril record`).")
+    what = "A log has no sessions, so pages behind a log-in answer the load with a redirect or an error"
+    yield Note("signed-in", f"{cause}. {what}. For signed-in users, record a journey (`toril record`).")
 
 
 def _own(rates: Mapping[str, Counter[int]]) -> list[str]:

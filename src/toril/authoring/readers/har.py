@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlsplit
 
 from toril.authoring.pages import Form, Page
 from toril.authoring.readers import source
@@ -96,7 +96,7 @@ def _title(page: Mapping[str, Any]) -> str:
 
 def _exchange(entry: Mapping[str, Any], given: Input, skipped: Skipped) -> RecordedExchange | None:
     request, response = mapping(entry.get("request")), mapping(entry.get("response"))
-    method, url = text(request.get("method")).upper(), _url(request)
+    method, url = text(request.get("method")).upper(), source.address(text(request.get("url")))
     method = method if source.TOKEN.fullmatch(method) else "GET"
     sent, answered = source.headers(request.get("headers")), source.headers(response.get("headers"))
     code = text(response.get("status"))
@@ -127,14 +127,6 @@ def _exchange(entry: Mapping[str, Any], given: Input, skipped: Skipped) -> Recor
         took_s=took_ms / 1000 if isinstance(took_ms, int | float) and 0 <= took_ms < 1e7 else 0.0,
         kind=kind,
     )
-
-
-def _url(request: Mapping[str, Any]) -> str:
-    """Returns the address without its fragment; some tools write the query beside it alone."""
-    url = source.address(text(request.get("url")))
-    pairs = [(text(one.get("name")), text(one.get("value"))) for one in items(request.get("queryString"))]
-    query = urlencode([pair for pair in pairs if pair[0]], safe="${}")
-    return f"{url}?{query}" if query and "?" not in url else url
 
 
 def _kind(entry: Mapping[str, Any], sent: Named, type: str) -> str:

@@ -43,7 +43,6 @@ SET = re.compile(
 HARMLESS = re.compile(  # lines around those statements
     r"//.*|[{}()\[\];,\s]*|pm\.test\(.*(?:=>|function\s*\(\))\s*\{?|tests\[.*responseCode\.code.*"
 )
-CONTROLS = ("setNextRequest", "sendRequest")
 
 
 def read_postman(collection: Mapping[str, Any], given: Input, environment: Mapping[str, Any] | None) -> Recorded:
@@ -279,8 +278,6 @@ def _of_scripts(
                     extracts[key] = Extract(variable=key, how="jsonpath", expression=path)
         known = STATUS, TAKEN, SET
         left = [line for line in script.splitlines() if not any(one.search(line) for one in known)]
-        for control in [one for one in CONTROLS if one in script]:
-            skipped.add(f"scripts with {control}", "a suite sends its requests in a fixed order", name)
         if any(not HARMLESS.fullmatch(line.strip()) for line in left):
             skipped.add("scripts", "only statuses and variables out of JSON are translated", name)
     return tuple(checks.values()) if len(checks) == 1 else (), tuple(extracts.values())
