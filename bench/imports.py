@@ -61,7 +61,7 @@ def outcome_of(file: Path, folder: Path | None) -> str:
         given = input_of(str(file))
         if kind := script_of(given):
             if folder is not None:
-                create(replace(options, **{kind: file}), folder)
+                create(replace(options, script=kind, file=file), folder)
             return kind
         recorded = read(given, options)
         if folder is not None:

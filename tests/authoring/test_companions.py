@@ -133,5 +133,5 @@ def test_a_taurus_file_of_the_repository_stays_where_it_is(tmp_path):
 
 def test_a_taurus_file_without_criteria_is_noted(tmp_path):
     (tmp_path / "load.yml").write_text("execution: [{scenario: {requests: ['http://shop/']}, hold-for: 1m}]")
-    created = create(InitOptions(taurus=tmp_path / "load.yml", action="acme/toril@v1"), tmp_path)
+    created = create(InitOptions(script="taurus", file=tmp_path / "load.yml", action="acme/toril@v1"), tmp_path)
     assert codes(created.notes) == ["no-criteria"]

@@ -121,7 +121,7 @@ def test_a_shape_of_locust_is_a_load_of_its_own_unless_another_is_given(tmp_path
 
 def test_a_locustfile_without_a_host_is_noted(tmp_path):
     file = scripts(tmp_path / "mine") / "locustfile.py"
-    options = InitOptions(locustfile=file, workflow=False)
+    options = InitOptions(script="locustfile", file=file, workflow=False)
     assert codes(create(options, tmp_path / "1").notes) == ["no-host"]
     assert codes(create(replace(options, urls=(SHOP,)), tmp_path / "2").notes) == []
     file.write_text(file.read_text().replace("    wait_time", "    host = 'http://shop'\n    wait_time"))

@@ -58,7 +58,7 @@ def of_script(file: Path) -> Companions:
 
 def has_shape(file: Path | None) -> bool:
     """Returns whether the file is a locustfile with its own load."""
-    return file is not None and b"LoadTestShape" in file.read_bytes()
+    return file is not None and file.suffix == ".py" and b"LoadTestShape" in file.read_bytes()
 
 
 def _note(file: Path, name: str, why: str) -> Note:

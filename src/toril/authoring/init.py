@@ -48,7 +48,7 @@ class Created:
 
 def create(options: InitOptions, folder: Path, *, force: bool = False) -> Created:
     """Writes suite and workflow below `folder`, which may not exist; removes a suite that cannot be planned."""
-    draft = drafted(options, shaped=has_shape(options.locustfile))
+    draft = drafted(options, shaped=has_shape(options.file))
     home = SUITES / draft.name
     suite, companions = _suite(draft, folder, home)
     contents: dict[PurePosixPath, bytes | Path] = {home / name: path for name, path in companions.files.items()}

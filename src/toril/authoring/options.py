@@ -2,12 +2,12 @@
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal, NamedTuple, Never
+from typing import Any, Literal, NamedTuple, Never
 from urllib.parse import quote
 
 from toril.criteria import Language, parse_criterion, samples_needed
@@ -99,6 +99,16 @@ def read_file(text: str | Path, kind: Kind) -> Path:
     if not exists:
         raise _refused("no-such-file", option, path, "no such file. Correct the path.")
     return path
+
+
+def read_files(urls: Collection[Url], files: Mapping[Kind, Path | None]) -> dict[str, Any]:
+    """Returns the options of the given file; OptionError for several sources of the load."""
+    given = [(kind, read_file(path, kind)) for kind, path in files.items() if path]
+    names = [*(["url"] if urls and [kind for kind, _ in given] != ["locustfile"] else []), *(kind for kind, _ in given)]
+    if len(names) > 1:
+        fix = "Remove one of them: each suite has its own folder, and a file contains its addresses."
+        raise OptionError(f"--{names[0]} and --{names[1]} exclude each other. {fix}", code="conflicting-options")
+    return {"script": given[0][0], "file": given[0][1]} if given else {}
 
 
 def read_url(text: str, option: str = "--url") -> Url:
@@ -214,11 +224,8 @@ class InitOptions:
     """The options and answers; None or empty if missing."""
 
     urls: tuple[Url, ...] = ()  # for a locustfile: its host
-    jmx: Path | None = None
-    locustfile: Path | None = None
-    taurus: Path | None = None
-    k6: Path | None = None
-    gatling: Path | None = None
+    file: Path | None = None
+    script: Kind | None = None  # the kind of the file
     users: int | None = None
     rps: Fraction | None = None
     ramp_up: str | None = None
@@ -231,32 +238,14 @@ class InitOptions:
 
     @property
     def kind(self) -> Kind | None:
-        """Returns the source of the load; OptionError for several sources."""
-        found = list(self._files)
-        if len(found) > 1:
-            fix = "Remove one of them: each suite has its own folder."
-            raise OptionError(f"--{found[0]} and --{found[1]} exclude each other. {fix}", code="conflicting-options")
-        if not found:
-            return "url" if self.urls else None
-        if self.urls and found != ["locustfile"]:
-            fix = "Remove one of them: the file contains its addresses."
-            raise OptionError(f"--url and --{found[0]} exclude each other. {fix}", code="conflicting-options")
-        return found[0]
-
-    @property
-    def _files(self) -> dict[Kind, Path]:
-        kinds: tuple[Kind, ...] = ("jmx", "locustfile", "taurus", "k6", "gatling")
-        return {kind: file for kind in kinds if (file := getattr(self, kind)) is not None}
-
-    @property
-    def file(self) -> Path | None:
-        return next(iter(self._files.values()), None)
+        """The source of the load; None if it is missing."""
+        return self.script or ("url" if self.urls else None)
 
     @property
     def executor(self) -> str:
         if self.kind in ("k6", "gatling"):
             return str(self.kind)
-        return "jmeter" if self.jmx or self.rps else "locust"
+        return "jmeter" if self.kind == "jmx" or self.rps else "locust"
 
 
 class Kept(StrEnum):

@@ -141,7 +141,7 @@ def import_command(
     )
     done: Imported | None = None
     try:
-        given = [input_of(one) for one in (source, second) if one is not None]
+        given = [input_of(path) for path in (source, second) if path is not None]
         kind = script_of(given[0])
         if kind is None:
             if replay and not (yes or only_reads):
@@ -168,8 +168,8 @@ def import_command(
                 "replay",
             ]
             refuse(options, needless, f"with {given[0].name}: a script stays unchanged. Remove the option.")
-            script: dict[str, Any] = {kind: given[0].folder / given[0].name}
-            created = create(replace(options, **script), shared.into, force=shared.force)
+            options = replace(options, script=kind, file=given[0].folder / given[0].name)
+            created = create(options, shared.into, force=shared.force)
     except (typer.Abort, KeyboardInterrupt):
         echo("\nNo files written.", err=True)
         raise typer.Exit(INTERRUPTED) from None
@@ -206,13 +206,13 @@ def _conclude(created: "Created", done: "Imported | None", shared: _Shared) -> N
         echo(json.dumps(shown, ensure_ascii=False, indent=2))
     else:
         if done and done.recorded.left_out:
-            found = ", ".join(f"{one.what} ({one.count:,})" for one in done.recorded.left_out)
-            echo(f"left out: {found}; see README.md")
+            kinds = ", ".join(f"{kind.what} ({kind.count:,})" for kind in done.recorded.left_out)
+            echo(f"left out: {kinds}; see README.md")
         if rules and not shared.explain:
             applied = sum(rule["applied"] for rule in rules)
             echo(f"carried from responses: {applied} of {len(rules)} values found; --explain lists them")
-        for one in rules if shared.explain else ():
-            echo("\n".join(_lines(one)))
+        for rule in rules if shared.explain else ():
+            echo("\n".join(_lines(rule)))
         show_created(created, shared.into, "try")
     if shared.tries:
         try_command([str(shared.into / created.suite)], format=shared.format)

@@ -24,7 +24,7 @@ from toril.authoring.options import (
     default_users,
     read_action,
     read_duration,
-    read_file,
+    read_files,
     read_kind,
     read_limit,
     read_locations,
@@ -88,11 +88,10 @@ def init(
 
     Example: toril init --url https://shop.example.com/ --users 20 --limit 'p95>300ms'
     """
+    urls = tuple(map(read_url, url or ()))
     options = InitOptions(
-        urls=tuple(map(read_url, url or ())),
-        jmx=jmx and read_file(jmx, "jmx"),
-        locustfile=locustfile and read_file(locustfile, "locustfile"),
-        taurus=taurus and read_file(taurus, "taurus"),
+        urls=urls,
+        **read_files(urls, {"jmx": jmx, "locustfile": locustfile, "taurus": taurus}),
         **read_load(users, rps, ramp_up, hold_for, limit, location, name),
         action=action if action == ACTION else read_action(action),
         workflow=not no_workflow,
@@ -194,12 +193,12 @@ def ask(options: InitOptions, folder: Path, *, force: bool) -> InitOptions:
 def _source(text: str) -> dict[str, Any]:
     """Returns the option for an address or file, by name."""
     kind = read_kind(text)
-    return {"urls": tuple(map(read_url, text.split()))} if kind == "url" else {kind: read_file(text, kind)}
+    return {"urls": tuple(map(read_url, text.split()))} if kind == "url" else read_files((), {kind: Path(text)})
 
 
 def _ask_load(options: InitOptions) -> InitOptions:
-    if options.locustfile:
-        question = f"Host to load (empty: as in {options.locustfile.name})"
+    if options.file and options.kind == "locustfile":
+        question = f"Host to load (empty: as in {options.file.name})"
         options = replace(options, urls=_ask_value(question, lambda text: (read_url(text),) if text else (), ""))
     elif options.rps is None:
         options = replace(
@@ -207,7 +206,7 @@ def _ask_load(options: InitOptions) -> InitOptions:
             rps=_ask_value("Largest throughput in requests per second (empty: no limit)", _or_none(read_rps), ""),
         )
     if options.users is None:
-        if options.file and options.rps is None and (options.jmx or has_shape(options.locustfile)):
+        if options.file and options.rps is None and (options.kind == "jmx" or has_shape(options.file)):
             users = _ask_value(f"Virtual users (empty: as in {options.file.name})", _or_none(read_users), "")
         else:
             users = _ask_value("Virtual users", read_users, str(default_users(options.rps)))

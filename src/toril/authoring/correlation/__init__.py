@@ -39,11 +39,15 @@ class Carried:
     source: int  # number of the exchange whose response has the value
     place: ValuePlace  # in that response
     uses: tuple[tuple[int, ValuePlace], ...]  # numbers of exchanges, and the places in their requests
-    why: tuple[str, ...]  # what speaks for and against it
-    masked: str  # the value, as people may see it
+    reasons: frozenset[Reason]
     applied: bool
     value: str = field(default="", repr=False)  # in the recording, decoded; a secret
     encoded: bool = False  # whether the extracted text is its percent-encoded form
+
+    @property
+    def masked(self) -> str:
+        """The value, as people may see it."""
+        return f"*** ({len(self.value)} characters)"
 
     def reference(self, place: ValuePlace) -> str:
         """Returns what a suite has instead of the value at this place of a request.
@@ -131,7 +135,7 @@ def explained(recorded: Recorded, correlation: Correlation) -> Iterator[dict[str
             "source": f"{rule.source} {label[rule.source]} → {_shown(rule.place)}",
             "extract": rule.extract.expression,
             "uses": [f"{number} {label[number]} → {_shown(place)}" for number, place in rule.uses],
-            "why": list(rule.why),
+            "why": [reason.value for reason in Reason if reason in rule.reasons],
         }
 
 
@@ -147,8 +151,7 @@ def _carried(number: int, rule: Rule, variable: str, turns: list[Turn], applied:
         source=turns[rule.source.turn].number,
         place=rule.source.place,
         uses=tuple((turns[one.turn].number, one.place) for one in rule.uses),
-        why=tuple(one.value for one in Reason if one in rule.reasons),
-        masked=f"*** ({len(rule.value)} characters)",
+        reasons=frozenset(rule.reasons),
         applied=applied,
         value=rule.value,
         encoded=(text := taken(rule.extract, exchange)) != rule.value and unquote(text or "") == rule.value,

@@ -189,9 +189,12 @@ class Values:
                     if carried or (is_short_number(value) and self.differs(use)):
                         self.uses.append(use)
             if turn.changes:
-                given = (one for one in _given(number, turn.exchange) if one[0].place.where == "json")
-                made |= {(address, value) for source, value in given if names_a_member(self.keys(source)[0])}
-        wanted = {one for use in self.uses for one in variants(use.value)}
+                made |= {
+                    (address, value)
+                    for source, value in _given(number, turn.exchange)
+                    if source.place.where == "json" and names_a_member(self.keys(source)[0])
+                }
+        wanted = {variant for use in self.uses for variant in variants(use.value)}
         differing = {use.value for use in self.uses if is_short_number(use.value) and self.differs(use)}
         self._reread = set(_reread(turns))
         self._count: Counter[tuple[str, int]] = Counter()  # places of a value in the response of a turn
@@ -219,15 +222,18 @@ class Values:
         A response that repeats a value of its own request is no source.
         """
         sources = dict.fromkeys(
-            source for one in variants(use.value) for source in self._sources[one] if self._is_before(source, use)
+            source
+            for variant in variants(use.value)
+            for source in self._sources[variant]
+            if self._is_before(source, use)
         )
         if not sources:
             return []
         keys = self.keys(use)
         sent_by_key = (turns for own, turns in self._sent[use.value].items() if _may_be_the_same(use.value, own, keys))
         sent = set().union(*sent_by_key)
-        alike = [one.turn for one in sources if _may_be_the_same(use.value, self.keys(one), keys)]
-        first = min(alike or [one.turn for one in sources])
+        alike = [source.turn for source in sources if _may_be_the_same(use.value, self.keys(source), keys)]
+        first = min(alike or [source.turn for source in sources])
         return [] if min(sent, default=use.turn) <= first else [one for one in sources if one.turn not in sent]
 
     def _is_before(self, source: Source, use: Use) -> bool:
@@ -259,9 +265,9 @@ class Values:
         of_form = source.place.path.endswith("]") or "form[action] ?" in source.place.path
         if source.place.where in ("location", "set-cookie") or (source.place.where == "html" and of_form):
             yield Reason.STATE
-        earlier = (one for one in self._sources[use.value] if one.turn < source.turn)
-        others = (one for one in earlier if self.turns[one.turn].chain != turn.chain)
-        known = any(_may_be_the_same(use.value, self.keys(one), of_use) for one in others)
+        earlier = (other for other in self._sources[use.value] if other.turn < source.turn)
+        elsewhere = (other for other in earlier if self.turns[other.turn].chain != turn.chain)
+        known = any(_may_be_the_same(use.value, self.keys(other), of_use) for other in elsewhere)
         if (turn.changes or source.turn in self._reread) and not known:
             yield Reason.MADE
         if self._count[use.value, source.turn] == 1:
@@ -274,7 +280,8 @@ def carries(reasons: Collection[Reason]) -> bool:
     """Returns whether a suite has to carry a value."""
     if Reason.DIFFERS in reasons or Reason.EQUAL in reasons:
         return Reason.DIFFERS in reasons
-    more = sum(one in reasons for one in (Reason.SAME_KEY, Reason.STATE, Reason.TOKEN)) - (Reason.LISTED in reasons)
+    positive = sum(reason in reasons for reason in (Reason.SAME_KEY, Reason.STATE, Reason.TOKEN))
+    more = positive - (Reason.LISTED in reasons)
     made = Reason.MADE in reasons
     if Reason.RANDOM in reasons:
         return made or more >= 0
