@@ -1,8 +1,7 @@
 """The snapshots of known stacks, which show changes and replacements in a review."""
 
-import json
-
 import pytest
+import yaml
 
 from tests.infra.configurations import MARK
 from tests.infra.snapshots import COMMAND, FOLDER, cases, differences, path_of, snapshot
@@ -16,16 +15,16 @@ def test_a_stack_equals_its_snapshot(name):
     assert path.exists(), f"{path.name} is missing: {COMMAND}"
     found = CASES[name].found()
     assert found.refusal is None
-    changed = list(differences(json.loads(path.read_text()), snapshot(found)))
+    changed = list(differences(yaml.safe_load(path.read_text()), snapshot(name, found)))
     assert not changed, "\n".join([f"to accept the change: {COMMAND}", *changed])
 
 
 def test_there_are_no_snapshots_of_removed_stacks():
-    assert {path.name for path in FOLDER.glob("*.json")} == {path_of(name).name for name in CASES}
+    assert {path.name for path in FOLDER.iterdir()} == {path_of(name).name for name in CASES}
 
 
 def test_a_snapshot_shows_neither_accounts_nor_credentials():
-    for path in FOLDER.glob("*.json"):
+    for path in FOLDER.iterdir():
         text = path.read_text()
         assert "123456789012" not in text
         assert MARK not in text
@@ -33,7 +32,7 @@ def test_a_snapshot_shows_neither_accounts_nor_credentials():
 
 @pytest.fixture
 def before():
-    return snapshot(CASES["us-east-1"].found())
+    return snapshot("us-east-1", CASES["us-east-1"].found())
 
 
 def of(graph, ending):

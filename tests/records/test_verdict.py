@@ -1,28 +1,33 @@
 """verdict.json as a record: reading and writing loses nothing; foreign files are read within bounds only."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.refusals import refused
-from tests.verdict.test_golden import stored
+from tests.verdict.test_golden import RUNS
 from toril.records.document import MOST_ENTRIES, document
 from toril.records.verdict import Reason, Verdict
 
 PASSED: dict[str, Any] = {"schema": "toril.verdict/1", "outcome": "passed"}
 
 
+STORED = [path.read_text() for path in sorted(Path(__file__).parent.glob("stored/*/verdict.json"))]
+WRITTEN = [*STORED, *(document(RUNS[name]()).decode() for name in ("CloudWatch", "slower-than-earlier"))]
+
+
 def data(**changes: Any) -> bytes:
     return json.dumps({**PASSED, **changes}).encode()
 
 
-@pytest.mark.parametrize("written", stored())
+@pytest.mark.parametrize("written", WRITTEN)
 def test_a_verdict_is_the_same_file_after_reading_and_writing(written):
     assert Verdict.from_json(written.encode(), "verdict.json").to_json().decode() == written
 
 
-@pytest.mark.parametrize("written", stored())
+@pytest.mark.parametrize("written", WRITTEN)
 def test_a_foreign_verdict_is_read_into_the_same_record(written):
     assert Verdict.from_stranger(written.encode(), "verdict.json") == Verdict.from_json(
         written.encode(), "verdict.json"

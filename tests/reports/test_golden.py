@@ -34,9 +34,9 @@ def written(name: str) -> str:
 
 
 def seen(data: bytes) -> str:
-    """Returns the text of a page line by line, then the lines of its charts."""
+    """Returns the text of a page line by line, without its menu, then the lines of its charts."""
     text = data.decode().replace("\r", "")
-    body = re.sub(r"<(script|style).*?</\1>", "", text, flags=re.DOTALL).partition("<body")[2]
+    body = re.sub(r"<(script|style).*?</\1>", "", text, flags=re.DOTALL).partition("<main")[2].partition(">")[2]
     words = (" ".join(unescape(re.sub(r"<[^>]*>", " ", line)).split()) for line in body.splitlines())
     lines, found = [line for line in words if line], Page(data).data
     charts = [chart for name in ("pairs", "course", "generators", "server") for chart in found[name]]

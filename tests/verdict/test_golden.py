@@ -1,14 +1,17 @@
-"""verdict.json, byte for byte: one run for each code. `python -m tests.verdict.test_golden` regenerates the file.
+"""The content of verdict.json: one run for each code. `python -m tests.verdict.test_golden` regenerates the file.
 
 Only this file compares the wording of verdicts; other tests compare codes and figures.
+`records/test_stored.py` compares each byte.
 """
 
-import json
 import re
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from tests.duets import SUITE, planned
 from tests.functional.tested import case, functional_run
@@ -34,13 +37,13 @@ from tests.regression import test_verdict as duets
 from tests.verdict import test_server_criteria as servers
 from toril import verdict as the_verdict
 from toril.records import Case, EngineReport, Exit, Rate, Verdict
-from toril.records.document import document
+from toril.records.verdict import JudgedCriterion
 from toril.regression import earlier
 from toril.regression import verdict as regression
 from toril.timeline import Timeline
 from toril.verdict import differing
 
-GOLDEN = Path(__file__).with_name("verdicts.txt")
+GOLDEN = Path(__file__).with_name("verdicts.yaml")
 TEN = range(10)
 USERS = dict.fromkeys(TEN, 10)
 DEAD = Sample(0, 2 * MS, label="login", ok=False, rc="401")
@@ -180,14 +183,28 @@ RUNS: Mapping[str, Callable[[], Mapping[str, object]]] = {
 }  # fmt: skip
 
 
+DEFAULTS = Verdict(outcome="passed", criteria=(JudgedCriterion(stop=True),)).to_dict()
+
+
+def lean(part: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the fields whose values are not defaults."""
+    return {name: value for name, value in part.items() if name not in defaults or value != defaults[name]}
+
+
+def shown(verdict: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns a verdict without defaults, and a comparison without its pairs."""
+    (criterion,) = DEFAULTS["criteria"]
+    found = lean({**verdict, "criteria": [lean(judged, criterion) for judged in verdict["criteria"]]}, DEFAULTS)
+    if "comparison" in found:
+        metrics = [{**metric, "pairs": len(metric["pairs"])} for metric in found["comparison"]["metrics"]]
+        found["comparison"] = {**found["comparison"], "metrics": metrics}
+    return {"outcome": verdict["outcome"], **found}
+
+
 def written() -> str:
-    verdicts = (document(run()).decode() for run in RUNS.values())
-    return "".join(f"# {name}\n{verdict}" for name, verdict in zip(RUNS, verdicts, strict=True))
-
-
-def stored() -> list[str]:
-    """Returns the golden verdicts, each as a text."""
-    return re.split(r"^# .*\n", GOLDEN.read_text(), flags=re.MULTILINE)[1:]
+    verdicts = {name: shown(run()) for name, run in RUNS.items()}
+    options: dict[str, Any] = {"width": 118, "default_flow_style": None, "allow_unicode": True, "sort_keys": False}
+    return str(yaml.safe_dump(verdicts, **options))
 
 
 def test_verdicts_equal_the_golden_file():
@@ -197,8 +214,8 @@ def test_verdicts_equal_the_golden_file():
 def test_each_code_of_the_tables_has_an_example():
     tables = "".join(one.__doc__ or "" for one in (the_verdict, regression, earlier))
     known = {*re.findall(r"^\| `([a-z-]+)` *\| (?!a note)", tables, re.MULTILINE)}
-    verdicts = [json.loads(one) for one in stored()]
-    found = {one["code"] for verdict in verdicts for one in (*verdict["reasons"], *verdict["criteria"])}
+    verdicts = yaml.safe_load(GOLDEN.read_text()).values()
+    found = {one["code"] for verdict in verdicts for one in (*verdict["reasons"], *verdict.get("criteria", []))}
     assert known <= found
 
 
