@@ -29,7 +29,7 @@ from toril.authoring.recorded import (
 )
 from toril.authoring.references import NAME, outside
 from toril.authoring.routes import free, keys_of_query, singular
-from toril.authoring.writer import Comment, Flow, FlowList, extractors, filled, short, yaml_of
+from toril.authoring.writer import Flow, FlowList, extractors, filled, short, yaml_of
 from toril.criteria import duration_s
 from toril.errors import OptionError
 from toril.suite.engines import engine_of
@@ -164,15 +164,7 @@ def files_of(draft: SuiteDraft) -> dict[PurePosixPath, bytes]:
             }
         ),
     }
-    comments = [
-        Comment("settings", "ramp-up-exclude"),
-        Comment("reporting", "reporting"),
-        Comment("toril", "criteria"),
-        Comment("toril", "require-values"),
-    ]
-    keys = {key for one in draft.scenarios.values() for key in one}  # in a body, such a line would get the comment
-    comments += [Comment("scenarios", key) for key in ("default-address", "think-time") if key in keys]
-    return {PurePosixPath("suite.yml"): yaml_of(filled(document), comments).encode(), **draft.files}
+    return {PurePosixPath("suite.yml"): yaml_of(filled(document)).encode(), **draft.files}
 
 
 def _execution(scenario: str, executor: str, load: Mapping[str, Any], options: ImportOptions) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, StringConstraints, model_validator
 
-from toril.authoring.writer import COMMENTS, ENOUGH, HEAD, SCRIPT_LOAD, Comment, Flow, yaml_of
+from toril.authoring.writer import COMMENTS, ENOUGH, HEAD, SCRIPT_LOAD, Flow, yaml_of
 from toril.criteria import Language, parse_criterion
 from toril.criteria.criterion import fields_of
 from toril.criteria.subjects import CriterionSyntaxError
@@ -148,24 +148,14 @@ def text_of(form: SuiteForm, base: str = "") -> str:
     return yaml_of(_applied(form, _document(base) if base else {}), _comments(form))
 
 
-def _comments(form: SuiteForm) -> Iterator[Comment]:
-    """Yields the comments that explain a form's suite to newcomers."""
+def _comments(form: SuiteForm) -> dict[tuple[str, str], str]:
+    """Returns the comments that explain the load of a form's suite to newcomers."""
     if form.load == "script":
-        yield Comment("execution", "executor", SCRIPT_LOAD, below=True)
-    elif NUMBER.fullmatch(form.users) and NUMBER.fullmatch(form.most) and form.load == "users":
+        return {("execution", "  executor:"): SCRIPT_LOAD}
+    if NUMBER.fullmatch(form.users) and NUMBER.fullmatch(form.most) and form.load == "users":
         most_ms = math.floor(1000 * float(form.users) / (float(form.most) or math.inf))
-        if most_ms:
-            yield Comment("execution", "concurrency", ENOUGH.format(most_ms))
-    if form.think_time:
-        yield Comment("scenarios", "think-time")
-    if form.address:
-        yield Comment("scenarios", "default-address")
-    if form.steady_only:
-        yield Comment("settings", "ramp-up-exclude")
-    if _criteria(form, "taurus"):
-        yield Comment("reporting", "reporting")
-    if _criteria(form, "toril"):
-        yield Comment("toril", "criteria")
+        return {("execution", "  concurrency:"): ENOUGH.format(most_ms)} if most_ms else {}
+    return {}
 
 
 def _applied(form: SuiteForm, base: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,8 @@
 import math
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from types import MappingProxyType
+from typing import Any
 
 import yaml
 
@@ -19,23 +20,14 @@ EXTRACTORS = {  # by `Extract.how`: the key of a request, and that of its expres
     "regexp": ("extract-regexp", "regexp"),
     "css": ("extract-css-jquery", "expression"),
 }
-COMMENTS = {  # the writer's own, by key
-    "default-address": "elsewhere: toril run … --against URL",
-    "think-time": "what a user waits after each request",
-    "ramp-up-exclude": "criteria judge the load at its full height",
-    "reporting": "each criterion says when the run fails",
-    "require-values": "a response without an extracted value has failed",
-    "criteria": "in toril's own language",
+COMMENTS = {  # by section, and the beginning of a line in it
+    ("scenarios", "    default-address:"): "elsewhere: toril run … --against URL",
+    ("scenarios", "    think-time:"): "what a user waits after each request",
+    ("settings", "  ramp-up-exclude:"): "criteria judge the load at its full height",
+    ("reporting", r"reporting:(?=[\s\S]*\bcriteria:)"): "each criterion says when the run fails",
+    ("toril", "  require-values:"): "a response without an extracted value has failed",
+    ("toril", "  criteria:"): "in toril's own language",
 }
-
-
-class Comment(NamedTuple):
-    """A comment on the first line of a key in a section."""
-
-    section: str
-    key: str
-    text: str = ""  # empty: the one in `COMMENTS`
-    below: bool = False  # on a line of its own
 
 
 class Flow(dict[str, Any]):
@@ -69,27 +61,16 @@ _Dumper.add_representer(Flow, _represent_flow)
 _Dumper.add_representer(FlowList, _represent_flow_list)
 
 
-def yaml_of(document: Mapping[str, Any], comments: Iterable[Comment] = ()) -> str:
-    """Returns a suite's document as YAML: its sections apart, with the comments."""
+def yaml_of(document: Mapping[str, Any], comments: Mapping[tuple[str, str], str] = MappingProxyType({})) -> str:
+    """Returns a suite's document as YAML: its sections apart, with `COMMENTS` and others of that form."""
     sections = {
         key: yaml.dump({key: value}, Dumper=_Dumper, allow_unicode=True, width=math.inf, sort_keys=False)
         for key, value in document.items()
     }
-    for comment in comments:
-        if comment.section in sections:
-            sections[comment.section] = _commented(sections[comment.section], comment)
+    for (section, line), words in {**COMMENTS, **comments}.items():
+        text = sections.get(section, "")
+        sections |= {section: re.sub(rf"(?m)^{line}.*$", rf"\g<0> # {words}", text, count=1)} if text else {}
     return HEAD + INVISIBLE.sub(lambda found: ascii(found[0])[1:-1], "\n".join(sections.values()))
-
-
-def _commented(text: str, comment: Comment) -> str:
-    """Returns a section with a comment on the first line of a key."""
-    line = rf"^((?P<indent>(?:  |- )*){comment.key}:.*)$"
-    words = f"# {comment.text or COMMENTS[comment.key]}"
-
-    def noted(found: re.Match[str]) -> str:
-        return f"{found[1]}\n{' ' * len(found['indent'])}{words}" if comment.below else f"{found[1]} {words}"
-
-    return re.sub(line, noted, text, count=1, flags=re.MULTILINE)
 
 
 def extractors(extracts: Iterable[Extract]) -> dict[str, dict[str, Any]]:
