@@ -15,16 +15,12 @@ WORKFLOW = ".github/workflows/loadtest.yml"
 SUITE = "loadtests/shop/suite.yml"
 
 
-@pytest.mark.parametrize("name", [WORKFLOW, SUITE])
-def test_an_existing_file_is_named_and_nothing_is_written(tmp_path, name):
-    (tmp_path / name).parent.mkdir(parents=True)
-    (tmp_path / name).write_text("mine")
-    refuses(tmp_path, URL, "file-exists", str(tmp_path / name), "--force")
-
-
-def test_all_existing_files_are_named_in_one_message(tmp_path):
-    started(tmp_path, *URL)
-    refuses(tmp_path, URL, "file-exists", SUITE, WORKFLOW)
+@pytest.mark.parametrize("names", [(WORKFLOW,), (SUITE,), (SUITE, WORKFLOW)])
+def test_existing_files_are_named_in_one_message_and_nothing_is_written(tmp_path, names):
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_text("mine")
+    refuses(tmp_path, URL, "file-exists", *(str(tmp_path / name) for name in names), "--force")
 
 
 def test_force_overwrites_only_files_of_the_suite(tmp_path):

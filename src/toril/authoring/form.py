@@ -245,18 +245,13 @@ def _criteria(form: SuiteForm, language: Language) -> list[Any]:
 
 def _reporting(base: object, criteria: list[Any]) -> list[Any]:
     """Returns the reporters, with the criteria in the first passfail."""
-    others = list(_items(base))
-    place = next((index for index, one in enumerate(others) if _is_passfail(one)), None)
-    if place is None:
-        return [*([{"module": "passfail", "criteria": criteria}] if criteria else []), *others]
-    kept = {key: value for key, value in others[place].items() if key != "criteria"}
-    if criteria:
-        others[place] = {**kept, "criteria": criteria}
-    elif set(kept) == {"module"}:
-        del others[place]
-    else:
-        others[place] = kept
-    return others
+    reporters = list(_items(base))
+    place = next((index for index, reporter in enumerate(reporters) if _is_passfail(reporter)), None)
+    own = {"module": "passfail"} if place is None else reporters.pop(place)
+    own = {key: value for key, value in {**own, "criteria": criteria}.items() if value != []}
+    if own != {"module": "passfail"}:
+        reporters.insert(place or 0, own)
+    return reporters
 
 
 def _is_passfail(one: object) -> bool:

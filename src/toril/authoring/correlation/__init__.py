@@ -12,7 +12,7 @@ from urllib.parse import quote, unquote
 
 from toril.authoring.correlation.extractors import taken
 from toril.authoring.correlation.fresh import Typed, typed_in
-from toril.authoring.correlation.pairs import paired, unpaired
+from toril.authoring.correlation.pairs import by_turn, paired, unpaired
 from toril.authoring.correlation.rules import (
     Reason,
     Rule,
@@ -86,9 +86,10 @@ def correlated(
     """
     opened: set[int] = set()
     numbers: dict[tuple[object, ...], int] = {}
+    pairs = paired(recorded, second) if second is not None else []
     while True:
         turns = turns_of(recorded, opened)
-        others = paired(turns, recorded, second) if second is not None else {}
+        others = by_turn(turns, pairs)
         found = {}
         for rule in find_rules(turns, others, replay=second is not None and second.origin == REPLAY):
             key = rule.value, turns[rule.source.turn].exchange.number, rule.source.place
@@ -106,7 +107,7 @@ def correlated(
     rules = (_carried(number, rule, names[number], turns, number in applied) for number, rule in sorted(found.items()))
     return Correlation(
         rules=tuple(rules),
-        unpaired=unpaired(recorded, second) if second is not None else (),
+        unpaired=unpaired(recorded, second, pairs) if second is not None else (),
         client_made=tuple(_made_by_clients(turns, others)) if second is not None else (),
         typed=typed_in(turns, others, {*names.values()}) if recorded.kind == "har" else Typed(),
         redirects=tuple(sorted(opened)),

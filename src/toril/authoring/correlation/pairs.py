@@ -12,21 +12,23 @@ from toril.authoring.recorded import Payload, Recorded, RecordedExchange, path_o
 DIGIT = re.compile(r"\d")
 
 
-def paired(turns: Sequence[Turn], first: Recorded, second: Recorded) -> Mapping[int, RecordedExchange]:
+Pairs = Sequence[tuple[RecordedExchange, RecordedExchange]]
+
+
+def by_turn(turns: Sequence[Turn], pairs: Pairs) -> Mapping[int, RecordedExchange]:
     """Returns the exchange of the second recording for the index of each turn of the first one."""
     at: dict[int, int] = {}  # number of an exchange → index of its first turn
     for index, turn in enumerate(turns):
         at.setdefault(turn.chain, index)
     found: dict[int, RecordedExchange] = {}
-    for one, other in _pairs(first, second):
+    for one, other in pairs:
         if len(one.hops) == len(other.hops):
             found |= dict(enumerate(chain_of(other), at[one.number]))
     return found
 
 
-def unpaired(first: Recorded, second: Recorded) -> tuple[str, ...]:
+def unpaired(first: Recorded, second: Recorded, pairs: Pairs) -> tuple[str, ...]:
     """Returns the requests that only one of the recordings has."""
-    pairs = _pairs(first, second)
     numbers = {one.number for one, _ in pairs}, {other.number for _, other in pairs}
     return tuple(
         f"{' '.join(_path_key(one)[:3])} ({which} recording)".replace("  ", " ")
@@ -36,7 +38,7 @@ def unpaired(first: Recorded, second: Recorded) -> tuple[str, ...]:
     )
 
 
-def _pairs(first: Recorded, second: Recorded) -> list[tuple[RecordedExchange, RecordedExchange]]:
+def paired(first: Recorded, second: Recorded) -> list[tuple[RecordedExchange, RecordedExchange]]:
     """Returns equal requests in order: by the words of their parameters, too, and between these by the path alone."""
     own, others = first.exchanges, second.exchanges
     found = []
