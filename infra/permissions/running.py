@@ -115,8 +115,6 @@ def task_statements(scope: Scope) -> list[Statement]:
 def region_statements(scope: Scope) -> list[Statement]:
     """Returns the rights to read what preflight and `toril doctor` check in the regions."""
     return [
-        allow("ReadClusters", ["ecs:DescribeClusters"], [scope.cluster]),
-        allow("ReadTaskDefinitions", ["ecs:DescribeTaskDefinition"], ANY),  # no resource-level permissions
         allow("ReadImages", ["ecr:BatchGetImage"], [scope.arn("ecr", "repository/*")]),
         allow("ReadQuotas", ["servicequotas:ListServiceQuotas"], ANY),  # no resource-level permissions
         allow("ReadMetrics", ["cloudwatch:GetMetricData"], ANY),  # nor has this

@@ -53,14 +53,6 @@ class Aws:
     def _get_caller_identity(self, region: str) -> Any:
         return identity()
 
-    def _describe_clusters(self, region: str, **asked: Any) -> Any:
-        providers = ["FARGATE", "FARGATE_SPOT"]
-        return {"clusters": [{"clusterArn": asked["clusters"][0], "status": "ACTIVE", "capacityProviders": providers}]}
-
-    def _describe_task_definition(self, region: str, **asked: Any) -> Any:
-        (kind,) = [one for one in self.deployments[region].workers if one.task_definition == asked["taskDefinition"]]
-        return {"taskDefinition": definition(kind.image, kind.architecture)}
-
     def _batch_get_image(self, region: str, **asked: Any) -> Any:
         return image()
 
@@ -69,9 +61,6 @@ class Aws:
 
     def _get_metric_data(self, region: str, **asked: Any) -> Any:
         return {"MetricDataResults": [{"Id": "used", "Timestamps": [], "Values": []}]}
-
-    def _list_tasks(self, region: str, **asked: Any) -> Any:
-        return {"taskArns": []}
 
 
 class _Client:
@@ -94,14 +83,6 @@ def refusal(code: str, message: str = "") -> ClientError:
 
 def silence() -> EndpointConnectionError:
     return EndpointConnectionError(endpoint_url="https://nowhere.example")
-
-
-def definition(image_uri: str, architecture: str, *, status: str = "ACTIVE", container: str = "worker") -> Any:
-    return {
-        "status": status,
-        "runtimePlatform": {"cpuArchitecture": {"x86-64": "X86_64", "arm64": "ARM64"}[architecture]},
-        "containerDefinitions": [{"name": container, "image": image_uri}],
-    }
 
 
 def image(manifest: Any = INDEX) -> Any:

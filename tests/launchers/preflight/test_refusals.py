@@ -7,8 +7,6 @@ from tests.launchers.preflight.aws import CACHE, Aws, flight, lacking, of, refus
 from toril.launchers.fargate import Rates
 
 RIGHTS = {
-    "describe_clusters": "ecs:DescribeClusters",
-    "describe_task_definition": "ecs:DescribeTaskDefinition",
     "batch_get_image": "ecr:BatchGetImage",
     "list_service_quotas": "servicequotas:ListServiceQuotas",
     "get_metric_data": "cloudwatch:GetMetricData",
@@ -36,10 +34,10 @@ def test_rejected_credentials_are_one_finding_and_no_region_is_asked(plan, store
 
 def test_a_temporary_aws_error_is_a_warning(plan, store):
     aws = Aws(*both().values())
-    aws.answers("describe_clusters", silence(), AWAY)
+    aws.answers("batch_get_image", silence(), AWAY)
     aws.answers("list_service_quotas", refusal("ThrottlingException"), AWAY)
     found = flight(plan, aws, store)
     assert lacking(found) == []
-    assert (of(found, "cluster").state, of(found, "cluster").code) == ("warning", "unreachable")
+    assert (of(found, "image").state, of(found, "image").code) == ("warning", "unreachable")
     assert (of(found, "quotas").state, of(found, "quotas").code) == ("warning", "busy")
     assert found.rates[AWAY] == Rates(100.0, 20.0)

@@ -36,7 +36,7 @@ FROM_RECORDS: Checks = {
     "cache": regions.caches,
 }
 ACCESS: Checks = {"account": regions.account}
-FROM_AWS: Checks = {"cluster": regions.cluster, "task definition": regions.task_definitions, "image": regions.images}
+FROM_AWS: Checks = {"image": regions.images}
 FROM_QUOTAS: Checks = {"vCPU": regions.vcpus, "launch rate": regions.launch_rate}
 JOBS = 4  # threads, plus one for each region
 
@@ -70,12 +70,10 @@ def check(
     rates = {region.name: region.rates for region, _ in surveys}
     price = None if plan is None else estimate(plan, deployments, context.prices, rates=rates)
     of_run = used or deployments
-    environments = {region: one.environment for region, one in of_run.items()}
-    partitions = {region: one.partition for region, one in of_run.items()}
+    environments = {region: deployment.environment for region, deployment in of_run.items()}
     found = [
         *checked("locations", partial(planned.locations, plan, deployments)),
-        *checked("environment", partial(planned.same, "environment", environments)),
-        *checked("partition", partial(planned.same, "partition", partitions)),
+        *checked("environment", partial(planned.one_environment, environments)),
         *checked("sweeper", partial(planned.sweeper, deployments)),
         *checked("credentials", lambda: planned.credentials(keys.result(), context, plan, price)),
         *store.result(),

@@ -45,12 +45,13 @@ def locations(plan: Plan | None, deployments: Mapping[str, Deployment]) -> Itera
         yield ok(f"{', '.join(plan.locations)}: deployed")
 
 
-def same(what: str, values: Mapping[str, str]) -> Finding:
-    """Checks that all regions of a run have the same environment or partition. `what`: which; `values`: by region."""
-    if len(set(values.values())) > 1:
-        listed = ", ".join(f"{region} has {value}" for region, value in sorted(values.items()))
-        return missing(f"several-{what}s", f"the regions differ: {listed}; use locations with the same {what}")
-    return ok(", ".join(set(values.values())))
+def one_environment(environments: Mapping[str, str]) -> Finding:
+    """Checks that all regions of a run have the same environment. `environments`: by region."""
+    if len(set(environments.values())) > 1:
+        listed = ", ".join(f"{region} has {environment}" for region, environment in sorted(environments.items()))
+        detail = f"the regions differ: {listed}; use locations with the same environment"
+        return missing("several-environments", detail)
+    return ok(", ".join(set(environments.values())))
 
 
 def sweeper(deployments: Mapping[str, Deployment]) -> Finding:

@@ -1,8 +1,8 @@
-"""Checks one region by AWS calls: access, cluster, task definitions, images, caches, vCPU."""
+"""Checks one region by AWS calls: access, images, caches, vCPU."""
 
 import re
 import socket
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -14,7 +14,7 @@ from toril.aws.errors import AwsError
 from toril.aws.registry import MANIFESTS
 from toril.errors import InfrastructureError
 from toril.launchers.fargate.rate_limit import Rates, usual_rates
-from toril.launchers.fargate.tasks import Capacity, Status, described, kind_for
+from toril.launchers.fargate.tasks import Capacity, kind_for
 from toril.launchers.findings import Finding, missing, ok, warning
 from toril.launchers.pricing import PriceTable, list_prices
 from toril.plan.division import CPU_UNITS_PER_CORE
@@ -192,47 +192,6 @@ def account(region: Region) -> Finding:
     return ok(theirs)
 
 
-# ── cluster and task definitions
-
-
-def cluster(region: Region) -> Finding:
-    """Checks that the cluster is active, and has Fargate Spot if the run uses it."""
-    arn = region.deployment.cluster
-    answer = region.ask("ecs", "describe_clusters", clusters=[arn])
-    found = next(iter(answer.get("clusters", [])), {"status": "missing"})
-    if found.get("status") != "ACTIVE":
-        return missing("no-active-cluster", f"{arn} is {found.get('status')}; run {region.up}")
-    if region.spot and "FARGATE_SPOT" not in found.get("capacityProviders", []):
-        return missing("no-spot", f"{arn} has no FARGATE_SPOT; run {region.up}, or set `toril.worker.spot: false`")
-    return ok(f"{arn.rpartition('/')[2]} is active")
-
-
-def task_definitions(region: Region) -> Iterator[Finding]:
-    """Checks that each task definition is active, and agrees with the stack's record."""
-    for kind in region.kinds:
-        found = _task_definition(region, kind)
-        yield replace(found, name=f"task definition {kind.flavour} {kind.architecture}")
-
-
-def _task_definition(region: Region, kind: DeployedWorker) -> Finding:
-    def wrong(code: str, problem: str) -> Finding:
-        return missing(code, f"{arn} {problem}; run {region.up}")
-
-    arn = kind.task_definition
-    try:
-        found = region.ask("ecs", "describe_task_definition", taskDefinition=arn)["taskDefinition"]
-    except AwsError as error:
-        if error.fault.aws_code == "ClientException":  # ECS' answer if it does not exist
-            return wrong("no-task-definition", "does not exist")
-        raise
-    images = {one["name"]: one.get("image", "") for one in found.get("containerDefinitions", [])}
-    if found.get("status") != "ACTIVE":
-        return wrong("inactive-task-definition", f"is {found.get('status')}")
-    if images.get(kind.container) != kind.image:
-        return wrong("other-image", f"runs {images.get(kind.container)}, not {kind.image}")
-    return ok(f"{arn.rpartition('/')[2]} is active")
-
-
 # ── images and cache rules
 
 
@@ -290,15 +249,11 @@ def _not_cached(region: Region, kind: DeployedWorker, where: str, cache: Deploye
 
 
 def caches(region: Region) -> Iterator[Finding]:
-    """Checks that each cache rule is ready; one that the run does not need is a warning otherwise."""
-    places = filter(None, (ECR.fullmatch(kind.image) for kind in region.kinds))
-    needed = [_cache_of(region, place["repository"]) for place in places if place["region"] == region.name]
+    """Checks that each cache rule is ready. `images` refuses a run that needs another one."""
     for cache in region.deployment.caches:
         found = ok(f"the rule for {cache.upstream} is ready")
-        if not cache.ready and region.plan is not None and cache not in needed:
-            found = warning("cache-not-ready", f"not ready: {cache.reason} (this run does not need it)")
-        elif not cache.ready:
-            found = missing("cache-not-ready", f"not ready: {cache.reason}")
+        if not cache.ready:
+            found = warning("cache-not-ready", f"not ready: {cache.reason}")
         yield replace(found, name=f"cache {cache.prefix}")
 
 
@@ -345,66 +300,42 @@ def _vcpus(region: Region, capacity: Capacity) -> Finding:
     quota = region.quotas.get(code)
     if quota is None:
         return warning("unknown-quota", f"the quota {code} is unknown; a new account has 6 vCPU per region")
-    used, counted_at = _counted(region, capacity)
-    if needed <= quota < used + needed:
-        used = _without_ended(region, capacity, used, counted_at)
+    used = _vcpus_used(region, capacity)
     detail = f"{used:g} of {quota:g} in use"
     if needed:
         detail = f"the run needs {needed:g}; {used:g} of {quota:g} are in use"
-    if used + needed <= quota:
-        return replace(ok(detail), quota=quota, used=used)
-    raise_it = (
-        f"aws service-quotas request-service-quota-increase --region {region.name} --service-code fargate "
-        f"--quota-code {code} --desired-value {used + needed:.0f}"
-    )
-    over = missing("over-quota", f"{detail}; use fewer or smaller workers here, or run `{raise_it}`")
-    return replace(over, quota=quota, used=used)
+    found = ok(detail)
+    if needed > quota:
+        raise_it = (
+            f"aws service-quotas request-service-quota-increase --region {region.name} --service-code fargate "
+            f"--quota-code {code} --desired-value {needed:.0f}"
+        )
+        found = missing("over-quota", f"{detail}; use fewer or smaller workers here, or run `{raise_it}`")
+    elif used + needed > quota:
+        found = warning("busy-quota", f"{detail}, as AWS counted some minutes ago; workers wait for the end of others")
+    return replace(found, quota=quota, used=used)
 
 
-def _counted(region: Region, capacity: Capacity) -> tuple[float, float]:
-    """Returns the maximum vCPU in use in AWS' last counted minute, and when that minute began.
+def _vcpus_used(region: Region, capacity: Capacity) -> float:
+    """Returns the maximum vCPU in use in AWS' last counted minute.
 
     AWS counts once a minute and publishes some minutes later. A region without recent tasks has no count: 0.
     """
-    usage_class = QUOTAS[capacity].usage_class
-    dimensions = {"Service": "Fargate", "Type": "Resource", "Resource": "vCPU", "Class": usage_class}
+    dimensions = {"Service": "Fargate", "Type": "Resource", "Resource": "vCPU", "Class": QUOTAS[capacity].usage_class}
     metric = {
         "Namespace": "AWS/Usage",
         "MetricName": "ResourceCount",
         "Dimensions": [{"Name": key, "Value": value} for key, value in dimensions.items()],
     }
+    statistic = {"Metric": metric, "Period": USAGE_PERIOD_S, "Stat": "Maximum"}
     now = region.context.now()
     answer = region.ask(
         "cloudwatch",
         "get_metric_data",
-        MetricDataQueries=[
-            {"Id": "used", "MetricStat": {"Metric": metric, "Period": USAGE_PERIOD_S, "Stat": "Maximum"}}
-        ],
+        MetricDataQueries=[{"Id": "used", "MetricStat": statistic}],
         StartTime=datetime.fromtimestamp(now - USAGE_LOOKBACK_S, UTC),
         EndTime=datetime.fromtimestamp(now + USAGE_PERIOD_S, UTC),
         ScanBy="TimestampDescending",
     )
-    for result in answer.get("MetricDataResults", []):
-        for at, value in zip(result.get("Timestamps", []), result.get("Values", []), strict=True):
-            return float(value), at.timestamp()
-    return 0.0, 0.0
-
-
-def _without_ended(region: Region, capacity: Capacity, counted: float, counted_at: float) -> float:
-    """Returns the vCPU in use, without tasks of the cluster that ended after the count, such as those of the last run.
-
-    The result is at least the vCPU of the cluster's running tasks.
-    """
-
-    def tasks(status: Status) -> list[Any]:
-        ecs = call(lambda: region.clients("ecs", region.name), "ecs:ListTasks")
-        return described(ecs, region.deployment, status)
-
-    stopped = (one for one in tasks("STOPPED") if one.get("stoppedAt"))
-    ended = [one for one in stopped if one["stoppedAt"].timestamp() >= counted_at]
-    return max(_sum_vcpus(tasks("RUNNING"), capacity), counted - _sum_vcpus(ended, capacity))
-
-
-def _sum_vcpus(tasks: Sequence[Any], capacity: Capacity) -> float:
-    mine = (one for one in tasks if (one.get("capacityProviderName") or "FARGATE") == capacity)
-    return sum(int(one["cpu"]) / CPU_UNITS_PER_CORE for one in mine)
+    counts = [count for result in answer.get("MetricDataResults", []) for count in result.get("Values", [])]
+    return float(counts[0]) if counts else 0.0

@@ -2,13 +2,13 @@
 
 import ipaddress
 from collections.abc import Iterator
-from typing import Any
 from urllib.parse import urlsplit
 
 from toril.launchers.findings import Finding, missing, ok, warning
 from toril.launchers.preflight.regions import Region, Resolve
 from toril.records import DeployedTargets, Plan
-from toril.suite.reader import Environment
+from toril.suite.reader import Environment, mapping_at
+from toril.suite.scenarios import urls_of, walked
 
 SCHEMES = ("http", "https", "ws", "wss", "grpc", "tcp")
 
@@ -35,8 +35,7 @@ def allowed_targets(
     if plan is None:
         yield ok(f"{listed}{enforced}")
         return
-    reader = _Reader(plan, location)
-    hosts, unread = sorted(reader.hosts), sorted(reader.unread)
+    hosts, unread = map(sorted, _hosts(plan, location))
     outside = [problem for host in hosts if (problem := _outside(host, allowed, resolve))]
     if outside:
         yield missing("target-not-allowed", f"{'; '.join(outside)} (allowed: {listed}); correct the suite, or {fix}")
@@ -49,65 +48,49 @@ def allowed_targets(
         yield ok(f"the suite names no host; allowed: {listed}")
 
 
-class _Reader:
-    """The hosts that a region's workers send requests to, and the places whose hosts cannot be read.
+def _hosts(plan: Plan, location: str) -> tuple[set[str], set[str]]:
+    """Returns the hosts that a location's workers send requests to, and the places whose hosts cannot be read.
 
-    It reads the scenarios of the region's executions, with their blocks and included scenarios.
+    It reads the scenarios of the location's executions, with their blocks and included scenarios.
     """
-
-    def __init__(self, plan: Plan, region: str) -> None:
-        settings, scenarios = plan.common.get("settings"), plan.common.get("scenarios")
-        written = settings.get("env") if isinstance(settings, dict) else None
-        known = dict(written) if isinstance(written, dict) else {}
-        self._environment = Environment(plan.environment, known, {}, frozenset(plan.secrets))
-        self._scenarios: dict[str, Any] = scenarios if isinstance(scenarios, dict) else {}
-        self._seen: set[str] = set()
-        self.hosts: set[str] = set()
-        self.unread: set[str] = set()
-        running = {part.execution for share in plan.shares if share.location == region for part in share.executions}
-        for execution in plan.executions:
-            if execution.name in running:
-                self._scenario(execution.scenario)
-
-    def _scenario(self, name: str) -> None:
-        scenario = self._scenarios.get(name)
-        if name in self._seen or not isinstance(scenario, dict):
-            return
-        self._seen.add(name)
-        if scenario.get("script") is not None:
-            self.unread.add(str(scenario["script"]))
-        self._address(scenario.get("default-address"), name, whole=True)
+    known = mapping_at(plan.common, "settings", "env")
+    environment = Environment(plan.environment, known, {}, frozenset(plan.secrets))
+    running = {part.execution for share in plan.shares if share.location == location for part in share.executions}
+    names = [execution.scenario for execution in plan.executions if execution.name in running]
+    hosts, unread, seen = set[str](), set[str](), set[str]()
+    while names:
+        name = names.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        scenario = mapping_at(plan.common, "scenarios", name)
         requests = scenario.get("requests")
-        if isinstance(requests, str):
-            self.unread.add(requests)
-        self._requests(requests, name)
+        unread |= {file for file in (scenario.get("script"), requests) if isinstance(file, str)}
+        included = (request.get("include-scenario") for request, _ in walked(requests, "") if isinstance(request, dict))
+        names += filter(None, included)
+        default = scenario.get("default-address")
+        urls = [(url, False) for url, _ in urls_of(requests, "")]
+        for url, whole in (*urls, (default, True)) if default else urls:
+            host = _host(environment.resolve(url), whole=whole)
+            if host is None:
+                unread.add(f"{url} of {name}")
+            elif host:
+                hosts.add(host)
+    return hosts, unread
 
-    def _requests(self, requests: Any, name: str) -> None:
-        for request in requests if isinstance(requests, list) else ():
-            if isinstance(request, str):
-                self._address(request, name)
-            elif isinstance(request, dict):
-                self._address(request.get("url"), name)
-                if isinstance(request.get("include-scenario"), str):
-                    self._scenario(request["include-scenario"])
-                for block in request.values():
-                    self._requests(block, name)
 
-    def _address(self, written: Any, name: str, *, whole: bool = False) -> None:
-        """Reads the host of an address. `whole`: the address has a host, with or without a scheme."""
-        if not isinstance(written, str) or not written:
-            return
-        text = self._environment.resolve(written)
-        parts = urlsplit(text if "://" in text or not whole else f"http://{text}")
-        try:
-            host = (parts.hostname or "").lower().rstrip(".")
-        except ValueError:
-            host = ""
-        if "${" in (parts.netloc or text):
-            if whole or text.startswith("${") or parts.scheme in SCHEMES:
-                self.unread.add(f"{written} of {name}")
-        elif host:
-            self.hosts.add(host)
+def _host(address: str, *, whole: bool) -> str | None:
+    """Returns the host of a resolved address; empty without one, None if it is unknown.
+
+    `whole`: the address has a host, with or without a scheme.
+    """
+    parts = urlsplit(address if "://" in address or not whole else f"http://{address}")
+    if "${" in (parts.netloc or address):
+        return None if whole or address.startswith("${") or parts.scheme in SCHEMES else ""
+    try:
+        return (parts.hostname or "").lower().rstrip(".")
+    except ValueError:
+        return ""
 
 
 def _outside(host: str, allowed: DeployedTargets, resolve: Resolve) -> str:
