@@ -7,7 +7,6 @@
 | StartWorkers, TagTasks | the launcher's RunTask, one for each share; tags identify a run's cost and tasks |
 | HandRolesToWorkers | RunTask passes the worker's role and the execution role to the task |
 | WatchAndStopTasks, ListTasks | the live table, quorum, `toril stop` and `sweep`; preflight: recently ended tasks |
-| ReadTaskDefinitions, ReadClusters | preflight: the revision exists and fits the architecture, the cluster is active |
 | ReadImages | preflight: the image exists by digest |
 | ReadQuotas | preflight: vCPU quota and launch rate |
 | ReadMetrics | preflight: vCPU in use; criteria on the service's metrics, also for the sweeper |

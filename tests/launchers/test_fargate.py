@@ -7,11 +7,9 @@ import pytest
 
 from tests.cloud.tasks import GROUP, REGION, place, role
 from tests.launchers.stage import HOME, deployment, kind, launch_of, plan
-from toril.aws.client import call
-from toril.aws.errors import AwsError
 from toril.aws.schedules import cancel_sweep, plan_sweep
 from toril.clock import SystemClock
-from toril.launchers.fargate import FargateLauncher, Rates, stop_everywhere
+from toril.launchers.fargate import FargateLauncher
 from toril.records import TaskSize
 
 pytestmark = pytest.mark.live
@@ -20,8 +18,6 @@ SMALL = TaskSize(cpu=256, memory_mib=512)
 FIRST, SECOND = f"{REGION}-1", f"{REGION}-2"
 UP = "import os, time; print(os.environ['TORIL_RUN'], os.environ['TORIL_WORKER'], os.environ['TORIL_ATTEMPT']); "
 WAITS = UP + "time.sleep(60)"
-SLEEPS = "import time; time.sleep(60)"  # needs no variables
-ENI = "Timeout waiting for network interface provisioning to complete."
 
 
 @pytest.fixture
@@ -95,33 +91,6 @@ def test_tasks_get_their_worker_and_close_stops_all(here):
     assert here.running() == []
 
 
-def test_a_failed_worker_has_its_exit_code_and_last_log_lines(here):
-    launcher = here.launched(1, UP + "raise SystemExit('no bucket')")
-    gone = here.until(launcher.ended)[FIRST]
-    assert (gone.code, gone.again) == ("exited", False)
-    assert "exit code 1" in gone.reason
-    assert gone.reason.endswith("no bucket")
-
-
-def test_a_task_without_a_network_interface_may_be_relaunched(here):
-    here.cloud.fail_next_starts(REGION, ENI)
-    launcher = here.launched(1)
-    gone = here.until(launcher.ended)[FIRST]
-    assert (gone.code, gone.again, ENI in gone.reason) == ("failed-to-start", True, True)
-    launcher.relaunch(FIRST, "second")
-    here.until_up(launcher, 1)
-    assert here.place.output("worker") == [f"run {FIRST} second"]
-
-
-@pytest.mark.nightly
-def test_an_interrupted_spot_task_is_reported(here):
-    launcher = here.launched(1, task=SMALL.model_copy(update={"spot": True}))
-    here.until_up(launcher, 1)
-    assert launcher.tasks()[FIRST].capacity == "FARGATE_SPOT"
-    here.cloud.interrupt(launcher.tasks()[FIRST].arn)
-    assert here.until(launcher.ended)[FIRST].code == "spot-interruption"
-
-
 def test_throttling_lost_answers_and_duplicate_tasks_leave_no_task_after_close(here):
     here.cloud.fail_next("ecs", "RunTask", times=4)
     here.cloud.lose_answers("ecs", "RunTask", "ServerException", times=2)
@@ -133,55 +102,6 @@ def test_throttling_lost_answers_and_duplicate_tasks_leave_no_task_after_close(h
     here.cloud.fail_next("ecs", "StopTask", times=3)
     assert launcher.close() == ()
     assert here.running() == []
-
-
-def test_the_launch_rate_of_the_account_is_respected(here):
-    here.cloud.limit("ecs", "RunTask", 5, 5, region=REGION)
-    planned = plan(12, task=SMALL)
-    launcher = here.launcher(rates={REGION: Rates(burst=3, sustained_per_s=3)})
-    launcher.launch(planned, launch_of(planned, time.time() + 600))
-    notes = []
-
-    def all_started():
-        notes.extend(launcher.notes())
-        return len(launcher.tasks()) == 12
-
-    here.until(all_started)
-    assert not any(note.code == "busy" for note in notes)
-
-
-def test_the_next_owner_finds_the_tasks_and_starts_none_twice(here):
-    first = here.launched()
-    here.until_up(first)
-    first.release()
-    planned = plan(2, task=SMALL)
-    again, later = here.launcher(), here.launcher()
-    again.launch(planned, launch_of(planned, time.time() + 600))
-    later.attach(planned, launch_of(planned, time.time() + 600), {FIRST: "first", SECOND: "first"})
-    for one in (again, later):
-        here.until_up(one)
-        assert {task.arn for task in one.tasks().values()} == set(here.running())
-    again.release()
-    later.terminate(FIRST)
-    assert {worker: gone.code for worker, gone in here.until(later.ended).items()} == {FIRST: "stopped"}
-
-
-@pytest.mark.nightly
-def test_a_token_conflict_names_the_existing_task(here):
-    ecs, deployed = here.cloud.client("ecs", REGION), here.deployed(SLEEPS)
-    request = {
-        "cluster": "toril",
-        "taskDefinition": deployed.workers[0].task_definition,
-        "launchType": "FARGATE",
-        "networkConfiguration": here.place.network,
-        "clientToken": "token",
-        "startedBy": "run",
-    }
-    (task,) = call(ecs.run_task, "ecs:RunTask", **request)["tasks"]
-    with pytest.raises(AwsError) as refused:
-        call(ecs.run_task, "ecs:RunTask", **request, platformVersion="1.4.0")
-    assert (refused.value.resources, refused.value.fault.passes) == ((task["taskArn"],), False)
-    assert stop_everywhere({REGION: deployed}, "run", here.clients, "swept").tasks == (task["taskArn"],)
 
 
 def test_planning_and_cancelling_a_sweep_are_idempotent(here):

@@ -17,7 +17,7 @@ from toril.records.progress import Progress
 from toril.records.verdict import JudgedCriterion
 from toril.stats.histogram import Histogram, highests_of
 from toril.telemetry.exporter import LOGGER, Exporter
-from toril.telemetry.histogram import RELATIVE_ERROR, SCALE, exponential
+from toril.telemetry.metrics import RELATIVE_ERROR, SCALE, exponential
 
 
 def exported(collector, samples, *, ends=(4, 9), verdict=None, plan=None, last=None, within_s=10.0):

@@ -103,7 +103,7 @@ def preflight(plan: Plan | None, store: Store, clock: Clock) -> "Preflight":
 
 def fill_caches(store: Store, clock: Clock) -> "list[Finding]":
     """Fetches each image that a region's cache lacks. Returns the findings about all images."""
-    from toril.launchers.preflight.filling import fill_caches
+    from toril.launchers.preflight import fill_caches
 
     deployments = read_deployments(store)
     return fill_caches(deployments, *_access(store, deployments, clock), clock)

@@ -28,8 +28,14 @@ from toril.records.event import Event
 from toril.records.progress import Progress
 from toril.records.verdict import Verdict
 from toril.telemetry import ENDPOINTS
-from toril.telemetry.histogram import RELATIVE_ERROR, SCALE
-from toril.telemetry.metrics import Measurements, criterion_metrics, generator_metrics, load_metrics
+from toril.telemetry.metrics import (
+    RELATIVE_ERROR,
+    SCALE,
+    Measurements,
+    criterion_metrics,
+    generator_metrics,
+    load_metrics,
+)
 from toril.timeline import Timeline
 
 EVERY_S = 5.0

@@ -3,6 +3,7 @@
 Counts are cumulative from the start of the load, and cover complete seconds only. Gauges have the newest value.
 """
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
@@ -23,8 +24,7 @@ from opentelemetry.sdk.metrics.export import (
 from toril.masking import mask
 from toril.records.progress import WINDOW_S, Progress
 from toril.records.verdict import Verdict
-from toril.stats.histogram import Int64s, lowests_of
-from toril.telemetry.histogram import LOWEST, SCALE, WIDTH, exponential
+from toril.stats.histogram import EXACT_BITS, Int64s, highests_of, lowests_of
 from toril.timeline import Timeline
 from toril.timeline.samples import ABOVE, NO_MIN, SAMPLES, Placed
 
@@ -32,6 +32,11 @@ MOST_LABELS = 100  # further labels are exported as one
 MOST_CODES = 20  # the same, of response codes
 OTHER = "other"
 CUMULATIVE = AggregationTemporality.CUMULATIVE
+SCALE = 7  # buckets of 0.54 %; Prometheus keeps scales up to 8
+RELATIVE_ERROR = 2 ** (2**-SCALE) * (1 + 2 ** (1 - EXACT_BITS)) - 1
+LONGEST_BITS = 40  # 2^40 µs: no time is longer
+LOWEST = math.floor(math.log2(1e-6) * 2**SCALE)  # the bucket of 1 µs
+WIDTH = LONGEST_BITS * 2**SCALE + 1
 SUMS = ("succeeded", "zeros", "sum_us")  # columns of `Measurements._sums`
 
 Attributes = dict[str, str]
@@ -151,6 +156,19 @@ class Measurements:
             min=shortest,
             max=longest,
         )
+
+
+def exponential(buckets: Int64s) -> Int64s:
+    """Returns the index, from LOWEST on, of the exponential bucket of each of toril's buckets except 0.
+
+    A bucket of scale s ends at 2^(i / 2^s) seconds. A time counts in the bucket of the highest value of toril's bucket,
+    so a percentile read at a bucket's end is never too low. It is at most RELATIVE_ERROR too high.
+
+    >>> exponential(np.array([1])) - LOWEST
+    array([0])
+    """
+    ends = np.log2(highests_of(buckets) / 1e6) * 2**SCALE
+    return np.asarray(np.ceil(ends) - 1, np.int64)
 
 
 def _limited(known: dict[str, str], text: str, most: int) -> str:

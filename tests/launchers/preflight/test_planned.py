@@ -1,4 +1,4 @@
-"""Checks of the plan and of the command's environment: locations, versions, credentials, store, clock, targets."""
+"""Checks of the plan and of the command's environment: locations, versions, credentials, store, targets."""
 
 import json
 from datetime import UTC, datetime
@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.launchers.plans import AWAY, HOME, both, deployment_of, plan_of
-from tests.launchers.preflight.aws import NOW, Aws, Keys, flight, identity, lacking, of
+from tests.launchers.preflight.aws import NOW, Aws, Keys, flight, lacking, of
 from toril.errors import StoreError
 from toril.records import DeployedTargets
 from toril.store import FolderStore
@@ -46,7 +46,7 @@ def test_traffic_above_25_gbit_s_from_a_region_is_a_warning_with_the_policy(tmp_
     assert [one.region for one in found.findings if one.name == "traffic"] == [AWAY]
 
 
-# ── locations, versions, environments
+# ── locations, versions, stores
 
 
 def test_a_location_without_a_stack_is_missing_with_the_nearest_name(tmp_path, store):
@@ -75,13 +75,6 @@ def test_the_version_of_the_stack_must_be_compatible(plan, store, version, state
     aws = Aws(deployment_of(HOME), deployment_of(AWAY, toril_version=version))
     found = of(flight(plan, aws, store), "version", AWAY)
     assert (found.state, found.code) == (state, code)
-
-
-def test_a_run_cannot_use_regions_of_two_environments(plan, store):
-    aws = Aws(deployment_of(HOME), deployment_of(AWAY, environment="prod"))
-    code, detail = code_and_detail(flight(plan, aws, store), "environment")
-    assert code == "several-environments"
-    assert all(one in detail for one in (AWAY, "prod", HOME, "main"))
 
 
 class Bucket(FolderStore):
@@ -150,7 +143,7 @@ def test_missing_credentials_are_reported(plan, store):
     assert credentials(plan, store, None)[0] == "no-credentials"
 
 
-# ── store and clock
+# ── store
 
 
 class ReadOnly(FolderStore):
@@ -168,15 +161,6 @@ def test_the_preflight_always_writes_the_same_key(plan, store):
     for _ in range(2):
         flight(plan, Aws(*both().values()), store)
     assert list(store.keys("")) == ["runs/preflight/probe"]
-
-
-@pytest.mark.parametrize(("off_s", "code"), [(-30, "clock-skew"), (-5, "ok"), (5, "ok"), (30, "clock-skew")])
-def test_a_wrong_clock_is_a_warning(plan, store, off_s, code):
-    aws = Aws(*both().values())
-    aws.answers("get_caller_identity", identity(NOW - off_s))
-    found = flight(plan, aws, store)
-    assert code_and_detail(found, "clock")[0] == code
-    assert of(found, "clock", "").state in ("ok", "warning")
 
 
 # ── secrets

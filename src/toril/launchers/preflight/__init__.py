@@ -6,21 +6,23 @@
 - targets: checks that the hosts under load are on a location's list
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
 
 from toril.aws.client import Clients
+from toril.aws.registry import Registry
+from toril.clock import Clock
 from toril.errors import InfrastructureError, UserError
 from toril.launchers.fargate import Rates
-from toril.launchers.findings import CheckResult, Finding, checked, failed_call
+from toril.launchers.findings import CheckResult, Finding, checked, failed_call, ok
 from toril.launchers.preflight import planned, regions
-from toril.launchers.preflight.regions import CommandContext, Region
+from toril.launchers.preflight.regions import ECR, CommandContext, Region, ask
 from toril.launchers.preflight.targets import targets
 from toril.launchers.pricing import Estimate, estimate
-from toril.records import Deployment, Plan
+from toril.records import DeployedWorker, Deployment, Plan
 
 Value = TypeVar("Value")
 Checks = Mapping[str, Callable[[Region], CheckResult]]
@@ -61,23 +63,20 @@ def check(
     with ThreadPoolExecutor(JOBS + len(used)) as pool:
         keys = pool.submit(context.credentials)
         store = pool.submit(checked, "store", partial(planned.store, context))
-        asked = pool.submit(_asked, "credentials", partial(regions.ask_caller, clients, first, context.now))
-        caller, refused = asked.result()
+        caller, refused = _asked("credentials", partial(ask, clients, "sts", first, "get_caller_identity"))
+        account = None if caller is None else str(caller["Account"])
         scenes = [
-            Region(deployment=one, clients=clients, context=context, plan=plan, caller=caller) for one in used.values()
+            Region(deployment=deployment, clients=clients, context=context, plan=plan, account=account)
+            for deployment in used.values()
         ]
         surveys = list(pool.map(_survey, scenes))
     rates = {region.name: region.rates for region, _ in surveys}
     price = None if plan is None else estimate(plan, deployments, context.prices, rates=rates)
-    of_run = used or deployments
-    environments = {region: deployment.environment for region, deployment in of_run.items()}
     found = [
         *checked("locations", partial(planned.locations, plan, deployments)),
-        *checked("environment", partial(planned.one_environment, environments)),
         *checked("sweeper", partial(planned.sweeper, deployments)),
         *checked("credentials", lambda: planned.credentials(keys.result(), context, plan, price)),
         *store.result(),
-        *checked("clock", partial(regions.clock, caller)),
         *refused,
         *checked("cost", partial(planned.cost, plan, deployments, price)),
         *checked("traffic", partial(planned.traffic, plan, context.prices)),
@@ -98,6 +97,37 @@ def vcpus_in_use(deployments: Mapping[str, Deployment], clients: Clients, contex
         return [one for found in pool.map(of, deployments.values()) for one in found]
 
 
+def fill_caches(
+    deployments: dict[str, Deployment], clients: Clients, context: CommandContext, clock: Clock
+) -> list[Finding]:
+    """Requests each image that a cache lacks, in all regions at once. Returns the findings about all images."""
+
+    def fill(deployment: Deployment) -> tuple[Finding, ...]:
+        region = Region(deployment=deployment, clients=clients, context=context)
+        return checked("image", partial(_filled, region, clock), region.name)
+
+    with ThreadPoolExecutor(JOBS + len(deployments)) as pool:
+        return [finding for findings in pool.map(fill, deployments.values()) for finding in findings]
+
+
+def _filled(region: Region, clock: Clock) -> Iterator[Finding]:
+    for kind, finding in zip(region.kinds, regions.images(region), strict=True):
+        place = ECR.fullmatch(kind.image)
+        if finding.code == "not-cached" and place is not None:
+            fetch = partial(_fetched, region, place["repository"], kind, clock)
+            yield from checked(finding.name, fetch)
+        else:
+            yield finding
+
+
+def _fetched(region: Region, repository: str, kind: DeployedWorker, clock: Clock) -> Finding:
+    """Requests an image that its cache lacks. InfrastructureError if ECR cannot provide it."""
+    login = region.ask("ecr", "get_authorization_token")["authorizationData"][0]
+    registry = Registry(address=login["proxyEndpoint"], token=login["authorizationToken"], clock=clock)
+    registry.pull(repository, str(kind.digest), kind.tag)
+    return ok(f"{repository}@{kind.digest} is cached now")
+
+
 def refuse(findings: Iterable[Finding]) -> None:
     """InfrastructureError that names every missing thing, one per line."""
     lines = [found.line for found in findings if found.state == "missing"]
@@ -112,7 +142,7 @@ def _survey(region: Region) -> tuple[Region, list[Finding]]:
     Returns the region, with its quotas if they are known, and the findings.
     """
     found = _findings(FROM_RECORDS, region)
-    if region.caller is None:
+    if region.account is None:
         return region, found
     access = _findings(ACCESS, region)
     found += access

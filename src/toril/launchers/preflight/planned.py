@@ -45,15 +45,6 @@ def locations(plan: Plan | None, deployments: Mapping[str, Deployment]) -> Itera
         yield ok(f"{', '.join(plan.locations)}: deployed")
 
 
-def one_environment(environments: Mapping[str, str]) -> Finding:
-    """Checks that all regions of a run have the same environment. `environments`: by region."""
-    if len(set(environments.values())) > 1:
-        listed = ", ".join(f"{region} has {environment}" for region, environment in sorted(environments.items()))
-        detail = f"the regions differ: {listed}; use locations with the same environment"
-        return missing("several-environments", detail)
-    return ok(", ".join(set(environments.values())))
-
-
 def sweeper(deployments: Mapping[str, Deployment]) -> Finding:
     """Checks that a region can sweep a run at its deadline."""
     for one in deployments.values():

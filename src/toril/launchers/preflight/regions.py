@@ -5,7 +5,6 @@ import socket
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
 
 from toril.aws.client import Clients, call
@@ -23,7 +22,6 @@ from toril.store import Store
 
 Resolve = Callable[[str], tuple[str, ...]]  # host → its addresses
 
-CLOCK_LIMIT_S = 10.0  # request signatures are valid for five minutes, leases for half a minute
 ECR = re.compile(
     r"(?P<account>\d{12})\.dkr\.ecr(?:-fips)?\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(?:\.cn)?/(?P<repository>[^:@]+)"
     r"(?::[^@]*)?(?:@(?P<digest>sha256:[0-9a-f]{64}))?"
@@ -88,14 +86,6 @@ class CommandContext:
     prices: PriceTable = field(default_factory=list_prices)
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """The account of the credentials. `clock_off_s`: the difference of this machine's clock from AWS', if known."""
-
-    account: str
-    clock_off_s: float | None = None
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Region:
     """One region: its stack's record, the plan of the run, and clients for its services."""
@@ -104,7 +94,7 @@ class Region:
     clients: Clients
     context: CommandContext
     plan: Plan | None = None  # None: no suite; the whole region is checked
-    caller: Caller | None = None
+    account: str | None = None  # of the credentials; None: AWS does not accept them
     quotas: Mapping[str, float] = field(default_factory=dict)  # Fargate's quotas, by code
 
     @property
@@ -158,36 +148,11 @@ def ask(clients: Clients, service: str, region: str, operation: str, **request: 
 # ── the account
 
 
-def ask_caller(clients: Clients, region: str, now: Callable[[], float]) -> Caller:
-    """Returns the account of the credentials; AwsError if AWS does not accept them."""
-    sent = now()
-    answer = ask(clients, "sts", region, "get_caller_identity")
-    arrived = now()
-    date = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date", "")
-    try:
-        second = parsedate_to_datetime(date).timestamp()
-    except ValueError:
-        return Caller(str(answer["Account"]))
-    return Caller(str(answer["Account"]), max(0.0, second - arrived, sent - (second + 1)))
-
-
-def clock(caller: Caller | None) -> Finding | None:
-    """Checks this machine's clock against AWS', because deadlines and leases are compared across machines."""
-    if caller is None:
-        return None
-    if caller.clock_off_s is None:
-        return warning("no-date", "AWS' answer has no date; check the proxy")
-    if caller.clock_off_s > CLOCK_LIMIT_S:
-        fix = "set it, for example with `timedatectl set-ntp true`"
-        return warning("clock-skew", f"this machine's clock differs by {caller.clock_off_s:.0f} s from AWS'; {fix}")
-    return ok("this machine's clock agrees with AWS'")
-
-
 def account(region: Region) -> Finding:
     """Checks that the stack is in the account of the credentials."""
     theirs = region.deployment.account
-    if region.caller is not None and region.caller.account != theirs:
-        detail = f"the stack is in account {theirs}, but the credentials are for {region.caller.account}"
+    if region.account != theirs:
+        detail = f"the stack is in account {theirs}, but the credentials are for {region.account}"
         return missing("other-account", f"{detail}; use credentials for {theirs}")
     return ok(theirs)
 
