@@ -14,7 +14,7 @@ from toril.stats.histogram import Histogram, highest_us
 from toril.stats.quantiles import quantile_interval, quantile_ranks, rank_of
 from toril.summary.generators import BROWSERS, CROWDED, FULL, IN_A_ROW_S, OTHERS, STARVED
 from toril.verdict import rules, validity
-from toril.worker.engines import ENGINES
+from toril.worker.engines import modules_of
 from toril.worker.engines.generic import GenericEngine
 
 ROOT = Path(__file__).parents[2]
@@ -77,7 +77,7 @@ def test_limits_are_those_of_the_verdict():
 
 def test_resolutions_are_those_of_the_engines():
     told = {name.lower(): resolution for name, _, resolution, *_ in table("| engine | what is timed")}
-    for alias, module in ENGINES.items():
+    for alias, module in modules_of(functional=False).items():
         us = importlib.import_module(module).Executor.resolution_us
         found = told.pop(alias)
         assert found.startswith("as its [format]") if isinstance(us, property) else found == f"{us} µs"

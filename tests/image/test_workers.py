@@ -90,7 +90,7 @@ def test_the_last_log_line_of_a_worker_killed_for_memory_says_so(slim):
     limits = ["--memory=120m", "--memory-swap=120m"]
     done = podman("run", "--rm", *limits, *task_options("none"), "--entrypoint=python", slim, *pid1, check=False)
     assert done.returncode == 137
-    assert "out of memory" in done.stderr.splitlines()[-1]
+    assert "lack of memory" in done.stderr.splitlines()[-1]
 
 
 def test_the_documented_container_of_an_agent_announces_itself(slim, tmp_path):

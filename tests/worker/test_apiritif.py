@@ -6,7 +6,7 @@ import pytest
 
 from tests.rough import rough
 from tests.targets import target
-from tests.worker.driver import engines_of, left_over, plan_of, planned, wait_until, workers
+from tests.worker.driver import plan_of, planned, workers
 from toril.records import Keeping
 
 pytestmark = pytest.mark.live
@@ -111,19 +111,6 @@ def test_generated_requests_keep_the_suites_labels_and_the_services_codes(tmp_pa
     assert found.timeline.select("home", kind="transaction").total.samples == 0
 
 
-@pytest.mark.nightly
-def test_the_pause_after_a_transaction_is_no_part_of_its_time(tmp_path):
-    inner = {"transaction": "inner", "do": ["/a", {"url": "/b", "think-time": "400ms"}]}
-    requests = [{"transaction": "outer", "do": [{"url": "/first", "think-time": "100ms"}, inner]}]
-    with target() as service:
-        plan = plan_of([planned("apiritif", "shop", concurrency=1, iterations=2)], generated(service.url, requests))
-        with workers(plan, tmp_path) as run:
-            found = run.go()
-    longest_us = {label: found.timeline.select(label, kind="transaction").total.max_us for label in ("outer", "inner")}
-    assert 100_000 <= longest_us["outer"] < 400_000
-    assert longest_us["inner"] < 400_000
-
-
 def test_a_try_waits_inside_a_transaction_alone(tmp_path):
     steps = {"transaction": "step", "do": [{"url": "/a", "think-time": "400ms"}, {"url": "/b", "think-time": "30s"}]}
     with target() as service:
@@ -195,62 +182,6 @@ def test_response_times_cover_the_whole_request_in_microseconds(tmp_path):
     assert total.min_us >= 100_000  # one redirect and the response
     assert total.max_us % 1000 or total.min_us % 1000 or total.sum_us % 1000
     assert total.ttfb_count == 4
-
-
-def test_requests_in_flight_at_the_planned_end_are_finished(tmp_path):
-    with target(delay_s=0.4) as service:
-        load = planned("apiritif", "shop", concurrency=4, ramp_up_s=0.5, hold_for_s=1.0)
-        with workers(plan_of([load], generated(service.url, ["/", "/other"])), tmp_path) as run:
-            found = run.go()
-    assert found.samples == service.answered == service.started > 0
-    assert found.unfinished == found.total().failures == 0
-
-
-def test_a_signal_ends_every_execution_and_nothing_is_lost(tmp_path):
-    with target() as service:
-        loads = [
-            planned("apiritif", name, index=n, concurrency=3, hold_for_s=60.0) for n, name in enumerate(("one", "two"))
-        ]
-        requests = [{"url": "/delay/0.3", "label": "short"}, {"url": "/delay/20", "label": "long"}]
-        scenarios = {
-            "one": {"default-address": service.url, "requests": requests},
-            "two": {"default-address": service.url, "requests": requests[:1]},
-        }
-        with workers(plan_of(loads, scenarios), tmp_path) as run:
-            run.launch()
-            run.wait_ready()
-            run.start()
-            wait_until(lambda: service.answered > 12, run)
-            engines = engines_of(run)
-            run.processes[0].terminate()
-            assert run.wait() == [0]
-            found = run.outcome()
-        assert left_over(engines) == []
-        assert found.exits[0].outcome == "stopped"
-        assert found.total().failures == 0
-        assert found.total("long").unfinished == 3
-        assert found.samples <= service.answered <= found.samples + found.unfinished
-        assert found.exits[0].engines_killed == 0
-
-
-def test_requests_to_a_service_that_is_down_fail_with_the_reason(tmp_path):
-    plan = plan_of([planned("apiritif", "shop", concurrency=1, iterations=3)], generated("http://127.0.0.1:9", ["/"]))
-    with workers(plan, tmp_path) as run:
-        found = run.go()
-    assert found.exits[0].outcome == "finished"
-    assert found.total("/").samples == found.total("/").failures == 3
-    ((message, rc),) = found.total("/").errors
-    assert "refused" in message
-    assert rc == "ConnectionError"
-
-
-def test_a_script_that_does_not_load_fails_the_worker_before_it_is_ready(tmp_path):
-    plan = plan_of([planned("apiritif", "own", concurrency=1, hold_for_s=1.0)], {"own": {"script": "test_own.py"}})
-    with workers(plan, tmp_path, {"test_own.py": "import no_such_module\n"}) as run:
-        run.launch()
-        assert run.wait() == [4]
-        assert "no_such_module" in run.exit().message
-        assert run.store.find(run.key(0, "ready.json")) is None
 
 
 def test_a_step_that_depends_on_a_request_not_sent_at_the_end_is_not_a_failure(tmp_path):

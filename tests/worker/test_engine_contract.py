@@ -1,7 +1,12 @@
-"""What every engine does alike, against services that misbehave: nothing is repeated, and failures are failures."""
+"""What every engine does alike: each response is a sample, nothing is repeated, and failures are failures."""
 
+import os
+import signal
+
+import psutil
 import pytest
 
+from tests.targets import target
 from tests.wicked import (
     answering,
     babbling,
@@ -14,7 +19,8 @@ from tests.wicked import (
     retiring,
     wicked,
 )
-from tests.worker.contract import ENGINES, load
+from tests.worker.contract import ENGINES, load, loading
+from tests.worker.driver import engines_of, left_over, plan_of, planned, wait_until, workers
 from toril.audits.load import IDLE_CLOSED
 from toril.programs import gatling_home
 
@@ -32,6 +38,120 @@ OTHERS = [
     pytest.param(one, marks=pytest.mark.nightly) if one in AT_NIGHT else one for one in ENGINES if one != "gatling"
 ]
 each_engine = pytest.mark.parametrize("engine", [*OTHERS, GATLING])
+each_engine_and_k6 = pytest.mark.parametrize(
+    "engine", [*OTHERS, GATLING, pytest.param("k6", marks=pytest.mark.nightly)]
+)
+
+
+@each_engine
+def test_requests_in_flight_at_the_planned_end_are_finished(engine, tmp_path):
+    with target(delay_s=0.4) as service:
+        found = load(engine, tmp_path, service.url, users=4, seconds=1.5)
+    assert found.exits[0].outcome == "finished"
+    assert found.samples == found.total(kind="request").samples == service.answered == service.started > 0
+    assert found.unfinished == found.total().failures == 0
+
+
+@each_engine_and_k6
+def test_requests_beyond_the_graceful_stop_are_unfinished_not_failed(engine, tmp_path):
+    with target() as service:
+        paths = {"quick": "/", "slow": "/delay/30"}
+        found = load(engine, tmp_path, service.url, paths, users=2, seconds=1.5, graceful_stop_s=0.5)
+        assert found.total().failures == 0
+        assert found.samples == service.answered >= 2
+        assert found.unfinished == service.started - service.answered >= 2
+    assert found.exits[0].outcome == "finished"
+    (label,) = found.timeline.unfinished_labels()
+    assert label == ("" if engine in ("gatling", "k6") else f"{service.url}/delay/30" if "t " in engine else "slow")
+
+
+@each_engine_and_k6
+def test_a_signal_lets_requests_finish_and_leaves_the_rest_unfinished_not_failed(engine, tmp_path):
+    with target() as service:
+        paths = {"short": "/delay/0.3", "long": "/delay/20"}
+        with loading(engine, tmp_path, service.url, paths, users=3, seconds=60, think_s=0.1) as run:
+            run.launch()
+            run.wait_ready()
+            assert service.started == 0
+            run.start()
+            wait_until(lambda: service.answered >= 3, run)
+            engines = engines_of(run)
+            run.processes[0].terminate()
+            assert run.wait() == [0]
+            found = run.outcome()
+    assert left_over(engines) == []
+    assert (found.exits[0].outcome, found.exits[0].engines_killed) == ("stopped", 0)
+    assert found.total().failures == 0
+    assert 3 <= found.samples <= service.answered <= found.samples + found.unfinished
+    assert found.unfinished >= 1
+    assert service.first_at is not None
+    assert service.first_at >= run.start_at - 0.001
+
+
+@each_engine
+def test_a_killed_engine_fails_its_worker_and_loses_only_requests_in_flight(engine, tmp_path):
+    with target() as service, loading(engine, tmp_path, service.url, users=2, seconds=30, think_s=0.05) as run:
+        run.launch()
+        run.wait_ready()
+        run.start()
+        wait_until(lambda: run.recorded() > 5, run)
+        recorded = run.recorded()
+        (leader,) = psutil.Process(run.processes[0].pid).children()
+        os.killpg(leader.pid, signal.SIGKILL)
+        assert run.wait() == [4]
+        found = run.outcome()
+    assert found.exits[0].outcome == "failed"
+    assert "was killed by SIGKILL (probably for lack of memory" in found.exits[0].message
+    assert recorded <= found.samples <= service.answered
+
+
+REFUSED = {"locust": "ConnectionRefusedError", "jmeter": "HttpHostConnectException", "gatling": "ConnectException"}
+
+
+@each_engine
+def test_requests_to_a_service_that_is_down_fail_with_the_reason(engine, tmp_path):
+    found = load(engine, tmp_path, "http://127.0.0.1:9", users=1, iterations=3)
+    assert found.exits[0].outcome == "finished"
+    assert found.total().samples == found.total().failures == (20 if engine == "vegeta" else 3)
+    ((message, rc),) = found.total().errors
+    assert "refused" in message
+    assert rc == REFUSED.get(engine, rc)
+    assert not rc.isdigit()
+
+
+DAMAGED = [
+    ("locust", "locustfile.py", "import no_such_module\n", "no_such_module"),
+    pytest.param("apiritif", "test_own.py", "import no_such_module\n", "no_such_module", marks=pytest.mark.nightly),
+    pytest.param("jmeter", "shop.jmx", "<jmeterTestPlan><no", "shop.jmx", marks=pytest.mark.nightly),
+    pytest.param("gatling", "Bad.scala", "class Bad extends Simulation { no }\n", "compiled", marks=GATLING.marks),
+]
+
+
+@pytest.mark.parametrize(("engine", "name", "script", "reason"), DAMAGED)
+def test_a_script_that_does_not_load_fails_the_worker_before_it_is_ready(engine, name, script, reason, tmp_path):
+    plan = plan_of([planned(engine, "own", concurrency=1, hold_for_s=1.0)], {"own": {"script": name}})
+    with workers(plan, tmp_path, {name: script}) as run:
+        run.launch()
+        assert run.wait() == [4]
+        assert run.exit().outcome == "failed"
+        assert reason in run.exit().message
+        assert run.store.find(run.key(0, "ready.json")) is None
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("engine", ["locust", "apiritif"])
+def test_the_pause_after_a_transaction_is_no_part_of_its_time(engine, tmp_path):
+    inner = {"transaction": "inner", "do": ["/a", {"url": "/b", "think-time": "400ms"}]}
+    requests = [{"transaction": "outer", "do": [{"url": "/first", "think-time": "100ms"}, inner]}]
+    with target() as service:
+        scenario = {"default-address": service.url, "requests": requests}
+        with workers(
+            plan_of([planned(engine, "shop", concurrency=1, iterations=2)], {"shop": scenario}), tmp_path
+        ) as run:
+            found = run.go()
+    longest_us = {label: found.timeline.select(label, kind="transaction").total.max_us for label in ("outer", "inner")}
+    assert 100_000 <= longest_us["outer"] < 400_000
+    assert longest_us["inner"] < 400_000
 
 
 @each_engine

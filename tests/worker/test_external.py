@@ -94,8 +94,7 @@ def test_unreadable_rows_are_counted(tmp_path):
     [
         ({}, "results.jtl did not appear within 1 s"),
         ({"results.jtl": ""}, "results.jtl had no complete line within 1 s"),
-        pytest.param({"results.jtl": "hello\n"}, "hello", marks=pytest.mark.nightly),
-        ({"results.jtl": "starttime\tseconds\tctime\tdtime\tttime\twait\n"}, "Apache Bench"),
+        ({"results.jtl": "hello\n"}, "begins with `hello`"),
     ],
 )
 def test_a_missing_or_empty_file_fails_the_worker_with_the_reason(tmp_path, files, why):

@@ -8,7 +8,7 @@ import pytest
 
 from tests.raw_target import answer, raw_target
 from tests.targets import target
-from tests.worker.driver import engines_of, left_over, plan_of, planned, wait_until, workers
+from tests.worker.driver import plan_of, planned, workers
 from toril.programs import gatling_home
 from toril.records import Keeping
 
@@ -181,25 +181,6 @@ def test_a_throughput_is_an_upper_bound(tmp_path):
     assert found.exits[0].executions["shop"].unfinished_users == 10
 
 
-def test_an_early_end_lets_requests_finish(tmp_path):
-    with target() as service:
-        load = planned("gatling", "shop", concurrency=3, hold_for_s=60.0)
-        plan = plan_of([load], generated(service.url, ["/delay/0.3"]))
-        with workers(plan, tmp_path) as run:
-            run.launch()
-            run.wait_ready()
-            run.start()
-            wait_until(lambda: service.answered > 9, run)
-            engines = engines_of(run)
-            run.processes[0].terminate()
-            assert run.wait() == [0]
-            found = run.outcome()
-    assert left_over(engines) == []
-    assert found.exits[0].outcome == "stopped"
-    assert found.samples == service.answered == service.started
-    assert found.total().failures == found.unfinished == 0
-
-
 def test_the_suites_own_simulation_keeps_its_load_groups_and_failures(tmp_path):
     with target() as service:
         plan = plan_of([planned("gatling", "own")], {"own": {"script": "sims/Buying.scala"}})
@@ -245,11 +226,3 @@ def test_failed_assertions_are_the_scripts_own_verdict(tmp_path):
     assert report.ended_s is not None
     assert found.exits[0].last_sample_s is not None
     assert report.ended_s < found.exits[0].last_sample_s + 0.5
-
-
-def test_a_simulation_that_does_not_compile_fails_before_the_worker_is_ready(tmp_path):
-    plan = plan_of([planned("gatling", "own", iterations=1)], {"own": {"script": "Bad.scala"}})
-    with workers(plan, tmp_path, {"Bad.scala": "class Bad extends Simulation { nonsense }\n"}) as run:
-        run.launch()
-        assert run.wait() == [4]
-        assert "does not compile" in run.exit().message

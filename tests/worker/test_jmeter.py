@@ -263,33 +263,6 @@ def test_a_throughput_is_kept_if_jmeter_sleeps_through_the_beginnings_of_seconds
     assert found.samples + dropped <= 106 + 2 * stops
 
 
-def test_a_signal_lets_requests_finish_and_leaves_the_rest_unfinished_not_failed(tmp_path):
-    requests = [{"url": "/delay/0.5", "label": "short"}, {"url": "/delay/30", "label": "long"}]
-    with target() as service:
-        loads = [
-            planned("jmeter", name, index=n, concurrency=3, hold_for_s=60) for n, name in enumerate(("one", "two"))
-        ]
-        scenarios = {
-            "one": {"default-address": service.url, "requests": requests},
-            "two": {"default-address": service.url, "requests": requests[:1]},
-        }
-        with workers(plan_of(loads, scenarios, graceful_stop_s=2.5), tmp_path) as run:
-            run.launch()
-            run.wait_ready()
-            run.start()
-            wait_until(lambda: service.answered > 9, run)
-            engines = engines_of(run)
-            run.processes[0].terminate()
-            assert run.wait() == [0]
-            found = run.outcome()
-        assert left_over(engines) == []
-        assert found.exits[0].outcome == "stopped"
-        assert found.total().failures == 0
-        assert found.total("long").unfinished == 3
-        assert found.samples <= service.answered <= found.samples + found.unfinished
-        assert found.exits[0].engines_killed == 0
-
-
 @pytest.mark.parametrize("early", [False, pytest.param(True, marks=pytest.mark.nightly)])
 def test_stairs_lose_no_sample_at_their_planned_or_early_end(tmp_path, early):
     with target(delay_s=0.3) as service:
@@ -480,16 +453,6 @@ def test_a_parked_engine_that_is_not_needed_sends_nothing(tmp_path):
         assert service.started == 0
 
 
-def test_requests_to_a_service_that_is_down_fail_with_the_reason(tmp_path):
-    plan = plan_of([planned("jmeter", "shop", concurrency=1, iterations=3)], generated("http://127.0.0.1:9", ["/"]))
-    with workers(plan, tmp_path) as run:
-        found = run.go()
-    assert found.total().samples == found.total().failures == 3
-    ((message, rc),) = found.total().errors
-    assert "refused" in message
-    assert rc == "HttpHostConnectException"
-
-
 def test_a_missing_plug_in_fails_the_worker_before_it_is_ready(tmp_path):
     script = PLAN.format(groups="<com.example.NoSuchGroup testname='x' enabled='true'/><hashTree/>")
     plan = plan_of([planned("jmeter", "own")], {"own": {"script": "shop.jmx"}})
@@ -518,14 +481,6 @@ def test_transactions_of_included_plans_show_their_requests_too(tmp_path):
     assert hidden in included
     assert hidden not in (tmp_path / "inner.jmx").read_text()
     assert 'testname="users"' in path.read_text()
-
-
-def test_an_invalid_plan_fails_the_worker_with_the_reason(tmp_path):
-    plan = plan_of([planned("jmeter", "own", concurrency=1, hold_for_s=1)], {"own": {"script": "shop.jmx"}})
-    with workers(plan, tmp_path, {"shop.jmx": "<jmeterTestPlan><no"}) as run:
-        run.launch()
-        assert run.wait() == [4]
-        assert "shop.jmx" in run.exit().message
 
 
 @pytest.mark.unit

@@ -93,19 +93,6 @@ def test_generated_requests_keep_the_suites_labels_and_the_services_codes(tmp_pa
     assert service.bodies == {b"a=1": each}
 
 
-@pytest.mark.nightly
-def test_the_pause_after_a_transaction_is_no_part_of_its_time(tmp_path):
-    inner = {"transaction": "inner", "do": ["/a", {"url": "/b", "think-time": "400ms"}]}
-    requests = [{"transaction": "outer", "do": [{"url": "/first", "think-time": "100ms"}, inner]}]
-    with target() as service:
-        plan = plan_of([planned("locust", "shop", concurrency=1, iterations=2)], generated(service.url, requests))
-        with workers(plan, tmp_path) as run:
-            found = run.go()
-    longest_us = {label: found.timeline.select(label, kind="transaction").total.max_us for label in ("outer", "inner")}
-    assert 100_000 <= longest_us["outer"] < 400_000
-    assert longest_us["inner"] < 400_000
-
-
 def test_the_suites_own_locustfile_keeps_its_labels_and_loses_no_sample(tmp_path):
     with target() as service:
         scenarios = {"own": {"script": "scripts/locustfile.py", "default-address": service.url}}
@@ -129,55 +116,6 @@ def test_an_error_with_a_number_of_its_own_has_the_name_of_its_class(tmp_path):
     assert dict(found.total("publish").errors) == {("no broker", "OSError"): 2}
 
 
-def test_requests_in_flight_at_the_planned_end_are_finished(tmp_path):
-    with target(delay_s=0.4) as service:
-        plan = plan_of(
-            [planned("locust", "shop", concurrency=4, ramp_up_s=0.5, hold_for_s=1.0)], generated(service.url, ["/"])
-        )
-        with workers(plan, tmp_path) as run:
-            found = run.go()
-    assert found.samples == service.answered == service.started > 0
-    assert found.unfinished == 0
-    steady = found.total(steady=True).samples
-    assert 0 < steady < found.samples
-    assert found.exits[0].engines_killed == 0
-
-
-def test_requests_beyond_the_graceful_stop_are_unfinished_not_failed(tmp_path):
-    with target() as service:
-        scenarios = generated(service.url, [{"url": "/", "label": "quick"}, {"url": "/delay/3", "label": "slow"}])
-        plan = plan_of([planned("locust", "shop", concurrency=3, hold_for_s=1.0)], scenarios, graceful_stop_s=0.3)
-        with workers(plan, tmp_path) as run:
-            found = run.go()
-        assert found.total().failures == 0
-        assert found.samples == 3
-        assert found.unfinished == found.total("slow").unfinished == 3
-        assert found.samples <= service.answered <= found.samples + found.unfinished
-
-
-def test_requests_to_a_service_that_is_down_fail_with_the_reason(tmp_path):
-    plan = plan_of(
-        [planned("locust", "shop", concurrency=1, iterations=3)], generated("http://127.0.0.1:9", [{"url": "/"}])
-    )
-    with workers(plan, tmp_path) as run:
-        found = run.go()
-    assert found.exits[0].outcome == "finished"
-    assert found.total().samples == found.total().failures == 3
-    ((message, rc),) = found.total().errors
-    assert "refused" in message
-    assert rc == "ConnectionRefusedError"
-
-
-def test_a_script_that_does_not_load_fails_the_worker_before_it_is_ready(tmp_path):
-    plan = plan_of([planned("locust", "own", concurrency=1, hold_for_s=1.0)], {"own": {"script": "locustfile.py"}})
-    with workers(plan, tmp_path, {"locustfile.py": "import no_such_module\n"}) as run:
-        run.launch()
-        assert run.wait() == [4]
-        assert run.exit().outcome == "failed"
-        assert "no_such_module" in run.exit().message
-        assert run.store.find(run.key(0, "ready.json")) is None
-
-
 @pytest.mark.parametrize(
     ("requests", "scenario", "named"),
     [
@@ -194,37 +132,6 @@ def test_keys_that_a_generated_script_does_not_support_are_refused(tmp_path, req
         run.launch()
         assert run.wait() == [4]
         assert named in run.exit().message
-
-
-def test_an_engine_that_dies_under_load_fails_the_worker_and_keeps_its_samples(tmp_path):
-    script = """
-import os
-from locust import HttpUser, task
-
-class Visitor(HttpUser):
-    @task
-    def visit(self):
-        self.client.get("/delay/0.02")
-        if count() > 40:
-            os._exit(3)
-
-seen = []
-
-def count():
-    seen.append(1)
-    return len(seen)
-"""
-    with target() as service:
-        scenarios = {"own": {"script": "locustfile.py", "default-address": service.url}}
-        plan = plan_of([planned("locust", "own", concurrency=2, hold_for_s=30.0)], scenarios)
-        with workers(plan, tmp_path, {"locustfile.py": script}) as run:
-            run.launch()
-            run.wait_ready()
-            run.start()
-            assert run.wait() == [4]
-            found = run.outcome()
-        assert "exit code 3" in found.exits[0].message
-        assert found.samples <= service.answered
 
 
 def test_scripts_can_read_their_worker_index_and_their_own_rows(tmp_path):

@@ -13,8 +13,6 @@ from pathlib import Path
 import psutil
 import pytest
 
-from toril.worker.pid1 import FILE_VARIABLE, end_message, oom_kills, write_deadline
-
 LIMIT_S = 20
 CONTAINED = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child")
 
@@ -70,7 +68,8 @@ def test_the_last_line_reports_a_killed_worker():
         "import os; print('my last words', file=__import__('sys').stderr, flush=True); os.kill(os.getpid(), 9)"
     )
     assert code == 137
-    assert stderr.splitlines() == ["my last words", "toril guard: the worker was killed by SIGKILL"]
+    reason = "toril guard: the worker was killed by SIGKILL, probably for lack of memory"
+    assert stderr.splitlines() == ["my last words", reason]
 
 
 def test_a_worker_that_cannot_start_is_reported():
@@ -146,7 +145,7 @@ time.sleep(2)
 def test_leftover_processes_in_another_session_are_killed():
     code, stdout, stderr = finished(LEAVES_ONE_BEHIND)
     assert gone(int(stdout))
-    assert (code, stderr) == (0, "toril guard: killed 1 leftover process of the worker\n")
+    assert (code, stderr) == (0, "")
 
 
 def test_outside_of_a_container_only_descendants_are_killed():
@@ -181,9 +180,7 @@ signal.pause()
     code, stdout, stderr = finished(script, *CONTAINED)
     assert code == 128 + signal.SIGTERM
     assert stdout
-    assert stderr.splitlines()[-1] == (
-        "toril guard: the worker was killed by SIGTERM; killed 1 leftover process of the worker"
-    )
+    assert stderr.splitlines()[-1] == "toril guard: the worker was killed by SIGTERM"
 
 
 @pytest.mark.live
@@ -206,34 +203,10 @@ def test_an_unread_log_does_not_keep_the_guard_alive(tmp_path: Path):
     assert done.returncode == 137
 
 
-def test_writing_a_deadline_without_a_guard_does_nothing(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.delenv(FILE_VARIABLE, raising=False)
-    write_deadline(time.time())
-
-
 def test_the_guard_removes_its_file(tmp_path: Path):
     script = "import time; from toril.worker.pid1 import write_deadline; write_deadline(time.time() + 60)"
     assert finished(script, TMPDIR=str(tmp_path))[0] == 0
     assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize(
-    ("name", "text"),
-    [
-        ("memory.events", "low 0\nhigh 0\nmax 12\noom 1\noom_kill 3\noom_group_kill 0\n"),
-        ("memory/memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n"),
-    ],
-)
-def test_out_of_memory_kills_are_counted_in_both_versions_of_control_groups(tmp_path: Path, name: str, text: str):
-    (tmp_path / "memory").mkdir()
-    (tmp_path / name).write_text(text)
-    assert (oom_kills(tmp_path), oom_kills(tmp_path / "elsewhere")) == (3, 0)
-
-
-def test_the_end_message_reports_a_lack_of_memory():
-    killed = "out of memory: the kernel killed processes of this container (1)"
-    assert end_message(-9, "", 1, 0) == f"the worker was killed by SIGKILL; {killed}"
-    assert end_message(4, "", 1, 0) == killed
 
 
 def test_the_guard_imports_little_so_that_it_starts_quickly():

@@ -1,6 +1,7 @@
 """A share as files: the worker's copy of the suite, its rows, bzt's configuration, its environment."""
 
 import hashlib
+import importlib
 import logging
 import os
 import sys
@@ -14,7 +15,9 @@ from tests.worker.driver import RUN, plan_of, planned
 from toril.errors import StoreError, SuiteError
 from toril.records import run_key
 from toril.store import FolderStore, Store
+from toril.suite.engines import CASE_RUNNERS, ENGINES, RESULTS_LOADER
 from toril.worker import share
+from toril.worker.engines import modules_of
 from toril.worker.taurus import Taurus
 
 PLAN = plan_of(
@@ -127,6 +130,14 @@ def test_bzt_gets_no_network_no_judge_no_reporter_and_no_delay(tmp_path):
     assert config["~services"] == [{"module": "shellexec", "prepare": ["true"]}]
     assert config["modules"]["locust"] == {"x": 1, "class": "toril.worker.engines.locust.executor.Executor"}
     assert "delay" not in config["execution"][0]
+
+
+@pytest.mark.parametrize("functional", [False, True])
+def test_each_engine_that_a_suite_may_name_has_a_module_that_bzt_loads(functional):
+    modules = modules_of(functional=functional)
+    assert set(modules) == {*ENGINES, *(CASE_RUNNERS if functional else ())}
+    executors = {alias: importlib.import_module(module).Executor for alias, module in modules.items()}
+    assert all(executor.tool_name or alias == RESULTS_LOADER for alias, executor in executors.items())
 
 
 def test_bzt_reads_every_character_as_the_suite_has_it(tmp_path):

@@ -1,14 +1,9 @@
 """The open-model engine's real program under real bzt against loopback services."""
 
-import os
-import signal
-import time
-
-import psutil
 import pytest
 
 from tests.targets import target
-from tests.worker.driver import engines_of, wait_until, workers
+from tests.worker.driver import workers
 from tests.worker.schedules import scheduled
 from toril.records import Rate, rate_key
 
@@ -99,68 +94,6 @@ def test_a_variable_that_no_source_has_is_refused_before_any_load(tmp_path):
             assert run.wait() == [4]
             assert "`${user}` has no value" in run.exit().message
         assert service.started == 0
-
-
-def test_requests_in_flight_at_the_planned_end_are_finished(tmp_path):
-    with target(delay_s=0.5) as service:
-        with workers(scheduled(shop(service.url), rate=40, hold_for_s=1), tmp_path) as run:
-            found = run.go()
-        assert found.samples == service.answered == 40
-        assert found.unfinished == found.total().failures == 0
-
-
-def test_requests_beyond_the_graceful_stop_are_unfinished_not_failed(tmp_path):
-    with target() as service:
-        requests = [{"url": "/", "label": "quick"}, {"url": "/delay/5", "label": "slow"}]
-        plan = scheduled(shop(service.url, requests), rate=20, hold_for_s=1, graceful_stop_s=0.3)
-        with workers(plan, tmp_path) as run:
-            found = run.go()
-    assert (found.samples, found.unfinished, found.total().failures) == (10, 10, 0)
-    assert found.total("slow").unfinished == 10
-    assert found.exits[0].engines_killed == 0
-
-
-def test_a_stop_ends_the_load_at_once_and_lets_requests_in_flight_finish(tmp_path):
-    with target(delay_s=0.2) as service:
-        with workers(scheduled(shop(service.url), rate=50, hold_for_s=60), tmp_path) as run:
-            run.launch()
-            run.wait_ready()
-            run.start()
-            wait_until(lambda: service.answered > 20, run)
-            run.stop()
-            stopped = time.monotonic()
-            run.wait()
-            found = run.outcome()
-        assert time.monotonic() - stopped < 5
-        assert found.exits[0].outcome == "stopped"
-        assert found.samples == service.answered == service.started
-        assert found.unfinished == 0
-
-
-def test_a_killed_engine_fails_its_worker_and_loses_only_requests_in_flight(tmp_path):
-    with target() as service, workers(scheduled(shop(service.url), rate=100, hold_for_s=30), tmp_path) as run:
-        run.launch()
-        run.wait_ready()
-        run.start()
-        wait_until(lambda: run.recorded() > 100, run)
-        recorded = run.recorded()
-        engine = next(one for one in engines_of(run) if "toril-vegeta" in one.name())
-        os.kill(engine.pid, signal.SIGKILL)
-        run.wait()
-        found = run.outcome()
-    assert found.exits[0].outcome == "failed"
-    assert "vegeta was killed by SIGKILL" in found.exits[0].message
-    assert recorded <= found.samples <= service.answered
-
-
-def test_an_engine_does_not_outlive_its_worker(tmp_path):
-    with target() as service, workers(scheduled(shop(service.url), rate=20, hold_for_s=30), tmp_path) as run:
-        run.launch()
-        run.wait_ready()
-        engines = engines_of(run)
-        run.processes[0].kill()
-        _, alive = psutil.wait_procs(engines, timeout=5)
-        assert not [one for one in alive if one.status() != psutil.STATUS_ZOMBIE]
 
 
 def test_a_rate_change_takes_effect_on_time_and_each_worker_keeps_its_part(tmp_path):

@@ -46,31 +46,32 @@ def guard(command: list[str], file: Path, bound_s: float) -> int:
         )
     except OSError as error:
         return _ended(127, f"cannot start the worker: {error}")
-    counted = oom_kills()
-    status, why = _watch(worker, file, bound_s)
-    left = _kill_all()
-    code = os.waitstatus_to_exitcode(left.pop(worker, 0) if status is None else status)
-    killed = sum(os.WIFSIGNALED(one) and os.WTERMSIG(one) == signal.SIGKILL for one in left.values())
-    reason = end_message(code, why, oom_kills() - counted, killed)
-    return _ended(code if code >= 0 else 128 - code, reason)
-
-
-def _watch(worker: int, file: Path, bound_s: float) -> tuple[int | None, str]:
-    """Wait for the worker's end or its deadline; returns its status, or None and the reason."""
-    ends, why = time.monotonic() + bound_s, f"it wrote no deadline within {bound_s:g} s"
-    known = False
     statuses: dict[int, int] = {}
+    why = _watch(worker, file, bound_s, statuses)
+    _kill_all(statuses)
+    code = os.waitstatus_to_exitcode(statuses.get(worker, 0))
+    if code < 0 and not why:
+        memory = ", probably for lack of memory" if code == -signal.SIGKILL else ""
+        why = f"the worker was killed by {signal.Signals(-code).name}{memory}"
+    return _ended(code if code >= 0 else 128 - code, why)
+
+
+def _watch(worker: int, file: Path, bound_s: float, statuses: dict[int, int]) -> str:
+    """Wait for the worker's end, or for its deadline: returns the reason then."""
+    ends, why = time.monotonic() + bound_s, f"killed the worker: it wrote no deadline within {bound_s:g} s"
+    known = False
     forwarded: set[int] = set()
     while True:
         _reap(statuses)
         if worker in statuses:
-            return statuses[worker], ""
+            return ""
         if not known and (deadline := _deadline(file)) is not None:
             # monotonic, because the wall clock may be changed later
-            ends, why, known = time.monotonic() + deadline - time.time(), "the run's deadline has passed", True
+            ends, known = time.monotonic() + deadline - time.time(), True
+            why = "killed the worker: the run's deadline has passed"
         left_s = ends - time.monotonic()
         if left_s <= 0:
-            return None, why
+            return why
         received = signal.sigtimedwait(AWAITED, min(left_s, WAIT_S if known else POLL_S))
         if received is not None and received.si_signo in FORWARDED and received.si_signo not in forwarded:
             forwarded.add(received.si_signo)
@@ -94,9 +95,8 @@ def _deadline(file: Path) -> float | None:
     return None
 
 
-def _kill_all() -> dict[int, int]:
-    """Kill all processes of the container, or all descendants, even frozen ones; returns statuses by PID."""
-    statuses: dict[int, int] = {}
+def _kill_all(statuses: dict[int, int]) -> None:
+    """Kill all processes of the container, or all descendants, even frozen ones."""
     give_up = time.monotonic() + DYING_S
     while time.monotonic() < give_up:
         if os.getpid() == 1:
@@ -107,9 +107,8 @@ def _kill_all() -> dict[int, int]:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
         if not _reap(statuses):
-            return statuses
+            return
         signal.sigtimedwait({signal.SIGCHLD}, 0.05)
-    return statuses
 
 
 def _descendants() -> list[int]:
@@ -125,30 +124,6 @@ def _descendants() -> list[int]:
         new = [child for parent in new for child in children.get(parent, [])]
         found += new
     return found
-
-
-def oom_kills(top: Path = Path("/sys/fs/cgroup")) -> int:
-    """Returns how many processes of this container the kernel killed when memory ran out; 0 if unknown."""
-    for name in ("memory.events", "memory/memory.oom_control"):  # cgroup v2, v1
-        with contextlib.suppress(OSError):
-            for line in (top / name).read_text().splitlines():
-                if line.startswith("oom_kill "):
-                    return int(line.split()[1])
-    return 0
-
-
-def end_message(code: int, why: str, oom: int, left: int) -> str:
-    """Returns why the worker ended, if it cannot report that itself; empty after a regular end."""
-    reasons = []
-    if why:
-        reasons.append(f"killed the worker: {why}")
-    elif code < 0:
-        reasons.append(f"the worker was killed by {signal.Signals(-code).name}")
-    if oom:
-        reasons.append(f"out of memory: the kernel killed processes of this container ({oom})")
-    if left and not why:
-        reasons.append(f"killed {left} leftover {'process' if left == 1 else 'processes'} of the worker")
-    return "; ".join(reasons)
 
 
 def _ended(code: int, reason: str) -> int:

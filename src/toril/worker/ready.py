@@ -7,7 +7,6 @@ import urllib.request
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any
 
 from toril.store import Store
 
@@ -47,7 +46,6 @@ def measure_offset(store: Store, now: Callable[[], float], *, threaded: bool) ->
 
 ADDRESS = "ECS_CONTAINER_METADATA_URI_V4"
 TIMEOUT_S = 1.0
-MOST_BYTES = 1 << 20  # a response has some kilobytes
 
 log = logging.getLogger("toril.worker")
 
@@ -73,23 +71,11 @@ def task_facts(environment: Mapping[str, str]) -> TaskFacts:
 
 
 def _fact(address: str, name: str) -> str | None:
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # link-local addresses need no proxy
     try:
-        found = _answer(address).get(name)
-    except (OSError, ValueError) as error:
+        with direct.open(address, timeout=TIMEOUT_S) as answer:
+            fact = dict(json.load(answer)).get(name)
+    except (OSError, ValueError, TypeError) as error:
         log.warning("%s: cannot read %s: %s", address, name, error)
         return None
-    return found if isinstance(found, str) and found else None
-
-
-def _answer(address: str) -> dict[str, Any]:
-    if not address.startswith("http://"):
-        raise ValueError("not an http address")
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # link-local addresses need no proxy
-    with direct.open(address, timeout=TIMEOUT_S) as answer:
-        data = answer.read(MOST_BYTES + 1)
-    if len(data) > MOST_BYTES:
-        raise ValueError(f"the response has more than {MOST_BYTES:,} bytes")
-    found = json.loads(data)
-    if not isinstance(found, dict):
-        raise ValueError("the response is not a JSON object")
-    return found
+    return fact if isinstance(fact, str) and fact else None

@@ -16,7 +16,7 @@ from toril.plan import share_config
 from toril.records import ARMS, BASE, ExecutionShare, Plan, PlannedExecution, Share, run_key
 from toril.store import Store
 from toril.suite.fetch import fetch_files, inside
-from toril.worker.engines import ENGINES, FUNCTIONAL_ENGINES, EngineContext
+from toril.worker.engines import EngineContext, modules_of
 from toril.worker.turns import engine_turns
 
 OWN_SERVICES = ("monitoring", "proxy2jmx")  # left out: workers monitor themselves; proxy2jmx calls a service
@@ -128,7 +128,7 @@ def configuration(
         "aggregator": "toril-records",
     }
     modules = config.setdefault("modules", {})
-    for alias, module in (FUNCTIONAL_ENGINES if plan.functional else ENGINES).items():
+    for alias, module in modules_of(functional=plan.functional).items():
         own = {**engine_settings.get(alias, {}), **_mapping(modules.get(alias))}
         own.setdefault("class", f"{module}.Executor")
         modules[alias] = own

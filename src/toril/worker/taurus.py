@@ -18,7 +18,7 @@ from bzt.utils import PIPE, BetterDict
 
 from toril.errors import UserError
 from toril.suite.reader import is_withheld
-from toril.worker.engines import FUNCTIONAL_ENGINES, EngineContext
+from toril.worker.engines import EngineContext, modules_of
 from toril.worker.engines.base import Engine
 from toril.worker.engines.generic import GenericEngine
 from toril.worker.processes import lead_a_group_and_die_with_parent
@@ -150,8 +150,8 @@ class Records(ConsolidatingAggregator):  # type: ignore[misc]  # bzt has no type
 
 def engine_settings(aliases: Iterable[str]) -> dict[str, Mapping[str, Any]]:
     """Returns the default settings of the used engines by alias, for `modules.<alias>`."""
-    used = {alias: FUNCTIONAL_ENGINES[alias] for alias in aliases if alias in FUNCTIONAL_ENGINES}
-    return {alias: importlib.import_module(module).Executor.module_settings for alias, module in used.items()}
+    known = modules_of(functional=True)
+    return {alias: importlib.import_module(known[alias]).Executor.module_settings for alias in {*aliases} & {*known}}
 
 
 def reason_of(error: BaseException) -> str:

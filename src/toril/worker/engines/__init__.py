@@ -1,8 +1,8 @@
 """The interface between the worker and a load engine: bzt's executor of one execution as an `Engine` (`base.py`).
 
 bzt reads the suite, prepares scripts and starts the engine's process. toril parks that process until the run starts,
-reads the engine's own records and ends it. An engine's class subclasses `Engine` and bzt's executor, and its module is
-named in `ENGINES`, so that bzt loads it in place of its own class. Its life, all in the main thread:
+reads the engine's own records and ends it. An engine's class subclasses `Engine` and bzt's executor. It is named in
+`toril.suite.engines`, so bzt loads it in place of its own class. Its life, all in the main thread:
 
 1.  Its `module_settings` are merged below `modules.<alias>` of bzt's configuration.
 2.  bzt makes the object and sets `execution`, `settings`, `engine`, `log`; the worker sets `context`.
@@ -34,25 +34,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toril.records import CaseOutcome, ExecutionShare, Keeping, PlannedExecution
+from toril.suite.engines import CASE_RUNNERS, ENGINES
 from toril.worker.engines.turns import Turns
 
-ENGINES = {  # bzt's alias → the module with its `Executor`
-    "locust": "toril.worker.engines.locust.executor",
-    "jmeter": "toril.worker.engines.jmeter.executor",
-    "apiritif": "toril.worker.engines.apiritif.executor",
-    "vegeta": "toril.worker.engines.vegeta.executor",
-    "selenium": "toril.worker.engines.browser.selenium",
-    "playwright": "toril.worker.engines.browser.playwright",
-    "k6": "toril.worker.engines.k6.executor",
-    "gatling": "toril.worker.engines.gatling.executor",
-    "external-results-loader": "toril.worker.engines.external.executor",
+PLACES = {  # of executors that are not `<name>/executor.py`
+    "selenium": "browser.selenium",
+    "playwright": "browser.playwright",
+    "external-results-loader": "external.executor",
 }
-FUNCTIONAL_ENGINES = {  # for functional suites
-    **ENGINES,
-    "pytest": "toril.worker.engines.pytest.executor",
-    "robot": "toril.worker.engines.robot.executor",
-    "junit": "toril.worker.engines.junit.executor",
-}
+
+
+def modules_of(*, functional: bool) -> dict[str, str]:
+    """Returns the modules with an `Executor` by bzt's alias: those of `toril.suite.engines`."""
+    aliases = (*ENGINES, *(CASE_RUNNERS if functional else ()))
+    return {alias: f"{__name__}.{PLACES.get(alias, f'{alias}.executor')}" for alias in aliases}
 
 
 class EngineTurn(NamedTuple):

@@ -1,7 +1,9 @@
 """The base classes of all engines' executors."""
 
 import importlib.util
+import json
 import signal
+import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
@@ -44,6 +46,13 @@ class Engine:
 
     def startup(self) -> None:
         super().startup()  # type: ignore[misc]  # bzt's
+
+    def start_wrapper(self, wrapper: Path, settings: Mapping[str, Any]) -> None:
+        """Start the engine's own process, `wrapper`, which reads the settings from a file."""
+        path = self.context.folder / "settings.json"
+        path.write_text(json.dumps({"folder": str(self.context.folder), **settings}))
+        own = self.settings.get("interpreter", sys.executable)  # type: ignore[attr-defined]
+        self.process = self._execute([own, "-P", str(wrapper), str(path)])  # type: ignore[attr-defined]
 
     def kept_settings(self) -> dict[str, Any]:
         """Returns what the engine's process needs to keep requests (`keeping.py`) and to send a trace context."""
@@ -125,6 +134,8 @@ class Engine:
             return own
         code = self.exit_code or 0
         how = f"ended with exit code {code}" if code >= 0 else f"was killed by {signal.Signals(-code).name}"
+        if code == -signal.SIGKILL:
+            how += " (probably for lack of memory; raise `toril.worker.memory`)"
         return f"{self.tool_name} {how}: {output or 'it printed nothing'}"
 
     def last_output(self) -> str:
@@ -187,11 +198,15 @@ class RowEngine(Engine):
         for row in rows[rows["label"] == LATE]:
             self._sends.append(self._late(row))
 
+    def _at_s(self, rows: Any) -> Any:
+        """Returns the times of rows, or of one, in seconds since the epoch."""
+        return rows["started_s"].astype(np.float64)
+
     def _batch(self, rows: Any) -> Batch:
-        response_us = rows["response_us"].astype(np.int64)
+        started_s, response_us = self._at_s(rows), rows["response_us"].astype(np.int64)
         return Batch(
-            started_s=rows["started_s"].astype(np.float64),
-            completed_s=rows["started_s"] + response_us / 1e6,
+            started_s=started_s,
+            completed_s=started_s + response_us / 1e6,
             response_us=response_us,
             ttfb_us=rows["ttfb_us"].astype(np.int64),
             connect_us=np.full(len(rows), -1, np.int64),
@@ -201,7 +216,7 @@ class RowEngine(Engine):
 
     def _late(self, row: Any) -> Sends:
         late_us, late_p90_us = int(row["response_us"]), int(row["ttfb_us"])
-        return Sends(at_s=float(row["started_s"]), late_us=late_us, late_p90_us=late_p90_us)
+        return Sends(at_s=float(self._at_s(row)), late_us=late_us, late_p90_us=late_p90_us)
 
     def sends(self) -> Iterator[Sends]:
         while self._sends:

@@ -28,6 +28,7 @@ MESSAGES = 1000  # different failures; further ones are "other"
 UNWRITTEN = 74  # the exit code of a process that cannot write its rows (EX_IOERR)
 PROBE_S = 0.02
 GATE_POLL_S = 0.005
+SPIN_S = 0.002  # sleep is not exact: the last part is a busy wait
 MOST_CHARS = 20_000  # a failed assertion may quote a whole response
 WATCHED_S = 0.1
 IDLE_S = 0.2  # a connection is idle from here on; services keep idle ones for a second or more
@@ -83,14 +84,20 @@ def load_module(path):
     return module
 
 
-def wait_at_gate(folder) -> float:
-    """Report this process as parked, and wait for the time in the gate's file; returns that time."""
+def wait_at_gate(folder, sleep=time.sleep, watch=lambda: None) -> float:
+    """Report this process as parked, and wait for the time in the gate's file; returns that time.
+
+    `watch` is called several times a second while the gate is closed.
+    """
     (folder / "parked").touch()
     gate = folder / "gate"
     while not gate.exists():
-        time.sleep(GATE_POLL_S)
+        watch()
+        sleep(GATE_POLL_S)
     at = float(gate.read_text())
-    time.sleep(max(0.0, at - time.time()))
+    sleep(max(0.0, at - time.time() - SPIN_S))
+    while time.time() < at:
+        pass
     return at
 
 

@@ -5,8 +5,6 @@ bzt's own records have whole milliseconds, addresses as labels and no transactio
 wrapper in transactions whose names begin with a mark.
 """
 
-import json
-import sys
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -61,7 +59,6 @@ class Executor(RowEngine, ApiritifNoseExecutor):  # type: ignore[misc]  # bzt ha
     def startup(self) -> None:
         load = self.get_load()
         settings = {
-            "folder": str(self.context.folder),
             "test": self.script,
             "generated": self._generated is not None,
             "require_values": self.context.require_values,
@@ -77,10 +74,7 @@ class Executor(RowEngine, ApiritifNoseExecutor):  # type: ignore[misc]  # bzt ha
             **self.kept_settings(),
             **self.more_settings(),
         }
-        path = self.context.folder / "apiritif.json"
-        path.write_text(json.dumps(settings))
-        interpreter = self.settings.get("interpreter", sys.executable)
-        self.process = self._execute([interpreter, "-P", str(WRAPPER), str(path)])
+        self.start_wrapper(WRAPPER, settings)
 
     def more_settings(self) -> dict[str, Any]:
         """Returns further settings for the wrapper; engines that build on this one override it."""

@@ -82,7 +82,7 @@ class Records:
         self.script_errors = Counter()
         self.missing_values = Counter()  # (label, variable) → successful responses without it
         self.begun_at = None
-        self.unfinished_users = self.missed = 0
+        self.unfinished_users = 0
         self._writer = in_process.RowWriter(folder)
 
     def add(self, sample, test_count, success_count) -> None:
@@ -158,10 +158,6 @@ class Records:
             self.active -= bool(USER.iterations)
             self.unfinished_users += not LOAD.over() and USER.iterations < wanted
 
-    def extractor_missed(self) -> None:
-        with self.lock:
-            self.missed += 1
-
     def write(self, one) -> None:
         """Write a final row."""
         with self.lock:
@@ -190,14 +186,12 @@ class Records:
         in_flight = list(self.in_flight.values())  # before the samples: rather counted twice than lost
         for user in list(self.users):
             self.settle(user)
-        notes = [f"extractors found nothing in {self.missed} responses"] if self.missed else []
         facts = {
             "begun_at": self.begun_at,
             "ended_at": ended_at,
             "unfinished_users": self.unfinished_users,
             "script_errors": +self.script_errors,
             "missing_values": [(*key, count) for key, count in self.missing_values.most_common()],
-            "note": "; ".join(notes),
         }
         with self.lock:
             for label, started_s in in_flight:
@@ -440,18 +434,6 @@ def recorded(request):
     return request_and_record
 
 
-def counting_misses(extract):
-    """Returns an extractor of Apiritif that counts the responses in which it finds nothing."""
-
-    def extract_and_count(response, *args, **named):
-        found = extract(response, *args, **named)
-        if found is None or found == named.get("default"):
-            RECORDS.extractor_missed()
-        return found
-
-    return extract_and_count
-
-
 def need(response, name, found) -> None:
     """Note, or let fail, a response without a value that another request needs."""
     if not found and SETTINGS["require_values"]:
@@ -495,9 +477,6 @@ def main() -> int:
     REUSE.install()
     in_process.report_uncaught(RECORDS.thread_failed)
     extend_apiritif()
-    extractors = ("extract_regex", "extract_jsonpath", "extract_cssselect", "extract_xpath")
-    for name in () if SETTINGS["generated"] else extractors:  # whether a script needs a value, only its author knows
-        setattr(HTTPResponse, name, counting_misses(getattr(HTTPResponse, name)))
     TESTS.report_failures(
         loadgen.ApiritifPlugin, partial(RECORDS.test_failed, generated=SETTINGS["generated"]), RECORDS.test_ended
     )

@@ -38,15 +38,6 @@ ATTRIBUTES = {  # of JTL's columns in XML
 }  # fmt: skip
 PHOUT = re.compile(rb"\d+\.\d{3}\t[^\t]*(\t\d+){10}$")
 VEGETA = re.compile(rb"\d{16,20},\d{1,3},\d+,\d+,\d+,")
-LOCUST_STATISTICS = ("locust-statistics", "has Locust's statistics, without single requests. Use `executor: locust`")
-REFUSED = {  # beginning → code and reason; these formats do not report each request's success
-    b"starttime\tseconds\tctime\tdtime\tttime\twait": (
-        "apache-bench-table",
-        "is Apache Bench's table, which counts HTTP errors as successes. Use another tool",
-    ),
-    b"Type,Name,Request Count": LOCUST_STATISTICS,
-    b"Timestamp,User Count,Type,Name": LOCUST_STATISTICS,
-}
 
 
 class UnknownFormatError(UserError):
@@ -60,9 +51,6 @@ def reader_of(path: Path) -> Reader | None:
     first = first.removeprefix(b"\xef\xbb\xbf").rstrip(b"\r")
     if not whole and len(first) < 1 << 16:
         return None
-    for beginning, (code, why) in REFUSED.items():
-        if first.startswith(beginning):
-            raise UnknownFormatError(why, code=code)
     lowered = first.lower()
     if first.startswith((b"<?xml", b"<testResults")):
         return XmlReader(path)

@@ -9,7 +9,6 @@ import math
 import os
 import re
 import signal
-import subprocess
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,12 +20,12 @@ from bzt.modules.gatling import GatlingExecutor
 
 from toril.errors import InfrastructureError
 from toril.programs import GATLING_VERSION, gatling_home
-from toril.worker.engines import Batch, Facts, Unfinished, tail_of
+from toril.worker.engines import Batch, EngineContext, Facts, Unfinished, tail_of
 from toril.worker.engines.base import Engine
 from toril.worker.engines.gatling.debug import GatlingDebug
 from toril.worker.engines.gatling.log import GatlingReader
 from toril.worker.engines.gatling.simulation import TEMPLATE, protocol, steps
-from toril.worker.engines.jmeter.executor import find_java, heap
+from toril.worker.engines.jmeter.executor import OUTPUT_CHARS, compile_by, find_java, heap
 from toril.worker.engines.readers import batch_of, keep, keeper_of
 
 GATED = "TorilGated"  # the class that Gatling runs
@@ -35,14 +34,12 @@ OF_SCALA = "class {gated} extends {simulation} {{ before {{ Toril.await() }} }}\
 OF_JAVA = "class {gated} extends {simulation} {{ override def before(): Unit = {{ super.before(); Toril.await() }} }}\n"
 CLASS = re.compile(r"^[ \t]*(?:final\s+)?class\s+(\w+)[^{\n]*\bextends\s+Simulation\b", re.MULTILINE)
 PACKAGE = re.compile(r"^[ \t]*package\s+([\w.]+)", re.MULTILINE)
-COMPILES_WITHIN_S = 150.0
 ASSERTIONS_FAILED = 2  # the exit code
 ASSERTION_FAILED = re.compile(r"^(.+ : false(?: \(.*\))?)\s*$", re.MULTILINE)
 CLIENT = "io/gatling/http/client/impl/DefaultHttpClient.class"
 RETRIES = b"\x9a\x00\x07\x04\xa7\x00\x04\x03\xac"  # the end of its method canRetry: returns true (04) or false
 GENERATED = "TorilRequests"
 NO_REQUESTS = "Gatling records neither addresses, headers nor bodies during a run."
-OUTPUT_CHARS = 1500
 
 
 class Executor(Engine, GatlingExecutor):  # type: ignore[misc]  # bzt has no types
@@ -84,20 +81,8 @@ class Executor(Engine, GatlingExecutor):  # type: ignore[misc]  # bzt has no typ
         gate = folder / "gate.scala"
         scenario = self.get_scenario()
         if not self.script:
-            load, share = self.get_load(), self.context.share
-            source = folder / f"{GENERATED}.scala"
-            source.write_text(
-                generated(
-                    steps(self, scenario),
-                    protocol(scenario),
-                    ramp_up_s=self.context.planned.ramp_up_s,
-                    stairs=self.context.planned.steps or 0,
-                    users=share.concurrency or 1,
-                    iterations=load.iterations or 0,
-                    throughput_rps=share.throughput_rps,
-                    pauses=not self.context.tried,
-                )
-            )
+            source, iterations = folder / f"{GENERATED}.scala", self.get_load().iterations or 0
+            source.write_text(generated(steps(self, scenario), protocol(scenario), self.context, iterations))
             gate.write_text(gate_of(GENERATED))
             self._scalac([source, gate])
             return
@@ -129,18 +114,7 @@ class Executor(Engine, GatlingExecutor):  # type: ignore[misc]  # bzt has no typ
         classes, lib = self._path[0], self._home / "lib"
         jars = os.pathsep.join([*self._path[:-1], *map(str, sorted(lib.glob("*.jar")))])
         command = [self._java, "-cp", str(lib / "*"), "scala.tools.nsc.Main", "-nowarn", "-d", classes, "-cp", jars]
-        try:
-            done = subprocess.run(
-                [*command, *map(str, sources)],
-                capture_output=True, text=True, errors="replace", timeout=COMPILES_WITHIN_S, check=False,
-            )  # fmt: skip
-        except subprocess.TimeoutExpired:
-            raise ToolError(
-                f"compiling the simulation took more than {COMPILES_WITHIN_S:g} s. Use a compiled jar, or give the "
-                "workers more CPU"
-            ) from None
-        if done.returncode != 0:
-            raise ToolError(f"the simulation does not compile: {(done.stdout + done.stderr)[:OUTPUT_CHARS]}")
+        compile_by([*command, *map(str, sources)], "the simulation", "Correct it")
 
     def startup(self) -> None:
         load, context = self.get_load(), self.context
@@ -245,22 +219,13 @@ def simulations_in(source: str) -> list[str]:
     return [f"{package[1]}.{name}" if package else name for name in CLASS.findall(source)]
 
 
-def generated(
-    requests: Sequence[str],
-    configuration: str,
-    *,
-    ramp_up_s: float,
-    stairs: int,
-    users: int,
-    iterations: int,
-    throughput_rps: float | None,
-    pauses: bool,
-) -> str:
+def generated(requests: Sequence[str], configuration: str, context: EngineContext, iterations: int) -> str:
     """Returns a simulation of the suite's requests, with users that stop between requests when the load is over.
 
     Gatling's own end at `maxDuration` would cut off requests. It has whole seconds and whole rates only.
     """
-    ramp_up_ms = round(ramp_up_s * 1000)
+    planned, share = context.planned, context.share
+    ramp_up_ms, stairs, users = round(planned.ramp_up_s * 1000), planned.steps or 0, share.concurrency or 1
     once_more = f' && session("toril").asOption[Int].getOrElse(0) < {iterations}' if iterations else ""
     chain = f"exec({', '.join(f'step{index}' for index in range(len(requests)))})"
     counted = f"{chain}.exec(session => {{ Toril.done.incrementAndGet(); session }})"
@@ -270,9 +235,9 @@ def generated(
     if stairs:
         each = [users * (step + 1) // stairs - users * step // stairs for step in range(stairs)]
         inject = f", nothingFor({each_ms}.millis), ".join(f"atOnceUsers({one})" for one in each)
-    pace = "" if pauses else ".disablePauses"
-    if throughput_rps:
-        rate = int(throughput_rps)
+    pace = ".disablePauses" if context.tried else ""
+    if share.throughput_rps:
+        rate = int(share.throughput_rps)
         climb = f"reachRps({rate}) in ({ramp_up_ms}.millis)" if ramp_up_ms else f"jumpToRps({rate})"
         if stairs:
             rates = (rate * (step + 1) // stairs for step in range(stairs))

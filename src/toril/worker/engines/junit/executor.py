@@ -7,14 +7,12 @@ sources by the compiler in JUnit's home, and JUnit's console runs the tests. It 
 import os
 import re
 import signal
-import subprocess
 import time
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from bzt import ToolError
 from bzt.modules import SubprocessedExecutor
 from junitparser import Error, Failure, JUnitXml, Skipped
 
@@ -23,17 +21,15 @@ from toril.programs import JUNIT_VERSION, junit_home
 from toril.records import CaseOutcome
 from toril.worker.engines import Facts, FoundCase, tail_of
 from toril.worker.engines.base import Engine
-from toril.worker.engines.jmeter.executor import find_java
+from toril.worker.engines.jmeter.executor import OUTPUT_CHARS, compile_by, find_java
 
 CONSOLE = "org.junit.platform.console.ConsoleLauncher"
 COMPILER = "org.eclipse.jdt.internal.compiler.batch.Main"
 JAVA = "17"  # of the sources, unless `compile-target-java` names another version
 TOO_OLD = ("1.5", "1.6", "1.7", "5", "6", "7")  # for the compiler; such sources are sources of Java 8, too
-COMPILES_WITHIN_S = 150.0
 TESTS_FAILED = 1  # the exit code
 NO_TESTS = 2
 SUMMARY = "tests failed"  # in the output after the last test
-OUTPUT_CHARS = 1500
 UNCAUGHT = re.compile(r"^Exception in thread \".*?\" (.+)", re.MULTILINE)  # Java's own words, in standard error
 CAUSE = re.compile(r"^Caused by: [\w.$]+: (.+)", re.MULTILINE)
 OUTCOMES: dict[type, CaseOutcome] = {Failure: "failed", Error: "broken", Skipped: "skipped"}
@@ -63,20 +59,9 @@ class Executor(Engine, SubprocessedExecutor):  # type: ignore[misc]  # bzt has n
             jars = os.pathsep.join([*extra, *map(str, [*self._tests[1:], *(home / "lib").glob("*.jar")])])
             named = str(self.settings.get("compile-target-java", JAVA))
             java = "1.8" if named in TOO_OLD else named
-            self._compile(str(home / "lib" / "*"), ["-cp", jars, "-d", str(classes), f"-{java}"], sources)
-
-    def _compile(self, compiler: str, options: list[str], sources: list[Path]) -> None:
-        command = [self._java, "-cp", compiler, COMPILER, "-nowarn", "-proc:none", "-encoding", "UTF-8", *options]
-        try:
-            done = subprocess.run(
-                [*command, *map(str, sources)],
-                capture_output=True, text=True, errors="replace", timeout=COMPILES_WITHIN_S, check=False,
-            )  # fmt: skip
-        except subprocess.TimeoutExpired:
-            raise ToolError(f"compiling the tests took more than {COMPILES_WITHIN_S:g} s. Use a jar") from None
-        if done.returncode != 0:
-            output = (done.stdout + done.stderr).strip()[:OUTPUT_CHARS]
-            raise ToolError(f"the tests do not compile. Name their libraries in `additional-classpath`: {output}")
+            options = ["-nowarn", "-proc:none", "-encoding", "UTF-8", "-cp", jars, "-d", str(classes), f"-{java}"]
+            command = [self._java, "-cp", str(home / "lib" / "*"), COMPILER, *options, *map(str, sources)]
+            compile_by(command, "the tests", "Name their libraries in `additional-classpath`")
 
     def startup(self) -> None:
         properties: dict[str, Any] = {}

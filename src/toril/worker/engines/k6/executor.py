@@ -30,13 +30,13 @@ from bzt.modules.k6 import K6Executor
 
 from toril.worker.engines import Batch, Facts, Sends, Unfinished, tail_of
 from toril.worker.engines.base import Engine
+from toril.worker.engines.in_process import wait_at_gate
 from toril.worker.engines.k6.csv import K6Reader
 from toril.worker.engines.k6.debug import DEBUG, K6Debug
 from toril.worker.engines.readers import batch_of, keep, keeper_of
 
 PAUSED = (4, "PausedBeforeRun")  # the API's status once all virtual users are initialised
 POLL_S = 0.02
-SPIN_S = 0.002  # sleeping is not exact
 UNBOUNDED = "24h"  # otherwise k6 ends iterations after ten minutes
 CROSSED = 99  # the exit code after crossed thresholds
 ON_METRICS = re.compile(r"thresholds on metrics '([^']*)'")
@@ -111,20 +111,11 @@ class Executor(Engine, K6Executor):  # type: ignore[misc]  # bzt has no types
 
     def _open_at_the_gate(self) -> None:
         """Report k6 as parked once it is paused and initialised, and resume it at the gate's time (in a thread)."""
-        context = self.context
         while self.process.poll() is None and not self._is_paused():
             time.sleep(POLL_S)
         if self.process.poll() is not None:
             return
-        context.parked.touch()
-        while not context.gate.exists():
-            if self.process.poll() is not None:
-                return
-            time.sleep(POLL_S / 4)
-        at = float(context.gate.read_text())
-        time.sleep(max(0.0, at - time.time() - SPIN_S))
-        while time.time() < at:
-            pass
+        wait_at_gate(self.context.folder)
         self._call("PATCH", {"data": {"type": "status", "id": "default", "attributes": {"paused": False}}})
         self._resumed_at = time.time()
 

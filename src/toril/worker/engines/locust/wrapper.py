@@ -35,6 +35,7 @@ import gevent
 from gevent import GreenletExit, getcurrent
 from gevent.hub import Hub
 from geventhttpclient.connectionpool import ConnectionPool
+from geventhttpclient.useragent import UserAgent
 from locust import User, clients, events, main
 from locust.clients import HttpSession
 from locust.contrib import fasthttp
@@ -62,8 +63,6 @@ KEEPING, TURNS, ARMS = (in_process.load_module(name) for name in ("keeping", "tu
 
 FLUSH_S = 0.25
 TICK_S = 0.05
-GATE_POLL_S = 0.005
-SPIN_S = 0.002  # sleep is not exact: the last part is a busy wait
 MESSAGE_CHARS = 500
 FRAMES = 3  # of a script's exception that is kept
 COLLECTED_S = 1.0  # within this time, code that waits for a greenlet raises its exception again
@@ -122,15 +121,7 @@ class Load:
             handlers[:] = [one for one in handlers if one.__module__ != LocalRunner.__module__]
         gc.collect()
         gc.freeze()
-        (self.folder / "parked").touch()
-        gate = self.folder / "gate"
-        while not gate.exists():
-            self.exit_without_the_worker()
-            gevent.sleep(GATE_POLL_S)
-        at = float(gate.read_text())
-        gevent.sleep(max(0.0, at - time.time() - SPIN_S))
-        while time.time() < at:
-            pass
+        at = in_process.wait_at_gate(self.folder, gevent.sleep, self.exit_without_the_worker)
         self.opened, self.arms.opened_at = True, at
         if environment.shape_class is not None:
             environment.shape_class.reset_time()
@@ -603,6 +594,8 @@ def run() -> None:
         return start(runner, *args, **kwargs)
 
     LocalRunner._start = started
+    # The library's own log of a failure reads its body, too, but raises if that is not UTF-8.
+    UserAgent._conversation_str = lambda _, url, response, **more: f"{url}: {len(response.content)} bytes"
     ConnectionPool.size = property(lambda _: -1, lambda *_: None)  # no retries: Locust derives their number from it
     alive, put_back = ConnectionPool._is_socket_alive, ConnectionPool.return_socket
     load.reuse.install()

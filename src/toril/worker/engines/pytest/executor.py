@@ -4,9 +4,7 @@ bzt's own runner reports requests instead of tests, and has no gate. Here pytest
 (`pytest/wrapper.py`).
 """
 
-import json
 import shlex
-import sys
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -20,15 +18,10 @@ class CaseRunner(Engine):
     """An engine that runs tests in a wrapper in Python, which writes the file `done` after the last one."""
 
     module_settings: ClassVar[dict[str, Any]] = {"dry-install": True}
-    settings: Any  # bzt's
     wrapper: ClassVar[Path]
 
     def startup(self) -> None:
-        settings = {"folder": str(self.context.folder), "arguments": self.arguments()}
-        path = self.context.folder / "tests.json"
-        path.write_text(json.dumps(settings))
-        interpreter = self.settings.get("interpreter", sys.executable)
-        self.process = self._execute([interpreter, "-P", str(self.wrapper), str(path)])  # type: ignore[attr-defined]
+        self.start_wrapper(self.wrapper, {"arguments": self.arguments()})
 
     def arguments(self) -> list[str]:
         """Returns the tool's own arguments, the script last."""

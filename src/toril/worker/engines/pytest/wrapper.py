@@ -42,12 +42,7 @@ class CaseReporter:
 
     def pytest_collectreport(self, report) -> None:
         if report.failed:
-            suite, _, name = report.nodeid.rpartition("::")
-            message = last_line(report.longreprtext)
-            self._write(
-                name=name or report.nodeid, suite=suite, outcome="broken", started_s=time.time(), took_s=0,
-                message=message, trace=report.longreprtext,
-            )  # fmt: skip
+            self._write_unrun(report.nodeid, "broken", last_line(report.longreprtext), report.longreprtext)
 
     def pytest_runtest_logreport(self, report) -> None:
         self._reports.setdefault(report.nodeid, []).append(report)
@@ -61,11 +56,13 @@ class CaseReporter:
         outcome = "skipped" if session.shouldfail else "broken"
         for item in getattr(session, "items", []):
             if item.nodeid not in self._written:
-                suite, _, name = item.nodeid.rpartition("::")
-                self._write(
-                    name=name, suite=suite, outcome=outcome, started_s=time.time(), took_s=0,
-                    message="pytest ended before this test did", trace="",
-                )  # fmt: skip
+                self._write_unrun(item.nodeid, outcome, "pytest ended before this test did")
+
+    def _write_unrun(self, nodeid, outcome, message, trace="") -> None:
+        suite, _, name = nodeid.rpartition("::")
+        self._write(
+            name=name, suite=suite, outcome=outcome, started_s=time.time(), took_s=0, message=message, trace=trace
+        )
 
     def pytest_runtest_logfinish(self, nodeid, location) -> None:
         if self._end.exists():
@@ -73,8 +70,8 @@ class CaseReporter:
 
     def _write_case(self, reports) -> None:
         self._written.add(reports[0].nodeid)
-        bad = next((one for one in reports if one.failed), None)
-        skipped = next((one for one in reports if one.skipped), None)
+        bad = next((report for report in reports if report.failed), None)
+        skipped = next((report for report in reports if report.skipped), None)
         outcome, message, trace = "passed", "", ""
         if bad is not None:
             outcome = "failed" if bad.when == "call" and asserted(bad) else "broken"
@@ -87,7 +84,7 @@ class CaseReporter:
         suite, _, name = reports[0].nodeid.rpartition("::")
         self._write(
             name=name, suite=suite, outcome=outcome, started_s=reports[0].start,
-            took_s=sum(one.duration for one in reports), message=message, trace=trace,
+            took_s=sum(report.duration for report in reports), message=message, trace=trace,
         )  # fmt: skip
 
 

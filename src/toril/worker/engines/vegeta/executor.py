@@ -8,6 +8,7 @@ In a duet one program sends both arms: to each the same arrivals with the same r
 """
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -118,22 +119,16 @@ class Executor(RowEngine, ScenarioExecutor):  # type: ignore[misc]  # bzt has no
         with (self.context.folder / "rates").open("a") as rates:
             rates.write(f"{at!r} {rps!r}\n")
 
+    def _at_s(self, rows: Any) -> Any:
+        return rows["due_us"] / 1e6
+
     def _late(self, row: Any) -> Sends:
-        late_us, late_p90_us = int(row["response_us"]), int(row["ttfb_us"])
-        at_s = float(row["due_us"]) / 1e6
-        return Sends(at_s=at_s, late_us=late_us, late_p90_us=late_p90_us, dropped=int(row["bytes"]))
+        return replace(super()._late(row), dropped=int(row["bytes"]))
 
     def _batch(self, rows: Any) -> Batch:
-        due_s = rows["due_us"] / 1e6
-        return Batch(
-            started_s=due_s + rows["late_us"] / 1e6,
-            completed_s=due_s + rows["response_us"] / 1e6,
-            response_us=rows["response_us"].astype(np.int64),
-            ttfb_us=rows["ttfb_us"].astype(np.int64),
-            connect_us=rows["connect_us"].astype(np.int64),
-            bytes=rows["bytes"].astype(np.int64),
-            **self._file.named(rows),
-        )
+        due = super()._batch(rows)  # response times count from the due time
+        started_s = due.started_s + rows["late_us"] / 1e6
+        return replace(due, started_s=started_s, connect_us=rows["connect_us"].astype(np.int64))
 
 
 def _plain(value: Any) -> Any:
