@@ -71,46 +71,6 @@ def generated(url, requests, **scenario):
     return {"shop": {"default-address": url, "requests": requests, **scenario}}
 
 
-@pytest.mark.parametrize("count", [1, 3])
-def test_generated_requests_keep_the_suites_labels_and_the_services_codes(tmp_path, count):
-    requests = [
-        {"url": "/", "label": "home"},
-        {"url": "/status/404", "label": "missing"},
-        {"url": "/status/404", "label": "wanted", "assert": [{"contains": ["404"], "subject": "http-code"}]},
-        {"url": "/redirect/2", "label": "moved"},
-        {"url": "/", "label": "wrong body", "assert": ["no such text"]},
-        {"transaction": "both", "do": [{"url": "/a", "label": "first"}, {"url": "/b"}]},
-        {"include-scenario": "inner"},
-        {"url": "/status/500", "label": "not json", "extract-jsonpath": {"x": "$.y"}},
-    ]
-    with target() as service:
-        inner = {"inner": {"requests": [{"url": "/c", "label": "included"}]}}
-        plan = plan_of(
-            [planned("apiritif", "shop", concurrency=2, iterations=3)],
-            {**generated(service.url, requests), **inner},
-            workers=count,
-        )
-        with workers(plan, tmp_path) as run:
-            found = run.go()
-    each = 6 * count
-    labels = ["home", "missing", "wanted", "moved", "wrong body", "first", "/b", "included", "not json"]
-    assert [one.outcome for one in found.exits] == ["finished"] * count
-    assert {label: found.total(label).samples for label in found.timeline.labels() if label} == dict.fromkeys(
-        [*labels, "both"], each
-    )
-    assert found.total().samples == found.samples == len(labels) * each == service.answered
-    assert service.hops == 2 * each
-    failures = {label for label in found.timeline.labels() if label and found.total(label).failures}
-    assert failures == {"missing", "wrong body", "not json"}
-    assert found.rcs("wanted") == {"404": each}
-    assert found.rcs("moved") == {"200": each}
-    ((message, rc),) = found.total("wrong body").errors
-    assert "no such text" in message
-    assert rc == "200"
-    assert found.timeline.select("both", kind="transaction").total.samples == each
-    assert found.timeline.select("home", kind="transaction").total.samples == 0
-
-
 def test_a_try_waits_inside_a_transaction_alone(tmp_path):
     steps = {"transaction": "step", "do": [{"url": "/a", "think-time": "400ms"}, {"url": "/b", "think-time": "30s"}]}
     with target() as service:

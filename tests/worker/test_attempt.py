@@ -338,15 +338,6 @@ def test_a_worker_that_cannot_deliver_its_files_writes_no_exit_json(scene):
     assert scene.left() == ["ready.json"]
 
 
-def test_an_unreadable_stop_is_ignored_until_it_is_readable(scene):
-    scene.load.lasts_s, scene.load.planned_s, scene.load.step_s = 1e6, None, 0.5
-    key = run_key(scene.plan.run_id, "stop.json")
-    scene.at(10, lambda: scene.store.put(key, b"{"))
-    scene.at(20, scene.stop)
-    state = scene.run()
-    assert (state.outcome, state.message) == ("stopped", "enough")
-
-
 def test_a_signal_ends_the_load_and_partial_results_are_kept(scene):
     scene.at(20, lambda: scene.load.pending_signals.append("SIGTERM"))
     state = scene.run()

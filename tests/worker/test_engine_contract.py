@@ -2,6 +2,7 @@
 
 import os
 import signal
+from typing import Any
 
 import psutil
 import pytest
@@ -23,6 +24,7 @@ from tests.worker.contract import ENGINES, load, loading
 from tests.worker.driver import engines_of, left_over, plan_of, planned, wait_until, workers
 from toril.audits.load import IDLE_CLOSED
 from toril.programs import gatling_home
+from toril.records import Keeping
 
 pytestmark = pytest.mark.live
 
@@ -62,7 +64,10 @@ def test_requests_beyond_the_graceful_stop_are_unfinished_not_failed(engine, tmp
         assert found.unfinished == service.started - service.answered >= 2
     assert found.exits[0].outcome == "finished"
     (label,) = found.timeline.unfinished_labels()
-    assert label == ("" if engine in ("gatling", "k6") else f"{service.url}/delay/30" if "t " in engine else "slow")
+    assert label == ("" if engine in ("gatling", "k6") else f"{service.url}/delay/30" if "script" in engine else "slow")
+    ((_, waits),) = found.timeline.waits(label)
+    assert waits.total() == found.unfinished
+    assert all(engine == "k6" or 500_000 <= waited_us < 20_000_000 for waited_us in waits)  # k6 tells no wait
 
 
 @each_engine_and_k6
@@ -74,13 +79,14 @@ def test_a_signal_lets_requests_finish_and_leaves_the_rest_unfinished_not_failed
             run.wait_ready()
             assert service.started == 0
             run.start()
-            wait_until(lambda: service.answered >= 3, run)
+            wait_until(lambda: service.started >= 6 and service.answered >= 3, run)
             engines = engines_of(run)
             run.processes[0].terminate()
             assert run.wait() == [0]
             found = run.outcome()
     assert left_over(engines) == []
     assert (found.exits[0].outcome, found.exits[0].engines_killed) == ("stopped", 0)
+    assert 0 <= (found.exits[0].ended_after_signal_s or 0) < 10  # the promise is 5 s; a busy machine takes longer
     assert found.total().failures == 0
     assert 3 <= found.samples <= service.answered <= found.samples + found.unfinished
     assert found.unfinished >= 1
@@ -136,6 +142,71 @@ def test_a_script_that_does_not_load_fails_the_worker_before_it_is_ready(engine,
         assert run.exit().outcome == "failed"
         assert reason in run.exit().message
         assert run.store.find(run.key(0, "ready.json")) is None
+
+
+SHARED: list[dict[str, Any]] = [
+    {"url": "/", "label": "home"},
+    {"url": "/status/404", "label": "missing"},
+    {"url": "/redirect/2", "label": "moved"},
+    {"url": "/", "label": 'wrong, "body"', "assert": ["no such text"]},
+]
+WANTED = {"url": "/status/404", "label": "wanted", "assert": [{"contains": ["404"], "subject": "http-code"}]}
+BOTH = {"transaction": "both", "do": [{"url": "/a", "label": "first"}, {"url": "/b"}]}
+INCLUDED = {"include-scenario": "inner"}
+GENERATED = {  # engine → its further requests, and their labels
+    "locust": (
+        [
+            WANTED,
+            BOTH,
+            {"url": "/status/201", "method": "POST", "body": {"a": 1}, "label": "create"},
+            {"url": "/redirect/2", "label": "not followed", "follow-redirects": False},
+            {"url": "/", "label": "right body", "assert": [{"contains": ["all is w.ll"]}]},
+        ],
+        ("wanted", "first", "/b", "both", "create", "not followed", "right body"),
+    ),
+    "apiritif": (
+        [WANTED, BOTH, INCLUDED, {"url": "/status/500", "label": "not json", "extract-jsonpath": {"x": "$.y"}}],
+        ("wanted", "first", "/b", "both", "included", "not json"),
+    ),
+    "jmeter": ([{**BOTH, "force-parent-sample": True}, INCLUDED], ("first", "/b", "both", "included")),
+    "gatling": ([INCLUDED], ("included",)),
+}
+CODES = {"home": "200", "missing": "404", "moved": "200", "wanted": "404", "create": "201", "not followed": "302"}
+
+
+@pytest.mark.parametrize("engine", ["locust", "apiritif", "jmeter", GATLING])
+def test_generated_requests_keep_the_suites_labels_and_the_services_codes(engine, tmp_path):
+    more, labels = GENERATED[engine]
+    with target() as service:
+        scenarios = {
+            "shop": {"default-address": service.url, "requests": [*SHARED, *more]},
+            "inner": {"requests": [{"url": f"{service.url}/c", "label": "included"}]},
+        }
+        load = planned(engine, "shop", concurrency=2, iterations=3)
+        plan = plan_of([load], scenarios, workers=2, keeping=Keeping(failures=1))
+        with workers(plan, tmp_path) as run:
+            found = run.go()
+            kept = {(one.label, one.error) for one in run.exchanges() if one.why == "failure"}
+    each = 12
+    assert [one.outcome for one in found.exits] == ["finished"] * 2
+    assert {label: found.total(label).samples for label in found.timeline.labels() if label} == dict.fromkeys(
+        [*(request["label"] for request in SHARED), *labels], each
+    )
+    assert found.total().samples == found.samples == service.answered + each * ("not followed" in labels)
+    assert service.hops == (3 if "not followed" in labels else 2) * each
+    assert {label: found.rcs(label) for label in CODES if found.rcs(label)} == {
+        label: {rc: each} for label, rc in CODES.items() if label in (*labels, "home", "missing", "moved")
+    }
+    failing = {label for label in found.timeline.labels() if label and found.total(label).failures}
+    assert failing == {"missing", 'wrong, "body"'} | ({"not json"} & {*labels})
+    assert kept == {(label, message) for label in failing for message, _ in found.total(label).errors}
+    if engine != "gatling":
+        ((message, rc),) = found.total('wrong, "body"').errors
+        assert ("no such text" in message, rc) == (True, "200")
+        both = found.timeline.select("both", kind="transaction").total
+        assert (both.samples, both.failures) == (each, 0)
+    assert sum(service.bodies.values()) == each * ("create" in labels)
+    assert all(one.executions["shop"].unfinished_users == 0 for one in found.exits)
 
 
 @pytest.mark.nightly

@@ -10,7 +10,6 @@ from tests.raw_target import answer, raw_target
 from tests.targets import target
 from tests.worker.driver import plan_of, planned, workers
 from toril.programs import gatling_home
-from toril.records import Keeping
 
 pytestmark = [
     pytest.mark.live,
@@ -39,43 +38,6 @@ class Buying extends Simulation {
 
 def generated(url, requests, **scenario):
     return {"shop": {"default-address": url, "requests": requests, **scenario}}
-
-
-def test_generated_requests_are_sent_as_often_as_planned_and_keep_their_labels(tmp_path):
-    requests = [
-        {"url": "/home", "label": "home"},
-        {"url": "/status/404", "label": "missing"},
-        {"url": "/home", "label": "wrong body", "assert": ["no such text"]},
-        {"include-scenario": "inner"},
-    ]
-    with target() as service:
-        inner = {"inner": {"requests": [{"url": f"{service.url}/c", "label": "included"}]}}
-        plan = plan_of(
-            [planned("gatling", "shop", concurrency=3, iterations=4)],
-            {**generated(service.url, requests), **inner},
-            keeping=Keeping(failures=1),
-        )
-        with workers(plan, tmp_path) as run:
-            found = run.go()
-            kept = [(one.label, one.status, one.error) for one in run.exchanges() if one.why == "failure"]
-    assert found.exits[0].outcome == "finished", run.log()[-3000:]
-    assert {label: found.total(label).samples for label in found.timeline.labels() if label} == dict.fromkeys(
-        ["home", "missing", "wrong body", "included"], 12
-    )
-    assert found.samples == service.answered == 48
-    assert {label for label in found.timeline.labels() if label and found.total(label).failures} == {
-        "missing",
-        "wrong body",
-    }
-    assert found.rcs("missing") == {"404": 12}
-    assert found.timeline.resolution_us == {"shop": 1000}
-    assert (found.unfinished, found.exits[0].unreadable_records) == (0, 0)
-    assert found.exits[0].executions["shop"].unfinished_users == 0
-    assert sorted(kept) == sorted(
-        (label, 404 if label == "missing" else None, message)
-        for label in ("missing", "wrong body")
-        for message, _ in found.total(label).errors
-    )
 
 
 CODE = """x\"\"\" + { new java.io.File("{file}").createNewFile(); "" } + \"\"\"y"""

@@ -96,42 +96,6 @@ def generated(url, requests, **scenario):
     return {"shop": {"default-address": url, "requests": requests, **scenario}}
 
 
-@pytest.mark.parametrize("count", [1, pytest.param(3, marks=pytest.mark.nightly)])
-def test_generated_requests_keep_the_suites_labels_and_the_services_codes(tmp_path, count):
-    requests = [
-        {"url": "/", "label": "home"},
-        {"url": "/status/404", "label": "missing"},
-        {"url": "/redirect/2", "label": "moved"},
-        {"url": "/", "label": 'wrong, "body"', "assert": ["no such text"]},
-        {
-            "transaction": "both",
-            "force-parent-sample": True,
-            "do": [{"url": "/a", "label": "first"}, {"url": "/b?x=${__threadNum}"}],
-        },
-    ]
-    with target() as service:
-        plan = plan_of(
-            [planned("jmeter", "shop", concurrency=2, iterations=4)], generated(service.url, requests), workers=count
-        )
-        with workers(plan, tmp_path) as run:
-            found = run.go()
-    each = 8 * count
-    assert [one.outcome for one in found.exits] == ["finished"] * count
-    labels = ["home", "missing", "moved", 'wrong, "body"', "first", "/b?x=${__threadNum}"]
-    assert found.total().samples == found.samples == len(labels) * each == service.answered
-    assert service.hops == 2 * each
-    named = {label: found.total(label).samples for label in (*labels[:-1], "both")}
-    assert named == dict.fromkeys([*labels[:-1], "both"], each)
-    assert found.timeline.select("both", kind="transaction").total.samples == each
-    assert found.total("both").failures == 0
-    assert service.paths["/b?x=1"] == service.paths["/b?x=2"] == each // 2
-    assert dict(found.total("missing").errors) == {("Not Found", "404"): each}
-    assert dict(found.total('wrong, "body"').errors) == {
-        ("Test failed: text expected to contain /no such text/", "200"): each
-    }
-    assert found.rcs("moved") == {"200": each}
-
-
 def test_the_suites_own_plan_runs_with_its_setup_functions_and_hidden_requests(tmp_path):
     with target() as service:
         scenarios = {"own": {"script": "plans/shop.jmx", "properties": {"colour": "green"}}}
@@ -407,36 +371,6 @@ def test_a_request_that_a_script_error_aborts_is_unfinished_and_the_script_count
             found = run.go()
     assert (found.samples, found.unfinished, service.answered) == (2, 2, 4)
     assert "PowerAssertionError" in found.exits[0].executions["own"].script_failed
-
-
-@pytest.mark.nightly
-def test_requests_whose_responses_never_end_are_unfinished_with_their_waiting_time(tmp_path):
-    with target() as service:
-        plan = plan_of(
-            [planned("jmeter", "shop", concurrency=3, hold_for_s=3)],
-            generated(service.url, [{"url": "/drip", "label": "drip"}], timeout="1s"),
-            graceful_stop_s=1.5,
-        )
-        with workers(plan, tmp_path) as run:
-            found = run.go()
-    assert found.total("drip").unfinished == found.unfinished == 3
-    assert found.samples == 0
-    ((_, waits),) = found.timeline.waits("drip")
-    assert all(3e6 < waited_us < 8e6 for waited_us in waits.elements())
-
-
-@pytest.mark.nightly
-def test_a_connection_that_the_service_closes_during_think_time_is_not_reused(tmp_path):
-    with target() as service:
-        service.idle_s = 0.7
-        plan = plan_of(
-            [planned("jmeter", "shop", concurrency=5, hold_for_s=5)],
-            generated(service.url, [{"url": "/", "think-time": "1s"}]),
-        )
-        with workers(plan, tmp_path) as run:
-            found = run.go()
-    assert found.total().failures == 0
-    assert found.samples == service.answered > 12
 
 
 @pytest.mark.nightly

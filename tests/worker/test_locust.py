@@ -49,50 +49,6 @@ def generated(url, requests, **scenario):
     return {"shop": {"default-address": url, "requests": requests, **scenario}}
 
 
-def test_generated_requests_keep_the_suites_labels_and_the_services_codes(tmp_path):
-    requests = [
-        {"url": "/", "label": "home"},
-        {"url": "/status/404", "label": "missing"},
-        {"url": "/status/201", "method": "POST", "body": {"a": 1}, "label": "create"},
-        {"url": "/redirect/2", "label": "moved"},
-        {"url": "/redirect/2", "label": "not followed", "follow-redirects": False},
-        {"url": "/", "label": "wrong body", "assert": ["no such text"]},
-        {"url": "/", "label": "right body", "assert": [{"contains": ["all is w.ll"]}]},
-        {"url": "/status/404", "label": "wanted", "assert": [{"contains": ["404"], "subject": "http-code"}]},
-        {"transaction": "both", "do": [{"url": "/a"}, {"url": "/b"}]},
-    ]
-    with target() as service:
-        plan = plan_of([planned("locust", "shop", concurrency=3, iterations=4)], generated(service.url, requests))
-        with workers(plan, tmp_path) as run:
-            found = run.go()
-    each = 12
-    assert found.exits[0].outcome == "finished"
-    labels = [
-        "home",
-        "missing",
-        "create",
-        "moved",
-        "not followed",
-        "wrong body",
-        "right body",
-        "wanted",
-        "/a",
-        "/b",
-        "both",
-    ]
-    assert {label: found.total(label).samples for label in found.timeline.labels() if label} == dict.fromkeys(
-        labels, each
-    )
-    assert found.total().samples == found.samples == 10 * each == service.answered + each  # with redirects
-    assert service.hops == 3 * each
-    codes = {"home": "200", "missing": "404", "create": "201", "moved": "200", "not followed": "302", "wanted": "404"}
-    assert {label: dict(found.rcs(label)) for label in codes} == {label: {rc: each} for label, rc in codes.items()}
-    failures = {label: found.total(label).failures for label in found.timeline.labels() if label}
-    assert {label for label, count in failures.items() if count} == {"missing", "wrong body"}
-    assert dict(found.total("missing").errors) == {("404 Not Found", "404"): each}
-    assert service.bodies == {b"a=1": each}
-
-
 def test_the_suites_own_locustfile_keeps_its_labels_and_loses_no_sample(tmp_path):
     with target() as service:
         scenarios = {"own": {"script": "scripts/locustfile.py", "default-address": service.url}}

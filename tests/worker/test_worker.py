@@ -55,22 +55,6 @@ def test_a_repeated_signal_ends_the_worker_and_loses_nothing(tmp_path, number):
         assert not left_over(engines)
 
 
-def test_a_signal_does_not_wait_for_slow_requests(tmp_path):
-    with target() as service, workers(long_plan(service.url, path="/delay/60"), tmp_path) as run:
-        run.launch()
-        run.wait_ready()
-        run.start()
-        wait_until(lambda: service.started == 4, run)
-        engines = engines_of(run)
-        run.processes[0].terminate()
-        assert run.wait() == [0]
-        found = run.outcome()
-        assert (found.samples, found.unfinished) == (0, 4)
-        assert found.total("it").unfinished == 4
-        assert 0 <= (found.exits[0].ended_after_signal_s or 0) < GENEROUS_S
-        assert not left_over(engines)
-
-
 def test_a_stop_in_the_store_ends_the_load_and_keeps_the_results(tmp_path):
     with target() as service, workers(long_plan(service.url, count=2), tmp_path) as run:
         engines = loaded(run, service)
