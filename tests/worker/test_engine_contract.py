@@ -153,7 +153,9 @@ SHARED: list[dict[str, Any]] = [
 WANTED = {"url": "/status/404", "label": "wanted", "assert": [{"contains": ["404"], "subject": "http-code"}]}
 BOTH = {"transaction": "both", "do": [{"url": "/a", "label": "first"}, {"url": "/b"}]}
 INCLUDED = {"include-scenario": "inner"}
-GENERATED = {  # engine → its further requests, and their labels
+GENERATED: dict[
+    str, tuple[list[dict[str, Any]], tuple[str, ...]]
+] = {  # engine → its further requests, and their labels
     "locust": (
         [
             WANTED,
