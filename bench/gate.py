@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
 
-from toril.regression.pairs import Figure
+from toril.regression.pairs import DuetFigure
 from toril.regression.rule import ALPHA, DecidedFigure, judged, outcome_of
 from toril.stats.paired import sample_of
 from toril.stats.quantiles import rank_of, student_quantile
@@ -312,7 +312,7 @@ def by_toril(values: Sequence[Floats]) -> tuple[int, int]:
     looks = looks_of(len(values[0]))
     for number, look in enumerate(looks, 1):
         figures = [
-            DecidedFigure(Figure(str(place), "p95", 95.0, MARGIN), sample, None, None, ALPHA, "inconclusive", ())
+            DecidedFigure(DuetFigure(str(place), "p95", 95.0, MARGIN), sample, None, None, ALPHA, "inconclusive", ())
             for place, sample in enumerate(sample_of(one[:look].tolist()) for one in values)
         ]
         found = outcome_of(judged(figures, looks, number))

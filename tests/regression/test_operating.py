@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from toril.regression.pairs import Figure
+from toril.regression.pairs import DuetFigure
 from toril.regression.rule import DecidedFigure, judged, outcome_of
 from toril.stats.paired import sample_of
 from toril.stats.sequential import looks_of
@@ -21,7 +21,7 @@ def decided(chance: random.Random, changes: tuple[float, ...]) -> str:
     for number, look in enumerate(LOOKS, 1):
         measured = [
             DecidedFigure(
-                Figure(str(place), "p95", 95.0, MARGIN), sample_of(one[:look]), None, None, 0.05, "inconclusive", ()
+                DuetFigure(str(place), "p95", 95.0, MARGIN), sample_of(one[:look]), None, None, 0.05, "inconclusive", ()
             )
             for place, one in enumerate(values)
         ]

@@ -10,13 +10,13 @@ import pytest
 from tests.duets import SUITE, Measured, interval_of, planned
 from tests.regression.series import whole_of
 from toril.records import HEAD, Plan
-from toril.regression.pairs import Figure, figures, joined, pairs_of, saturated_without, void_pairs
+from toril.regression.pairs import DuetFigure, figures, joined, pairs_of, saturated_without, void_pairs
 from toril.timeline import Timeline
 from toril.timeline.intervals import Recorder, decode
 
 CRITERIA = "reporting: [{module: passfail, criteria: [%s]}]\n"
 P95, FAILURES, THROUGHPUT = (
-    Figure("checkout", name, percent, 0.03)
+    DuetFigure("checkout", name, percent, 0.03)
     for name, percent in (("p95", 95.0), ("failures", None), ("throughput", None))
 )
 

@@ -13,7 +13,7 @@ from tests.regression.series import samples_of, whole_of
 from tests.regression.test_pairs import duet
 from tests.tiers import examples
 from toril.records import BASE, Plan
-from toril.regression.pairs import Figure, Pair
+from toril.regression.pairs import DuetFigure, Pair
 from toril.regression.rule import Decided, DecidedFigure, Sequential, change_of, decide, judged, with_sample
 from toril.stats.paired import sample_of
 from toril.timeline import Timeline
@@ -35,7 +35,7 @@ def outcomes(decided: Decided) -> list[str]:
     return [one.outcome for one in decided.figures]
 
 
-def measured(figure: Figure, values: list[float]) -> DecidedFigure:
+def measured(figure: DuetFigure, values: list[float]) -> DecidedFigure:
     return DecidedFigure(figure, sample_of(values), None, None, 0.05, "inconclusive", ())
 
 
@@ -78,7 +78,7 @@ def test_few_requests_without_failures_prove_little(plan: Plan) -> None:
 
 def test_failures_vary_at_least_as_independent_ones() -> None:
     """One failure of 100 in each of five pairs: 0 to 5 of 500 is no proof of more than half a point."""
-    figure, pair = Figure("", "failures", None, 0.005), Pair(1, 0.0, 0.01, 100, last=1)
+    figure, pair = DuetFigure("", "failures", None, 0.005), Pair(1, 0.0, 0.01, 100, last=1)
     one = with_sample(DecidedFigure(figure, None, None, None, 0.05, "inconclusive", (pair,) * 5), 5)
     assert judged([one], (5,), 1)[0].outcome == "inconclusive"
 
@@ -105,7 +105,7 @@ def test_a_head_that_hangs_does_not_pass(tmp_path: Path) -> None:
 @examples(60)
 @given(st.lists(st.lists(st.floats(-0.2, 0.3), min_size=5, max_size=5), min_size=1, max_size=6))
 def test_bounds_and_outcomes_agree(values: list[list[float]]) -> None:
-    figures = [measured(Figure(str(place), "p95", 95.0, 0.03), one) for place, one in enumerate(values)]
+    figures = [measured(DuetFigure(str(place), "p95", 95.0, 0.03), one) for place, one in enumerate(values)]
     for one in judged(figures, LOOKS, 1):
         assert one.low is not None and one.high is not None
         assert (one.outcome == "failed") == (one.low > one.figure.limit)
@@ -117,15 +117,17 @@ def test_bounds_and_outcomes_agree(values: list[list[float]]) -> None:
 def test_the_order_of_pairs_before_a_look_changes_nothing(values: list[float], chance: random.Random) -> None:
     shuffled = values[:]
     chance.shuffle(shuffled)
-    first, second = (judged([measured(Figure("", "p95", 95.0, 0.03), one)], (10,), 1)[0] for one in (values, shuffled))
+    first, second = (
+        judged([measured(DuetFigure("", "p95", 95.0, 0.03), one)], (10,), 1)[0] for one in (values, shuffled)
+    )
     assert (first.low, first.high) == pytest.approx((second.low, second.high))
 
 
 def test_more_figures_need_more_evidence() -> None:
     worse, same = [0.1, 0.16, 0.05, 0.12, 0.09], [0.0, 0.01, -0.01, 0.0, 0.005]
-    alone = judged([measured(Figure("", "p95", 95.0, 0.03), worse)], (5,), 1)[0]
+    alone = judged([measured(DuetFigure("", "p95", 95.0, 0.03), worse)], (5,), 1)[0]
     among = judged(
-        [measured(Figure(str(k), "p95", 95.0, 0.03), one) for k, one in enumerate([worse, *[same] * 4])], (5,), 1
+        [measured(DuetFigure(str(k), "p95", 95.0, 0.03), one) for k, one in enumerate([worse, *[same] * 4])], (5,), 1
     )[0]
     assert alone.outcome == among.outcome == "failed"
     assert [alone.level, among.level] == pytest.approx([0.05, 0.01], rel=1e-3)
@@ -135,21 +137,21 @@ def test_more_figures_need_more_evidence() -> None:
 
 @pytest.mark.parametrize("count", range(4))
 def test_fewer_than_four_pairs_prove_nothing(count: int) -> None:
-    (one,) = judged([measured(Figure("", "p95", 95.0, 0.03), [1.0, 1.1, 0.9][:count])], (4,), 1)
+    (one,) = judged([measured(DuetFigure("", "p95", 95.0, 0.03), [1.0, 1.1, 0.9][:count])], (4,), 1)
     assert (one.outcome, one.low) == ("inconclusive", None)
 
 
 @pytest.mark.parametrize(("base", "head", "outcome"), [(4, 5, "inconclusive"), (5, 4, "passed"), (40, 50, "failed")])
 def test_a_difference_of_one_recording_step_is_no_change(base: int, head: int, outcome: str) -> None:
     """4.99 ms and 5.01 ms are recorded as 4 and 5 in whole milliseconds."""
-    pair, figure = Pair(1, base * 1000, head * 1000, 100), Figure("", "p95", 95.0, 0.03)
+    pair, figure = Pair(1, base * 1000, head * 1000, 100), DuetFigure("", "p95", 95.0, 0.03)
     sample = sample_of([change_of(figure, pair)] * 4)
     one = DecidedFigure(figure, sample, None, None, 0.05, "inconclusive", (pair,), 1, (pair,) * 4, 1000)
     assert judged([one], (4,), 1)[0].outcome == outcome
 
 
 def test_less_throughput_is_worse() -> None:
-    figure = Figure("", "throughput", None, 0.03)
+    figure = DuetFigure("", "throughput", None, 0.03)
     assert change_of(figure, Pair(1, 100.0, 97.0, 100)) == pytest.approx(figure.limit)
 
 

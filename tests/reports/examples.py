@@ -1,6 +1,7 @@
 """Hand-written runs in the schemas toril.summary/1 and toril.verdict/1."""
 
 import math
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -146,6 +147,7 @@ def criterion(text: str = "p95 of checkout>250ms", outcome: str = "passed", **ch
         "observed": 71_680,
         "threshold": 250_000,
         "unit": "us",
+        "subject": re.split("[ <>]", text)[0],
         "label": "checkout",
         "scope": {"executions": [], "location": None},
         "window": None,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.github.stories import FINE, NEUTRAL, REGRESSION, compared
+from tests.github.stories import REGRESSION, compared
 from tests.reports import examples
 from toril.records import SourcePlace
 from toril.reports import Bundle, render
@@ -45,14 +45,6 @@ def many(outcome: str, count: int) -> Bundle:
     return replace(examples.failed(), verdict=examples.verdict("failed", criteria=rules))
 
 
-def test_a_breached_criterion_is_an_error_on_its_line():
-    ((name, properties, message),) = commands(located(examples.failed()))
-
-    assert name == "error"
-    assert properties == {"file": "loadtests/shop/suite.yml", "line": "31", "title": "shop: failed"}
-    assert message.startswith("p95 of checkout>250ms: p95 of checkout was at the least 412 ms, 162 ms (65 %) above")
-
-
 def test_an_inconclusive_criterion_is_a_warning():
     run = examples.inconclusive()
     rule = examples.criterion(outcome="inconclusive", message="too few samples", where=WHERE)
@@ -71,19 +63,6 @@ def test_an_annotation_without_a_line_has_the_file_if_known():
 
     assert commands(located(examples.failed(), elsewhere))[0][1].keys() == {"file", "title"}
     assert commands(located(examples.failed(), {}))[0][1].keys() == {"title"}
-
-
-def test_a_passed_run_has_no_annotations():
-    assert render("annotations", examples.passed()) == b""
-    assert render("annotations", compared(examples.passed(), FINE, "no-regression")) == b""
-
-
-def test_each_regression_is_an_error_and_an_unproven_change_is_a_notice():
-    regression = commands(compared(examples.passed(), REGRESSION, "regression"))
-    neutral = commands(compared(examples.passed(), NEUTRAL, "unproven"))
-
-    assert [(name, one["title"]) for name, one, _ in regression] == [("error", "shop: slower than base")]
-    assert [(name, one["title"]) for name, one, _ in neutral] == [("notice", "shop: no proof in either direction")]
 
 
 def test_an_unreliable_regression_is_a_warning():

@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.github.stories import FINE, NEUTRAL, REGRESSION, compared
+from tests.github.stories import NEUTRAL, REGRESSION, compared
 from tests.measured import MS, START, Sample, execution, plan_of, timeline_of
 from tests.reports import examples, gallery
 from tests.reports.runs import judged, run_of, small
 from toril.records import Stop
 from toril.records.summary import LabelFigures
 from toril.reports import Bundle
-from toril.reports.blocks import Block, Criteria, Facts, Failures, Note, Report, Rule, Sketches, Table
+from toril.reports.blocks import Criteria, Facts, Report, Rule, Table
 from toril.reports.labels import notable
 from toril.reports.run_blocks import generator_load, headline, not_judged, report_of, saturated_lines
 
@@ -41,10 +41,6 @@ def notes(run: Bundle, code: str) -> list[str]:
     return [note.text for note in report_of(run).having(code)]
 
 
-def kinds(report: Report) -> set[str]:
-    return {block.id if isinstance(block, Table) else type(block).__name__ for block in report.blocks}
-
-
 # ── What is there ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -58,15 +54,6 @@ def test_every_reason_and_every_criterion_of_the_verdict_is_in_the_report(name):
     ]
     assert [rule.text for rule in rules(run)] == [one.criterion for one in run.verdict.criteria]
     assert report.headline.outcome == run.outcome
-
-
-def test_cost_capacity_duet_and_test_cases_are_blocks_like_others():
-    assert list(report_of(gallery.run("on Fargate")).having("cost"))
-    assert "capacity" in kinds(report_of(gallery.run("capacity")))
-    assert "duet" in kinds(report_of(gallery.run("regression")))
-    assert "cases" in kinds(report_of(gallery.run("functional")))
-    assert "Failures" in kinds(report_of(gallery.run("browsers")))
-    assert not {"capacity", "duet", "cases", "Failures"} & kinds(report_of(RUN))
 
 
 def test_a_reason_repeated_by_a_criterion_is_marked():
@@ -186,12 +173,6 @@ def test_a_figure_with_too_few_pairs_shows_the_reason():
     assert {cell.text for cell in row.cells[1:5]} == {"–"}
 
 
-@pytest.mark.parametrize("found", [REGRESSION, NEUTRAL, FINE])
-def test_every_figure_of_a_duet_is_a_row(found):
-    rows = table(report_of(compared(examples.passed(), found, "no-regression")), "duet").rows
-    assert len(rows) == len(found["metrics"])
-
-
 # ── Criteria and figures ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -245,19 +226,6 @@ def test_the_percentile_of_failed_requests_has_its_interval_too(failed, interval
     broken = [Sample(1, 9 * MS, ok=False)] * failed
     (note,) = notes(run_of([*broken, *[Sample(2, 50 * MS)] * 90]), "failed-requests")
     assert note.endswith(interval)
-
-
-def test_percentiles_beside_many_failures_are_marked_and_the_mark_is_explained():
-    (row, *_) = table(report_of(examples.failed()), "label").rows
-    assert "51.2 ms †" in [cell.text for cell in row.cells]
-    assert notes(examples.failed(), "failed-requests")
-    assert not notes(examples.passed(), "failed-requests")
-
-
-def test_every_percentile_of_a_label_and_a_location_has_its_interval():
-    run = run_of(small())
-    for row in table(report_of(run), "label").rows:
-        assert [bool(cell.small) for cell in row.cells[5:10]] == [True] * 5
 
 
 # ── Labels ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -359,79 +327,12 @@ def test_a_report_names_unjudged_parts():
     assert list(not_judged(gallery.run("passed"))) == []
 
 
-# ── Capacity, test cases, first failures ──────────────────────────────────────────────────────────────────────────────
+# ── Capacity, runs without criteria ──────────────────────────────────────────────────────────────────────────────
 
 
-def test_each_stage_of_a_search_is_a_row_and_the_last_stages_stay():
+def test_the_last_stages_of_a_search_stay():
     found = table(report_of(gallery.run("capacity")), "capacity")
-    assert found.about == "20/s to 400/s, until p95>300ms or fail>5%, within 10 %"
-    first = found.rows[0]
-    assert (first.outcome, [cell.text for cell in first.cells]) == (
-        "passed",
-        ["held", "20/s", "20/s", "3…10 s", "p95>300ms: 20.0 ms; fail>5%: 0 %"],
-    )
-    breached = next(row for row in found.rows if row.outcome == "failed")
-    assert "p95>300ms: 900 ms" in breached.cells[-1].text
     assert found.top(3)[0] == list(found.rows[-3:])
-    assert found.message == gallery.run("capacity").summary.to_dict()["capacity"]["shop"]["message"]
-
-
-def test_test_cases_are_checks_and_failed_ones_come_first():
-    found = table(report_of(gallery.run("functional")), "cases")
-    assert [(row.outcome, row.check and row.check.name) for row in found.rows] == [
-        ("failed", "pays"),
-        ("broken", "ships"),
-        ("skipped", "returns"),
-        ("passed", "adds"),
-    ]
-    check = found.rows[0].check
-    assert check is not None
-    assert (check.group, check.message, check.took_s) == ("api.TestCart", "201 is not 200", 0.012)
-
-
-def test_a_first_failure_has_a_picture_and_links_to_its_files():
-    (block,) = (one for one in report_of(gallery.run("browsers")).blocks if isinstance(one, Failures))
-    (failure,) = block.failures
-    assert failure.picture.startswith(b"\xff\xd8")
-    assert [name for name, _ in failure.links] == ["screenshot", "source", "trace"]
-    elsewhere = {
-        "label": "x",
-        "message": "",
-        "worker": "a",
-        "execution": "b",
-        "at_s": 1,
-        "files": ["javascript:alert(1)"],
-    }
-    run = examples.with_summary(examples.passed(), first_failures=[elsewhere])
-    (block,) = (one for one in report_of(run).blocks if isinstance(one, Failures))
-    assert block.failures[0].links == ()
-
-
-def test_sketches_show_the_planned_rate_only_if_it_changes():
-    def names(name: str) -> list[str]:
-        found: list[Block] = [block for block in report_of(gallery.run(name)).blocks if isinstance(block, Sketches)]
-        return [line.name for block in found if isinstance(block, Sketches) for line in block.lines]
-
-    assert names("load curve") == ["requests", "planned", "p95"]
-    assert names("passed") == ["requests", "p95"]
-    assert names("errors") == ["requests", "p95", "failed"]
-    assert names("functional") == []
-
-
-def test_missing_cloudwatch_metrics_are_notes():
-    (note,) = notes(gallery.run("service"), "no-metric")
-    assert "MemoryUtilization" in note and "no permission" in note
-
-
-def test_texts_of_a_functional_run_omit_page_only_blocks():
-    report = report_of(gallery.run("functional"))
-    assert all(block.page_only for block in report.blocks if isinstance(block, Table) and block.id != "cases")
-    assert not [block for block in report.blocks if isinstance(block, Note) and block.tone not in ("hint", "note")]
-
-
-def test_the_outcome_is_that_of_the_verdict_even_with_missing_parts():
-    run = replace(examples.empty(), verdict=examples.verdict("inconclusive", criteria=[]))
-    assert report_of(run).headline.outcome == "inconclusive"
 
 
 def test_a_smoke_run_and_a_run_without_criteria_are_unjudged():

@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests import tiers
-from tests.github.stories import REGRESSION, STORIES, compared
+from tests.github.stories import REGRESSION, compared
 from tests.reports import examples
 from tests.reports.test_markdown import LINKED, OURS, PARSER, elements, outside_of_code
 from toril.github import comments
@@ -20,7 +19,6 @@ from toril.reports import Bundle, markdown
 from toril.reports.markdown import Links
 from toril.reports.run_blocks import report_of
 
-GOLDEN = Path(__file__).parent / "comment.md"
 LINKS = Links(report="https://ci.example/report", run="https://ci.example/run")
 NASTY = [
     "@octocat", "#12", "acme/shop#12", "GH-7", "https://evil.example", "www.evil.example", "a@evil.example",
@@ -105,16 +103,6 @@ def test_no_untrusted_text_acts_as_markdown(text):
     assert hostile.splitlines()[0].startswith("## ❌")
 
 
-def test_the_load_over_time_is_drawn_in_characters():
-    text = written(STORIES["failed"]())
-
-    lines = re.findall(r"<code>([▁▂▃▄▅▆▇█\u00a0]+)</code> (.*)", text)
-    assert [len(line) for line, _ in lines] == [24, 24, 24]
-    requests, _, failed = (line for line, _ in lines)
-    assert requests[0] < requests[5]  # the ramp-up
-    assert failed.index("█") in (12, 13)  # the incident, from 300 s to 345 s of 600 s
-
-
 def test_a_huge_comment_is_cut_and_links_to_the_full_report():
     run = examples.hostile(labels=10_000)
     endless = [{"code": "x" * 900, "message": f"{number}{'<&|' * 5_000}"} for number in range(200)]
@@ -169,12 +157,3 @@ def test_runs_on_fargate_have_their_own_comment():
 
     assert texts["b"].startswith("## ✅ b: passed")
     assert texts["b:fargate"].startswith("## ❌ b on Fargate: failed")
-
-
-def test_the_comment_equals_its_golden_file():
-    """To write it again: python -m tests.reports.test_comment"""
-    assert written(STORIES["regression"]()) == GOLDEN.read_text()
-
-
-if __name__ == "__main__":
-    GOLDEN.write_text(written(STORIES["regression"]()))

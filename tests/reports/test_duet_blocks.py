@@ -6,11 +6,8 @@ import pytest
 
 from tests.github.stories import EARLIER, REGRESSION, SHARE, SLOWER, compared, comparison, paired
 from tests.reports import examples
-from tests.reports.parsed import Page
 from toril.records import Comparison
-from toril.records.verdict import EarlierRuns
-from toril.reports import render
-from toril.reports.duet_blocks import duet_table, earlier_table, pairs_charts, pairs_sketches
+from toril.reports.duet_blocks import duet_table, pairs_charts, pairs_sketches
 from toril.reports.run_blocks import headline
 
 
@@ -105,15 +102,6 @@ def test_a_throughput_is_in_requests_per_second_and_worse_if_it_is_less():
     assert [mark["at"] for mark in charts.charts[1]["marks"]] == [-5]
 
 
-def test_figures_beside_earlier_runs_come_worst_first_with_the_predicted_range():
-    rows = earlier_table(EarlierRuns.from_dict(EARLIER)).rows
-    assert [row.outcome for row in rows] == ["failed", "passed"]
-    assert [cell.text for cell in rows[0].cells] == ["p95 of checkout", "+19.5 %", "71.7 ms", "60.0 ms", "8 %"]
-    assert rows[0].cells[3].small == ("50.0 ms … 65.0 ms",)
-    assert rows[0].check is not None
-    assert rows[0].check.code == "slower-than-earlier"
-
-
 @pytest.mark.parametrize(
     ("outcome", "expected"),
     [("failed", "P95 of checkout: 71.7 ms"), ("passed", "Both criteria hold; no slower than 12 earlier runs")],
@@ -121,10 +109,3 @@ def test_figures_beside_earlier_runs_come_worst_first_with_the_predicted_range()
 def test_the_headline_of_a_run_counts_its_earlier_runs(outcome, expected):
     run = examples.with_verdict(examples.passed(), outcome=outcome, earlier={**EARLIER, "outcome": outcome})
     assert headline(run).casefold().startswith(expected.casefold())
-
-
-def test_the_page_has_the_pairs():
-    made = comparison("failed", "slower", paired(SLOWER))
-    data = Page(render("html", compared(examples.passed(), made, "regression"))).data
-    assert [chart["title"] for chart in data["pairs"]] == ["p95 of POST /checkout", "Change of p95 of POST /checkout"]
-    assert data["blocks"]["names"][0] == "pair 1"

@@ -64,7 +64,7 @@ def test_the_first_request_of_each_error_is_in_the_terminal_and_in_junit_beside_
     rules = [
         examples.criterion("fail of checkout>1%", "failed", observed=12, threshold=1, unit="%"),
         examples.criterion("p95 of checkout>250ms", "failed"),
-        examples.criterion("p95 of products>250ms", "failed"),
+        examples.criterion("p95 of products>250ms", "failed", label="products"),
         examples.criterion("throughput<5/s", "failed"),
     ]
     run = examples.with_verdict(failed(), criteria=rules)

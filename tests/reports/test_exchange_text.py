@@ -55,4 +55,4 @@ def test_a_variable_is_printed_when_it_changes():
 
 def test_a_cut_body_says_so():
     _, rest = in_text(Exchange(why="tried", response=Content(text='{"a', bytes=9000, cut=True)))
-    assert rest.splitlines()[-1].strip() == "< … (the beginning of 8.79 KiB)"
+    assert rest.splitlines()[-1].strip() == "< … (only the beginning of 8.79 KiB)"

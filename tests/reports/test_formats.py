@@ -1,5 +1,4 @@
 import json
-import re
 
 import pytest
 
@@ -34,14 +33,3 @@ def test_json_has_verdict_summary_and_evidence_unchanged(run):
     evidence = run.evidence and run.evidence.to_dict()
     records = {"verdict": run.verdict.to_dict(), "summary": run.summary.to_dict(), "evidence": evidence}
     assert found == {"schema": "toril.report/1", **records}
-
-
-def test_untrusted_text_is_no_terminal_command():
-    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028]", render("terminal", RUNS["hostile"]).decode())
-
-
-def test_a_value_below_the_resolution_is_shown_as_less_than():
-    quick = examples.figures(scale=0.01, resolution_us=1000)
-    run = Bundle(examples.plan(), examples.summary({"": quick}), examples.verdict())
-
-    assert "< 1 ms" in render("terminal", run).decode()

@@ -117,12 +117,6 @@ def test_no_text_becomes_a_list_heading_or_quotation(text):
     assert len(PARSER.parse(markdown.escaped(text))) == 3
 
 
-def test_the_breached_criteria_come_first():
-    text = written(run_of(small(), "fail>1%", "p95>10ms"))
-
-    assert text.index("p95&#62;10ms") < text.index("fail&#62;1%")
-
-
 def test_a_huge_run_fits_into_a_comment_and_counts_omitted_labels():
     text = written(examples.hostile(labels=5000))
 

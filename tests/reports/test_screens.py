@@ -6,7 +6,6 @@ from rich.console import Console
 
 from tests.reports import examples
 from tests.reports.parsed import printed
-from toril import text as texts
 from toril.records import PlannedCriterion
 from toril.records.progress import CriterionNow, FiguresNow, LocationNow, Progress, ProgressNote, WorkersNow
 from toril.reports import live, plan_text, runs_table
@@ -41,13 +40,6 @@ class Clock:
 
     def sleep(self, seconds: float) -> None:
         self.time += seconds
-
-
-@pytest.mark.parametrize("value_us", [0, 1, 999, 1000, 9_999, 99_999, 999_999, 9_999_999, 10**10])
-def test_a_time_is_never_shown_below_the_resolution_of_the_record(value_us):
-    shown = texts.time(value_us, 1000)
-
-    assert "." not in shown or shown.endswith(" s")
 
 
 def test_the_plan_shows_load_division_and_criteria():

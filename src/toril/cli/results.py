@@ -28,7 +28,6 @@ from toril.reports import (
     terminal,
 )
 from toril.reports.screen import Output, emit
-from toril.reports.windows import with_page_size
 from toril.runs import stored
 from toril.runs.adjust import adjust as adjust_run
 from toril.runs.find import RUN_ID, find_run
@@ -56,10 +55,6 @@ def report(
     to: Annotated[
         str | None, typer.Option("--to", help="End of the window, e.g. 4m30s. Default: end of the run.")
     ] = None,
-    page_size: Annotated[
-        str | None,
-        typer.Option("--page-size", help="Limit of the data for windows in a page, e.g. 10MiB. Default: the suite's."),
-    ] = None,
 ) -> None:
     """Print or write a report of RUN; the exit code is 0 for every verdict.
 
@@ -77,8 +72,6 @@ def report(
         echo(f"nothing to report: {nothing}", err=True)
         return
     bundle = stored.judged_at(*found, SystemClock().now(), format, from_, to)
-    if page_size is not None:
-        bundle = with_page_size(bundle, page_size)
     if format == "terminal" and out is None:
         show(bundle)
     else:

@@ -9,7 +9,7 @@ from itertools import islice
 from toril.errors import Note, OptionError
 from toril.records import Plan
 from toril.records.history import Fingerprint, HistoryRecord
-from toril.regression.pairs import Figure, figures, on_scale
+from toril.regression.pairs import DuetFigure, figures, on_scale
 from toril.regression.rule import ALPHA
 from toril.stats.paired import bounds, detectable, pairs_needed, sample_of
 from toril.stats.quantiles import student_quantile
@@ -43,7 +43,7 @@ class Calibration:
 class Proposal:
     """The pairs that find a change of one figure."""
 
-    figure: Figure
+    figure: DuetFigure
     margin: float | None = None  # the smallest reasonable one for the planned pairs; None: the spread is unknown
     pairs: int | None = None  # None: more than the most
     minutes: float | None = None  # of load, with the warm-up
@@ -122,7 +122,7 @@ def _proposals(calibration: Calibration, plan: Plan, change: float | None) -> It
         yield Proposal(figure, round(margin, 4), pairs, minutes)
 
 
-def _spread_of(calibration: Calibration, plan: Plan, figure: Figure) -> float | None:
+def _spread_of(calibration: Calibration, plan: Plan, figure: DuetFigure) -> float | None:
     """Returns the standard deviation of one pair; None if it is unknown for blocks of this length.
 
     It is 0 for the failures of a service that never failed.

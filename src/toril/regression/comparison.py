@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from toril.records import BASE, HEAD, ComparedArm, ComparedMetric, ComparedPair, Comparison, Duet, Outcome, Plan
-from toril.regression.pairs import MOST_VOID, Figure, on_scale
+from toril.regression.pairs import MOST_VOID, DuetFigure, on_scale
 from toril.regression.rule import ALPHA, Decided, DecidedFigure, decide, judged, outcome_of
 from toril.regression.words import in_words
 from toril.stats.paired import Sample, detectable, halves
@@ -77,7 +77,7 @@ def _exchanged(found: Decided, duet: Duet, before: Mapping[tuple[str, str], Comp
     return replace(found, figures=at_end, outcome=outcome_of(at_end))
 
 
-def _sample_of(figure: Figure, metric: ComparedMetric | None) -> Sample | None:
+def _sample_of(figure: DuetFigure, metric: ComparedMetric | None) -> Sample | None:
     """Returns the sample of a stored figure."""
     if metric is None or metric.change is None or metric.spread is None or not metric.blocks or metric.blocks < 2:
         return None
@@ -137,7 +137,7 @@ def _detectable(one: DecidedFigure, duet: Duet, level: float) -> float | None:
     return round(found if one.figure.metric == "failures" else math.expm1(found), 6)
 
 
-def _shown(figure: Figure, change: float) -> float:
+def _shown(figure: DuetFigure, change: float) -> float:
     """Returns a change of the rule as a relative change from base to head; of failures, as a difference of shares."""
     if figure.metric == "failures":
         return round(change, 6)

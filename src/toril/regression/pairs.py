@@ -27,7 +27,7 @@ MOST_VOID = 0.5  # share of the pairs; with more, the whole run is saturated
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
+class DuetFigure:
     """A figure to compare, and its samples."""
 
     label: str  # "": all requests
@@ -78,7 +78,7 @@ class Pair:
         return not self.void and self.base is not None and self.head is not None
 
 
-def figures(plan: Plan) -> tuple[Figure, ...]:
+def figures(plan: Plan) -> tuple[DuetFigure, ...]:
     """Returns the figures that the plan's duet compares, without duplicates. ValueError if it is not a duet.
 
     These are the metrics of the suite's `regression` for each of its labels. Without metrics: p95 of the labels, else
@@ -90,22 +90,22 @@ def figures(plan: Plan) -> tuple[Figure, ...]:
         percents = {name: float(name[1:]) if name[1:2].isdigit() else None for name in duet.metrics}
         margins = {name: of_failures if name == "failures" else duet.margin for name in duet.metrics}
         labels = dict.fromkeys(duet.labels or ("",))
-        return tuple(Figure(label, name, percents[name], margins[name]) for label in labels for name in percents)
-    found = [Figure(label, "p95", 95.0, duet.margin) for label in duet.labels]
+        return tuple(DuetFigure(label, name, percents[name], margins[name]) for label in labels for name in percents)
+    found = [DuetFigure(label, "p95", 95.0, duet.margin) for label in duet.labels]
     if not found:
         found = [
-            Figure(
+            DuetFigure(
                 one.label, f"p{one.percentile:g}", one.percentile, duet.margin, one.kind, one.executions, one.location
             )
             for one in criteria_of(plan.criteria)
             if one.subject == "p" and one.percentile is not None and 0 < one.percentile < 100
         ]
-    found = found or [Figure("", "p95", 95.0, duet.margin)]
-    return tuple(dict.fromkeys((*found, Figure("", "failures", None, of_failures))))
+    found = found or [DuetFigure("", "p95", 95.0, duet.margin)]
+    return tuple(dict.fromkeys((*found, DuetFigure("", "failures", None, of_failures))))
 
 
 def pairs_of(
-    plan: Plan, whole: Timeline, figure: Figure, complete: int, voids: Mapping[int, str], together: int = 1
+    plan: Plan, whole: Timeline, figure: DuetFigure, complete: int, voids: Mapping[int, str], together: int = 1
 ) -> tuple[Pair, ...]:
     """Returns the first `complete` pairs of a figure, in order of time, with void ones.
 
@@ -133,7 +133,7 @@ def pairs_of(
     return tuple(found)
 
 
-def _value(figure: Figure, blocks: Sequence[Stats], time_s: float, fewest: int) -> float | None:
+def _value(figure: DuetFigure, blocks: Sequence[Stats], time_s: float, fewest: int) -> float | None:
     """Returns the value of one arm; `fewest` is the number of samples of the arm that has fewer.
 
     A percentile is at the nearest rank of that arm, and at the same place among the samples of the other one. The
@@ -154,7 +154,7 @@ def _value(figure: Figure, blocks: Sequence[Stats], time_s: float, fewest: int) 
     return low_us * (high_us / low_us) ** beyond if low_us else None  # 0: below the engine's resolution
 
 
-def joined(pairs: Iterable[Pair], figure: Figure, duet: Duet) -> int:
+def joined(pairs: Iterable[Pair], figure: DuetFigure, duet: Duet) -> int:
     """Returns how many neighbouring pairs count as one (1, 2, 4 or 8), so that they have enough samples.
 
     It depends on the counts of samples before the first look only, and never on values. `pairs` are single ones.

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from toril.errors import Note
 from toril.records import BASE, HEAD, Duet, Outcome, Plan, Stop
-from toril.regression.pairs import MOST_VOID, Figure, Pair, figures, joined, pairs_of, void_pairs
+from toril.regression.pairs import MOST_VOID, DuetFigure, Pair, figures, joined, pairs_of, void_pairs
 from toril.stats.paired import LEAST, Sample, bounds, p_above, sample_of
 from toril.stats.sequential import holm, levels
 from toril.text import plural
@@ -31,7 +31,7 @@ WORST: tuple[Outcome, ...] = ("failed", "inconclusive", "passed")
 class DecidedFigure:
     """One figure at the look that decided. Bounds are of the logarithm of the ratio; of failures, of the difference."""
 
-    figure: Figure
+    figure: DuetFigure
     sample: Sample | None = None  # None: fewer than two pairs have values
     low: float | None = None  # None: no look so far, or fewer than four pairs
     high: float | None = None
@@ -141,7 +141,7 @@ def outcome_of(figures: Sequence[DecidedFigure]) -> Outcome:
     return min((one.outcome for one in figures), key=WORST.index)
 
 
-def change_of(figure: Figure, pair: Pair) -> float:
+def change_of(figure: DuetFigure, pair: Pair) -> float:
     """Returns the change of a known pair, larger if head is worse: a logarithm, or a difference of shares."""
     base, head = pair.base or 0.0, pair.head or 0.0
     if figure.metric == "failures":
@@ -149,7 +149,9 @@ def change_of(figure: Figure, pair: Pair) -> float:
     return math.log(base / head) if figure.metric == "throughput" else math.log(head / base)
 
 
-def _measured(plan: Plan, whole: Timeline, figure: Figure, complete: int, voids: Mapping[int, str]) -> DecidedFigure:
+def _measured(
+    plan: Plan, whole: Timeline, figure: DuetFigure, complete: int, voids: Mapping[int, str]
+) -> DecidedFigure:
     """Returns a figure with its pairs, not yet judged."""
     pairs = pairs_of(plan, whole, figure, complete, voids)
     together = joined(pairs, figure, duet_of(plan))
@@ -158,7 +160,7 @@ def _measured(plan: Plan, whole: Timeline, figure: Figure, complete: int, voids:
     return DecidedFigure(figure, pairs=pairs, joined=together, step_us=_resolution_us(whole, figure))
 
 
-def _resolution_us(whole: Timeline, figure: Figure) -> int:
+def _resolution_us(whole: Timeline, figure: DuetFigure) -> int:
     """Returns the coarsest resolution of the figure's times in µs; 0 if it is one microsecond, or not of times."""
     if figure.percent is None:
         return 0

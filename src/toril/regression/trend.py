@@ -92,7 +92,7 @@ def trend(
     runs = [one for one in records if matters(one) and one.kind != "duet"]
     duets = {one.tags[CONFIRMS]: one for one in records if matters(one) and one.kind == "duet"}
     numbers, cuts = _segments(runs)
-    lines = [_Line(*key, runs, numbers, wanted.least or LEAST_CHANGE) for key in _keys(runs, wanted)]
+    lines = [_TrendLine(*key, runs, numbers, wanted.least or LEAST_CHANGE) for key in _keys(runs, wanted)]
     claimed = (wanted.metric,) if wanted.metric else CLAIMED
     changes = [tuple(one.changes()) if one.metric in claimed else () for one in lines]
     ours = [one for one in accepted if one.suite == suite]
@@ -143,7 +143,7 @@ def _cut(runs: Sequence[HistoryRecord], numbers: Sequence[int], cuts: Sequence[s
         yield Reason("new-fingerprint", f"{since}: {only}")
 
 
-def _jumped(lines: Sequence["_Line"], claimed: Sequence[str]) -> Iterator[Reason]:
+def _jumped(lines: Sequence["_TrendLine"], claimed: Sequence[str]) -> Iterator[Reason]:
     """Yields a note on figures that jumped where the newest, short segment begins."""
     jumps = [(line, change) for line in lines if line.metric in claimed if (change := line.jump()) is not None]
     if jumps:
@@ -198,7 +198,7 @@ def _segments(runs: Sequence[HistoryRecord]) -> tuple[list[int], list[str]]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Line:
+class _TrendLine:
     """One series. Its numbers are logarithms of times and rates, or shares of failures."""
 
     label: str

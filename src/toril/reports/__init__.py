@@ -118,11 +118,12 @@ def _page(bundle: Bundle, base: Bundle | None = None) -> bytes:
 
     blocks = compare_blocks.page_blocks(compare(base, bundle)) if base else ()
     run = bundle.without_gaps()
-    found = measured.encoded(run)
-    if bundle.span is not None and found is None:
-        raise OptionError("The page has no room for windows. Use a larger --page-size.", code="no-window")
+    measurements = measured.encoded(run)
+    if bundle.span is not None and measurements is None:
+        fix = "The run has no samples, or `toril.page-size` is too small"
+        raise OptionError(f"The page has no figures of windows. {fix}.", code="no-window")
     report = report_of(run, charts=charts_of(run, base and base.without_gaps()), compared=blocks)
-    return html.render(report, found.text if found else "", bundle.span)
+    return html.render(report, measurements.text if measurements else "", bundle.span)
 
 
 def compared(name: ComparedFormat, base: Bundle, head: Bundle) -> bytes:

@@ -133,6 +133,8 @@ class Rule:
     executions: str = ""
     decides: bool = True  # whether it can make the run failed or inconclusive
     place: SourcePlace | None = None  # its line in the suite
+    subject: str = ""  # p95, fail, rc5??, …
+    label: str = ""
 
     @property
     def remark(self) -> str:
@@ -360,11 +362,10 @@ class Report:
 
     def evidence_of(self, rule: Rule) -> "ExchangeGroup | None":
         """Returns requests that the criterion is about: those of its most frequent error, or the slowest one."""
-        wanted = re.match(r"(fail|succ|rc)|(p\d|avg-)", rule.text)
-        groups = [group for block in self.blocks if isinstance(block, ExchangeList) for group in block.groups]
-        of_kind = [group for group in groups if wanted and (group.error if wanted[1] else group.exchanges[0].slow)]
-        label = re.match(r"\S+ of (.+?)[<>=!]", rule.text)
-        return next((group for group in of_kind if label is None or group.label == label[1]), None)
+        kind = re.match(r"(fail|succ|rc)|(p\d|avg-)", rule.subject)
+        groups = (group for block in self.blocks if isinstance(block, ExchangeList) for group in block.groups)
+        of_kind = (group for group in groups if kind and (group.error if kind[1] else group.exchanges[0].slow))
+        return next((group for group in of_kind if rule.label in ("", group.label)), None)
 
 
 def criteria_table(criteria: Criteria) -> Table:

@@ -6,7 +6,7 @@ from typing import Literal
 
 from toril import text
 from toril.reports.blocks import MISSING, Block, Cell, Column, Headline, Note, Report, Row, Rule, Table, Tone
-from toril.reports.comparison import CONCLUSION, Comparison, Figure, Part
+from toril.reports.comparison import CONCLUSION, ComparedFigure, ComparedPart, RunComparison
 from toril.reports.differences import NAMES, Names
 
 Side = Literal["base", "head"]
@@ -19,7 +19,7 @@ CONCLUSION_NOTE = Note("conclusion", CONCLUSION, "detail")
 FIGURE_COLUMNS = (Column("base"), Column("head"), Column("difference"), Column("in %"), Column("finding", "text"))
 
 
-def report_of(comparison: Comparison) -> Report:
+def report_of(comparison: RunComparison) -> Report:
     """Returns the comparison as a report."""
     suites = dict.fromkeys((comparison.base.suite, comparison.head.suite))
     differing = any(part.differing for part in comparison.parts)
@@ -38,14 +38,14 @@ def report_of(comparison: Comparison) -> Report:
     return Report(headline=headline, blocks=tuple(block for block in blocks if block is not None))
 
 
-def page_blocks(comparison: Comparison) -> Sequence[Block]:
+def page_blocks(comparison: RunComparison) -> Sequence[Block]:
     """Returns the comparison as blocks of the head's page."""
     differences, criteria, load = _differences(comparison), _criteria(comparison), _load(comparison)
     found = [_page_table(comparison), *differences, criteria, load, CONCLUSION_NOTE]
     return [block for block in found if block is not None]
 
 
-def several_blocks(comparisons: Mapping[str, Comparison], reference: str, *, detailed: bool) -> Sequence[Block]:
+def several_blocks(comparisons: Mapping[str, RunComparison], reference: str, *, detailed: bool) -> Sequence[Block]:
     """Returns the blocks of runs that are compared with one reference, by the runs' short names.
 
     `detailed`: with all figures and their intervals.
@@ -71,7 +71,7 @@ class Glance:
     differs: bool  # by more than the noise within the runs
 
 
-def at_a_glance(comparison: Comparison, differences: Literal["percent", "values"]) -> list[Glance]:
+def at_a_glance(comparison: RunComparison, differences: Literal["percent", "values"]) -> list[Glance]:
     """Returns the main figures of all requests; differences of percentages are in points."""
     whole, found = comparison.overall, []
     for figure in (whole.requests, *map(whole.figure, ("rps", "failures", "p50", "p95", "p99"))):
@@ -82,36 +82,36 @@ def at_a_glance(comparison: Comparison, differences: Literal["percent", "values"
     return found
 
 
-def worse(figure: Figure) -> bool:
+def worse(figure: ComparedFigure) -> bool:
     """Returns whether head is worse: fewer requests, or more of anything else."""
     return bool(figure.delta and (figure.delta < 0) == (figure.key == "rps"))
 
 
-def shown(figure: Figure, side: Side) -> str:
+def shown(figure: ComparedFigure, side: Side) -> str:
     """Returns the value of one run as text."""
     return _in_words(figure)(figure.base if side == "base" else figure.head)
 
 
-def shown_delta(figure: Figure) -> str:
+def shown_delta(figure: ComparedFigure) -> str:
     """Returns the signed difference at the resolution of the records: `+3.20 ms`."""
     return text.difference(figure.delta, figure.unit, figure.resolution)
 
 
-def shown_relative(figure: Figure) -> str:
+def shown_relative(figure: ComparedFigure) -> str:
     """Returns the difference relative to base: `+12 %`; empty if undefined or for a percentage."""
     return "" if figure.relative is None or figure.unit == "%" else text.signed_percent(100 * figure.relative)
 
 
-def _in_words(figure: Figure) -> Callable[[float | None], str]:
+def _in_words(figure: ComparedFigure) -> Callable[[float | None], str]:
     return lambda value: text.quantity(value, figure.unit, figure.resolution if figure.unit == "us" else 1)
 
 
-def _interval(figure: Figure, side: Side) -> str:
+def _interval(figure: ComparedFigure, side: Side) -> str:
     ends, value = figure.base_interval if side == "base" else figure.head_interval, shown(figure, side)
     return "" if ends is None or value == MISSING else text.interval(ends, value, _in_words(figure))
 
 
-def _sides(comparison: Comparison) -> Table:
+def _sides(comparison: RunComparison) -> Table:
     rows = tuple(
         Row(
             (
@@ -132,11 +132,11 @@ def _sides(comparison: Comparison) -> Table:
     return Table(id="sides", title="Runs", noun="run", columns=columns, rows=rows, opened="all", sortable=False)
 
 
-def _differences(comparison: Comparison) -> Iterable[Note]:
+def _differences(comparison: RunComparison) -> Iterable[Note]:
     return [Note("difference", f"limits the comparison: {one}", "caution") for one in comparison.differences]
 
 
-def _criteria(comparison: Comparison) -> Table | None:
+def _criteria(comparison: RunComparison) -> Table | None:
     pairs = sorted(comparison.criteria, key=lambda pair: not pair.changed)
     rows = tuple(
         Row((Cell(pair.text), _rule(pair.base), _rule(pair.head)), is_total=pair.changed, weight=place)
@@ -155,7 +155,7 @@ def _rule(rule: Rule | None) -> Cell:
     return Cell("missing", tone="dim") if rule is None else Cell(rule.observed, outcome=rule.outcome)
 
 
-def _load(comparison: Comparison) -> Table | None:
+def _load(comparison: RunComparison) -> Table | None:
     if not comparison.load:
         return None
     cells = [
@@ -171,7 +171,7 @@ def _load(comparison: Comparison) -> Table | None:
     )
 
 
-def _figure_table(id: str, title: str, noun: str, parts: Sequence[Part]) -> Table:
+def _figure_table(id: str, title: str, noun: str, parts: Sequence[ComparedPart]) -> Table:
     """Returns a row for each figure; of a label, only the usual figures and those that differ."""
     whole = noun == "figure"
     rows: list[Row] = []
@@ -195,19 +195,19 @@ def _figure_table(id: str, title: str, noun: str, parts: Sequence[Part]) -> Tabl
     )
 
 
-def _ranked(parts: Sequence[Part]) -> list[tuple[int, Part]]:
+def _ranked(parts: Sequence[ComparedPart]) -> list[tuple[int, ComparedPart]]:
     """Returns the parts with most differences, then the busiest, each with its rank, in their original order."""
     ranked = sorted(parts, key=lambda part: (-len(part.differing), -part.base_samples - part.head_samples, part.name))
     ranks = {id(part): place for place, part in enumerate(ranked[:MOST_PARTS])}
     return [(ranks[id(part)], part) for part in parts if id(part) in ranks]
 
 
-def _worth_a_line(figure: Figure) -> bool:
+def _worth_a_line(figure: ComparedFigure) -> bool:
     failed = figure.key == "failures" and bool(figure.base or figure.head)
     return figure.key in USUAL or figure.finding == "differs" or failed
 
 
-def _only_in(part: Part, names: Names = NAMES) -> tuple[str, ...]:
+def _only_in(part: ComparedPart, names: Names = NAMES) -> tuple[str, ...]:
     if part.only_in is None:
         return ()
     is_base = part.only_in == "base"
@@ -215,11 +215,11 @@ def _only_in(part: Part, names: Names = NAMES) -> tuple[str, ...]:
     return (f"only in {names[not is_base]}, {text.plural(samples, 'request')}",)
 
 
-def _tags(part: Part) -> tuple[str, ...]:
+def _tags(part: ComparedPart) -> tuple[str, ...]:
     return (part.kind,) if part.kind not in ("all", "label") else ()
 
 
-def _figure_cells(part: Part, figure: Figure) -> Iterable[Cell]:
+def _figure_cells(part: ComparedPart, figure: ComparedFigure) -> Iterable[Cell]:
     mark = " †" if part.marked and figure.unit == "us" else ""
     finding: str = figure.finding
     if finding == "unknown":
@@ -233,7 +233,7 @@ def _figure_cells(part: Part, figure: Figure) -> Iterable[Cell]:
     yield Cell(finding, tone=tone)
 
 
-def _page_table(comparison: Comparison, *, detailed: bool = True) -> Table:
+def _page_table(comparison: RunComparison, *, detailed: bool = True) -> Table:
     """Returns a row for each part; each cell has head's value and below it base's value and the change.
 
     `detailed`: with all figures and their intervals, else only BRIEF.
@@ -254,7 +254,7 @@ def _page_table(comparison: Comparison, *, detailed: bool = True) -> Table:
     )
 
 
-def _page_row(part: Part, names: Names, detailed: bool) -> Row:
+def _page_row(part: ComparedPart, names: Names, detailed: bool) -> Row:
     requests = Cell(
         text.number(part.head_samples),
         small=(f"{names[0]} {text.number(part.base_samples)}",),
@@ -266,7 +266,7 @@ def _page_row(part: Part, names: Names, detailed: bool) -> Row:
     return Row(cells, tags=_tags(part), is_total=part.kind == "all")
 
 
-def _page_cell(part: Part, figure: Figure, names: Names, detailed: bool) -> Cell:
+def _page_cell(part: ComparedPart, figure: ComparedFigure, names: Names, detailed: bool) -> Cell:
     differs, percentile = figure.finding == "differs", figure.key.startswith("p")
     change = shown_relative(figure) or shown_delta(figure)
     if differs and figure.delta:

@@ -41,7 +41,7 @@ Interval = tuple[float | None, float | None]  # None: unbounded on that side
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Figure:
+class ComparedFigure:
     """One figure of both runs, with 95 % intervals if known. Values are in `unit`."""
 
     key: str  # rps failures mean p50 p90 p95 p99 p99_9 max
@@ -83,26 +83,26 @@ class Figure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class ComparedPart:
     """The figures of all requests, a label, a location or an execution."""
 
     kind: Kind
     name: str  # "all" for all requests
     base_samples: int
     head_samples: int
-    figures: tuple[Figure, ...]
+    figures: tuple[ComparedFigure, ...]
     only_in: Literal["base", "head"] | None = None  # set if the other run has no such part
     marked: bool = False  # in either run, more than 1 % of the requests failed
 
     @property
-    def requests(self) -> Figure:
-        return Figure(key="requests", unit="", base=float(self.base_samples), head=float(self.head_samples))
+    def requests(self) -> ComparedFigure:
+        return ComparedFigure(key="requests", unit="", base=float(self.base_samples), head=float(self.head_samples))
 
-    def figure(self, key: str) -> Figure:
+    def figure(self, key: str) -> ComparedFigure:
         return next(figure for figure in self.figures if figure.key == key)
 
     @property
-    def differing(self) -> tuple[Figure, ...]:
+    def differing(self) -> tuple[ComparedFigure, ...]:
         return tuple(figure for figure in self.figures if figure.finding == "differs")
 
 
@@ -135,22 +135,22 @@ class Side:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
+class RunComparison:
     """The content of a report on two runs."""
 
     base: Side
     head: Side
     differences: tuple[str, ...]  # sentences on differences that limit the comparison
-    load: tuple[Figure, ...]
+    load: tuple[ComparedFigure, ...]
     criteria: tuple[CriterionPair, ...]
-    overall: Part
-    labels: tuple[Part, ...]  # by name; transactions too
-    locations: tuple[Part, ...]
-    executions: tuple[Part, ...]
+    overall: ComparedPart
+    labels: tuple[ComparedPart, ...]  # by name; transactions too
+    locations: tuple[ComparedPart, ...]
+    executions: tuple[ComparedPart, ...]
     names: Names = NAMES  # what texts call base and head
 
     @property
-    def parts(self) -> tuple[Part, ...]:
+    def parts(self) -> tuple[ComparedPart, ...]:
         return (self.overall, *self.labels, *self.locations, *self.executions)
 
     @property
@@ -167,10 +167,10 @@ class Comparison:
         return f"{text.number(apart)} of {text.plural(judged, 'figure')} {verb} by more than the noise within the runs"
 
 
-def compare(base: Bundle, head: Bundle, names: Names = NAMES) -> Comparison:
+def compare(base: Bundle, head: Bundle, names: Names = NAMES) -> RunComparison:
     """Returns the comparison. Rates have intervals only if the bundles have timelines. `names`: of base and head."""
     both = (base.without_gaps(), head.without_gaps())
-    return Comparison(
+    return RunComparison(
         base=_side(base),
         head=_side(head),
         differences=tuple(differences(base, head, names)),
@@ -184,7 +184,7 @@ def compare(base: Bundle, head: Bundle, names: Names = NAMES) -> Comparison:
     )
 
 
-def document(comparison: Comparison) -> dict[str, Any]:
+def document(comparison: RunComparison) -> dict[str, Any]:
     """Returns the comparison as plain data (`toril.comparison/1`), with derived values."""
     return {
         "schema": SCHEMA,
@@ -209,11 +209,11 @@ def _rule_data(rule: Rule | None) -> dict[str, Any] | None:
     return None if rule is None else {name: getattr(rule, name) for name in RULE_FIELDS}
 
 
-def _part_data(part: Part) -> dict[str, Any]:
+def _part_data(part: ComparedPart) -> dict[str, Any]:
     return {**asdict(part), "figures": _figure_data(part.figures)}
 
 
-def _figure_data(figures: Iterable[Figure]) -> list[dict[str, Any]]:
+def _figure_data(figures: Iterable[ComparedFigure]) -> list[dict[str, Any]]:
     return [
         {**asdict(figure), "delta": figure.delta, "relative": figure.relative, "finding": figure.finding}
         for figure in figures
@@ -250,7 +250,7 @@ def _criteria(base: Bundle, head: Bundle) -> Iterable[CriterionPair]:
 # ── Figures ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _load(base: Summary, head: Summary) -> Iterable[Figure]:
+def _load(base: Summary, head: Summary) -> Iterable[ComparedFigure]:
     """Yields the requested and the achieved load, if known of either run."""
     for key, unit, of_base, of_head in (
         ("users requested", "", base.load.requested.virtual_users, head.load.requested.virtual_users),
@@ -261,18 +261,18 @@ def _load(base: Summary, head: Summary) -> Iterable[Figure]:
         ("workers", "", base.workers.reported, head.workers.reported),
     ):
         if (of_base, of_head) != (None, None):
-            yield Figure(key=key, unit=unit, base=_float(of_base), head=_float(of_head))
+            yield ComparedFigure(key=key, unit=unit, base=_float(of_base), head=_float(of_head))
     searches = [summary.capacity or {} for summary in (base, head)]
     for name in dict.fromkeys((*searches[0], *searches[1])):
         both = [_float(found[name].held_rps) if name in found else None for found in searches]
-        yield Figure(key=f"capacity of {plain(name, 80)}", unit="/s", base=both[0], head=both[1])
+        yield ComparedFigure(key=f"capacity of {plain(name, 80)}", unit="/s", base=both[0], head=both[1])
 
 
 def _float(value: float | None) -> float | None:
     return None if value is None else float(value)
 
 
-def _parts(kind: Kind, both: tuple[Bundle, Bundle]) -> tuple[Part, ...]:
+def _parts(kind: Kind, both: tuple[Bundle, Bundle]) -> tuple[ComparedPart, ...]:
     """Returns the parts of that kind in either run, by name; "all" gives one part."""
     base, head = (_figures_by_name(bundle.summary, kind) for bundle in both)
     return tuple(_part(kind, name, both, (base.get(name), head.get(name))) for name in sorted({*base, *head}))
@@ -289,7 +289,7 @@ def _figures_by_name(summary: Summary, kind: Kind) -> Mapping[str, LabelFigures]
 
 def _part(
     kind: Kind, name: str, both: tuple[Bundle, Bundle], found: tuple[LabelFigures | None, LabelFigures | None]
-) -> Part:
+) -> ComparedPart:
     sides = [figures or LabelFigures() for figures in found]
     resolution_us = float(max(figures.resolution_us or 1 for figures in sides))
     scope: dict[str, str] = {"label": name} if kind in ("all", "label") else {str(kind): name}
@@ -298,7 +298,7 @@ def _part(
     for key, unit in (("rps", "/s"), ("failures", "%"), *((key, "us") for key in TIMES)):
         of_base, of_head = base.get(key, (None, None)), head.get(key, (None, None))
         figures.append(
-            Figure(
+            ComparedFigure(
                 key=key,
                 unit=unit,
                 base=of_base[0],
@@ -308,7 +308,7 @@ def _part(
                 resolution=resolution_us if unit == "us" else 0,
             )
         )
-    return Part(
+    return ComparedPart(
         kind="transaction" if kind == "label" and any(one.kind == "transaction" for one in sides) else kind,
         name=plain(name) or "all",
         base_samples=sides[0].samples,

@@ -131,11 +131,15 @@ def _message(first: str, headers: Sequence[tuple[str, str]], body: Content | Non
     """Returns a request or response as text: first line, header fields, body."""
     lines = [_safe(first), *(f"{plain(name)}: {plain(value, LONGEST_LINE)}" for name, value in headers)]
     if body is not None:
-        shown = body.text if body.text or not body.binary else _size(body)
-        lines += ["", _safe(indented(shown) if "json" in body.type else shown)]
-        if body.cut:
-            lines.append(f"… (only the beginning of {text.size(body.bytes)})")
+        lines += ["", *body_lines(body)]
     return "\n".join(lines)
+
+
+def body_lines(body: Content) -> list[str]:
+    """Returns a body as lines without invisible characters, JSON with indentation."""
+    shown = body.text if body.text or not body.binary else _size(body)
+    lines = _safe(indented(shown) if "json" in body.type else shown).split("\n")
+    return [*lines, f"… (only the beginning of {text.size(body.bytes)})"] if body.cut else lines
 
 
 def _size(body: Content) -> str:

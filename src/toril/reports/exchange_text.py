@@ -11,7 +11,7 @@ from toril.masking import masked
 from toril.records.evidence import Content, Exchange, Named
 from toril.reports.blocks import mark_of
 from toril.reports.bundle import Bundle
-from toril.reports.evidence_blocks import indented
+from toril.reports.evidence_blocks import body_lines
 from toril.reports.screen import COLOURS
 from toril.text import plain
 
@@ -95,16 +95,7 @@ def _message(mark: str, headers: Sequence[Named], body: Content | None) -> Itera
         yield Text(f"{INDENT}{mark}{plain(f'{name}: {value}', LONGEST)}", style="dim")
     if body is not None and body.bytes:
         yield Text(f"{INDENT}{mark}".rstrip(), style="dim")
-        lines = list(_body(body))
+        lines = body_lines(body)
         yield from (Text(f"{INDENT}{mark}{plain(line, LONGEST)}") for line in lines[:MOST_LINES])
         if len(lines) > MOST_LINES:
             yield Text(f"{INDENT}{mark}… {text.plural(len(lines) - MOST_LINES, 'more line')}", style="dim")
-
-
-def _body(body: Content) -> Iterator[str]:
-    if body.binary or not body.text:
-        yield f"({text.size(body.bytes)} of {body.type or 'unknown type'})"
-        return
-    yield from (indented(body.text) if "json" in body.type else body.text).splitlines()
-    if body.cut:
-        yield f"… (the beginning of {text.size(body.bytes)})"

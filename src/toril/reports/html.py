@@ -58,7 +58,7 @@ LARGEST_PICTURE = 400_000  # bytes; the page links larger ones
 
 
 @dataclass(slots=True)
-class Section:
+class PageSection:
     """Blocks under one heading."""
 
     id: str
@@ -131,16 +131,16 @@ def _model(report: Report, *, hero: bool = True, alone: bool = True, files: str 
     }
 
 
-def _sections(report: Report) -> list[Section]:
+def _sections(report: Report) -> list[PageSection]:
     """Returns the sections. Notes join the section of the block before them; notes on the run go to the end."""
     notes = [block for block in report.blocks if isinstance(block, Note) and block.tone == "note"]
-    sections: list[Section] = []
+    sections: list[PageSection] = []
     for block in report.blocks:
         if isinstance(block, Sketches) or block in notes or (isinstance(block, Facts) and block.id == "facts"):
             continue
         begun = _section(block)
         if isinstance(block, Note) and not sections:  # nothing before it
-            begun = Section("remarks", "Remarks", "")
+            begun = PageSection("remarks", "Remarks", "")
         if begun is not None and (not sections or begun.title != sections[-1].title):
             same = sum(section.id == begun.id for section in sections)
             begun.anchor = f"{begun.id}-{same + 1}" if same else begun.id
@@ -150,20 +150,20 @@ def _sections(report: Report) -> list[Section]:
     return sections
 
 
-def _section(block: Block) -> Section | None:
+def _section(block: Block) -> PageSection | None:
     match block:
         case Standouts():
-            return Section("stands-out", "What stands out", "most severe first")
+            return PageSection("stands-out", "What stands out", "most severe first")
         case Criteria():
-            return Section("criteria", "Criteria", "each states when the run fails")
+            return PageSection("criteria", "Criteria", "each states when the run fails")
         case Table() | Charts():
-            return Section(block.id, block.title, block.about, isinstance(block, Table) and block.folded)
+            return PageSection(block.id, block.title, block.about, isinstance(block, Table) and block.folded)
         case ExchangeList():
-            return Section("evidence", "Evidence", "requests and responses, without credentials")
+            return PageSection("evidence", "Evidence", "requests and responses, without credentials")
         case Failures():
-            return Section("first-failures", "First failures", "pages in the browser")
+            return PageSection("first-failures", "First failures", "pages in the browser")
         case Facts():
-            return Section("about", "About this run")
+            return PageSection("about", "About this run")
         case _:
             return None
 

@@ -21,23 +21,23 @@ import numpy as np
 
 from toril.reports.bundle import Bundle
 from toril.reports.charts.by_label import chosen
+from toril.reports.exports.rows import RowBatch, row_batches
 from toril.reports.labels import slice_of
 from toril.reports.run_tables import MOST_ERRORS, figure_tables
-from toril.reports.windows import Measured, measured
+from toril.reports.windows import WindowSource, measured
 from toril.stats.histogram import Int64s, highests_of, lowests_of
 from toril.summary import planned_spans
 from toril.summary.build import TRANSACTION
 from toril.text import plain
-from toril.timeline import SUMS
+from toril.timeline.intervals import Series
 
 STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 900)
-PART_S = 60  # seconds to read at once
 LEAST_PER_PAIR = 0.75  # bytes of text for a bucket and its count; such steps are not even tried
-BUCKET_SHIFT = 18  # bits of a bucket's number
 MOST_KINDS = 20  # of a label's errors
 LARGEST = 1 << 53  # exact in the numbers of the page
 
 ErrorKind = tuple[str, str]  # message and response code
+Key = tuple[str, str, bool, str, str, bool, bool]  # location, execution, own label, label, kind, steady, ok
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +50,10 @@ class Encoded:
 
 def encoded(bundle: Bundle) -> Encoded | None:
     """Returns the measurements in the shortest steps that the plan's `page_bytes` allow; None if nothing fits."""
-    found = measured(bundle)
-    if found is None or bundle.measured != bundle.summary.total.samples:
+    source = measured(bundle)
+    if source is None or not bundle.measured == bundle.summary.total.samples > 0:
         return None
-    data, most, least = _Data(bundle, found), bundle.plan.page_bytes, 0.0
+    data, most, least = _Data(bundle, source), bundle.plan.page_bytes, 0.0
     for step_s in STEPS:
         if least > most * step_s:  # a step of n seconds needs at least 1/n of the size
             continue
@@ -68,27 +68,30 @@ def encoded(bundle: Bundle) -> Encoded | None:
 @dataclass
 class _Data:
     bundle: Bundle
-    found: Measured
+    source: WindowSource
     views: list[dict[str, Any] | None] = field(default_factory=list)
 
     # ── series
 
+    def _key(self, location: str, series: Series) -> Key:
+        """Returns the page's series of a series of the timeline.
+
+        Without `ramp-up-exclude`, steady and other samples are one series; so are labels without charts.
+        """
+        own = series.label in self.labels
+        steady = series.steady and self.bundle.plan.ramp_up_exclude
+        return location, series.execution, own, series.label if own else "", series.kind, steady, series.ok
+
+    @cached_property
+    def labels(self) -> frozenset[str]:
+        return frozenset(name.removesuffix(TRANSACTION) for name in chosen(self.bundle))
+
     @cached_property
     def groups(self) -> tuple[Int64s, list[bool]]:
-        """The page's series of each series of the timeline, and whether each of them is of successes.
-
-        Without `ramp-up-exclude`, steady and other samples are one series.
-        """
-        names = {name.removesuffix(TRANSACTION) for name in chosen(self.bundle)}
-        excludes = self.bundle.plan.ramp_up_exclude
-        number_of: dict[tuple[Any, ...], int] = {}
-        group_of = []
-        for location, one in self.found.timeline.series():
-            label = one.label if one.label in names else None
-            steady = one.steady if excludes else None
-            key = (location, one.execution, label, one.kind, steady, one.ok)
-            group_of.append(number_of.setdefault(key, len(number_of)))
-        return np.array(group_of, np.int64), [key[-1] for key in number_of]
+        """The number of the page's series of each series, in the order of rows; and whether each is of successes."""
+        keys = [self._key(*placed) for placed in self.source.timeline.series()]
+        number_of = {key: number for number, key in enumerate(sorted(set(keys)))}
+        return np.array([number_of[key] for key in keys], np.int64), [key[-1] for key in number_of]
 
     def _figures(self, label: str, location: str | None, execution: str | None) -> int:
         """Adds the view of a row of a table of figures, and returns its place: its series and planned time.
@@ -98,18 +101,18 @@ class _Data:
         summary, steady = self.bundle.summary, True if self.bundle.plan.ramp_up_exclude else None
         part = summary.locations[location] if location else summary.executions[execution] if execution else summary
         executions = (execution,) if execution else ()
-        figures, found = part.labels.get(label), self.found
-        view = slice_of(found.timeline, label, executions, location, steady)
+        figures, source = part.labels.get(label), self.source
+        view = slice_of(source.timeline, label, executions, location, steady)
         group_of, _ = self.groups
-        own = np.concatenate(view.series)
-        used = np.unique(group_of[own])
-        shared = np.isin(group_of, used).sum() != own.size
+        own_series = np.concatenate(view.series)
+        used = np.unique(group_of[own_series])
+        shared = np.isin(group_of, used).sum() != own_series.size
         self.views.append(
             None
             if shared
             else {
                 "series": used.tolist(),
-                "spans": planned_spans(found.queued, found.timeline, found.completeness, executions, view.label),
+                "spans": planned_spans(source.queued, source.timeline, source.completeness, executions, view.label),
                 "resolution": (figures and figures.resolution_us) or 1,
                 "unfinished": sorted(view.unfinished_by_second.items()),
             }
@@ -124,9 +127,8 @@ class _Data:
         labels = self.bundle.summary.labels
         errors = sorted(self.bundle.summary.total.errors, key=lambda error: -error.count)[:MOST_ERRORS]
         own = [error for name in chosen(self.bundle) for error in labels[name].errors[:MOST_KINDS]]
-        return {
-            kind: place for place, kind in enumerate(dict.fromkeys((one.message, one.rc) for one in (*errors, *own)))
-        }
+        kinds = dict.fromkeys((error.message, error.rc) for error in (*errors, *own))
+        return {kind: place for place, kind in enumerate(kinds)}
 
     @cached_property
     def header(self) -> dict[str, Any]:
@@ -141,7 +143,6 @@ class _Data:
             "steady": self.bundle.plan.ramp_up_exclude,
             "views": self.views,
             "ok": self.groups[1],
-            "outcome_kinds": [[place] for place in self.kinds.values()],
         }
 
     # ── columns
@@ -153,12 +154,11 @@ class _Data:
         hold exactly.
         """
         parts, pairs, length = [], 0, self.header["length"]
-        part_s = math.ceil(PART_S / step_s) * step_s
-        for start in range(0, length, part_s):
-            parts.append(self._part(start, start + part_s, step_s))
-            pairs += parts[-1]["gap"].size
+        for batch in row_batches(self.source.timeline, self._key, step_s):
+            parts.append(self._columns(batch, step_s))
+            pairs += batch.bucket.size
             if pairs > most_pairs:
-                return b"", pairs * length / min(length, start + part_s)
+                return b"", pairs * length / min(length, int(batch.second[-1]) + step_s)
         columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         columns["step_gap"] = np.diff(columns["step_gap"], prepend=0)
         described, planes = [], []
@@ -172,60 +172,44 @@ class _Data:
         shown = json.dumps(header, separators=(",", ":"), allow_nan=False).encode()
         return b"".join([len(shown).to_bytes(4, "little"), shown, *planes]), pairs
 
-    def _part(self, start: int, end: int, step_s: int) -> dict[str, Int64s]:
-        """Returns the columns of the seconds from `start` to before `end`."""
-        table, (group_of, _) = self.found.timeline.table, self.groups
-        series, seconds, rows = table.rows.places(np.arange(group_of.size), start, end - 1)
-        keys, row_of = np.unique((seconds // step_s << 32) + group_of[series], return_inverse=True)
-        sums = np.zeros((keys.size, len(SUMS)), np.int64)
-        np.add.at(sums, row_of, table.sums[rows])
-        low, high = np.full(keys.size, LARGEST), np.zeros(keys.size, np.int64)
-        np.minimum.at(low, row_of, table.extremes[rows, 0])
-        np.maximum.at(high, row_of, table.extremes[rows, 1])
-        positions, buckets, counts = table.buckets.pairs(rows)
-        pairs, at = np.unique((row_of[positions] << BUCKET_SHIFT) + buckets, return_inverse=True)
-        count = np.zeros(pairs.size, np.int64)
-        np.add.at(count, at, counts)
-        row, bucket = pairs >> BUCKET_SHIFT, pairs & ((1 << BUCKET_SHIFT) - 1)
-        first = np.searchsorted(row, np.arange(keys.size))
-        last = np.searchsorted(row, np.arange(keys.size), side="right") - 1
-        gap = np.diff(bucket, prepend=0)
-        gap[first] = bucket[first]
-        named = dict(zip(SUMS, sums.T, strict=True))
+    def _columns(self, batch: RowBatch[Key], step_s: int) -> dict[str, Int64s]:
+        first, past = (np.searchsorted(batch.row, np.arange(len(batch)), side) for side in ("left", "right"))
+        gap = np.diff(batch.bucket, prepend=0)
+        gap[first] = batch.bucket[first]
         return {
-            "step_gap": keys >> 32,
-            "series": keys & ((1 << 32) - 1),
-            "samples": named["samples"],
-            "bytes": named["bytes"],
-            "above": named["above_us"],
-            "above_high": named["above_sq_high"],
-            "above_low": named["above_sq_low"],
-            "ttfb": named["ttfb_sum_us"],
-            "without_ttfb": named["samples"] - named["ttfb_count"],
-            "connect": named["connect_sum_us"],
-            "connects": named["connect_count"],
-            "min_above": low - lowests_of(bucket[first]),
-            "max_below": highests_of(bucket[last]) - high,
-            "pairs": last - first + 1,
+            "step_gap": batch.second // step_s,
+            "series": batch.key,
+            "samples": batch.samples,
+            "bytes": batch.sum_of("bytes"),
+            "above": batch.sum_of("above_us"),
+            "above_high": batch.sum_of("above_sq_high"),
+            "above_low": batch.sum_of("above_sq_low"),
+            "ttfb": batch.sum_of("ttfb_sum_us"),
+            "without_ttfb": batch.samples - batch.sum_of("ttfb_count"),
+            "connect": batch.sum_of("connect_sum_us"),
+            "connects": batch.sum_of("connect_count"),
+            "min_above": batch.min_us - lowests_of(batch.bucket[first]),
+            "max_below": highests_of(batch.bucket[past - 1]) - batch.max_us,
+            "pairs": past - first,
             "gap": gap,
-            "count": count,
-            **self._outcomes(series, rows, row_of, keys.size),
+            "count": batch.count,
+            **self._errors(batch),
         }
 
-    def _outcomes(self, series: Int64s, rows: Int64s, row_of: Int64s, size: int) -> dict[str, Int64s]:
-        """Returns the columns of the outcomes: their number in each row, and for each its kind of error and count."""
-        (group_of, ok), outcomes = self.groups, self.found.timeline.table.outcomes
-        positions, codes, counts = outcomes.pairs(rows)
-        failed = ~np.array(ok, np.bool_)[group_of[series[positions]]]
+    def _errors(self, batch: RowBatch[Key]) -> dict[str, Int64s]:
+        """Returns the columns of errors: the number of kinds in each row, and for each its kind and count."""
+        outcomes = self.source.timeline.table.outcomes
+        positions, codes, counts = outcomes.pairs(batch.entries)
+        row = batch.row_of[positions]
         kind_of = np.array([self.kinds.get((message, rc), -1) for rc, message in outcomes.names], np.int64)
-        content = np.where(failed, kind_of[codes], -1)
-        kept = content >= 0
-        pairs, at = np.unique((row_of[positions][kept] << 32) + content[kept], return_inverse=True)
+        kind = np.where(np.array(self.groups[1])[batch.key[row]], -1, kind_of[codes])
+        kept = kind >= 0
+        pairs, at = np.unique((row[kept] << 32) + kind[kept], return_inverse=True)
         count = np.zeros(pairs.size, np.int64)
         np.add.at(count, at, counts[kept])
         return {
-            "outcomes": np.bincount(pairs >> 32, minlength=size).astype(np.int64),
-            "outcome": pairs & ((1 << 32) - 1),
+            "errors": np.bincount(pairs >> 32, minlength=len(batch)).astype(np.int64),
+            "kind": pairs & ((1 << 32) - 1),
             "times": count,
         }
 

@@ -8,7 +8,7 @@ from functools import partial
 
 from toril import text
 from toril.records import JudgedCriterion
-from toril.records.summary import Generator
+from toril.records.summary import Generator, Standout
 from toril.reports.blocks import (
     About,
     Block,
@@ -23,8 +23,10 @@ from toril.reports.blocks import (
     Reason,
     Report,
     Rule,
+    ShownStandout,
     Sketch,
     Sketches,
+    Standouts,
     Table,
 )
 from toril.reports.bundle import Bundle
@@ -44,7 +46,6 @@ from toril.reports.run_tables import (
     time_of,
     window_of,
 )
-from toril.reports.standout_blocks import standouts
 from toril.summary.build import TRANSACTION
 from toril.text import plain
 
@@ -76,6 +77,12 @@ GENERATOR_FIGURES: Mapping[str, Callable[[float], str]] = {
     "dropped": lambda count: f"{text.number(count)} sends dropped",
     "sockets_max": lambda count: text.plural(int(count), "socket"),
     "memory_max_bytes": lambda size: f"memory {text.size(size)}",
+}
+EVIDENCE_UNITS: Mapping[str, Callable[[float], str]] = {  # by the end of a figure's name
+    "_us": text.time,
+    "_s": text.span,
+    "_rps": lambda rate: f"{text.number(rate)}/s",
+    "_share": lambda share: text.percent(round(100 * share, 2)),
 }
 NEUTRAL = "no proof of a change against base, in either direction"
 LAST_HINT = (
@@ -366,6 +373,8 @@ def _rule(bundle: Bundle, item: JudgedCriterion) -> Rule:
         executions=executions,
         decides=item.fail is not False or item.code in ALWAYS_DECIDES,
         place=bundle.plan.places.get(item.where),
+        subject=plain(item.subject),
+        label=plain(item.label),
     )
 
 
@@ -397,7 +406,32 @@ def _with_failures(bundle: Bundle, item: JudgedCriterion) -> Iterator[str]:
         yield f"{failed_share(figures)} of these requests failed; their times are included"
 
 
-# ── Course, first failures, notes ─────────────────────────────────────────────────────────────────────────────────────
+# ── Standouts, course, first failures, notes ──────────────────────────────────────────────────────────────────────────
+
+
+def standouts(bundle: Bundle) -> Standouts | None:
+    """Returns what stands out, most severe first; None if nothing does."""
+    found = tuple(map(_standout, bundle.summary.standouts))
+    return Standouts(found) if found else None
+
+
+def _standout(one: Standout) -> ShownStandout:
+    known = one.from_s is not None and one.to_s is not None
+    return ShownStandout(
+        code=plain(one.code),
+        text=plain(one.message, 1000),
+        facts=tuple(_evidence(name, value) for name, value in one.evidence.items() if value != ""),
+        window=(float(one.from_s or 0), float(one.to_s or 0)) if known else None,
+        label=plain(one.label),
+    )
+
+
+def _evidence(name: str, value: float | str) -> Fact:
+    unit = next((end for end in EVIDENCE_UNITS if name.endswith(end)), "")
+    title = plain(name.removesuffix(unit).replace("_", " "))
+    if isinstance(value, str):
+        return Fact(title, plain(value))
+    return Fact(title, EVIDENCE_UNITS[unit](value) if unit else text.number(value))
 
 
 def _sketches(bundle: Bundle) -> Sketches | None:

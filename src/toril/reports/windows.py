@@ -9,13 +9,11 @@
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from fractions import Fraction
 
 from toril import text
 from toril.criteria import Criterion, criteria_of
-from toril.criteria.quantities import duration_s, size_bytes
+from toril.criteria.quantities import duration_s
 from toril.errors import OptionError
 from toril.records import JudgedCriterion, Plan
 from toril.records.summary import Load
@@ -29,7 +27,7 @@ NOT_OF_A_WINDOW = "not computed for a window"
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class WindowSource:
     """The measurements of a run that has windows."""
 
     timeline: Timeline
@@ -42,14 +40,14 @@ class Measured:
         return queued_plan(self.plan, self.completeness)
 
 
-def measured(bundle: Bundle) -> Measured | None:
+def measured(bundle: Bundle) -> WindowSource | None:
     """Returns the measurements of a run; None if it has no windows: a duet, a functional suite, or missing files."""
     timeline, completeness, rules = bundle.timeline, bundle.completeness, len(bundle.verdict.criteria)
     if timeline is None or completeness is None or bundle.plan.functional or bundle.verdict.comparison:
         return None
     if not bundle.summary.series or rules != len(bundle.plan.criteria):
         return None
-    return Measured(timeline, completeness, adjusted_plan(bundle.plan, completeness.rates, completeness.started_at))
+    return WindowSource(timeline, completeness, adjusted_plan(bundle.plan, completeness.rates, completeness.started_at))
 
 
 def span_of(bundle: Bundle, from_s: float, to_s: float | None) -> tuple[int, int]:
@@ -78,33 +76,27 @@ def at_window(bundle: Bundle, from_: str | None, to: str | None, format: str) ->
     """
     if from_ is None and to is None:
         return bundle
-    from_s = 0.0 if from_ is None else float(_read("--from", from_, duration_s))
-    span = span_of(bundle.without_gaps(), from_s, None if to is None else float(_read("--to", to, duration_s)))
+    from_s = 0.0 if from_ is None else _seconds("--from", from_)
+    span = span_of(bundle.without_gaps(), from_s, None if to is None else _seconds("--to", to))
     return replace(bundle, span=span) if format == "html" else windowed(bundle, span)
 
 
-def with_page_size(bundle: Bundle, size: str) -> Bundle:
-    """Returns the run with another limit of the data for windows in its page, such as `10MiB`."""
-    limit = int(_read("--page-size", size, size_bytes))
-    return replace(bundle, plan=bundle.plan.model_copy(update={"page_bytes": limit}))
-
-
-def _read(option: str, value: str, read: Callable[[str], Fraction]) -> Fraction:
+def _seconds(option: str, value: str) -> float:
     try:
-        return read(value)
+        return float(duration_s(value))
     except ValueError as error:
-        raise OptionError(f"{option} `{value}`: {error}. Write it like `2m` or `10MiB`.", code="option-value") from None
+        raise OptionError(f"{option} `{value}`: {error}. Write it like `2m`.", code="option-value") from None
 
 
 def windowed(bundle: Bundle, span: tuple[int, int]) -> Bundle:
     """Returns the run with the figures of a span, and with its verdict; the run itself if the span is the whole run."""
-    found = measured(bundle)
-    if found is None or span == (0, len(bundle.summary.series)):
+    source = measured(bundle)
+    if source is None or span == (0, len(bundle.summary.series)):
         return bundle
-    timeline, completeness, (first, end) = found.timeline, found.completeness, span
-    summary = figures_between(bundle.summary, found.plan, timeline, completeness, first, end - 1)
+    timeline, completeness, (first, end) = source.timeline, source.completeness, span
+    summary = figures_between(bundle.summary, source.plan, timeline, completeness, first, end - 1)
     part = timeline.between(first, end - 1)
-    evidence = Evidence(found.queued, part, completeness=completeness, within=(float(first), float(end)))
+    evidence = Evidence(source.queued, part, completeness=completeness, within=(float(first), float(end)))
     rules = zip(bundle.verdict.criteria, criteria_of(bundle.plan.criteria), strict=True)
     criteria = tuple(_within(judged, criterion, evidence) for judged, criterion in rules)
     note = (
@@ -120,25 +112,17 @@ def windowed(bundle: Bundle, span: tuple[int, int]) -> Bundle:
     )
 
 
-def has_windows(criterion: Criterion) -> bool:
-    """Whether a criterion judges samples, so that each span has a value of it."""
-    return criterion.metric.source == "samples"
-
-
 def _within(judged: JudgedCriterion, criterion: Criterion, evidence: Evidence) -> JudgedCriterion:
     """Returns the entry with the values of the span; its outcome and code stay those of the run."""
-    if not has_windows(criterion):
-        return replace(
-            judged, observed=None, worst=None, window=None, at_s=None, samples=0, interval=None, message=NOT_OF_A_WINDOW
-        )
-    found = evaluate(criterion, evidence).record()
+    of_samples = criterion.metric.source == "samples"
+    values = evaluate(criterion, evidence).record() if of_samples else JudgedCriterion()
     return replace(
         judged,
-        observed=found.observed,
-        worst=found.worst,
-        window=found.window,
-        at_s=found.at_s,
-        samples=found.samples,
-        interval=found.interval,
-        message="",
+        observed=values.observed,
+        worst=values.worst,
+        window=values.window,
+        at_s=values.at_s,
+        samples=values.samples,
+        interval=values.interval,
+        message="" if of_samples else NOT_OF_A_WINDOW,
     )

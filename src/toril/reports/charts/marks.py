@@ -20,26 +20,26 @@ def marks(rules: Iterable[JudgedCriterion], divisor: float = 1.0) -> list[Mark]:
 
 def times_of(bundle: Bundle, label: str) -> list[Mark]:
     """Returns marks, in ms, for criteria on the response times of a label, or of all requests ("")."""
-    return marks((rule for rule in _rules(bundle, label, "us") if not subject(rule).startswith(FOREIGN)), 1000)
+    return marks((rule for rule in _rules(bundle, label, "us") if not rule.subject.startswith(FOREIGN)), 1000)
 
 
 def failed_of(bundle: Bundle, label: str) -> list[Mark]:
     """Returns marks for criteria on the share of failures, in per cent; converts criteria on successes."""
     rules = _rules(bundle, label, "%")
-    successes = [rule for rule in rules if subject(rule) in ("succ", "success")]
+    successes = [rule for rule in rules if rule.subject in ("succ", "success")]
     allowed = [_mark(rule, 100 - rule.threshold) for rule in successes if rule.threshold is not None]
-    return [*marks(rule for rule in rules if subject(rule) in ("fail", "fails", "failed")), *allowed]
+    return [*marks(rule for rule in rules if rule.subject in ("fail", "fails", "failed")), *allowed]
 
 
 def of_subject(bundle: Bundle, name: str, label: str, divisor: float = 1.0) -> list[Mark]:
     """Returns marks for criteria on that subject of a label, or of the whole run ("")."""
-    return marks((rule for rule in _rules(bundle, label) if subject(rule) == name), divisor)
+    return marks((rule for rule in _rules(bundle, label) if rule.subject == name), divisor)
 
 
 def percentiles_of(bundle: Bundle, label: str) -> list[Mark]:
     """Returns marks for criteria on a percentile of the label, each with its percentile."""
-    judged = [rule for rule in _rules(bundle, label, "us") if PERCENTILE.fullmatch(subject(rule))]
-    return [{**mark, "percent": float(subject(rule)[1:])} for rule in judged for mark in marks([rule], 1000)]
+    judged = [rule for rule in _rules(bundle, label, "us") if PERCENTILE.fullmatch(rule.subject)]
+    return [{**mark, "percent": float(rule.subject[1:])} for rule in judged for mark in marks([rule], 1000)]
 
 
 def _rules(bundle: Bundle, label: str, unit: str | None = None) -> list[JudgedCriterion]:
@@ -65,11 +65,6 @@ def changes(bundle: Bundle) -> list[Mark]:
         for rate in rates
         if rate.cause == "user"
     ]
-
-
-def subject(rule: JudgedCriterion) -> str:
-    """Returns the subject of a criterion; older verdicts have it only in the text of the criterion."""
-    return rule.subject or rule.criterion.split(" ")[0].split(">")[0].split("<")[0]
 
 
 def _mark(rule: JudgedCriterion, at: float) -> Mark:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from toril.reports.bundle import Bundle
-from toril.reports.exports.tables import TABLES, Texts, Type, measured
+from toril.reports.exports.tables import TABLES, TextColumn, Type, measured
 
 ROWS_AT_ONCE = 20_000  # in memory as Python objects
 # Start of a formula in a cell, for any separator of a spreadsheet. Matches `'` too, because `safe` inserts it.
@@ -41,7 +41,7 @@ def _written(rows: Any) -> bytes:
 
 
 def _column(values: Any, kind: Type, rows: slice) -> list[Any]:
-    if isinstance(values, Texts):
+    if isinstance(values, TextColumn):
         used, codes = np.unique(values.codes[rows], return_inverse=True)
         texts = [safe(values.values[code]) for code in used.tolist()]
         return [texts[code] for code in codes.tolist()]

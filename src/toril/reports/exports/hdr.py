@@ -17,7 +17,7 @@ import numpy as np
 
 from toril.masking import mask
 from toril.reports.bundle import Bundle
-from toril.reports.exports.rows import Rows, row_batches
+from toril.reports.exports.rows import RowBatch, row_batches
 from toril.reports.exports.tables import measured, started_ms
 from toril.stats.histogram import EXACT_BITS, Histogram, Int64s, highest_us
 from toril.summary.build import TRANSACTION
@@ -65,7 +65,7 @@ def tag(label: str) -> str:
     )
 
 
-def encoded(batch: Rows[tuple[str, str]], highest: int) -> Iterator[bytes]:
+def encoded(batch: RowBatch[tuple[str, str]], highest: int) -> Iterator[bytes]:
     """Yields the histogram of each row in HdrHistogram's V2 encoding, compressed and in base64."""
     counts, ends = _counts(batch)
     start = 0
@@ -76,7 +76,7 @@ def encoded(batch: Rows[tuple[str, str]], highest: int) -> Iterator[bytes]:
         start = end
 
 
-def _counts(batch: Rows[tuple[str, str]]) -> tuple[bytes, Int64s]:
+def _counts(batch: RowBatch[tuple[str, str]]) -> tuple[bytes, Int64s]:
     """Returns the counts of all rows as ZigZag LEB128, row by row, and the end of each row.
 
     The counts of a row start with bucket 0 and end with its last bucket. A negative number encodes several zeros.
@@ -98,7 +98,7 @@ def _counts(batch: Rows[tuple[str, str]]) -> tuple[bytes, Int64s]:
     return out.tobytes(), ends[np.searchsorted(row, np.arange(len(batch)), side="right") - 1]
 
 
-def _lines(batches: Iterator[Rows[tuple[str, str]]], highest: int) -> Iterator[tuple[int, bytes]]:
+def _lines(batches: Iterator[RowBatch[tuple[str, str]]], highest: int) -> Iterator[tuple[int, bytes]]:
     """Yields second and line of each row."""
     for batch in batches:
         columns = (batch.key.tolist(), batch.second.tolist(), batch.max_us.tolist(), encoded(batch, highest))

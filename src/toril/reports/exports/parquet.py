@@ -8,7 +8,7 @@ from typing import Any
 
 from toril.errors import OptionError
 from toril.reports.bundle import Bundle
-from toril.reports.exports.tables import TABLES, Texts
+from toril.reports.exports.tables import TABLES, TextColumn
 
 BYTES_AT_ONCE = 1 << 20
 ROWS_OF_A_GROUP = 250_000  # readers read or skip whole groups
@@ -75,7 +75,7 @@ def _schema(bundle: Bundle, table: str) -> Any:
 def _array(values: Any, type_: Any) -> Any:
     import pyarrow
 
-    if isinstance(values, Texts):
+    if isinstance(values, TextColumn):
         return pyarrow.array([_utf8(text) for text in values.values], type_).take(pyarrow.array(values.codes))
     return pyarrow.array(values, type_)
 

@@ -1,7 +1,7 @@
-"""The rows of the exports: all samples that completed in one second and share a key, with their histogram.
+"""The rows of exports and of the page: all samples that completed in one step and share a key, with their histogram.
 
-The caller maps each series to a key. Rows come in batches, ascending by second and then by key. A batch takes a few
-numpy calls, so an export of any length needs little memory.
+The caller maps each series to a key. Rows come in batches, ascending by time and then by key. A batch takes a few numpy
+calls, so an export of any length needs little memory.
 """
 
 from collections.abc import Callable, Iterator
@@ -24,17 +24,18 @@ Key = TypeVar("Key", bound=tuple[Any, ...])
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Rows(Generic[Key]):
+class RowBatch(Generic[Key]):
     """A batch of rows: columns with one value per row, and the buckets of all histograms in order."""
 
     keys: list[Key]  # every key of the timeline, ascending
     key: Int64s  # index in `keys`
-    second: Int64s
+    second: Int64s  # in which the step begins
     sums: Int64s  # one column for each of SUMS
     failures: Int64s
     min_us: Int64s
     max_us: Int64s
-    entries: list[Int64s]  # rows in the timeline
+    entries: Int64s  # rows of the timeline, row by row
+    starts: Int64s  # where the entries of each row begin
     row: Int64s  # of each bucket, ascending
     bucket: Int64s  # ascending within a row
     count: Int64s
@@ -42,6 +43,11 @@ class Rows(Generic[Key]):
 
     def __len__(self) -> int:
         return self.key.size
+
+    @property
+    def row_of(self) -> Int64s:
+        """Returns the row of each entry."""
+        return np.repeat(np.arange(len(self)), np.diff(self.starts, append=self.entries.size))
 
     @property
     def samples(self) -> Int64s:
@@ -54,9 +60,9 @@ class Rows(Generic[Key]):
     @property
     def sum_us(self) -> Int64s:
         """Returns the exact sum of the response times."""
-        found = self.sum_of("above_us").copy()
-        np.add.at(found, self.row, lowests_of(self.bucket) * self.count)
-        return found
+        sums_us = self.sum_of("above_us").copy()
+        np.add.at(sums_us, self.row, lowests_of(self.bucket) * self.count)
+        return sums_us
 
     def percentile_us(self, percent: float) -> Int64s:
         """Returns the nearest-rank percentile of each row, equal to `Stats.percentile`."""
@@ -66,11 +72,15 @@ class Rows(Generic[Key]):
         return np.minimum(highests_of(self.bucket[np.searchsorted(self.upto, before + ranks)]), self.max_us)
 
 
-def row_batches(timeline: Timeline, key_of: Callable[[str, Series], Key | None]) -> Iterator[Rows[Key]]:
-    """Yields all rows of the timeline; `key_of` takes a location and a series, and returns None to skip the series."""
-    series = timeline.series()
-    found = [(number, one.ok, key_of(location, one)) for (location, one), number in series.items()]
-    chosen = [(number, ok, key) for number, ok, key in found if key is not None]
+def row_batches(
+    timeline: Timeline, key_of: Callable[[str, Series], Key | None], step_s: int = 1
+) -> Iterator[RowBatch[Key]]:
+    """Yields all rows of the timeline, each of one step of `step_s` seconds.
+
+    `key_of` takes a location and a series, and returns None to skip the series.
+    """
+    keyed = [(number, one.ok, key_of(location, one)) for (location, one), number in timeline.series().items()]
+    chosen = [(number, ok, key) for number, ok, key in keyed if key is not None]
     seconds = timeline.last_second
     if not chosen or seconds is None:
         return
@@ -80,9 +90,10 @@ def row_batches(timeline: Timeline, key_of: Callable[[str, Series], Key | None])
     numbers = np.array([number for number, _, _ in chosen], np.int64)
     good = np.array([ok for _, ok, _ in chosen], np.bool_)
     keys_of = np.array([place_of[key] for _, _, key in chosen], np.int64)
-    step = max(1, PLACES_AT_ONCE // numbers.size)
-    for first in range(begin, last + 1, step):
-        which, second, entries = timeline.table.rows.places(numbers, first, min(first + step - 1, last))
+    at_once = max(1, PLACES_AT_ONCE // numbers.size // step_s) * step_s
+    for first in range(begin, last + 1, at_once):
+        which, second, entries = timeline.table.rows.places(numbers, first, min(first + at_once - 1, last))
+        second -= second % step_s
         order = np.lexsort((good[which], keys_of[which], second))
         which, second, entries = which[order], second[order], entries[order]
         key, ok = keys_of[which], good[which]
@@ -108,16 +119,15 @@ def _begins(second: Int64s, key: Int64s) -> NDArray[np.bool_]:
 
 def _batch(
     timeline: Timeline, keys: list[Key], key: Int64s, second: Int64s, entries: Int64s, ok: NDArray[np.bool_]
-) -> Rows[Key]:
+) -> RowBatch[Key]:
     begins = _begins(second, key)
-    starts = np.flatnonzero(begins)
-    row_of = np.cumsum(begins) - 1
+    starts, row_of = np.flatnonzero(begins), np.cumsum(begins) - 1
     sums, extremes = timeline.table.sums[entries], timeline.table.extremes[entries]
     positions, buckets, counts = timeline.table.buckets.pairs(entries)
     pairs, places = np.unique((row_of[positions] << BUCKET_BITS) + buckets, return_inverse=True)
     merged = np.zeros(pairs.size, np.int64)
     np.add.at(merged, places, counts)
-    return Rows(
+    return RowBatch(
         keys=keys,
         key=key[starts],
         second=second[starts],
@@ -125,7 +135,8 @@ def _batch(
         failures=np.add.reduceat(np.where(ok, 0, sums[:, SUMS.index("samples")]), starts),
         min_us=np.minimum.reduceat(extremes[:, 0], starts),
         max_us=np.maximum.reduceat(extremes[:, 1], starts),
-        entries=np.split(entries, starts[1:]),
+        entries=entries,
+        starts=starts,
         row=pairs >> BUCKET_BITS,
         bucket=pairs & ((1 << BUCKET_BITS) - 1),
         count=merged,

@@ -10,7 +10,7 @@ import numpy as np
 from toril.errors import StoreError
 from toril.masking import mask
 from toril.reports.bundle import Bundle
-from toril.reports.exports.rows import Rows, row_batches
+from toril.reports.exports.rows import RowBatch, row_batches
 from toril.stats.histogram import highests_of, lowests_of
 from toril.summary import PERCENTILES
 from toril.timeline import Timeline
@@ -22,7 +22,7 @@ Type = Literal["text", "integer", "boolean", "time"]
 
 
 @dataclass(frozen=True, slots=True)
-class Texts:
+class TextColumn:
     """A column of texts: `values[code]` for each code."""
 
     codes: Any  # an array of integers
@@ -33,14 +33,14 @@ Batch = dict[str, Any]  # column → Texts, or an array of numbers or booleans; 
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class ExportTable:
     """The columns of a table in order, each with its type and a description."""
 
     columns: dict[str, tuple[Type, str]]
     batches: Callable[[Bundle], Iterator[Batch]]
 
 
-class Place(NamedTuple):
+class RowPlace(NamedTuple):
     """The key of a table's rows."""
 
     execution: str
@@ -137,7 +137,7 @@ def _outcomes(bundle: Bundle) -> Iterator[Batch]:
     for batch in row_batches(timeline, _place):
         found = [
             (row, rc, message, count)
-            for row, entries in enumerate(batch.entries)
+            for row, entries in enumerate(np.split(batch.entries, batch.starts[1:]))
             for (rc, message), count in sorted(timeline.table.outcomes.of(entries).items())
         ]
         row, rcs, messages, counts = (list(column) for column in zip(*found, strict=True))
@@ -148,23 +148,23 @@ def _outcomes(bundle: Bundle) -> Iterator[Batch]:
         }
 
 
-def _place(location: str, series: Series, ok: bool | None = None) -> Place:
+def _place(location: str, series: Series, ok: bool | None = None) -> RowPlace:
     ok = series.ok if ok is None else ok
-    return Place(series.execution, location, mask(series.label), series.kind, series.steady, ok)
+    return RowPlace(series.execution, location, mask(series.label), series.kind, series.steady, ok)
 
 
-def _of_place(bundle: Bundle, batch: Rows[Place], row: Any) -> Batch:
+def _of_place(bundle: Bundle, batch: RowBatch[RowPlace], row: Any) -> Batch:
     """Returns the columns PLACE and OK for these rows of the batch."""
     second = batch.second[row]
     used, codes = np.unique(batch.key[row], return_inverse=True)
     places = [batch.keys[key] for key in used.tolist()]
     steady = np.array([place.steady for place in places])[codes]
     return {
-        "run_id": Texts(np.zeros(codes.size, np.int64), [bundle.plan.run_id]),
+        "run_id": TextColumn(np.zeros(codes.size, np.int64), [bundle.plan.run_id]),
         "second": second,
         "time": started_ms(bundle) + 1000 * second,
         **{
-            name: Texts(codes, [str(getattr(place, name)) for place in places])
+            name: TextColumn(codes, [str(getattr(place, name)) for place in places])
             for name in ("execution", "location", "label", "kind")
         },
         "steady": steady,
@@ -173,13 +173,13 @@ def _of_place(bundle: Bundle, batch: Rows[Place], row: Any) -> Batch:
     }
 
 
-def _texts(column: list[str]) -> Texts:
+def _texts(column: list[str]) -> TextColumn:
     code_of = {text: code for code, text in enumerate(dict.fromkeys(column))}
-    return Texts(np.array([code_of[text] for text in column]), list(map(mask, code_of)))
+    return TextColumn(np.array([code_of[text] for text in column]), list(map(mask, code_of)))
 
 
 TABLES = {
-    "cells": Table(
+    "cells": ExportTable(
         {
             **PLACE,
             "virtual_users": ("integer", "active in the execution and location in that second, for all labels"),
@@ -198,7 +198,7 @@ TABLES = {
         },
         _cells,
     ),
-    "buckets": Table(
+    "buckets": ExportTable(
         {
             **PLACE,
             **OK,
@@ -210,7 +210,7 @@ TABLES = {
         },
         _buckets,
     ),
-    "outcomes": Table(
+    "outcomes": ExportTable(
         {
             **PLACE,
             **OK,

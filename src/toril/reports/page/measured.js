@@ -20,7 +20,7 @@ async function read_measured() {
   }
   found.steps = summed(found.step_gap);
   found.ends = summed(found.pairs);
-  found.outcome_ends = summed(found.outcomes);
+  found.error_ends = summed(found.errors);
   for (let row = 0, pair = 0; row < found.ends.length; row += 1) {
     for (let bucket = 0; pair < found.ends[row]; pair += 1) found.gap[pair] = bucket += found.gap[pair];
   }
@@ -54,7 +54,7 @@ class Pool {
     for (const name of ["samples", "failures", "bytes", "above", "high", "low", "ttfb", "ttfbs", "connect", "connects", "max"]) this[name] = 0;
     this.min = Infinity;
     this.counts = new Float64Array(measured.top + 1); // by bucket
-    this.outcomes = new Map();
+    this.errors = new Map(); // by kind
   }
 
   add(row) {
@@ -72,9 +72,9 @@ class Pool {
     this.min = Math.min(this.min, lowest(all.gap[pairs[0]]) + all.min_above[row]);
     this.max = Math.max(this.max, highest(all.gap[pairs[1] - 1]) - all.max_below[row]);
     for (let pair = pairs[0]; pair < pairs[1]; pair += 1) this.counts[all.gap[pair]] += all.count[pair];
-    for (let place = row ? all.outcome_ends[row - 1] : 0; place < all.outcome_ends[row]; place += 1) {
-      const outcome = all.outcome[place];
-      this.outcomes.set(outcome, (this.outcomes.get(outcome) ?? 0) + all.times[place]);
+    for (let place = row ? all.error_ends[row - 1] : 0; place < all.error_ends[row]; place += 1) {
+      const kind = all.kind[place];
+      this.errors.set(kind, (this.errors.get(kind) ?? 0) + all.times[place]);
     }
   }
 
@@ -102,12 +102,6 @@ class Pool {
   }
 
   percentile(percent) { return Math.min(highest(this.bucket_at(rank_of(percent, this.samples))), this.max); }
-
-  interval(percent, resolution) {
-    const [low, high] = quantile_ranks(percent, this.samples);
-    const cut_off = Math.max(0, resolution - 1); // by a record that is coarser than a microsecond
-    return [low === null ? null : lowest(this.bucket_at(low)), high === null ? null : highest(this.bucket_at(high)) + cut_off];
-  }
 }
 
 // Returns the view's rows from `from` to before `to`.

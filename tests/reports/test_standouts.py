@@ -5,7 +5,7 @@ from dataclasses import replace
 from tests.reports.runs import run_of, small
 from toril.records.summary import Standout
 from toril.reports import Bundle, render
-from toril.reports.standout_blocks import standouts
+from toril.reports.run_blocks import standouts
 
 STALL = Standout(
     code="periodic-stall",
