@@ -135,10 +135,6 @@ class Cloud(Faults):
         """Sets a Fargate quota in one region."""
         self.control("quota", account=self.account, region=region, code=code, value=value)
 
-    def disable_region(self, region: str) -> None:
-        """Disables an opt-in region for the account, as shown by DescribeRegions."""
-        self.control("disable", region=region)
-
     def set_image(
         self,
         name: str,

@@ -46,19 +46,6 @@ class Faults:
         error = {"code": code, "message": message, "status": status}
         self._fault(service, operation, times, region=region, saying=saying, done=True, **error)
 
-    def delay_next(
-        self,
-        service: str,
-        operation: str,
-        delay_s: float,
-        *,
-        times: int = 1,
-        region: str | None = None,
-        saying: str = "",
-    ) -> None:
-        """Delays the next calls of an operation before their execution."""
-        self._fault(service, operation, times, region=region, saying=saying, delay_s=delay_s)
-
     def limit(self, service: str, operation: str, rate_per_s: float, burst: int, *, region: str) -> None:
         """Throttles calls of an operation like AWS: `burst` at once, then `rate_per_s`."""
         asked = {"operation": operation, "rate_per_s": rate_per_s, "burst": burst}
@@ -106,5 +93,5 @@ class Faults:
         self.control("expire", access_key=access_key)
 
     def _fault(self, service: str, operation: str, times: int, **more: Any) -> None:
-        asked = {"region": None, "saying": "", "delay_s": 0, "done": False, **more}
+        asked = {"region": None, "saying": "", "done": False, **more}
         self.control("fault", service=service, operation=operation, times=times, **asked)

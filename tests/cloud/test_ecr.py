@@ -27,23 +27,6 @@ def lifecycle(**selection):
     return json.dumps({"rules": [rule]})
 
 
-def test_a_repository_lives_from_create_to_delete(ecr, repository):
-    filters = [{"filterType": "WILDCARD", "filter": "latest*"}]
-    with refused("RepositoryAlreadyExistsException"):
-        ecr.create_repository(repositoryName=repository)
-    ecr.put_image_tag_mutability(
-        repositoryName=repository,
-        imageTagMutability="IMMUTABLE_WITH_EXCLUSION",
-        imageTagMutabilityExclusionFilters=filters,
-    )
-    (found,) = ecr.describe_repositories(repositoryNames=[repository])["repositories"]
-    assert found["imageTagMutability"] == "IMMUTABLE_WITH_EXCLUSION"
-    assert found["imageTagMutabilityExclusionFilters"] == filters
-    ecr.delete_repository(repositoryName=repository)
-    with refused("RepositoryNotFoundException"):
-        ecr.describe_repositories(repositoryNames=[repository])
-
-
 def test_exclusion_filters_require_a_setting_with_exclusions(ecr):
     filters = [{"filterType": "WILDCARD", "filter": "latest*"}]
     with refused("InvalidParameterException"):
@@ -68,22 +51,6 @@ def test_repositories_come_in_pages(ecr):
     assert [len(page["repositories"]) for page in pages] == [3, 3, 1]
 
 
-@pytest.mark.parametrize("name", ["Toril", "toril/", "a--"])
-def test_names_follow_the_pattern(ecr, name):
-    with refused("InvalidParameterException", "repositoryName"):
-        ecr.create_repository(repositoryName=name)
-
-
-def test_a_repositorys_policy_is_set_read_and_deleted(ecr, repository):
-    with refused("RepositoryPolicyNotFoundException"):
-        ecr.get_repository_policy(repositoryName=repository)
-    ecr.set_repository_policy(repositoryName=repository, policyText=POLICY)
-    assert json.loads(ecr.get_repository_policy(repositoryName=repository)["policyText"]) == json.loads(POLICY)
-    ecr.delete_repository_policy(repositoryName=repository)
-    with refused("RepositoryPolicyNotFoundException"):
-        ecr.get_repository_policy(repositoryName=repository)
-
-
 @pytest.mark.parametrize(
     "policy",
     [
@@ -99,14 +66,6 @@ def test_an_invalid_resource_policy_is_an_error(ecr, repository, policy):
         ecr.set_repository_policy(repositoryName=repository, policyText=policy)
     with refused("InvalidParameterException"):
         ecr.put_registry_policy(policyText=policy)
-
-
-def test_a_lifecycle_policy_is_put_read_and_deleted(ecr, repository):
-    ecr.put_lifecycle_policy(repositoryName=repository, lifecyclePolicyText=lifecycle())
-    assert json.loads(ecr.get_lifecycle_policy(repositoryName=repository)["lifecyclePolicyText"])["rules"]
-    ecr.delete_lifecycle_policy(repositoryName=repository)
-    with refused("LifecyclePolicyNotFoundException"):
-        ecr.get_lifecycle_policy(repositoryName=repository)
 
 
 @pytest.mark.parametrize(
@@ -126,23 +85,6 @@ def test_an_invalid_lifecycle_policy_is_an_error(ecr, repository, selection):
         ecr.put_lifecycle_policy(repositoryName=repository, lifecyclePolicyText=lifecycle(**selection))
 
 
-def test_a_creation_template_lives_from_create_to_delete(cloud, ecr):
-    ecr.create_repository_creation_template(
-        prefix="docker-hub", appliedFor=["PULL_THROUGH_CACHE"], lifecyclePolicy=lifecycle(), repositoryPolicy=POLICY
-    )
-    with refused("TemplateAlreadyExistsException"):
-        ecr.create_repository_creation_template(prefix="docker-hub", appliedFor=["REPLICATION"])
-    ecr.update_repository_creation_template(prefix="docker-hub", imageTagMutability="IMMUTABLE")
-    (found,) = ecr.describe_repository_creation_templates(prefixes=["docker-hub"])["repositoryCreationTemplates"]
-    assert found["imageTagMutability"] == "IMMUTABLE"
-    assert found["appliedFor"] == ["PULL_THROUGH_CACHE"]
-    assert found["encryptionConfiguration"] == {"encryptionType": "AES256"}
-    ecr.delete_repository_creation_template(prefix="docker-hub")
-    assert ecr.describe_repository_creation_templates(prefixes=["docker-hub"])["repositoryCreationTemplates"] == []
-    with refused("TemplateNotFoundException"):
-        ecr.delete_repository_creation_template(prefix="docker-hub")
-
-
 @pytest.mark.parametrize(
     "more", [{"resourceTags": [{"Key": "a", "Value": "b"}]}, {"encryptionConfiguration": {"encryptionType": "KMS"}}]
 )
@@ -159,45 +101,9 @@ def test_the_role_of_a_template_has_no_path(cloud, ecr):
         ecr.create_repository_creation_template(**template, customRoleArn=f"arn:aws:iam::{cloud.account}:role/a/b")
 
 
-def test_a_template_needs_a_known_use(ecr):
-    with refused("InvalidParameterException", "enum"):
-        ecr.create_repository_creation_template(prefix="docker-hub", appliedFor=["PULL"])
-
-
-def test_the_registrys_policy_is_put_read_and_deleted(cloud, ecr):
-    with refused("RegistryPolicyNotFoundException"):
-        ecr.get_registry_policy()
-    ecr.put_registry_policy(policyText=POLICY)
-    assert json.loads(ecr.get_registry_policy()["policyText"]) == json.loads(POLICY)
-    with refused("RegistryPolicyNotFoundException"):
-        cloud.client("ecr", "us-east-1").get_registry_policy()
-    ecr.delete_registry_policy()
-    with refused("RegistryPolicyNotFoundException"):
-        ecr.delete_registry_policy()
-
-
 def test_a_registry_policy_of_an_older_account_allows_three_actions_only(ecr):
     ecr.put_account_setting(name="REGISTRY_POLICY_SCOPE", value="V1")
     with refused("InvalidParameterException", "ecr:"):
         ecr.put_registry_policy(policyText=POLICY)
     ecr.put_account_setting(name="REGISTRY_POLICY_SCOPE", value="V2")
     ecr.put_registry_policy(policyText=POLICY)
-
-
-def test_scanning_replication_and_settings_belong_to_the_registry(cloud, ecr):
-    assert ecr.get_registry_scanning_configuration()["scanningConfiguration"]["scanType"] == "BASIC"
-    rule = {"scanFrequency": "CONTINUOUS_SCAN", "repositoryFilters": [{"filter": "*", "filterType": "WILDCARD"}]}
-    with refused("InvalidParameterException"):
-        ecr.put_registry_scanning_configuration(scanType="BASIC", rules=[rule])
-    ecr.put_registry_scanning_configuration(scanType="ENHANCED", rules=[rule])
-    assert ecr.get_registry_scanning_configuration()["scanningConfiguration"]["rules"] == [rule]
-    goal = {"rules": [{"destinations": [{"region": "us-east-1", "registryId": cloud.account}]}]}
-    ecr.put_replication_configuration(replicationConfiguration=goal)
-    assert ecr.describe_registry()["replicationConfiguration"] == goal
-    with refused("InvalidParameterException"):
-        cloud.client("ecr", "us-east-1").put_replication_configuration(replicationConfiguration=goal)
-    assert ecr.get_account_setting(name="REGISTRY_POLICY_SCOPE")["value"] == "V2"
-    ecr.put_account_setting(name="BLOB_MOUNTING", value="ENABLED")
-    assert ecr.get_account_setting(name="BLOB_MOUNTING")["value"] == "ENABLED"
-    with refused("InvalidParameterException"):
-        ecr.put_account_setting(name="BLOB_MOUNTING", value="V2")

@@ -30,27 +30,6 @@ def public(ecr, prefix="ecr-public"):
     return ecr.create_pull_through_cache_rule(ecrRepositoryPrefix=prefix, upstreamRegistryUrl="public.ecr.aws")
 
 
-def test_a_rule_lives_from_create_to_delete(cloud, ecr):
-    arn, other = secret(cloud), secret(cloud, name="ecr-pullthroughcache/other")
-    assert docker_hub(ecr, arn)["upstreamRegistry"] == "docker-hub"
-    (rule,) = ecr.describe_pull_through_cache_rules(ecrRepositoryPrefixes=["docker-hub"])["pullThroughCacheRules"]
-    assert rule["credentialArn"] == arn
-    assert rule["upstreamRepositoryPrefix"] == "ROOT"
-    ecr.update_pull_through_cache_rule(ecrRepositoryPrefix="docker-hub", credentialArn=other)
-    (rule,) = ecr.describe_pull_through_cache_rules()["pullThroughCacheRules"]
-    assert rule["credentialArn"] == other
-    ecr.delete_pull_through_cache_rule(ecrRepositoryPrefix="docker-hub")
-    with refused("PullThroughCacheRuleNotFoundException", "docker-hub"):
-        ecr.describe_pull_through_cache_rules(ecrRepositoryPrefixes=["docker-hub"])
-    with refused("PullThroughCacheRuleNotFoundException"):
-        ecr.delete_pull_through_cache_rule(ecrRepositoryPrefix="docker-hub")
-
-
-def test_rules_belong_to_a_region(cloud, ecr):
-    public(ecr)
-    assert cloud.client("ecr", "us-west-2").describe_pull_through_cache_rules()["pullThroughCacheRules"] == []
-
-
 def test_a_prefix_has_one_rule(ecr):
     public(ecr)
     with refused("PullThroughCacheRuleAlreadyExistsException"):

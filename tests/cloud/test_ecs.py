@@ -163,16 +163,6 @@ def test_a_cluster_with_tasks_cannot_be_deleted(here, ecs):
         ecs.list_tasks(cluster="toril")
 
 
-def test_a_task_definition_lives_from_register_to_deregister(here, ecs):
-    arn = here.define("one", WAIT)
-    ecs.deregister_task_definition(taskDefinition=arn)
-    assert ecs.describe_task_definition(taskDefinition=arn)["taskDefinition"]["status"] == "INACTIVE"
-    with refused("ClientException", "inactive"):
-        here.run(arn)
-    with refused("ClientException"):
-        ecs.describe_task_definition(taskDefinition="other")
-
-
 def test_an_interrupted_spot_task_stops_with_its_reason(cloud, here):
     spot = [{"capacityProvider": "FARGATE_SPOT", "weight": 1}]
     arn = here.start(here.define("one", WAIT), launchType=None, capacityProviderStrategy=spot)

@@ -56,7 +56,6 @@ def test_mending_ends_faults_and_keeps_resources(cloud):
     ecr, ecs = cloud.client("ecr"), cloud.client("ecs")
     ecr.create_repository(repositoryName="one")
     cloud.set_quota("us-east-1", "L-3032A538", 100)
-    cloud.disable_region("eu-south-1")
     cloud.fail_next("ecr", "DescribeRepositories", times=5)
     cloud.limit("ecs", "ListClusters", rate_per_s=0.001, burst=0, region="us-east-1")
     cloud.mend()
@@ -64,7 +63,6 @@ def test_mending_ends_faults_and_keeps_resources(cloud):
     assert ecs.list_clusters()["clusterArns"] == []
     quotas = cloud.client("service-quotas")
     assert quotas.get_service_quota(ServiceCode="fargate", QuotaCode="L-3032A538")["Quota"]["Value"] == 6
-    assert "eu-south-1" in [one["RegionName"] for one in cloud.client("ec2").describe_regions()["Regions"]]
 
 
 def test_an_unknown_operation_is_an_error(cloud):
@@ -95,18 +93,6 @@ def test_large_regions_have_higher_launch_rates(cloud):
         return cloud.client("service-quotas", region).get_service_quota(**asked)["Quota"]["Value"]
 
     assert (sustained("eu-west-1"), sustained("eu-south-1")) == (20, 5)
-
-
-def test_a_region_can_be_disabled(cloud):
-    cloud.disable_region("eu-south-1")
-    ec2 = cloud.client("ec2")
-    assert "eu-south-1" not in [one["RegionName"] for one in ec2.describe_regions()["Regions"]]
-    (region,) = ec2.describe_regions(RegionNames=["eu-south-1"], AllRegions=True)["Regions"]
-    assert region["OptInStatus"] == "not-opted-in"
-    (region,) = ec2.describe_regions(RegionNames=["us-east-1"])["Regions"]
-    assert region["OptInStatus"] == "opt-in-not-required"
-    with refused("InvalidParameterValue", "mars-east-1"):
-        ec2.describe_regions(RegionNames=["mars-east-1"])
 
 
 def test_the_error_about_containers_without_podman_names_the_missing_programs(monkeypatch):

@@ -81,14 +81,6 @@ def test_faults_affect_a_bucket_named_by_its_host(cloud, s3):
         assert proxy.hosts == ["runs.s3.amazonaws.com"]
 
 
-def test_a_late_answer_does_not_delay_others(cloud, s3):
-    cloud.delay_next("s3", "PutObject", 0.4, saying="slow")
-    began = time.monotonic()
-    s3.put_object(Bucket="runs", Key="quick", Body=b"1")
-    s3.put_object(Bucket="runs", Key="slow", Body=b"1")
-    assert time.monotonic() - began >= 0.4
-
-
 def test_a_run_task_with_a_lost_answer_starts_its_task(cloud):
     here = place(cloud)
     one = here.define("one", WAIT)

@@ -79,17 +79,6 @@ def test_a_killed_task_has_the_exit_code_of_the_signal(cloud, here):
     assert "reason" not in task["containers"][0]
 
 
-def test_a_task_killed_for_memory_has_that_reason(cloud, here):
-    arn = here.start(here.define("one", WAIT))
-    here.wait(arn, "RUNNING")
-    cloud.run_out_of_memory(arn)
-    (container,) = here.wait(arn)["containers"]
-    assert (container["exitCode"], container["reason"]) == (
-        137,
-        "OutOfMemoryError: Container killed due to memory usage",
-    )
-
-
 @pytest.mark.live
 def test_a_frozen_task_does_nothing_until_it_is_thawed(cloud, here):
     arn = here.start(here.define("one", COUNT))

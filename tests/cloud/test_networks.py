@@ -84,27 +84,6 @@ def test_routes_are_unique_and_have_an_existing_target(ec2, vpc):
         ec2.create_route(RouteTableId=table, DestinationCidrBlock=ANYWHERE, GatewayId=gateway)
 
 
-def test_a_security_groups_rules_live_from_authorize_to_revoke(ec2, vpc):
-    group = ec2.create_security_group(GroupName="worker", Description="d", VpcId=vpc)["GroupId"]
-    with refused("InvalidGroup.Duplicate"):
-        ec2.create_security_group(GroupName="worker", Description="d", VpcId=vpc)
-    https = [{"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "IpRanges": [{"CidrIp": "10.0.0.0/16"}]}]
-    made = ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=https)["SecurityGroupRules"]
-    rule = made[0]["SecurityGroupRuleId"]
-    with refused("InvalidPermission.Duplicate"):
-        ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=https)
-    asked = {"Filters": [{"Name": "group-id", "Values": [group]}]}
-    assert rule in [
-        one["SecurityGroupRuleId"] for one in ec2.describe_security_group_rules(**asked)["SecurityGroupRules"]
-    ]
-    ec2.revoke_security_group_ingress(GroupId=group, SecurityGroupRuleIds=[rule])
-    with refused("InvalidSecurityGroupRuleId.NotFound"):
-        ec2.describe_security_group_rules(SecurityGroupRuleIds=[rule])
-    ec2.delete_security_group(GroupId=group)
-    with refused("InvalidGroup.NotFound"):
-        ec2.describe_security_groups(GroupIds=[group])
-
-
 def test_the_address_and_subnet_of_a_nat_gateway_cannot_be_deleted(ec2, subnet):
     address = ec2.allocate_address(Domain="vpc")
     made = ec2.create_nat_gateway(SubnetId=subnet, AllocationId=address["AllocationId"])["NatGateway"]
@@ -187,39 +166,3 @@ def test_every_region_has_zones(cloud, region):
     zones = cloud.client("ec2", region).describe_availability_zones()["AvailabilityZones"]
     assert len({zone["ZoneId"] for zone in zones}) == len(zones) >= 3
     assert all(zone["ZoneName"].startswith(region) for zone in zones)
-
-
-def test_a_dns_firewall_lives_from_create_to_delete(cloud, ec2, vpc):
-    resolver = cloud.client("route53resolver", REGION)
-    domains = resolver.create_firewall_domain_list(CreatorRequestId="1", Name="allowed")["FirewallDomainList"]["Id"]
-    resolver.update_firewall_domains(
-        FirewallDomainListId=domains, Operation="ADD", Domains=["*.example.com", "a.example"]
-    )
-    assert resolver.list_firewall_domains(FirewallDomainListId=domains)["Domains"] == ["*.example.com.", "a.example."]
-    group = resolver.create_firewall_rule_group(CreatorRequestId="1", Name="group")["FirewallRuleGroup"]["Id"]
-    rule = {"FirewallRuleGroupId": group, "FirewallDomainListId": domains}
-    with refused("ValidationException"):
-        resolver.create_firewall_rule(**rule, CreatorRequestId="1", Priority=1, Action="BLOCK", Name="rule")
-    resolver.create_firewall_rule(**rule, CreatorRequestId="1", Priority=1, Action="ALLOW", Name="rule")
-    resolver.update_firewall_rule(**rule, Priority=2)
-    assert resolver.list_firewall_rules(FirewallRuleGroupId=group)["FirewallRules"][0]["Priority"] == 2
-    association = resolver.associate_firewall_rule_group(
-        CreatorRequestId="1", FirewallRuleGroupId=group, VpcId=vpc, Priority=101, Name="association"
-    )["FirewallRuleGroupAssociation"]["Id"]
-    for call, asked in (
-        ("delete_firewall_domain_list", {"FirewallDomainListId": domains}),
-        ("delete_firewall_rule_group", {"FirewallRuleGroupId": group}),
-    ):
-        with refused("ConflictException"):
-            getattr(resolver, call)(**asked)
-    resolver.disassociate_firewall_rule_group(FirewallRuleGroupAssociationId=association)
-    resolver.delete_firewall_rule(**rule)
-    resolver.delete_firewall_rule_group(FirewallRuleGroupId=group)
-    resolver.delete_firewall_domain_list(FirewallDomainListId=domains)
-    for call, asked in (
-        ("get_firewall_domain_list", {"FirewallDomainListId": domains}),
-        ("get_firewall_rule_group", {"FirewallRuleGroupId": group}),
-        ("get_firewall_rule_group_association", {"FirewallRuleGroupAssociationId": association}),
-    ):
-        with refused("ResourceNotFoundException"):
-            getattr(resolver, call)(**asked)

@@ -51,24 +51,6 @@ def invoked(cloud, within_s=10):
     raise TimeoutError("no schedule fired")
 
 
-def test_a_schedule_and_its_group_live_from_create_to_delete(scheduler):
-    scheduler.create_schedule_group(Name="toril", Tags=[{"Key": "a", "Value": "b"}])
-    create(scheduler, "cron(0 3 ? * MON-FRI *)", GroupName="toril", ScheduleExpressionTimezone="Europe/Madrid")
-    found = scheduler.get_schedule(Name="one", GroupName="toril")
-    assert found["ScheduleExpressionTimezone"] == "Europe/Madrid"
-    with refused("ConflictException"):
-        create(scheduler, GroupName="toril")
-    changed = {"ScheduleExpression": SOON, "FlexibleTimeWindow": OFF, "Target": target(), "State": "DISABLED"}
-    scheduler.update_schedule(Name="one", GroupName="toril", **changed)
-    assert scheduler.get_schedule(Name="one", GroupName="toril")["State"] == "DISABLED"
-    scheduler.delete_schedule(Name="one", GroupName="toril")
-    with refused("ResourceNotFoundException"):
-        scheduler.get_schedule(Name="one", GroupName="toril")
-    scheduler.delete_schedule_group(Name="toril")
-    with refused("ResourceNotFoundException"):
-        scheduler.get_schedule_group(Name="toril")
-
-
 def test_each_group_has_schedules_of_its_own_which_can_be_paused(cloud, scheduler):
     begin, end = datetime(2030, 1, 1, tzinfo=ZoneInfo("UTC")), datetime(2031, 1, 1, tzinfo=ZoneInfo("UTC"))
     for group in ("settings", "console"):

@@ -20,7 +20,6 @@ from tests.cloud.server import (
     network,
     processes,
     quotas,
-    regions,
     run_task,
     scheduler,
     services,
@@ -49,7 +48,6 @@ def reset(asked: Asked) -> Asked:
 def mend(asked: Asked) -> Asked:
     """Ends all faults, restores the quotas, forgets IAM's decisions and functions' failures. Resources stay."""
     faults.FAULTS.clear()
-    regions.DISABLED.clear()
     iam_decisions.DECIDED.clear()
     lambdas.FAILURES.clear()
     network.STOPPED.clear()
@@ -64,12 +62,6 @@ def quota(asked: Asked) -> Asked:
         raise KeyError(asked["code"])
     with request_scope(asked["account"], asked["region"]):
         quotas.VALUES.here()[asked["code"]] = float(asked["value"])
-    return {}
-
-
-def disable(asked: Asked) -> Asked:
-    """Disables a region for the account."""
-    regions.disable(asked["region"])
     return {}
 
 
@@ -115,10 +107,10 @@ def starts(asked: Asked) -> Asked:
 
 
 def fault(asked: Asked) -> Asked:
-    """Sets a fault of the next calls of an operation: an error, a delay or a lost answer."""
+    """Sets a fault of the next calls of an operation: an error or a lost answer."""
     _known(asked["service"])
     error = Refusal(asked["code"], asked["message"], asked["status"]) if "code" in asked else None
-    options = {name: asked[name] for name in ("operation", "times", "region", "saying", "delay_s", "done")}
+    options = {name: asked[name] for name in ("operation", "times", "region", "saying", "done")}
     faults.FAULTS.append(faults.Fault(service=asked["service"], error=error, **options))
     return {}
 
@@ -192,7 +184,6 @@ COMMANDS: dict[str, Callable[[Asked], Asked]] = {
     "reset": reset,
     "mend": mend,
     "quota": quota,
-    "disable": disable,
     "upstream": registry,
     "image": image,
     "failures": failures,

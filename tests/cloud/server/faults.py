@@ -1,6 +1,5 @@
-"""Faults that tests request: errors, lost and slow answers, throttling."""
+"""Faults that tests request: errors, lost answers, throttling."""
 
-import asyncio
 import time
 from dataclasses import dataclass
 
@@ -19,7 +18,6 @@ class Fault:
     times: int
     region: str | None = None  # None: any
     saying: str = ""  # affects only calls with this text in path or body
-    delay_s: float = 0
     error: Refusal | None = None
     done: bool = False  # whether the call is executed although the caller gets an error
 
@@ -56,8 +54,8 @@ BUCKETS: Regional[dict[tuple[str, str], Bucket]] = Regional(dict)  # by service 
 on_reset(FAULTS.clear)
 
 
-async def met(service: str, operation: str, text: str) -> Refusal | None:
-    """Applies a call's faults: waits, raises Refusal, or returns the error to send after the execution."""
+def met(service: str, operation: str, text: str) -> Refusal | None:
+    """Applies a call's faults: raises Refusal, or returns the error to send after the execution."""
     bucket = BUCKETS.here().get((service, operation))
     if bucket is not None and not bucket.take():
         raise Refusal("ThrottlingException", "Rate exceeded")
@@ -65,8 +63,6 @@ async def met(service: str, operation: str, text: str) -> Refusal | None:
     if fault is None:
         return None
     fault.times -= 1
-    if fault.delay_s:
-        await asyncio.sleep(fault.delay_s)
     if fault.error is not None and not fault.done:
         raise fault.error
     return fault.error

@@ -50,7 +50,7 @@ def guarded(service: Service, inner: Handler | None) -> Handler:
                 raise Refusal(
                     service.invalid, f"{len(wrong)} validation error{'s' * (len(wrong) > 1)} detected: {listed}"
                 )
-            lost = await faults.met(service.name, name, body.decode(errors="replace"))
+            lost = faults.met(service.name, name, body.decode(errors="replace"))
             if service.before:
                 service.before(request)
             if name in service.operations:

@@ -50,7 +50,7 @@ def faulty(inner: Handler) -> Handler:
     async def handle(method: str, path: str, headers: dict[str, str], body: bytes, query: Query) -> Answer:
         operation = operation_of(method, path, headers, query)
         try:
-            lost = await faults.met("s3", operation, path) if operation else None
+            lost = faults.met("s3", operation, path) if operation else None
             answer = await inner(method, path, headers, body, query)
             if lost:
                 raise lost
