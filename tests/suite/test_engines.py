@@ -150,15 +150,11 @@ def test_an_included_scenario_is_checked_for_the_engine(tmp_path):
         ({"other": []}, ("unknown-scenario", "scenarios.shop.requests[0].include-scenario", "othr", "other")),
         (
             {"othr": [{"include-scenario": "shop"}]},
-            ("recursive-include", "scenarios.othr.requests[0].include-scenario", "shop"),
+            ("recursive-include", "includes itself"),
         ),
         (
             {"othr": [{"include-scenario": "othr"}]},
-            ("recursive-include", "scenarios.othr.requests[0].include-scenario", "othr"),
-        ),
-        (
-            {"othr": [{"include-scenario": "0"}]} | {f"{n}": [{"include-scenario": f"{n + 1}"}] for n in range(50)},
-            ("recursive-include", "scenarios.18.requests[0].include-scenario"),
+            ("recursive-include", "scenarios.othr", "othr"),
         ),
     ],
 )
@@ -170,8 +166,8 @@ def test_an_invalid_include_is_rejected(tmp_path, included, refusal):
 
 def test_scenarios_with_many_includes_are_read_quickly(tmp_path):
     document = suite("jmeter", {"include-scenario": "0"})
-    document["scenarios"] |= {f"{n}": {"requests": [{"include-scenario": f"{n + 1}"}] * 5} for n in range(19)}
-    document["scenarios"]["19"] = {"requests": ["/end"]}
+    document["scenarios"] |= {f"{n}": {"requests": [{"include-scenario": f"{n + 1}"}] * 5} for n in range(1999)}
+    document["scenarios"]["1999"] = {"requests": ["/end"]}
     assert read(tmp_path, document).executions[0].labels == ("/end",)
 
 

@@ -20,6 +20,7 @@ from toril.runs import suites
 from toril.runs.requests import StartEstimate, estimate, launcher_of
 from toril.store import Store
 from toril.suite.reader import Environment, mapping_at
+from toril.suite.scenarios import reached, urls_of
 
 WIDTH, HEIGHT = 320, 90  # of the drawn load
 POINTS = 160
@@ -149,17 +150,11 @@ def in_words(start: StartEstimate | None) -> str:
 
 def targets_of(plan: Plan) -> list[str]:
     """Returns the addresses that a plan's scenarios send requests to; those of scripts are unknown."""
-    scenarios = plan.common.get("scenarios")
     found: list[str] = []
-    for name in dict.fromkeys(one.scenario for one in plan.executions):
-        scenario = mapping_at(scenarios if isinstance(scenarios, dict) else {}, name)
-        listed = scenario.get("requests")
-        urls = [
-            one.get("url") if isinstance(one, dict) else one for one in (listed if isinstance(listed, list) else [])
-        ]
-        default = scenario.get("default-address")
-        whole = [match[0] for one in urls if (match := ORIGIN.match(str(one)))]
-        found += [str(default)] if default else whole
+    scenarios = mapping_at(plan.common, "scenarios")
+    for scenario in reached(scenarios, (execution.scenario for execution in plan.executions)).values():
+        default, urls = scenario.get("default-address"), urls_of(scenario.get("requests"), "")
+        found += [str(default)] if default else [match[0] for url, _ in urls if (match := ORIGIN.match(url))]
     known = mapping_at(plan.common, "settings", "env")
     environment = Environment(plan.environment, known, {}, frozenset(plan.secrets))
     return [mask(str(environment.resolve_all(one))) for one in dict.fromkeys(found)]

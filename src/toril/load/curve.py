@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+Point = tuple[float, float]  # seconds, requests per second
+
 
 @dataclass(frozen=True, slots=True)
 class Curve:
@@ -20,7 +22,7 @@ class Curve:
     rate below 0.
     """
 
-    points: tuple[tuple[float, float], ...]
+    points: tuple[Point, ...]
 
     def __post_init__(self) -> None:
         times = [at_s for at_s, _ in self.points]
@@ -59,12 +61,7 @@ class Curve:
         >>> Curve(((0, 0), (10, 100), (10, 20), (20, 20))).count_to(15)
         600.0
         """
-        count = 0.0
-        for (from_s, low), (to_s, high) in self.pieces():
-            if at_s <= from_s:
-                break
-            count += _area((from_s, low), (to_s, high), min(at_s, to_s))
-        return count
+        return self._counts([at_s])[0]
 
     def mean(self, from_s: float, to_s: float) -> float:
         """Returns the mean rate between two times, in requests per second."""
@@ -76,17 +73,17 @@ class Curve:
         >>> Curve(((0, 0), (10, 100), (10, 20), (12, 20))).by_second(range(9, 13), late_s=0.5)
         [90.0, 58.75, 20.0, 10.0]
         """
-        counts: list[float] = []
-        pieces, done = list(self.pieces()), 0.0
-        place = 0
-        for second in range(seconds.start, seconds.stop + 1):
-            at_s = second - late_s
-            while place < len(pieces) and pieces[place][1][0] <= at_s:
-                (from_s, low), (to_s, high) = pieces[place]
-                done += (to_s - from_s) * (low + high) / 2
-                place += 1
-            counts.append(done + (_area(*pieces[place], at_s) if place < len(pieces) and at_s > 0 else 0.0))
+        counts = self._counts([second - late_s for second in range(seconds.start, seconds.stop + 1)])
         return [after - before for before, after in pairwise(counts)]
+
+    def _counts(self, times_s: Sequence[float]) -> list[float]:
+        lines = list(self._lines())
+        ends_s = [end[0] for _, end, _ in lines]
+        counts = []
+        for at_s in times_s:
+            begin, end, done = lines[min(bisect_right(ends_s, at_s), len(lines) - 1)]
+            counts.append(done + _area(begin, end, min(max(at_s, 0.0), self.length_s)))
+        return counts
 
     def changed(self, at_s: float, rps: float) -> "Curve":
         """Returns a curve with the rate `rps` from `at_s` to its end; the same curve if it ends before.
@@ -108,30 +105,29 @@ class Curve:
 
         The first request is due at once, or as soon as there is a rate.
         """
-        pieces, done = list(self.pieces()), 0.0
         wanted = iter(counts)
         count = next(wanted, None)
-        for (from_s, low), (to_s, high) in pieces:
+        for (from_s, low), (to_s, high), done in self._lines():
             lasts_s = to_s - from_s
-            asked = lasts_s * (low + high) / 2
-            while count is not None and count < done + asked:
+            while count is not None and count < done + lasts_s * (low + high) / 2:
                 yield from_s + _seconds_until(count - done, low, (high - low) / lasts_s)
                 count = next(wanted, None)
-            done += asked
 
-    def pieces(self) -> Iterator[tuple[tuple[float, float], tuple[float, float]]]:
-        """Yields its lines in order, each from a point to a later one."""
-        for first, second in pairwise(self.points):
-            if second[0] > first[0]:
-                yield first, second
+    def _lines(self) -> Iterator[tuple[Point, Point, float]]:
+        """Yields its lines in order, each from a point to a later one, with the requests that are due before it."""
+        done = 0.0
+        for begin, end in pairwise(self.points):
+            if end[0] > begin[0]:
+                yield begin, end, done
+                done += (end[0] - begin[0]) * (begin[1] + end[1]) / 2
 
-    def _piece(self, at_s: float, *, before: bool = False) -> Sequence[tuple[float, float]]:
+    def _piece(self, at_s: float, *, before: bool = False) -> Sequence[Point]:
         times = [at for at, _ in self.points]
         index = (times.index(at_s) if before and at_s in times else bisect_right(times, at_s)) - 1
         return self.points[index], self.points[index + 1]
 
 
-def _area(begin: tuple[float, float], end: tuple[float, float], at_s: float) -> float:
+def _area(begin: Point, end: Point, at_s: float) -> float:
     """Returns the requests that are due on a line until a time."""
     lasts_s = at_s - begin[0]
     return lasts_s * (begin[1] + (end[1] - begin[1]) * lasts_s / (end[0] - begin[0]) / 2)

@@ -1,8 +1,9 @@
 """The plan of a duet: the same workers load two addresses in turns with one suite."""
 
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from toril.records import ARMS, BASE, HEAD, ExecutionShare, Plan, PlannedExecuti
 from toril.suite import Suite
 from toril.suite.reader import mapping_at
 from toril.suite.retarget import checked_address
+from toril.suite.scenarios import walked
 from toril.suite.settings import Regression
 
 FLUSH_S = 1.0  # on Fargate: a decision needs measurements of the last seconds
@@ -173,7 +175,9 @@ def _part(part: ExecutionShare, copy: PlannedExecution, values: Mapping[str, str
 def _common(plans: Mapping[int, Plan], values: Mapping[int, Mapping[str, str]]) -> dict[str, Any]:
     """Returns the configuration of all turns: head's, with each scenario once for each arm."""
     of_head = mapping_at(plans[HEAD].common, "scenarios")
-    included = sorted(set(_included(list(of_head.values()))) & set(of_head))
+    requests = chain.from_iterable(walked(mapping_at(of_head, name).get("requests"), "") for name in of_head)
+    named = {str(mapping_at(request).get("include-scenario")) for request, _ in requests}
+    included = sorted(name for name in of_head if name in named)  # as they are, since labels may contain them
     for name in included:
         base, head = (_substituted(plans[arm].common["scenarios"].get(name), values[arm]) for arm in ARMS)
         if base != head:
@@ -222,13 +226,3 @@ def _substituted(value: Any, values: Mapping[str, str]) -> Any:
     if isinstance(value, dict):
         return {key: _substituted(one, values) for key, one in value.items()}
     return value
-
-
-def _included(value: Any) -> Iterator[str]:
-    """Yields the names of included scenarios. They stay as they are, since labels may contain them."""
-    if isinstance(value, dict):
-        if isinstance(value.get("include-scenario"), str):
-            yield value["include-scenario"]
-        value = list(value.values())
-    for one in value if isinstance(value, list) else ():
-        yield from _included(one)

@@ -11,7 +11,7 @@ import re
 import stat
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -131,80 +131,62 @@ class _Open:
     """A mapping or list that has not ended yet."""
 
     anchor: str | None
-    mapping: bool
-    weight: int = 1
+    before: int  # the file's values before it
+    keys: set[str] | None  # None: a list
     children: int = 0
-    keys: set[str] = field(default_factory=set)
 
 
 def _survey(text: str, name: str) -> list[Note]:
     """Checks the size of a file by its YAML events; returns warnings about repeated keys."""
     repeated: list[Note] = []
-    weights: dict[str, int] = {}
+    weights: dict[str, int] = {}  # anchor → its values
     stack: list[_Open] = []
-    count = 0
+    values = 0  # after the expansion of aliases
+    event: Any
     for event in yaml.parse(text, Loader=YAML_LOADER):
-        count += 1
-        if count > 3 * MAX_VALUES:
-            raise _too_large(name)
-        line = event.start_mark.line + 1 if event.start_mark else 0
-        if isinstance(event, yaml.DocumentStartEvent):
-            weights = {}
-            continue
         if isinstance(event, yaml.CollectionEndEvent):
-            closed = stack.pop()
-            weight = closed.weight
-            if closed.anchor:
-                weights[closed.anchor] = weight
-            if stack:
-                stack[-1].weight += weight
-        elif isinstance(event, yaml.NodeEvent):
-            weight = _opened(event, stack, weights, name, line, repeated)
-            if not isinstance(event, yaml.CollectionStartEvent) and stack:
-                stack[-1].weight += weight
-        else:
+            ended = stack.pop()
+            weights[ended.anchor or ""] = values - ended.before
+        if not isinstance(event, yaml.NodeEvent):
             continue
-        if stack and stack[-1].weight > MAX_VALUES:
+        where = f"{name}: line {event.start_mark.line + 1 if event.start_mark else 0}"
+        if problem := _problem(event, stack):
+            code, text = problem
+            raise SuiteError(f"{where}: {text}", code=code)
+        if stack:
+            if stack[-1].keys is not None and stack[-1].children % 2 == 0 and isinstance(event, yaml.ScalarEvent):
+                if event.value in stack[-1].keys and event.value != "<<" and len(repeated) < 10:
+                    text = f"{where}: The key `{event.value[:60]}` is repeated. The last value counts."
+                    repeated.append(Note("repeated-key", text))
+                stack[-1].keys.add(event.value)
+            stack[-1].children += 1
+        if isinstance(event, yaml.CollectionStartEvent):
+            stack.append(_Open(event.anchor, values, set() if isinstance(event, yaml.MappingStartEvent) else None))
+            values += 1
+        elif isinstance(event, yaml.AliasEvent):
+            values += weights.get(str(event.anchor), 1)
+        else:
+            weights[event.anchor or ""] = 1 + len(event.value) // TEXT_PER_VALUE
+            values += weights[event.anchor or ""]
+        if values > MAX_VALUES:
             raise _too_large(name)
     return repeated
 
 
-def _opened(
-    event: yaml.NodeEvent, stack: list[_Open], weights: dict[str, int], name: str, line: int, repeated: list[Note]
-) -> int:
-    """Checks one node; returns its weight (0 for a collection, which gets its weight at its end)."""
-    parent = stack[-1] if stack else None
-    if parent:
-        if isinstance(event, yaml.ScalarEvent) and parent.mapping and parent.children % 2 == 0:
-            if event.value in parent.keys and event.value != "<<" and len(repeated) < 10:
-                text = f"{name}: line {line}: The key `{event.value[:60]}` is repeated. The last value counts."
-                repeated.append(Note("repeated-key", text))
-            parent.keys.add(event.value)
-        parent.children += 1
+def _problem(event: Any, stack: Sequence[_Open]) -> tuple[str, str] | None:
+    """Returns the code and the text for a node that is not allowed."""
     if isinstance(event, yaml.AliasEvent):
-        anchor = str(event.anchor)
-        if any(open_.anchor == anchor for open_ in stack):
-            text = f"{name}: line {line}: The alias `*{anchor[:60]}` contains itself. Write the value instead."
-            raise SuiteError(text, code="recursive-alias")
-        return weights.get(anchor, 1)
-    tag = getattr(event, "tag", None)
-    if tag not in (None, "!") and tag not in PLAIN_TAGS:
-        text = f"{name}: line {line}: Suites cannot have tags such as `{str(tag)[:60]}`. Remove the tag."
-        raise SuiteError(text, code="yaml-tag")
-    if isinstance(event, yaml.CollectionStartEvent):
+        if any(open_.anchor == event.anchor for open_ in stack):
+            what = f"The alias `*{str(event.anchor)[:60]}` contains itself"
+            return "recursive-alias", f"{what}. Write the value instead."
+    elif event.tag not in (None, "!") and event.tag not in PLAIN_TAGS:
+        return "yaml-tag", f"Suites cannot have tags such as `{event.tag[:60]}`. Remove the tag."
+    elif isinstance(event, yaml.CollectionStartEvent):
         if len(stack) >= MAX_DEPTH:
-            text = f"{name}: line {line}: The value is nested deeper than {MAX_DEPTH} levels. Use fewer levels."
-            raise SuiteError(text, code="too-large")
-        stack.append(_Open(event.anchor, isinstance(event, yaml.MappingStartEvent)))
-        return 0
-    value = str(getattr(event, "value", ""))
-    if len(value) > MAX_NUMBER and getattr(event, "implicit", (False,))[0] and NUMERIC.fullmatch(value):
-        text = f"{name}: line {line}: The number has {len(value):,} characters. Quote it if it is a text."
-        raise SuiteError(text, code="too-large")
-    weight = 1 + len(value) // TEXT_PER_VALUE
-    if event.anchor:
-        weights[event.anchor] = weight
-    return weight
+            return "too-large", f"The value is nested deeper than {MAX_DEPTH} levels. Use fewer levels."
+    elif len(event.value) > MAX_NUMBER and event.implicit[0] and NUMERIC.fullmatch(event.value):
+        return "too-large", f"The number has {len(event.value):,} characters. Quote it if it is a text."
+    return None
 
 
 def _too_large(name: str) -> SuiteError:

@@ -67,6 +67,11 @@ class Engine:
     blocks: Collection[str] = ()  # supported in its generated script
     without: frozenset[str] = frozenset()  # keys of a request that its generated script does not support
     scenario_without: frozenset[str] = frozenset()  # keys of a scenario that its generated script does not support
+    request_keys: tuple[str, ...] = ()  # all that it supports; empty: any
+    scenario_keys: tuple[str, ...] = ()
+    source_keys: tuple[str, ...] = ()  # of data sources
+    reasons: Mapping[str, str] = field(default_factory=dict)  # unsupported key or block → why
+    checked: tuple[str, ...] = ()  # keys whose values the plan checks, since a wrong one would fail each request
     browser: bool = False
 
     # Load
@@ -86,6 +91,27 @@ class Engine:
     start_up_cpu_s: float = 2.4  # until it waits for the start signal (bench/engine_start.py)
 
 
+PAUSES = ("timeout", "think-time")
+VEGETA_REQUEST_KEYS = ("url", "label", "method", "headers", "body", "body-file", "follow-redirects")
+VEGETA_SCENARIO_KEYS = (
+    "requests", "default-address", "headers", "timeout", "keepalive", "follow-redirects", "data-sources", "criteria"
+)  # fmt: skip
+VEGETA_SOURCE_KEYS = ("path", "delimiter", "quoted", "encoding", "variable-names", "loop", "random-order")
+INDEPENDENT_REQUESTS = "its requests are independent of each other"
+VEGETA_REASONS = {
+    **dict.fromkeys(
+        ("assert", *sorted(PATH_ASSERTIONS | EXTRACTORS)), "it counts the bytes of responses but does not read them"
+    ),
+    **dict.fromkeys((*BLOCKS, *PHASES, "store-cookie", "store-cache"), INDEPENDENT_REQUESTS),
+    "think-time": "it sends by schedule and has no virtual users",
+    "jsr223": "it runs no scripts",
+    "upload-files": "it sends a body as the suite has it",
+    "variables": "it reads variables from data-sources only",
+    "retrieve-resources": "it does not parse pages",
+    "use-dns-cache-mgr": "`toril.vegeta.dns-ttl` sets the lifetime of a resolved address",
+    "random-source-ip": "it has one source address",
+    **dict.fromkeys(("timeout", "keepalive"), "it has one for the whole scenario"),
+}
 OTHER = Engine(title="", no_curve="toril cannot change its rate during the run")
 ENGINES = {
     "jmeter": Engine(
@@ -113,6 +139,7 @@ ENGINES = {
         ignored_load=dict.fromkeys(
             ("throughput", "steps"), "Remove it and pace the users in the script, or use `executor: jmeter`."
         ),
+        checked=PAUSES,
         no_curve="`wait_time` in the script sets the pace of its users",
         no_curve_advice="Use a `LoadTestShape`, or `executor: vegeta`.",
         requests_per_core=1000,
@@ -141,6 +168,13 @@ ENGINES = {
         needs="vegeta (`make vegeta`)",
         resolution_us=1,
         advice="Remove it, or use `executor: jmeter`.",
+        without=frozenset(VEGETA_REASONS) - {*BLOCKS, *PHASES},
+        scenario_without=frozenset(VEGETA_REASONS) - {*PAUSES, "keepalive"} | {"think-time"},
+        request_keys=VEGETA_REQUEST_KEYS,
+        scenario_keys=VEGETA_SCENARIO_KEYS,
+        source_keys=VEGETA_SOURCE_KEYS,
+        reasons=VEGETA_REASONS,
+        checked=(*VEGETA_REQUEST_KEYS, *VEGETA_SCENARIO_KEYS, *VEGETA_SOURCE_KEYS),
         requests_per_core=12_000,
         start_up_cpu_s=0.1,
         switches=True,
@@ -155,6 +189,7 @@ ENGINES = {
         blocks=("transaction", "include-scenario", "set-variables"),
         without=OF_PROTOCOLS | EXTRACTORS | PATH_ASSERTIONS | {"jsr223", "upload-files"},
         scenario_without=frozenset(("headers",)),
+        checked=PAUSES,
         browser=True,
         ignored_load={"throughput": "Remove it: page load times set the pace of each browser."},
         no_curve="page load times set the pace of its browsers",
@@ -170,6 +205,7 @@ ENGINES = {
         blocks=("transaction",),
         without=OF_PROTOCOLS | EXTRACTORS | PATH_ASSERTIONS | {"jsr223", "upload-files", "assert", "timeout"},
         scenario_without=frozenset(("headers", "data-sources", "variables")),
+        checked=PAUSES,
         browser=True,
         ignored_load={"throughput": "Remove it: page load times set the pace of each browser."},
         no_curve="page load times set the pace of its browsers",

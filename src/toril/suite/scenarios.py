@@ -1,18 +1,18 @@
 """Scenarios: named, inline or a bare script; their files and the labels of their requests."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
 from pathlib import PurePosixPath
 from typing import Any
 
 from toril.errors import Note
 from toril.suite.engines import BLOCKS, NESTED, PHASES
 from toril.suite.files import URL, Files, TestPlan, read_jmx
-from toril.suite.reader import REFERENCE, Environment, SuiteReader, quoted
+from toril.suite.reader import REFERENCE, Environment, SuiteReader, mapping_at, quoted
 from toril.suite.requests import problems
 from toril.text import suggestion
 
-MAX_INCLUDE_DEPTH = 20
 SET_BY_WORKERS = ("TORIL_", "TAURUS_", "AWS_", "ECS_", "COOKIE_", "__")  # prefixes of variables that workers set
 MAKES_VARIABLES = ("jsr223", "actions")  # keys of requests that may set variables of any name
 DELIMITERS = ",;\t|"  # of data sources; the first one if the header has none of them
@@ -50,39 +50,37 @@ class Scenarios:
         else:
             what = "The execution has no scenario" if written is None else f"{quoted(written)} is not a scenario"
             raise self.reader.error("missing-scenario", path, f"{what}. {self._fix_of_missing()}")
-        self._examine(name, executor, place, ())
-        self._check_addresses(name, place)
+        self._check_addresses(name, self._examine(name, executor, place))
         return name
 
-    def _examine(self, name: str, executor: str, path: str, within: tuple[str, ...]) -> None:
-        """Checks a scenario and its included scenarios for the engine that runs them, each of them once."""
-        if name not in self.checked:
-            self.checked.add(name)
-            self._check(name, path)
-        if (name, executor) in self.checked_for:
-            return
-        self.checked_for.add((name, executor))
-        for problem in problems(executor, self.named[name], path):
-            raise self.reader.error(*problem)
-        for included, where in self._included(self.named[name], path):
-            if included in (*within, name):
-                text = f"{quoted(included)} includes itself. Remove one of the `include-scenario` blocks."
-                raise self.reader.error("recursive-include", where, text)
-            if included not in self.named:
-                text = f"{quoted(included)} is not a scenario. {suggestion(included, self.named)}"
-                raise self.reader.error("unknown-scenario", where, text)
-            if len(within) >= MAX_INCLUDE_DEPTH:
-                text = f"Scenarios include each other over more than {MAX_INCLUDE_DEPTH} levels. Use fewer levels."
-                raise self.reader.error("recursive-include", where, text)
-            self._examine(included, executor, f"scenarios.{included}", (*within, name))
-
-    def _included(self, scenario: dict[str, Any], path: str) -> Iterator[tuple[str, str]]:
-        """Yields the included scenarios with their paths; the worker resolves names with references."""
-        if scenario.get("script") is None:
-            for request, where in walked(scenario.get("requests"), f"{path}.requests"):
-                included = request.get("include-scenario") if isinstance(request, dict) else None
-                if included is not None and not REFERENCE.search(str(included)):
-                    yield str(included), f"{where}.include-scenario"
+    def _examine(self, name: str, executor: str, path: str) -> dict[str, str]:
+        """Checks a scenario and its included scenarios for the engine that runs them; returns their paths."""
+        paths, todo, graph = {name: path}, [name], dict[str, list[str]]()
+        for scenario in todo:
+            where = paths[scenario]
+            if scenario not in self.checked:
+                self.checked.add(scenario)
+                self._check(scenario, where)
+            if (scenario, executor) not in self.checked_for:
+                self.checked_for.add((scenario, executor))
+                for problem in problems(executor, self.named[scenario], where):
+                    raise self.reader.error(*problem)
+            included = dict(_included(self.named[scenario], where))
+            graph[scenario] = list(included)
+            for inner, place in included.items():
+                if inner not in self.named:
+                    text = f"{quoted(inner)} is not a scenario. {suggestion(inner, self.named)}"
+                    raise self.reader.error("unknown-scenario", place, text)
+                if inner not in paths:
+                    paths[inner] = f"scenarios.{inner}"
+                    todo.append(inner)
+        try:
+            TopologicalSorter(graph).prepare()
+        except CycleError as error:
+            recursive = error.args[1][0]
+            text = f"{quoted(recursive)} includes itself. Remove one of the `include-scenario` blocks."
+            raise self.reader.error("recursive-include", f"scenarios.{recursive[:60]}", text) from None
+        return paths
 
     def _script(self, text: str, path: str) -> str:
         if self.files.existing(text) is None and not URL.match(text):
@@ -136,30 +134,23 @@ class Scenarios:
                 fix = "Add the file beside the JMX, or correct its name in the JMX."
                 raise self.reader.error("no-such-file", path, f"{what}. {fix}")
 
-    def _check_addresses(self, name: str, path: str) -> None:
-        """Notes each reference in an address that neither the workers' environment nor the scenario sets."""
+    def _check_addresses(self, name: str, paths: Mapping[str, str]) -> None:
+        """Notes each reference in an address that neither the workers' environment nor one of the scenarios sets."""
         if name in self.addressed:
             return
         self.addressed.add(name)
-        parts: dict[str, str] = {}
-        todo = [(name, path)]
-        while todo:
-            one, where = todo.pop()
-            if one not in parts:
-                parts[one] = where
-                todo += [(inner, f"scenarios.{inner}") for inner, _ in self._included(self.named[one], where)]
         variables = self.workers.secrets
-        for one in parts:
-            found = self._variables(self.named[one])
-            if found is None:  # any
+        for scenario in paths:
+            own = self._variables(self.named[scenario])
+            if own is None:  # any
                 return
-            variables |= found
-        for one, where in parts.items():
-            for address, place in _addresses(self.named[one], where):
-                for name in REFERENCE.findall(self.workers.resolve(address)):
-                    own = any(name == known or name.startswith(f"{known}_") for known in variables)
-                    if name.isidentifier() and not name.startswith(SET_BY_WORKERS) and not own:
-                        text = f"{quoted(address)}: No worker knows `{name}`. {self.workers.fix_of(name)}"
+            variables |= own
+        for scenario, path in paths.items():
+            for address, place in _addresses(self.named[scenario], path):
+                for variable in REFERENCE.findall(self.workers.resolve(address)):
+                    known = any(variable == one or variable.startswith(f"{one}_") for one in variables)
+                    if variable.isidentifier() and not variable.startswith(SET_BY_WORKERS) and not known:
+                        text = f"{quoted(address)}: No worker knows `{variable}`. {self.workers.fix_of(variable)}"
                         error = self.reader.error("unset-reference", place, text)
                         self.unset[Note(error.code, str(error))] = None
 
@@ -229,27 +220,57 @@ class Scenarios:
     def labels(self, name: str) -> tuple[str, ...]:
         """Returns the labels of generated requests and transactions; none for a script."""
         if name not in self.labels_of:
-            found: dict[str, None] = {}
-            self._collect(name, found, set(), 0)
-            self.labels_of[name] = tuple(found)
+            found = map(_label, expanded(self.named, name))
+            resolve = self.reader.environment.label
+            self.labels_of[name] = tuple(dict.fromkeys(resolve(label) for label in found if label is not None))
         return self.labels_of[name]
 
-    def _collect(self, name: str, found: dict[str, None], seen: set[str], depth: int) -> None:
-        scenario = self.named.get(name)
-        if name in seen or depth > MAX_INCLUDE_DEPTH or not isinstance(scenario, dict) or scenario.get("script"):
-            return
-        seen.add(name)
-        for request, _ in walked(scenario.get("requests"), ""):
-            if isinstance(request, str):
-                found[self.reader.environment.label(request)] = None
-            elif isinstance(request.get("include-scenario"), str):
-                self._collect(request["include-scenario"], found, seen, depth + 1)
-            elif "transaction" in request:
-                found[self.reader.environment.label(str(request["transaction"]))] = None
-            elif not any(key in request for key in (*BLOCKS, *PHASES)):
-                label = next((request[key] for key in ("label", "url", "cmd") if request.get(key) is not None), None)
-                if label is not None:
-                    found[self.reader.environment.label(str(label))] = None
+
+def _label(request: Any) -> str | None:
+    """Returns the label of a request or a transaction, with its references; None for other blocks."""
+    if isinstance(request, str):
+        return request
+    if "transaction" in request:
+        return str(request["transaction"])
+    written = next((request[key] for key in ("label", "url", "cmd") if request.get(key) is not None), None)
+    return None if written is None or any(key in request for key in (*BLOCKS, *PHASES)) else str(written)
+
+
+def _included(scenario: Mapping[str, Any], path: str) -> Iterator[tuple[str, str]]:
+    """Yields the included scenarios with their paths; the worker resolves names with references."""
+    if scenario.get("script") is None:
+        for request, where in walked(scenario.get("requests"), f"{path}.requests"):
+            included = request.get("include-scenario") if isinstance(request, dict) else None
+            if included is not None and not REFERENCE.search(str(included)):
+                yield str(included), f"{where}.include-scenario"
+
+
+def reached(scenarios: Mapping[str, Any], names: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Returns these scenarios and those that they include, each once; not the ones that are missing."""
+    todo = list(names)
+    found: dict[str, dict[str, Any]] = {}
+    for name in todo:
+        if name not in found and isinstance(scenarios.get(name), dict):
+            found[name] = scenarios[name]
+            todo += [inner for inner, _ in _included(scenarios[name], name)]
+    return found
+
+
+def expanded(scenarios: Mapping[str, Any], name: str) -> Iterator[Any]:
+    """Yields the requests and blocks of a scenario, with those of an included one where it is first included."""
+    seen: set[str] = set()
+    stack = [walked([{"include-scenario": name}], "")]
+    while stack:
+        request, _ = next(stack[-1], (None, ""))
+        inner = request.get("include-scenario") if isinstance(request, dict) else None
+        if request is None:
+            stack.pop()
+        elif not isinstance(inner, str):
+            yield request
+        elif inner not in seen:
+            seen.add(inner)
+            scenario = mapping_at(scenarios, inner)
+            stack.append(walked(None if scenario.get("script") else scenario.get("requests"), ""))
 
 
 def _addresses(scenario: dict[str, Any], path: str) -> Iterator[tuple[str, str]]:

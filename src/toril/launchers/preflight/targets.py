@@ -8,7 +8,7 @@ from toril.launchers.findings import Finding, missing, ok, warning
 from toril.launchers.preflight.regions import Region, Resolve
 from toril.records import DeployedTargets, Plan
 from toril.suite.reader import Environment, mapping_at
-from toril.suite.scenarios import urls_of, walked
+from toril.suite.scenarios import reached, urls_of
 
 SCHEMES = ("http", "https", "ws", "wss", "grpc", "tcp")
 
@@ -57,17 +57,10 @@ def _hosts(plan: Plan, location: str) -> tuple[set[str], set[str]]:
     environment = Environment(plan.environment, known, {}, frozenset(plan.secrets))
     running = {part.execution for share in plan.shares if share.location == location for part in share.executions}
     names = [execution.scenario for execution in plan.executions if execution.name in running]
-    hosts, unread, seen = set[str](), set[str](), set[str]()
-    while names:
-        name = names.pop()
-        if name in seen:
-            continue
-        seen.add(name)
-        scenario = mapping_at(plan.common, "scenarios", name)
+    hosts, unread = set[str](), set[str]()
+    for name, scenario in reached(mapping_at(plan.common, "scenarios"), names).items():
         requests = scenario.get("requests")
         unread |= {file for file in (scenario.get("script"), requests) if isinstance(file, str)}
-        included = (request.get("include-scenario") for request, _ in walked(requests, "") if isinstance(request, dict))
-        names += filter(None, included)
         default = scenario.get("default-address")
         urls = [(url, False) for url, _ in urls_of(requests, "")]
         for url, whole in (*urls, (default, True)) if default else urls:
