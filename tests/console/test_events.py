@@ -6,7 +6,8 @@ import pytest
 
 from tests.console import served
 from toril.records.document import document
-from toril.records.event import Delivery, Event, EventReason
+from toril.records.event import Delivery, Event
+from toril.records.verdict import Reason
 from toril.runs.events import kept, key_of
 from toril.store import FolderStore
 
@@ -19,7 +20,7 @@ FAILED = Event(
     suite="shop",
     outcome="failed",
     headline="<b>2 of 2</b> criteria breached",
-    reasons=(EventReason(code="breach", message="p95 of GET /?token=s3cr3t was 2 s"),),
+    reasons=(Reason(code="breach", message="p95 of GET /?token=s3cr3t was 2 s"),),
     deliveries=(Delivery(to="hooks.example", status="refused", message="status 404"),),
 )
 

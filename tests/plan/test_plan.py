@@ -161,6 +161,13 @@ def test_an_execution_without_locations_uses_all_locations(tmp_path):
     assert plan.locations == ("a", "b")
 
 
+def test_exact_counts_without_locations_have_no_effect(tmp_path):
+    plan = plan_of(
+        tmp_path, {"concurrency": 4, "locations": {"a": 1, "b": 1}}, {"locations-weighted": False}, workers=2
+    )
+    assert [[part.concurrency for part in share.executions] for share in plan.shares] == [[2, 1], [2]]
+
+
 def test_without_locations_the_location_is_local(tmp_path):
     plan = plan_of(tmp_path, {"concurrency": 4}, workers=2)
     assert [share.worker for share in plan.shares] == ["local-1", "local-2"]

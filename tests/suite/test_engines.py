@@ -61,13 +61,6 @@ def test_a_key_that_the_generated_script_would_ignore_is_rejected(tmp_path, engi
     refuses(tmp_path, suite(engine, "/", request), "unsupported-key", f"scenarios.shop.requests[1].{key}")
 
 
-def test_a_text_that_jmeters_plan_cannot_hold_is_rejected_where_it_stands(tmp_path):
-    labelled = {"transaction": "all", "do": [{"url": "/", "label": "a\x01b"}]}
-    place = "scenarios.shop.requests[0].do[0].label: 'a\\x01b'"
-    refuses(tmp_path, suite("jmeter", labelled), "control-character", place)
-    assert read(tmp_path, suite("apiritif", labelled)).executions[0].labels == ("all", "a\x01b")
-
-
 @pytest.mark.parametrize("engine", ["locust", "apiritif", "jmeter"])
 @pytest.mark.parametrize("kind", [*BLOCKS, *PHASES])
 def test_a_block_is_accepted_or_rejected_at_any_depth(tmp_path, engine, kind):

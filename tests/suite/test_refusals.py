@@ -9,8 +9,6 @@ from tests.suite.reading import SIMPLE, execution, read, refuses, write
 @pytest.mark.parametrize(
     ("keys", "refusal"),
     [
-        ({"executor": "ab"}, ("refused-executor", "execution[0].executor", "ab")),
-        ({"executor": "siege"}, ("refused-executor", "execution[0].executor", "siege")),
         ({"executor": "locust", "master": True}, ("unsupported-key", "execution[0].master")),
         ({"executor": "jmeter", "distributed": ["a"]}, ("unsupported-key", "execution[0].distributed", "Remove it")),
         ({"executor": "locust", "throughput": 5}, ("ignored-load", "execution[0].throughput")),

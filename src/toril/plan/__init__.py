@@ -45,6 +45,10 @@ SMOKE_HOLD_S = 5
 TRIED_RPS = 10  # of a try in an open model: people read its output
 LONGEST_TRY_S = 600.0
 MOST_OF_TRY = 64 << 10  # bytes of a body, for the comparison with a recording
+OF_BOTH = (  # fields of an execution and of its plan
+    "name", "index", "executor", "scenario", "concurrency", "iterations", "steps", "delay_s", "ramp_up_s", "hold_for_s",
+    "labels", "search",
+)  # fmt: skip
 MOST_SLOWEST = 50  # labels whose slowest request workers keep
 
 # Intervals and deadlines of runs on Fargate; `Pace()` has those of local runs. A request to S3 takes tens of
@@ -251,24 +255,10 @@ def _planned(execution: Execution, browser: Browser | None) -> PlannedExecution:
     if not curve and execution.executor in OPEN_MODEL and execution.throughput_rps is not None:
         times = execution.ramp_up_s, execution.hold_for_s
         curve = curve_of(execution.throughput_rps, *times, execution.steps).points
-    return PlannedExecution(
-        browser=browser,
-        name=execution.name,
-        index=execution.index,
-        executor=execution.executor,
-        scenario=execution.scenario,
-        concurrency=execution.concurrency,
-        throughput_rps=None if execution.throughput_rps is None else float(execution.throughput_rps),
-        iterations=execution.iterations,
-        steps=execution.steps,
-        delay_s=execution.delay_s,
-        ramp_up_s=execution.ramp_up_s,
-        hold_for_s=execution.hold_for_s,
-        curve=curve,
-        labels=execution.labels,
-        adjustable=execution.executor in OPEN_MODEL,
-        search=execution.search,
-    )
+    shared = {name: getattr(execution, name) for name in OF_BOTH}
+    rate = None if execution.throughput_rps is None else float(execution.throughput_rps)
+    adjustable = execution.executor in OPEN_MODEL
+    return PlannedExecution(**shared, browser=browser, throughput_rps=rate, curve=curve, adjustable=adjustable)
 
 
 def _share(

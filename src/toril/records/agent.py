@@ -55,12 +55,9 @@ class Announcement(Record):
     leaving: bool = False  # takes no more offers
 
 
-class Offer(RecordPart):
+class Offer(RunningShare):
     """A share of a run that an agent may take, or has taken. Its worker runs as long as the offer stands."""
 
-    run_id: Text
-    worker: Text
-    attempt: Text
     expires_at: Seconds  # seconds since the epoch
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from toril.records.document import Count, JsonObject, Number, StoredObject, Text, Word
+from toril.records.verdict import Reason
 
 MOST_BYTES_OF_EVENT = 32 << 10  # EventBridge takes 256 KiB; a chat shows far less
 EVENTS = "events/"
@@ -17,14 +18,6 @@ SLACK = "hooks.slack.com"  # takes its own format only
 NoticeFormat = Literal["toril", "slack"]
 NoticeEvent = Literal["started", "finished", "passed", "failed", "inconclusive", "regression", "schedule-failed"]
 EventKind = Literal["run-started", "run-finished", "schedule-failed", "regression-confirmed"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EventReason(JsonObject):
-    """A reason of the verdict, or an audit's result."""
-
-    code: Word
-    message: Text = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,9 +77,9 @@ class Event(StoredObject):
     schedule: Text = ""
     outcome: Word = ""
     headline: Text = ""
-    reasons: Annotated[tuple[EventReason, ...], Field(max_length=20)] = ()
+    reasons: Annotated[tuple[Reason, ...], Field(max_length=20)] = ()
     criteria: Annotated[tuple[EventCriterion, ...], Field(max_length=20)] = ()
-    standouts: Annotated[tuple[EventReason, ...], Field(max_length=20)] = ()
+    standouts: Annotated[tuple[Reason, ...], Field(max_length=20)] = ()
     figures: EventFigures = EventFigures()
     tags: Annotated[dict[Text, Text], Field(max_length=50)] = field(default_factory=dict)
     links: Annotated[dict[Word, Text], Field(max_length=10)] = field(default_factory=dict)  # run, report

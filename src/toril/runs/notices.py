@@ -23,11 +23,11 @@ from toril.records.event import (
     Event,
     EventCriterion,
     EventFigures,
-    EventReason,
     Trying,
     untold,
 )
 from toril.records.progress import Progress
+from toril.records.verdict import Reason
 from toril.reports import Bundle
 from toril.runs.events import key_of
 from toril.store import BUCKETS, Store
@@ -199,7 +199,7 @@ def failed_schedule(store: Store, schedule: str, at: float, code: str, message: 
         on="fargate",
         schedule=schedule,
         headline=f"Schedule {schedule} did not start a run",
-        reasons=(EventReason(code=code, message=plain(message)),),
+        reasons=(Reason(code=code, message=plain(message)),),
         links=links_of(store),
     )
 
@@ -224,9 +224,7 @@ def _texts(bundle: Bundle, longest: int) -> dict[str, Any]:
     return {
         "outcome": verdict.outcome,
         "headline": plain(words, longest),
-        "reasons": tuple(
-            EventReason(code=one.code, message=plain(one.message, longest)) for one in verdict.reasons[:MOST]
-        ),
+        "reasons": tuple(Reason(code=one.code, message=plain(one.message, longest)) for one in verdict.reasons[:MOST]),
         "criteria": tuple(
             EventCriterion(
                 criterion=plain(one.criterion, longest),
@@ -238,7 +236,7 @@ def _texts(bundle: Bundle, longest: int) -> dict[str, Any]:
             for one in breached[:MOST]
         ),
         "standouts": tuple(
-            EventReason(code=one.code, message=plain(one.message, longest)) for one in bundle.summary.standouts[:MOST]
+            Reason(code=one.code, message=plain(one.message, longest)) for one in bundle.summary.standouts[:MOST]
         ),
         "figures": EventFigures(
             samples=total.samples,

@@ -22,7 +22,6 @@ from toril.suite.engines import (
     RESULTS_LOADER,
     RESULTS_WAITS,
     TESTED,
-    Problem,
     check_executor,
     check_results,
     engine_of,
@@ -194,7 +193,7 @@ class ExecutionReader:
         of_module = browser_problems(engine_of(executor), mapping_at(self.modules, executor), f"modules.{executor}")
         of_load = load_problems(executor, item, read, path, functional=self.functional)
         for problem in chain(of_item, of_module, of_load):
-            raise self.reader.error(*self._with_names(problem, name))
+            raise self.reader.error(*problem)
         if executor == "gatling" and steps and not self._reads_steps(scenario):
             text = 'The simulation ignores this key. Read it by `Integer.getInteger("steps")`, or remove it.'
             raise self.reader.error("ignored-load", f"{path}.steps", text)
@@ -230,21 +229,13 @@ class ExecutionReader:
             hold_for_s=durations["hold-for"],
             labels=self.scenarios.labels(scenario),
             locations=locations,
-            exact_workers=exact,
+            exact_workers=exact and bool(locations),
             files=self._files(config, scenario),
             config=config,
             curve=None if planned is None else planned.curve,
             search=search,
             groups=max(1, script.groups),
         )
-
-    def _with_names(self, problem: Problem, name: str) -> Problem:
-        """Adds the names of curves and searches to a missing rate, whose usual cause is a misspelt name."""
-        others = [*self.toril.curves, *self.toril.capacity]
-        if problem.code != "missing-rate" or not others:
-            return problem
-        what = f"The execution `{name[:60]}` has no rate, but the suite has one for {', '.join(others)[:200]}"
-        return problem._replace(text=f"{what}. Use the same name, or add `throughput`.")
 
     def _curve(self, item: dict[str, Any], name: str, executor: str, path: str) -> PlannedCurve | None:
         """Returns the load curve of an execution. Its peak becomes the throughput, its length the hold."""

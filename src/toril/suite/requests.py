@@ -40,7 +40,6 @@ APIRITIF_EXTRACTORS = {  # their options in its generated script
 EXTRACTOR_DEFAULTS = {"match-no": ("1",), "template": ("1", "$1$"), "subject": ("body", "headers")}
 VEGETA_SETTINGS = tuple(str(field.alias) for field in Vegeta.model_fields.values())
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110: methods and names of headers
-NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 SCHEME = re.compile(r"(https?)://.", re.IGNORECASE)
 TABS = ("tab", "\\t")
 
@@ -73,30 +72,12 @@ def problems(executor: str, scenario: Mapping[str, Any], path: str) -> Iterator[
         yield Problem("not-a-list", f"{path}.requests", text)
     else:
         yield from _key_problems(engine, scenario, path, engine.scenario_without, engine.scenario_keys)
-        if executor == "jmeter":
-            yield from _xml_problems(scenario, path)
         sources = scenario.get("data-sources") if engine.source_keys else None
         for index, source in enumerate(sources if isinstance(sources, list) else ()):
             if isinstance(source, dict):
                 yield from _key_problems(engine, source, f"{path}.data-sources[{index}]", (), engine.source_keys)
         rooted = bool(scenario.get("default-address"))
         yield from _request_problems(executor, requests, f"{path}.requests", rooted=rooted)
-
-
-def _xml_problems(written: Any, path: str) -> Iterator[Problem]:
-    """Yields the texts that no JMX can hold."""
-    if isinstance(written, dict):
-        for key, value in written.items():
-            where = f"{path}.{str(key)[:60]}"
-            yield from _xml_problems(key, where)
-            yield from _xml_problems(value, where)
-    elif isinstance(written, list):
-        for index, value in enumerate(written):
-            yield from _xml_problems(value, f"{path}[{index}]")
-    elif isinstance(written, str) and NOT_IN_XML.search(written):
-        yield Problem(
-            "control-character", path, f"{written[:60]!r} has a control character. Remove it: JMeter's plan is XML."
-        )
 
 
 def _script_problems(executor: str, engine: Engine, script: str, path: str) -> Iterator[Problem]:

@@ -24,7 +24,6 @@ from toril.text import suggestion
 
 MAX_WORKERS = 1000
 MIN_JUDGED_S = 3  # of each stage of a search
-MAX_SECRETS = 50  # each worker calls Secrets Manager once for each secret
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # Variables of toril, bzt, the engines, Python, Java, the linker and AWS' libraries, and those that a worker sets
 RESERVED = re.compile(
@@ -258,9 +257,6 @@ def check_secrets(
     secrets: Mapping[str, str], merged: Mapping[str, Any], given: Iterable[str], reader: SuiteReader
 ) -> None:
     """Raises SuiteError for an unusable name or reference; it does not quote the reference, which may be a value."""
-    if len(secrets) > MAX_SECRETS:
-        text = f"The suite has {len(secrets)} secrets, more than {MAX_SECRETS}. Use keys of one secret."
-        raise reader.error("out-of-range", "toril.secrets", text)
     settings_env = mapping_at(merged, "settings", "env")
     for variable, reference in secrets.items():
         path = f"toril.secrets.{variable[:60]}"

@@ -265,8 +265,8 @@ class Agent:
         self._unreported.append((ended_key(*_identity(share)), ended))
 
 
-def _identity(one: Offer | RunningShare) -> tuple[str, str, str]:
-    return one.run_id, one.worker, one.attempt
+def _identity(share: RunningShare) -> tuple[str, str, str]:
+    return share.run_id, share.worker, share.attempt
 
 
 class WorkerProcess:
