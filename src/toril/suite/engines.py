@@ -269,7 +269,7 @@ class Problem(NamedTuple):
         return f"{self.path}: {self.text}"
 
 
-ParsedLoad = Mapping[str, int | Fraction | None]  # by `LOAD_KEYS`
+ParsedLoad = Mapping[str, int | float | Fraction | None]  # by `LOAD_KEYS`
 
 
 # --- The executor and its load
@@ -334,7 +334,8 @@ def _functional_problems(executor: str, load: ParsedLoad, path: str) -> Iterator
     text = "A functional suite runs each test case once. Remove this key, or `settings.aggregator`."
     if executor in CASE_RUNNERS:
         text = f"{executor} counts tests, not requests. Remove the load, or write a Locust or Playwright script."
-    for key, value in load.items():
+    for key in LOAD_KEYS:
+        value = load[key]
         if value and not (value == 1 and key in ("concurrency", "iterations")):
             yield Problem("ignored-load", f"{path}.{key}", text)
 

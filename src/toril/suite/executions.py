@@ -168,76 +168,102 @@ class ExecutionReader:
             named = item.get("scenario")
             holder = self.scenarios.named.get(named) if isinstance(named, str) else named
             check_results(item, holder, self.scenarios.files, self.reader, path, alone=self.alone)
-        name = _unused(scenario, taken)
-        planned = self._curve(item, name, executor, path)
-        search = self._search(item, name, executor, self.scenarios.labels(scenario), planned)
+        name, labels, script = _unused(scenario, taken), self.scenarios.labels(scenario), self.scenarios.jmx(scenario)
+        course = self._curve(item, name, executor, path)
+        search = self._search(item, name, executor, labels, course)
         if search is not None:
-            planned = PlannedCurve(lowest(search, self.on), 0.0)
-        if planned is not None:
-            item["hold-for"] = _plain(planned.curve.length_s)
-            item["throughput"] = planned.curve.peak_rps if search is None else search.to_rps
-        script = self.scenarios.jmx(scenario)
-        if script.groups and item.get("hold-for") is not None and not item.get("ramp-up"):
-            item["ramp-up"] = "0s" if planned else self._ramp_of(script, f"{path}.ramp-up")
-        durations = {key: self.reader.seconds(item.get(key), f"{path}.{key}") for key in TIMES}
-        concurrency = self.reader.whole(self._placed(item, "concurrency", path), f"{path}.concurrency")
-        throughput = self.reader.number(self._placed(item, "throughput", path), f"{path}.throughput")
-        iterations = self.reader.whole(item.get("iterations"), f"{path}.iterations")
-        steps = self.reader.whole(item.get("steps"), f"{path}.steps")
-        timed = durations["ramp-up"] + durations["hold-for"] > 0
-        load: dict[str, Any] = {"concurrency": concurrency, "throughput": throughput, "iterations": iterations}
-        load["steps"] = steps
-        own_load = self._has_own_load(executor, scenario) and not (timed or any(load.values()))
-        read = load | {key: Fraction(durations[key]) for key in ("ramp-up", "hold-for")}
-        of_item = browser_problems(engine_of(executor), item, path)
-        of_module = browser_problems(engine_of(executor), mapping_at(self.modules, executor), f"modules.{executor}")
-        of_load = load_problems(executor, item, read, path, functional=self.functional)
-        for problem in chain(of_item, of_module, of_load):
-            raise self.reader.error(*problem)
-        if executor == "gatling" and steps and not self._reads_steps(scenario):
-            text = 'The simulation ignores this key. Read it by `Integer.getInteger("steps")`, or remove it.'
-            raise self.reader.error("ignored-load", f"{path}.steps", text)
-        if item.get("start-at") is not None:
-            text = "toril ignores this key and starts all workers together. Use `delay`."
-            self.reader.warn("ignored-key", f"{path}.start-at", text)
+            course = PlannedCurve(lowest(search, self.on), 0.0)
+        item |= self._implied(item, course, search, script, path)
+        load = self._load(item, path)
+        timed = load["ramp-up"] + load["hold-for"] > 0
+        own_load = self._has_own_load(executor, scenario) and not (timed or any(load[key] for key in LOAD_KEYS))
+        self._check(item, load, executor, scenario, path)
         is_open = executor in OPEN_MODEL
-        if is_open:
-            warn_of_ignored_keys(executor, item, READ_KEYS, self.reader, path)
-            concurrency = None
+        concurrency = None if is_open else load["concurrency"]
         exact = self._exact(item.get("locations-weighted"), f"{path}.locations-weighted")
         locations = self._locations(item.get("locations", self.locations), f"{path}.locations", exact=exact)
-        rate = None if throughput is None else int(throughput) if throughput.denominator == 1 else float(throughput)
-        load |= {"concurrency": concurrency, "throughput": rate}
-        load |= {key: self.reader.resolved(item.get(key), f"{path}.{key}", "") for key in durations}
-        config = {key: value for key, value in item.items() if key not in (*OURS, *load)}
-        config |= {"executor": executor} | {key: value for key, value in load.items() if value is not None}
-        if not without:
-            config["scenario"] = scenario
-        if planned is not None:
-            durations |= {"ramp-up": planned.ramp_up_s, "hold-for": planned.curve.length_s - planned.ramp_up_s}
+        ramp_up_s = load["ramp-up"] if course is None else course.ramp_up_s
         return Execution(
             name=name,
             index=index,
             executor=executor,
             scenario=scenario,
             concurrency=None if own_load or is_open else concurrency or max(1, script.groups),
-            throughput_rps=throughput,
-            iterations=iterations or (None if timed or own_load else 1),  # Taurus: one iteration without other limits
-            steps=steps,
-            delay_s=durations["delay"],
-            ramp_up_s=durations["ramp-up"],
-            hold_for_s=durations["hold-for"],
-            labels=self.scenarios.labels(scenario),
+            throughput_rps=load["throughput"],
+            # Taurus: one iteration without other limits
+            iterations=load["iterations"] or (None if timed or own_load else 1),
+            steps=load["steps"],
+            delay_s=load["delay"],
+            ramp_up_s=ramp_up_s,
+            hold_for_s=load["hold-for"] if course is None else course.curve.length_s - ramp_up_s,
+            labels=labels,
             locations=locations,
             exact_workers=exact and bool(locations),
-            files=self._files(config, scenario),
-            config=config,
-            curve=None if planned is None else planned.curve,
+            files=self._files(item, scenario),
+            config=self._config(
+                item, load | {"concurrency": concurrency}, executor, None if without else scenario, path
+            ),
+            curve=None if course is None else course.curve,
             search=search,
             groups=max(1, script.groups),
         )
 
-    def _curve(self, item: dict[str, Any], name: str, executor: str, path: str) -> PlannedCurve | None:
+    def _implied(
+        self,
+        item: Mapping[str, Any],
+        course: PlannedCurve | None,
+        search: Search | None,
+        script: TestPlan,
+        path: str,
+    ) -> dict[str, Any]:
+        """Returns the load keys that a curve, a search or a JMX sets."""
+        implied: dict[str, Any] = {}
+        if course is not None:
+            implied["hold-for"] = _plain(course.curve.length_s)
+            implied["throughput"] = course.curve.peak_rps if search is None else search.to_rps
+        if script.groups and (course or item.get("hold-for") is not None) and not item.get("ramp-up"):
+            implied["ramp-up"] = "0s" if course else self._ramp_of(script, f"{path}.ramp-up")
+        return implied
+
+    def _load(self, item: Mapping[str, Any], path: str) -> dict[str, Any]:
+        """Returns the values of the load keys and of `delay`; times are seconds."""
+        times = {key: self.reader.seconds(item.get(key), f"{path}.{key}") for key in TIMES}
+        return times | {
+            "concurrency": self.reader.whole(self._placed(item, "concurrency", path), f"{path}.concurrency"),
+            "throughput": self.reader.number(self._placed(item, "throughput", path), f"{path}.throughput"),
+            "iterations": self.reader.whole(item.get("iterations"), f"{path}.iterations"),
+            "steps": self.reader.whole(item.get("steps"), f"{path}.steps"),
+        }
+
+    def _check(self, item: Mapping[str, Any], load: Mapping[str, Any], executor: str, scenario: str, path: str) -> None:
+        """Raises SuiteError for keys that the engine does not support; warns of keys that it ignores."""
+        engine = engine_of(executor)
+        of_item = browser_problems(engine, item, path)
+        of_module = browser_problems(engine, mapping_at(self.modules, executor), f"modules.{executor}")
+        of_load = load_problems(executor, item, load, path, functional=self.functional)
+        for problem in chain(of_item, of_module, of_load):
+            raise self.reader.error(*problem)
+        if executor == "gatling" and load["steps"] and not self._reads_steps(scenario):
+            text = 'The simulation ignores this key. Read it by `Integer.getInteger("steps")`, or remove it.'
+            raise self.reader.error("ignored-load", f"{path}.steps", text)
+        if item.get("start-at") is not None:
+            text = "toril ignores this key and starts all workers together. Use `delay`."
+            self.reader.warn("ignored-key", f"{path}.start-at", text)
+        warn_of_ignored_keys(executor, item, READ_KEYS, self.reader, path)
+
+    def _config(
+        self, item: Mapping[str, Any], load: Mapping[str, Any], executor: str, scenario: str | None, path: str
+    ) -> dict[str, Any]:
+        """Returns the Taurus item of workers, with resolved load keys."""
+        rate = load["throughput"]
+        shown = {key: load[key] for key in ("concurrency", "iterations", "steps")}
+        shown["throughput"] = None if rate is None else int(rate) if rate.denominator == 1 else float(rate)
+        shown |= {key: self.reader.resolved(item.get(key), f"{path}.{key}", "") for key in TIMES}
+        config = {key: value for key, value in item.items() if key not in (*OURS, *shown)} | {"executor": executor}
+        config |= {key: value for key, value in shown.items() if value is not None}
+        return config if scenario is None else config | {"scenario": scenario}
+
+    def _curve(self, item: Mapping[str, Any], name: str, executor: str, path: str) -> PlannedCurve | None:
         """Returns the load curve of an execution. Its peak becomes the throughput, its length the hold."""
         written = item.get("throughput")
         if isinstance(written, dict) and not is_curve(written):
@@ -288,7 +314,7 @@ class ExecutionReader:
                 self.reader.warn("ignored-key", "modules.selenium", text)
         return executor
 
-    def _placed(self, item: dict[str, Any], key: str, path: str) -> Any:
+    def _placed(self, item: Mapping[str, Any], key: str, path: str) -> Any:
         """Returns the value, or in `{local: 5, cloud: 1000}` the one for this run."""
         value = item.get(key)
         if not isinstance(value, dict):
