@@ -228,10 +228,6 @@ def test_a_replay_keeps_the_number_of_requests(tmp_path, rows, speed):
         ("time,rps\n0,5\n60,9999999999\n", ("out-of-range", "toril.curves.shop.csv.file", "rates.csv", "line 3")),
         ("time,rps,rate\n0,5,5\n", ("missing-column", "toril.curves.shop.csv.file", "rates.csv", "2 columns")),
         ('time,rps\n0,"5\n', ("bad-row", "toril.curves.shop.csv.file", "rates.csv", "line 2")),
-        (
-            "time,rps\n" + "".join(f"{row},{row}\n" for row in range(50_001)),
-            ("too-many-points", "toril.curves.shop", "50,000"),
-        ),
         (b"time,rps\n\xff,5\n", ("not-utf-8", "toril.curves.shop.csv.file", "rates.csv")),
     ],
 )

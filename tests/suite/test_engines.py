@@ -159,8 +159,8 @@ def test_an_invalid_include_is_rejected(tmp_path, included, refusal):
 
 def test_scenarios_with_many_includes_are_read_quickly(tmp_path):
     document = suite("jmeter", {"include-scenario": "0"})
-    document["scenarios"] |= {f"{n}": {"requests": [{"include-scenario": f"{n + 1}"}] * 5} for n in range(1999)}
-    document["scenarios"]["1999"] = {"requests": ["/end"]}
+    document["scenarios"] |= {f"{n}": {"requests": [{"include-scenario": f"{n + 1}"}] * 5} for n in range(199)}
+    document["scenarios"]["199"] = {"requests": ["/end"]}
     assert read(tmp_path, document).executions[0].labels == ("/end",)
 
 

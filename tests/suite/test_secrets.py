@@ -90,10 +90,6 @@ def test_a_secret_on_a_command_line_is_rejected(tmp_path):
     refuses(tmp_path, document, "secret-on-command-line", "modules.jmeter.cmdline")
 
 
-def test_too_many_secrets_are_rejected(tmp_path):
-    refuses(tmp_path, suite(**{f"TOKEN_{n}": "shop/api" for n in range(51)}), "out-of-range", "51", "50")
-
-
 def test_references_become_those_of_task_definitions():
     assert secret_reference("shop/api") == SecretReference(secret="shop/api", name="shop/api")
     whole = SecretReference(secret=ARN, name="shop/api-AbCdEf", region="eu-west-1")
