@@ -54,8 +54,8 @@ class SearchProgress:
         """Returns the result; for an unfinished search, its bounds so far."""
         if self.found is not None:
             return self.found
-        held = [one.rps for one in self.stages if one.outcome == "held"]
-        breached = [one.rps for one in self.stages if one.outcome == "breached"]
+        held = [stage.rps for stage in self.stages if stage.outcome == "held"]
+        breached = [stage.rps for stage in self.stages if stage.outcome == "breached"]
         low = min(breached, default=math.inf)
         below = [rps for rps in held if rps < low]
         return SearchResult(max(below, default=None), None if math.isinf(low) else low, STOPPED, exact=False)

@@ -120,7 +120,7 @@ def _read(data: bytes | None, key: str, run_id: str, share: Share) -> Exchanges:
     if data is None or len(data) > MOST_BYTES_OF_FILE:
         raise StoreError(f"{key} is missing or too large", code="damaged-file")
     found = Exchanges.from_stranger(data, key)
-    sources = {(one.worker, one.location) for one in found.exchanges}
+    sources = {(exchange.worker, exchange.location) for exchange in found.exchanges}
     if (found.run_id, found.worker) != (run_id, share.worker) or sources - {(share.worker, share.location)}:
         raise StoreError(f"{key} belongs to another worker", code="foreign-file")
     return found
@@ -139,9 +139,9 @@ def _masked(one: Exchange) -> Exchange:
 def _within(exchanges: Iterable[Exchange], most_bytes: int) -> Sequence[Exchange]:
     """Returns the first exchanges that fit together."""
     found = []
-    for one in exchanges:
-        most_bytes -= len(document(one))
+    for exchange in exchanges:
+        most_bytes -= len(document(exchange))
         if most_bytes < 0:
             break
-        found.append(one)
+        found.append(exchange)
     return found

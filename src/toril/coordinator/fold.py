@@ -244,8 +244,8 @@ class Fold:
         surplus = files.next_number - 1 > exit_record.interval_files
         if surplus or (exit_record.interval_digests and not exit_record.interval_digests.startswith(files.digests)):
             self.whole, self.arms, self.damaged = Timeline(), {arm: Timeline() for arm in self.arms}, []
-            for one in self._files.values():
-                one.next_number, one.digests, one.poll_at, one.arrived_at, one.misses = 1, "", NEVER, NEVER, 0
+            for again in self._files.values():
+                again.next_number, again.digests, again.poll_at, again.arrived_at, again.misses = 1, "", NEVER, NEVER, 0
 
     def _take_ready(self, files: WorkerFiles, ready: Ready, key: str) -> bool:
         """Takes a ready.json. Returns whether the worker has the same major version."""

@@ -84,7 +84,7 @@ class CriteriaProgress:
         """Returns what is known now; without samples, the criterion and what it waits for."""
         if result.code != "no-samples":
             return result.message
-        steady_from_s = min((one.steady_from_s for one in self._plan.executions), default=0.0)
+        steady_from_s = min((execution.steady_from_s for execution in self._plan.executions), default=0.0)
         if last is None:
             why = "waiting for the first samples"
         elif self._plan.ramp_up_exclude and last <= steady_from_s:
@@ -103,7 +103,7 @@ class ProgressBuilder:
     def __init__(self, fold: Fold) -> None:
         self._fold, self._plan = fold, fold.plan
         criteria = criteria_of(fold.plan.criteria)
-        self._named = tuple(dict.fromkeys(one.label for one in criteria if one.label))
+        self._named = tuple(dict.fromkeys(criterion.label for criterion in criteria if criterion.label))
         self._workers: dict[str, set[str]] = {location: set() for location in fold.plan.locations}
         for share in fold.plan.shares:
             self._workers[share.location].add(share.worker)
@@ -280,8 +280,8 @@ def _planned_load(plan: Plan, seconds: range) -> tuple[list[float | None], list[
     nothing: list[float | None] = [None] * len(seconds)
     if plan.in_turns:
         return nothing, nothing
-    closed = [one for one in plan.executions if one.concurrency]
-    limits = [by for one in plan.executions if (by := planned_by_second(one, seconds)) is not None]
+    closed = [execution for execution in plan.executions if execution.concurrency]
+    limits = [by for execution in plan.executions if (by := planned_by_second(execution, seconds)) is not None]
     return (
         [round(sum(planned_users(one, second + 0.5) for one in closed)) for second in seconds] if closed else nothing,
         [round(sum(by), 3) for by in zip(*limits, strict=True)] if limits else nothing,

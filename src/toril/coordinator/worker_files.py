@@ -68,15 +68,15 @@ class Bounds:
 
     @classmethod
     def of(cls, plan: Plan) -> Self:
-        recorded = any(one.executor == RESULTS_LOADER for one in plan.executions)
-        series = {(one.series, one.arm, one.block) for one in plan.executions}
+        recorded = any(execution.executor == RESULTS_LOADER for execution in plan.executions)
+        series = {(execution.series, execution.arm, execution.block) for execution in plan.executions}
         if plan.duet is not None and plan.duet.switched:
             series = {(name, turn.arm, turn.block) for name, _, _ in series for turn in plan.duet.turns()}
         return cls(
             locations={share.worker: share.location for share in plan.shares},
             series=frozenset(series),
-            executions=frozenset(one.series for one in plan.executions),
-            names=frozenset(one.name for one in plan.executions),
+            executions=frozenset(execution.series for execution in plan.executions),
+            names=frozenset(execution.name for execution in plan.executions),
             longest_s=max(load_ends_s(plan), RECORDED_S if recorded else 0),
         )
 

@@ -95,7 +95,7 @@ class AgentLauncher:
             self._error = None
         except StoreError as error:
             self._error = error
-        return {one.worker: one.gone for one in self._shares.values() if one.gone is not None}
+        return {share.worker: share.gone for share in self._shares.values() if share.gone is not None}
 
     def tasks(self) -> Mapping[str, RanTask]:
         return {}
@@ -103,7 +103,7 @@ class AgentLauncher:
     def notes(self) -> tuple[Note, ...]:
         notes = [] if self._error is None else [Note(self._error.code, str(self._error))]
         for location in self._locations:
-            here = [one for one in self._shares.values() if one.location == location]
+            here = [share for share in self._shares.values() if share.location == location]
             waiting = [self._clock.now() - one.since for one in here if one.offered and not (one.claim or one.gone)]
             if max(waiting, default=0) >= NOTED_S:
                 waited_s = NOTED_S * int(max(waiting) // NOTED_S)
@@ -124,8 +124,8 @@ class AgentLauncher:
 
     def close(self) -> tuple[str, ...]:
         problems = []
-        for one in self._shares.values():
-            one.stopped = True
+        for share in self._shares.values():
+            share.stopped = True
         for location in self._locations:
             try:
                 retry(partial(self._offer, location), _again, self._clock)
@@ -138,7 +138,7 @@ class AgentLauncher:
 
     @property
     def _locations(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(one.location for one in self._shares.values()))
+        return tuple(dict.fromkeys(share.location for share in self._shares.values()))
 
     def _begin(self, plan: Plan, launch: Launch, attempts: Mapping[str, str], *, offered: bool) -> None:
         self._plan, self._deadline, self._shares, self._due, self._watch_at = plan, launch.deadline, {}, {}, 0.0
@@ -160,9 +160,9 @@ class AgentLauncher:
         lapsed_at = self._clock.now() - EXPIRED_S
         others = [one for one in there if one.run_id != run_id and one.expires_at > lapsed_at]
         own = [
-            Offer(run_id=run_id, worker=one.worker, attempt=one.attempt, expires_at=self._deadline)
-            for one in self._shares.values()
-            if one.location == location and not (one.stopped or one.gone)
+            Offer(run_id=run_id, worker=share.worker, attempt=share.attempt, expires_at=self._deadline)
+            for share in self._shares.values()
+            if share.location == location and not (share.stopped or share.gone)
         ]
         offers = (*others, *own)
         if len(offers) > MOST_OFFERS:
@@ -240,7 +240,7 @@ def seen_agents(
     entries = list(store.entries(announcements_prefix()))
     if now is None:
         now = store.time()[0] if entries else 0.0
-    ages = {one.key: now - one.modified_at for one in entries if one.modified_at >= now - within_s}
+    ages = {entry.key: now - entry.modified_at for entry in entries if entry.modified_at >= now - within_s}
     found = []
     for key, data in sorted(store.find_many(ages, Announcement.MOST_BYTES).items()):
         try:
@@ -257,8 +257,8 @@ def seen_agents(
 def agents_by_location(store: Store, now: float) -> dict[str, list[Announcement]]:
     """Returns the live agents of each private location, by name; `toril doctor` names damaged announcements."""
     found: dict[str, list[Announcement]] = {}
-    for one in live_agents(store, now):
-        found.setdefault(one.location, []).append(one)
+    for live_agent in live_agents(store, now):
+        found.setdefault(live_agent.location, []).append(live_agent)
     return found
 
 

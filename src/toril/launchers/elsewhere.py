@@ -10,8 +10,8 @@ from toril.records.agent import is_private
 
 def parts_of(plan: Plan) -> tuple[Plan, Plan]:
     """Returns the plan with the shares of regions alone, and with those of private locations alone."""
-    regions = tuple(one for one in plan.shares if not is_private(one.location))
-    private = tuple(one for one in plan.shares if is_private(one.location))
+    regions = tuple(share for share in plan.shares if not is_private(share.location))
+    private = tuple(share for share in plan.shares if is_private(share.location))
     return plan.model_copy(update={"shares": regions}), plan.model_copy(update={"shares": private})
 
 

@@ -59,7 +59,7 @@ def checked(name: str, check: Callable[[], CheckResult], region: str = "") -> tu
         findings = (result,) if isinstance(result, Finding) else tuple(result or ())
     except UserError as error:  # including a store that is not writable
         findings = (failed_call(error),)
-    return tuple(replace(one, name=one.name or name, region=region or one.region) for one in findings)
+    return tuple(replace(finding, name=finding.name or name, region=region or finding.region) for finding in findings)
 
 
 def failed_call(error: UserError) -> Finding:

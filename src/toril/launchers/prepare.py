@@ -39,7 +39,7 @@ def prepared(
 
     found = preflight(plan, store, clock)
     refuse(found.findings)
-    lines = tuple(one.line for one in found.findings if one.state == "warning")
+    lines = tuple(finding.line for finding in found.findings if finding.state == "warning")
     if found.estimate is not None:
         refuse_above(found.estimate, max_cost_usd)
         lines += found.estimate.lines()
@@ -92,7 +92,7 @@ def preflight(plan: Plan | None, store: Store, clock: Clock) -> "Preflight":
     if private is not None and not private.shares:
         return found
     of_agents = check_agents(private, agents, access[1].resolve, deployments)
-    here = [one for one in agents if private is None or one.location in private.locations]
+    here = [agent for agent in agents if private is None or agent.location in private.locations]
     unread = [replace(warning(error.code, str(error)), name="agents") for error in damaged]
     for one, age_s in seen:
         if plan is None and age_s > LIVE_S and not one.leaving:
@@ -201,6 +201,6 @@ def _elsewhere(
     from toril.launchers.fargate import FargateLauncher, clients
 
     used = {region: one for region, one in deployments.items() if region in plan.locations}
-    home = next((one for one in deployments.values() if one.home is not None), None)
+    home = next((deployment for deployment in deployments.values() if deployment.home is not None), None)
     fargate = FargateLauncher(used, clients(deployments), clock, home=home, rates=rates)
     return Elsewhere(fargate, agents) if private.shares else fargate

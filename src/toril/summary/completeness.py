@@ -90,11 +90,11 @@ def lasted_s(plan: Plan, timeline: Timeline, completeness: Completeness) -> floa
     A service that hangs does not shorten the load: the users wait until their planned end, or until a stop.
     """
     ends = [0.0]
-    for one in plan.executions:
-        ended = [report.ended_s for report in completeness.reports(one.name) if report.ended_s is not None]
-        waits = timeline.select(executions=(one.name,)).total.unfinished
-        if math.isfinite(one.steady_to_s) and (ended or waits):
-            ends.append(one.steady_to_s if waits else min(one.steady_to_s, max(ended)))
+    for execution in plan.executions:
+        ended = [report.ended_s for report in completeness.reports(execution.name) if report.ended_s is not None]
+        waits = timeline.select(executions=(execution.name,)).total.unfinished
+        if math.isfinite(execution.steady_to_s) and (ended or waits):
+            ends.append(execution.steady_to_s if waits else min(execution.steady_to_s, max(ended)))
     end_s = min(max(ends), math.inf if completeness.stopped_at_s is None else completeness.stopped_at_s)
     return round(max(completeness.load_s(last_measured(timeline)), end_s), 3)
 

@@ -43,7 +43,7 @@ def adjusted_plan(plan: Plan, rates: Iterable[Rate], started_at: float | None) -
 
 def queued_plan(plan: Plan, completeness: Completeness) -> Plan:
     """Returns the plan with each execution delayed by its wait for its turn."""
-    late_s = {one.name: completeness.queued_s(one.name) for one in plan.executions}
+    late_s = {execution.name: completeness.queued_s(execution.name) for execution in plan.executions}
     later = (one.model_copy(update={"delay_s": one.delay_s + late_s[one.name]}) for one in plan.executions)
     return plan.model_copy(update={"executions": tuple(later)}) if any(late_s.values()) else plan
 

@@ -128,16 +128,16 @@ class Exporter:
             self._event(
                 "toril.criterion.judged",
                 at_ns,
-                one.outcome,
-                one.message,
+                criterion.outcome,
+                criterion.message,
                 {
-                    "toril.criterion": one.criterion,
-                    "toril.observed": one.observed,
-                    "toril.threshold": one.threshold,
-                    "toril.unit": one.unit,
+                    "toril.criterion": criterion.criterion,
+                    "toril.observed": criterion.observed,
+                    "toril.threshold": criterion.threshold,
+                    "toril.unit": criterion.unit,
                 },
             )
-            for one in bundle.verdict.criteria
+            for criterion in bundle.verdict.criteria
         ]
         self._put([*self._last, *criterion_metrics(bundle.verdict, at_ns)], events)
 
@@ -146,9 +146,9 @@ class Exporter:
         attributes = {
             "toril.event.id": event.id,
             "toril.on": event.on,
-            "toril.reasons": [one.code for one in event.reasons],
-            "toril.reason_messages": [one.message for one in event.reasons],
-            "toril.standouts": [one.code for one in event.standouts],
+            "toril.reasons": [reason.code for reason in event.reasons],
+            "toril.reason_messages": [reason.message for reason in event.reasons],
+            "toril.standouts": [standout.code for standout in event.standouts],
         }
         name = f"toril.{event.kind.replace('-', '.', 1)}"
         self._put((), [self._event(name, int(event.at * 1e9), event.outcome, event.headline, attributes)])
@@ -188,7 +188,7 @@ class Exporter:
 
     def _put(self, metrics: Sequence[Metric], events: Sequence[ReadableLogRecord] = ()) -> None:
         with self._waiting:
-            self._metrics = [one for one in metrics if one.data.data_points] or self._metrics
+            self._metrics = [metric for metric in metrics if metric.data.data_points] or self._metrics
             self._events += events
             self._waiting.notify()
 
@@ -216,7 +216,7 @@ def _resource(plan: Plan) -> Resource:
         "toril.run.id": plan.run_id,
         "toril.suite": mask(plan.suite),
         "toril.on": plan.on,
-        "toril.locations": [mask(one) for one in plan.locations],
+        "toril.locations": [mask(location) for location in plan.locations],
         **({} if commit is None else {"vcs.ref.head.revision": mask(commit)}),
     }
     return Resource.create(about)

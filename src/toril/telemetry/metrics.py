@@ -180,7 +180,7 @@ def _limited(known: dict[str, str], text: str, most: int) -> str:
 
 def load_metrics(progress: Progress, at_ns: int) -> Iterator[Metric]:
     """Returns users and rates: by location as measured, and as planned."""
-    here = [({"toril.location": mask(one.location)}, one.figures) for one in progress.locations]
+    here = [({"toril.location": mask(location.location)}, location.figures) for location in progress.locations]
     users, rps, recent = "{user}", "{request}/s", progress.recent
     measured_users = [(about, now.virtual_users) for about, now in here]
     measured_rps = [(about, now.rps) for about, now in here]
@@ -204,7 +204,7 @@ def generator_metrics(timeline: Timeline, first: int, last: int, at_ns: int) -> 
 
 def criterion_metrics(verdict: Verdict, at_ns: int) -> Iterator[Metric]:
     """Returns the criteria of a finished run."""
-    different = {one.criterion: one for one in verdict.criteria}.values()
+    different = {criterion.criterion: criterion for criterion in verdict.criteria}.values()
     judged = [({"toril.criterion": one.criterion, "toril.unit": one.unit}, one) for one in different]
     return (
         _gauge(f"toril.criterion.{name}", text, "", [(about, value(one)) for about, one in judged], at_ns)

@@ -61,7 +61,7 @@ class FargateLauncher:
 
     @property
     def longest_s(self) -> float | None:
-        return min((float(one.limits.duration_s) for one in self._deployments.values()), default=None)
+        return min((float(deployment.limits.duration_s) for deployment in self._deployments.values()), default=None)
 
     def launch(self, plan: Plan, launch: Launch) -> None:
         self._prepare(plan, launch)

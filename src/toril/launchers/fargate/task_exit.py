@@ -126,5 +126,5 @@ class TaskExits:
             if error.fault.aws_code == "ResourceNotFoundException":
                 return "its log is empty"
             return f"its log cannot be read: {error}"
-        text = "\n".join(one["message"] for one in answer["events"]).strip()
+        text = "\n".join(event["message"] for event in answer["events"]).strip()
         return f"last log lines: {text[-LOG_CHARACTERS:]}" if text else "its log is empty"

@@ -147,7 +147,7 @@ def notes(slots: Collection[TaskSlot], region: str, now: float) -> Iterator[Note
     if since:
         waited = {stage: NOTED_S * max(0, int((now - min(ats)) // NOTED_S)) for stage, ats in since.items()}
         parts = [f"{len(ats)} {stage} for {waited[stage]} s" for stage, ats in since.items()]
-        running = f"{region}: {sum(one.status in RAN for one in slots)} of {len(slots)} workers are running"
+        running = f"{region}: {sum(slot.status in RAN for slot in slots)} of {len(slots)} workers are running"
         yield Note("workers-wait", "; ".join([running, *parts]))
 
 

@@ -95,8 +95,8 @@ def tags(plan: Plan, share: Share) -> "list[TagTypeDef]":
 
 def failure_of(answer: Any) -> str:
     """Returns why a RunTask started no task; empty if AWS gives no reason."""
-    for one in answer.get("failures", []):
-        return " ".join(filter(None, (one.get("reason"), one.get("detail"))))
+    for failure in answer.get("failures", []):
+        return " ".join(filter(None, (failure.get("reason"), failure.get("detail"))))
     return ""
 
 
@@ -119,9 +119,9 @@ def kind_for(plan: Plan, deployment: Deployment) -> DeployedWorker:
     wanted: tuple[str, ...] = ("slim", "full", "browser")  # images with these executors, smallest first
     if executors & (NEEDS_BROWSER | NEEDS_JVM):
         wanted = ("browser",) if executors & NEEDS_BROWSER else ("full",)
-    here = {one.flavour: one for one in deployment.workers if one.architecture == architecture}
+    here = {worker.flavour: worker for worker in deployment.workers if worker.architecture == architecture}
     if not here:
-        others = ", ".join(sorted({one.architecture for one in deployment.workers})) or "none"
+        others = ", ".join(sorted({worker.architecture for worker in deployment.workers})) or "none"
         fix = f"set `toril.worker.arch`, or add {architecture} to the stack's `architectures`"
         text = f"{region} has no workers for {architecture}, only for {others}; {fix}"
         raise InfrastructureError(text, code="no-such-architecture")

@@ -19,7 +19,7 @@ def check_agents(plan: Plan | None, agents: Agents, resolve: Resolve, regions: C
 
     `regions`: the deployed ones, whose misspelt names may look like private locations.
     """
-    live = [one for one in agents if not one.leaving]
+    live = [agent for agent in agents if not agent.leaving]
     locations = sorted({one.location for one in live}) if plan is None else plan.locations
     return [
         replace(found, name=name, region=location)
@@ -30,7 +30,7 @@ def check_agents(plan: Plan | None, agents: Agents, resolve: Resolve, regions: C
 
 def longest_s(agents: Agents) -> float | None:
     """Returns the longest load that all these agents accept, in seconds; None without a limit."""
-    return min((one.max_duration_s for one in agents if one.max_duration_s is not None), default=None)
+    return min((agent.max_duration_s for agent in agents if agent.max_duration_s is not None), default=None)
 
 
 def refusal(agent: Announcement, plan: Plan) -> str:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from toril import __version__
+from toril.criteria import criteria_of
 from toril.launchers.fargate.tasks import kind_for
 from toril.launchers.findings import Finding, missing, ok, warning
 from toril.launchers.preflight.regions import CommandContext, Identity, Region
@@ -13,7 +14,6 @@ from toril.records import Deployment, Plan, secrets_outside
 from toril.records.agent import UNPLACED
 from toril.store import BUCKETS, Store
 from toril.text import dollars, nearest
-from toril.verdict.servers import queries
 
 EXPIRATION = "AWS_CREDENTIAL_EXPIRATION"  # set by `aws configure export-credentials`
 PROBE = "runs/preflight/probe"  # always the same key, because the role of load tests has no right to delete
@@ -47,9 +47,9 @@ def locations(plan: Plan | None, deployments: Mapping[str, Deployment]) -> Itera
 
 def sweeper(deployments: Mapping[str, Deployment]) -> Finding:
     """Checks that a region can sweep a run at its deadline."""
-    for one in deployments.values():
-        if one.home is not None:
-            return ok(f"in {one.region}")
+    for deployment in deployments.values():
+        if deployment.home is not None:
+            return ok(f"in {deployment.region}")
     fix = "run `pulumi config set home true` and `pulumi up` for one region's stack"
     detail = f"there is no home region, so no sweep ends an abandoned run at its deadline; {fix}"
     return warning("no-home-region", detail)
@@ -117,7 +117,8 @@ def _lasts_s(plan: Plan | None, estimate: Estimate | None) -> float:
     """Returns how long the command needs its credentials, in seconds; 0 if that is unknown."""
     if plan is None or estimate is None or estimate.at_most:
         return 0.0
-    waits_s = plan.metrics_wait_s if queries(plan) else 0.0
+    awaits_metrics = any(criterion.server is not None for criterion in criteria_of(plan.criteria))
+    waits_s = plan.metrics_wait_s if awaits_metrics else 0.0
     return (estimate.start_s or 0.0) + estimate.load_s + plan.graceful_stop_s + waits_s + ENDING_S
 
 

@@ -224,7 +224,7 @@ def caches(region: Region) -> Iterator[Finding]:
 
 def _cache_of(region: Region, repository: str) -> DeployedCache | None:
     """Returns the cache rule of a repository; of several, the one with the longest prefix."""
-    fitting = [one for one in region.deployment.caches if repository.startswith(f"{one.prefix}/")]
+    fitting = [cache for cache in region.deployment.caches if repository.startswith(f"{cache.prefix}/")]
     return max(fitting, key=lambda one: len(one.prefix), default=None)
 
 

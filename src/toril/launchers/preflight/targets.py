@@ -91,14 +91,14 @@ def _outside(host: str, allowed: DeployedTargets, resolve: Resolve) -> str:
     # `*.example.com` covers all subdomains, but not example.com itself
     if any(host.endswith(one[1:]) if one.startswith("*.") else host == one for one in allowed.hosts):
         return ""
-    blocks = [ipaddress.ip_network(one, strict=False) for one in allowed.cidrs]
+    blocks = [ipaddress.ip_network(cidr, strict=False) for cidr in allowed.cidrs]
     try:
         addresses = [ipaddress.ip_address(host)]
     except ValueError:
         addresses = [ipaddress.ip_address(one) for one in resolve(host)] if blocks else []
         if blocks and not addresses:
             return f"{host} is not on the list, and has no address to compare with the list's CIDR blocks"
-    beyond = [str(one) for one in addresses if not any(one in block for block in blocks)]
+    beyond = [str(address) for address in addresses if not any(address in block for block in blocks)]
     if addresses and not beyond:
         return ""
     return f"{host} is not on the list" + (f" (addresses: {', '.join(beyond)})" if beyond not in ([], [host]) else "")

@@ -105,7 +105,7 @@ def estimate(
     """
     spot, paced = plan.task is not None and plan.task.spot, rates or {}
     bounds = [one for one in (plan.bounded_s, plan.max_duration_s) if one is not None]
-    allowed = [float(deployments[one].limits.duration_s) for one in plan.locations if one in deployments]
+    allowed = [float(deployments[location].limits.duration_s) for location in plan.locations if location in deployments]
     load_s = min(bounds or allowed, default=LIMIT_S)
     asked_at = {region: _asked_at_s(plan, region, paced.get(region, usual_rates(region))) for region in plan.locations}
     ready_at = (times[-1] + _ready_s(plan, deployments.get(region)) for region, times in asked_at.items())
@@ -216,7 +216,7 @@ def cost_line(plan: Plan, found: Estimate | None) -> str:
 
 def requests_of(plan: Plan) -> float | None:
     """Returns the maximum number of requests of the load; None if throughput or time does not limit all executions."""
-    rates = [one.planned_rate() for one in plan.executions]
+    rates = [execution.planned_rate() for execution in plan.executions]
     known = [rate.total for rate in rates if rate is not None]
     return sum(known) if len(known) == len(rates) else None
 
@@ -232,7 +232,7 @@ def peak_gbit_s(plan: Plan, assumed: Assumed) -> dict[str, float]:
     for execution in plan.executions:
         engine = engine_of(execution.executor)
         most = (engine.requests_per_core or 0) * (1 if engine.single_threaded else cores) / SAFE_PART
-        parts = [(one.location, part) for one in plan.shares for part in one.executions]
+        parts = [(share.location, part) for share in plan.shares for part in share.executions]
         own = [(location, part.throughput_rps) for location, part in parts if part.execution == execution.name]
         even = execution.throughput_rps / len(own) if execution.throughput_rps and own else most
         for location, rate in own:
@@ -329,7 +329,7 @@ def _bucket(plan: Plan, waited_s: float, load_s: float, prices: PriceTable) -> I
     pace, workers, base = plan.pace, len(plan.shares), prices.of(BASE)
     files, leases = load_s / pace.flush_s, (waited_s + load_s) / pace.lease_renew_s
     polls = (2 * waited_s + load_s) / pace.poll_s  # before the start, a worker asks for two files: start and stop
-    labels = sum(len(one.labels) or LABELS_OF_SCRIPTS for one in plan.executions)
+    labels = sum(len(execution.labels) or LABELS_OF_SCRIPTS for execution in plan.executions)
     lists = waited_s / pace.poll_s * (1 + 2 * workers // 1000)  # a page has 1,000 keys
     puts = workers * (files + PUTS_AROUND) + leases + lists + (waited_s + load_s) / EVERY_S
     gets = workers * (polls + leases + files / EXPECTED + GETS_AROUND) + (waited_s + load_s) / pace.poll_s
