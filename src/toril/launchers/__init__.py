@@ -28,12 +28,15 @@ class WorkerExit:
 
 
 class Launcher(Protocol):
-    """Starts, watches and stops workers. Calls return at once; `ended` may call the store, other work has threads."""
+    """Starts, watches and stops workers. Calls return at once; `ended` may call the store, other work has threads.
+
+    Implementations inherit what is the same for most of them.
+    """
 
     @property
     def longest_s(self) -> float | None:
         """The longest load that the workers' regions allow, in seconds; None without a limit."""
-        ...
+        return None
 
     def launch(self, plan: Plan, launch: Launch) -> None:
         """Starts the first attempt of every worker; InfrastructureError if that is impossible."""
@@ -55,16 +58,18 @@ class Launcher(Protocol):
         ...
 
     def tasks(self) -> Mapping[str, RanTask]:
-        """Returns the tasks of the workers; empty if they are processes of this machine."""
-        ...
+        """Returns the tasks of the workers; empty if they are processes of a machine."""
+        return {}
 
     def notes(self) -> tuple[Note, ...]:
         """Returns notes on what the launcher waits for, and how long."""
-        ...
+        return ()
 
     def terminate(self, worker: str) -> None: ...
 
-    def kill(self, worker: str) -> None: ...
+    def kill(self, worker: str) -> None:
+        """Kills the worker; a launcher whose machines kill slow workers terminates it."""
+        self.terminate(worker)
 
     def release(self) -> None:
         """Leaves the workers running, because another owner has the run or may take it over."""
@@ -76,4 +81,4 @@ class Launcher(Protocol):
 
     def cancel_sweep(self) -> tuple[str, ...]:
         """Cancels the deadline sweep, after `close` and after the verdict is stored. Returns the problems."""
-        ...
+        return ()

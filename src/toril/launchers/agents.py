@@ -12,8 +12,8 @@ from typing import TypeVar
 
 from toril.clock import Clock, retry
 from toril.errors import Note, StoreError
-from toril.launchers import WorkerExit
-from toril.records import Launch, Plan, RanTask
+from toril.launchers import Launcher, WorkerExit
+from toril.records import Launch, Plan
 from toril.records.agent import (
     LIVE_S,
     MOST_OFFERS,
@@ -56,7 +56,7 @@ class OfferedShare:
     gone: WorkerExit | None = None
 
 
-class AgentLauncher:
+class AgentLauncher(Launcher):
     """Offers the shares of a plan's private locations to their agents, and watches the workers that they start.
 
     `ended` makes the calls to the store. They take as long as the coordinator's own, so they need no thread.
@@ -97,9 +97,6 @@ class AgentLauncher:
             self._error = error
         return {share.worker: share.gone for share in self._shares.values() if share.gone is not None}
 
-    def tasks(self) -> Mapping[str, RanTask]:
-        return {}
-
     def notes(self) -> tuple[Note, ...]:
         notes = [] if self._error is None else [Note(self._error.code, str(self._error))]
         for location in self._locations:
@@ -116,9 +113,6 @@ class AgentLauncher:
         self._shares[worker].stopped = True
         self._due[self._shares[worker].location] = None
 
-    def kill(self, worker: str) -> None:
-        self.terminate(worker)
-
     def release(self) -> None:
         """See `Launcher`. The offers stay."""
 
@@ -132,9 +126,6 @@ class AgentLauncher:
             except StoreError as error:
                 problems.append(f"{location}: workers of {self._plan.run_id} may still run: {error}")
         return tuple(problems)
-
-    def cancel_sweep(self) -> tuple[str, ...]:
-        return ()
 
     @property
     def _locations(self) -> tuple[str, ...]:

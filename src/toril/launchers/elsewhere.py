@@ -15,7 +15,7 @@ def parts_of(plan: Plan) -> tuple[Plan, Plan]:
     return plan.model_copy(update={"shares": regions}), plan.model_copy(update={"shares": private})
 
 
-class Elsewhere:
+class Elsewhere(Launcher):
     """Routes each worker to Fargate or to the agents of its location."""
 
     def __init__(self, fargate: Launcher, agents: Launcher) -> None:

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import psutil
 
-from toril.errors import InfrastructureError, Note
-from toril.launchers import WorkerExit
+from toril.errors import InfrastructureError
+from toril.launchers import Launcher, WorkerExit
 from toril.programs import hide_process
-from toril.records import Launch, Plan, RanTask, worker_key
+from toril.records import Launch, Plan, worker_key
 from toril.store import FolderStore
 from toril.store.folder import make_private
 from toril.suite.reader import OF_THE_JOB, OF_THE_OWNER
@@ -22,7 +22,7 @@ from toril.suite.reader import OF_THE_JOB, OF_THE_OWNER
 LOG_TAIL_CHARS = 600
 
 
-class LocalLauncher:
+class LocalLauncher(Launcher):
     """Starts `toril worker` processes, each in its own session, so that the engines end with their worker.
 
     InfrastructureError if bzt is not installed.
@@ -39,10 +39,6 @@ class LocalLauncher:
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._logs: dict[str, Path] = {}
         self._run_id = ""
-
-    @property
-    def longest_s(self) -> float | None:
-        return None
 
     def launch(self, plan: Plan, launch: Launch) -> None:
         self._run_id = plan.run_id
@@ -80,12 +76,6 @@ class LocalLauncher:
             if process.poll() is not None
         }
 
-    def tasks(self) -> Mapping[str, RanTask]:
-        return {}
-
-    def notes(self) -> tuple[Note, ...]:
-        return ()
-
     def terminate(self, worker: str) -> None:
         if worker in self._processes:
             self._processes[worker].terminate()
@@ -103,9 +93,6 @@ class LocalLauncher:
     def close(self) -> tuple[str, ...]:
         for worker in self._processes:
             self.kill(worker)
-        return ()
-
-    def cancel_sweep(self) -> tuple[str, ...]:
         return ()
 
     def _reason(self, worker: str, code: int) -> str:

@@ -16,7 +16,7 @@ from toril.aws import client, schedules
 from toril.aws.client import Clients, ClientSettings
 from toril.clock import Clock, SystemClock
 from toril.errors import InfrastructureError, Note
-from toril.launchers import WorkerExit
+from toril.launchers import Launcher, WorkerExit
 from toril.launchers.fargate.fleet import Fleet, Site
 from toril.launchers.fargate.rate_limit import Rates, usual_rates
 from toril.launchers.fargate.tasks import Stopped, kind_for, stop_all
@@ -35,7 +35,7 @@ def clients(deployments: Mapping[str, Deployment], *, attempts: int = 1) -> Clie
     return client.clients(ClientSettings(attempts=attempts, fips=fips, fips_if_there=True))
 
 
-class FargateLauncher:
+class FargateLauncher(Launcher):
     """Starts `toril worker` as tasks in the plan's locations, which are regions with a deployment.
 
     `home`: the region that schedules a sweep at the run's deadline. `rates`: how fast each region starts tasks; the
@@ -88,11 +88,8 @@ class FargateLauncher:
         return tuple(note for fleet in self._fleets.values() for note in fleet.notes())
 
     def terminate(self, worker: str) -> None:
-        self._fleet_of[worker].stop(worker)
-
-    def kill(self, worker: str) -> None:
         """Stops the task; Fargate kills it after its stopTimeout."""
-        self.terminate(worker)
+        self._fleet_of[worker].stop(worker)
 
     def release(self) -> None:
         for fleet in self._fleets.values():
