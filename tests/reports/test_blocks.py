@@ -16,7 +16,7 @@ from tests.reports.runs import judged, run_of, small
 from toril.records import Stop
 from toril.records.summary import LabelFigures
 from toril.reports import Bundle
-from toril.reports.blocks import Criteria, Facts, Report, Rule, Table
+from toril.reports.blocks import Criteria, Facts, Report, ShownCriterion, Table
 from toril.reports.labels import notable
 from toril.reports.run_blocks import generator_load, headline, not_judged, report_of, saturated_lines
 
@@ -28,7 +28,7 @@ def table(report: Report, id: str) -> Table:
     return next(block for block in report.blocks if isinstance(block, Table) and block.id == id)
 
 
-def rules(run: Bundle) -> tuple[Rule, ...]:
+def rules(run: Bundle) -> tuple[ShownCriterion, ...]:
     return next((block.rules for block in report_of(run).blocks if isinstance(block, Criteria)), ())
 
 

@@ -63,7 +63,7 @@ def severity_of(outcome: str) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Reason:
+class ShownReason:
     """One reason for the outcome."""
 
     code: str
@@ -87,14 +87,14 @@ class Headline:
     started_at: str = ""
     duration_s: float = 0.0
     file: str = ""  # of the suite
-    reasons: tuple[Reason, ...] = ()
+    reasons: tuple[ShownReason, ...] = ()
 
     @property
     def is_unjudged(self) -> bool:
         return self.outcome == "passed" and not self.judged
 
     @property
-    def own_reasons(self) -> list[Reason]:
+    def own_reasons(self) -> list[ShownReason]:
         """Returns the reasons that no criterion, test case or comparison repeats."""
         return [reason for reason in self.reasons if not reason.repeated]
 
@@ -118,7 +118,7 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
+class ShownCriterion:
     """One criterion and its outcome. The field order is that of `toril.comparison/1`."""
 
     text: str
@@ -146,10 +146,10 @@ class Rule:
 class Criteria:
     """All criteria, in the order of the suite."""
 
-    rules: tuple[Rule, ...]
+    rules: tuple[ShownCriterion, ...]
 
     @property
-    def worst_first(self) -> list[Rule]:
+    def worst_first(self) -> list[ShownCriterion]:
         return sorted(self.rules, key=lambda rule: severity_of(rule.outcome))
 
 
@@ -360,7 +360,7 @@ class Report:
         """Returns the notes with this code."""
         return (block for block in self.blocks if isinstance(block, Note) and block.code == code)
 
-    def evidence_of(self, rule: Rule) -> "ExchangeGroup | None":
+    def evidence_of(self, rule: ShownCriterion) -> "ExchangeGroup | None":
         """Returns requests that the criterion is about: those of its most frequent error, or the slowest one."""
         kind = re.match(r"(fail|succ|rc)|(p\d|avg-)", rule.subject)
         groups = (group for block in self.blocks if isinstance(block, ExchangeList) for group in block.groups)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from toril import text
-from toril.reports.blocks import MISSING, Block, Cell, Column, Headline, Note, Report, Row, Rule, Table, Tone
+from toril.reports.blocks import MISSING, Block, Cell, Column, Headline, Note, Report, Row, ShownCriterion, Table, Tone
 from toril.reports.comparison import CONCLUSION, ComparedFigure, ComparedPart, RunComparison
 from toril.reports.differences import NAMES, Names
 
@@ -151,7 +151,7 @@ def _criteria(comparison: RunComparison) -> Table | None:
     )  # fmt: skip
 
 
-def _rule(rule: Rule | None) -> Cell:
+def _rule(rule: ShownCriterion | None) -> Cell:
     return Cell("missing", tone="dim") if rule is None else Cell(rule.observed, outcome=rule.outcome)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from toril import text
 from toril.records.summary import LabelFigures, Summary
-from toril.reports.blocks import Rule
+from toril.reports.blocks import ShownCriterion
 from toril.reports.bundle import Bundle
 from toril.reports.differences import NAMES, Names, differences
 from toril.reports.labels import slice_of
@@ -111,8 +111,8 @@ class CriterionPair:
     """One criterion in both runs; None if a run does not have it."""
 
     text: str
-    base: Rule | None
-    head: Rule | None
+    base: ShownCriterion | None
+    head: ShownCriterion | None
 
     @property
     def changed(self) -> bool:
@@ -205,7 +205,7 @@ def document(comparison: RunComparison) -> dict[str, Any]:
     }
 
 
-def _rule_data(rule: Rule | None) -> dict[str, Any] | None:
+def _rule_data(rule: ShownCriterion | None) -> dict[str, Any] | None:
     return None if rule is None else {name: getattr(rule, name) for name in RULE_FIELDS}
 
 
@@ -236,7 +236,7 @@ def _side(bundle: Bundle) -> Side:
 
 def _criteria(base: Bundle, head: Bundle) -> Iterable[CriterionPair]:
     """Yields criteria paired by text and scope; equal criteria pair in their order."""
-    found: dict[tuple[Any, ...], list[Rule | None]] = {}
+    found: dict[tuple[Any, ...], list[ShownCriterion | None]] = {}
     for side, bundle in enumerate((base, head)):
         seen: dict[tuple[Any, ...], int] = {}
         for item, rule in zip(bundle.verdict.criteria, rules_of(bundle), strict=True):

@@ -13,7 +13,7 @@ from datetime import datetime
 
 from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 
-from toril.reports.blocks import About, Criteria, Facts, Headline, Note, Reason, Report, Rule, Table
+from toril.reports.blocks import About, Criteria, Facts, Headline, Note, Report, ShownCriterion, ShownReason, Table
 
 Kind = type[Failure] | type[Error] | type[Skipped]
 
@@ -93,7 +93,7 @@ def _criteria(report: Report, classname: str) -> Iterator[TestCase]:
         yield _criterion(report.headline, rule, _numbered(name, seen), classname, shown)
 
 
-def _criterion(headline: Headline, rule: Rule, name: str, classname: str, evidence: str) -> TestCase:
+def _criterion(headline: Headline, rule: ShownCriterion, name: str, classname: str, evidence: str) -> TestCase:
     observed = f"observed {rule.observed}, limit {rule.limit}"
     details = "\n".join(filter(None, (observed, rule.detail, rule.message)))
     if rule.outcome == "failed":
@@ -125,7 +125,7 @@ def _run_cases(report: Report, classname: str, checks: Sequence[TestCase]) -> It
     broken = any(isinstance(result, (Failure, Error)) for case in checks for result in case.result)
     kind: Kind = Error
     if headline.outcome != "passed" and not broken and not any(found.values()):
-        found["run"] = list(headline.reasons) or [Reason(headline.outcome, headline.text)]
+        found["run"] = list(headline.reasons) or [ShownReason(headline.outcome, headline.text)]
         kind = Failure if headline.outcome == "failed" else Error
     functional = any(isinstance(block, Table) and block.id == "cases" for block in report.blocks)
     remarks = {"run": [headline.text] if headline.outcome == "passed" else []}

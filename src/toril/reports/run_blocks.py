@@ -20,9 +20,9 @@ from toril.reports.blocks import (
     Failures,
     Headline,
     Note,
-    Reason,
     Report,
-    Rule,
+    ShownCriterion,
+    ShownReason,
     ShownStandout,
     Sketch,
     Sketches,
@@ -156,7 +156,7 @@ def _headline(bundle: Bundle, duet: Bundle) -> Headline:
     reasons = _reasons(bundle)
     if duet is not bundle and duet.outcome != "passed":
         reasons += [
-            Reason(one.code, f"against base: {one.message}", about=one.about, repeated=one.repeated)
+            ShownReason(one.code, f"against base: {one.message}", about=one.about, repeated=one.repeated)
             for one in _reasons(duet)
             if one.about == "comparison" or not one.repeated
         ]
@@ -284,14 +284,14 @@ def _cut(words: str) -> str:
     return f"{words[: end if end > LONGEST_BRIEF // 2 else LONGEST_BRIEF]} …"
 
 
-def _reasons(bundle: Bundle) -> list[Reason]:
+def _reasons(bundle: Bundle) -> list[ShownReason]:
     """Returns the reasons for the outcome; empty for a passed run."""
     shown = [plain(one.message, 1000) for one in bundle.verdict.criteria if one.outcome != "passed" and one.message]
     found = []
     for reason in bundle.verdict.reasons if bundle.outcome != "passed" else ():
         message, about = plain(reason.message, 1000), ABOUT.get(reason.code, "run")
         repeated = about in ("cases", "comparison") or any(words in message for words in shown)
-        found.append(Reason(plain(reason.code), message, about=about, repeated=repeated))
+        found.append(ShownReason(plain(reason.code), message, about=about, repeated=repeated))
     return found
 
 
@@ -344,11 +344,11 @@ def _about(bundle: Bundle) -> Facts:
 # ── Criteria ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def rules_of(bundle: Bundle) -> tuple[Rule, ...]:
+def rules_of(bundle: Bundle) -> tuple[ShownCriterion, ...]:
     return tuple(_rule(bundle, item) for item in bundle.verdict.criteria)
 
 
-def _rule(bundle: Bundle, item: JudgedCriterion) -> Rule:
+def _rule(bundle: Bundle, item: JudgedCriterion) -> ShownCriterion:
     observed, threshold, unit, resolution_us = item.observed, item.threshold, item.unit, 1.0
     if item.subject.startswith("p"):  # not for means and deviations: they are finer than one record
         figures = bundle.summary.labels.get(item.label or "") or bundle.summary.total
@@ -360,7 +360,7 @@ def _rule(bundle: Bundle, item: JudgedCriterion) -> Rule:
     executions = " + ".join(map(plain, item.scope.executions))
     scope = [f"execution {executions}"] if executions else []
     scope += [f"location {plain(item.scope.location)}"] if item.scope.location else []
-    return Rule(
+    return ShownCriterion(
         text=plain(item.criterion),
         outcome=plain(item.outcome),
         observed=shown,
