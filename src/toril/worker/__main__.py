@@ -3,9 +3,9 @@
 Importing all commands would cost each worker another 0.1 s of CPU and 10 MB.
 """
 
-from toril.worker.early_signals import EARLY
+from toril.worker.early_signals import listen
 
-EARLY.listen()
+listen()
 
 import gc  # noqa: E402 - after the signals
 import sys  # noqa: E402

@@ -4,23 +4,13 @@ This module imports only the standard library, so that `listen` can run first.
 """
 
 import signal
-from types import FrameType
 
 ENDING = (signal.SIGINT, signal.SIGTERM)
 
 
-class Early:
-    """The names of early signals, in order."""
-
-    def __init__(self) -> None:
-        self.names: list[str] = []
-
-    def listen(self) -> None:
-        for number in ENDING:
-            signal.signal(number, self._note)
-
-    def _note(self, number: int, _frame: FrameType | None) -> None:
-        self.names.append(signal.Signals(number).name)
+EARLY: list[str] = []  # the names of early signals, in order
 
 
-EARLY = Early()
+def listen() -> None:
+    for ending in ENDING:
+        signal.signal(ending, lambda number, frame: EARLY.append(signal.Signals(number).name))

@@ -320,7 +320,7 @@ def run_worker(store_address: str, run_id: str, worker: str, attempt: str, *, wa
     try:
         for number in ENDING:
             signal.signal(number, engines.on_signal)
-        engines.pending_signals[:0] = EARLY.names
+        engines.pending_signals[:0] = EARLY
         processes.adopt_orphans()
         if watch_parent:
             processes.watch_parent(engines.on_parent_gone)
