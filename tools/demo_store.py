@@ -224,7 +224,7 @@ def _run(store: FolderStore, suite: Path, story: Story, now: float, number: int)
         smoke=story.smoke,
     )
     if story.duet:
-        options = replace(options, environment={})
+        options = options.model_copy(update={"environment": {}})
         base, head = "https://shop.example.com", "https://pull-412.shop.example.com"
         read, plan = plan_duet([suite], options, at, base=base, head=head)
     else:

@@ -193,13 +193,13 @@ def test_the_code_of_a_refusal_arrives(console: ConsoleStore) -> None:
 
 
 def test_a_run_that_cannot_begin_says_why(behind: FolderStore, console: ConsoleStore) -> None:
+    from toril.desk.console import ConsoleDesk
     from toril.records.console import RequestFailure
-    from toril.runs.remote import await_begin
 
     failure = RequestFailure(run_id="r", at=1.0, code="over-quota", message="vCPU")
     behind.put("requests/r.failed.json", failure.to_json())
     with refused("over-quota", "vCPU", error=InfrastructureError):
-        await_begin(console, "r", SteppedClock(1.0))
+        ConsoleDesk(console).await_begin("r", SteppedClock(1.0))
 
 
 # ── signing in

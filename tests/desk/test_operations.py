@@ -343,7 +343,6 @@ class Option:
 STARTS = ("remote_command", "api", "page", "tool", "remote_tool", "rerun", "schedule")
 CURRENT = "it starts the current version"
 ON_AWS = "it starts runs on AWS alone"
-NO_FIELD = "the form has no field for it"
 OPTIONS = {
     "version": Option(value=1, empty={"remote_command": CURRENT, "page": CURRENT, "schedule": CURRENT}),
     "on": Option(
@@ -360,11 +359,15 @@ OPTIONS = {
     ),
     "tags": Option(value={"team": "shop"}, command="--tag team=shop", page={"tags": "team=shop"}),
     "overrides": Option(
-        value=["execution.0.throughput=8"], command="-o execution.0.throughput=8", faults={"page": NO_FIELD}
+        value=["execution.0.throughput=8"],
+        command="-o execution.0.throughput=8",
+        page={"overrides": "execution.0.throughput=8"},
     ),
-    "environment": Option(value={"LOGIN": "user"}, command="--env LOGIN=user", faults={"page": NO_FIELD}),
+    "environment": Option(value={"LOGIN": "user"}, command="--env LOGIN=user", page={"environment": "LOGIN=user"}),
     "against": Option(
-        value="http://127.0.0.1:2", command="--against http://127.0.0.1:2", faults={"page": NO_FIELD}
+        value="http://127.0.0.1:2",
+        command="--against http://127.0.0.1:2",
+        page={"against": "http://127.0.0.1:2"},
     ),
     "max_cost_usd": Option(
         value=2.0, command="--max-cost 2", empty={"page": "it shows the price before the start"},

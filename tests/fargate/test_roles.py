@@ -99,7 +99,9 @@ def test_a_requested_run_has_the_permissions_of_a_coordinator_and_says_why_it_ca
     assert pushed.code == 0, pushed.output
     options = RunOptions(on="fargate")
     good = request_run(guarded.store, "asked", options, by="anna", at=time.time(), key="k")
-    dear = request_run(guarded.store, "asked", options, by="anna", at=time.time(), max_cost_usd=0.0)
+    dear = request_run(
+        guarded.store, "asked", options.model_copy(update={"max_cost_usd": 0.0}), by="anna", at=time.time()
+    )
     starter = FargateStarter(guarded.world.deployment(HOME), guarded.cloud.client)
     for request in (good, dear, good):
         starter.start(request)

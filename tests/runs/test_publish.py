@@ -7,8 +7,8 @@ import pytest
 from tests.refusals import refused
 from toril.errors import OptionError, StoreError, SuiteError
 from toril.records import SuiteOrigin
-from toril.runs.publish import address_of, local_suite, push
-from toril.runs.suites import Pushed, copy_to, current, delete, suite_names, versions
+from toril.runs.publish import address_of, local_suite
+from toril.runs.suites import Pushed, copy_to, current, delete, save, suite_names, versions
 from toril.store import FolderStore
 from toril.suite import read_suite
 from toril.suite.fetch import hashes_of
@@ -29,6 +29,11 @@ def written(folder: Path, url: str = "http://127.0.0.1:1/"):
         f"scenarios: {{s: {{requests: ['{url}'], data-sources: [data/users.csv]}}}}\n"
     )
     return read_suite([folder])
+
+
+def push(store: FolderStore, suite, origin: SuiteOrigin | None, at: float, by: str):
+    files = {file.as_posix(): suite.folder / file for file in suite.files}
+    return save(store, suite.name, files, by=by, comment="", at=at, expected=None, origin=origin)
 
 
 def fetched(store: FolderStore, name: str, into: Path, number: int | None = None):

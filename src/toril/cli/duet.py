@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Annotated
@@ -101,18 +100,18 @@ def duet(
 
     if block is not None:
         overrides = [*(overrides or ()), f"toril.regression.block={block}"]
-    wanted = run_options(overrides, env, workers, on, run_id, tag, smoke=False)
+    wanted = run_options(overrides, env, workers, on, run_id, tag, smoke=False, max_cost=max_cost)
     planned = partial(plan_duet, blocks=blocks, margin=read_margin(margin), seed=seed, aa=aa)
     if plan is not None:
         change = _change(plan)
         with local_suite(suite) as found:
-            options, address = replace(wanted, confined=found.stored), base or ANY_ADDRESS
+            options, address = wanted.model_copy(update={"confined": found.stored}), base or ANY_ADDRESS
             _, made = planned(found.paths, options, SystemClock().now(), base=address, head=head or address)
         echo("\n".join(_proposals(made, store, change)))
         return
     base, head = _addresses(base, head, aa=aa, swap=swap)
     leave_tokens(wanted)
-    run = partial(run_to_verdict, max_cost=max_cost, quiet=quiet, otlp=otlp, notify=notify)
+    run = partial(run_to_verdict, quiet=quiet, otlp=otlp, notify=notify)
     if swap is None:
         run(local_suite(suite), wanted, partial(planned, base=base, head=head), store, fail_on, report)
         return
@@ -122,7 +121,7 @@ def duet(
     first_id = new_run_id("first-half", SystemClock().now())
     first = partial(planned, base=base, head=head, halved=True)
     try:
-        run(local_suite(suite), replace(wanted, run_id=first_id), first, store, fail_on, None)
+        run(local_suite(suite), wanted.model_copy(update={"run_id": first_id}), first, store, fail_on, None)
     except typer.Exit as left:
         if left.exit_code in (INTERRUPTED, InfrastructureError.exit_code):
             raise

@@ -13,8 +13,10 @@ from toril.errors import OptionError
 from toril.masking import mask
 
 if TYPE_CHECKING:
+    from toril.desk import Desk
     from toril.plan.options import RunOptions
     from toril.records import LauncherName, Notice
+    from toril.store import Store
 
 TextOrJson = Annotated[Literal["text", "json"], typer.Option("--format", help="Output format: text or json.")]
 
@@ -231,19 +233,39 @@ RunId = Annotated[str | None, typer.Option("--run-id", help="Id of the run; defa
 
 def run_options(
     overrides: list[str] | None, env: list[str] | None, workers: int | None, on: "LauncherName", run_id: str | None,
-    tags: list[str] | None, smoke: bool, against: str | None = None, locations: str | None = None,
+    tags: list[str] | None, smoke: bool, against: str | None = None, locations: str | None = None, *,
+    tried: bool = False, max_cost: float | None = None,
 ) -> "RunOptions":  # fmt: skip
+    from pydantic import ValidationError
+
     from toril.plan.options import RunOptions
+    from toril.records.document import why
     from toril.suite.retarget import checked_address
 
-    return RunOptions(
-        overrides=overrides or (),
-        environment=read_pairs("--env", env or ()),
-        workers=workers,
-        on=on,
-        run_id=None if run_id is None else read_run_id(run_id),
-        tags=read_pairs("--tag", tags or ()),
-        smoke=smoke,
-        against=None if against is None else checked_address("--against", against),
-        locations={} if locations is None else read_locations(locations),
-    )
+    try:
+        return RunOptions(
+            overrides=tuple(overrides or ()),
+            environment=read_pairs("--env", env or ()),
+            workers=workers,
+            on=on,
+            run_id=None if run_id is None else read_run_id(run_id),
+            tags=read_pairs("--tag", tags or ()),
+            smoke=smoke,
+            tried=tried,
+            against=None if against is None else checked_address("--against", against),
+            locations={} if locations is None else read_locations(locations),
+            max_cost_usd=max_cost,
+        )
+    except ValidationError as error:
+        raise OptionError(f"invalid option: {why(error)}", code="option-value") from error
+
+
+def desk_for(store: "Store", command: str = "") -> "Desk":
+    """Returns the operations on a store for the person who uses this command."""
+    from toril.clock import SystemClock
+    from toril.desk import desk_of
+    from toril.desk.store import StoreDesk
+    from toril.runs.publish import pusher
+
+    own = StoreDesk(store=store, clock=SystemClock(), by=pusher(os.environ), face=command and f" with `{command}`")
+    return desk_of(own)

@@ -1,6 +1,5 @@
 """Commands on stored runs: report, compare, stop, adjust, fetch, runs."""
 
-import os
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -8,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from toril.cli.options import Run, StoreOption, read_age, read_pairs
+from toril.cli.options import Run, StoreOption, desk_for, read_age, read_pairs
 from toril.cli.streams import echo
 from toril.clock import SystemClock
 from toril.errors import NoSuchRunError, StoreError, UserError
@@ -29,12 +28,10 @@ from toril.reports import (
 )
 from toril.reports.screen import Output, emit
 from toril.runs import stored
-from toril.runs.adjust import adjust as adjust_run
 from toril.runs.find import RUN_ID, find_run
 from toril.runs.index import Query, pack
-from toril.runs.publish import pusher
 from toril.runs.requests import request_of
-from toril.store import Store, check_served, is_console, open_store
+from toril.store import Store, open_store
 from toril.text import plural
 
 
@@ -115,12 +112,7 @@ def stop(
     """
     try:
         found, run_id = _run_or_request(run, store)
-        if is_console(found):
-            from toril.runs import remote
-
-            echo(remote.stop(found, run_id))
-        else:
-            echo(stored.ask_to_stop(found, run_id, SystemClock().now(), f"{pusher(os.environ)} with `toril stop`"))
+        echo(desk_for(found, "toril stop").stop(run_id))
     except UserError as nothing:
         if not if_running or nothing.code not in ("no-such-run", "run-over"):
             raise
@@ -160,12 +152,7 @@ def adjust(
     Example: toril adjust latest --rate 500
     """
     found, run_id = find_run(run, store)
-    if is_console(found):
-        from toril.runs import remote
-
-        done = remote.adjust(found, run_id, rate, execution)
-    else:
-        done = adjust_run(found, run_id, rate, execution, SystemClock().now(), pusher(os.environ))
+    done = desk_for(found).adjust(run_id, rate, execution)
     for warning in done.warnings:
         echo(f"warning: {warning}", err=True)
     rps, before = (f"{round(rps, 3):,.12g}/s" for rps in (done.rate.rps, done.before_rps))
@@ -226,8 +213,7 @@ def runs(
     query = Query(suite=suite, outcome=outcome, tags=read_pairs("--tag", tag or ()))
     opened, now = open_store(store), SystemClock().now()
     if prune is not None:
-        check_served(opened, "toril runs --prune")
-        gone, cleared = stored.prune(opened, read_age(prune), now)
+        gone, cleared = desk_for(opened).prune(read_age(prune))
         echo(f"deleted {plural(len(gone), 'run')}" + "".join(f"\n  {run_id}" for run_id in gone), err=True)
         for name in cleared:
             echo(f"{name} has no baseline now: its run was deleted", err=True)

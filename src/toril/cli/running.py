@@ -91,7 +91,7 @@ def plan(
     wanted = run_options(overrides, env, workers, on, None, None, smoke, against, locations)
     clock = SystemClock()
     with local_suite(suite) as found:
-        _, planned = plan_run(found.paths, replace(wanted, confined=found.stored), clock.now())
+        _, planned = plan_run(found.paths, wanted.model_copy(update={"confined": found.stored}), clock.now())
     if format == "json":
         emit(plan_text.as_json(planned), None)
     else:
@@ -138,6 +138,7 @@ def run(
     from toril.plan.options import plan_run
     from toril.runs.publish import local_suite
 
+    wanted = run_options(overrides, env, workers, on, run_id, tag, smoke, against, locations, max_cost=max_cost)
     if store.startswith(CONSOLES):
         if otlp or notify or baseline:
             text = (
@@ -145,8 +146,7 @@ def run(
                 "and `toril.baseline` in the suite"
             )
             raise OptionError(text, code="not-through-console")
-        wanted = run_options(overrides, env, workers, on, run_id, tag, smoke, against, locations)
-        _run_through_console(suite or [], wanted, store, fail_on, report, max_cost=max_cost, quiet=quiet)
+        _run_through_console(suite or [], wanted, store, fail_on, report, quiet=quiet)
     if request is not None:
         chosen = (
             suite,
@@ -167,13 +167,10 @@ def run(
             text = "--request: the request has all options of the run; add only --store, --report and --quiet"
             raise OptionError(text, code="options-with-request")
         _run_request(read_run_id(request), store, report, quiet=quiet)
-    wanted = run_options(overrides, env, workers, on, run_id, tag, smoke, against, locations)
     leave_tokens(wanted)
-    wanted = replace(wanted, baseline=None if baseline is None else baseline == "auto")
+    wanted = wanted.model_copy(update={"baseline": None if baseline is None else baseline == "auto"})
     found = local_suite(suite or [])
-    run_to_verdict(
-        found, wanted, plan_run, store, fail_on, report, max_cost=max_cost, quiet=quiet, otlp=otlp, notify=notify
-    )
+    run_to_verdict(found, wanted, plan_run, store, fail_on, report, quiet=quiet, otlp=otlp, notify=notify)
 
 
 def try_command(
@@ -207,7 +204,7 @@ def try_command(
     from toril.signals import caught_interrupts
     from toril.store import open_store
 
-    wanted = replace(run_options(overrides, env, None, on, run_id, tag, False, against, locations), tried=True)
+    wanted = run_options(overrides, env, None, on, run_id, tag, False, against, locations, tried=True)
     leave_tokens(wanted)
     printer = exchange_text.ExchangePrinter(Output() if format == "text" else Output(stderr=True))
     show_one = printer.show if format == "text" else (lambda one: emit(exchange_text.as_json(one), None))
@@ -275,7 +272,7 @@ def _tried(
 
     clock = SystemClock()
     with local_suite(suite) as found:
-        read, planned = plan_run(found.paths, replace(wanted, confined=found.stored), clock.now())
+        read, planned = plan_run(found.paths, wanted.model_copy(update={"confined": found.stored}), clock.now())
         recording = recording_of(read) if compare else None
         launcher, lines = prepared(planned, opened, wanted.environment, clock, max_cost_usd=found.max_cost_usd)
         if planned.on == "fargate":
@@ -313,13 +310,15 @@ def _tried_through_console(
 ) -> "Bundle":
     """Tries a suite on Fargate by the console."""
     _check_console_options(wanted, store)
-    from toril.runs import remote, stored
+    from toril.desk.console import ConsoleDesk
+    from toril.runs import stored
     from toril.runs.trying import Trial
     from toril.store.console import open_console
 
     opened, clock = open_console(store), SystemClock()
-    run_id = remote.start(opened, suite, wanted, None)
-    remote.await_begin(opened, run_id, clock)
+    desk = ConsoleDesk(opened)
+    run_id = desk.start_suite(suite, wanted)
+    desk.await_begin(run_id, clock)
     trial = Trial(opened, run_id, waits, show)
     bundle = stored.follow(opened, run_id, clock=clock, view=trial, interrupts=interrupts)
     if bundle is None:
@@ -335,12 +334,11 @@ def _run_through_console(
     fail_on: str,
     report: list[str] | None,
     *,
-    max_cost: float | None,
     quiet: bool,
 ) -> None:
     """Starts the run on Fargate by the console, follows it, and reports it."""
+    from toril.desk.console import ConsoleDesk
     from toril.reports import check
-    from toril.runs import remote
     from toril.store.console import open_console
 
     _check_console_options(wanted, store)
@@ -348,10 +346,11 @@ def _run_through_console(
     targets = [(name, path) for name, path in read_report_targets(report or ()) if check(name)]
     check_writable(targets)
     opened = open_console(store)
-    run_id = remote.start(opened, suite, wanted, max_cost)
+    desk = ConsoleDesk(opened)
+    run_id = desk.start_suite(suite, wanted)
     if not quiet:
         echo(f"{run_id}: {opened.url}/runs/{run_id}", err=True)
-    remote.await_begin(opened, run_id, SystemClock())
+    desk.await_begin(run_id, SystemClock())
     bundle = _followed(opened, run_id, quiet=quiet)
     from toril.reports import show
     from toril.runs.stored import write_reports
@@ -392,8 +391,8 @@ def _run_request(run_id: str, store: str, report: list[str] | None, *, quiet: bo
     opened = open_store(store)
     request = requests.requested(opened, run_id)
     found = requests.requested_suite(opened, request, SystemClock())
-    wanted, cost = requests.options_of(request), request.max_cost_usd
-    run_to_verdict(found, wanted, plan_run, store, "failed,inconclusive", report, max_cost=cost, quiet=quiet)
+    wanted = requests.options_of(request)
+    run_to_verdict(found, wanted, plan_run, store, "failed,inconclusive", report, quiet=quiet)
 
 
 def leave_tokens(wanted: "RunOptions") -> None:
@@ -418,7 +417,6 @@ def run_to_verdict(
     fail_on: str,
     report: list[str] | None,
     *,
-    max_cost: float | None,
     quiet: bool,
     otlp: str | None = None,
     notify: list[str] | None = None,
@@ -434,19 +432,20 @@ def run_to_verdict(
     from toril.text import plain
 
     opened, notices, otlp = open_store(store, patience_s=OWNERS_PATIENCE_S), read_notices(notify or ()), read_otlp(otlp)
-    wanted = replace(wanted, notices=[one for one in notices if one.variable])  # an address stays out of the plan
+    own_notices = tuple(one for one in notices if one.variable)  # an address stays out of the plan
+    wanted = wanted.model_copy(update={"notices": own_notices})
     webhooks, clock = [one for one in notices if one.webhook], SystemClock()
     with Observing(opened, clock, os.environ, _say) as observing:  # `--env` is for the suite, not for the owner
         failing = read_fail_on(fail_on)
         targets = [(name, path) for name, path in read_report_targets(report or ()) if check(name)]
         with suite as found:
-            read, planned = plan_of(found.paths, replace(wanted, confined=found.stored), clock.now())
+            read, planned = plan_of(found.paths, wanted.model_copy(update={"confined": found.stored}), clock.now())
             check_writable(targets)
             written = {path.resolve() for _, path in targets if path}
             own = (file for file in read.files if (read.folder / file).resolve() not in written)
             read = replace(read, files=tuple(own))
             observers = observing.of(planned, otlp, webhooks, wanted.environment)
-            limit = min((one for one in (max_cost, found.max_cost_usd) if one is not None), default=None)
+            limit = min((one for one in (wanted.max_cost_usd, found.max_cost_usd) if one is not None), default=None)
             launcher, prepared_lines = prepared(planned, opened, wanted.environment, clock, max_cost_usd=limit)
             amend = None
             if planned.tried:  # by the console
@@ -579,7 +578,7 @@ def doctor_command(
         if suite:
             with local_suite(suite) as found:
                 wanted = run_options(overrides, env, workers, on, None, None, smoke=False)
-                _, planned = plan_run(found.paths, replace(wanted, confined=found.stored), clock.now())
+                _, planned = plan_run(found.paths, wanted.model_copy(update={"confined": found.stored}), clock.now())
         if fill_caches:
             findings = prepare.fill_caches(opened, clock)
         else:
@@ -594,19 +593,13 @@ def push(suite: Suites, store: StoreOption = ".toril") -> None:
 
     Example: toril push loadtests/shop --store s3://toril-123456789012-us-east-1
     """
-    from toril.runs import remote
-    from toril.runs.publish import push as push_suite
-    from toril.runs.publish import pusher
-    from toril.store import is_console, open_store
+    from toril.cli.options import desk_for
+    from toril.desk import push as push_suite
+    from toril.store import open_store
     from toril.suite import read_suite
-    from toril.suite.git import read_origin
 
-    opened, read = open_store(store), read_suite(suite, on="fargate")
-    origin = read_origin(read.folder, read.files)
-    if is_console(opened):
-        pushed = remote.push(opened, read, origin)
-    else:
-        pushed = push_suite(opened, read, origin, SystemClock().now(), pusher(os.environ))
+    opened = open_store(store)
+    pushed = push_suite(desk_for(opened), read_suite(suite, on="fargate"))
     about = f"version {pushed.number}, {len(pushed.files)} files, {pushed.comment or 'no commit'}"
     echo(f"{opened.address(f'suites/{pushed.suite}')}: {about}")
 

@@ -4,9 +4,8 @@ from typing import Annotated
 
 import typer
 
-from toril.cli.options import StoreOption, TextOrJson
+from toril.cli.options import StoreOption, TextOrJson, desk_for
 from toril.cli.streams import echo
-from toril.clock import SystemClock
 from toril.errors import OptionError
 
 
@@ -48,29 +47,20 @@ def baseline(
 
     Example: toril baseline shop latest
     """
-    import os
-
     from toril.records import Verdict, run_key
-    from toril.runs import notes, remote
+    from toril.runs import notes
     from toril.runs.find import run_in
-    from toril.runs.publish import pusher
-    from toril.store import is_console, open_store
+    from toril.store import open_store
     from toril.store.records import find_record
 
     if clear and run is not None:
         raise OptionError("--clear: name no run with it", code="option-value")
     opened = open_store(store)
     if clear:
-        if is_console(opened):
-            remote.clear_baseline(opened, suite)
-        else:
-            notes.clear_baseline(opened, suite)
+        desk_for(opened).clear_baseline(suite)
     elif run is not None:
         run_id = run_in(opened, run, store)
-        if is_console(opened):
-            remote.set_baseline(opened, run_id)
-        else:
-            notes.set_baseline(opened, suite, run_id, by=pusher(os.environ), at=SystemClock().now())
+        desk_for(opened).set_baseline(run_id, suite)
         if doubts := notes.doubts_about(find_record(opened, Verdict, run_key(run_id, "verdict.json"))):
             echo(f"note: {doubts}", err=True)
     found = notes.baseline_of(opened, suite)

@@ -12,10 +12,10 @@ from starlette.middleware.gzip import GZipMiddleware
 from toril import __version__
 from toril.clock import Clock
 from toril.console import static, web
-from toril.console.deployed import Scheduler
 from toril.console.described import Described
 from toril.console.guard import App, Guard
-from toril.console.identity import Identity
+from toril.console.identity import Identity, Person
+from toril.desk.store import Scheduler, StoreDesk
 from toril.errors import UserError
 from toril.launchers.findings import Finding
 from toril.runs.requests import Starter
@@ -65,6 +65,13 @@ class Setup:
     max_cost_usd: float | None = None  # a run, for operators
     origin_digest: str = ""  # SHA-256 of the secret that CloudFront adds to each request
     upload_address: str = ""  # of the bucket, for presigned uploads
+
+    def desk(self, person: Person, face: str, audit: Callable[..., None]) -> StoreDesk:
+        """Returns the operations for this person. `console.maxCost` limits all but administrators."""
+        return StoreDesk(
+            store=self.store, clock=self.clock, by=person.name, subject=person.subject, face=face, audit=audit,
+            most_usd=None if person.may("admin") else self.max_cost_usd, starter=self.starter, scheduler=self.schedules,
+        )  # fmt: skip
 
 
 def create_app(setup: Setup) -> App:

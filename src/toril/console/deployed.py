@@ -1,9 +1,8 @@
 """Starts runs of a deployed store, now and by schedule. The stacks are read each time, since they may change."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from toril.errors import OptionError
 from toril.records import Deployment
 from toril.records.console import RunRequest
 from toril.records.schedule import SuiteSchedule
@@ -13,28 +12,6 @@ if TYPE_CHECKING:
     from toril.aws.client import Clients
 
 ATTEMPTS = 3  # of a call, within the time of a request to the console
-
-
-class Scheduler(Protocol):
-    """Keeps schedules and starts their runs. A change of a missing schedule is an OptionError."""
-
-    def schedules(self) -> tuple[list[SuiteSchedule], list[str]]:
-        """Returns the schedules by name, and the names of those that start something else."""
-        ...
-
-    def create(self, schedule: SuiteSchedule) -> None: ...
-
-    def update(self, schedule: SuiteSchedule) -> None: ...
-
-    def delete(self, name: str) -> None: ...
-
-
-def scheduler_of(found: Scheduler | None) -> Scheduler:
-    """Returns the scheduler of a console; OptionError if its store is in a folder."""
-    if found is None:
-        text = "A store in a folder has no scheduler. Use one of the lines on the page of schedules."
-        raise OptionError(text, code="no-scheduler")
-    return found
 
 
 @dataclass(frozen=True, slots=True)

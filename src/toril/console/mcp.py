@@ -3,10 +3,11 @@
 At `/mcp` each request stands alone: a bearer token, one JSON answer, no session.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from functools import wraps
+from inspect import signature
 from itertools import islice
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from mcp.server.mcpserver import MCPServer
@@ -21,22 +22,22 @@ from toril.console.app import Setup
 from toril.console.identity import Person, Role
 from toril.console.pages.locations import places_of
 from toril.console.pages.trend import trend_of
-from toril.console.runs import head_of, seen, shown_to, start_run
+from toril.console.runs import head_of, seen, shown_to
+from toril.desk import desk_of
+from toril.desk.store import unaudited
 from toril.errors import UserError
 from toril.launchers.agents import agents_by_location
 from toril.masking import mask
-from toril.plan.options import RunOptions
 from toril.records import Verdict, run_key
+from toril.records.console import StartRun
 from toril.records.document import why
 from toril.reports import compared
-from toril.runs import adjust, index, notes, remote, stored, suites
+from toril.runs import index, notes, stored, suites
 from toril.runs.events import kept
-from toril.runs.find import checked_id, run_in
-from toril.runs.requests import launcher_of
+from toril.runs.find import run_in
 from toril.runs.schedules import next_runs
-from toril.store import FolderStore, is_console
+from toril.store import FolderStore
 from toril.store.records import find_record
-from toril.suite.retarget import checked_address
 
 Tool = TypeVar("Tool", bound=Callable[..., Any])
 MOST_ROWS = 100
@@ -47,10 +48,6 @@ INSTRUCTIONS = (
     "Load tests with toril. Percentiles are merged exactly over all workers and have 95 % intervals. A verdict is "
     "passed, failed or inconclusive; inconclusive is never a pass. Two single runs do not prove a regression."
 )
-
-
-def _unaudited(what: str, target: str) -> None:
-    """Leaves no line: over stdio, a user changes an own store."""
 
 
 class Answer(Response):
@@ -66,7 +63,7 @@ class Answer(Response):
             await manager.handle_request(scope, receive, send)
 
 
-def server_of(setup: Setup, person: Person, audit: Callable[[str, str], None] = _unaudited) -> "MCPServer[Any]":
+def server_of(setup: Setup, person: Person, audit: Callable[..., None] = unaudited) -> "MCPServer[Any]":
     """Returns a server whose tools act for this person. Tools that the role does not allow are not listed.
 
     `audit` gets each change and its target.
@@ -99,8 +96,9 @@ class Server(MCPServer[Any]):
 class Tools:
     """What an assistant can do: the functions of the console's API."""
 
-    def __init__(self, setup: Setup, person: Person, audit: Callable[[str, str], None]) -> None:
-        self._setup, self._store, self._person, self._audit = setup, setup.store, person, audit
+    def __init__(self, setup: Setup, person: Person, audit: Callable[..., None]) -> None:
+        self._setup, self._store, self._person = setup, setup.store, person
+        self._desk = desk_of(setup.desk(person, " with an assistant", audit))
 
     def by_role(self) -> list[tuple[Role, Callable[..., Any]]]:
         reading = (
@@ -233,15 +231,10 @@ class Tools:
 
     def list_schedules(self) -> list[dict[str, Any]]:
         """List the schedules of suites, with their next runs in seconds since the epoch."""
-        if is_console(self._store):
-            return list(self._store.send("GET", "/schedules"))
-        if self._setup.schedules is None:
-            return []
-        found, _ = self._setup.schedules.schedules()
         now = self._setup.clock.now()
         return [
             {"schedule": shown_to(self._person, one).model_dump(mode="json"), "next_runs": next_runs(one, now)}
-            for one in found
+            for one in self._desk.schedules()
         ]
 
     def list_events(self, limit: int = 20, cursor: str = "") -> dict[str, Any]:
@@ -249,78 +242,34 @@ class Tools:
         found, after = kept(self._store, cursor, max(1, min(limit, MOST_ROWS)))
         return {"events": [one.to_dict() for one in found], "cursor": after}
 
-    def start_run(
-        self,
-        suite: str,
-        on: Literal["local", "fargate"] | None = None,
-        smoke: bool = False,
-        tried: bool = False,
-        workers: int | None = None,
-        locations: Mapping[str, str] | None = None,
-        tags: Mapping[str, str] | None = None,
-        max_cost_usd: float | None = None,
-        overrides: Sequence[str] = (),
-        environment: Mapping[str, str] | None = None,
-        against: str | None = None,
-        version: int | None = None,
-    ) -> dict[str, Any]:
+    def start_run(self, **wanted: Any) -> dict[str, Any]:
         """Start a run of a suite: real load, and on Fargate real cost. `on`: by default what the console can do.
 
         `smoke`: one user for a few seconds. `tried`: one user sends each request once; `read_evidence` returns them.
         `overrides`: Taurus overrides. `against`: an address to load instead of the suite's own.
         """
-        asked: dict[str, Any] = {
-            "smoke": smoke,
-            "tried": tried,
-            "workers": workers,
-            "locations": dict(locations or {}),
-            "tags": dict(tags or {}),
-            "overrides": list(overrides),
-            "environment": dict(environment or {}),
-            "against": None if against is None else checked_address("against", against),
-        }
-        if is_console(self._store):
-            content = {**asked, "suite": suite, "version": version, "max_cost_usd": max_cost_usd, "on": on}
-            return {"run_id": self._store.send("POST", "/runs", content)["run_id"]}
-        options = RunOptions(on=on or launcher_of(self._store), **asked)
-        found = start_run(self._setup, self._person, suite, options, version=version, max_cost_usd=max_cost_usd)
-        self._audit("run.start", found.run_id)
-        return {"run_id": found.run_id}
+        return {"run_id": self._desk.start(StartRun(**wanted))}
 
     def stop_run(self, run_id: str) -> str:
         """End the load of a run early; its measurements are kept and judged."""
-        if is_console(self._store):
-            return remote.stop(self._store, run_id)
-        by = f"an assistant of {self._person.name}"
-        effect = stored.ask_to_stop(self._store, run_id, self._setup.clock.now(), by)
-        self._audit("run.stop", run_id)
-        return effect
+        return self._desk.stop(run_id)
 
     def adjust_rate(self, run_id: str, rate: str, execution: str | None = None, sure: bool = False) -> dict[str, Any]:
         """Change the rate of a running run: `500` (per second), `30/min`, `+20%` or `x2`.
 
         More than twice the present rate needs `sure`: ask the person first.
         """
-        now = self._setup.clock.now()
-        if is_console(self._store):
-            found = remote.adjust(self._store, run_id, rate, execution, sure=sure)
-        else:
-            found = adjust.adjust(self._store, run_id, rate, execution, now, self._person.name, sure=sure)
-            self._audit("run.adjust", run_id)
+        changed = self._desk.adjust(run_id, rate, execution, sure=sure)
         return {
-            "execution": found.rate.execution,
-            "before_rps": found.before_rps,
-            "rps": found.rate.rps,
-            "in_s": found.in_s,
+            "execution": changed.rate.execution,
+            "before_rps": changed.before_rps,
+            "rps": changed.rate.rps,
+            "in_s": changed.in_s,
         }
 
     def add_note(self, run_id: str, text: str) -> str:
         """Add a note to a run, for the people who read it."""
-        if is_console(self._store):
-            self._store.send("POST", f"/runs/{checked_id(run_id)}/notes", {"text": text})
-        else:
-            notes.add_note(self._store, run_id, text, by=self._person.name, at=self._setup.clock.now())
-            self._audit("run.note", run_id)
+        self._desk.add_note(run_id, text)
         return "the note is stored"
 
     def _run(self, run: str) -> str:
@@ -338,4 +287,6 @@ def _checked(tool: Tool, hidden: str) -> Tool:
             text = str(error).replace(hidden, "the console's store") if hidden else str(error)
             raise ToolError(f"{mask(text)} ({error.code})") from error
 
+    if tool.__name__ == "start_run":  # its arguments are the fields of the request
+        call.__signature__ = signature(StartRun).replace(return_annotation=dict[str, Any])  # type: ignore[attr-defined]
     return call  # type: ignore[return-value]

@@ -8,18 +8,16 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from pydantic import BaseModel
 
 from toril.console.identity import Person
-from toril.errors import NoSuchRunError, StoreError, UserError
+from toril.errors import NoSuchRunError, StoreError
 from toril.masking import HIDDEN, masked_settings
-from toril.plan.options import RunOptions
-from toril.records import Plan, SuiteOrigin, run_key
-from toril.records.console import RequestFailure, RunRequest, SuiteVersion
+from toril.records import Plan, run_key
+from toril.records.console import RequestFailure, RunRequest
 from toril.records.progress import Progress
 from toril.records.schedule import SuiteSchedule
-from toril.runs import suites
 from toril.runs.find import checked_id
 from toril.runs.live import changes, watched
 from toril.runs.notes import baseline_of
-from toril.runs.requests import DELETED, failure_of, keep_failure, request_of, request_run
+from toril.runs.requests import DELETED, failure_of, keep_failure, request_of
 from toril.store import Store
 from toril.store.records import find_record
 from toril.suite.reader import mapping_at
@@ -76,66 +74,6 @@ class Head:
     def tags(self) -> dict[str, str]:
         """Returns the tags of the run, without credentials."""
         return {} if self.plan is None else dict(sorted(masked_settings(self.plan.tags).items()))
-
-
-def start_run(
-    setup: "Setup",
-    person: Person,
-    suite: str,
-    options: RunOptions,
-    *,
-    version: int | None = None,
-    max_cost_usd: float | None = None,
-    key: str | None = None,
-) -> RunRequest:
-    """Stores the request of a run and starts it. `key`: idempotency, among the requests of this person."""
-    found = request_run(
-        setup.store,
-        suite,
-        options,
-        by=person.name,
-        at=setup.clock.now(),
-        version=version,
-        max_cost_usd=limit_of(setup, person, max_cost_usd),
-        key=None if key is None else f"{person.subject}\n{key}",
-    )
-    try:
-        setup.starter.start(found)
-    except UserError as error:
-        if key is None:  # no caller can repeat this request, which would seem to start for a day
-            keep_failure(setup.store, found.run_id, setup.clock.now(), error.code, str(error))
-        raise
-    return found
-
-
-def limit_of(setup: "Setup", person: Person, wanted: float | None = None) -> float | None:
-    """Returns the highest cost of a run that a person asks for: `console.maxCost` limits all but administrators."""
-    limits = (wanted, None if person.may("admin") else setup.max_cost_usd)
-    return min((one for one in limits if one is not None), default=None)
-
-
-def save_suite(
-    setup: "Setup",
-    person: Person,
-    name: str,
-    files: Mapping[str, bytes],
-    comment: str,
-    *,
-    expected: int | None,
-    origin: SuiteOrigin | None = None,
-) -> SuiteVersion:
-    """Saves the next version of a suite, as `suites.save` does, with this person's name and limit of costs."""
-    return suites.save(
-        setup.store,
-        name,
-        files,
-        by=person.name,
-        comment=comment,
-        at=setup.clock.now(),
-        expected=expected,
-        origin=origin,
-        max_cost_usd=limit_of(setup, person),
-    )
 
 
 def seen(store: Store, run_id: str, now: float) -> Seen:

@@ -6,7 +6,7 @@ import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from typing import Annotated, Any
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -21,8 +21,10 @@ from starlette.exceptions import HTTPException
 from toril import __version__, text
 from toril.clock import Clock
 from toril.console import static
+from toril.console.audit import audit
 from toril.console.guard import problem_document
 from toril.console.identity import Identity, Person, RefusedError, disguised
+from toril.desk.store import StoreDesk
 from toril.errors import InfrastructureError, NoSuchRunError, UserError
 from toril.masking import mask
 from toril.reports.blocks import mark_of, reason_words
@@ -83,6 +85,12 @@ def store_of(request: Request) -> Store:
     """Returns the console's store."""
     store: Store = request.app.state.setup.store
     return store
+
+
+def desk_of(request: Request) -> StoreDesk:
+    """Returns the operations for the person who sends a request; each leaves its line in the audit."""
+    desk: StoreDesk = request.app.state.setup.desk(request.state.person, " in the console", partial(audit, request))
+    return desk
 
 
 def clock_of(request: Request) -> Clock:

@@ -2,7 +2,6 @@
 
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -42,8 +41,10 @@ def plan_duet(
     are exchanged), and `first_half` (the run-id of the first).
     """
     addresses = checked_address("--base", base), checked_address("--head", head)
-    suite, of_base = plan_run(paths, replace(options, against=addresses[0]), now)
-    suite, of_head = plan_run(paths, replace(options, against=addresses[1], run_id=of_base.run_id), now)
+    suite, of_base = plan_run(paths, options.model_copy(update={"against": addresses[0]}), now)
+    suite, of_head = plan_run(
+        paths, options.model_copy(update={"against": addresses[1], "run_id": of_base.run_id}), now
+    )
     given = {name: value for name, value in (("blocks", blocks), ("margin", margin)) if value is not None}
     wanted = (suite.toril.regression or Regression()).model_copy(update=given)
     _check(suite, of_base, wanted)

@@ -1,43 +1,25 @@
 """Reads a suite and makes its plan from the command's options."""
 
 import secrets
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from toril.errors import SuiteError
 from toril.plan import make_plan
 from toril.records import LauncherName, Notice, Plan
+from toril.records.console import StartOptions
 from toril.suite import Suite, read_suite
 
-# The options that records of requested runs have, too.
-ASKED = ("overrides", "environment", "workers", "on", "tags", "smoke", "tried", "against", "locations")
 
+class RunOptions(StartOptions):
+    """The options that affect a suite or its plan."""
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunOptions:
-    """The command's options that affect a suite or its plan."""
-
-    overrides: Sequence[str] = ()
-    environment: Mapping[str, str] = field(default_factory=dict)
-    workers: int | None = None
     on: LauncherName = "local"
     run_id: str | None = None
-    tags: Mapping[str, str] = field(default_factory=dict)
-    smoke: bool = False
-    tried: bool = False  # `toril try`
     baseline: bool | None = None  # whether to compare with earlier runs; None: if the suite has `toril.baseline`
-    notices: Sequence[Notice] = ()  # besides the suite's
-    against: str | None = None  # an address to load instead of the suite's own
-    locations: Mapping[str, str] = field(default_factory=dict)  # with their weights; they replace the suite's
+    notices: tuple[Notice, ...] = ()  # besides the suite's
     confined: bool = False  # the suite gets neither this machine's environment nor files outside its folder
-
-
-def asked(source: object) -> dict[str, Any]:
-    """Returns the options ASKED of a command or of a request."""
-    return {name: getattr(source, name) for name in ASKED}
 
 
 def plan_run(paths: Sequence[str | Path], options: RunOptions, now: float) -> tuple[Suite, Plan]:
@@ -56,7 +38,7 @@ def plan_run(paths: Sequence[str | Path], options: RunOptions, now: float) -> tu
         raise SuiteError(suite.unset[0].message, code=suite.unset[0].code)
     plan = make_plan(
         suite, run_id=options.run_id or new_run_id(suite.name, now), workers=options.workers, on=options.on,
-        environment=options.environment, tags=dict(options.tags), smoke=options.smoke,
+        environment=options.environment, tags=options.tags, smoke=options.smoke,
         tried=options.tried, baseline=options.baseline, notices=options.notices,
     )  # fmt: skip
     return suite, plan

@@ -1,10 +1,10 @@
 """The small records that people's actions leave in a store: suite versions, requested runs, notes, baselines, audit."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
-from toril.records.document import Record, Seconds, Text
+from toril.records.document import Record, RecordPart, Seconds, Text
 from toril.records.plan import LauncherName, SuiteOrigin
 
 # Where `toril login` waits for the authorisation code, on the first free port. An issuer compares addresses exactly.
@@ -34,7 +34,37 @@ class SuiteVersion(Record):
     max_cost_usd: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
 
 
-class RunRequest(Record):
+class StartOptions(RecordPart):
+    """The options of a run's start, the same by each face. An empty field leaves it to the suite."""
+
+    smoke: bool = False
+    tried: Annotated[bool, Field(description="One user, one iteration; each request is kept with its response.")] = (
+        False
+    )
+    workers: Annotated[int | None, Field(ge=1, le=10_000)] = None
+    locations: dict[Text, Text] = Field({}, description="Weights by location; they replace the suite's.")
+    overrides: Annotated[tuple[Text, ...], Field(max_length=100, strict=False, description="Taurus overrides.")] = ()
+    environment: dict[Text, Text] = Field({})
+    tags: dict[Text, Text] = Field({})
+    against: Annotated[Text | None, Field(description="Address to load instead of the suite's own.")] = None
+    max_cost_usd: Annotated[float | None, Field(ge=0, allow_inf_nan=False)] = None
+
+    def as_options(self) -> dict[str, Any]:
+        """Returns these options alone, for another record of the same start."""
+        return {name: getattr(self, name) for name in StartOptions.model_fields}
+
+
+class StartRun(StartOptions):
+    """A run to start. An empty field leaves it to the suite."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, defer_build=False)
+
+    suite: str
+    version: Annotated[int | None, Field(ge=1, description="Default: the current version.")] = None
+    on: Annotated[LauncherName | None, Field(description="Default: what this console can do.")] = None
+
+
+class RunRequest(StartOptions, Record):
     """`requests/<run-id>.json`: a run that a person or program asked for; `toril run --request` carries it out."""
 
     SCHEMA: ClassVar[str] = "toril.request/1"
@@ -44,15 +74,6 @@ class RunRequest(Record):
     on: LauncherName
     at: Seconds
     by: Text
-    smoke: bool = False
-    tried: bool = False  # `toril try`
-    workers: Annotated[int, Field(ge=1, le=10_000)] | None = None
-    locations: dict[Text, Text] = Field(default_factory=dict)  # with weights; they replace the suite's
-    overrides: Annotated[tuple[Text, ...], Field(max_length=100)] = ()
-    environment: dict[Text, Text] = Field(default_factory=dict)
-    tags: dict[Text, Text] = Field(default_factory=dict)
-    against: Text | None = None  # an address to load instead of the suite's own
-    max_cost_usd: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
 
 
 class RequestFailure(Record):

@@ -10,8 +10,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from toril.records.console import SuiteName
-from toril.records.document import RecordPart, Seconds, Text
+from toril.records.console import StartOptions, SuiteName
+from toril.records.document import Seconds
 
 SWEEP = "sweep-"  # prefix of the one-time schedules that end runs
 UNITS_S = {"minute": 60, "hour": 3600, "day": 86_400}
@@ -103,7 +103,7 @@ def _check_name(name: str) -> str:
     return name
 
 
-class SuiteSchedule(RecordPart):
+class SuiteSchedule(StartOptions):
     """A schedule that runs a suite's current version."""
 
     name: Annotated[str, Field(pattern=r"^[0-9A-Za-z][0-9A-Za-z_.-]{0,63}$"), AfterValidator(_check_name)]
@@ -114,14 +114,7 @@ class SuiteSchedule(RecordPart):
     paused: bool = False
     source: Literal["console", "stack"] = "console"  # those from the settings of a stack cannot be changed here
     began_at: Seconds | None = None  # from when a rate counts; None: the schedule does not exist yet
-    smoke: bool = False
-    workers: Annotated[int, Field(ge=1, le=10_000)] | None = None
-    locations: dict[Text, Text] = Field(default_factory=dict)
-    overrides: Annotated[tuple[Text, ...], Field(max_length=100)] = ()
-    environment: dict[Text, Text] = Field(default_factory=dict)
-    tags: dict[Text, Text] = Field(default_factory=dict)
-    against: Text | None = None  # an address to load instead of the suite's own
-    max_cost_usd: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    tried: Literal[False] = False  # people try a suite themselves
 
     def command(self, store: str) -> list[str]:
         """Returns the command of a coordinator that runs the suite."""

@@ -59,13 +59,6 @@ def publish(store: Store, suite: Suite, plan: Plan, origin: SuiteOrigin | None =
     return plan
 
 
-def push(store: Store, suite: Suite, origin: SuiteOrigin | None, now: float, by: str) -> SuiteVersion:
-    """Stores a suite as the next version of its name, for scheduled runs and the console."""
-    files = {file.as_posix(): suite.folder / file for file in suite.files}
-    comment = "" if origin is None else f"commit {origin.tag}"
-    return suites.save(store, suite.name, files, by=by, comment=comment, at=now, expected=None, origin=origin)
-
-
 def pusher(environment: Mapping[str, str]) -> str:
     """Returns who acts by a command: the account that started the CI job, else the user and the machine."""
     user = environment.get("USER") or f"user {os.getuid()}"

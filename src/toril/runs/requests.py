@@ -18,7 +18,7 @@ from toril.errors import InfrastructureError, NoSuchRunError, OptionError, RunOv
 from toril.launchers.elsewhere import parts_of
 from toril.launchers.prepare import read_deployments
 from toril.masking import mask
-from toril.plan.options import RunOptions, asked, new_run_id
+from toril.plan.options import RunOptions, new_run_id
 from toril.records import LauncherName, Plan, run_key
 from toril.records.console import REQUEST_FAILED, REQUESTS, RequestFailure, RunRequest
 from toril.records.document import why
@@ -71,7 +71,6 @@ def request_run(
     by: str,
     at: float,
     version: int | None = None,
-    max_cost_usd: float | None = None,
     key: str | None = None,
 ) -> RunRequest:
     """Stores a request for a run of a suite, by default of its current version; SuiteError if it cannot run.
@@ -88,7 +87,7 @@ def request_run(
     if version is None and first is not None:
         version = first.version
     found = suites.current(store, suite, version)
-    request = _request(suite, found.number, options, by=by, at=at, max_cost_usd=max_cost_usd, hashed=hashed)
+    request = _request(suite, found.number, options, by=by, at=at, hashed=hashed)
     if first is None:
         plan = planned(store, request)
         if plan.on == "fargate" and parts_of(plan)[0].shares:
@@ -118,9 +117,7 @@ def launcher_of(store: Store) -> LauncherName:
     return "local" if isinstance(store, FolderStore) else "fargate"
 
 
-def _request(
-    suite: str, version: int, options: RunOptions, *, by: str, at: float, max_cost_usd: float | None, hashed: str
-) -> RunRequest:
+def _request(suite: str, version: int, options: RunOptions, *, by: str, at: float, hashed: str) -> RunRequest:
     run_id = f"{datetime.fromtimestamp(at, UTC):%Y%m%dT%H%M%SZ}-{suite}-{hashed[:8]}"
     try:
         return RunRequest(
@@ -129,8 +126,8 @@ def _request(
             version=version,
             at=at,
             by=by,
-            max_cost_usd=max_cost_usd,
-            **asked(options),
+            on=options.on,
+            **options.as_options(),
         )
     except ValidationError as error:
         raise OptionError(f"the request is invalid: {why(error)}", code="invalid-request") from error
@@ -162,7 +159,7 @@ def requested(store: Store, run_id: str) -> RunRequest:
 def options_of(request: RunRequest) -> RunOptions:
     """Returns the options of the run that a request asks for."""
     tags = {**request.tags, VERSION_TAG: str(request.version)}
-    return RunOptions(**{**asked(request), "run_id": request.run_id, "tags": tags})
+    return RunOptions(**{**request.as_options(), "on": request.on, "run_id": request.run_id, "tags": tags})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,7 +171,6 @@ class Repeat:
     files: Mapping[str, bytes]
     options: RunOptions
     plan: Plan
-    max_cost_usd: float | None = None  # of its request
     differs: bool  # from the run in its load: the run's record does not have its command's overrides
 
 
@@ -208,7 +204,6 @@ def repeat_of(store: Store, run_id: str, now: float) -> Repeat:
         files=files,
         options=options,
         plan=checked.plan,
-        max_cost_usd=None if request is None else request.max_cost_usd,
         differs=differs,
     )
 

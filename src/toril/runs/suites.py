@@ -12,7 +12,7 @@ import stat
 import tempfile
 import zipfile
 from collections.abc import Container, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import takewhile
 from pathlib import Path
@@ -373,7 +373,7 @@ def validate(files: Mapping[str, bytes], options: RunOptions, *, name: str = "su
             folder.mkdir()
             for path, data in checked_files(files).items():
                 write_file(folder, path, data)
-            _, plan = plan_run([folder], replace(options, confined=True), now)
+            _, plan = plan_run([folder], options.model_copy(update={"confined": True}), now)
         except UserError as error:
             return Checked(problem=_remark(error.code, str(error), folder, files))
         found = zip(plan.warning_codes, plan.warnings, strict=True)

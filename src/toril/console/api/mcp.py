@@ -1,5 +1,7 @@
 """`/mcp`: the tools for assistants, with bearer tokens only."""
 
+from functools import partial
+
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
@@ -21,4 +23,4 @@ def streamable_http(request: Request, person: Viewer) -> Response:
     from toril.console.mcp import Answer, server_of  # slow to import
 
     no_change(request)
-    return Answer(server_of(request.app.state.setup, person, lambda what, target: audit(request, what, target)))
+    return Answer(server_of(request.app.state.setup, person, partial(audit, request)))

@@ -7,25 +7,21 @@ from fastapi import APIRouter, Header, Path, Query, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from pydantic import BaseModel, Field
 
-from toril.console.audit import audit
 from toril.console.described import STRICT
 from toril.console.identity import Admin, Operator, Viewer
-from toril.console.runs import State, head_of, present, seen, shown_to, start_run
-from toril.console.web import clock_of, download, store_of
-from toril.plan.options import RunOptions, asked
+from toril.console.runs import State, head_of, present, seen, shown_to
+from toril.console.web import clock_of, desk_of, download, store_of
 from toril.records import Outcome, Plan, Verdict, run_key
-from toril.records.console import RequestFailure, RunNote, RunRequest
+from toril.records.console import RequestFailure, RunNote, RunRequest, StartRun
 from toril.records.document import document
 from toril.records.evidence import Exchanges
 from toril.records.history import IndexRow
 from toril.records.summary import Summary
 from toril.reports import FORMATS, TABLES, ComparedFormat, check, compared, pieces
 from toril.runs import activity, index, notes
-from toril.runs.adjust import Adjusted, adjust
+from toril.runs.adjust import Adjusted
 from toril.runs.find import RUN_ID, run_in
-from toril.runs.requests import launcher_of
 from toril.store.records import find_record
-from toril.suite.retarget import checked_address
 
 router = APIRouter(tags=["runs"])
 MEDIA_TYPES = {
@@ -53,27 +49,6 @@ class Running(BaseModel):
 
     run_id: str
     state: Annotated[str, Field(description="`starting`, `running`, `without owner`, `not judged` or `unreadable`.")]
-
-
-class StartRun(BaseModel):
-    """A run to start. Empty fields mean what the suite says."""
-
-    model_config = STRICT
-
-    suite: str
-    version: Annotated[int | None, Field(ge=1, description="Default: the current version.")] = None
-    on: Annotated[Literal["local", "fargate"] | None, Field(description="Default: what this console can do.")] = None
-    smoke: bool = False
-    tried: Annotated[bool, Field(description="One user, one iteration; each request is kept with its response.")] = (
-        False
-    )
-    workers: Annotated[int | None, Field(ge=1, le=10_000)] = None
-    locations: Annotated[dict[str, str], Field(description="Weights by location; they replace the suite's.")] = {}
-    overrides: Annotated[list[str], Field(max_length=100, description="Taurus overrides.")] = []
-    environment: dict[str, str] = {}
-    tags: dict[str, str] = {}
-    against: Annotated[str | None, Field(description="Address to load instead of the suite's own.")] = None
-    max_cost_usd: Annotated[float | None, Field(ge=0, allow_inf_nan=False)] = None
 
 
 class Started(BaseModel):
@@ -178,20 +153,7 @@ def post_run(
     idempotency_key: Annotated[str | None, Header(max_length=200, description="A repeated key starts one run.")] = None,
 ) -> Started:
     """Starts a run of a stored suite. It returns at once; the run's state tells whether it began."""
-    on = wanted.on or launcher_of(store_of(request))
-    against = None if wanted.against is None else checked_address("against", wanted.against)
-    options = RunOptions(**{**asked(wanted), "on": on, "against": against})
-    found = start_run(
-        request.app.state.setup,
-        person,
-        wanted.suite,
-        options,
-        version=wanted.version,
-        max_cost_usd=wanted.max_cost_usd,
-        key=idempotency_key,
-    )
-    audit(request, "run.start", found.run_id, suite=wanted.suite)
-    return Started(run_id=found.run_id)
+    return Started(run_id=desk_of(request).start(wanted, idempotency_key))
 
 
 @router.get("/runs/{run_id}")
@@ -293,18 +255,13 @@ def get_report(
 @router.post("/runs/{run_id}/stop")
 def stop_run(request: Request, person: Operator, run_id: RunId) -> Message:
     """Ends the load early; the measurements are kept and judged."""
-    from toril.runs import stored
-
-    return Message(message=stored.ask_to_stop(store_of(request), run_id, clock_of(request).now(), person.name))
+    return Message(message=desk_of(request).stop(run_id))
 
 
 @router.post("/runs/{run_id}/rates")
 def change_rate(request: Request, person: Operator, run_id: RunId, wanted: NewRate) -> Adjusted:
     """Changes the rate of one execution of a running run."""
-    now = clock_of(request).now()
-    found = adjust(store_of(request), run_id, wanted.rate, wanted.execution, now, person.name, sure=wanted.sure)
-    audit(request, "run.adjust", run_id, execution=found.rate.execution, rps=found.rate.rps)
-    return found
+    return desk_of(request).adjust(run_id, wanted.rate, wanted.execution, sure=wanted.sure)
 
 
 @router.get("/runs/{run_id}/notes")
@@ -316,32 +273,21 @@ def get_notes(request: Request, person: Viewer, run_id: RunId) -> list[RunNote]:
 @router.post("/runs/{run_id}/notes", status_code=201)
 def add_note(request: Request, person: Operator, run_id: RunId, wanted: NewNote) -> RunNote:
     """Adds a note to a run."""
-    store = store_of(request)
-    run_id = run_in(store, run_id, HERE)
-    note = notes.add_note(store, run_id, wanted.text, by=person.name, at=clock_of(request).now())
-    audit(request, "run.note", run_id)
-    return note
+    return desk_of(request).add_note(run_in(store_of(request), run_id, HERE), wanted.text)
 
 
 @router.put("/runs/{run_id}/baseline")
 def use_as_baseline(request: Request, person: Operator, run_id: RunId) -> Message:
     """Makes this run the baseline of its suite. The message says what speaks against it, such as a failure."""
-    from toril.runs import stored
-
-    store, now = store_of(request), clock_of(request).now()
-    bundle = stored.judged(store, run_id, now)
-    notes.set_baseline(store, bundle.plan.suite, run_id, by=person.name, at=now)
-    audit(request, "baseline.set", run_id, suite=bundle.plan.suite)
-    text = f"{run_id} is the baseline of {bundle.plan.suite}. {notes.doubts_about(bundle.verdict)}"
-    return Message(message=text.strip())
+    desk_of(request).set_baseline(run_id)
+    verdict = find_record(store_of(request), Verdict, run_key(run_id, "verdict.json"))
+    return Message(message=f"{run_id} is the baseline of its suite. {notes.doubts_about(verdict)}".strip())
 
 
 @router.delete("/runs/{run_id}")
 def delete_run(request: Request, person: Admin, run_id: RunId) -> Message:
     """Deletes a run: its files and its history. It cannot be undone. If it was a baseline, its suite has none then."""
-    from toril.runs import stored
-
-    cleared = stored.delete_run(store_of(request), run_id, clock_of(request).now())
+    cleared = desk_of(request).delete_run(run_id)
     return Message(message="; ".join([f"{run_id} is deleted", *(f"{name} has no baseline now" for name in cleared)]))
 
 

@@ -3,23 +3,18 @@
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from toril.console.api.runs import Message
-from toril.console.audit import audit
-from toril.console.deployed import scheduler_of
 from toril.console.described import STRICT
-from toril.console.identity import Operator, Person, Viewer
+from toril.console.identity import Operator, Viewer
 from toril.console.pages.locations import places_of
-from toril.console.runs import limit_of, shown_to
-from toril.console.web import store_of
+from toril.console.runs import shown_to
+from toril.console.web import desk_of
 from toril.launchers.agents import agents_by_location
 from toril.records.agent import Announcement
-from toril.records.document import Text
 from toril.records.schedule import SuiteSchedule
-from toril.runs import suites
 from toril.runs.schedules import next_runs
-from toril.suite.retarget import checked_address
 
 router = APIRouter()
 Name = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$", description="Name of the schedule.")]
@@ -29,7 +24,6 @@ class NewSchedule(SuiteSchedule):
     """A schedule to create or change."""
 
     model_config = ConfigDict(defer_build=False, **STRICT)
-    overrides: Annotated[tuple[Text, ...], Field(max_length=100, strict=False)] = ()
 
 
 class Listed(BaseModel):
@@ -68,34 +62,26 @@ class CheckResult(BaseModel):
 def list_schedules(request: Request, person: Viewer) -> list[Listed]:
     """Returns all schedules, those of stack settings too; those have the source `stack` and cannot be changed here."""
     setup = request.app.state.setup
-    if setup.schedules is None:
-        return []
-    found, _ = setup.schedules.schedules()
-    now = setup.clock.now()
+    now, found = setup.clock.now(), desk_of(request).schedules()
     return [Listed(schedule=shown_to(person, one), next_runs=next_runs(one, now)) for one in found]
 
 
 @router.post("/schedules", status_code=201, tags=["schedules"])
 def create_schedule(request: Request, person: Operator, schedule: NewSchedule) -> SuiteSchedule:
     """Creates a schedule."""
-    own = _own(request, person, schedule)
-    scheduler_of(request.app.state.setup.schedules).create(own)
-    audit(request, "schedule.create", own.name)
-    return own
+    return desk_of(request).create_schedule(schedule)
 
 
 @router.put("/schedules/{name}", tags=["schedules"])
 def update_schedule(request: Request, person: Operator, name: Name, schedule: NewSchedule) -> SuiteSchedule:
     """Changes a schedule of the console, or pauses and resumes it."""
-    own = _own(request, person, schedule, name=name)
-    scheduler_of(request.app.state.setup.schedules).update(own)
-    return own
+    return desk_of(request).change_schedule(name, schedule)
 
 
 @router.delete("/schedules/{name}", tags=["schedules"])
 def delete_schedule(request: Request, person: Operator, name: Name) -> Message:
     """Deletes a schedule of the console."""
-    scheduler_of(request.app.state.setup.schedules).delete(name)
+    desk_of(request).delete_schedule(name)
     return Message(message=f"schedule {name} is deleted")
 
 
@@ -126,13 +112,3 @@ def check_locations(request: Request, person: Viewer) -> list[CheckResult]:
     """Returns what `toril doctor` finds in all regions, or on this machine."""
     setup = request.app.state.setup
     return [CheckResult.model_validate(one, from_attributes=True) for one in setup.examine(setup.store)]
-
-
-def _own(request: Request, person: Person, schedule: NewSchedule, **changes: str) -> SuiteSchedule:
-    """Returns a schedule of the console, within the cost that this person may cause; StoreError without its suite."""
-    suites.current(store_of(request), schedule.suite)
-    limit = limit_of(request.app.state.setup, person, schedule.max_cost_usd)
-    if schedule.against is not None:
-        changes["against"] = checked_address("against", schedule.against)
-    own = {"source": "console", "max_cost_usd": limit, **changes}
-    return SuiteSchedule.model_validate(schedule.model_dump() | own)

@@ -13,13 +13,11 @@ from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
 from toril.console.api.runs import MOST_ROWS, Message
-from toril.console.audit import audit, no_change
+from toril.console.audit import no_change
 from toril.console.described import STRICT
 from toril.console.identity import Operator, Viewer
-from toril.console.pages.schedules import check_unused
 from toril.console.pages.trend import Days, trend_of
-from toril.console.runs import save_suite
-from toril.console.web import clock_of, download, store_of
+from toril.console.web import clock_of, desk_of, download, store_of
 from toril.errors import OptionError, StoreError
 from toril.plan.options import RunOptions
 from toril.records import SuiteOrigin
@@ -136,17 +134,14 @@ def save_version(request: Request, person: Operator, name: Name, wanted: NewVers
 
     `max_cost_usd` limits its runs by schedules and commands, if `console.maxCost` limits its author.
     """
-    setup, files = request.app.state.setup, contents_of(store_of(request), wanted.files)
-    saved = save_suite(setup, person, name, files, wanted.comment, expected=wanted.expected, origin=wanted.origin)
-    audit(request, "suite.save", name, version=saved.number, comment=wanted.comment)
-    return saved
+    files = contents_of(store_of(request), wanted.files)
+    return desk_of(request).save(name, files, wanted.comment, expected=wanted.expected, origin=wanted.origin)
 
 
 @router.delete("/suites/{name}")
 def delete_suite(request: Request, person: Operator, name: Name) -> Message:
     """Deletes all versions of a suite; its runs stay. Schedules that use it have to go first."""
-    check_unused(request.app.state.setup, name)
-    suites.delete(store_of(request), name)
+    desk_of(request).delete_suite(name)
     return Message(message=f"suite {name} is deleted; its runs stay")
 
 
@@ -155,7 +150,7 @@ def check_suite(request: Request, person: Viewer, wanted: ToCheck) -> suites.Che
     """Returns what `toril plan` says of some files. Nothing is executed or fetched."""
     no_change(request)
     on = wanted.on or launcher_of(store_of(request))
-    options = RunOptions(on=on, workers=wanted.workers, locations=wanted.locations, overrides=wanted.overrides)
+    options = RunOptions(on=on, workers=wanted.workers, locations=wanted.locations, overrides=tuple(wanted.overrides))
     return suites.validate(contents_of(store_of(request), wanted.files), options, now=clock_of(request).now())
 
 
@@ -168,10 +163,7 @@ def get_baseline(request: Request, person: Viewer, name: Name) -> Baseline | Non
 @router.delete("/suites/{name}/baseline")
 def clear_baseline(request: Request, person: Operator, name: Name) -> Message:
     """Removes the baseline of a suite."""
-    store = store_of(request)
-    before = notes.baseline_of(store, name)
-    notes.clear_baseline(store, name)
-    audit(request, "baseline.clear", "" if before is None else before.run_id, suite=name)
+    desk_of(request).clear_baseline(name)
     return Message(message=f"suite {name} has no baseline")
 
 

@@ -11,18 +11,15 @@ from starlette.datastructures import FormData
 from toril.authoring.form import FILE
 from toril.authoring.options import NAME
 from toril.console import editor, planned
-from toril.console.audit import client_of, no_change, record
+from toril.console.audit import no_change
 from toril.console.editor import Draft, draft_of, whole
 from toril.console.identity import Operator, Person
-from toril.console.pages.starting import start
-from toril.console.runs import save_suite
-from toril.console.web import Posted, page, see, status_of
+from toril.console.web import Posted, desk_of, page, see, status_of
 from toril.errors import OptionError, UserError
 from toril.launchers.agents import agents_by_location
 from toril.masking import mask
-from toril.plan.options import RunOptions
+from toril.records.console import StartRun
 from toril.runs import suites
-from toril.runs.requests import launcher_of
 from toril.runs.suites import ConflictError
 from toril.store import Store
 from toril.suite.engines import ENGINES
@@ -104,19 +101,16 @@ def _save(request: Request, person: Person, draft: Draft, do: str) -> Response:
         number, written = draft.version, {**files, main_of(files): draft.written.encode()}
         if number is None or written != files:  # else there is nothing to save
             checked = suites.checked_files(written)
-            number = save_suite(setup, person, name, checked, draft.comment, expected=number or 0).number
+            number = desk_of(request).save(name, checked, draft.comment, expected=number or 0).number
     except ConflictError as error:
         return _conflict(request, draft, error)
     except UserError as error:
         return editor_page(request, draft, wrong=error)
-    if number != draft.version:
-        details = {"version": number, "comment": draft.comment}
-        where, request_id = client_of(request.scope), request.scope["state"]["request_id"]
-        record(setup, person, "suite.save", name, details, where=where, request_id=request_id)
     if do == "save":
         return see(f"/suites/{name}", request)
     try:
-        return start(request, person, name, RunOptions(on=launcher_of(setup.store), tried=do == "try"), number)
+        wanted = StartRun(suite=name, version=number, tried=do == "try")
+        return see(f"/runs/{desk_of(request).start(wanted)}", request)
     except UserError as error:
         return editor_page(request, replace(draft, name=name, version=number, text=draft.written), wrong=error)
 

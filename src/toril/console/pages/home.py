@@ -8,7 +8,7 @@ from fastapi.responses import Response
 
 from toril.console.identity import Viewer
 from toril.console.pages.schedules import next_by_suite
-from toril.console.web import page
+from toril.console.web import desk_of, page
 from toril.records.history import IndexRow, ListedRun
 from toril.records.progress import Progress, progress_key
 from toril.runs import activity, index, suites
@@ -36,7 +36,7 @@ def home(request: Request, person: Viewer) -> Response:
     rows, damaged = index.readable_rows(setup.store)
     cards = cards_of(rows, suites.suite_names(setup.store))
     unfinished = activity.unfinished(setup.store, setup.clock.now(), rows)
-    upcoming, problem = next_by_suite(setup)
+    upcoming, problem = next_by_suite(desk_of(request))
     return page(
         request,
         "home.html.jinja",

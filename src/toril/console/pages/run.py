@@ -17,7 +17,7 @@ from toril import text
 from toril.console.audit import audit
 from toril.console.identity import Operator, Viewer
 from toril.console.runs import Head, Seen, head_of, present, seen
-from toril.console.web import download, page, see, why_unread
+from toril.console.web import desk_of, download, page, see, why_unread
 from toril.errors import InfrastructureError, NoSuchRunError, OptionError, StoreError, UserError
 from toril.launchers.elsewhere import parts_of
 from toril.launchers.prepare import read_deployments
@@ -118,11 +118,7 @@ def ask(request: Request, person: Operator, run_id: str) -> Response:
 
 @router.post("/runs/{run_id}/stop")
 def stop(request: Request, person: Operator, run_id: str) -> Response:
-    from toril.runs.stored import ask_to_stop
-
-    setup = request.app.state.setup
-    ask_to_stop(setup.store, checked_id(run_id), setup.clock.now(), f"{person.name} in the console")
-    audit(request, "run.stop", run_id)
+    desk_of(request).stop(run_id)
     return see(f"/runs/{run_id}", request)
 
 
@@ -160,15 +156,11 @@ def change_rate(
     sure: Annotated[bool, Form()] = False,
 ) -> Response:
     """Changes the rate. A large step needs `sure`, which the page then asks for."""
-    from toril.runs.adjust import adjust
-
     setup = request.app.state.setup
-    now = setup.clock.now()
     try:
-        changed = adjust(setup.store, checked_id(run_id), rate, execution, now, person.name, sure=sure)
-        audit(request, "run.adjust", run_id, execution=execution, rps=changed.rate.rps)
+        desk_of(request).adjust(run_id, rate, execution, sure=sure)
     except UserError as error:
-        found = seen(setup.store, run_id, now)
+        found = seen(setup.store, run_id, setup.clock.now())
         plan = find_record(setup.store, Plan, run_key(run_id, "plan.json"))
         if plan is None or found.progress is None or found.state != "running":
             raise

@@ -6,17 +6,16 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import Response
 
-from toril.console.audit import audit, no_change
-from toril.console.identity import Admin, Operator, Person, Viewer
-from toril.console.pages.starting import start
+from toril.console.audit import no_change
+from toril.console.identity import Admin, Operator, Viewer
 from toril.console.planned import in_words
-from toril.console.runs import Head, head_of, save_suite
-from toril.console.web import page, see
+from toril.console.runs import head_of
+from toril.console.web import desk_of, page, see, store_of
 from toril.errors import InfrastructureError, StoreError, UserError
 from toril.masking import mask, masked_settings
 from toril.records import Verdict, run_key
 from toril.runs.find import checked_id
-from toril.runs.notes import add_note, clear_baseline, doubts_about, notes_of, set_baseline
+from toril.runs.notes import doubts_about, notes_of
 from toril.runs.requests import estimate, repeat_of
 from toril.store.records import find_record
 
@@ -32,10 +31,8 @@ def notes(request: Request, person: Viewer, run_id: str) -> Response:
 def write_note(
     request: Request, person: Operator, run_id: str, note: Annotated[str, Form(max_length=10_000)] = ""
 ) -> Response:
-    setup = request.app.state.setup
     try:
-        add_note(setup.store, checked_id(run_id), note, by=person.name, at=setup.clock.now())
-        audit(request, "run.note", run_id)
+        desk_of(request).add_note(run_id, note)
     except StoreError:
         raise
     except UserError as error:
@@ -54,31 +51,27 @@ def ask_baseline(request: Request, person: Operator, run_id: str) -> Response:
 
 @router.post("/runs/{run_id}/baseline")
 def use_as_baseline(request: Request, person: Operator, run_id: str, sure: Annotated[bool, Form()] = False) -> Response:
-    return become_baseline(request, person, run_id, sure) or see(f"/runs/{run_id}", request)
+    return become_baseline(request, run_id, sure) or see(f"/runs/{run_id}", request)
 
 
-def become_baseline(request: Request, person: Person, run_id: str, sure: bool = False) -> Response | None:
+def become_baseline(request: Request, run_id: str, sure: bool = False) -> Response | None:
     """Makes the run the baseline of its suite. Returns the question unless it passed or the person is `sure`."""
-    setup = request.app.state.setup
-    head = head_of(setup.store, run_id)
-    doubts = "" if sure else doubts_about(find_record(setup.store, Verdict, run_key(run_id, "verdict.json")))
+    store = store_of(request)
+    head = head_of(store, run_id)
+    doubts = "" if sure else doubts_about(find_record(store, Verdict, run_key(run_id, "verdict.json")))
     no_change(request)
     if head.is_baseline:
         return None
     if doubts:
         return see(f"/runs/{run_id}/baseline", request)
-    set_baseline(setup.store, head.suite, run_id, by=person.name, at=setup.clock.now())
-    audit(request, "baseline.set", run_id, suite=head.suite)
+    desk_of(request).set_baseline(run_id)
     return None
 
 
 @router.post("/runs/{run_id}/baseline/clear")
 def remove_baseline(request: Request, person: Operator, run_id: str) -> Response:
     """Removes the baseline of the run's suite."""
-    store = request.app.state.setup.store
-    head = head_of(store, run_id)
-    clear_baseline(store, head.suite)
-    audit(request, "baseline.clear", head.baseline or run_id, suite=head.suite)
+    desk_of(request).clear_baseline(head_of(store_of(request), run_id).suite)
     return see(f"/runs/{run_id}", request)
 
 
@@ -107,14 +100,7 @@ def ask_rerun(request: Request, person: Operator, run_id: str) -> Response:
 @router.post("/runs/{run_id}/rerun")
 def rerun(request: Request, person: Operator, run_id: str) -> Response:
     """Starts the run again. Files that are no version of the suite become one."""
-    setup = request.app.state.setup
-    wanted = repeat_of(setup.store, checked_id(run_id), setup.clock.now())
-    version = wanted.version
-    if version is None:
-        comment = f"files of run {run_id}"
-        version = save_suite(setup, person, wanted.suite, wanted.files, comment, expected=None).number
-        audit(request, "suite.save", wanted.suite, version=version)
-    return start(request, person, wanted.suite, wanted.options, version, wanted.max_cost_usd)
+    return see(f"/runs/{desk_of(request).start_again(run_id)}", request)
 
 
 @router.get("/runs/{run_id}/delete")
@@ -124,12 +110,7 @@ def ask_delete(request: Request, person: Admin, run_id: str) -> Response:
 
 @router.post("/runs/{run_id}/delete")
 def delete(request: Request, person: Admin, run_id: str) -> Response:
-    from toril.runs.stored import delete_run
-
-    setup = request.app.state.setup
-    head: Head = head_of(setup.store, run_id)
-    delete_run(setup.store, head.run_id, setup.clock.now())
-    audit(request, "run.delete", run_id)
+    desk_of(request).delete_run(run_id)
     return see("/runs", request)
 
 

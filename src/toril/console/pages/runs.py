@@ -10,10 +10,9 @@ from fastapi import APIRouter, Depends, Form, Query, Request
 from fastapi.responses import Response
 
 from toril import text
-from toril.console.audit import audit
 from toril.console.identity import Admin, Operator, Viewer
 from toril.console.pages.run_actions import become_baseline
-from toril.console.web import download, page, see
+from toril.console.web import desk_of, download, page, see
 from toril.errors import OptionError
 from toril.records.history import IndexRow, ListedRun
 from toril.runs import activity, index
@@ -163,11 +162,8 @@ def delete(request: Request, person: Admin, run: Annotated[tuple[str, ...], Form
     """Deletes the selected runs: their files and their history."""
     if not 0 < len(run) <= MOST_DELETED:
         raise OptionError(f"Select 1 to {MOST_DELETED} runs.", code="no-run-named")
-    from toril.runs import stored
-
     for run_id in run:
-        stored.delete_run(request.app.state.setup.store, run_id, request.app.state.setup.clock.now())
-        audit(request, "run.delete", run_id)
+        desk_of(request).delete_run(run_id)
     return see(_list_of(request), request)
 
 
@@ -176,7 +172,7 @@ def baseline(request: Request, person: Operator, run: Annotated[tuple[str, ...],
     """Makes the selected run the baseline of its suite."""
     if len(run) != 1:
         raise OptionError("Select one run.", code="no-run-named")
-    return become_baseline(request, person, run[0]) or see(_list_of(request), request)
+    return become_baseline(request, run[0]) or see(_list_of(request), request)
 
 
 def _list_of(request: Request) -> str:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Request
@@ -17,12 +16,10 @@ from fastapi.responses import Response
 from pydantic import ValidationError
 
 from toril.authoring.options import ACTION
-from toril.console.audit import audit
-from toril.console.deployed import scheduler_of
-from toril.console.identity import Operator, Person, Viewer
-from toril.console.runs import limit_of
-from toril.console.web import Posted, page, see, status_of
-from toril.errors import InfrastructureError, OptionError, UserError
+from toril.console.identity import Operator, Viewer
+from toril.console.web import Posted, desk_of, page, see, status_of
+from toril.desk.store import StoreDesk
+from toril.errors import OptionError, UserError
 from toril.masking import mask
 from toril.records.document import why
 from toril.records.history import IndexRow
@@ -51,9 +48,9 @@ class Line:
 
 @router.get("/schedules")
 def list_schedules(request: Request, person: Viewer) -> Response:
-    setup, query = request.app.state.setup, dict(request.query_params)
+    query = dict(request.query_params)
     wanted = query.get("edit", "")
-    edited = next((one for one in schedules_of(setup) if one.name == wanted), None) if wanted else None
+    edited = next((one for one in desk_of(request).schedules() if one.name == wanted), None) if wanted else None
     fields = {**EMPTY, **(_fields(edited) if edited else {}), **{name: query[name] for name in EMPTY if name in query}}
     return _page(request, fields, editing=edited.name if edited and edited.source == "console" else "")
 
@@ -61,76 +58,47 @@ def list_schedules(request: Request, person: Viewer) -> Response:
 @router.post("/schedules")
 def save(request: Request, person: Operator, posted: Posted) -> Response:
     """Creates a schedule, or changes the one in the field `editing`."""
-    setup = request.app.state.setup
-    fields = {**EMPTY, **{name: str(value) for name, value in posted.items()}}
+    desk, fields = desk_of(request), {**EMPTY, **{name: str(value) for name, value in posted.items()}}
     editing = fields.get("editing", "")
     try:
-        wanted = _schedule(fields, setup, person)
-        suites.current(setup.store, wanted.suite)
+        wanted = _schedule(fields)
         if editing:
-            before = _own(setup, editing)
             changed = {name: getattr(wanted, name) for name in OF_FORM}
-            limit = limit_of(setup, person, before.max_cost_usd)
-            setup.schedules.update(before.model_copy(update={**changed, "max_cost_usd": limit}))
+            desk.change_schedule(editing, desk.schedule(editing).model_copy(update=changed))
         else:
-            scheduler_of(setup.schedules).create(wanted)
+            desk.create_schedule(wanted)
     except UserError as error:
         return _page(request, fields, editing=editing, wrong=error)
-    audit(request, "schedule.change" if editing else "schedule.create", editing or wanted.name, when=wanted.when)
     return see("/schedules", request)
 
 
 @router.post("/schedules/{name}/{change}")
 def change(request: Request, name: str, change: str, person: Operator) -> Response:
     """Pauses, resumes or deletes a schedule of the console."""
-    setup = request.app.state.setup
-    found = _own(setup, name)
+    desk = desk_of(request)
     if change == "delete":
-        setup.schedules.delete(name)
+        desk.delete_schedule(name)
     elif change in ("pause", "resume"):
-        setup.schedules.update(found.model_copy(update={"paused": change == "pause"}))
+        wanted = desk.schedule(name).model_copy(update={"paused": change == "pause"})
+        desk.change_schedule(name, wanted, f"schedule.{change}")
     else:
         raise OptionError(f"`{change[:40]}`: use pause, resume or delete.", code="unknown-value")
-    audit(request, f"schedule.{change}", name)
     return see("/schedules", request)
 
 
 # ── what other pages show
 
 
-def schedules_of(setup: Any) -> list[SuiteSchedule]:
-    """Returns all schedules of a console; none for a store in a folder, or before a region can start them."""
-    return [] if setup.schedules is None else _found(setup)[0]
-
-
-def check_unused(setup: Any, suite: str) -> None:
-    """OptionError if schedules use the suite; they would fail without it."""
-    using = [one.name for one in schedules_of(setup) if one.suite == suite]
-    if using:
-        text = f"{suite} is used by the schedules {', '.join(using)}. Delete these first."
-        raise OptionError(text, code="suite-in-use")
-
-
-def next_by_suite(setup: Any) -> tuple[dict[str, float], str]:
+def next_by_suite(desk: StoreDesk) -> tuple[dict[str, float], str]:
     """Returns the next scheduled run of each suite, in seconds since the epoch, and why they are unknown."""
     found: dict[str, float] = {}
     try:
-        for one in schedules_of(setup):
-            for at in next_runs(one, setup.clock.now(), 1):
+        for one in desk.schedules():
+            for at in next_runs(one, desk.clock.now(), 1):
                 found[one.suite] = min(at, found.get(one.suite, at))
     except UserError as error:  # other parts of a page do not need them
         return {}, f"Schedules cannot be read: {mask(str(error))}"
     return found, ""
-
-
-def _found(setup: Any) -> tuple[list[SuiteSchedule], list[str]]:
-    try:
-        found: tuple[list[SuiteSchedule], list[str]] = setup.schedules.schedules()
-    except InfrastructureError as error:
-        if error.code not in ("not-deployed", "no-home"):
-            raise
-        return [], []
-    return found
 
 
 def in_words(schedule: SuiteSchedule) -> str:
@@ -169,7 +137,7 @@ def _fields(schedule: SuiteSchedule) -> dict[str, str]:
     }
 
 
-def _schedule(fields: Mapping[str, str], setup: Any, person: Person) -> SuiteSchedule:
+def _schedule(fields: Mapping[str, str]) -> SuiteSchedule:
     """Returns the schedule in the form's fields; OptionError for a wrong one."""
     preset = next((one.when for one in PRESETS if one.name == fields["preset"]), fields["when"].strip())
     if fields["preset"] == "once" and not fields["at"]:
@@ -186,7 +154,6 @@ def _schedule(fields: Mapping[str, str], setup: Any, person: Person) -> SuiteSch
             when=when,
             timezone=zone,
             expires_at=expires_at,
-            max_cost_usd=limit_of(setup, person),
         )
     except ValidationError as error:
         raise OptionError(f"The schedule is invalid: {why(error)}", code="bad-schedule") from error
@@ -205,19 +172,6 @@ def _program() -> list[str]:
     return [found] if found else [sys.executable, "-m", "toril"]
 
 
-def _own(setup: Any, name: str) -> SuiteSchedule:
-    """Returns a schedule of the console; OptionError for another one."""
-    found: SuiteSchedule | None = next(
-        (one for one in scheduler_of(setup.schedules).schedules()[0] if one.name == name), None
-    )
-    if found is None:
-        raise OptionError(f"{name[:80]}: there is no such schedule.", code="no-such-schedule")
-    if found.source != "console":
-        text = f"{name} is in the settings of a stack. Change it there, with `pulumi config set`."
-        raise OptionError(text, code="schedule-of-stack")
-    return found
-
-
 def _page(
     request: Request, fields: Mapping[str, str], *, editing: str = "", wrong: UserError | None = None
 ) -> Response:
@@ -226,11 +180,10 @@ def _page(
     problem = mask(str(wrong)) if wrong else ""
     others: list[str] = []
     known: list[SuiteSchedule] = []
-    if setup.schedules is not None:
-        try:
-            known, others = _found(setup)
-        except UserError as error:
-            problem = problem or mask(str(error))
+    try:
+        known, others = desk_of(request).all_schedules()
+    except UserError as error:
+        problem = problem or mask(str(error))
     every, damaged = readable_rows(setup.store)
     last = {suite: next(compared(rows), None) for suite, rows in by_suite(every).items()}
     names = suites.suite_names(setup.store)
@@ -241,9 +194,7 @@ def _page(
                 **fields,
                 **({"expires": ""} if setup.schedules is None else {}),
                 "suite": fields["suite"] or (names or ["suite"])[0],
-            },
-            setup,
-            request.state.person,
+            }
         )
         folder = setup.store.address("runs").removesuffix("runs").rstrip("/\\")
         lines = local_lines(preview, folder, program=_program(), action=ACTION) if setup.schedules is None else None

@@ -10,12 +10,10 @@ from starlette.datastructures import FormData, UploadFile
 from toril.authoring.form import FILE, SuiteForm, text_of
 from toril.console import editor, planned
 from toril.console.api.suites import contents_of
-from toril.console.audit import audit
 from toril.console.editor import whole
 from toril.console.identity import Operator
 from toril.console.pages.edit import checked_new_name, editor_page, main_of, new_draft
-from toril.console.runs import save_suite
-from toril.console.web import Posted, page, see, status_of
+from toril.console.web import Posted, desk_of, page, see, status_of
 from toril.errors import OptionError, UserError
 from toril.masking import mask
 from toril.runs import suites
@@ -38,13 +36,13 @@ def upload(request: Request, person: Operator, fields: Posted) -> Response:
         filename, data = next(iter(uploaded(setup.store, fields).items()))
         location = next(iter(planned.deployments(setup.store)), "local")
         name, files = suite_of(filename, data, str(fields.get("executor", "")), typed, location)
-        save_suite(setup, person, checked_new_name(name), files, f"uploaded {filename}"[:500], expected=0)
+        comment = f"uploaded {filename}"[:500]
+        desk_of(request).save(checked_new_name(name), files, comment, expected=0, what="suite.upload")
     except UserError as error:
         wrong = error
         if isinstance(error, ConflictError):
             wrong = OptionError(f"There is a suite of the name {name}. Choose another name.", code=error.code)
         return editor_page(request, new_draft(setup.store, typed), wrong=wrong, uploading=True)
-    audit(request, "suite.upload", name)
     return see(f"/suites/{name}/edit", request)
 
 
@@ -81,12 +79,11 @@ def change_files(request: Request, name: str, person: Operator, fields: Posted) 
         changed, comment = _moved(files, path, str(fields.get("to", "")).strip() if do == "rename" else None)
     try:
         checked, number = suites.checked_files(changed), version.number if expected is None else expected
-        save_suite(setup, person, name, checked, comment[:500], expected=number)
+        desk_of(request).save(name, checked, comment[:500], expected=number, what="suite.files")
     except UserError as error:
         if do != "save":
             raise
         return _file_page(request, name, path, files, version.number, text, error)
-    audit(request, "suite.files", name, change=comment)
     return see(f"/suites/{name}/edit", request)
 
 

@@ -10,23 +10,22 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import Response
+from pydantic import ValidationError
 
 from toril.authoring.options import read_locations
 from toril.console import planned, web
-from toril.console.audit import audit
 from toril.console.editor import ROW, in_words, pairs_of, whole
 from toril.console.identity import Operator, Viewer
 from toril.console.pages.edit import checked_new_name, main_of
-from toril.console.pages.schedules import check_unused, next_by_suite, schedules_of
-from toril.console.pages.starting import start
-from toril.console.runs import save_suite
-from toril.console.web import Posted, page, see
+from toril.console.pages.schedules import next_by_suite
+from toril.console.web import Posted, desk_of, page, see
 from toril.errors import OptionError, UserError
 from toril.launchers.agents import agents_by_location
 from toril.masking import mask
 from toril.plan.options import RunOptions
 from toril.records import Plan
-from toril.records.console import SuiteVersion
+from toril.records.console import StartRun, SuiteVersion
+from toril.records.document import why
 from toril.records.history import IndexRow
 from toril.runs import activity, suites
 from toril.runs.history import history
@@ -50,7 +49,8 @@ SORTED: dict[str, Callable[["Line"], Any]] = {  # None is last in either directi
     "runs": lambda one: len(one.runs),
     "version": lambda one: one.version.at,
 }
-START = {"workers": "", "tags": "", "smoke": "", "tried": ""}  # the fields of a start form
+OF_START = ("workers", "overrides", "environment", "tags", "against", "smoke", "tried")
+START = dict.fromkeys(OF_START, "")  # the fields of a start form
 READERS = 8  # threads; a list reads one record of each suite
 
 
@@ -93,7 +93,7 @@ def list_suites(
     rows, damaged = readable_rows(store)
     runs, unfinished = by_suite(rows), activity.unfinished(store, setup.clock.now(), rows)
     going_on = {one.row.suite: (one.row.run_id, one.state) for one in reversed(unfinished) if one.going_on}
-    due, problem = next_by_suite(setup)
+    due, problem = next_by_suite(desk_of(request))
     with ThreadPoolExecutor(READERS) as pool:
         found = pool.map(lambda name: suites.current(store, name), names)
         lines = [
@@ -148,7 +148,7 @@ def show_suite(request: Request, name: str, person: Viewer) -> Response:
         except UserError:  # a start says why
             words = ""
     main = main_of(files)
-    due, problem = next_by_suite(setup)
+    due, problem = next_by_suite(desk_of(request))
     rows, damaged = readable_rows(setup.store)
     runs = history(setup.store, name, SHOWN_RUNS)
     own = by_suite(rows).get(name, [])
@@ -172,7 +172,7 @@ def show_suite(request: Request, name: str, person: Viewer) -> Response:
         trend=trend(own),
         unfinished=unfinished,
         damaged=damaged,
-        schedules=[] if problem else [one for one in schedules_of(setup) if one.suite == name],
+        schedules=[] if problem else [one for one in desk_of(request).schedules() if one.suite == name],
         due=due.get(name),
         problem=problem,
     )
@@ -203,10 +203,7 @@ def show_version(request: Request, name: str, number: int, person: Viewer, again
 @router.post("/suites/{name}/versions/{number}")
 def restore(request: Request, name: str, number: int, person: Operator) -> Response:
     """Saves an earlier version again, as the newest one."""
-    setup = request.app.state.setup
-    _, files = suites.read(setup.store, name, number)
-    save_suite(setup, person, name, files, f"version {number} again", expected=None)
-    audit(request, "suite.restore", name, version=number)
+    desk_of(request).restore(name, number)
     return see(f"/suites/{name}", request)
 
 
@@ -220,7 +217,9 @@ def ask_start(request: Request, name: str, person: Operator) -> Response:
     wrong = ""
     try:
         _, files = suites.read(setup.store, name)
-        checked = suites.validate(files, _options(query, setup.store), name=name, now=setup.clock.now())
+        checked = suites.validate(
+            files, desk_of(request).options(_wanted(name, query)), name=name, now=setup.clock.now()
+        )
         wrong, plan = checked.problem.message if checked.problem else "", checked.plan
         found = estimate(setup.store, plan, os.environ) if plan else None
     except OptionError as error:
@@ -245,26 +244,20 @@ def ask_start(request: Request, name: str, person: Operator) -> Response:
 @router.post("/suites/{name}/start")
 def start_now(request: Request, name: str, person: Operator, fields: Posted) -> Response:
     typed = {key: value for key, value in fields.items() if isinstance(value, str)}
-    return start(request, person, name, _options(START | typed, request.app.state.setup.store))
+    return see(f"/runs/{desk_of(request).start(_wanted(name, START | typed))}", request)
 
 
 @router.post("/suites/{name}/copy")
 def copy(request: Request, name: str, person: Operator, to: Annotated[str, Form()]) -> Response:
-    setup = request.app.state.setup
-    new_name, (version, files) = checked_new_name(to.strip()), suites.read(setup.store, name)
-    comment = f"copy of {name}, version {version.number}"
-    save_suite(setup, person, new_name, files, comment, expected=0, origin=version.origin)
-    audit(request, "suite.copy", name, to=to.strip())
-    return see(f"/suites/{to.strip()}", request)
+    new_name = checked_new_name(to.strip())
+    desk_of(request).copy(name, new_name)
+    return see(f"/suites/{new_name}", request)
 
 
 @router.post("/suites/{name}/delete")
 def delete(request: Request, name: str, person: Operator) -> Response:
     """Deletes a suite; its runs stay. Schedules that use it have to go first, because they would fail."""
-    setup = request.app.state.setup
-    check_unused(setup, name)
-    suites.delete(setup.store, name)
-    audit(request, "suite.delete", name)
+    desk_of(request).delete_suite(name)
     return see("/suites", request)
 
 
@@ -289,17 +282,23 @@ def _locations(fields: Mapping[str, str]) -> list[tuple[str, str]]:
     return [one for one in typed if one[0]]
 
 
-def _options(fields: Mapping[str, str], store: Store) -> RunOptions:
-    """Returns the options of a start form."""
+def _wanted(name: str, fields: Mapping[str, str]) -> StartRun:
+    """Returns the start in the fields of a form."""
     workers = fields["workers"].strip()
     if workers and whole(workers) is None:
         raise OptionError(f"Workers `{workers[:20]}`: write a whole number, or nothing.", code="not-a-number")
     places = read_locations([f"{name}={weight}" if weight else name for name, weight in _locations(fields)])
-    return RunOptions(
-        on=launcher_of(store),
-        workers=whole(workers),
-        locations={name: str(float(weight)) for name, weight in places.items()},
-        tags=pairs_of(fields["tags"], "="),
-        smoke=bool(fields["smoke"]),
-        tried=bool(fields["tried"]),
-    )
+    try:
+        return StartRun(
+            suite=name,
+            workers=whole(workers),
+            locations={name: str(float(weight)) for name, weight in places.items()},
+            overrides=tuple(filter(None, map(str.strip, fields["overrides"].splitlines()))),
+            environment=pairs_of(fields["environment"], "="),
+            tags=pairs_of(fields["tags"], "="),
+            against=fields["against"].strip() or None,
+            smoke=bool(fields["smoke"]),
+            tried=bool(fields["tried"]),
+        )
+    except ValidationError as error:
+        raise OptionError(f"The start is invalid: {why(error)}", code="invalid-request") from error

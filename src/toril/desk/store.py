@@ -1,0 +1,254 @@
+"""The operations over a store, for the person who acts.
+
+Functions import what measurements need, so that pages without them start quickly.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Protocol
+
+from toril.clock import Clock
+from toril.errors import InfrastructureError, OptionError, UserError
+from toril.plan.options import RunOptions
+from toril.records import SuiteOrigin
+from toril.records.console import RunNote, StartRun, SuiteVersion
+from toril.records.schedule import SuiteSchedule
+from toril.runs import notes, suites
+from toril.runs.adjust import Adjusted, adjust
+from toril.runs.find import checked_id
+from toril.runs.requests import Starter, keep_failure, launcher_of, repeat_of, request_run
+from toril.store import Store
+from toril.store.records import read_record
+from toril.suite.retarget import checked_address
+
+
+class Scheduler(Protocol):
+    """Keeps schedules and starts their runs. A change of a missing schedule is an OptionError."""
+
+    def schedules(self) -> tuple[list[SuiteSchedule], list[str]]:
+        """Returns the schedules by name, and the names of those that start something else."""
+        ...
+
+    def create(self, schedule: SuiteSchedule) -> None: ...
+
+    def update(self, schedule: SuiteSchedule) -> None: ...
+
+    def delete(self, name: str) -> None: ...
+
+
+def unaudited(what: str, target: str, **details: object) -> None:
+    """Leaves no line: a user changes an own store."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreDesk:
+    """Changes a store. Each change has its author, and a line in the audit if there is one."""
+
+    store: Store
+    clock: Clock
+    by: str  # the person's name in records
+    subject: str = ""  # the person's own id, which separates idempotency keys
+    face: str = ""  # completes the message of a stop: "ended early by Ada in the console"
+    most_usd: float | None = None  # a run of this person may cost
+    starter: Starter | None = None  # None: requests wait for `toril run --request`
+    scheduler: Scheduler | None = None  # None: the store is in a folder
+    audit: Callable[..., None] = unaudited
+
+    # ── runs
+
+    def limit(self, wanted: float | None = None) -> float | None:
+        """Returns what a run may cost, in US dollars; None without a limit."""
+        return min((usd for usd in (wanted, self.most_usd) if usd is not None), default=None)
+
+    def options(self, wanted: StartRun) -> RunOptions:
+        """Returns the options of the run that this person gets."""
+        own: dict[str, Any] = {"on": wanted.on or launcher_of(self.store)}
+        own["against"] = None if wanted.against is None else checked_address("against", wanted.against)
+        own["max_cost_usd"] = self.limit(wanted.max_cost_usd)
+        return RunOptions(**{**wanted.as_options(), **own})
+
+    def start(self, wanted: StartRun, key: str | None = None) -> str:
+        """See `Desk.start`. The key is this person's own."""
+        request = request_run(
+            self.store,
+            wanted.suite,
+            self.options(wanted),
+            by=self.by,
+            at=self.clock.now(),
+            version=wanted.version,
+            key=None if key is None else f"{self.subject}\n{key}",
+        )
+        try:
+            if self.starter is not None:
+                self.starter.start(request)
+        except UserError as error:
+            if key is None:  # no caller can repeat this request, which would seem to start for a day
+                keep_failure(self.store, request.run_id, self.clock.now(), error.code, str(error))
+            raise
+        details = {"suite": request.suite, "version": request.version, "smoke": request.smoke, "tried": request.tried}
+        self.audit("run.start", request.run_id, **details)
+        return request.run_id
+
+    def start_again(self, run_id: str) -> str:
+        """Starts a run like another one. Returns its id. Files that are no version of the suite become one."""
+        wanted = repeat_of(self.store, checked_id(run_id), self.clock.now())
+        version = wanted.version
+        if version is None:
+            version = self.save(wanted.suite, wanted.files, f"files of run {run_id}").number
+        options = wanted.options
+        return self.start(StartRun(suite=wanted.suite, version=version, on=options.on, **options.as_options()))
+
+    def stop(self, run_id: str) -> str:
+        """See `Desk.stop`."""
+        from toril.runs.stored import ask_to_stop
+
+        effect = ask_to_stop(self.store, checked_id(run_id), self.clock.now(), f"{self.by}{self.face}")
+        self.audit("run.stop", run_id)
+        return effect
+
+    def adjust(self, run_id: str, rate: str, execution: str | None, *, sure: bool = True) -> Adjusted:
+        """See `Desk.adjust`."""
+        now = self.clock.now()
+        changed = adjust(self.store, checked_id(run_id), rate, execution, now, self.by, sure=sure)
+        self.audit("run.adjust", run_id, execution=changed.rate.execution, rps=changed.rate.rps)
+        return changed
+
+    def add_note(self, run_id: str, text: str) -> RunNote:
+        """See `Desk.add_note`."""
+        note = notes.add_note(self.store, checked_id(run_id), text, by=self.by, at=self.clock.now())
+        self.audit("run.note", run_id)
+        return note
+
+    def set_baseline(self, run_id: str, suite: str = "") -> None:
+        """See `Desk.set_baseline`."""
+        suite = suite or read_record(self.store, checked_id(run_id))[0].suite
+        notes.set_baseline(self.store, suite, run_id, by=self.by, at=self.clock.now())
+        self.audit("baseline.set", run_id, suite=suite)
+
+    def clear_baseline(self, suite: str) -> None:
+        """See `Desk.clear_baseline`."""
+        before = notes.baseline_of(self.store, suite)
+        notes.clear_baseline(self.store, suite)
+        self.audit("baseline.clear", "" if before is None else before.run_id, suite=suite)
+
+    def delete_run(self, run_id: str) -> list[str]:
+        """Deletes a run and its history. Returns the suites that have no baseline now."""
+        from toril.runs.stored import delete_run
+
+        cleared = delete_run(self.store, checked_id(run_id), self.clock.now())
+        self.audit("run.delete", run_id)
+        return cleared
+
+    def prune(self, older_than: timedelta) -> tuple[list[str], list[str]]:
+        """See `Desk.prune`."""
+        from toril.runs.stored import prune
+
+        return prune(self.store, older_than, self.clock.now())
+
+    # ── suites
+
+    def save(
+        self,
+        name: str,
+        files: Mapping[str, bytes | Path],
+        comment: str,
+        *,
+        expected: int | None = None,
+        origin: SuiteOrigin | None = None,
+        what: str = "suite.save",
+    ) -> SuiteVersion:
+        """See `Desk.save`. `expected`: the version that was edited, as for `suites.save`; `what`: name in the audit."""
+        saved = suites.save(
+            self.store,
+            name,
+            files,
+            by=self.by,
+            comment=comment,
+            at=self.clock.now(),
+            expected=expected,
+            origin=origin,
+            max_cost_usd=self.limit(),
+        )
+        self.audit(what, name, version=saved.number, comment=comment)
+        return saved
+
+    def restore(self, name: str, number: int) -> None:
+        """Saves an earlier version again, as the newest one."""
+        _, files = suites.read(self.store, name, number)
+        self.save(name, files, f"version {number} again", what="suite.restore")
+
+    def copy(self, name: str, to: str) -> None:
+        """Saves a suite under another name, which is free."""
+        version, files = suites.read(self.store, name)
+        comment = f"copy of {name}, version {version.number}"
+        saved = suites.save(
+            self.store, to, files, by=self.by, comment=comment, at=self.clock.now(), expected=0, origin=version.origin,
+            max_cost_usd=self.limit(),
+        )  # fmt: skip
+        self.audit("suite.copy", name, to=saved.suite)
+
+    def delete_suite(self, name: str) -> None:
+        """Deletes all versions of a suite; its runs stay. OptionError if schedules use it: they would fail."""
+        if using := [schedule.name for schedule in self.schedules() if schedule.suite == name]:
+            text = f"{name} is used by the schedules {', '.join(using)}. Delete these first."
+            raise OptionError(text, code="suite-in-use")
+        suites.delete(self.store, name)
+        self.audit("suite.delete", name)
+
+    # ── schedules
+
+    def schedules(self) -> list[SuiteSchedule]:
+        """See `Desk.schedules`. There are none before a region can start them."""
+        return self.all_schedules()[0]
+
+    def all_schedules(self) -> tuple[list[SuiteSchedule], list[str]]:
+        """Returns the schedules, and the names of those that start something else."""
+        try:
+            return ([], []) if self.scheduler is None else self.scheduler.schedules()
+        except InfrastructureError as error:
+            if error.code not in ("not-deployed", "no-home"):
+                raise
+            return [], []
+
+    def schedule(self, name: str) -> SuiteSchedule:
+        """Returns a schedule of the console; OptionError for another one."""
+        found = next((one for one in self._scheduler().schedules()[0] if one.name == name), None)
+        if found is None:
+            raise OptionError(f"{name[:80]}: there is no such schedule.", code="no-such-schedule")
+        if found.source != "console":
+            text = f"{name} is in the settings of a stack. Change it there, with `pulumi config set`."
+            raise OptionError(text, code="schedule-of-stack")
+        return found
+
+    def create_schedule(self, wanted: SuiteSchedule) -> SuiteSchedule:
+        """Creates a schedule of the console, within the cost that this person may cause."""
+        own = self._own(wanted)
+        self._scheduler().create(own)
+        self.audit("schedule.create", own.name, when=own.when)
+        return own
+
+    def change_schedule(self, name: str, wanted: SuiteSchedule, what: str = "schedule.change") -> SuiteSchedule:
+        """Replaces a schedule of the console. `what`: name in the audit."""
+        own = self._own(wanted.model_copy(update={"name": self.schedule(name).name}))
+        self._scheduler().update(own)
+        self.audit(what, name, when=own.when)
+        return own
+
+    def delete_schedule(self, name: str) -> None:
+        """Deletes a schedule of the console."""
+        self._scheduler().delete(self.schedule(name).name)
+        self.audit("schedule.delete", name)
+
+    def _own(self, wanted: SuiteSchedule) -> SuiteSchedule:
+        suites.current(self.store, wanted.suite)
+        against = None if wanted.against is None else checked_address("against", wanted.against)
+        own = {"source": "console", "max_cost_usd": self.limit(wanted.max_cost_usd), "against": against}
+        return SuiteSchedule.model_validate(wanted.model_dump() | own)
+
+    def _scheduler(self) -> Scheduler:
+        if self.scheduler is None:
+            text = "A store in a folder has no scheduler. Use one of the lines on the page of schedules."
+            raise OptionError(text, code="no-scheduler")
+        return self.scheduler
