@@ -198,8 +198,9 @@ def test_a_check_asks_no_address_and_reads_no_file_of_the_server(tmp_path):
     ("role", "asked", "limit"), [("operator", None, 2), ("operator", 9, 2), ("operator", 1, 1), ("admin", 9, 9)]
 )
 def test_no_schedule_of_an_operator_costs_more_than_the_console_allows(tmp_path, role, asked, limit):
-    kept = Kept()
-    api = client(Bucket(tmp_path), role, schedules=kept, max_cost_usd=2)
+    kept, store = Kept(), Bucket(tmp_path)
+    saved(store)
+    api = client(store, role, schedules=kept, max_cost_usd=2)
     wanted = {"name": "a", "suite": "shop", "when": "rate(1 hour)", "max_cost_usd": asked}
     assert api.post("/api/v1/schedules", json=wanted).status_code == 201
     assert kept.found["a"].max_cost_usd == limit
