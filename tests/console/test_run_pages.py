@@ -178,7 +178,7 @@ def test_a_run_whose_files_have_expired_shows_its_history(store, run_id):
     store.delete(run_key(run_id) + "/")
     browser = client(store, "viewer")
 
-    assert parsed(browser.get(f"/runs/{run_id}").content).xpath("//dd/text()")[0] == "1,920"
+    assert parsed(browser.get(f"/runs/{run_id}").content).xpath("//dd/text()")[0] == "480"
     assert browser.get(f"/runs/{run_id}/files").status_code == 404
 
 
