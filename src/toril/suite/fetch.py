@@ -1,6 +1,7 @@
 """Copies a suite's files from a store into a folder, and checks names and contents before writing."""
 
 import hashlib
+import unicodedata
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Protocol
@@ -8,6 +9,8 @@ from typing import Protocol
 from toril.errors import StoreError, SuiteError
 from toril.store.keys import is_key
 
+MAX_FILES = 5000
+MAX_BYTES = 2 << 30  # of all files together
 MAX_NAME = 1000  # characters of a path; S3 has keys of 1024 bytes
 
 
@@ -29,13 +32,18 @@ def hashes_of(folder: Path, files: Iterable[Path]) -> dict[str, str]:
 def fetch_files(store: Source, prefix: str, folder: Path, files: Mapping[str, str]) -> None:
     """Copies only the files below `prefix` that `files` lists with their SHA-256.
 
-    Raises SuiteError for a name outside the folder; ChangedFileError for a file with another hash. It checks all names
-    before it writes the first file, and each file before it writes it.
+    Raises SuiteError for a name outside the folder, or for too many or too large files; ChangedFileError for a file
+    with another hash. It checks all names before it writes the first file, and each file before it writes it.
     """
     wanted = checked_names(files)
     folder.mkdir(parents=True, exist_ok=True)
+    size = 0
     for name in wanted:
         data = store.get(f"{prefix}{name}")
+        size += len(data)
+        if size > MAX_BYTES:
+            text = f"{prefix}: The files have more than {MAX_BYTES >> 20} MiB. Remove files that no worker needs."
+            raise SuiteError(text, code="too-large")
         if hashlib.sha256(data).hexdigest() != files[name]:
             what = f"{prefix}{name}: The file changed after the suite was published: its SHA-256 differs"
             raise ChangedFileError(f"{what}. Publish the suite again.", code="changed-file")
@@ -59,12 +67,25 @@ def inside(folder: Path, name: str) -> Path:
 
 
 def checked_names(names: Iterable[str]) -> list[str]:
-    """Returns the names in order; raises SuiteError if one leads out of the folder."""
-    wanted = list(names)
-    for name in wanted:
+    """Returns the names in order; raises SuiteError if one leads out of the folder, or collides with another."""
+    found: dict[str, str] = {}
+    for name in names:
+        if len(found) == MAX_FILES:
+            text = f"The suite has more than {MAX_FILES:,} files. Remove files that no worker needs."
+            raise SuiteError(text, code="too-large")
         if not _is_relative(name):
             raise _outside(name)
-    return wanted
+        other = found.setdefault(_on_any_file_system(name), name)
+        if other != name:
+            text = f"{name!r} and {other!r} would be the same file on some file systems. Rename one."
+            raise SuiteError(text, code="colliding-names")
+    for disk_name, name in found.items():
+        parts = disk_name.split("/")
+        for length in range(1, len(parts)):
+            if (above := found.get("/".join(parts[:length]))) is not None:
+                text = f"{above!r} is a file, but a folder in {name!r}. Rename one."
+                raise SuiteError(text, code="colliding-names")
+    return list(found.values())
 
 
 def _outside(name: str) -> SuiteError:
@@ -75,6 +96,11 @@ def _outside(name: str) -> SuiteError:
 def _is_relative(name: str) -> bool:
     """Returns whether the name leads down on every system: no backslash, no drive, no control character."""
     return is_key(name) and len(name) <= MAX_NAME and name[1:2] != ":"
+
+
+def _on_any_file_system(name: str) -> str:
+    """Returns the same text for two names that are one file where case or accents do not count."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
 def _write(path: Path, data: bytes) -> None:
