@@ -83,11 +83,12 @@ def test_a_second_environment_is_independent_of_the_first(full):
     provider = f"arn:aws:iam::{ACCOUNT}:oidc-provider/token.actions.githubusercontent.com"
     second = found.stack("prod.hub", protect=False, github={"home": REPOSITORY, "providerArn": provider})
     region = found.stack("prod.us-east-1", caches=["ecr-public", "quay"], network={"cidr": "10.41.0.0/16"})
+    iam = found.cloud.client("iam")
+    providers = iam.list_open_id_connect_providers()["OpenIDConnectProviderList"]
     second.up()
     region.up()
-    iam = found.cloud.client("iam")
     assert {one["RoleName"] for one in iam.list_roles(PathPrefix="/toril/prod/")["Roles"]} >= {"toril-prod-deploy"}
-    assert len(iam.list_open_id_connect_providers()["OpenIDConnectProviderList"]) == 1
+    assert iam.list_open_id_connect_providers()["OpenIDConnectProviderList"] == providers
     published = found.deployment("us-east-1", bucket=f"toril-prod-{ACCOUNT}-us-east-1")
     assert (published.environment, published.cluster.rpartition("/")[2]) == ("prod", "toril-prod")
     assert [cache.prefix for cache in published.caches] == ["prod/ecr-public", "prod/quay"]
