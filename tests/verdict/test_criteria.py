@@ -217,3 +217,13 @@ def test_the_full_form_of_a_criterion_keeps_spaces_around_a_label():
     assert judged({**full, "label": "cart"}, timeline).code == "unknown-label"
     assert judged({**full, "label": " home"}, timeline).code == "unknown-label"
     assert judged({**full, "label": "  "}, timeline).samples == 2
+
+
+def test_ramp_up_exclude_applies_to_windows_too():
+    ramp = every_second(range(5), replace(SLOW, steady=False))
+    timeline, plan = timeline_of(ramp + every_second(range(5, 10), FAST)), plan_of(ramp_up_exclude=True)
+    assert judged("avg-rt>100ms", timeline).outcome == "failed"
+    assert judged("avg-rt>100ms", timeline, plan).outcome == "passed"
+    assert judged("avg-rt>100ms for 2s", timeline).outcome == "failed"
+    assert judged("avg-rt>100ms for 2s", timeline, plan).outcome == "passed"
+    assert judged("avg-rt>1ms", timeline_of(ramp), plan).code == "no-samples"

@@ -119,10 +119,11 @@ def _key_problems(
             meant = nearest(key, known)
             fix = f"Did you mean `{meant}`?" if meant else engine_setting_advice(str(key))
             yield Problem("unknown-key", where, f"{engine.title} does not know this key. {fix}")
+    written = {key: value for key, value in holder.items() if value is not None}  # bzt's mappings make missing keys
     for key, (fits, code, text) in VALUES.items():
-        if key in engine.checked and holder.get(key) is not None and not fits(holder[key]):
-            yield Problem(code, f"{path}.{key}", f"{quoted(holder[key])} {text}")
-    if engine.title == "Playwright" and DISTRIBUTION.fullmatch(str(holder.get("think-time") or "")):
+        if key in engine.checked and key in written and not fits(written[key]):
+            yield Problem(code, f"{path}.{key}", f"{quoted(written[key])} {text}")
+    if engine.title == "Playwright" and DISTRIBUTION.fullmatch(str(written.get("think-time", ""))):
         yield _unsupported(engine, f"{path}.think-time", "a distribution")
 
 
