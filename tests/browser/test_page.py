@@ -23,8 +23,18 @@ def test_opening_a_page_sends_no_requests_and_logs_no_errors(opened, name):
     assert one.dialogs == []
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("width", [WIDE, PHONE])
+AT_NIGHT = pytest.mark.nightly
+
+
+@pytest.mark.parametrize(
+    ("width", "dark"),
+    [
+        pytest.param(WIDE, True, id="wide-dark"),
+        pytest.param(PHONE, False, id="phone-light"),
+        pytest.param(WIDE, False, id="wide-light", marks=AT_NIGHT),
+        pytest.param(PHONE, True, id="phone-dark", marks=AT_NIGHT),
+    ],
+)
 def test_axe_finds_no_problems(opened, width, dark):
     one = opened("compared", width=width, dark=dark)
 
@@ -33,7 +43,10 @@ def test_axe_finds_no_problems(opened, width, dark):
     assert found.response["violations"] == [], found.generate_report()
 
 
-@pytest.mark.parametrize("name", ["failed", "inconclusive", "hostile", "empty", "old", "evidence"])
+@pytest.mark.parametrize(
+    "name",
+    ["failed", "hostile", *(pytest.param(one, marks=AT_NIGHT) for one in ("inconclusive", "empty", "old", "evidence"))],
+)
 def test_axe_finds_no_problems_in_other_pages(opened, name):
     found = AXE.run(opened(name).page)
 

@@ -89,6 +89,7 @@ def test_a_capacity_below_the_criterion_fails_the_run(scene):
     assert all(figure in message for figure in ("150/s", f"{one.found()['held_rps']:g}/s"))
 
 
+@pytest.mark.nightly
 def test_a_service_that_sustains_the_highest_rate_has_a_lower_bound_only(scene):
     one = scene(Service(10_000), "capacity of shop<400/s", "capacity<500/s")
     one.run()
@@ -119,6 +120,7 @@ def test_saturated_generators_end_the_search_without_a_breach(scene):
     assert len({stage["rps"] for stage in found["stages"][-3:]}) == 1
 
 
+@pytest.mark.nightly
 def test_a_shared_cause_of_open_criteria_is_reported_once(scene):
     one = scene(Service(10_000, generators_bear_rps=10), "capacity of shop<60/s", "capacity<70/s")
     one.run()
@@ -126,6 +128,7 @@ def test_a_shared_cause_of_open_criteria_is_reported_once(scene):
     assert [reason["code"] for reason in one.verdict()["reasons"]] == ["saturated"]
 
 
+@pytest.mark.nightly
 def test_a_growing_backlog_is_a_breach(scene):
     one = scene(Service(100, queues=True))
     one.run()
@@ -134,6 +137,7 @@ def test_a_growing_backlog_is_a_breach(scene):
     assert found["limited_by"] == "answers"
 
 
+@pytest.mark.nightly
 def test_a_service_recovers_before_the_next_stage(scene):
     one = scene(Service(100, recovers_s=12))
     one.run()
@@ -163,6 +167,7 @@ def test_judging_again_gives_the_same_result(done):
     assert (again.verdict.to_dict(), again.summary.to_dict()["capacity"]["shop"]) == before
 
 
+@pytest.mark.nightly
 def test_a_new_owner_continues_the_search(scene, tmp_path):
     one = abandoned(scene(Service(100)), 60.0)
     before = one.rates()
@@ -181,6 +186,7 @@ def test_a_criterion_of_the_suite_with_a_stop_ends_the_search(scene):
     assert one.found()["limited_by"] in ("stopped", "p95>300ms")
 
 
+@pytest.mark.nightly
 def test_each_stage_is_one_record_and_other_rates_are_rejected(scene):
     one = scene(Service(100))
     codes: list[str] = []
@@ -215,6 +221,7 @@ def test_the_live_view_shows_the_result_of_each_stage(done):
     assert any("recovered" in stage for stage in stages)
 
 
+@pytest.mark.nightly
 def test_toril_watch_shows_the_stages(scene):
     one = scene(Service(100))
     shown, interrupts = Shown(), Interrupts()

@@ -107,6 +107,7 @@ SETS: dict[str, list[str]] = {
 }
 
 
+@pytest.mark.nightly  # takes more than ten seconds
 @given(st.one_of(hubs(), regions()), st.randoms(use_true_random=False))
 @examples(12)
 def test_the_order_of_unordered_settings_makes_no_difference(case, random):

@@ -85,7 +85,13 @@ def patterns(statement: dict[str, Any]) -> Iterator[str]:
 
 
 @pytest.mark.parametrize(
-    ("own", "other"), [(own, other) for own in ("main", "prod") for other in ENVIRONMENTS if own != other]
+    ("own", "other"),
+    [
+        pytest.param(own, other, marks=[] if (own, other) == ("main", "prod") else pytest.mark.nightly)
+        for own in ("main", "prod")
+        for other in ENVIRONMENTS
+        if own != other
+    ],
 )
 def test_no_statement_matches_named_resources_of_another_environment(own, other):
     foreign = named(other)
