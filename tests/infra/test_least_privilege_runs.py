@@ -34,8 +34,6 @@ def test_the_role_starts_watches_and_stops_a_run(place, role):
     assert ecs.list_tasks(cluster=cluster)["taskArns"]
     assert ecs.describe_tasks(cluster=cluster, tasks=[task["taskArn"]])["tasks"]
     ecs.stop_task(cluster=cluster, task=task["taskArn"])
-    ecs.describe_clusters(clusters=[cluster])
-    ecs.describe_task_definition(taskDefinition=place.deployment.workers[0].task_definition)
     place.client("service-quotas", who).list_service_quotas(ServiceCode="fargate")
     place.client("cloudwatch", who).get_metric_data(MetricDataQueries=[], StartTime=0, EndTime=60)
 
