@@ -330,14 +330,13 @@ OPERATIONS = {
 class Option:
     """One row: the value, and the words for it on the command line and in the form. Others have it by its own name.
 
-    `empty`: faces without it on purpose, with the reason; `faults`: faces that should have it.
+    `empty`: faces without it on purpose, with the reason.
     """
 
     value: Any
     command: str = ""
     page: Mapping[str, str] = field(default_factory=dict)
     empty: Mapping[str, str] = field(default_factory=dict)
-    faults: Mapping[str, str] = field(default_factory=dict)
 
 
 STARTS = ("remote_command", "api", "page", "tool", "remote_tool", "rerun", "schedule")
@@ -374,9 +373,6 @@ OPTIONS = {
     ),
 }  # fmt: skip
 
-
-# Cells that are wrong today.
-FAULTS: dict[tuple[str, str], str] = {}
 
 # ── what reads the same by each face
 
@@ -469,8 +465,6 @@ def cells(*, refusals: bool = False) -> list[Any]:
             for case in operation.refuses if refusals else ("",):
                 if isinstance(operation.cell(face), Call):
                     marks = [pytest.mark.live] if face.startswith("remote") else []
-                    if why := FAULTS.get((name, face)):
-                        marks.append(pytest.mark.xfail(reason=why, strict=True))
                     found.append(pytest.param(name, face, *([case] if refusals else []), marks=marks))
     return found
 
@@ -611,8 +605,6 @@ def starts() -> list[Any]:
     for name, option in OPTIONS.items():
         for face in (one for one in STARTS if one not in option.empty):
             marks = [pytest.mark.live] if face.startswith("remote") else []
-            if why := option.faults.get(face):
-                marks.append(pytest.mark.xfail(reason=why, strict=True))
             found.append(pytest.param(name, face, marks=marks))
     return found
 

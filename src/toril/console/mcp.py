@@ -276,6 +276,10 @@ class Tools:
         return run_in(self._store, run, self._store.address("runs").removesuffix("/runs"))
 
 
+# Its arguments are the fields of the request.
+vars(Tools.start_run)["__signature__"] = signature(StartRun).replace(return_annotation=dict[str, Any])
+
+
 def _checked(tool: Tool, hidden: str) -> Tool:
     """Returns the tool with a UserError as an error of the tool. `hidden`: a folder of the server."""
 
@@ -287,6 +291,4 @@ def _checked(tool: Tool, hidden: str) -> Tool:
             text = str(error).replace(hidden, "the console's store") if hidden else str(error)
             raise ToolError(f"{mask(text)} ({error.code})") from error
 
-    if tool.__name__ == "start_run":  # its arguments are the fields of the request
-        call.__signature__ = signature(StartRun).replace(return_annotation=dict[str, Any])  # type: ignore[attr-defined]
     return call  # type: ignore[return-value]

@@ -160,19 +160,18 @@ class StoreDesk:
         what: str = "suite.save",
     ) -> SuiteVersion:
         """See `Desk.save`. `expected`: the version that was edited, as for `suites.save`; `what`: name in the audit."""
-        saved = suites.save(
-            self.store,
-            name,
-            files,
-            by=self.by,
-            comment=comment,
-            at=self.clock.now(),
-            expected=expected,
-            origin=origin,
-            max_cost_usd=self.limit(),
-        )
+        saved = self._saved(name, files, comment, expected, origin)
         self.audit(what, name, version=saved.number, comment=comment)
         return saved
+
+    def _saved(
+        self, name: str, files: Mapping[str, bytes | Path], comment: str, expected: int | None,
+        origin: SuiteOrigin | None,
+    ) -> SuiteVersion:  # fmt: skip
+        return suites.save(
+            self.store, name, files, by=self.by, comment=comment, at=self.clock.now(), expected=expected, origin=origin,
+            max_cost_usd=self.limit(),
+        )  # fmt: skip
 
     def restore(self, name: str, number: int) -> None:
         """Saves an earlier version again, as the newest one."""
@@ -182,11 +181,7 @@ class StoreDesk:
     def copy(self, name: str, to: str) -> None:
         """Saves a suite under another name, which is free."""
         version, files = suites.read(self.store, name)
-        comment = f"copy of {name}, version {version.number}"
-        saved = suites.save(
-            self.store, to, files, by=self.by, comment=comment, at=self.clock.now(), expected=0, origin=version.origin,
-            max_cost_usd=self.limit(),
-        )  # fmt: skip
+        saved = self._saved(to, files, f"copy of {name}, version {version.number}", 0, version.origin)
         self.audit("suite.copy", name, to=saved.suite)
 
     def delete_suite(self, name: str) -> None:
@@ -229,9 +224,12 @@ class StoreDesk:
         self.audit("schedule.create", own.name, when=own.when)
         return own
 
-    def change_schedule(self, name: str, wanted: SuiteSchedule, what: str = "schedule.change") -> SuiteSchedule:
-        """Replaces a schedule of the console. `what`: name in the audit."""
-        own = self._own(wanted.model_copy(update={"name": self.schedule(name).name}))
+    def change_schedule(
+        self, name: str, change: Callable[[SuiteSchedule], SuiteSchedule], what: str = "schedule.change"
+    ) -> SuiteSchedule:
+        """Replaces a schedule of the console by what `change` makes of it. `what`: name in the audit."""
+        before = self.schedule(name)
+        own = self._own(change(before).model_copy(update={"name": before.name}))
         self._scheduler().update(own)
         self.audit(what, name, when=own.when)
         return own

@@ -75,7 +75,7 @@ def create_schedule(request: Request, person: Operator, schedule: NewSchedule) -
 @router.put("/schedules/{name}", tags=["schedules"])
 def update_schedule(request: Request, person: Operator, name: Name, schedule: NewSchedule) -> SuiteSchedule:
     """Changes a schedule of the console, or pauses and resumes it."""
-    return desk_of(request).change_schedule(name, schedule)
+    return desk_of(request).change_schedule(name, lambda _: schedule)
 
 
 @router.delete("/schedules/{name}", tags=["schedules"])

@@ -64,7 +64,7 @@ def save(request: Request, person: Operator, posted: Posted) -> Response:
         wanted = _schedule(fields)
         if editing:
             changed = {name: getattr(wanted, name) for name in OF_FORM}
-            desk.change_schedule(editing, desk.schedule(editing).model_copy(update=changed))
+            desk.change_schedule(editing, lambda before: before.model_copy(update=changed))
         else:
             desk.create_schedule(wanted)
     except UserError as error:
@@ -79,8 +79,8 @@ def change(request: Request, name: str, change: str, person: Operator) -> Respon
     if change == "delete":
         desk.delete_schedule(name)
     elif change in ("pause", "resume"):
-        wanted = desk.schedule(name).model_copy(update={"paused": change == "pause"})
-        desk.change_schedule(name, wanted, f"schedule.{change}")
+        paused = {"paused": change == "pause"}
+        desk.change_schedule(name, lambda before: before.model_copy(update=paused), f"schedule.{change}")
     else:
         raise OptionError(f"`{change[:40]}`: use pause, resume or delete.", code="unknown-value")
     return see("/schedules", request)
