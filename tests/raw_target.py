@@ -26,8 +26,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from tests.targets import opened
-from toril.masking import HIDDEN
 from toril.records.evidence import Content, Exchange
+from toril.secrets.masking import HIDDEN
 
 LIFETIME = timedelta(days=2)
 

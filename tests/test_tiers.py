@@ -12,7 +12,7 @@ from tests.tiers import FOLDERS, LASTING, NIGHTLY, QUICK, is_nightly, may_hold, 
         ("tests/test_plan.py", ["parametrize", "live"], "live"),
         ("tests/end_to_end/test_run.py", [], "live"),
         ("tests/end_to_end/test_saturation.py", ["nightly", "solo"], "solo"),
-        ("tests/worker/test_jmeter.py", ["solo", "live"], "solo"),
+        ("tests/engines/test_jmeter.py", ["solo", "live"], "solo"),
     ],
 )
 def test_a_marker_overrides_the_folder(path, marks, tier):

@@ -25,7 +25,7 @@ from typing import Any
 
 import yaml
 
-from toril.masking import mask
+from toril.secrets.masking import mask
 
 SIGNATURE = "4dabf18193072939515e22adb298388d"  # Pulumi's key of special values; the next one marks a secret
 SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - Pulumi's mark of a secret, equal in all states

@@ -1,4 +1,4 @@
-"""Finds the installed programs that toril starts, for workers and for `toril doctor`.
+"""The installed programs that toril starts, for workers and for `toril doctor`; and the commands of users (hooks).
 
 `make` prepares JMeter, Gatling, JUnit and vegeta's program in a cache that `make clean` keeps. This module imports only
 the standard library, because the tools that build the programs import it before anything is installed.
@@ -6,9 +6,15 @@ the standard library, because the tools that build the programs import it before
 
 import hashlib
 import os
+import shlex
 import shutil
+import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryFile
+
+from toril.errors import OptionError
 
 GATLING_VERSION = "3.9.5"  # the worker reads this version's log; `make gatling` assembles it
 JUNIT_VERSION = "1.11.4"  # of the console; `make junit` assembles it
@@ -22,6 +28,9 @@ VEGETA_MISSING = (
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 BROWSER_ON_MACOS = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
 DRIVERS = ("chromedriver", "chromium.chromedriver")
+
+MOST_OUTPUT = 1 << 20  # bytes of a hook that are read
+SHOWN_OUTPUT = 2000  # characters of a failed hook's output
 
 PR_SET_DUMPABLE = 4  # linux/prctl.h
 
@@ -109,3 +118,29 @@ def _installed(variable: str, names: tuple[str, ...]) -> str | None:
     if named:  # a named program that does not exist is an error, not a reason to take another one
         return shutil.which(os.path.expanduser(named))  # noqa: PTH111 - which() takes a bare name, too
     return next((found for name in names if (found := shutil.which(name))), None)
+
+
+def run_hook(command: str, arguments: Sequence[str], environment: Mapping[str, str], limit_s: float) -> str:
+    """Runs a command without a shell, and returns its standard output.
+
+    It may leave servers running. `command` is split as a shell would; `arguments` follow it. `environment` is added to
+    the own one. OptionError `hook-failed` if it cannot be started, fails, or takes longer than `limit_s` seconds.
+    """
+    output, code = "", None
+    try:
+        line = [*shlex.split(command), *arguments]
+        with TemporaryFile() as printed:  # a pipe would stay open as long as a server that the command started
+            try:
+                code = subprocess.run(
+                    line, stdout=printed, env=os.environ | environment, timeout=limit_s, check=False
+                ).returncode
+                why = f"it ended with exit code {code}"
+            except subprocess.TimeoutExpired:
+                why = f"it took longer than {limit_s:g} s"
+            output = os.pread(printed.fileno(), MOST_OUTPUT, 0).decode(errors="replace")
+    except (OSError, ValueError, IndexError) as error:  # ValueError: an open quote; IndexError: an empty command
+        why = str(error)
+    if code == 0:
+        return output
+    shown = f" It printed:\n{output.strip()[-SHOWN_OUTPUT:]}" if output.strip() else ""
+    raise OptionError(f"{command}: {why}. Correct the command.{shown}", code="hook-failed")

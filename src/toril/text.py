@@ -10,7 +10,7 @@ import struct
 import unicodedata
 from collections.abc import Callable, Iterable
 
-from toril.masking import mask
+from toril.secrets.masking import mask
 
 MINUS = "−"
 MOST_COMPARED = 1_000  # known words; each comparison takes half a millisecond

@@ -6,11 +6,11 @@ import pytest
 from typer.testing import CliRunner
 
 from toril import cli
+from toril.engines.gatling.executor import Executor as Gatling
+from toril.engines.jmeter.executor import Executor as JMeter
 from toril.errors import SuiteError
 from toril.suite import read_suite
 from toril.suite.engines import ENGINES
-from toril.worker.engines.gatling.executor import Executor as Gatling
-from toril.worker.engines.jmeter.executor import Executor as JMeter
 
 KEYS = {"concurrency": 2, "throughput": 10, "iterations": 3}
 

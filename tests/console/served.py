@@ -18,6 +18,7 @@ from tests.clocks import SteppedClock
 from tests.reports import examples
 from toril.console.app import Setup, create_app
 from toril.console.identity import Person, Role, SignIn
+from toril.coordinator.progress import packed
 from toril.records import Lease, Plan, PlannedExecution, run_key
 from toril.records.console import RunRequest
 from toril.records.document import document
@@ -32,7 +33,6 @@ from toril.records.progress import (
     RateNow,
     Recent,
     WorkersNow,
-    packed,
     progress_key,
 )
 from toril.reports import Bundle

@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 
 from tests.console import served
+from toril.notify.events import kept, key_of
 from toril.records.document import document
 from toril.records.event import Delivery, Event
 from toril.records.verdict import Reason
-from toril.runs.events import kept, key_of
 from toril.store import FolderStore
 
 NOVEMBER = 1_795_000_000.0

@@ -17,10 +17,11 @@ from tests.console.served import LIVE, NOW, fargate_plan, live_plan, progress, r
 from tests.records.test_stored import copied
 from tests.reports import examples
 from tests.reports.runs import small, store_run
+from toril.coordinator.progress import packed
 from toril.records import Rate, Start, Stop, rate_key, run_key, worker_key
 from toril.records.document import document
 from toril.records.evidence import Exchange, Exchanges, evidence_file_name
-from toril.records.progress import RateNow, packed, progress_key
+from toril.records.progress import RateNow, progress_key
 from toril.runs.conclude import judge_again
 from toril.runs.history import record_of, remember
 from toril.runs.stored import judged

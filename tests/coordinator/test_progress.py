@@ -8,7 +8,7 @@ import pytest
 from tests.clocks import SteppedClock
 from tests.measured import execution, plan_of
 from toril.coordinator.fold import Fold
-from toril.coordinator.progress import CriteriaProgress, ProgressBuilder
+from toril.coordinator.progress import CriteriaProgress, ProgressBuilder, packed
 from toril.coordinator.protocol import begin, resumed
 from toril.errors import Note
 from toril.records import Launch, Plan, Start
@@ -19,7 +19,6 @@ from toril.records.progress import (
     GeneratorsNow,
     Progress,
     WorkersNow,
-    packed,
 )
 from toril.store import FolderStore
 from toril.summary import Completeness, summarise

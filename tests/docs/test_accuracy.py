@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from toril import verdict
+from toril.engines import modules_of
+from toril.engines.generic import GenericEngine
 from toril.stats.histogram import Histogram, highest_us
 from toril.stats.quantiles import quantile_interval, quantile_ranks, rank_of
 from toril.summary.generators import BROWSERS, CROWDED, FULL, IN_A_ROW_S, OTHERS, STARVED
 from toril.verdict import rules, validity
-from toril.worker.engines import modules_of
-from toril.worker.engines.generic import GenericEngine
 
 ROOT = Path(__file__).parents[2]
 PAGES = ("explanation/accuracy", "explanation/statistics", "reference/verdict-reasons", "reference/engines")

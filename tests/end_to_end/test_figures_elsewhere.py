@@ -1,9 +1,9 @@
 """A real run exports its figures, announces its result, and keeps secrets to itself."""
 
 from tests.end_to_end.running import run, suite_file
-from tests.runs.hooks import hook
+from tests.notify.collector import attributes, collecting
+from tests.notify.receiver import hook
 from tests.targets import target
-from tests.telemetry.collector import attributes, collecting
 from toril.records.event import Event
 
 

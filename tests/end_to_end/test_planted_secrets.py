@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.end_to_end.running import run
+from tests.notify.collector import collecting
+from tests.notify.receiver import hook
 from tests.raw_target import answer, raw_target
-from tests.runs.hooks import hook
-from tests.telemetry.collector import collecting
 from toril.timeline.intervals import decode
 
 GRAM = 6

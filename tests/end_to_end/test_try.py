@@ -13,9 +13,9 @@ import pytest
 
 from tests.end_to_end.running import LIMIT_S, Finished, toril
 from tests.raw_target import RawTarget, answer, raw_target
+from toril.engines.jmeter.executor import LISTENER_JAR
 from toril.programs import chromium, gatling_home, jmeter_home
 from toril.records.evidence import Exchange
-from toril.worker.engines.jmeter.executor import LISTENER_JAR
 
 REQUESTS = [{"url": "/login", "label": "login"}, {"url": "/orders?id=7", "label": "order", "method": "POST"}]
 THINKS = {"think-time": "10m"}  # a try skips it, else the command takes too long

@@ -10,8 +10,8 @@ import pytest
 from tests.fargate.stage import AWAY, HOME, LATER, suite
 from tests.outcomes import fails, passes
 from toril.launchers.fargate.coordinator_task import FargateStarter
+from toril.notify.events import kept
 from toril.plan.options import RunOptions
-from toril.runs.events import kept
 from toril.runs.requests import failure_of, request_run
 
 pytestmark = pytest.mark.xdist_group("guarded")

@@ -5,11 +5,11 @@ import pytest
 from tests.functional.tested import case, functional_plan
 from tests.measured import START, left
 from toril.coordinator.fold import Fold
+from toril.engines import FoundCase
 from toril.errors import StoreError
 from toril.records import CaseFile, case_file_name, decode_cases, encode_cases, worker_key
 from toril.store import FolderStore
 from toril.worker.capture import MOST_CHARS, MOST_IN_A_FILE, CaseBook
-from toril.worker.engines import FoundCase
 
 CASES = (case("adds"), case("pays", "failed", message='half \\ud83d, "quoted"\nsecond line', trace="a\nb"))
 

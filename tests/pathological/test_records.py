@@ -11,10 +11,10 @@ import pytest
 from tests.pathological.brute import flushed
 from tests.targets import target
 from tests.worker.driver import plan_of, planned, workers
+from toril.engines import Batch, Facts
 from toril.timeline import Timeline
 from toril.timeline.intervals import MAX_DURATION_US, MAX_SECOND, Recorder, decode
 from toril.worker.capture import Capture, CaseBook
-from toril.worker.engines import Batch, Facts
 
 START = 1_700_000_000.0
 GOOD = {

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from toril.masking import masked
 from toril.records import run_key
 from toril.records.document import document
 from toril.reports import render
 from toril.runs.conclude import judge_again
 from toril.runs.stored import judged
+from toril.secrets.masking import masked
 from toril.store import FolderStore
 
 STORED = Path(__file__).parent / "stored"

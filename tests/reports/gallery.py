@@ -6,13 +6,13 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.capacity.test_capacity_run import Capacity
 from tests.functional.tested import case, functional_run
 from tests.github.stories import EARLIER, NEUTRAL, PAIRED, REGRESSION, compared
 from tests.launchers.service import Service
 from tests.measured import BROKEN, MS, START, Sample, every_second, execution, stopped
 from tests.reports import examples, exchanges
 from tests.reports.runs import run_of, small, wavering
+from tests.verdict.test_capacity_run import Capacity
 from toril.records import MetricSeries, PlannedCriterion, ServerMetrics, SourcePlace, Stop
 from toril.reports import Bundle
 from toril.runs.conclude import judge_again

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from tests.console import served
 from tests.launchers.scene import Scene, abandoned
 from tests.tiers import examples
+from toril.coordinator.progress import packed
 from toril.records import RanTask, run_key
-from toril.records.progress import EVERY_S, RECENT_S, Progress, Recent, packed
+from toril.records.progress import EVERY_S, RECENT_S, Progress, Recent
 from toril.runs.activity import activity_of
 from toril.runs.history import time_in
 from toril.runs.live import STALE_S, Watched, changes, watched

@@ -60,7 +60,10 @@ def test_toril_plan_shows_the_search_and_its_longest_duration(tmp_path):
             {"until": ["p95>1s, continue as non-failed"]},
             ("unsearchable-criterion", "toril.capacity.shop.until[0]", "p95>1s, continue as non-failed"),
         ),
-        ({"until": ["p95 of hoem>1s"]}, ("unknown-label", "toril.capacity.shop.until[0]", "p95 of hoem>1s", "home")),
+        (
+            {"until": ["p95 of hoem>1s"]},
+            ("unknown-label", "toril.capacity.shop.until[0]", "p95 of hoem>1s", "home"),
+        ),
         ({"until": ["p95>1s for 1m"]}, ("out-of-range", "toril.capacity.shop.until[0]", "p95>1s for 60s")),
         ({"until": ["p99.9>1s"]}, ("too-few-samples", "toril.capacity.shop.until[0]", "p99.9>1s")),
         (

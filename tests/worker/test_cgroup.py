@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from toril.worker.health import Group
+from toril.engines.cgroup import Group
 
 
 def tree(folder: Path, memberships: str, files: dict[str, str]) -> Group:

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from toril.worker.disk import Scratch, free_space, is_full
+from toril.engines.disk import Scratch, free_space, is_full
 
 
 @pytest.fixture(autouse=True)

@@ -7,12 +7,12 @@ from types import SimpleNamespace
 
 import pytest
 
+from toril.engines import EngineContext, Facts
+from toril.engines.base import Engine
 from toril.load.interleave import interleave
 from toril.records import ExecutionShare, Exit, PlannedExecution
+from toril.secrets.redaction import MOST_IN_RECORD, Redactor
 from toril.worker.engine_runs import EngineRuns
-from toril.worker.engines import EngineContext, Facts
-from toril.worker.engines.base import Engine
-from toril.worker.redaction import MOST_IN_RECORD, Redactor
 
 START = 1000.0
 

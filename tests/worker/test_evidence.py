@@ -6,15 +6,15 @@ from types import SimpleNamespace
 
 import pytest
 
+from toril.engines import keeping
+from toril.engines.keeping import EMPTY, Keeper, traceparent
 from toril.records import Keeping
 from toril.records.evidence import MOST_BYTES_OF_FILE, MOST_FILES_OF_EVIDENCE, Exchanges
+from toril.secrets.redaction import Redactor
 from toril.timeline.intervals import Recorder
 from toril.worker import evidence
-from toril.worker.engines import keeping
-from toril.worker.engines.keeping import EMPTY, Keeper, traceparent
 from toril.worker.evidence import ExchangeBook
 from toril.worker.hiding import Hiding
-from toril.worker.redaction import Redactor
 
 START = 1_000_000_000.0
 

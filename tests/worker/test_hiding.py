@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.tiers import examples
-from toril.masking import HIDDEN, masked_body
+from toril.engines.keeping import EMPTY
 from toril.records.document import document
-from toril.worker.engines.keeping import EMPTY
+from toril.secrets.masking import HIDDEN, masked_body
+from toril.secrets.redaction import Redactor
 from toril.worker.hiding import Hiding
-from toril.worker.redaction import Redactor
 
 GRAM = 6
 BODY = 4096

@@ -4,9 +4,9 @@ import json
 from types import SimpleNamespace
 from typing import Any
 
+from toril.secrets.redaction import MOST_IN_RECORD, Redactor
 from toril.worker.capture import LARGEST, MOST, failure_evidence
 from toril.worker.hiding import Hiding
-from toril.worker.redaction import MOST_IN_RECORD, Redactor
 
 SECRET = "s3cr3t-token"
 

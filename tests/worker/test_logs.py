@@ -1,9 +1,9 @@
 """A worker's `bzt.log`: its own log and the tails of the engines' logs, without secrets."""
 
-from toril.worker.engines.keeping import EMPTY
+from toril.engines.keeping import EMPTY
+from toril.secrets.redaction import Redactor
 from toril.worker.hiding import Hiding
 from toril.worker.logs import collected
-from toril.worker.redaction import Redactor
 
 KEY = "VALUE0001key"
 

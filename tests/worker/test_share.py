@@ -12,12 +12,12 @@ import pytest
 from bzt.engine import Configuration
 
 from tests.worker.driver import RUN, plan_of, planned
+from toril.engines import modules_of
 from toril.errors import StoreError, SuiteError
 from toril.records import run_key
 from toril.store import FolderStore, Store
 from toril.suite.engines import CASE_RUNNERS, ENGINES, RESULTS_LOADER
 from toril.worker import share
-from toril.worker.engines import modules_of
 from toril.worker.taurus import Taurus
 
 PLAN = plan_of(
@@ -128,7 +128,7 @@ def test_bzt_gets_no_network_no_judge_no_reporter_and_no_delay(tmp_path):
     assert config["~reporting"] == []
     assert "reporting" not in config
     assert config["~services"] == [{"module": "shellexec", "prepare": ["true"]}]
-    assert config["modules"]["locust"] == {"x": 1, "class": "toril.worker.engines.locust.executor.Executor"}
+    assert config["modules"]["locust"] == {"x": 1, "class": "toril.engines.locust.executor.Executor"}
     assert "delay" not in config["execution"][0]
 
 

@@ -10,11 +10,11 @@ import pytest
 
 from tests.duets import SUITE, SWITCHED, merged, planned
 from tests.pathological.brute import flushed
+from toril.engines import Batch, EngineContext, Facts, Sends, Unfinished
 from toril.records import BASE, HEAD, Plan
 from toril.timeline.intervals import Interval, Recorder, decode
 from toril.worker.capture import Capture, CaseBook
 from toril.worker.engine_runs import EngineRun, EngineRuns
-from toril.worker.engines import Batch, EngineContext, Facts, Sends, Unfinished
 from toril.worker.share import configuration, contexts
 from toril.worker.turns import engine_turns, turn_of
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from toril.errors import Note, OptionError
-from toril.masking import mask
+from toril.secrets.masking import mask
 from toril.suite import read_suite
 from toril.suite.files import SUITE_NAMES, read_jmx
 

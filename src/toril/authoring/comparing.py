@@ -12,16 +12,15 @@ from toril.authoring.recorded import Extract, is_login
 from toril.authoring.shapes import MASKED, shape_of
 from toril.authoring.writer import extractor_text
 from toril.errors import StoreError, SuiteError
-from toril.masking import HIDDEN, mask_label
 from toril.records import Plan, Verdict
-from toril.records.evidence import Exchange
+from toril.records.evidence import MISSING_VALUE, NOT_FOUND, Exchange
 from toril.records.recording import MOST_PATHS, RECORDING, BodyShape, RecordedStep, Recording
 from toril.runs.trying import exchanges_after
+from toril.secrets.masking import HIDDEN, mask_label
 from toril.store import Store
 from toril.suite import Suite
 from toril.text import nearest
 from toril.verdict import differing
-from toril.worker.hiding import MISSING_VALUE, NOT_FOUND
 
 MISSING = ("", NOT_FOUND)  # values of a variable whose extractor has found nothing
 DIGITS = re.compile(r"\d+")  # of titles, such as an id

@@ -29,9 +29,9 @@ from toril.authoring.references import (
 )
 from toril.authoring.routes import free
 from toril.errors import OptionError
-from toril.masking import HIDDEN, Hidden, hides, masked_body, masked_headers, masked_url
+from toril.secrets.masking import HIDDEN, Hidden, hides, masked_body, masked_headers, masked_url
+from toril.secrets.redaction import forms_of
 from toril.suite.settings import RESERVED
-from toril.worker.hiding import forms_of
 
 SHORTEST = 6  # characters of a value that is searched everywhere
 SHORTEST_FORM = 4  # of a value at its own place

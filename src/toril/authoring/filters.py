@@ -12,7 +12,7 @@ from toril.authoring.readers.source import STATIC_PATH, Skipped, value_of
 from toril.authoring.recorded import Recorded, RecordedExchange, host_of, is_random, opens_a_door, path_of
 from toril.authoring.references import leaves_of
 from toril.authoring.routes import template
-from toril.masking import masked_url
+from toril.secrets.masking import masked_url
 
 READS = ("GET", "HEAD", "OPTIONS")
 STATIC_KINDS = ("script", "stylesheet", "image", "font", "media", "manifest")

@@ -23,10 +23,10 @@ from toril.authoring.routes import named
 from toril.authoring.shapes import shape_of
 from toril.authoring.writer import extractor_text
 from toril.errors import Note, OptionError
-from toril.masking import HIDDEN, names_a_secret
 from toril.plan import MOST_OF_TRY
 from toril.records.document import MOST_ENTRIES
 from toril.records.recording import RECORDING, BodyShape, PossibleRule, RecordedStep, Recording
+from toril.secrets.masking import HIDDEN, names_a_secret
 from toril.suite.reader import is_withheld
 from toril.text import plural
 

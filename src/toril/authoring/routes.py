@@ -8,7 +8,7 @@ from itertools import chain, count
 from urllib.parse import parse_qsl, unquote
 
 from toril.authoring.recorded import UUID, Recorded, RecordedExchange, host_of, is_random, json_of
-from toril.masking import hides
+from toril.secrets.masking import hides
 from toril.suite.engines import TIMINGS
 
 VARIABLE = re.compile(r"\$\{(\w+)\}|\$\{__\w+\(\$\{(\w+)\}\)\}")  # also within a function

@@ -9,8 +9,8 @@ from typing import Any
 from toril.authoring.correlation.values import kind_of, route_of
 from toril.authoring.pages import PASSWORD_FIELD, Form, Page
 from toril.authoring.recorded import member
-from toril.masking import HIDDEN
 from toril.records.recording import MOST_PATHS, BodyShape, FormShape
+from toril.secrets.masking import HIDDEN
 
 MOST_NAMES = 100  # of fields and forms
 LONGEST = 500  # characters of a path or name

@@ -120,7 +120,7 @@ def main() -> None:
     try:
         app()
     except UserError as error:
-        from toril.masking import mask  # slow to import: it compiles many patterns
+        from toril.secrets.masking import mask  # slow to import: it compiles many patterns
 
         echo(f"error: {mask(str(error))}", err=True)
         sys.exit(error.exit_code)

@@ -209,7 +209,7 @@ def _role(option: str, text: str, role: str) -> Any:
 
 
 def _checked(address: str) -> str:
-    from toril.proxies import is_safe_address
+    from toril.store.connections import is_safe_address
 
     if not is_safe_address(address) or urlsplit(address).path:
         text = f"{address}: --public-address needs https and no path, because sessions must not be readable on the way"

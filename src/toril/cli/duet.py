@@ -116,7 +116,7 @@ def duet(
         run(local_suite(suite), wanted, partial(planned, base=base, head=head), store, fail_on, report)
         return
     from toril.plan.options import new_run_id
-    from toril.runs.hooks import run_hook
+    from toril.programs import run_hook
 
     first_id = new_run_id("first-half", SystemClock().now())
     first = partial(planned, base=base, head=head, halved=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, get_args
 import typer
 
 from toril.errors import OptionError
-from toril.masking import mask
+from toril.secrets.masking import mask
 
 if TYPE_CHECKING:
     from toril.desk import Desk
@@ -154,9 +154,9 @@ def read_otlp(text: str | None) -> str | None:
 
 def read_notices(values: Iterable[str]) -> "list[Notice]":
     """Returns a notice for each `NAME=failed,passed` or `https://…`: a variable or an address, and its events."""
-    from toril.proxies import is_safe_address
     from toril.records import Notice
     from toril.records.event import NOTIFY_SECRET, NoticeEvent
+    from toril.store.connections import is_safe_address
     from toril.suite.settings import VARIABLE, NotifyBlock
 
     secret = NOTIFY_SECRET if os.environ.get(NOTIFY_SECRET) else ""

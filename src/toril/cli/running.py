@@ -423,10 +423,10 @@ def run_to_verdict(
 ) -> None:
     """Runs a planned suite, and exits with the code of its verdict."""
     from toril.launchers.prepare import prepared
+    from toril.notify.observers import Observing
     from toril.reports import check, live, plan_text
     from toril.reports.screen import Output
     from toril.run import run as run_plan
-    from toril.runs.observers import Observing
     from toril.signals import caught_interrupts
     from toril.store import open_store
     from toril.text import plain
@@ -522,10 +522,10 @@ def watch(
     failing = read_fail_on(fail_on)
     found, run_id = find_run(run, store, patience_s=OWNERS_PATIENCE_S if take_over else None)
     if take_over:
+        from toril.notify.observers import Observing
         from toril.reports import live
         from toril.reports.screen import Output
         from toril.run import carry_on
-        from toril.runs.observers import Observing
         from toril.signals import caught_interrupts
         from toril.store import check_served
         from toril.store.records import read_record
@@ -611,11 +611,11 @@ def sweep(run: Run, store: StoreOption = ".toril", quiet: Quiet = False) -> None
 
     Example: toril sweep latest
     """
+    from toril.notify.observers import Observing
     from toril.reports import live
     from toril.reports.screen import Output
     from toril.run import sweep_run
     from toril.runs.find import find_run
-    from toril.runs.observers import Observing
     from toril.store import check_served
     from toril.store.records import read_record
 

@@ -36,7 +36,7 @@ from toril.authoring.options import (
 from toril.cli.options import INTERRUPTED, TextOrJson
 from toril.cli.streams import echo
 from toril.errors import UserError
-from toril.masking import mask
+from toril.secrets.masking import mask
 
 Users = Annotated[
     int | None, typer.Option("--users", min=1, help="Virtual users in total; default: 10, or more with --rps.")

@@ -136,7 +136,7 @@ def _duet(suite: Path, group: TrendGroup, hook: str, store: str) -> None:
     The duet compares the figures that moved, with half of the change as margin.
     """
     from toril.cli import command
-    from toril.runs.hooks import run_hook
+    from toril.programs import run_hook
     from toril.suite.git import commit_of_default_branch
     from toril.text import plain
 

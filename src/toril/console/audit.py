@@ -12,9 +12,9 @@ from typing import Any
 from fastapi import Request
 
 from toril.console.identity import SAFE, Person
-from toril.masking import mask
 from toril.records.console import AuditLine
 from toril.runs import notes
+from toril.secrets.masking import mask
 from toril.text import shortened
 
 LONGEST = 500  # characters of a text

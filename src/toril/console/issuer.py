@@ -14,7 +14,7 @@ from joserfc.jwk import KeySet
 from toril.clock import Clock
 from toril.console.identity import RefusedError
 from toril.errors import InfrastructureError
-from toril.proxies import is_safe_address
+from toril.store.connections import is_safe_address
 
 # Asymmetric only: with HS256, the issuer's public key would be the secret.
 CHECKS = jws.JWSRegistry(algorithms=["RS256", "ES256"], strict_check_header=False)

@@ -27,15 +27,15 @@ from toril.desk import desk_of
 from toril.desk.store import unaudited
 from toril.errors import UserError
 from toril.launchers.agents import agents_by_location
-from toril.masking import mask
+from toril.notify.events import kept
 from toril.records import Verdict, run_key
 from toril.records.console import StartRun
 from toril.records.document import why
 from toril.reports import compared
 from toril.runs import index, notes, stored, suites
-from toril.runs.events import kept
 from toril.runs.find import run_in
 from toril.runs.schedules import next_runs
+from toril.secrets.masking import mask
 from toril.store import FolderStore
 from toril.store.records import find_record
 

@@ -22,8 +22,8 @@ from toril.console.identity import ROLES, Person, RefusedError, Role, SignIn, Vi
 from toril.console.sessions import IDLE_S, KEY_BYTES, People, Seal, Session, renewed
 from toril.console.web import CALLBACK, for_program, local_path, page, see
 from toril.errors import InfrastructureError, OptionError
-from toril.proxies import is_safe_address
 from toril.store import Store
+from toril.store.connections import is_safe_address
 
 if TYPE_CHECKING:
     from toril.console.issuer import Issuer

@@ -12,12 +12,12 @@ from toril import text
 from toril.console.editor import Draft, Mark
 from toril.errors import InfrastructureError, UserError
 from toril.launchers.agents import agents_by_location
-from toril.masking import mask
 from toril.plan.options import RunOptions
 from toril.records import Deployment, Plan
 from toril.records.agent import is_private
 from toril.runs import suites
 from toril.runs.requests import StartEstimate, estimate, launcher_of
+from toril.secrets.masking import mask
 from toril.store import Store
 from toril.suite.reader import Environment, mapping_at
 from toril.suite.scenarios import reached, urls_of

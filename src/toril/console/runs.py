@@ -9,7 +9,6 @@ from pydantic import BaseModel
 
 from toril.console.identity import Person
 from toril.errors import NoSuchRunError, StoreError
-from toril.masking import HIDDEN, masked_settings
 from toril.records import Plan, run_key
 from toril.records.console import RequestFailure, RunRequest
 from toril.records.progress import Progress
@@ -18,6 +17,7 @@ from toril.runs.find import checked_id
 from toril.runs.live import changes, watched
 from toril.runs.notes import baseline_of
 from toril.runs.requests import DELETED, failure_of, keep_failure, request_of
+from toril.secrets.masking import HIDDEN, masked_settings
 from toril.store import Store
 from toril.store.records import find_record
 from toril.suite.reader import mapping_at

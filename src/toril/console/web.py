@@ -26,8 +26,8 @@ from toril.console.guard import problem_document
 from toril.console.identity import Identity, Person, RefusedError, disguised
 from toril.desk.store import StoreDesk
 from toril.errors import InfrastructureError, NoSuchRunError, UserError
-from toril.masking import mask
 from toril.reports.blocks import mark_of, reason_words
+from toril.secrets.masking import mask
 from toril.store import Store
 
 MISSING_CODES = frozenset(f"no-such-{what}" for what in ("run", "suite", "key", "request", "version", "schedule"))

@@ -8,11 +8,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Protocol, Self
 
-from toril.capacity.progress import FLUSH_MARGIN_S, SearchProgress, describe_limit
 from toril.clock import Clock
 from toril.coordinator.fold import Fold, attempts_of
 from toril.coordinator.lease import LeaseKeeper, LeaseLostError
-from toril.coordinator.progress import REST, CriteriaProgress, ProgressBuilder
+from toril.coordinator.progress import REST, CriteriaProgress, ProgressBuilder, packed
 from toril.coordinator.protocol import (
     Event,
     Kill,
@@ -33,13 +32,14 @@ from toril.coordinator.protocol import (
 )
 from toril.errors import InfrastructureError, Note, StoreError
 from toril.records import End, Exit, Launch, Plan, RanTask, Rate, Start, Stop, rate_key, run_key
-from toril.records.progress import Phase, Progress, packed, progress_key
+from toril.records.progress import Phase, Progress, progress_key
 from toril.records.summary import CapacityStage
 from toril.regression.rule import Sequential
 from toril.store import Store
 from toril.store.records import find_record, get_record, next_rates, read_launch, read_record
 from toril.summary import adjusted_plan
 from toril.timeline import Timeline
+from toril.verdict.capacity.progress import FLUSH_MARGIN_S, SearchProgress, describe_limit
 from toril.verdict.live import LiveCriteria
 from toril.verdict.result import CriterionResult
 

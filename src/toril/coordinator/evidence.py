@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from toril.errors import StoreError
-from toril.masking import masked, masked_headers, masked_url
 from toril.records import Exit, Keeping, Plan, Share, worker_key
 from toril.records.document import document
 from toril.records.evidence import (
@@ -18,6 +17,7 @@ from toril.records.evidence import (
     Exchanges,
     evidence_file_name,
 )
+from toril.secrets.masking import masked, masked_headers, masked_url
 from toril.store import Store
 
 FILES_AT_ONCE = 64  # held in memory

@@ -12,7 +12,10 @@ from toril.criteria import criteria_of
 from toril.errors import Note
 from toril.load.shapes import OPEN_MODEL
 from toril.records import ARMS, Plan, Rate, Start
+from toril.records.document import document
 from toril.records.progress import (
+    LONGEST_TEXT,
+    MOST_BYTES_OF_PROGRESS,
     MOST_LABELS_SHOWN,
     RECENT_S,
     WINDOW_S,
@@ -36,6 +39,7 @@ from toril.summary import (
     planned_users,
     saturated_now,
 )
+from toril.text import plain
 from toril.timeline import Slice, Timeline
 from toril.verdict.evaluation import evaluate
 from toril.verdict.evidence import Evidence
@@ -293,3 +297,29 @@ def _rates(plan: Plan, elapsed_s: float) -> Iterable[RateNow]:
         curve = one.planned_rate()
         if curve is not None:
             yield RateNow(execution=one.name, rps=round(curve.rate_at(elapsed_s - one.delay_s), 6))
+
+
+def packed(progress: Progress) -> bytes:
+    """Returns the bytes of the file: texts are cut, and the longest lists are halved until everything fits."""
+    data = _cut(progress.to_dict())
+    workers, labels = data["workers"], data["labels"]
+    lists = [labels, workers["lost"], data["generators"]["saturated"]]
+    lists += [data[name] for name in ("locations", "criteria", "notes", "rates")]
+    known = len(labels), len(workers["lost"])
+    while len(found := document(data)) > MOST_BYTES_OF_PROGRESS:
+        longest = max(lists, key=lambda one: len(document(one)))
+        places = list(longest if isinstance(longest, dict) else range(len(longest)))
+        for place in reversed(places[len(places) // 2 :]):
+            del longest[place]
+        data["labels_left_out"] = progress.labels_left_out + known[0] - len(labels)
+        workers["lost_left_out"] = progress.workers.lost_left_out + known[1] - len(workers["lost"])
+    return found
+
+
+def _cut(value: Any) -> Any:
+    """Returns the value with short and harmless texts."""
+    if isinstance(value, str):
+        return plain(value, LONGEST_TEXT)
+    if isinstance(value, dict):
+        return {plain(name, LONGEST_TEXT): _cut(one) for name, one in value.items()}
+    return [_cut(one) for one in value] if isinstance(value, list) else value

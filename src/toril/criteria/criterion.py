@@ -32,8 +32,8 @@ from toril.criteria.subjects import (
     read_threshold,
 )
 from toril.errors import CriterionError
-from toril.masking import mask_label
 from toril.records import PlannedCriterion, Search
+from toril.secrets.masking import mask_label
 from toril.text import suggestion
 
 Operator = Literal[">", ">=", "<", "<=", "="]

@@ -13,7 +13,7 @@ from urllib3.exceptions import HTTPError
 from toril import __version__
 from toril.clock import Backoff, Clock, retry
 from toril.errors import InfrastructureError, OptionError
-from toril.proxies import is_safe_address, pool_for
+from toril.store.connections import is_safe_address, pool_for
 from toril.text import one_line
 
 API_VERSION = "2022-11-28"

@@ -8,10 +8,10 @@ from typing import Any
 
 from toril.criteria import criteria_of
 from toril.errors import Note, SuiteError
-from toril.masking import mask
 from toril.plan.options import RunOptions, plan_run
 from toril.plan.turns import arranged, restarted_engines, together
 from toril.records import ARMS, BASE, HEAD, ExecutionShare, Plan, PlannedExecution
+from toril.secrets.masking import mask
 from toril.suite import Suite
 from toril.suite.reader import mapping_at
 from toril.suite.retarget import checked_address

@@ -17,6 +17,8 @@ MOST_BYTES_OF_EVIDENCE = 8 << 20  # of `evidence.json`
 MOST_BYTES_OF_FILE = 1 << 20  # of a worker's file
 MOST_FILES_OF_EVIDENCE = 50  # of a worker
 MOST_FILES_OF_TRY = 500
+NOT_FOUND = "NOT_FOUND"  # value of a variable whose extractor found nothing
+MISSING_VALUE = "missing-value"  # Apiritif's code of a request without a value, which it does not send
 
 Named = tuple[Text, Text]  # name and value
 BodyText = Annotated[str, Field(max_length=65_536)]

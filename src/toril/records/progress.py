@@ -5,12 +5,11 @@ MOST_BYTES long. Durations are whole microseconds; None means not measured.
 """
 
 from dataclasses import dataclass, field
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from toril.records.document import Count, Few, JsonObject, Number, StoredObject, Text, Word, document
-from toril.text import plain
+from toril.records.document import Count, Few, JsonObject, Number, StoredObject, Text, Word
 
 MOST_BYTES_OF_PROGRESS = 1 << 16
 EVERY_S = 2.0  # between two versions of the file
@@ -145,32 +144,6 @@ class Progress(StoredObject):
     notes: Annotated[tuple[ProgressNote, ...], Few] = ()
     rates: Annotated[tuple[RateNow, ...], Few] = ()
     cost_usd: Number | None = None  # so far, at list prices; None for local workers
-
-
-def packed(progress: Progress) -> bytes:
-    """Returns the bytes of the file: texts are cut, and the longest lists are halved until everything fits."""
-    data = _cut(progress.to_dict())
-    workers, labels = data["workers"], data["labels"]
-    lists = [labels, workers["lost"], data["generators"]["saturated"]]
-    lists += [data[name] for name in ("locations", "criteria", "notes", "rates")]
-    known = len(labels), len(workers["lost"])
-    while len(found := document(data)) > MOST_BYTES_OF_PROGRESS:
-        longest = max(lists, key=lambda one: len(document(one)))
-        places = list(longest if isinstance(longest, dict) else range(len(longest)))
-        for place in reversed(places[len(places) // 2 :]):
-            del longest[place]
-        data["labels_left_out"] = progress.labels_left_out + known[0] - len(labels)
-        workers["lost_left_out"] = progress.workers.lost_left_out + known[1] - len(workers["lost"])
-    return found
-
-
-def _cut(value: Any) -> Any:
-    """Returns the value with short and harmless texts."""
-    if isinstance(value, str):
-        return plain(value, LONGEST_TEXT)
-    if isinstance(value, dict):
-        return {plain(name, LONGEST_TEXT): _cut(one) for name, one in value.items()}
-    return [_cut(one) for one in value] if isinstance(value, list) else value
 
 
 def progress_key(run_id: str) -> str:

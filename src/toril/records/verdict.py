@@ -9,8 +9,8 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field
 
-from toril.masking import masked
 from toril.records.document import Count, Few, JsonObject, Number, StoredObject, Text, Word, document
+from toril.secrets.masking import masked
 
 Outcome = Literal["passed", "failed", "inconclusive"]
 CriterionOutcome = Literal["passed", "failed", "inconclusive", "triggered"]  # triggered: breached `as non-failed`

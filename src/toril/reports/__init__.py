@@ -74,8 +74,8 @@ def pieces(name: str, bundle: Bundle, table: str = TABLES[0]) -> Iterator[bytes]
     check(name, table=table)
     match name:
         case "json":
-            from toril.masking import masked
             from toril.records.document import document
+            from toril.secrets.masking import masked
 
             parts = {"verdict": bundle.verdict, "summary": bundle.summary, "evidence": bundle.evidence}
             yield document(masked({"schema": "toril.report/1", **parts}))

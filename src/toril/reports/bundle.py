@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from toril.masking import masked_settings
+from toril.secrets.masking import masked_settings
 
 if TYPE_CHECKING:
     from toril.records import Plan, ServerMetrics, Verdict

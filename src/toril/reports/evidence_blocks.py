@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 
 from toril import text
-from toril.masking import HIDDEN
 from toril.records.evidence import Content, Exchange
 from toril.reports.blocks import ExchangeGroup, ExchangeList, Fact, ShownExchange
 from toril.reports.bundle import Bundle
+from toril.secrets.masking import HIDDEN
 from toril.summary.build import TRANSACTION
 from toril.text import plain
 

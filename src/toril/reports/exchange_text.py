@@ -7,12 +7,12 @@ from rich.console import Console
 from rich.text import Text
 
 from toril import text
-from toril.masking import masked
 from toril.records.evidence import Content, Exchange, Named
 from toril.reports.blocks import mark_of
 from toril.reports.bundle import Bundle
 from toril.reports.evidence_blocks import body_lines
 from toril.reports.screen import COLOURS
+from toril.secrets.masking import masked
 from toril.text import plain
 
 LONGEST = 2_000  # characters of a line

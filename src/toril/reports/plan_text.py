@@ -10,11 +10,11 @@ from rich.text import Text
 from toril import text
 from toril.criteria import Criterion, conditions_of, criteria_of
 from toril.load.search import most_stages
-from toril.masking import masked_settings
 from toril.records import Plan, PlannedExecution
 from toril.records.document import document
 from toril.reports import curves, terminal
 from toril.reports.blocks import MISSING, Cell, Column, Row, Table
+from toril.secrets.masking import masked_settings
 from toril.text import plain
 
 

@@ -7,13 +7,13 @@ from typing import Literal
 
 from toril.coordinator.lease import is_live, read_lease
 from toril.errors import StoreError
-from toril.masking import masked_settings
 from toril.records import Lease, Plan, run_key
 from toril.records.agent import PSEUDO_RUN
 from toril.records.console import REQUEST_FAILED, REQUESTS, RunRequest
 from toril.records.history import IndexRow, ListedRun
 from toril.runs.history import kind_of, time_in
 from toril.runs.index import all_rows
+from toril.secrets.masking import masked_settings
 from toril.store import Store
 from toril.store.records import find_record, read_launch
 

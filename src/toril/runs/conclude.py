@@ -4,8 +4,6 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from toril.audits import stand_outs
-from toril.capacity.progress import finished_searches
 from toril.coordinator.evidence import gathered
 from toril.coordinator.fold import Fold, collect, completeness_of
 from toril.errors import InfrastructureError, Note, StoreError
@@ -29,6 +27,8 @@ from toril.store.records import find_record, read_launch
 from toril.summary import Completeness, adjusted_plan, lasted_s, queued_plan, summarise, tests_of
 from toril.timeline.arms import Arm, duet_of
 from toril.verdict import judge, judge_tests, judge_try
+from toril.verdict.audits import stand_outs
+from toril.verdict.capacity.progress import finished_searches
 from toril.verdict.servers import queries
 
 

@@ -13,7 +13,6 @@ from datetime import datetime
 from itertools import chain, groupby, islice
 from typing import Any, TypeVar
 
-from toril.masking import masked
 from toril.plan.duet import name_in_arm
 from toril.records import HEAD, Comparison, Launch, Plan
 from toril.records.history import (
@@ -33,6 +32,7 @@ from toril.records.history import (
 )
 from toril.records.summary import LabelFigures, Summary
 from toril.reports import Bundle
+from toril.secrets.masking import masked
 from toril.store import Store
 from toril.store.records import find_record
 from toril.suite.reader import mapping_at

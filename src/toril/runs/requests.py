@@ -17,7 +17,6 @@ from toril.clock import Clock
 from toril.errors import InfrastructureError, NoSuchRunError, OptionError, RunOverError, StoreError, SuiteError
 from toril.launchers.elsewhere import parts_of
 from toril.launchers.prepare import read_deployments
-from toril.masking import mask
 from toril.plan.options import RunOptions, new_run_id
 from toril.records import LauncherName, Plan, run_key
 from toril.records.console import REQUEST_FAILED, REQUESTS, RequestFailure, RunRequest
@@ -25,6 +24,7 @@ from toril.records.document import why
 from toril.runs import suites
 from toril.runs.history import kind_of
 from toril.runs.publish import LocalSuite, local_version
+from toril.secrets.masking import mask
 from toril.store import FolderStore, Store
 from toril.store.records import find_record
 

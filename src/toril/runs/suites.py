@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from toril.errors import OptionError, StoreError, SuiteError, UserError
-from toril.masking import mask, masked_settings
 from toril.plan.options import RunOptions, plan_run
 from toril.records import Plan, Record, SuiteOrigin
 from toril.records.console import SuiteVersion
+from toril.secrets.masking import mask, masked_settings
 from toril.store import Store
 from toril.store.records import find_record, get_record
 from toril.suite.documents import line_of, parse

@@ -18,7 +18,7 @@ from urllib3.exceptions import HTTPError
 from toril import __version__
 from toril.clock import Backoff, Clock, SystemClock, retry
 from toril.errors import OptionError, StoreError
-from toril.proxies import is_safe_address, pool_for
+from toril.store.connections import is_safe_address, pool_for
 from toril.store.keys import Entry, checked
 from toril.store.login import Tokens
 

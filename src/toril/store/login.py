@@ -20,8 +20,8 @@ from urllib3.exceptions import HTTPError
 
 from toril.clock import Clock
 from toril.errors import InfrastructureError, StoreError
-from toril.proxies import is_safe_address, pool_for
 from toril.records.console import LOGIN_CALLBACK, LOGIN_PORTS
+from toril.store.connections import is_safe_address, pool_for
 
 EARLIER_S = 60.0  # a token is renewed before it expires
 ENDPOINTS = ("authorization_endpoint", "token_endpoint")

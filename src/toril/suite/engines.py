@@ -1,7 +1,7 @@
 """The parts of a suite that each engine accepts: scripts, keys, blocks and load. `toril plan` rejects the rest.
 
 `ENGINES` describes the executors that toril's tests run. A new engine is added there, and has a
-folder of its name in `toril.worker.engines`.
+folder of its name in `toril.engines`.
 """
 
 from collections.abc import Collection, Iterator, Mapping

@@ -7,7 +7,7 @@ from typing import Any
 
 from toril.criteria import duration_s, number
 from toril.errors import Note, SuiteError, UserError
-from toril.masking import HIDDEN, mask, mask_label
+from toril.secrets.masking import HIDDEN, mask, mask_label
 
 REFERENCE = re.compile(r"\$\{(.{0,300}?)\}")  # bounded: a suite may hold a million `${`
 SYSTEM_REFERENCE = re.compile(r"\$(?:\{([^}]{0,300})\}|([A-Za-z0-9_]+))")

@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from toril.errors import OptionError, SuiteError
-from toril.masking import mask
+from toril.secrets.masking import mask
 from toril.suite.engines import NESTED
 from toril.suite.files import URL
 from toril.suite.reader import mapping_at

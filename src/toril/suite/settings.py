@@ -13,11 +13,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
-from toril.masking import mask
-from toril.proxies import is_safe_address
 from toril.records import Browser, Device, Network, secret_reference
 from toril.records.event import NoticeEvent, NoticeFormat
 from toril.records.summary import AUDIT_CODES, AuditCode
+from toril.secrets.masking import mask
+from toril.store.connections import is_safe_address
 from toril.suite.reader import SuiteReader, mapping_at
 from toril.suite.sections import ByteSize, Duration, Percentage, Rate, Section, Texts, as_list, misfit
 from toril.text import suggestion

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from toril.masking import mask, masked_settings
 from toril.records import Case, Plan
 from toril.records.summary import (
     EarlyStop,
@@ -28,6 +27,7 @@ from toril.records.summary import (
     Window,
     WorkerCounts,
 )
+from toril.secrets.masking import mask, masked_settings
 from toril.stats.histogram import Histogram, highests_of, lowests_of
 from toril.stats.quantiles import quantile_interval
 from toril.summary.completeness import Completeness, judged_window, last_measured, lasted_s, planned_s

@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from toril.masking import mask_label
+from toril.engines import Batch, FoundCase, Unfinished, cases_of
 from toril.records import HEAD, Case, CaseFile, Kept, case_file_name, digest_of, encode_cases
+from toril.secrets.masking import mask_label
+from toril.secrets.redaction import Redactor
 from toril.timeline.intervals import Recorder, acceptable
 from toril.worker.engine_runs import EngineRun
-from toril.worker.engines import Batch, FoundCase, Unfinished, cases_of
 from toril.worker.evidence import UNNAMED, ExchangeBook
 from toril.worker.hiding import Hiding
-from toril.worker.redaction import Redactor
 
 RECORDED = ("kind", "ok", "rc", "message", "response_us", "ttfb_us", "connect_us", "bytes")  # as in a batch
 AHEAD_S = 60.0  # completions further in the future are rejected: a clock or the engine is wrong

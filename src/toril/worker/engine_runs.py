@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from bzt import TaurusException, ToolError  # no Exception
 
+from toril.engines import Facts
+from toril.engines.base import Engine
+from toril.engines.disk import write_atomically
 from toril.records import BASE, EngineReport, MissingValue, PlannedExecution, Rate
 from toril.worker import life, processes
-from toril.worker.disk import write_atomically
-from toril.worker.engines import Facts
-from toril.worker.engines.base import Engine
 from toril.worker.turns import Bools, Floats, Ints, turn_of
 
 MOST_MISSING = 1_000  # values of an execution

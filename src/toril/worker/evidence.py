@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+from toril.engines.keeping import EMPTY, HEAD
+from toril.engines.readers import Lines
 from toril.records import Keeping
 from toril.records.document import document
 from toril.records.evidence import (
@@ -18,8 +20,6 @@ from toril.records.evidence import (
 )
 from toril.timeline.intervals import Recorder
 from toril.worker.engine_runs import EngineRun
-from toril.worker.engines.keeping import EMPTY, HEAD
-from toril.worker.engines.readers import Lines
 from toril.worker.hiding import Hiding
 
 FREE_S = 0.1  # of CPU while the load goes on, before its share counts

@@ -5,18 +5,15 @@ A value that was hidden at its place is hidden in all later texts of this worker
 """
 
 import base64
-import html
-import json
 import re
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
-from urllib.parse import quote, quote_plus
 
-from toril.masking import HIDDEN, Hidden, masked_body, masked_headers, masked_url, names_a_secret
-from toril.records.evidence import Asserted, Content, Exchange
-from toril.worker.redaction import Redactor
+from toril.records.evidence import NOT_FOUND, Asserted, Content, Exchange
+from toril.secrets.masking import HIDDEN, Hidden, masked_body, masked_headers, masked_url, names_a_secret
+from toril.secrets.redaction import Redactor, forms_of
 
 MOST_VALUES = 200  # at least this many of the last hidden ones
 SHORTEST = 6  # characters of a value that is hidden elsewhere, too
@@ -26,8 +23,6 @@ MOST_DECODED = 256 << 10  # bytes of a compressed body
 MOST_HEADERS = MOST_VARIABLES = 100
 MOST_PLACES = MOST_ASSERTED = 50
 MOST_NOTES = 5
-NOT_FOUND = "NOT_FOUND"  # value of a variable whose extractor found nothing
-MISSING_VALUE = "missing-value"  # Apiritif's code of a request without a value, which it does not send
 MOST_OF_TEXT = 8_000  # bytes, as below
 MOST_OF_VALUE = 4_000
 MOST_OF_PAIRS = 32_000
@@ -187,28 +182,6 @@ class Hiding:
     def _asserted(self, one: Mapping[str, Any]) -> Asserted:
         texts = {name: self._text(one.get(name, ""), MOST_OF_ASSERTED) for name in ("name", "expected", "message")}
         return Asserted(ok=bool(one.get("ok")), **texts)
-
-
-def forms_of(value: str) -> Iterator[str]:
-    """Returns a value in its usual escapings."""
-    value = re.sub("[\ud800-\udc7f\udd00-\udfff]", "?", value)  # JSON may have half of a character
-    data = value.encode("utf-8", "surrogateescape")
-    yield value
-    latin = value.encode("latin-1", "replace")
-    for quoted in (quote(data, safe=""), quote(data), quote_plus(data), quote(latin, safe=""), quote_plus(latin)):
-        yield quoted
-        yield re.sub("%..", lambda found: found[0].lower(), quoted)
-    for escaped in (json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]):
-        yield escaped
-        yield escaped.replace("/", "\\/")
-        yield json.dumps(escaped)[1:-1]
-    yield html.escape(value)
-    yield html.escape(value, quote=False)
-    for before in range(3):  # bytes before it in base64's groups of three
-        encoded = base64.b64encode(b"\0" * before + data).decode()
-        own = encoded[-(-before * 8 // 6) : (before + len(data)) * 8 // 6]  # the characters of the value alone
-        yield own
-        yield own.translate(str.maketrans("+/", "-_"))
 
 
 def _decompressed(data: bytes, encoding: str) -> tuple[bytes, bool]:

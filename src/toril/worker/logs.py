@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from toril.worker.engines import tail_of
+from toril.engines import tail_of
 
 ENGINE_LINES = 200
 LONGEST_LINE = 1 << 20  # bytes; longer lines are passed on in pieces

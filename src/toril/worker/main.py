@@ -18,14 +18,15 @@ from bzt import TaurusException  # no Exception
 from toril import __version__
 from toril.aws.secrets import read_secrets
 from toril.clock import SystemClock
+from toril.engines.disk import Scratch, is_full
 from toril.records import Exit, Kept, Plan, Rate, Ready, run_key
+from toril.secrets.redaction import Redactor
 from toril.store import Store, open_store
 from toril.store.records import get_record
 from toril.timeline.intervals import Recorder
 from toril.worker import life, logs, processes, share
 from toril.worker.attempt import Attempt
 from toril.worker.capture import Capture, CaseBook, failure_evidence
-from toril.worker.disk import Scratch, is_full
 from toril.worker.early_signals import EARLY, ENDING
 from toril.worker.engine_runs import EngineRuns
 from toril.worker.evidence import ExchangeBook
@@ -35,7 +36,6 @@ from toril.worker.life import State
 from toril.worker.logs import Output
 from toril.worker.pid1 import write_deadline
 from toril.worker.ready import measure_offset, task_facts
-from toril.worker.redaction import Redactor
 
 LOOP_S = 0.1
 QUICK_LOOP_S = 0.02  # before a local run's load and around its end, when the coordinator waits

@@ -11,12 +11,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from toril.engines import EngineContext, modules_of
 from toril.errors import SuiteError
 from toril.plan import share_config
 from toril.records import ARMS, BASE, ExecutionShare, Plan, PlannedExecution, Share, run_key
 from toril.store import Store
 from toril.suite.fetch import fetch_files, inside
-from toril.worker.engines import EngineContext, modules_of
 from toril.worker.turns import engine_turns
 
 OWN_SERVICES = ("monitoring", "proxy2jmx")  # left out: workers monitor themselves; proxy2jmx calls a service

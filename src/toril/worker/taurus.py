@@ -16,11 +16,11 @@ from bzt.modules.aggregator import ConsolidatingAggregator
 from bzt.modules.provisioning import Local
 from bzt.utils import PIPE, BetterDict
 
+from toril.engines import EngineContext, modules_of
+from toril.engines.base import Engine
+from toril.engines.generic import GenericEngine
 from toril.errors import UserError
 from toril.suite.reader import is_withheld
-from toril.worker.engines import EngineContext, modules_of
-from toril.worker.engines.base import Engine
-from toril.worker.engines.generic import GenericEngine
 from toril.worker.processes import lead_a_group_and_die_with_parent
 
 OUTPUT_LINES = 12

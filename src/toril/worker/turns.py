@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from toril.engines import EngineTurn
 from toril.records import Duet
-from toril.worker.engines import EngineTurn
 
 STEP_S = 0.002  # an engine may record the begin of a request this much earlier: JMeter rounds to milliseconds
 

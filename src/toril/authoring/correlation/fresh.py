@@ -13,7 +13,7 @@ from toril.authoring.correlation.rules import Turn, given_by_client
 from toril.authoring.correlation.values import CLIENT_MADE, DATE, is_token, kind_of, variable_of, words_of
 from toril.authoring.recorded import RecordedExchange, ValuePlace
 from toril.authoring.routes import free
-from toril.masking import hides
+from toril.secrets.masking import hides
 
 WORD = re.compile(r"[^\W_]+")
 LETTERS = re.compile(r"\b[^\W\d_]{3,}\b")

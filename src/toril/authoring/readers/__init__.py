@@ -27,7 +27,7 @@ from toril.authoring.readers.source import Input as Input
 from toril.authoring.readers.source import items, mapping
 from toril.authoring.recorded import MOST_BYTES, Recorded
 from toril.errors import OptionError
-from toril.proxies import pool_for
+from toril.store.connections import pool_for
 from toril.suite.reader import quoted
 
 FORMATS = (

@@ -17,7 +17,7 @@ from toril.authoring.readers.source import STATIC_PATH, Input, Skipped, address,
 from toril.authoring.recorded import LogRates, Recorded, RecordedExchange, is_login
 from toril.authoring.routes import template
 from toril.errors import Note, OptionError
-from toril.masking import names_a_secret
+from toril.secrets.masking import names_a_secret
 from toril.text import plain
 
 FIRST = 20  # lines that decide whether a text is a log

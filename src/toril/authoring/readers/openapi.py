@@ -14,7 +14,7 @@ from toril.authoring.readers.source import Input, Skipped, items, mapping, text
 from toril.authoring.recorded import Expected, Extract, FilePart, Payload, Recorded, RecordedExchange
 from toril.authoring.routes import singular
 from toril.errors import Note, OptionError
-from toril.masking import names_a_secret
+from toril.secrets.masking import names_a_secret
 from toril.text import plain
 
 METHODS = ("post", "get", "head", "options", "put", "patch", "delete")  # in the order of the suite

@@ -10,7 +10,7 @@ from typing import Any
 from toril.authoring.readers import source
 from toril.authoring.readers.source import Input, Skipped, items, mapping, text
 from toril.authoring.recorded import MOST_BYTES, Expected, Extract, FilePart, Payload, Recorded, RecordedExchange
-from toril.masking import names_a_secret
+from toril.secrets.masking import names_a_secret
 
 DEEPEST = 5  # variables whose values name variables
 VARIABLE = re.compile(r"\{\{([^{}]{1,200})\}\}")

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode, urljoin
 
 from toril.authoring.recorded import MOST_BYTES_OF_BODY, MOST_EXAMPLES, FilePart, LeftOut, Named, Payload
-from toril.masking import mask
+from toril.secrets.masking import mask
 
 FORM, JSON, MULTIPART, BINARY = (
     "application/x-www-form-urlencoded", "application/json", "multipart/form-data", "application/octet-stream"

@@ -7,8 +7,8 @@ from pydantic import BaseModel
 
 from toril.console.identity import Viewer
 from toril.console.web import store_of
+from toril.notify.events import kept
 from toril.records.event import Event
-from toril.runs.events import kept
 
 router = APIRouter(tags=["runs"])
 MOST_EVENTS = 200

@@ -13,8 +13,8 @@ from toril.console.api.events import Cursor
 from toril.console.audit import audit
 from toril.console.identity import Admin, Viewer
 from toril.console.web import page, see, store_of
+from toril.notify.events import kept
 from toril.records.console import AuditLine
-from toril.runs.events import kept
 
 ROWS = 100  # a page
 

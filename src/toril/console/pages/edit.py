@@ -17,10 +17,10 @@ from toril.console.identity import Operator, Person
 from toril.console.web import Posted, desk_of, page, see, status_of
 from toril.errors import OptionError, UserError
 from toril.launchers.agents import agents_by_location
-from toril.masking import mask
 from toril.records.console import StartRun
 from toril.runs import suites
 from toril.runs.suites import ConflictError
+from toril.secrets.masking import mask
 from toril.store import Store
 from toril.suite.engines import ENGINES
 from toril.suite.files import SUITE_NAMES

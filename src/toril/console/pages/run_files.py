@@ -18,11 +18,11 @@ from toril.console.identity import Viewer
 from toril.console.runs import head_of, seen, without_values
 from toril.console.web import MOST_THROUGH, attachment, page, store_of
 from toril.errors import NoSuchRunError, StoreError
-from toril.masking import mask
 from toril.records import run_key
 from toril.records.evidence import MOST_FILES_OF_TRY
 from toril.runs.find import checked_id
 from toril.runs.trying import exchanges_after
+from toril.secrets.masking import mask
 from toril.store import Store
 from toril.store.keys import is_key
 

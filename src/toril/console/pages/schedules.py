@@ -20,13 +20,13 @@ from toril.console.identity import Operator, Viewer
 from toril.console.web import Posted, desk_of, page, see, status_of
 from toril.desk.store import StoreDesk
 from toril.errors import OptionError, UserError
-from toril.masking import mask
 from toril.records.document import why
 from toril.records.history import IndexRow
 from toril.records.schedule import SuiteSchedule, parse
 from toril.runs import suites
 from toril.runs.index import by_suite, compared, readable_rows
 from toril.runs.schedules import PRESETS, local_lines, next_runs
+from toril.secrets.masking import mask
 from toril.text import plural, span
 
 router = APIRouter()

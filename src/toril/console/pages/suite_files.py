@@ -15,9 +15,9 @@ from toril.console.identity import Operator
 from toril.console.pages.edit import checked_new_name, editor_page, main_of, new_draft
 from toril.console.web import Posted, desk_of, page, see, status_of
 from toril.errors import OptionError, UserError
-from toril.masking import mask
 from toril.runs import suites
 from toril.runs.suites import ConflictError
+from toril.secrets.masking import mask
 from toril.store import Store
 from toril.suite.engines import ENGINES, TESTED
 

@@ -21,7 +21,6 @@ from toril.console.pages.schedules import next_by_suite
 from toril.console.web import Posted, desk_of, page, see
 from toril.errors import OptionError, UserError
 from toril.launchers.agents import agents_by_location
-from toril.masking import mask
 from toril.plan.options import RunOptions
 from toril.records import Plan
 from toril.records.console import StartRun, SuiteVersion
@@ -31,6 +30,7 @@ from toril.runs import activity, suites
 from toril.runs.history import history
 from toril.runs.index import by_suite, compared, readable_rows, trend
 from toril.runs.requests import StartEstimate, estimate, launcher_of
+from toril.secrets.masking import mask
 from toril.store import Store
 
 router = APIRouter()

@@ -8,9 +8,9 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from toril.errors import StoreError
-from toril.masking import mask
 from toril.reports.bundle import Bundle
 from toril.reports.exports.rows import RowBatch, row_batches
+from toril.secrets.masking import mask
 from toril.stats.histogram import highests_of, lowests_of
 from toril.summary import PERCENTILES
 from toril.timeline import Timeline

@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toril.errors import StoreError
-from toril.masking import mask
 from toril.records import MOST_FILES, why
 from toril.records.document import parsed
+from toril.secrets.masking import mask
 from toril.stats.histogram import Int64s, highests_of, lowests_of
 
 MAGIC = b"torili"

@@ -12,8 +12,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from toril.masking import mask_label
 from toril.records import digest_of
+from toril.secrets.masking import mask_label
 from toril.stats.histogram import Int64s, bucket_of, buckets_of, lowest_us, lowests_of
 from toril.timeline.intervals.format import (
     BUCKET_BITS,

@@ -1,0 +1,125 @@
+"""Reads the CSV file of `k6 run --out csv=…`, which has a row for each metric of a request, one after the other.
+
+A request begins with its `http_reqs` row; its other rows follow at once, with the same tags. For k6 each hop of a
+redirect is a request. Response times are `http_req_duration` (sending, waiting, receiving) in fractions of a
+millisecond, without connecting, which has its own metric. Times are those of completion, in µs if `K6_CSV_TIME_FORMAT`
+asks for them, else in seconds. Bytes (which exist for whole iterations only), checks, groups and the script's own
+metrics are not read.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from toril.engines.readers import CsvTail, Reader, Record
+
+TAGS = ("name", "url", "status", "error", "error_code", "expected_response", "method")
+COLUMNS = ("metric_name", "timestamp", "metric_value", *TAGS)
+HEADER = "metric_name,timestamp,metric_value"
+OF_A_REQUEST = ("http_req_duration", "http_req_connecting", "http_req_tls_handshaking", "http_req_waiting",
+                "http_req_blocked", "http_req_sending", "http_req_receiving", "http_req_failed")  # fmt: skip
+NEEDED = frozenset({"http_req_duration"})
+PER_SECOND = {10: 1, 13: 1e3, 16: 1e6, 19: 1e9}  # digits of a time since the epoch → its parts of a second
+
+
+class K6Reader(Reader):
+    """The records of one CSV file."""
+
+    resolution_us = 1
+
+    def __init__(self, path: Path) -> None:
+        self._tail = CsvTail(path, COLUMNS)
+        super().__init__(self._tail)
+        self._request: tuple[str, ...] = ()  # the http_reqs row of an incomplete request
+        self._values: dict[str, float] = {}
+        self.users: int | None = None
+        self.first_users_at: float | None = None
+        self.dropped: list[tuple[float, int]] = []  # (time, iterations for which no virtual user was free)
+
+    def _records(self, final: bool) -> Iterator[Sequence[Record]]:
+        for columns in self._tail.read(final):
+            yield [record for row in zip(*columns, strict=True) for record in self._row(row)]
+        if final:
+            yield list(self._finished())
+
+    def _row(self, row: tuple[str, ...]) -> Iterator[Record]:
+        """Returns the request that this row completes: a request ends when another kind of row follows."""
+        name, at, value, *tags = row
+        if name in OF_A_REQUEST:
+            if not self._request or tags != list(self._request[3:]) or name in self._values:
+                self._tail.unreadable += name in NEEDED  # a duration without its request
+                return
+            self._values[name] = self._number(value)
+            return
+        yield from self._finished()
+        if name == "http_reqs":
+            self._request = row
+        elif name in ("vus", "dropped_iterations"):
+            self._count(name, at, value)
+
+    def _finished(self) -> Iterator[Record]:
+        row, values = self._request, self._values
+        self._request, self._values = (), {}
+        if not row:
+            return
+        _, at, _, name, url, status, error, error_code, expected, method = row
+        try:
+            duration_us = round(values["http_req_duration"] * 1000)
+            completed_s = moment_s(at)
+        except (KeyError, ValueError, OverflowError):
+            self._tail.unreadable += 1
+            return
+        answered = status not in ("", "0")
+        if values.get("http_req_failed") is not None:
+            ok = not values["http_req_failed"]
+        elif expected:
+            ok = expected == "true"
+        else:  # without a callback k6 judges no status, and neither does the script
+            ok = not error and not (answered and int(status) >= 400)
+        yield Record(
+            started_s=completed_s - duration_us / 1e6,
+            response_us=duration_us,
+            label=name or url,
+            ok=ok,
+            rc=status if answered else error_code or "error",
+            message="" if ok else error or f"status {status}",
+            ttfb_us=round((values.get("http_req_sending", 0) + values["http_req_waiting"]) * 1000)
+            if answered and "http_req_waiting" in values
+            else -1,
+            connect_us=round((values.get("http_req_connecting", 0) + values.get("http_req_tls_handshaking", 0)) * 1000),
+            method=method,
+            url=url,
+        )
+
+    def _count(self, name: str, at: str, value: str) -> None:
+        try:
+            count, at_s = round(float(value)), moment_s(at)
+        except (ValueError, OverflowError):
+            self._tail.unreadable += 1
+            return
+        if name == "vus":
+            self.users = count
+            if count and self.first_users_at is None:
+                self.first_users_at = at_s
+        else:
+            self.dropped.append((at_s, count))
+
+    def _number(self, text: str) -> float:
+        try:
+            return float(text)
+        except ValueError:
+            self._tail.unreadable += 1
+            return float("nan")
+
+
+def moment_s(text: str) -> float:
+    """Returns seconds since the epoch from any of k6's time formats; ValueError for other texts.
+
+    >>> moment_s("1595325560"), moment_s("1595325560123456"), moment_s("2020-07-21T09:59:20Z")
+    (1595325560.0, 1595325560.123456, 1595325560.0)
+    """
+    if text.isdigit():
+        if len(text) not in PER_SECOND:
+            raise ValueError(f"{text} is not a time since the epoch")
+        return int(text) / PER_SECOND[len(text)]
+    return datetime.fromisoformat(text).timestamp()

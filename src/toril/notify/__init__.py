@@ -1,0 +1,1 @@
+"""Reports events of runs to others: the store's log of events, webhooks, mails, OpenTelemetry."""

@@ -1,0 +1,1 @@
+"""Secrets in texts and records: which names and values are hidden, and how."""

@@ -1,0 +1,52 @@
+"""Audits of a finished run: each looks for one kind of trouble and returns what stands out, with its figures.
+
+Audits are deterministic functions of plan, summary and timeline. Their limits are such that a service without faults
+has no standouts in hundreds of simulated runs: docs/explanation/audits.md.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+
+from toril.records import Plan
+from toril.records.summary import AuditCode, Standout, Summary
+from toril.secrets.masking import mask
+from toril.timeline import Timeline
+from toril.verdict.audits.load import errors_began, idle_connections, service_saturated
+from toril.verdict.audits.parts import dominant_label, slow_location
+from toril.verdict.audits.seen import Seen
+from toril.verdict.audits.times import drift, periodic_stall
+
+AUDITS: Mapping[AuditCode, Callable[[Seen], Iterator[Standout]]] = {  # most severe first
+    "errors-began": errors_began,
+    "idle-connections": idle_connections,
+    "service-saturated": service_saturated,
+    "drift": drift,
+    "periodic-stall": periodic_stall,
+    "slow-location": slow_location,
+    "dominant-label": dominant_label,
+}
+# A saturated generator delays all requests: it can cause the others' results, but not these.
+VALID_WHEN_SATURATED = frozenset({"errors-began", "idle-connections", "periodic-stall", "dominant-label"})
+SHORTEST_S = 20
+MOST = 8
+
+
+def stand_outs(plan: Plan, summary: Summary, timeline: Timeline) -> tuple[Standout, ...]:
+    """Returns what stands out in a run, most severe first. `plan` has the load that was carried out."""
+    seen = Seen(plan, summary, timeline)
+    if plan.duet is not None or plan.functional or plan.tried or seen.seconds < SHORTEST_S:
+        return ()
+    saturated = bool(summary.generators and summary.generators.saturated)
+    found: list[Standout] = []
+    for code, audit in AUDITS.items():
+        if code not in plan.audits_off and (not saturated or code in VALID_WHEN_SATURATED):
+            found += _results(code, audit, seen)
+    return tuple(found[:MOST])
+
+
+def _results(code: AuditCode, audit: Callable[[Seen], Iterator[Standout]], seen: Seen) -> list[Standout]:
+    """Returns the results of an audit. If it fails, that is its result: a verdict must not depend on it."""
+    try:
+        return [replace(one, message=mask(one.message), label=mask(one.label)) for one in audit(seen)]
+    except Exception as error:
+        return [Standout(code=code, message=mask(f"The audit failed: {type(error).__name__}: {error}"))]

@@ -1,0 +1,63 @@
+"""The requests and the rows of a suite's data files for the open-model engine's program."""
+
+import csv
+
+import pytest
+
+from tests.refusals import refused
+from toril.engines.vegeta.requests import requests_of, sources_of
+from toril.errors import SuiteError
+
+
+def source_of(folder, content: bytes, **source):
+    (folder / "data.csv").write_bytes(content)
+    (found,) = sources_of([{"path": "data.csv", **source}], lambda name: str(folder / name), ())
+    return found["columns"], found["rows"]
+
+
+def test_a_row_ends_at_a_line_break_and_at_no_other_unicode_separator(tmp_path):
+    content = 'id;note\r\n1;a\u2028b\x0cc\x85d\r\n2;"two\r\nlines"\r\n3;'.encode()
+    assert source_of(tmp_path, content) == (
+        ["id", "note"],
+        [["1", "a\u2028b\x0cc\x85d"], ["2", "two\r\nlines"], ["3", ""]],
+    )
+
+
+def test_a_file_in_another_encoding_is_refused_and_never_guessed(tmp_path):
+    content = "city\nMálaga\n".encode("latin-1")
+    with refused("wrong-encoding", "data.csv", "utf-8", error=SuiteError):
+        source_of(tmp_path, content)
+    assert source_of(tmp_path, content, encoding="latin-1") == (["city"], [["Málaga"]])
+    with refused("wrong-encoding", "data.csv", "klingon", error=SuiteError):
+        source_of(tmp_path, content, encoding="klingon")
+
+
+def test_an_invalid_csv_file_is_refused_by_name(tmp_path):
+    longest = csv.field_size_limit(100_000)  # a limit of the whole process, which other tests may have raised
+    try:
+        with refused("not-csv", "data.csv", error=SuiteError):
+            source_of(tmp_path, b"a,b\n" + b"x" * 200_000 + b",1\n")
+    finally:
+        csv.field_size_limit(longest)
+
+
+@pytest.mark.parametrize(
+    ("values", "sent"),
+    [
+        (["/a", "/b?c=1"], "http://shop${path}"),
+        (["a", "b/c"], "http://shop/${path}"),
+        (["http://one/a", "https://two/"], "${path}"),
+        ([], "http://shop/${path}"),
+    ],
+)
+def test_an_address_that_begins_with_a_reference_is_joined_by_its_values(values, sent):
+    scenario = {"default-address": "http://shop/", "requests": ["${path}"]}
+    source = {"columns": ["id", "path"], "rows": [["1", value] for value in values]}
+    (request,) = requests_of(scenario, str, [source])
+    assert request["url"] == sent
+
+
+def test_addresses_of_several_forms_are_refused():
+    source = {"columns": ["path"], "rows": [["/a"], ["b"]]}
+    with refused("mixed-addresses", "path", error=SuiteError):
+        requests_of({"default-address": "http://shop", "requests": ["${path}"]}, str, [source])
