@@ -12,7 +12,7 @@ from tests.refusals import refused
 from toril.cli import options
 from toril.cli.running import doctor_command
 from toril.errors import OptionError, StoreError
-from toril.runs.find import find_run
+from toril.runs.find import find_own_run, find_run
 from toril.store import FolderStore
 
 
@@ -104,7 +104,7 @@ def test_a_run_is_found_by_its_folder(store_folder: Path) -> None:
 def test_a_run_folder_may_have_any_path_and_name(store_folder: Path, tmp_path: Path) -> None:
     run_id = "20260101T000000Z-shop-aaaa"
     shutil.move(store_folder / "runs" / run_id, tmp_path / "artifact")
-    store, found = find_run(str(tmp_path / "artifact"), "elsewhere")
+    store, found = find_own_run(str(tmp_path / "artifact"), "elsewhere")
     assert found == run_id
     assert list(store.keys(f"runs/{run_id}/")) == [f"runs/{run_id}/plan.json"]
     store.put(f"runs/{run_id}/workers/a-1/x/ready.json", b"{}")

@@ -18,9 +18,11 @@ from tests.console.editing import Bucket, Console, Kept, console
 from tests.console.served import ADDRESS, LIVE, NOW, TOKEN, Known, Started, client, live_plan, parsed, progress, running
 from tests.refusals import refused
 from tests.reports import examples
+from toril.clock import SystemClock
 from toril.console.app import create_app
 from toril.console.identity import Person
 from toril.console.mcp import Tools
+from toril.desk.console import ConsoleDesk
 from toril.errors import InfrastructureError, NoSuchRunError
 from toril.records.console import RequestFailure, RunRequest
 from toril.records.history import IndexRow
@@ -28,7 +30,7 @@ from toril.records.progress import CriterionNow, FiguresNow, LabelNow, ProgressN
 from toril.runs import suites
 from toril.store import FolderStore
 from toril.store import login as tokens
-from toril.store.console import ConsoleStore
+from toril.store.console import ConsoleReader
 
 # An element that changes something in each place that could take it as markup: text, attribute, script, comment.
 EVIL = "'\"--></script></textarea></title><b data-evil data-dialog=keys hx-get=/evil hx-trigger=load>{{7*7}}"
@@ -241,8 +243,8 @@ def test_no_suite_has_the_name_of_a_page(store):
 
 @pytest.mark.parametrize("run_id", ["../suites/shop", "x/../../y", "x/stop?a=", "x#", "", ".", "x%2f..", "latest\n"])
 def test_the_arguments_of_an_assistant_lead_to_no_other_address(run_id):
-    store = ConsoleStore("http://127.0.0.1:9")  # a request would fail otherwise
-    tools = Tools(served.setup(store), Person(subject="a", name="a", role="admin"), lambda what, target: None)
+    store = ConsoleReader("http://127.0.0.1:9")  # a request would fail otherwise
+    tools = Tools(store, ConsoleDesk(store), Person(subject="a", name="a", role="admin"), SystemClock())
     for act in (
         lambda: tools.stop_run(run_id),
         lambda: tools.adjust_rate(run_id, "5"),

@@ -25,16 +25,18 @@ from tests.console.editing import fields
 from tests.launchers.stage import deployment
 from tests.reports import examples
 from toril.cli import app as toril
+from toril.clock import SystemClock
 from toril.console.app import create_app
 from toril.console.identity import Person
 from toril.console.mcp import server_of
+from toril.desk import desk_of
 from toril.errors import OptionError, UserError
 from toril.records import Plan, Start, run_key
 from toril.records.console import AuditLine, RunNote, RunRequest
 from toril.records.schedule import SuiteSchedule, read_command
 from toril.runs import notes, suites
 from toril.runs.history import record_of, remember
-from toril.store import FolderStore, Store, open_store
+from toril.store import FolderStore, Store, open_reader
 
 # Runs of the store: over (the first is the baseline), failed, running, requested, without a verdict, none.
 OVER, OTHER, FAILED = (f"2026112{day}T150405Z-shop-{day}a2b" for day in (1, 2, 3))
@@ -248,7 +250,8 @@ class World:
         """The same by `toril mcp --store https://…`."""
         self.who.by = "token"
         user = Person(subject="somebody", name="somebody", role="admin")
-        server = server_of(replace(self._setup(""), store=open_store(self.address)), user)
+        reader = open_reader(self.address)
+        server = server_of(reader, desk_of(reader, user.name), user, SystemClock())
         try:
             result: Any = anyio.run(server.call_tool, line, fields)
         except ToolError as error:

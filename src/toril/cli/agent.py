@@ -43,7 +43,7 @@ def agent(
     from toril.launchers.doctor import installed_engines
     from toril.launchers.preflight.agents import refusal
     from toril.records.agent import AGENT, Announcement, is_private
-    from toril.store import FolderStore, check_served, open_store
+    from toril.store import FolderStore, open_store
     from toril.worker.agent import run_agent
 
     if not is_private(location):
@@ -60,7 +60,6 @@ def agent(
         text = f"--max-duration `{max_duration}`: expected a duration such as 30m or 2h."
         raise OptionError(text, code="option-value") from error
     opened = open_store(store, patience_s=PATIENCE_S)
-    check_served(opened, "toril agent")
     engines = installed_engines()
     if not engines:
         text = "this machine has no engine; install `toril[worker]`, and see `toril doctor`"

@@ -19,6 +19,7 @@ from toril.errors import InfrastructureError, OptionError
 
 if TYPE_CHECKING:
     from toril.console.app import Setup
+    from toril.desk import Desk
     from toril.store import Store
 
 COMMON = ("127.0.0.1", "localhost", "::1")  # hosts that most local servers share
@@ -131,14 +132,20 @@ def mcp(store: StoreOption = ".toril") -> None:
     Example: toril mcp --store https://load.example.com
     """
     try:
-        from toril.console.mcp import server_of
+        from toril.console.mcp import AS_ASSISTANT, server_of
     except ModuleNotFoundError as error:
         raise _not_installed(error) from error
+    from toril.clock import SystemClock
     from toril.console.identity import Loopback
-    from toril.store import open_store
+    from toril.desk import desk_of
+    from toril.store import Store, open_reader
 
-    identity = Loopback()
-    server_of(_setup(store, open_store(store), identity, ""), identity.user).run("stdio")
+    identity, reader = Loopback(), open_reader(store)
+    if isinstance(reader, Store):
+        desk: Desk = _setup(store, reader, identity, "").desk(identity.user, AS_ASSISTANT)
+    else:
+        desk = desk_of(reader, identity.user.name)
+    server_of(reader, desk, identity.user, SystemClock()).run("stdio")
 
 
 def _setup(address_of_store: str, store: "Store", identity: Any, address: str) -> "Setup":

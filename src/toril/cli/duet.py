@@ -155,10 +155,10 @@ def _proposals(plan: "Plan", store: str, change: float) -> Iterator[str]:
     from toril.records.history import Fingerprint
     from toril.regression.calibration import calibrate, propose
     from toril.runs.earlier import earlier_duets
-    from toril.store import open_store
+    from toril.store import open_reader
     from toril.text import plain
 
-    duets = earlier_duets(open_store(store), plan.suite)
+    duets = earlier_duets(open_reader(store), plan.suite)
     last = next(duets, None)
     known = calibrate([] if last is None else chain([last], duets), Fingerprint() if last is None else last.fingerprint)
     found = propose(known, plan, change)

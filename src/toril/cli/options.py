@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from toril.desk import Desk
     from toril.plan.options import RunOptions
     from toril.records import LauncherName, Notice
-    from toril.store import Store
+    from toril.store import Reader
 
 TextOrJson = Annotated[Literal["text", "json"], typer.Option("--format", help="Output format: text or json.")]
 
@@ -260,12 +260,9 @@ def run_options(
         raise OptionError(f"invalid option: {why(error)}", code="option-value") from error
 
 
-def desk_for(store: "Store", command: str = "") -> "Desk":
+def desk_for(store: "Reader", command: str = "") -> "Desk":
     """Returns the operations on a store for the person who uses this command."""
-    from toril.clock import SystemClock
     from toril.desk import desk_of
-    from toril.desk.store import StoreDesk
     from toril.runs.publish import pusher
 
-    own = StoreDesk(store=store, clock=SystemClock(), by=pusher(os.environ), face=command and f" with `{command}`")
-    return desk_of(own)
+    return desk_of(store, pusher(os.environ), command and f" with `{command}`")

@@ -31,7 +31,7 @@ from toril.runs import stored
 from toril.runs.find import RUN_ID, find_run
 from toril.runs.index import Query, pack
 from toril.runs.requests import request_of
-from toril.store import Store, open_store
+from toril.store import Reader, Store, open_reader, open_store
 from toril.text import plural
 
 
@@ -119,12 +119,12 @@ def stop(
         echo(f"nothing to stop: {nothing}")
 
 
-def _run_or_request(run: str, store: str) -> tuple[Store, str]:
+def _run_or_request(run: str, store: str) -> tuple[Reader, str]:
     """Returns the store and id of a run, or of a request that no run has begun for."""
     try:
         return find_run(run, store)
     except NoSuchRunError:
-        opened = open_store(store)
+        opened = open_reader(store)
         if not RUN_ID.fullmatch(run) or request_of(opened, run) is None:
             raise
         return opened, run
@@ -211,15 +211,16 @@ def runs(
     Example: toril runs --suite shop --outcome failed --tag branch=main
     """
     query = Query(suite=suite, outcome=outcome, tags=read_pairs("--tag", tag or ()))
-    opened, now = open_store(store), SystemClock().now()
+    opened, now = open_reader(store), SystemClock().now()
     if prune is not None:
         gone, cleared = desk_for(opened).prune(read_age(prune))
         echo(f"deleted {plural(len(gone), 'run')}" + "".join(f"\n  {run_id}" for run_id in gone), err=True)
         for name in cleared:
             echo(f"{name} has no baseline now: its run was deleted", err=True)
     found = stored.listing(opened, now, query, limit + 1)
-    with suppress(StoreError):  # a store that this user cannot write
-        pack(opened, now)
+    if isinstance(opened, Store):
+        with suppress(StoreError):  # a store that this user cannot write
+            pack(opened, now)
     if format == "text":
         runs_table.show(Output(), found[:limit])
     else:

@@ -47,7 +47,7 @@ from toril.cli.options import (
 from toril.cli.streams import echo
 from toril.clock import SystemClock
 from toril.errors import InfrastructureError, OptionError
-from toril.store import CONSOLES
+from toril.store import is_console
 
 if TYPE_CHECKING:
     from toril.coordinator.progress import View
@@ -61,7 +61,7 @@ if TYPE_CHECKING:
     from toril.runs.publish import LocalSuite
     from toril.runs.trying import Trial
     from toril.signals import Interrupts
-    from toril.store import Store
+    from toril.store import Reader, Store
     from toril.suite import Suite
 
 OWNERS_PATIENCE_S = 15.0  # per call to a bucket: shorter than a lease, to notice its loss in time
@@ -98,9 +98,9 @@ def plan(
         plan_text.show(Output(), planned)
         if on == "fargate":
             from toril.launchers.prepare import price_lines
-            from toril.store import open_store
+            from toril.store import open_reader
 
-            echo("\n".join(price_lines(planned, open_store(store))))
+            echo("\n".join(price_lines(planned, open_reader(store))))
 
 
 def run(
@@ -139,7 +139,7 @@ def run(
     from toril.runs.publish import local_suite
 
     wanted = run_options(overrides, env, workers, on, run_id, tag, smoke, against, locations, max_cost=max_cost)
-    if store.startswith(CONSOLES):
+    if is_console(store):
         if otlp or notify or baseline:
             text = (
                 f"--store {store}: a console starts runs without --otlp, --notify and --baseline; use `toril.notify` "
@@ -216,7 +216,7 @@ def try_command(
 
     waits = live.LiveView(Output(stderr=True), SystemClock(), None, quiet=quiet or on == "local")
     with caught_interrupts() as interrupts:
-        if store.startswith(CONSOLES):
+        if is_console(store):
             bundle, code = _tried_through_console(suite, wanted, store, waits, show, interrupts), 0
         else:
             opened = open_store(store, patience_s=OWNERS_PATIENCE_S)
@@ -344,6 +344,9 @@ def _run_through_console(
     _check_console_options(wanted, store)
     failing = read_fail_on(fail_on)
     targets = [(name, path) for name, path in read_report_targets(report or ()) if check(name)]
+    if stored := next((name for name, path in targets if path is None), None):
+        text = f"--store {store}: a console stores no reports of a command; write --report {stored}=PATH"
+        raise OptionError(text, code="not-through-console")
     check_writable(targets)
     opened = open_console(store)
     desk = ConsoleDesk(opened)
@@ -356,7 +359,7 @@ def _run_through_console(
     from toril.runs.stored import write_reports
     from toril.verdict import exit_code
 
-    unwritten = write_reports(opened, bundle, targets)
+    unwritten = write_reports(None, bundle, targets)
     for problem in unwritten:
         echo(f"error: {problem}", err=True)
     show(bundle)
@@ -369,7 +372,7 @@ def _check_console_options(wanted: "RunOptions", store: str) -> None:
         raise OptionError(text, code="not-through-console")
 
 
-def _followed(store: "Store", run_id: str, *, quiet: bool) -> "Bundle":
+def _followed(store: "Reader", run_id: str, *, quiet: bool) -> "Bundle":
     """Shows a run live until it is judged; exits if the user interrupts."""
     from toril.reports import live
     from toril.reports.screen import Output
@@ -516,21 +519,19 @@ def watch(
     Example: toril watch latest
     """
     from toril.reports import show
-    from toril.runs.find import find_run
+    from toril.runs.find import find_own_run, find_run
     from toril.verdict import exit_code
 
     failing = read_fail_on(fail_on)
-    found, run_id = find_run(run, store, patience_s=OWNERS_PATIENCE_S if take_over else None)
     if take_over:
         from toril.notify.observers import Observing
         from toril.reports import live
         from toril.reports.screen import Output
         from toril.run import carry_on
         from toril.signals import caught_interrupts
-        from toril.store import check_served
         from toril.store.records import read_record
 
-        check_served(found, "toril watch --take-over")
+        found, run_id = find_own_run(run, store, patience_s=OWNERS_PATIENCE_S)
         with Observing(found, SystemClock(), os.environ, _say) as observing:
             observers = observing.of(read_record(found, run_id)[0], read_otlp(otlp))
             with caught_interrupts() as interrupts, live.view(Output(stderr=True), quiet=quiet) as view:
@@ -538,7 +539,7 @@ def watch(
             _conclude(found, judged, failing, [], quiet=quiet)
     if otlp:
         raise OptionError("--otlp: a watcher has no measurements; add --take-over", code="option-value")
-    bundle = _followed(found, run_id, quiet=quiet)
+    bundle = _followed(*find_run(run, store), quiet=quiet)
     show(bundle)
     raise typer.Exit(exit_code(bundle.outcome, failing))
 
@@ -571,10 +572,9 @@ def doctor_command(
         from toril.launchers import prepare
         from toril.plan.options import plan_run
         from toril.runs.publish import local_suite
-        from toril.store import check_served, open_store
+        from toril.store import open_store
 
         clock, planned, opened = SystemClock(), None, open_store(store)
-        check_served(opened, "toril doctor --on fargate")
         if suite:
             with local_suite(suite) as found:
                 wanted = run_options(overrides, env, workers, on, None, None, smoke=False)
@@ -595,10 +595,10 @@ def push(suite: Suites, store: StoreOption = ".toril") -> None:
     """
     from toril.cli.options import desk_for
     from toril.desk import push as push_suite
-    from toril.store import open_store
+    from toril.store import open_reader
     from toril.suite import read_suite
 
-    opened = open_store(store)
+    opened = open_reader(store)
     pushed = push_suite(desk_for(opened), read_suite(suite, on="fargate"))
     about = f"version {pushed.number}, {len(pushed.files)} files, {pushed.comment or 'no commit'}"
     echo(f"{opened.address(f'suites/{pushed.suite}')}: {about}")
@@ -615,12 +615,10 @@ def sweep(run: Run, store: StoreOption = ".toril", quiet: Quiet = False) -> None
     from toril.reports import live
     from toril.reports.screen import Output
     from toril.run import sweep_run
-    from toril.runs.find import find_run
-    from toril.store import check_served
+    from toril.runs.find import find_own_run
     from toril.store.records import read_record
 
-    found, run_id = find_run(run, store)
-    check_served(found, "toril sweep")
+    found, run_id = find_own_run(run, store)
     with Observing(found, SystemClock(), os.environ, _say) as observing:
         observers = observing.of(read_record(found, run_id)[0])
         with live.view(Output(stderr=True), quiet=quiet) as view:

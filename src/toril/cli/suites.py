@@ -22,9 +22,9 @@ def suites(
     from toril.reports import runs_table
     from toril.reports.screen import Output, emit
     from toril.runs import suites as stored
-    from toril.store import open_store
+    from toril.store import open_reader
 
-    opened = open_store(store)
+    opened = open_reader(store)
     if name is None:
         found = [stored.current(opened, one) for one in stored.suite_names(opened)]
     else:
@@ -50,12 +50,12 @@ def baseline(
     from toril.records import Verdict, run_key
     from toril.runs import notes
     from toril.runs.find import run_in
-    from toril.store import open_store
+    from toril.store import open_reader
     from toril.store.records import find_record
 
     if clear and run is not None:
         raise OptionError("--clear: name no run with it", code="option-value")
-    opened = open_store(store)
+    opened = open_reader(store)
     if clear:
         desk_for(opened).clear_baseline(suite)
     elif run is not None:

@@ -64,7 +64,7 @@ def trend(
     from toril.regression.trend import NOTHING_RECENT, TrendQuery
     from toril.reports.markdown import Links, is_address
     from toril.runs.earlier import read_trend
-    from toril.store import check_served, open_store
+    from toril.store import open_reader, open_store
 
     if every == (suite is not None):
         raise OptionError("Name one suite, or pass --all.", code="option-value")
@@ -78,7 +78,7 @@ def trend(
         )
     age_s = None if since is None else read_age(since, "--since").total_seconds()
     wanted = TrendQuery(label=label, location=location, metric=metric, since_s=age_s, least=read_margin(least, "--min"))
-    accepted, opened = read_acknowledged(FILE), open_store(store)
+    accepted, opened = read_acknowledged(FILE), (open_store if confirm else open_reader)(store)
     names = sorted(opened.names(HISTORY)) if suite is None else [suite]
 
     def found() -> list[Trend]:
@@ -88,7 +88,6 @@ def trend(
         echo("This store has no judged runs.", err=True)
     trends = found()
     if confirm is not None:
-        check_served(opened, "toril trend --confirm")
         for name, group in [(one.suite, group) for one in trends for group in one.groups if _is_open(group)]:
             _duet(suites / name, group, confirm, store)
         trends = found()

@@ -15,7 +15,7 @@ from toril.console import static, web
 from toril.console.described import Described
 from toril.console.guard import App, Guard
 from toril.console.identity import Identity, Person
-from toril.desk.store import Scheduler, StoreDesk
+from toril.desk.store import Scheduler, StoreDesk, unaudited
 from toril.errors import UserError
 from toril.launchers.findings import Finding
 from toril.runs.requests import Starter
@@ -66,7 +66,7 @@ class Setup:
     origin_digest: str = ""  # SHA-256 of the secret that CloudFront adds to each request
     upload_address: str = ""  # of the bucket, for presigned uploads
 
-    def desk(self, person: Person, face: str, audit: Callable[..., None]) -> StoreDesk:
+    def desk(self, person: Person, face: str, audit: Callable[..., None] = unaudited) -> StoreDesk:
         """Returns the operations for this person. `console.maxCost` limits all but administrators."""
         return StoreDesk(
             store=self.store, clock=self.clock, by=person.name, subject=person.subject, face=face, audit=audit,

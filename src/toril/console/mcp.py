@@ -18,13 +18,12 @@ from pydantic import ValidationError
 from starlette.responses import Response
 
 from toril import __version__
-from toril.console.app import Setup
+from toril.clock import Clock
 from toril.console.identity import Person, Role
 from toril.console.pages.locations import places_of
 from toril.console.pages.trend import trend_of
 from toril.console.runs import head_of, seen, shown_to
-from toril.desk import desk_of
-from toril.desk.store import unaudited
+from toril.desk import Desk
 from toril.errors import UserError
 from toril.launchers.agents import agents_by_location
 from toril.notify.events import kept
@@ -36,10 +35,11 @@ from toril.runs import index, notes, stored, suites
 from toril.runs.find import run_in
 from toril.runs.schedules import next_runs
 from toril.secrets.masking import mask
-from toril.store import FolderStore
+from toril.store import FolderStore, Reader
 from toril.store.records import find_record
 
 Tool = TypeVar("Tool", bound=Callable[..., Any])
+AS_ASSISTANT = " with an assistant"  # the face of its desk
 MOST_ROWS = 100
 MOST_LABELS = 50
 MOST_FILES = 500
@@ -63,14 +63,14 @@ class Answer(Response):
             await manager.handle_request(scope, receive, send)
 
 
-def server_of(setup: Setup, person: Person, audit: Callable[..., None] = unaudited) -> "MCPServer[Any]":
+def server_of(store: Reader, desk: Desk, person: Person, clock: Clock, address: str = "") -> "MCPServer[Any]":
     """Returns a server whose tools act for this person. Tools that the role does not allow are not listed.
 
-    `audit` gets each change and its target.
+    `address`: of the console that serves it; empty over stdio.
     """
     server = Server("toril", instructions=INSTRUCTIONS, version=__version__, log_level="WARNING")
-    tools = Tools(setup, person, audit)
-    hidden = str(setup.store.folder) if setup.address and isinstance(setup.store, FolderStore) else ""
+    tools = Tools(store, desk, person, clock, address)
+    hidden = str(store.folder) if address and isinstance(store, FolderStore) else ""
     for role, tool in tools.by_role():
         if person.may(role):
             hints = ToolAnnotations(read_only_hint=role == "viewer", destructive_hint=tool == tools.stop_run)
@@ -96,9 +96,8 @@ class Server(MCPServer[Any]):
 class Tools:
     """What an assistant can do: the functions of the console's API."""
 
-    def __init__(self, setup: Setup, person: Person, audit: Callable[..., None]) -> None:
-        self._setup, self._store, self._person = setup, setup.store, person
-        self._desk = desk_of(setup.desk(person, " with an assistant", audit))
+    def __init__(self, store: Reader, desk: Desk, person: Person, clock: Clock, address: str = "") -> None:
+        self._store, self._desk, self._person, self._clock, self._address = store, desk, person, clock, address
 
     def by_role(self) -> list[tuple[Role, Callable[..., Any]]]:
         reading = (
@@ -146,7 +145,7 @@ class Tools:
     def read_run(self, run_id: str) -> dict[str, Any]:
         """Read a judged run: verdict, reasons, criteria and figures. `run_id`: an id, its beginning, or `latest`."""
         run_id = self._run(run_id)
-        bundle = stored.judged(self._store, run_id, self._setup.clock.now())
+        bundle = stored.judged(self._store, run_id, self._clock.now())
         summary = bundle.summary.to_dict()
         labels = sorted(summary["labels"].items(), key=lambda one: -one[1]["samples"])[: MOST_LABELS + 1]
         for _, figures in labels:
@@ -172,7 +171,7 @@ class Tools:
     def list_files(self, run_id: str) -> list[dict[str, Any]]:
         """List the files of a run, such as its reports and the logs of its workers, with their addresses."""
         top = run_key(self._run(run_id)) + "/"
-        own = self._setup.address  # empty over stdio
+        own = self._address
         return [
             {
                 "path": one.key.removeprefix(top),
@@ -186,7 +185,7 @@ class Tools:
         """Read the present figures of a run that is going on, or the state of one that is not: only `running` is one
         with an owner.
         """
-        found = seen(self._store, run_id, self._setup.clock.now())
+        found = seen(self._store, run_id, self._clock.now())
         head = head_of(self._store, run_id, found)
         verdict = find_record(self._store, Verdict, run_key(run_id, "verdict.json")) if head.state == "judged" else None
         progress = found.progress.to_dict() if found.progress else None
@@ -203,7 +202,7 @@ class Tools:
 
     def compare_runs(self, base: str, head: str) -> str:
         """Compare two judged runs: differences with intervals, as Markdown."""
-        now = self._setup.clock.now()
+        now = self._clock.now()
         runs = [stored.judged(self._store, self._run(one), now, measurements=True) for one in (base, head)]
         return compared("github", *runs).decode()
 
@@ -211,14 +210,14 @@ class Tools:
         """Read how the figures of a suite changed from run to run: groups of changes with their commits, and the series
         that they have. `days`: the age of the oldest run.
         """
-        found = trend_of(self._store, self._setup.clock, suite, days, label=label).to_dict()
+        found = trend_of(self._store, self._clock, suite, days, label=label).to_dict()
         return {**found, "series": [one for one in found["series"] if one["changes"]]}
 
     def list_locations(self) -> list[dict[str, Any]]:
         """List the AWS regions with a stack and the private locations with a live agent, which can send load."""
         private = [
             {"region": name, "agents": len(here), "slots": sum(one.slots for one in here)}
-            for name, here in agents_by_location(self._store, self._setup.clock.now()).items()
+            for name, here in agents_by_location(self._store, self._clock.now()).items()
         ]
         return private + [
             {
@@ -231,7 +230,7 @@ class Tools:
 
     def list_schedules(self) -> list[dict[str, Any]]:
         """List the schedules of suites, with their next runs in seconds since the epoch."""
-        now = self._setup.clock.now()
+        now = self._clock.now()
         return [
             {"schedule": shown_to(self._person, one).model_dump(mode="json"), "next_runs": next_runs(one, now)}
             for one in self._desk.schedules()

@@ -18,7 +18,7 @@ from toril.runs.live import changes, watched
 from toril.runs.notes import baseline_of
 from toril.runs.requests import DELETED, failure_of, keep_failure, request_of
 from toril.secrets.masking import HIDDEN, masked_settings
-from toril.store import Store
+from toril.store import Reader, Store
 from toril.store.records import find_record
 from toril.suite.reader import mapping_at
 
@@ -76,7 +76,7 @@ class Head:
         return {} if self.plan is None else dict(sorted(masked_settings(self.plan.tags).items()))
 
 
-def seen(store: Store, run_id: str, now: float) -> Seen:
+def seen(store: Reader, run_id: str, now: float) -> Seen:
     """Returns the run at this moment; NoSuchRunError if there is none. Reads one object of a running run."""
     try:
         found = watched(store, checked_id(run_id), now)
@@ -108,7 +108,7 @@ def present(setup: "Setup", run_id: str) -> Seen:
     return seen(setup.store, run_id, now)
 
 
-def head_of(store: Store, run_id: str, found: Seen | None = None, plan: Plan | None = None) -> Head:
+def head_of(store: Reader, run_id: str, found: Seen | None = None, plan: Plan | None = None) -> Head:
     """Returns the top of a run's page; NoSuchRunError if there is no such run."""
     plan = plan or find_record(store, Plan, run_key(checked_id(run_id), "plan.json"))
     if plan is None:

@@ -18,14 +18,14 @@ from toril.records.evidence import (
     evidence_file_name,
 )
 from toril.secrets.masking import masked, masked_headers, masked_url
-from toril.store import Store
+from toril.store import Reader
 
 FILES_AT_ONCE = 64  # held in memory
 LARGEST = MOST_BYTES_OF_EVIDENCE * 3 // 4  # of exchanges one by one; together they are indented more
 
 
 def gathered(
-    store: Store,
+    store: Reader,
     plan: Plan,
     attempts: Mapping[str, str],
     exits: Mapping[str, Exit],
@@ -100,7 +100,7 @@ def _order(one: Exchange) -> tuple[float | str, ...]:
 
 
 def _files(
-    store: Store, plan: Plan, attempts: Mapping[str, str], exits: Mapping[str, Exit], most: int
+    store: Reader, plan: Plan, attempts: Mapping[str, str], exits: Mapping[str, Exit], most: int
 ) -> Iterator[tuple[str, str]]:
     """Yields worker and key of each file. The files of a worker without an exit.json are listed.
 

@@ -31,7 +31,7 @@ from toril.records import (
     run_key,
     worker_key,
 )
-from toril.store import Store
+from toril.store import Reader
 from toril.store.records import find_record, next_rates, read_launch, read_record
 from toril.summary import Completeness, judged_plan
 from toril.timeline import Timeline
@@ -54,7 +54,7 @@ class Fold:
     `timeline` is the judged part: in a duet only the head arm, in the arm's own time.
     """
 
-    store: Store
+    store: Reader
     plan: Plan
     attempts: Mapping[str, str]
     whole: Timeline = field(default_factory=Timeline)  # all measurements, in the run's time
@@ -289,7 +289,7 @@ class Fold:
         return worker_key(self.plan.run_id, files.worker, files.attempt, name)
 
 
-def attempts_of(store: Store, run_id: str, start: Start | None) -> dict[str, str]:
+def attempts_of(store: Reader, run_id: str, start: Start | None) -> dict[str, str]:
     """Returns each worker's attempt: the issued attempt in the start, or before a start the last one that began."""
     launch = read_launch(store, run_id)
     if start is not None:
@@ -305,7 +305,7 @@ def attempts_of(store: Store, run_id: str, start: Start | None) -> dict[str, str
     }
 
 
-def collect(store: Store, run_id: str) -> tuple[Fold, Completeness]:
+def collect(store: Reader, run_id: str) -> tuple[Fold, Completeness]:
     """Merges a stored run from its files."""
     plan, start, stop = read_record(store, run_id)
     fold = Fold(store, plan, attempts_of(store, run_id, start))

@@ -9,7 +9,7 @@ import psutil
 from toril.clock import Clock
 from toril.errors import InfrastructureError, StoreError
 from toril.records import Lease, Pace, run_key
-from toril.store import Store
+from toril.store import Reader, Store
 from toril.store.records import find_record
 
 
@@ -96,7 +96,7 @@ class LeaseKeeper:
         return LeaseLostError(text, code="run-owned")
 
 
-def read_lease(store: Store, run_id: str) -> Lease | None:
+def read_lease(store: Reader, run_id: str) -> Lease | None:
     """Returns the run's lease; None if it was never taken."""
     return find_record(store, Lease, run_key(run_id, "lease.json"))
 

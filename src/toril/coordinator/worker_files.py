@@ -22,7 +22,7 @@ from toril.records import (
     digest_of,
     worker_key,
 )
-from toril.store import Store
+from toril.store import Reader
 from toril.suite.engines import RESULTS_LOADER
 from toril.timeline.intervals import Interval
 
@@ -112,7 +112,7 @@ def check_attempt(files: WorkerFiles, record: Ready | Exit, key: str) -> None:
 
 
 def numbered_files(
-    store: Store, prefix: str, first: int, count: int | None, most: int, *, listed: bool
+    store: Reader, prefix: str, first: int, count: int | None, most: int, *, listed: bool
 ) -> Iterator[NumberedFile]:
     """Yields the files from number `first` on, in order, and a problem for each missing or foreign file.
 
@@ -143,7 +143,7 @@ def numbered_files(
     yield from _missing(prefix, next_number, count or 0)
 
 
-def _list(store: Store, prefix: str, first: int) -> tuple[list[int], list[str]]:
+def _list(store: Reader, prefix: str, first: int) -> tuple[list[int], list[str]]:
     """Returns the numbers from `first` on, in order, and the names that are no numbers."""
     names = [key.removeprefix(prefix) for key in store.keys(prefix)]
     numbers = sorted(int(name) for name in names if NUMBER.fullmatch(name))
@@ -162,7 +162,7 @@ def is_own(digests: str, number: int, data: bytes) -> bool:
 
 
 def read_cases(
-    store: Store, run_id: str, attempts: Mapping[str, str], exits: Mapping[str, Exit]
+    store: Reader, run_id: str, attempts: Mapping[str, str], exits: Mapping[str, Exit]
 ) -> tuple[list[Case], list[str]]:
     """Returns all test cases, by worker and file, and a problem for each missing or damaged file."""
     cases: list[Case] = []

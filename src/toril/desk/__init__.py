@@ -11,12 +11,13 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
 
+from toril.clock import SystemClock
 from toril.desk.store import StoreDesk
 from toril.records import SuiteOrigin
 from toril.records.console import RunNote, StartRun, SuiteVersion
 from toril.records.schedule import SuiteSchedule
 from toril.runs.adjust import Adjusted
-from toril.store import is_console
+from toril.store import Reader, Store
 from toril.suite import Suite
 from toril.suite.git import read_origin
 
@@ -63,13 +64,15 @@ class Desk(Protocol):
         ...
 
 
-def desk_of(own: StoreDesk) -> Desk:
-    """Returns the desk that a store needs: `own`, or that of the console behind it."""
-    if is_console(own.store):
-        from toril.desk.console import ConsoleDesk
+def desk_of(reader: Reader, by: str, face: str = "") -> Desk:
+    """Returns the operations on a store for this person, or on the console behind a reader."""
+    if isinstance(reader, Store):
+        return StoreDesk(store=reader, clock=SystemClock(), by=by, face=face)
+    from toril.desk.console import ConsoleDesk
+    from toril.store.console import ConsoleReader
 
-        return ConsoleDesk(own.store)
-    return own
+    assert isinstance(reader, ConsoleReader)  # noqa: S101 - the only other reader
+    return ConsoleDesk(reader)
 
 
 def push(desk: Desk, suite: Suite) -> SuiteVersion:

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 
 from toril.clock import Clock
 from toril.desk import push
-from toril.errors import InfrastructureError
+from toril.errors import InfrastructureError, OptionError
 from toril.plan.options import RunOptions
 from toril.records import SuiteOrigin, run_key
 from toril.records.console import RunNote, StartRun, SuiteVersion
@@ -22,8 +22,7 @@ from toril.runs.adjust import Adjusted
 from toril.runs.find import checked_id
 from toril.runs.requests import failure_of
 from toril.runs.suites import checked_name
-from toril.store import check_served
-from toril.store.console import ConsoleStore
+from toril.store.console import ConsoleReader
 from toril.suite import read_suite
 
 BEGINS_WITHIN_S = 600.0  # a coordinator's task starts within two minutes
@@ -33,7 +32,7 @@ BEGINS_WITHIN_S = 600.0  # a coordinator's task starts within two minutes
 class ConsoleDesk:
     """Sends changes to a console. Its refusals have the codes of the console's own."""
 
-    store: ConsoleStore
+    store: ConsoleReader
 
     def start(self, wanted: StartRun, key: str | None = None) -> str:
         """See `Desk.start`."""
@@ -90,8 +89,8 @@ class ConsoleDesk:
 
     def prune(self, older_than: timedelta) -> tuple[list[str], list[str]]:
         """A console deletes no runs by age."""
-        check_served(self.store, "toril runs --prune")
-        return [], []
+        text = f"--store {self.store.url}: a console deletes no runs by age; use --store s3://… of the same store"
+        raise OptionError(text, code="not-through-console")
 
     def save(
         self, name: str, files: Mapping[str, bytes | Path], comment: str, *, origin: SuiteOrigin | None = None

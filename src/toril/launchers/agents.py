@@ -29,7 +29,7 @@ from toril.records.agent import (
     ended_key,
     offers_key,
 )
-from toril.store import Store
+from toril.store import Reader, Store
 
 WATCH_S = 2.0
 DELIVERS_S = 60.0  # to wait for a silent agent after its workers have ended by themselves
@@ -215,13 +215,13 @@ class AgentLauncher(Launcher):
         return found
 
 
-def live_agents(store: Store, now: float | None = None) -> tuple[Announcement, ...]:
+def live_agents(store: Reader, now: float | None = None) -> tuple[Announcement, ...]:
     """Returns the agents that announced themselves in the 30 s before `now`, as `seen_agents` does."""
     return tuple(one for one, _ in seen_agents(store, now, within_s=LIVE_S))
 
 
 def seen_agents(
-    store: Store, now: float | None = None, damaged: list[StoreError] | None = None, *, within_s: float = SEEN_S
+    store: Reader, now: float | None = None, damaged: list[StoreError] | None = None, *, within_s: float = SEEN_S
 ) -> tuple[tuple[Announcement, float], ...]:
     """Returns the last announcements of agents, with their age in seconds.
 
@@ -245,7 +245,7 @@ def seen_agents(
     return tuple(found)
 
 
-def agents_by_location(store: Store, now: float) -> dict[str, list[Announcement]]:
+def agents_by_location(store: Reader, now: float) -> dict[str, list[Announcement]]:
     """Returns the live agents of each private location, by name; `toril doctor` names damaged announcements."""
     found: dict[str, list[Announcement]] = {}
     for live_agent in live_agents(store, now):

@@ -13,7 +13,7 @@ from toril.errors import InfrastructureError, OptionError, StoreError
 from toril.launchers import Launcher
 from toril.launchers.elsewhere import Elsewhere, parts_of
 from toril.records import Deployment, Plan, deployment_key
-from toril.store import FolderStore, Store
+from toril.store import FolderStore, Reader, Store
 
 if TYPE_CHECKING:
     from toril.aws.client import Clients
@@ -117,7 +117,7 @@ def vcpus_in_use(store: Store, clock: Clock) -> "list[Finding]":
     return vcpus_in_use(deployments, *_access(store, deployments, clock))
 
 
-def price_lines(plan: Plan, store: Store) -> tuple[str, ...]:
+def price_lines(plan: Plan, store: Reader) -> tuple[str, ...]:
     """Returns start time and price of a run on Fargate, from the store's records alone, or why they are unknown.
 
     Beside them it returns warnings of too much traffic.
@@ -149,7 +149,7 @@ def stop_tasks(store: Store, run_id: str, why: str) -> "Stopped":
 
 
 def read_deployments(
-    store: Store, damaged: list[StoreError] | None = None, *, required: bool = True
+    store: Reader, damaged: list[StoreError] | None = None, *, required: bool = True
 ) -> dict[str, Deployment]:
     """Returns the store's regions, by name; InfrastructureError if it has none, unless they are not `required`.
 

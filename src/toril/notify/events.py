@@ -5,7 +5,7 @@ from itertools import islice
 
 from toril.records.event import EVENTS, Event
 from toril.records.history import LAST_SECOND
-from toril.store import Store
+from toril.store import Reader
 
 
 def key_of(event: Event) -> str:
@@ -14,7 +14,7 @@ def key_of(event: Event) -> str:
     return f"{EVENTS}{month}/{second:010d}-{event.id.replace(':', '-').replace('/', '_')}.json"
 
 
-def kept(store: Store, cursor: str = "", limit: int = 50) -> tuple[list[Event], str]:
+def kept(store: Reader, cursor: str = "", limit: int = 50) -> tuple[list[Event], str]:
     """Returns events, newest first, and where the next page begins; "" after the last one.
 
     `cursor`: from an earlier call. Newer events do not move later pages.

@@ -14,7 +14,7 @@ from toril.records.history import IndexRow, ListedRun
 from toril.runs.history import kind_of, time_in
 from toril.runs.index import all_rows
 from toril.secrets.masking import masked_settings
-from toril.store import Store
+from toril.store import Reader, Store
 from toril.store.records import find_record, read_launch
 
 ROWS_AT_ONCE = 16  # each row takes several requests to a bucket
@@ -26,7 +26,7 @@ Activity = Literal["running", "without owner", "over"]
 
 
 def activity_of(
-    store: Store, plan: Plan, now: float, is_live: Callable[[Lease | None, float], bool] = is_live
+    store: Reader, plan: Plan, now: float, is_live: Callable[[Lease | None, float], bool] = is_live
 ) -> Activity:
     """Returns whether a run has an owner, or may be taken over; without an owner, it is over at its deadline.
 
@@ -103,7 +103,7 @@ def unindexed(run_ids: Iterable[str], rows: Iterable[IndexRow]) -> list[str]:
     return sorted({*run_ids} - {PSEUDO_RUN, *(row.run_id for row in rows)}, reverse=True)
 
 
-def unjudged(store: Store, run_id: str, now: float) -> ListedRun | None:
+def unjudged(store: Reader, run_id: str, now: float) -> ListedRun | None:
     """Returns what is known of a run that is not judged; None if there is no such run."""
     named = time_in(run_id) or 0.0
     try:

@@ -22,7 +22,7 @@ from toril.runs.earlier import earlier_duets, earlier_runs
 from toril.runs.history import fingerprint_of, record_of, remember
 from toril.runs.index import pack
 from toril.runs.owner import Owner
-from toril.store import Store
+from toril.store import Reader, Store
 from toril.store.records import find_record, read_launch
 from toril.summary import Completeness, adjusted_plan, lasted_s, queued_plan, summarise, tests_of
 from toril.timeline.arms import Arm, duet_of
@@ -127,20 +127,22 @@ def _fetch_metrics(owner: Owner, completeness: Completeness, cloudwatch: ClientF
     return metrics
 
 
-def judge_again(store: Store, run_id: str) -> Bundle:
-    """Judges a stored run from its files, and stores the result if the folder is writable."""
+def judge_again(store: Reader, run_id: str) -> Bundle:
+    """Judges a stored run from its files, and stores the result if the store is writable."""
     fold, completeness = collect(store, run_id)
     launch = read_launch(store, run_id)
     bundle = _judge(fold, completeness, stored_metrics(store, fold.plan), launch)
     bundle = _beside_earlier(store, with_cost(store, bundle), launch)
     bundle = with_evidence(with_pictures(store, bundle), lambda: _gathered(fold))
+    if not isinstance(store, Store):
+        return bundle
     with suppress(StoreError):
         _keep(bundle, lambda name, data: store.put(run_key(run_id, name), data))
         remember(store, record_of(bundle, launch))
     return bundle
 
 
-def stored_metrics(store: Store, plan: Plan) -> ServerMetrics | None:
+def stored_metrics(store: Reader, plan: Plan) -> ServerMetrics | None:
     """Returns CloudWatch's metrics, which were stored after the load; None if the plan needs none."""
     key = run_key(plan.run_id, "metrics.json")
     found = find_record(store, ServerMetrics, key)
@@ -195,7 +197,7 @@ def _judge_duet(fold: Fold, completeness: Completeness, metrics: ServerMetrics |
     return Bundle(plan=found.plan, summary=found.summary, verdict=verdict, timeline=fold.timeline, metrics=metrics)
 
 
-def _beside_earlier(store: Store, bundle: Bundle, launch: Launch | None) -> Bundle:
+def _beside_earlier(store: Reader, bundle: Bundle, launch: Launch | None) -> Bundle:
     """Adds the comparison with earlier runs to the verdict, if the plan wants it. A duet has a base of its own."""
     if bundle.plan.earlier is None or bundle.verdict.comparison is not None:
         return bundle
@@ -204,7 +206,7 @@ def _beside_earlier(store: Store, bundle: Bundle, launch: Launch | None) -> Bund
     return replace(bundle, verdict=with_earlier(bundle.verdict, found).masked())
 
 
-def with_pictures(store: Store, bundle: Bundle) -> Bundle:
+def with_pictures(store: Reader, bundle: Bundle) -> Bundle:
     """Adds the screenshots of the run's page."""
     shown = bundle.summary.first_failures[:MOST_FAILURES]
     names = (name for one in shown for name in one.files if name.endswith(".jpg"))
@@ -239,7 +241,7 @@ def _keep(bundle: Bundle, put: Callable[[str, bytes], None]) -> None:
     put("report.html", render("html", bundle))
 
 
-def with_cost(store: Store, bundle: Bundle) -> Bundle:
+def with_cost(store: Reader, bundle: Bundle) -> Bundle:
     """Adds the cost of a run on Fargate, if its tasks are recorded; local workers cost nothing."""
     plan, summary = bundle.plan, bundle.summary
     if plan.on != "fargate":

@@ -9,14 +9,14 @@ from toril.regression.acknowledged import Acknowledgement
 from toril.regression.earlier import is_comparable
 from toril.regression.trend import TrendQuery, matters, trend
 from toril.runs.history import histories
-from toril.store import Store
+from toril.store import Reader
 
 MOST_READ = 1_000  # records: comparable runs may be rare among those of pull requests
 MOST_OF_TREND = 400  # of the main branch: a year of nights; the time for a series grows with the square of its runs
 MOST_READ_OF_TREND = 10_000
 
 
-def earlier_runs(store: Store, record: HistoryRecord, most: int) -> list[HistoryRecord]:
+def earlier_runs(store: Reader, record: HistoryRecord, most: int) -> list[HistoryRecord]:
     """Returns the newest comparable runs before this one, at most `most`, the newest first.
 
     Comparable are runs of the same suite and kind with an equal fingerprint, judged by their criteria. Runs of branches
@@ -26,12 +26,12 @@ def earlier_runs(store: Store, record: HistoryRecord, most: int) -> list[History
     return list(islice((one for one in newest if is_comparable(one, record)), most))
 
 
-def earlier_duets(store: Store, suite: str) -> Iterator[HistoryRecord]:
+def earlier_duets(store: Reader, suite: str) -> Iterator[HistoryRecord]:
     """Yields the newest duets of a suite, the newest first. It reads as many records as the caller takes."""
     return (one for one in islice(histories(store, suite), MOST_READ) if one.duet is not None)
 
 
-def read_trend(store: Store, suite: str, wanted: TrendQuery, accepted: Sequence[Acknowledgement], now: float) -> Trend:
+def read_trend(store: Reader, suite: str, wanted: TrendQuery, accepted: Sequence[Acknowledgement], now: float) -> Trend:
     """Returns the trend of a suite from its history records; `now` is in seconds since the epoch."""
     since = -1.0 if wanted.since_s is None else now - wanted.since_s
     newest = takewhile(lambda one: one.started_at >= since, islice(histories(store, suite), MOST_READ_OF_TREND))

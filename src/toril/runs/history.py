@@ -33,7 +33,7 @@ from toril.records.history import (
 from toril.records.summary import LabelFigures, Summary
 from toril.reports import Bundle
 from toril.secrets.masking import masked
-from toril.store import Store
+from toril.store import Reader, Store
 from toril.store.records import find_record
 from toril.suite.reader import mapping_at
 
@@ -139,7 +139,7 @@ def history(store: Store, suite: str, limit: int) -> list[HistoryRecord]:
     return list(islice(histories(store, suite, limit), limit))
 
 
-def histories(store: Store, suite: str, at_once: int = AT_ONCE, before: str = "") -> Iterator[HistoryRecord]:
+def histories(store: Reader, suite: str, at_once: int = AT_ONCE, before: str = "") -> Iterator[HistoryRecord]:
     """Yields the records of all runs as `history` returns them; of those before the run with the stem `before`.
 
     It reads `at_once` records with one call.

@@ -15,7 +15,7 @@ from itertools import islice
 from toril.errors import StoreError
 from toril.records.history import HISTORY, INDEX, IndexRow, started_of
 from toril.runs.history import name_of
-from toril.store import Store
+from toril.store import Reader, Store
 
 LOOSE_S = 86400.0  # rows of the last day stay loose
 MOST_CACHED = 50_000  # files
@@ -62,7 +62,7 @@ class Page:
     cursor: str = ""
 
 
-def search(store: Store, query: Query, *, cursor: str = "", limit: int = 50) -> Page:
+def search(store: Reader, query: Query, *, cursor: str = "", limit: int = 50) -> Page:
     """Returns the newest rows that match, after `cursor`. New runs do not move later pages."""
     return page_of(_rows(store), query, cursor=cursor, limit=limit)
 
@@ -74,7 +74,7 @@ def page_of(rows: Iterable[IndexRow], query: Query, *, cursor: str = "", limit: 
     return Page(found[:limit], found[limit - 1].stem if len(found) > limit else "")
 
 
-def all_rows(store: Store) -> list[IndexRow]:
+def all_rows(store: Reader) -> list[IndexRow]:
     """Returns the rows of all judged runs, newest first; StoreError if a file is damaged."""
     return list(_rows(store))
 
@@ -105,7 +105,7 @@ def by_suite(rows: Iterable[IndexRow]) -> dict[str, list[IndexRow]]:
     return found
 
 
-def _rows(store: Store, problems: list[str] | None = None) -> Iterator[IndexRow]:
+def _rows(store: Reader, problems: list[str] | None = None) -> Iterator[IndexRow]:
     return (row for month in _months(store, problems) for row in month.rows())
 
 
@@ -189,7 +189,7 @@ def _repack(store: Store, month: _Month, loose: Sequence[str]) -> None:
     store.delete_many(key for key in old if key != new)
 
 
-def _months(store: Store, problems: list[str] | None = None) -> Iterator[_Month]:
+def _months(store: Reader, problems: list[str] | None = None) -> Iterator[_Month]:
     """Reads the index, newest months first, and ever more of them at once: most lists need the newest only."""
     keys: dict[str, list[str]] = {}
     for key in store.keys(INDEX):
@@ -203,7 +203,7 @@ def _months(store: Store, problems: list[str] | None = None) -> Iterator[_Month]
             yield _month(name, keys[name], files) if not missing else _listed_again(store, name, problems)
 
 
-def _listed_again(store: Store, name: str, problems: list[str] | None) -> _Month:
+def _listed_again(store: Reader, name: str, problems: list[str] | None) -> _Month:
     """Reads a month of which files were packed or deleted after they were listed."""
     for _ in range(TRIES):
         keys = list(store.keys(f"{INDEX}{name}/"))
@@ -213,7 +213,7 @@ def _listed_again(store: Store, name: str, problems: list[str] | None) -> _Month
     raise StoreError(f"{store.address(INDEX + name)} changes too often to be read; try again", code="busy-index")
 
 
-def _read(store: Store, keys: Sequence[str], problems: list[str] | None) -> dict[str, tuple[IndexRow, ...]]:
+def _read(store: Reader, keys: Sequence[str], problems: list[str] | None) -> dict[str, tuple[IndexRow, ...]]:
     """Returns the rows of those files that exist; none of a damaged file if there are `problems`."""
     known = {key: rows for key in keys if (rows := _cache.get(store.address(key))) is not None}
     found = store.find_many(key for key in keys if _has_rows(key) and key not in known)

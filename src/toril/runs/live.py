@@ -8,7 +8,7 @@ from toril.coordinator.lease import is_live
 from toril.records import Lease, Plan, run_key
 from toril.records.progress import EVERY_S, Progress, Recent, progress_key
 from toril.runs.activity import activity_of
-from toril.store import Store
+from toril.store import Reader
 from toril.store.records import find_record, get_record
 
 STALE_S = 10.0  # five versions are missing
@@ -40,7 +40,7 @@ class Watched:
         return f'"{version}-{self.state.replace(" ", "-")}"'
 
 
-def watched(store: Store, run_id: str, now: float, is_live: IsLive = is_live) -> Watched:
+def watched(store: Reader, run_id: str, now: float, is_live: IsLive = is_live) -> Watched:
     """Returns the run at this moment. StoreError if there is no such run.
 
     Reads one object; more only if the last version is older than STALE_S, or of a clock that differs by more.
@@ -56,7 +56,7 @@ def watched(store: Store, run_id: str, now: float, is_live: IsLive = is_live) ->
 
 
 def _state(
-    store: Store, run_id: str, now: float, is_live: IsLive
+    store: Reader, run_id: str, now: float, is_live: IsLive
 ) -> Literal["running", "without owner", "over", "judged"]:
     if store.find(run_key(run_id, "verdict.json")) is not None:
         return "judged"

@@ -11,7 +11,7 @@ from toril.records import Plan, Verdict, run_key
 from toril.records.console import AuditLine, Baseline, RunNote
 from toril.records.document import why
 from toril.runs.suites import NAME, checked_name
-from toril.store import Store
+from toril.store import Reader, Store
 from toril.store.records import find_record, get_record
 
 BASELINES = "baselines/"
@@ -28,7 +28,7 @@ def add_note(store: Store, run_id: str, text: str, *, by: str, at: float) -> Run
     return note
 
 
-def notes_of(store: Store, run_id: str) -> list[RunNote]:
+def notes_of(store: Reader, run_id: str) -> list[RunNote]:
     """Returns the notes of a run, oldest first."""
     found = store.find_many(store.keys(f"notes/{run_id}/"))
     return [RunNote.from_json(data, key) for key, data in sorted(found.items())]
@@ -46,7 +46,7 @@ def set_baseline(store: Store, suite: str, run_id: str, *, by: str, at: float) -
     return baseline
 
 
-def baseline_of(store: Store, suite: str) -> Baseline | None:
+def baseline_of(store: Reader, suite: str) -> Baseline | None:
     """Returns the baseline of a suite; None if there is none, also for a name that no stored suite can have."""
     if not NAME.fullmatch(suite):
         return None

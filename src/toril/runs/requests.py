@@ -25,7 +25,7 @@ from toril.runs import suites
 from toril.runs.history import kind_of
 from toril.runs.publish import LocalSuite, local_version
 from toril.secrets.masking import mask
-from toril.store import FolderStore, Store
+from toril.store import FolderStore, Reader, Store
 from toril.store.records import find_record
 
 VERSION_TAG = "suite-version"
@@ -142,7 +142,7 @@ def _asked(request: RunRequest) -> RunRequest:
     return request.model_copy(update={"run_id": "", "at": 0.0})
 
 
-def request_of(store: Store, run_id: str) -> RunRequest | None:
+def request_of(store: Reader, run_id: str) -> RunRequest | None:
     """Returns a run's request; None if the run was started by a command."""
     return find_record(store, RunRequest, _request_key(run_id))
 
@@ -251,7 +251,7 @@ def estimate(store: Store, plan: Plan, environment: Mapping[str, str]) -> StartE
     )
 
 
-def failure_of(store: Store, run_id: str) -> RequestFailure | None:
+def failure_of(store: Reader, run_id: str) -> RequestFailure | None:
     """Returns why a requested run did not start; None if it started, or may still start."""
     return find_record(store, RequestFailure, _failure_key(run_id))
 

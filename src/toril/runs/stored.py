@@ -29,7 +29,7 @@ from toril.runs.live import STALE_S, Watched, watched
 from toril.runs.notes import clear_baselines
 from toril.runs.requests import DELETED, cancel, keep_failure, request_of
 from toril.signals import Interrupts
-from toril.store import Store
+from toril.store import Reader, Store
 from toril.store.records import find_record, get_record, read_launch, read_record
 from toril.summary import judged_plan
 
@@ -41,7 +41,7 @@ EVERY_RUN = Query()
 MOST_REMEMBERED = 4 << 20  # bytes of a summary that a console keeps in memory
 
 
-def judged(store: Store, run_id: str, now: float, *, measurements: bool = False) -> Bundle:
+def judged(store: Reader, run_id: str, now: float, *, measurements: bool = False) -> Bundle:
     """Returns a run's summary and verdict; if they are missing, the run is judged from its interval files.
 
     `measurements`: also returns the timeline, which needs all interval files. StoreError during the run.
@@ -64,7 +64,7 @@ def judged(store: Store, run_id: str, now: float, *, measurements: bool = False)
     return with_cost(store, with_pictures(store, bundle))
 
 
-def judged_at(store: Store, run_id: str, now: float, format: str, from_: str | None, to: str | None) -> Bundle:
+def judged_at(store: Reader, run_id: str, now: float, format: str, from_: str | None, to: str | None) -> Bundle:
     """Returns a run as a report in this format needs it: with measurements, and of a window if there is one."""
     known, windowed = FORMATS.get(format), from_ is not None or to is not None
     bundle = judged(store, run_id, now, measurements=windowed or (known is not None and known.timeline))
@@ -75,14 +75,14 @@ def judged_at(store: Store, run_id: str, now: float, format: str, from_: str | N
     return at_window(bundle, from_, to, format)
 
 
-def read_evidence(store: Store, run_id: str, label: str = "", error: str = "") -> Exchanges:
+def read_evidence(store: Reader, run_id: str, label: str = "", error: str = "") -> Exchanges:
     """Returns a run's kept requests with this label, whose error contains `error`; StoreError if it kept none."""
     found = get_record(store, Exchanges, run_key(run_id, "evidence.json"))
     wanted = (one for one in found.exchanges if label in ("", one.label) and error in one.error)
     return replace(found, exchanges=tuple(wanted))
 
 
-def follow(store: Store, run_id: str, *, clock: Clock, view: View, interrupts: Interrupts) -> Bundle | None:
+def follow(store: Reader, run_id: str, *, clock: Clock, view: View, interrupts: Interrupts) -> Bundle | None:
     """Shows a run live until it is judged. Returns None if the watcher is interrupted; the run continues."""
     plan = get_record(store, Plan, run_key(run_id, "plan.json"))
     is_owned = is_live if plan.on == "local" else LeaseWatch().is_live
@@ -136,7 +136,7 @@ def ask_to_stop(store: Store, run_id: str, now: float, by: str) -> str:
     return f"run {run_id} is already ending"
 
 
-def fetch(store: Store, run_id: str, into: Store) -> tuple[int, list[str]]:
+def fetch(store: Reader, run_id: str, into: Store) -> tuple[int, list[str]]:
     """Copies a run's folder and overwrites existing files. Returns the number of copied files, and the problems."""
     copied, problems = 0, []
     for key in store.keys(run_key(run_id) + "/"):
@@ -155,7 +155,7 @@ def fetch(store: Store, run_id: str, into: Store) -> tuple[int, list[str]]:
     return copied, problems
 
 
-def listing(store: Store, now: float, query: Query = EVERY_RUN, limit: int = 50) -> list[ListedRun]:
+def listing(store: Reader, now: float, query: Query = EVERY_RUN, limit: int = 50) -> list[ListedRun]:
     """Returns the newest runs that match. Writes the history of judged runs that have none, of a few hundred a call."""
     rows, folders = all_rows(store), set(store.names("runs/"))
     matching = [row for row in rows if query.matches(row, row.outcome)]
@@ -169,14 +169,14 @@ def fill(store: Store, now: float) -> int:
     return sum(one.judged for one in _filled(store, unindexed(store.names("runs/"), all_rows(store)), now))
 
 
-def _filled(store: Store, run_ids: Sequence[str], now: float) -> list[ListedRun]:
+def _filled(store: Reader, run_ids: Sequence[str], now: float) -> list[ListedRun]:
     """Returns the newest of the runs without an index row, and writes the rows of those that are judged."""
     with ThreadPoolExecutor(ROWS_AT_ONCE) as pool:
         found = list(pool.map(lambda run_id: _remembered(store, run_id, now), run_ids[:MOST_FILLED]))
     return [one for one in found if one is not None]
 
 
-def _remembered(store: Store, run_id: str, now: float) -> ListedRun | None:
+def _remembered(store: Reader, run_id: str, now: float) -> ListedRun | None:
     try:
         summary, verdict = _summary(store, run_id), _verdict(store, run_id)
         if summary is None or verdict is None:
@@ -186,9 +186,10 @@ def _remembered(store: Store, run_id: str, now: float) -> ListedRun | None:
         record = record_of(bundle, read_launch(store, run_id))
     except (StoreError, ValueError):
         return unreadable(run_id)
-    with suppress(StoreError):  # a store that this user cannot write
-        record = remember(store, record)
-        store.put(row_of(record).key, row_of(record).to_json())
+    if isinstance(store, Store):
+        with suppress(StoreError):  # a store that this user cannot write
+            record = remember(store, record)
+            store.put(row_of(record).key, row_of(record).to_json())
     return ListedRun(row_of(record), record.outcome)
 
 
@@ -235,21 +236,21 @@ def _is_over(store: Store, run_id: str, now: float) -> bool:
         return True
 
 
-def write_reports(store: Store, bundle: Bundle, targets: Iterable[tuple[str, Path | None]]) -> list[str]:
+def write_reports(store: Store | None, bundle: Bundle, targets: Iterable[tuple[str, Path | None]]) -> list[str]:
     """Writes each report to its path, or into the run's folder. Returns the problems of unwritten reports."""
     run_id, unwritten = bundle.plan.run_id, []
     for name, path in targets:
         try:
-            if path is None:
-                store.put(run_key(run_id, f"report.{FORMATS[name].extension}"), render(name, bundle))
-            else:
+            if path is not None:
                 emit(pieces(name, bundle), path)
+            elif store is not None:
+                store.put(run_key(run_id, f"report.{FORMATS[name].extension}"), render(name, bundle))
         except StoreError as error:
             unwritten.append(f"{str(error).rstrip('.')}. Later: toril report {run_id} --format {name} --out PATH")
     return unwritten
 
 
-def _summary(store: Store, run_id: str) -> Summary | None:
+def _summary(store: Reader, run_id: str) -> Summary | None:
     key = run_key(run_id, "summary.json")
     data = store.find(key, Summary.MOST_BYTES)
     if data is None:
@@ -263,5 +264,5 @@ def _parsed(data: bytes, where: str) -> Summary:
     return Summary.from_json(data, where)
 
 
-def _verdict(store: Store, run_id: str) -> Verdict | None:
+def _verdict(store: Reader, run_id: str) -> Verdict | None:
     return find_record(store, Verdict, run_key(run_id, "verdict.json"))

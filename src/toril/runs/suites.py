@@ -23,7 +23,7 @@ from toril.plan.options import RunOptions, plan_run
 from toril.records import Plan, Record, SuiteOrigin
 from toril.records.console import SuiteVersion
 from toril.secrets.masking import mask, masked_settings
-from toril.store import Store
+from toril.store import Reader, Store
 from toril.store.records import find_record, get_record
 from toril.suite.documents import line_of, parse
 from toril.suite.fetch import checked_names, fetch_files, write_file
@@ -133,7 +133,7 @@ def _conflict(name: str, expected: int, last: SuiteVersion | None) -> ConflictEr
     return ConflictError(f"suite {name} {what}, and you edited version {expected}; {fix}", code="version-conflict")
 
 
-def versions(store: Store, name: str) -> list[SuiteVersion]:
+def versions(store: Reader, name: str) -> list[SuiteVersion]:
     """Returns the versions of a suite, newest first; an older toril's push is number 0."""
     keys = [_key(name, number) for number in reversed(_numbers(store, checked_name(name)))]
     found = store.find_many(keys)
@@ -141,7 +141,7 @@ def versions(store: Store, name: str) -> list[SuiteVersion]:
     return [SuiteVersion.from_json(found[key], key) for key in keys if key in found] + ([pushed] if pushed else [])
 
 
-def current(store: Store, name: str, number: int | None = None) -> SuiteVersion:
+def current(store: Reader, name: str, number: int | None = None) -> SuiteVersion:
     """Returns a version of a suite, by default the current one; StoreError if there is none."""
     if number is None:
         number = max(_numbers(store, checked_name(name)), default=0)
@@ -153,7 +153,7 @@ def current(store: Store, name: str, number: int | None = None) -> SuiteVersion:
     return found
 
 
-def read(store: Store, name: str, number: int | None = None) -> tuple[SuiteVersion, dict[str, bytes]]:
+def read(store: Reader, name: str, number: int | None = None) -> tuple[SuiteVersion, dict[str, bytes]]:
     """Returns a version of a suite, by default the current one, and its files."""
     version = current(store, name, number)
     keys = _file_keys(version)
@@ -180,7 +180,7 @@ class _Files:
         return self.store.get(_file_keys(self.version)[path])
 
 
-def suite_names(store: Store) -> list[str]:
+def suite_names(store: Reader) -> list[str]:
     """Returns the names of all suites that have a version."""
     older = (key.removeprefix("suites/").removesuffix(".json") for key in store.keys("suites/") if key.count("/") == 1)
     found = {name for name in older if NAME.fullmatch(name) and _pushed(store, name)}
@@ -233,13 +233,13 @@ def checked_name(name: str) -> str:
     return name
 
 
-def _numbers(store: Store, name: str) -> list[int]:
+def _numbers(store: Reader, name: str) -> list[int]:
     keys = takewhile(lambda key: not key.startswith(f"{TOP}{name}/files/"), store.keys(f"{TOP}{name}/"))
     found = (key.rpartition("/")[2].removesuffix(".json") for key in keys)
     return sorted(int(number) for number in found if number.isdecimal())
 
 
-def _pushed(store: Store, name: str) -> SuiteVersion | None:
+def _pushed(store: Reader, name: str) -> SuiteVersion | None:
     found = find_record(store, Pushed, f"suites/{name}.json")
     if found is None:
         return None

@@ -8,7 +8,7 @@ from toril.errors import StoreError
 from toril.records import Exit, Plan, Start, run_key, worker_key
 from toril.records.evidence import MOST_BYTES_OF_FILE, MOST_FILES_OF_TRY, Exchange, Exchanges, evidence_file_name
 from toril.records.progress import Progress
-from toril.store import Store
+from toril.store import Reader
 from toril.store.records import find_record
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class Trial:
     """A view of a try that shows each exchange once, in the order of arrival, besides another view."""
 
-    def __init__(self, store: Store, run_id: str, view: "View", show: Callable[[Exchange], None]) -> None:
+    def __init__(self, store: Reader, run_id: str, view: "View", show: Callable[[Exchange], None]) -> None:
         self._store, self._run_id, self._view, self._show = store, run_id, view, show
         self._number = 0  # of the last file
 
@@ -34,7 +34,7 @@ class Trial:
             self._show(one)
 
 
-def exchanges_after(store: Store, run_id: str, number: int) -> tuple[list[Exchange], int]:
+def exchanges_after(store: Reader, run_id: str, number: int) -> tuple[list[Exchange], int]:
     """Returns the exchanges of the files after this number, and the number of the last file. Skips damaged files."""
     start = find_record(store, Start, run_key(run_id, "start.json"))
     found: list[Exchange] = []
@@ -50,7 +50,7 @@ def exchanges_after(store: Store, run_id: str, number: int) -> tuple[list[Exchan
     return found, number
 
 
-def why_not_started(store: Store, plan: Plan) -> str:
+def why_not_started(store: Reader, plan: Plan) -> str:
     """Returns the message of a worker that failed before the load, such as a script's traceback; "" without one."""
     keys = (key for share in plan.shares for key in store.keys(run_key(plan.run_id, "workers", share.worker, "")))
     found = (find_record(store, Exit, key) for key in keys if key.endswith("/exit.json"))

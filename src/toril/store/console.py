@@ -1,9 +1,8 @@
-"""The store of a console at an https address: reads its values through the API, and sends changes to it.
+"""Reads the store of a console at an https address through the API, and sends changes to it.
 
 A value comes from the console, or from a presigned address of its bucket, to which the console redirects.
 """
 
-import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -35,8 +34,8 @@ class _TransientError(Exception):
     """A failure that may be temporary."""
 
 
-class ConsoleStore:
-    """A console's store. Reads like every store; changes go through `send`, because the console has its own rules."""
+class ConsoleReader:
+    """Reads a console's store. Changes go through `send`, because the console has its own rules."""
 
     def __init__(self, address: str, tokens: Tokens | None = None, clock: Clock | None = None) -> None:
         self.url, self._clock = address.rstrip("/"), clock or SystemClock()
@@ -82,10 +81,6 @@ class ConsoleStore:
         found = zip(wanted, self._readers.map(lambda key: self.find(key, most), wanted), strict=True)
         return {key: data for key, data in found if data is not None}
 
-    def find_version(self, key: str) -> tuple[bytes, str] | None:
-        found = self.find(key)
-        return None if found is None else (found, hashlib.sha256(found).hexdigest())
-
     def keys(self, prefix: str) -> Iterator[str]:
         return (entry.key for entry in self.entries(prefix))
 
@@ -109,28 +104,6 @@ class ConsoleStore:
 
     def address(self, key: str) -> str:
         return f"{self.url}{API}/files/{quote(key)}"
-
-    # ── a console's values change by its own rules
-
-    def put(self, key: str, data: bytes) -> None:
-        raise self._read_only(key)
-
-    def put_once(self, key: str, data: bytes) -> bool:
-        raise self._read_only(key)
-
-    def swap(self, key: str, data: bytes, version: str | None) -> str | None:
-        raise self._read_only(key)
-
-    def delete(self, prefix: str) -> None:
-        raise self._read_only(prefix)
-
-    def delete_many(self, keys: Iterable[str]) -> None:
-        for key in keys:
-            raise self._read_only(key)
-
-    def _read_only(self, key: str) -> StoreError:
-        text = f"{self.address(key)} cannot be written through a console; use --store s3://… for this command"
-        return StoreError(text, code="read-only-store")
 
     # ── requests
 
@@ -203,11 +176,11 @@ class ConsoleStore:
         return StoreError(f"{self.url}: {_title(response)}", code=_code(response))
 
 
-def open_console(address: str) -> ConsoleStore:
-    """Returns the store of the console at an https address; http is allowed for this machine only."""
+def open_console(address: str) -> ConsoleReader:
+    """Returns the reader of the console at an https address; http is allowed for this machine only."""
     if not is_safe_address(address):
         raise OptionError(f"--store {address}: a token must not leave without https; use https://", code="bad-store")
-    return ConsoleStore(address)
+    return ConsoleReader(address)
 
 
 def _problem(response: urllib3.BaseHTTPResponse) -> Mapping[str, Any]:

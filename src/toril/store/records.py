@@ -5,7 +5,7 @@ from typing import ClassVar, Protocol, Self, TypeVar
 
 from toril.errors import StoreError
 from toril.records import Launch, Plan, Rate, Start, Stop, rate_key, run_key
-from toril.store import Store
+from toril.store import Reader
 
 
 class Stored(Protocol):
@@ -20,18 +20,18 @@ class Stored(Protocol):
 Kind = TypeVar("Kind", bound=Stored)
 
 
-def find_record(store: Store, kind: type[Kind], key: str) -> Kind | None:
+def find_record(store: Reader, kind: type[Kind], key: str) -> Kind | None:
     """Returns the record stored at `key`, or None; StoreError if it is damaged or of another version."""
     data = store.find(key, kind.MOST_BYTES)
     return None if data is None else kind.from_json(data, key)
 
 
-def get_record(store: Store, kind: type[Kind], key: str) -> Kind:
+def get_record(store: Reader, kind: type[Kind], key: str) -> Kind:
     """Returns the record stored at `key`; StoreError if there is none, or if it is damaged."""
     return kind.from_json(store.get(key), key)
 
 
-def next_rates(store: Store, run_id: str, known: int) -> Iterator[Rate]:
+def next_rates(store: Reader, run_id: str, known: int) -> Iterator[Rate]:
     """Yields the run's rate changes after the first `known`, in order; StoreError if one has a wrong number."""
     while True:
         key = rate_key(run_id, known + 1)
@@ -44,7 +44,7 @@ def next_rates(store: Store, run_id: str, known: int) -> Iterator[Rate]:
         known += 1
 
 
-def read_record(store: Store, run_id: str) -> tuple[Plan, Start | None, Stop | None]:
+def read_record(store: Reader, run_id: str) -> tuple[Plan, Start | None, Stop | None]:
     """Returns the run's plan, start and stop; StoreError without a plan, or with the plan of another run."""
     plan_key = run_key(run_id, "plan.json")
     plan = find_record(store, Plan, plan_key)
@@ -58,6 +58,6 @@ def read_record(store: Store, run_id: str) -> tuple[Plan, Start | None, Stop | N
     return plan, start, find_record(store, Stop, run_key(run_id, "stop.json"))
 
 
-def read_launch(store: Store, run_id: str) -> Launch | None:
+def read_launch(store: Reader, run_id: str) -> Launch | None:
     """Returns the attempts and deadline of a run; None before its launch."""
     return find_record(store, Launch, run_key(run_id, "launch.json"))

@@ -5,6 +5,7 @@ from functools import partial
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from toril.console.app import Setup
 from toril.console.audit import audit, no_change
 from toril.console.identity import RefusedError, Viewer
 
@@ -20,7 +21,9 @@ def streamable_http(request: Request, person: Viewer) -> Response:
     if person.by != "token":
         text = "/mcp takes bearer tokens only; use `toril mcp` on your own machine"
         raise RefusedError(text, code="token-only", status=403)
-    from toril.console.mcp import Answer, server_of  # slow to import
+    from toril.console.mcp import AS_ASSISTANT, Answer, server_of  # slow to import
 
     no_change(request)
-    return Answer(server_of(request.app.state.setup, person, partial(audit, request)))
+    setup: Setup = request.app.state.setup
+    desk = setup.desk(person, AS_ASSISTANT, partial(audit, request))
+    return Answer(server_of(setup.store, desk, person, setup.clock, setup.address))

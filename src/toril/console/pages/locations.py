@@ -18,7 +18,7 @@ from toril.launchers.agents import agents_by_location
 from toril.launchers.findings import Finding
 from toril.records import Deployment
 from toril.records.deployment import deployment_key
-from toril.store import Entry, FolderStore, Store
+from toril.store import Entry, FolderStore, Reader, Store
 
 router = APIRouter()
 ORDER = ("missing", "warning", "optional", "ok")
@@ -79,13 +79,13 @@ def _by_region(found: Iterable[Finding]) -> dict[str, list[Finding]]:
     return by_region
 
 
-def places_of(store: Store) -> list[Place]:
+def places_of(store: Reader) -> list[Place]:
     """Returns the regions with a stack, by name."""
     entries = [one for one in store.entries("deployments/") if one.key.endswith(".json")]
     return [_place(store, entry) for entry in sorted(entries, key=lambda one: one.key)]
 
 
-def _place(store: Store, entry: Entry) -> Place:
+def _place(store: Reader, entry: Entry) -> Place:
     region = entry.key.removeprefix(deployment_key("").removesuffix(".json")).removesuffix(".json")
     try:
         return Place(region, entry.modified_at, Deployment.from_json(store.get(entry.key), entry.key))

@@ -11,7 +11,7 @@ from toril.console.identity import Viewer
 from toril.console.web import clock_of, page, store_of
 from toril.records.trend import Trend
 from toril.runs.index import all_rows
-from toril.store import Store
+from toril.store import Reader
 
 router = APIRouter()
 AGES = {30: "30 days", 90: "90 days", 365: "A year", None: "All runs"}
@@ -35,7 +35,7 @@ def show_trend(request: Request, name: str, person: Viewer, days: Days = None) -
     )  # fmt: skip
 
 
-def trend_of(store: Store, clock: Clock, suite: str, days: int | None, **wanted: Any) -> Trend:
+def trend_of(store: Reader, clock: Clock, suite: str, days: int | None, **wanted: Any) -> Trend:
     """Returns the trend of a suite; `wanted` are other fields of the query."""
     from toril.regression.acknowledged import FILE, read_acknowledged
     from toril.regression.trend import TrendQuery
