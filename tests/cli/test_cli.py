@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from toril import cli
-from toril.errors import InfrastructureError, SuiteError, UserError
+from toril.errors import InfrastructureError, OptionError, SuiteError, UserError
 from toril.store import FolderStore
 
 SUITE = {
@@ -184,6 +184,13 @@ def test_each_kind_of_error_has_its_exit_code_and_shows_no_password(monkeypatch,
     shown = capsys.readouterr().err
     assert shown
     assert "hunter2" not in shown
+
+
+def test_a_run_has_the_options_of_its_schedule(tmp_path):
+    with pytest.raises(OptionError, match="workers"):
+        cli.command("run").main(
+            ["suite", "--store", str(tmp_path), "--options", '{"workers": 0}'], standalone_mode=False
+        )
 
 
 @pytest.mark.parametrize("schedule", [[], ["--env", "TORIL_SCHEDULE=nightly"]])

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.tiers import examples
+from toril.cli.options import run_options
 from toril.records.schedule import SuiteSchedule, check_expression, parse, read_command
 from toril.runs.schedules import PRESETS, local_lines, next_runs
 
@@ -217,23 +218,23 @@ def test_a_command_has_all_options_of_its_schedule(overrides, environment, worke
         tags={"night": "yes"},
         max_cost_usd=2.5,
     )
-    options = read_command(made.command("s3://results"))
-    assert made.model_copy(update=options) == made
+    command = made.command("s3://results")
+    assert made.model_copy(update=read_command(command)) == made
+    found = run_options(None, None, None, "fargate", None, None, False, scheduled=command[-1])
+    assert found.as_options() == made.as_options()
 
 
 lines = partial(local_lines, program=["/opt/venv/bin/toril"], action="me/toril@v1")
 
 
 def test_local_lines_say_the_same_as_the_schedule():
-    found = lines(schedule("cron(17 2 ? * MON-FRI *)", workers=3, tags={"a b": "50%"}), "/srv/toril")
+    found = lines(schedule("cron(17 2 ? * MON-FRI *)"), "/srv/50% toril")
     assert found.crontab is not None
     assert found.systemd is not None
     line = found.crontab.splitlines()[-1]
     assert line.startswith("17 2 * * 1,2,3,4,5 /opt/venv/bin/toril run ")
     words = shlex.split(line.replace(r"\%", "%"))[5:]
-    assert words == [
-        "/opt/venv/bin/toril", "run", "/srv/toril/suites/shop", "--store", "/srv/toril", "--tag=a b=50%", "--workers=3"
-    ]  # fmt: skip
+    assert words == ["/opt/venv/bin/toril", "run", "/srv/50% toril/suites/shop", "--store", "/srv/50% toril"]
     assert "OnCalendar=Mon,Tue,Wed,Thu,Fri *-*-* 2:17:00 UTC" in found.systemd
     workflow = yaml.safe_load(found.github or "")
     assert workflow[True]["schedule"] == [{"cron": "17 2 * * 1,2,3,4,5"}]  # YAML 1.1 reads `on` as true

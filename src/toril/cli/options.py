@@ -234,15 +234,19 @@ RunId = Annotated[str | None, typer.Option("--run-id", help="Id of the run; defa
 def run_options(
     overrides: list[str] | None, env: list[str] | None, workers: int | None, on: "LauncherName", run_id: str | None,
     tags: list[str] | None, smoke: bool, against: str | None = None, locations: str | None = None, *,
-    tried: bool = False, max_cost: float | None = None,
+    tried: bool = False, max_cost: float | None = None, scheduled: str | None = None,
 ) -> "RunOptions":  # fmt: skip
+    """Returns the options of a command. `scheduled`: those of a schedule as JSON, in place of the others."""
     from pydantic import ValidationError
 
     from toril.plan.options import RunOptions
+    from toril.records.console import StartOptions
     from toril.records.document import why
     from toril.suite.retarget import checked_address
 
     try:
+        if scheduled is not None:
+            return RunOptions(on=on, **StartOptions.model_validate_json(scheduled).as_options())
         return RunOptions(
             overrides=tuple(overrides or ()),
             environment=read_pairs("--env", env or ()),

@@ -125,6 +125,7 @@ def run(
     request: Annotated[
         str | None, typer.Option("--request", help="Id of a run that the console requested; without other options.")
     ] = None,
+    options: Annotated[str | None, typer.Option("--options", hidden=True)] = None,  # of a schedule, as JSON
     otlp: Otlp = None,
     notify: Notify = None,
     quiet: Quiet = False,
@@ -138,7 +139,9 @@ def run(
     from toril.plan.options import plan_run
     from toril.runs.publish import local_suite
 
-    wanted = run_options(overrides, env, workers, on, run_id, tag, smoke, against, locations, max_cost=max_cost)
+    wanted = run_options(
+        overrides, env, workers, on, run_id, tag, smoke, against, locations, max_cost=max_cost, scheduled=options
+    )
     if is_console(store):
         if otlp or notify or baseline:
             text = (

@@ -118,52 +118,21 @@ class SuiteSchedule(StartOptions):
 
     def command(self, store: str) -> list[str]:
         """Returns the command of a coordinator that runs the suite."""
-        options = {
-            "override": self.overrides,
-            "env": _pairs(self.environment),
-            "tag": _pairs(self.tags),
-            "locations": [",".join(_pairs(self.locations))] if self.locations else [],
-            "workers": [] if self.workers is None else [str(self.workers)],
-            "against": [] if self.against is None else [self.against],
-            "max-cost": [] if self.max_cost_usd is None else [f"{self.max_cost_usd:g}"],
-        }
-        written = [f"--{name}={value}" for name, values in options.items() for value in values]
+        options = StartOptions(**self.as_options()).model_dump_json(exclude_defaults=True)
         start = ["run", f"{store}/suites/{self.suite}", "--on", "fargate", "--store", store]
-        return [*start, *written, *(["--smoke"] if self.smoke else [])]
+        return start if options == "{}" else [*start, "--options", options]
 
 
-def read_command(command: list[str]) -> dict[str, object]:
+def read_command(command: object) -> dict[str, object]:
     """Returns the suite and the options of a schedule's command; ValueError for another command."""
-    start, options = command[:6], command[6:]
-    if len(start) < 6 or start[0] != "run" or start[2:5] != ["--on", "fargate", "--store"]:
-        raise ValueError("The command does not run a suite on Fargate.")
-    names = ("override", "env", "tag", "locations", "workers", "against", "max-cost")
-    lists: dict[str, list[str]] = {name: [] for name in names}
-    for option in options:
-        name, _, value = option.removeprefix("--").partition("=")
-        if option != "--smoke":
-            if name not in lists:
-                raise ValueError(f"The command has the option `{option[:80]}`, which schedules do not have.")
-            lists[name].append(value)
-    return {
-        "suite": start[1].rpartition("/suites/")[2],
-        "smoke": "--smoke" in options,
-        "overrides": tuple(lists["override"]),
-        "environment": _mapping(lists["env"]),
-        "tags": _mapping(lists["tag"]),
-        "locations": _mapping(lists["locations"][0].split(",")) if lists["locations"] else {},
-        "workers": int(lists["workers"][0]) if lists["workers"] else None,
-        "against": next(iter(lists["against"]), None),
-        "max_cost_usd": float(lists["max-cost"][0]) if lists["max-cost"] else None,
-    }
-
-
-def _pairs(values: dict[str, str]) -> list[str]:
-    return [f"{key}={value}" for key, value in values.items()]
-
-
-def _mapping(pairs: Iterable[str]) -> dict[str, str]:
-    return {key: value for key, _, value in (one.partition("=") for one in pairs)}
+    match command:
+        case ["run", str(address), "--on", "fargate", "--store", _]:
+            options = StartOptions()
+        case ["run", str(address), "--on", "fargate", "--store", _, "--options", str(text)]:
+            options = StartOptions.model_validate_json(text)
+        case _:
+            raise ValueError("The command does not run a suite on Fargate.")
+    return {**options.as_options(), "suite": address.rpartition("/suites/")[2]}
 
 
 def _cron(body: str) -> Cron:

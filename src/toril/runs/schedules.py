@@ -84,8 +84,7 @@ def local_lines(schedule: SuiteSchedule, store: str, *, program: Sequence[str], 
 
     `program`: the command `toril` by its whole path; `action`: toril's action, as `toril init` writes it.
     """
-    options = schedule.command(store)[6:]
-    command = shlex.join([*program, "run", f"{store}/suites/{schedule.suite}", "--store", store, *options])
+    command = shlex.join([*program, "run", f"{store}/suites/{schedule.suite}", "--store", store])
     parsed = parse(schedule.when)
     if isinstance(parsed, int):
         return LocalLines(crontab=None, systemd=_units(schedule, command, f"OnUnitActiveSec={parsed}s"), github=None)
