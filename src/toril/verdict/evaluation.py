@@ -36,28 +36,28 @@ def judge_capacity(blank: CriterionResult, evidence: Evidence) -> CriterionResul
     enough for a result.
     """
     searches, criterion = evidence.capacity, blank.criterion
-    found = searches.get(criterion.label) if criterion.label else None
+    capacity = searches.get(criterion.label) if criterion.label else None
     if not criterion.label and len(searches) == 1:
-        (found,) = searches.values()
-    if found is None:
+        (capacity,) = searches.values()
+    if capacity is None:
         what = f"no search for the capacity of {criterion.label or 'an execution'} started"
         return undecided(blank, "not-measured", what)
-    held, above, message = found.held_rps, found.breached_rps, found.message
-    known = found.exact and held is not None
+    held, above, message = capacity.held_rps, capacity.breached_rps, capacity.message
+    known = capacity.exact and held is not None
     fired = breaches(criterion, held or 0.0)
     # The capacity lies between the highest sustained rate and the lowest breached one.
-    sure = (found.exact or held is not None) and criterion.op != "="
+    sure = (capacity.exact or held is not None) and criterion.op != "="
     sure = sure and (fired == (criterion.op in MORE) or (above is not None and above <= criterion.threshold))
     if known:
         message = f"{describe(criterion, held or 0.0)}; {message}"
     elif held is not None:
         message = f"{message}; breach if {criterion.op} {text.limit(criterion.threshold, criterion.unit)}"
-    elif found.exact and not sure:
+    elif capacity.exact and not sure:
         message = f"{message}; lower rates were not measured: start the search at a lower rate"
-    result = replace(blank, observed=held, worst=held, samples=len(found.stages), message=message)
+    result = replace(blank, observed=held, worst=held, samples=len(capacity.stages), message=message)
     if known or sure:
         return settled(replace(result, fired=fired), stands=True)
-    code = "saturated" if found.limited_by == "generators" else "not-measured"
+    code = "saturated" if capacity.limited_by == "generators" else "not-measured"
     return undecided(result, code, message)
 
 

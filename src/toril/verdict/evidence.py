@@ -134,12 +134,12 @@ def view_of(criterion: Criterion, timeline: Timeline, plan: Plan) -> Slice:
 
 def senders_of(plan: Plan, criterion: Criterion) -> list[PlannedExecution]:
     """Returns the executions in the criterion's scope that send its label; without known labels all in its scope."""
-    found = plan.chosen(criterion.executions)
+    loads = plan.chosen(criterion.executions)
     if criterion.location is not None:
         shares = (share for share in plan.shares if share.location == criterion.location)
         there = {part.execution for share in shares for part in share.executions}
-        found = [execution for execution in found if execution.name in there] or found
-    return [one for one in found if not one.labels or not criterion.label or criterion.label in one.labels] or found
+        loads = [execution for execution in loads if execution.name in there] or loads
+    return [load for load in loads if not load.labels or not criterion.label or criterion.label in load.labels] or loads
 
 
 # Which time
@@ -173,9 +173,9 @@ def planned_seconds(plan: Plan, criterion: Criterion, timeline: Timeline, stoppe
     """
     known, spans = timeline.last_second or 0, []
     unplanned = known if counts_silence(criterion) else known + 1
-    for one in senders_of(plan, criterion):
-        first = math.ceil(one.steady_from_s) if plan.ramp_up_exclude else math.floor(one.delay_s)
-        end_s = min(one.steady_to_s, stopped_at_s or math.inf, timeline.cut_at_s)
+    for execution in senders_of(plan, criterion):
+        first = math.ceil(execution.steady_from_s) if plan.ramp_up_exclude else math.floor(execution.delay_s)
+        end_s = min(execution.steady_to_s, stopped_at_s or math.inf, timeline.cut_at_s)
         spans.append((first, math.floor(end_s) if end_s <= known + 1 else unplanned))
     return Seconds(tuple(range(int(first), int(stop)) for first, stop in united(spans)))
 

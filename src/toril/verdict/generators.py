@@ -37,7 +37,7 @@ def judge_generators(blank: CriterionResult, evidence: Evidence) -> CriterionRes
     criterion = blank.criterion
     first, last = seconds_of_health(evidence.plan, criterion.executions)
     series = health_points(criterion, evidence.plan, evidence.timeline, first, last)
-    silent = [one.name for one in series if not one.points]
+    silent = [points.name for points in series if not points.points]
     if len(silent) == len(series):
         what = f"no worker reported {'' if evidence.timeline.health_workers() else 'its health, including '}"
         of_one_core = criterion.subject == "generator-core"
@@ -48,9 +48,9 @@ def judge_generators(blank: CriterionResult, evidence: Evidence) -> CriterionRes
         return settled(result, stands=_is_final(criterion, series, evidence))
     if silent:
         return undecided(blank, "not-measured", f"worker {silent[0]} did not report {criterion.subject}")
-    stands = all(math.isinf(_known_until(evidence, one.name)) for one in series)
+    stands = all(math.isinf(_known_until(evidence, points.name)) for points in series)
     if result is None:
-        lasted_s = max(one.seconds for one in series)
+        lasted_s = max(points.seconds for points in series)
         return never_full(blank, lasted_s, ended_by_criterion=evidence.ended_by_criterion, stands=stands)
     return settled(result, stands=stands)
 
@@ -61,7 +61,7 @@ def health_points(criterion: Criterion, plan: Plan, timeline: Timeline, first: f
     nothing_to_drop = criterion.subject == "generator-dropped" and not any(
         execution.throughput_rps for execution in plan.chosen(executions)
     )
-    found = []
+    health = []
     for share in plan.shares:
         takes_part = not executions or any(part.execution in executions for part in share.executions)
         if criterion.location in (None, share.location) and takes_part:
@@ -73,8 +73,8 @@ def health_points(criterion: Criterion, plan: Plan, timeline: Timeline, first: f
             total = None
             if values:
                 total = math.fsum(values) if criterion.subject == "generator-dropped" else max(values)
-            found.append(Points(share.worker, within, total))
-    return found
+            health.append(Points(share.worker, within, total))
+    return health
 
 
 def _points(criterion: Criterion, series: HealthSeries) -> list[tuple[int, float]]:
@@ -98,17 +98,17 @@ def _is_final(criterion: Criterion, series: Sequence[Points], evidence: Evidence
 
     A maximum or sum that is too high stays so. Any other breach must lie before the worker's first missing second.
     """
-    for one in series:
-        until = _known_until(evidence, one.name)
+    for worker in series:
+        until = _known_until(evidence, worker.name)
         lasting = criterion.op in MORE and criterion.logic == "total"
         if until < math.inf and not lasting:
             if criterion.logic == "total":
                 continue
-            one = replace(one, points=[(second, value) for second, value in one.points if second < until])
+            worker = replace(worker, points=[(second, value) for second, value in worker.points if second < until])
         if criterion.logic != "total":
-            if PointWatch.through(criterion, one).fired is not None:
+            if PointWatch.through(criterion, worker).fired is not None:
                 return True
-        elif one.total is not None and breaches(criterion, one.total):
+        elif worker.total is not None and breaches(criterion, worker.total):
             return True
     return False
 

@@ -74,13 +74,13 @@ def judge(
     for criterion in criteria_of(plan.criteria):
         result = _with_unfinished(evaluate(criterion, evidence), evidence)
         if at_worst is not None and not result.fired and criterion.fail and result.counted == "sample":
-            unanswered += _fails_at_worst(result, at_worst, max(one.longest_s for one in executions))
+            unanswered += _fails_at_worst(result, at_worst, max(execution.longest_s for execution in executions))
         results.append(_excused(result, invalid, evidence))
         if result.code != "never-a-full-window":
             judged.append(criterion)
     breaches = [Reason(result.code, result.message) for result in results if result.outcome == "failed"]
     left_open = [result for result in results if _prevents_pass(result)]
-    deciding = {one.name: rules.criteria_of(one, judged) for one in executions}
+    deciding = {execution.name: rules.criteria_of(execution, judged) for execution in executions}
     open_questions = [
         *invalid,
         *(Reason(result.code, result.message) for result in left_open if result.code not in WITHOUT_SAMPLES),
@@ -97,13 +97,13 @@ def judge(
         *_reasons_of(executions, rules.stalled),
         *_reasons_of(executions, rules.without_success),
         *_reasons_of(executions, rules.missing_values),
-        *_reasons_of(executions, lambda one: rules.script_failures(one, deciding[one.name])),
+        *_reasons_of(executions, lambda execution: rules.script_failures(execution, deciding[execution.name])),
     ]
     notes = (
-        *(Reason("capacity", f"capacity: {found.message}") for found in evidence.capacity.values()),
+        *(Reason("capacity", f"capacity: {capacity.message}") for capacity in evidence.capacity.values()),
         *_changed_rates(completeness),
         *_unfinished(plan, timeline, results),
-        *(note for one in executions for note in rules.notes_of(one, deciding[one.name])),
+        *(note for execution in executions for note in rules.notes_of(execution, deciding[execution.name])),
     )
     outcome: Outcome = "failed" if breaches else "inconclusive" if open_questions else "passed"
     # Several criteria may have the same reason; report it once.
@@ -131,7 +131,7 @@ def judge_try(plan: Plan, timeline: Timeline, completeness: Completeness, summar
             f"{label}: {figures.failures} of {plural(figures.samples, figures.kind)} failed: "
             f"{figures.errors[0].message or figures.errors[0].rc if figures.errors else 'no message'}",
         )
-        for label, figures in ((one, broken[one]) for one in rules.in_order(broken, executions))
+        for label, figures in ((label, broken[label]) for label in rules.in_order(broken, executions))
     ]
     open_questions = [
         *incomplete(timeline, completeness),
@@ -140,15 +140,15 @@ def judge_try(plan: Plan, timeline: Timeline, completeness: Completeness, summar
         *_reasons_of(executions, rules.unanswered),
         *_reasons_of(executions, rules.missing_values),
         *(
-            one.reason("dropped-sends", f"the engine did not send {plural(dropped, 'planned request')}; try again")
-            for one in executions
-            if (dropped := sum(report.dropped or 0 for report in one.reports))
+            load.reason("dropped-sends", f"the engine did not send {plural(dropped, 'planned request')}; try again")
+            for load in executions
+            if (dropped := sum(report.dropped or 0 for report in load.reports))
         ),
     ]
     if not failed:
         open_questions += _reasons_of(executions, rules.without_success)
-        open_questions += _reasons_of(executions, lambda one: rules.script_failures(one, ()))
-    notes = [note for one in executions for note in rules.notes_of(one, ())]
+        open_questions += _reasons_of(executions, lambda execution: rules.script_failures(execution, ()))
+    notes = [note for execution in executions for note in rules.notes_of(execution, ())]
     tried = Reason("nothing-judged", f"{plural(summary.total.samples, 'request')} succeeded; a try has no criteria")
     return Verdict(
         outcome="failed" if failed else "inconclusive" if open_questions else "passed",
@@ -178,7 +178,7 @@ def judge_tests(plan: Plan, timeline: Timeline, completeness: Completeness, test
         *stopped(completeness),
         *_reasons_of(executions, rules.ended_early),
         *_reasons_of(executions, rules.missing_values),
-        *_reasons_of(executions, lambda one: rules.script_errors(one, ())),
+        *_reasons_of(executions, lambda execution: rules.script_errors(execution, ())),
     ]
     if not tests.total:
         open_questions.append(Reason("no-tests", "no test case ran; check that the script contains test cases"))
@@ -211,7 +211,7 @@ def _describe_test(case: Case) -> str:
 def _reasons_of(
     executions: Sequence[MeasuredExecution], rule: Callable[[MeasuredExecution], Iterator[Reason]]
 ) -> list[Reason]:
-    return [reason for one in executions for reason in rule(one)]
+    return [reason for execution in executions for reason in rule(execution)]
 
 
 def _with_unfinished(result: CriterionResult, evidence: Evidence) -> CriterionResult:
@@ -343,10 +343,10 @@ def _missing(
         for file in completeness.damaged:  # its seconds are unknown
             named = WORKER_OF_FILE.search(file)
             gaps += [Gap(worker, 0, last) for worker in ([named[1]] if named else workers)]
-    for one in executions:  # samples that engines did not record because they ended early
-        for left, ended_s, to_s, _ in rules.early_ends(one):
+    for measured in executions:  # samples that engines did not record because they ended early
+        for left, ended_s, to_s, _ in rules.early_ends(measured):
             last_s = to_s if math.isinf(to_s) else math.ceil(to_s) - 1
-            gaps.append(Gap(left.worker, math.floor(ended_s) + 1, last_s, one.name))
+            gaps.append(Gap(left.worker, math.floor(ended_s) + 1, last_s, measured.name))
     if completeness.stop is not None and intended_s is None:
         gaps += [Gap(worker, math.floor(stopped_s or 0) + 1, planned_end_s) for worker in workers]
     return MissingData(plan, tuple(gaps), unreadable_records(timeline, completeness) + max(0, never_read or 0), end_s)

@@ -34,15 +34,15 @@ class LiveCriteria:
     def follow(self, plan: Plan) -> None:
         """Replaces the plan after a rate change."""
         self._plan = plan = _known_of(plan)
-        for one in self._followed:
-            one.plan = plan
+        for watched in self._followed:
+            watched.plan = plan
 
     def advance(self, timeline: Timeline, complete_to_second: int | None) -> list[CriterionResult]:
         """Returns the criteria that first triggered in the seconds up to this one; those that fail the run first."""
         if complete_to_second is None:
             return []
-        found = [one.advance(timeline, complete_to_second) for one in self._followed if not one.fired]
-        stops = [with_own_message(settled(result, stands=True)) for result in found if result is not None]
+        results = [watched.advance(timeline, complete_to_second) for watched in self._followed if not watched.fired]
+        stops = [with_own_message(settled(result, stands=True)) for result in results if result is not None]
         return sorted(stops, key=lambda result: not result.criterion.fail)
 
     def standing(self, timeline: Timeline, last_seconds: Mapping[str, int]) -> list[CriterionResult]:
@@ -51,20 +51,20 @@ class LiveCriteria:
         `last_seconds`: the last second that each running worker has reported. Thus a hung worker delays no stop.
         """
         gaps = tuple(Gap(worker, max(0, last), math.inf) for worker, last in last_seconds.items())
-        evidence, found = Evidence(self._plan, timeline, MissingData(self._plan, gaps)), []
-        for one in self._followed:
-            failing = replace(one.criterion, fail=True)  # the outcome is then `failed` only if it is final
+        evidence, results = Evidence(self._plan, timeline, MissingData(self._plan, gaps)), []
+        for watched in self._followed:
+            failing = replace(watched.criterion, fail=True)  # the outcome is then `failed` only if it is final
             result = evaluate(failing, evidence)
             if result.outcome == "failed":
-                found.append(replace(result, criterion=one.criterion))
-        return sorted(found, key=lambda result: not result.criterion.fail)
+                results.append(replace(result, criterion=watched.criterion))
+        return sorted(results, key=lambda result: not result.criterion.fail)
 
 
 def _known_of(plan: Plan) -> Plan:
     """Returns the plan without the ends of executions in turns, which are known only at the end of the run."""
     if not plan.in_turns:
         return plan
-    endless = (one.model_copy(update={"hold_for_s": math.inf}) for one in plan.executions)
+    endless = (execution.model_copy(update={"hold_for_s": math.inf}) for execution in plan.executions)
     return plan.model_copy(update={"executions": tuple(endless)})
 
 
@@ -103,12 +103,12 @@ class _Series:
         criterion = self.criterion
         known = [-1 if watch.last_second is None else watch.last_second for watch in self._watches.values()]
         fired = []
-        for one in self._points(timeline, min(known, default=-1) + 1, last):
-            watch = self._watches.setdefault(one.name, PointWatch(criterion))
-            for second, value in one.points:
+        for points in self._points(timeline, min(known, default=-1) + 1, last):
+            watch = self._watches.setdefault(points.name, PointWatch(criterion))
+            for second, value in points.points:
                 new = watch.last_second is None or second > watch.last_second
                 if new and watch.add(second, value) is not None:
-                    fired.append((one.name, watch))
+                    fired.append((points.name, watch))
         if not fired:
             return None
         self.fired = True

@@ -85,11 +85,11 @@ class _Load:
 
     def points(self, seconds: range | None = None) -> Points:
         values = list(self.values(self.seconds if seconds is None else seconds))
-        found = [(second, 100 * value / planned) for second, value, planned in values]
+        percents = [(second, 100 * value / planned) for second, value, planned in values]
         if seconds is not None or not values:
-            return Points(self.execution, found, None)
+            return Points(self.execution, percents, None)
         total, requested = self._sums(values)
-        return Points(self.execution, found, 100 * total / requested)
+        return Points(self.execution, percents, 100 * total / requested)
 
     def _sums(self, values: Sequence[tuple[int, int, float]]) -> tuple[float, float]:
         """Returns the sums of achieved and planned load; requests count in the second they were sent."""
@@ -129,10 +129,10 @@ class _Load:
         if missing is None:
             return self.points()
         lower = op not in MORE
-        values, found = list(self.values(self.seconds)), []
+        values, percents = list(self.values(self.seconds)), []
         for second, value, planned in values:
             added = self._absent(missing, second, second, value) if lower else 0.0
-            found.append((second, 100 * (value + added) / planned))
+            percents.append((second, 100 * (value + added) / planned))
         total, requested = self._sums(values)
         end_s = max(self.planned_to_s, self.seconds.stop)
         rest = range(self.seconds.stop, end_s)
@@ -140,7 +140,7 @@ class _Load:
         if lower:
             edge_s = EDGE_S if self.of_throughput else 0  # requests count in all of the steady state
             total += self._absent(missing, self.seconds.start - edge_s, end_s - 1 + edge_s, round(total))
-        return Points(self.execution, found, 100 * total / requested if requested else None)
+        return Points(self.execution, percents, 100 * total / requested if requested else None)
 
     def _absent(self, missing: MissingLoad, first: int, last: int, measured: int) -> float:
         if self.of_throughput:
@@ -151,7 +151,7 @@ class _Load:
 def _loads(criterion: Criterion, evidence: Evidence) -> list[_Load]:
     plan = evidence.plan
     planned = {execution.name: execution for execution in plan.chosen(criterion.executions)}
-    found = []
+    loads = []
     for steady in steady_load(plan, evidence.timeline, evidence.completeness.stopped_at_s):
         execution = planned.get(steady.execution)
         requested = _requested(plan, steady, criterion.location)
@@ -159,8 +159,8 @@ def _loads(criterion: Criterion, evidence: Evidence) -> list[_Load]:
             continue
         end_s = min(execution.steady_to_s, evidence.missing.end_s if evidence.missing else math.inf)
         planned_to_s = steady.to_s if math.isinf(end_s) else math.floor(end_s) - EDGE_S
-        found.append(_Load(execution, steady, requested, criterion.location, evidence.timeline, planned_to_s))
-    return found
+        loads.append(_Load(execution, steady, requested, criterion.location, evidence.timeline, planned_to_s))
+    return loads
 
 
 @lru_cache(maxsize=64)  # called every second while a criterion may end the run
@@ -183,7 +183,7 @@ def _requested(plan: Plan, steady: SteadyLoad, location: str | None) -> float:
     ]
     if steady.requested_rps:
         rps = math.fsum(part.throughput_rps or 0 for part in parts)
-        whole_rps = math.fsum(one.throughput_rps or 0 for one in plan.executions if one.name == steady.execution)
+        whole_rps = math.fsum(load.throughput_rps or 0 for load in plan.executions if load.name == steady.execution)
         return rps / whole_rps * steady.requested_rps  # the mean of a load curve
     return sum(part.concurrency or 0 for part in parts)
 

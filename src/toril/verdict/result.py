@@ -130,18 +130,18 @@ def worst_of(blank: CriterionResult, series: Sequence[Points]) -> CriterionResul
     """Returns the result of the worst series; None if no window was full."""
     criterion = blank.criterion
     if criterion.logic == "total":
-        known = [(one.total, one) for one in series if one.total is not None]
+        known = [(points.total, points) for points in series if points.total is not None]
         value, decides = max(known, key=lambda pair: margin(criterion, pair[0]))
         return with_value(replace(blank, samples=len(decides.points)), value, of=series_of(criterion, decides.name))
-    watched = [(PointWatch.through(criterion, one), one.name) for one in series]
+    watched = [(PointWatch.through(criterion, points), points.name) for points in series]
     fired = [(watch.fired, watch, name) for watch, name in watched if watch.fired is not None]
     kept = [(watch.worst, watch, name) for watch, name in watched if watch.worst is not None]
     if not kept:
         return None
     if fired:
-        _, watch, name = min(fired, key=lambda one: (one[0].to_s, -margin(criterion, one[0].value)))
+        _, watch, name = min(fired, key=lambda breach: (breach[0].to_s, -margin(criterion, breach[0].value)))
     else:
-        _, watch, name = max(kept, key=lambda one: margin(criterion, one[0].value))
+        _, watch, name = max(kept, key=lambda candidate: margin(criterion, candidate[0].value))
     return in_window(blank, watch, series_of(criterion, name))
 
 

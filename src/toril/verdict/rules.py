@@ -144,8 +144,8 @@ class MeasuredExecution:
         return self.due_to(self.end_s)
 
     def due_to(self, end_s: float) -> float | None:
-        rate, one = self.planned.planned_rate(), self.planned
-        ends = [(part, min(one.steady_to_s, end_s - late_s) - one.delay_s) for part, late_s in self.turns]
+        rate, planned = self.planned.planned_rate(), self.planned
+        ends = [(part, min(planned.steady_to_s, end_s - late_s) - planned.delay_s) for part, late_s in self.turns]
         return None if rate is None else math.fsum(part * rate.count_to(max(0.0, since_s)) for part, since_s in ends)
 
     @property
@@ -158,13 +158,13 @@ class MeasuredExecution:
     @cached_property
     def unanswered(self) -> dict[str, Counter[str]]:
         """Label → location → the number of unanswered requests that waited too long."""
-        found: dict[str, Counter[str]] = {}
+        waiting: dict[str, Counter[str]] = {}
         for label in self.timeline.unfinished_labels():
             limit_us = self.longest_us(self.of_label(label).total)
             for (location, execution), waits in self.timeline.waits(label):
                 if execution == self.name and (many := sum(n for us, n in waits.items() if us > limit_us)):
-                    found.setdefault(label, Counter())[location] += many
-        return found
+                    waiting.setdefault(label, Counter())[location] += many
+        return waiting
 
     @property
     def longest_s(self) -> float:
@@ -178,8 +178,8 @@ class MeasuredExecution:
 
     def waits(self, label: str) -> Counter[int]:
         """Returns its unfinished requests of a label by their waiting time in µs."""
-        found = (waits for (_, execution), waits in self.timeline.waits(label) if execution == self.name)
-        return sum(found, Counter[int]())
+        counts = (waits for (_, execution), waits in self.timeline.waits(label) if execution == self.name)
+        return sum(counts, Counter[int]())
 
     @cached_property
     def planned_user_s(self) -> float:
@@ -345,30 +345,30 @@ def without_success(execution: MeasuredExecution) -> Iterator[Reason]:
 # 2. No unanswered request is ignored
 
 
-def worst_of(found: Sequence[MeasuredExecution]) -> Worst | None:
+def worst_of(loads: Sequence[MeasuredExecution]) -> Worst | None:
     """Returns the worst case by which criteria are judged again; None if every request was answered in time."""
     unanswered: dict[str, dict[tuple[str, str], int]] = {}
-    for execution in found:
+    for execution in loads:
         for label, places in execution.unanswered.items():
             of_label = unanswered.setdefault(label, {})
             of_label.update({(location, execution.name): count for location, count in places.items()})
-    timed_out = any(TIMED_OUT & execution.requests.total.rc.keys() for execution in found)
+    timed_out = any(TIMED_OUT & execution.requests.total.rc.keys() for execution in loads)
     if not unanswered and not timed_out:
         return None
-    stop = (found[0].timeline.last_second or 0) + 1 if found else 0  # they count in the last whole second of the load
+    stop = (loads[0].timeline.last_second or 0) + 1 if loads else 0  # they count in the last whole second of the load
     ends = {
-        one.name: max(0, (stop if math.isinf(one.end_s) else min(stop, math.floor(one.end_s))) - 1) for one in found
+        load.name: max(0, (stop if math.isinf(load.end_s) else min(stop, math.floor(load.end_s))) - 1) for load in loads
     }
     return Worst(unanswered=unanswered, at_s=ends, timed_out=TIMED_OUT)
 
 
 def unanswered(execution: MeasuredExecution) -> Iterator[Reason]:
     """Yields reasons for too many unanswered requests; none for a search, whose stages are judged."""
-    found = execution.unanswered
-    count, users = sum(map(Counter.total, found.values())), None if execution.open_model else execution.users
+    by_label = execution.unanswered
+    count, users = sum(map(Counter.total, by_label.values())), None if execution.open_model else execution.users
     if execution.planned.search is not None or not count:
         return
-    where = ", ".join(f"`{label}`" for label in list(found)[:3] if label)
+    where = ", ".join(f"`{label}`" for label in list(by_label)[:3] if label)
     of = f" ({where})" if where else ""
     limit = f"max({execution.longest_s:g} s, 10 × p95)"
     waited = f"{plural(count, 'request')}{of} got no response and waited longer than {limit}"
@@ -382,7 +382,7 @@ def unanswered(execution: MeasuredExecution) -> Iterator[Reason]:
         limit = f"at most {UNANSWERED_SENDS * due:,.0f} of {due:,.0f} are allowed"
         yield execution.reason("unanswered", f"{waited}; {limit}. {fix}")
         return
-    for label in found:
+    for label in by_label:
         total = execution.of_label(label).total
         if label and not total.samples:
             none = f"none of {plural(total.unfinished, 'request')} of `{label}` got a response"
@@ -435,7 +435,7 @@ def _slow_labels(execution: MeasuredExecution) -> Iterator[str]:
             if label and execution.of_label(label, execution.kind).total.max_us > limit_us
         )
     yield from (
-        one for one in execution.timeline.unfinished_labels() if max(execution.waits(one), default=0) > limit_us
+        label for label in execution.timeline.unfinished_labels() if max(execution.waits(label), default=0) > limit_us
     )
 
 
@@ -462,7 +462,7 @@ def script_failures(execution: MeasuredExecution, criteria: Collection[Criterion
     searched = execution.planned.search is not None  # each of its stages is judged
     broken = [] if searched else list(unjudged(execution, criteria))
     yield from broken[:MOST_NAMED]
-    for code, count in Counter(one.code for one in broken[MOST_NAMED:]).items():
+    for code, count in Counter(reason.code for reason in broken[MOST_NAMED:]).items():
         yield execution.reason(code, f"the same is true of {plural(count, 'more label')}")
 
 
@@ -493,16 +493,16 @@ def script_errors(execution: MeasuredExecution, criteria: Collection[Criterion])
 def missing_values(execution: MeasuredExecution) -> Iterator[Reason]:
     """Yields reasons for labels whose responses lack a value that another request needs, whatever the criteria."""
     missing: Counter[tuple[str, str]] = Counter()
-    for one in chain.from_iterable(report.missing_values for report in execution.reports):
-        missing[one.label, one.variable] += one.responses
+    for missing_value in chain.from_iterable(report.missing_values for report in execution.reports):
+        missing[missing_value.label, missing_value.variable] += missing_value.responses
     counts = [(label, name, count, execution.of_label(label).total.samples) for (label, name), count in missing.items()]
-    found = sorted((one for one in counts if one[2] > MOST_MISSING * one[3]), key=lambda one: -one[2])
-    for label, name, count, samples in found[:MOST_NAMED]:
+    lacking = sorted((lack for lack in counts if lack[2] > MOST_MISSING * lack[3]), key=lambda lack: -lack[2])
+    for label, name, count, samples in lacking[:MOST_NAMED]:
         lack = f"{count:,} of {plural(samples, 'response')} of `{label}` lack `{name}`, which another request needs"
         limit = f"at most {math.floor(MOST_MISSING * samples):,} may"
         fix = "Correct its extractor, or give it a `default`"
         yield execution.reason("missing-value", f"{lack}; {limit}. {fix}")
-    if others := len(found[MOST_NAMED:]):
+    if others := len(lacking[MOST_NAMED:]):
         yield execution.reason("missing-value", f"responses lack {plural(others, 'more value')}")
 
 
@@ -523,7 +523,7 @@ def unjudged(execution: MeasuredExecution, criteria: Collection[Criterion]) -> I
         left = uncovered(execution, criteria, label, total, execution.kind, named=all_failed)
         if left.total() <= UNJUDGED_SHARE * total.samples:
             continue
-        (message, rc), _ = next(one for one in total.errors.most_common() if one[0][1] in left)
+        (message, rc), _ = next(error for error in total.errors.most_common() if error[0][1] in left)
         why = message if rc in message or not rc else f"{message}, code {rc}" if message else f"code {rc}"
         if all_failed:
             every = "the only request" if failures == 1 else f"all {failures:,} requests"
@@ -565,16 +565,16 @@ def uncovered(
     """
     own: Kind = execution.timeline.kind_of(label)
     judging = [
-        one
-        for one in criteria
-        if one.metric.is_share
-        and one.label in ((label,) if named else ("", label))
-        and (one.kind or (own if one.label else "request")) == kind
+        criterion
+        for criterion in criteria
+        if criterion.metric.is_share
+        and criterion.label in ((label,) if named else ("", label))
+        and (criterion.kind or (own if criterion.label else "request")) == kind
     ]
     everywhere = {share.location for share in execution.plan.shares}
 
     def is_covered(rc: str) -> bool:
-        places = {one.location for one in judging if _covers(one, rc)}
+        places = {criterion.location for criterion in judging if _covers(criterion, rc)}
         return None in places or places >= everywhere
 
     return Counter({rc: count for rc, count in total.failed.rc.items() if not is_covered(rc)})
@@ -604,4 +604,4 @@ def notes_of(execution: MeasuredExecution, criteria: Collection[Criterion]) -> I
 
 def criteria_of(execution: MeasuredExecution, judged: Iterable[Criterion]) -> list[Criterion]:
     """Returns the criteria that can fail the run and judge this execution."""
-    return [one for one in judged if one.fail and (not one.executions or execution.name in one.executions)]
+    return [rule for rule in judged if rule.fail and (not rule.executions or execution.name in rule.executions)]

@@ -140,13 +140,13 @@ class _JudgedSamples:
         seconds, frame = self.view.seconds, self.criterion.timeframe_s
         if not counts_silence(self.criterion):
             return seconds
-        found = []
-        for one, following in pairwise([*seconds, max(self.planned.stop, seconds[-1] + 1)]):
-            after = min(one + frame + 1, following)
-            near = {*range(one + 1, after), *range(max(after, following - frame), following)}
-            near |= {part.start for part in self.planned.parts if one < part.start < following}
-            found += [one, *sorted(second for second in near if second in self.planned)]
-        return found
+        chosen = []
+        for sampled, following in pairwise([*seconds, max(self.planned.stop, seconds[-1] + 1)]):
+            after = min(sampled + frame + 1, following)
+            near = {*range(sampled + 1, after), *range(max(after, following - frame), following)}
+            near |= {part.start for part in self.planned.parts if sampled < part.start < following}
+            chosen += [sampled, *sorted(second for second in near if second in self.planned)]
+        return chosen
 
     def _breached_despite_missing(self, seconds: Sequence[int], missing: MissingLoad) -> bool:
         """Whether any window is in breach with all missing samples at the value that is the least likely to breach."""
@@ -171,11 +171,11 @@ class _JudgedSamples:
 
     def _expected_seconds(self, missing: MissingLoad) -> tuple[int, float]:
         """Returns the first and the last second with planned or recorded samples; an unknown end is infinite."""
-        found, reported = self.evidence.plan.chosen(self.criterion.executions), self.view.seconds
+        executions, reported = self.evidence.plan.chosen(self.criterion.executions), self.view.seconds
         steady = self.evidence.plan.ramp_up_exclude
-        begins = [math.floor(one.steady_from_s if steady else one.delay_s) for one in found]
+        begins = [math.floor(execution.steady_from_s if steady else execution.delay_s) for execution in executions]
         first = min([*(begins or [0]), reported[0]])
-        last = min(max((one.steady_to_s for one in found), default=0.0), missing.end_s)
+        last = min(max((execution.steady_to_s for execution in executions), default=0.0), missing.end_s)
         if math.isinf(last):
             return first, math.inf if missing.endless else reported[-1]
         return first, max(math.ceil(last) - 1, reported[-1])
@@ -206,10 +206,10 @@ def _too_few(result: CriterionResult) -> bool:
 def _advice_on_samples(criterion: Criterion, evidence: Evidence, samples: int) -> str:
     """Returns advice on the load that yields enough samples; empty unless exactly one execution sends them."""
     senders = evidence.timeline.senders(criterion.label)
-    found = [one for one in evidence.plan.chosen(criterion.executions) if one.name in senders]
-    if len(found) != 1:
+    executions = [execution for execution in evidence.plan.chosen(criterion.executions) if execution.name in senders]
+    if len(executions) != 1:
         return ""
-    advice = load_for_samples(samples_needed(criterion) / samples, found[0], found[0].ramp_up_s)
+    advice = load_for_samples(samples_needed(criterion) / samples, executions[0], executions[0].ramp_up_s)
     return f": {advice}" if advice else ""
 
 
@@ -241,7 +241,7 @@ def _without_samples(blank: CriterionResult, evidence: Evidence) -> CriterionRes
     if not label or label in known:
         return undecided(blank, "no-samples", message)
     near = close_matches(label, known, most=3, cutoff=0.3) or known[:3]
-    listed = ", ".join(f"`{one}`" for one in near)
+    listed = ", ".join(f"`{known_label}`" for known_label in near)
     message += f"; the nearest of {plural(len(known), 'known label')}: {listed}" if near else "; no label has any"
     if label.removesuffix(" (transaction)") in known:
         message += ". To judge a transaction that has the label of requests, use `toril.criteria`"

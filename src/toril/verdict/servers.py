@@ -20,8 +20,8 @@ TINY_S = 1e-3  # rounding error of the points' times
 
 def queries(plan: Plan) -> tuple[MetricQuery, ...]:
     """Returns the CloudWatch queries of the plan's criteria, without duplicates."""
-    found = [query_of(one.server) for one in criteria_of(plan.criteria) if one.server is not None]
-    return tuple({query.key: query for query in found}.values())
+    needed = [query_of(criterion.server) for criterion in criteria_of(plan.criteria) if criterion.server is not None]
+    return tuple({query.key: query for query in needed}.values())
 
 
 def query_of(metric: ServerMetric) -> MetricQuery:
@@ -93,7 +93,7 @@ class _Periods:
         """Returns the result of the whole time: of the merged value, or of the worst period if values cannot merge."""
         window, merge = None, self.metric.merge
         if merge == "none":
-            number, value = max(self.periods, key=lambda one: margin(self.criterion, one[1]))
+            number, value = max(self.periods, key=lambda pair: margin(self.criterion, pair[1]))
             window = self._window(number, number, value)
         else:
             value = COMBINED[merge]([value for _, value in self.periods])
@@ -111,11 +111,11 @@ class _Periods:
                 watch.miss(number - 1)
             watch.add(number, value)
             before = number
-        found, worst = watch.fired or watch.worst, watch.worst
-        if found is None or worst is None:
+        shown, worst = watch.fired or watch.worst, watch.worst
+        if shown is None or worst is None:
             return blank
-        window = self._window(found.from_s, found.to_s, found.value)
-        return with_value(replace(blank, window=window, samples=window.samples), found.value, worst.value)
+        window = self._window(shown.from_s, shown.to_s, shown.value)
+        return with_value(replace(blank, window=window, samples=window.samples), shown.value, worst.value)
 
     def _overlapping(self) -> range:
         """Returns the numbers of all periods that overlap the judged time."""

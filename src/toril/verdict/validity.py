@@ -27,14 +27,14 @@ def _saturated(plan: Plan, generators: Generators) -> Iterator[Reason]:
     """Yields a reason for each saturated worker; the first one explains the effect and the fix."""
     effect = f". Its response times include delays of the worker itself: {generators.advice}"
     for name in () if _of_stages_alone(plan) else generators.saturated:
-        why = "; ".join(one.message for one in generators.workers[name].saturation)
+        why = "; ".join(saturation.message for saturation in generators.workers[name].saturation)
         yield Reason("saturated", f"{why}{effect}")
         effect = ""
 
 
 def _of_stages_alone(plan: Plan) -> bool:
     """Whether only a search is judged: its stages take saturation into account already."""
-    subjects = {one.subject for one in criteria_of(plan.criteria)}
+    subjects = {criterion.subject for criterion in criteria_of(plan.criteria)}
     return bool(plan.searched) and subjects <= {"capacity"}
 
 
@@ -66,7 +66,7 @@ def _unsure_clocks(completeness: Completeness) -> Iterator[Reason]:
 
 def _late_rates(plan: Plan, completeness: Completeness) -> Iterator[Reason]:
     """Yields the load changes that a worker applied so late that the load differed from the plan."""
-    settle_s = {one.name: one.search.settle_s for one in plan.searched if one.search is not None}
+    settle_s = {load.name: load.search.settle_s for load in plan.searched if load.search is not None}
     for rate in completeness.rates:
         limit_s = max(LATEST_RATE_S, settle_s.get(rate.execution, 0.0))
         late = completeness.latest(rate)

@@ -37,16 +37,16 @@ def stand_outs(plan: Plan, summary: Summary, timeline: Timeline) -> tuple[Stando
     if plan.duet is not None or plan.functional or plan.tried or seen.seconds < SHORTEST_S:
         return ()
     saturated = bool(summary.generators and summary.generators.saturated)
-    found: list[Standout] = []
+    findings: list[Standout] = []
     for code, audit in AUDITS.items():
         if code not in plan.audits_off and (not saturated or code in VALID_WHEN_SATURATED):
-            found += _results(code, audit, seen)
-    return tuple(found[:MOST])
+            findings += _results(code, audit, seen)
+    return tuple(findings[:MOST])
 
 
 def _results(code: AuditCode, audit: Callable[[Seen], Iterator[Standout]], seen: Seen) -> list[Standout]:
     """Returns the results of an audit. If it fails, that is its result: a verdict must not depend on it."""
     try:
-        return [replace(one, message=mask(one.message), label=mask(one.label)) for one in audit(seen)]
+        return [replace(finding, message=mask(finding.message), label=mask(finding.label)) for finding in audit(seen)]
     except Exception as error:
         return [Standout(code=code, message=mask(f"The audit failed: {type(error).__name__}: {error}"))]

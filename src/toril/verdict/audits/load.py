@@ -98,7 +98,7 @@ def errors_began(seen: Seen) -> Iterator[Standout]:
     if during < LEAST_SHARE or during < LEAST_GROWTH * otherwise:
         return
     errors = _failures_by_error(seen, (start, end))
-    label, message, rc, count = max(errors, key=lambda one: one[3], default=("", "", "", 0))
+    label, message, rc, count = max(errors, key=lambda error: error[3], default=("", "", "", 0))
     earlier = float(seen.load[: max(0, start - 3)].max(initial=0))
     at_load = end == seen.seconds and seen.load[start] >= 1.05 * earlier > 0
     rate = round(_mean(samples, (max(0, start - 1), start + 2)), 1)
@@ -165,7 +165,7 @@ def _risen(samples: Floats, failures: Floats, end: int) -> tuple[float, int, int
 
 def _failures_by_error(seen: Seen, span: Span) -> Iterator[tuple[str, str, str, int]]:
     """Yields label, message, response code and count of the failures of the worst labels in the seconds."""
-    failed = {name: one.failures for name, one in seen.summary.labels.items() if name and one.kind == "request"}
+    failed = {name: stats.failures for name, stats in seen.summary.labels.items() if name and stats.kind == "request"}
     for label in sorted(failed, key=failed.__getitem__, reverse=True)[:MOST_LABELS]:
         errors = seen.timeline.select(label).window(span[0], span[1] - 1).errors
         yield from ((label, message, rc, count) for (message, rc), count in errors.items())
@@ -175,9 +175,9 @@ def _likelihood(part: Floats, whole: Floats) -> Floats:
     """Returns the greatest logarithmic likelihood of `part` failures among `whole` samples."""
     share = np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
     inner = (share > 0) & (share < 1)
-    found = np.zeros_like(part)
-    found[inner] = part[inner] * np.log(share[inner]) + (whole - part)[inner] * np.log1p(-share[inner])
-    return found
+    likelihood = np.zeros_like(part)
+    likelihood[inner] = part[inner] * np.log(share[inner]) + (whole - part)[inner] * np.log1p(-share[inner])
+    return likelihood
 
 
 def _mean(column: Floats, span: Span) -> float:

@@ -29,18 +29,18 @@ def slow_location(seen: Seen) -> Iterator[Standout]:
         alike[frozenset(part.execution for share in shares for part in share.executions)].append(location)
     for group in alike.values():
         slices = {name: seen.timeline.select(location=name, steady=steady) for name in group}
-        times = {name: one.total.response for name, one in slices.items()}
-        if len(group) < 2 or min(one.total for one in times.values()) < LEAST_SAMPLES:
+        times = {name: part.total.response for name, part in slices.items()}
+        if len(group) < 2 or min(histogram.total for histogram in times.values()) < LEAST_SAMPLES:
             continue
         for name in group:
-            here, others = times[name], sum((times[one] for one in group if one != name), Histogram())
+            here, others = times[name], sum((times[other] for other in group if other != name), Histogram())
             if not is_longer(here, others, 50, FACTOR) or not is_longer(here, others, 95):
                 continue
             ratios = []
             for block in range(BLOCKS):
                 first, last = (seen.seconds * edge // BLOCKS for edge in (block, block + 1))
-                parts = {one: slices[one].window(first, last - 1).response for one in group}
-                elsewhere = sum((parts[one] for one in group if one != name), Histogram())
+                parts = {name: slices[name].window(first, last - 1).response for name in group}
+                elsewhere = sum((parts[other] for other in group if other != name), Histogram())
                 if parts[name].total and elsewhere.total:
                     ratios.append(math.log(percentile(parts[name], 50) / percentile(elsewhere, 50)))
             if len(ratios) < BLOCKS // 2:
@@ -77,9 +77,9 @@ def dominant_label(seen: Seen) -> Iterator[Standout]:
     total = seen.summary.total
     p99 = total.response_us.p99 if total.response_us else None
     labels = {
-        name: np.array(one.histogram or np.empty((0, 3)), np.int64)
-        for name, one in seen.summary.labels.items()
-        if name and one.kind == "request" and one.samples >= 0.01 * total.samples
+        name: np.array(figures.histogram or np.empty((0, 3)), np.int64)
+        for name, figures in seen.summary.labels.items()
+        if name and figures.kind == "request" and figures.samples >= 0.01 * total.samples
     }
     if p99 is None or len(labels) < 2:
         return

@@ -50,7 +50,7 @@ class Seen:
 
         Users of an open model are requests in flight, so they are a result and not the load.
         """
-        series, rated = self.summary.series[: self.seconds], [one.planned_rate() for one in self.plan.executions]
+        series, rated = self.summary.series[: self.seconds], [load.planned_rate() for load in self.plan.executions]
         if all(rated):
             return np.array([second.planned_rps or 0.0 for second in series])
         if any(rated):
@@ -59,14 +59,14 @@ class Seen:
 
     @property
     def load_unit(self) -> str:
-        return " planned requests/s" if all(one.planned_rate() for one in self.plan.executions) else " users"
+        return " planned requests/s" if all(load.planned_rate() for load in self.plan.executions) else " users"
 
     @cached_property
     def hold(self) -> Span:
         """The longest time of constant planned load."""
         series = self.summary.series[: self.seconds]
         spans, start = [(0, 0)], 0
-        for height, same in groupby((one.planned_users or one.virtual_users, one.planned_rps) for one in series):
+        for height, same in groupby((row.planned_users or row.virtual_users, row.planned_rps) for row in series):
             end = start + len(list(same))
             spans += [(start, end)] if any(height) else []
             start = end
@@ -79,7 +79,7 @@ class Seen:
     @cached_property
     def busiest_labels(self) -> list[str]:
         """The labels of requests with the most samples."""
-        counts = {name: one.samples for name, one in self.summary.labels.items() if name and one.kind == "request"}
+        counts = {name: row.samples for name, row in self.summary.labels.items() if name and row.kind == "request"}
         return sorted(counts, key=counts.__getitem__, reverse=True)[:MOST_LABELS]
 
     def growth(self, early: Span, late: Span, percent: float) -> float:

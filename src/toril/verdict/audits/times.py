@@ -74,7 +74,7 @@ def _trend_by_chance(course: Floats) -> float:
 def periodic_stall(seen: Seen) -> Iterator[Standout]:
     """Many slow requests completed together at regular intervals: garbage collection, a scheduled job."""
     seconds = np.arange(min(MOST_SECONDS, seen.seconds))
-    rows = [_crowded(one, seen.samples[seconds]) for one in _slow_by_second(seen.timeline.select(), seconds)]
+    rows = [_crowded(slow, seen.samples[seconds]) for slow in _slow_by_second(seen.timeline.select(), seconds)]
     p99_us = np.array([second.p99_us or 0 for second in seen.summary.series[: seconds.size]])
     starts, period_s = _rhythm(np.any(rows, axis=0), p99_us)
     if not starts.size or not _slow_within_labels(seen, starts):
@@ -125,20 +125,20 @@ def _slow_within_labels(seen: Seen, seconds: Ints) -> bool:
 def _crowded(slow: Floats, samples: Floats) -> NDArray[np.bool_]:
     """Returns the seconds with far more slow requests than usual, which is the share in all other seconds."""
     share = slow / np.maximum(1.0, samples)
-    found = share > np.quantile(share, 1 - MOST_CROWDED)
+    crowded = share > np.quantile(share, 1 - MOST_CROWDED)
     for _ in range(3):
-        usual = samples * slow[~found].sum() / max(1.0, samples[~found].sum())
-        spread = max(1.0, float(np.mean((slow - usual)[~found] ** 2) / max(1e-9, usual[~found].mean())))
-        found = (slow - usual > DEVIATIONS * np.sqrt(spread * usual + 0.5)) & (slow >= 2)
-    return found
+        usual = samples * slow[~crowded].sum() / max(1.0, samples[~crowded].sum())
+        spread = max(1.0, float(np.mean((slow - usual)[~crowded] ** 2) / max(1e-9, usual[~crowded].mean())))
+        crowded = (slow - usual > DEVIATIONS * np.sqrt(spread * usual + 0.5)) & (slow >= 2)
+    return crowded
 
 
 def _median_figures(seen: Seen, seconds: Ints) -> dict[str, float]:
     chosen = [seen.summary.series[second] for second in seconds.tolist()]
     return {
-        "p95_us": float(np.median([one.p95_us or 0 for one in chosen])),
-        "p99_us": float(np.median([one.p99_us or 0 for one in chosen])),
-        "throughput_rps": float(np.median([one.samples for one in chosen])),
+        "p95_us": float(np.median([second.p95_us or 0 for second in chosen])),
+        "p99_us": float(np.median([second.p99_us or 0 for second in chosen])),
+        "throughput_rps": float(np.median([second.samples for second in chosen])),
     }
 
 
@@ -151,7 +151,7 @@ def _rhythm(is_high: NDArray[np.bool_], height: Ints) -> tuple[Ints, float]:
     peaks = np.array([start + int(np.argmax(height[start:end])) for start, end in edges], np.int64)
     highest = peaks[np.argsort(-height[peaks], kind="stable")]
     sizes = range(LEAST_STALLS, peaks.size + 1, 1 + peaks.size // MOST_SIZES)
-    best, found, period_s = CHANCE_OF_GAPS / max(1, len(REACHES) * len(sizes)), peaks[:0], 0.0
+    best, stalls, period_s = CHANCE_OF_GAPS / max(1, len(REACHES) * len(sizes)), peaks[:0], 0.0
     for size in sizes:
         chosen = np.sort(highest[:size])
         gaps = np.diff(chosen)
@@ -162,8 +162,8 @@ def _rhythm(is_high: NDArray[np.bool_], height: Ints) -> tuple[Ints, float]:
             if middle >= SHORTEST_GAP_S and near.mean() > 1 - MOST_ODD_GAPS:
                 chance = _by_chance(int(near.sum()), gaps, middle, most)
                 if chance < best:
-                    best, found, period_s = chance, chosen, float(np.mean(gaps[near]))
-    return found, period_s
+                    best, stalls, period_s = chance, chosen, float(np.mean(gaps[near]))
+    return stalls, period_s
 
 
 def _by_chance(near: int, gaps: Ints, middle: int, reach: float) -> float:
@@ -171,5 +171,5 @@ def _by_chance(near: int, gaps: Ints, middle: int, reach: float) -> float:
     rate, free = min(0.99, gaps.size / int(gaps.sum())), gaps.size - 1  # one gap defines the middle
     fitting = np.arange(math.ceil(middle - reach), math.floor(middle + reach) + 1)
     odds, counts = float((rate * (1 - rate) ** (fitting - 1)).sum()), np.arange(near - 1, free + 1)
-    ways = [math.lgamma(free + 1) - math.lgamma(one + 1) - math.lgamma(free - one + 1) for one in counts.tolist()]
+    ways = [math.lgamma(free + 1) - math.lgamma(count + 1) - math.lgamma(free - count + 1) for count in counts.tolist()]
     return float(np.exp(ways + counts * math.log(odds) + (free - counts) * math.log1p(-odds)).sum())

@@ -62,48 +62,48 @@ class SearchProgress:
 
     def result(self) -> Capacity:
         """Returns its entry of `capacity` in the summary."""
-        search, found = self.search, self.ended()
+        search, ended = self.search, self.ended()
         return Capacity(
-            held_rps=found.held_rps,
-            breached_rps=found.breached_rps,
-            limited_by=found.limited_by,
-            exact=found.exact,
+            held_rps=ended.held_rps,
+            breached_rps=ended.breached_rps,
+            limited_by=ended.limited_by,
+            exact=ended.exact,
             message=self.message(),
             from_rps=search.from_rps,
             to_rps=search.to_rps,
-            until=tuple(one.text for one in conditions_of(search, self.execution.name)),
+            until=tuple(criterion.text for criterion in conditions_of(search, self.execution.name)),
             precision=search.precision,
             stages=tuple(self.stages),
         )
 
     def message(self) -> str:
         """Returns the result as a sentence without a period."""
-        found, name = self.ended(), self.execution.name
+        ended, name = self.ended(), self.execution.name
         last = self.stages[-1].message if self.stages else ""
-        if found.held_rps is None:
-            if found.exact:
-                why = describe_limit(found.limited_by)
-                return f"{name} did not sustain {found.breached_rps:,.10g}/s, the lowest rate: {why}"
-            return f"the capacity of {name} is unknown: {_why(found.limited_by, last)}"
-        held = f"{found.held_rps:,.10g}/s"
-        if found.exact:
-            return f"{name} sustained {held}, but not {found.breached_rps:,.10g}/s: {describe_limit(found.limited_by)}"
-        above = "" if found.breached_rps is None else f", but not {found.breached_rps:,.10g}/s"
-        return f"{name} sustained at least {held}{above}: {_why(found.limited_by, last)}"
+        if ended.held_rps is None:
+            if ended.exact:
+                why = describe_limit(ended.limited_by)
+                return f"{name} did not sustain {ended.breached_rps:,.10g}/s, the lowest rate: {why}"
+            return f"the capacity of {name} is unknown: {_why(ended.limited_by, last)}"
+        held = f"{ended.held_rps:,.10g}/s"
+        if ended.exact:
+            return f"{name} sustained {held}, but not {ended.breached_rps:,.10g}/s: {describe_limit(ended.limited_by)}"
+        above = "" if ended.breached_rps is None else f", but not {ended.breached_rps:,.10g}/s"
+        return f"{name} sustained at least {held}{above}: {_why(ended.limited_by, last)}"
 
 
 def finished_searches(
     plan: Plan, rates: Sequence[Rate], started_at: float | None, timeline: Timeline
 ) -> list[SearchProgress]:
     """Returns the searches of an ended run, from its records and measurements alone."""
-    found = []
+    searches = []
     for execution in plan.searched:
         search = SearchProgress(plan, execution)
         if started_at is not None:
             last = timeline.last_second
             search.advance(rates, started_at, timeline, -1 if last is None else last)
-        found.append(search)
-    return found
+        searches.append(search)
+    return searches
 
 
 def _outcome(stage: CapacityStage) -> StageOutcome:

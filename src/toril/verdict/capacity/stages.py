@@ -80,7 +80,7 @@ class StageJudge:
     ) -> tuple[Outcome, str, str]:
         window = begins_s, to_s  # with the settling time, since generators that settle late are saturated, too
         saturated = saturated_between(self.plan, self.timeline, window, self.execution.name)
-        own = [one for one in saturated if one.what not in FILLED_BY_SLOW_ANSWERS]
+        own = [saturation for saturation in saturated if saturation.what not in FILLED_BY_SLOW_ANSWERS]
         if own:
             return "void", GENERATORS, own[0].message
         breach = next((result for result in (*results, *self._at_worst(part)) if result.outcome == "failed"), None)
@@ -133,7 +133,7 @@ class StageJudge:
 
     def _criteria(self, part: Timeline) -> tuple[CriterionResult, ...]:
         evidence = Evidence(self._plan, part)
-        return tuple(evaluate(one, evidence) for one in conditions_of(self.search, self.execution.name))
+        return tuple(evaluate(criterion, evidence) for criterion in conditions_of(self.search, self.execution.name))
 
     def _at_worst(self, part: Timeline) -> tuple[CriterionResult, ...]:
         """Judges the criteria again, with infinite times for requests that timed out."""
