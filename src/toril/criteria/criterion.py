@@ -98,29 +98,29 @@ def parse_criterion(
     """
     try:
         if isinstance(source, str):
-            found = _from_mapping(fields_of(source), language)
+            criterion = _from_mapping(fields_of(source), language)
         elif not isinstance(source, Mapping):
             text = "This is not a criterion. Write it like `p95>300ms for 10s`."
             raise CriterionSyntaxError("not-a-criterion", text)
         elif len(source) == 1 and (entry := next(iter(source.items())))[0] not in (*TAURUS_KEYS, *OWN_KEYS):
-            found = _with_message(*entry, language)
+            criterion = _with_message(*entry, language)
         else:
-            found = _from_mapping(source, language)
+            criterion = _from_mapping(source, language)
     except CriterionSyntaxError as error:
         message = f"{where}: `{quoted(source)}`: {error}"
         raise CriterionError(message, code=error.code) from None
-    return replace(found, where=where, executions=executions)
+    return replace(criterion, where=where, executions=executions)
 
 
 def criteria_of(planned: Iterable[PlannedCriterion]) -> tuple[Criterion, ...]:
     """Returns a plan's criteria as values. A plan is JSON and has their texts; each text is parsed once."""
-    return tuple(_parsed(_text(one.source), one.where, one.language, one.executions) for one in planned)
+    return tuple(_parsed(_text(rule.source), rule.where, rule.language, rule.executions) for rule in planned)
 
 
 def conditions_of(search: Search, execution: str) -> tuple[Criterion, ...]:
     """Returns the criteria that end an execution's capacity search (`until`), as values."""
     place, own = f"toril.capacity.{execution}.until", (execution,)
-    return tuple(_parsed(_text(one), f"{place}[{index}]", "taurus", own) for index, one in enumerate(search.until))
+    return tuple(_parsed(_text(rule), f"{place}[{index}]", "taurus", own) for index, rule in enumerate(search.until))
 
 
 def _text(source: str | Mapping[str, Any]) -> str:

@@ -86,14 +86,14 @@ def load_for_samples(times: float, load: PlannedLoad, ramp_up_s: float = 0.0) ->
     """
     if load.iterations is not None:
         return f"use iterations: {math.ceil(load.iterations * times):,}"
-    found = []
+    settings = []
     if load.hold_for_s:
-        found.append(f"hold for {math.ceil((ramp_up_s + load.hold_for_s) * times - ramp_up_s):,} s")
+        settings.append(f"hold for {math.ceil((ramp_up_s + load.hold_for_s) * times - ramp_up_s):,} s")
     if load.throughput_rps:
-        found.append(f"use throughput: {math.ceil(load.throughput_rps * times):,}")
+        settings.append(f"use throughput: {math.ceil(load.throughput_rps * times):,}")
     elif load.concurrency:
-        found.append(f"use {math.ceil(load.concurrency * times):,} users")
-    return ", or ".join(found)
+        settings.append(f"use {math.ceil(load.concurrency * times):,} users")
+    return ", or ".join(settings)
 
 
 def _of_percentile(percentile: float) -> int:

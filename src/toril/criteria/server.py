@@ -120,7 +120,7 @@ def read_server(fields: Mapping[str, Any]) -> tuple[ServerMetric, Unit, Fraction
         dimensions = {name: _own_name(fields, key, subject) for key, name in shortcut.keys.items() if fields.get(key)}
         statistic = _statistic(fields.get("statistic", shortcut.statistic))
     unit, threshold, text, factor = _threshold(fields, namespace, metric, statistic, shortcut)
-    found = ServerMetric(
+    metric_read = ServerMetric(
         namespace=namespace,
         metric=metric,
         statistic=statistic,
@@ -131,11 +131,11 @@ def read_server(fields: Mapping[str, Any]) -> tuple[ServerMetric, Unit, Fraction
         factor=factor,
         missing_is_zero=_missing(fields.get("missing")),
     )
-    if fields.get("logic", "for") != "for" and fields.get("timeframe") and found.merge == "none":
+    if fields.get("logic", "for") != "for" and fields.get("timeframe") and metric_read.merge == "none":
         window = f"`{quoted(fields['logic'])} {quoted(fields['timeframe'])}`"
         what = f"{window} needs one {statistic} of several CloudWatch periods, which cannot be merged"
         raise CriterionSyntaxError("unmergeable-statistic", f"{what}. Use `for`, or a longer `period`.")
-    return found, unit, threshold, text
+    return metric_read, unit, threshold, text
 
 
 def _own_name(fields: Mapping[str, Any], key: str, subject: str) -> str:
