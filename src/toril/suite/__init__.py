@@ -100,34 +100,34 @@ def read_suite(
     unset = tuple(_unset(written, {*env, *workers.system, *secrets}, source, on))
     folder = files[0].parent.resolve()
     searched = [*(file.parent.resolve() for file in used), *(() if confined else (Path.cwd(),))]
-    found = Files(folder, searched, reader, confined=confined)
-    scenarios = Scenarios(merged.get("scenarios"), reader, found, workers)
+    own_files = Files(folder, searched, reader, confined=confined)
+    scenarios = Scenarios(merged.get("scenarios"), reader, own_files, workers)
     toril = read_settings(reader.environment.resolve_all(merged.get("toril")), reader)
     check_secrets(toril.secrets, merged, env, reader)
     suite_reader = ExecutionReader(merged, scenarios, on, toril, functional=is_functional(settings, reader))
     executions, functional = suite_reader.read_all(), suite_reader.functional
     check_browsers(toril.browsers, executions, reader)
     criteria = read_criteria({**merged, "scenarios": scenarios.named}, toril.criteria, executions, reader, on)
-    check_criteria(criteria, {one.name: one.search for one in executions if one.search}, reader)
+    check_criteria(criteria, {execution.name: execution.search for execution in executions if execution.search}, reader)
     if functional and criteria:
         what = "A functional suite judges test cases and has no criteria on load"
         fix = "Remove the criterion, or run load by a Locust or Playwright script."
         raise SuiteError(f"{criteria[0].where}: {what}. {fix}", code="unjudged-criterion")
-    data_rows = _split_data(toril, found, scenarios.named, reader)
+    data_rows = _split_data(toril, own_files, scenarios.named, reader)
     for file in used:
-        found.add(file)
-    named = found.named()
+        own_files.add(file)
+    named = own_files.named()
     if files[0].name in SUITE_NAMES:
-        found.add_folder()
+        own_files.add_folder()
     else:
-        found.warn_of_left_behind()
-    checked_names(file.as_posix() for file in found.sorted())
+        own_files.warn_of_left_behind()
+    checked_names(file.as_posix() for file in own_files.sorted())
     _warn_of_ignored(merged, reader)
     return Suite(
         name=_name(files[0]),
         source=source,
         folder=folder,
-        files=found.sorted(),
+        files=own_files.sorted(),
         named=named,
         executions=executions,
         common=_common(merged, scenarios, env),

@@ -71,10 +71,10 @@ def _not_an_action() -> ActionError:
 
 
 def _of_text(name: str, param: Any) -> Action:
-    found = TEXT_FORM.fullmatch(name)
-    if found is None:
+    match = TEXT_FORM.fullmatch(name)
+    if match is None:
         raise _not_an_action()
-    kind, by, inside = found.group(1).lower(), found.group(2), _unquoted(found.group(3) or "")
+    kind, by, inside = match.group(1).lower(), match.group(2), _unquoted(match.group(3) or "")
     if kind == "waitfor" and by is not None:
         selector, comma, state = inside.rpartition(",")
         where = (LOCATORS[by.lower()], _unquoted((selector if comma else inside).strip()))
@@ -136,8 +136,8 @@ def _check_duration(action: Action) -> None:
 
 def actions_of(request: Any) -> Iterator[tuple[int, Any]]:
     """Yields the actions of a request with their positions."""
-    found = request.get("actions") if isinstance(request, dict) else None
-    yield from enumerate(found if isinstance(found, list) else ())
+    actions = request.get("actions") if isinstance(request, dict) else None
+    yield from enumerate(actions if isinstance(actions, list) else ())
 
 
 def _unquoted(text: str) -> str:

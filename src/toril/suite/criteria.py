@@ -28,7 +28,7 @@ def read_criteria(
     on: str,
 ) -> tuple[PlannedCriterion, ...]:
     """Returns every criterion. Each is parsed once, so that a wrong one is rejected before the run."""
-    found: list[PlannedCriterion] = []
+    criteria: list[PlannedCriterion] = []
     judging = _passfail_names(config)
     _refuse_stray_criteria(config, judging, reader)
     elsewhere = []
@@ -37,7 +37,7 @@ def read_criteria(
         module = reporter.get("module")
         if module in judging:
             if _runs_here(reporter.get("run-at"), f"{path}.run-at", reader, on):
-                found += _criteria_at(reporter.get("criteria"), f"{path}.criteria", reader)
+                criteria += _criteria_at(reporter.get("criteria"), f"{path}.criteria", reader)
                 if "criteria" in reporter and not reporter["criteria"]:
                     reader.warn("no-criteria", f"{path}.criteria", "The list is empty, so nothing is judged.")
             elif reporter.get("criteria"):
@@ -49,15 +49,15 @@ def read_criteria(
     items = written if isinstance(written, list) else [written]
     for execution, item in zip(executions, items, strict=True):
         own = (execution.name,)
-        found += _criteria_at(item.get("criteria"), f"execution[{execution.index}].criteria", reader, own)
+        criteria += _criteria_at(item.get("criteria"), f"execution[{execution.index}].criteria", reader, own)
         of_scenario = mapping_at(config, "scenarios", execution.scenario).get("criteria")
-        found += _criteria_at(of_scenario, f"scenarios.{execution.scenario}.criteria", reader, own)
-    found += _criteria_at(list(ours), "toril.criteria", reader, language="toril")
-    if not found:
+        criteria += _criteria_at(of_scenario, f"scenarios.{execution.scenario}.criteria", reader, own)
+    criteria += _criteria_at(list(ours), "toril.criteria", reader, language="toril")
+    if not criteria:
         for path in elsewhere:
             text = f"The criteria here do not apply with `--on {on}`, and there are no others."
             reader.warn("no-criteria", path, text)
-    return tuple(found)
+    return tuple(criteria)
 
 
 def _passfail_names(config: Mapping[str, Any]) -> tuple[str, ...]:

@@ -83,33 +83,33 @@ def _read(written: object, path: str, hold_for_s: float, reader: SuiteReader, fi
     if not items:
         raise reader.error("out-of-range", path, "The curve has no shapes. Write at least one.")
     shapes_of = _ShapeReader(reader, files)
-    found: list[shapes.Points] = []
+    parts: list[shapes.Points] = []
     for index, item in enumerate(items):
         where = f"{path}[{index}]" if isinstance(written, list) else path
-        found.append(shapes_of.points(item, where, hold_for_s if len(items) == 1 else 0.0))
-    lasts_s = sum(points[-1][0] for points in found)
-    shapes_of.check_count(sum(map(len, found)), path)
+        parts.append(shapes_of.points(item, where, hold_for_s if len(items) == 1 else 0.0))
+    lasts_s = sum(points[-1][0] for points in parts)
+    shapes_of.check_count(sum(map(len, parts)), path)
     if lasts_s > MAX_DURATION_S:
         raise reader.error("out-of-range", path, "The curve is longer than a year. Make it shorter.")
-    curve = shapes.joined(found)
+    curve = shapes.joined(parts)
     if not curve.total:
         raise reader.error("empty-curve", path, "The curve sends no requests. Write a rate above 0.")
     if hold_for_s and not math.isclose(hold_for_s, lasts_s, abs_tol=0.001):
         what = f"The curve lasts {lasts_s:g} s, but hold-for is {hold_for_s:g} s"
         raise reader.error("conflicting-keys", path, f"{what}. Remove hold-for.")
     leads = len(items) > 1 and isinstance(items[0], dict) and "ramp" in items[0]
-    return PlannedCurve(curve, found[0][-1][0] if leads else 0.0)
+    return PlannedCurve(curve, parts[0][-1][0] if leads else 0.0)
 
 
 def _factor(value: object) -> float:
     """Reads `24x`, or a number."""
     try:
-        found = float(number(str(value).strip().removesuffix("x")))
+        factor = float(number(str(value).strip().removesuffix("x")))
     except ValueError:
-        found = 0.0
-    if not 1e-6 <= found <= 1e6:
+        factor = 0.0
+    if not 1e-6 <= factor <= 1e6:
         raise misfit("not-a-factor", "is not a factor. Write it like 24x or 0.5x.")
-    return found
+    return factor
 
 
 Factor = Annotated[float, BeforeValidator(_factor)]
@@ -338,12 +338,12 @@ class _RateTable:
         return time, self._column(header, self.named.count, (*RATE_COLUMNS[:2], *COUNT_COLUMNS), "count"), True
 
     def _column(self, header: Sequence[str], named: str, usual: Sequence[str], what: str) -> int:
-        found = [index for index, cell in enumerate(header) if (cell == named if named else _plain(cell) in usual)]
-        if len(found) != 1:
+        positions = [index for index, cell in enumerate(header) if (cell == named if named else _plain(cell) in usual)]
+        if len(positions) != 1:
             names = f"`{named}`" if named else ", ".join(f"`{name}`" for name in usual[:3])
-            columns = f"has {len(found)} columns for the {what} ({names}) in {quoted(', '.join(header))}"
+            columns = f"has {len(positions)} columns for the {what} ({names}) in {quoted(', '.join(header))}"
             self.wrong("missing-column", f"{columns}. Name one of them: `csv: {{file: …, {what}: …}}`.")
-        return found[0]
+        return positions[0]
 
     def _time(self, text: str) -> float:
         """Returns seconds; reads an offset, seconds or milliseconds since 1970, or a date with a time of day."""

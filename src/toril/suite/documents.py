@@ -50,9 +50,9 @@ def load(path: Path, name: str) -> tuple[list[Document], list[Note]]:
 def parse(text: str, name: str) -> tuple[list[Document], list[Note]]:
     """Returns the documents in `text`; raises SuiteError unless all are mappings."""
     warnings: list[Note] = []
-    found = _loaded(_without_tabs(text, name, warnings), name, warnings)
+    loaded = _loaded(_without_tabs(text, name, warnings), name, warnings)
     documents = []
-    for document in found:
+    for document in loaded:
         if document is None:
             continue
         if not isinstance(document, dict):
@@ -291,14 +291,14 @@ def places_of(criteria: Iterable[PlannedCriterion], files: Sequence[Path]) -> di
     If a merge or an override moved the criterion, its text is searched for.
     """
     read = [_Lines(path) for path in reversed(files)]
-    found = {}
+    places = {}
     for criterion in criteria:
         for lines in read:
             line = _line(criterion, lines, alone=len(read) == 1)
             if line is not None and lines.name is not None:
-                found[criterion.where] = SourcePlace(file=lines.name, line=line)
+                places[criterion.where] = SourcePlace(file=lines.name, line=line)
                 break
-    return found
+    return places
 
 
 def line_of(file: Path, place: str) -> int | None:

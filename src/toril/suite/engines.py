@@ -390,10 +390,10 @@ def runner_of(execution: Mapping[str, Any], script: Path | None) -> str:
     if script is None:
         return "selenium"
     files = [script] if script.is_file() else islice(script.rglob("*"), MAX_FILES)
-    found = {file.suffix for file in files}
-    if found & {".java", ".jar"}:
+    suffixes = {file.suffix for file in files}
+    if suffixes & {".java", ".jar"}:
         return "testng" if execution.get("testng-xml") or (script.parent / "testng.xml").is_file() else "junit"
-    return next((runner for suffix, runner in RUNNERS if suffix in found), "selenium")
+    return next((runner for suffix, runner in RUNNERS if suffix in suffixes), "selenium")
 
 
 # --- Results of another tool

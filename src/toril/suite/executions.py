@@ -43,7 +43,7 @@ TIMES = ("delay", "ramp-up", "hold-for")
 READ_KEYS = (*OURS, *LOAD_KEYS, "delay", "executor", "scenario", "files")
 KNOWN_KEYS = (*READ_KEYS, *RESULTS_WAITS, "recorded", "data-file", "errors-file", "runner", "start-at", "env")
 EXECUTORS = (*ENGINES, *CASE_RUNNERS, *REFUSED)
-NO_RUNNERS = [one for one in TESTED if one not in ("apiritif", "selenium")]
+NO_RUNNERS = [executor for executor in TESTED if executor not in ("apiritif", "selenium")]
 SIMILAR = 0.8  # a key that is as similar to a known one is a typo
 MAX_EXECUTIONS = 256  # the limit of interval files
 FUNCTIONAL = "functional-consolidator"  # bzt's module that collects test cases; `bzt -func` sets it
@@ -114,8 +114,8 @@ class ExecutionReader:
         self.modules = mapping_at(config, "modules")
         self.own = {
             name
-            for name, one in self.modules.items()
-            if isinstance(one, str) or (isinstance(one, dict) and "class" in one)
+            for name, module in self.modules.items()
+            if isinstance(module, str) or (isinstance(module, dict) and "class" in module)
         }
         self.alone = not config.get("services")
 
@@ -131,8 +131,8 @@ class ExecutionReader:
             raise self.reader.error("out-of-range", "execution", text)
         example = "{scenario: checkout, concurrency: 10, hold-for: 1m}"
         paths = [f"execution[{index}]" for index in range(len(items))]
-        copies = [deepcopy(self.reader.mapping(*one, example)) for one in zip(items, paths, strict=True)]
-        executors = [self._executor(*one) for one in zip(copies, paths, strict=True)]
+        copies = [deepcopy(self.reader.mapping(*item_at, example)) for item_at in zip(items, paths, strict=True)]
+        executors = [self._executor(*item_at) for item_at in zip(copies, paths, strict=True)]
         if not self.functional and set(executors) <= set(CASE_RUNNERS):
             self.functional = True
             text = "The suite runs each test once, as with `settings.aggregator: functional-consolidator`."
@@ -145,16 +145,16 @@ class ExecutionReader:
             if alias not in (*EXECUTORS, *self.own) and (meant := nearest(alias, EXECUTORS, cutoff=SIMILAR)):
                 raise self.reader.error("unknown-key", f"modules.{alias}", f"Unknown module. Did you mean `{meant}`?")
             self.reader.mapping({} if alias in self.own else settings or {}, f"modules.{alias}", "{properties: {…}}")
-        found: dict[str, Execution] = {}
+        read: dict[str, Execution] = {}
         for index, (item, executor) in enumerate(zip(copies, executors, strict=True)):
-            execution = self._read(item, executor, index, paths[index], found)
-            found[execution.name] = execution
+            execution = self._read(item, executor, index, paths[index], read)
+            read[execution.name] = execution
         for key, written in (("capacity", self.toril.capacity), ("curves", self.toril.curves)):
             for name in written:
-                if name not in found:
-                    text = f"The suite has no execution of this name. {suggestion(name, found)}"
+                if name not in read:
+                    text = f"The suite has no execution of this name. {suggestion(name, read)}"
                     raise self.reader.error("unknown-execution", f"toril.{key}.{name[:60]}", text)
-        return tuple(found.values())
+        return tuple(read.values())
 
     def _read(self, item: dict[str, Any], executor: str, index: int, path: str, taken: Collection[str]) -> Execution:
         item.pop("runner", None)
@@ -350,7 +350,7 @@ class ExecutionReader:
         if written is None:
             return {}
         example = "locations: {eu-west-1: 1, us-east-1: 2}"
-        found: dict[str, Fraction] = {}
+        weights: dict[str, Fraction] = {}
         for raw, weight in self.reader.mapping(written, path, example).items():
             name = self.reader.environment.resolve(raw)
             if not LOCATION.fullmatch(name):
@@ -360,12 +360,12 @@ class ExecutionReader:
                 self.reader.whole(weight, f"{path}.{name}") if exact else self.reader.number(weight, f"{path}.{name}")
             )
             if number:
-                for one, part in self._members(name, number, exact=exact):
-                    found[one] = found.get(one, Fraction(0)) + part
-        if not found:
+                for location, part in self._members(name, number, exact=exact):
+                    weights[location] = weights.get(location, Fraction(0)) + part
+        if not weights:
             text = f"No location has a weight above 0. Write it like `{example}`."
             raise self.reader.error("out-of-range", path, text)
-        return found
+        return weights
 
     def _members(self, name: str, number: Fraction | int, *, exact: bool) -> Iterator[tuple[str, Fraction]]:
         """Yields the location, or those of a group with equal parts of the number; whole parts if it is `exact`."""
@@ -374,15 +374,15 @@ class ExecutionReader:
             yield name, Fraction(number)
             return
         members = tuple(dict.fromkeys(groups[name]))
-        for one in members:
-            if one in groups or not LOCATION.fullmatch(one):
-                text = f"{quoted(one)} is a group itself, or no name for a location. Write names such as eu-west-1."
+        for member in members:
+            if member in groups or not LOCATION.fullmatch(member):
+                text = f"{quoted(member)} is a group itself, or no name for a location. Write names such as eu-west-1."
                 raise self.reader.error("unusable-name", f"toril.location-groups.{name[:60]}", text)
         whole, odd = divmod(int(number), len(members))
-        for place, one in enumerate(members):
+        for place, member in enumerate(members):
             part = Fraction(whole + (place < odd)) if exact else Fraction(number) / len(members)
             if part:
-                yield one, part
+                yield member, part
 
     def _files(self, config: Mapping[str, Any], scenario: str) -> tuple[str, ...]:
         own = self.scenarios.named.get(scenario, {})

@@ -68,24 +68,24 @@ def inside(folder: Path, name: str) -> Path:
 
 def checked_names(names: Iterable[str]) -> list[str]:
     """Returns the names in order; raises SuiteError if one leads out of the folder, or collides with another."""
-    found: dict[str, str] = {}
+    checked: dict[str, str] = {}
     for name in names:
-        if len(found) == MAX_FILES:
+        if len(checked) == MAX_FILES:
             text = f"The suite has more than {MAX_FILES:,} files. Remove files that no worker needs."
             raise SuiteError(text, code="too-large")
         if not _is_relative(name):
             raise _outside(name)
-        other = found.setdefault(_on_any_file_system(name), name)
+        other = checked.setdefault(_on_any_file_system(name), name)
         if other != name:
             text = f"{name!r} and {other!r} would be the same file on some file systems. Rename one."
             raise SuiteError(text, code="colliding-names")
-    for disk_name, name in found.items():
+    for disk_name, name in checked.items():
         parts = disk_name.split("/")
         for length in range(1, len(parts)):
-            if (above := found.get("/".join(parts[:length]))) is not None:
+            if (above := checked.get("/".join(parts[:length]))) is not None:
                 text = f"{above!r} is a file, but a folder in {name!r}. Rename one."
                 raise SuiteError(text, code="colliding-names")
-    return list(found.values())
+    return list(checked.values())
 
 
 def _outside(name: str) -> SuiteError:

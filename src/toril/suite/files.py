@@ -214,11 +214,11 @@ def read_jmx(path: Path) -> TestPlan:
         if path.stat().st_size > MAX_JMX_BYTES or b"<!ENTITY" in (text := path.read_bytes()).replace(b"\0", b""):
             return TestPlan()
         root = ElementTree.fromstring(text)  # noqa: S314 - without entities of its own nothing grows
-        data = _names((one for one in _walked(root) if one.tag == "CSVDataSet"), {"filename"})
+        data = _names((element for element in _walked(root) if element.tag == "CSVDataSet"), {"filename"})
     except (OSError, ElementTree.ParseError, ValueError, RecursionError):
         return TestPlan()
     tree = root.find("hashTree/hashTree")
-    groups = [one for one in (() if tree is None else tree) if THREAD_GROUPS.fullmatch(one.tag) and _enabled(one)]
+    groups = [node for node in (() if tree is None else tree) if THREAD_GROUPS.fullmatch(node.tag) and _enabled(node)]
     groups = [group for group in groups if next(_texts(group, JMX_USERS), "1") != "0"]
     return TestPlan(
         groups=len(groups),
@@ -257,9 +257,9 @@ def _texts(element: Any, names: set[str]) -> Iterator[str]:
 
 
 def _names(elements: Iterable[Any], properties: set[str]) -> tuple[str, ...]:
-    found = (name for element in elements for name in _texts(element, properties))
+    names = (name for element in elements for name in _texts(element, properties))
     return tuple(
         name
-        for name in dict.fromkeys(found)
+        for name in dict.fromkeys(names)
         if name and not REFERENCE.search(name) and len(name.encode()) <= MAX_NAME_BYTES
     )

@@ -51,7 +51,7 @@ def read_origin(folder: Path, files: Iterable[Path]) -> SuiteOrigin | None:
     try:
         output = git(folder, "rev-parse", "--show-prefix", "HEAD", "--symbolic-full-name", "HEAD")
         prefix, commit, head = output.removesuffix("\n").rsplit("\n", 2)
-        known = {path: (mode, found) for (mode, _, found), path in entries(git(folder, "ls-tree", "-rz", commit))}
+        known = {path: (mode, digest) for (mode, _, digest), path in entries(git(folder, "ls-tree", "-rz", commit))}
     except UserError:
         return None
     changed = [
@@ -75,16 +75,16 @@ def commit_of_default_branch(folder: Path, written: str) -> str:
         raise OptionError(text, code="shallow-clone")
     default = "refs/remotes/origin/HEAD"  # missing in clones of workflows, which have checked out the branch
     branch = default if git(folder, "for-each-ref", default) else "HEAD"
-    for found in git(folder, "rev-list", branch, fix="").split():
-        if found.startswith(written):
-            return found
+    for commit in git(folder, "rev-list", branch, fix="").split():
+        if commit.startswith(written):
+            return commit
     raise OptionError(f"{written} is not a commit of the default branch.", code="not-on-default-branch")
 
 
 def git(folder: Path, *command: str, fix: str = "Run the command in a clone of the repository.") -> str:
     """Returns the output of a git command that only lists; raises OptionError with the cause and `fix`."""
     # The folder could contain a program that a relative entry of PATH finds.
-    path = os.pathsep.join(one for one in os.get_exec_path() if Path(one).is_absolute())
+    path = os.pathsep.join(directory for directory in os.get_exec_path() if Path(directory).is_absolute())
     program = shutil.which("git", path=path)
     if program is None:
         raise InfrastructureError("git is not in an absolute folder of PATH. Install git.", code="no-git")
@@ -114,19 +114,19 @@ def entries(listing: str) -> Iterator[tuple[list[str], str]]:
         yield about.split(" "), path
 
 
-def is_as_stored(path: Path, mode: str, found: str) -> bool:
+def is_as_stored(path: Path, mode: str, digest: str) -> bool:
     """Returns whether a file is that object: byte for byte, with other line ends, or in Git LFS.
 
     It ignores the repository's filters and encodings, so a file that they change differs. A submodule is always equal.
     """
-    kind = "sha1" if len(found) == 40 else "sha256"
+    kind = "sha1" if len(digest) == 40 else "sha256"
     try:
         if mode == LINK:
-            return _hash(kind, os.fsencode(path.readlink())) == found
+            return _hash(kind, os.fsencode(path.readlink())) == digest
         if mode == SUBMODULE:
             return True
         with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
-            return stat.S_ISREG(os.fstat(file.fileno()).st_mode) and found in _hashes(kind, file)
+            return stat.S_ISREG(os.fstat(file.fileno()).st_mode) and digest in _hashes(kind, file)
     except OSError:
         return False
 

@@ -34,7 +34,7 @@ def suite_files(paths: Sequence[str | Path]) -> list[Path]:
     if not paths:
         text = "The command has no suite. Name a Taurus file, or a folder with a suite.yml."
         raise SuiteError(text, code="no-suite")
-    found = []
+    files = []
     for written in paths:
         path = Path(written)
         if URL.match(str(written)):
@@ -49,7 +49,7 @@ def suite_files(paths: Sequence[str | Path]) -> list[Path]:
         except (OSError, ValueError):
             folder = False
         if not folder:
-            found.append(path)
+            files.append(path)
             continue
         if len(paths) > 1:
             text = f"{path}: toril does not merge suites in folders. Name one folder, or files only."
@@ -58,8 +58,8 @@ def suite_files(paths: Sequence[str | Path]) -> list[Path]:
         if not inside:
             text = f"{path}: The folder has no suite.yml. Add one, or name the Taurus file."
             raise SuiteError(text, code="no-suite")
-        found.append(inside[0])
-    return found
+        files.append(inside[0])
+    return files
 
 
 def merged_configuration(
@@ -74,11 +74,11 @@ def merged_configuration(
     warnings: list[Note] = []
 
     def add(path: Path, name: str) -> None:
-        documents, found = load(path, name)
+        documents, notes = load(path, name)
         for document in documents:
             merge(merged, document)
         used.append(path)
-        warnings.extend(found)
+        warnings.extend(notes)
 
     for file in files:
         add(file, file.name)

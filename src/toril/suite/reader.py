@@ -160,9 +160,9 @@ class SuiteReader:
     def resolved_all(self, value: Any, path: str) -> Any:
         """Calls `resolved` for every text in lists and mappings."""
         if isinstance(value, list):
-            return [self.resolved_all(one, f"{path}[{index}]") for index, one in enumerate(value)]
+            return [self.resolved_all(item, f"{path}[{index}]") for index, item in enumerate(value)]
         if isinstance(value, dict):
-            return {key: self.resolved_all(one, f"{path}.{key[:60]}") for key, one in value.items()}
+            return {key: self.resolved_all(item, f"{path}.{key[:60]}") for key, item in value.items()}
         return self.resolved(value, path, "Write the value itself.")
 
     def unset(self, value: str, path: str, fix: str) -> UserError:
@@ -175,10 +175,10 @@ class SuiteReader:
 
     def whole(self, value: object, path: str) -> int | None:
         """Returns a whole number above 0; None for null and 0, which Taurus treats as *not given*."""
-        found = self.number(value, path)
-        if found is not None and found.denominator != 1:
+        number = self.number(value, path)
+        if number is not None and number.denominator != 1:
             raise self.error("not-a-number", path, f"{quoted(value)} is not a whole number. Write one such as 10.")
-        return None if found is None else int(found)
+        return None if number is None else int(number)
 
     def number(self, value: object, path: str) -> Fraction | None:
         """Returns a number above 0; None for null and 0, which Taurus treats as *not given*."""
@@ -186,15 +186,15 @@ class SuiteReader:
         if value is None or value == "":
             return None
         try:
-            found = number(value)
+            fraction = number(value)
         except ValueError:
             if str(value).startswith("-"):
                 raise self.error("out-of-range", path, f"{quoted(value)} is below 0. Write a number above 0.") from None
             raise self.error("not-a-number", path, f"{quoted(value)} is not a number. Write one such as 10.") from None
-        if found > MAX_NUMBER:
+        if fraction > MAX_NUMBER:
             text = f"{quoted(value)} is above {MAX_NUMBER:,}. Write a smaller number."
             raise self.error("out-of-range", path, text)
-        return found or None
+        return fraction or None
 
     def seconds(self, value: object, path: str) -> float:
         """Returns a duration; 0 if there is none."""

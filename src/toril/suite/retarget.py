@@ -34,13 +34,13 @@ def retarget(merged: dict[str, Any], address: str, source: str) -> str | None:
     Raises SuiteError if the suite has several addresses, or if some requests would still go to the suite's own.
     """
     used = list(_used(merged))
-    written = [own for _, one, _ in used if (own := _written(one))]
+    written = [own for _, scenario, _ in used if (own := _written(scenario))]
     if len(set(written)) > 1:
-        named = ", ".join(f"`{mask(one)[:60]}`" for one in dict.fromkeys(written))
+        named = ", ".join(f"`{mask(address)[:60]}`" for address in dict.fromkeys(written))
         what = f"{source}: Its scenarios load several addresses, {named}, but only one can be replaced"
         raise SuiteError(f"{what}. Use a variable for it, and set it with `--env`.", code="several-addresses")
-    found = ONLY_A_VARIABLE.fullmatch(written[0]) if written else None
-    variable = found[1] if found else None
+    match = ONLY_A_VARIABLE.fullmatch(written[0]) if written else None
+    variable = match[1] if match else None
     for path, scenario, executor in used:
         _check(scenario, executor, variable, f"{source}: {path}")
         _check_jmeter(scenario, executor, address, f"{source}: {path}")
@@ -61,14 +61,14 @@ def _written(scenario: dict[str, Any]) -> str | None:
     """Returns a scenario's address: its default address, or the variable at the beginning of all its requests."""
     if scenario.get("default-address"):
         return str(scenario["default-address"]).strip().rstrip("/")
-    found = [ONLY_A_VARIABLE.match(url) for url in _urls(scenario.get("requests"))]
-    names = {None if one is None else one[0] for one in found}
+    matches = [ONLY_A_VARIABLE.match(url) for url in _urls(scenario.get("requests"))]
+    names = {None if match is None else match[0] for match in matches}
     return names.pop() if len(names) == 1 else None
 
 
 def _labelled(requests: list[Any], reference: str) -> list[Any]:
     """Adds labels without the address, which differs from run to run, to requests that have none."""
-    found = []
+    labelled = []
     for request in requests:
         url = request.get("url") if isinstance(request, dict) else request
         if isinstance(request, dict):
@@ -79,8 +79,8 @@ def _labelled(requests: list[Any], reference: str) -> list[Any]:
         if isinstance(url, str) and url.startswith(reference):
             whole = request if isinstance(request, dict) else {"url": url}
             request = {**whole, "label": whole.get("label") or url.removeprefix(reference) or "/"}
-        found.append(request)
-    return found
+        labelled.append(request)
+    return labelled
 
 
 def _used(merged: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], str]]:

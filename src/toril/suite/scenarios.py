@@ -148,7 +148,7 @@ class Scenarios:
         for scenario, path in paths.items():
             for address, place in _addresses(self.named[scenario], path):
                 for variable in REFERENCE.findall(self.workers.resolve(address)):
-                    known = any(variable == one or variable.startswith(f"{one}_") for one in variables)
+                    known = any(variable == name or variable.startswith(f"{name}_") for name in variables)
                     if variable.isidentifier() and not variable.startswith(SET_BY_WORKERS) and not known:
                         text = f"{quoted(address)}: No worker knows `{variable}`. {self.workers.fix_of(variable)}"
                         error = self.reader.error("unset-reference", place, text)
@@ -156,7 +156,7 @@ class Scenarios:
 
     def _variables(self, scenario: dict[str, Any]) -> set[str] | None:
         """Returns the variables that a scenario sets; None if it may set variables of any name."""
-        found = set(_keys(scenario.get("variables")))
+        variables = set(_keys(scenario.get("variables")))
         sources = scenario.get("data-sources")
         for source in sources if isinstance(sources, list) else ():
             whole = source if isinstance(source, dict) else {"path": source}
@@ -164,7 +164,7 @@ class Scenarios:
             if names is None:
                 return None
             listed = names if isinstance(names, list) else re.split(f"[{DELIMITERS}]", str(names))
-            found |= {str(name).strip().strip("\"'") for name in listed}
+            variables |= {str(name).strip().strip("\"'") for name in listed}
         for request, _ in walked(scenario.get("requests"), ""):
             if not isinstance(request, dict):
                 continue
@@ -172,10 +172,10 @@ class Scenarios:
                 return None
             for key, value in request.items():
                 if key.startswith("extract-") or key == "set-variables":
-                    found |= set(_keys(value))
+                    variables |= set(_keys(value))
                 elif key == "foreach":
-                    found.add(str(value).split(" ")[0])
-        return found
+                    variables.add(str(value).split(" ")[0])
+        return variables
 
     def _check_listed(self, holder: dict[str, Any], key: str, path: str, kind: str) -> None:
         """Finds files that are listed as texts or as `{path: …}`."""
@@ -220,9 +220,9 @@ class Scenarios:
     def labels(self, name: str) -> tuple[str, ...]:
         """Returns the labels of generated requests and transactions; none for a script."""
         if name not in self.labels_of:
-            found = map(_label, expanded(self.named, name))
+            requests = map(_label, expanded(self.named, name))
             resolve = self.reader.environment.label
-            self.labels_of[name] = tuple(dict.fromkeys(resolve(label) for label in found if label is not None))
+            self.labels_of[name] = tuple(dict.fromkeys(resolve(label) for label in requests if label is not None))
         return self.labels_of[name]
 
 
@@ -248,12 +248,12 @@ def _included(scenario: Mapping[str, Any], path: str) -> Iterator[tuple[str, str
 def reached(scenarios: Mapping[str, Any], names: Iterable[str]) -> dict[str, dict[str, Any]]:
     """Returns these scenarios and those that they include, each once; not the ones that are missing."""
     todo = list(names)
-    found: dict[str, dict[str, Any]] = {}
+    kept: dict[str, dict[str, Any]] = {}
     for name in todo:
-        if name not in found and isinstance(scenarios.get(name), dict):
-            found[name] = scenarios[name]
+        if name not in kept and isinstance(scenarios.get(name), dict):
+            kept[name] = scenarios[name]
             todo += [inner for inner, _ in _included(scenarios[name], name)]
-    return found
+    return kept
 
 
 def expanded(scenarios: Mapping[str, Any], name: str) -> Iterator[Any]:

@@ -65,8 +65,8 @@ class Section(BaseModel):
         except ValidationError as invalid:
             first, *others = invalid.errors(include_url=False, include_context=False)
             if first["type"] == "missing":  # it may be misspelt
-                unknown = (one for one in others if one["type"] == "extra_forbidden")
-                first = next((one for one in unknown if one["loc"][:-1] == first["loc"][:-1]), first)
+                unknown = (error for error in others if error["type"] == "extra_forbidden")
+                first = next((error for error in unknown if error["loc"][:-1] == first["loc"][:-1]), first)
             where = path
             for part in first["loc"]:
                 where += f"[{part}]" if isinstance(part, int) else f".{part[:60]}"
@@ -100,7 +100,7 @@ def _text(section: type[Section], code: str, error: ErrorDetails) -> str:
 def _keys_at(section: type[Section], location: tuple[int | str, ...]) -> list[str]:
     """Returns the keys of the section at this location inside `section`."""
     for part in location:
-        field = next((one for one in section.model_fields.values() if one.alias == part), None)
+        field = next((field for field in section.model_fields.values() if field.alias == part), None)
         if field is not None:
             section = next(_sections_in(field.annotation), section)
     return [str(field.alias) for field in section.model_fields.values()]

@@ -53,8 +53,8 @@ DEVICES = {
     },
 }
 NETWORKS = {
-    one.name: one
-    for one in (
+    network.name: network
+    for network in (
         Network(name="3g", latency_ms=2000, down_bytes_s=50_000, up_bytes_s=50_000),
         Network(name="slow-4g", latency_ms=562.5, down_bytes_s=180_000, up_bytes_s=84_375),
         Network(name="fast-4g", latency_ms=165, down_bytes_s=1_012_500, up_bytes_s=168_750),
@@ -74,7 +74,7 @@ def _criteria(value: object) -> object:
     """Returns a list; the suite may have one criterion, or Taurus' mapping of messages to criteria."""
     if isinstance(value, dict) and "subject" not in value:
         return [{message: criterion} for message, criterion in value.items()]
-    if value is None or (isinstance(value, list) and not all(isinstance(one, (str, dict)) for one in value)):
+    if value is None or (isinstance(value, list) and not all(isinstance(rule, (str, dict)) for rule in value)):
         raise misfit("not-a-list", "is not a list of criteria. Write it like `[throughput<450/s]`.")
     return [value] if isinstance(value, (str, dict)) else value
 
