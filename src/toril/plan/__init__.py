@@ -102,7 +102,7 @@ def make_plan(
         shares=tuple(_share(slot, executions, parts, slots, suite) for slot in slots),
         common=_common(suite, executions, tried=tried),
         criteria=criteria,
-        places={one.where: suite.places[one.where] for one in criteria if one.where in suite.places},
+        places={rule.where: suite.places[rule.where] for rule in criteria if rule.where in suite.places},
         ramp_up_exclude=suite.ramp_up_exclude and not tried,
         functional=suite.functional,
         quorum=suite.toril.quorum,
@@ -145,7 +145,7 @@ def _keeping(suite: Suite, criteria: Sequence[PlannedCriterion], *, tried: bool)
     wanted = suite.toril.evidence
     if wanted.off and not tried:
         return None
-    labels = dict.fromkeys(one.label for one in criteria_of(criteria) if one.label)
+    labels = dict.fromkeys(criterion.label for criterion in criteria_of(criteria) if criterion.label)
     return Keeping(
         failures=wanted.failures,
         body_bytes=MOST_OF_TRY if tried and Path(RECORDING) in suite.files else wanted.body,
@@ -155,11 +155,11 @@ def _keeping(suite: Suite, criteria: Sequence[PlannedCriterion], *, tried: bool)
 
 
 def _notices(suite: Suite) -> Iterator[Notice]:
-    for one in suite.toril.notify:
-        parts = urlsplit(one.webhook)
-        place = {"webhook": one.webhook} if parts.scheme else {"variable": one.webhook}
-        form = one.format or ("slack" if parts.hostname == SLACK else "toril")
-        yield Notice(**place, format=form, on=one.on, secret=one.secret or "")
+    for block in suite.toril.notify:
+        parts = urlsplit(block.webhook)
+        place = {"webhook": block.webhook} if parts.scheme else {"variable": block.webhook}
+        form = block.format or ("slack" if parts.hostname == SLACK else "toril")
+        yield Notice(**place, format=form, on=block.on, secret=block.secret or "")
 
 
 def _earlier(suite: Suite, baseline: bool | None) -> EarlierAsked | None:
@@ -175,7 +175,7 @@ def _by_one_user(suite: Suite, *, tried: bool) -> tuple[Execution, ...]:
     An open model gets a rate that is high enough to send each of its requests once.
     """
     location = dict(list(suite.executions[0].locations.items())[:1])
-    found = []
+    notes = []
     for execution in suite.executions:
         is_open = execution.executor in OPEN_MODEL
         rate, hold_s, iterations = None, 0.0 if tried else float(SMOKE_HOLD_S), execution.iterations
@@ -191,7 +191,7 @@ def _by_one_user(suite: Suite, *, tried: bool) -> tuple[Execution, ...]:
         config = {key: value for key, value in execution.config.items() if key not in dropped}
         config |= {"concurrency": users} if rate is None else {"throughput": rate}
         config |= {"hold-for": f"{hold_s * 1000:.0f}ms" if tried else f"{hold_s:g}s"} if hold_s else {"iterations": 1}
-        found.append(
+        notes.append(
             replace(
                 execution,
                 concurrency=users,
@@ -208,7 +208,7 @@ def _by_one_user(suite: Suite, *, tried: bool) -> tuple[Execution, ...]:
                 config=config,
             )
         )
-    return tuple(found)
+    return tuple(notes)
 
 
 def _common(suite: Suite, executions: Sequence[Execution], *, tried: bool) -> dict[str, Any]:

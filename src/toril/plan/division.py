@@ -200,7 +200,7 @@ def _open_model(
     places = sorted(shares)
     total = execution.throughput_rps or Fraction(0)
     by_place = zip(places, interleave([shares[index] for index in places]), strict=True)
-    return {index: WorkerLoad(0, total * one.part, one) for index, one in by_place}
+    return {index: WorkerLoad(0, total * load.part, load) for index, load in by_place}
 
 
 def _segments(
@@ -239,17 +239,17 @@ def divided_throughput(
     while True:
         units = total * parts
         if units.denominator == 1 or parts >= FINEST:
-            found: dict[int, Fraction] = {}
+            parts_of: dict[int, Fraction] = {}
             for location, share in zip(
                 used, split(math.floor(units), [weights[location] for location in used]), strict=True
             ):
                 there = [index for index in users if located[index] == location]
                 divided = split(share, [users[index] for index in there])
-                found |= {index: Fraction(one, parts) for index, one in zip(there, divided, strict=True)}
-            if all(found.values()) or parts >= FINEST:
-                rest = total - sum(found.values(), Fraction(0))
-                first = next(iter(found))
-                return {**found, first: found[first] + rest}
+                parts_of |= {index: Fraction(part, parts) for index, part in zip(there, divided, strict=True)}
+            if all(parts_of.values()) or parts >= FINEST:
+                rest = total - sum(parts_of.values(), Fraction(0))
+                first = next(iter(parts_of))
+                return {**parts_of, first: parts_of[first] + rest}
         parts *= 10
 
 

@@ -146,15 +146,15 @@ def make_duet(
 
 
 def _notes(plan: Plan, restarting: tuple[str, ...], gap_s: float) -> list[Note]:
-    found = []
+    notes = []
     if restarting:
         why = f"{' and '.join(restarting)} cannot pause, so all engines start for each turn"
-        found.append(Note("restarted-engines", f"{why}: {gap_s:g} s without load between two turns"))
+        notes.append(Note("restarted-engines", f"{why}: {gap_s:g} s without load between two turns"))
     for planned, criterion in zip(plan.criteria, criteria_of(plan.criteria), strict=True):
         if criterion.server is not None:
             what = f"{planned.where}: `{criterion.text}` is judged on base and head together"
-            found.append(Note("both-arms-in-periods", f"{what}: CloudWatch's periods contain both"))
-    return found
+            notes.append(Note("both-arms-in-periods", f"{what}: CloudWatch's periods contain both"))
+    return notes
 
 
 def _part(part: ExecutionShare, copy: PlannedExecution, values: Mapping[str, str]) -> ExecutionShare:
@@ -223,7 +223,7 @@ def _substituted(value: Any, values: Mapping[str, str]) -> Any:
             value = value.replace(f"${{{name}}}", text)
         return value
     if isinstance(value, list):
-        return [_substituted(one, values) for one in value]
+        return [_substituted(item, values) for item in value]
     if isinstance(value, dict):
-        return {key: _substituted(one, values) for key, one in value.items()}
+        return {key: _substituted(item, values) for key, item in value.items()}
     return value

@@ -58,9 +58,9 @@ def restarted_engines(plan: Plan) -> tuple[str, ...]:
     """Returns the names of engines that cannot pause. One of them makes all engines start for each turn."""
     return tuple(
         dict.fromkeys(
-            engine_of(one.executor).title + (" with `throughput`" if one.throughput_rps else "")
-            for one in plan.executions
-            if not engine_of(one.executor).switches or (one.throughput_rps and one.executor == "jmeter")
+            engine_of(load.executor).title + (" with `throughput`" if load.throughput_rps else "")
+            for load in plan.executions
+            if not engine_of(load.executor).switches or (load.throughput_rps and load.executor == "jmeter")
         )
     )
 
@@ -71,18 +71,18 @@ def order_of(seed: int, blocks: int) -> str:
     >>> order_of(1, 4), order_of(2, 4)
     ('BABAABAB', 'ABBABAAB')
     """
-    chance, found = random.Random(seed), ""  # noqa: S311 - no secret
-    while len(found) < 2 * blocks:
+    chance, order = random.Random(seed), ""  # noqa: S311 - no secret
+    while len(order) < 2 * blocks:
         four = 2 * chance.sample(["AB", "BA"], 2)
-        four = four[: blocks - len(found) // 2]
+        four = four[: blocks - len(order) // 2]
         chance.shuffle(four)
-        found += "".join(four)
-    return found
+        order += "".join(four)
+    return order
 
 
 def _switched(plan: Plan, block_s: float | None, facts: dict[str, Any]) -> Arranged:
     block = SWITCHED_BLOCK_S if block_s is None else max(1, math.ceil(block_s))
-    lead_s = max(one.delay_s + one.ramp_up_s for one in plan.executions)
+    lead_s = max(execution.delay_s + execution.ramp_up_s for execution in plan.executions)
     duet = Duet(
         block_s=float(block),
         turn_s=block,
@@ -91,7 +91,7 @@ def _switched(plan: Plan, block_s: float | None, facts: dict[str, Any]) -> Arran
         **facts,
     )
     end_s = max(turn.ends_s for turn in duet.turns())
-    return duet, tuple(_through(one, arm, duet, end_s) for one in plan.executions for arm in ARMS)
+    return duet, tuple(_through(execution, arm, duet, end_s) for execution in plan.executions for arm in ARMS)
 
 
 def _through(execution: PlannedExecution, arm: int, duet: Duet, end_s: float) -> PlannedExecution:
@@ -175,8 +175,8 @@ def together(plan: Plan, variable: str | None) -> tuple[str, ...]:
     A script that reads the address from a variable cannot have two addresses in one process.
     """
     return tuple(
-        one.name
-        for one in plan.executions
-        if engine_of(one.executor).together
-        and not (variable and mapping_at(plan.common, "scenarios", one.scenario).get("script"))
+        execution.name
+        for execution in plan.executions
+        if engine_of(execution.executor).together
+        and not (variable and mapping_at(plan.common, "scenarios", execution.scenario).get("script"))
     )

@@ -25,7 +25,7 @@ def load_warnings(
     """Yields warnings about the load and the criteria; raises SuiteError for a criterion on an unknown location."""
     if smoke and not suite.functional:
         yield Note("smoke-run", "This is a smoke run: one virtual user for a few seconds, without criteria.")
-    untraced = dict.fromkeys(one.executor for one in executions if one.executor not in TRACED)
+    untraced = dict.fromkeys(execution.executor for execution in executions if execution.executor not in TRACED)
     if suite.toril.traceparent and untraced:
         what = f"The requests of {', '.join(untraced)} carry no trace context."
         yield Note("no-traceparent", f"{suite.source}: toril.traceparent: {what} Use one of: {', '.join(TRACED)}.")
@@ -43,13 +43,13 @@ def load_warnings(
     iterations = {name: iteration_of(scenario) for name, scenario in suite.common["scenarios"].items()}
     labels_of: dict[tuple[str, ...], tuple[set[str], str]] = {}  # by executions, since labels and criteria may be many
     for criterion in criteria_of(criteria):
-        judged = [one for one in executions if not criterion.executions or one.name in criterion.executions]
+        judged = [load for load in executions if not criterion.executions or load.name in criterion.executions]
         if criterion.location is not None and criterion.location not in locations:
             what = f"{criterion.where}: `{criterion.text}`: The run has no worker in this location"
             raise SuiteError(f"{what}. Known locations: {', '.join(locations)}.", code="unknown-location")
         if criterion.executions not in labels_of:
-            found = {label for one in judged for label in one.labels}
-            labels_of[criterion.executions] = found | _timings(judged), ", ".join(sorted(found)[:10])
+            sent = {label for execution in judged for label in execution.labels}
+            labels_of[criterion.executions] = sent | _timings(judged), ", ".join(sorted(sent)[:10])
         labels, known = labels_of[criterion.executions]
         of_requests = bool(criterion.label) and criterion.subject != "capacity"
         if of_requests and criterion.label not in labels and all(execution.labels for execution in judged):
@@ -67,7 +67,7 @@ def load_warnings(
 
 def _timings(executions: Sequence[Execution]) -> set[str]:
     """Returns the labels that browsers add: timings of each step, and the browser's start."""
-    steps = {label for one in executions if engine_of(one.executor).browser for label in one.labels}
+    steps = {label for execution in executions if engine_of(execution.executor).browser for label in execution.labels}
     return {f"{step}{timing}" for step in (*steps, "") for timing in TIMINGS} if steps else set()
 
 
@@ -76,7 +76,7 @@ def _judged_s(executions: Sequence[Execution], *, steady_only: bool) -> float:
     if not all(execution.ramp_up_s + execution.hold_for_s for execution in executions):
         return math.inf
     starts_s = (execution.delay_s + steady_only * execution.ramp_up_s for execution in executions)
-    return max(one.delay_s + one.ramp_up_s + one.hold_for_s for one in executions) - min(starts_s)
+    return max(load.delay_s + load.ramp_up_s + load.hold_for_s for load in executions) - min(starts_s)
 
 
 class Iteration(NamedTuple):
@@ -89,11 +89,11 @@ class Iteration(NamedTuple):
 def iteration_of(scenario: Any) -> Iteration | None:
     """Returns a scenario's iteration; None if a script or a block decides what it sends."""
     requests = scenario.get("requests") if isinstance(scenario, dict) and not scenario.get("script") else None
-    whole = [one if isinstance(one, dict) else {"url": one} for one in requests or ()]
-    if not whole or any(key in one for one in whole for key in (*BLOCKS, *PHASES)):
+    whole = [request if isinstance(request, dict) else {"url": request} for request in requests or ()]
+    if not whole or any(key in request for request in whole for key in (*BLOCKS, *PHASES)):
         return None
-    labels = Counter(str(one.get("label") or one.get("url") or "") for one in whole)
-    return Iteration(labels, sum(_seconds(one.get("think-time", scenario.get("think-time"))) for one in whole))
+    labels = Counter(str(request.get("label") or request.get("url") or "") for request in whole)
+    return Iteration(labels, sum(_seconds(request.get("think-time", scenario.get("think-time"))) for request in whole))
 
 
 def too_few(
@@ -107,33 +107,33 @@ def too_few(
     needed, label = samples_needed(criterion), criterion.label
     if criterion.percentile is None or criterion.logic != "total" or needed == 1 or not executions:
         return ""
-    most = sum(_most(one, iterations.get(one.scenario), label, steady_only=steady_only) for one in executions)
+    most = sum(_most(load, iterations.get(load.scenario), label, steady_only=steady_only) for load in executions)
     if most >= needed:
         return ""
-    one, what = executions[0], f"`{criterion.text}` needs {needed:,} samples, but this load makes at most {most:,.0f}"
-    advice = "" if len(executions) > 1 or not one.hold_for_s or not most else load_for_samples(needed / most, one)
+    first, what = executions[0], f"`{criterion.text}` needs {needed:,} samples, but this load makes at most {most:,.0f}"
+    advice = "" if len(executions) > 1 or not first.hold_for_s or not most else load_for_samples(needed / most, first)
     advice = advice or "make the load longer or higher"
     return f"{what}. {advice[0].upper()}{advice[1:]}."
 
 
 def _most(execution: Execution, iteration: Iteration | None, label: str, *, steady_only: bool) -> float:
     """Returns the most samples, by rate, iterations or think-times; infinite if the plan has none of them."""
-    found, users, time_s = math.inf, execution.concurrency or math.inf, execution.hold_for_s
+    most, users, time_s = math.inf, execution.concurrency or math.inf, execution.hold_for_s
     if execution.search is not None:
-        return found
+        return most
     if execution.throughput_rps is not None:
         times = execution.ramp_up_s, execution.hold_for_s
         curve = execution.curve or curve_of(execution.throughput_rps, *times, execution.steps)
-        found = curve.total - (curve.count_to(execution.ramp_up_s) if steady_only else 0.0)
+        most = curve.total - (curve.count_to(execution.ramp_up_s) if steady_only else 0.0)
     if iteration is None:
-        return found
+        return most
     part = (iteration.labels[label] or 1) if label else iteration.labels.total()  # the engine may change a label
     if execution.executor in OPEN_MODEL:  # it sends the requests in turn
-        return found * part / iteration.labels.total()
+        return most * part / iteration.labels.total()
     if execution.iterations is not None:
-        found = min(found, users * execution.iterations * part)
+        most = min(most, users * execution.iterations * part)
     time_s += 0.0 if steady_only else execution.ramp_up_s
-    return min(found, users * (time_s / iteration.think_s + 1) * part) if iteration.think_s and time_s else found
+    return min(most, users * (time_s / iteration.think_s + 1) * part) if iteration.think_s and time_s else most
 
 
 def _seconds(written: object) -> float:
