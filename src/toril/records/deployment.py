@@ -132,9 +132,9 @@ class SecretReference:
 
 def secret_reference(text: str) -> SecretReference:
     """Returns the reference in `text`; ValueError if it is none."""
-    if found := _ARN.fullmatch(text):
-        parts = {name: found[name] or None for name in ("key", "stage", "version")}
-        return SecretReference(secret=found["arn"], name=found["name"], region=found["region"], **parts)
+    if match := _ARN.fullmatch(text):
+        parts = {name: match[name] or None for name in ("key", "stage", "version")}
+        return SecretReference(secret=match["arn"], name=match["name"], region=match["region"], **parts)
     if not text.startswith("arn:") and re.fullmatch(_NAME, text):
         return SecretReference(secret=text, name=text)
     raise ValueError("neither a name nor an ARN of a secret in Secrets Manager")
@@ -147,7 +147,7 @@ def secrets_outside(secrets: Mapping[str, str], allowed: Iterable[str], region: 
     as not allowed.
     """
     known = [secret_reference(arn) for arn in allowed]
-    return [variable for variable, text in secrets.items() if not any(_is(text, one, region) for one in known)]
+    return [variable for variable, text in secrets.items() if not any(_is(text, ref, region) for ref in known)]
 
 
 def _is(text: str, allowed: SecretReference, region: str | None) -> bool:

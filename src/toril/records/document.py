@@ -68,10 +68,10 @@ def _number(text: str) -> float:
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    members = dict(pairs)
+    if len(members) < len(pairs):
         raise ValueError("an object has a duplicate name")
-    return found
+    return members
 
 
 def why(error: Exception) -> str:
@@ -110,17 +110,17 @@ class Record(RecordPart):
         try:
             if cls.MOST_BYTES is not None and len(data) > cls.MOST_BYTES:
                 raise ValueError(f"it has more than {cls.MOST_BYTES:,} bytes")
-            found = parsed(data) if cls.MOST_BYTES is None else parsed(data, most_parts=MOST_PARTS_OF_WORKER)
-            schema = found.pop("schema", None) if isinstance(found, dict) else None
+            content = parsed(data) if cls.MOST_BYTES is None else parsed(data, most_parts=MOST_PARTS_OF_WORKER)
+            schema = content.pop("schema", None) if isinstance(content, dict) else None
             _check_schema(schema, cls.SCHEMA, where)
-            return cls.model_validate(found)
+            return cls.model_validate(content)
         except (ValueError, OverflowError) as error:
             raise StoreError(f"{where} is damaged: {why(error)}", code="damaged-file") from error
 
 
-def _check_schema(found: Any, expected: str, where: str) -> None:
-    if found != expected:
-        problem = f"has schema {found!r:.{LONGEST_WHY}} instead of {expected!r}; another version of toril wrote it"
+def _check_schema(schema: Any, expected: str, where: str) -> None:
+    if schema != expected:
+        problem = f"has schema {schema!r:.{LONGEST_WHY}} instead of {expected!r}; another version of toril wrote it"
         raise StoreError(f"{where} {problem}", code="other-version")
 
 
@@ -137,11 +137,11 @@ class JsonObject:
     def members(self) -> dict[str, Any]:
         """Returns the fields of its JSON object by name; nested values are still objects of this class."""
         kind: Any = type(self)
-        found = {name: getattr(self, name) for name in _names(kind)}
+        values = {name: getattr(self, name) for name in _names(kind)}
         for name in self.OMITTED_WHEN_NONE:
-            if found[name] is None:
-                del found[name]
-        return found
+            if values[name] is None:
+                del values[name]
+        return values
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the JSON object as plain data."""
@@ -161,10 +161,10 @@ class JsonObject:
         """Returns the object in foreign JSON text; StoreError, which names `where`, if it exceeds the bounds."""
         kind: Any = cls
         try:
-            found: Self = _adapter(kind).validate_json(data)
+            read: Self = _adapter(kind).validate_json(data)
         except ValidationError as error:
             raise StoreError(f"{where} is not a file of toril: {why(error)}", code="damaged-file") from error
-        return found
+        return read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,19 +183,19 @@ class StoredObject(JsonObject):
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        found = super(StoredObject, cls).from_dict({"schema": cls.SCHEMA, **data})
-        object.__setattr__(found, "stored", data)
-        return found
+        document = super(StoredObject, cls).from_dict({"schema": cls.SCHEMA, **data})
+        object.__setattr__(document, "stored", data)
+        return document
 
     @classmethod
     def from_json(cls, data: bytes, where: str) -> Self:
         """Returns the content of a file; StoreError, which names `where`, if it is damaged or has another schema."""
         try:
-            found = json.loads(data)
-            if not isinstance(found, dict):
+            content = json.loads(data)
+            if not isinstance(content, dict):
                 raise ValueError("it is not a JSON object")
-            _check_schema(found.get("schema"), cls.SCHEMA, where)
-            return cls.from_dict(found)
+            _check_schema(content.get("schema"), cls.SCHEMA, where)
+            return cls.from_dict(content)
         except (ValueError, TypeError, AttributeError, RecursionError) as error:
             fix = "delete it, and toril makes it again from the run's files"
             raise StoreError(f"{where} is damaged: {why(error)}; {fix}", code="damaged-file") from error
@@ -211,9 +211,9 @@ def _plain(value: Any) -> Any:
     if kind in _PLAIN:
         return value
     if kind is tuple or kind is list:
-        return [one if type(one) in _PLAIN else _plain(one) for one in value]
+        return [item if type(item) in _PLAIN else _plain(item) for item in value]
     if kind is dict:
-        return {key: one if type(one) in _PLAIN else _plain(one) for key, one in value.items()}
+        return {key: item if type(item) in _PLAIN else _plain(item) for key, item in value.items()}
     if isinstance(value, JsonObject):
         return value.to_dict()
     return value.model_dump(mode="json") if isinstance(value, BaseModel) else value
@@ -240,7 +240,7 @@ def _reader(hint: Any) -> Callable[[Any], Any] | None:
     if isinstance(hint, type) and issubclass(hint, BaseModel):
         return hint.model_validate
     arguments = get_args(hint)
-    item = next((found for one in arguments if (found := _reader(one)) is not None), None)
+    item = next((reader for argument in arguments if (reader := _reader(argument)) is not None), None)
     if get_origin(hint) is tuple:
         return tuple if item is None else lambda values: tuple(map(item, values))
     if item is None:

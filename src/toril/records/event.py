@@ -87,6 +87,6 @@ class Event(StoredObject):
 
     def to_send(self) -> dict[str, Any]:
         """Returns what receivers get, as plain data."""
-        found = self.to_dict()
-        del found["deliveries"]
-        return found
+        content = self.to_dict()
+        del content["deliveries"]
+        return content

@@ -200,7 +200,7 @@ def _line(record: JsonObject) -> bytes:
 def _filled(value: Any) -> Any:
     if isinstance(value, JsonObject):
         fields = value.members().items()
-        return {name: _filled(one) for name, one in fields if one is not None and one not in ((), {}, "")}
+        return {name: _filled(value) for name, value in fields if value is not None and value not in ((), {}, "")}
     if isinstance(value, dict):
-        return {key: _filled(one) for key, one in value.items()}
-    return [_filled(one) for one in value] if isinstance(value, (list, tuple)) else value
+        return {key: _filled(item) for key, item in value.items()}
+    return [_filled(item) for item in value] if isinstance(value, (list, tuple)) else value

@@ -324,7 +324,7 @@ class Plan(Record):
     @property
     def secrets_of_workers(self) -> dict[str, str]:
         """The secrets without the addresses and keys of webhooks, which only the owner of the run reads."""
-        own = {name for one in self.notices for name in (one.variable, one.secret)}
+        own = {name for notice in self.notices for name in (notice.variable, notice.secret)}
         return {name: place for name, place in self.secrets.items() if name not in own}
 
     @property
@@ -350,17 +350,17 @@ class Plan(Record):
 
     def chosen(self, names: Collection[str] = ()) -> list[PlannedExecution]:
         """Returns the executions with these names; all of them without names."""
-        return [one for one in self.executions if not names or one.name in names]
+        return [execution for execution in self.executions if not names or execution.name in names]
 
     @property
     def adjustable(self) -> tuple[PlannedExecution, ...]:
         """The executions whose rate can be changed during the run."""
-        return tuple(one for one in self.executions if one.adjustable)
+        return tuple(execution for execution in self.executions if execution.adjustable)
 
     @property
     def searched(self) -> tuple[PlannedExecution, ...]:
         """The executions with a capacity search."""
-        return tuple(one for one in self.executions if one.search is not None)
+        return tuple(execution for execution in self.executions if execution.search is not None)
 
     @property
     def locations(self) -> tuple[str, ...]:

@@ -53,26 +53,26 @@ class Cron:
             return []
         last = calendar.monthrange(year, month)[1]
         if self.weekdays == "?":
-            found = (day for part in self.days.split(",") for day in _days(part, year, month, last))
+            days = (day for part in self.days.split(",") for day in _days(part, year, month, last))
         else:
-            found = (day for part in self.weekdays.split(",") for day in _days_of_week(part, year, month, last))
-        return sorted({day for day in found if 1 <= day <= last})
+            days = (day for part in self.weekdays.split(",") for day in _days_of_week(part, year, month, last))
+        return sorted({day for day in days if 1 <= day <= last})
 
 
 def parse(text: str) -> Cron | int | datetime:
     """Returns a `cron`; the seconds of a `rate`; or the local time of an `at`. ValueError, with the fix, for others."""
-    if found := _CRON.fullmatch(text):
-        return _cron(found[1])
-    if found := _RATE.fullmatch(text):
-        number, unit = int(found[1]), found[2]
-        if number < 1 or (number == 1) == bool(found[3]):
+    if match := _CRON.fullmatch(text):
+        return _cron(match[1])
+    if match := _RATE.fullmatch(text):
+        number, unit = int(match[1]), match[2]
+        if number < 1 or (number == 1) == bool(match[3]):
             raise ValueError(f"Use the singular for one and the plural for more: rate(1 {unit}), rate(2 {unit}s).")
         if number * UNITS_S[unit] > LONGEST_S:
             raise ValueError("Use a rate of at most 3650 days.")
         return number * UNITS_S[unit]
-    if found := _AT.fullmatch(text):
+    if match := _AT.fullmatch(text):
         try:
-            at = datetime.fromisoformat(found[1])
+            at = datetime.fromisoformat(match[1])
         except ValueError as error:
             raise ValueError(f"The time does not exist: {error}.") from error
         lowest, highest, *_ = _FIELDS["year"]
@@ -161,17 +161,17 @@ def _cron(body: str) -> Cron:
 def _checked(field: str, text: str) -> tuple[int, ...]:
     """Returns the numbers of a field, without special days."""
     lowest, highest, words, special = _FIELDS[field]
-    found: set[int] = set()
-    for one in text.split(","):
-        if special and re.fullmatch(special, one):
-            if one == "?" and text != "?":
+    chosen: set[int] = set()
+    for part in text.split(","):
+        if special and re.fullmatch(special, part):
+            if part == "?" and text != "?":
                 raise ValueError(f"{field}: Use ? alone, not `{text}`.")
             continue
-        numbers = _numbers(one, lowest, highest, words)
+        numbers = _numbers(part, lowest, highest, words)
         if not numbers:
-            raise ValueError(f"{field}: Use a number from {lowest} to {highest}, *, a range or a step, not `{one}`.")
-        found.update(numbers)
-    return tuple(sorted(found))
+            raise ValueError(f"{field}: Use a number from {lowest} to {highest}, *, a range or a step, not `{part}`.")
+        chosen.update(numbers)
+    return tuple(sorted(chosen))
 
 
 def _numbers(text: str, lowest: int, highest: int, words: tuple[str, ...]) -> range:
