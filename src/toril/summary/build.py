@@ -92,22 +92,22 @@ def figures_between(
         labels=builder.everything(),
         executions={name: PartFigures(labels=builder.labels(execution=name)) for name in summary.executions},
         locations={name: PartFigures(labels=builder.labels(location=name)) for name in summary.locations},
-        series=tuple(one for one in summary.series if first <= one.second <= last),
-        first_failures=tuple(one for one in summary.first_failures if first <= one.at_s < last + 1),
+        series=tuple(second for second in summary.series if first <= second.second <= last),
+        first_failures=tuple(kept for kept in summary.first_failures if first <= kept.at_s < last + 1),
     )
 
 
 def _first_failures(completeness: Completeness) -> Iterator[FirstFailure]:
     """Yields the first failures that workers kept, in the order of their times."""
-    kept = [(worker, exit.attempt, one) for worker, exit in completeness.exits.items() for one in exit.kept]
-    for worker, attempt, one in sorted(kept, key=lambda entry: (entry[2].at_s, entry[0])):
+    kept = [(worker, exit.attempt, failure) for worker, exit in completeness.exits.items() for failure in exit.kept]
+    for worker, attempt, failure in sorted(kept, key=lambda entry: (entry[2].at_s, entry[0])):
         yield FirstFailure(
             worker=worker,
-            execution=one.execution,
-            label=mask(one.label),
-            message=mask(one.message),
-            at_s=one.at_s,
-            files=tuple(f"workers/{worker}/{attempt}/{file}" for file in one.files),
+            execution=failure.execution,
+            label=mask(failure.label),
+            message=mask(failure.message),
+            at_s=failure.at_s,
+            files=tuple(f"workers/{worker}/{attempt}/{file}" for file in failure.files),
         )
 
 
@@ -168,16 +168,16 @@ class _Builder:
 
     def everything(self) -> dict[str, LabelFigures]:
         """Returns the figures of all requests and of each label, with their histograms."""
-        found = {}
+        by_label = {}
         for label, (figures, response) in self._whole.items():
             lowest, highest = lowests_of(response.buckets), highests_of(response.buckets)
             histogram = zip(lowest.tolist(), highest.tolist(), response.counts.tolist(), strict=True)
-            found[label] = replace(figures, histogram=tuple(histogram))
-        return found
+            by_label[label] = replace(figures, histogram=tuple(histogram))
+        return by_label
 
     def labels(self, execution: str | None = None, location: str | None = None) -> dict[str, LabelFigures]:
         """Returns the figures of one execution or location; if it is the only one, those of the whole run."""
-        executions = {*(one.name for one in self._plan.executions), *self._timeline.executions()}
+        executions = {*(planned.name for planned in self._plan.executions), *self._timeline.executions()}
         everywhere = location is None or set(self._timeline.locations()) == {location}
         whole = everywhere and (execution is None or executions == {execution})
         part = self._whole if whole else self._part(execution, location)
@@ -186,7 +186,7 @@ class _Builder:
     def _part(self, execution: str | None, location: str | None) -> dict[str, tuple[LabelFigures, Histogram]]:
         """Returns the figures of all requests, and of each label with samples or unfinished requests there."""
         executions = () if execution is None else (execution,)
-        found = {}
+        by_name = {}
         shared = self._timeline.labels_of_both_kinds()
         for label in ("", *sorted({*self._timeline.labels(), *self._timeline.unfinished_labels()} - {""})):
             seconds = self._seconds(label, execution)
@@ -196,8 +196,8 @@ class _Builder:
                 stats = view.total
                 if stats.samples or stats.unfinished or not label:
                     name = f"{label}{TRANSACTION}" if kind else label
-                    found[name] = self._figures(view, stats, seconds), stats.response
-        return found
+                    by_name[name] = self._figures(view, stats, seconds), stats.response
+        return by_name
 
     def _seconds(self, label: str, execution: str | None) -> float:
         """Returns the divisor of a label's rate; 0 without measurements. Labels of the same executions share it."""
@@ -294,7 +294,7 @@ def _series(plan: Plan, timeline: Timeline, duration_s: int, locations: tuple[st
     parts = {
         name: (view.by_second(duration_s, (95,)), view.virtual_users_curve(duration_s)) for name, view in views.items()
     }
-    limits = [by for one in plan.executions if (by := planned_by_second(one, range(duration_s))) is not None]
+    limits = [by for load in plan.executions if (by := planned_by_second(load, range(duration_s))) is not None]
     for second in range(duration_s):
         p50_us, p95_us, p99_us = (column[second] for column in whole.percentiles_us)
         yield SecondFigures(

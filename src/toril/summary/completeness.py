@@ -75,7 +75,7 @@ class Completeness:
             for worker, record in self.exits.items()
             if rate.number in record.rate_lateness_s
         ]
-        return max(seen, key=lambda one: one[1], default=None)
+        return max(seen, key=lambda ended: ended[1], default=None)
 
 
 def last_measured(timeline: Timeline) -> int | None:
@@ -126,10 +126,10 @@ def planned_spans(
     `ramp-up-exclude`, only steady state counts.
     """
     chosen, senders, spans = plan.chosen(executions), timeline.senders(label), []
-    for one in [one for one in chosen if one.name in senders] or chosen:
-        start_s, end_s = one.steady_from_s if plan.ramp_up_exclude else one.delay_s, one.steady_to_s
+    for execution in [execution for execution in chosen if execution.name in senders] or chosen:
+        start_s, end_s = execution.steady_from_s if plan.ramp_up_exclude else execution.delay_s, execution.steady_to_s
         if math.isinf(end_s):
-            end_s = completeness.load_s(max(timeline.select(executions=(one.name,)).seconds, default=None))
+            end_s = completeness.load_s(max(timeline.select(executions=(execution.name,)).seconds, default=None))
         if completeness.stopped_at_s is not None:
             end_s = min(end_s, completeness.stopped_at_s)
         spans.append((start_s, end_s))
@@ -141,8 +141,8 @@ def judged_window(plan: Plan, duration_s: float, executions: Collection[str] = (
     chosen = plan.chosen(executions)
     if not plan.ramp_up_exclude or not chosen:
         return 0.0, float(duration_s)
-    start_s = min(one.steady_from_s for one in chosen)
-    return start_s, max(start_s, min(float(duration_s), max(one.steady_to_s for one in chosen)))
+    start_s = min(execution.steady_from_s for execution in chosen)
+    return start_s, max(start_s, min(float(duration_s), max(execution.steady_to_s for execution in chosen)))
 
 
 def united(spans: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
@@ -151,10 +151,10 @@ def united(spans: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
     >>> united([(5, 7), (0, 2), (1, 3), (9, 8)])
     [(0, 3), (5, 7)]
     """
-    found: list[tuple[float, float]] = []
+    union: list[tuple[float, float]] = []
     for start_s, end_s in sorted(span for span in spans if span[0] < span[1]):
-        if found and start_s <= found[-1][1]:
-            found[-1] = found[-1][0], max(found[-1][1], end_s)
+        if union and start_s <= union[-1][1]:
+            union[-1] = union[-1][0], max(union[-1][1], end_s)
         else:
-            found.append((start_s, end_s))
-    return found
+            union.append((start_s, end_s))
+    return union

@@ -95,11 +95,11 @@ def check_generators(
     is the length of the whole load if that is longer than the window.
     """
     most_s = most_over_s(window[1] - window[0] if load_s is None else load_s)
-    found = {}
+    checks = {}
     for worker, limits in limits_of(plan, timeline.health_workers() if workers is None else workers, median_us).items():
         judged = timeline.health_series(worker).between(*window)
-        found[worker] = GeneratorCheck(judged, limits, saturations(judged, limits, most_s))
-    return found
+        checks[worker] = GeneratorCheck(judged, limits, saturations(judged, limits, most_s))
+    return checks
 
 
 def limits_of(plan: Plan, workers: Iterable[str], median_us: int | None = None) -> dict[str, GeneratorLimits]:
@@ -111,22 +111,22 @@ def limits_of(plan: Plan, workers: Iterable[str], median_us: int | None = None) 
         )
         for share in plan.shares
     }
-    found = {}
+    of_worker = {}
     for worker in workers:
         limits = _strictest(engines.get(worker, frozenset()))
         lateness_us = max(limits.lateness_us, round((median_us or 0) * limits.lateness_of_median))
-        found[worker] = replace(limits, lateness_us=lateness_us)
-    return found
+        of_worker[worker] = replace(limits, lateness_us=lateness_us)
+    return of_worker
 
 
 def generators(plan: Plan, timeline: Timeline, window: tuple[float, float], median_us: int | None = None) -> Generators:
     """Returns the worst figures of all load generators, and those of each; parameters as in `check_generators`."""
     check = check_generators(plan, timeline, window, median_us)
-    workers = {worker: _generator(timeline.health_series(worker), one.found) for worker, one in check.items()}
+    workers = {worker: _generator(timeline.health_series(worker), own.found) for worker, own in check.items()}
     every = workers.values()
-    dropped = [one.dropped for one in every if one.dropped is not None]
+    dropped = [worker.dropped for worker in every if worker.dropped is not None]
     worst: dict[str, Any] = {
-        name: max((value for one in every if (value := getattr(one, name)) is not None), default=None)
+        name: max((value for worker in every if (value := getattr(worker, name)) is not None), default=None)
         for name in MAXIMA
     }
     advice = advise(plan, check)
@@ -134,8 +134,8 @@ def generators(plan: Plan, timeline: Timeline, window: tuple[float, float], medi
     return Generators(
         **worst,
         dropped=sum(dropped) if dropped else None,
-        throttled_s=round(sum(float(one.throttled_s or 0) for one in every), 3) if workers else None,
-        saturated=tuple(worker for worker, one in check.items() if one.found),
+        throttled_s=round(sum(float(worker.throttled_s or 0) for worker in every), 3) if workers else None,
+        saturated=tuple(worker for worker, own in check.items() if own.found),
         advice=None if advice is None else advice.message,
         limits={engine: LIMITS.get(engine, OTHERS) for engine in engines},
         workers=workers,
@@ -153,9 +153,9 @@ def saturated_now(plan: Plan, timeline: Timeline, last_second: int) -> tuple[str
     window = (last_second - 9, last_second + 1)
     check = check_generators(plan, timeline, window, median_us, workers, plan.duration_s)
     return tuple(
-        f"worker {worker} is saturated ({SIGNS[one.found[0].what]}), so the run may be inconclusive"
-        for worker, one in check.items()
-        if one.found
+        f"worker {worker} is saturated ({SIGNS[own.found[0].what]}), so the run may be inconclusive"
+        for worker, own in check.items()
+        if own.found
     )
 
 
@@ -166,13 +166,13 @@ def saturated_between(
     measured = timeline.select(executions=(execution,)).window(window[0], window[1] - 1)
     median_us = measured.percentile(50) if measured.samples else None
     check = check_generators(plan, timeline, window, median_us, _workers_of(plan, timeline, execution))
-    return tuple(found for one in check.values() for found in one.found)
+    return tuple(saturation for own in check.values() for saturation in own.found)
 
 
 def dropped_between(plan: Plan, timeline: Timeline, window: tuple[int, int], execution: str) -> int:
     """Returns the number of due requests that the execution's generators did not send in the window."""
     series = (timeline.health_series(worker).between(*window) for worker in _workers_of(plan, timeline, execution))
-    return sum(int(one.dropped[one.dropped >= 0].sum()) for one in series)
+    return sum(int(health.dropped[health.dropped >= 0].sum()) for health in series)
 
 
 def _workers_of(plan: Plan, timeline: Timeline, execution: str) -> list[str]:
@@ -183,19 +183,19 @@ def _workers_of(plan: Plan, timeline: Timeline, execution: str) -> list[str]:
 
 def advise(plan: Plan, check: Mapping[str, GeneratorCheck]) -> Advice | None:
     """Returns how to avoid the worst excess in the next run; None if nothing is saturated."""
-    saturated = [one for one in check.values() if one.found]
+    saturated = [own for own in check.values() if own.found]
     if not saturated:
         return None
-    kinds = {found.what for one in saturated for found in one.found}
+    kinds = {sign.what for own in saturated for sign in own.found}
     crowded = False  # by programs other than the generators
     excess = 1.0
-    for one in saturated:
-        series, limits = one.judged, one.limits
+    for busy in saturated:
+        series, limits = busy.judged, busy.limits
         own = _typical(series.cpu)
         crowded |= _typical(series.machine) - own > 1 - ROOM
         core = _typical(np.fmin(series.core + np.nan_to_num(series.waiting), 1.0))
         measured = ("cpu", "core", "memory", "sockets")
-        shares = [found.value / found.limit for found in one.found if found.what in measured]
+        shares = [sign.value / sign.limit for sign in busy.found if sign.what in measured]
         excess = max([excess, core / limits.core, own / limits.cpu, *shares])
     now = len(plan.shares)
     workers = max(now + 1, math.ceil(now * excess / ROOM))
@@ -230,7 +230,7 @@ def _strictest(engines: frozenset[str]) -> GeneratorLimits:
     return GeneratorLimits(**strictest)
 
 
-def _generator(series: HealthSeries, found: tuple[Saturation, ...]) -> Generator:
+def _generator(series: HealthSeries, saturation: tuple[Saturation, ...]) -> Generator:
     """Returns the figures of the whole run, and those that exceeded their limits in the judged window."""
     late_us = np.sort(series.late_us[series.late_us >= 0])
     dropped = series.dropped[series.dropped >= 0]
@@ -253,7 +253,7 @@ def _generator(series: HealthSeries, found: tuple[Saturation, ...]) -> Generator
         memory_limit_bytes=series.facts.get("memory_limit_bytes"),
         longest_above_s=longest_s,
         first_above_s=first_s,
-        saturation=found,
+        saturation=saturation,
     )
 
 
@@ -278,29 +278,29 @@ def most_over_s(load_s: float) -> float:
 
 def seconds_over_limits(plan: Plan, timeline: Timeline) -> frozenset[int]:
     """Returns the seconds in which any generator exceeded a limit, and those after, when delayed requests complete."""
-    total, found = timeline.select().total, set[int]()
+    total, seconds = timeline.select().total, set[int]()
     limits = limits_of(plan, timeline.health_workers(), total.percentile(50) if total.samples else None)
     for worker in limits:
         series = timeline.health_series(worker)
         over = over_limits(series, limits[worker])
         before = np.concatenate([series.second[:1] - 1, series.second[:-1]])  # a reading covers the time since the last
         for since, second in zip(before[over].tolist(), series.second[over].tolist(), strict=True):
-            found.update(range(since + 1, second + 2))
-    return frozenset(found)
+            seconds.update(range(since + 1, second + 2))
+    return frozenset(seconds)
 
 
 def saturations(series: HealthSeries, limits: GeneratorLimits, most_s: float) -> tuple[Saturation, ...]:
     """Returns each figure that exceeded its limit for `most_s` seconds, the worst first."""
     measured = _measured(series, limits)
-    kinds = {one.what: found for one in measured if (found := _saturation(series, one, most_s)) is not None}
+    kinds = {figure.what: excess for figure in measured if (excess := _saturation(series, figure, most_s)) is not None}
     if "crowd" in kinds:
         kinds.pop("full", None)  # the same finding
-    return tuple(sorted(kinds.values(), key=lambda one: one.limit / one.value))
+    return tuple(sorted(kinds.values(), key=lambda excess: excess.limit / excess.value))
 
 
 def over_limits(series: HealthSeries, limits: GeneratorLimits) -> NDArray[np.bool_]:
     """Returns for each reading whether any of its figures exceeds a limit."""
-    return np.asarray(np.any([one.over for one in _measured(series, limits)], axis=0), np.bool_)
+    return np.asarray(np.any([figure.over for figure in _measured(series, limits)], axis=0), np.bool_)
 
 
 class _Measured(NamedTuple):
@@ -325,7 +325,7 @@ def _measured(series: HealthSeries, limits: GeneratorLimits) -> list[_Measured]:
     others = series.machine - np.fmax(series.cpu, series.core)
     crowd = np.where((others >= CROWDED) | np.isnan(series.machine), series.machine, 0.0)
     full = np.where(series.waiting >= STARVED, series.machine, np.where(np.isnan(series.waiting), np.nan, 0.0))
-    found = [
+    figures = [
         _Measured("core", series.core, limits.core),
         _Measured("cpu", series.cpu, limits.cpu),
         # If `waiting` is known, `core` and `waiting` show whether the engine itself fills the machine.
@@ -338,8 +338,8 @@ def _measured(series: HealthSeries, limits: GeneratorLimits) -> list[_Measured]:
         _Measured("sockets", series.sockets_share, limits.sockets),
     ]
     if limits.waiting is not None:
-        found.append(_Measured("waiting", series.waiting, limits.waiting, starved))
-    return found
+        figures.append(_Measured("waiting", series.waiting, limits.waiting, starved))
+    return figures
 
 
 def _saturation(series: HealthSeries, measured: _Measured, most_s: float) -> Saturation | None:

@@ -31,7 +31,7 @@ def adjusted_plan(plan: Plan, rates: Iterable[Rate], started_at: float | None) -
     known = tuple(rates)
     if started_at is None or not known:
         return plan
-    executions = tuple(_adjusted(one, rates_of(known, one.name), started_at) for one in plan.executions)
+    executions = tuple(_adjusted(load, rates_of(known, load.name), started_at) for load in plan.executions)
     grown = {
         old.name: new.throughput_rps / old.throughput_rps
         for old, new in zip(plan.executions, executions, strict=True)
@@ -44,7 +44,7 @@ def adjusted_plan(plan: Plan, rates: Iterable[Rate], started_at: float | None) -
 def queued_plan(plan: Plan, completeness: Completeness) -> Plan:
     """Returns the plan with each execution delayed by its wait for its turn."""
     late_s = {execution.name: completeness.queued_s(execution.name) for execution in plan.executions}
-    later = (one.model_copy(update={"delay_s": one.delay_s + late_s[one.name]}) for one in plan.executions)
+    later = (load.model_copy(update={"delay_s": load.delay_s + late_s[load.name]}) for load in plan.executions)
     return plan.model_copy(update={"executions": tuple(later)}) if any(late_s.values()) else plan
 
 
