@@ -49,9 +49,9 @@ class Arm:
         self._starts: Int64s = np.floor(self._starts_s).astype(np.int64)
         self._place: Int64s = np.array([turn.block - 1 for turn in turns])  # -1: the warm-up
         self._first = next(math.floor(turn.starts_s) for turn in turns if turn.arm == arm)
-        copies = [one for one in plan.executions if one.arm == arm and one.block == int(not self.duet.switched)]
-        self._copies = {one.series: one for one in copies}
-        self._layouts = {one.series: self._layout(one) for one in copies}
+        copies = [copy for copy in plan.executions if copy.arm == arm and copy.block == int(not self.duet.switched)]
+        self._copies = {copy.series: copy for copy in copies}
+        self._layouts = {copy.series: self._layout(copy) for copy in copies}
         before_s = min(layout.before_s for layout in self._layouts.values())
         self._whole = TurnLayout(before_s, self.duet.turn_s - before_s)
 
@@ -86,7 +86,7 @@ class Arm:
         rows = np.repeat(which, interval.cells[BUCKETS])
         outcomes = interval.outcomes[:, which[interval.outcomes[0]]]
         outcomes[0] = (np.cumsum(which) - 1)[outcomes[0]]
-        series = tuple(one._replace(arm=0, block=0) for one in interval.series if one.arm == self.arm)
+        series = tuple(series._replace(arm=0, block=0) for series in interval.series if series.arm == self.arm)
         return replace(
             interval,
             series=series,
@@ -119,19 +119,19 @@ class Arm:
 
         The missing time of early ends adds up over the turns; an engine that runs through has one end.
         """
-        planned = {one.name: one for one in self.as_run().executions}
-        found: dict[str, EngineReport] = {}
+        planned = {planned.name: planned for planned in self.as_run().executions}
+        by_name: dict[str, EngineReport] = {}
         for copy in self.plan.executions:
             report = left.executions.get(copy.name)
             if copy.arm != self.arm or report is None:
                 continue
-            known = found.get(copy.series, EngineReport(ended_s=planned[copy.series].steady_to_s))
+            known = by_name.get(copy.series, EngineReport(ended_s=planned[copy.series].steady_to_s))
             ended_s, end_s = report.ended_s, copy.steady_to_s
             if ended_s is not None and self.duet.switched:
                 ended_s, end_s = self.done_s(ended_s), planned[copy.series].steady_to_s
             short_s = 0.0 if ended_s is None else max(0.0, end_s - ended_s)
-            drops = [one.dropped for one in (known, report) if one.dropped is not None]
-            found[copy.series] = EngineReport.model_construct(  # sums may exceed the bounds of one report
+            drops = [part.dropped for part in (known, report) if part.dropped is not None]
+            by_name[copy.series] = EngineReport.model_construct(  # sums may exceed the bounds of one report
                 samples=known.samples + report.samples,
                 unfinished=known.unfinished + report.unfinished,
                 dropped=sum(drops) if drops else None,
@@ -144,7 +144,7 @@ class Arm:
                 missing_values=(*known.missing_values, *report.missing_values),
                 note=known.note or report.note,
             )
-        return found
+        return by_name
 
     def _layout(self, copy: PlannedExecution) -> TurnLayout:
         if self.duet.switched:
@@ -188,8 +188,8 @@ class Arm:
     def _seconds_of_cells(self, interval: Interval, cells: Int64s) -> Int64s:
         starts = {turn.block: math.floor(turn.starts_s) for turn in self.duet.turns_of(self.arm)}
         of_series = [
-            (starts[one.block], one.block - 1, *self._layouts[one.execution]) if one.arm == self.arm else (0, 0, 0, 0)
-            for one in interval.series
+            (starts[row.block], row.block - 1, *self._layouts[row.execution]) if row.arm == self.arm else (0, 0, 0, 0)
+            for row in interval.series
         ]
         start, turn, before_s, steady_s = np.array(of_series, np.int64).reshape(-1, 4)[cells[SERIES]].T
         return self._second(turn, np.maximum(cells[SECOND] - start, 0), before_s, steady_s)
@@ -205,13 +205,13 @@ class Arm:
         layouts = np.array([self._layouts.get(name, (0, 0)) for name in interval.executions], np.int64).reshape(-1, 2)
         before_s, steady_s = layouts[table[1]].T
         position, since = self._turns(table[0])
-        place, found = self._place[position], table.copy()
-        found[0] = self._second(place, since, before_s, steady_s)
+        place, moved = self._place[position], table.copy()
+        moved[0] = self._second(place, since, before_s, steady_s)
         kept = known[table[1]] & (self._arm_of[position] == self.arm)
         if not late:
             length_s = np.where(place < 0, self.duet.warm_s, before_s + steady_s)
             kept &= (place == self.duet.blocks - 1) | (since < length_s)
-        return found[:, kept]
+        return moved[:, kept]
 
     def _of_workers(self, table: Int64s) -> Int64s:
         """Returns the arm's rows of a table that begins with a second.
@@ -219,7 +219,7 @@ class Arm:
         Leaves out the gap after a turn; and its last second, if engines end and start in it.
         """
         position, since = self._turns(table[0])
-        place, found = self._place[position], table.copy()
+        place, moved = self._place[position], table.copy()
         length_s = np.where(place < 0, self.duet.warm_s, self.duet.turn_s) - int(not self.duet.switched)
-        found[0] = self._second(place, since, *self._whole)
-        return found[:, (self._arm_of[position] == self.arm) & (since < length_s)]
+        moved[0] = self._second(place, since, *self._whole)
+        return moved[:, (self._arm_of[position] == self.arm) & (since < length_s)]

@@ -81,7 +81,7 @@ class BucketCounts:
     def pairs(self, rows: Int64s) -> tuple[Int64s, Int64s, Int64s]:
         """Returns the rows' histograms as positions in `rows` (unordered), buckets and counts."""
         empty: Int64s = np.empty(0, np.int64)
-        found: list[tuple[Int64s, Int64s, Int64s]] = [(empty, empty, empty)]
+        parts: list[tuple[Int64s, Int64s, Int64s]] = [(empty, empty, empty)]
         places = np.full(rows.size, -1, np.int32)
         known = rows < self._hot_of.size
         places[known] = self._hot_of[rows[known]]
@@ -91,13 +91,13 @@ class BucketCounts:
             part, block = hot[which[start : start + BLOCKS_AT_ONCE]], blocks[start : start + BLOCKS_AT_ONCE]
             counts = self._pool[self._slots[places[part], block]]
             line, column = np.nonzero(counts)
-            found.append((part[line], (block[line] << BLOCK_BITS) + column, counts[line, column].astype(np.int64)))
+            parts.append((part[line], (block[line] << BLOCK_BITS) + column, counts[line, column].astype(np.int64)))
         for position in np.flatnonzero(places < 0).tolist():
             frozen = self._frozen.get(int(rows[position]))
             if frozen is not None:
                 size = frozen[0].size
-                found.append((np.full(size, position), frozen[0].astype(np.int64), frozen[1].astype(np.int64)))
-        positions, buckets, numbers = zip(*found, strict=True)
+                parts.append((np.full(size, position), frozen[0].astype(np.int64), frozen[1].astype(np.int64)))
+        positions, buckets, numbers = zip(*parts, strict=True)
         return np.concatenate(positions), np.concatenate(buckets), np.concatenate(numbers)
 
     def _pour(self, rows: Int64s, sizes: Int64s, buckets: Int64s, counts: NDArray[np.integer]) -> None:

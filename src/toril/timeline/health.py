@@ -62,7 +62,7 @@ class HealthBySecond:
         batch = [interval for interval in batch if interval.health.shape[1] or interval.vitals.shape[1]]
         if not batch:
             return
-        rows = np.array([self._row_of.setdefault(one.worker, len(self._row_of)) for one in batch])
+        rows = np.array([self._row_of.setdefault(interval.worker, len(self._row_of)) for interval in batch])
         for interval in batch:
             if interval.generator:
                 self._facts[interval.worker] = interval.generator
@@ -91,16 +91,16 @@ class HealthBySecond:
     def series(self, worker: str) -> HealthSeries:
         """Returns one worker's readings; KeyError if it has none."""
         row = self._row_of[worker]
-        found = {name: table[row] for name, table in self._tables.items() if row < len(table)}
-        width = max((line.size for line in found.values()), default=0)
+        tables = {name: table[row] for name, table in self._tables.items() if row < len(table)}
+        width = max((line.size for line in tables.values()), default=0)
         known = np.zeros(width, np.bool_)
-        for name, line in found.items():
+        for name, line in tables.items():
             known[: line.size] |= ~np.isnan(line) if name in FRACTIONS else line != UNKNOWN
         second = np.flatnonzero(known)
         columns: dict[str, Any] = {}
         for name in (*FRACTIONS, *COUNTS):
             whole: NDArray[Any] = np.full(width, np.nan) if name in FRACTIONS else np.full(width, UNKNOWN, np.int64)
-            line = found.get(name, whole[:0])
+            line = tables.get(name, whole[:0])
             whole[: line.size] = line
             columns[name] = whole[second]
         facts, throttled_s = self._facts.get(worker, {}), self._throttled_us.get(worker, 0) / 1e6

@@ -81,9 +81,9 @@ class SampleTable:
         cells = np.concatenate([interval.cells for interval in batch], axis=1)
         buckets = np.concatenate([interval.buckets for interval in batch], dtype=np.int64)
         counts = np.concatenate([interval.counts for interval in batch], dtype=np.int64)
-        numbers = [[self._number((one.location, series)) for series in one.series] for one in batch]
+        numbers = [[self._number((interval.location, series)) for series in interval.series] for interval in batch]
         series = np.concatenate(
-            [np.array(codes, np.int64)[one.cells[SERIES]] for one, codes in zip(batch, numbers, strict=True)]
+            [np.array(codes, np.int64)[interval.cells[SERIES]] for interval, codes in zip(batch, numbers, strict=True)]
         )
         rows = self._rows_for(series, cells[SECOND])
         self.counts = longer(self.counts, len(self.series), 0)
@@ -160,18 +160,18 @@ class Stats:
         self._failed_rows = failed
         self._rows = np.concatenate([good, failed])
         sums = table.sums[self._rows].sum(axis=0).tolist()
-        found = dict(zip(SUMS, sums, strict=True))
-        self.samples: int = found["samples"]
+        named = dict(zip(SUMS, sums, strict=True))
+        self.samples: int = named["samples"]
         self.failures = int(table.sums[failed, 0].sum())
-        self.bytes: int = found["bytes"]
-        self.ttfb_sum_us: int = found["ttfb_sum_us"]
-        self.ttfb_count: int = found["ttfb_count"]
-        self.connect_sum_us: int = found["connect_sum_us"]
-        self.connect_count: int = found["connect_count"]
+        self.bytes: int = named["bytes"]
+        self.ttfb_sum_us: int = named["ttfb_sum_us"]
+        self.ttfb_count: int = named["ttfb_count"]
+        self.connect_sum_us: int = named["connect_sum_us"]
+        self.connect_count: int = named["connect_count"]
         self.unfinished = unfinished
-        self._above_us: int = found["above_us"]
+        self._above_us: int = named["above_us"]
         self.endless = 0  # the number of samples of infinite time
-        self._above_sq: int = (found["above_sq_high"] << 32) + found["above_sq_low"]
+        self._above_sq: int = (named["above_sq_high"] << 32) + named["above_sq_low"]
 
     @property
     def failed(self) -> "Stats":
@@ -210,16 +210,16 @@ class Stats:
     @cached_property
     def rc(self) -> Counter[str]:
         """The number of samples by response code."""
-        found: Counter[str] = Counter()
+        by_code: Counter[str] = Counter()
         for (rc, _), count in self._table.outcomes.of(self._rows).items():
-            found[rc] += count
-        return found
+            by_code[rc] += count
+        return by_code
 
     @cached_property
     def errors(self) -> Counter[tuple[str, str]]:
         """The number of failed samples by message and response code."""
-        found = self._table.outcomes.of(self._failed_rows)
-        return Counter({(message, rc): count for (rc, message), count in found.items()})
+        counts = self._table.outcomes.of(self._failed_rows)
+        return Counter({(message, rc): count for (rc, message), count in counts.items()})
 
     @property
     def mean_us(self) -> float:
@@ -259,15 +259,15 @@ class WorstStats(Stats):
     @cached_property
     def response(self) -> Histogram:
         """The response times; timed-out requests are the longest of the failed ones."""
-        found = self._table.buckets.histogram(self._rows)
+        histogram = self._table.buckets.histogram(self._rows)
         if not self.endless:
-            return found
+            return histogram
         failed = self._table.buckets.histogram(self._failed_rows)
         longer = failed.counts[::-1].cumsum()[::-1] - failed.counts
         taken = np.clip(self._timed_out - longer, 0, failed.counts)
         pairs = Histogram.from_pairs(
-            np.concatenate([found.buckets, failed.buckets, [bucket_of(ENDLESS_US)]]),
-            np.concatenate([found.counts, -taken, [self.endless]]),
+            np.concatenate([histogram.buckets, failed.buckets, [bucket_of(ENDLESS_US)]]),
+            np.concatenate([histogram.counts, -taken, [self.endless]]),
         )
         return Histogram(pairs.buckets[pairs.counts > 0], pairs.counts[pairs.counts > 0])
 

@@ -185,11 +185,11 @@ class UsersBySecond:
         chosen = np.array(rows)
         end = min(second + 1, self._reports.shape[1])
         start = max(0, end - LOOK_BACK_S)
-        found = _latest(self._reports[chosen, start:end])
-        silent = chosen[found == NEVER]
-        found = found[found != NEVER]
-        earlier = _latest(self._reports[silent, :start]) if start and silent.size else found[:0]
-        return int((found & COUNT).sum() + (earlier[earlier != NEVER] & COUNT).sum())
+        latest = _latest(self._reports[chosen, start:end])
+        silent = chosen[latest == NEVER]
+        latest = latest[latest != NEVER]
+        earlier = _latest(self._reports[silent, :start]) if start and silent.size else latest[:0]
+        return int((latest & COUNT).sum() + (earlier[earlier != NEVER] & COUNT).sum())
 
     def curve(self, seconds: int, location: str | None, executions: Collection[str], last: dict[str, int]) -> Int64s:
         """Returns the active users in the seconds 0 … `seconds` − 1."""

@@ -106,23 +106,23 @@ class Timeline:
     def between(self, first: int, last: int) -> "Timeline":
         """Returns a read-only copy of the measurements so far, cut to these seconds (inclusive)."""
         self._merge()
-        found = copy(self)
-        found._slices, found.between_s, found._whole = {}, (first, last), self.whole
-        return found
+        timeline = copy(self)
+        timeline._slices, timeline.between_s, timeline._whole = {}, (first, last), self.whole
+        return timeline
 
     def at_worst(self, worst: Worst) -> "Timeline":
         """Returns a read-only copy that counts unanswered requests as failed samples."""
         self._merge()
-        found = copy(self)
-        found._slices, found.worst = {}, worst
-        return found
+        timeline = copy(self)
+        timeline._slices, timeline.worst = {}, worst
+        return timeline
 
     def without(self, seconds: frozenset[int]) -> "Timeline":
         """Returns a read-only copy without the samples that completed in these seconds."""
         self._merge()
-        found = copy(self)
-        found._slices, found.left_out = {}, seconds
-        return found
+        timeline = copy(self)
+        timeline._slices, timeline.left_out = {}, seconds
+        return timeline
 
     @property
     def whole(self) -> "Timeline":
@@ -138,19 +138,19 @@ class Timeline:
         """Returns all labels with samples, or with failed ones, in alphabetical order."""
         self._merge()
         series_of = self._table.series_of.items()
-        return tuple(sorted(label for label, series in series_of if not failed or not all(one.ok for _, one in series)))
+        return tuple(sorted(label for label, series in series_of if not failed or not all(key.ok for _, key in series)))
 
     def sizes_of_labels(self) -> dict[str, int]:
         """Returns the number of samples of each label, whatever `between` cut off."""
         counts = self.table.counts.tolist()
-        return {label: sum(counts[one] for one in series.values()) for label, series in self.table.series_of.items()}
+        return {label: sum(counts[row] for row in series.values()) for label, series in self.table.series_of.items()}
 
     def labels_of_both_kinds(self) -> frozenset[str]:
         """Returns the labels of both requests and transactions; `select` takes the requests unless a kind is given."""
         self._merge()
         both = {"request", "transaction"}
         series_of = self._table.series_of.items()
-        return frozenset(label for label, series in series_of if both <= {one.kind for _, one in series})
+        return frozenset(label for label, series in series_of if both <= {key.kind for _, key in series})
 
     def kind_of(self, label: str) -> Kind:
         """Returns the kind of the label's samples: the first one in KINDS; "request" without samples."""
@@ -231,8 +231,8 @@ class Timeline:
     def waits(self, label: str) -> list[tuple[Place, Counter[int]]]:
         """Returns the unfinished requests of a label by place and waiting time in µs; "" means an unknown label."""
         self._merge()
-        found = self._unfinished[label].items() if label in self._unfinished else ()
-        return [(place, requests.by_wait_us) for place, requests in found if requests.by_wait_us]
+        waiting = self._unfinished[label].items() if label in self._unfinished else ()
+        return [(place, requests.by_wait_us) for place, requests in waiting if requests.by_wait_us]
 
     def unfinished_labels(self) -> tuple[str, ...]:
         """Returns all labels with unfinished requests, in alphabetical order."""
@@ -317,11 +317,11 @@ class Slice:
         self._find_series()
         rows = np.concatenate([self._good, self._failed])
         _, seconds, _ = self._timeline.table.rows.places(rows, *(self._timeline.between_s or ()))
-        found = [second for second in np.unique(seconds).tolist() if second not in self._timeline.left_out]
+        shown = [second for second in np.unique(seconds).tolist() if second not in self._timeline.left_out]
         worst = self._timeline.worst
         if worst is not None:
-            found = sorted({*found, *(worst.at_s[execution] for execution, _ in self._unanswered(worst))})
-        return found
+            shown = sorted({*shown, *(worst.at_s[execution] for execution, _ in self._unanswered(worst))})
+        return shown
 
     def second(self, second: int) -> Stats:
         """Returns the figures of the samples that completed in one second."""
@@ -345,8 +345,8 @@ class Slice:
             np.add.at(columns[0], at, table.sums[rows, SAMPLES])
             np.add.at(columns[1], failed_at, table.sums[failed, SAMPLES])
             np.add.at(columns[2], at, table.sums[rows, BYTES])
-            found = table.percentiles(rows, at - start, end - start, percents)
-            for column, part in zip(percentiles, found, strict=True):
+            parts = table.percentiles(rows, at - start, end - start, percents)
+            for column, part in zip(percentiles, parts, strict=True):
                 column += part
         samples, failures, received = columns
         return BySecond(samples, failures, received, tuple(percentiles))
@@ -357,7 +357,7 @@ class Slice:
         With `waited_us`: those that had waited longer for all of the second.
         """
         self._find_series()
-        table, found = self._timeline.table, np.zeros(seconds + 1, np.int64)
+        table, changes = self._timeline.table, np.zeros(seconds + 1, np.int64)
         series = np.concatenate([self._good, self._failed])
         for start in range(0, (self._timeline.last_second or 0) + 1, PART_S):
             _, at, rows = table.rows.places(series, start, start + PART_S - 1)
@@ -367,8 +367,8 @@ class Slice:
                 first, last = np.ceil(last + 1 - (lowests_of(buckets) - waited_us) / 1e6), last - 1
             kept = first <= last
             for edges, sign in ((first, 1), (last + 1, -1)):
-                np.add.at(found, np.clip(edges[kept], 0, seconds).astype(np.int64), sign * counts[kept])
-        return np.cumsum(found)[:-1]
+                np.add.at(changes, np.clip(edges[kept], 0, seconds).astype(np.int64), sign * counts[kept])
+        return np.cumsum(changes)[:-1]
 
     def virtual_users(self, second: int) -> int:
         """Returns the active users in a second, in the slice's executions and location, for all labels."""
@@ -397,12 +397,12 @@ class Slice:
     @property
     def unfinished_by_second(self) -> Counter[int]:
         """The unfinished requests by the second in which the load ended."""
-        found: Counter[int] = Counter()
+        counts: Counter[int] = Counter()
         if self.kind not in WITHOUT_REQUESTS:  # unfinished requests count as steady and as not steady
             for place, requests in self._timeline.unfinished(self.label):
                 if self._has(place):
-                    found.update(requests.by_second)
-        return found
+                    counts.update(requests.by_second)
+        return counts
 
     def _stats(self, first: int | None, last: int | None) -> Stats:
         self._find_series()
@@ -443,15 +443,15 @@ class Slice:
         if len(series) == self._known:
             return
         kind = self.kind or (self._timeline.kind_of(self.label) if self.label else "request")
-        found = [
-            (number, one.ok)
-            for (location, one), number in series.items()
-            if one.kind == kind
-            and self._has((location, one.execution))
-            and wanted.steady in (None, one.steady)
-            and wanted.arm in (None, one.arm)
-            and wanted.block in (None, one.block)
+        chosen = [
+            (number, key.ok)
+            for (location, key), number in series.items()
+            if key.kind == kind
+            and self._has((location, key.execution))
+            and wanted.steady in (None, key.steady)
+            and wanted.arm in (None, key.arm)
+            and wanted.block in (None, key.block)
         ]
-        self._good = np.array([number for number, ok in found if ok], np.int64)
-        self._failed = np.array([number for number, ok in found if not ok], np.int64)
+        self._good = np.array([number for number, ok in chosen if ok], np.int64)
+        self._failed = np.array([number for number, ok in chosen if not ok], np.int64)
         self._known = len(series)

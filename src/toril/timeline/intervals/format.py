@@ -195,12 +195,12 @@ def _read(body: memoryview, unpacked: int) -> Interval:
     pairs = sizes[1:3]
     if sum(sizes) - sum(pairs) > MAX_NUMBERS or max(pairs) > MAX_PAIRS:
         raise ValueError("its tables are too large")
-    found = {}
+    parts = {}
     for (name, columns), (rows, width) in zip(TABLES.items(), header["tables"], strict=True):
-        found[name] = _unpack(raw, position, len(columns), rows, width)
+        parts[name] = _unpack(raw, position, len(columns), rows, width)
         position += len(columns) * rows * width
-    gaps, counts = found.pop("gaps")[0].astype(np.uint16), found.pop("counts")[0]
-    tables = {name: table.astype(np.int64) for name, table in found.items()}
+    gaps, counts = parts.pop("gaps")[0].astype(np.uint16), parts.pop("counts")[0]
+    tables = {name: table.astype(np.int64) for name, table in parts.items()}
     executions, labels = _texts(header["executions"]), tuple(map(mask, _texts(header["labels"])))
     series = _series(executions, labels, tuple(map(tuple, header["series"])))
     worker, location = _texts([header["worker"], header["location"]])
@@ -246,31 +246,31 @@ def _series(
 
 def _named(columns: list[list[int]], known: tuple[str, ...]) -> Int64s:
     """Returns the known columns; files of other toril versions may have fewer or more."""
-    found = np.array(columns) if columns else np.empty((0, 0), np.int64)
-    if found.ndim != 2 or found.dtype != np.int64:
+    table = np.array(columns) if columns else np.empty((0, 0), np.int64)
+    if table.ndim != 2 or table.dtype != np.int64:
         raise ValueError("it has columns with values other than whole numbers")
-    missing = np.full((max(0, len(known) - len(found)), found.shape[1]), UNKNOWN)
-    return np.concatenate((found[: len(known)], missing))
+    missing = np.full((max(0, len(known) - len(table)), table.shape[1]), UNKNOWN)
+    return np.concatenate((table[: len(known)], missing))
 
 
-def _number(found: Any, limit: int = MAX_SUM) -> int:
+def _number(number: Any, limit: int = MAX_SUM) -> int:
     """Returns a whole number from 0 to below the limit; ValueError for any other value."""
-    if not isinstance(found, int) or not 0 <= found < limit:
+    if not isinstance(number, int) or not 0 <= number < limit:
         raise ValueError(f"it has a value that is not a whole number below {limit:,}")
-    return found
+    return number
 
 
-def _numbers(found: Any, limit: int = MAX_SUM) -> dict[str, Any]:
+def _numbers(sums: Any, limit: int = MAX_SUM) -> dict[str, Any]:
     """Returns a dictionary of texts to numbers or booleans; ValueError for any other value."""
-    if not isinstance(found, dict) or not all(isinstance(x, int | float) and 0 <= x < limit for x in found.values()):
+    if not isinstance(sums, dict) or not all(isinstance(x, int | float) and 0 <= x < limit for x in sums.values()):
         raise ValueError(f"it has a named value that is not a number below {limit:,}")
-    return dict(zip(_texts(list(found)), found.values(), strict=True))
+    return dict(zip(_texts(list(sums)), sums.values(), strict=True))
 
 
-def _texts(found: Any) -> tuple[str, ...]:
-    if not isinstance(found, list) or not all(isinstance(text, str) and len(text) <= MAX_LENGTH for text in found):
+def _texts(texts: Any) -> tuple[str, ...]:
+    if not isinstance(texts, list) or not all(isinstance(text, str) and len(text) <= MAX_LENGTH for text in texts):
         raise ValueError(f"it has names that are not texts of at most {MAX_LENGTH:,} characters")
-    return tuple(found)
+    return tuple(texts)
 
 
 def _check(interval: Interval, whole: bool) -> None:
@@ -310,10 +310,10 @@ def _check(interval: Interval, whole: bool) -> None:
 
 def _by_place(table: Int64s) -> Counter[tuple[int, ...]]:
     """Returns (second, execution, label) → requests, of `unfinished` or `waits`."""
-    found: Counter[tuple[int, ...]] = Counter()
+    counts: Counter[tuple[int, ...]] = Counter()
     for *place, count in table[[0, 1, 2, -1]].T.tolist():
-        found[tuple(place)] += count
-    return +found
+        counts[tuple(place)] += count
+    return +counts
 
 
 def _adds_up(interval: Interval) -> bool:
@@ -329,7 +329,7 @@ def _adds_up(interval: Interval) -> bool:
     starts, buckets = np.cumsum(sizes) - sizes, interval.buckets.astype(np.int64)
     room = highests_of(buckets) - lowests_of(buckets)  # above the lowest value of each bucket
     above = np.add.reduceat(counts * room.astype(np.float64), starts)
-    found = (
+    holds = (
         np.add.reduceat(counts, starts) == samples,
         np.bincount(outcomes[0], outcomes[3], cells.shape[1]) == samples,
         cells[5] <= above,
@@ -338,7 +338,7 @@ def _adds_up(interval: Interval) -> bool:
         cells[11] <= samples,
         cells[13] <= samples,
     )
-    return bool(np.all(found))
+    return bool(np.all(holds))
 
 
 def _deflate(parts: list[bytes]) -> tuple[bytes, int]:

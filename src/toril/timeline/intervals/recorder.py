@@ -276,8 +276,8 @@ class Recorder:
         if cells.size * cell_bytes + 8 * sum(tables[name].size for name in ("gaps", "counts", "outcomes")) <= BUDGET:
             return cells, tables, []
         by_time, most = np.argsort(columns[0], kind="stable"), BUDGET // cell_bytes
-        rest = [tuple(one[by_time[most:]] for one in columns)] if by_time.size > most else []
-        return *grouped(*(one[by_time[:most]] for one in columns)), rest
+        rest = [tuple(column[by_time[most:]] for column in columns)] if by_time.size > most else []
+        return *grouped(*(column[by_time[:most]] for column in columns)), rest
 
 
 def acceptable(columns: Columns) -> NDArray[np.bool_]:
