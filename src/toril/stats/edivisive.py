@@ -42,11 +42,11 @@ def splits(values: Sequence[float], level: float = 0.01, *, correlated: bool = F
     `correlated`: only those that are still significant with the correlation of neighbouring values.
     """
     series = np.asarray(values, dtype=np.float64)
-    found = {place: (q, p) for place, q, p in _places(series, 0, len(series), level)}
-    places, correlation = _lasting(series, sorted(found), level) if correlated else (sorted(found), 0.0)
+    differences = {place: (q, p) for place, q, p in _places(series, 0, len(series), level)}
+    places, correlation = _lasting(series, sorted(differences), level) if correlated else (sorted(differences), 0.0)
     parts = np.split(series, places)
     return tuple(
-        Split(place, *found[place], *_difference(parts[number], parts[number + 1], correlation))
+        Split(place, *differences[place], *_difference(parts[number], parts[number + 1], correlation))
         for number, place in enumerate(places)
     )
 
@@ -72,10 +72,10 @@ def _correlation(parts: Sequence[Floats]) -> float:
     The mean of few values follows them, which lowers the correlation by (1 + 3 r) / n for n values (Kendall, 1954).
     """
     rests = [part - part.mean() for part in parts if part.size]
-    squares, count = math.fsum(float(one @ one) for one in rests), sum(map(len, parts))
+    squares, count = math.fsum(float(rest @ rest) for rest in rests), sum(map(len, parts))
     if squares <= (ROUNDING * max((float(np.abs(part).max()) for part in parts if part.size), default=0.0)) ** 2:
         return 0.0
-    raw = math.fsum(float(one[1:] @ one[:-1]) for one in rests) / squares
+    raw = math.fsum(float(rest[1:] @ rest[:-1]) for rest in rests) / squares
     return min(STRONGEST, max(0.0, (count * raw + len(parts)) / max(1, count - 3 * len(parts))))
 
 

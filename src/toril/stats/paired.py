@@ -35,16 +35,16 @@ def sample_of(values: Sequence[float]) -> Sample | None:
     return Sample(math.fsum(values) / count, spread, count, spread / math.sqrt(count), count - 1)
 
 
-def bounds(found: Sample, low_level: float, high_level: float) -> tuple[float, float]:
+def bounds(sample: Sample, low_level: float, high_level: float) -> tuple[float, float]:
     """Returns one-sided bounds of the true mean. Each is wrong with the probability of its level (0 … 1)."""
-    below, above = (student_quantile(1 - level, found.freedom) for level in (low_level, high_level))
-    return found.mean - below * found.error, found.mean + above * found.error
+    below, above = (student_quantile(1 - level, sample.freedom) for level in (low_level, high_level))
+    return sample.mean - below * sample.error, sample.mean + above * sample.error
 
 
-def p_above(found: Sample, limit: float) -> float:
+def p_above(sample: Sample, limit: float) -> float:
     """Returns the probability of such a mean, or a larger one, if the true mean is the limit."""
-    distance = found.mean - limit
-    return student_below(-distance / found.error, found.freedom) if found.error else float(distance <= 0)
+    distance = sample.mean - limit
+    return student_below(-distance / sample.error, sample.freedom) if sample.error else float(distance <= 0)
 
 
 def prediction(values: Sequence[float], level: float) -> tuple[float, float, float]:
@@ -84,9 +84,9 @@ def halves(first: Sample, second: Sample) -> tuple[Sample, Sample]:
     `first` and `second` are the changes before and after both deployments were exchanged. The effects are the mean of
     both changes, and half of their difference; the degrees of freedom are Welch's.
     """
-    squares = [one.error**2 / 4 for one in (first, second)]
+    squares = [sample.error**2 / 4 for sample in (first, second)]
     variance = math.fsum(squares)
-    weights = math.fsum(square**2 / one.freedom for square, one in zip(squares, (first, second), strict=True))
+    weights = math.fsum(square**2 / sample.freedom for square, sample in zip(squares, (first, second), strict=True))
     freedom = variance**2 / weights if weights else first.freedom + second.freedom
     count, error = first.count + second.count, math.sqrt(variance)
     spread = error * math.sqrt(count)

@@ -65,7 +65,7 @@ def spending(probabilities: Sequence[float], looks: Sequence[int]) -> tuple[floa
     angles = (np.arange(CELLS, dtype=np.float64) + 0.5) * width - math.pi / 2
     mass: Floats = np.power(np.cos(angles), looks[0] - 2)
     mass /= mass.sum()
-    found, count, before = [], looks[0], 0.0
+    spent, count, before = [], looks[0], 0.0
     for look, probability in zip(looks, probabilities, strict=True):
         mass = _after_more(count, look - count, angles, mass, width) if look > count else mass
         above = np.cumsum(mass[::-1])  # of the cells from the top
@@ -74,9 +74,9 @@ def spending(probabilities: Sequence[float], looks: Sequence[int]) -> tuple[floa
         mass[CELLS - cells :] = 0
         mass[CELLS - 1 - cells] *= 1 - part
         boundary = math.pi / 2 - (cells + part) * width
-        found.append(1 - student_below(math.tan(boundary) * math.sqrt(look - 1), look - 1))
+        spent.append(1 - student_below(math.tan(boundary) * math.sqrt(look - 1), look - 1))
         count, before = look, probability
-    return tuple(found)
+    return tuple(spent)
 
 
 def holm(p: Sequence[float], level_of: Callable[[int], float]) -> tuple[tuple[bool, float], ...]:
@@ -84,13 +84,13 @@ def holm(p: Sequence[float], level_of: Callable[[int], float]) -> tuple[tuple[bo
 
     `level_of` returns the nominal level for a number of hypotheses that are left; for one look, alpha divided by it.
     """
-    found, rejects, level = {}, True, 0.0
+    levels, rejects, level = {}, True, 0.0
     for done, place in enumerate(sorted(range(len(p)), key=p.__getitem__)):
         if rejects:
             level = level_of(len(p) - done)
             rejects = p[place] <= level
-        found[place] = rejects, level
-    return tuple(found[place] for place in range(len(p)))
+        levels[place] = rejects, level
+    return tuple(levels[place] for place in range(len(p)))
 
 
 def _after_more(count: int, more: int, angles: Floats, mass: Floats, width: float) -> Floats:
@@ -107,8 +107,8 @@ def _after_more(count: int, more: int, angles: Floats, mass: Floats, width: floa
     low = np.clip(places.astype(np.int64), 0, CELLS - 2)
     above = np.clip(places - low, 0, 1)
     moved = np.outer(mass, shares / shares.sum())
-    found = np.bincount(low.ravel(), (moved * (1 - above)).ravel(), CELLS)
-    return np.asarray(found + np.bincount(low.ravel() + 1, (moved * above).ravel(), CELLS))
+    counts = np.bincount(low.ravel(), (moved * (1 - above)).ravel(), CELLS)
+    return np.asarray(counts + np.bincount(low.ravel() + 1, (moved * above).ravel(), CELLS))
 
 
 def _nodes(count: int, low: float, high: float) -> tuple[Floats, Floats]:
