@@ -71,24 +71,24 @@ class ConsoleReader:
         return response.data if most is None else response.data[: most + 1]
 
     def get(self, key: str) -> bytes:
-        found = self.find(key)
-        if found is None:
+        data = self.find(key)
+        if data is None:
             raise StoreError(f"{self.address(key)}: no such file", code="no-such-key")
-        return found
+        return data
 
     def find_many(self, keys: Iterable[str], most: int | None = None) -> dict[str, bytes]:
         wanted = list(keys)
-        found = zip(wanted, self._readers.map(lambda key: self.find(key, most), wanted), strict=True)
-        return {key: data for key, data in found if data is not None}
+        pairs = zip(wanted, self._readers.map(lambda key: self.find(key, most), wanted), strict=True)
+        return {key: data for key, data in pairs if data is not None}
 
     def keys(self, prefix: str) -> Iterator[str]:
         return (entry.key for entry in self.entries(prefix))
 
     def entries(self, prefix: str, after: str = "") -> Iterator[Entry]:
         while True:
-            found = self._listed(prefix=prefix, after=after)
-            yield from (Entry(one["key"], one["size"], one["modified_at"]) for one in found["entries"])
-            after = found["after"]
+            page = self._listed(prefix=prefix, after=after)
+            yield from (Entry(entry["key"], entry["size"], entry["modified_at"]) for entry in page["entries"])
+            after = page["after"]
             if not after:
                 return
 
@@ -185,10 +185,10 @@ def open_console(address: str) -> ConsoleReader:
 
 def _problem(response: urllib3.BaseHTTPResponse) -> Mapping[str, Any]:
     try:
-        found = json.loads(response.data)
+        problem = json.loads(response.data)
     except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}
+    return problem if isinstance(problem, dict) else {}
 
 
 def _title(response: urllib3.BaseHTTPResponse) -> str:

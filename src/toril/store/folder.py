@@ -40,22 +40,22 @@ class FolderStore:
         return self._linked(self._written(key, data), self.path(key))
 
     def get(self, key: str) -> bytes:
-        found = self.find(key)
-        if found is None:
+        data = self.find(key)
+        if data is None:
             raise StoreError(f"{self.path(key)}: no such file", code="no-such-key")
-        return found
+        return data
 
     def find(self, key: str, most: int | None = None) -> bytes | None:
-        found = self._read(key, most)
-        return None if found is None else found[0]
+        read = self._read(key, most)
+        return None if read is None else read[0]
 
     def find_many(self, keys: Iterable[str], most: int | None = None) -> dict[str, bytes]:
-        found = ((key, self.find(key, most)) for key in keys)
-        return {key: data for key, data in found if data is not None}
+        pairs = ((key, self.find(key, most)) for key in keys)
+        return {key: data for key, data in pairs if data is not None}
 
     def find_version(self, key: str) -> tuple[bytes, str] | None:
-        found = self._read(key)
-        return None if found is None else (found[0], _version(*found))
+        read = self._read(key)
+        return None if read is None else (read[0], _version(*read))
 
     def swap(self, key: str, data: bytes, version: str | None) -> str | None:
         """See `Store.swap`. Swaps in one folder wait for each other, and a lock ends with its process.
@@ -67,8 +67,8 @@ class FolderStore:
             made = _version(data, temporary.stat().st_mtime_ns)
             return made if self._linked(temporary, path) else None
         with _writing(path, temporary), _locked(path.parent):
-            found = self.find_version(key)
-            if found is None or found[1] != version:
+            current = self.find_version(key)
+            if current is None or current[1] != version:
                 return None
             modified_ns = max(temporary.stat().st_mtime_ns, path.stat().st_mtime_ns + 1)
             os.utime(temporary, ns=(modified_ns, modified_ns))
@@ -78,13 +78,13 @@ class FolderStore:
 
     def keys(self, prefix: str) -> Iterator[str]:
         top = self.folder / prefix if not prefix or prefix.endswith("/") else (self.folder / prefix).parent
-        found = (
+        inside = (
             (Path(folder) / name).relative_to(self.folder).as_posix()
             for folder, _, names in os.walk(top)
             for name in names
             if not name.startswith(HIDDEN)
         )
-        yield from sorted(key for key in found if key.startswith(prefix) and is_key(key))
+        yield from sorted(key for key in inside if key.startswith(prefix) and is_key(key))
 
     def entries(self, prefix: str, after: str = "") -> Iterator[Entry]:
         for key in (key for key in self.keys(prefix) if key > after):
@@ -190,8 +190,8 @@ class RunFolder(FolderStore):
         return super().path(key.removeprefix(self._prefix))
 
     def keys(self, prefix: str) -> Iterator[str]:
-        found = (self._prefix + key for key in super().keys(""))
-        yield from (key for key in found if key.startswith(prefix))
+        keys_inside = (self._prefix + key for key in super().keys(""))
+        yield from (key for key in keys_inside if key.startswith(prefix))
 
     def names(self, prefix: str) -> list[str]:
         below = (key.removeprefix(prefix).split("/") for key in self.keys(prefix))

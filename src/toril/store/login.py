@@ -56,10 +56,10 @@ class Tokens:
         if until > self._clock.now():
             return token
         url = f"{self._environment['ACTIONS_ID_TOKEN_REQUEST_URL']}&{urlencode({'audience': self._address})}"
-        found = _json(
+        answer = _json(
             "GET", url, headers={"authorization": f"bearer {self._environment['ACTIONS_ID_TOKEN_REQUEST_TOKEN']}"}
         )
-        self._workflow = str(found["value"]), self._clock.now() + 4 * EARLIER_S
+        self._workflow = str(answer["value"]), self._clock.now() + 4 * EARLIER_S
         return self._workflow[0]
 
     def _renewed(self, stored: Mapping[str, Any]) -> str:
@@ -69,8 +69,8 @@ class Tokens:
             "client_id": stored["client_id"],
         }
         form |= {"resource": self._address} if stored.get("resource") else {}
-        found = _json("POST", stored["token_endpoint"], form=form)
-        return keep_tokens(self._address, {**stored, **found}, self._clock.now())
+        answer = _json("POST", stored["token_endpoint"], form=form)
+        return keep_tokens(self._address, {**stored, **answer}, self._clock.now())
 
 
 def login(
@@ -94,7 +94,7 @@ def login(
     for name in ENDPOINTS:
         _safe(issuer[name])
     own = {name: issuer[name] for name in ENDPOINTS}
-    hosts = {urlsplit(one).hostname for one in own.values()}
+    hosts = {urlsplit(address).hostname for address in own.values()}
     agree(str(about["client_id"]), [str(about["issuer"]), *own.values()])
     for other, known in _stored().items():
         same_client = other != address and known.get("client_id") == about["client_id"]
@@ -137,10 +137,10 @@ def login(
         "code_verifier": verifier,
         **bound,
     }
-    found = _json("POST", issuer["token_endpoint"], form=form)
-    me = _json("GET", f"{address}/api/v1/me", headers={"authorization": f"bearer {found['access_token']}"})
+    answer = _json("POST", issuer["token_endpoint"], form=form)
+    me = _json("GET", f"{address}/api/v1/me", headers={"authorization": f"bearer {answer['access_token']}"})
     own |= {"client_id": about["client_id"], "resource": resource}
-    keep_tokens(address, {**found, **own}, clock.now())
+    keep_tokens(address, {**answer, **own}, clock.now())
     return f"{me['name']}, {me['role']}"
 
 
@@ -149,16 +149,16 @@ def read_tokens(address: str) -> dict[str, Any] | None:
     return _stored().get(address)
 
 
-def keep_tokens(address: str, found: Mapping[str, Any], now: float) -> str:
+def keep_tokens(address: str, answer: Mapping[str, Any], now: float) -> str:
     """Stores a console's tokens in a file that only this user can read. Returns the token."""
     file = _file()
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     kept = _stored()
-    token = str(found["access_token"])
+    token = str(answer["access_token"])
     kept[address] = {
-        **{name: found[name] for name in ("client_id", *ENDPOINTS, "refresh_token", "resource") if name in found},
+        **{name: answer[name] for name in ("client_id", *ENDPOINTS, "refresh_token", "resource") if name in answer},
         "token": token,
-        "expires_at": now + float(found.get("expires_in", 3600)),
+        "expires_at": now + float(answer.get("expires_in", 3600)),
     }
     new = file.with_name(f".{file.name}.{os.getpid()}")
     with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as output:
@@ -180,7 +180,7 @@ def forget_tokens(address: str) -> bool:
 def _stored() -> dict[str, dict[str, Any]]:
     """Returns the tokens of all consoles, by address."""
     try:
-        return {address: dict(found) for address, found in dict(json.loads(_file().read_text())).items()}
+        return {address: dict(tokens) for address, tokens in dict(json.loads(_file().read_text())).items()}
     except FileNotFoundError:
         return {}
     except (ValueError, TypeError, OSError) as error:
@@ -207,14 +207,14 @@ def _safe(address: str) -> str:
 
 def _listening(state: str) -> tuple[http.server.HTTPServer, dict[str, str]]:
     """Returns a server on loopback, and the parameters that a browser brings it; InfrastructureError without a port."""
-    found: dict[str, str] = {}
+    answer: dict[str, str] = {}
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             query = {name: values[0] for name, values in parse_qs(urlsplit(self.path).query).items()}
             mine = secrets.compare_digest(query.get("state", ""), state)
             if mine:
-                found.update(query)
+                answer.update(query)
             self.send_response(200 if mine else 400)
             self.send_header("content-type", "text/html; charset=utf-8")
             self.end_headers()
@@ -225,7 +225,7 @@ def _listening(state: str) -> tuple[http.server.HTTPServer, dict[str, str]]:
 
     for port in LOGIN_PORTS:
         with suppress(OSError):
-            return http.server.HTTPServer(("127.0.0.1", port), Handler), found
+            return http.server.HTTPServer(("127.0.0.1", port), Handler), answer
     ports = ", ".join(map(str, LOGIN_PORTS))
     raise InfrastructureError(f"the sign-in needs one of the ports {ports}, and all are in use", code="port-in-use")
 
@@ -243,16 +243,16 @@ def _json(
         response = pool_for(url).request(
             method, url, body=body, headers=own, retries=False, timeout=urllib3.Timeout(30.0)
         )
-        found = json.loads(response.data)
+        document = json.loads(response.data)
     except (HTTPError, ValueError) as error:
         raise InfrastructureError(
             f"{where}: no usable answer: {type(error).__name__}", code="sign-in-failed"
         ) from error
-    if response.status >= 300 or not isinstance(found, dict):
+    if response.status >= 300 or not isinstance(document, dict):
         why = (
-            found.get("error_description") or found.get("error") or found.get("title")
-            if isinstance(found, dict)
+            document.get("error_description") or document.get("error") or document.get("title")
+            if isinstance(document, dict)
             else ""
         )
         raise InfrastructureError(f"{where}: {response.status} {why or ''}".rstrip(), code="sign-in-failed")
-    return found
+    return document

@@ -35,12 +35,12 @@ def next_rates(store: Reader, run_id: str, known: int) -> Iterator[Rate]:
     """Yields the run's rate changes after the first `known`, in order; StoreError if one has a wrong number."""
     while True:
         key = rate_key(run_id, known + 1)
-        found = find_record(store, Rate, key)
-        if found is None:
+        rate = find_record(store, Rate, key)
+        if rate is None:
             return
-        if found.number != known + 1:
-            raise StoreError(f"{key} is a copy of number {found.number}", code="misnumbered-rate")
-        yield found
+        if rate.number != known + 1:
+            raise StoreError(f"{key} is a copy of number {rate.number}", code="misnumbered-rate")
+        yield rate
         known += 1
 
 

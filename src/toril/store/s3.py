@@ -121,19 +121,19 @@ class S3Store:
         return self._written(key, data, None, again=False) is not None
 
     def get(self, key: str) -> bytes:
-        found = self.find(key)
-        if found is None:
+        data = self.find(key)
+        if data is None:
             raise StoreError(f"{self.address(key)}: no such object", code="no-such-key")
-        return found
+        return data
 
     def find(self, key: str, most: int | None = None) -> bytes | None:
-        found = self.find_version(key, most)
-        return None if found is None else found[0]
+        version = self.find_version(key, most)
+        return None if version is None else version[0]
 
     def find_many(self, keys: Iterable[str], most: int | None = None) -> dict[str, bytes]:
         wanted = list(keys)
-        found = zip(wanted, self._readers.map(lambda key: self.find(key, most), wanted), strict=True)
-        return {key: data for key, data in found if data is not None}
+        pairs = zip(wanted, self._readers.map(lambda key: self.find(key, most), wanted), strict=True)
+        return {key: data for key, data in pairs if data is not None}
 
     def find_version(self, key: str, most: int | None = None) -> tuple[bytes, str] | None:
         unless = MISSING if most is None else MISSING | ARCHIVED  # with `most`, the file may be of a worker
@@ -156,15 +156,15 @@ class S3Store:
     def entries(self, prefix: str, after: str = "") -> Iterator[Entry]:
         asked = {"StartAfter": self._prefix + after} if after else {}
         for page in self._pages(prefix, **asked):
-            for one in page.get("Contents", ()):
-                key = one["Key"].removeprefix(self._prefix)
+            for entry in page.get("Contents", ()):
+                key = entry["Key"].removeprefix(self._prefix)
                 if is_key(key):
-                    yield Entry(key, int(one["Size"]), one["LastModified"].timestamp())
+                    yield Entry(key, int(entry["Size"]), entry["LastModified"].timestamp())
 
     def names(self, prefix: str) -> list[str]:
         pages = self._pages(prefix, Delimiter="/")
-        found = (one["Prefix"] for page in pages for one in page.get("CommonPrefixes", ()))
-        names = (whole.removeprefix(self._prefix + prefix).removesuffix("/") for whole in found)
+        folders = (folder["Prefix"] for page in pages for folder in page.get("CommonPrefixes", ()))
+        names = (whole.removeprefix(self._prefix + prefix).removesuffix("/") for whole in folders)
         return sorted(name for name in names if is_key(name))
 
     def delete(self, prefix: str) -> None:
@@ -175,9 +175,9 @@ class S3Store:
         self._delete(wanted, wanted[0] if wanted else "")
 
     def _delete(self, keys: Iterable[str], where: str) -> None:
-        found = [{"Key": self._prefix + key} for key in keys]
-        for start in range(0, len(found), KEYS_PER_DELETE):
-            asked = {"Objects": found[start : start + KEYS_PER_DELETE], "Quiet": True}
+        objects = [{"Key": self._prefix + key} for key in keys]
+        for start in range(0, len(objects), KEYS_PER_DELETE):
+            asked = {"Objects": objects[start : start + KEYS_PER_DELETE], "Quiet": True}
             answer = self._requests.answer("delete_objects", self.address(where), Delete=asked)
             for error in answer.get("Errors", ()):
                 key, why = error.get("Key", ""), f"{error.get('Code')} ({error.get('Message')})"
@@ -215,20 +215,20 @@ class S3Store:
                 answer = self._on("put_object", key, unless=TAKEN | MISSING, **condition, **body)
                 if "Error" not in answer:
                     return str(answer["ETag"])
-                found = self._on("head_object", key, unless=MISSING)
-                there = found.get("Metadata", {}).get(MARK)
+                head = self._on("head_object", key, unless=MISSING)
+                there = head.get("Metadata", {}).get(MARK)
                 if there == mark or (there in before and _of_same(there, mark)):
-                    return str(found["ETag"])
+                    return str(head["ETag"])
                 if not again or there not in before:
                     return None
-                version, before = found["ETag"], before - {there}
+                version, before = head["ETag"], before - {there}
         except StoreError:
             self._unanswered[key] = before | {mark}
             raise
 
     def _all(self, prefix: str) -> Iterator[str]:
         for page in self._pages(prefix):
-            yield from (one["Key"].removeprefix(self._prefix) for one in page.get("Contents", ()))
+            yield from (entry["Key"].removeprefix(self._prefix) for entry in page.get("Contents", ()))
 
     def _pages(self, prefix: str, **asked: Any) -> Iterator[Any]:
         more: dict[str, Any] = {"Prefix": self._prefix + prefix, **asked}
