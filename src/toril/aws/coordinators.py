@@ -88,4 +88,4 @@ def for_scheduler(request: Any) -> Any:
     """Returns a request with capitalised keys, as EventBridge Scheduler requires."""
     if isinstance(request, dict):
         return {key[0].upper() + key[1:]: for_scheduler(value) for key, value in request.items()}
-    return [for_scheduler(one) for one in request] if isinstance(request, list) else request
+    return [for_scheduler(item) for item in request] if isinstance(request, list) else request

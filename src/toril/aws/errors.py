@@ -147,7 +147,7 @@ def fault_of(error: Exception, right: str, *, where: str = "", endpoint: str = "
     """
     answer: Any = getattr(error, "response", None)
     if not isinstance(answer, dict):
-        code = next((EXCEPTIONS[one.__name__] for one in type(error).__mro__ if one.__name__ in EXCEPTIONS), None)
+        code = next((EXCEPTIONS[kind.__name__] for kind in type(error).__mro__ if kind.__name__ in EXCEPTIONS), None)
         return None if code is None else fault(code, right, where=where, message=error, endpoint=endpoint)
     aws_code, message = aws_code_of(error) or "", str(answer.get("Error", {}).get("Message", ""))
     about = answer.get("ResponseMetadata", {})
@@ -198,9 +198,9 @@ def _service(right: str) -> str:
 
 
 def _code(aws_code: str, message: str, status: int, service: str) -> str:
-    found = CODES_OF_SERVICE.get(service, {}).get(aws_code) or CODES.get(aws_code)
-    if found:
-        return found
+    code = CODES_OF_SERVICE.get(service, {}).get(aws_code) or CODES.get(aws_code)
+    if code:
+        return code
     busy = status == TOO_MANY_REQUESTS or (status >= FIRST_SERVER_ERROR and status != NOT_IMPLEMENTED)
     if busy or LINKED_ROLE in message.lower():
         return "busy"

@@ -52,7 +52,7 @@ class EventBridge:
         trying(Delivery(to=self.name, status=PENDING, attempts=1, at=time.time()))
         try:
             answer = call(self.make("events", self.region).put_events, RIGHT, Entries=[entry])
-            why = next((str(one["ErrorCode"]) for one in answer["Entries"] if "ErrorCode" in one), "")
+            why = next((str(entry["ErrorCode"]) for entry in answer["Entries"] if "ErrorCode" in entry), "")
         except UserError as error:
             why = str(error)[:300]
         status = "refused" if why else "delivered"

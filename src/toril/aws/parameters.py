@@ -10,8 +10,8 @@ KEY_BYTES = 32
 
 def read_parameter(clients: Clients, name: str) -> str:
     """Returns a SecureString's value; AwsError if there is none."""
-    found = call(clients("ssm", "").get_parameter, "ssm:GetParameter", Name=name, WithDecryption=True)
-    return str(found["Parameter"]["Value"])
+    answer = call(clients("ssm", "").get_parameter, "ssm:GetParameter", Name=name, WithDecryption=True)
+    return str(answer["Parameter"]["Value"])
 
 
 def session_key(clients: Clients, name: str) -> bytes:

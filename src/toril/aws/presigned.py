@@ -20,10 +20,10 @@ def presigned_read(bucket: str, key: str) -> str:
 
 def presigned_upload(bucket: str, key: str, size: int) -> tuple[str, dict[str, str]]:
     """Returns the address and the fields of a form that uploads an object of exactly this size."""
-    found = _client().generate_presigned_post(
+    form = _client().generate_presigned_post(
         bucket, key, Conditions=[["content-length-range", size, size]], ExpiresIn=UPLOAD_S
     )
-    return found["url"], dict(found["fields"])
+    return form["url"], dict(form["fields"])
 
 
 @cache

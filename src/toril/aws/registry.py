@@ -98,8 +98,8 @@ class Registry:
 
 
 def _blobs(manifest: Any) -> Iterable[str]:
-    found = [*manifest.get("layers", ()), *([manifest["config"]] if "config" in manifest else [])]
-    return [one["digest"] for one in found if not one.get("urls")]
+    blobs = [*manifest.get("layers", ()), *([manifest["config"]] if "config" in manifest else [])]
+    return [blob["digest"] for blob in blobs if not blob.get("urls")]
 
 
 def _problem(image: str, error: Exception) -> str:

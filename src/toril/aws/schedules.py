@@ -90,20 +90,20 @@ def sweep_task(home: Deployment, run_id: str) -> dict[str, Any]:
 def suite_schedules(home: Deployment, clients: Clients) -> tuple[list[SuiteSchedule], list[str]]:
     """Returns the schedules of suites, sorted by name, and the names of others in the same groups."""
     scheduler, own = clients("scheduler", home.region), home_of(home)
-    found: list[SuiteSchedule] = []
+    schedules: list[SuiteSchedule] = []
     others: list[str] = []
     groups = [group for group in dict.fromkeys((own.console_group, own.schedule_group)) if group]
     listed = [(group, name) for group in groups for name in _names(scheduler, group) if not name.startswith(PREFIX)]
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        answers = list(pool.map(lambda one: _get(scheduler, *one), listed))
+        answers = list(pool.map(lambda name: _get(scheduler, *name), listed))
     for (group, name), answer in zip(listed, answers, strict=True):
         if answer is None:  # deleted since
             continue
         try:
-            found.append(_schedule(answer, source="console" if group == own.console_group else "stack"))
+            schedules.append(_schedule(answer, source="console" if group == own.console_group else "stack"))
         except ValueError:  # made by hand: it may do anything
             others.append(name)
-    return sorted(found, key=lambda one: (one.name, one.source)), sorted(others)
+    return sorted(schedules, key=lambda schedule: (schedule.name, schedule.source)), sorted(others)
 
 
 def create_schedule(home: Deployment, clients: Clients, schedule: SuiteSchedule) -> None:
@@ -201,7 +201,7 @@ def _names(scheduler: Any, group: str) -> list[str]:
     request = {"GroupName": group}
     while True:
         answer = call(scheduler.list_schedules, "scheduler:ListSchedules", **request)
-        names += [one["Name"] for one in answer["Schedules"]]
+        names += [schedule["Name"] for schedule in answer["Schedules"]]
         if not answer.get("NextToken"):
             return names
         request["NextToken"] = answer["NextToken"]

@@ -60,16 +60,16 @@ def _value(variable: str, reference: SecretReference, text: str) -> str:
     where = f"toril.secrets.{variable}: {reference.secret}"
     if reference.key is not None:
         try:
-            found = json.loads(text)
+            document = json.loads(text)
         except ValueError:
-            found = None
-        if not isinstance(found, dict):
+            document = None
+        if not isinstance(document, dict):
             problem = f"{where} is not a JSON object, so it has no key `{reference.key}`; remove the key"
             raise InfrastructureError(problem, code="secret-not-json")
-        if reference.key not in found:
+        if reference.key not in document:
             text = f"{where} has no key `{reference.key}`; correct the key"
             raise InfrastructureError(text, code="no-such-secret-key")
-        value = found[reference.key]
+        value = document[reference.key]
         text = value if isinstance(value, str) else json.dumps(value)
         where += f", key `{reference.key}`,"
     if len(text.strip()) < SHORTEST:
