@@ -62,11 +62,11 @@ def interleave(weights: Sequence[Fraction | int]) -> tuple[Interleave, ...]:
     for weight in whole:
         counts[weight] = counts.get(weight, 0) + 1
     seen = dict.fromkeys(counts, 0)
-    found = []
+    groups = []
     for weight in whole:
-        found.append(Interleave(weight, tuple(PeerGroup(one, counts[one], seen[one]) for one in counts)))
+        groups.append(Interleave(weight, tuple(PeerGroup(size, counts[size], seen[size]) for size in counts)))
         seen[weight] += 1
-    return tuple(found)
+    return tuple(groups)
 
 
 def _whole_weights(weights: list[Fraction]) -> list[int]:

@@ -75,9 +75,9 @@ def next_stage(wanted: SearchRange, judged: Sequence[StageOutcome]) -> Stage | S
     """
     if not judged:
         return Stage(wanted.from_rps, "raise")
-    held = sorted({one.stage.rps for one in judged if one.outcome == "held" and one.stage.kind != "recover"})
-    breaches = [one for one in judged if one.outcome == "breached"]
-    lowest = min(breaches, key=lambda one: one.stage.rps, default=None)
+    held = sorted({stage.stage.rps for stage in judged if stage.outcome == "held" and stage.stage.kind != "recover"})
+    breaches = [stage for stage in judged if stage.outcome == "breached"]
+    lowest = min(breaches, key=lambda stage: stage.stage.rps, default=None)
     if lowest is not None:  # a rate that did not hold again does not count as held
         held = [rps for rps in held if rps < lowest.stage.rps]
     low, last = held[-1] if held else None, judged[-1]
@@ -88,7 +88,7 @@ def next_stage(wanted: SearchRange, judged: Sequence[StageOutcome]) -> Stage | S
         return SearchResult(low, None if lowest is None else lowest.stage.rps, last.why, exact=False)
     if lowest is None:
         return _raised(wanted, low)
-    high, tries = lowest.stage.rps, sum(one.stage.kind == "confirm" and one.outcome != "void" for one in judged)
+    high, tries = lowest.stage.rps, sum(stage.stage.kind == "confirm" and stage.outcome != "void" for stage in judged)
     if low is None:
         return SearchResult(None, high, lowest.why, exact=True)
     if last.stage.kind == "confirm" and last.outcome == "held":
@@ -105,8 +105,8 @@ def next_stage(wanted: SearchRange, judged: Sequence[StageOutcome]) -> Stage | S
 
 def _voids(judged: Sequence[StageOutcome]) -> tuple[int, int]:
     """Returns the number of void stages: in total, and at the end."""
-    void = [one.outcome == "void" for one in judged]
-    return sum(void), next((count for count, one in enumerate(reversed(void)) if not one), len(void))
+    void = [stage.outcome == "void" for stage in judged]
+    return sum(void), next((count for count, is_void in enumerate(reversed(void)) if not is_void), len(void))
 
 
 def _raised(wanted: SearchRange, low: float | None) -> Stage | SearchResult:

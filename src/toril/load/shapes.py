@@ -39,17 +39,17 @@ def spikes(base_rps: float, peak_rps: float, every_s: float, spike_s: float, las
     >>> spikes(10, 90, 60, 20, 60)
     [(0.0, 10), (20.0, 10), (20.0, 90), (40.0, 90), (40.0, 10), (60, 10)]
     """
-    found: list[tuple[float, float]] = [(0.0, base_rps)]
+    points: list[tuple[float, float]] = [(0.0, base_rps)]
     for period in range(math.ceil(lasts_s / every_s)):
         begins_s = period * every_s + (every_s - spike_s) / 2
         ends_s = begins_s + spike_s
         if begins_s >= lasts_s:
             break
-        found += [(begins_s, base_rps), (begins_s, peak_rps)]
+        points += [(begins_s, base_rps), (begins_s, peak_rps)]
         if ends_s >= lasts_s:
-            return [*found, (lasts_s, peak_rps)]
-        found += [(ends_s, peak_rps), (ends_s, base_rps)]
-    return [*found, (lasts_s, base_rps)]
+            return [*points, (lasts_s, peak_rps)]
+        points += [(ends_s, peak_rps), (ends_s, base_rps)]
+    return [*points, (lasts_s, base_rps)]
 
 
 def sine(low_rps: float, high_rps: float, period_s: float, low_at_s: float, lasts_s: float) -> Points:
@@ -67,23 +67,23 @@ def held(changes: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
     >>> held([(0, 5), (60, 7)])
     [(0, 5), (60, 5), (60, 7)]
     """
-    found: list[tuple[float, float]] = []
+    points: list[tuple[float, float]] = []
     for at_s, rps in changes:
-        if found:
-            found.append((at_s, found[-1][1]))
-        found.append((at_s, rps))
-    return found
+        if points:
+            points.append((at_s, points[-1][1]))
+        points.append((at_s, rps))
+    return points
 
 
 def joined(shapes: Iterable[Points]) -> Curve:
     """Returns consecutive shapes as one curve without redundant points; raises ValueError if they make no curve."""
-    found: list[tuple[float, float]] = []
+    points: list[tuple[float, float]] = []
     begins_s = 0.0
     for shape in shapes:
         for at_s, rps in shape:
-            _append(found, (begins_s + at_s, rps))
+            _append(points, (begins_s + at_s, rps))
         begins_s += shape[-1][0]
-    return Curve(tuple(found))
+    return Curve(tuple(points))
 
 
 def curve_of(throughput_rps: Fraction | float, ramp_up_s: float, hold_for_s: float, steps: int | None = None) -> Curve:
