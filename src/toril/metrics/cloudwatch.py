@@ -127,17 +127,17 @@ def _batch(queries: Sequence[MetricQuery], asked: Span, clients: ClientFactory) 
         region, endpoint = client.meta.region_name, client.meta.endpoint_url
         return _read(queries, asked, client)
     except Exception as error:
-        found = error.fault if isinstance(error, AwsError) else fault_of(error, RIGHT, endpoint=endpoint)
-        if found is None:
+        fault = error.fault if isinstance(error, AwsError) else fault_of(error, RIGHT, endpoint=endpoint)
+        if fault is None:
             raise
-    if found.code in OF_THE_QUERY and len(queries) > 1:  # one bad query fails the whole call, so find it
+    if fault.code in OF_THE_QUERY and len(queries) > 1:  # one bad query fails the whole call, so find it
         half = len(queries) // 2
         return _batch(queries[:half], asked, clients) | _batch(queries[half:], asked, clients)
-    fix = FIXES.get(found.code, found.fix)
-    if found.code == "unreachable" and "-fips" in endpoint:
+    fix = FIXES.get(fault.code, fault.fix)
+    if fault.code == "unreachable" and "-fips" in endpoint:
         regions = ", ".join(sorted(aws.FIPS_REGIONS))
         fix = f"unset AWS_USE_FIPS_ENDPOINT, because CloudWatch has FIPS endpoints in {regions} only"
-    answer = Answer(fault=replace(found, fix=fix, where=place_of(region)))
+    answer = Answer(fault=replace(fault, fix=fix, where=place_of(region)))
     return {query.key: answer for query in queries}
 
 

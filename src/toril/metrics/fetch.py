@@ -180,8 +180,8 @@ class _Asked:
             fix = "check namespace, metric, dimensions, unit and region"
         else:
             fix = f"toril waited {self.limit_s:g} s; raise `toril.metrics-wait`"
-        found = "no value" if last is None else f"values until {_clock_time(last + self.span.period_s)} only"
-        return f"{name_of(self.query)}: {place_of(self.query.region)} has {found} {wanted}; {fix}"
+        problem = "no value" if last is None else f"values until {_clock_time(last + self.span.period_s)} only"
+        return f"{name_of(self.query)}: {place_of(self.query.region)} has {problem} {wanted}; {fix}"
 
 
 def _distinct(queries: Iterable[MetricQuery]) -> list[MetricQuery]:
