@@ -41,9 +41,9 @@ class EventStreamUser(User):
             response = connection.getresponse()
             if response.status != 200:
                 raise CallError(str(response.status), f"SSE: {response.status} {response.reason}")
-            found = response.headers.get_content_type(), response.headers.get("Content-Encoding", "identity")
-            if found != ("text/event-stream", "identity"):
-                raise CallError("content-type", f"SSE: the response is {' '.join(found)}, not text/event-stream")
+            kind = response.headers.get_content_type(), response.headers.get("Content-Encoding", "identity")
+            if kind != ("text/event-stream", "identity"):
+                raise CallError("content-type", f"SSE: the response is {' '.join(kind)}, not text/event-stream")
             yield from events_of(iter(response.readline, b""))
             if response.chunked and response.chunk_left is not None:  # readline() hides it
                 raise CallError("closed", "SSE: the server broke the stream off")

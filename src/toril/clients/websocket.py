@@ -84,9 +84,9 @@ class WebSocketUser(User):
 
     def close(self) -> None:
         """Closes the connection, if any, without waiting for the server."""
-        found, self.socket = self.socket, None
-        if found is not None:
-            found.close(timeout=0)
+        socket, self.socket = self.socket, None
+        if socket is not None:
+            socket.close(timeout=0)
 
     def on_stop(self) -> None:
         self.close()
