@@ -106,7 +106,7 @@ class ConsoleDesk:
 
     def schedules(self) -> list[SuiteSchedule]:
         """See `Desk.schedules`."""
-        return [SuiteSchedule.model_validate(one["schedule"]) for one in self.store.send("GET", "/schedules")]
+        return [SuiteSchedule.model_validate(answer["schedule"]) for answer in self.store.send("GET", "/schedules")]
 
     def _of_run(self, method: str, run_id: str, what: str, content: Any = None) -> Any:
         return self.store.send(method, f"/runs/{checked_id(run_id)}/{what}", content)

@@ -209,13 +209,13 @@ class StoreDesk:
 
     def schedule(self, name: str) -> SuiteSchedule:
         """Returns a schedule of the console; OptionError for another one."""
-        found = next((one for one in self._scheduler().schedules()[0] if one.name == name), None)
-        if found is None:
+        schedule = next((schedule for schedule in self._scheduler().schedules()[0] if schedule.name == name), None)
+        if schedule is None:
             raise OptionError(f"{name[:80]}: there is no such schedule.", code="no-such-schedule")
-        if found.source != "console":
+        if schedule.source != "console":
             text = f"{name} is in the settings of a stack. Change it there, with `pulumi config set`."
             raise OptionError(text, code="schedule-of-stack")
-        return found
+        return schedule
 
     def create_schedule(self, wanted: SuiteSchedule) -> SuiteSchedule:
         """Creates a schedule of the console, within the cost that this person may cause."""
