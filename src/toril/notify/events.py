@@ -31,6 +31,6 @@ def kept(store: Reader, cursor: str = "", limit: int = 50) -> tuple[list[Event],
             limit + 1,
         )
     ]
-    found = store.find_many(keys[:limit])
-    events = [Event.from_json(found[key], key) for key in keys[:limit] if key in found]
+    files = store.find_many(keys[:limit])
+    events = [Event.from_json(files[key], key) for key in keys[:limit] if key in files]
     return events, keys[limit - 1].removeprefix(EVENTS) if len(keys) > limit else ""

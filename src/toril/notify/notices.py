@@ -90,7 +90,7 @@ class Notifier:
         run_id, at, about = bundle.plan.run_id, self._clock.now(), self._about(bundle.plan)
         finished = Event(id=f"{run_id}:run-finished", kind="run-finished", at=at, **about, **_result(bundle))
         self.send(finished)
-        reasons = tuple(one for one in finished.reasons if one.code == REGRESSION)
+        reasons = tuple(reason for reason in finished.reasons if reason.code == REGRESSION)
         if reasons:
             confirmed = f"{run_id}:regression-confirmed"
             self.send(replace(finished, id=confirmed, kind="regression-confirmed", reasons=reasons))
@@ -112,19 +112,19 @@ class Notifier:
         for thread in self._threads:
             thread.join(max(0.0, until - time.monotonic()))
         self._closed = True
-        for place, one in [*self._deliveries.items()]:
-            if one.status == PENDING:
-                why = UNANSWERED if one.attempts else UNSENT
-                self._deliveries[place] = replace(one, status="unreachable", message=why, at=time.time())
+        for place, delivery in [*self._deliveries.items()]:
+            if delivery.status == PENDING:
+                why = UNANSWERED if delivery.attempts else UNSENT
+                self._deliveries[place] = replace(delivery, status="unreachable", message=why, at=time.time())
         if any(thread.is_alive() for thread in self._threads):
             for event, wanted in [*self._kept]:
                 self._keep(event, wanted)
-        failed = [one for one in self._deliveries.values() if one.status != "delivered"]
+        failed = [delivery for delivery in self._deliveries.values() if delivery.status != "delivered"]
         texts = dict.fromkeys(f"{one.to}: {one.status}{f' ({one.message})' if one.message else ''}" for one in failed)
         return (*self._unwritten, *(Note("undelivered", f"notification not delivered to {text}") for text in texts))
 
     def _send(self, event: Event) -> None:
-        wanted = [(event.id, number) for number, one in enumerate(self._receivers) if one.wants(event)]
+        wanted = [(event.id, number) for number, receiver in enumerate(self._receivers) if receiver.wants(event)]
         for place in wanted:
             self._deliveries[place] = Delivery(to=self._receivers[place[1]].name, status=PENDING)
         written = True
@@ -207,10 +207,10 @@ def failed_schedule(store: Store, schedule: str, at: float, code: str, message: 
 def _result(bundle: Bundle) -> dict[str, Any]:
     """Returns the fields that a verdict fills: without credentials, and short enough for an event."""
     for longest in LENGTHS:
-        found = _texts(bundle, longest)
-        if len(document(Event(id="", kind="run-finished", at=0, **found))) < MOST_BYTES_OF_EVENT // 2:
+        texts = _texts(bundle, longest)
+        if len(document(Event(id="", kind="run-finished", at=0, **texts))) < MOST_BYTES_OF_EVENT // 2:
             break
-    return found
+    return texts
 
 
 def _texts(bundle: Bundle, longest: int) -> dict[str, Any]:
@@ -220,23 +220,23 @@ def _texts(bundle: Bundle, longest: int) -> dict[str, Any]:
     words = headline(bundle)
     if verdict.outcome == "inconclusive" and verdict.reasons:  # no reason is below it
         words = f"Inconclusive: {verdict.reasons[0].message}"
-    breached = [one for one in verdict.criteria if one.outcome != "passed"]
+    breached = [criterion for criterion in verdict.criteria if criterion.outcome != "passed"]
     return {
         "outcome": verdict.outcome,
         "headline": plain(words, longest),
         "reasons": tuple(Reason(code=one.code, message=plain(one.message, longest)) for one in verdict.reasons[:MOST]),
         "criteria": tuple(
             EventCriterion(
-                criterion=plain(one.criterion, longest),
-                outcome=one.outcome,
-                observed=one.observed,
-                threshold=one.threshold,
-                unit=one.unit,
+                criterion=plain(criterion.criterion, longest),
+                outcome=criterion.outcome,
+                observed=criterion.observed,
+                threshold=criterion.threshold,
+                unit=criterion.unit,
             )
-            for one in breached[:MOST]
+            for criterion in breached[:MOST]
         ),
         "standouts": tuple(
-            Reason(code=one.code, message=plain(one.message, longest)) for one in bundle.summary.standouts[:MOST]
+            Reason(code=hit.code, message=plain(hit.message, longest)) for hit in bundle.summary.standouts[:MOST]
         ),
         "figures": EventFigures(
             samples=total.samples,

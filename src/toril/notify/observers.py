@@ -53,9 +53,9 @@ class Observing:
         """
         if plan.tried:
             return ()
-        addresses = {one.variable for one in (*plan.notices, *notices)} & given.keys()
+        addresses = {notice.variable for notice in (*plan.notices, *notices)} & given.keys()
         known = {**self._environment, **{name: given[name] for name in addresses}}
-        self._webhooks = [webhook_of(one, plan, known) for one in (*plan.notices, *notices)]
+        self._webhooks = [webhook_of(notice, plan, known) for notice in (*plan.notices, *notices)]
         exporter = self._exporter(plan, otlp)
         self._notifier = self._notifier_to(exporter)
         self._observers = [self._notifier, *([] if exporter is None else [exporter])]
@@ -70,7 +70,7 @@ class Observing:
         within_s = CLOSE_ON_AWS_S if ON_AWS in self._environment else CLOSE_S
         if self._observers:
             with ThreadPoolExecutor(len(self._observers)) as pool:  # all at once, so that they share the time
-                for notes in pool.map(lambda one: closed(one, within_s), self._observers):
+                for notes in pool.map(lambda exporter: closed(exporter, within_s), self._observers):
                     for note in notes:
                         self._say(note)
 
@@ -90,7 +90,7 @@ class Observing:
         )
 
     def _exporter(self, plan: Plan, otlp: str | None) -> "Exporter | None":
-        asked = "--otlp" if otlp else next((one for one in ENDPOINTS if self._environment.get(one)), None)
+        asked = "--otlp" if otlp else next((name for name in ENDPOINTS if self._environment.get(name)), None)
         if asked is None:
             return None
         try:

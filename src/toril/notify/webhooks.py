@@ -148,8 +148,8 @@ def slack_message(event: Event) -> dict[str, Any]:
     """
     mark = MARKS.get(event.outcome, "")
     first = " ".join(filter(None, (mark, f"*{_slack(event.suite or event.schedule)}*", _slack(event.headline))))
-    reasons = [one.message or one.code for one in event.reasons] + [one.message for one in event.standouts]
-    lines = [first, *(f"• {_slack(one)}" for one in dict.fromkeys(reasons[:MOST_LINES]))]
+    reasons = [reason.message or reason.code for reason in event.reasons] + [hit.message for hit in event.standouts]
+    lines = [first, *(f"• {_slack(reason)}" for reason in dict.fromkeys(reasons[:MOST_LINES]))]
     lines += [f"<{event.links['run']}|Run>"] if "run" in event.links else []
     lines += [f"`{_slack(event.links['report'])}`"] if "report" in event.links else []
     plain = f"{_slack(event.suite or event.schedule)}: {_slack(event.headline)}"

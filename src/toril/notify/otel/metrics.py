@@ -50,8 +50,8 @@ class Group(NamedTuple):
     kind: str
 
     def attributes(self) -> Attributes:
-        found = {"toril.label": self.label, "toril.location": self.location}
-        return found if self.kind == "request" else {**found, "toril.kind": self.kind}
+        attributes = {"toril.label": self.label, "toril.location": self.location}
+        return attributes if self.kind == "request" else {**attributes, "toril.kind": self.kind}
 
 
 class Measurements:
@@ -197,21 +197,21 @@ def generator_metrics(timeline: Timeline, first: int, last: int, at_ns: int) -> 
         ("toril.generator.core", "core", "CPU use of a worker's busiest process, as a share of a core.", "1", 1.0),
         ("toril.generator.late", "late_us", "Delay of the latest send of a worker.", "s", 1e-6),
     ):
-        found = timeline.highest_by_generator(column, first, last)
-        points = [({"toril.worker": worker}, value * factor) for worker, value in found.items()]
+        highest = timeline.highest_by_generator(column, first, last)
+        points = [({"toril.worker": worker}, value * factor) for worker, value in highest.items()]
         yield _gauge(name, text, unit, points, at_ns)
 
 
 def criterion_metrics(verdict: Verdict, at_ns: int) -> Iterator[Metric]:
     """Returns the criteria of a finished run."""
     different = {criterion.criterion: criterion for criterion in verdict.criteria}.values()
-    judged = [({"toril.criterion": one.criterion, "toril.unit": one.unit}, one) for one in different]
+    judged = [({"toril.criterion": rule.criterion, "toril.unit": rule.unit}, rule) for rule in different]
     return (
-        _gauge(f"toril.criterion.{name}", text, "", [(about, value(one)) for about, one in judged], at_ns)
+        _gauge(f"toril.criterion.{name}", text, "", [(about, value(criterion)) for about, criterion in judged], at_ns)
         for name, text, value in (
-            ("observed", "Observed value of a criterion.", lambda one: one.observed),
-            ("threshold", "Threshold of a criterion.", lambda one: one.threshold),
-            ("breached", "1 if the criterion failed.", lambda one: int(one.outcome == "failed")),
+            ("observed", "Observed value of a criterion.", lambda criterion: criterion.observed),
+            ("threshold", "Threshold of a criterion.", lambda criterion: criterion.threshold),
+            ("breached", "1 if the criterion failed.", lambda criterion: int(criterion.outcome == "failed")),
         )
     )
 
