@@ -166,13 +166,13 @@ class Coordinator:
         fold = Fold(store, plan, dict(state.attempts))
         if start is not None:
             fold.read_ready()  # without a start, `step` reads them
-        found = cls(store, plan, launch, clock, lease, state, fold)
+        coordinator = cls(store, plan, launch, clock, lease, state, fold)
         with suppress(StoreError):  # the versions of the last owner have lower numbers
             last = find_record(store, Progress, progress_key(run_id))
-            found._number = 0 if last is None else last.number
+            coordinator._number = 0 if last is None else last.number
         if not launched:
-            found._advance(StopAsked(Stop(at=clock.now(), cause="abort", message=UNLAUNCHED)))
-        return found
+            coordinator._advance(StopAsked(Stop(at=clock.now(), cause="abort", message=UNLAUNCHED)))
+        return coordinator
 
     @property
     def ended(self) -> bool:
@@ -274,7 +274,7 @@ class Coordinator:
     def _endings(self, gone: Mapping[str, Gone]) -> list[Event]:
         """Returns the workers that have ended; on Fargate, a worker with an exit.json has ended."""
         exits, rejected = self.fold.exits, self.fold.rejected
-        found: list[Event] = []
+        events: list[Event] = []
         for worker in self.state.attempts:
             exit_record = exits.get(worker)
             if worker in self.state.ended:
@@ -282,14 +282,14 @@ class Coordinator:
             interrupted = self._is_interrupted(exit_record)
             if worker in gone:
                 reason = rejected.get(worker) or gone[worker].reason
-                found.append(WorkerEnded(worker, exit_record, reason, gone[worker].again, interrupted))
+                events.append(WorkerEnded(worker, exit_record, reason, gone[worker].again, interrupted))
             elif worker in rejected or (exit_record is not None and self._is_final(exit_record)):
                 message = exit_record.message if exit_record is not None and interrupted else ""
                 reason = rejected.get(worker) or message
-                found.append(WorkerEnded(worker, exit_record, reason, interrupted, interrupted))
+                events.append(WorkerEnded(worker, exit_record, reason, interrupted, interrupted))
                 if exit_record is None:
                     self._todo.append(Terminate(worker))
-        return found
+        return events
 
     def _is_final(self, exit_record: Exit) -> bool:
         """Whether an exit.json ends a worker; for an interrupted task, the launcher's reason is awaited first."""
@@ -349,12 +349,12 @@ class Coordinator:
             return []
         self._judged_to_s = newest
         judged_to = {worker: self.fold.judged_to(last) for worker, last in reported.items()}
-        found = self._live.standing(
+        results = self._live.standing(
             self.fold.timeline, {worker: -1 if last is None else last for worker, last in judged_to.items()}
         )
         ended = self.clock.now()  # this evaluation covers the whole run, and takes seconds after hours of load
         self._judge_again_at = ended + REST * (ended - began)
-        return found
+        return results
 
     def _searched(self) -> Stop | None:
         """Sets the rate of a search's next stage. Returns the stop when all searches have ended."""
@@ -419,10 +419,10 @@ class Coordinator:
         self.state = replace(self.state, start=start)
         if self.store.put_once(key, start.to_json()):
             return
-        found = get_record(self.store, Start, key)
-        if all(self.launch.issued(worker, attempt) for worker, attempt in found.attempts.items()):
-            self.state = started_by_another(self.state, found)
-            for worker, attempt in found.attempts.items():
+        record = get_record(self.store, Start, key)
+        if all(self.launch.issued(worker, attempt) for worker, attempt in record.attempts.items()):
+            self.state = started_by_another(self.state, record)
+            for worker, attempt in record.attempts.items():
                 self.fold.follow(worker, attempt)
         elif self.state.stop is None:
             self.state = replace(self.state, start=None)
@@ -441,9 +441,9 @@ def issue(
 
     `longest_s`: the longest load that its regions allow, in seconds.
     """
-    found = read_launch(store, plan.run_id)
-    if found is not None:
-        return found
+    launch_record = read_launch(store, plan.run_id)
+    if launch_record is not None:
+        return launch_record
     tries = 1 + (REPLACEMENTS if plan.on == "fargate" else 0)
     launch = Launch(
         at=now,

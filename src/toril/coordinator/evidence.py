@@ -45,15 +45,15 @@ def gathered(
     for first in range(0, len(files), FILES_AT_ONCE):
         check()
         some = files[first : first + FILES_AT_ONCE]
-        found = store.find_many([key for _, key in some], MOST_BYTES_OF_FILE)
+        data = store.find_many([key for _, key in some], MOST_BYTES_OF_FILE)
         for worker, key in some:
             try:
-                one = _read(found.get(key), key, plan.run_id, shares[worker])
+                own = _read(data.get(key), key, plan.run_id, shares[worker])
             except StoreError:
                 incomplete.add(worker)
                 continue
-            kept += one.exchanges
-            left_out += one.left_out
+            kept += own.exchanges
+            left_out += own.left_out
         kept, beyond = chosen(kept, keeping)
         left_out += beyond
     if not kept and not left_out and not incomplete:
@@ -61,7 +61,7 @@ def gathered(
     shown = _within(map(_masked, kept), LARGEST)
     return Exchanges(
         run_id=plan.run_id,
-        exchanges=tuple(sorted(shown, key=lambda one: (one.why, *_order(one)))),
+        exchanges=tuple(sorted(shown, key=lambda exchange: (exchange.why, *_order(exchange)))),
         left_out=left_out + len(kept) - len(shown),
         left_out_workers=len(incomplete),
     )
@@ -79,24 +79,24 @@ def chosen(exchanges: Iterable[Exchange], keeping: Keeping) -> tuple[list[Exchan
     slowest: dict[str, Exchange] = {}
     of_kind, of_label = Counter[tuple[str, ...]](), Counter[str]()
     failures: list[tuple[int, Exchange]] = []
-    for one in ordered:
-        if one.why == "slowest":
-            for label in {"", one.label}.intersection(keeping.slowest):
-                if label not in slowest or one.response_us > slowest[label].response_us:
-                    slowest[label] = one
+    for exchange in ordered:
+        if exchange.why == "slowest":
+            for label in {"", exchange.label}.intersection(keeping.slowest):
+                if label not in slowest or exchange.response_us > slowest[label].response_us:
+                    slowest[label] = exchange
             continue
-        kind = (one.arm, one.label, one.kind, one.rc, one.error)
+        kind = (exchange.arm, exchange.label, exchange.kind, exchange.rc, exchange.error)
         of_kind[kind] += 1
         if of_kind[kind] <= keeping.failures:
-            failures.append((of_label[one.label], one))
-            of_label[one.label] += 1
+            failures.append((of_label[exchange.label], exchange))
+            of_label[exchange.label] += 1
     failures.sort(key=lambda ranked: ranked[0])  # stable: earlier ones first
-    found = [*dict.fromkeys(slowest.values()), *(one for _, one in failures)]
-    return found[:most], max(0, len(found) - most)
+    kept = [*dict.fromkeys(slowest.values()), *(failed for _, failed in failures)]
+    return kept[:most], max(0, len(kept) - most)
 
 
-def _order(one: Exchange) -> tuple[float | str, ...]:
-    return (one.at_s, one.worker, one.execution, one.label, one.rc, one.error, one.response_us, one.url)
+def _order(call: Exchange) -> tuple[float | str, ...]:
+    return (call.at_s, call.worker, call.execution, call.label, call.rc, call.error, call.response_us, call.url)
 
 
 def _files(
@@ -119,29 +119,29 @@ def _read(data: bytes | None, key: str, run_id: str, share: Share) -> Exchanges:
     """Returns the content of a worker's file; StoreError if it is missing, damaged or of another worker."""
     if data is None or len(data) > MOST_BYTES_OF_FILE:
         raise StoreError(f"{key} is missing or too large", code="damaged-file")
-    found = Exchanges.from_stranger(data, key)
-    sources = {(exchange.worker, exchange.location) for exchange in found.exchanges}
-    if (found.run_id, found.worker) != (run_id, share.worker) or sources - {(share.worker, share.location)}:
+    exchanges = Exchanges.from_stranger(data, key)
+    sources = {(exchange.worker, exchange.location) for exchange in exchanges.exchanges}
+    if (exchanges.run_id, exchanges.worker) != (run_id, share.worker) or sources - {(share.worker, share.location)}:
         raise StoreError(f"{key} belongs to another worker", code="foreign-file")
-    return found
+    return exchanges
 
 
-def _masked(one: Exchange) -> Exchange:
+def _masked(exchange: Exchange) -> Exchange:
     """Masks once more, because the suite's code runs beside the worker."""
     return replace(
-        Exchange.from_dict(masked(one)),
-        url=masked_url(one.url)[0],
-        request_headers=tuple(masked_headers(one.request_headers)[0]),
-        response_headers=tuple(masked_headers(one.response_headers)[0]),
+        Exchange.from_dict(masked(exchange)),
+        url=masked_url(exchange.url)[0],
+        request_headers=tuple(masked_headers(exchange.request_headers)[0]),
+        response_headers=tuple(masked_headers(exchange.response_headers)[0]),
     )
 
 
 def _within(exchanges: Iterable[Exchange], most_bytes: int) -> Sequence[Exchange]:
     """Returns the first exchanges that fit together."""
-    found = []
+    kept = []
     for exchange in exchanges:
         most_bytes -= len(document(exchange))
         if most_bytes < 0:
             break
-        found.append(exchange)
-    return found
+        kept.append(exchange)
+    return kept

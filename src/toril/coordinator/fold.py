@@ -135,9 +135,9 @@ class Fold:
         late = sorted((files for files in open_ones if now >= files.poll_at), key=lambda files: files.poll_at)
         due, merged = late[:MAX_WORKERS_PER_POLL], len(late[MAX_WORKERS_PER_POLL:])
         for again in range(MAX_FILES_PER_POLL):
-            found = self.store.find_many([self._next_key(files) for files in due], MAX_PACKED)
-            merged += len(found)
-            due = [files for files in due if self._take(files, found.get(self._next_key(files)), now, again=again > 0)]
+            data = self.store.find_many([self._next_key(files) for files in due], MAX_PACKED)
+            merged += len(data)
+            due = [files for files in due if self._take(files, data.get(self._next_key(files)), now, again=again > 0)]
             if not due:
                 break
         for files in due:
@@ -300,7 +300,7 @@ def attempts_of(store: Reader, run_id: str, start: Start | None) -> dict[str, st
     if launch is None:
         return dict(sorted(begun))
     return {
-        worker: next((one for one in reversed(attempts) if (worker, one) in begun), attempts[0])
+        worker: next((name for name in reversed(attempts) if (worker, name) in begun), attempts[0])
         for worker, attempts in launch.attempts.items()
     }
 

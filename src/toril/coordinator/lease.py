@@ -35,9 +35,9 @@ class LeaseKeeper:
         The clocks of two machines may differ. So another owner counts as dead only if its lease does not change for
         its whole validity, measured by this machine's clock.
         """
-        found = self._store.find_version(self._key)
-        if found is not None:
-            lease, self._version = Lease.from_json(found[0], self._key), found[1]
+        version = self._store.find_version(self._key)
+        if version is not None:
+            lease, self._version = Lease.from_json(version[0], self._key), version[1]
             self._epoch = lease.epoch
             if not lease.ended:
                 self._wait_for_expiry(lease)
@@ -80,10 +80,10 @@ class LeaseKeeper:
 
     def _is_own(self) -> bool:
         """Whether the stored lease is this owner's, because only the store's answer was lost."""
-        found = self._store.find_version(self._key)
-        if found is None or Lease.from_json(found[0], self._key).owner != self.owner:
+        version = self._store.find_version(self._key)
+        if version is None or Lease.from_json(version[0], self._key).owner != self.owner:
             return False
-        self._version = found[1]
+        self._version = version[1]
         return True
 
     def _lost(self) -> LeaseLostError:

@@ -64,7 +64,7 @@ class CriteriaProgress:
     def __init__(self, plan: Plan) -> None:
         criteria = criteria_of(plan.criteria)
         self._plan = plan
-        early = [one for one in criteria if one.metric.source == "samples" and one.subject != "throughput"]
+        early = [rule for rule in criteria if rule.metric.source == "samples" and rule.subject != "throughput"]
         self._judged = early[:MOST_CRITERIA]  # the others need the whole run
         self._found: tuple[CriterionNow, ...] = ()
         self._again_at = 0.0
@@ -112,7 +112,7 @@ class ProgressBuilder:
         for share in fold.plan.shares:
             self._workers[share.location].add(share.worker)
         self._planned_users = sum(
-            one.concurrency or int(one.executor not in OPEN_MODEL) for one in fold.judged_plan.executions
+            load.concurrency or int(load.executor not in OPEN_MODEL) for load in fold.judged_plan.executions
         )
         self._adjusted: tuple[int, Plan] = (0, fold.plan)  # the plan after this number of rate changes
         self._phase: tuple[Phase, float] = ("preparing", 0.0)
@@ -214,10 +214,10 @@ class ProgressBuilder:
         plan, whole = self._planned(rates, start), self._fold.whole.select()
         users, rps = _planned_load(plan, seconds)
         for place, second in enumerate(seconds):
-            found = whole.second(second)
-            percentiles = (found.percentile(q) if found.samples else None for q in PERCENTS)
+            stats = whole.second(second)
+            percentiles = (stats.percentile(q) if stats.samples else None for q in PERCENTS)
             at = whole.virtual_users(second)
-            self._seconds.append((found.samples, found.failures, *percentiles, at, users[place], rps[place]))
+            self._seconds.append((stats.samples, stats.failures, *percentiles, at, users[place], rps[place]))
 
     def _recent(self) -> Recent:
         if not self._seconds:
@@ -262,13 +262,13 @@ def _figures(slice_: Slice, last: int | None) -> FiguresNow:
     if last is None:
         return FiguresNow()
     (samples, failures), recent = slice_.counts, slice_.window(max(0, last - WINDOW_S + 1), last)
-    found = {f"p{q}_us": recent.percentile(q) for q in PERCENTS} if recent.samples else {}
+    figures = {f"p{q}_us": recent.percentile(q) for q in PERCENTS} if recent.samples else {}
     return FiguresNow(
         virtual_users=slice_.virtual_users(last),
         rps=round(recent.samples / min(WINDOW_S, last + 1), 3),
         samples=samples,
         failures=failures,
-        **found,
+        **figures,
     )
 
 
@@ -287,16 +287,16 @@ def _planned_load(plan: Plan, seconds: range) -> tuple[list[float | None], list[
     closed = [execution for execution in plan.executions if execution.concurrency]
     limits = [by for execution in plan.executions if (by := planned_by_second(execution, seconds)) is not None]
     return (
-        [round(sum(planned_users(one, second + 0.5) for one in closed)) for second in seconds] if closed else nothing,
+        [round(sum(planned_users(load, second + 0.5) for load in closed)) for second in seconds] if closed else nothing,
         [round(sum(by), 3) for by in zip(*limits, strict=True)] if limits else nothing,
     )
 
 
 def _rates(plan: Plan, elapsed_s: float) -> Iterable[RateNow]:
-    for one in plan.adjustable:
-        curve = one.planned_rate()
+    for execution in plan.adjustable:
+        curve = execution.planned_rate()
         if curve is not None:
-            yield RateNow(execution=one.name, rps=round(curve.rate_at(elapsed_s - one.delay_s), 6))
+            yield RateNow(execution=execution.name, rps=round(curve.rate_at(elapsed_s - execution.delay_s), 6))
 
 
 def packed(progress: Progress) -> bytes:
@@ -306,14 +306,14 @@ def packed(progress: Progress) -> bytes:
     lists = [labels, workers["lost"], data["generators"]["saturated"]]
     lists += [data[name] for name in ("locations", "criteria", "notes", "rates")]
     known = len(labels), len(workers["lost"])
-    while len(found := document(data)) > MOST_BYTES_OF_PROGRESS:
-        longest = max(lists, key=lambda one: len(document(one)))
+    while len(packed_data := document(data)) > MOST_BYTES_OF_PROGRESS:
+        longest = max(lists, key=lambda part: len(document(part)))
         places = list(longest if isinstance(longest, dict) else range(len(longest)))
         for place in reversed(places[len(places) // 2 :]):
             del longest[place]
         data["labels_left_out"] = progress.labels_left_out + known[0] - len(labels)
         workers["lost_left_out"] = progress.workers.lost_left_out + known[1] - len(workers["lost"])
-    return found
+    return packed_data
 
 
 def _cut(value: Any) -> Any:
@@ -321,5 +321,5 @@ def _cut(value: Any) -> Any:
     if isinstance(value, str):
         return plain(value, LONGEST_TEXT)
     if isinstance(value, dict):
-        return {plain(name, LONGEST_TEXT): _cut(one) for name, one in value.items()}
-    return [_cut(one) for one in value] if isinstance(value, list) else value
+        return {plain(name, LONGEST_TEXT): _cut(item) for name, item in value.items()}
+    return [_cut(item) for item in value] if isinstance(value, list) else value

@@ -83,13 +83,13 @@ class Bounds:
     def check_exit(self, exit_record: Exit, key: str) -> None:
         reports = exit_record.executions.values()
         _check_executions({*exit_record.executions, *exit_record.first_sample_lateness_s} <= self.names, key)
-        times = (exit_record.last_sample_s, *(one.ended_s for one in reports), *(one.queued_s for one in reports))
+        times = (exit_record.last_sample_s, *(own.ended_s for own in reports), *(own.queued_s for own in reports))
         self._check_time(max((seconds for seconds in times if seconds is not None), default=0.0), key)
 
     def check_interval(self, worker: str, interval: Interval, key: str) -> None:
         if (interval.worker, interval.location) != (worker, self.locations[worker]):
             raise StoreError(f"{key} belongs to another worker", code="foreign-file")
-        series = {(one.execution, one.arm, one.block) for one in interval.series}
+        series = {(series.execution, series.arm, series.block) for series in interval.series}
         executions = {*interval.executions, *interval.resolution_us}
         _check_executions(series <= self.series and executions <= self.executions, key)
         self._check_time(interval.last_second or 0, key)
@@ -130,12 +130,12 @@ def numbered_files(
     next_number = first
     while wanted:
         some, wanted = wanted[:FILES_AT_ONCE], wanted[FILES_AT_ONCE:]
-        found = store.find_many([f"{prefix}{number:06d}" for number in some], most)
-        if not listed and len(found) < len(some):
+        files = store.find_many([f"{prefix}{number:06d}" for number in some], most)
+        if not listed and len(files) < len(some):
             listed, last = True, some[-1]
             wanted = [number for number in _list(store, prefix, first)[0] if last < number <= (count or 0)]
         for number in some:
-            data = found.get(f"{prefix}{number:06d}")
+            data = files.get(f"{prefix}{number:06d}")
             if data is not None:
                 yield from _missing(prefix, next_number, number - 1)
                 yield number, data, ""
