@@ -93,10 +93,10 @@ def vegeta_program(sources: Path = VEGETA_SOURCES) -> Path | None:
         built = [cache / f"vegeta-{vegeta_digest(sources)}" / VEGETA]
     else:
         built = list(cache.glob(f"vegeta-*/{VEGETA}"))
-    if built := [one for one in built if one.is_file()]:
-        return max(built, key=lambda one: one.stat().st_mtime)
-    found = shutil.which(VEGETA)
-    return Path(found) if found else None
+    if built := [file for file in built if file.is_file()]:
+        return max(built, key=lambda file: file.stat().st_mtime)
+    installed = shutil.which(VEGETA)
+    return Path(installed) if installed else None
 
 
 def vegeta_digest(sources: Path = VEGETA_SOURCES) -> str:
@@ -117,7 +117,7 @@ def _installed(variable: str, names: tuple[str, ...]) -> str | None:
     named = os.environ.get(variable)
     if named:  # a named program that does not exist is an error, not a reason to take another one
         return shutil.which(os.path.expanduser(named))  # noqa: PTH111 - which() takes a bare name, too
-    return next((found for name in names if (found := shutil.which(name))), None)
+    return next((path for name in names if (path := shutil.which(name))), None)
 
 
 def run_hook(command: str, arguments: Sequence[str], environment: Mapping[str, str], limit_s: float) -> str:

@@ -174,13 +174,13 @@ def sweep_run(store: Store, run_id: str, clock: Clock, view: View, observers: Se
         text = f"{run_id} is a local run: its workers ended with its command, so there is nothing to sweep"
         raise OptionError(text, code="local-run")
     launcher = launcher_for(plan, store, {}, clock)
-    found: list[Stopped] = []
+    stopped: list[Stopped] = []
     reason, judged = "", None
     try:
         judged = sweep(
             store,
             run_id,
-            stop_tasks=lambda: found.append(stop_tasks(store, run_id, "swept")),
+            stop_tasks=lambda: stopped.append(stop_tasks(store, run_id, "swept")),
             launcher=launcher,
             clock=clock,
             view=view,
@@ -196,8 +196,8 @@ def sweep_run(store: Store, run_id: str, clock: Clock, view: View, observers: Se
         pack(store, clock.now(), at_least=1)
     left = () if judged is None else judged.left
     return Swept(
-        stopped=tuple(arn for one in found for arn in one.tasks),
-        problems=(*(text for one in found for text in one.problems), *left),
+        stopped=tuple(arn for part in stopped for arn in part.tasks),
+        problems=(*(text for part in stopped for text in part.problems), *left),
         bundle=None if judged is None else judged.bundle,
         reason=reason,
     )

@@ -31,8 +31,8 @@ def close_matches(word: object, known: Iterable[str], *, most: int = 3, cutoff: 
     for name in sorted(known):
         names.setdefault(name.casefold(), []).append(name)
     compared = list(names) if len(names) <= MOST_COMPARED else [name for name in names if name[:1] == written[:1]]
-    found = difflib.get_close_matches(written, compared[:MOST_COMPARED], n=most, cutoff=cutoff)
-    return [name for one in found for name in names[one]][:most]
+    matches = difflib.get_close_matches(written, compared[:MOST_COMPARED], n=most, cutoff=cutoff)
+    return [name for match in matches for name in names[match]][:most]
 
 
 def nearest(word: object, known: Iterable[str], *, cutoff: float = 0.6) -> str | None:
@@ -73,11 +73,11 @@ def plain(text: object, longest: int = 300) -> str:
     >>> plain("a\\x1b[31mb")
     'a\\\\x1b[31mb'
     """
-    found = shortened(mask(str(text)), longest)
-    if found.isascii() and found.isprintable():
-        return found
+    short = shortened(mask(str(text)), longest)
+    if short.isascii() and short.isprintable():
+        return short
     shown, marks = [], 0
-    for character in found:
+    for character in short:
         category = unicodedata.category(character)
         marks = marks + 1 if category in ("Mn", "Me") else 0
         if character in "\t\n\r":
