@@ -133,8 +133,8 @@ def compared(name: ComparedFormat, base: Bundle, head: Bundle) -> bytes:
 
     if name == "html":
         return _page(head, base)
-    found = comparison.compare(base, head)
+    comparison_read = comparison.compare(base, head)
     if name == "json":
-        return document(comparison.document(found))
-    report = compare_blocks.report_of(found)
+        return document(comparison.document(comparison_read))
+    report = compare_blocks.report_of(comparison_read)
     return markdown.render(report) if name == "github" else terminal.render(report)

@@ -34,9 +34,9 @@ class Annotation:
 
 def render(report: Report) -> bytes:
     """Returns one line per annotation; empty without problems."""
-    found = list(_annotations(report))
-    limited = [one for level in ("error", "warning", "notice") for one in _limited(found, level)]
-    return "".join(_command(report.headline, one) + "\n" for one in limited).encode("utf-8", "backslashreplace")
+    annotations = list(_annotations(report))
+    limited = [annotation for level in ("error", "warning", "notice") for annotation in _limited(annotations, level)]
+    return "".join(_command(report.headline, line) + "\n" for line in limited).encode("utf-8", "backslashreplace")
 
 
 def _annotations(report: Report) -> Iterator[Annotation]:
@@ -71,8 +71,8 @@ def _table(table: Table) -> Iterator[Annotation]:
         yield Annotation(level=level, title=title, message=table.message or "A regression is possible.")
 
 
-def _limited(found: Sequence[Annotation], level: str) -> list[Annotation]:
-    chosen = [one for one in found if one.level == level]
+def _limited(annotations: Sequence[Annotation], level: str) -> list[Annotation]:
+    chosen = [annotation for annotation in annotations if annotation.level == level]
     if len(chosen) <= MOST:
         return chosen
     last, others = chosen[MOST - 1], len(chosen) - MOST
@@ -80,11 +80,11 @@ def _limited(found: Sequence[Annotation], level: str) -> list[Annotation]:
     return [*chosen[: MOST - 1], replace(last, message=message, place=None)]
 
 
-def _command(headline: Headline, one: Annotation) -> str:
+def _command(headline: Headline, note: Annotation) -> str:
     """Returns the command, at the place of the annotation or else at the suite's file."""
-    place = {"file": one.place.file, "line": str(one.place.line)} if one.place else {"file": headline.file}
+    place = {"file": note.place.file, "line": str(note.place.line)} if note.place else {"file": headline.file}
     known = {name: value for name, value in place.items() if value}
-    return command(one.level, plain(one.message, 1100), **known, title=f"{headline.suite}: {one.title}")
+    return command(note.level, plain(note.message, 1100), **known, title=f"{headline.suite}: {note.title}")
 
 
 def command(name: str, data: str, **properties: str) -> str:

@@ -41,8 +41,8 @@ def report_of(comparison: RunComparison) -> Report:
 def page_blocks(comparison: RunComparison) -> Sequence[Block]:
     """Returns the comparison as blocks of the head's page."""
     differences, criteria, load = _differences(comparison), _criteria(comparison), _load(comparison)
-    found = [_page_table(comparison), *differences, criteria, load, CONCLUSION_NOTE]
-    return [block for block in found if block is not None]
+    blocks = [_page_table(comparison), *differences, criteria, load, CONCLUSION_NOTE]
+    return [block for block in blocks if block is not None]
 
 
 def several_blocks(comparisons: Mapping[str, RunComparison], reference: str, *, detailed: bool) -> Sequence[Block]:
@@ -73,13 +73,13 @@ class Glance:
 
 def at_a_glance(comparison: RunComparison, differences: Literal["percent", "values"]) -> list[Glance]:
     """Returns the main figures of all requests; differences of percentages are in points."""
-    whole, found = comparison.overall, []
+    whole, glances = comparison.overall, []
     for figure in (whole.requests, *map(whole.figure, ("rps", "failures", "p50", "p95", "p99"))):
         relative = shown_relative(figure) if differences == "percent" else ""
         change, differs = relative or shown_delta(figure), figure.finding == "differs"
         mark = " †" if whole.marked and figure.unit == "us" else ""
-        found.append(Glance(figure.title, shown(figure, "head") + mark, shown(figure, "base"), change, differs))
-    return found
+        glances.append(Glance(figure.title, shown(figure, "head") + mark, shown(figure, "base"), change, differs))
+    return glances
 
 
 def worse(figure: ComparedFigure) -> bool:
@@ -133,7 +133,7 @@ def _sides(comparison: RunComparison) -> Table:
 
 
 def _differences(comparison: RunComparison) -> Iterable[Note]:
-    return [Note("difference", f"limits the comparison: {one}", "caution") for one in comparison.differences]
+    return [Note("difference", f"limits the comparison: {line}", "caution") for line in comparison.differences]
 
 
 def _criteria(comparison: RunComparison) -> Table | None:
@@ -240,13 +240,13 @@ def _page_table(comparison: RunComparison, *, detailed: bool = True) -> Table:
     """
     others = [parts for parts in (comparison.locations, comparison.executions) if len(parts) > 1]
     parts = [comparison.overall, *(part for _, part in _ranked(comparison.labels))]
-    parts += [part for found in others for part in found]
+    parts += [part for parts in others for part in parts]
     titles = [figure.title for figure in comparison.overall.figures if detailed or figure.key in BRIEF]
     return Table(
         id="comparison",
         title="Comparison",
         noun="label",
-        columns=(Column("label", "name"), Column("requests"), *(Column(one) for one in titles)),
+        columns=(Column("label", "name"), Column("requests"), *(Column(title) for title in titles)),
         rows=tuple(_page_row(part, comparison.names, detailed) for part in parts),
         about=f"with {comparison.base.run_id}",
         message=comparison.headline,

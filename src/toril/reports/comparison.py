@@ -236,14 +236,14 @@ def _side(bundle: Bundle) -> Side:
 
 def _criteria(base: Bundle, head: Bundle) -> Iterable[CriterionPair]:
     """Yields criteria paired by text and scope; equal criteria pair in their order."""
-    found: dict[tuple[Any, ...], list[ShownCriterion | None]] = {}
+    criteria: dict[tuple[Any, ...], list[ShownCriterion | None]] = {}
     for side, bundle in enumerate((base, head)):
         seen: dict[tuple[Any, ...], int] = {}
         for item, rule in zip(bundle.verdict.criteria, rules_of(bundle), strict=True):
             name = (rule.text, item.scope)
             seen[name] = seen.get(name, 0) + 1
-            found.setdefault((*name, seen[name]), [None, None])[side] = rule
-    for (words, *_), (of_base, of_head) in found.items():
+            criteria.setdefault((*name, seen[name]), [None, None])[side] = rule
+    for (words, *_), (of_base, of_head) in criteria.items():
         yield CriterionPair(text=words, base=of_base, head=of_head)
 
 
@@ -264,7 +264,7 @@ def _load(base: Summary, head: Summary) -> Iterable[ComparedFigure]:
             yield ComparedFigure(key=key, unit=unit, base=_float(of_base), head=_float(of_head))
     searches = [summary.capacity or {} for summary in (base, head)]
     for name in dict.fromkeys((*searches[0], *searches[1])):
-        both = [_float(found[name].held_rps) if name in found else None for found in searches]
+        both = [_float(search[name].held_rps) if name in search else None for search in searches]
         yield ComparedFigure(key=f"capacity of {plain(name, 80)}", unit="/s", base=both[0], head=both[1])
 
 
@@ -288,9 +288,9 @@ def _figures_by_name(summary: Summary, kind: Kind) -> Mapping[str, LabelFigures]
 
 
 def _part(
-    kind: Kind, name: str, both: tuple[Bundle, Bundle], found: tuple[LabelFigures | None, LabelFigures | None]
+    kind: Kind, name: str, both: tuple[Bundle, Bundle], pair: tuple[LabelFigures | None, LabelFigures | None]
 ) -> ComparedPart:
-    sides = [figures or LabelFigures() for figures in found]
+    sides = [figures or LabelFigures() for figures in pair]
     resolution_us = float(max(figures.resolution_us or 1 for figures in sides))
     scope: dict[str, str] = {"label": name} if kind in ("all", "label") else {str(kind): name}
     base, head = (_measured(figures, bundle, scope) for figures, bundle in zip(sides, both, strict=True))
@@ -309,12 +309,12 @@ def _part(
             )
         )
     return ComparedPart(
-        kind="transaction" if kind == "label" and any(one.kind == "transaction" for one in sides) else kind,
+        kind="transaction" if kind == "label" and any(side.kind == "transaction" for side in sides) else kind,
         name=plain(name) or "all",
         base_samples=sides[0].samples,
         head_samples=sides[1].samples,
         figures=tuple(figures),
-        only_in="base" if found[1] is None else "head" if found[0] is None else None,
+        only_in="base" if pair[1] is None else "head" if pair[0] is None else None,
         marked=any(map(is_notable, sides)),
     )
 
@@ -328,13 +328,13 @@ def _measured(
         return {}
     many = samples >= NORMAL_FROM
     intervals: Mapping[str, Interval] = times.interval if times else {}
-    found = {key: (getattr(times, key, None), intervals.get(key)) for key in TIMES}
+    measured = {key: (getattr(times, key, None), intervals.get(key)) for key in TIMES}
     if many and times and times.mean is not None and times.stdev is not None:
-        found["mean"] = (times.mean, mean_interval(times.mean, times.stdev, samples))
+        measured["mean"] = (times.mean, mean_interval(times.mean, times.stdev, samples))
     low, high = share_interval(figures.failures, samples)
-    found["failures"] = (100 * figures.failures / samples, (100 * low, 100 * high))
-    found["rps"] = (rps, rate_interval(bundle, rps, **scope) if many else None)
-    return found
+    measured["failures"] = (100 * figures.failures / samples, (100 * low, 100 * high))
+    measured["rps"] = (rps, rate_interval(bundle, rps, **scope) if many else None)
+    return measured
 
 
 # ── Rates ─────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -36,22 +36,22 @@ def has_curve(execution: PlannedExecution, rate: Curve | None = None) -> bool:
 def rate_curves(bundle: Bundle) -> list[RateCurve]:
     """Returns a curve for each execution with a changing rate; several executions need the timeline."""
     plan, seconds = bundle.plan, bundle.whole_seconds
-    rates = [(one, _adjusted_rate(bundle, one)) for one in plan.executions]
-    chosen = [(one, rate) for one, rate in rates if rate is not None and has_curve(one, rate)][:MOST]
+    rates = [(execution, _adjusted_rate(bundle, execution)) for execution in plan.executions]
+    chosen = [(execution, rate) for execution, rate in rates if rate is not None and has_curve(execution, rate)][:MOST]
     if not chosen or not seconds:
         return []
     if len(plan.executions) == 1:
         series = bundle.summary.series[:seconds]
-        planned = [float(one.planned_rps or 0) for one in series]
-        return [RateCurve(plan.executions[0].name, planned, [float(one.samples) for one in series])]
+        planned = [float(second.planned_rps or 0) for second in series]
+        return [RateCurve(plan.executions[0].name, planned, [float(second.samples) for second in series])]
     if bundle.timeline is None:
         return []
-    found = []
-    for one, rate in chosen:
-        view = bundle.timeline.select(executions=(one.name,))
+    curves = []
+    for execution, rate in chosen:
+        view = bundle.timeline.select(executions=(execution.name,))
         achieved = [float(count) for count in view.by_second(seconds).samples.tolist()]
-        found.append(RateCurve(one.name, rate.by_second(range(seconds), one.delay_s), achieved))
-    return found
+        curves.append(RateCurve(execution.name, rate.by_second(range(seconds), execution.delay_s), achieved))
+    return curves
 
 
 def _adjusted_rate(bundle: Bundle, execution: PlannedExecution) -> Curve | None:
@@ -63,7 +63,7 @@ def _adjusted_rate(bundle: Bundle, execution: PlannedExecution) -> Curve | None:
 def describe(plan: Plan, width: int) -> list[str]:
     """Returns the load curves of a plan, each drawn below its number of requests, length and peak."""
     lines: list[str] = []
-    for execution in [one for one in plan.executions if has_curve(one)][:MOST]:
+    for execution in [execution for execution in plan.executions if has_curve(execution)][:MOST]:
         rate = execution.planned_rate()
         if rate is not None:
             total, peak = text.number(round(rate.total)), f"{text.number(round(rate.peak_rps, 3))}/s"
@@ -103,11 +103,11 @@ def drawn(rate: Curve, width: int = WIDTH, rows: int = ROWS) -> list[str]:
 def heights(rate: Curve, width: int) -> list[float]:
     """Returns the highest rate in each of `width` equal parts of the time."""
     edges_s = [rate.length_s * place / width for place in range(width + 1)]
-    found = []
+    peaks = []
     for from_s, to_s in pairwise(edges_s):
         within = [rps for at_s, rps in rate.points if from_s < at_s < to_s]
-        found.append(max(rate.rate_at(from_s), rate.rate_at(math.nextafter(to_s, 0)), *within))
-    return found
+        peaks.append(max(rate.rate_at(from_s), rate.rate_at(math.nextafter(to_s, 0)), *within))
+    return peaks
 
 
 def trendline(values: Sequence[float | None], hollow: Sequence[bool], width: int = WIDTH) -> str:

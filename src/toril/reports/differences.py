@@ -120,8 +120,8 @@ def _windows(base: Bundle, head: Bundle, names: Names) -> Iterator[str]:
 
 
 def _achieved(base: Summary, head: Summary, names: Names) -> Iterator[str]:
-    found = [summary.load.achieved.virtual_users for summary in (base, head)]
-    users = [float(count) for count in found if count is not None]
+    achieved = [summary.load.achieved.virtual_users for summary in (base, head)]
+    users = [float(count) for count in achieved if count is not None]
     if len(users) == 2 and abs(users[0] - users[1]) > USERS_TOLERANCE * max(users):
         shown = [text.number(round(count, 1)) for count in users]
         yield f"on average {shown[0]} virtual users were active in {names[0]}, {shown[1]} in {names[1]}"
@@ -138,9 +138,9 @@ def _cautions(name: str, bundle: Bundle) -> Iterator[str]:
 
 
 def _resolutions(base: Summary, head: Summary, names: Names) -> Iterator[str]:
-    found = [summary.total.resolution_us for summary in (base, head)]
-    if None not in found and found[0] != found[1]:
-        shown = [text.time(value) for value in found]
+    resolutions = [summary.total.resolution_us for summary in (base, head)]
+    if None not in resolutions and resolutions[0] != resolutions[1]:
+        shown = [text.time(value) for value in resolutions]
         yield f"the resolution of the times was {shown[0]} in {names[0]}, {shown[1]} in {names[1]}"
 
 

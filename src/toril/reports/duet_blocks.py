@@ -37,26 +37,26 @@ def duet_table(duet: Bundle, *, trusted: bool, caveat: str) -> Table | None:
     An unreliable regression is `inconclusive`, not `failed`; `caveat` is the reason. A change without proof in either
     direction is `unproven`.
     """
-    found = duet.verdict.comparison
-    if found is None:
+    shown = duet.verdict.comparison
+    if shown is None:
         return None
-    outcome = {"passed": "passed", "failed": "failed" if trusted else "inconclusive"}.get(found.outcome, "unproven")
-    message = plain(found.message, 500).rstrip(".")
-    arms = (_arm(name, found.arms.get(name) or ComparedArm()) for name in ("base", "head"))
+    outcome = {"passed": "passed", "failed": "failed" if trusted else "inconclusive"}.get(shown.outcome, "unproven")
+    message = plain(shown.message, 500).rstrip(".")
+    arms = (_arm(name, shown.arms.get(name) or ComparedArm()) for name in ("base", "head"))
     notes = zip(duet.verdict.note_codes, duet.verdict.notes, strict=False)
     alarms = [plain(note, 500) for code, note in notes if code == "aa-rate"]
-    metrics = sorted(found.metrics, key=_severity)
-    planned = "" if found.most in (None, found.blocks) else f" of at most {text.number(found.most or 0)}"
-    pairs = f"{text.plural(found.blocks or 0, 'pair')}{planned} of blocks of {text.span(found.block_s or 0)}"
-    void = f", {text.number(found.voided)} void" if found.voided else ""
-    expected = f", {text.quantity(found.expected, 'share')} detectable before the run" if found.expected else ""
+    metrics = sorted(shown.metrics, key=_severity)
+    planned = "" if shown.most in (None, shown.blocks) else f" of at most {text.number(shown.most or 0)}"
+    pairs = f"{text.plural(shown.blocks or 0, 'pair')}{planned} of blocks of {text.span(shown.block_s or 0)}"
+    void = f", {text.number(shown.voided)} void" if shown.voided else ""
+    expected = f", {text.quantity(shown.expected, 'share')} detectable before the run" if shown.expected else ""
     return Table(
         id="duet",
-        title="Base and base" if found.aa else "Base and head",
+        title="Base and base" if shown.aa else "Base and head",
         noun="figure",
         columns=COLUMNS,
         rows=tuple(_metric_row(metric, place, trusted=trusted) for place, metric in enumerate(metrics)),
-        about=f"{pairs}{void}, margin {text.percent(100 * (found.margin or 0))}{expected}",
+        about=f"{pairs}{void}, margin {text.percent(100 * (shown.margin or 0))}{expected}",
         message=caveat or message if outcome == "inconclusive" else message,
         outcome=outcome,
         footnotes=(*alarms, *arms, FOOTNOTE),
@@ -93,19 +93,19 @@ def _metric_row(metric: ComparedMetric, place: int, *, trusted: bool) -> Row:
     )
 
 
-def earlier_table(found: EarlierRuns) -> Table:
+def earlier_table(earlier: EarlierRuns) -> Table:
     """Returns a run's figures beside the range that earlier runs predict, worse ones first."""
-    metrics = sorted(found.metrics, key=_severity)
-    message = plain(found.message, 500).rstrip(".")
+    metrics = sorted(earlier.metrics, key=_severity)
+    message = plain(earlier.message, 500).rstrip(".")
     return Table(
         id="earlier",
         title="Earlier runs",
         noun="figure",
         columns=EARLIER_COLUMNS,
         rows=tuple(_earlier_row(metric, place) for place, metric in enumerate(metrics)),
-        about=f"{text.plural(len(found.runs), 'comparable run')}, margin {text.percent(100 * found.margin)}",
-        message="" if found.outcome == "passed" else message,
-        outcome=found.outcome,
+        about=f"{text.plural(len(earlier.runs), 'comparable run')}, margin {text.percent(100 * earlier.margin)}",
+        message="" if earlier.outcome == "passed" else message,
+        outcome=earlier.outcome,
         opened="all",
         sortable=False,
     )
@@ -163,15 +163,15 @@ def _sign(metric: ComparedMetric) -> int:
     return -1 if metric.unit == "/s" else 1  # less throughput is worse
 
 
-def pairs_sketches(found: Comparison) -> Sketches | None:
+def pairs_sketches(comparison: Comparison) -> Sketches | None:
     """Returns the changes of each figure's pairs, drawn in characters; None without stored pairs."""
-    lines = tuple(filter(None, (_sketch(metric, found) for metric in found.metrics)))
+    lines = tuple(filter(None, (_sketch(metric, comparison) for metric in comparison.metrics)))
     return Sketches(lines) if lines else None
 
 
-def _sketch(metric: ComparedMetric, found: Comparison) -> Sketch | None:
-    shares, margin = metric.unit == "share", found.margin if metric.margin is None else metric.margin
-    used = [pair for pair in metric.pairs if not found.look or pair.block <= found.look]
+def _sketch(metric: ComparedMetric, comparison: Comparison) -> Sketch | None:
+    shares, margin = metric.unit == "share", comparison.margin if metric.margin is None else metric.margin
+    used = [pair for pair in metric.pairs if not comparison.look or pair.block <= comparison.look]
     changes = [None if pair.void else _change(pair, shares) for pair in used]
     known = [change for change in changes if change is not None]
     if not known:
@@ -182,9 +182,9 @@ def _sketch(metric: ComparedMetric, found: Comparison) -> Sketch | None:
     return Sketch(_name(metric), [None if change is None else change - min(known) for change in changes], peak)
 
 
-def pairs_charts(found: Comparison) -> Charts | None:
+def pairs_charts(comparison: Comparison) -> Charts | None:
     """Returns charts of the pairs of each figure, in order of time; None without stored pairs (older versions)."""
-    worst = sorted(found.metrics, key=_severity)
+    worst = sorted(comparison.metrics, key=_severity)
     chosen = [metric for metric in worst if metric.pairs][:MOST_CHARTS]
     if not chosen:
         return None
@@ -194,16 +194,16 @@ def pairs_charts(found: Comparison) -> Charts | None:
         id="pairs",
         title="Pairs of blocks",
         about="in order of time; void pairs are hollow",
-        charts=[one for metric in chosen for one in _pair_charts(metric, found, last)],
+        charts=[chart for metric in chosen for chart in _pair_charts(metric, comparison, last)],
         shared={"blocks": {"names": [f"pair {tick}" for tick in ticks], "ticks": ticks}},
     )
 
 
-def _pair_charts(metric: ComparedMetric, found: Comparison, last: int) -> tuple[Chart, Chart]:
+def _pair_charts(metric: ComparedMetric, comparison: Comparison, last: int) -> tuple[Chart, Chart]:
     """Returns the chart of both arms and the chart of the change."""
     by_block = {pair.block: pair for pair in metric.pairs}
     pairs = [by_block.get(block) for block in range(1, last + 1)]
-    shares, margin = metric.unit == "share", found.margin if metric.margin is None else metric.margin
+    shares, margin = metric.unit == "share", comparison.margin if metric.margin is None else metric.margin
     unit, factor = SCALES.get(metric.unit, (metric.unit, 1.0))
 
     def dots(name: str, ink: str, read: Callable[[ComparedPair], float | None], factor: float, void: bool) -> Any:
@@ -217,7 +217,7 @@ def _pair_charts(metric: ComparedMetric, found: Comparison, last: int) -> tuple[
     bounds = [] if None in (metric.low, metric.high) else [("band", metric.high), ("band low", metric.low)]
     band = [line("95 % bounds", look, [100 * (end or 0)] * last) for look, end in bounds]
     limit = {"text": f"limit {text.extent(margin, metric.unit)}", "outcome": "limit"}
-    cuts = [{"at": found.look - 0.5, "text": "decided"}] if found.decided and found.look else []
+    cuts = [{"at": comparison.look - 0.5, "text": "decided"}] if comparison.decided and comparison.look else []
     shown: dict[str, Any] = {"axis": "blocks", "cuts": cuts}
     return (
         chart(_name(metric), unit, *values, log=not shares, joins=[[0, 1], [2, 3]], **shown),

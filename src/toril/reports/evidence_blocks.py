@@ -32,28 +32,28 @@ def exchange_list(bundle: Bundle) -> ExchangeList | None:
     if evidence is None or not evidence.exchanges:
         return None
     groups: dict[tuple[str, ...], list[Exchange]] = {}
-    for one in evidence.exchanges:
-        kind = ("slowest",) if one.why == "slowest" else (one.kind, one.rc, one.error)
-        groups.setdefault((one.label, one.arm, *kind), []).append(one)
-    counted = [(_count(bundle, found[0]), found) for found in groups.values()]
+    for exchange in evidence.exchanges:
+        kind = ("slowest",) if exchange.why == "slowest" else (exchange.kind, exchange.rc, exchange.error)
+        groups.setdefault((exchange.label, exchange.arm, *kind), []).append(exchange)
+    counted = [(_count(bundle, exchanges[0]), exchanges) for exchanges in groups.values()]
     counted.sort(key=_place)
     shown: list[list[ShownExchange]] = [[] for _ in counted]
     number, room = 0, MOST_CHARACTERS
-    for turn in zip_longest(*(found for _, found in counted)):  # the first of each group, then the second ones
-        for place, one in enumerate(turn):
-            if one is not None and number < MOST_SHOWN and room > 0:
-                shown[place].append(_shown(one))
+    for turn in zip_longest(*(exchanges for _, exchanges in counted)):  # the first of each group, then the second ones
+        for place, exchange in enumerate(turn):
+            if exchange is not None and number < MOST_SHOWN and room > 0:
+                shown[place].append(_shown(exchange))
                 last = shown[place][-1]
                 number, room = number + 1, room - len(last.request) - len(last.response) - len(last.curl)
     return ExchangeList(
         tuple(
             ExchangeGroup(
-                label=plain(found[0].label) + ARMS.get(found[0].arm, ""),
-                error="" if found[0].ok or ones[0].slow else plain(found[0].error or found[0].rc or "failed", 1000),
+                label=plain(group[0].label) + ARMS.get(group[0].arm, ""),
+                error="" if group[0].ok or ones[0].slow else plain(group[0].error or group[0].rc or "failed", 1000),
                 count=text.plural(count, "failure") if count else "",
                 exchanges=tuple(ones),
             )
-            for (count, found), ones in zip(counted, shown, strict=True)
+            for (count, group), ones in zip(counted, shown, strict=True)
             if ones
         ),
         left_out=len(evidence.exchanges) - number,
@@ -67,40 +67,40 @@ def _place(counted: tuple[int, list[Exchange]]) -> tuple[bool, float, float]:
     return slow, -first.response_us if slow else -count, first.at_s
 
 
-def _count(bundle: Bundle, one: Exchange) -> int:
+def _count(bundle: Bundle, exchange: Exchange) -> int:
     """Returns how often this failure occurred in the judged part of the run; 0 if that is not known."""
-    if one.why == "slowest" or one.arm == "arm 1":  # the figures of a duet are those of head
+    if exchange.why == "slowest" or exchange.arm == "arm 1":  # the figures of a duet are those of head
         return 0
-    figures = bundle.summary.labels.get(one.label + TRANSACTION * (one.kind == "transaction"))
+    figures = bundle.summary.labels.get(exchange.label + TRANSACTION * (exchange.kind == "transaction"))
     errors = figures.errors if figures else ()
-    return next((error.count for error in errors if (error.message, error.rc) == (one.error, one.rc)), 0)
+    return next((error.count for error in errors if (error.message, error.rc) == (exchange.error, exchange.rc)), 0)
 
 
-def _shown(one: Exchange) -> ShownExchange:
-    answer = str(one.status) if one.status is not None else plain(one.rc, 60) or ("ok" if one.ok else "no response")
-    asked = f"{one.method} {text.shortened(plain(one.url, LONGEST_LINE), LONGEST_URL)}".strip()
-    failed = [check for check in one.asserted if not check.ok]
+def _shown(call: Exchange) -> ShownExchange:
+    answer = str(call.status) if call.status is not None else plain(call.rc, 60) or ("ok" if call.ok else "no response")
+    asked = f"{call.method} {text.shortened(plain(call.url, LONGEST_LINE), LONGEST_URL)}".strip()
+    failed = [check for check in call.asserted if not check.ok]
     return ShownExchange(
-        title=f"{plain(asked or one.label, LONGEST_LINE)} → {answer} in {text.time(one.response_us)}",
-        place=f"{plain(one.worker)}, second {one.at_s:.0f}",
-        brief=_brief(one),
-        facts=tuple(Fact(name, plain(value, 1000)) for name, value in _facts(one) if value),
-        request=_message(f"{one.method} {one.url}".strip(), one.request_headers, one.request) if one.url else "",
-        response="" if one.status is None else _message(str(one.status), one.response_headers, one.response),
-        expected="\n".join(_safe(": ".join(filter(None, (one.name, one.expected, one.message)))) for one in failed),
-        curl=curl_of(one),
-        slow=one.why == "slowest",
+        title=f"{plain(asked or call.label, LONGEST_LINE)} → {answer} in {text.time(call.response_us)}",
+        place=f"{plain(call.worker)}, second {call.at_s:.0f}",
+        brief=_brief(call),
+        facts=tuple(Fact(name, plain(value, 1000)) for name, value in _facts(call) if value),
+        request=_message(f"{call.method} {call.url}".strip(), call.request_headers, call.request) if call.url else "",
+        response="" if call.status is None else _message(str(call.status), call.response_headers, call.response),
+        expected="\n".join(_safe(": ".join(filter(None, (why.name, why.expected, why.message)))) for why in failed),
+        curl=curl_of(call),
+        slow=call.why == "slowest",
     )
 
 
-def _brief(one: Exchange) -> str:
+def _brief(exchange: Exchange) -> str:
     """Returns what was expected, or else the error, and how the response begins."""
-    failed = next((check for check in one.asserted if not check.ok), None)
+    failed = next((check for check in exchange.asserted if not check.ok), None)
     if failed is not None:
         parts = [f"expected {failed.expected}" if failed.expected else failed.message or failed.name]
     else:
-        parts = [one.error]
-    answer = one.response
+        parts = [exchange.error]
+    answer = exchange.response
     if answer is not None:
         parts.append(f"got {answer.text}" if answer.text else _size(answer) if answer.binary else "")
     return "; ".join(_beginning(plain(text.one_line(part, LONGEST_LINE), LONGEST_LINE)) for part in parts if part)
@@ -110,21 +110,21 @@ def _beginning(words: str) -> str:
     return words if len(words) <= LONGEST_BRIEF else f"{words[: LONGEST_BRIEF - 1]}…"
 
 
-def _facts(one: Exchange) -> Iterator[tuple[str, str]]:
-    yield "sent", f"second {one.at_s:.3f}"
-    yield "response time", text.time(one.response_us)
-    yield "first byte", "" if one.ttfb_us is None else f"after {text.time(one.ttfb_us)}"
-    connected = "" if one.connect_us is None else f"in {text.time(one.connect_us)}"
-    yield "connection", " ".join(filter(None, (one.connection, connected)))
-    yield "server", one.remote
-    yield "redirects", str(one.hops) if one.hops else ""
-    yield "worker", one.worker
-    yield "location", one.location
-    yield "execution", one.execution
-    yield "trace", one.trace_id
-    yield "hidden", ", ".join(one.masked)
-    yield "variables", ", ".join(f"{name}={value}" for name, value in one.variables)
-    yield "note", "; ".join(one.notes)
+def _facts(exchange: Exchange) -> Iterator[tuple[str, str]]:
+    yield "sent", f"second {exchange.at_s:.3f}"
+    yield "response time", text.time(exchange.response_us)
+    yield "first byte", "" if exchange.ttfb_us is None else f"after {text.time(exchange.ttfb_us)}"
+    connected = "" if exchange.connect_us is None else f"in {text.time(exchange.connect_us)}"
+    yield "connection", " ".join(filter(None, (exchange.connection, connected)))
+    yield "server", exchange.remote
+    yield "redirects", str(exchange.hops) if exchange.hops else ""
+    yield "worker", exchange.worker
+    yield "location", exchange.location
+    yield "execution", exchange.execution
+    yield "trace", exchange.trace_id
+    yield "hidden", ", ".join(exchange.masked)
+    yield "variables", ", ".join(f"{name}={value}" for name, value in exchange.variables)
+    yield "note", "; ".join(exchange.notes)
 
 
 def _message(first: str, headers: Sequence[tuple[str, str]], body: Content | None) -> str:
@@ -161,31 +161,31 @@ def indented(words: str) -> str:
       ],
       "b": "x, y
     """
-    parts, found, depth = JSON_PART.findall(words), [], 0
+    parts, parts_out, depth = JSON_PART.findall(words), [], 0
     for place, part in enumerate(parts):
         line = "\n" + "  " * min(depth, DEEPEST)
         before = parts[place - 1] if place else ""
         if part in ("}", "]"):
             depth -= 1
-            found.append(part if before in ("{", "[") else "\n" + "  " * min(max(depth, 0), DEEPEST) + part)
+            parts_out.append(part if before in ("{", "[") else "\n" + "  " * min(max(depth, 0), DEEPEST) + part)
         else:
             starts = before in ("{", "[", ",")
-            found.append((line if starts else " " if before == ":" and part != ":" else "") + part)
+            parts_out.append((line if starts else " " if before == ":" and part != ":" else "") + part)
             depth += part in ("{", "[")
-    return "".join(found)
+    return "".join(parts_out)
 
 
 # ── curl ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def curl_of(one: Exchange) -> str:
+def curl_of(exchange: Exchange) -> str:
     """Returns the command that sends the request again; empty if its header fields are not known.
 
     Each hidden value is a shell variable, such as `"${TORIL_TOKEN:?}"`; the shell refuses the command until it is set.
     A body that is not there as a whole is a file that the user names in the same way.
     """
-    address, method, body = ADDRESS.match(one.url), one.method, one.request
-    if address is None or not one.request_headers or not TOKEN.fullmatch(method):
+    address, method, body = ADDRESS.match(exchange.url), exchange.method, exchange.request
+    if address is None or not exchange.request_headers or not TOKEN.fullmatch(method):
         return ""
     used: Counter[str] = Counter()
     parts = ["curl"]
@@ -193,14 +193,14 @@ def curl_of(one: Exchange) -> str:
         parts.append("--head")
     elif method != "GET" or body is not None:
         parts.append(f"-X {shlex.quote(method)}")
-    if re.search(r"[\[\]{}]", one.url):
+    if re.search(r"[\[\]{}]", exchange.url):
         parts.append("--globoff")
-    parts.append(_word(one, one.url, "user", used))
-    known = {name.lower() for name, _ in one.request_headers}
-    for name, value in one.request_headers:
+    parts.append(_word(exchange, exchange.url, "user", used))
+    known = {name.lower() for name, _ in exchange.request_headers}
+    for name, value in exchange.request_headers:
         own = name.lower() in NOT_SENT_BY_HAND or (name.lower() == "host" and value == address[1])
         if not own and TOKEN.fullmatch(name):
-            parts.append(f"-H {_word(one, f'{name}: {value}' if value else f'{name};', name, used)}")
+            parts.append(f"-H {_word(exchange, f'{name}: {value}' if value else f'{name};', name, used)}")
     for name in ("Accept", "User-Agent", *(["Content-Type"] if body is not None else [])):
         if name.lower() not in known:
             parts.append(f"-H {name}:")  # curl would add its own
@@ -209,13 +209,13 @@ def curl_of(one: Exchange) -> str:
     if body is not None and (body.cut or body.binary or body.type.startswith("multipart/")):
         parts.append('--data-binary @"${TORIL_BODY:?a file with the whole body}"')
     elif body is not None:
-        parts.append(f"--data-raw {_word(one, body.text, 'body', used)}")
+        parts.append(f"--data-raw {_word(exchange, body.text, 'body', used)}")
     return " \\\n  ".join(parts)
 
 
-def _word(one: Exchange, value: str, name: str, used: Counter[str]) -> str:
+def _word(exchange: Exchange, value: str, name: str, used: Counter[str]) -> str:
     """Returns the value as a word for a shell. Hidden values are named after what stands before them, or by `name`."""
-    before, *others = value.split(HIDDEN) if one.masked else [value]
+    before, *others = value.split(HIDDEN) if exchange.masked else [value]
     word = _quoted(before) if before or not others else ""
     for after in others:
         key = KEY.search(before[-120:])
@@ -232,7 +232,7 @@ def _quoted(value: str) -> str:
     if value.replace("\n", "").isprintable():
         return shlex.quote(value)
     escapes = {"\\": r"\\", "'": r"\'", "!": r"\041"}  # bash would look `!` up in its history
-    return "$'" + "".join(escapes.get(one) or (one if one.isprintable() else _octal(one)) for one in value) + "'"
+    return "$'" + "".join(escapes.get(char) or (char if char.isprintable() else _octal(char)) for char in value) + "'"
 
 
 def _octal(character: str) -> str:

@@ -29,14 +29,14 @@ class ExchangePrinter:
         self._execution = ""
         self._variables: dict[str, str] = {}
 
-    def show(self, one: Exchange) -> None:
+    def show(self, exchange: Exchange) -> None:
         self._printed += 1
-        changed = {name: value for name, value in one.variables if self._variables.get(name) != value}
+        changed = {name: value for name, value in exchange.variables if self._variables.get(name) != value}
         self._variables |= changed
-        if one.execution != self._execution:
-            self._console.print(Text(f"{plain(one.execution)}\n", style="bold cyan"))
-            self._execution = one.execution
-        lines = Text("\n").join(_lines(one, changed))
+        if exchange.execution != self._execution:
+            self._console.print(Text(f"{plain(exchange.execution)}\n", style="bold cyan"))
+            self._execution = exchange.execution
+        lines = Text("\n").join(_lines(exchange, changed))
         self._console.print(Text.assemble((f"{self._printed}  ", "dim"), lines, "\n"), soft_wrap=True)
 
     def conclude(self, bundle: Bundle) -> None:
@@ -47,47 +47,47 @@ class ExchangePrinter:
             self._console.print(Text(f"  {plain(message, LONGEST)}"), soft_wrap=True)
 
 
-def in_text(one: Exchange) -> tuple[str, str]:
+def in_text(exchange: Exchange) -> tuple[str, str]:
     """Returns the first line of an exchange, and the others, without colour."""
-    head, *others = (line.plain for line in _lines(one, dict(one.variables)))
+    head, *others = (line.plain for line in _lines(exchange, dict(exchange.variables)))
     return head, "\n".join(others)
 
 
-def as_json(one: Exchange) -> bytes:
+def as_json(exchange: Exchange) -> bytes:
     """Returns an exchange as one line of JSON."""
-    return json.dumps(masked(one.to_dict()), separators=(",", ":")).encode() + b"\n"
+    return json.dumps(masked(exchange.to_dict()), separators=(",", ":")).encode() + b"\n"
 
 
-def _lines(one: Exchange, variables: Mapping[str, str]) -> Iterator[Text]:
-    yield Text.assemble((plain(one.label), "bold"), "  ", *_head(one))
-    yield from _message("> ", one.request_headers, one.request)
-    yield from _message("< ", one.response_headers, one.response)
-    if one.error:
-        yield Text(f"{INDENT}✘ {plain(one.error, LONGEST)}", style="red")
-    for check in one.asserted:
+def _lines(exchange: Exchange, variables: Mapping[str, str]) -> Iterator[Text]:
+    yield Text.assemble((plain(exchange.label), "bold"), "  ", *_head(exchange))
+    yield from _message("> ", exchange.request_headers, exchange.request)
+    yield from _message("< ", exchange.response_headers, exchange.response)
+    if exchange.error:
+        yield Text(f"{INDENT}✘ {plain(exchange.error, LONGEST)}", style="red")
+    for check in exchange.asserted:
         words = ": ".join(filter(None, (check.name, check.expected)))
-        why = f" ({check.message})" if check.message and check.message != one.error else ""
+        why = f" ({check.message})" if check.message and check.message != exchange.error else ""
         mark, style = ("✔", "green") if check.ok else ("✘", "red")
         yield Text(f"{INDENT}{mark} {plain(words + why, LONGEST)}", style=style)
     for name, value in variables.items():
         yield Text(f"{INDENT}{plain(name)} = {plain(value, LONGEST)}", style="cyan")
-    for note in one.notes:
+    for note in exchange.notes:
         for line in note.splitlines():
             yield Text(f"{INDENT}{plain(line, LONGEST)}", style="dim")
 
 
-def _head(one: Exchange) -> Iterator[tuple[str, str] | str]:
+def _head(exchange: Exchange) -> Iterator[tuple[str, str] | str]:
     """Yields e.g. `POST http://shop/orders → 201 in 12.0 ms`."""
-    if one.method or one.url:
-        yield plain(f"{one.method} {one.url}", LONGEST)
+    if exchange.method or exchange.url:
+        yield plain(f"{exchange.method} {exchange.url}", LONGEST)
         yield " "
     yield "→ "
-    without = "ok" if one.ok else "no response" if one.method else "failed"
-    answer = str(one.status) if one.status else plain(one.rc) if one.rc else without
-    yield answer, "green" if one.ok else "red"
-    yield f" in {text.time(one.response_us)}"
-    if one.hops:
-        yield f", after {text.plural(one.hops, 'redirect')}"
+    without = "ok" if exchange.ok else "no response" if exchange.method else "failed"
+    answer = str(exchange.status) if exchange.status else plain(exchange.rc) if exchange.rc else without
+    yield answer, "green" if exchange.ok else "red"
+    yield f" in {text.time(exchange.response_us)}"
+    if exchange.hops:
+        yield f", after {text.plural(exchange.hops, 'redirect')}"
 
 
 def _message(mark: str, headers: Sequence[Named], body: Content | None) -> Iterator[Text]:

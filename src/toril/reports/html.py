@@ -196,13 +196,13 @@ def _hash(words: str) -> str:
 @cache
 def _asset(folder: str, name: str) -> str:
     try:
-        found = files("toril.reports").joinpath(folder, name).read_text(encoding="utf-8")
+        content = files("toril.reports").joinpath(folder, name).read_text(encoding="utf-8")
     except FileNotFoundError as error:
         raise InfrastructureError(
             f"{name} is missing in this installation. Install toril again: the build fetches this file.",
             code="missing-asset",
         ) from error
-    return found.replace("\r\n", "\n").strip("\n")
+    return content.replace("\r\n", "\n").strip("\n")
 
 
 @cache

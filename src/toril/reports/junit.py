@@ -88,8 +88,8 @@ def _criteria(report: Report, classname: str) -> Iterator[TestCase]:
     for rule in rules:
         name = rule.text + (f" in execution {rule.executions}" if rule.executions else "")
         group = report.evidence_of(rule)
-        found = group and group.exchanges[0]
-        shown = f"{found.title} ({found.place})\n{found.brief}" if found else ""
+        exchange = group and group.exchanges[0]
+        shown = f"{exchange.title} ({exchange.place})\n{exchange.brief}" if exchange else ""
         yield _criterion(report.headline, rule, _numbered(name, seen), classname, shown)
 
 
@@ -121,11 +121,11 @@ def _rows(report: Report, classname: str) -> Iterator[TestCase]:
 def _run_cases(report: Report, classname: str, checks: Sequence[TestCase]) -> Iterable[TestCase]:
     """Yields the cases on the run itself; one of them fails if the run has not passed and no check fails."""
     headline = report.headline
-    found = {about: [one for one in headline.reasons if one.about == about] for about in OF_THE_RUN.values()}
+    cases = {about: [reason for reason in headline.reasons if reason.about == about] for about in OF_THE_RUN.values()}
     broken = any(isinstance(result, (Failure, Error)) for case in checks for result in case.result)
     kind: Kind = Error
-    if headline.outcome != "passed" and not broken and not any(found.values()):
-        found["run"] = list(headline.reasons) or [ShownReason(headline.outcome, headline.text)]
+    if headline.outcome != "passed" and not broken and not any(cases.values()):
+        cases["run"] = list(headline.reasons) or [ShownReason(headline.outcome, headline.text)]
         kind = Failure if headline.outcome == "failed" else Error
     functional = any(isinstance(block, Table) and block.id == "cases" for block in report.blocks)
     remarks = {"run": [headline.text] if headline.outcome == "passed" else []}
@@ -134,7 +134,7 @@ def _run_cases(report: Report, classname: str, checks: Sequence[TestCase]) -> It
     for name, about in OF_THE_RUN.items():
         if about != "run" and functional:
             continue
-        if reasons := found[about]:
+        if reasons := cases[about]:
             details = "\n".join(reason.message for reason in reasons)
             message, code = next(iter(details.splitlines()), ""), reasons[0].code
             yield _case(name, classname, kind, message or headline.outcome, code or headline.outcome, details)

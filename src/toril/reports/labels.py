@@ -23,18 +23,18 @@ def notable(figures: Mapping[str, LabelFigures], judged: Iterable[str], most: in
 
     def ranked(value: Callable[[LabelFigures], float | None]) -> Iterator[str]:
         """Yields the names of labels with a value, highest first; skips the total, which has no name."""
-        values = {name: found for name, one in figures.items() if name and (found := value(one))}
+        values = {name: amount for name, row in figures.items() if name and (amount := value(row))}
         return iter(sorted(values, key=lambda name: (-values[name], name)))
 
     chosen: dict[str, None] = {}
     for name in judged:
         chosen |= {shown: None for shown in (name, name + TRANSACTION) if shown in figures}
-    busiest, failing = ranked(lambda one: one.samples), ranked(lambda one: one.failures)
-    slowest = ranked(lambda one: one.response_us.p95 if one.response_us else None)
+    busiest, failing = ranked(lambda row: row.samples), ranked(lambda row: row.failures)
+    slowest = ranked(lambda row: row.response_us.p95 if row.response_us else None)
     while len(chosen) < most:
         before = len(chosen)
         for ranking in (busiest, busiest, failing, slowest):
-            chosen |= {name: None for name in [next((one for one in ranking if one not in chosen), None)] if name}
+            chosen |= {name: None for name in [next((name for name in ranking if name not in chosen), None)] if name}
         if len(chosen) == before:
             break
     return list(chosen)[:most]
@@ -56,7 +56,7 @@ def slice_of(
 
 def distinct(names: Iterable[str]) -> dict[str, str]:
     """Returns a unique short form of each name, `all` for all requests; a number separates equal forms."""
-    found: dict[str, str] = {}
+    by_name: dict[str, str] = {}
     used: set[str] = set()
     for name in names:
         shown = wanted = plain(name, LONGEST_NAME) if name else "all"
@@ -65,5 +65,5 @@ def distinct(names: Iterable[str]) -> dict[str, str]:
             number += 1
             shown = f"{wanted} (#{number})"
         used.add(shown)
-        found[name] = shown
-    return found
+        by_name[name] = shown
+    return by_name

@@ -80,7 +80,7 @@ def line(progress: Progress) -> str:
     if progress.turn:
         parts.insert(1, progress.turn)
     if progress.criteria:
-        breached = sum(one.outcome == "failed" for one in progress.criteria)
+        breached = sum(criterion.outcome == "failed" for criterion in progress.criteria)
         parts.append(f"{breached} of {text.plural(len(progress.criteria), 'criterion')} breached")
     if progress.lag_s >= OLD_S:
         parts.append(f"newest sample {text.span(progress.lag_s)} ago")
@@ -118,8 +118,8 @@ def table(progress: Progress) -> RenderableType:
         grid.add_section()
     _add(grid, "all", _users(progress, " of "), progress.figures, "bold")
     parts: list[RenderableType] = [head, _bar(progress.elapsed_s, progress.planned_s), grid]
-    for one in progress.criteria:
-        shown, style = f"{mark_of(one.outcome)} {plain(one.message)}", screen.COLOURS.get(one.outcome, "dim")
+    for rule in progress.criteria:
+        shown, style = f"{mark_of(rule.outcome)} {plain(rule.message)}", screen.COLOURS.get(rule.outcome, "dim")
         parts.append(Text(shown, style=style, no_wrap=True, overflow="ellipsis"))
     if progress.lag_s >= 1:
         parts.append(Text(f"newest sample {text.span(progress.lag_s)} ago", style="dim"))

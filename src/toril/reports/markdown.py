@@ -81,7 +81,7 @@ def _parts(report: Report, links: Links, most: int) -> Iterator[str]:
                 left_out = more(len(reasons) - most, "reason")
                 yield "\n".join([*lines, *([f"- {left_out}"] if left_out else [])])
             case Standouts():
-                lines = [f"- {escaped(one.text)} ({code(one.code)})" for one in block.standouts]
+                lines = [f"- {escaped(finding.text)} ({code(finding.code)})" for finding in block.standouts]
                 yield "\n".join(["**What stands out**", "", *lines])
             case Criteria():
                 yield from _table(criteria_table(block), most)
@@ -114,10 +114,10 @@ def _parts(report: Report, links: Links, most: int) -> Iterator[str]:
 def _exchanges(block: ExchangeList, most: int) -> Iterator[str]:
     """Yields the first request of each error; with its response if there is room."""
     for group in block.failures[: min(most, MOST_EXCHANGES)]:
-        one = group.exchanges[0]
-        yield f"- {code(one.title)} ({escaped(one.place)})<br>{escaped(one.brief)}"
+        exchange = group.exchanges[0]
+        yield f"- {code(exchange.title)} ({escaped(exchange.place)})<br>{escaped(exchange.brief)}"
         if most == ROWS[0]:
-            for words in filter(None, (one.request, one.response)):
+            for words in filter(None, (exchange.request, exchange.response)):
                 cut = words if len(words) <= LONGEST_EXCHANGE else words[: LONGEST_EXCHANGE - 1] + "…"
                 yield f"  <pre>{_entities(cut).replace('@', f'@{UNSEEN}')}</pre>".replace("\n", "&#10;")
 
@@ -141,11 +141,11 @@ def icon(outcome: str) -> str:
 
 def _links(links: Links) -> str:
     pairs = (("Report", links.report), ("Workflow run", links.run))
-    found = [link(name, url) for name, url in pairs if url is not None]
+    parts = [link(name, url) for name, url in pairs if url is not None]
     if links.commit is not None:
         of = f" of {code(links.branch)}, measured by the workflow of the fork" if links.branch is not None else ""
-        found.append(f"commit {code(links.commit[:12])}{of}")
-    return " · ".join(found)
+        parts.append(f"commit {code(links.commit[:12])}{of}")
+    return " · ".join(parts)
 
 
 # ── Tables ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -271,7 +271,7 @@ def limited(make: Callable[[int], Iterable[str]], rest_at: str | None = None) ->
             return written.encode()
     kept: list[str] = []
     for part in make(ROWS[-1]):  # whole paragraphs only, to close all tags
-        if sum(len(one) + 2 for one in (*kept, part)) < LIMIT - 100 - len(rest_at or ""):
+        if sum(len(line) + 2 for line in (*kept, part)) < LIMIT - 100 - len(rest_at or ""):
             kept.append(part)
     where = "" if rest_at is None else f": {link('full report', rest_at)}"
     return ("\n\n".join(kept) + f"\n\n… the rest is too long for a comment{where}\n").encode()

@@ -20,8 +20,8 @@ from toril.text import plain
 
 def as_json(plan: Plan) -> bytes:
     """Returns the plan as in `plan.json`, without the credentials of the suite."""
-    found = masked_settings({**json.loads(plan.to_json()), "secrets": None})
-    return document({**found, "secrets": plan.secrets})
+    settings = masked_settings({**json.loads(plan.to_json()), "secrets": None})
+    return document({**settings, "secrets": plan.secrets})
 
 
 def in_brief(plan: Plan) -> str:
@@ -87,7 +87,7 @@ def _search(execution: PlannedExecution) -> str:
     search = execution.search
     assert search is not None  # noqa: S101 - only called for executions with a search
     most = most_stages(search.range)
-    until = " or ".join(plain(one.text) for one in conditions_of(search, execution.name))
+    until = " or ".join(plain(criterion.text) for criterion in conditions_of(search, execution.name))
     return (
         f"looks for the capacity of {plain(execution.name)}: from {text.quantity(search.from_rps, '/s')} to "
         f"{text.quantity(search.to_rps, '/s')} until {until}, within {text.percent(100 * search.precision)}; "
@@ -138,7 +138,7 @@ def _shares(plan: Plan) -> Table:
 
 
 def _table(noun: str, columns: tuple[Column, ...], rows: Iterable[Sequence[str]]) -> Table:
-    cells = tuple(Row(tuple(Cell(one) for one in row)) for row in rows)
+    cells = tuple(Row(tuple(Cell(cell) for cell in row)) for row in rows)
     return Table(id=noun, title=noun, noun=noun, columns=columns, rows=cells)
 
 

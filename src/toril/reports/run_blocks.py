@@ -151,14 +151,14 @@ def _for_the_page(block: Block | None) -> Block | None:
 
 
 def _headline(bundle: Bundle, duet: Bundle) -> Headline:
-    decisive = [one for one in (bundle, duet) if not _only_unproven(one)]
-    worst = min(decisive, key=lambda one: {"failed": 0, "passed": 2}.get(one.outcome, 1), default=bundle)
+    decisive = [part for part in (bundle, duet) if not _only_unproven(part)]
+    worst = min(decisive, key=lambda part: {"failed": 0, "passed": 2}.get(part.outcome, 1), default=bundle)
     reasons = _reasons(bundle)
     if duet is not bundle and duet.outcome != "passed":
         reasons += [
-            ShownReason(one.code, f"against base: {one.message}", about=one.about, repeated=one.repeated)
-            for one in _reasons(duet)
-            if one.about == "comparison" or not one.repeated
+            ShownReason(reason.code, f"against base: {reason.message}", about=reason.about, repeated=reason.repeated)
+            for reason in _reasons(duet)
+            if reason.about == "comparison" or not reason.repeated
         ]
     files = [place.file for place in bundle.plan.places.values()]
     return Headline(
@@ -255,7 +255,7 @@ def _criteria_headline(outcomes: Sequence[str]) -> str:
 def _early_end(bundle: Bundle) -> Iterator[str]:
     """Yields the criterion that ended the load; the verdict has a reason for any other early end."""
     stop = bundle.summary.stop
-    fired = [(one.at_s, one.criterion) for one in bundle.verdict.criteria if one.stop and one.window]
+    fired = [(rule.at_s, rule.criterion) for rule in bundle.verdict.criteria if rule.stop and rule.window]
     first = min(((at_s, criterion) for at_s, criterion in fired if at_s is not None), default=None)
     if stop and stop.cause == "criterion" and stop.at_s is not None and first:
         planned_s = bundle.plan.duration_s
@@ -286,13 +286,13 @@ def _cut(words: str) -> str:
 
 def _reasons(bundle: Bundle) -> list[ShownReason]:
     """Returns the reasons for the outcome; empty for a passed run."""
-    shown = [plain(one.message, 1000) for one in bundle.verdict.criteria if one.outcome != "passed" and one.message]
-    found = []
+    shown = [plain(rule.message, 1000) for rule in bundle.verdict.criteria if rule.outcome != "passed" and rule.message]
+    reasons = []
     for reason in bundle.verdict.reasons if bundle.outcome != "passed" else ():
         message, about = plain(reason.message, 1000), ABOUT.get(reason.code, "run")
         repeated = about in ("cases", "comparison") or any(words in message for words in shown)
-        found.append(ShownReason(plain(reason.code), message, about=about, repeated=repeated))
-    return found
+        reasons.append(ShownReason(plain(reason.code), message, about=about, repeated=repeated))
+    return reasons
 
 
 # ── Facts ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -315,7 +315,7 @@ def _facts(bundle: Bundle) -> Iterator[Fact]:
     if total.unfinished:
         yield Fact("unfinished", text.number(total.unfinished))
     rate = f"{text.number(total.rps or 0)}/s"
-    if requested.rps is not None and all(one.throughput_rps for one in bundle.plan.executions):
+    if requested.rps is not None and all(execution.throughput_rps for execution in bundle.plan.executions):
         steady_rps = (total.rps or 0) if achieved.rps is None else achieved.rps
         rate = f"{text.number(steady_rps)} of {text.number(requested.rps)}/s"
     yield Fact("throughput", rate)
@@ -333,12 +333,12 @@ def _about(bundle: Bundle) -> Facts:
     shown = [f"{plain(code) or 'none'} × {text.number(count)}" for code, count in codes[:MOST_CODES]]
     if len(codes) > MOST_CODES:
         shown.append(f"and {text.number(len(codes) - MOST_CODES)} more")
-    found = [("run", plain(bundle.plan.run_id)), ("started", plain(summary.started_at or ""))]
+    rows = [("run", plain(bundle.plan.run_id)), ("started", plain(summary.started_at or ""))]
     if not bundle.plan.functional:
-        found.append(("figures", f"of the {window_of(bundle)}"))
-    found += [(f"tag {plain(key)}", plain(value)) for key, value in sorted(bundle.tags.items())]
-    found += [("response codes", ", ".join(shown)), ("toril", plain(bundle.plan.toril_version))]
-    return Facts("about", tuple(Fact(name, value) for name, value in found if value))
+        rows.append(("figures", f"of the {window_of(bundle)}"))
+    rows += [(f"tag {plain(key)}", plain(value)) for key, value in sorted(bundle.tags.items())]
+    rows += [("response codes", ", ".join(shown)), ("toril", plain(bundle.plan.toril_version))]
+    return Facts("about", tuple(Fact(name, value) for name, value in rows if value))
 
 
 # ── Criteria ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -411,18 +411,18 @@ def _with_failures(bundle: Bundle, item: JudgedCriterion) -> Iterator[str]:
 
 def standouts(bundle: Bundle) -> Standouts | None:
     """Returns what stands out, most severe first; None if nothing does."""
-    found = tuple(map(_standout, bundle.summary.standouts))
-    return Standouts(found) if found else None
+    findings = tuple(map(_standout, bundle.summary.standouts))
+    return Standouts(findings) if findings else None
 
 
-def _standout(one: Standout) -> ShownStandout:
-    known = one.from_s is not None and one.to_s is not None
+def _standout(finding: Standout) -> ShownStandout:
+    known = finding.from_s is not None and finding.to_s is not None
     return ShownStandout(
-        code=plain(one.code),
-        text=plain(one.message, 1000),
-        facts=tuple(_evidence(name, value) for name, value in one.evidence.items() if value != ""),
-        window=(float(one.from_s or 0), float(one.to_s or 0)) if known else None,
-        label=plain(one.label),
+        code=plain(finding.code),
+        text=plain(finding.message, 1000),
+        facts=tuple(_evidence(name, value) for name, value in finding.evidence.items() if value != ""),
+        window=(float(finding.from_s or 0), float(finding.to_s or 0)) if known else None,
+        label=plain(finding.label),
     )
 
 
@@ -441,7 +441,7 @@ def _sketches(bundle: Bundle) -> Sketches | None:
         return None
     curves, several = rate_curves(bundle), len(bundle.plan.executions) > 1
     samples = [float(second.samples) for second in whole]
-    shared = max((0.0, *(max(*one.planned, *one.achieved) for one in curves))) if not several else 0.0
+    shared = max((0.0, *(max(*drawn.planned, *drawn.achieved) for drawn in curves))) if not several else 0.0
     lines = [Sketch("requests", samples, f"{text.number(max(samples))}/s", highest=shared)]
     for curve in curves:
         of, highest = f" of {plain(curve.execution)}" if several else "", max(*curve.planned, *curve.achieved, 0.0)
@@ -458,23 +458,23 @@ def _sketches(bundle: Bundle) -> Sketches | None:
 
 
 def _first_failures(bundle: Bundle) -> Failures | None:
-    found = []
-    for one in bundle.summary.first_failures[:MOST_FAILURES]:
-        pictures = (bundle.pictures.get(file) for file in one.files)
-        found.append(
+    failures = []
+    for failure in bundle.summary.first_failures[:MOST_FAILURES]:
+        pictures = (bundle.pictures.get(file) for file in failure.files)
+        failures.append(
             Failure(
-                label=plain(one.label),
-                message=plain(one.message, 500),
-                place=plain(f"{one.worker}, {one.execution}, second {one.at_s:.0f}"),
+                label=plain(failure.label),
+                message=plain(failure.message, 500),
+                place=plain(f"{failure.worker}, {failure.execution}, second {failure.at_s:.0f}"),
                 picture=next((picture for picture in pictures if picture), b""),
                 links=tuple(
                     (FILES.get(file.rpartition("/")[2].partition(".")[2], "file"), file)
-                    for file in one.files
+                    for file in failure.files
                     if file.startswith("workers/")
                 ),
             )
         )
-    return Failures(tuple(found)) if found else None
+    return Failures(tuple(failures)) if failures else None
 
 
 def _failures_note(bundle: Bundle) -> Note | None:
@@ -505,27 +505,27 @@ def _caveats(bundle: Bundle) -> Iterator[Note]:
 
 def saturated_lines(bundle: Bundle) -> Iterator[str]:
     """Yields each saturated generator with its signs, then the advice; nothing if a reason of the verdict states it."""
-    found = bundle.summary.generators
-    if found is None or (bundle.outcome != "passed" and "saturated" in {one.code for one in bundle.verdict.reasons}):
+    load = bundle.summary.generators
+    if load is None or (bundle.outcome != "passed" and "saturated" in {why.code for why in bundle.verdict.reasons}):
         return
-    for name in found.saturated:
-        signs = found.workers[name].saturation if name in found.workers else ()
+    for name in load.saturated:
+        signs = load.workers[name].saturation if name in load.workers else ()
         why, worker = "; ".join(plain(sign.message, 1000) for sign in signs), f"worker {plain(name)}"
         yield f"{worker} was saturated{': ' + why.removeprefix(worker + ' ') if why else ''}"
-    if found.advice:
-        yield plain(found.advice, 1000)
+    if load.advice:
+        yield plain(load.advice, 1000)
 
 
 def generator_load(bundle: Bundle) -> str:
     """Returns the worst figures of the load generators in one line; empty without measurements."""
-    found = bundle.summary.generators
-    if found is None:
+    load = bundle.summary.generators
+    if load is None:
         return ""
-    workers: list[Generator] = list(found.workers.values())
+    workers: list[Generator] = list(load.workers.values())
     parts = []
     for key, shown in GENERATOR_FIGURES.items():
         own: list[float] = [value for worker in workers if (value := getattr(worker, key)) is not None]
-        worst = sum(own) if key == "dropped" else max(own, default=getattr(found, key))
+        worst = sum(own) if key == "dropped" else max(own, default=getattr(load, key))
         if worst is not None and (worst or key not in ("throttled_max", "dropped")):
             parts.append(shown(worst))
     scope = f"maximum of {len(workers)} generators" if len(workers) > 1 else "generator maximum"

@@ -231,9 +231,9 @@ def generator_table(bundle: Bundle) -> Table:
     generators, workers = bundle.summary.generators, bundle.summary.workers
     measured = generators.workers if generators else {}
     saturated = set(generators.saturated) if generators else set()
-    lost = {one.worker for one in workers.lost}
+    lost = {worker.worker for worker in workers.lost}
     columns = [
-        one for one in GENERATOR_COLUMNS if any(getattr(found, one[1]) is not None for found in measured.values())
+        col for col in GENERATOR_COLUMNS if any(getattr(worker, col[1]) is not None for worker in measured.values())
     ]
     columns = columns or list(GENERATOR_COLUMNS[:3])
     several = len(bundle.plan.shares) > MOST_GENERATORS
@@ -244,15 +244,15 @@ def generator_table(bundle: Bundle) -> Table:
 
     rows = []
     for share in sorted(bundle.plan.shares, key=rank)[:MOST_GENERATORS]:
-        one, name = measured.get(share.worker), plain(share.worker)
+        own, name = measured.get(share.worker), plain(share.worker)
         end = "lost" if share.worker in lost else "saturated" if share.worker in saturated else ""
-        if not end and one is None and workers.reported != workers.planned:
+        if not end and own is None and workers.reported != workers.planned:
             end = "no data"
-        above = {sign.what for sign in one.saturation} if one else set()
+        above = {sign.what for sign in own.saturation} if own else set()
         cells = (
             Cell(name),
             Cell(plain(share.location)),
-            *(_generator_cell(one, key, reads, what in above) for _, key, what, reads in columns),
+            *(_generator_cell(own, key, reads, what in above) for _, key, what, reads in columns),
             Cell(end or "ok", tone="bad" if end else ""),
         )
         rows.append(Row(cells))
@@ -273,8 +273,8 @@ def generator_table(bundle: Bundle) -> Table:
     )
 
 
-def _generator_cell(one: Generator | None, key: str, reads: Callable[[float], str], above: bool) -> Cell:
-    value: float | None = getattr(one, key) if one else None
+def _generator_cell(worker: Generator | None, key: str, reads: Callable[[float], str], above: bool) -> Cell:
+    value: float | None = getattr(worker, key) if worker else None
     if value is None:
         return Cell(MISSING, value=-1)
     return Cell(reads(value), value=value, tone="bad" if above else "")
@@ -356,7 +356,7 @@ def _stage_row(stage: CapacityStage, weight: int) -> Row:
     """Returns the row of a stage; the last stages weigh least, because they decided."""
     outcome = plain(stage.outcome)
     name = RECOVERED.get(outcome, outcome) if stage.kind == "recover" else outcome
-    values = [f"{plain(one.criterion)}: {text.quantity(one.value, one.unit)}" for one in stage.observed]
+    values = [f"{plain(value.criterion)}: {text.quantity(value.value, value.unit)}" for value in stage.observed]
     why = plain(stage.message, 300) if outcome == "void" or stage.why == "answers" else ""
     cells = (
         Cell(f"{name} (repeated)" if stage.kind == "confirm" else name),

@@ -52,15 +52,15 @@ def as_csv(runs: Sequence[ListedRun]) -> bytes:
     buffer = io.StringIO()
     table = csv.writer(buffer, lineterminator="\r\n")
     table.writerow(head)
-    table.writerows([_field(value) for value in _members(one).values()] for one in runs)
+    table.writerows([_field(value) for value in _members(run).values()] for run in runs)
     return buffer.getvalue().encode("utf-8", "backslashreplace")
 
 
-def _members(one: ListedRun) -> dict[str, Any]:
-    row = replace(one.row).to_dict()  # with all fields, also those that are missing in its file
+def _members(run: ListedRun) -> dict[str, Any]:
+    row = replace(run.row).to_dict()  # with all fields, also those that are missing in its file
     for name in ("schema", "revision", "outcome"):
         del row[name]
-    return {"run_id": row.pop("run_id"), "state": one.state, **row, "started_at": _iso(one.row), "deleted": one.deleted}
+    return {"run_id": row.pop("run_id"), "state": run.state, **row, "started_at": _iso(run.row), "deleted": run.deleted}
 
 
 def _iso(row: IndexRow) -> str | None:
@@ -69,7 +69,7 @@ def _iso(row: IndexRow) -> str | None:
 
 def _field(value: Any) -> Any:
     if isinstance(value, dict):
-        value = [f"{key}={one}" for key, one in value.items()]
+        value = [f"{key}={item}" for key, item in value.items()]
     if isinstance(value, list):
         value = " ".join(value)
     return safe(value) if isinstance(value, str) else value
@@ -84,11 +84,11 @@ def show(console: Console, rows: Sequence[ListedRun]) -> None:
     terminal.show_table(console, table)
 
 
-def _row(one: ListedRun) -> Row:
-    row = one.row
+def _row(run: ListedRun) -> Row:
+    row = run.row
     tags = tuple(f"{plain(key, 24)}={plain(value, 48)}" for key, value in row.tags.items())
     figures = [Cell(MISSING)] * 4
-    if one.judged:
+    if run.judged:
         times = ResponseTimes(p95=row.p95_us, interval={"p95": (row.p95_low_us, row.p95_high_us)})
         total = LabelFigures(samples=row.samples, failures=row.failures, response_us=times)
         interval = tuple(filter(None, [interval_of(total, "p95")]))
@@ -98,20 +98,20 @@ def _row(one: ListedRun) -> Row:
             Cell(failed_share(total)),
             Cell(time_of(total, "p95"), small=interval),
         ]
-    state = one.state if row.kind == "run" else f"{one.state} ({row.kind})"
-    small = ("files deleted",) if one.deleted else ()
-    shown, outcome = (state, one.state) if one.judged else (f"· {state}", "")
+    state = run.state if row.kind == "run" else f"{run.state} ({row.kind})"
+    small = ("files deleted",) if run.deleted else ()
+    shown, outcome = (state, run.state) if run.judged else (f"· {state}", "")
     verdict = Cell(shown, small=small, outcome=outcome, tone="dim")
     started = Cell(f"{datetime.fromtimestamp(row.started_at, UTC):%Y-%m-%d %H:%M}" if row.started_at else MISSING)
     return Row((Cell(plain(row.run_id), small=tags), verdict, started, Cell(text.number(row.workers)), *figures))
 
 
-def show_suites(console: Console, found: Sequence[SuiteVersion], *, of_one: bool) -> None:
+def show_suites(console: Console, versions: Sequence[SuiteVersion], *, of_one: bool) -> None:
     """Prints the list. `of_one`: it has the versions of one suite."""
-    if not found:
+    if not versions:
         console.print(Text("This store has no suites. Save one with `toril push SUITE`, or in the console."))
         return
-    rows = tuple(map(_suite, found))
+    rows = tuple(map(_suite, versions))
     title, noun = ("Versions", "version") if of_one else ("Suites", "suite")
     terminal.show_table(console, Table(id="suites", title=title, noun=noun, columns=OF_SUITES, rows=rows))
 
@@ -119,4 +119,4 @@ def show_suites(console: Console, found: Sequence[SuiteVersion], *, of_one: bool
 def _suite(version: SuiteVersion) -> Row:
     saved = f"{datetime.fromtimestamp(version.at, UTC):%Y-%m-%d %H:%M}"
     cells = (version.suite, text.number(version.number), saved, version.by, text.number(len(version.files)))
-    return Row(tuple(Cell(plain(one)) for one in (*cells, version.comment)))
+    return Row(tuple(Cell(plain(cell)) for cell in (*cells, version.comment)))

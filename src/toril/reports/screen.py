@@ -35,7 +35,7 @@ class Output(Console):
 
 class _Escapes(RenderHook):
     def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
-        return [_Escaped(one) for one in renderables]
+        return [_Escaped(renderable) for renderable in renderables]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +43,8 @@ class _Escaped:
     content: ConsoleRenderable
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
-        for one in console.render(self.content, options):
-            yield one if one.control else one._replace(text=visible(one.text))
+        for segment in console.render(self.content, options):
+            yield segment if segment.control else segment._replace(text=visible(segment.text))
 
 
 def discard_stdout() -> None:

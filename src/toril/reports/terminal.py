@@ -102,7 +102,7 @@ def _block(block: Block, width: int, headline: Headline) -> Iterator[RenderableT
         case Standouts():
             yield Text()
             yield _indented("What stands out", "bold")
-            yield from (_indented(f"• {one.text} ({one.code})") for one in block.standouts)
+            yield from (_indented(f"• {finding.text} ({finding.code})") for finding in block.standouts)
         case Failures():
             yield Text()
             for failure in block.failures:

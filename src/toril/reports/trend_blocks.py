@@ -30,31 +30,31 @@ def beside_runs(run_id: str) -> str:
     return f"runs/{run_id}/report.html"
 
 
-def trend_report(found: Trend, address: Address = beside_runs) -> Report:
+def trend_report(trend: Trend, address: Address = beside_runs) -> Report:
     """Returns the trend as a report: its groups of changes first, then a chart of each series."""
-    outcomes = [outcome_of(group) for group in found.groups]
-    runs, suspected = text.plural(found.runs, "run"), outcomes.count("inconclusive")
-    stale = any(one.code == NOTHING_RECENT for one in found.notes)
+    outcomes = [outcome_of(group) for group in trend.groups]
+    runs, suspected = text.plural(trend.runs, "run"), outcomes.count("inconclusive")
+    stale = any(reason.code == NOTHING_RECENT for reason in trend.notes)
     brief = {
         "regressed": f"{text.plural(outcomes.count('failed'), 'confirmed regression')} in {runs}",
         "short": f"no recent run to judge in {runs}" if stale else f"no series has 10 comparable runs in {runs}",
         "clean": f"no new regression in {runs}",
-    }[found.outcome] + (f", {suspected} suspected" if suspected else "")
-    headline = Headline(suite=plain(found.suite), text=brief, brief=brief, outcome=OUTCOMES[found.outcome])
-    changes = (changes_table(found.groups, address),) if found.groups else ()
-    ended = [("An acknowledgement has ended", one) for one in found.expired]
-    unused = [("An acknowledgement fits no change", one) for one in found.unused]
-    notes = (Note("acknowledged", f"{problem}: {plain(one)}", "caution") for problem, one in (*ended, *unused))
-    limits = (Note(plain(one.code), plain(one.message, 500), "caution") for one in found.notes)
-    history = (_charts(found, address), _series_table(found.series)) if found.runs else ()
+    }[trend.outcome] + (f", {suspected} suspected" if suspected else "")
+    headline = Headline(suite=plain(trend.suite), text=brief, brief=brief, outcome=OUTCOMES[trend.outcome])
+    changes = (changes_table(trend.groups, address),) if trend.groups else ()
+    ended = [("An acknowledgement has ended", entry) for entry in trend.expired]
+    unused = [("An acknowledgement fits no change", entry) for entry in trend.unused]
+    notes = (Note("acknowledged", f"{problem}: {plain(entry)}", "caution") for problem, entry in (*ended, *unused))
+    limits = (Note(plain(reason.code), plain(reason.message, 500), "caution") for reason in trend.notes)
+    history = (_charts(trend, address), _series_table(trend.series)) if trend.runs else ()
     return Report(headline=headline, blocks=(*limits, *changes, *notes, *history))
 
 
-def group_report(found: Trend, group: TrendGroup) -> Report:
+def group_report(trend: Trend, group: TrendGroup) -> Report:
     """Returns one group of changes and its series."""
-    headline = Headline(suite=plain(found.suite), text=plain(group.message, 1000).rstrip("."), brief=brief_of(group))
-    own = {_key(one) for one in group.series}
-    series = _series_table([one for one in found.series if _key(one) in own])
+    headline = Headline(suite=plain(trend.suite), text=plain(group.message, 1000).rstrip("."), brief=brief_of(group))
+    own = {_key(member) for member in group.series}
+    series = _series_table([line for line in trend.series if _key(line) in own])
     changes = changes_table([group], beside_runs)
     once = replace(changes, rows=tuple(replace(row, note="") for row in changes.rows))  # the headline has the message
     return Report(headline=headline, blocks=(once, replace(series, opened="all")))
@@ -62,7 +62,7 @@ def group_report(found: Trend, group: TrendGroup) -> Report:
 
 def brief_of(group: TrendGroup) -> str:
     """Returns the largest change of a group in a few words."""
-    largest = max(group.series, key=lambda one: abs(one.change or 0))
+    largest = max(group.series, key=lambda member: abs(member.change or 0))
     more = f" and {len(group.series) - 1} more" if len(group.series) > 1 else ""
     return f"{_name(largest)} {text.change(largest.change, UNITS.get(largest.metric, 'us'))}{more}"
 
@@ -91,30 +91,30 @@ def changes_table(groups: Sequence[TrendGroup], address: Address) -> Table:
 
 def _group_rows(group: TrendGroup, place: int, address: Address) -> Iterator[Row]:
     kind = f"{plain(group.state)}{' small' if group.small else ''} {'regression' if group.worse else 'improvement'}"
-    commits = " … ".join(plain(one[:12]) for one in (group.from_commit, group.to_commit) if one)
+    commits = " … ".join(plain(commit[:12]) for commit in (group.from_commit, group.to_commit) if commit)
     remarks = {"since": group.to_run, "commits": commits, "acknowledged:": group.acknowledged, "duet": group.duet}
     small = tuple(f"{name} {plain(value)}" for name, value in remarks.items() if value)
     head = Cell(kind, small=small, link=address(group.to_run))
     outcome = outcome_of(group)
     note = plain(group.message, 500) if outcome in ("failed", "inconclusive") else ""
     yield Row((head,), outcome="" if outcome == "skipped" else outcome, note=note, weight=place)
-    for one in group.series:
-        unit = UNITS.get(one.metric, "us")
-        values = (Cell(text.quantity(value, unit)) for value in (one.before, one.after))
-        change = Cell(text.change(one.change, unit), small=(bounds_of(one.low, one.high, unit),))
-        yield Row((Cell(_name(one)), change, *values), weight=place)
+    for member in group.series:
+        unit = UNITS.get(member.metric, "us")
+        values = (Cell(text.quantity(value, unit)) for value in (member.before, member.after))
+        change = Cell(text.change(member.change, unit), small=(bounds_of(member.low, member.high, unit),))
+        yield Row((Cell(_name(member)), change, *values), weight=place)
 
 
-def _series_table(found: Sequence[TrendSeries]) -> Table:
+def _series_table(curves: Sequence[TrendSeries]) -> Table:
     """Returns the newest runs of the most important series, drawn in characters."""
     rows = []
-    chosen = [one for one in found if one.metric in CLAIMED] or found
-    for place, one in enumerate([one for one in chosen if not (one.label and one.location)] or chosen):
-        known = [point.value for point in one.points if point.value is not None and not point.hollow]
+    chosen = [curve for curve in curves if curve.metric in CLAIMED] or curves
+    for place, curve in enumerate([curve for curve in chosen if not (curve.label and curve.location)] or chosen):
+        known = [point.value for point in curve.points if point.value is not None and not point.hollow]
         if any(known):
-            drawn = trendline([point.value for point in one.points], [point.hollow for point in one.points], 40)
-            shown = (text.quantity(value, one.unit) for value in (known[-1], min(known), max(known)))
-            rows.append(Row((Cell(_name(one)), Cell(drawn), *map(Cell, shown)), weight=place))
+            drawn = trendline([point.value for point in curve.points], [point.hollow for point in curve.points], 40)
+            shown = (text.quantity(value, curve.unit) for value in (known[-1], min(known), max(known)))
+            rows.append(Row((Cell(_name(curve)), Cell(drawn), *map(Cell, shown)), weight=place))
     bounds = (Column(title, rank=2) for title in ("lowest", "highest"))
     columns = (
         Column("series", "name"),
@@ -125,16 +125,16 @@ def _series_table(found: Sequence[TrendSeries]) -> Table:
     return Table(id="series", title="Series", noun="row", columns=columns, rows=tuple(rows), folded=True)
 
 
-def _charts(found: Trend, address: Address) -> Charts:
+def _charts(trend: Trend, address: Address) -> Charts:
     """Returns the charts of each label and location. Those with a new regression come first."""
-    points = {point.run_id: point for series in found.series for point in series.points}
+    points = {point.run_id: point for series in trend.series for point in series.points}
     runs = sorted(points.values(), key=lambda point: (point.started_at, point.run_id))
-    worst = sorted(found.groups, key=lambda group: severity_of(outcome_of(group)))
-    changed = [one for group in worst for one in group.series]
-    parts: dict[str, list[Chart]] = {name: [] for name in (*map(_part, changed), *map(_part, found.series))}
-    for series in found.series:
+    worst = sorted(trend.groups, key=lambda group: severity_of(outcome_of(group)))
+    changed = [member for group in worst for member in group.series]
+    parts: dict[str, list[Chart]] = {name: [] for name in (*map(_part, changed), *map(_part, trend.series))}
+    for series in trend.series:
         if any(point.value is not None for point in series.points):
-            parts[_part(series)].append(_chart(found, series, runs))
+            parts[_part(series)].append(_chart(trend, series, runs))
     times = [datetime.fromtimestamp(run.started_at, UTC) for run in runs]
     about = (", ".join([f"commit {plain(run.commit[:12])}"] * bool(run.commit) + [plain(run.outcome)]) for run in runs)
     shared = {
@@ -153,7 +153,7 @@ def _charts(found: Trend, address: Address) -> Charts:
     )
 
 
-def _chart(found: Trend, series: TrendSeries, runs: Sequence[TrendPoint]) -> Chart:
+def _chart(trend: Trend, series: TrendSeries, runs: Sequence[TrendPoint]) -> Chart:
     """Returns the chart of one series over all runs."""
     places = {run.run_id: place for place, run in enumerate(runs)}
     own = {places[point.run_id]: point for point in series.points}
@@ -163,19 +163,19 @@ def _chart(found: Trend, series: TrendSeries, runs: Sequence[TrendPoint]) -> Cha
         if point.value is not None:
             (hollow if point.hollow else counted)[place] = factor * point.value
     ranges = []
-    for group in reversed(found.groups):  # the oldest first
+    for group in reversed(trend.groups):  # the oldest first
         at = places.get(group.to_run)
-        for one in group.series:
-            if at is None or _key(one) != _key(series):
+        for member in group.series:
+            if at is None or _key(member) != _key(series):
                 continue
             tone = TONES.get(outcome_of(group), "shade")
             ranges.append({"from": places.get(group.from_run, at - 1), "to": at, "tone": tone})
             for place, point in own.items():
                 if point.segment == own[at].segment and (place >= at or means[place] is None):
-                    mean = one.after if place >= at else one.before
+                    mean = member.after if place >= at else member.before
                     means[place] = None if mean is None else factor * mean
     cuts = [
-        {"at": place - 0.5, "text": f"other {plain(found.segments[own[place].segment])}"}
+        {"at": place - 0.5, "text": f"other {plain(trend.segments[own[place].segment])}"}
         for before, place in pairwise(sorted(own))
         if own[before].segment != own[place].segment
     ]
@@ -192,13 +192,13 @@ def _chart(found: Trend, series: TrendSeries, runs: Sequence[TrendPoint]) -> Cha
     )
 
 
-def _key(one: TrendSeries | TrendMember) -> tuple[str, str, str]:
-    return one.label, one.location, one.metric
+def _key(part: TrendSeries | TrendMember) -> tuple[str, str, str]:
+    return part.label, part.location, part.metric
 
 
-def _part(one: TrendSeries | TrendMember) -> str:
-    return f"{plain(one.label) or 'all requests'}{f' at {plain(one.location)}' if one.location else ''}"
+def _part(part: TrendSeries | TrendMember) -> str:
+    return f"{plain(part.label) or 'all requests'}{f' at {plain(part.location)}' if part.location else ''}"
 
 
-def _name(one: TrendSeries | TrendMember) -> str:
-    return text.figure(one.metric, one.label, one.location)
+def _name(part: TrendSeries | TrendMember) -> str:
+    return text.figure(part.metric, part.label, part.location)

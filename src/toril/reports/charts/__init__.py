@@ -25,8 +25,8 @@ def charts_of(bundle: Bundle, base: Bundle | None = None) -> dict[str, Charts]:
     names = distinct(chosen(bundle))
     window = bundle.summary.window if bundle.plan.ramp_up_exclude else None
     breaches = marks.breaches(bundle)
-    every = [one for one in (*course(bundle, base, thin), curves(bundle, names)) if one["lines"]]
-    breached = [one.label for one in bundle.verdict.criteria if one.outcome == "failed"]
+    every = [part for part in (*course(bundle, base, thin), curves(bundle, names)) if part["lines"]]
+    breached = [criterion.label for criterion in bundle.verdict.criteria if criterion.outcome == "failed"]
     failing = [name for name in names if name and is_notable(bundle.summary.labels[name])]
     failing.sort(key=lambda name: -bundle.summary.labels[name].failures)
     first = next((one for one in (*breached, *failing, *judged_labels(bundle.verdict)) if one and one in names), None)
@@ -49,7 +49,7 @@ def charts_of(bundle: Bundle, base: Bundle | None = None) -> dict[str, Charts]:
         "changes": marks.changes(bundle),
     }
     opened = min(1, len(labels) - 1) if first is None else list(names).index(first)
-    found = (
+    parts = (
         Charts(id="course", title="Run over time", about="time since the start signal", charts=every,
                hint=" ".join(hints), shared=shared),
         Charts(id="labels", title="One label at a time", charts=labels, shared={"label": opened}),
@@ -57,7 +57,7 @@ def charts_of(bundle: Bundle, base: Bundle | None = None) -> dict[str, Charts]:
                charts=generators(bundle, length, thin)),
         Charts(id="server", title="Metrics of the service", about="from CloudWatch", charts=server(bundle)),
     )  # fmt: skip
-    return {one.id: one for one in found if one.charts}
+    return {charts.id: charts for charts in parts if charts.charts}
 
 
 def several(runs: Mapping[str, Bundle], reference: str) -> Charts:
@@ -72,13 +72,13 @@ def several(runs: Mapping[str, Bundle], reference: str) -> Charts:
 
     series = {name: run.summary.series[: run.whole_seconds] for name, run in runs.items()}
     failed = {
-        name: [100 * one.failures / one.samples if one.samples else None for one in own] for name, own in series.items()
+        name: [100 * row.failures / row.samples if row.samples else None for row in own] for name, own in series.items()
     }
     charts = (
-        over_time("p95", "ms", {name: [one.p95_us for one in own] for name, own in series.items()}, 1000),
-        over_time("Requests per second", "/s", {name: [one.samples for one in own] for name, own in series.items()}),
+        over_time("p95", "ms", {name: [second.p95_us for second in own] for name, own in series.items()}, 1000),
+        over_time("Requests per second", "/s", {name: [row.samples for row in own] for name, own in series.items()}),
         over_time("Failed requests", "%", failed),
-        over_time("Virtual users", "", {name: [one.virtual_users for one in own] for name, own in series.items()}),
+        over_time("Virtual users", "", {name: [row.virtual_users for row in own] for name, own in series.items()}),
         of_runs(runs, looks),
     )
     shared = {"x": thin.x, "seconds": seconds, "step": thin.step_s, "steady": None, "breaches": [], "changes": []}
@@ -86,7 +86,7 @@ def several(runs: Mapping[str, Bundle], reference: str) -> Charts:
         id="course",
         title="Runs over each other",
         about="time since the start signal",
-        charts=[one for one in charts if one["lines"]],
+        charts=[drawn for drawn in charts if drawn["lines"]],
         hint=KEYS,
         shared=shared,
     )

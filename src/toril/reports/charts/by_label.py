@@ -34,11 +34,11 @@ def chosen(bundle: Bundle) -> list[str]:
 
 def by_label(bundle: Bundle, base: Bundle | None, thin: Thinning, names: dict[str, str]) -> list[dict[str, Any]]:
     """Returns name, figures and charts of each label; without a timeline, only the percentile chart."""
-    found = []
+    drawn = []
     for label, name in names.items():
         charts = [] if bundle.timeline is None else _course(bundle, bundle.timeline, base, thin, label)
         charts.append(curve(bundle, base, label, names[label]))
-        found.append(
+        drawn.append(
             {
                 "name": name,
                 "figures": _figures(bundle, label),
@@ -46,7 +46,7 @@ def by_label(bundle: Bundle, base: Bundle | None, thin: Thinning, names: dict[st
                 "charts": [c for c in charts if c["lines"]],
             }
         )
-    return found
+    return drawn
 
 
 def _course(bundle: Bundle, timeline: Timeline, base: Bundle | None, thin: Thinning, label: str) -> list[Chart]:
@@ -74,7 +74,7 @@ def _figures(bundle: Bundle, label: str) -> list[list[str]]:
     """Returns the figures of a label, each as name, value and 95 % interval."""
     figures = bundle.summary.labels[label]
     times, failed, resolution_us = figures.response_us, figures.failed_response_us, figures.resolution_us or 1
-    found = [
+    cells = [
         ["requests", text.number(figures.samples), ""],
         ["failed", failed_share(figures), ""],
         ["throughput", f"{text.number(figures.rps or 0)}/s", ""],
@@ -82,20 +82,20 @@ def _figures(bundle: Bundle, label: str) -> list[list[str]]:
     for key, title in FIGURES.items():
         value = getattr(times, key, None)
         if value is not None:
-            found.append([title, text.time(value, resolution_us), interval_of(figures, key)])
+            cells.append([title, text.time(value, resolution_us), interval_of(figures, key)])
     for phase, title in ((figures.ttfb_us, "first byte, mean"), (figures.connect_us, "connect, mean")):
         if phase:
-            found.append([title, text.time(phase.mean, resolution_us), ""])
+            cells.append([title, text.time(phase.mean, resolution_us), ""])
     if failed and failed.p95 is not None:
         shown, ends = text.time(failed.p95, resolution_us), failed.interval.get("p95")
         sure = text.interval(ends, shown, lambda end: text.time(end, resolution_us)) if ends else ""
-        found.append(["p95 of failed", shown, sure])
-    return found
+        cells.append(["p95 of failed", shown, sure])
+    return cells
 
 
 def _errors(bundle: Bundle, label: str) -> list[list[str]]:
     """Returns the most frequent errors of a label, as text and count."""
-    found = sorted(bundle.summary.labels[label].errors, key=lambda error: -error.count)
+    errors = sorted(bundle.summary.labels[label].errors, key=lambda error: -error.count)
     return [
-        [plain(text.error(error.rc, error.message), 120), text.number(error.count)] for error in found[:MOST_ERRORS]
+        [plain(text.error(error.rc, error.message), 120), text.number(error.count)] for error in errors[:MOST_ERRORS]
     ]

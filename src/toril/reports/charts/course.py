@@ -66,12 +66,12 @@ def _curves(bundle: Bundle, thin: Thinning) -> list[Chart]:
         return []
     return [
         chart(
-            f"Requests per second of {plain(one.execution, 40)}",
+            f"Requests per second of {plain(rate_curve.execution, 40)}",
             "/s",
-            line("achieved", "first", thin(one.achieved)),
-            line("planned", "planned dashed steps", thin(one.planned)),
+            line("achieved", "first", thin(rate_curve.achieved)),
+            line("planned", "planned dashed steps", thin(rate_curve.planned)),
         )
-        for one in rate_curves(bundle)
+        for rate_curve in rate_curves(bundle)
     ]
 
 
@@ -88,7 +88,7 @@ def times(bundle: Bundle, label: str, percentiles_us: Sequence[Values], base_p95
 
 
 def _failed(bundle: Bundle, seconds: Seconds, before: Seconds, thin: Thinning) -> Chart:
-    shares = [[100 * one.failures / one.samples if one.samples else None for one in own] for own in (before, seconds)]
+    shares = [[100 * row.failures / row.samples if row.samples else None for row in own] for own in (before, seconds)]
     return chart(
         "Failed requests",
         "%",
@@ -101,11 +101,11 @@ def _failed(bundle: Bundle, seconds: Seconds, before: Seconds, thin: Thinning) -
 
 def _kinds(bundle: Bundle, seconds: int, thin: Thinning) -> Chart:
     """Returns errors per second by response code, or by message without a code."""
-    found = _errors_by_second(bundle, seconds)
-    total: Counter[str] = Counter({kind: sum(column) for kind, column in found.items()})
+    errors = _errors_by_second(bundle, seconds)
+    total: Counter[str] = Counter({kind: sum(column) for kind, column in errors.items()})
     names = [kind for kind, _ in total.most_common(MOST_KINDS)]
-    lines = [line(kind, f"place{place} filled steps", thin(found[kind])) for place, kind in enumerate(names)]
-    rest = [found[kind] for kind in total if kind not in names]
+    lines = [line(kind, f"place{place} filled steps", thin(errors[kind])) for place, kind in enumerate(names)]
+    rest = [errors[kind] for kind in total if kind not in names]
     if rest:
         name = f"{len(rest)} other kinds" if len(rest) > 1 else "1 other kind"
         lines.append(line(name, "planned steps", thin([sum(column) for column in zip(*rest, strict=True)])))
@@ -117,12 +117,12 @@ def _errors_by_second(bundle: Bundle, seconds: int) -> dict[str, list[int]]:
     if bundle.timeline is None:
         return {}
     view = bundle.timeline.select()
-    found: dict[str, list[int]] = {}
-    for second in [one for one in view.seconds if one < seconds]:
+    errors: dict[str, list[int]] = {}
+    for second in [at for at in view.seconds if at < seconds]:
         for (message, rc), count in view.second(second).errors.items():
-            column = found.setdefault(kind_of_error(message, rc), [0] * seconds)
+            column = errors.setdefault(kind_of_error(message, rc), [0] * seconds)
             column[second] += count
-    return found
+    return errors
 
 
 def kind_of_error(message: str, rc: str) -> str:
@@ -139,7 +139,7 @@ def _places(bundle: Bundle, seconds: Seconds, thin: Thinning) -> list[Chart]:
     most = sorted(names, key=lambda name: -bundle.summary.locations[name].total.samples)[:MOST_LINES]
     shown = [name for name in names if name in most]
     note = "" if len(shown) == len(names) else f"the busiest {len(shown)} of {len(names)}"
-    found = []
+    places = []
     for title, unit, key, divisor in (
         ("p95 by location", "ms", "p95_us", 1000),
         ("Requests per second by location", "/s", "samples", 1),
@@ -150,8 +150,8 @@ def _places(bundle: Bundle, seconds: Seconds, thin: Thinning) -> list[Chart]:
             line(plain(name, 40), f"place{place}", thin(values), divisor)
             for place, (name, values) in enumerate(zip(shown, columns, strict=True))
         ]
-        found.append(chart(title, unit, *lines, note=note))
-    return found
+        places.append(chart(title, unit, *lines, note=note))
+    return places
 
 
 def _column_of(seconds: Seconds, key: str) -> list[float | None]:

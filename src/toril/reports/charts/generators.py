@@ -63,7 +63,7 @@ def generators(bundle: Bundle, seconds: int, thin: Thinning) -> list[Chart]:
     if timeline is None or not seconds:
         return []
     health = {worker: timeline.health_series(worker) for worker in timeline.health_workers()}
-    found = []
+    charts = []
     for picture in PICTURES:
         table = {worker: _column(series, picture, seconds) for worker, series in health.items()}
         known = {worker: values for worker, values in table.items() if not np.isnan(values).all()}
@@ -71,8 +71,8 @@ def generators(bundle: Bundle, seconds: int, thin: Thinning) -> list[Chart]:
         rules = marks.of_subject(bundle, picture.subject, "", divisor) if picture.subject else []
         some = not picture.if_judged and any(np.nanmax(values) > 0 for values in known.values())
         if known and (some or picture.always or rules):
-            found.append(_draw(picture, known, [*_limit(bundle, picture), *rules], thin))
-    return found
+            charts.append(_draw(picture, known, [*_limit(bundle, picture), *rules], thin))
+    return charts
 
 
 def _draw(picture: Picture, table: Table, limits: Sequence[Any], thin: Thinning) -> Chart:
@@ -115,7 +115,7 @@ def _floats(values: Column) -> list[float | None]:
 def _limit(bundle: Bundle, picture: Picture) -> list[dict[str, Any]]:
     """Returns the limit of saturation: the lowest one if the engines have different limits."""
     generators = bundle.summary.generators
-    limits = [getattr(one, picture.limit, None) for one in (generators.limits if generators else {}).values()]
+    limits = [getattr(limit, picture.limit, None) for limit in (generators.limits if generators else {}).values()]
     known = [limit for limit in limits if limit is not None]
     if not known:
         return []

@@ -13,7 +13,7 @@ Chart = Mapping[str, Any]
 
 def chart(title: str, unit: str, *lines: Any, marks: Sequence[Any] = (), note: str = "", **more: Any) -> Chart:
     """Returns a chart of the non-empty lines."""
-    shown = [one for one in lines if one is not None]
+    shown = [given for given in lines if given is not None]
     return {"title": title, "unit": unit, "lines": shown, "marks": list(marks), "note": note, **more}
 
 
@@ -56,12 +56,12 @@ class Thinning:
         >>> Thinning(6, 3)([5, 1, 7, None, None, 2])
         [1, 7, 2, 2]
         """
-        found = [*values[: self.seconds], *[None] * (self.seconds - len(values))]
+        padded = [*values[: self.seconds], *[None] * (self.seconds - len(values))]
         if self.step_s == 1:
-            return found
+            return padded
         drawn: list[float | None] = []
         for start in range(0, self.seconds, self.step_s):
-            known = [(value, at) for at, value in enumerate(found[start : start + self.step_s]) if value is not None]
+            known = [(value, at) for at, value in enumerate(padded[start : start + self.step_s]) if value is not None]
             if not known:
                 drawn += [None, None]
                 continue

@@ -52,11 +52,11 @@ def _column(values: Any, kind: Type, rows: slice) -> list[Any]:
         distinct, codes = np.unique(values, return_inverse=True)
         times = [moment(ms) for ms in distinct.tolist()]
         return [times[code] for code in codes.tolist()]
-    found: list[int] = values.tolist()
-    return found
+    numbers: list[int] = values.tolist()
+    return numbers
 
 
 def moment(ms: int) -> str:
     """Returns an ISO 8601 time in UTC, to the millisecond."""
-    found = datetime.fromtimestamp(ms // 1000, UTC).replace(microsecond=ms % 1000 * 1000)
-    return found.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    at = datetime.fromtimestamp(ms // 1000, UTC).replace(microsecond=ms % 1000 * 1000)
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")

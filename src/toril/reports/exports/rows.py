@@ -79,7 +79,7 @@ def row_batches(
 
     `key_of` takes a location and a series, and returns None to skip the series.
     """
-    keyed = [(number, one.ok, key_of(location, one)) for (location, one), number in timeline.series().items()]
+    keyed = [(number, series.ok, key_of(location, series)) for (location, series), number in timeline.series().items()]
     chosen = [(number, ok, key) for number, ok, key in keyed if key is not None]
     seconds = timeline.last_second
     if not chosen or seconds is None:

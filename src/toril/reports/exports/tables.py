@@ -135,12 +135,12 @@ def _buckets(bundle: Bundle) -> Iterator[Batch]:
 def _outcomes(bundle: Bundle) -> Iterator[Batch]:
     timeline = measured(bundle)
     for batch in row_batches(timeline, _place):
-        found = [
+        outcomes = [
             (row, rc, message, count)
             for row, entries in enumerate(np.split(batch.entries, batch.starts[1:]))
             for (rc, message), count in sorted(timeline.table.outcomes.of(entries).items())
         ]
-        row, rcs, messages, counts = (list(column) for column in zip(*found, strict=True))
+        row, rcs, messages, counts = (list(column) for column in zip(*outcomes, strict=True))
         yield _of_place(bundle, batch, np.array(row)) | {
             "rc": _texts(rcs),
             "message": _texts(messages),
