@@ -52,8 +52,8 @@ def read_acknowledged(path: Path) -> tuple[Acknowledgement, ...]:
     OptionError `bad-acknowledgement` for unknown or missing keys, and for dates that cannot be read.
     """
     try:
-        found = CONTENT.validate_python(yaml.safe_load(path.read_text("utf-8")) or {})
-        return found.get("acknowledged") or ()
+        content = CONTENT.validate_python(yaml.safe_load(path.read_text("utf-8")) or {})
+        return content.get("acknowledged") or ()
     except FileNotFoundError:
         return ()
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:

@@ -51,14 +51,14 @@ class Proposal:
 
 def calibrate(records: Iterable[HistoryRecord], like: Fingerprint) -> Calibration:
     """Returns the experience from the last 60 duets with this fingerprint; `records` come the newest first."""
-    kept = ((one, one.duet) for one in records if one.duet is not None and one.fingerprint == like)
-    found = list(islice(kept, MOST_DUETS))
-    codes = [frozenset(one.reasons) for one, duet in found if duet.aa]
-    reasons = [one for one in codes if one & DECIDED or one == OPEN]
-    alarms = sum("aa-false-alarm" in one for one in reasons)
-    block_s = float(found[0][1].block_s) if found else 0.0
+    kept = ((record, record.duet) for record in records if record.duet is not None and record.fingerprint == like)
+    duets = list(islice(kept, MOST_DUETS))
+    codes = [frozenset(record.reasons) for record, duet in duets if duet.aa]
+    reasons = [code for code in codes if code & DECIDED or code == OPEN]
+    alarms = sum("aa-false-alarm" in code for code in reasons)
+    block_s = float(duets[0][1].block_s) if duets else 0.0
     spreads, means = defaultdict[Key, list[tuple[float, int]]](list), defaultdict[Key, list[float]](list)
-    for _, duet in found:
+    for _, duet in duets:
         for change in duet.changes if duet.block_s == block_s else ():
             key = change.label, change.metric
             if change.spread is not None and change.pairs > 1:  # several pairs may count as one
@@ -68,7 +68,7 @@ def calibrate(records: Iterable[HistoryRecord], like: Fingerprint) -> Calibratio
                 means[key].append(on_scale(change.metric, change.change))
     spread = {key: _pooled(known) for key, known in spreads.items()}
     bias = {key: _largest(values) for key, values in means.items()}
-    return Calibration(len(found), len(reasons), alarms, _at_least(alarms, len(reasons)), spread, bias, block_s)
+    return Calibration(len(duets), len(reasons), alarms, _at_least(alarms, len(reasons)), spread, bias, block_s)
 
 
 def expected(calibration: Calibration, plan: Plan) -> float | None:
@@ -86,7 +86,7 @@ def warning(calibration: Calibration, plan: Plan) -> Note | None:
     """Returns a note `aa-rate` if duets of base with itself have failed more often than promised."""
     if calibration.rate_low <= PROMISED:
         return None
-    margins = [one.margin for one in _proposals(calibration, plan, None) if one.margin is not None]
+    margins = [proposal.margin for proposal in _proposals(calibration, plan, None) if proposal.margin is not None]
     fix = f"Raise the margin to {percent(100 * max(margins))}" if margins else "Raise the margin"
     failed = f"{calibration.alarms} of {calibration.aa} A/A duets of this suite failed"
     return Note("aa-rate", f"{failed}; this gate promises {percent(100 * PROMISED)}. {fix}.")
@@ -140,10 +140,10 @@ def _pooled(spreads: list[tuple[float, int]]) -> float:
 
 def _largest(means: list[float]) -> float:
     """Returns the upper 95 % bound of the mean's absolute value; 0 for fewer than three duets."""
-    found = sample_of(means)
-    if found is None or found.count < 3:
+    largest = sample_of(means)
+    if largest is None or largest.count < 3:
         return 0.0
-    low, high = bounds(found, ONE_SIDED, ONE_SIDED)
+    low, high = bounds(largest, ONE_SIDED, ONE_SIDED)
     return max(-low, high)
 
 

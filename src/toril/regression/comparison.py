@@ -35,7 +35,7 @@ def compare(plan: Plan, whole: Timeline, complete: int, first: Comparison | None
     found = decide(plan, whole, complete)
     if found.outcome == "inconclusive" and found.voided > MOST_VOID * found.pairs:  # then the verdict excuses a failure
         found = replace(decide(plan, whole, complete, {}), voided=found.voided)
-    before = {} if first is None else {(one.label, one.metric): one for one in first.metrics}
+    before = {} if first is None else {(metric.label, metric.metric): metric for metric in first.metrics}
     if first is not None:
         found = _exchanged(found, duet, before)
     level = ALPHA / len(found.figures)
@@ -48,7 +48,7 @@ def compare(plan: Plan, whole: Timeline, complete: int, first: Comparison | None
         block_s=duet.block_s,
         order=duet.order,
         arms={"base": _arm(whole, BASE, duet.base), "head": _arm(whole, HEAD, duet.head)},
-        metrics=tuple(_metric(one, duet, level, before.get(one.figure.key)) for one in found.figures),
+        metrics=tuple(_metric(figure, duet, level, before.get(figure.figure.key)) for figure in found.figures),
         most=duet.blocks,
         look=found.pairs if found.look else None,
         decided=found.outcome != "inconclusive" and found.pairs < duet.blocks,
@@ -64,17 +64,17 @@ def _arm(timeline: Timeline, arm: int, address: str) -> ComparedArm:
     return ComparedArm(address=address, samples=total.samples, failures=total.failures)
 
 
-def _exchanged(found: Decided, duet: Duet, before: Mapping[tuple[str, str], ComparedMetric]) -> Decided:
+def _exchanged(decided: Decided, duet: Duet, before: Mapping[tuple[str, str], ComparedMetric]) -> Decided:
     """Returns the decision on the effects of the version alone. Both halves have one look, at their end."""
     figures = []
-    for one in found.figures:
-        first = _sample_of(one.figure, before.get(one.figure.key))
-        version, host = (None, None) if first is None or one.sample is None else halves(first, one.sample)
-        figures.append(replace(one, sample=version, host=host, outcome="inconclusive", low=None, high=None))
-    if not found.look:
-        return replace(found, figures=tuple(figures))
-    at_end = judged(figures, (duet.blocks,), 1, answered=found.answered)
-    return replace(found, figures=at_end, outcome=outcome_of(at_end))
+    for figure in decided.figures:
+        first = _sample_of(figure.figure, before.get(figure.figure.key))
+        version, host = (None, None) if first is None or figure.sample is None else halves(first, figure.sample)
+        figures.append(replace(figure, sample=version, host=host, outcome="inconclusive", low=None, high=None))
+    if not decided.look:
+        return replace(decided, figures=tuple(figures))
+    at_end = judged(figures, (duet.blocks,), 1, answered=decided.answered)
+    return replace(decided, figures=at_end, outcome=outcome_of(at_end))
 
 
 def _sample_of(figure: DuetFigure, metric: ComparedMetric | None) -> Sample | None:
@@ -85,16 +85,16 @@ def _sample_of(figure: DuetFigure, metric: ComparedMetric | None) -> Sample | No
     return Sample(mean, metric.spread, metric.blocks, metric.spread / math.sqrt(metric.blocks), metric.blocks - 1)
 
 
-def _metric(one: DecidedFigure, duet: Duet, level: float, first: ComparedMetric | None) -> ComparedMetric:
+def _metric(own: DecidedFigure, duet: Duet, level: float, first: ComparedMetric | None) -> ComparedMetric:
     """Returns the record of a figure.
 
     `level` is that of the first figure to fail, by Holm. `first` is the record of the first half.
     """
-    figure, sample = one.figure, one.sample
+    figure, sample = own.figure, own.sample
     of_failures = figure.metric == "failures"
-    values = [(pair.base or 0.0, pair.head or 0.0) for pair in one.used]
+    values = [(pair.base or 0.0, pair.head or 0.0) for pair in own.used]
     middle = statistics.fmean if of_failures else statistics.median
-    low, high = (None if bound is None else _shown(figure, bound) for bound in (one.low, one.high))
+    low, high = (None if bound is None else _shown(figure, bound) for bound in (own.low, own.high))
     if figure.metric == "throughput":
         low, high = high, low
     metric = ComparedMetric(
@@ -106,35 +106,35 @@ def _metric(one: DecidedFigure, duet: Duet, level: float, first: ComparedMetric 
         change=None if sample is None else _shown(figure, sample.mean),
         low=low,
         high=high,
-        detectable=_detectable(one, duet, level),
-        blocks=len(one.used),
+        detectable=_detectable(own, duet, level),
+        blocks=len(own.used),
         ratios=tuple(round(head - base if of_failures else head / base, 6) for base, head in values),
-        outcome=one.outcome,
+        outcome=own.outcome,
         spread=None if sample is None else round(sample.spread, 6),
-        level=round(one.level, 8),
-        joined=one.joined,
+        level=round(own.level, 8),
+        joined=own.joined,
         margin=figure.margin,
         pairs=tuple(
             ComparedPair(block=pair.block, base=_value(pair.base), head=_value(pair.head), void=bool(pair.void))
-            for pair in one.pairs
+            for pair in own.pairs
         ),
-        host=None if one.host is None else _shown(figure, one.host.mean),
-        survives=None if one.host is None or first is None else first.outcome == one.outcome,
+        host=None if own.host is None else _shown(figure, own.host.mean),
+        survives=None if own.host is None or first is None else first.outcome == own.outcome,
     )
-    survives = SURVIVES[one.outcome] if one.host is not None and first is not None and first.outcome == "failed" else ""
-    return replace(metric, message=f"{in_words(metric)}{survives}{_remarks(one)}")
+    survives = SURVIVES[own.outcome] if own.host is not None and first is not None and first.outcome == "failed" else ""
+    return replace(metric, message=f"{in_words(metric)}{survives}{_remarks(own)}")
 
 
-def _detectable(one: DecidedFigure, duet: Duet, level: float) -> float | None:
+def _detectable(measured: DecidedFigure, duet: Duet, level: float) -> float | None:
     """Returns the distance from the margin at which all planned pairs find a change in four duets of five."""
-    if one.low is None or one.sample is None:
+    if measured.low is None or measured.sample is None:
         return None
-    voids = sum(bool(pair.void) for pair in one.pairs)
-    most = max(one.sample.count, (duet.blocks - voids) // one.joined)
-    found = detectable(one.sample.spread, most, level) + one.steps[0]
-    if one.figure.metric == "failures":
-        found = max(found, -math.log(ALPHA) / sum(pair.samples for pair in one.used) * len(one.used) / most)
-    return round(found if one.figure.metric == "failures" else math.expm1(found), 6)
+    voids = sum(bool(pair.void) for pair in measured.pairs)
+    most = max(measured.sample.count, (duet.blocks - voids) // measured.joined)
+    change = detectable(measured.sample.spread, most, level) + measured.steps[0]
+    if measured.figure.metric == "failures":
+        change = max(change, -math.log(ALPHA) / sum(pair.samples for pair in measured.used) * len(measured.used) / most)
+    return round(change if measured.figure.metric == "failures" else math.expm1(change), 6)
 
 
 def _shown(figure: DuetFigure, change: float) -> float:
@@ -150,14 +150,14 @@ def _value(value: float | None) -> float | None:
 
 def _remarks(one: DecidedFigure) -> str:
     """Returns sentences on the record's resolution and on pairs with too few samples."""
-    found = ""
+    remarks = ""
     if one.used and one.step_us > one.figure.margin * statistics.median(pair.base or 0 for pair in one.used):
-        found += f" The bounds include that the engine records times in steps of {one.step_us / 1000:g} ms."
+        remarks += f" The bounds include that the engine records times in steps of {one.step_us / 1000:g} ms."
     short = [pair for pair in one.pairs if not pair.void and not pair.is_known]
     if short:
         fewest = min(pair.samples for pair in short)
-        found += (
+        remarks += (
             f" {len(short)} of {len(one.pairs)} pairs have too few samples for {one.figure.metric} "
             f"(the fewest: {fewest}) and are left out. Use longer blocks (`toril.regression.block`)."
         )
-    return found
+    return remarks

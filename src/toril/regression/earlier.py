@@ -81,39 +81,39 @@ def judge_earlier(plan: Plan, now: HistoryRecord, earlier: Sequence[HistoryRecor
     runs = earlier[: asked.runs]
     wanted = [*((label, "p95") for label in asked.labels or ("",)), ("", "failures")]
     figures = [_figure(label, metric, now, runs, asked.margin) for label, metric in wanted]
-    p = [p_above(one.change, one.limit) for one in figures if isinstance(one, _Figure)]
+    p = [p_above(figure.change, figure.limit) for figure in figures if isinstance(figure, _Figure)]
     tests = iter(holm(p, lambda left: LEVEL / left))
-    metrics = tuple(one.judged(*next(tests)) if isinstance(one, _Figure) else one for one in figures)
-    outcome = min((one.outcome for one in metrics), key=WORST.index)
+    metrics = tuple(figure.judged(*next(tests)) if isinstance(figure, _Figure) else figure for figure in figures)
+    outcome = min((metric.outcome for metric in metrics), key=WORST.index)
     return EarlierRuns(
         wanted=asked.runs,
-        runs=tuple(one.run_id for one in runs),
+        runs=tuple(record.run_id for record in runs),
         margin=asked.margin,
         outcome=outcome,
-        message=" ".join(dict.fromkeys(one.message for one in metrics if one.outcome == outcome)),
+        message=" ".join(dict.fromkeys(metric.message for metric in metrics if metric.outcome == outcome)),
         metrics=metrics,
     )
 
 
-def with_earlier(verdict: Verdict, found: EarlierRuns) -> Verdict:
+def with_earlier(verdict: Verdict, runs: EarlierRuns) -> Verdict:
     """Returns the verdict with this comparison, and with the outcome and reasons of both."""
-    outcome, code = found.outcome, CODES[found.outcome]
-    each = [found.message] if outcome == "passed" else [one.message for one in found.metrics if one.outcome == outcome]
+    outcome, code = runs.outcome, CODES[runs.outcome]
+    each = [runs.message] if outcome == "passed" else [one.message for one in runs.metrics if one.outcome == outcome]
     messages = dict.fromkeys(each)
-    excuse = next((one for one in verdict.reasons if one.code in EXCUSING), None)
+    excuse = next((reason for reason in verdict.reasons if reason.code in EXCUSING), None)
     if outcome == "failed" and excuse is not None:
         outcome, code, why = "inconclusive", "excused-breach", EXCUSES.get(excuse.code, excuse.message)
-        messages = dict.fromkeys(f"{one} This is not proven, because {why}." for one in messages)
+        messages = dict.fromkeys(f"{message} This is not proven, because {why}." for message in messages)
     worst = min(outcome, verdict.outcome, key=WORST.index)
     reasons = [*verdict.reasons, *(Reason(code, message) for message in messages)]
     if worst != "passed":
-        reasons = [one for one in reasons if one.code not in OF_PASSES]
+        reasons = [reason for reason in reasons if reason.code not in OF_PASSES]
     if worst == "failed":
-        reasons.sort(key=lambda one: one.code not in OF_FAILURES)
-    verdict = replace(verdict, outcome=worst, reasons=tuple(reasons), earlier=found)
+        reasons.sort(key=lambda reason: reason.code not in OF_FAILURES)
+    verdict = replace(verdict, outcome=worst, reasons=tuple(reasons), earlier=runs)
     if code != WITHIN:
         return verdict
-    notes, codes = (*verdict.notes, found.message), (*verdict.note_codes, WITHIN)  # reports show no reasons of a pass
+    notes, codes = (*verdict.notes, runs.message), (*verdict.note_codes, WITHIN)  # reports show no reasons of a pass
     return replace(verdict, notes=notes, note_codes=codes)
 
 
@@ -130,13 +130,13 @@ class _Figure:
     def judged(self, failed: bool, level: float) -> EarlierMetric:
         """Returns the figure with its range, whose bounds have this level, and its outcome."""
         shares, mean = self.metric == "failures", self.value - self.change.mean
-        reach, found = (student_quantile(one, self.change.freedom) * self.change.error for one in (1 - level, POWER))
+        reach, bound = (student_quantile(one, self.change.freedom) * self.change.error for one in (1 - level, POWER))
         values = (self.value, mean, mean - reach, mean + reach)
         value, expected, low, high = (round(max(0.0, one), 6) if shares else round(math.exp(one)) for one in values)
-        changes = (self.change.mean, self.limit, self.limit + reach + found)
-        change, limit, smallest = (round(one if shares else math.expm1(one), 6) for one in changes)
+        changes = (self.change.mean, self.limit, self.limit + reach + bound)
+        change, limit, smallest = (round(bound if shares else math.expm1(bound), 6) for bound in changes)
         unit, name = "share" if shares else "us", text.sentence(_name(self.label, self.metric))
-        levels = [text.quantity(one, unit) for one in (value, expected, high)]
+        levels = [text.quantity(amount, unit) for amount in (value, expected, high)]
         return EarlierMetric(
             label=self.label,
             metric=self.metric,
@@ -159,7 +159,7 @@ def _figure(
 ) -> _Figure | EarlierMetric:
     """Returns one figure with its prediction, or the reason why there is none."""
     here, parts = figures_of(now, label), [part for run in runs if (part := figures_of(run, label)) is not None]
-    value, values = value_of(here, metric), [one for part in parts if (one := value_of(part, metric)) is not None]
+    value, values = value_of(here, metric), [known for part in parts if (known := value_of(part, metric)) is not None]
     if here is None or value is None or now.adjusted:
         why = "its rate was adjusted" if now.adjusted else f"{_name(label, metric)} is unknown"
         return EarlierMetric(label=label, metric=metric, message=f"This run is not comparable: {why}.")
@@ -168,11 +168,11 @@ def _figure(
         have += f" with {_name(label, metric)}" if len(values) < len(runs) else ""
         return EarlierMetric(label=label, metric=metric, message=f"{have}; {LEAST - len(values)} more are needed.")
     if metric == "failures":  # few requests vary by chance alone, even if no earlier one failed
-        share = sum(one.failures for one in (here, *parts)) / sum(one.samples for one in (here, *parts))
+        share = sum(figures.failures for figures in (here, *parts)) / sum(figures.samples for figures in (here, *parts))
         spread, limit = max(statistics.stdev(values), math.sqrt(share * (1 - share) / here.samples)), margin
     else:  # a step of the engine's record proves nothing
         limit = math.log1p(margin) + math.log1p((here.resolution_us or 0) / statistics.fmean(values))
-        value, values = math.log(value), [math.log(one) for one in values]
+        value, values = math.log(value), [math.log(earlier) for earlier in values]
         spread = statistics.stdev(values)
     error = error_of_one_more(spread, len(values))
     change = Sample(value - statistics.fmean(values), spread, len(values), error, len(values) - 1)

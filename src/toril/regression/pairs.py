@@ -91,17 +91,17 @@ def figures(plan: Plan) -> tuple[DuetFigure, ...]:
         margins = {name: of_failures if name == "failures" else duet.margin for name in duet.metrics}
         labels = dict.fromkeys(duet.labels or ("",))
         return tuple(DuetFigure(label, name, percents[name], margins[name]) for label in labels for name in percents)
-    found = [DuetFigure(label, "p95", 95.0, duet.margin) for label in duet.labels]
-    if not found:
-        found = [
+    figures = [DuetFigure(label, "p95", 95.0, duet.margin) for label in duet.labels]
+    if not figures:
+        figures = [
             DuetFigure(
                 one.label, f"p{one.percentile:g}", one.percentile, duet.margin, one.kind, one.executions, one.location
             )
             for one in criteria_of(plan.criteria)
             if one.subject == "p" and one.percentile is not None and 0 < one.percentile < 100
         ]
-    found = found or [DuetFigure("", "p95", 95.0, duet.margin)]
-    return tuple(dict.fromkeys((*found, DuetFigure("", "failures", None, of_failures))))
+    figures = figures or [DuetFigure("", "p95", 95.0, duet.margin)]
+    return tuple(dict.fromkeys((*figures, DuetFigure("", "failures", None, of_failures))))
 
 
 def pairs_of(
@@ -116,7 +116,7 @@ def pairs_of(
     valid = [block for block in range(1, complete + 1) if block not in voids]
     groups = [valid[at : at + together] for at in range(0, len(valid) - together + 1, together)]
     groups += [[block] for block in voids if block <= complete]
-    found = []
+    pairs = []
     for blocks in sorted(groups):
         base, head = (
             [
@@ -129,8 +129,8 @@ def pairs_of(
         )
         samples = min(sum(stats.samples for stats in arm) for arm in (base, head))
         of_base, of_head = (_value(figure, arm, len(blocks) * duet.block_s, samples) for arm in (base, head))
-        found.append(Pair(blocks[0], of_base, of_head, samples, voids.get(blocks[0], ""), blocks[-1]))
-    return tuple(found)
+        pairs.append(Pair(blocks[0], of_base, of_head, samples, voids.get(blocks[0], ""), blocks[-1]))
+    return tuple(pairs)
 
 
 def _value(figure: DuetFigure, blocks: Sequence[Stats], time_s: float, fewest: int) -> float | None:
@@ -149,7 +149,7 @@ def _value(figure: DuetFigure, blocks: Sequence[Stats], time_s: float, fewest: i
     merged, most_us = reduce(add, (stats.response for stats in blocks)), max(stats.max_us for stats in blocks)
     beyond, place = math.modf(rank * (samples + 1) / (fewest + 1))  # rank / (n + 1): the expected share below a rank
     low_us, high_us = (
-        min(highest_us(merged.bucket_at_rank(one)), most_us) for one in (int(place), int(place) + bool(beyond))
+        min(highest_us(merged.bucket_at_rank(rank)), most_us) for rank in (int(place), int(place) + bool(beyond))
     )
     return low_us * (high_us / low_us) ** beyond if low_us else None  # 0: below the engine's resolution
 
@@ -161,15 +161,15 @@ def joined(pairs: Iterable[Pair], figure: DuetFigure, duet: Duet) -> int:
     """
     first_look = duet.looks[0] if duet.looks else duet.blocks
     counts = [pair.samples for pair in pairs if pair.block <= first_look and not pair.void]
-    found = 1
+    size = 1
     if figure.percent is None or not counts:
-        return found
+        return size
     needed = SAMPLES_BEYOND * 100 / min(figure.percent, 100 - figure.percent)
-    while found < MOST_JOINED and found * statistics.median(counts) < needed:
-        if duet.blocks // (2 * found) < LEAST_JOINED:
+    while size < MOST_JOINED and size * statistics.median(counts) < needed:
+        if duet.blocks // (2 * size) < LEAST_JOINED:
             break
-        found *= 2
-    return found
+        size *= 2
+    return size
 
 
 def void_pairs(plan: Plan, whole: Timeline, complete: int) -> dict[int, str]:
@@ -177,12 +177,12 @@ def void_pairs(plan: Plan, whole: Timeline, complete: int) -> dict[int, str]:
 
     A pair is void if, in either turn, half of a worker's readings exceed a limit, or a worker has no reading.
     """
-    found: dict[int, str] = {}
+    voids: dict[int, str] = {}
     for worker, blocks, readings, over in _by_turn(plan, whole):
         for chosen, what in ((readings == 0, "has no health reading"), (over >= TOO_BUSY * readings, "was saturated")):
             for block in blocks[chosen & (blocks <= complete)].tolist():
-                found.setdefault(block, f"worker {worker} {what}")
-    return dict(sorted(found.items()))
+                voids.setdefault(block, f"worker {worker} {what}")
+    return dict(sorted(voids.items()))
 
 
 def saturated_without(plan: Plan, whole: Timeline, voids: Collection[int]) -> bool:

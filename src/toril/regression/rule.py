@@ -71,7 +71,7 @@ class Decided:
 
     def in_brief(self, most: int) -> str:
         """Returns the outcome with its figures in a few words; `most` is the number of planned pairs."""
-        names = ", ".join(one.figure.name for one in self.figures if one.outcome == self.outcome)
+        names = ", ".join(figure.figure.name for figure in self.figures if figure.outcome == self.outcome)
         early = f"after {self.pairs} of {most} pairs, " if self.pairs < most else ""
         match self.outcome:
             case "failed":
@@ -94,19 +94,19 @@ def decide(plan: Plan, whole: Timeline, complete: int, voids: Mapping[int, str] 
     duet, voids = duet_of(plan), void_pairs(plan, whole, complete) if voids is None else voids
     measured = [_measured(plan, whole, figure, complete, voids) for figure in figures(plan)]
     looks = duet.looks or (duet.blocks,)
-    unjudged = tuple(with_sample(one, complete) for one in measured)
-    found = Decided(0, complete, "inconclusive", unjudged, len(voids))
+    unjudged = tuple(with_sample(figure, complete) for figure in measured)
+    decided = Decided(0, complete, "inconclusive", unjudged, len(voids))
     for number, look in enumerate(looks, 1):
         if look > complete:
             break
         answered = _is_answered(whole, duet, look, voids)
-        at_look = judged([with_sample(one, look) for one in measured], looks, number, answered=answered)
+        at_look = judged([with_sample(figure, look) for figure in measured], looks, number, answered=answered)
         voided = sum(block <= look for block in voids)
         outcome: Outcome = "inconclusive" if voided > MOST_VOID * look else outcome_of(at_look)
-        found = Decided(number, look, outcome, at_look, voided, answered)
-        if found.outcome != "inconclusive":
+        decided = Decided(number, look, outcome, at_look, voided, answered)
+        if decided.outcome != "inconclusive":
             break
-    return found
+    return decided
 
 
 def judged(
@@ -118,27 +118,27 @@ def judged(
         return levels(ALPHA / left, looks)[number - 1]
 
     p = [
-        1.0 if one.sample is None or one.sample.count < LEAST else p_above(one.sample, one.steps[0] + one.figure.limit)
-        for one in measured
+        1.0 if own.sample is None or own.sample.count < LEAST else p_above(own.sample, own.steps[0] + own.figure.limit)
+        for own in measured
     ]
-    found = []
-    for one, (worse, level) in zip(measured, holm(p, level_of), strict=True):
-        if one.sample is None or one.sample.count < LEAST:
-            found.append(replace(one, level=level))
+    judged_figures = []
+    for figure, (worse, level) in zip(measured, holm(p, level_of), strict=True):
+        if figure.sample is None or figure.sample.count < LEAST:
+            judged_figures.append(replace(figure, level=level))
             continue
-        low, high = bounds(one.sample, level, level_of(1))
-        low, high = low - one.steps[0], high + one.steps[1]
-        if one.figure.metric == "failures":  # as by the rule of three: no failures among few requests prove little
-            requests = sum(pair.samples for pair in one.used)
-            high = max(high, one.sample.mean - math.log(level_of(1)) / requests)
-        passed = answered and high < one.figure.limit
+        low, high = bounds(figure.sample, level, level_of(1))
+        low, high = low - figure.steps[0], high + figure.steps[1]
+        if figure.figure.metric == "failures":  # as by the rule of three: no failures among few requests prove little
+            requests = sum(pair.samples for pair in figure.used)
+            high = max(high, figure.sample.mean - math.log(level_of(1)) / requests)
+        passed = answered and high < figure.figure.limit
         outcome: Outcome = "failed" if worse else "passed" if passed else "inconclusive"
-        found.append(replace(one, low=low, high=high, level=level, outcome=outcome))
-    return tuple(found)
+        judged_figures.append(replace(figure, low=low, high=high, level=level, outcome=outcome))
+    return tuple(judged_figures)
 
 
 def outcome_of(figures: Sequence[DecidedFigure]) -> Outcome:
-    return min((one.outcome for one in figures), key=WORST.index)
+    return min((figure.outcome for figure in figures), key=WORST.index)
 
 
 def change_of(figure: DuetFigure, pair: Pair) -> float:
@@ -166,20 +166,20 @@ def _resolution_us(whole: Timeline, figure: DuetFigure) -> int:
         return 0
     senders = {series.execution for _, series in whole.series(figure.label)}
     executions = senders & set(figure.executions or whole.resolution_us)
-    found = max((whole.resolution_us.get(name, 0) for name in executions), default=0)
-    return found if found > 1 else 0
+    coarsest = max((whole.resolution_us.get(name, 0) for name in executions), default=0)
+    return coarsest if coarsest > 1 else 0
 
 
-def with_sample(one: DecidedFigure, look: int) -> DecidedFigure:
+def with_sample(figure: DecidedFigure, look: int) -> DecidedFigure:
     """Returns a figure with the sample of its pairs up to a look."""
-    pairs = tuple(pair for pair in one.pairs if pair.last <= look and pair.is_known)
-    sample = sample_of([change_of(one.figure, pair) for pair in pairs])
-    if sample is not None and one.figure.metric == "failures":
+    pairs = tuple(pair for pair in figure.pairs if pair.last <= look and pair.is_known)
+    sample = sample_of([change_of(figure.figure, pair) for pair in pairs])
+    if sample is not None and figure.figure.metric == "failures":
         failures = math.fsum(pair.samples * ((pair.base or 0) + (pair.head or 0)) for pair in pairs)
         if failures < FEW_FAILURES:
             least = math.sqrt(failures) / sum(pair.samples for pair in pairs)
             sample = replace(sample, error=max(sample.error, least))
-    return replace(one, used=pairs, sample=sample)
+    return replace(figure, used=pairs, sample=sample)
 
 
 def _is_answered(whole: Timeline, duet: Duet, look: int, voids: Mapping[int, str]) -> bool:
@@ -214,16 +214,16 @@ class Sequential:
         if duet is None or complete_to is None:
             return None
         complete = duet.pairs_complete(complete_to)
-        look = max((one for one in duet.looks if self._looked < one <= complete), default=0)
+        look = max((number for number in duet.looks if self._looked < number <= complete), default=0)
         if look and (self._found is None or self._found.outcome == "inconclusive"):
             self._looked, self._found = look, decide(self.plan, whole, look)
-            decided = sum(one.outcome != "inconclusive" for one in self._found.figures)
+            decided = sum(figure.outcome != "inconclusive" for figure in self._found.figures)
             of_all = f"{decided} of {plural(len(self._found.figures), 'figure')} decided"
             self._notes += (Note("look", f"after {look} of {duet.blocks} pairs: {of_all}"),)
-        found = self._found
-        if found is None or found.outcome == "inconclusive" or self._looked >= duet.blocks:
+        result = self._found
+        if result is None or result.outcome == "inconclusive" or self._looked >= duet.blocks:
             return None
-        return Stop(at=now, cause="decided", message=found.in_brief(duet.blocks))
+        return Stop(at=now, cause="decided", message=result.in_brief(duet.blocks))
 
     def notes(self) -> tuple[Note, ...]:
         """Returns a note `look` on each look so far."""

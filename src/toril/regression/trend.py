@@ -89,29 +89,29 @@ def trend(
 
     `now` is in seconds since the epoch; it decides which acknowledgements have ended.
     """
-    runs = [one for one in records if matters(one) and one.kind != "duet"]
-    duets = {one.tags[CONFIRMS]: one for one in records if matters(one) and one.kind == "duet"}
+    runs = [record for record in records if matters(record) and record.kind != "duet"]
+    duets = {record.tags[CONFIRMS]: record for record in records if matters(record) and record.kind == "duet"}
     numbers, cuts = _segments(runs)
     lines = [_TrendLine(*key, runs, numbers, wanted.least or LEAST_CHANGE) for key in _keys(runs, wanted)]
     claimed = (wanted.metric,) if wanted.metric else CLAIMED
-    changes = [tuple(one.changes()) if one.metric in claimed else () for one in lines]
-    ours = [one for one in accepted if one.suite == suite]
-    valid = [one for one in ours if one.until >= datetime.fromtimestamp(now, UTC).date()]
-    clusters = _clusters([one for found in changes for one in found])
+    changes = [tuple(line.changes()) if line.metric in claimed else () for line in lines]
+    ours = [entry for entry in accepted if entry.suite == suite]
+    valid = [entry for entry in ours if entry.until >= datetime.fromtimestamp(now, UTC).date()]
+    clusters = _clusters([change for of_line in changes for change in of_line])
     groups = tuple(_group(cluster, runs, duets, valid) for cluster in clusters)
-    regressed = any(one.state == "confirmed" and one.worse and not one.small for one in groups)
-    short = all(len(one.parts()[-1]) < LEAST for one in lines if one.metric in claimed)
+    regressed = any(group.state == "confirmed" and group.worse and not group.small for group in groups)
+    short = all(len(line.parts()[-1]) < LEAST for line in lines if line.metric in claimed)
     notes = (*_not_recent(runs, now), *_cut(runs, numbers, cuts), *_jumped(lines, claimed), *_missing(runs))
-    short = short or any(one.code == NOTHING_RECENT for one in notes)
-    used = [entry for entry in valid for cluster in clusters for one in cluster if _fits(entry, one, runs)]
+    short = short or any(reason.code == NOTHING_RECENT for reason in notes)
+    used = [entry for entry in valid for cluster in clusters for change in cluster if _fits(entry, change, runs)]
     return Trend(
         suite=suite,
         at=now,
-        series=tuple(line.series(found) for line, found in zip(lines, changes, strict=True)),
+        series=tuple(line.series(of_line) for line, of_line in zip(lines, changes, strict=True)),
         groups=groups,
         segments=tuple(cuts),
-        expired=tuple(str(one) for one in ours if one not in valid),
-        unused=tuple(str(one) for one in valid if one not in used),
+        expired=tuple(str(entry) for entry in ours if entry not in valid),
+        unused=tuple(str(entry) for entry in valid if entry not in used),
         runs=sum(map(is_measured, runs)),
         outcome="regressed" if regressed else "short" if short else "clean",
         notes=notes,
@@ -120,10 +120,10 @@ def trend(
 
 def _not_recent(runs: Sequence[HistoryRecord], now: float) -> Iterator[Reason]:
     """Yields a note if the newest runs judge nothing: a trend of older ones says nothing about the service of today."""
-    nights = [one for one in runs if one.kind == "run"]
+    nights = [record for record in runs if record.kind == "run"]
     newest = nights[-NEWEST:]
     if newest and not any(map(is_measured, newest)):
-        codes = ", ".join(dict.fromkeys(code for one in newest for code in one.reasons)) or newest[-1].outcome
+        codes = ", ".join(dict.fromkeys(code for record in newest for code in record.reasons)) or newest[-1].outcome
         none = f"None of the newest {text.plural(len(newest), 'run')} is measured ({text.plain(codes)})"
         fix = f"Run `toril report {text.plain(newest[-1].run_id)}`, and correct its reason"
         yield Reason(NOTHING_RECENT, f"{none}. {fix}.")
@@ -158,10 +158,10 @@ def _jumped(lines: Sequence["_TrendLine"], claimed: Sequence[str]) -> Iterator[R
 
 def _missing(runs: Sequence[HistoryRecord]) -> Iterator[Reason]:
     """Yields a note on labels that most of the recent runs have, and the newest one has not."""
-    recent = [one for one in runs if is_measured(one)][-RECENT:]
+    recent = [record for record in runs if is_measured(record)][-RECENT:]
     if not recent or len(recent[-1].labels) == MOST_LABELS_KEPT:  # a record keeps no more
         return
-    uses = Counter(label for one in recent for label in one.labels if label not in recent[-1].labels)
+    uses = Counter(label for record in recent for label in record.labels if label not in recent[-1].labels)
     gone = [text.plain(label) for label, count in uses.items() if 2 * count >= len(recent)]
     if gone:
         yield Reason(code="missing-label", message=f"The newest run has no requests of {', '.join(gone)}.")
@@ -169,9 +169,9 @@ def _missing(runs: Sequence[HistoryRecord]) -> Iterator[Reason]:
 
 def _keys(runs: Sequence[HistoryRecord], wanted: TrendQuery) -> list[tuple[str, str, str]]:
     """Returns label, location and metric of each wanted series. A single location is the same as all requests."""
-    recent = [one for one in runs if is_measured(one)][: -RECENT - 1 : -1]
-    labels = ["", *dict.fromkeys(label for one in recent for label in one.labels)]
-    locations = ["", *dict.fromkeys(location for one in recent for location in one.locations)]
+    recent = [record for record in runs if is_measured(record)][: -RECENT - 1 : -1]
+    labels = ["", *dict.fromkeys(label for record in recent for label in record.labels)]
+    locations = ["", *dict.fromkeys(location for record in recent for location in record.locations)]
     alone = locations[1:] == [wanted.location]
     return [
         (label, location, metric)
@@ -180,7 +180,7 @@ def _keys(runs: Sequence[HistoryRecord], wanted: TrendQuery) -> list[tuple[str, 
         for metric in ([wanted.metric] if wanted.metric else UNITS)
         if wanted.label in (None, label)
         and (alone or wanted.location in (None, location))
-        and any(figures_of(one, label, location) for one in recent)
+        and any(figures_of(record, label, location) for record in recent)
     ]
 
 
@@ -213,12 +213,12 @@ class _TrendLine:
 
     def parts(self) -> list[dict[int, float]]:
         """Returns the numbers of each segment, by the place of their run."""
-        found: list[dict[int, float]] = [{} for _ in range(self.segments[-1] + 1)]
+        parts: list[dict[int, float]] = [{} for _ in range(self.segments[-1] + 1)]
         for place, (run, segment) in enumerate(zip(self.runs, self.segments, strict=True)):
             value = self.value(run) if is_measured(run) else None
             if value is not None:
-                found[segment][place] = value if self.metric == "failures" else math.log(value)
-        return found
+                parts[segment][place] = value if self.metric == "failures" else math.log(value)
+        return parts
 
     def jump(self) -> float | None:
         """Returns the change from the segment before to the newest one, while that is too short for a place.
@@ -254,20 +254,20 @@ class _TrendLine:
             metric=self.metric,
             unit=UNITS.get(self.metric, "us"),
             points=points,
-            changes=tuple(one.at for one in changes if one.confirmed),
+            changes=tuple(change.at for change in changes if change.confirmed),
         )
 
     def changes(self) -> Iterator[_Change]:
         """Yields the confirmed changes, and a suspected one."""
         for part in self.parts():
             places, numbers = list(part), list(part.values())
-            found = splits(numbers, CONFIRMING, correlated=True)
-            for number, one in enumerate(found):
-                reach = student_quantile((1 + CONFIDENCE) / 2, one.freedom) * one.error
-                if abs(one.after - one.before) <= reach:  # the spread changed, or one run stands out
+            points = splits(numbers, CONFIRMING, correlated=True)
+            for number, at in enumerate(points):
+                reach = student_quantile((1 + CONFIDENCE) / 2, at.freedom) * at.error
+                if abs(at.after - at.before) <= reach:  # the spread changed, or one run stands out
                     continue
-                back = any(self._worse_by(later.after - one.before) <= self._limit for later in found[number + 1 :])
-                change = self._change(places[one.place], one.before, one.after, reach, _delay(numbers, one.place))
+                back = any(self._worse_by(later.after - at.before) <= self._limit for later in points[number + 1 :])
+                change = self._change(places[at.place], at.before, at.after, reach, _delay(numbers, at.place))
                 yield replace(change, confirmed=True, recovered=change.worse and back)
         if len(numbers) >= LEAST:  # of the last segment
             yield from self._suspected(places, numbers)
@@ -287,9 +287,9 @@ class _TrendLine:
 
     def _change(self, at: int, before: float, after: float, reach: float, delay: int) -> _Change:
         shares, change = self.metric == "failures", after - before
-        before, after = (round(one if shares else math.exp(one), 6) for one in (before, after))
+        before, after = (round(level if shares else math.exp(level), 6) for level in (before, after))
         size, low, high = (
-            round(one if shares else math.expm1(one), 6) for one in (change, change - reach, change + reach)
+            round(bound if shares else math.expm1(bound), 6) for bound in (change, change - reach, change + reach)
         )
         member = TrendMember(
             label=self.label,
@@ -320,21 +320,21 @@ class _TrendLine:
 def _delay(numbers: Sequence[float], place: int) -> int:
     """Returns the number of runs after a change that were needed to find it."""
     for count in range(AFTER, len(numbers) - place):
-        found = splits(numbers[: place + count], CONFIRMING, correlated=True)
-        if any(abs(one.place - place) <= NEAR for one in found):
+        split_points = splits(numbers[: place + count], CONFIRMING, correlated=True)
+        if any(abs(split.place - place) <= NEAR for split in split_points):
             return count
     return len(numbers) - place
 
 
 def _clusters(changes: Sequence[_Change]) -> list[list[_Change]]:
     """Returns the changes that belong together, the newest first: of one direction, their first runs neighbours."""
-    found: list[list[_Change]] = []
-    for one in sorted(changes, key=lambda one: (one.worse, one.at)):
-        if found and found[-1][0].worse == one.worse and one.at - found[-1][0].at <= NEAR:
-            found[-1].append(one)
+    clusters: list[list[_Change]] = []
+    for change in sorted(changes, key=lambda change: (change.worse, change.at)):
+        if clusters and clusters[-1][0].worse == change.worse and change.at - clusters[-1][0].at <= NEAR:
+            clusters[-1].append(change)
         else:
-            found.append([one])
-    return sorted(found, key=lambda cluster: -cluster[0].at)
+            clusters.append([change])
+    return sorted(clusters, key=lambda cluster: -cluster[0].at)
 
 
 def _group(
@@ -344,20 +344,20 @@ def _group(
     valid: Sequence[Acknowledgement],
 ) -> TrendGroup:
     first, last = cluster[0].at, cluster[-1].at
-    main = [one for one in cluster if not one.small] or list(cluster)
+    main = [change for change in cluster if not change.small] or list(cluster)
     before = max(place for place in range(first) if is_measured(runs[place]))
     near = [duets.get(run.run_id) for run in runs[before : last + NEAR + 1]]  # a place moves while runs are added
     proven = (duet for duet in near if duet is not None and _answer(duet, main) == "failed")
     own = near[first - before : last - before + 1]  # other duets cannot clear these commits
     duet = next(proven, None) or next(filter(None, own), None)
     answer = "inconclusive" if duet is None else _answer(duet, main)
-    reasons = [next((entry.reason for entry in valid if _fits(entry, one, runs)), "") for one in main]
+    reasons = [next((entry.reason for entry in valid if _fits(entry, change, runs)), "") for change in main]
     state: State = "confirmed"
     if answer == "passed":
         state = "cleared"
-    elif answer != "failed" and not any(one.confirmed for one in main):
+    elif answer != "failed" and not any(change.confirmed for change in main):
         state = "suspected"
-    elif all(one.recovered for one in main):
+    elif all(change.recovered for change in main):
         state = "recovered"
     elif all(reasons):
         state = "acknowledged"
@@ -365,12 +365,12 @@ def _group(
         id=runs[first].run_id,
         state=state,
         worse=cluster[0].worse,
-        small=all(one.small for one in cluster),
+        small=all(change.small for change in cluster),
         from_run=runs[before].run_id,
         to_run=runs[last].run_id,
         from_commit=_commit(runs[before]),
         to_commit=_commit(runs[last]),
-        series=tuple(one.member for one in (*main, *(one for one in cluster if one not in main))),
+        series=tuple(change.member for change in (*main, *(change for change in cluster if change not in main))),
         duet="" if duet is None else duet.run_id,
         acknowledged=reasons[0] if state == "acknowledged" else "",
     )
@@ -379,12 +379,12 @@ def _group(
 
 def _answer(duet: HistoryRecord, changes: Sequence[_Change]) -> Outcome:
     """Returns what a duet says about these changes: only figures that it compared count, and a margin below them."""
-    compared = {(one.label, one.metric): one.outcome for one in (duet.duet.changes if duet.duet else ())}
-    own = [one.member for one in changes if (one.member.label, one.member.metric) in compared]
-    if "regression" in duet.reasons and any(compared[one.label, one.metric] == "failed" for one in own):
+    compared = {(change.label, change.metric): change.outcome for change in (duet.duet.changes if duet.duet else ())}
+    own = [change.member for change in changes if (change.member.label, change.member.metric) in compared]
+    if "regression" in duet.reasons and any(compared[member.label, member.metric] == "failed" for member in own):
         return "failed"
     margin = duet.duet.margin if duet.duet else 0.0
-    beyond = all(one.metric == "failures" or margin < abs(one.change or 0.0) for one in own)
+    beyond = all(member.metric == "failures" or margin < abs(member.change or 0.0) for member in own)
     return "passed" if duet.outcome == "passed" and own and beyond else "inconclusive"
 
 
@@ -398,7 +398,7 @@ def _fits(entry: Acknowledgement, change: _Change, runs: Sequence[HistoryRecord]
     if entry.run:
         return any(run.run_id == entry.run for run in near)
     commits = [_commit(run).rstrip("+") for run in near]
-    return any(one and (one.startswith(entry.commit) or entry.commit.startswith(one)) for one in commits)
+    return any(commit and (commit.startswith(entry.commit) or entry.commit.startswith(commit)) for commit in commits)
 
 
 def _commit(run: HistoryRecord) -> str:
@@ -407,14 +407,14 @@ def _commit(run: HistoryRecord) -> str:
 
 def _words(group: TrendGroup) -> str:
     """Returns one or two sentences about a group; the first series stands for all."""
-    one, others = group.series[0], len(group.series) - 1
-    unit, sign = UNITS.get(one.metric, "us"), -1 if (one.change or 0.0) < 0 else 1
-    ends = (one.low, one.high)[::sign]
-    size, least, most = (text.extent(sign * (value or 0.0), unit) for value in (one.change, *ends))
+    top, others = group.series[0], len(group.series) - 1
+    unit, sign = UNITS.get(top.metric, "us"), -1 if (top.change or 0.0) < 0 else 1
+    ends = (top.low, top.high)[::sign]
+    size, least, most = (text.extent(sign * (value or 0.0), unit) for value in (top.change, *ends))
     what = (
-        f"{text.sentence(text.figure(one.metric, one.label, one.location))} {VERBS[unit][not group.worse].format(size)}"
+        f"{text.sentence(text.figure(top.metric, top.label, top.location))} {VERBS[unit][not group.worse].format(size)}"
     )
     more = f"; {others} more series moved with it" if others else ""
-    found = f"found after {text.plural(one.delay, 'run')}" if group.state != "suspected" else "not confirmed yet"
+    words = f"found after {text.plural(top.delay, 'run')}" if group.state != "suspected" else "not confirmed yet"
     commits = text.plain(f"{group.from_commit or group.from_run} … {group.to_commit or group.to_run}")
-    return f"{what} ({least} to {most}) since {commits}, {found}{more}."
+    return f"{what} ({least} to {most}) since {commits}, {words}{more}."

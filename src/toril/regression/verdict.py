@@ -84,8 +84,8 @@ def judge_duet(
     complete = duet.blocks if stopped_s is None else duet.pairs_complete(stopped_s)
     comparison = compare(plan, whole, complete, first)
     notes = [Note("many-figures", MANY)] if len(comparison.metrics) > FEW else []
-    sent = {label for label, one in summary.labels.items() if one.samples}
-    missing = [label for label, one in of_base.labels.items() if one.samples >= EXPECTED and label not in sent]
+    sent = {label for label, figures in summary.labels.items() if figures.samples}
+    missing = [label for label, figures in of_base.labels.items() if figures.samples >= EXPECTED and label not in sent]
     if missing:
         notes.append(Note("missing-label", f"base has requests of {', '.join(missing[:FEW])}, and head has none"))
     notes += _not_compared(of_base, summary, comparison) if comparison.outcome != "failed" else []
@@ -100,12 +100,12 @@ def judge_duet(
         excused = any(reason.code == "excused-breach" for reason in head.reasons)
         if not saturated and not excused and not saturated_without(plan, whole, voids):
             head, base = (
-                replace(one, reasons=tuple(reason for reason in one.reasons if reason.code != "saturated"))
-                for one in (head, base)
+                replace(judged, reasons=tuple(reason for reason in judged.reasons if reason.code != "saturated"))
+                for judged in (head, base)
             )
     if calibration is not None:
         comparison = replace(comparison, expected=expected(calibration, plan))
-        notes += [found] if (found := warning(calibration, plan)) is not None else []
+        notes += [remark] if (remark := warning(calibration, plan)) is not None else []
     if of_servers.criteria:
         servers = judge(of_servers, whole, completeness, summary, metrics)
         head = _with_servers(head, servers)
@@ -123,9 +123,9 @@ def judge_duet(
 
 def _not_compared(base: Summary, head: Summary, comparison: Comparison) -> Iterator[Note]:
     """Yields notes on labels that differ although no compared figure shows it, e.g. below the p95 of all requests."""
-    covered = {one.label for one in comparison.metrics if one.unit == "us"}
-    labels = [(label, base.labels[label], one) for label, one in head.labels.items() if label in base.labels]
-    both = [one for one in labels if min(one[1].samples, one[2].samples) >= EXPECTED]
+    covered = {metric.label for metric in comparison.metrics if metric.unit == "us"}
+    labels = [(label, base.labels[label], figures) for label, figures in head.labels.items() if label in base.labels]
+    both = [label for label in labels if min(label[1].samples, label[2].samples) >= EXPECTED]
     margin = 1 + (comparison.margin or 0.0)
     slower = [label for label, old, new in both if label not in covered and _above(new, old, margin)]
     if slower:
@@ -142,11 +142,11 @@ def _not_compared(base: Summary, head: Summary, comparison: Comparison) -> Itera
             yield Note("other-responses", f"{what.format(_names(differing))}. Check that head gives the same answers")
 
 
-def _above(one: LabelFigures, other: LabelFigures, factor: float) -> bool:
+def _above(label: LabelFigures, other: LabelFigures, factor: float) -> bool:
     """Whether the 95 % intervals of p95 are apart by more than a factor."""
-    if one.response_us is None or other.response_us is None:
+    if label.response_us is None or other.response_us is None:
         return False
-    (low, _), (_, high) = (times.interval.get("p95", (None, None)) for times in (one.response_us, other.response_us))
+    (low, _), (_, high) = (times.interval.get("p95", (None, None)) for times in (label.response_us, other.response_us))
     return low is not None and high is not None and low > factor * high
 
 
@@ -156,9 +156,9 @@ def _names(labels: Sequence[str]) -> str:
 
 def _divided(plan: Plan) -> tuple[Plan, Plan]:
     """Returns the plan with the criteria on the arm alone, and with those on CloudWatch's metrics."""
-    of_servers = [one.server is not None for one in criteria_of(plan.criteria)]
+    of_servers = [criterion.server is not None for criterion in criteria_of(plan.criteria)]
     own, servers = (
-        tuple(planned for planned, found in zip(plan.criteria, of_servers, strict=True) if found is wanted)
+        tuple(planned for planned, of_server in zip(plan.criteria, of_servers, strict=True) if of_server is wanted)
         for wanted in (False, True)
     )
     return plan.model_copy(update={"criteria": own}), plan.model_copy(update={"criteria": servers})
@@ -166,9 +166,9 @@ def _divided(plan: Plan) -> tuple[Plan, Plan]:
 
 def _with_servers(head: Verdict, servers: Verdict) -> Verdict:
     """Returns head's verdict with the criteria on CloudWatch's metrics and their reasons."""
-    results = {(one.code, one.message) for one in servers.criteria}
-    reasons = [one for one in servers.reasons if (one.code, one.message) in results]
-    others = [one for one in head.reasons if one.code != "nothing-judged"]
+    results = {(criterion.code, criterion.message) for criterion in servers.criteria}
+    reasons = [reason for reason in servers.reasons if (reason.code, reason.message) in results]
+    others = [reason for reason in head.reasons if reason.code != "nothing-judged"]
     return replace(head, criteria=(*head.criteria, *servers.criteria), reasons=(*others, *reasons))
 
 
@@ -224,7 +224,7 @@ def _combined(head: Verdict, base: Verdict, comparison: Comparison) -> Verdict:
         open_questions.append(Reason("unsure-arms", f"{comparison.message}. This is not proven, because {why}"))
     elif comparison.outcome == "inconclusive":
         open_questions += [
-            Reason("unproven", one.message) for one in comparison.metrics if one.outcome == "inconclusive"
+            Reason("unproven", metric.message) for metric in comparison.metrics if metric.outcome == "inconclusive"
         ]
     if breaches:
         return replace(head, outcome="failed", reasons=(*breaches, *open_questions))

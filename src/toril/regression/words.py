@@ -27,7 +27,7 @@ def in_words(metric: ComparedMetric) -> str:
     if metric.low is None or metric.high is None or metric.margin is None:
         return f"{subject} {moved}. This is not proven, because there are too few pairs."
     low, high = sorted((sign * metric.low, sign * metric.high))
-    least, most, limit = (text.extent(one, unit) for one in (low, high, metric.margin))
+    least, most, limit = (text.extent(bound, unit) for bound in (low, high, metric.margin))
     if metric.outcome == "inconclusive":
         if unit != "share":
             below, above = (worse if end >= 0 else better for end in (low, high))
