@@ -146,10 +146,10 @@ class AgentLauncher(Launcher):
     def _offer(self, location: str) -> None:
         """Writes the offers of this run in place of its earlier ones; StoreError if another owner was faster."""
         key, run_id = offers_key(location), self._plan.run_id
-        found = self._store.find_version(key)
-        there = () if found is None else Offers.from_json(found[0], key).offers
+        current = self._store.find_version(key)
+        there = () if current is None else Offers.from_json(current[0], key).offers
         lapsed_at = self._clock.now() - EXPIRED_S
-        others = [one for one in there if one.run_id != run_id and one.expires_at > lapsed_at]
+        others = [offer for offer in there if offer.run_id != run_id and offer.expires_at > lapsed_at]
         own = [
             Offer(run_id=run_id, worker=share.worker, attempt=share.attempt, expires_at=self._deadline)
             for share in self._shares.values()
@@ -159,7 +159,7 @@ class AgentLauncher(Launcher):
         if len(offers) > MOST_OFFERS:
             text = f"{len(others)} shares of other runs are offered, and {MOST_OFFERS} at most; wait for their end"
             raise StoreError(f"{location}: {text}", code="busy-offers")
-        version = None if found is None else found[1]
+        version = None if current is None else current[1]
         if offers != there and self._store.swap(key, Offers(offers=offers).to_json(), version) is None:
             raise StoreError(f"{self._store.address(key)} has just changed; it is written again", code="busy-offers")
         self._due.pop(location, None)
@@ -167,57 +167,57 @@ class AgentLauncher(Launcher):
     def _watch(self) -> None:
         """Reads who has the shares, then the announcements of these agents, then the ends of workers."""
         run_id, now = self._plan.run_id, self._clock.now()
-        shares = [one for one in self._shares.values() if one.gone is None]
-        waiting = {claim_key(run_id, one.worker, one.attempt): one for one in shares if one.claim is None}
+        shares = [share for share in self._shares.values() if share.gone is None]
+        waiting = {claim_key(run_id, part.worker, part.attempt): part for part in shares if part.claim is None}
         claims = self._read(Claim, waiting)
-        for key, one in waiting.items():
+        for key, part in waiting.items():
             if key in claims:
-                one.claim, one.heard_at = claims[key], now
-                if one.claim is None:
-                    one.gone = WorkerExit("the claim of its agent cannot be read", again=True, code="agent-silent")
-            elif not one.offered:
-                one.gone = WorkerExit("no agent has taken it", again=True, code="no-task")
-            elif one.stopped and one.location not in self._due:
-                one.gone = WorkerExit("it was stopped before an agent took it", code="stopped-before-start")
-        taken = [(one, one.claim) for one in shares if one.claim is not None]
-        keys = {announcement_key(one.location, claim.agent) for one, claim in taken}
+                part.claim, part.heard_at = claims[key], now
+                if part.claim is None:
+                    part.gone = WorkerExit("the claim of its agent cannot be read", again=True, code="agent-silent")
+            elif not part.offered:
+                part.gone = WorkerExit("no agent has taken it", again=True, code="no-task")
+            elif part.stopped and part.location not in self._due:
+                part.gone = WorkerExit("it was stopped before an agent took it", code="stopped-before-start")
+        taken = [(part, part.claim) for part in shares if part.claim is not None]
+        keys = {announcement_key(share.location, claim.agent) for share, claim in taken}
         agents = self._read(Announcement, keys)
         silent_s = (self._plan.pace.orphaned_after_s or 0.0) + DELIVERS_S  # the worker has ended by itself
         suspects: dict[str, tuple[OfferedShare, Claim, Announcement | None]] = {}
-        for one, claim in taken:
-            key = announcement_key(one.location, claim.agent)
-            agent, share = agents.get(key), RunningShare(run_id=run_id, worker=one.worker, attempt=one.attempt)
-            if agent is not None and agent != one.announcement:
-                one.announcement, one.heard_at = agent, now
+        for part, claim in taken:
+            key = announcement_key(part.location, claim.agent)
+            agent, share = agents.get(key), RunningShare(run_id=run_id, worker=part.worker, attempt=part.attempt)
+            if agent is not None and agent != part.announcement:
+                part.announcement, part.heard_at = agent, now
             runs = agent is not None and agent.instance == claim.instance and share in agent.running
-            if not runs or now - one.heard_at > silent_s:
-                suspects[ended_key(run_id, one.worker, one.attempt)] = one, claim, agent
+            if not runs or now - part.heard_at > silent_s:
+                suspects[ended_key(run_id, part.worker, part.attempt)] = part, claim, agent
         ended = self._read(Ended, suspects)
-        for key, (one, claim, agent) in suspects.items():
+        for key, (part, claim, agent) in suspects.items():
             if key in ended:
                 record = ended[key]
                 reason = f"its end, by agent {claim.agent}, cannot be read" if record is None else record.reason
-                one.gone = WorkerExit(reason, again=record is not None and record.again)
+                part.gone = WorkerExit(reason, again=record is not None and record.again)
             elif agent is not None and agent.instance != claim.instance:
-                one.gone = WorkerExit(f"its agent {claim.agent} was restarted", again=True, code="agent-restarted")
-            elif now - one.heard_at > silent_s:
+                part.gone = WorkerExit(f"its agent {claim.agent} was restarted", again=True, code="agent-restarted")
+            elif now - part.heard_at > silent_s:
                 reason = f"its agent {claim.agent} no longer reports"
-                one.gone = WorkerExit(reason, again=True, code="agent-silent")
+                part.gone = WorkerExit(reason, again=True, code="agent-silent")
 
     def _read(self, kind: type[Kind], keys: Iterable[str]) -> dict[str, Kind | None]:
         """Returns the records that are there. A damaged one is None, since it concerns its own agent alone."""
-        found: dict[str, Kind | None] = {}
+        kinds: dict[str, Kind | None] = {}
         for key, data in self._store.find_many(keys, kind.MOST_BYTES).items():
             try:
-                found[key] = kind.from_json(data, key)
+                kinds[key] = kind.from_json(data, key)
             except StoreError:
-                found[key] = None
-        return found
+                kinds[key] = None
+        return kinds
 
 
 def live_agents(store: Reader, now: float | None = None) -> tuple[Announcement, ...]:
     """Returns the agents that announced themselves in the 30 s before `now`, as `seen_agents` does."""
-    return tuple(one for one, _ in seen_agents(store, now, within_s=LIVE_S))
+    return tuple(agent for agent, _ in seen_agents(store, now, within_s=LIVE_S))
 
 
 def seen_agents(
@@ -232,25 +232,25 @@ def seen_agents(
     if now is None:
         now = store.time()[0] if entries else 0.0
     ages = {entry.key: now - entry.modified_at for entry in entries if entry.modified_at >= now - within_s}
-    found = []
+    seen = []
     for key, data in sorted(store.find_many(ages, Announcement.MOST_BYTES).items()):
         try:
-            one = Announcement.from_json(data, key)
+            agent = Announcement.from_json(data, key)
         except StoreError as error:
             if damaged is not None:
                 damaged.append(error)
             continue
-        if announcement_key(one.location, one.agent) == key:
-            found.append((one, ages[key]))
-    return tuple(found)
+        if announcement_key(agent.location, agent.agent) == key:
+            seen.append((agent, ages[key]))
+    return tuple(seen)
 
 
 def agents_by_location(store: Reader, now: float) -> dict[str, list[Announcement]]:
     """Returns the live agents of each private location, by name; `toril doctor` names damaged announcements."""
-    found: dict[str, list[Announcement]] = {}
+    by_location: dict[str, list[Announcement]] = {}
     for live_agent in live_agents(store, now):
-        found.setdefault(live_agent.location, []).append(live_agent)
-    return found
+        by_location.setdefault(live_agent.location, []).append(live_agent)
+    return by_location
 
 
 def _again(error: Exception, failures: int) -> float | None:

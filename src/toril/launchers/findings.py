@@ -72,7 +72,7 @@ def failed_call(error: UserError) -> Finding:
 def render(findings: Iterable[Finding]) -> str:
     """Returns one line per finding: first those without a region, then region by region."""
     ordered = sorted(findings, key=lambda finding: finding.region)
-    named = [(f"{one.region} {one.name}".strip(), one) for one in ordered]
-    of_regions = any(one.region for one in ordered)
+    named = [(f"{finding.region} {finding.name}".strip(), finding) for finding in ordered]
+    of_regions = any(finding.region for finding in ordered)
     width = max((len(name) for name, _ in named), default=0) if of_regions else WIDTH
-    return "".join(f"{MARKS[one.state]:<8}  {name:<{width}}  {one.detail}\n" for name, one in named)
+    return "".join(f"{MARKS[finding.state]:<8}  {name:<{width}}  {finding.detail}\n" for name, finding in named)

@@ -37,14 +37,14 @@ def prepared(
     from toril.launchers.preflight import refuse
     from toril.launchers.pricing import refuse_above
 
-    found = preflight(plan, store, clock)
-    refuse(found.findings)
-    lines = tuple(finding.line for finding in found.findings if finding.state == "warning")
-    if found.estimate is not None:
-        refuse_above(found.estimate, max_cost_usd)
-        lines += found.estimate.lines()
+    checks = preflight(plan, store, clock)
+    refuse(checks.findings)
+    lines = tuple(finding.line for finding in checks.findings if finding.state == "warning")
+    if checks.estimate is not None:
+        refuse_above(checks.estimate, max_cost_usd)
+        lines += checks.estimate.lines()
     deployments = read_deployments(store, required=False)
-    return _elsewhere(plan, store, deployments, clock, rates=found.rates, longest_s=found.longest_s), lines
+    return _elsewhere(plan, store, deployments, clock, rates=checks.rates, longest_s=checks.longest_s), lines
 
 
 def launcher_for(plan: Plan, store: Store, environment: Mapping[str, str], clock: Clock) -> Launcher:
@@ -81,24 +81,24 @@ def preflight(plan: Plan | None, store: Store, clock: Clock) -> "Preflight":
     regions, private = (None, None) if plan is None else parts_of(plan)
     damaged: list[StoreError] = []
     seen = seen_agents(store, damaged=damaged) if private is None or private.shares else ()
-    agents = [one for one, age_s in seen if age_s <= LIVE_S]
+    agents = [agent for agent, age_s in seen if age_s <= LIVE_S]
     needed = not seen if regions is None else bool(regions.shares)
     deployments = read_deployments(store, required=needed)
     access = _access(store, deployments, clock)
     if needed or (plan is None and deployments):
-        found = check(regions, deployments, *access)
+        checks = check(regions, deployments, *access)
     else:
-        found = Preflight(findings=checked("store", lambda: planned.store(access[1])), rates={})
+        checks = Preflight(findings=checked("store", lambda: planned.store(access[1])), rates={})
     if private is not None and not private.shares:
-        return found
+        return checks
     of_agents = check_agents(private, agents, access[1].resolve, deployments)
     here = [agent for agent in agents if private is None or agent.location in private.locations]
     unread = [replace(warning(error.code, str(error)), name="agents") for error in damaged]
-    for one, age_s in seen:
-        if plan is None and age_s > LIVE_S and not one.leaving:
-            silent = warning("silent-agent", f"agent {one.agent} has been silent for {age_s / 60:.0f} min")
-            unread.append(replace(silent, name="agents", region=one.location))
-    return replace(found, findings=(*found.findings, *of_agents, *unread), longest_s=longest_s(here))
+    for gone, age_s in seen:
+        if plan is None and age_s > LIVE_S and not gone.leaving:
+            silent = warning("silent-agent", f"agent {gone.agent} has been silent for {age_s / 60:.0f} min")
+            unread.append(replace(silent, name="agents", region=gone.location))
+    return replace(checks, findings=(*checks.findings, *of_agents, *unread), longest_s=longest_s(here))
 
 
 def fill_caches(store: Store, clock: Clock) -> "list[Finding]":
@@ -130,7 +130,7 @@ def price_lines(plan: Plan, store: Reader) -> tuple[str, ...]:
     if not regions.shares:
         return ("private locations have no price",)
     prices = read_prices(os.environ)
-    warnings = tuple(f"warning: {one.line}" for one in checked("traffic", lambda: traffic(regions, prices)))
+    warnings = tuple(f"warning: {finding.line}" for finding in checked("traffic", lambda: traffic(regions, prices)))
     try:
         deployments = read_deployments(store)
     except InfrastructureError as error:
@@ -156,21 +156,21 @@ def read_deployments(
     A damaged record is a StoreError. With `damaged`, that error is added there, and the other regions are returned.
     """
     keys = [key for key in store.keys("deployments/") if key.endswith(".json")]
-    found = {}
+    by_region = {}
     for key, data in sorted(store.find_many(keys).items()):
         try:
-            one = Deployment.from_json(data, key)
-            found[one.region] = one
+            deployment = Deployment.from_json(data, key)
+            by_region[deployment.region] = deployment
         except StoreError as error:
             if damaged is None:
                 raise
             text = f"{error}; tasks in that region may still run: run `pulumi up` for its stack"
             damaged.append(StoreError(text, code=error.code))
-    if not found and required:
+    if not by_region and required:
         where = store.address(deployment_key("<region>"))
         fix = "deploy a hub and a region with `pulumi up`, and set --store or TORIL_STORE to the hub's bucket"
         raise InfrastructureError(f"{where}: no region is deployed; {fix}", code="not-deployed")
-    return found
+    return by_region
 
 
 def _access(store: Store, deployments: Mapping[str, Deployment], clock: Clock) -> "tuple[Clients, CommandContext]":
@@ -200,7 +200,7 @@ def _elsewhere(
         return agents
     from toril.launchers.fargate import FargateLauncher, clients
 
-    used = {region: one for region, one in deployments.items() if region in plan.locations}
+    used = {region: deployment for region, deployment in deployments.items() if region in plan.locations}
     home = next((deployment for deployment in deployments.values() if deployment.home is not None), None)
     fargate = FargateLauncher(used, clients(deployments), clock, home=home, rates=rates)
     return Elsewhere(fargate, agents) if private.shares else fargate

@@ -31,7 +31,7 @@ def clients(deployments: Mapping[str, Deployment], *, attempts: int = 1) -> Clie
     The environment's AWS_USE_FIPS_ENDPOINT counts only in other regions that have FIPS endpoints. The default is one
     attempt per call, because a fleet retries at its own pace.
     """
-    fips = {region: one.endpoints for region, one in deployments.items() if one.fips}
+    fips = {region: deployment.endpoints for region, deployment in deployments.items() if deployment.fips}
     return client.clients(ClientSettings(attempts=attempts, fips=fips, fips_if_there=True))
 
 
@@ -134,7 +134,7 @@ class FargateLauncher(Launcher):
         return Site(deployment, kind_for(plan, deployment), self._rates.get(location, usual_rates(location)))
 
     def _merged(self, ask: Callable[[Fleet], Mapping[str, Value]]) -> dict[str, Value]:
-        return {worker: one for fleet in self._fleets.values() for worker, one in ask(fleet).items()}
+        return {worker: value for fleet in self._fleets.values() for worker, value in ask(fleet).items()}
 
 
 def stop_everywhere(
@@ -142,15 +142,15 @@ def stop_everywhere(
 ) -> Stopped:
     """Stops every task of a run, in all regions in parallel; an unreachable region does not delay the others."""
 
-    def stop(one: Deployment) -> Stopped:
+    def stop(deployment: Deployment) -> Stopped:
         try:
-            return stop_all(clients("ecs", one.region), one, run_id, why, clock or SystemClock())
+            return stop_all(clients("ecs", deployment.region), deployment, run_id, why, clock or SystemClock())
         except InfrastructureError as error:  # no client could be made
-            return Stopped(problems=(f"{one.region}: tasks of {run_id} may still run: {error}",))
+            return Stopped(problems=(f"{deployment.region}: tasks of {run_id} may still run: {error}",))
 
     if not deployments:
         return Stopped()
     with ThreadPoolExecutor(len(deployments)) as pool:
-        found = list(pool.map(stop, deployments.values()))
-    tasks, problems = (one.tasks for one in found), (one.problems for one in found)
+        parts = list(pool.map(stop, deployments.values()))
+    tasks, problems = (part.tasks for part in parts), (part.problems for part in parts)
     return Stopped(tuple(chain.from_iterable(tasks)), tuple(chain.from_iterable(problems)))

@@ -17,11 +17,11 @@ OWN = "console/"  # before the run's id in `startedBy`; with the id alone, its t
 
 def home_region(deployments: Mapping[str, Deployment]) -> Deployment:
     """Returns the region that starts coordinators; InfrastructureError if there is none."""
-    found = next((deployment for deployment in deployments.values() if deployment.home is not None), None)
-    if found is None:
+    home = next((deployment for deployment in deployments.values() if deployment.home is not None), None)
+    if home is None:
         text = "no region can start runs: none is a home region; set `home: true` in a stack, and run `pulumi up`"
         raise InfrastructureError(text, code="no-home")
-    return found
+    return home
 
 
 class FargateStarter:

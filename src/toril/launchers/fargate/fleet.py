@@ -145,7 +145,7 @@ class Fleet:
             jobs: list[tuple[Callable[[TaskSlot], None], TaskSlot]] = [
                 (self._stop, one) for one in watched.values() if one.stop_due_at is not None and one.stop_due_at <= now
             ]
-            due = sorted((one for one in self._slots.values() if one.may_start(now)), key=lambda one: one.due_at)
+            due = sorted((slot for slot in self._slots.values() if slot.may_start(now)), key=lambda slot: slot.due_at)
             if now >= self._deadline:
                 for slot in due:
                     slot.gone = WorkerExit("it was not started: the run's deadline has passed", code="deadline")
@@ -193,11 +193,11 @@ class Fleet:
 
     def _listed(self) -> dict[tuple[str, str], Any]:
         """Returns the run's tasks; if an attempt has two, the running one."""
-        found = {}
+        by_attempt = {}
         for status in tasks.STATUSES:
             for task in tasks.described(self._ecs, self.site.deployment, status, self.plan.run_id):
-                found[tasks.attempt_of(task)] = task
-        return {attempt: task for attempt, task in found.items() if attempt is not None}
+                by_attempt[tasks.attempt_of(task)] = task
+        return {attempt: task for attempt, task in by_attempt.items() if attempt is not None}
 
     def _start(self, slot: TaskSlot) -> None:
         if self._ending.is_set():
@@ -270,7 +270,7 @@ class Fleet:
                 if task["taskArn"] in twins:
                     slot.assign(twins[task["taskArn"]], self.region, self._clock.now())
         ended = [(slot, task) for slot, task in over if task["taskArn"] not in twins]
-        found = self._pool.map(lambda one: self._exits.read(one[1], stopped=one[0].stopping), ended)
-        for (slot, _), gone in zip(ended, found, strict=True):
+        exits = self._pool.map(lambda pair: self._exits.read(pair[1], stopped=pair[0].stopping), ended)
+        for (slot, _), gone in zip(ended, exits, strict=True):
             with self._lock:
                 slot.gone = gone

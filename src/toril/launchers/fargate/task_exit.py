@@ -33,18 +33,18 @@ TEMPORARY_REFUSAL = ("resource:", "throttl", "rate exceeded", "internal", "try a
 
 def is_full(reason: str) -> bool:
     """Returns whether AWS refused for lack of capacity, in the region or in the account's quota."""
-    return any(one in reason.lower() for one in NO_CAPACITY)
+    return any(phrase in reason.lower() for phrase in NO_CAPACITY)
 
 
 def passes(reason: str) -> bool:
     """Returns whether a reason in RunTask's `failures` is temporary."""
-    return not reason or is_full(reason) or any(one in reason.lower() for one in TEMPORARY_REFUSAL)
+    return not reason or is_full(reason) or any(phrase in reason.lower() for phrase in TEMPORARY_REFUSAL)
 
 
 def exit_of(task: "TaskTypeDef", container: str) -> WorkerExit:
     """Returns why a task stopped. `container`: the worker's container; AWS may add others, such as for monitoring."""
     code, reason = task.get("stopCode", ""), task.get("stoppedReason", "").strip()
-    details = [one["reason"] for one in task.get("containers", []) if one.get("reason")]
+    details = [container["reason"] for container in task.get("containers", []) if container.get("reason")]
     text = "; ".join(dict.fromkeys(filter(None, (reason, *details)))) or code or "AWS gives no reason"
     if code == "TaskFailedToStart":
         again = TEMPORARY_START_FAILURE.search(text) is not None
@@ -68,7 +68,7 @@ def exit_of(task: "TaskTypeDef", container: str) -> WorkerExit:
 
 def exit_code(task: "TaskTypeDef", container: str) -> int | None:
     """Returns the exit code of the worker's container; None if the container never ran."""
-    return next((one.get("exitCode") for one in task.get("containers", []) if one.get("name") == container), None)
+    return next((part.get("exitCode") for part in task.get("containers", []) if part.get("name") == container), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class TaskExits:
 
         The task that is ready first keeps the attempt; the other one ends without an error.
         """
-        ran = {one["taskArn"]: tasks.attempt_of(one) for one in stopped if self._exit_code(one) is not None}
+        ran = {task["taskArn"]: tasks.attempt_of(task) for task in stopped if self._exit_code(task) is not None}
         if not ran:
             return {}
 
@@ -97,15 +97,15 @@ class TaskExits:
             listed = tasks.repeated(self.clock, running)
         except AwsError:  # the worker counts as lost, which is the safe assumption
             return {}
-        others = {tasks.attempt_of(one): one for one in listed if one["taskArn"] not in ran}
+        others = {tasks.attempt_of(task): task for task in listed if task["taskArn"] not in ran}
         return {arn: others[attempt] for arn, attempt in ran.items() if attempt in others}
 
     def read(self, task: Any, *, stopped: bool) -> WorkerExit:
         """Returns why a task ended, with its last log lines if it failed. `stopped`: toril asked it to end."""
-        found = exit_of(task, self.kind.container)
-        if stopped or found.again or self._exit_code(task) in (None, 0):
-            return found
-        return replace(found, reason=f"{found.reason}; {self._last_lines(task['taskArn'])}")
+        ended = exit_of(task, self.kind.container)
+        if stopped or ended.again or self._exit_code(task) in (None, 0):
+            return ended
+        return replace(ended, reason=f"{ended.reason}; {self._last_lines(task['taskArn'])}")
 
     def _exit_code(self, task: Any) -> int | None:
         return exit_code(task, self.kind.container)

@@ -141,9 +141,9 @@ class TaskSlot:
 def notes(slots: Collection[TaskSlot], region: str, now: float) -> Iterator[Note]:
     """Yields at most one note on waiting workers: at once if AWS refused a request, else after `NOTED_S`."""
     since: dict[str, list[float]] = {}
-    for one in slots:
-        if one.gone is None and one.status not in RAN and (one.waiting or now - one.since >= NOTED_S):
-            since.setdefault(_stage(one), []).append(one.since)
+    for waits in slots:
+        if waits.gone is None and waits.status not in RAN and (waits.waiting or now - waits.since >= NOTED_S):
+            since.setdefault(_stage(waits), []).append(waits.since)
     if since:
         waited = {stage: NOTED_S * max(0, int((now - min(ats)) // NOTED_S)) for stage, ats in since.items()}
         parts = [f"{len(ats)} {stage} for {waited[stage]} s" for stage, ats in since.items()]

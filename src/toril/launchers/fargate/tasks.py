@@ -49,7 +49,7 @@ def run_task(
     variables = {RUN: plan.run_id, WORKER: share.worker, ATTEMPT: attempt}
     overrides: dict[str, Any] = {
         "containerOverrides": [
-            {"name": kind.container, "environment": [{"name": key, "value": one} for key, one in variables.items()]}
+            {"name": kind.container, "environment": [{"name": key, "value": value} for key, value in variables.items()]}
         ]
     }
     if size is not None:
@@ -103,7 +103,7 @@ def failure_of(answer: Any) -> str:
 def attempt_of(task: "TaskTypeDef") -> tuple[str, str] | None:
     """Returns the worker and the attempt of a task; None if it is not a worker's task."""
     containers = task.get("overrides", {}).get("containerOverrides", [])
-    variables = {one.get("name"): one.get("value") for each in containers for one in each.get("environment", [])}
+    variables = {name.get("name"): name.get("value") for each in containers for name in each.get("environment", [])}
     worker, attempt = variables.get(WORKER), variables.get(ATTEMPT)
     return None if worker is None or attempt is None else (worker, attempt)
 
@@ -125,15 +125,15 @@ def kind_for(plan: Plan, deployment: Deployment) -> DeployedWorker:
         fix = f"set `toril.worker.arch`, or add {architecture} to the stack's `architectures`"
         text = f"{region} has no workers for {architecture}, only for {others}; {fix}"
         raise InfrastructureError(text, code="no-such-architecture")
-    found = next((here[name] for name in wanted if name in here), None)
-    if found is None:
+    kind = next((here[name] for name in wanted if name in here), None)
+    if kind is None:
         text = f"{needing} needs the worker {' or '.join(wanted)}, and {region} has only {', '.join(sorted(here))}"
         raise InfrastructureError(f"{text}; add it to the stack's `flavours`", code="no-such-flavour")
-    if found.digest is None:
+    if kind.digest is None:
         fix = f"push one, then run `pulumi up --stack {region}`"
-        text = f"{region} has no image for the worker {found.flavour} yet; {fix}"
+        text = f"{region} has no image for the worker {kind.flavour} yet; {fix}"
         raise InfrastructureError(text, code="no-image")
-    return found
+    return kind
 
 
 def listed(ecs: Any, deployment: Deployment, status: Status, run_id: str | None = None) -> list[str]:
@@ -153,11 +153,11 @@ def listed(ecs: Any, deployment: Deployment, status: Status, run_id: str | None 
 
 def described(ecs: Any, deployment: Deployment, status: Status, run_id: str | None = None) -> list[Any]:
     """Returns ECS' descriptions of the tasks that `listed` returns."""
-    arns, found = listed(ecs, deployment, status, run_id), list[Any]()
+    arns, tasks = listed(ecs, deployment, status, run_id), list[Any]()
     for first in range(0, len(arns), MOST_DESCRIBED):
         some = arns[first : first + MOST_DESCRIBED]
-        found += call(ecs.describe_tasks, "ecs:DescribeTasks", cluster=deployment.cluster, tasks=some)["tasks"]
-    return found
+        tasks += call(ecs.describe_tasks, "ecs:DescribeTasks", cluster=deployment.cluster, tasks=some)["tasks"]
+    return tasks
 
 
 def repeated(clock: Clock, ask: Callable[[], Value]) -> Value:
@@ -207,8 +207,8 @@ def stop_all(
         new = [arn for arn in there if arn not in stopped]
         stopped |= dict.fromkeys(new)
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            found = pool.map(lambda arn: _stop(ecs, deployment, arn, why, clock), new)
-            problems += [one for one in found if one]
+            texts = pool.map(lambda arn: _stop(ecs, deployment, arn, why, clock), new)
+            problems += [problem for problem in texts if problem]
     return Stopped(tuple(stopped), tuple(filter(None, (unlisted, *problems))))
 
 

@@ -58,8 +58,8 @@ def check(
 ) -> Preflight:
     """Checks everything that the plan needs, or without a plan all regions of the store, in parallel."""
     used = {one: deployments[one] for one in (deployments if plan is None else plan.locations) if one in deployments}
-    homes = [one.region for one in deployments.values() if one.home is not None]
-    first = next(iter((*homes, *(one.store_region for one in deployments.values()))), "")  # enabled in the account
+    homes = [deployment.region for deployment in deployments.values() if deployment.home is not None]
+    first = next(iter((*homes, *(home.store_region for home in deployments.values()))), "")  # enabled in the account
     with ThreadPoolExecutor(JOBS + len(used)) as pool:
         keys = pool.submit(context.credentials)
         store = pool.submit(checked, "store", partial(planned.store, context))
@@ -72,7 +72,7 @@ def check(
         surveys = list(pool.map(_survey, scenes))
     rates = {region.name: region.rates for region, _ in surveys}
     price = None if plan is None else estimate(plan, deployments, context.prices, rates=rates)
-    found = [
+    results = [
         *checked("locations", partial(planned.locations, plan, deployments)),
         *checked("sweeper", partial(planned.sweeper, deployments)),
         *checked("credentials", lambda: planned.credentials(keys.result(), context, plan, price)),
@@ -82,7 +82,7 @@ def check(
         *checked("traffic", partial(planned.traffic, plan, context.prices)),
         *(finding for _, findings in surveys for finding in findings),
     ]
-    return Preflight(findings=tuple(found), rates=rates, estimate=price)
+    return Preflight(findings=tuple(results), rates=rates, estimate=price)
 
 
 def vcpus_in_use(deployments: Mapping[str, Deployment], clients: Clients, context: CommandContext) -> list[Finding]:
@@ -94,7 +94,7 @@ def vcpus_in_use(deployments: Mapping[str, Deployment], clients: Clients, contex
         return unread if quotas is None else _findings({"vCPU": regions.vcpus}, replace(region, quotas=quotas))
 
     with ThreadPoolExecutor(JOBS + len(deployments)) as pool:
-        return [one for found in pool.map(of, deployments.values()) for one in found]
+        return [finding for findings in pool.map(of, deployments.values()) for finding in findings]
 
 
 def fill_caches(
@@ -130,7 +130,7 @@ def _fetched(region: Region, repository: str, kind: DeployedWorker, clock: Clock
 
 def refuse(findings: Iterable[Finding]) -> None:
     """InfrastructureError that names every missing thing, one per line."""
-    lines = [found.line for found in findings if found.state == "missing"]
+    lines = [finding.line for finding in findings if finding.state == "missing"]
     if lines:
         text = "the run cannot start:\n" + "\n".join(f"  {line}" for line in lines)
         raise InfrastructureError(text, code="preflight-failed")
@@ -141,23 +141,23 @@ def _survey(region: Region) -> tuple[Region, list[Finding]]:
 
     Returns the region, with its quotas if they are known, and the findings.
     """
-    found = _findings(FROM_RECORDS, region)
+    findings = _findings(FROM_RECORDS, region)
     if region.account is None:
-        return region, found
+        return region, findings
     access = _findings(ACCESS, region)
-    found += access
-    if any(one.state == "missing" for one in access):
-        return region, found
-    found += _findings(FROM_AWS, region)
+    findings += access
+    if any(finding.state == "missing" for finding in access):
+        return region, findings
+    findings += _findings(FROM_AWS, region)
     quotas, unread = _asked("quotas", partial(regions.read_quotas, region), region.name)
     if quotas is not None:
         region = replace(region, quotas=quotas)
-        found += _findings(FROM_QUOTAS, region)
-    return region, [*found, *unread]
+        findings += _findings(FROM_QUOTAS, region)
+    return region, [*findings, *unread]
 
 
 def _findings(checks: Checks, region: Region) -> list[Finding]:
-    return [found for name, check in checks.items() for found in checked(name, partial(check, region), region.name)]
+    return [finding for name, check in checks.items() for finding in checked(name, partial(check, region), region.name)]
 
 
 def _asked(name: str, ask: Callable[[], Value], region: str = "") -> tuple[Value | None, tuple[Finding, ...]]:

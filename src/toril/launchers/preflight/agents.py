@@ -20,11 +20,11 @@ def check_agents(plan: Plan | None, agents: Agents, resolve: Resolve, regions: C
     `regions`: the deployed ones, whose misspelt names may look like private locations.
     """
     live = [agent for agent in agents if not agent.leaving]
-    locations = sorted({one.location for one in live}) if plan is None else plan.locations
+    locations = sorted({agent.location for agent in live}) if plan is None else plan.locations
     return [
-        replace(found, name=name, region=location)
+        replace(finding, name=name, region=location)
         for location in locations
-        for name, found in _checks(plan, location, live, resolve, regions)
+        for name, finding in _checks(plan, location, live, resolve, regions)
     ]
 
 
@@ -35,23 +35,23 @@ def longest_s(agents: Agents) -> float | None:
 
 def refusal(agent: Announcement, plan: Plan) -> str:
     """Returns why an agent's own limits exclude a plan; "" if they do not. The command that runs it may not check."""
-    found = [*_targets(plan, agent, lambda host: ()), _too_long(plan, agent.max_duration_s)]
-    return next((one.detail for one in found if one is not None and one.state == "missing"), "")
+    findings = [*_targets(plan, agent, lambda host: ()), _too_long(plan, agent.max_duration_s)]
+    return next((finding.detail for finding in findings if finding is not None and finding.state == "missing"), "")
 
 
 def _checks(
     plan: Plan | None, location: str, live: Agents, resolve: Resolve, regions: Collection[str]
 ) -> Iterator[tuple[str, Finding]]:
     """Yields the name of each check with its finding. Any agent of a location may take any of its shares."""
-    here = [one for one in live if one.location == location]
-    yield "agents", _slots(plan, location, here, {*regions, *(one.location for one in live)})
-    for one in here:
-        who = f"agent {one.agent}"
-        yield "version", compatible(one.toril_version, who, "update the agent")
-        for found in _targets(plan, one, resolve):
-            yield "targets", found
+    here = [agent for agent in live if agent.location == location]
+    yield "agents", _slots(plan, location, here, {*regions, *(agent.location for agent in live)})
+    for one_agent in here:
+        who = f"agent {one_agent.agent}"
+        yield "version", compatible(one_agent.toril_version, who, "update the agent")
+        for finding in _targets(plan, one_agent, resolve):
+            yield "targets", finding
         wanted = set() if plan is None else {execution.executor for execution in plan.executions}
-        lacking = ", ".join(sorted(wanted & set(ENGINES) - set(one.executors)))
+        lacking = ", ".join(sorted(wanted & set(ENGINES) - set(one_agent.executors)))
         if lacking:
             fix = "run `toril doctor` on its machine, or use another engine"
             yield "engines", missing("no-engine", f"{who} lacks {lacking}; {fix}")
@@ -83,7 +83,7 @@ def _slots(plan: Plan | None, location: str, here: Agents, known: Collection[str
         guess = f" (did you mean {near}?)" if near else ""
         fix = f"start `toril agent --location {location}` with the same --store"
         return missing("no-agent", f"no agent of {location} is live{guess}; {fix}")
-    free, slots = sum(one.free for one in here), sum(one.slots for one in here)
+    free, slots = sum(agent.free for agent in here), sum(agent.slots for agent in here)
     shares = 0 if plan is None else sum(share.location == location for share in plan.shares)
     detail = f"{plural(len(here), 'agent')} ({', '.join(one.agent for one in here)}): {free} of {slots} slots are free"
     if shares > slots:

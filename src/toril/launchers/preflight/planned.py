@@ -57,10 +57,10 @@ def sweeper(deployments: Mapping[str, Deployment]) -> Finding:
 
 def cost(plan: Plan | None, deployments: Mapping[str, Deployment], estimate: Estimate | None) -> Finding | None:
     """Checks the run's list price against the limit of each of its regions."""
-    there = [deployments[one] for one in plan.locations if one in deployments] if plan is not None else []
+    there = [deployments[region] for region in plan.locations if region in deployments] if plan is not None else []
     if not there or estimate is None:
         return None
-    least = min(there, key=lambda one: one.limits.cost_usd)
+    least = min(there, key=lambda deployment: deployment.limits.cost_usd)
     upper = "at most " if estimate.at_most else ""
     detail = f"{upper}{dollars(estimate.total_usd)} at list prices"
     limit = f"the limit of {least.region} is {dollars(least.limits.cost_usd)}"
@@ -85,20 +85,20 @@ def traffic(plan: Plan | None, prices: PriceTable) -> Iterator[Finding]:
 
 
 def credentials(
-    found: Identity | None, context: CommandContext, plan: Plan | None, estimate: Estimate | None
+    identity: Identity | None, context: CommandContext, plan: Plan | None, estimate: Estimate | None
 ) -> Finding:
     """Checks that the credentials outlast the run, or are renewed."""
-    if found is None:
+    if identity is None:
         fix = "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run with an IAM role"
         return missing("no-credentials", f"there are none; {fix}")
-    if found.method not in ("env", "explicit", "shared-credentials-file", "config-file"):
-        return ok(f"renewed automatically ({found.method})")
-    if not found.token:
-        return ok(f"without expiry ({found.method})")
+    if identity.method not in ("env", "explicit", "shared-credentials-file", "config-file"):
+        return ok(f"renewed automatically ({identity.method})")
+    if not identity.token:
+        return ok(f"without expiry ({identity.method})")
     lasts_s = _lasts_s(plan, estimate)
     needed = f"this run takes {lasts_s / 60:.0f} min" if lasts_s else "the duration of the run is unknown"
     longer = "in a GitHub workflow, raise `role-duration-seconds` and the role's maximum session duration"
-    expiry = context.environment.get(EXPIRATION, "") if found.method == "env" else ""
+    expiry = context.environment.get(EXPIRATION, "") if identity.method == "env" else ""
     try:
         until = datetime.fromisoformat(expiry)
     except ValueError:
@@ -162,7 +162,7 @@ def compatible(theirs: str, who: str, fix: str) -> Finding:
 
 
 def _parts(text: str) -> tuple[int, int]:
-    parts = [int(one) if one.isdigit() else -1 for one in text.split(".")[:2]]
+    parts = [int(part) if part.isdigit() else -1 for part in text.split(".")[:2]]
     return (parts[0], parts[1]) if len(parts) == 2 else (-1, -1)
 
 
@@ -180,7 +180,7 @@ def limits(region: Region) -> Finding:
     longest_min = allowed.duration_s / 60
     if plan is None:
         return ok(f"{allowed.vcpus} vCPU, {dollars(allowed.cost_usd)}, {longest_min:g} min per run")
-    bounds = [one for one in (plan.bounded_s, plan.max_duration_s) if one is not None]
+    bounds = [bound for bound in (plan.bounded_s, plan.max_duration_s) if bound is not None]
     problems = []
     if wanted > allowed.vcpus:
         fix = "use fewer or smaller workers, or raise the stack's `limits.vcpus`"
@@ -211,7 +211,7 @@ def fips_hosts(region: Region) -> Finding | None:
     if not region.deployment.fips:
         return None
     hosts = sorted(set(region.deployment.endpoints.values()))
-    if any(region.context.environment.get(one) for one in PROXIES):
+    if any(region.context.environment.get(name) for name in PROXIES):
         return ok(f"{len(hosts)} hosts, resolved by the proxy")
     unknown = [host for host in hosts if not region.context.resolve(host)]
     if unknown:

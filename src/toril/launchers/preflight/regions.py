@@ -68,10 +68,10 @@ class Identity(Protocol):
 def addresses_of(host: str) -> tuple[str, ...]:
     """Returns the addresses that this machine's resolver returns; empty if there are none."""
     try:
-        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        entries = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except OSError:
         return ()
-    return tuple(sorted({str(one[4][0]).partition("%")[0] for one in found}))
+    return tuple(sorted({str(entry[4][0]).partition("%")[0] for entry in entries}))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,7 +179,7 @@ def _image(region: Region, kind: DeployedWorker) -> Finding:
     except AwsError as error:
         if error.fault.aws_code != "RepositoryNotFoundException":
             raise
-        roots = (one for one in region.deployment.caches if one.prefix == "ROOT")  # the rule for all other prefixes
+        roots = (rule for rule in region.deployment.caches if rule.prefix == "ROOT")  # the rule for all other prefixes
         there, cache = False, cache or next(roots, None)
     if there:
         return ok(f"{where} exists")
@@ -216,16 +216,16 @@ def _not_cached(region: Region, kind: DeployedWorker, where: str, cache: Deploye
 def caches(region: Region) -> Iterator[Finding]:
     """Checks that each cache rule is ready. `images` refuses a run that needs another one."""
     for cache in region.deployment.caches:
-        found = ok(f"the rule for {cache.upstream} is ready")
+        finding = ok(f"the rule for {cache.upstream} is ready")
         if not cache.ready:
-            found = warning("cache-not-ready", f"not ready: {cache.reason}")
-        yield replace(found, name=f"cache {cache.prefix}")
+            finding = warning("cache-not-ready", f"not ready: {cache.reason}")
+        yield replace(finding, name=f"cache {cache.prefix}")
 
 
 def _cache_of(region: Region, repository: str) -> DeployedCache | None:
     """Returns the cache rule of a repository; of several, the one with the longest prefix."""
     fitting = [cache for cache in region.deployment.caches if repository.startswith(f"{cache.prefix}/")]
-    return max(fitting, key=lambda one: len(one.prefix), default=None)
+    return max(fitting, key=lambda cache: len(cache.prefix), default=None)
 
 
 # ── vCPU
@@ -237,7 +237,7 @@ def read_quotas(region: Region) -> dict[str, float]:
     more: dict[str, str] = {}
     while True:
         answer = region.ask("service-quotas", "list_service_quotas", ServiceCode="fargate", **more)
-        values |= {one["QuotaCode"]: float(one["Value"]) for one in answer.get("Quotas", [])}
+        values |= {quota["QuotaCode"]: float(quota["Value"]) for quota in answer.get("Quotas", [])}
         if not answer.get("NextToken"):
             return values
         more = {"NextToken": answer["NextToken"]}
@@ -254,10 +254,10 @@ def vcpus(region: Region) -> Iterator[Finding]:
     if region.plan is not None and region.plan.task is not None:
         wanted = ("FARGATE_SPOT", "FARGATE") if region.spot else ("FARGATE",)
     for capacity in wanted:
-        found = _vcpus(region, capacity)
-        if found.state == "missing" and capacity == "FARGATE" and region.spot:
-            found = warning(found.code, f"{found.detail} (needed only if Spot has no capacity)")
-        yield replace(found, name=QUOTAS[capacity].name)
+        finding = _vcpus(region, capacity)
+        if finding.state == "missing" and capacity == "FARGATE" and region.spot:
+            finding = warning(finding.code, f"{finding.detail} (needed only if Spot has no capacity)")
+        yield replace(finding, name=QUOTAS[capacity].name)
 
 
 def _vcpus(region: Region, capacity: Capacity) -> Finding:
@@ -269,16 +269,16 @@ def _vcpus(region: Region, capacity: Capacity) -> Finding:
     detail = f"{used:g} of {quota:g} in use"
     if needed:
         detail = f"the run needs {needed:g}; {used:g} of {quota:g} are in use"
-    found = ok(detail)
+    hit = ok(detail)
     if needed > quota:
         raise_it = (
             f"aws service-quotas request-service-quota-increase --region {region.name} --service-code fargate "
             f"--quota-code {code} --desired-value {needed:.0f}"
         )
-        found = missing("over-quota", f"{detail}; use fewer or smaller workers here, or run `{raise_it}`")
+        hit = missing("over-quota", f"{detail}; use fewer or smaller workers here, or run `{raise_it}`")
     elif used + needed > quota:
-        found = warning("busy-quota", f"{detail}, as AWS counted some minutes ago; workers wait for the end of others")
-    return replace(found, quota=quota, used=used)
+        hit = warning("busy-quota", f"{detail}, as AWS counted some minutes ago; workers wait for the end of others")
+    return replace(hit, quota=quota, used=used)
 
 
 def _vcpus_used(region: Region, capacity: Capacity) -> float:

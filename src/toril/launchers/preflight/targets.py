@@ -89,13 +89,13 @@ def _host(address: str, *, whole: bool) -> str | None:
 def _outside(host: str, allowed: DeployedTargets, resolve: Resolve) -> str:
     """Returns why a host is not allowed; empty if it is allowed."""
     # `*.example.com` covers all subdomains, but not example.com itself
-    if any(host.endswith(one[1:]) if one.startswith("*.") else host == one for one in allowed.hosts):
+    if any(host.endswith(pattern[1:]) if pattern.startswith("*.") else host == pattern for pattern in allowed.hosts):
         return ""
     blocks = [ipaddress.ip_network(cidr, strict=False) for cidr in allowed.cidrs]
     try:
         addresses = [ipaddress.ip_address(host)]
     except ValueError:
-        addresses = [ipaddress.ip_address(one) for one in resolve(host)] if blocks else []
+        addresses = [ipaddress.ip_address(address) for address in resolve(host)] if blocks else []
         if blocks and not addresses:
             return f"{host} is not on the list, and has no address to compare with the list's CIDR blocks"
     beyond = [str(address) for address in addresses if not any(address in block for block in blocks)]

@@ -104,7 +104,7 @@ def estimate(
     `rates`: how fast each region starts tasks.
     """
     spot, paced = plan.task is not None and plan.task.spot, rates or {}
-    bounds = [one for one in (plan.bounded_s, plan.max_duration_s) if one is not None]
+    bounds = [bound for bound in (plan.bounded_s, plan.max_duration_s) if bound is not None]
     allowed = [float(deployments[location].limits.duration_s) for location in plan.locations if location in deployments]
     load_s = min(bounds or allowed, default=LIMIT_S)
     asked_at = {region: _asked_at_s(plan, region, paced.get(region, usual_rates(region))) for region in plan.locations}
@@ -112,7 +112,7 @@ def estimate(
     start_s = max(ready_at, default=0.0) + plan.pace.start_lead_s  # all wait for the last worker of all regions
     uses = []
     for region, times in asked_at.items():
-        billed_s = sum(max(LEAST_S, start_s - one - BEFORE_PULL_S + load_s + ENDING_S) for one in times)
+        billed_s = sum(max(LEAST_S, start_s - time_s - BEFORE_PULL_S + load_s + ENDING_S) for time_s in times)
         uses.append(_use(region, len(times), billed_s, billed_s if spot else 0.0, deployments, prices))
     return _estimate(
         plan,
@@ -165,24 +165,24 @@ def hourly_usd(plan: Plan, deployments: Mapping[str, Deployment], prices: PriceT
     return total_usd
 
 
-def refuse_above(found: Estimate, most_usd: float | None) -> None:
+def refuse_above(price: Estimate, most_usd: float | None) -> None:
     """OptionError if a run would cost more than `--max-cost` allows, or if its tasks have no price."""
     if most_usd is None:
         return
-    if found.total_usd <= most_usd:
-        if found.unpriced:
+    if price.total_usd <= most_usd:
+        if price.unpriced:
             fix = f"name its price in {VARIABLE}=file.json, use another region, or remove --max-cost"
             raise OptionError(
                 f"--max-cost {most_usd:g}: the cost of this run is unknown: no listed price for "
-                f"{', '.join(found.unpriced)}; {fix}",
+                f"{', '.join(price.unpriced)}; {fix}",
                 code="unknown-price",
             )
         return
-    dearest = max(found.items, key=lambda item: item.usd or 0.0)
-    upper = "at most " if found.at_most else ""
+    dearest = max(price.items, key=lambda item: item.usd or 0.0)
+    upper = "at most " if price.at_most else ""
     raise OptionError(
-        f"--max-cost {most_usd:g}: this run costs {upper}{text.dollars(found.total_usd)} at list prices of "
-        f"{found.as_of}, mostly for {dearest.name} ({dearest.quantity}); "
+        f"--max-cost {most_usd:g}: this run costs {upper}{text.dollars(price.total_usd)} at list prices of "
+        f"{price.as_of}, mostly for {dearest.name} ({dearest.quantity}); "
         "make the run shorter or smaller, or raise --max-cost; `console.maxCost` limits suites that operators saved",
         code="over-max-cost",
     )
@@ -198,16 +198,16 @@ def finished_cost(
     return cost_of(plan, end.tasks, deployments, prices, load_s=load_s, requests=requests, until=end.at)
 
 
-def cost_line(plan: Plan, found: Estimate | None) -> str:
+def cost_line(plan: Plan, price: Estimate | None) -> str:
     """Returns a finished run's cost, in total and for a million requests; empty if it is unknown."""
-    if found is None:
+    if price is None:
         return ""
-    parts = [f"cost {text.dollars(found.total_usd)} at list prices of {found.as_of}"]
-    if not found.complete:
+    parts = [f"cost {text.dollars(price.total_usd)} at list prices of {price.as_of}"]
+    if not price.complete:
         parts[0] += " (known items only)"
-    if found.per_million_usd is not None:
-        parts.append(f"{text.dollars(found.per_million_usd)} for a million requests")
-    count, size = sum(found.workers.values()), plan.task
+    if price.per_million_usd is not None:
+        parts.append(f"{text.dollars(price.per_million_usd)} for a million requests")
+    count, size = sum(price.workers.values()), plan.task
     if size is not None:
         each = f"{size.cpu / 1024:g} vCPU and {size.memory_mib / 1024:g} GiB, {size.architecture}"
         parts.append(f"{count} task{'s' if count != 1 else ''} of {each}")
@@ -228,7 +228,7 @@ def peak_gbit_s(plan: Plan, assumed: Assumed) -> dict[str, float]:
     """
     cores = max(1, (plan.task or TaskSize()).cpu // CPU_UNITS_PER_CORE)
     bits = 8 * (assumed.sent_bytes_per_request + assumed.received_bytes_per_request)
-    found = dict.fromkeys(plan.locations, 0.0)
+    peaks = dict.fromkeys(plan.locations, 0.0)
     for execution in plan.executions:
         engine = engine_of(execution.executor)
         most = (engine.requests_per_core or 0) * (1 if engine.single_threaded else cores) / SAFE_PART
@@ -236,8 +236,8 @@ def peak_gbit_s(plan: Plan, assumed: Assumed) -> dict[str, float]:
         own = [(location, part.throughput_rps) for location, part in parts if part.execution == execution.name]
         even = execution.throughput_rps / len(own) if execution.throughput_rps and own else most
         for location, rate in own:
-            found[location] += (rate or even) * bits / GB
-    return found
+            peaks[location] += (rate or even) * bits / GB
+    return peaks
 
 
 # ── the resources of a plan
@@ -365,8 +365,8 @@ def _is_bounded(use: Use, size: TaskSize) -> bool:
 
 def _dates(uses: Sequence[Use], size: TaskSize, prices: PriceTable) -> str:
     """Returns the dates of the tasks' prices: one, or the oldest and the newest."""
-    found = sorted({use.tariff.as_of or prices.as_of for use in uses if not _is_unpriced(use, size)})
-    return f"{found[0]} to {found[-1]}" if len(found) > 1 else (found or [prices.as_of])[0]
+    dates = sorted({use.tariff.as_of or prices.as_of for use in uses if not _is_unpriced(use, size)})
+    return f"{dates[0]} to {dates[-1]}" if len(dates) > 1 else (dates or [prices.as_of])[0]
 
 
 def _notes(uses: Sequence[Use], size: TaskSize, prices: PriceTable) -> Iterator[str]:
@@ -387,19 +387,19 @@ def _notes(uses: Sequence[Use], size: TaskSize, prices: PriceTable) -> Iterator[
         yield f"some prices come from {prices.own}"
 
 
-def _lines(found: Estimate) -> Iterator[str]:
-    if found.start_s is not None:
-        places = ", ".join(f"{count} in {region}" for region, count in found.workers.items())
-        yield f"start: {places}; the load begins about {found.start_s:.0f} s after the first task is requested"
-    yield f"cost{' (at most)' if found.at_most else ''} at list prices of {found.as_of}"
-    per = found.per_million_usd
-    unknown = "" if per is not None or found.requests else ": no throughput limits their number"
-    rows = [(item.name, item.usd, item.quantity) for item in found.items]
-    rows.append(("sum", found.total_usd, "" if found.complete else "known items only"))
+def _lines(price: Estimate) -> Iterator[str]:
+    if price.start_s is not None:
+        places = ", ".join(f"{count} in {region}" for region, count in price.workers.items())
+        yield f"start: {places}; the load begins about {price.start_s:.0f} s after the first task is requested"
+    yield f"cost{' (at most)' if price.at_most else ''} at list prices of {price.as_of}"
+    per = price.per_million_usd
+    unknown = "" if per is not None or price.requests else ": no throughput limits their number"
+    rows = [(item.name, item.usd, item.quantity) for item in price.items]
+    rows.append(("sum", price.total_usd, "" if price.complete else "known items only"))
     rows.append(("", per, f"for a million requests{unknown}"))
     wide = max(len(name) for name, _, _ in rows)
     yield from (f"  {name:<{wide}}  {_amount(usd):>8}  {about}".rstrip() for name, usd, about in rows)
-    yield from (f"  {note}" for note in found.notes)
+    yield from (f"  {note}" for note in price.notes)
 
 
 def _count(number: float) -> str:

@@ -80,7 +80,7 @@ class PriceTable(Record):
     def _complete(cls, data: dict[str, Any]) -> dict[str, Any]:
         regions = data.get("regions")
         if isinstance(regions, dict):
-            regions = {name: _completed(one, regions.get(BASE)) for name, one in regions.items()}
+            regions = {name: _completed(prices, regions.get(BASE)) for name, prices in regions.items()}
         return {**data, "regions": regions}
 
     def of(self, region: str) -> Tariff:
