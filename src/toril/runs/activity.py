@@ -59,7 +59,7 @@ def unfinished(store: Store, now: float, rows: Iterable[IndexRow] | None = None)
     over = store.find_many(run_key(run_id, "verdict.json") for run_id in run_ids)
     left = [run_id for run_id in run_ids if run_key(run_id, "verdict.json") not in over]
     with ThreadPoolExecutor(ROWS_AT_ONCE) as pool:
-        begun = [one for one in pool.map(lambda run_id: unjudged(store, run_id, now), left) if one is not None]
+        begun = [run for run in pool.map(lambda run_id: unjudged(store, run_id, now), left) if run is not None]
     known = {*names, *(row.run_id for row in rows)}
     return starting(store, now, known) + begun
 
@@ -72,11 +72,11 @@ def starting(store: Store, now: float, known: Collection[str]) -> list[ListedRun
     hours = {f"{datetime.fromtimestamp(at, UTC):%Y%m%dT%H}" for at in (now - STARTS_WITHIN_S, now)}
     keys = {key.removeprefix(REQUESTS) for hour in hours for key in store.keys(REQUESTS + hour)}
     run_ids = {key.removesuffix(".json") for key in keys if key.endswith(".json") and not key.endswith(REQUEST_FAILED)}
-    left = [one for one in run_ids if one not in known and one + REQUEST_FAILED not in keys]
-    recent = [one for one in left if now - (time_in(one) or 0.0) <= STARTS_WITHIN_S]
-    found = store.find_many(f"{REQUESTS}{run_id}.json" for run_id in recent)
-    rows = [_requested(data, key) for key, data in found.items()]
-    return sorted(rows, key=lambda one: one.row.run_id, reverse=True)
+    left = [run_id for run_id in run_ids if run_id not in known and run_id + REQUEST_FAILED not in keys]
+    recent = [run_id for run_id in left if now - (time_in(run_id) or 0.0) <= STARTS_WITHIN_S]
+    files = store.find_many(f"{REQUESTS}{run_id}.json" for run_id in recent)
+    rows = [_requested(data, key) for key, data in files.items()]
+    return sorted(rows, key=lambda run: run.row.run_id, reverse=True)
 
 
 def _requested(data: bytes, key: str) -> ListedRun:

@@ -77,13 +77,13 @@ def adjust(
     asked_at = sum(store.time())  # workers' clocks are synchronised with the store's; this machine's may differ
     for _ in range(TRIES):
         rates = tuple(next_rates(store, run_id, 0))
-        found = _change(plan, start, rates, chosen, wanted, rate, asked_at, by)
-        if not sure and found.rate.rps > LARGE_STEP * found.before_rps:
-            step = f"{found.before_rps:,g}/s to {found.rate.rps:,g}/s"
+        adjusted = _change(plan, start, rates, chosen, wanted, rate, asked_at, by)
+        if not sure and adjusted.rate.rps > LARGE_STEP * adjusted.before_rps:
+            step = f"{adjusted.before_rps:,g}/s to {adjusted.rate.rps:,g}/s"
             text = f"{chosen.name}: from {step} is more than {LARGE_STEP} times the present rate; confirm it"
             raise OptionError(text, code="large-step")
-        if store.put_once(rate_key(run_id, found.rate.number), found.rate.to_json()):
-            return found
+        if store.put_once(rate_key(run_id, adjusted.rate.number), adjusted.rate.to_json()):
+            return adjusted
     raise StoreError(
         f"other commands are adjusting run {run_id} at the same time; try again", code="adjusted-by-others"
     )
@@ -102,7 +102,7 @@ def _change(
     from toril.summary import adjusted_plan  # imports numpy
 
     adjusted = adjusted_plan(plan, rates, start.at)
-    curve = next(one for one in adjusted.executions if one.name == execution.name).planned_rate()
+    curve = next(planned for planned in adjusted.executions if planned.name == execution.name).planned_rate()
     at_s = math.ceil(max(now + plan.pace.start_lead_s - start.at, execution.delay_s))
     since_s = at_s - execution.delay_s
     if curve is None or since_s >= curve.length_s:
@@ -128,14 +128,14 @@ def _change(
 
 def chosen_of(plan: Plan, name: str | None) -> PlannedExecution:
     """Returns the execution of that name, or the only adjustable one; OptionError if there is none."""
-    adjustable = {one.name: one for one in plan.adjustable}
+    adjustable = {execution.name: execution for execution in plan.adjustable}
     if plan.searched:
-        what = ", ".join(one.name for one in plan.searched)
+        what = ", ".join(execution.name for execution in plan.searched)
         text = f"run {plan.run_id} searches for the capacity of {what}, so only the search sets rates"
         raise OptionError(text, code="searched-rate")
     if name in adjustable:
         return adjustable[name]
-    names = [one.name for one in plan.executions]
+    names = [execution.name for execution in plan.executions]
     if name is not None and name not in names:
         close = nearest(name, names, cutoff=0.3)
         meant = f"did you mean `{close}`?" if close else f"use {' or '.join(names)}"
@@ -146,7 +146,7 @@ def chosen_of(plan: Plan, name: str | None) -> PlannedExecution:
     if name is None and adjustable:
         text = f"run {plan.run_id} has several adjustable executions; add --execution {' or '.join(adjustable)}"
         raise OptionError(text, code="no-execution-named")
-    closed = next(one for one in plan.executions if name in (None, one.name))
+    closed = next(execution for execution in plan.executions if name in (None, execution.name))
     fix = f"use --execution {' or '.join(adjustable)}" if adjustable else "use `executor: vegeta` for adjustable rates"
     why = f"{closed.executor} has virtual users, which wait for responses"
     text = f"the rate of {closed.name} cannot be changed during the run: {why}; {fix}"

@@ -145,10 +145,10 @@ def judge_again(store: Reader, run_id: str) -> Bundle:
 def stored_metrics(store: Reader, plan: Plan) -> ServerMetrics | None:
     """Returns CloudWatch's metrics, which were stored after the load; None if the plan needs none."""
     key = run_key(plan.run_id, "metrics.json")
-    found = find_record(store, ServerMetrics, key)
+    metrics = find_record(store, ServerMetrics, key)
     asked = queries(plan)
-    if found is not None or not asked:
-        return found
+    if metrics is not None or not asked:
+        return metrics
     return unfetched(asked, f"{key} is missing: the command ended before it read CloudWatch; run the suite again")
 
 
@@ -191,7 +191,7 @@ def _judge_duet(fold: Fold, completeness: Completeness, metrics: ServerMetrics |
         first = half.comparison
     with suppress(StoreError):  # a verdict needs no experience
         like = fingerprint_of(Arm(plan, HEAD).as_run(), launch)
-        calibration = calibrate((one for one in earlier_duets(store, plan.suite) if one.run_id != plan.run_id), like)
+        calibration = calibrate((duet for duet in earlier_duets(store, plan.suite) if duet.run_id != plan.run_id), like)
     found = judge_duet(plan, fold.arms, fold.whole, completeness, metrics=metrics, calibration=calibration, first=first)
     verdict = found.verdict.masked()
     return Bundle(plan=found.plan, summary=found.summary, verdict=verdict, timeline=fold.timeline, metrics=metrics)
@@ -202,17 +202,17 @@ def _beside_earlier(store: Reader, bundle: Bundle, launch: Launch | None) -> Bun
     if bundle.plan.earlier is None or bundle.verdict.comparison is not None:
         return bundle
     record = record_of(bundle, launch)
-    found = judge_earlier(bundle.plan, record, earlier_runs(store, record, bundle.plan.earlier.runs))
-    return replace(bundle, verdict=with_earlier(bundle.verdict, found).masked())
+    runs = judge_earlier(bundle.plan, record, earlier_runs(store, record, bundle.plan.earlier.runs))
+    return replace(bundle, verdict=with_earlier(bundle.verdict, runs).masked())
 
 
 def with_pictures(store: Reader, bundle: Bundle) -> Bundle:
     """Adds the screenshots of the run's page."""
     shown = bundle.summary.first_failures[:MOST_FAILURES]
-    names = (name for one in shown for name in one.files if name.endswith(".jpg"))
+    names = (name for failure in shown for name in failure.files if name.endswith(".jpg"))
     wanted = {run_key(bundle.plan.run_id, name): name for name in names}
-    found = store.find_many(wanted) if wanted else {}
-    return replace(bundle, pictures={wanted[key]: data for key, data in found.items()})
+    pictures = store.find_many(wanted) if wanted else {}
+    return replace(bundle, pictures={wanted[key]: data for key, data in pictures.items()})
 
 
 def _gathered(fold: Fold, check: Callable[[], object] = lambda: None) -> Exchanges | None:
@@ -253,5 +253,5 @@ def with_cost(store: Reader, bundle: Bundle) -> Bundle:
     with suppress(InfrastructureError):  # a copied run has no deployments, so default stacks are assumed
         deployments = read_deployments(store, [])
     load_s, requests = summary.duration_s or 0.0, summary.total.samples or None
-    found = finished_cost(plan, end, deployments, load_s=load_s, requests=requests)
-    return replace(bundle, cost=cost_line(plan, found), cost_usd=found.total_usd if found else None)
+    estimate = finished_cost(plan, end, deployments, load_s=load_s, requests=requests)
+    return replace(bundle, cost=cost_line(plan, estimate), cost_usd=estimate.total_usd if estimate else None)

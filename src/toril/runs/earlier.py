@@ -23,16 +23,16 @@ def earlier_runs(store: Reader, record: HistoryRecord, most: int) -> list[Histor
     and adjusted runs are not. Revisions count once, by the highest.
     """
     newest = islice(histories(store, record.suite, before=record.stem), MOST_READ)
-    return list(islice((one for one in newest if is_comparable(one, record)), most))
+    return list(islice((earlier for earlier in newest if is_comparable(earlier, record)), most))
 
 
 def earlier_duets(store: Reader, suite: str) -> Iterator[HistoryRecord]:
     """Yields the newest duets of a suite, the newest first. It reads as many records as the caller takes."""
-    return (one for one in islice(histories(store, suite), MOST_READ) if one.duet is not None)
+    return (record for record in islice(histories(store, suite), MOST_READ) if record.duet is not None)
 
 
 def read_trend(store: Reader, suite: str, wanted: TrendQuery, accepted: Sequence[Acknowledgement], now: float) -> Trend:
     """Returns the trend of a suite from its history records; `now` is in seconds since the epoch."""
     since = -1.0 if wanted.since_s is None else now - wanted.since_s
-    newest = takewhile(lambda one: one.started_at >= since, islice(histories(store, suite), MOST_READ_OF_TREND))
+    newest = takewhile(lambda record: record.started_at >= since, islice(histories(store, suite), MOST_READ_OF_TREND))
     return trend(suite, list(islice(filter(matters, newest), MOST_OF_TREND))[::-1], wanted, accepted, now)

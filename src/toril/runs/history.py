@@ -61,9 +61,9 @@ def record_of(bundle: Bundle, launch: Launch | None = None) -> HistoryRecord:
     compared = (*(plan.earlier.labels if plan.earlier else ()), *(plan.duet.labels if plan.duet else ()))
     labels = sorted(
         ((label, figures) for label, figures in summary.labels.items() if label),
-        key=lambda one: (one[0] not in compared, -one[1].samples, one[0]),
+        key=lambda item: (item[0] not in compared, -item[1].samples, item[0]),
     )
-    found = HistoryRecord(
+    kept = HistoryRecord(
         run_id=plan.run_id,
         suite=plan.suite,
         kind="duet" if comparison is not None else kind_of(plan),
@@ -83,7 +83,7 @@ def record_of(bundle: Bundle, launch: Launch | None = None) -> HistoryRecord:
         cost_usd=None if bundle.cost_usd is None else round(bundle.cost_usd, 6),
         duet=None if comparison is None else _kept_duet(comparison),
     )
-    hidden = replace(HistoryRecord.from_dict(masked(found.to_dict())))  # without the plain data that it was read from
+    hidden = replace(HistoryRecord.from_dict(masked(kept.to_dict())))  # without the plain data that it was read from
     cuts = (("labels", ()), ("locations", ()), ("tags", KEPT_LONGEST), ("reasons", ()), ("tags", ()))
     record = _fitting(_shorter(hidden, *cuts), MOST_BYTES_OF_HISTORY)
     parts = (
@@ -147,8 +147,8 @@ def histories(store: Reader, suite: str, at_once: int = AT_ONCE, before: str = "
     runs = groupby(store.keys(f"{HISTORY}{suite}/"), key=lambda key: name_of(key)[0])
     latest = (max(keys, key=lambda key: name_of(key)[1]) for stem, keys in runs if stem > before)
     while keys := list(islice(latest, at_once)):
-        found = store.find_many(keys)
-        yield from (HistoryRecord.from_json(found[key], key) for key in keys if key in found)
+        files = store.find_many(keys)
+        yield from (HistoryRecord.from_json(files[key], key) for key in keys if key in files)
 
 
 def name_of(key: str) -> tuple[str, int]:
@@ -169,9 +169,9 @@ def kind_of(plan: Plan) -> Kind:
 
 def time_in(run_id: str) -> float | None:
     """Returns the time in a run's id, in seconds since the epoch."""
-    found = ID_TIME.match(run_id)
+    match = ID_TIME.match(run_id)
     try:
-        return None if found is None else datetime.strptime(found[1], "%Y%m%dT%H%M%S%z").timestamp()
+        return None if match is None else datetime.strptime(match[1], "%Y%m%dT%H%M%S%z").timestamp()
     except ValueError:
         return None
 
@@ -217,44 +217,44 @@ def _with_parts(record: HistoryRecord, parts: Mapping[str, Mapping[str, LabelFig
     def brief(figures: LabelFigures) -> KeptFigures:
         kept = _kept(figures)
         shown = {
-            name: KeptPercentile(value_us=one.value_us) for name, one in kept.percentiles.items() if name in OF_PARTS
+            name: KeptPercentile(value_us=own.value_us) for name, own in kept.percentiles.items() if name in OF_PARTS
         }
         return replace(kept, mean_us=None, percentiles=shown)
 
     labels = list(record.labels)[:count]
-    found = {
+    parts_kept = {
         location: {label: brief(figures[label]) for label in labels if label in figures}
         for location, figures in parts.items()
         if location in record.locations
     }
-    return replace(record, parts=found)
+    return replace(record, parts=parts_kept)
 
 
-def _kept_duet(found: Comparison) -> KeptDuet:
-    pairs = found.blocks or 0
+def _kept_duet(comparison: Comparison) -> KeptDuet:
+    pairs = comparison.blocks or 0
     changes = (
-        KeptChange(pairs=one.blocks or 0, **{name: getattr(one, name) for name in OF_CHANGES})
-        for one in found.metrics[:MOST_CHANGES]
+        KeptChange(pairs=metric.blocks or 0, **{name: getattr(metric, name) for name in OF_CHANGES})
+        for metric in comparison.metrics[:MOST_CHANGES]
     )
     return KeptDuet(
-        aa=found.aa,
-        margin=found.margin or 0.0,
-        most=found.most or pairs,
-        pairs=found.look or pairs,
-        block_s=found.block_s or 0.0,
-        voided=found.voided,
+        aa=comparison.aa,
+        margin=comparison.margin or 0.0,
+        most=comparison.most or pairs,
+        pairs=comparison.look or pairs,
+        block_s=comparison.block_s or 0.0,
+        voided=comparison.voided,
         changes=tuple(changes),
     )
 
 
 def fingerprint_of(plan: Plan, launch: Launch | None) -> Fingerprint:
     """Returns what makes two runs comparable. Criteria, the shares of workers and the run's folder do not matter."""
-    in_duet, scenarios = any(one.arm for one in plan.executions), mapping_at(plan.common, "scenarios")
-    executions = [one.model_dump(mode="json", include=LOAD if in_duet else None) for one in plan.executions]
+    in_duet, scenarios = any(execution.arm for execution in plan.executions), mapping_at(plan.common, "scenarios")
+    executions = [execution.model_dump(mode="json", include=LOAD if in_duet else None) for execution in plan.executions]
     named = plan.files if plan.named_files is None else plan.named_files
     scripts = {file: plan.files[file] for file in plan.files if file in named and not file.endswith(SUITE_FILE)}
     if in_duet:  # which has the suite's load, but times and addresses of its own
-        scenarios = {one.scenario: scenarios.get(name_in_arm(one.scenario, HEAD)) for one in plan.executions}
+        scenarios = {load.scenario: scenarios.get(name_in_arm(load.scenario, HEAD)) for load in plan.executions}
     asked = json.dumps([executions, scenarios, scripts], sort_keys=True)
     for scenario in scenarios.values() if in_duet else ():
         asked = asked.replace(mapping_at(scenario).get("default-address") or "\0", "")
@@ -297,6 +297,6 @@ def _shorter(version: Line, *fields: tuple[str, Sequence[str]]) -> Iterator[Line
         for entry in reversed([*getattr(version, name)]):
             if entry not in kept:
                 left: Any = getattr(version, name)
-                left = {key: one for key, one in left.items() if key != entry} if type(left) is dict else left[:-1]
+                left = {key: value for key, value in left.items() if key != entry} if type(left) is dict else left[:-1]
                 version = replace(version, **{name: left})
                 yield version

@@ -50,7 +50,7 @@ class Query:
             and all(row.tags.get(name) == value for name, value in self.tags.items())
             and (self.from_s is None or row.started_at >= self.from_s)
             and (self.to_s is None or row.started_at < self.to_s)
-            and (not wanted or any(wanted in one.casefold() for one in (row.run_id, row.suite, *row.tags.values())))
+            and (not wanted or any(wanted in text.casefold() for text in (row.run_id, row.suite, *row.tags.values())))
         )
 
 
@@ -70,8 +70,8 @@ def search(store: Reader, query: Query, *, cursor: str = "", limit: int = 50) ->
 def page_of(rows: Iterable[IndexRow], query: Query, *, cursor: str = "", limit: int = 50) -> Page:
     """Returns the first rows that match, after `cursor`. `rows`: newest first."""
     matching = (row for row in rows if row.stem > cursor and query.matches(row, row.outcome))
-    found = tuple(islice(matching, limit + 1))
-    return Page(found[:limit], found[limit - 1].stem if len(found) > limit else "")
+    rows_found = tuple(islice(matching, limit + 1))
+    return Page(rows_found[:limit], rows_found[limit - 1].stem if len(rows_found) > limit else "")
 
 
 def all_rows(store: Reader) -> list[IndexRow]:
@@ -93,16 +93,16 @@ def compared(rows: Iterable[IndexRow]) -> Iterator[IndexRow]:
 def trend(rows: Iterable[IndexRow], most: int = 30) -> list[float | None]:
     """Returns the p95 of the last runs in the suite's trend, oldest first. `rows`: of one suite, newest first."""
     counted = (row for row in compared(rows) if not row.left_out)
-    found: list[float | None] = [row.p95_us for row in islice(counted, most)]
-    return found[::-1]
+    percentiles: list[float | None] = [row.p95_us for row in islice(counted, most)]
+    return percentiles[::-1]
 
 
 def by_suite(rows: Iterable[IndexRow]) -> dict[str, list[IndexRow]]:
     """Returns the rows of each suite in their order."""
-    found: dict[str, list[IndexRow]] = {}
+    suites: dict[str, list[IndexRow]] = {}
     for row in rows:
-        found.setdefault(row.suite, []).append(row)
-    return found
+        suites.setdefault(row.suite, []).append(row)
+    return suites
 
 
 def _rows(store: Reader, problems: list[str] | None = None) -> Iterator[IndexRow]:
@@ -216,9 +216,9 @@ def _listed_again(store: Reader, name: str, problems: list[str] | None) -> _Mont
 def _read(store: Reader, keys: Sequence[str], problems: list[str] | None) -> dict[str, tuple[IndexRow, ...]]:
     """Returns the rows of those files that exist; none of a damaged file if there are `problems`."""
     known = {key: rows for key in keys if (rows := _cache.get(store.address(key))) is not None}
-    found = store.find_many(key for key in keys if _has_rows(key) and key not in known)
+    files = store.find_many(key for key in keys if _has_rows(key) and key not in known)
     new, damaged = dict[str, tuple[IndexRow, ...]](), dict[str, tuple[IndexRow, ...]]()
-    for key, data in found.items():
+    for key, data in files.items():
         try:
             new[key] = _rows_in(data, store.address(key))
         except StoreError as error:

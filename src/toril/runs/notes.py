@@ -30,8 +30,8 @@ def add_note(store: Store, run_id: str, text: str, *, by: str, at: float) -> Run
 
 def notes_of(store: Reader, run_id: str) -> list[RunNote]:
     """Returns the notes of a run, oldest first."""
-    found = store.find_many(store.keys(f"notes/{run_id}/"))
-    return [RunNote.from_json(data, key) for key, data in sorted(found.items())]
+    files = store.find_many(store.keys(f"notes/{run_id}/"))
+    return [RunNote.from_json(data, key) for key, data in sorted(files.items())]
 
 
 def set_baseline(store: Store, suite: str, run_id: str, *, by: str, at: float) -> Baseline:
@@ -60,9 +60,9 @@ def clear_baseline(store: Store, suite: str) -> None:
 
 def clear_baselines(store: Store, run_ids: Collection[str]) -> list[str]:
     """Removes the baselines that are one of these runs. Returns the names of their suites."""
-    found = store.find_many(store.keys(BASELINES)) if run_ids else {}
-    baselines = [Baseline.from_json(data, key) for key, data in sorted(found.items())]
-    suites = [one.suite for one in baselines if one.run_id in run_ids]
+    files = store.find_many(store.keys(BASELINES)) if run_ids else {}
+    baselines = [Baseline.from_json(data, key) for key, data in sorted(files.items())]
+    suites = [baseline.suite for baseline in baselines if baseline.run_id in run_ids]
     store.delete_many(map(_baseline_key, suites))
     return suites
 
@@ -71,7 +71,7 @@ def doubts_about(verdict: Verdict | None) -> str:
     """Returns what speaks against a run as a baseline, as a sentence; empty for a passed run."""
     if verdict is None or verdict.outcome == "passed":
         return "" if verdict else "It is not judged yet."
-    return f"Its outcome is {verdict.outcome}: {'; '.join(one.message.rstrip('.') for one in verdict.reasons)}."
+    return f"Its outcome is {verdict.outcome}: {'; '.join(reason.message.rstrip('.') for reason in verdict.reasons)}."
 
 
 def audit(store: Store, line: AuditLine) -> None:

@@ -144,7 +144,7 @@ class Owner:
         due = reachable and (phase == "ended" or not 0 <= self.clock.now() - self._written_at < EVERY_S)
         progress = self.coordinator.progress((*notes, *self._unwritten, *self._dropped), phase, waiting, detailed=due)
         complete_to = self.coordinator.complete_to
-        self._observe(lambda one: one.advanced(self.coordinator.fold.whole, complete_to, progress))
+        self._observe(lambda observer: observer.advanced(self.coordinator.fold.whole, complete_to, progress))
         if phase != "ended":
             self.view.show(progress)
         if due:
@@ -156,7 +156,7 @@ class Owner:
 
     def judged(self, bundle: "Bundle") -> None:
         """Reports a stored verdict to the observers."""
-        self._observe(lambda one: one.judged(bundle))
+        self._observe(lambda observer: observer.judged(bundle))
 
     def _begin(self) -> None:
         """Reports the start signal to the observers, once."""
@@ -164,15 +164,15 @@ class Owner:
         if start is not None and not self._begun:
             self._begun = True
             plan = self.coordinator.plan
-            self._observe(lambda one: one.begun(plan, start.at, start.attempts))
+            self._observe(lambda observer: observer.begun(plan, start.at, start.attempts))
 
     def _observe(self, call: Callable[[Observer], None]) -> None:
-        for one in tuple(self._watching):
+        for observer in tuple(self._watching):
             try:
-                call(one)
+                call(observer)
             except Exception as error:  # whatever it is, the run goes on
-                self._watching.remove(one)
-                self._dropped += (Note("observer-failed", f"{type(one).__name__} ended: {error!r}"),)
+                self._watching.remove(observer)
+                self._dropped += (Note("observer-failed", f"{type(observer).__name__} ended: {error!r}"),)
 
     def _cost_usd(self, progress: Progress) -> float | None:
         """Returns the cost so far, at list prices; None without a price, before the first task, and on this machine."""
@@ -188,8 +188,8 @@ class Owner:
             self._prices = read_prices(os.environ), deployments
         prices, deployments = self._prices
         load_s, requests = progress.elapsed_s, progress.figures.samples
-        found = cost_of(plan, tasks, deployments, prices, load_s=load_s, requests=requests, until=progress.at)
-        return None if found.unpriced else round(found.total_usd, 6)
+        estimate = cost_of(plan, tasks, deployments, prices, load_s=load_s, requests=requests, until=progress.at)
+        return None if estimate.unpriced else round(estimate.total_usd, 6)
 
     def with_retries(self, act: Callable[[], Value]) -> Value:
         """Retries `act` while a bucket fails temporarily, because there may be no owner after this one."""

@@ -68,7 +68,7 @@ def pusher(environment: Mapping[str, str]) -> str:
 @contextmanager
 def local_suite(written: Sequence[str]) -> Iterator[LocalSuite]:
     """Yields the suite of a command; a suite in a store is copied into a temporary folder."""
-    if not any(one.startswith(BUCKETS) or _is_stored(one) for one in written):
+    if not any(path.startswith(BUCKETS) or _is_stored(path) for path in written):
         yield LocalSuite(tuple(written))
         return
     if len(written) > 1:
@@ -77,8 +77,8 @@ def local_suite(written: Sequence[str]) -> Iterator[LocalSuite]:
     address, name = address_of(written[0])
     store = open_store(address)
     version = suites.current(store, name)
-    with local_version(store, version) as found:
-        yield replace(found, max_cost_usd=version.max_cost_usd)
+    with local_version(store, version) as suite:
+        yield replace(suite, max_cost_usd=version.max_cost_usd)
 
 
 @contextmanager

@@ -86,8 +86,8 @@ def request_run(
     first = find_record(store, RunRequest, _key_of(hashed)) if hashed else None
     if version is None and first is not None:
         version = first.version
-    found = suites.current(store, suite, version)
-    request = _request(suite, found.number, options, by=by, at=at, hashed=hashed)
+    version_read = suites.current(store, suite, version)
+    request = _request(suite, version_read.number, options, by=by, at=at, hashed=hashed)
     if first is None:
         plan = planned(store, request)
         if plan.on == "fargate" and parts_of(plan)[0].shares:
@@ -149,11 +149,11 @@ def request_of(store: Reader, run_id: str) -> RunRequest | None:
 
 def requested(store: Store, run_id: str) -> RunRequest:
     """Returns a request; StoreError if there is none."""
-    found = request_of(store, run_id)
-    if found is None:
+    request = request_of(store, run_id)
+    if request is None:
         text = f"{store.address(_request_key(run_id))}: no such request; to start a run yourself, use `toril run SUITE`"
         raise StoreError(text, code="no-such-request")
-    return found
+    return request
 
 
 def options_of(request: RunRequest) -> RunOptions:
@@ -176,28 +176,28 @@ class Repeat:
 
 def repeat_of(store: Store, run_id: str, now: float) -> Repeat:
     """Returns what would run a run again: by its request, else by its record. UserError if that cannot run."""
-    request, found = request_of(store, run_id), find_record(store, Plan, run_key(run_id, "plan.json"))
+    request, plan = request_of(store, run_id), find_record(store, Plan, run_key(run_id, "plan.json"))
     version: int | None
     if request is not None:
         suite, version, options = request.suite, request.version, options_of(request)
         files = suites.read(store, suite, version)[1]
-    elif found is None:
+    elif plan is None:
         raise NoSuchRunError(f"no run {run_id} in this store; it was deleted, or has expired", code="no-such-run")
-    elif found.duet is not None:
-        text = f"{run_id} is a duet; to repeat it, use `toril duet {found.suite} --base URL --head URL`"
+    elif plan.duet is not None:
+        text = f"{run_id} is a duet; to repeat it, use `toril duet {plan.suite} --base URL --head URL`"
         raise OptionError(text, code="not-repeatable")
     else:
-        suite, options = found.suite, _options_of_plan(found)
+        suite, options = plan.suite, _options_of_plan(plan)
         known = suites.versions(store, suite)
-        version = next((one.number for one in known if one.files == found.files), None)
-        keys = {path: run_key(run_id, "suite", path) for path in found.files}
+        version = next((candidate.number for candidate in known if candidate.files == plan.files), None)
+        keys = {path: run_key(run_id, "suite", path) for path in plan.files}
         stored = store.find_many(keys.values())
         files = {path: stored[key] for path, key in keys.items() if key in stored}
     checked = suites.validate(files, options, name=suite, now=now)
     if checked.plan is None:
         assert checked.problem is not None  # noqa: S101 - a check has a plan or a problem
         raise SuiteError(checked.problem.message, code=checked.problem.code)
-    differs = found is not None and checked.plan.executions != found.executions
+    differs = plan is not None and checked.plan.executions != plan.executions
     return Repeat(
         suite=suite,
         version=version,
@@ -224,11 +224,11 @@ def _options_of_plan(plan: Plan) -> RunOptions:
 def planned(store: Store, request: RunRequest) -> Plan:
     """Returns the plan of a request; SuiteError if the suite cannot run."""
     _, files = suites.read(store, request.suite, request.version)
-    found = suites.validate(files, options_of(request), name=request.suite, now=request.at)
-    if found.plan is None:
-        assert found.problem is not None  # noqa: S101 - a check has a plan or a problem
-        raise SuiteError(found.problem.message, code=found.problem.code)
-    return found.plan
+    checked = suites.validate(files, options_of(request), name=request.suite, now=request.at)
+    if checked.plan is None:
+        assert checked.problem is not None  # noqa: S101 - a check has a plan or a problem
+        raise SuiteError(checked.problem.message, code=checked.problem.code)
+    return checked.plan
 
 
 def estimate(store: Store, plan: Plan, environment: Mapping[str, str]) -> StartEstimate:
@@ -239,15 +239,15 @@ def estimate(store: Store, plan: Plan, environment: Mapping[str, str]) -> StartE
         return StartEstimate(workers=workers, load_s=plan.duration_s, private=plan.on != "local")
     from toril.launchers import pricing
 
-    found = pricing.estimate(regions, read_deployments(store), pricing.read_prices(environment))
+    price = pricing.estimate(regions, read_deployments(store), pricing.read_prices(environment))
     return StartEstimate(
         workers=workers,
-        load_s=found.load_s,
-        start_s=found.start_s,
-        usd=found.total_usd,
-        is_complete=found.complete,
-        at_most=found.at_most,
-        notes=found.notes,
+        load_s=price.load_s,
+        start_s=price.start_s,
+        usd=price.total_usd,
+        is_complete=price.complete,
+        at_most=price.at_most,
+        notes=price.notes,
     )
 
 
@@ -264,8 +264,8 @@ def requested_suite(store: Store, request: RunRequest, clock: Clock) -> Iterator
         if before is not None and before.code == CANCELLED:
             raise RunOverError(f"run {request.run_id} was cancelled before it began", code="run-over")
         version = suites.current(store, request.suite, request.version)
-        with local_version(store, version) as found:
-            yield found
+        with local_version(store, version) as suite:
+            yield suite
     except BaseException as error:  # also a bug or a signal: without a record the run would seem to start forever
         code = str(getattr(error, "code", "internal-error" if isinstance(error, Exception) else "interrupted"))
         keep_failure(store, request.run_id, clock.now(), code, str(error) or type(error).__name__)

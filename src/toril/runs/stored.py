@@ -77,9 +77,9 @@ def judged_at(store: Reader, run_id: str, now: float, format: str, from_: str | 
 
 def read_evidence(store: Reader, run_id: str, label: str = "", error: str = "") -> Exchanges:
     """Returns a run's kept requests with this label, whose error contains `error`; StoreError if it kept none."""
-    found = get_record(store, Exchanges, run_key(run_id, "evidence.json"))
-    wanted = (one for one in found.exchanges if label in ("", one.label) and error in one.error)
-    return replace(found, exchanges=tuple(wanted))
+    exchanges = get_record(store, Exchanges, run_key(run_id, "evidence.json"))
+    wanted = (exchange for exchange in exchanges.exchanges if label in ("", exchange.label) and error in exchange.error)
+    return replace(exchanges, exchanges=tuple(wanted))
 
 
 def follow(store: Reader, run_id: str, *, clock: Clock, view: View, interrupts: Interrupts) -> Bundle | None:
@@ -88,32 +88,32 @@ def follow(store: Reader, run_id: str, *, clock: Clock, view: View, interrupts: 
     is_owned = is_live if plan.on == "local" else LeaseWatch().is_live
     while not interrupts:
         now = clock.now()
-        found = watched(store, run_id, now, is_owned)
-        if found.state == "judged":
+        state = watched(store, run_id, now, is_owned)
+        if state.state == "judged":
             return judged(store, run_id, now)
-        if found.state == "over":
+        if state.state == "over":
             return judge_again(store, run_id)
-        view.show(_shown(plan, found, now))
-        while not interrupts and clock.now() < now + found.again_s:
+        view.show(_shown(plan, state, now))
+        while not interrupts and clock.now() < now + state.again_s:
             clock.sleep(WAKE_S)
     return None
 
 
-def _shown(plan: Plan, found: Watched, now: float) -> Progress:
+def _shown(plan: Plan, state: Watched, now: float) -> Progress:
     """Returns the last version with its age, and a note if there is none or if its owner is gone."""
     notes: tuple[ProgressNote, ...] = ()
-    if found.state == "without owner":
+    if state.state == "without owner":
         notes = (ProgressNote(code="without-owner", message=_unowned(plan.run_id)),)
-    elif found.progress is None:
+    elif state.progress is None:
         text = "the owner of this run has not written any figures yet; owners of older versions write none"
         notes = (ProgressNote(code="no-progress", message=text),)
-    elif found.age_s > STALE_S:
+    elif state.age_s > STALE_S:
         text = f"the owner has written no figures for more than {STALE_S:.0f} s, but it still holds the run"
         notes = (ProgressNote(code="stale-progress", message=text),)
-    if found.progress is None:
+    if state.progress is None:
         return Progress(run_id=plan.run_id, at=now, workers=WorkersNow(planned=len(plan.shares)), notes=notes)
-    last = found.progress
-    return replace(last, lag_s=last.lag_s + found.age_s, notes=(*last.notes, *notes))
+    last = state.progress
+    return replace(last, lag_s=last.lag_s + state.age_s, notes=(*last.notes, *notes))
 
 
 def _unowned(run_id: str) -> str:
@@ -159,21 +159,21 @@ def listing(store: Reader, now: float, query: Query = EVERY_RUN, limit: int = 50
     """Returns the newest runs that match. Writes the history of judged runs that have none, of a few hundred a call."""
     rows, folders = all_rows(store), set(store.names("runs/"))
     matching = [row for row in rows if query.matches(row, row.outcome)]
-    found = [ListedRun(row, row.outcome, deleted=row.run_id not in folders) for row in matching[:limit]]
-    found += [one for one in _filled(store, unindexed(folders, rows), now) if query.matches(one.row, one.state)]
-    return sorted(found, key=lambda one: (one.row.started_at, one.row.run_id), reverse=True)[:limit]
+    runs = [ListedRun(row, row.outcome, deleted=row.run_id not in folders) for row in matching[:limit]]
+    runs += [run for run in _filled(store, unindexed(folders, rows), now) if query.matches(run.row, run.state)]
+    return sorted(runs, key=lambda run: (run.row.started_at, run.row.run_id), reverse=True)[:limit]
 
 
 def fill(store: Store, now: float) -> int:
     """Writes the history of judged runs that have none, of a few hundred a call. Returns their number."""
-    return sum(one.judged for one in _filled(store, unindexed(store.names("runs/"), all_rows(store)), now))
+    return sum(run.judged for run in _filled(store, unindexed(store.names("runs/"), all_rows(store)), now))
 
 
 def _filled(store: Reader, run_ids: Sequence[str], now: float) -> list[ListedRun]:
     """Returns the newest of the runs without an index row, and writes the rows of those that are judged."""
     with ThreadPoolExecutor(ROWS_AT_ONCE) as pool:
-        found = list(pool.map(lambda run_id: _remembered(store, run_id, now), run_ids[:MOST_FILLED]))
-    return [one for one in found if one is not None]
+        runs = list(pool.map(lambda run_id: _remembered(store, run_id, now), run_ids[:MOST_FILLED]))
+    return [run for run in runs if run is not None]
 
 
 def _remembered(store: Reader, run_id: str, now: float) -> ListedRun | None:

@@ -83,7 +83,7 @@ def save(
     if name == RESERVED:
         raise OptionError(f"suite `{name}`: this name is reserved; choose another one", code="suite-name")
     checked_names(files)
-    hashes = {path: hashlib.sha256(_content(one)).hexdigest() for path, one in files.items()}
+    hashes = {path: hashlib.sha256(_content(content)).hexdigest() for path, content in files.items()}
     for _ in range(TRIES):
         numbers = _numbers(store, checked_name(name))
         last = get_record(store, SuiteVersion, _key(name, numbers[-1])) if numbers else None
@@ -114,7 +114,7 @@ def save(
 
 def _about(files: Mapping[str, bytes | Path]) -> dict[str, Any]:
     """Returns the description and the tags of a suite, without credentials; none if it cannot be read."""
-    main = next((one for one in SUITE_NAMES if one in files), None)
+    main = next((name for name in SUITE_NAMES if name in files), None)
     try:
         documents, _ = parse("" if main is None else _content(files[main]).decode(), "")
     except (SuiteError, UnicodeDecodeError):  # a save may be wrong; checks say why
@@ -136,32 +136,32 @@ def _conflict(name: str, expected: int, last: SuiteVersion | None) -> ConflictEr
 def versions(store: Reader, name: str) -> list[SuiteVersion]:
     """Returns the versions of a suite, newest first; an older toril's push is number 0."""
     keys = [_key(name, number) for number in reversed(_numbers(store, checked_name(name)))]
-    found = store.find_many(keys)
+    files = store.find_many(keys)
     pushed = None if keys else _pushed(store, name)
-    return [SuiteVersion.from_json(found[key], key) for key in keys if key in found] + ([pushed] if pushed else [])
+    return [SuiteVersion.from_json(files[key], key) for key in keys if key in files] + ([pushed] if pushed else [])
 
 
 def current(store: Reader, name: str, number: int | None = None) -> SuiteVersion:
     """Returns a version of a suite, by default the current one; StoreError if there is none."""
     if number is None:
         number = max(_numbers(store, checked_name(name)), default=0)
-    found = _pushed(store, name) if number == 0 else find_record(store, SuiteVersion, _key(checked_name(name), number))
-    if found is None:
+    known = _pushed(store, name) if number == 0 else find_record(store, SuiteVersion, _key(checked_name(name), number))
+    if known is None:
         which = f"version {number}" if number else "version, so it was deleted or never saved"
         text = f"{store.address(f'{TOP}{name}')}: suite {name} has no {which}"
         raise StoreError(f"{text}; save it in the console, or with `toril push`", code="no-such-suite")
-    return found
+    return known
 
 
 def read(store: Reader, name: str, number: int | None = None) -> tuple[SuiteVersion, dict[str, bytes]]:
     """Returns a version of a suite, by default the current one, and its files."""
     version = current(store, name, number)
     keys = _file_keys(version)
-    found = store.find_many(keys.values())
-    missing = [path for path, key in keys.items() if key not in found]
+    files = store.find_many(keys.values())
+    missing = [path for path, key in keys.items() if key not in files]
     if missing:
         raise StoreError(f"suite {name}, version {version.number}: {missing[0]} is missing", code="changed-suite")
-    return version, {path: found[key] for path, key in keys.items()}
+    return version, {path: files[key] for path, key in keys.items()}
 
 
 def copy_to(store: Store, version: SuiteVersion, folder: Path) -> None:
@@ -183,8 +183,8 @@ class _Files:
 def suite_names(store: Reader) -> list[str]:
     """Returns the names of all suites that have a version."""
     older = (key.removeprefix("suites/").removesuffix(".json") for key in store.keys("suites/") if key.count("/") == 1)
-    found = {name for name in older if NAME.fullmatch(name) and _pushed(store, name)}
-    return sorted(found | {name for name in store.names(TOP) if NAME.fullmatch(name)})
+    names = {name for name in older if NAME.fullmatch(name) and _pushed(store, name)}
+    return sorted(names | {name for name in store.names(TOP) if NAME.fullmatch(name)})
 
 
 def delete(store: Store, name: str) -> None:
@@ -203,7 +203,7 @@ def diff(old: Mapping[str, bytes], new: Mapping[str, bytes]) -> str:
         if before == after:
             continue
         texts = [_lines(data) for data in (before, after)]
-        length = sum(len(one or ()) for one in texts)
+        length = sum(len(lines or ()) for lines in texts)
         if texts[0] is None or texts[1] is None or length > left:
             sizes = " → ".join("none" if data is None else f"{len(data):,} bytes" for data in (before, after))
             lines.append(f"{path}: {'too long' if None not in texts else 'not text'}, {sizes}\n")
@@ -235,15 +235,15 @@ def checked_name(name: str) -> str:
 
 def _numbers(store: Reader, name: str) -> list[int]:
     keys = takewhile(lambda key: not key.startswith(f"{TOP}{name}/files/"), store.keys(f"{TOP}{name}/"))
-    found = (key.rpartition("/")[2].removesuffix(".json") for key in keys)
-    return sorted(int(number) for number in found if number.isdecimal())
+    numbers = (key.rpartition("/")[2].removesuffix(".json") for key in keys)
+    return sorted(int(number) for number in numbers if number.isdecimal())
 
 
 def _pushed(store: Reader, name: str) -> SuiteVersion | None:
-    found = find_record(store, Pushed, f"suites/{name}.json")
-    if found is None:
+    pushed = find_record(store, Pushed, f"suites/{name}.json")
+    if pushed is None:
         return None
-    return SuiteVersion(suite=name, number=0, at=found.at, files=found.files, origin=found.origin)
+    return SuiteVersion(suite=name, number=0, at=pushed.at, files=pushed.files, origin=pushed.origin)
 
 
 def _retire(store: Store, name: str) -> None:
@@ -269,8 +269,8 @@ def _file_keys(version: SuiteVersion) -> dict[str, str]:
     return {path: _file_key(name, sha256) for path, sha256 in version.files.items()}
 
 
-def _content(one: bytes | Path) -> bytes:
-    return one.read_bytes() if isinstance(one, Path) else one
+def _content(content: bytes | Path) -> bytes:
+    return content.read_bytes() if isinstance(content, Path) else content
 
 
 # ── uploads
@@ -296,47 +296,47 @@ def files_of_zip(data: bytes) -> dict[str, bytes]:
         raise too_large(f"the zip has more than {10 * MOST_FILES:,} entries")
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            members = [one for one in archive.infolist() if not one.is_dir()]
+            members = [member for member in archive.infolist() if not member.is_dir()]
             if len(members) > MOST_FILES:
                 raise too_large(f"it has {len(members):,} files, more than {MOST_FILES:,}")
-            names = [_checked_member(one) for one in members]
+            names = [_checked_member(member) for member in members]
             if len(set(names)) < len(names):
                 raise SuiteError("the zip has two files of one name; make it again", code="bad-zip")
             checked_names(names)
             left = min(MOST_BYTES, max(FREE_BYTES, MOST_RATIO * len(data)))
-            found: dict[str, bytes] = {}
-            for one in members:
-                found[one.filename] = _inflated(archive, one, left)
-                left -= len(found[one.filename])
+            files: dict[str, bytes] = {}
+            for member in members:
+                files[member.filename] = _inflated(archive, member, left)
+                left -= len(files[member.filename])
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError, OSError) as error:
         raise SuiteError(f"the zip cannot be read: {error}; make it again", code="bad-zip") from error
     except Exception as error:  # zlib, bz2 and lzma have errors of their own
         if isinstance(error, UserError):
             raise
         raise SuiteError(f"the zip is damaged: {error}; make it again", code="bad-zip") from error
-    tops = {name.partition("/")[0] for name in found}
-    if len(tops) == 1 and all("/" in name for name in found):
-        found = {name.partition("/")[2]: one for name, one in found.items()}
-    return found
+    tops = {name.partition("/")[0] for name in files}
+    if len(tops) == 1 and all("/" in name for name in files):
+        files = {name.partition("/")[2]: data for name, data in files.items()}
+    return files
 
 
-def _checked_member(one: zipfile.ZipInfo) -> str:
-    mode = one.external_attr >> 16
+def _checked_member(item: zipfile.ZipInfo) -> str:
+    mode = item.external_attr >> 16
     if stat.S_IFMT(mode) not in (0, stat.S_IFREG):
-        raise SuiteError(f"the zip has {one.filename[:200]!r}, which is a link or a device; remove it", code="bad-zip")
-    if one.flag_bits & 0x1:
-        raise SuiteError(f"the zip has {one.filename[:200]!r}, which is encrypted; decrypt it", code="bad-zip")
-    return one.filename
+        raise SuiteError(f"the zip has {item.filename[:200]!r}, which is a link or a device; remove it", code="bad-zip")
+    if item.flag_bits & 0x1:
+        raise SuiteError(f"the zip has {item.filename[:200]!r}, which is encrypted; decrypt it", code="bad-zip")
+    return item.filename
 
 
-def _inflated(archive: zipfile.ZipFile, one: zipfile.ZipInfo, most: int) -> bytes:
-    found = bytearray()
-    with archive.open(one) as file:
+def _inflated(archive: zipfile.ZipFile, member: zipfile.ZipInfo, most: int) -> bytes:
+    data = bytearray()
+    with archive.open(member) as file:
         while chunk := file.read(CHUNK):
-            found += chunk
-            if len(found) > most:
+            data += chunk
+            if len(data) > most:
                 raise too_large("it becomes too large when it is unpacked")
-    return bytes(found)
+    return bytes(data)
 
 
 def too_large(what: str) -> SuiteError:
@@ -376,8 +376,8 @@ def validate(files: Mapping[str, bytes], options: RunOptions, *, name: str = "su
             _, plan = plan_run([folder], options.model_copy(update={"confined": True}), now)
         except UserError as error:
             return Checked(problem=_remark(error.code, str(error), folder, files))
-        found = zip(plan.warning_codes, plan.warnings, strict=True)
-        return Checked(plan=plan, warnings=tuple(_remark(code, text, folder, files) for code, text in found))
+        pairs = zip(plan.warning_codes, plan.warnings, strict=True)
+        return Checked(plan=plan, warnings=tuple(_remark(code, text, folder, files) for code, text in pairs))
 
 
 def _remark(code: str, message: str, folder: Path, files: Container[str]) -> Remark:
@@ -386,8 +386,8 @@ def _remark(code: str, message: str, folder: Path, files: Container[str]) -> Rem
     line = None
     if file not in files:
         file = ""
-    elif found := LINE.match(rest):
-        line = int(found[1])
+    elif match := LINE.match(rest):
+        line = int(match[1])
     else:
         line = line_of(folder / file, rest.partition(": ")[0])
     message = message.replace(f"{folder}/", "").replace(str(folder), "the suite")

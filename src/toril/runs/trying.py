@@ -29,15 +29,15 @@ class Trial:
 
     def read(self) -> None:
         """Shows the exchanges that have arrived since the last call."""
-        found, self._number = exchanges_after(self._store, self._run_id, self._number)
-        for one in found:
-            self._show(one)
+        exchanges, self._number = exchanges_after(self._store, self._run_id, self._number)
+        for exchange in exchanges:
+            self._show(exchange)
 
 
 def exchanges_after(store: Reader, run_id: str, number: int) -> tuple[list[Exchange], int]:
     """Returns the exchanges of the files after this number, and the number of the last file. Skips damaged files."""
     start = find_record(store, Start, run_key(run_id, "start.json"))
-    found: list[Exchange] = []
+    exchanges: list[Exchange] = []
     for worker, attempt in [] if start is None else list(start.attempts.items())[:1]:
         while number < MOST_FILES_OF_TRY:
             key = worker_key(run_id, worker, attempt, evidence_file_name(number + 1))
@@ -46,12 +46,12 @@ def exchanges_after(store: Reader, run_id: str, number: int) -> tuple[list[Excha
                 break
             number += 1
             with suppress(StoreError):
-                found += Exchanges.from_stranger(data, key).exchanges
-    return found, number
+                exchanges += Exchanges.from_stranger(data, key).exchanges
+    return exchanges, number
 
 
 def why_not_started(store: Reader, plan: Plan) -> str:
     """Returns the message of a worker that failed before the load, such as a script's traceback; "" without one."""
     keys = (key for share in plan.shares for key in store.keys(run_key(plan.run_id, "workers", share.worker, "")))
-    found = (find_record(store, Exit, key) for key in keys if key.endswith("/exit.json"))
-    return next((one.message for one in found if one is not None and one.outcome == "failed"), "")
+    exits = (find_record(store, Exit, key) for key in keys if key.endswith("/exit.json"))
+    return next((left.message for left in exits if left is not None and left.outcome == "failed"), "")
