@@ -62,7 +62,7 @@ _NAMED = re.compile(  # "name": "token", …, "value": "…"
     r"(?:\s*+(?P=quoted)[^\"'\\]{1,60}(?P=quoted)\s*+:\s*+(?:(?P=quoted)[^\"'\\]{0,100}(?P=quoted)|[\w.-]{1,60})\s*+,)"
     rf"{{0,3}}\s*+(?P=quoted)(?i:value)(?P=quoted)\s*+:{_OPENED}"
 )
-_QUOTES = {one: re.compile(rf"(?<!\\)\\*+{one}") for one in "\"'"}
+_QUOTES = {quote: re.compile(rf"(?<!\\)\\*+{quote}") for quote in "\"'"}
 _NEXT = re.compile(r"\\*[\"']\s*+,\s*+\\*[\"']")  # of a list
 _NUMBER = re.compile(r"-?[\d.]+")
 _TAG = re.compile(r"<(\\?/)?([A-Za-z_][\w:.-]{0,199})((?:\s[^<>]*+)?/?)(>|\Z)")
@@ -145,15 +145,15 @@ def mask_label(text: str) -> str:
     >>> mask_label("/reset/Zk39XbQ7mLp2RtVw8YcN"), mask_label("/items/507f1f77bcf86cd799439011/GetOrdersV2ByDate")
     ('/reset/***', '/items/507f1f77bcf86cd799439011/GetOrdersV2ByDate')
     """
-    return _PART_OF_ADDRESS.sub(lambda found: HIDDEN if _is_mixed(found[0]) else found[0], mask(text))
+    return _PART_OF_ADDRESS.sub(lambda match: HIDDEN if _is_mixed(match[0]) else match[0], mask(text))
 
 
 _PART_OF_ADDRESS = re.compile(r"(?<=[/=])[\w.~%-]{20,}+={0,2}+(?![^\s/?#&:;,\"'<>)\]}])", re.ASCII)
 
 
 def _is_mixed(text: str) -> bool:
-    kinds = [one.isdigit() + 2 * one.isupper() for one in text if one.isalnum()]
-    changes = sum(one != following for one, following in pairwise(kinds))
+    kinds = [char.isdigit() + 2 * char.isupper() for char in text if char.isalnum()]
+    changes = sum(kind != following for kind, following in pairwise(kinds))
     return len({*kinds}) == 3 and changes > 0.45 * len(text)
 
 
@@ -162,10 +162,10 @@ Note = Callable[[str, str], None]  # receives the name and the value of each cre
 
 def _masked(text: str, note: Note = lambda name, value: None) -> str:
     for _ in range(ROUNDS):
-        found = _once(text, note)
-        if found == text:
+        once = _once(text, note)
+        if once == text:
             break
-        text = found
+        text = once
     return text
 
 
@@ -173,13 +173,13 @@ _remembered = lru_cache(maxsize=1 << 13)(_masked)
 
 
 def _once(text: str, note: Note, depth: int = 0) -> str:
-    def hide(found: re.Match[str]) -> str:
-        value = found[0].removeprefix(found[1])
-        if found[1].endswith("//"):
+    def hide(match: re.Match[str]) -> str:
+        value = match[0].removeprefix(match[1])
+        if match[1].endswith("//"):
             note("user of the address", unquote(value.partition(":")[2]))
         else:
-            note(found[1].strip(": \t") or "token", scheme[2] if (scheme := _SCHEME_OF.fullmatch(value)) else value)
-        return f"{found[1]}{HIDDEN}"
+            note(match[1].strip(": \t") or "token", scheme[2] if (scheme := _SCHEME_OF.fullmatch(value)) else value)
+        return f"{match[1]}{HIDDEN}"
 
     has_words = _WORDS.search(text) is not None
     if has_words and ":" in text:
@@ -196,22 +196,22 @@ def _once(text: str, note: Note, depth: int = 0) -> str:
         for pattern in (_JWT, _TOKEN, _SHAPES, _PRIVATE_KEY):
             text = pattern.sub(hide, text)
     if "%" in text and depth < DEEPEST:
-        text = _ENCODED.sub(lambda found: _reencoded(found[0], lambda inner: _once(inner, note, depth + 1)), text)
+        text = _ENCODED.sub(lambda match: _reencoded(match[0], lambda inner: _once(inner, note, depth + 1)), text)
     return text
 
 
 def _masked_values(text: str, note: Note) -> str:
     """Masks `name=value`; the value of another name may contain such a pair."""
     pieces, at = [], 0
-    for found in _PAIR.finditer(text):
-        name = found[1][-200:]
+    for match in _PAIR.finditer(text):
+        name = match[1][-200:]
         harmless = _harmless(name)
         credential = _PAIRED_WORD if harmless in (_NO_CODE, _NOT_RANDOM) else _PAIRED
         credential = _RANDOM if name.lower() == "key" else credential  # `key=` also sorts and selects
-        if found.end() < at or harmless is _ANYTHING:
+        if match.end() < at or harmless is _ANYTHING:
             continue
-        if (value := credential.match(text, found.end())) and (credential is _RANDOM or hides(name, value[2])):
-            pieces += [text[at : found.end()], HIDDEN]
+        if (value := credential.match(text, match.end())) and (credential is _RANDOM or hides(name, value[2])):
+            pieces += [text[at : match.end()], HIDDEN]
             at = value.end()
             note(name, value[2])
             note(name, unquote_plus(value[2]))
@@ -226,29 +226,29 @@ def _reencoded(encoded: str, shown: Callable[[str], str]) -> str:
         return text
     if text == inner:
         return encoded
-    text = quote(text, safe="* " + "".join(one for one in _LITERAL if one in encoded), errors="replace")
+    text = quote(text, safe="* " + "".join(mark for mark in _LITERAL if mark in encoded), errors="replace")
     return text.replace(" ", "+" if "+" in encoded else "%20")
 
 
 def _masked_fields(pattern: re.Pattern[str], text: str, note: Note) -> str:
     """Masks the quoted value, or the number, after each key that names a secret."""
     pieces, at, searched = [], 0, 0
-    while found := pattern.search(text, searched):
-        start = searched = found.end()
-        name, quote = found["name"] or found["bare"], found["quote"]
-        if _harmless(name) is _ANYTHING or not (quote or found["name"]):
+    while match := pattern.search(text, searched):
+        start = searched = match.end()
+        name, quote = match["name"] or match["bare"], match["quote"]
+        if _harmless(name) is _ANYTHING or not (quote or match["name"]):
             continue
         while _UNMASKED.match(text, start):
             end = _end(text, start, quote)
             value = text[start:end]
-            if not value or not hides(name, value) or (not found["name"] and end - start == 1 and end < len(text)):
+            if not value or not hides(name, value) or (not match["name"] and end - start == 1 and end < len(text)):
                 break  # such as "Unexpected token: '<'"
             pieces += [text[at:start], HIDDEN]
             at = searched = end
             for _ in range(len(quote or "").bit_length()):
                 value = _unescaped(value)
             note(name, value)
-            if not found["list"] or not (more := _NEXT.match(text, end)):
+            if not match["list"] or not (more := _NEXT.match(text, end)):
                 break
             start = more.end()
     return "".join([*pieces, text[at:]])
@@ -257,10 +257,10 @@ def _masked_fields(pattern: re.Pattern[str], text: str, note: Note) -> str:
 def _end(text: str, start: int, quote: str | None) -> int:
     """Returns the end of a value. Each level of JSON in JSON doubles the backslashes before a quote, and adds one."""
     if quote is None:
-        return found.end() if (found := _NUMBER.match(text, start)) else start
-    for found in _QUOTES[quote[-1]].finditer(text, start):
-        if len(found[0]) < len(quote) or len(found[0]) // len(quote) % 2:
-            return found.end() - min(len(found[0]), len(quote))
+        return match.end() if (match := _NUMBER.match(text, start)) else start
+    for match in _QUOTES[quote[-1]].finditer(text, start):
+        if len(match[0]) < len(quote) or len(match[0]) // len(quote) % 2:
+            return match.end() - min(len(match[0]), len(quote))
     return len(text)
 
 
@@ -285,7 +285,7 @@ def _masked_markup(text: str, note: Note) -> str:
         closing, element, attributes, end = tag.groups("")
         kind, single = element.rpartition(":")[2].lower(), attributes.endswith("/")
         attributed = (
-            [one for one in _NAME_OF.finditer(attributes) if names_a_secret(one[2])] if "=" in attributes else []
+            [match for match in _NAME_OF.finditer(attributes) if names_a_secret(match[2])] if "=" in attributes else []
         )
         if attributed or not end:  # the name may be in the part that was cut
             attributes = _masked_attributes(attributes, attributed[0][2] if attributed else "value", note)
@@ -296,7 +296,7 @@ def _masked_markup(text: str, note: Note) -> str:
             sibling = text[at : tag.start()].strip()[:200] if kind in ("name", "key") else ""
             named = sibling if names_a_secret(sibling) else ""
         else:
-            by_name = next((one[2] for one in attributed if one[1].lower() in ("name", "key")), "")
+            by_name = next((match[2] for match in attributed if match[1].lower() in ("name", "key")), "")
             secret = named or (element if hides(element, "text") else "" if _WITHOUT_TEXT.fullmatch(kind) else by_name)
             inside, depth, named = element, 1, ""
             secret = "" if single else secret
@@ -306,12 +306,12 @@ def _masked_markup(text: str, note: Note) -> str:
 
 
 def _masked_attributes(attributes: str, name: str, note: Note) -> str:
-    def attribute(found: re.Match[str]) -> str:
-        value, quote = found[3] or found[4] or "", found[2] or '"'
+    def attribute(match: re.Match[str]) -> str:
+        value, quote = match[3] or match[4] or "", match[2] or '"'
         if not value or not _UNMASKED.match(value):
-            return found[0]
+            return match[0]
         note(name, html.unescape(value))
-        return f"{found[1]}{quote}{HIDDEN}{quote}"
+        return f"{match[1]}{quote}{HIDDEN}{quote}"
 
     return _VALUE_OF.sub(attribute, attributes)
 
@@ -328,7 +328,7 @@ def masked(content: Any) -> Any:
     if isinstance(content, dict):
         return _with_keys(content, lambda _, value: masked(value))
     if isinstance(content, (list, tuple)):
-        return [masked(one) for one in content]
+        return [masked(item) for item in content]
     members = getattr(content, "members", None) or getattr(content, "model_dump", None)
     return {name: masked(value) for name, value in members().items()} if members else content
 
@@ -345,7 +345,7 @@ def masked_settings(content: Any, secret: bool = False) -> Any:
             lambda key, value: masked_settings(value, names_a_secret(key) or (secret and key == "value")),
         )
     if isinstance(content, (list, tuple)):
-        return [masked_settings(one, secret) for one in content]
+        return [masked_settings(item, secret) for item in content]
     if not secret:
         return masked(content)
     stays = content is None or isinstance(content, bool) or content == "" or _REFERENCE.fullmatch(str(content))
@@ -356,15 +356,15 @@ _REFERENCE = re.compile(r"(?:(?i:bearer|basic|token)\s+)?\$\{[^{}]*\}")
 
 
 def _with_keys(content: dict[Any, Any], value_of: Callable[[str, Any], Any]) -> dict[Any, Any]:
-    found: dict[Any, Any] = {}
+    by_key: dict[Any, Any] = {}
     for key, value in content.items():
         name = wanted = mask(key) if isinstance(key, str) else key
         number = 1
-        while name in found:
+        while name in by_key:
             number += 1
             name = f"{wanted} (#{number})"
-        found[name] = value_of(str(key), value)
-    return found
+        by_key[name] = value_of(str(key), value)
+    return by_key
 
 
 class Hidden(NamedTuple):
@@ -410,7 +410,7 @@ def masked_headers(headers: Sequence[tuple[str, str]]) -> tuple[list[tuple[str, 
     for name, value in headers:
         text, values = _masked_header(name.lower(), value)
         shown.append((name, text))
-        hidden += [Hidden(f"header {name}", one) for one in values if one]
+        hidden += [Hidden(f"header {name}", text) for text in values if text]
     return shown, hidden
 
 
@@ -418,22 +418,22 @@ def _masked_header(name: str, value: str) -> tuple[str, list[str]]:
     if name in ("cookie", "set-cookie", "set-cookie2"):
         parts = value.split(";")
         cookies = len(parts) if name == "cookie" else 1  # attributes follow
-        pairs = [one.partition("=") if "=" in one else ("", "", one) for one in parts[:cookies]]
+        pairs = [part.partition("=") if "=" in part else ("", "", part) for part in parts[:cookies]]
         text = ";".join([*(f"{key}{equals}{value and HIDDEN}" for key, equals, value in pairs), *parts[cookies:]])
-        return text, [part for _, _, one in pairs for part in (one.strip(' "'), unquote(one.strip(' "')))]
-    if name in _CREDENTIALS and (found := _SCHEME_OF.fullmatch(value.strip())):
-        return f"{found[1]} {HIDDEN}", [found[2], *_password_in(found[1], found[2])]
+        return text, [part for _, _, word in pairs for part in (word.strip(' "'), unquote(word.strip(' "')))]
+    if name in _CREDENTIALS and (match := _SCHEME_OF.fullmatch(value.strip())):
+        return f"{match[1]} {HIDDEN}", [match[2], *_password_in(match[1], match[2])]
     if name in _CHALLENGES:
-        return _CHALLENGE.sub(rf"\1{HIDDEN}", value), [found[2].strip('"') for found in _CHALLENGE.finditer(value)]
+        return _CHALLENGE.sub(rf"\1{HIDDEN}", value), [match[2].strip('"') for match in _CHALLENGE.finditer(value)]
     if value and (names_a_secret(name) or _SECRET_HEADER.search(name)):
         return HIDDEN, [value, unquote(value)]
     if name in _ADDRESSES:
         text, hidden = masked_url(value)
-        return text, [one.value for one in hidden]
+        return text, [secret.value for secret in hidden]
     if mask(value) == value:
         return value, []
     hidden = list[Hidden]()
-    return _masked(value, _noting("", hidden)), [one.value for one in hidden]
+    return _masked(value, _noting("", hidden)), [secret.value for secret in hidden]
 
 
 def _password_in(scheme: str, credentials: str) -> Iterator[str]:
@@ -452,9 +452,9 @@ def masked_url(url: str) -> tuple[str, list[Hidden]]:
     'https://***@shop.example/cart;jsessionid=***?id=7&token=***'
     """
     hidden: list[Hidden] = []
-    if found := _USER_INFO.match(url):
-        hidden.append(Hidden("user of the address", unquote(found[2].partition(":")[2])))
-        url = f"{found[1]}{HIDDEN}@{url[found.end() :]}"
+    if match := _USER_INFO.match(url):
+        hidden.append(Hidden("user of the address", unquote(match[2].partition(":")[2])))
+        url = f"{match[1]}{HIDDEN}@{url[match.end() :]}"
     path, mark, query = url.partition("?") if "?" in url else url.partition("#")
     path = _masked_pairs(_IN_PATH, path, _noting("path", hidden))
     query = _masked_pairs(_IN_QUERY, query, _noting("query", hidden))
@@ -466,15 +466,15 @@ def _noting(where: str, hidden: list[Hidden]) -> Note:
 
 
 def _masked_pairs(pattern: re.Pattern[str], text: str, note: Note, depth: int = 0) -> str:
-    def pair(found: re.Match[str]) -> str:
-        value = unquote_plus(found[3])
-        if value and (hides(found[2][-200:], value) or (found[2].lower() == "key" and _RANDOM.fullmatch(value))):
-            note(found[2], found[3])
-            note(found[2], value)
-            return f"{found[1]}{HIDDEN}"
+    def pair(match: re.Match[str]) -> str:
+        value = unquote_plus(match[3])
+        if value and (hides(match[2][-200:], value) or (match[2].lower() == "key" and _RANDOM.fullmatch(value))):
+            note(match[2], match[3])
+            note(match[2], value)
+            return f"{match[1]}{HIDDEN}"
         if depth < DEEPEST and value.lstrip()[:1] in ("{", "[") and _WORDS.search(value):
-            return found[1] + _reencoded(found[3], lambda inner: _structured(inner, "", note, depth + 1))
-        return found[0]
+            return match[1] + _reencoded(match[3], lambda inner: _structured(inner, "", note, depth + 1))
+        return match[0]
 
     return pattern.sub(pair, text)
 
@@ -520,25 +520,25 @@ _IDENTIFIER = re.compile("[A-Za-z][a-z]{1,11}(?:(?:[-_:. ]+[A-Za-z]|[A-Z])[a-z]{
 def _masked_json(text: str, note: Note, depth: int) -> str:
     """Masks each value of a key that names a secret in place, also in JSON that is cut, and the text in strings."""
     pieces, at, decoder = [], 0, json.JSONDecoder()
-    while found := _STRING.search(text, at):
-        start, end = found.span(1)
-        key = _unescaped(found[1][:200])
-        harmless = _ANYTHING if found[2] is None else _harmless(key)
-        if harmless is _ANYTHING or (harmless is _NOT_RANDOM and not text.startswith('"', found.end())):
-            string = found[1] if found[2] or depth == DEEPEST else _masked_string(found[1], note, depth)
-            pieces += [text[at:start], string, text[end : found.end()]]
-            at = found.end()
+    while match := _STRING.search(text, at):
+        start, end = match.span(1)
+        key = _unescaped(match[1][:200])
+        harmless = _ANYTHING if match[2] is None else _harmless(key)
+        if harmless is _ANYTHING or (harmless is _NOT_RANDOM and not text.startswith('"', match.end())):
+            string = match[1] if match[2] or depth == DEEPEST else _masked_string(match[1], note, depth)
+            pieces += [text[at:start], string, text[end : match.end()]]
+            at = match.end()
             continue
-        end, inside = found.end(), text.startswith(("{", "["), found.end())
+        end, inside = match.end(), text.startswith(("{", "["), match.end())
         try:
             value, last = decoder.raw_decode(text, end)
-            leaves = [one for one in _leaves(value) if one]
+            leaves = [leaf for leaf in _leaves(value) if leaf]
         except (ValueError, RecursionError):  # cut: the rest is its value
             leaves, last = [text[end:].strip('" ')], len(text)
-        hidden = any(hides(key, one) for one in leaves)
-        for one in leaves if hidden else ():
-            if not (inside and _IDENTIFIER.fullmatch(one)):  # of a description: {"apiToken": {"kind": "read-only"}}
-                note(key, one)
+        hidden = any(hides(key, leaf) for leaf in leaves)
+        for leaf in leaves if hidden else ():
+            if not (inside and _IDENTIFIER.fullmatch(leaf)):  # of a description: {"apiToken": {"kind": "read-only"}}
+                note(key, leaf)
         pieces += [text[at:end], f'"{HIDDEN}"' if hidden else text[end:last]]
         at = last
     return "".join([*pieces, text[at:]])
@@ -564,8 +564,8 @@ def _leaves(value: Any) -> Iterator[str]:
     if isinstance(value, dict):
         value = list(value.values())
     if isinstance(value, list):
-        for one in value:
-            yield from _leaves(one)
+        for item in value:
+            yield from _leaves(item)
     elif value is not None and not isinstance(value, bool):
         yield str(value)
 
@@ -574,8 +574,8 @@ def _masked_parts(data: bytes, boundary: bytes, hidden: list[Hidden]) -> str:
     """Returns a multipart body with files as their size."""
     shown = []
     for part in data.split(b"--" + boundary):
-        found = _GAP.search(part)
-        head, gap, body = (part[: found.start()], found[0], part[found.end() :]) if found else (part, b"", b"")
+        match = _GAP.search(part)
+        head, gap, body = (part[: match.start()], match[0], part[match.end() :]) if match else (part, b"", b"")
         text, name = head.decode("utf-8", "replace"), _PART.search(head.decode("utf-8", "replace"))
         inner = body.removesuffix(b"\n").removesuffix(b"\r")
         kind = next((line[13:].strip() for line in text.splitlines() if line.lower().startswith("content-type:")), "")

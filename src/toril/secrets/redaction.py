@@ -91,48 +91,48 @@ def _secrets_in(content: object, *, secret: bool) -> Iterator[str]:
 
 def _patterns(value: str) -> Iterator[str]:
     yield "".join(
-        _slashes(len(list(run))) if one == "\\" else "".join(map(_character, run)) for one, run in groupby(value)
+        _slashes(len(list(run))) if char == "\\" else "".join(map(_character, run)) for char, run in groupby(value)
     )
     encodings = dict.fromkeys((value.encode("utf-8", "surrogateescape"), value.encode("latin-1", "ignore")))
-    whole = [one for one in encodings if len(one) >= len(value)]
+    whole = [encoding for encoding in encodings if len(encoding) >= len(value)]
     for data, before in product(whole, range(3)):  # bytes before it in base64's group of three
         encoded = base64.b64encode(b"\0" * before + data).decode()
         first, last = -(-before * 8 // 6), (before + len(data)) * 8 // 6  # characters that depend on the value alone
-        core = "".join({"+": "(?:[+-]|%2[bB])", "/": "(?:[/_]|%2[fF])"}.get(one, one) for one in encoded[first:last])
+        core = "".join({"+": "(?:[+-]|%2[bB])", "/": "(?:[/_]|%2[fF])"}.get(char, char) for char in encoded[first:last])
         some = "(?:[A-Za-z0-9+/_-])"
         yield f"{some}{core}{some}?(?:=|%3[dD]){{0,2}}" if before else f"{core}{some}?(?:=|%3[dD]){{0,2}}"
 
 
 def _slashes(count: int) -> str:
     """Returns the pattern of a run of backslashes; each needs at least one, so that a text matches in one way only."""
-    one = r"(?i:\\(?:x5c|u005c|U0000005c)?|%(?:25)?5c|&#(?:0*92|x0*5c);)"
-    return f"{one}{{{count},{MOST_SLASHES * count}}}"
+    slash = r"(?i:\\(?:x5c|u005c|U0000005c)?|%(?:25)?5c|&#(?:0*92|x0*5c);)"
+    return f"{slash}{{{count},{MOST_SLASHES * count}}}"
 
 
-def _character(one: str) -> str:
+def _character(char: str) -> str:
     """Returns the pattern of a character in every common escape."""
-    if one.isascii() and one.isalnum():
-        return one
-    octets = one.encode("utf-8", "surrogateescape")
-    halves = one.encode("utf-16-be", "surrogatepass").hex()
+    if char.isascii() and char.isalnum():
+        return char
+    octets = char.encode("utf-8", "surrogateescape")
+    halves = char.encode("utf-16-be", "surrogatepass").hex()
     escapes = {
         "".join(f"%(?:25)?{octet:02x}" for octet in octets),
         "".join(rf"{SLASHES}x{octet:02x}" for octet in octets),
         "".join(rf"{SLASHES}u{halves[at : at + 4]}" for at in range(0, len(halves), 4)),
-        rf"{SLASHES}(?:x{ord(one):02x}|U{ord(one):08x})",
-        f"&#(?:0*{ord(one)}|x0*{ord(one):x});",
-        *map(re.escape, ENTITIES.get(one, ())),
-        re.escape(html.escape(one)),
+        rf"{SLASHES}(?:x{ord(char):02x}|U{ord(char):08x})",
+        f"&#(?:0*{ord(char)}|x0*{ord(char):x});",
+        *map(re.escape, ENTITIES.get(char, ())),
+        re.escape(html.escape(char)),
     }
-    if one == " ":
+    if char == " ":
         escapes.add(r"\+")
-    if "\x80" <= one <= "\xff":  # Latin-1, also read as UTF-8, and UTF-8 read as Latin-1
-        escapes |= {f"%(?:25)?{ord(one):02x}", chr(0xDC00 + ord(one)), octets.decode("latin-1")}
-    if one in ESCAPES:
-        escapes.add(rf"{SLASHES}{ESCAPES[one]}")
-    elif one.isascii():
-        escapes.add(rf"{SLASHES}{re.escape(one)}")
-    return f"(?:(?i:{'|'.join(sorted(escapes, key=len, reverse=True))})|{re.escape(one)})"
+    if "\x80" <= char <= "\xff":  # Latin-1, also read as UTF-8, and UTF-8 read as Latin-1
+        escapes |= {f"%(?:25)?{ord(char):02x}", chr(0xDC00 + ord(char)), octets.decode("latin-1")}
+    if char in ESCAPES:
+        escapes.add(rf"{SLASHES}{ESCAPES[char]}")
+    elif char.isascii():
+        escapes.add(rf"{SLASHES}{re.escape(char)}")
+    return f"(?:(?i:{'|'.join(sorted(escapes, key=len, reverse=True))})|{re.escape(char)})"
 
 
 def forms_of(value: str) -> Iterator[str]:
@@ -143,7 +143,7 @@ def forms_of(value: str) -> Iterator[str]:
     latin = value.encode("latin-1", "replace")
     for quoted in (quote(data, safe=""), quote(data), quote_plus(data), quote(latin, safe=""), quote_plus(latin)):
         yield quoted
-        yield re.sub("%..", lambda found: found[0].lower(), quoted)
+        yield re.sub("%..", lambda match: match[0].lower(), quoted)
     for escaped in (json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]):
         yield escaped
         yield escaped.replace("/", "\\/")
