@@ -88,12 +88,12 @@ class Client:
     def pages(self, path: str, **query: str | int) -> Iterator[dict[str, Any]]:
         """Yields the entries of a list from all its pages."""
         for page in range(1, MOST_PAGES + 1):
-            found = self.get(path, **query, per_page=PER_PAGE, page=page)
-            if not isinstance(found.body, list) or not all(isinstance(one, dict) for one in found.body):
+            answer = self.get(path, **query, per_page=PER_PAGE, page=page)
+            if not isinstance(answer.body, list) or not all(isinstance(item, dict) for item in answer.body):
                 text = f"GitHub: GET {path}: the response is not a list. Check that GITHUB_API_URL is GitHub's API."
                 raise InfrastructureError(text, code="not-github")
-            yield from found.body
-            if NEXT not in found.headers.get("link", ""):  # a page before the last one may be shorter
+            yield from answer.body
+            if NEXT not in answer.headers.get("link", ""):  # a page before the last one may be shorter
                 return
         text = f"GitHub: {path} has more than {MOST_PAGES * PER_PAGE:,} entries, the maximum."
         raise InfrastructureError(text, code="github-too-much")

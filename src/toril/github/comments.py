@@ -30,16 +30,16 @@ def comments(bundles: Sequence[Bundle], links: Links) -> dict[str, str]:
     no colon.
     """
     by_name: dict[str, list[Bundle]] = {}
-    for bundle in sorted(bundles, key=lambda one: one.plan.run_id):
+    for bundle in sorted(bundles, key=lambda run: run.plan.run_id):
         name = bundle.plan.suite + (":fargate" if bundle.plan.on == "fargate" else "")
         by_name.setdefault(name, []).append(bundle)
-    found = {}
+    comments_by_name = {}
     for name, own in sorted(by_name.items()):
-        duets = [one for one in own if one.verdict.comparison]
-        runs = [one for one in own if not one.verdict.comparison]
+        duets = [run for run in own if run.verdict.comparison]
+        runs = [run for run in own if not run.verdict.comparison]
         report = report_of((runs or duets)[-1], duet=duets[-1] if duets else None)
-        found[name] = markdown.render(report, links).decode()
-    return found
+        comments_by_name[name] = markdown.render(report, links).decode()
+    return comments_by_name
 
 
 def marker(suite: str) -> str:
@@ -54,8 +54,8 @@ def marker(suite: str) -> str:
 def encoded(name: str) -> str:
     """Returns a name that an HTML comment can hold; a long one ends in its checksum."""
 
-    def of_bytes(found: re.Match[str]) -> str:
-        return "".join(f"_{byte:02X}" for byte in found[0].encode("utf-8", "surrogatepass"))
+    def of_bytes(match: re.Match[str]) -> str:
+        return "".join(f"_{byte:02X}" for byte in match[0].encode("utf-8", "surrogatepass"))
 
     shown = re.sub(r"[^A-Za-z0-9.]", of_bytes, name)
     if len(shown) > LONGEST_NAME:
@@ -89,18 +89,18 @@ def post(client: Client, repository: str, pull: int, suite: str, text: str) -> P
 
 def _own_comment(client: Client, repository: str, pull: int, ending: str) -> dict[str, Any] | None:
     """Returns our oldest comment that ends with that marker."""
-    found = [
-        one
-        for one in client.pages(f"/repos/{repository}/issues/{pull}/comments")
-        if isinstance(one.get("id"), int) and str(one.get("body") or "").rstrip().endswith(ending)
+    comments_found = [
+        comment
+        for comment in client.pages(f"/repos/{repository}/issues/{pull}/comments")
+        if isinstance(comment.get("id"), int) and str(comment.get("body") or "").rstrip().endswith(ending)
     ]
-    login = owner_of_token(client) if found else None
-    return next((one for one in found if is_own(one, login)), None)
+    login = owner_of_token(client) if comments_found else None
+    return next((comment for comment in comments_found if is_own(comment, login)), None)
 
 
-def is_own(one: dict[str, Any], login: str | None) -> bool:
+def is_own(comment: dict[str, Any], login: str | None) -> bool:
     """Returns whether the owner of the token wrote a comment or an issue; without a name, whether a bot did."""
-    user = one.get("user") or {}
+    user = comment.get("user") or {}
     return bool((user.get("type") == BOT) if login is None else (user.get("login") == login))
 
 
@@ -124,23 +124,23 @@ def pulls_of(client: Client, repository: str, head: str, commit: str) -> list[in
 
     Empty if the branch has newer commits, or its pull request is closed.
     """
-    found = client.pages(f"/repos/{repository}/pulls", head=head, state="open")
+    pulls = client.pages(f"/repos/{repository}/pulls", head=head, state="open")
     return [
         one["number"]
-        for one in found
+        for one in pulls
         if isinstance(one.get("number"), int) and _matches(one.get("head"), head, commit) and one.get("state") == "open"
     ]
 
 
 def is_at(client: Client, repository: str, number: int, commit: str) -> bool:
     """Returns whether that is the newest commit of a pull request."""
-    found = client.get(f"/repos/{repository}/pulls/{number}").body
-    head = found.get("head") if isinstance(found, dict) else None
+    body = client.get(f"/repos/{repository}/pulls/{number}").body
+    head = body.get("head") if isinstance(body, dict) else None
     return isinstance(head, dict) and head.get("sha") == commit
 
 
-def _matches(found: object, head: str, commit: str) -> bool:
+def _matches(head_of: object, head: str, commit: str) -> bool:
     """Returns whether a pull request matches: GitHub ignores filters that it does not understand."""
-    if not isinstance(found, dict):
+    if not isinstance(head_of, dict):
         return False
-    return str(found.get("label")).casefold() == head.casefold() and str(found.get("sha")) == commit
+    return str(head_of.get("label")).casefold() == head.casefold() and str(head_of.get("sha")) == commit

@@ -63,12 +63,12 @@ def changed_since(revision: str, folder: Path) -> frozenset[Path]:
     root = Path(git(folder, "rev-parse", "--show-toplevel").removesuffix("\n"))
     fork = git(root, "merge-base", revision, "HEAD", fix=f"Fetch {revision} (--changed-since) with its history.")
     tree = git(root, "ls-tree", "-rz", fork.strip())
-    before = {path: (mode, found) for (mode, _, found), path in entries(tree)}
+    before = {path: (mode, digest) for (mode, _, digest), path in entries(tree)}
     staged = {path: about for about, path in entries(git(root, "ls-files", "-zt", "--stage"))}
     changed = {path for path in before if path not in staged}
-    for path, (tag, mode, found, _) in staged.items():
-        here = tag == SPARSE or is_as_stored(root / path, mode, found)
-        if not here or before.get(path) != (mode, found):
+    for path, (tag, mode, digest, _) in staged.items():
+        here = tag == SPARSE or is_as_stored(root / path, mode, digest)
+        if not here or before.get(path) != (mode, digest):
             changed.add(path)
     changed.update(filter(None, git(root, "ls-files", "-z", "--others", "--exclude-standard").split("\0")))
     return frozenset(root.resolve() / path for path in changed)
@@ -79,10 +79,10 @@ def _suites(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise OptionError(f"{folder}: no such folder. Name the folder that contains the suites.", code="no-such-folder")
     suites = [one for one in sorted(folder.resolve().iterdir()) if any((one / name).is_file() for name in SUITE_NAMES)]
-    for found in suites:
-        if not NAME.fullmatch(found.name):
+    for suite in suites:
+        if not NAME.fullmatch(suite.name):
             raise SuiteError(
-                f"`{found}`: invalid name for a suite. Rename it: use at most 60 letters, digits, `_` and `-`.",
+                f"`{suite}`: invalid name for a suite. Rename it: use at most 60 letters, digits, `_` and `-`.",
                 code="suite-name",
             )
     return suites

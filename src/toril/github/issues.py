@@ -33,21 +33,21 @@ def settle(client: Client, repository: str, trends: Sequence[Trend], links: Link
     acknowledgement has ended. `links.report` is the address of the console. After an error, the next call does the
     rest.
     """
-    starts = [point.started_at for found in trends for series in found.series for point in series.points]
+    starts = [point.started_at for trend in trends for series in trend.series for point in series.points]
     if not starts:
         return []
     since = f"{datetime.fromtimestamp(min(starts), UTC):%Y-%m-%dT%H:%M:%SZ}"  # an issue is younger than its runs
     address, login = f"/repos/{repository}/issues", owner_of_token(client)
-    there = [one for one in client.pages(address, state="all", since=since) if _marker_of(one) and is_own(one, login)]
+    there = [own for own in client.pages(address, state="all", since=since) if _marker_of(own) and is_own(own, login)]
     done = list[Posted]()
-    for found in trends:
-        issues = _issues_of(there, found)
-        for group in filter(attrgetter("worse"), found.groups):
+    for trend in trends:
+        issues = _issues_of(there, trend)
+        for group in filter(attrgetter("worse"), trend.groups):
             old = issues.get(group.id)
             place, is_open = f"{address}/{old and int(old['number'])}", old is not None and old.get("state") == "open"
-            content = {"title": f"{plain(found.suite, 60)}: {plain(brief_of(group), 150)}"}
+            content = {"title": f"{plain(trend.suite, 60)}: {plain(brief_of(group), 150)}"}
             if outcome_of(group) == "failed":
-                content["body"] = _body(found, group, links)
+                content["body"] = _body(trend, group, links)
                 if old is None:
                     done.append(Posted(done="created", url=url_of(client.create(address, content).body)))
                 elif is_open and all(_text(old, name) == value for name, value in content.items()):
@@ -57,7 +57,7 @@ def settle(client: Client, repository: str, trends: Sequence[Trend], links: Link
                     done.append(Posted(done="updated", url=url_of(client.patch(place, content).body)))
             elif is_open and group.state in SETTLED:
                 content |= {"state": "closed", "state_reason": "completed"}
-                content["body"] = _body(found, group, links, " settled")
+                content["body"] = _body(trend, group, links, " settled")
                 answer = client.patch(place, content)
                 client.create(f"{place}/comments", {"body": SETTLED[group.state] + escaped(group.acknowledged)})
                 done.append(Posted(done="closed", url=url_of(answer.body)))
@@ -74,16 +74,16 @@ def _marker_of(issue: Issue) -> tuple[str, str, bool] | None:
     return (match[1], match[2], bool(match[3])) if match and "pull_request" not in issue and "number" in issue else None
 
 
-def _issues_of(there: Sequence[Issue], found: Trend) -> dict[str, Issue]:
+def _issues_of(there: Sequence[Issue], trend: Trend) -> dict[str, Issue]:
     """Returns the issue of each regression by its id. The nearest runs belong together, up to `NEAR` runs apart."""
-    points = {point.run_id: point.started_at for series in found.series for point in series.points}
+    points = {point.run_id: point.started_at for series in trend.series for point in series.points}
     places = {encoded(run_id): place for place, run_id in enumerate(sorted(points, key=points.__getitem__))}
     near = []
-    for group in found.groups:
+    for group in trend.groups:
         own = encoded(group.id)
         for issue in there if group.worse and own in places else ():
             suite, run, _ = _marker_of(issue) or ("", "", False)
-            if suite == encoded(found.suite) and run in places and (apart := abs(places[run] - places[own])) <= NEAR:
+            if suite == encoded(trend.suite) and run in places and (apart := abs(places[run] - places[own])) <= NEAR:
                 near.append(((apart, outcome_of(group) != "failed", issue.get("state") != "open"), group.id, issue))
     issues, taken = dict[str, Issue](), set[int]()
     for _, group_id, issue in sorted(near, key=itemgetter(0)):
@@ -93,14 +93,14 @@ def _issues_of(there: Sequence[Issue], found: Trend) -> dict[str, Issue]:
     return issues
 
 
-def _body(found: Trend, group: TrendGroup, links: Links, settled: str = "") -> str:
-    commits = [one if COMMIT.fullmatch(one) else code(one) for one in (group.from_commit, group.to_commit) if one]
-    address = f"{links.report}/suites/{quote(found.suite, safe='')}/trend"
+def _body(trend: Trend, group: TrendGroup, links: Links, settled: str = "") -> str:
+    commits = [sha if COMMIT.fullmatch(sha) else code(sha) for sha in (group.from_commit, group.to_commit) if sha]
+    address = f"{links.report}/suites/{quote(trend.suite, safe='')}/trend"
     parts = (
-        render(group_report(found, group)).decode().rstrip(),
+        render(group_report(trend, group)).decode().rstrip(),
         f"Commits after {commits[0]} up to {commits[1]}" if len(commits) == 2 else "",
         link("Trend", address) if links.report else "",
         "An entry in `toril-trend.yml` accepts the change. When the figures are back, toril closes this issue.",
-        f"<!-- toril-trend:{encoded(found.suite)}:{encoded(group.id)}{settled} -->",
+        f"<!-- toril-trend:{encoded(trend.suite)}:{encoded(group.id)}{settled} -->",
     )
     return "\n\n".join(filter(None, parts))

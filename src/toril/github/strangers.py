@@ -79,8 +79,8 @@ def _priced(bundle: Bundle, path: Path) -> Bundle:
     end = End.from_json(_data(path), str(path))
     try:
         load_s, requests = bundle.summary.duration_s or 0.0, bundle.summary.total.samples or None
-        found = finished_cost(bundle.plan, end, {}, load_s=load_s, requests=requests)
-        return replace(bundle, cost=cost_line(bundle.plan, found))
+        estimate = finished_cost(bundle.plan, end, {}, load_s=load_s, requests=requests)
+        return replace(bundle, cost=cost_line(bundle.plan, estimate))
     except (ArithmeticError, ValueError) as error:  # impossible sizes and rates
         raise StoreError(
             f"{path}: cannot compute a price from this file and plan.json: {error}", code="foreign-record"
@@ -97,12 +97,12 @@ def _folders(path: Path) -> Iterator[Path]:
         return
     runs = path / "runs"
     within = runs if runs.is_dir() and not runs.is_symlink() else path
-    found = [one for one in sorted(within.iterdir()) if not one.is_symlink() and (one / "plan.json").exists()]
-    if not found:
+    folders = [path for path in sorted(within.iterdir()) if not path.is_symlink() and (path / "plan.json").exists()]
+    if not folders:
         raise StoreError(
             f"{path}: no run found: neither this folder nor its subfolders have a plan.json.", code="no-run"
         )
-    yield from found
+    yield from folders
 
 
 def _data(path: Path) -> bytes:
