@@ -236,7 +236,7 @@ def own_traceback(output: str, folder: Path) -> str:
     "" without such a frame.
     """
     begin = output.rfind("Traceback (most recent call last):")
-    found: list[str] = []
+    lines: list[str] = []
     shown, own = True, False
     for line in output[begin:].splitlines() if begin >= 0 else ():
         if frame := FRAME.match(line):
@@ -247,8 +247,8 @@ def own_traceback(output: str, folder: Path) -> str:
         elif not line.startswith(" "):
             shown = True
         if shown:
-            found.append(line)
-    return "\n".join(found) if own else ""
+            lines.append(line)
+    return "\n".join(lines) if own else ""
 
 
 def tail_of(path: Path | str | None, lines: int = 5) -> str:

@@ -140,7 +140,7 @@ class Engine:
 
     def last_output(self) -> str:
         """Returns the last lines of stderr and stdout, which may be one file."""
-        names = [getattr(one, "name", None) for one in (self.stderr, self.stdout)]
+        names = [getattr(file, "name", None) for file in (self.stderr, self.stdout)]
         outputs = dict.fromkeys(tail_of(name, self.context.output_lines) for name in names)
         return "\n".join(filter(None, outputs))
 

@@ -66,14 +66,14 @@ class GenericEngine(Engine):
         return "\n".join(self._executor.get_error_diagnostics() or [])[-600:]
 
     def _leaves(self) -> list[Any]:
-        found, waiting = [], list(self._readers)
+        leaves, waiting = [], list(self._readers)
         while waiting:
             reader = waiting.pop()
             inner = getattr(reader, "underlings", None)
             waiting += inner or []
             if inner is None and hasattr(reader, "_read"):
-                found.append(reader)
-        return found
+                leaves.append(reader)
+        return leaves
 
     def _batch(self, rows: list[Any]) -> Batch:
         second, label, users, response_s, connect_s, latency_s, rc, error, _, size = zip(*rows, strict=True)
@@ -83,17 +83,17 @@ class GenericEngine(Engine):
         return Batch(
             started_s=completed - response_us / 1e6,
             completed_s=completed,
-            label=np.array([str(one) for one in label], object),
+            label=np.array([str(text) for text in label], object),
             kind=np.full(len(rows), "request", object),
-            ok=np.array([one is None for one in error], np.bool_),
-            rc=np.array([str(one or "") for one in rc], object),
-            message=np.array([str(one or "") for one in error], object),
+            ok=np.array([text is None for text in error], np.bool_),
+            rc=np.array([str(code or "") for code in rc], object),
+            message=np.array([str(text or "") for text in error], object),
             response_us=response_us,
             ttfb_us=_microseconds(latency_s),
             connect_us=_microseconds(connect_s),
-            bytes=np.array([one or 0 for one in size], np.int64),
+            bytes=np.array([count or 0 for count in size], np.int64),
         )
 
 
 def _microseconds(seconds: Any) -> Any:
-    return np.rint(np.array([one or 0 for one in seconds], np.float64) * 1e6).astype(np.int64)
+    return np.rint(np.array([value or 0 for value in seconds], np.float64) * 1e6).astype(np.int64)

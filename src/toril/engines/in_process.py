@@ -63,7 +63,7 @@ class Lateness:
     def flush(self) -> None:
         """Report the current second before it is over."""
         if self._late:
-            late = sorted(max(0, round(one * 1e6)) for one in self._late)
+            late = sorted(max(0, round(late_s * 1e6)) for late_s in self._late)
             self._late = []
             self._report(self._second, late[-1], late[math.ceil(0.9 * len(late)) - 1])
 
@@ -276,14 +276,14 @@ class Reuse:
 
         dropped, put = connectionpool.is_connection_dropped, connectionpool.HTTPConnectionPool._put_conn
 
-        def put_and_give(pool, one) -> None:
-            if one is not None and one.sock is not None:
-                self.give(one.sock)
-            put(pool, one)
+        def put_and_give(pool, connection) -> None:
+            if connection is not None and connection.sock is not None:
+                self.give(connection.sock)
+            put(pool, connection)
 
         connectionpool.HTTPConnectionPool._put_conn = put_and_give
-        connectionpool.is_connection_dropped = lambda one: (
-            one.sock is None or not self.take(one.sock, is_open=not dropped(one))
+        connectionpool.is_connection_dropped = lambda connection: (
+            connection.sock is None or not self.take(connection.sock, is_open=not dropped(connection))
         )
 
 
@@ -292,4 +292,4 @@ def is_closed(error) -> bool:
     while error.args and isinstance(error.args[0], Exception):  # requests wraps urllib3's
         error = error.args[0]
     reasons = [error, *error.args]  # urllib3 has the socket's as a second argument
-    return any(isinstance(one, ConnectionError) or type(one).__name__ == "HTTPConnectionClosed" for one in reasons)
+    return any(isinstance(why, ConnectionError) or type(why).__name__ == "HTTPConnectionClosed" for why in reasons)

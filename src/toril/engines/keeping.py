@@ -40,8 +40,8 @@ EMPTY = {
 def line(why, kind, label, outcome, started_s, response_us, ttfb_us=None, **more) -> dict[str, object]:
     """Returns an exchange with the fields of its sample; `outcome` is (rc, message, ok)."""
     rc, message, ok = outcome
-    found = {"why": why, "kind": kind, "label": label, "rc": rc, "error": message, "ok": ok, "started_s": started_s}
-    return {**EMPTY, **found, "response_us": response_us, "ttfb_us": ttfb_us, **more}
+    own = {"why": why, "kind": kind, "label": label, "rc": rc, "error": message, "ok": ok, "started_s": started_s}
+    return {**EMPTY, **own, "response_us": response_us, "ttfb_us": ttfb_us, **more}
 
 
 class Keeper:
@@ -115,11 +115,11 @@ class Keeper:
 
     def _add(self, build) -> None:
         try:
-            found = build()
-            if found.get("why") == HEAD:
-                self._add_head(found)
+            line = build()
+            if line.get("why") == HEAD:
+                self._add_head(line)
                 return
-            data = json.dumps(found).encode() + b"\n"
+            data = json.dumps(line).encode() + b"\n"
         except Exception:  # a response of the script's own class may raise any
             self._left_out += 1
             return
@@ -130,16 +130,16 @@ class Keeper:
         self._in_second += len(data)
         if self._written > MOST_BYTES or (self._in_second > MOST_BYTES_A_SECOND and not self.everything):
             self._written -= len(data)
-            self._add_head(found)
+            self._add_head(line)
         else:
             self._pending.append(data)
 
-    def _add_head(self, found: dict) -> None:
+    def _add_head(self, line: dict) -> None:
         """Write a failure beyond a limit without its bodies, and count it."""
         self._left_out += 1
-        if found.get("ok", True):
+        if line.get("ok", True):
             return
-        data = json.dumps({**found, "why": HEAD, "request": None, "response": None}).encode() + b"\n"
+        data = json.dumps({**line, "why": HEAD, "request": None, "response": None}).encode() + b"\n"
         if self._written_heads + len(data) <= MOST_BYTES_OF_HEADS:
             self._written_heads += len(data)
             self._pending.append(data)
@@ -219,8 +219,8 @@ STREAMED = object()  # stands for a body that the script reads itself
 
 def merged(*parts, **more) -> dict[str, object]:
     """Returns the fields of all parts, with the notes of each."""
-    found = {name: value for part in (*parts, more) for name, value in part.items()}
-    return {**found, "notes": [note for part in (*parts, more) for note in part.get("notes", ())]}
+    fields = {name: value for part in (*parts, more) for name, value in part.items()}
+    return {**fields, "notes": [note for part in (*parts, more) for note in part.get("notes", ())]}
 
 
 def request_fields(head: bytes, url: str, body, most: int, method: str = "") -> dict[str, object]:

@@ -14,15 +14,15 @@ def literal_labels(scenarios: Any) -> frozenset[str]:
 
     Such a value may be a token, and a label is in every report and kept for years.
     """
-    found = [one for one, _ in walked(list(dict(scenarios or {}).values()), "scenarios")]
-    requests: list[dict[str, Any]] = [{"url": one} if isinstance(one, str) else one for one in found]
-    extracted = {name for one in requests for key in EXTRACTORS for name in one.get(key) or ()}
-    copied = [one["set-variables"] for one in requests if one.get("set-variables")]  # bzt's get never returns None
-    for name, value in (item for _ in copied for one in copied for item in one.items()):  # copies of copies, too
+    listed = [item for item, _ in walked(list(dict(scenarios or {}).values()), "scenarios")]
+    requests: list[dict[str, Any]] = [{"url": item} if isinstance(item, str) else item for item in listed]
+    extracted = {name for request in requests for key in EXTRACTORS for name in request.get(key) or ()}
+    copied = [call["set-variables"] for call in requests if call.get("set-variables")]  # bzt's get never returns None
+    for name, value in (item for _ in copied for values in copied for item in values.items()):  # copies of copies, too
         extracted |= {name} if extracted & set(REFERENCE.findall(str(value))) else set()
     labels = set()
-    for one in requests:
-        own = str(one.get("label") or one.get("transaction") or "")
+    for request in requests:
+        own = str(request.get("label") or request.get("transaction") or "")
         if not own or extracted & set(REFERENCE.findall(own)):
-            labels.add(own or str(one.get("url") or ""))
-    return frozenset(one for one in labels if "${" in one)
+            labels.add(own or str(request.get("url") or ""))
+    return frozenset(label for label in labels if "${" in label)

@@ -180,16 +180,16 @@ class CsvTail(GrowingFile):
         )  # without quotes, four times as fast
         last = [field[:-1] for field in fields[width - 1 :: width] if field.endswith("\n")]
         if len(last) == count and len(fields) == count * width + 1 and "\r" not in text:
-            found = [tuple(fields[position:-1:width]) for position in range(width - 1)] + [tuple(last)]
+            columns = [tuple(fields[position:-1:width]) for position in range(width - 1)] + [tuple(last)]
         else:
             rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=self._delimiter))
             whole = [row for row in rows if len(row) == width]
             self.unreadable += len(rows) - len(whole)
             count = len(whole)
-            found = list(zip(*whole, strict=True))
+            columns = list(zip(*whole, strict=True))
         if not count:
             return []
-        named = dict(zip(self._header, found, strict=True))
+        named = dict(zip(self._header, columns, strict=True))
         return [named.get(name) or ("",) * count for name in self._wanted]
 
 
@@ -238,7 +238,7 @@ class Reader:
     def read(self, final: bool) -> Iterator[Sequence[Record]]:
         """Returns the valid records since the last call; `final`: to the end of the file."""
         for records in self._records(final):
-            valid = [one for one in records if _is_valid(one)]
+            valid = [record for record in records if _is_valid(record)]
             self._file.unreadable += len(records) - len(valid)
             if valid:
                 yield valid
@@ -312,25 +312,25 @@ def keep(
     `details_of`: returns further fields of a request from the engine's debug log of a try.
     """
     if keeper.on:
-        for one in records:
-            if one.kind == "request" and (why := keeper.wants(one.label, one.rc, one.message, one.ok, one.response_us)):
-                details = details_of(one) if keeper.everything else {}
-                keeper.keep(why, one.label, partial(_exchange, one, why, note, details))
+        for row in records:
+            if row.kind == "request" and (why := keeper.wants(row.label, row.rc, row.message, row.ok, row.response_us)):
+                details = details_of(row) if keeper.everything else {}
+                keeper.keep(why, row.label, partial(_exchange, row, why, note, details))
         keeper.flush()
     return records
 
 
-def _exchange(one: Record, why: str, note: str, details: Mapping[str, Any]) -> dict[str, Any]:
+def _exchange(record: Record, why: str, note: str, details: Mapping[str, Any]) -> dict[str, Any]:
     """Returns a line of `keeping.py`."""
     same = ("label", "ok", "rc", "started_s", "response_us", "method", "url")
     return {
-        **{name: getattr(one, name) for name in same},
+        **{name: getattr(record, name) for name in same},
         "why": why,
-        "error": one.message,
-        "ttfb_us": one.ttfb_us if one.ttfb_us >= 0 else None,
-        "connect_us": one.connect_us if one.connect_us > 0 else None,
-        "connection": "new" if one.connect_us > 0 else "",
-        "status": int(one.rc) if re.fullmatch(r"[1-5]\d\d", one.rc) else None,
+        "error": record.message,
+        "ttfb_us": record.ttfb_us if record.ttfb_us >= 0 else None,
+        "connect_us": record.connect_us if record.connect_us > 0 else None,
+        "connection": "new" if record.connect_us > 0 else "",
+        "status": int(record.rc) if re.fullmatch(r"[1-5]\d\d", record.rc) else None,
         "notes": [] if details else [note],
         **details,
     }

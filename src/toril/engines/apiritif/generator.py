@@ -39,12 +39,12 @@ class Expressions(JMeterExprCompiler):  # type: ignore[misc]  # bzt has no types
         parts = REFERENCE.split(value) if isinstance(value, str) else []
         if len(parts) < 2:
             return super().gen_expr(value)
-        found = [self.translate_jmeter_expr(one[2:-1]) for one in parts[1::2]]
-        texts = [one.replace("{", "{{").replace("}", "}}") for one in parts[::2]]
+        parts_read = [self.translate_jmeter_expr(part[2:-1]) for part in parts[1::2]]
+        texts = [part.replace("{", "{{").replace("}", "}}") for part in parts[::2]]
         if texts == ["", ""]:
-            return found[0]  # of its own type, such as a number
+            return parts_read[0]  # of its own type, such as a number
         text = ast.Attribute(value=ast.Constant(value="{}".join(texts), kind=""), attr="format", ctx=ast.Load())
-        return ast.Call(func=text, args=found, keywords=[])
+        return ast.Call(func=text, args=parts_read, keywords=[])
 
     def translate_jmeter_expr(self, expr: str) -> Any:
         decoded = DECODED.fullmatch(expr)
@@ -93,8 +93,8 @@ class Generator(ApiritifScriptGenerator):  # type: ignore[misc]  # bzt has no ty
     def _gen_http_request(self, req: Any) -> list[Any]:
         body = super()._gen_http_request(req)
         pause = [body.pop()] if body and _is_call(body[-1], "sleep") else []
-        checks = [one for one in req.config.get("assert", []) if isinstance(one, dict)]
-        wanted = any(one.get("subject") == "http-code" for one in checks)
+        checks = [check for check in req.config.get("assert", []) if isinstance(check, dict)]
+        wanted = any(check.get("subject") == "http-code" for check in checks)
         if self.checks_status and req.url and not wanted:
             body.insert(1, ast.Expr(_call("response", "assert_ok")))
         request = in_transaction(_marked(REQUEST_MARK, self._label(req.label)), body or [ast.Pass()])
@@ -107,7 +107,7 @@ class Generator(ApiritifScriptGenerator):  # type: ignore[misc]  # bzt has no ty
     def _extract_named_args(self, req: Any) -> Any:
         """Adds uploads to bzt's arguments; a file without a name of a parameter is the body."""
         named = super()._extract_named_args(req)
-        files = [(one.get("param", ""), one["path"], one["mime-type"]) for one in req.upload_files]
+        files = [(file.get("param", ""), file["path"], file["mime-type"]) for file in req.upload_files]
         read = [_call("apiritif", "file_content", self._gen_expr(path)) for _, path, _ in files]
         if files and not files[0][0]:
             named["data"] = read[0]
@@ -125,16 +125,16 @@ class Generator(ApiritifScriptGenerator):  # type: ignore[misc]  # bzt has no ty
         ]
 
     def _gen_extractors(self, request: Any) -> list[ast.stmt]:
-        found, accessor = list(self._extracted(request.config)), self.expr_compiler.gen_var_accessor
+        extracted, accessor = list(self._extracted(request.config)), self.expr_compiler.gen_var_accessor
         wanted = self._without_default(request.config) & self._referenced
         checks = (
             _filled(
                 f"apiritif.need(response, NAME, VALUE != {NOT_FOUND!r})", NAME=ast.Constant(name), VALUE=accessor(name)
             )
-            for name, _ in found
+            for name, _ in extracted
             if name in wanted
         )
-        assigned = (ast.Assign(targets=[accessor(name, ast.Store())], value=value) for name, value in found)
+        assigned = (ast.Assign(targets=[accessor(name, ast.Store())], value=value) for name, value in extracted)
         return [*assigned, *map(ast.Expr, checks)]
 
     @staticmethod
@@ -152,19 +152,19 @@ class Generator(ApiritifScriptGenerator):  # type: ignore[misc]  # bzt has no ty
         return set(NAME.findall(str(self.executor.engine.config) if "include-scenario" in own else own))
 
     def _extracted(self, config: Any) -> Iterator[tuple[str, ast.expr]]:
-        for name, one in _described(config, "extract-jsonpath", "jsonpath"):
-            yield name, self._response("extract_jsonpath", one["jsonpath"], default=one.get("default", NOT_FOUND))
-        for name, one in _described(config, "extract-regexp", "regexp"):
-            method = "extract_regex" if one.get("subject", "body") == "body" else "extract_from_headers"
-            found = self._response(method, one["regexp"])
-            yield name, _filled(MATCHED, FOUND=found, DEFAULT=self._gen_expr(one.get("default", NOT_FOUND)))
-        for name, one in _described(config, "extract-css-jquery", "expression"):
-            named = {"attribute": one.get("attribute", "") or None, "default": one.get("default", NOT_FOUND)}
-            yield name, self._response("extract_cssselect", one["expression"], **named)
-        for name, one in _described(config, "extract-xpath", "xpath"):
-            named = {"default": one.get("default", NOT_FOUND), "validate": one.get("validate-xml", False)}
-            parser = "html" if one.get("use-tolerant-parser", True) else "xml"
-            yield name, self._response("extract_xpath", one["xpath"], parser_type=parser, **named)
+        for name, given in _described(config, "extract-jsonpath", "jsonpath"):
+            yield name, self._response("extract_jsonpath", given["jsonpath"], default=given.get("default", NOT_FOUND))
+        for name, options in _described(config, "extract-regexp", "regexp"):
+            method = "extract_regex" if options.get("subject", "body") == "body" else "extract_from_headers"
+            value = self._response(method, options["regexp"])
+            yield name, _filled(MATCHED, FOUND=value, DEFAULT=self._gen_expr(options.get("default", NOT_FOUND)))
+        for name, options in _described(config, "extract-css-jquery", "expression"):
+            named = {"attribute": options.get("attribute", "") or None, "default": options.get("default", NOT_FOUND)}
+            yield name, self._response("extract_cssselect", options["expression"], **named)
+        for name, options in _described(config, "extract-xpath", "xpath"):
+            named = {"default": options.get("default", NOT_FOUND), "validate": options.get("validate-xml", False)}
+            parser = "html" if options.get("use-tolerant-parser", True) else "xml"
+            yield name, self._response("extract_xpath", options["xpath"], parser_type=parser, **named)
 
     def _gen_jsonpath_assertions(self, request: Any) -> list[ast.Expr]:
         checks = request.config.get("assert-jsonpath", [])
@@ -179,12 +179,12 @@ class Generator(ApiritifScriptGenerator):  # type: ignore[misc]  # bzt has no ty
     def _response(self, method: str, what: str, **named: Any) -> ast.Call:
         """Returns a call of one of the response's methods."""
         return _call(
-            "response", method, self._gen_expr(what), **{key: self._gen_expr(one) for key, one in named.items()}
+            "response", method, self._gen_expr(what), **{key: self._gen_expr(value) for key, value in named.items()}
         )
 
 
-def _is_call(one: ast.stmt, name: str) -> bool:
-    called = one.value.func if isinstance(one, ast.Expr) and isinstance(one.value, ast.Call) else None
+def _is_call(statement: ast.stmt, name: str) -> bool:
+    called = statement.value.func if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call) else None
     return isinstance(called, ast.Name) and called.id == name
 
 

@@ -74,24 +74,24 @@ def report_cases(plugin, controller, write, failed_request) -> None:
         if outcome == "failed" and not message:
             message = UNEXPECTED
         trace = get_trace(event.exc_info) if outcome in ("failed", "broken") and event.exc_info else ""
-        found = getattr(self.controller, "toril_case", None)
+        case = getattr(self.controller, "toril_case", None)
         if isinstance(error, NormalShutdown):
             self.controller.toril_case = None
-        elif found is None:  # no test has begun: such as `setUpClass (shop.TestCart)`
+        elif case is None:  # no test has begun: such as `setUpClass (shop.TestCart)`
             name, _, suite = event.test.id().rstrip(")").partition(" (")
             write(
                 name=name, suite=suite, outcome=outcome, started_s=time.time(), took_s=0, message=message, trace=trace
             )
-        elif outcome != "passed" or found["outcome"] == "passed":
-            found.update(outcome=outcome, message=message, trace=trace)
+        elif outcome != "passed" or case["outcome"] == "passed":
+            case.update(outcome=outcome, message=message, trace=trace)
 
     def stop_test(self, event) -> None:
-        found, self.controller.toril_case = getattr(self.controller, "toril_case", None), None
-        if found is not None:
-            if found["outcome"] == "passed" and (message := failed_request()):
-                found.update(outcome="failed", message=message)
+        case, self.controller.toril_case = getattr(self.controller, "toril_case", None), None
+        if case is not None:
+            if case["outcome"] == "passed" and (message := failed_request()):
+                case.update(outcome="failed", message=message)
             suite, _, name = event.test.id().rpartition(".")
-            write(name=name, suite=suite, took_s=time.time() - found["started_s"], **found)
+            write(name=name, suite=suite, took_s=time.time() - case["started_s"], **case)
         stop(self, event)
 
     plugin.startTest, plugin.testOutcome, plugin.stopTest = start_test, test_outcome, stop_test
@@ -101,10 +101,10 @@ def report_cases(plugin, controller, write, failed_request) -> None:
 
 def _noting(add, outcome):
     def add_and_note(self, *arguments, is_transaction=False, **named) -> None:
-        found = getattr(self, "toril_case", None)
-        if is_transaction and found is not None and found["outcome"] == "passed":
+        case = getattr(self, "toril_case", None)
+        if is_transaction and case is not None and case["outcome"] == "passed":
             message, trace = _failure_of(arguments)
-            found.update(outcome=outcome, message=message, trace=trace)
+            case.update(outcome=outcome, message=message, trace=trace)
         add(self, *arguments, is_transaction=is_transaction, **named)
 
     return add_and_note

@@ -93,7 +93,7 @@ class Records:
             pass  # the end of the load cut it short: no failure
         elif sample.status == "SKIPPED":
             pass
-        elif not USER.pending or (sample.status != "PASSED" and all(one.ok for one in USER.pending)):
+        elif not USER.pending or (sample.status != "PASSED" and all(sample.ok for sample in USER.pending)):
             kind = "transaction" if USER.pending else "request"
             USER.pending.append(Sample(kind, sample.test_case, sample.start_time, sample.duration or 0))
             if sample.status != "PASSED":
@@ -108,20 +108,20 @@ class Records:
         with self.lock:
             user["measured"] |= bool(user["pending"])
             settled = list(user["pending"])
-            user["failed"] |= any(one.kind == "request" and not one.ok for one in settled)
-            for one in settled:
-                own = one.kind == "transaction" and not (one.ok or user["failed"])
-                self.script_errors[one.label] += own and not SETTINGS["cases"]  # there it fails its test case
-                self.missing_values.update((one.label, name) for name in one.missing if one.ok)
+            user["failed"] |= any(sample.kind == "request" and not sample.ok for sample in settled)
+            for sample in settled:
+                own = sample.kind == "transaction" and not (sample.ok or user["failed"])
+                self.script_errors[sample.label] += own and not SETTINGS["cases"]  # there it fails its test case
+                self.missing_values.update((sample.label, name) for name in sample.missing if sample.ok)
             user["pending"].clear()
             user["responses"].clear()
-        for one in settled:
-            self.write(one)
+        for sample in settled:
+            self.write(sample)
 
     def test_failed(self, name, error, *, generated) -> None:
         """Record a failure that Apiritif does not: outside of smart transactions, or before the test began."""
         judge(USER.__dict__)
-        if all(one.ok for one in USER.pending):
+        if all(sample.ok for sample in USER.pending):
             began = "(" not in name  # else it is a fixture of a class or module, which is no request
             kind = "transaction" if not began or ((USER.measured or USER.pending) and not generated) else "request"
             rc, began_s = type(error).__name__ if generated else "", USER.began_s
@@ -133,11 +133,11 @@ class Records:
         """Record an exception that a thread of the script left uncaught."""
         if isinstance(error, NormalShutdown):
             return
-        one = Sample("transaction", "thread: exception", time.time(), 0)
-        one.fail(f"{type(error).__name__}: {error}")
+        sample = Sample("transaction", "thread: exception", time.time(), 0)
+        sample.fail(f"{type(error).__name__}: {error}")
         with self.lock:
-            self.script_errors[one.label] += 1
-        self.write(one)
+            self.script_errors[sample.label] += 1
+        self.write(sample)
 
     def test_ended(self) -> None:
         """A test of this thread has ended."""
@@ -158,16 +158,16 @@ class Records:
             self.active -= bool(USER.iterations)
             self.unfinished_users += not LOAD.over() and USER.iterations < wanted
 
-    def write(self, one) -> None:
+    def write(self, row) -> None:
         """Write a final row."""
         with self.lock:
-            outcome = (one.rc, one.message, one.ok)
-            self._writer.sample(one.started_s, one.response_us, one.ttfb_us, one.bytes, one.label, one.kind, outcome)
-            step = KEEPER.everything and one.kind == "request"  # of a browser
-            if KEEPER.on and (one.exchange is not None or not one.ok or step):
-                why = KEEPER.wants(one.label, *outcome, one.response_us if one.kind == "request" else -1)
+            outcome = (row.rc, row.message, row.ok)
+            self._writer.sample(row.started_s, row.response_us, row.ttfb_us, row.bytes, row.label, row.kind, outcome)
+            step = KEEPER.everything and row.kind == "request"  # of a browser
+            if KEEPER.on and (row.exchange is not None or not row.ok or step):
+                why = KEEPER.wants(row.label, *outcome, row.response_us if row.kind == "request" else -1)
                 if why:
-                    KEEPER.keep(why, one.label, partial(exchange, one, why))
+                    KEEPER.keep(why, row.label, partial(exchange, row, why))
 
     def late(self, second, max_us, p90_us) -> None:
         with self.lock:
@@ -205,13 +205,13 @@ class Records:
 
 def judge(user) -> None:
     """Fail a thread's pending responses whose status from 400 the script has not read, and transactions around them."""
-    for one in user["pending"]:
-        if one.unjudged:
-            one.fail(one.unjudged)
-            user["unjudged"] = user["unjudged"] or f"{one.label}: {one.unjudged}"
-            one.unjudged = ""  # after a smart transaction, Apiritif ends no sample with its test
-        elif not all(inner.ok for inner in one.within):
-            one.fail("a request of the transaction failed")
+    for sample in user["pending"]:
+        if sample.unjudged:
+            sample.fail(sample.unjudged)
+            user["unjudged"] = user["unjudged"] or f"{sample.label}: {sample.unjudged}"
+            sample.unjudged = ""  # after a smart transaction, Apiritif ends no sample with its test
+        elif not all(inner.ok for inner in sample.within):
+            sample.fail("a request of the transaction failed")
 
 
 def failed_request() -> str:
@@ -222,9 +222,9 @@ def failed_request() -> str:
 
 def read_status(response) -> int:
     """Returns a response's status. The script judges the status itself, since it reads it."""
-    found = USER.responses.get(id(response))
-    if found is not None:
-        found[1].unjudged = ""
+    known = USER.responses.get(id(response))
+    if known is not None:
+        known[1].unjudged = ""
     return int(response.__dict__["status_code"])
 
 
@@ -266,17 +266,17 @@ class Recorder:
         return sample
 
     def record_assertion(self, assertion_name, target_response, extras) -> None:
-        found = USER.responses.get(id(target_response))
-        if found is not None and KEEPER.on:
-            found[1].asserted = (*found[1].asserted, (assertion_name, extras, ""))
+        known = USER.responses.get(id(target_response))
+        if known is not None and KEEPER.on:
+            known[1].asserted = (*known[1].asserted, (assertion_name, extras, ""))
 
     def record_assertion_failure(self, assertion_name, target_response, failure_message) -> None:
-        found = USER.responses.get(id(target_response))
-        if found is not None:
-            found[1].fail(failure_message)
+        known = USER.responses.get(id(target_response))
+        if known is not None:
+            known[1].fail(failure_message)
             if KEEPER.on:
-                name, extras, _ = found[1].asserted[-1]
-                found[1].asserted = (*found[1].asserted[:-1], (name, extras, failure_message))
+                name, extras, _ = known[1].asserted[-1]
+                known[1].asserted = (*known[1].asserted[:-1], (name, extras, failure_message))
 
     def record_transaction_start(self, tran) -> None:
         USER.frames.append(Frame(tran.name))
@@ -311,15 +311,15 @@ class Recorder:
         if not frame.samples:
             label = frame.name[len(REQUEST_MARK) :]
             unsent = Sample("request", label, tran.start_time(), 0, rc=message.split(":")[0])
-            for samples in (USER.pending, *(one.samples for one in (frame, *USER.frames))):
+            for samples in (USER.pending, *(part.samples for part in (frame, *USER.frames))):
                 samples.append(unsent)
-        if all(one.ok for one in frame.samples):
+        if all(sample.ok for sample in frame.samples):
             frame.samples[-1].fail(message)
 
 
-def exchange(one, why):
+def exchange(sample, why):
     """Returns a line of `keeping.py`."""
-    outcome = (one.rc, one.message, one.ok)
+    outcome = (sample.rc, sample.message, sample.ok)
     asserted = [
         {
             "name": name,
@@ -327,15 +327,15 @@ def exchange(one, why):
             "expected": arguments_of(extras)[:ASSERTED_CHARS],
             "message": wrong[:ASSERTED_CHARS],
         }
-        for name, extras, wrong in one.asserted
+        for name, extras, wrong in sample.asserted
     ]
     known = KEEPING.line(
-        why, one.kind, one.label, outcome, one.started_s, one.response_us, one.ttfb_us,
-        asserted=asserted, variables=one.variables,
+        why, sample.kind, sample.label, outcome, sample.started_s, sample.response_us, sample.ttfb_us,
+        asserted=asserted, variables=sample.variables,
     )  # fmt: skip
-    if one.exchange is None:
+    if sample.exchange is None:
         return known
-    return KEEPING.merged(known, KEEPING.requests_fields(*one.exchange, KEEPER.most_of_body))
+    return KEEPING.merged(known, KEEPING.requests_fields(*sample.exchange, KEEPER.most_of_body))
 
 
 def arguments_of(extras):
@@ -346,9 +346,9 @@ def arguments_of(extras):
 def variables_of(frame):
     """Returns the variables of the running test, `self.vars` as in generated scripts."""
     while frame is not None:
-        found = getattr(frame.f_locals.get("self"), "vars", None)
-        if isinstance(found, dict):
-            return [(str(name), str(value)) for name, value in found.items()]
+        variables = getattr(frame.f_locals.get("self"), "vars", None)
+        if isinstance(variables, dict):
+            return [(str(name), str(value)) for name, value in variables.items()]
         frame = frame.f_back
     return ()
 
@@ -409,7 +409,7 @@ def timed(send):
             if SETTINGS["traceparent"]:
                 request.headers.setdefault("traceparent", KEEPING.traceparent())
             response = send(session, request, **kwargs)
-            ttfb_s = sum(one.elapsed.total_seconds() for one in (*response.history, response))
+            ttfb_s = sum(answer.elapsed.total_seconds() for answer in (*response.history, response))
             return response
         finally:
             USER.sent = (started_s, time.perf_counter() - clock, ttfb_s)
@@ -434,11 +434,11 @@ def recorded(request):
     return request_and_record
 
 
-def need(response, name, found) -> None:
+def need(response, name, is_there) -> None:
     """Note, or let fail, a response without a value that another request needs."""
-    if not found and SETTINGS["require_values"]:
+    if not is_there and SETTINGS["require_values"]:
         raise AssertionError(f"extractor {name} found nothing")
-    if not found and id(response) in USER.responses:
+    if not is_there and id(response) in USER.responses:
         sample = USER.responses[id(response)][1]
         sample.missing = (*sample.missing, name)
 
@@ -451,7 +451,7 @@ def extend_apiritif() -> None:
     HTTPResponse.extract_from_headers = lambda response, regexp: re.search(
         regexp, apiritif.headers_as_text(response.headers)
     )
-    HTTPResponse.status_code = property(read_status, lambda one, status: one.__dict__.update(status_code=status))
+    HTTPResponse.status_code = property(read_status, lambda reply, status: reply.__dict__.update(status_code=status))
     names = vars(sys.modules[HTTPResponse.__module__])
     names["jsonpath_parse"] = lru_cache(maxsize=1024)(names["jsonpath_parse"])
 

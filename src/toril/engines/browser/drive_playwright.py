@@ -35,18 +35,18 @@ class Driver:
 
     def prepare(self, script) -> None:
         """Turn the script's functions into methods of a TestCase, which Apiritif runs."""
-        found = {
+        runnable = {
             name: function
             for name, function in vars(script).items()
             if name.startswith("test_")
             and inspect.isfunction(function)
             and "page" in inspect.signature(function).parameters
         }
-        if not found:
+        if not runnable:
             raise SystemExit(f"{script.__name__}.py has no test. Write a function `def test_…(page):`")
-        for name in found:
+        for name in runnable:
             delattr(script, name)
-        tests = {name: self._test(name, function) for name, function in found.items()}
+        tests = {name: self._test(name, function) for name, function in runnable.items()}
         script.TestJourney = type("TestJourney", (unittest.TestCase,), {"__module__": script.__name__, **tests})
 
     def _test(self, name, function):
@@ -74,7 +74,7 @@ class Driver:
                 sample.fail(steps.message_of(failed))
             steps.user.pending.append(sample)
             steps.ended(sample)
-        elif failed is not None and all(one.ok for one in recorded):
+        elif failed is not None and all(step.ok for step in recorded):
             steps.evidence.keep(self.page(), name, steps.message_of(failed), time.time())
         if failed is not None:
             raise failed
@@ -143,10 +143,10 @@ def exchange(request, label, most):
     known = {"why": "tried", "label": label, "method": request.method, "url": request.url, "error": failure}
     known |= {"ok": not failure and (status or 0) < 400, "rc": str(status or ""), "status": status}
     known |= {"started_s": timing["startTime"] / 1e3, "response_us": round(max(0, timing["responseEnd"]) * 1e3)}
-    known["request_headers"] = [[one["name"], one["value"]] for one in request.headers_array()]
+    known["request_headers"] = [[header["name"], header["value"]] for header in request.headers_array()]
     known["request"], known["request_bytes"] = KEEPING.capped(request.post_data_buffer, most)
     if response is not None:
-        known["response_headers"] = [[one["name"], one["value"]] for one in response.headers_array()]
+        known["response_headers"] = [[header["name"], header["value"]] for header in response.headers_array()]
         with contextlib.suppress(Error):  # a redirect has no body
             known["response"], known["response_bytes"] = KEEPING.capped(response.body(), most)
     return {**KEEPING.EMPTY, **known}

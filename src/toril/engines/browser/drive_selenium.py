@@ -30,8 +30,8 @@ class Driver:
 
     def page(self):
         """Returns this thread's browser; None without one."""
-        found = getattr(self._mine, "browser", None)
-        return None if found is None or found.session_id is None else Page(found)
+        browser = getattr(self._mine, "browser", None)
+        return None if browser is None or browser.session_id is None else Page(browser)
 
     def _patch(self, chrome) -> None:
         begin, quit_ = chrome.__init__, chrome.quit
@@ -65,7 +65,7 @@ class Driver:
     def _options(self, options):
         device = self._settings["device"]
         options.binary_location = options.binary_location or self._settings["chromium"]
-        if not any(one.startswith("--headless") for one in options.arguments):
+        if not any(argument.startswith("--headless") for argument in options.arguments):
             options.add_argument("--headless=new")
         if self._settings["no_sandbox"]:
             options.add_argument("--no-sandbox")
@@ -99,7 +99,7 @@ class Page:
         return self._browser.page_source
 
     def console(self):
-        return [f"{one['level']} {one['message']}" for one in self._browser.get_log("browser")]
+        return [f"{entry['level']} {entry['message']}" for entry in self._browser.get_log("browser")]
 
     def trace(self, path) -> None:
         """Selenium has no traces."""

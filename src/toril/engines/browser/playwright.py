@@ -111,7 +111,7 @@ def _lines(action: Action, base: str) -> Iterator[str]:
     elif action.kind == "pausefor":
         yield f"page.wait_for_timeout({dehumanize_time(action.value) * 1000:g})"
     elif action.kind == "resizewindow":
-        width, height = (int(one) for one in action.value.split(","))
+        width, height = (int(number) for number in action.value.split(","))
         yield f"page.set_viewport_size({{'width': {width}, 'height': {height}}})"
     elif action.kind == "waitfor":
         yield from _wait(action, element)

@@ -161,27 +161,27 @@ class Steps:
             frame.asked_s += time.perf_counter() - clock
 
     def _ask(self, page, sample) -> None:
-        found = None
+        vitals = None
         with contextlib.suppress(page.NoAnswer):  # the page navigates, has crashed, or shows a dialog
-            found = page.ask(ASK, [sample.started_s * 1e3, self._slowed])
-        if not found:
+            vitals = page.ask(ASK, [sample.started_s * 1e3, self._slowed])
+        if not vitals:
             return
-        sample.bytes = round(found["bytes"])
-        if found["origin"] == getattr(self._seen, "origin", None):
+        sample.bytes = round(vitals["bytes"])
+        if vitals["origin"] == getattr(self._seen, "origin", None):
             return
-        self.seen(found["origin"])
-        status = found["status"] or 0
+        self.seen(vitals["origin"])
+        status = vitals["status"] or 0
         sample.rc = sample.rc or str(status or "")
         if status >= 400:
             sample.fail(f"the page answered with {status}")
         if not sample.ok:
             return
         for name, shown in TIMINGS:
-            if found[name] is not None:
-                timing = Sample("timing", f"{sample.label} ({shown})", found["origin"] / 1e3, found[name] / 1e3)
+            if vitals[name] is not None:
+                timing = Sample("timing", f"{sample.label} ({shown})", vitals["origin"] / 1e3, vitals[name] / 1e3)
                 self.records.write(timing)
-        if found["ttfb"] is not None:
-            sample.ttfb_us = round(found["ttfb"] * 1e3)
+        if vitals["ttfb"] is not None:
+            sample.ttfb_us = round(vitals["ttfb"] * 1e3)
 
     def end(self) -> None:
         """End all browsers."""
@@ -232,7 +232,7 @@ class Evidence:
 
 
 def _lines(texts) -> str:
-    return "\n".join(str(one)[:1000] for one in texts[-CONSOLE_LINES:])
+    return "\n".join(str(text)[:1000] for text in texts[-CONSOLE_LINES:])
 
 
 def kill_descendants_at_end() -> None:
@@ -254,8 +254,8 @@ def _on_sigterm(number: int, frame: object) -> None:
 
 def kill_descendants() -> None:
     """Kill browsers, their drivers and their children."""
-    found = psutil.Process().children(recursive=True)
-    for process in found:
+    children = psutil.Process().children(recursive=True)
+    for process in children:
         with contextlib.suppress(psutil.Error):
             process.kill()
-    psutil.wait_procs(found, timeout=KILL_WAIT_S)
+    psutil.wait_procs(children, timeout=KILL_WAIT_S)

@@ -174,9 +174,9 @@ class XmlReader(JtlReader):
 
     def _row(self, element: Any) -> dict[str, str]:
         failures = (
-            one.findtext("failureMessage") or ""
-            for one in element.findall("assertionResult")
-            if "true" in (one.findtext("failure"), one.findtext("error"))
+            result.findtext("failureMessage") or ""
+            for result in element.findall("assertionResult")
+            if "true" in (result.findtext("failure"), result.findtext("error"))
         )
         row = {name: element.get(attribute) or "" for name, attribute in ATTRIBUTES.items()}
         data_type = "" if element.tag == "sample" else "text"

@@ -65,20 +65,20 @@ class GatlingDebug:
         for block in BLOCK.finditer(text, self._read_to):
             self._found[block["label"]].append(self._fields(block["request"], block["response"]))
             self._read_to = block.end()
-        found = self._found[record.label]
-        return found.popleft() if found else {}
+        kept = self._found[record.label]
+        return kept.popleft() if kept else {}
 
     def _fields(self, request: str, response: str) -> dict[str, Any]:
         method, _, url = request.partition("\n")[0].partition(" ")
         head, _, body = request.partition("\nbody:")
         sent = SENT_BODY.fullmatch(body)
-        found: dict[str, Any] = {"method": method, "url": url, "request_headers": list(_headers(head))}
-        found["request"], found["request_bytes"] = capped(sent[1] if sent else body, self._most)
+        fields: dict[str, Any] = {"method": method, "url": url, "request_headers": list(_headers(head))}
+        fields["request"], fields["request_bytes"] = capped(sent[1] if sent else body, self._most)
         if status := re.match(r"(?:version:\n\t.*\n)?status:\n\t(\d+)", response):
             head, _, body = response.partition("\n\nbody:\n")
-            found |= {"status": int(status[1]), "response_headers": list(_headers(head))}
-            found["response"], found["response_bytes"] = capped(body.removesuffix("\n"), self._most)
-        return found
+            fields |= {"status": int(status[1]), "response_headers": list(_headers(head))}
+            fields["response"], fields["response_bytes"] = capped(body.removesuffix("\n"), self._most)
+        return fields
 
 
 def _headers(head: str) -> Iterator[list[str]]:

@@ -94,11 +94,11 @@ class Executor(Engine, GatlingExecutor):  # type: ignore[misc]  # bzt has no typ
                 raise TaurusConfigError(f"{script.name}: set `simulation` in the scenario to the class to run")
             self._gate_of_jar(gate, simulation)
             return
-        found = simulations_in(script.read_text())
-        if not simulation and len(found) != 1:
-            several = f"has {', '.join(found)}" if found else "has no class that extends Simulation"
+        simulations = simulations_in(script.read_text())
+        if not simulation and len(simulations) != 1:
+            several = f"has {', '.join(simulations)}" if simulations else "has no class that extends Simulation"
             raise TaurusConfigError(f"{script.name} {several}. Set `simulation` in the scenario to the class to run")
-        gate.write_text(gate_of(simulation or found[0]))
+        gate.write_text(gate_of(simulation or simulations[0]))
         self._scalac([script, gate])
 
     def _gate_of_jar(self, gate: Path, simulation: str) -> None:
@@ -156,8 +156,8 @@ class Executor(Engine, GatlingExecutor):  # type: ignore[misc]  # bzt has no typ
     def facts(self) -> Facts:
         failed = ""
         if self.exit_code == ASSERTIONS_FAILED:
-            found = ASSERTION_FAILED.findall(tail_of(getattr(self.stdout, "name", None), 30))
-            failed = f"assertions of the simulation failed: {'; '.join(found) or 'see its log'}"[:OUTPUT_CHARS]
+            broken = ASSERTION_FAILED.findall(tail_of(getattr(self.stdout, "name", None), 30))
+            failed = f"assertions of the simulation failed: {'; '.join(broken) or 'see its log'}"[:OUTPUT_CHARS]
         repeats = f"this Gatling sends requests without an answer again; version {GATLING_VERSION} does not"
         ended_at = None if self._log.users else self._log.no_user_since
         return Facts(
@@ -234,19 +234,19 @@ def generated(requests: Sequence[str], configuration: str, context: EngineContex
     inject = f"rampUsers(concurrency) during ({ramp_up_ms}.millis)" if ramp_up_ms else "atOnceUsers(concurrency)"
     if stairs:
         each = [users * (step + 1) // stairs - users * step // stairs for step in range(stairs)]
-        inject = f", nothingFor({each_ms}.millis), ".join(f"atOnceUsers({one})" for one in each)
+        inject = f", nothingFor({each_ms}.millis), ".join(f"atOnceUsers({users})" for users in each)
     pace = ".disablePauses" if context.tried else ""
     if share.throughput_rps:
         rate = int(share.throughput_rps)
         climb = f"reachRps({rate}) in ({ramp_up_ms}.millis)" if ramp_up_ms else f"jumpToRps({rate})"
         if stairs:
             rates = (rate * (step + 1) // stairs for step in range(stairs))
-            climb = ", ".join(f"jumpToRps({one}), holdFor({each_ms}.millis)" for one in rates)
+            climb = ", ".join(f"jumpToRps({rps}), holdFor({each_ms}.millis)" for rps in rates)
         pace += f".throttle({climb}, holdFor(24.hours))"
     return TEMPLATE.format(
         name=GENERATED,
         # A method each, since Java limits one to 64 KiB.
-        steps="\n".join(f"  def step{index} = {one}" for index, one in enumerate(requests)),
+        steps="\n".join(f"  def step{index} = {request}" for index, request in enumerate(requests)),
         loop=f'asLongAs(session => Toril.goesOn{once_more}, "toril", exitASAP = true){{{counted}}}',
         inject=inject,
         protocol=configuration,

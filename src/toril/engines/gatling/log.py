@@ -59,12 +59,12 @@ def _record(label: str, began_ms: int, ended_ms: int, status: str, message: str)
     if status not in ("OK", "KO"):
         raise ValueError(f"{status} is neither OK nor KO")
     ok = status == "OK"
-    found = None if ok else FOUND.search(message) or RAISED.match(message)
+    match = None if ok else FOUND.search(message) or RAISED.match(message)
     return Record(
         started_s=began_ms / 1000,
         response_us=(ended_ms - began_ms) * 1000,
         label=label,
         ok=ok,
-        rc=found[1] if found else "",
+        rc=match[1] if match else "",
         message="" if ok else message or "failed without a message",
     )

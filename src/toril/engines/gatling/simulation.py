@@ -45,7 +45,7 @@ def literal(text: object) -> str:
     >>> print(literal('a"b\n'))
     "a\u0022b\u000a"
     """
-    return '"' + UNSAFE.sub(lambda found: escaped(found[0]), str(text)) + '"'
+    return '"' + UNSAFE.sub(lambda match: escaped(match[0]), str(text)) + '"'
 
 
 def expression(text: object) -> str:
@@ -54,25 +54,25 @@ def expression(text: object) -> str:
     >>> expression("/a?b=${c}")
     'Toril.text("/a?b=", "c", "")'
     """
-    if found := FUNCTION.search(str(text)):
+    if match := FUNCTION.search(str(text)):
         fix = "Use `executor: apiritif` or `executor: jmeter`."
-        raise TaurusConfigError(f"Gatling has no functions such as `{found[0]})}}`. {fix}")
+        raise TaurusConfigError(f"Gatling has no functions such as `{match[0]})}}`. {fix}")
     parts: list[str] = []
     for index, part in enumerate(REFERENCE.split(str(text))):
         pieces = [part[at : at + LONGEST_LITERAL] for at in range(0, len(part), LONGEST_LITERAL)] or [""]
-        parts += [part] if index % 2 else [one for piece in pieces for one in ("", piece)][1:]
+        parts += [part] if index % 2 else [part for piece in pieces for part in ("", piece)][1:]
     return f"Toril.text({', '.join(map(literal, parts))})"
 
 
 def protocol(scenario: Scenario) -> str:
     """Returns Gatling's configuration for all requests."""
-    found = "http"
+    code = "http"
     if scenario.get("retrieve-resources", False):
         pattern = scenario.get("retrieve-resources-regex")
-        found += f".inferHtmlResources(AllowList({literal(pattern)}))" if pattern else ".inferHtmlResources()"
+        code += f".inferHtmlResources(AllowList({literal(pattern)}))" if pattern else ".inferHtmlResources()"
     if not scenario.get("store-cache", True):
-        found += ".disableCaching"
-    return found + "".join(_headers(scenario.get_headers()))
+        code += ".disableCaching"
+    return code + "".join(_headers(scenario.get_headers()))
 
 
 def steps(executor: Any, scenario: Scenario) -> list[str]:
@@ -94,38 +94,38 @@ def _feeders(scenario: Scenario) -> Iterator[str]:
 
 
 def _requests(executor: Any, scenario: Scenario, address: str) -> Iterator[str]:
-    for one in scenario.get_requests(parser=HierarchicRequestParser):
-        if isinstance(one, SetVariables):
-            for name, value in sorted(one.mapping.items()):
+    for request in scenario.get_requests(parser=HierarchicRequestParser):
+        if isinstance(request, SetVariables):
+            for name, value in sorted(request.mapping.items()):
                 yield f"exec(Toril.set({literal(name)}, {expression(value)}))"
-        elif isinstance(one, HTTPRequest):
-            yield _request(one, address)
+        elif isinstance(request, HTTPRequest):
+            yield _request(request, address)
         else:
-            inner = executor.get_scenario(name=one.scenario_name)
+            inner = executor.get_scenario(name=request.scenario_name)
             yield from _requests(executor, inner, inner.get("default-address", "") or address)
 
 
-def _request(one: HTTPRequest, address: str) -> str:
-    url = one.url
+def _request(request: HTTPRequest, address: str) -> str:
+    url = request.url
     if not url.startswith(ABSOLUTE):
         address = address if address.startswith(ABSOLUTE) else f"http://{address}"
         url = address + ("" if address.endswith("/") or url.startswith("/") else "/") + url
     # In Gatling's log, such a character would begin another value or row.
-    label = literal(re.sub(r"[\t\r\n]", " ", one.label))
-    parts = [f"http(Toril.text({label})).httpRequest({literal(one.method)}, {expression(url)})"]
-    parts += _headers(one.headers)
-    convert_body_to_string(one)
-    if isinstance(one.body, str):
-        parts.append(f".body(StringBody({expression(one.body)}))")
-    elif isinstance(one.body, dict):
-        parts += [f".formParam({expression(name)}, {expression(one.body[name])})" for name in sorted(one.body)]
-    checks = [*_extractors(one.config), *_assertions(one.config.get("assert", []))]
+    label = literal(re.sub(r"[\t\r\n]", " ", request.label))
+    parts = [f"http(Toril.text({label})).httpRequest({literal(request.method)}, {expression(url)})"]
+    parts += _headers(request.headers)
+    convert_body_to_string(request)
+    if isinstance(request.body, str):
+        parts.append(f".body(StringBody({expression(request.body)}))")
+    elif isinstance(request.body, dict):
+        parts += [f".formParam({expression(name)}, {expression(request.body[name])})" for name in sorted(request.body)]
+    checks = [*_extractors(request.config), *_assertions(request.config.get("assert", []))]
     if not any(check.startswith("status.") for check in checks):
         checks.append("status.in(200 to 399)")  # by default Gatling fails redirects that are not followed
     parts += [f".check({check})" for check in checks]
-    if not one.priority_option("follow-redirects", default=True):
+    if not request.priority_option("follow-redirects", default=True):
         parts.append(".disableFollowRedirect")
-    think_ms = round(1000 * dehumanize_time(one.get_think_time()))
+    think_ms = round(1000 * dehumanize_time(request.get_think_time()))
     return f"exec({''.join(parts)})" + (f".pause({think_ms}.millis)" if think_ms else "")
 
 
@@ -133,12 +133,12 @@ def _extractors(config: Any) -> Iterator[str]:
     for key, (what, check) in EXTRACTORS.items():
         extractors = config.get(key, {})
         for name in extractors:
-            one = ensure_is_dict(extractors, name, what)
-            attribute = one.get("attribute", None) if check == "css" else None
-            found = f"{check}({expression(one[what])}{f', {literal(attribute)}' if attribute else ''})"
-            default = one.get("default", None)
-            found += f".withDefault({expression(default)})" if default else ""
-            yield f"{found}.name({literal(f'extractor {name}')}).saveAs({literal(name)})"
+            options = ensure_is_dict(extractors, name, what)
+            attribute = options.get("attribute", None) if check == "css" else None
+            code = f"{check}({expression(options[what])}{f', {literal(attribute)}' if attribute else ''})"
+            default = options.get("default", None)
+            code += f".withDefault({expression(default)})" if default else ""
+            yield f"{code}.name({literal(f'extractor {name}')}).saveAs({literal(name)})"
 
 
 def _assertions(assertions: Any) -> Iterator[str]:

@@ -191,9 +191,9 @@ class Executor(Engine, JMeterExecutor):  # type: ignore[misc]
         for folder in (".java/.userPrefs", ".systemPrefs"):  # otherwise Java makes them and logs it
             (self.context.folder / folder).mkdir(parents=True, exist_ok=True)
         preferences = " ".join(f"-Djava.util.prefs.{root}={self.context.folder}" for root in ("userRoot", "systemRoot"))
-        opened = " ".join(f"--add-opens=java.base/{one}=ALL-UNNAMED" for one in OPENED)
+        opened = " ".join(f"--add-opens=java.base/{module}=ALL-UNNAMED" for module in OPENED)
         self.env.add_java_param({"JVM_ARGS": f"-Djava.awt.headless=true {DIE} {preferences} {opened}"})
-        self._tail = CsvTail(Path(self.kpi_jtl), (*COLUMNS, *(one.variable for one in self._needed)))
+        self._tail = CsvTail(Path(self.kpi_jtl), (*COLUMNS, *(value.variable for value in self._needed)))
         self._sends = SendsFile(self.context.folder / "sends")
         self._errors = LineReader(self.context.folder / "errors", script_error)
 
@@ -225,7 +225,7 @@ class Executor(Engine, JMeterExecutor):  # type: ignore[misc]
         script.write_text(self._gate_script(length_s))
         properties = {**PROPERTIES, GATE_PROPERTY: str(script), **self._keep(), **self._switch(), **self._load_jar()}
         own = str(self.properties.get(SAMPLE_VARIABLES, "")).split(",")
-        variables = dict.fromkeys(filter(None, [*own, *(one.variable for one in self._needed)]))
+        variables = dict.fromkeys(filter(None, [*own, *(value.variable for value in self._needed)]))
         properties |= {SAMPLE_VARIABLES: ",".join(variables)} if variables else {}
         with Path(self.properties_file).open("a") as file:
             for name, value in properties.items():
@@ -234,10 +234,10 @@ class Executor(Engine, JMeterExecutor):  # type: ignore[misc]
     def _find_jar(self) -> Path | None:
         """Returns toril's jar: of this JMeter, else of the prepared one."""
         jars = [home / LISTENER_JAR for home in (self._home, jmeter_home())]
-        found = next((jar for jar in jars if jar.is_file()), None)
-        if found is None and self.context.turns:
+        path = next((jar for jar in jars if jar.is_file()), None)
+        if path is None and self.context.turns:
             raise InfrastructureError(f"JMeter's home has no {LISTENER_JAR.name}. Run `make jmeter`", code="no-jmeter")
-        return found
+        return path
 
     def _load_jar(self) -> dict[str, str]:
         """Returns the properties for toril's jar, which another JMeter has to load."""
@@ -329,8 +329,8 @@ class Executor(Engine, JMeterExecutor):  # type: ignore[misc]
         for columns in self._tail.read(final):
             yield from self._batch(columns)
         for errors in self._errors.read(final):
-            own = [one for one in errors if self._ended_s is None or not CUT_OFF.search(one.message)]
-            self._script_errors.update(one.label for one in own)
+            own = [error for error in errors if self._ended_s is None or not CUT_OFF.search(error.message)]
+            self._script_errors.update(error.label for error in own)
             if own:
                 yield batch_of(own)
 
@@ -352,12 +352,12 @@ class Executor(Engine, JMeterExecutor):  # type: ignore[misc]
                 why[row] = failures[row] or messages[row] or "unknown error"
         if "" in types:
             for row, data_type in enumerate(types):
-                if not data_type and (found := TRANSACTION.fullmatch(messages[row])):
+                if not data_type and (match := TRANSACTION.fullmatch(messages[row])):
                     transactions[row] = True
-                    if not ok[row] and found[2] == "0":
+                    if not ok[row] and match[2] == "0":
                         self._script_errors[labels[row]] += 1  # its own assertion failed; the row has the message
                     elif not ok[row]:
-                        why[row] = f"{found[2]} of {found[1]} requests failed"
+                        why[row] = f"{match[2]} of {match[1]} requests failed"
         for needed, column in zip(self._needed, values, strict=True):
             rows = np.flatnonzero(ok & ~transactions & np.fromiter(map(NOT_FOUND.__eq__, column), np.bool_, len(ok)))
             lacking = (labels[row] for row in rows.tolist() if needed.labels.fullmatch(labels[row]))

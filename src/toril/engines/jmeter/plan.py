@@ -58,7 +58,7 @@ class NeededValue(NamedTuple):
 def uses_groovy(path: Path) -> bool:
     """Returns whether the plan at `path`, or one that it includes, has a script or a function in Groovy."""
     plans = [path, *_included(etree.parse(path), path.parent)]
-    return any("groovy" in one.read_text(errors="replace").lower() for one in plans)
+    return any("groovy" in file.read_text(errors="replace").lower() for file in plans)
 
 
 def rewrite(
@@ -82,7 +82,7 @@ def rewrite(
     Returns the values that requests need and whose absence fails no response.
     """
     plan: Tree = etree.parse(path)
-    parts = {path: plan, **{one: etree.parse(one) for one in _included(plan, path.parent)}}
+    parts = {path: plan, **{file: etree.parse(file) for file in _included(plan, path.parent)}}
     for element in plan.iter():
         if element.get("testname") in literal_labels:
             element.set("testname", element.get("testname").replace("${", "${__char(36)}{"))  # JMeter evaluates names
@@ -126,7 +126,7 @@ def rewrite(
 def _needed_values(parts: Sequence[Tree]) -> Iterator[tuple[Tree, str]]:
     """Yields the extractors without a default of the author, with each variable that the plan refers to."""
     texts = [etree.tostring(part, encoding=str) for part in parts]
-    for element in (one for part in parts for one in part.iter() if one.get("enabled") != "false"):
+    for element in (node for part in parts for node in part.iter() if node.get("enabled") != "false"):
         own = {(child.get("name") or "").lower().rpartition(".")[2]: child.text or "" for child in element}
         names, defaults = ([own[key] for key in keys if key in own] for keys in (REFERENCE_NAMES, DEFAULTS))
         for name, default in zip(";".join(names).split(";"), ";".join(defaults).split(";"), strict=False):
@@ -137,8 +137,8 @@ def _needed_values(parts: Sequence[Tree]) -> Iterator[tuple[Tree, str]]:
 def _labels(extractor: Tree) -> re.Pattern[str]:
     """Returns the pattern of the labels in an extractor's scope; a label may have variables."""
     inside = extractor.getparent()
-    samplers = [one for one in [inside.getprevious(), *inside.iter()] if one is not None and "Sampler" in str(one.tag)]
-    names = (re.split(r"\$\{.*?\}", one.get("testname") or "") for one in samplers)
+    samplers = [tag for tag in [inside.getprevious(), *inside.iter()] if tag is not None and "Sampler" in str(tag.tag)]
+    names = (re.split(r"\$\{.*?\}", node.get("testname") or "") for node in samplers)
     return re.compile("|".join(".*".join(map(re.escape, parts)) for parts in names), re.DOTALL)
 
 
@@ -155,7 +155,7 @@ def _assertion_of(variable: str) -> Tree:
 
 def _remove_think_times(plan: Tree) -> None:
     """Remove the timers, and the durations of pauses."""
-    for timer in [one for one in plan.iter() if str(one.tag).endswith("Timer")]:
+    for timer in [node for node in plan.iter() if str(node.tag).endswith("Timer")]:
         inside = timer.getnext()
         if inside is not None and inside.tag == "hashTree":
             inside.getparent().remove(inside)
@@ -193,7 +193,7 @@ def _show_requests_of_transactions(plan: Tree, writers: Sequence[Tree]) -> None:
         inside = controller.getnext()
         (parent,) = controller.xpath("*[@name='TransactionController.parent']") or [None]
         if parent is not None and parent.text == "true" and inside is not None and _has_assertion(inside):
-            for sampler in [one for one in inside.iter() if "Sampler" in str(one.tag) and one.getnext() is not None]:
+            for sampler in [tag for tag in inside.iter() if "Sampler" in str(tag.tag) and tag.getnext() is not None]:
                 for writer in writers:
                     sampler.getnext().extend([deepcopy(writer), etree.Element("hashTree")])
             continue
@@ -203,7 +203,7 @@ def _show_requests_of_transactions(plan: Tree, writers: Sequence[Tree]) -> None:
 
 
 def _has_assertion(tree: Tree) -> bool:
-    return any(str(one.tag).endswith("Assertion") and one.get("enabled") != "false" for one in tree)
+    return any(str(node.tag).endswith("Assertion") and node.get("enabled") != "false" for node in tree)
 
 
 def _prefer_own_assertions(plan: Tree) -> None:
@@ -217,7 +217,7 @@ def _prefer_own_variables(plan: Tree) -> None:
     """Lets a pause of no time set variables by a pre-processor, which evaluates functions anew each time."""
     for action in list(plan.iter(JMX.SET_VAR_ACTION)):
         names, values = (
-            [one.findtext(f"stringProp[@name='Argument.{part}']") or "" for one in action.iter("elementProp")][1:]
+            [node.findtext(f"stringProp[@name='Argument.{part}']") or "" for node in action.iter("elementProp")][1:]
             for part in ("name", "value")
         )
         setter = etree.Element(
@@ -232,23 +232,23 @@ def _prefer_own_variables(plan: Tree) -> None:
 
 
 def _texts(name: str, texts: Sequence[str]) -> Tree:
-    found = etree.Element("collectionProp", name=name)
+    collection = etree.Element("collectionProp", name=name)
     for number, text in enumerate(texts):
-        etree.SubElement(found, "stringProp", name=str(number)).text = text
-    return found
+        etree.SubElement(collection, "stringProp", name=str(number)).text = text
+    return collection
 
 
 def _included(plan: Tree, folder: Path) -> list[Path]:
     """Returns the plans that this one includes, directly or indirectly."""
-    found: list[Path] = []
+    paths: list[Path] = []
     queue: list[Tree] = [plan]
     while queue:
         for name in queue.pop().xpath("//IncludeController/stringProp[@name='IncludeController.includepath']/text()"):
             path = (folder / name).resolve()
-            if path.is_file() and path not in found:
-                found.append(path)
+            if path.is_file() and path not in paths:
+                paths.append(path)
                 queue.append(etree.parse(path))
-    return found
+    return paths
 
 
 def _prefer_plain_groups(plan: Tree) -> None:
@@ -303,14 +303,14 @@ def rows_of(rates: Sequence[float]) -> list[tuple[float, float, int]]:
     """
     least = [max(rps, LEAST_RPS) for rps in rates]
     least.append(least[-1])
-    found: list[tuple[float, float, int]] = []
+    rows: list[tuple[float, float, int]] = []
     begin = 0
     for second in range(1, len(least)):
         last = second == len(least) - 1
         if last or abs(least[second + 1] - 2 * least[second] + least[second - 1]) > STRAIGHT * max(1.0, least[second]):
-            found.append((least[begin], least[second], second - begin))
+            rows.append((least[begin], least[second], second - begin))
             begin = second
-    return found
+    return rows
 
 
 def _number(text: str | None) -> int | str:

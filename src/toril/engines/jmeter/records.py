@@ -89,19 +89,19 @@ class LogFacts:
 
 def read_log(path: Path) -> LogFacts:
     """Reads jmeter.log: requests without a record, because a script around them failed (e.g. Groovy's `assert`)."""
-    found, label = LogFacts(), None
+    facts, label = LogFacts(), None
     if not path.is_file():
-        return found
+        return facts
     with path.open(errors="replace") as lines:
         for line in lines:
             if label is not None:
-                found.aborted.append((label, line.strip()[:LONGEST]))
+                facts.aborted.append((label, line.strip()[:LONGEST]))
                 label = None
             if "JMeterThread: Thread finished: " in line:
-                found.left_early += 1
+                facts.left_early += 1
             elif "JMeterThread: Thread is done: " in line:
-                found.left_early -= 1
+                facts.left_early -= 1
             elif match := ABORTED.search(line):
                 label = (match[1] or "").rstrip(".'")
-    found.left_early = max(0, found.left_early)
-    return found
+    facts.left_early = max(0, facts.left_early)
+    return facts

@@ -48,9 +48,9 @@ class Executor(Engine, SubprocessedExecutor):  # type: ignore[misc]  # bzt has n
         self._java, self._read = find_java() or "java", False
         self._outcomes: set[CaseOutcome] = set()
         self.script = Path(self.get_script_path(required=True))
-        found = sorted(self.script.rglob("*")) if self.script.is_dir() else [self.script]
-        classes, sources = self.context.folder / "classes", [one for one in found if one.suffix == ".java"]
-        self._tests = [classes, *(one for one in found if one.suffix == ".jar")]
+        paths = sorted(self.script.rglob("*")) if self.script.is_dir() else [self.script]
+        classes, sources = self.context.folder / "classes", [path for path in paths if path.suffix == ".java"]
+        self._tests = [classes, *(path for path in paths if path.suffix == ".jar")]
         extra = [self.engine.find_file(jar) for jar in self._listed("additional-classpath")]
         beside = self.script if self.script.is_dir() else self.script.parent  # the tests' resources
         self._path = os.pathsep.join(map(str, [*self._tests, *extra, beside, home / "lib" / "*"]))
@@ -74,17 +74,17 @@ class Executor(Engine, SubprocessedExecutor):  # type: ignore[misc]  # bzt has n
             command.append(f"--select-{'method' if '#' in item else 'class'}={item}")
         if not items:
             command.append(f"--scan-classpath={os.pathsep.join(map(str, self._tests))}")
-        command += [f"--include-tag={one}" for one in self._listed("include-categories")]  # JUnit 4's categories, too
-        command += [f"--exclude-tag={one}" for one in self._listed("exclude-categories")]
+        command += [f"--include-tag={tag}" for tag in self._listed("include-categories")]  # JUnit 4's categories, too
+        command += [f"--exclude-tag={tag}" for tag in self._listed("exclude-categories")]
         self.process = self._execute(command)
 
     def _listed(self, key: str) -> list[str]:
         """Returns a list of the execution, else of the scenario; texts have commas. Paths are those of all levels."""
         levels = [holder.get(key, None) or [] for holder in (self.execution, self.get_scenario(), self.settings)]
-        lists = [one.split(",") if isinstance(one, str) else one for one in levels]
+        lists = [level.split(",") if isinstance(level, str) else level for level in levels]
         if key != "additional-classpath":
             return [str(item).strip() for item in lists[0] or lists[1]]
-        return [str(item) for one in lists for item in one]
+        return [str(item) for listed in lists for item in listed]
 
     def end(self, within_s: float) -> None:
         """JUnit has no early end: tests without a report are lost."""

@@ -35,8 +35,8 @@ class K6Debug:
         for request, label in self._labels.items():
             if record.label in (label, f"{scheme}://{label}"):
                 del self._labels[request]
-                found = self._found.pop(request)
-                return {**found, "url": f"{scheme}://{found['url']}"}
+                kept = self._found.pop(request)
+                return {**kept, "url": f"{scheme}://{kept['url']}"}
         return {}
 
     def errors(self) -> str:
@@ -45,7 +45,7 @@ class K6Debug:
         return "\n".join(self._errors).replace(f"file://{Path.cwd()}/", "")
 
     def _read(self) -> None:
-        for line in (one for lines in self._lines.read() for one in lines):
+        for line in (text for lines in self._lines.read() for text in lines):
             try:
                 entry = json.loads(line)
                 text, request = str(entry["msg"]), str(entry.get("request_id", ""))

@@ -80,10 +80,10 @@ class Executor(Engine, K6Executor):  # type: ignore[misc]  # bzt has no types
 
     def _find(self) -> str:
         configured = str(self.settings.get("path", "") or "")
-        found = shutil.which(Path(configured).expanduser() if configured else "k6")
-        if not found:
+        program = shutil.which(Path(configured).expanduser() if configured else "k6")
+        if not program:
             raise ToolError(f"modules.k6.path: `{configured}` does not exist. {MISSING}" if configured else MISSING)
-        return found
+        return program
 
     def startup(self) -> None:
         with socket.socket() as probe:
@@ -148,8 +148,8 @@ class Executor(Engine, K6Executor):  # type: ignore[misc]  # bzt has no types
 
     def sends(self) -> Iterator[Sends]:
         """Returns the dropped sends of the script's own arrival rates; k6 does not report lateness."""
-        found, self._reader.dropped = self._reader.dropped, []
-        for at_s, count in found:
+        dropped, self._reader.dropped = self._reader.dropped, []
+        for at_s, count in dropped:
             if self.context.planned.iterations:
                 self._undone += count  # iterations of the fixed number that did not begin in time
             else:
@@ -167,7 +167,7 @@ class Executor(Engine, K6Executor):  # type: ignore[misc]  # bzt has no types
         first = self._reader.first_users_at  # k6's first count of users; they may have started since the previous one
         seen = (self._resumed_at, None if first is None else first - USERS_REPORTED_EVERY_S)
         output = "" if self.exit_code != CROSSED else tail_of(getattr(self.stderr, "name", None))
-        metrics = found[1] if (found := ON_METRICS.search(output)) else "see its log"
+        metrics = match[1] if (match := ON_METRICS.search(output)) else "see its log"
         crossed = f"this worker's part of the load crossed thresholds of the k6 script: {metrics}" if output else ""
         return Facts(
             begun_at=max((at for at in seen if at is not None), default=None),
@@ -179,7 +179,7 @@ class Executor(Engine, K6Executor):  # type: ignore[misc]  # bzt has no types
     def _raised(self) -> Counter[str]:
         """Returns how many iterations of each scenario an exception ended: k6 logs it and counts them as complete."""
         with contextlib.suppress(OSError), Path(self.stderr.name).open(errors="replace") as lines:
-            return Counter(f"{found[1]}: exception" for line in lines if (found := RAISED.search(line)))
+            return Counter(f"{match[1]}: exception" for line in lines if (match := RAISED.search(line)))
         return Counter()
 
     def unreadable(self) -> int:

@@ -137,14 +137,14 @@ class Executor(RowEngine, LocustIOExecutor):  # type: ignore[misc]  # bzt has no
             "body": body,
             "follow_redirects": request.priority_option("follow-redirects", default=True),
             "think_time_s": 0 if self.context.tried else dehumanize_time(request.get_think_time() or 0),
-            "assert": [_check(one) for one in item.get("assert", [])],
+            "assert": [_check(check) for check in item.get("assert", [])],
         }
 
 
 def _check(item: Any) -> dict[str, Any]:
     check = {"contains": [item]} if not isinstance(item, dict) else item
     contains = check.get("contains", [])
-    texts = [str(one) for one in (contains if isinstance(contains, list) else [contains])]
+    texts = [str(text) for text in (contains if isinstance(contains, list) else [contains])]
     subject, refused = check.get("subject", "body"), bool(check.get("not", False))
     return {
         "contains": texts,

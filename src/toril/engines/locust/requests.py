@@ -25,10 +25,10 @@ def failure_of(response, check) -> str:
         "http-code": lambda: str(response.status_code),
         "headers": lambda: "\n".join(f"{name}: {value}" for name, value in (response.headers or {}).items()),
     }[check["subject"]]()
-    found = [bool(re.search(text, subject)) if check["regexp"] else text in subject for text in check["contains"]]
-    if check["not"] and any(found):
+    matches = [bool(re.search(text, subject)) if check["regexp"] else text in subject for text in check["contains"]]
+    if check["not"] and any(matches):
         return f"{check['contains']} found in {check['subject']}"
-    if not check["not"] and not all(found):
+    if not check["not"] and not all(matches):
         return f"{check['contains']} not found in {check['subject']}"
     return ""
 
@@ -56,12 +56,12 @@ class Requests(FastHttpUser):
 
     def run_steps(self, steps, *, pauses_last=True) -> bool:
         """Send the requests; returns whether all succeeded."""
-        found = []
+        results = []
         for number, step in enumerate(steps, 1):
-            found.append(self.transact(step) if "transaction" in step else self.send(step))
+            results.append(self.transact(step) if "transaction" in step else self.send(step))
             if number < len(steps) or pauses_last:
                 self.pause_after(step)
-        return all(found)
+        return all(results)
 
     def pause_after(self, step) -> None:
         """Waits for the think time of a request, or of the last one of a transaction."""
@@ -99,9 +99,9 @@ class Requests(FastHttpUser):
         if checks:
             with response:
                 decided = any(check["subject"] == "http-code" for check in checks)
-                found = [failure_of(response, check) for check in checks] if response.status_code else []
-                response.request_meta["context"] = {"toril_asserted": list(zip(checks, found, strict=False))}
-                wrong = next(filter(None, found), None)
+                failures = [failure_of(response, check) for check in checks] if response.status_code else []
+                response.request_meta["context"] = {"toril_asserted": list(zip(checks, failures, strict=False))}
+                wrong = next(filter(None, failures), None)
                 if wrong:
                     response.failure(wrong)
                 elif decided and response.status_code:

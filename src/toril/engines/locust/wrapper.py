@@ -118,7 +118,7 @@ class Load:
         self.runner = environment.runner
         if not self.statistics:
             handlers = environment.events.request._handlers
-            handlers[:] = [one for one in handlers if one.__module__ != LocalRunner.__module__]
+            handlers[:] = [handler for handler in handlers if handler.__module__ != LocalRunner.__module__]
         gc.collect()
         gc.freeze()
         at = in_process.wait_at_gate(self.folder, gevent.sleep, self.exit_without_the_worker)
@@ -196,7 +196,7 @@ class Load:
 
         def request(client, method, url, name=None, *args, catch_response=False, **kwargs):
             greenlet = getcurrent()
-            for response in [one for one in self.examining.get(greenlet, ()) if not one._entered]:
+            for response in [examined for examined in self.examining.get(greenlet, ()) if not examined._entered]:
                 self.examination_ends(response)
                 self.examined(response, None)  # the script requested a with-block and has none
             user = user_of(greenlet) or getattr(client, "user", None)
@@ -208,7 +208,7 @@ class Load:
             if over and (self.closed or greenlet not in self.released):
                 self.released.add(greenlet)
                 raise StopUser
-            if self.traceparent and not any(one.lower() == "traceparent" for one in kwargs.get("headers") or ()):
+            if self.traceparent and not any(header.lower() == "traceparent" for header in kwargs.get("headers") or ()):
                 kwargs["headers"] = {**(kwargs.get("headers") or {}), "traceparent": KEEPING.traceparent()}
             label = name or getattr(client, "request_name", None) or str(url)
             sent = self.in_flight[greenlet] = (label, time.time(), getattr(client, "user", None))
@@ -257,7 +257,7 @@ class Load:
 
     def examination_ends(self, response) -> None:
         """Note that the response has left its with-block."""
-        others = [one for one in self.examining.pop(getcurrent(), ()) if one is not response]
+        others = [examined for examined in self.examining.pop(getcurrent(), ()) if examined is not response]
         if others:
             self.examining[getcurrent()] = others
 
@@ -302,9 +302,9 @@ class Load:
                     why, kind, str(name), outcome, start_time, response_us, ttfb_us,
                     method=str(request_type), url=str(more.get("url") or ""), asserted=asserted,
                 )  # fmt: skip
-                found = getattr(response, "toril_connection", None) or self.sent.connection_since(start_time)
+                connection = getattr(response, "toril_connection", None) or self.sent.connection_since(start_time)
                 agent, most = getattr(getattr(user, "client", None), "client", None), self.keeper.most_of_body
-                self.keeper.keep(why, str(name), partial(exchange, known, response, exception, agent, found, most))
+                self.keeper.keep(why, str(name), partial(exchange, known, response, exception, agent, connection, most))
 
     def outcome(self, response, exception) -> tuple[str, str, bool]:
         """Returns (rc, message, ok): rc is the status, or without a response the exception's name."""
@@ -350,8 +350,8 @@ class Load:
         self.records.sample(began_s, took_us, -1, 0, name, "transaction", outcome)
         if self.keeper.on and (why := self.keeper.wants(name, *outcome, -1)):
             trace = "".join(traceback.format_exception(exception, limit=-FRAMES))[-2 * MESSAGE_CHARS :]
-            found = KEEPING.line(why, "transaction", name, outcome, began_s, took_us, notes=[trace])
-            self.keeper.keep(why, name, lambda: found)
+            line = KEEPING.line(why, "transaction", name, outcome, began_s, took_us, notes=[trace])
+            self.keeper.keep(why, name, lambda: line)
 
     def uncaught(self, name, exception, greenlet=None) -> None:
         """Record, a moment later, an exception that ended a listener, a greenlet or a thread of the script."""
@@ -371,7 +371,7 @@ class Load:
             except Exception as error:
                 logging.exception("Uncaught exception in event handler")
                 if not (self.closed and hook is events.request):  # a request that the end cut off
-                    name = next((name for name, one in vars(events).items() if one is hook), "event")
+                    name = next((name for name, hook_of in vars(events).items() if hook_of is hook), "event")
                     self.uncaught(f"events.{name}: exception", error)
 
     def handling(self, original):
@@ -469,7 +469,7 @@ class Load:
 
     def close(self) -> None:
         """Record responses that the script still examines as samples, and other requests as unfinished."""
-        for response in [one for theirs in self.examining.values() for one in theirs]:
+        for response in [response for theirs in self.examining.values() for response in theirs]:
             self.examined(response, None)
         self.closed = True
         for sent in self.in_flight.values():
@@ -513,7 +513,7 @@ class Load:
             greenlet.throw(GreenletExit)
 
     def busy(self, greenlet) -> bool:
-        return greenlet in self.in_flight or any(one._entered for one in self.examining.get(greenlet, ()))
+        return greenlet in self.in_flight or any(response._entered for response in self.examining.get(greenlet, ()))
 
     def on_test_stopping(self, **_) -> None:
         """End the load when the script itself, or its load shape, ends the test."""
@@ -600,13 +600,13 @@ def run() -> None:
     alive, put_back = ConnectionPool._is_socket_alive, ConnectionPool.return_socket
     load.reuse.install()
 
-    def return_socket(pool, one) -> None:
-        load.reuse.give(one)
-        put_back(pool, one)
+    def return_socket(pool, socket) -> None:
+        load.reuse.give(socket)
+        put_back(pool, socket)
 
     ConnectionPool.return_socket = return_socket
-    ConnectionPool._is_socket_alive = lambda pool, one: (
-        one is not None and load.reuse.take(one, is_open=alive(pool, one))
+    ConnectionPool._is_socket_alive = lambda pool, socket: (
+        socket is not None and load.reuse.take(socket, is_open=alive(pool, socket))
     )
     EventHook.fire = lambda hook, **arguments: load.firing(hook, **arguments)  # a method
     Hub.handle_error = load.handling(Hub.handle_error)

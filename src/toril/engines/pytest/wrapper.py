@@ -94,8 +94,8 @@ def asserted(report) -> bool:
 
 
 def crash(report) -> str:
-    found = getattr(report.longrepr, "reprcrash", None)
-    return found.message if found is not None else last_line(report.longreprtext)
+    place = getattr(report.longrepr, "reprcrash", None)
+    return place.message if place is not None else last_line(report.longreprtext)
 
 
 def last_line(text) -> str:

@@ -19,9 +19,9 @@ class Executor(CaseRunner, RobotExecutor):  # type: ignore[misc]  # bzt has no t
         self.require("robot", "robot")
 
     def arguments(self) -> list[str]:
-        found = ["--output", "NONE", "--log", "NONE", "--report", "NONE"]  # they hold the arguments of all keywords
+        arguments = ["--output", "NONE", "--log", "NONE", "--report", "NONE"]  # they hold the arguments of all keywords
         if self.variables_file is not None:
-            found += ["--variablefile", str(self.variables_file)]
+            arguments += ["--variablefile", str(self.variables_file)]
         for tag in str(self.tags).split(",") if self.tags else ():
-            found += ["--include", tag.strip()]
-        return [*found, *shlex.split(str(self.settings.get("cmdline", None) or "")), str(self.script)]
+            arguments += ["--include", tag.strip()]
+        return [*arguments, *shlex.split(str(self.settings.get("cmdline", None) or "")), str(self.script)]

@@ -134,5 +134,5 @@ class Executor(RowEngine, ScenarioExecutor):  # type: ignore[misc]  # bzt has no
 def _plain(value: Any) -> Any:
     """Returns bzt's dictionaries as plain ones: bzt's own add each key that is read."""
     if isinstance(value, dict):
-        return {key: _plain(one) for key, one in value.items()}
-    return [_plain(one) for one in value] if isinstance(value, list) else value
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list) else value

@@ -28,7 +28,7 @@ def requests_of(
 
     `sources` are from `sources_of`: their values decide how an address that begins with a reference is joined.
     """
-    return [_request(one, index, scenario, find, sources) for index, one in enumerate(scenario["requests"])]
+    return [_request(item, index, scenario, find, sources) for index, item in enumerate(scenario["requests"])]
 
 
 def _request(
@@ -99,7 +99,7 @@ def encode_body(body: Any, headers: dict[str, str]) -> Any:
     """Returns a mapping as JSON or multipart if the headers say so, else as a form; completes its type in them."""
     if not isinstance(body, (dict, list)):
         return body
-    given, kind = next((one for one in headers.items() if one[0].lower() == "content-type"), ("", ""))
+    given, kind = next((header for header in headers.items() if header[0].lower() == "content-type"), ("", ""))
     if isinstance(body, list) or "json" in kind:
         return json.dumps(body)
     if kind == MULTIPART:
@@ -113,9 +113,9 @@ def encode_body(body: Any, headers: dict[str, str]) -> Any:
 
 def sources_of(written: Sequence[Any], find: Callable[[str], str], own: Sequence[str]) -> list[dict[str, Any]]:
     """Returns data sources as columns and rows; those of `own` (paths) hold this worker's rows only."""
-    found = []
-    for one in written:
-        source = {"path": one} if isinstance(one, str) else one
+    sources = []
+    for entry in written:
+        source = {"path": entry} if isinstance(entry, str) else entry
         rows = list(_rows(Path(find(str(source["path"]))), source))
         names = source.get("variable-names")
         if names:
@@ -131,8 +131,8 @@ def sources_of(written: Sequence[Any], find: Callable[[str], str], own: Sequence
                 f"{len(columns)} variables ({', '.join(columns)[:200]}). Complete the row",
                 code="short-row",
             )
-        found.append({"columns": columns, "rows": rows, "own": str(source["path"]) in own})
-    return found
+        sources.append({"columns": columns, "rows": rows, "own": str(source["path"]) in own})
+    return sources
 
 
 def _rows(path: Path, source: Mapping[str, Any]) -> Iterator[list[str]]:
@@ -166,9 +166,9 @@ def _rows(path: Path, source: Mapping[str, Any]) -> Iterator[list[str]]:
 def unknown_variables(requests: Sequence[Mapping[str, Any]], sources: Sequence[Mapping[str, Any]]) -> list[str]:
     """Returns the names that requests refer to and that no source has."""
     known = {name for source in sources for name in source["columns"]}
-    found: dict[str, None] = {}
+    names: dict[str, None] = {}
     for request in requests:
         texts = [request["url"], *(value for _, value in request["headers"])]
         for text in texts:
-            found |= {name: None for name in REFERENCE.findall(text) if name not in known}
-    return list(found)
+            names |= {name: None for name in REFERENCE.findall(text) if name not in known}
+    return list(names)
