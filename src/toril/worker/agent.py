@@ -113,15 +113,15 @@ class Agent:
 
         An agent that was killed left an announcement behind, which does not change any more.
         """
-        found = self._store.find_version(self._key)
-        if found is not None:
+        version = self._store.find_version(self._key)
+        if version is not None:
             free_at = self._clock.now() + TAKEN_AFTER_S
             while self._clock.now() < free_at:
                 self._clock.sleep(1.0)
                 again = self._store.find_version(self._key)
-                if again is not None and again[1] != found[1]:
+                if again is not None and again[1] != version[1]:
                     raise self._name_taken()
-            self._version = found[1]
+            self._version = version[1]
         self._lived_at = self._clock.now()
         self._announce()
 
@@ -130,17 +130,17 @@ class Agent:
 
         InfrastructureError if another agent took the name while this one could not announce itself.
         """
-        for one in self._running:
-            if one.kill_at is not None and self._clock.now() > one.kill_at:
-                one.process.kill()
-        self._stop(one for one in self._running if self._clock.now() > one.over_at)
+        for worker in self._running:
+            if worker.kill_at is not None and self._clock.now() > worker.kill_at:
+                worker.process.kill()
+        self._stop(worker for worker in self._running if self._clock.now() > worker.over_at)
         try:
             self._report_ends()
             self._announce()
             self._lived_at = self._clock.now()
             if not self._leaves:
                 offers = self._offers()
-                self._stop_unwanted({_identity(one) for one in offers})
+                self._stop_unwanted({_identity(offer) for offer in offers})
                 self._take(offers)
             self._announce()
             self._trouble = ""
@@ -155,22 +155,22 @@ class Agent:
         self._stop_unwanted(set())
 
     def kill(self) -> None:
-        for one in self._running:
-            one.process.kill()
+        for worker in self._running:
+            worker.process.kill()
 
     def _stop_unwanted(self, wanted: set[tuple[str, str, str]]) -> None:
-        self._stop(one for one in self._running if _identity(one.share) not in wanted)
+        self._stop(worker for worker in self._running if _identity(worker.share) not in wanted)
 
     def _stop(self, unwanted: Iterable[RunningWorker]) -> None:
-        for one in unwanted:
-            if one.kill_at is None:
-                one.kill_at = self._clock.now() + self._stop_s
-                one.process.terminate()
+        for worker in unwanted:
+            if worker.kill_at is None:
+                worker.kill_at = self._clock.now() + self._stop_s
+                worker.process.terminate()
 
     def _announce(self) -> None:
         """Writes the announcement every 10 s, and after changes."""
         last, now = self._announced, self._clock.now()
-        running = tuple(one.share for one in self._running)
+        running = tuple(worker.share for worker in self._running)
         changes = {"running": running, "free": self._about.slots - len(running), "leaving": self._leaves}
         new = self._about.model_copy(update={"at": now, **changes})
         if last is not None and new == last.model_copy(update={"at": now}) and now < last.at + ANNOUNCED_EVERY_S:
@@ -179,9 +179,9 @@ class Agent:
         if version is not None:
             self._version, self._announced = version, new
             return
-        found = self._store.find_version(self._key)
-        self._version = None if found is None else found[1]
-        if found is None or f'"{self._about.instance}"'.encode() in found[0]:
+        current = self._store.find_version(self._key)
+        self._version = None if current is None else current[1]
+        if current is None or f'"{self._about.instance}"'.encode() in current[0]:
             return  # it was deleted, or the answer to an earlier write was lost; the next step writes again
         if now > self._lived_at + TAKEN_AFTER_S:
             raise self._name_taken()
@@ -203,8 +203,8 @@ class Agent:
         """Takes one offer at most, so that the agents of a location share the work evenly."""
         there = {_identity(offer) for offer in offers}
         self._answered &= there
-        self._failures = Counter({one: times for one, times in self._failures.items() if one in there})
-        for offer in sorted(offers, key=lambda one: self._failures[_identity(one)] >= CLAIM_TRIES):
+        self._failures = Counter({offer: times for offer, times in self._failures.items() if offer in there})
+        for offer in sorted(offers, key=lambda share: self._failures[_identity(share)] >= CLAIM_TRIES):
             if len(self._running) >= self._about.slots:
                 return
             if offer.expires_at < self._clock.now() or _identity(offer) in self._answered:
@@ -239,14 +239,14 @@ class Agent:
             self._end(share, f"it could not be started: {error}", None, again=True)
 
     def _report_ends(self) -> None:
-        for one in [*self._running]:
-            code = one.process.exit_code()
+        for worker in [*self._running]:
+            code = worker.process.exit_code()
             if code is not None:
-                self._running.remove(one)
+                self._running.remove(worker)
                 why = "its agent was stopped; " if self._leaves else ""
-                tail = one.process.last_lines() if code else ""
+                tail = worker.process.last_lines() if code else ""
                 how = f"its process ended with exit code {code}" + (f"; last log lines: {tail}" if tail else "")
-                self._end(one.share, why + how, code, again=self._leaves)
+                self._end(worker.share, why + how, code, again=self._leaves)
         while self._unreported:
             key, ended = self._unreported[0]
             self._store.put_once(key, ended.to_json())
@@ -296,9 +296,9 @@ class WorkerProcess:
     def kill(self) -> None:
         with contextlib.suppress(psutil.Error):
             guard = psutil.Process(self._process.pid)
-            for one in (*guard.children(recursive=True), guard):
+            for process in (*guard.children(recursive=True), guard):
                 with contextlib.suppress(psutil.Error):
-                    one.kill()
+                    process.kill()
 
     def last_lines(self) -> str:
         self._log.seek(max(0, self._log.seek(0, os.SEEK_END) - LOG_TAIL))

@@ -47,14 +47,14 @@ class CaseBook:
         self.files = 0
         self.digests = ""  # of each file, in order
 
-    def add(self, execution: str, found: FoundCase, start_at: float) -> None:
-        texts = {name: self._text(name, getattr(found, name), most) for name, most in MOST_CHARS.items()}
+    def add(self, execution: str, given: FoundCase, start_at: float) -> None:
+        texts = {name: self._text(name, getattr(given, name), most) for name, most in MOST_CHARS.items()}
         case = Case(
             **texts,
             execution=execution,
-            outcome=found.outcome,
-            at_s=round(found.started_s - start_at, 6),
-            duration_us=max(0, found.duration_us),
+            outcome=given.outcome,
+            at_s=round(given.started_s - start_at, 6),
+            duration_us=max(0, given.duration_us),
         )
         self._cases.append(case)
 
@@ -173,8 +173,8 @@ class Capture:
             run.first_started_s = min(first, run.first_started_s or first)
             run.last_completed_s = max(last, run.last_completed_s or last)
 
-    def _add_cases(self, run: EngineRun, found: Iterable[FoundCase]) -> None:
-        for case in found:
+    def _add_cases(self, run: EngineRun, cases: Iterable[FoundCase]) -> None:
+        for case in cases:
             self._cases.add(run.planned.series, case, self.start_at)
 
     def _second(self, now: float) -> int:

@@ -89,7 +89,7 @@ class ExchangeBook:
             return
         self._flushed_at = now
         if last and not self._tried:
-            self._fresh += [replace(one, why="slowest") for one in dict.fromkeys(self._slowest.values())]
+            self._fresh += [replace(exchange, why="slowest") for exchange in dict.fromkeys(self._slowest.values())]
         while self._fresh or (last and self.left_out > self._reported):
             if self.files >= self._keeping.most_files - (not last):  # one is left for the last
                 self._lost += len(self._fresh)
@@ -133,33 +133,33 @@ class ExchangeBook:
 
     def _take(self, run: EngineRun, raw: dict[str, Any], start_at: float) -> None:
         try:
-            one = self._exchange(run, raw, start_at)
-            Exchange.from_stranger(json.dumps(one.to_dict()).encode(), run.execution)  # one bad value spoils a file
+            call = self._exchange(run, raw, start_at)
+            Exchange.from_stranger(json.dumps(call.to_dict()).encode(), run.execution)  # one bad value spoils a file
         except Exception as error:
             self._skipped(run, error)
             return
-        for label in ("", one.label):
+        for label in ("", call.label):
             slowest = self._slowest.get(label)
-            if label in self._keeping.slowest and (slowest is None or one.response_us > slowest.response_us):
-                self._slowest[label] = one
-        if one.why == "slowest":
+            if label in self._keeping.slowest and (slowest is None or call.response_us > slowest.response_us):
+                self._slowest[label] = call
+        if call.why == "slowest":
             return
         if self._kept >= self._keeping.most_exchanges:
             self._lost += 1
             return
         self._kept += 1
-        self._fresh.append(one)
+        self._fresh.append(call)
 
     def _exchange(self, run: EngineRun, raw: dict[str, Any], start_at: float) -> Exchange:
         arm = [f"arm {run.arm_at(float(raw['started_s']))}"] if run.planned.arm else []
         known = {name: raw[name] for name in ("why", "kind", "ok", "method", "connection")}
         numbers = {name: None if raw[name] is None or raw[name] < 0 else int(raw[name]) for name in NUMBERS}
-        one = self._hiding.exchange(
+        exchange = self._hiding.exchange(
             {**raw, "notes": [*arm, *raw["notes"]]}, self._keeping.body_bytes, **known, **numbers
         )
         text = self._recorder.text  # as in interval files; messages without the values hidden above
         return replace(
-            one,
+            exchange,
             execution=run.planned.series,
             worker=self._recorder.worker,
             location=self._recorder.location,

@@ -132,13 +132,13 @@ class Monitor:
         used_s = self._group.used_s()
         if self._group.cores is not None and used_s is not None:
             return {WHOLE_QUOTA: (used_s, time.monotonic() * self._group.cores)}
-        found = {}
-        for core, one in enumerate(psutil.cpu_times(percpu=True)):
-            idle_s = one.idle + getattr(one, "iowait", 0.0)
-            guests_s = getattr(one, "guest", 0.0) + getattr(one, "guest_nice", 0.0)
-            all_s = sum(one) - guests_s  # the kernel counts guest time as user time, too
-            found[core] = (all_s - idle_s, all_s)
-        return found
+        cores = {}
+        for core, times in enumerate(psutil.cpu_times(percpu=True)):
+            idle_s = times.idle + getattr(times, "iowait", 0.0)
+            guests_s = getattr(times, "guest", 0.0) + getattr(times, "guest_nice", 0.0)
+            all_s = sum(times) - guests_s  # the kernel counts guest time as user time, too
+            cores[core] = (all_s - idle_s, all_s)
+        return cores
 
     def _waiting(self, now: float, engines: Collection[int], single_threaded: Collection[int]) -> float | None:
         if self._threads > MANY and self._readings % MANY_EVERY:
@@ -164,10 +164,10 @@ class Monitor:
     def _opened(self) -> tuple[int | None, float | None]:
         """Returns open sockets, and the share of the nearest limit: one process's files, or all local ports."""
         most = MANY if self._readings % MANY_EVERY else 1 << 30
-        found = [one for process in (self._worker, *self._processes.values()) if (one := open_sockets(process, most))]
-        counts = [one.sockets for one in found if one.sockets is not None]
-        sockets = sum(counts) if found and len(counts) == len(found) else None
-        shares = [one.files / one.limit for one in found if one.limit]
+        opened = [own for process in (self._worker, *self._processes.values()) if (own := open_sockets(process, most))]
+        counts = [own.sockets for own in opened if own.sockets is not None]
+        sockets = sum(counts) if opened and len(counts) == len(opened) else None
+        shares = [own.files / own.limit for own in opened if own.limit]
         if sockets is not None and self._ports:
             shares.append(sockets / self._ports)
         return sockets, max(shares, default=None)
@@ -199,17 +199,17 @@ class Opened:
 
 def thread_waits(pid: int, proc: Path = PROC) -> dict[int, int] | None:
     """Returns each thread's total wait for a CPU, in ns; None if the kernel does not count it."""
-    found = {}
+    waits = {}
     try:
         with os.scandir(proc / str(pid) / "task") as tasks:
             for task in tasks:
                 with contextlib.suppress(OSError, ValueError):
                     ran, waited, _ = map(int, Path(task.path, "schedstat").read_bytes().split())
                     if ran:  # a kernel that does not count reports 0
-                        found[int(task.name)] = waited
+                        waits[int(task.name)] = waited
     except OSError:
         return None
-    return found or None
+    return waits or None
 
 
 def open_sockets(process: psutil.Process, most: int) -> Opened | None:
@@ -217,8 +217,8 @@ def open_sockets(process: psutil.Process, most: int) -> Opened | None:
     try:
         if not psutil.LINUX:
             return Opened(process.num_fds(), None, None)
-        with os.scandir(f"/proc/{process.pid}/fd") as found:
-            paths = [entry.path for entry in found]
+        with os.scandir(f"/proc/{process.pid}/fd") as entries:
+            paths = [entry.path for entry in entries]
         limit, _ = process.rlimit(psutil.RLIMIT_NOFILE)
         return Opened(len(paths), _sockets(paths) if len(paths) <= most else None, limit if limit > 0 else None)
     except (OSError, psutil.Error):

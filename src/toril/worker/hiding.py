@@ -67,13 +67,13 @@ class Hiding:
         if not forms:
             return shown
         longest_first = sorted(forms, key=lambda form: (-len(form), form))
-        for one in longest_first:
-            shown = shown.replace(one, HIDDEN)
-        ends = [found.start() for found in ELLIPSIS.finditer(shown)][:MOST_CUTS]
+        for shape in longest_first:
+            shown = shown.replace(shape, HIDDEN)
+        ends = [match.start() for match in ELLIPSIS.finditer(shown)][:MOST_CUTS]
         for end in (len(shown), *reversed(ends)):  # an engine or a library may have cut a value there
-            for one in longest_first:
-                at = shown.rfind(one[:SHORTEST], max(0, end - len(one)), end)
-                if at >= 0 and one.startswith(shown[at:end]):
+            for shape in longest_first:
+                at = shown.rfind(shape[:SHORTEST], max(0, end - len(shape)), end)
+                if at >= 0 and shape.startswith(shown[at:end]):
                     shown = shown[:at] + HIDDEN + shown[end:]
                     break
         return shown
@@ -93,15 +93,15 @@ class Hiding:
             "request": None if request is None else replace(request, text=self._text(request.text, most_of_body)),
             "response_headers": self._pairs(answered),
             "response": None if response is None else replace(response, text=self._text(response.text, most_of_body)),
-            "asserted": tuple(self._asserted(one) for one in raw["asserted"][:MOST_ASSERTED]),
+            "asserted": tuple(self._asserted(check) for check in raw["asserted"][:MOST_ASSERTED]),
             "variables": self._pairs(
                 (name, HIDDEN if names_a_secret(name) and value != NOT_FOUND else value) for name, value in named
             ),
             "remote": self._text(raw["remote"], 200),
-            "notes": tuple(self._text(one, MOST_OF_ASSERTED) for one in raw["notes"][:MOST_NOTES]),
-            "trace_id": found[1] if (found := TRACE.match(trace)) else "",
+            "notes": tuple(self._text(note, MOST_OF_ASSERTED) for note in raw["notes"][:MOST_NOTES]),
+            "trace_id": match[1] if (match := TRACE.match(trace)) else "",
         }
-        places = dict.fromkeys(self(one)[:200] for one in self._places)
+        places = dict.fromkeys(self(place)[:200] for place in self._places)
         return Exchange(**fields, masked=tuple(places)[:MOST_PLACES], **known)
 
     def page(self, data: bytes) -> bytes:
@@ -118,19 +118,19 @@ class Hiding:
     def _noted(self, result: tuple[Any, list[Hidden]]) -> Any:
         """Returns what masking returned, and hides what it found in all texts from now on."""
         shown, found = result
-        self._places += [one.place for one in found]
+        self._places += [item.place for item in found]
         named = {value for place, value in found if value.lower() not in place.lower()}  # unlike {password: "Password"}
         named.discard(NOT_FOUND)  # sent as a token, for example
-        values = {one for one in named if SHORTEST <= len(one) <= LONGEST and HIDDEN not in one}
-        for one in sorted(values - self._forms.keys()):
-            self._forms[one] = tuple(dict.fromkeys(forms_of(one)))
-            self._index(one)
+        values = {word for word in named if SHORTEST <= len(word) <= LONGEST and HIDDEN not in word}
+        for secret in sorted(values - self._forms.keys()):
+            self._forms[secret] = tuple(dict.fromkeys(forms_of(secret)))
+            self._index(secret)
         if len(self._forms) > self._lasting + 2 * MOST_VALUES:  # the index is made anew once for many values
             known = list(self._forms.items())
             self._forms = dict(known[: self._lasting] + known[self._lasting :][-MOST_VALUES:])
             self._begun_by = {}
-            for one in self._forms:
-                self._index(one)
+            for form in self._forms:
+                self._index(form)
         return shown
 
     def _index(self, value: str) -> None:
@@ -173,15 +173,15 @@ class Hiding:
         return shown.encode()[:most].decode("utf-8", "ignore")
 
     def _pairs(self, pairs: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
-        found, left = [], MOST_OF_PAIRS
+        pairs_shown, left = [], MOST_OF_PAIRS
         for name, value in pairs:
-            found.append((self._text(name, 200), self._text(value, min(left, MOST_OF_VALUE))))
-            left -= min(left, sum(map(len, found[-1])))
-        return tuple(found)
+            pairs_shown.append((self._text(name, 200), self._text(value, min(left, MOST_OF_VALUE))))
+            left -= min(left, sum(map(len, pairs_shown[-1])))
+        return tuple(pairs_shown)
 
-    def _asserted(self, one: Mapping[str, Any]) -> Asserted:
-        texts = {name: self._text(one.get(name, ""), MOST_OF_ASSERTED) for name in ("name", "expected", "message")}
-        return Asserted(ok=bool(one.get("ok")), **texts)
+    def _asserted(self, check: Mapping[str, Any]) -> Asserted:
+        texts = {name: self._text(check.get(name, ""), MOST_OF_ASSERTED) for name in ("name", "expected", "message")}
+        return Asserted(ok=bool(check.get("ok")), **texts)
 
 
 def _decompressed(data: bytes, encoding: str) -> tuple[bytes, bool]:
@@ -197,4 +197,4 @@ def _decompressed(data: bytes, encoding: str) -> tuple[bytes, bool]:
 
 def _without_last_word(text: str) -> str:
     """Returns a cut text without its last word, which may be the beginning of a secret."""
-    return text[: max(len(text) - LONGEST, 0, *(text.rfind(one) + 1 for one in BETWEEN_WORDS))]
+    return text[: max(len(text) - LONGEST, 0, *(text.rfind(mark) + 1 for mark in BETWEEN_WORDS))]

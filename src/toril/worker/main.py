@@ -109,7 +109,7 @@ class Engines:
             self.hiding.variables(share.credentials(os.environ, self.plan))
             contexts = share.contexts(self.plan, self.share, self.scratch, suite)
             secret_values = self._read_secrets()
-            settings = engine_settings(one.planned.executor for one in contexts)
+            settings = engine_settings(context.planned.executor for context in contexts)
             configured = share.configuration(self.plan, self.share, self.scratch / "artifacts", settings)
             share.write_configuration(configured, self.scratch / "taurus.json")
             self.taurus = Taurus(logging.getLogger("bzt"), contexts, secret_values)
@@ -225,8 +225,8 @@ class Engines:
             for run in self.runs:
                 self.exchanges.read(run, self.capture.start_at, last=True)
             yield from self.exchanges.flush(last=True)
-            for one, files in failure_evidence(self.runs, self.capture.start_at, self.redacted, self.hiding):
-                self._kept.append(one)
+            for kept, files in failure_evidence(self.runs, self.capture.start_at, self.redacted, self.hiding):
+                self._kept.append(kept)
                 yield from files.items()
         log, artifacts = self.scratch / "bzt.log", self.scratch / "artifacts"
         yield log.name, logs.collected(log, artifacts, self.redacted.redacted, self.hiding)
@@ -288,13 +288,13 @@ class Engines:
 
     def _planned_s(self) -> float | None:
         """Returns the seconds from the start to the end of the longest execution; None if time does not limit it."""
-        mine = {one.execution for one in self.share.executions}
-        planned = [one for one in self.plan.executions if one.name in mine]
-        if not all(one.ramp_up_s + one.hold_for_s for one in planned):
+        mine = {execution.execution for execution in self.share.executions}
+        planned = [execution for execution in self.plan.executions if execution.name in mine]
+        if not all(execution.ramp_up_s + execution.hold_for_s for execution in planned):
             return None
         if self.plan.in_turns:
             return None
-        return max(one.steady_from_s + one.hold_for_s for one in planned)
+        return max(execution.steady_from_s + execution.hold_for_s for execution in planned)
 
 
 class StandIn(ModuleType):
@@ -325,10 +325,10 @@ def run_worker(store_address: str, run_id: str, worker: str, attempt: str, *, wa
         if watch_parent:
             processes.watch_parent(engines.on_parent_gone)
         logs.begin(engines.scratch / "bzt.log")
-        one = Attempt(store, plan, worker, attempt, engines, SystemClock())
-        if one.launch is not None:
-            write_deadline(one.launch.deadline)
-        state = one.run(threaded=plan.on != "local")
+        own = Attempt(store, plan, worker, attempt, engines, SystemClock())
+        if own.launch is not None:
+            write_deadline(own.launch.deadline)
+        state = own.run(threaded=plan.on != "local")
     finally:
         engines.remove()
     if state.outcome in ("failed", "superseded"):

@@ -105,9 +105,9 @@ class StoreClient:
         if pace.orphaned_after_s is None or now < self._lease_read_at + pace.lease_renew_s:
             return
         self._lease_read_at = now
-        found = self.store.find(run_key(self.plan.run_id, "lease.json"))
-        if found != self._lease:
-            self._lease, self._lease_changed_at = found, now
+        data = self.store.find(run_key(self.plan.run_id, "lease.json"))
+        if data != self._lease:
+            self._lease, self._lease_changed_at = data, now
 
     def _orphaned(self, now: float) -> Iterator[life.Event]:
         patience_s = self.plan.pace.orphaned_after_s

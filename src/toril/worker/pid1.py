@@ -119,11 +119,11 @@ def _descendants() -> list[int]:
             with contextlib.suppress(OSError):
                 parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
                 children.setdefault(parent, []).append(int(folder.name))
-    found, new = [], [os.getpid()]
+    below, new = [], [os.getpid()]
     while new:
         new = [child for parent in new for child in children.get(parent, [])]
-        found += new
-    return found
+        below += new
+    return below
 
 
 def _ended(code: int, reason: str) -> int:

@@ -48,8 +48,8 @@ def cpu_s(leader: int) -> float:
     total = 0.0
     with contextlib.suppress(psutil.Error):
         process = psutil.Process(leader)
-        for one in (process, *process.children(recursive=True)):
-            times = one.cpu_times()
+        for part in (process, *process.children(recursive=True)):
+            times = part.cpu_times()
             total += times.user + times.system
     return total
 
@@ -68,11 +68,11 @@ def kill_all(leaders: Iterable[int]) -> int:
     for leader in leaders:
         kill_group(leader)
     killed = 0
-    found = psutil.Process().children(recursive=True)
-    for process in found:
+    children = psutil.Process().children(recursive=True)
+    for process in children:
         with contextlib.suppress(psutil.Error):
             if process.status() != psutil.STATUS_ZOMBIE:
                 killed += 1
                 process.kill()
-    psutil.wait_procs(found, timeout=2)
+    psutil.wait_procs(children, timeout=2)
     return killed

@@ -18,30 +18,30 @@ def clock_offset(store: Store, now: Callable[[], float]) -> tuple[float, float]:
 
     The store read its clock between two readings of this one, so the offset lies between two differences.
     """
-    found = []
+    offsets = []
     for _ in range(TRIES):
         before = now()
         time_s, later_s = store.time()
         lowest, highest = before - time_s - later_s, now() - time_s
-        found.append(((lowest + highest) / 2, (highest - lowest) / 2))
-    return min(found, key=lambda one: one[1])
+        offsets.append(((lowest + highest) / 2, (highest - lowest) / 2))
+    return min(offsets, key=lambda offset: offset[1])
 
 
 def measure_offset(store: Store, now: Callable[[], float], *, threaded: bool) -> "Future[tuple[float, float]]":
     """Returns the clock offset, measured in a thread if `threaded`: with a bucket it takes three seconds."""
-    found: Future[tuple[float, float]] = Future()
+    future: Future[tuple[float, float]] = Future()
 
     def find() -> None:
         try:
-            found.set_result(clock_offset(store, now))
+            future.set_result(clock_offset(store, now))
         except BaseException as error:  # result() raises it again
-            found.set_exception(error)
+            future.set_exception(error)
 
     if threaded:
         threading.Thread(target=find, name="clock", daemon=True).start()
     else:
         find()
-    return found
+    return future
 
 
 ADDRESS = "ECS_CONTAINER_METADATA_URI_V4"

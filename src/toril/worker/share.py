@@ -72,18 +72,18 @@ def _records(file: BinaryIO) -> Iterator[bytes]:
 
 def _engines(plan: Plan, share: Share) -> Iterator[tuple[PlannedExecution, ExecutionShare, ExecutionShare | None]]:
     """Yields the executions that get an engine, each with its share, and base's share if its engine sends both arms."""
-    planned = {one.name: one for one in plan.executions}
+    planned = {execution.name: execution for execution in plan.executions}
     together = plan.duet.together if plan.duet is not None else ()
     parts = [(planned[part.execution], part) for part in share.executions]
-    of_base = {one.series: part for one, part in parts if one.arm == BASE and one.series in together}
-    for one, part in parts:
-        if of_base.get(one.series) is not part:
-            yield one, part, of_base.get(one.series)
+    of_base = {load.series: part for load, part in parts if load.arm == BASE and load.series in together}
+    for execution, part in parts:
+        if of_base.get(execution.series) is not part:
+            yield execution, part, of_base.get(execution.series)
 
 
 def contexts(plan: Plan, share: Share, scratch: Path, suite: Path) -> list[EngineContext]:
     """Returns a context for each engine of the share, in its order, each with its own folder."""
-    found = []
+    built = []
     for position, (planned, part, base) in enumerate(_engines(plan, share)):
         folder = scratch / "engines" / str(position)
         folder.mkdir(parents=True, exist_ok=True)
@@ -102,8 +102,8 @@ def contexts(plan: Plan, share: Share, scratch: Path, suite: Path) -> list[Engin
             turns = engine_turns(plan.duet, planned.delay_s + context.phase_shift_s)
             arms = (planned.arm,) if base is None else tuple(ARMS)
             context = replace(context, turns=turns, arms=arms, base=base)
-        found.append(context)
-    return found
+        built.append(context)
+    return built
 
 
 def configuration(
@@ -111,7 +111,7 @@ def configuration(
 ) -> dict[str, Any]:
     """Returns bzt's configuration of the share, without network use, judging, reports and label folding."""
     config = share_config(plan, share)
-    services = [one for one in config.pop("services", None) or [] if _service_name(one) not in OWN_SERVICES]
+    services = [service for service in config.pop("services", None) or [] if _service_name(service) not in OWN_SERVICES]
     config.pop("reporting", None)
     config["execution"] = []
     for planned, part, _ in _engines(plan, share):
@@ -185,4 +185,4 @@ def variables(plan: Plan, share: Share) -> dict[str, str]:
 def write_configuration(config: dict[str, Any], path: Path) -> None:
     """Write JSON that is also YAML: YAML reads a surrogate pair as two characters, so emojis stay unescaped."""
     text = json.dumps(config, indent=1, ensure_ascii=False)
-    path.write_text(NOT_ASCII.sub(lambda found: f"\\u{ord(found[0]):04x}", text), encoding="utf-8")
+    path.write_text(NOT_ASCII.sub(lambda match: f"\\u{ord(match[0]):04x}", text), encoding="utf-8")

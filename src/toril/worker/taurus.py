@@ -64,7 +64,7 @@ class Taurus(BztEngine):  # type: ignore[misc]  # bzt has no types
 
         def insert(value: Any, key: Any, container: Any) -> None:
             if isinstance(value, str):
-                container[key] = reference.sub(lambda found: self.secrets[found[1]], value)
+                container[key] = reference.sub(lambda match: self.secrets[match[1]], value)
 
         services = self.config.pop("services", None)
         BetterDict.traverse(self.config, insert)
@@ -119,15 +119,15 @@ class Provisioning(Local):  # type: ignore[misc]  # bzt has no types
             executor.prepare()
 
     def engines(self) -> list[Engine]:
-        found: list[Engine] = []
+        engines: list[Engine] = []
         for executor in self.executors:
             if hasattr(executor, "batches"):
-                found.append(executor)
+                engines.append(executor)
             else:
                 readers = self.engine.aggregator.readers
                 own = [reader for reader in readers if reader is getattr(executor, "reader", None)] or readers
-                found.append(GenericEngine(executor, executor.context, own))
-        return found
+                engines.append(GenericEngine(executor, executor.context, own))
+        return engines
 
 
 class Records(ConsolidatingAggregator):  # type: ignore[misc]  # bzt has no types
