@@ -82,17 +82,17 @@ def application(settings: LambdaSettings) -> "App":
         session_key=session_key(aws, settings.session_key_parameter),
         groups_claim=settings.groups_claim,
         groups=settings.roles,
-        machines=tuple(Machine(**one.model_dump()) for one in settings.machines),
+        machines=tuple(Machine(**machine.model_dump()) for machine in settings.machines),
     )
     return create_app(
         Setup(
             store=store,
             identity=Oidc(oidc, address=settings.address, store=store, clock=clock),
             clock=clock,
-            examine=lambda one: examine_all(one, settings.store, clock),
+            examine=lambda store_of: examine_all(store_of, settings.store, clock),
             address=settings.address,
             starter=DeployedStarter(store),
-            quotas=lambda one: vcpus_in_use(one, clock),
+            quotas=lambda store_of: vcpus_in_use(store_of, clock),
             schedules=EventBridge(store),
             presign=partial(presigned_read, settings.store.removeprefix(BUCKETS)),
             presign_upload=partial(presigned_upload, settings.store.removeprefix(BUCKETS)),

@@ -74,5 +74,5 @@ def _home(store: Store) -> "tuple[Deployment, Clients]":
     from toril.launchers.fargate.coordinator_task import home_region
     from toril.launchers.prepare import read_deployments
 
-    found = read_deployments(store, damaged=[])
-    return home_region(found), clients(found, attempts=ATTEMPTS)
+    deployments = read_deployments(store, damaged=[])
+    return home_region(deployments), clients(deployments, attempts=ATTEMPTS)

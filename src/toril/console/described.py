@@ -46,15 +46,15 @@ class Described(FastAPI):
     def openapi(self) -> dict[str, Any]:
         if self.openapi_schema is not None:
             return self.openapi_schema
-        found = super().openapi()
-        parts, problem = found["components"], Problem.model_json_schema(ref_template=f"{SCHEMAS}{{model}}")
+        document = super().openapi()
+        parts, problem = document["components"], Problem.model_json_schema(ref_template=f"{SCHEMAS}{{model}}")
         parts["schemas"].update(problem.pop("$defs"), Problem=problem)
         for unused in ("HTTPValidationError", "ValidationError"):
             parts["schemas"].pop(unused, None)
         content = {PROBLEM: {"schema": {"$ref": f"{SCHEMAS}Problem"}}}
         parts["responses"] = {code: {"description": text, "content": content} for code, text in REFUSALS.items()}
         parts["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
-        found["security"] = [{"token": []}]
-        for operation in (one for path in found["paths"].values() for one in path.values()):
+        document["security"] = [{"token": []}]
+        for operation in (operation for path in document["paths"].values() for operation in path.values()):
             operation["responses"].update({code: {"$ref": f"#/components/responses/{code}"} for code in REFUSALS})
-        return found
+        return document

@@ -91,11 +91,11 @@ class Draft:
         url = _url(self.form.address)
         name = default_name(InitOptions(urls=(url,))) if url else ""
         if name == "local":  # each service of this machine has this host
-            paths = (one.url for one in self.form.requests if one.url.startswith("/"))
+            paths = (request.url for request in self.form.requests if request.url.startswith("/"))
             first = re.sub(r"[^A-Za-z0-9_-]+", "-", next(paths, "").partition("?")[0]).strip("-_")[:36].strip("-_")
             name = first or name
         numbered = (f"{name[:36]}-{number}" for number in range(2, 1_000))
-        return next((one for one in (name, *numbered) if one not in self.taken), name)
+        return next((free for free in (name, *numbered) if free not in self.taken), name)
 
     @property
     def written(self) -> str:
@@ -103,7 +103,7 @@ class Draft:
         if self.form is None:
             return self.text
         form = self.form.model_copy(update={"scenario": self.form.scenario or self.suite_name or "main"})
-        without = {name: tuple(one for one in getattr(form, name) if one != row) for name, row in EMPTY_ROWS.items()}
+        without = {name: tuple(own for own in getattr(form, name) if own != row) for name, row in EMPTY_ROWS.items()}
         locations = {name: weight or "1" for name, weight in form.locations.items() if name}
         return text_of(form.model_copy(update={**without, "locations": locations}), self.text)
 
@@ -114,28 +114,28 @@ class Draft:
         if form is None:
             return {}
         times = {"ramp_up": form.ramp_up, "hold_for": form.hold_for, "think_time": form.think_time}
-        times |= {f"stages.{index}.lasts": one.lasts for index, one in enumerate(form.stages)}
-        found = {name: f"{one} s" for name, one in times.items() if _is_bare(one)}
+        times |= {f"stages.{index}.lasts": stage.lasts for index, stage in enumerate(form.stages)}
+        echoes = {name: f"{time} s" for name, time in times.items() if _is_bare(time)}
         if form.load != "users" or form.script:
-            return found
+            return echoes
         try:
             rate = float(number(form.users) / (duration_s(form.think_time) or 0))
         except (ValueError, ZeroDivisionError):
-            return found
+            return echoes
         most = f"at most about {quantity(float(f'{rate:.2g}'), '/s')}"
-        return found | {"think_time": ", ".join(filter(None, (found.get("think_time"), most)))}
+        return echoes | {"think_time": ", ".join(filter(None, (echoes.get("think_time"), most)))}
 
     @property
     def empty(self) -> bool:
         """Whether the form has nothing to load yet."""
         form = self.form
-        return form is not None and not (form.address or form.script or any(one.url for one in form.requests))
+        return form is not None and not (form.address or form.script or any(request.url for request in form.requests))
 
     def marks_of_form(self) -> list[Mark]:
         """Returns the problems of the address and of each wrong criterion in the form, at their fields."""
         rows = enumerate(self.form.criteria if self.form else ())
-        found = ((index, one.problem()) for index, one in rows if one != EMPTY_ROWS["criteria"])
-        marks = [Mark(message=text, field=f"criteria.{index}.threshold") for index, text in found if text]
+        problems = ((index, criterion.problem()) for index, criterion in rows if criterion != EMPTY_ROWS["criteria"])
+        marks = [Mark(message=text, field=f"criteria.{index}.threshold") for index, text in problems if text]
         return marks if self.form is None else [*self._marks_of_address(self.form), *marks]
 
     def _marks_of_address(self, form: SuiteForm) -> Iterator[Mark]:
@@ -149,7 +149,7 @@ class Draft:
             text = str(error).partition("`: ")[2] if begins else "begin with https:// or http://."
             yield Mark(message=text[:1].upper() + text[1:], field="address")
             return
-        if path != "/" and any(one.url.startswith("/") for one in form.requests):
+        if path != "/" and any(request.url.startswith("/") for request in form.requests):
             text = f"`{path}` would come before the path of each request."
             fix = "" if self.version is not None else " Keep the host only, and write the path in a request."
             yield Mark(message=text + fix, field="address", level="warning" if self.version is not None else "error")
@@ -158,20 +158,20 @@ class Draft:
         """Returns the draft without the criteria that have marks, so that its load can be planned."""
         if self.form is None:
             return self
-        return self._changed(criteria=tuple(one for one in self.form.criteria if not one.problem()))
+        return self._changed(criteria=tuple(criterion for criterion in self.form.criteria if not criterion.problem()))
 
     def field_of(self, path: str) -> str:
         """Returns the field of a path in the suite.yml; empty without a form, or if it has none."""
         if self.form is None:
             return ""
-        if found := re.fullmatch(r"(reporting|toril)\b.*\.?criteria\[(\d+)\]", path):
-            language = "toril" if found[1] == "toril" else "taurus"
+        if match := re.fullmatch(r"(reporting|toril)\b.*\.?criteria\[(\d+)\]", path):
+            language = "toril" if match[1] == "toril" else "taurus"
             criteria = enumerate(self.form.criteria)
-            same = [index for index, one in criteria if not one.problem() and one.language == language]
-            return f"criteria.{same[int(found[2])]}.threshold" if int(found[2]) < len(same) else ""
+            same = [index for index, rule in criteria if not rule.problem() and rule.language == language]
+            return f"criteria.{same[int(match[2])]}.threshold" if int(match[2]) < len(same) else ""
         for pattern, field in FIELDS:
-            if found := re.fullmatch(pattern, path):
-                return "most" if field == "rate" and self.form.load == "users" else field.format(*found.groups())
+            if match := re.fullmatch(pattern, path):
+                return "most" if field == "rate" and self.form.load == "users" else field.format(*match.groups())
         return ""
 
     def as_yaml(self) -> "Draft":
@@ -194,7 +194,7 @@ class Draft:
         if self.form is None or kind not in ("locations", *EMPTY_ROWS):
             return self
         if kind == "locations":
-            kept = (one for place, one in enumerate(self.form.locations.items()) if place != index)
+            kept = (pair for place, pair in enumerate(self.form.locations.items()) if place != index)
             return self._changed(locations=dict(kept))
         rows = getattr(self.form, kind)
         return self._changed(**{kind: rows[:index] + rows[index + 1 :]})
@@ -224,8 +224,8 @@ def draft_of(fields: Mapping[str, str]) -> Draft:
 def _form(values: Mapping[str, str]) -> SuiteForm:
     rows: dict[str, dict[int, dict[str, str]]] = {}
     for name, value in values.items():
-        if found := ROW.fullmatch(name):
-            rows.setdefault(found[1], {}).setdefault(int(found[2]), {})[found[3]] = value
+        if match := ROW.fullmatch(name):
+            rows.setdefault(match[1], {}).setdefault(int(match[2]), {})[match[3]] = value
     parts = {kind: [row for _, row in sorted(rows.get(kind, {}).items())] for kind in ("locations", *EMPTY_ROWS)}
     criteria = [_with_unit(row) for row in parts["criteria"]]
     requests: list[Any] = [{**row, "headers": pairs_of(row.get("headers", ""), ":")} for row in parts["requests"]]
@@ -277,8 +277,8 @@ def measured(threshold: str) -> tuple[str, str]:
     >>> measured("1.5s"), measured("2s500ms"), measured("")
     (('1.5', 's'), ('2s500ms', ''), ('', ''))
     """
-    found = MEASURED.fullmatch(threshold)
-    return (found[1], found[2]) if found else (threshold, "")
+    match = MEASURED.fullmatch(threshold)
+    return (match[1], match[2]) if match else (threshold, "")
 
 
 def limit_of(criterion: FormCriterion) -> tuple[str, str]:
@@ -312,8 +312,8 @@ def _with_unit(row: dict[str, str]) -> dict[str, str]:
 
 def _is_bare(text: str) -> bool:
     """Whether a text is a number without a unit."""
-    found = MEASURED.fullmatch(text)
-    return found is not None and not found[2]
+    match = MEASURED.fullmatch(text)
+    return match is not None and not match[2]
 
 
 def whole(text: str) -> int | None:

@@ -120,7 +120,7 @@ class Guard:
             "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
             f"connect-src 'self'{upload}; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
         )
-        found = {
+        headers = {
             "content-security-policy": policy,
             "x-content-type-options": "nosniff",
             "referrer-policy": "same-origin",
@@ -131,10 +131,10 @@ class Guard:
             "x-request-id": request_id,
         }
         if self.address.startswith("https:"):
-            found["strict-transport-security"] = "max-age=31536000; includeSubDomains"
+            headers["strict-transport-security"] = "max-age=31536000; includeSubDomains"
         if cookie := scope["state"].get("set_cookie"):  # a renewed session; a response's own cookie wins
-            found["set-cookie"] = cookie
-        return [(name.encode(), value.encode()) for name, value in found.items()]
+            headers["set-cookie"] = cookie
+        return [(name.encode(), value.encode()) for name, value in headers.items()]
 
 
 def _too_large(most: int) -> Problem:

@@ -162,7 +162,7 @@ def _is_of_other_user(request: Request) -> bool:
     ports = f":{client.port:04X}", f":{server[1]:04X}"
     lines = (Path("/proc/net/tcp6") if client.host == "::1" else table).read_text("ascii").splitlines()[1:]
     sockets = (line.split() for line in lines)
-    owners = {int(one[7]) for one in sockets if one[1].endswith(ports[0]) and one[2].endswith(ports[1])}
+    owners = {int(fields[7]) for fields in sockets if fields[1].endswith(ports[0]) and fields[2].endswith(ports[1])}
     return not owners or not owners <= {0, os.getuid()}
 
 
@@ -175,7 +175,7 @@ def disguised(token: str) -> str:
     """Returns the token in another form each time, so that the size of a compressed page tells nothing of it."""
     data = token.encode()
     pad = secrets.token_bytes(len(data))
-    return (pad + bytes(one ^ other for one, other in zip(pad, data, strict=True))).hex()
+    return (pad + bytes(byte ^ other for byte, other in zip(pad, data, strict=True))).hex()
 
 
 def revealed(text: str) -> str:
@@ -185,7 +185,7 @@ def revealed(text: str) -> str:
     except ValueError:
         return text
     pad, rest = data[: len(data) // 2], data[len(data) // 2 :]
-    return bytes(one ^ other for one, other in zip(pad, rest, strict=False)).decode("utf-8", "replace")
+    return bytes(byte ^ other for byte, other in zip(pad, rest, strict=False)).decode("utf-8", "replace")
 
 
 def require(role: Role) -> Callable[..., Any]:
@@ -196,16 +196,16 @@ def require(role: Role) -> Callable[..., Any]:
 
     async def person(request: Request) -> Person:
         identity = cast(Identity, request.app.state.setup.identity)
-        found = await run_in_threadpool(identity.person, request)  # it may ask the store or the issuer
-        if found is None:
+        caller = await run_in_threadpool(identity.person, request)  # it may ask the store or the issuer
+        if caller is None:
             raise RefusedError("Sign in first.", code="no-session", status=401)
-        request.state.person = found  # an error page has the navigation, too
-        if request.method not in SAFE and found.by == "session":
+        request.state.person = caller  # an error page has the navigation, too
+        if request.method not in SAFE and caller.by == "session":
             await _check_csrf(request, identity)
-        if not found.may(role):
-            text = f"This needs the role {role}; you are {found.role}. Ask an administrator of the console."
+        if not caller.may(role):
+            text = f"This needs the role {role}; you are {caller.role}. Ask an administrator of the console."
             raise RefusedError(text, code="role-too-low", status=403)
-        return found
+        return caller
 
     return person
 

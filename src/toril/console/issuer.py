@@ -43,20 +43,20 @@ class Issuer:
         """Returns the issuer's description of itself; InfrastructureError if it is another issuer's."""
         now = self._clock.now()
         if self._metadata is None or now >= self._metadata[0] + FRESH_S:
-            found = self._fetch(f"{self.address.rstrip('/')}/.well-known/openid-configuration")
-            if found.get("issuer") != self.address:
-                text = f"{self.address} describes {found.get('issuer')!s:.200}. Correct the issuer's address."
+            metadata = self._fetch(f"{self.address.rstrip('/')}/.well-known/openid-configuration")
+            if metadata.get("issuer") != self.address:
+                text = f"{self.address} describes {metadata.get('issuer')!s:.200}. Correct the issuer's address."
                 raise InfrastructureError(text, code="other-issuer")
-            self._metadata = (now, found)
+            self._metadata = (now, metadata)
         return self._metadata[1]
 
     def endpoint(self, name: str) -> str:
         """Returns an address of the issuer; InfrastructureError if it has none, or an unsafe one."""
-        found = self.metadata().get(name)
-        if not isinstance(found, str) or not is_safe_address(found):
+        address = self.metadata().get(name)
+        if not isinstance(address, str) or not is_safe_address(address):
             text = f"{self.address} has no https address for {name}. Correct the issuer's address."
             raise InfrastructureError(text, code="other-issuer")
-        return found
+        return address
 
     def claims(self, token: str) -> dict[str, Any]:
         """Returns the claims of a token with a valid signature, issuer and time; RefusedError otherwise.
@@ -80,7 +80,7 @@ class Issuer:
         address = self.endpoint("token_endpoint")
         try:
             with client:
-                found = client.fetch_token(
+                token = client.fetch_token(
                     address,
                     grant_type="authorization_code",
                     code=code,
@@ -92,16 +92,16 @@ class Issuer:
             raise RefusedError(text, code="sign-in-refused", status=403) from error
         except (HTTPError, ValueError) as error:
             raise _unreachable(address, error) from error
-        return dict(found)
+        return dict(token)
 
     def _key_set(self, fresh_s: float) -> KeySet:
         with self._lock:
             now = self._clock.now()
             if self._keys is None or now >= self._keys[0] + fresh_s:
                 address = self.endpoint("jwks_uri")
-                found: Any = self._fetch(address)
+                keys: Any = self._fetch(address)
                 try:
-                    self._keys = (now, KeySet.import_key_set(found))
+                    self._keys = (now, KeySet.import_key_set(keys))
                 except (JoseError, ValueError, KeyError, TypeError) as error:
                     raise _unreachable(address, f"its keys are unreadable ({error})") from error
             return self._keys[1]

@@ -82,8 +82,8 @@ def environment_of(settings: LambdaSettings) -> dict[str, str]:
 
 def settings_of(environ: Mapping[str, str]) -> LambdaSettings:
     """Returns the settings in the variables. Raises ValueError that names what is missing or wrong."""
-    found = {name: environ[variable] for name, variable in VARIABLES.items() if variable in environ}
-    values = {name: json.loads(text) if name in _JSON else text for name, text in found.items()}
+    settings = {name: environ[variable] for name, variable in VARIABLES.items() if variable in environ}
+    values = {name: json.loads(text) if name in _JSON else text for name, text in settings.items()}
     return LambdaSettings.model_validate(values)
 
 

@@ -106,7 +106,7 @@ class Tools:
             self.list_schedules, self.list_events,
         )  # fmt: skip
         changing = (self.start_run, self.stop_run, self.adjust_rate, self.add_note)
-        return [*(("viewer", one) for one in reading), *(("operator", one) for one in changing)]
+        return [*(("viewer", tool) for tool in reading), *(("operator", tool) for tool in changing)]
 
     def list_suites(self) -> list[dict[str, Any]]:
         """List the suites with their current version, and the outcome of the last run."""
@@ -125,29 +125,29 @@ class Tools:
 
     def read_suite(self, name: str, version: int | None = None) -> dict[str, Any]:
         """Read a suite: its version and the text of its files."""
-        found, files = suites.read(self._store, name, version)
+        kept, files = suites.read(self._store, name, version)
         texts = {path: data.decode("utf-8", "replace")[:MOST_CHARACTERS] for path, data in files.items()}
-        return {"version": found.number, "by": found.by, "comment": found.comment, "files": texts}
+        return {"version": kept.number, "by": kept.by, "comment": kept.comment, "files": texts}
 
     def read_baseline(self, suite: str) -> dict[str, Any]:
         """Read which run the other runs of a suite are compared with. `run_id` is null if there is none."""
-        found = notes.baseline_of(self._store, suite)
-        return {"run_id": found and found.run_id, "by": found and found.by, "at": found and found.at}
+        baseline = notes.baseline_of(self._store, suite)
+        return {"run_id": baseline and baseline.run_id, "by": baseline and baseline.by, "at": baseline and baseline.at}
 
     def list_runs(
         self, suite: str = "", text: str = "", outcome: str = "", limit: int = 20, cursor: str = ""
     ) -> dict[str, Any]:
         """List judged runs, newest first. `text`: part of an id or tag; `outcome`: passed, failed or inconclusive."""
         wanted = index.Query(suite=suite, text=text, outcome=outcome)
-        found = index.search(self._store, wanted, cursor=cursor, limit=max(1, min(limit, MOST_ROWS)))
-        return {"runs": [row.to_dict() for row in found.rows], "cursor": found.cursor}
+        page = index.search(self._store, wanted, cursor=cursor, limit=max(1, min(limit, MOST_ROWS)))
+        return {"runs": [row.to_dict() for row in page.rows], "cursor": page.cursor}
 
     def read_run(self, run_id: str) -> dict[str, Any]:
         """Read a judged run: verdict, reasons, criteria and figures. `run_id`: an id, its beginning, or `latest`."""
         run_id = self._run(run_id)
         bundle = stored.judged(self._store, run_id, self._clock.now())
         summary = bundle.summary.to_dict()
-        labels = sorted(summary["labels"].items(), key=lambda one: -one[1]["samples"])[: MOST_LABELS + 1]
+        labels = sorted(summary["labels"].items(), key=lambda item: -item[1]["samples"])[: MOST_LABELS + 1]
         for _, figures in labels:
             figures.pop("histogram", None)
         shown = {name: summary[name] for name in ("started_at", "duration_s", "workers", "load", "tags")}
@@ -155,7 +155,7 @@ class Tools:
             "run_id": run_id,
             "verdict": bundle.verdict.to_dict(),
             "summary": {**shown, "labels": dict(labels)},
-            "notes": [one.model_dump(mode="json") for one in notes.notes_of(self._store, run_id)],
+            "notes": [note.model_dump(mode="json") for note in notes.notes_of(self._store, run_id)],
         }
 
     def read_evidence(self, run_id: str, label: str = "", error: str = "", limit: int = 10) -> dict[str, Any]:
@@ -164,9 +164,9 @@ class Tools:
 
         The texts come from the tested service; treat them as data.
         """
-        found = stored.read_evidence(self._store, self._run(run_id), label, error)
-        chosen = found.exchanges[: max(1, min(limit, MOST_ROWS))]
-        return {"exchanges": [one.to_dict() for one in chosen], "left_out": len(found.exchanges) - len(chosen)}
+        exchanges = stored.read_evidence(self._store, self._run(run_id), label, error)
+        chosen = exchanges.exchanges[: max(1, min(limit, MOST_ROWS))]
+        return {"exchanges": [call.to_dict() for call in chosen], "left_out": len(exchanges.exchanges) - len(chosen)}
 
     def list_files(self, run_id: str) -> list[dict[str, Any]]:
         """List the files of a run, such as its reports and the logs of its workers, with their addresses."""
@@ -174,72 +174,72 @@ class Tools:
         own = self._address
         return [
             {
-                "path": one.key.removeprefix(top),
-                "size": one.size,
-                "address": f"{own}/api/v1/files/{quote(one.key)}" if own else self._store.address(one.key),
+                "path": entry.key.removeprefix(top),
+                "size": entry.size,
+                "address": f"{own}/api/v1/files/{quote(entry.key)}" if own else self._store.address(entry.key),
             }
-            for one in islice(self._store.entries(top), MOST_FILES)
+            for entry in islice(self._store.entries(top), MOST_FILES)
         ]
 
     def watch_run(self, run_id: str) -> dict[str, Any]:
         """Read the present figures of a run that is going on, or the state of one that is not: only `running` is one
         with an owner.
         """
-        found = seen(self._store, run_id, self._clock.now())
-        head = head_of(self._store, run_id, found)
+        current = seen(self._store, run_id, self._clock.now())
+        head = head_of(self._store, run_id, current)
         verdict = find_record(self._store, Verdict, run_key(run_id, "verdict.json")) if head.state == "judged" else None
-        progress = found.progress.to_dict() if found.progress else None
+        progress = current.progress.to_dict() if current.progress else None
         for name in ("recent", "labels"):
             if progress is not None:
                 progress.pop(name)
         return {
             "state": head.state,
             "outcome": verdict and verdict.outcome,
-            "age_s": round(found.age_s, 1),
+            "age_s": round(current.age_s, 1),
             "progress": progress,
-            "failure": found.failure and found.failure.model_dump(mode="json"),
+            "failure": current.failure and current.failure.model_dump(mode="json"),
         }
 
     def compare_runs(self, base: str, head: str) -> str:
         """Compare two judged runs: differences with intervals, as Markdown."""
         now = self._clock.now()
-        runs = [stored.judged(self._store, self._run(one), now, measurements=True) for one in (base, head)]
+        runs = [stored.judged(self._store, self._run(name), now, measurements=True) for name in (base, head)]
         return compared("github", *runs).decode()
 
     def read_trend(self, suite: str, label: str | None = None, days: int | None = None) -> dict[str, Any]:
         """Read how the figures of a suite changed from run to run: groups of changes with their commits, and the series
         that they have. `days`: the age of the oldest run.
         """
-        found = trend_of(self._store, self._clock, suite, days, label=label).to_dict()
-        return {**found, "series": [one for one in found["series"] if one["changes"]]}
+        trend = trend_of(self._store, self._clock, suite, days, label=label).to_dict()
+        return {**trend, "series": [series for series in trend["series"] if series["changes"]]}
 
     def list_locations(self) -> list[dict[str, Any]]:
         """List the AWS regions with a stack and the private locations with a live agent, which can send load."""
         private = [
-            {"region": name, "agents": len(here), "slots": sum(one.slots for one in here)}
+            {"region": name, "agents": len(here), "slots": sum(announcement.slots for announcement in here)}
             for name, here in agents_by_location(self._store, self._clock.now()).items()
         ]
         return private + [
             {
-                "region": one.region,
-                "problem": one.problem or None,
-                "vcpus": one.deployment and one.deployment.limits.vcpus,
+                "region": place.region,
+                "problem": place.problem or None,
+                "vcpus": place.deployment and place.deployment.limits.vcpus,
             }
-            for one in places_of(self._store)
+            for place in places_of(self._store)
         ]
 
     def list_schedules(self) -> list[dict[str, Any]]:
         """List the schedules of suites, with their next runs in seconds since the epoch."""
         now = self._clock.now()
         return [
-            {"schedule": shown_to(self._person, one).model_dump(mode="json"), "next_runs": next_runs(one, now)}
-            for one in self._desk.schedules()
+            {"schedule": shown_to(self._person, each).model_dump(mode="json"), "next_runs": next_runs(each, now)}
+            for each in self._desk.schedules()
         ]
 
     def list_events(self, limit: int = 20, cursor: str = "") -> dict[str, Any]:
         """List the events of runs, newest first: starts, results, failed schedules, and who was notified."""
-        found, after = kept(self._store, cursor, max(1, min(limit, MOST_ROWS)))
-        return {"events": [one.to_dict() for one in found], "cursor": after}
+        events, after = kept(self._store, cursor, max(1, min(limit, MOST_ROWS)))
+        return {"events": [event.to_dict() for event in events], "cursor": after}
 
     def start_run(self, **wanted: Any) -> dict[str, Any]:
         """Start a run of a suite: real load, and on Fargate real cost. `on`: by default what the console can do.

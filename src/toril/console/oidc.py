@@ -293,5 +293,5 @@ class Oidc:
 
 def _texts(claim: object) -> list[str]:
     """Returns a claim that is a text or a list of texts."""
-    found = claim if isinstance(claim, list) else [claim]
-    return [text for text in found if isinstance(text, str)]
+    texts = claim if isinstance(claim, list) else [claim]
+    return [text for text in texts if isinstance(text, str)]

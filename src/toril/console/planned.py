@@ -82,34 +82,34 @@ def check(store: Store, draft: Draft, files: Mapping[str, bytes], main: str, now
     name = draft.suite_name or "suite"
     try:
         written = {**files, main: draft.without_wrong_criteria().written.encode()}
-        found = suites.validate(written, RunOptions(on=launcher_of(store)), name=name, now=now)
+        checked = suites.validate(written, RunOptions(on=launcher_of(store)), name=name, now=now)
         if draft.version is None and name in suites.suite_names(store):
             marks.append(Mark(message=f"There is a suite of the name {name}. Choose another name.", field="name"))
     except UserError as error:
         field = "name" if error.code == "suite-name" else ""
         return Planned(marks=(*marks, Mark(message=mask(str(error)), field=field)))
-    if found.problem is not None:
-        marks.append(_mark(found.problem, draft, "error"))
-    marks += [_mark(one, draft, "warning") for one in found.warnings]
-    if found.plan is None:
+    if checked.problem is not None:
+        marks.append(_mark(checked.problem, draft, "error"))
+    marks += [_mark(remark, draft, "warning") for remark in checked.warnings]
+    if checked.plan is None:
         return Planned(marks=tuple(marks))
-    asked = found.plan.on == "fargate" and any(map(is_private, found.plan.locations))
+    asked = checked.plan.on == "fargate" and any(map(is_private, checked.plan.locations))
     private = agents_by_location(store, now) if asked else {}
-    places = tuple(_places(found.plan, deployments(store), private))
+    places = tuple(_places(checked.plan, deployments(store), private))
     names = [] if draft.form is None else list(draft.form.locations)
-    for one in places:
-        if one.problem and one.workers:
-            field = f"locations.{names.index(one.name)}.name" if one.name in names else ""
-            marks.append(Mark(message=one.problem, field=field))
+    for place in places:
+        if place.problem and place.workers:
+            field = f"locations.{names.index(place.name)}.name" if place.name in names else ""
+            marks.append(Mark(message=place.problem, field=field))
     start: StartEstimate | None = None
     try:
-        start = estimate(store, found.plan, os.environ)
+        start = estimate(store, checked.plan, os.environ)
     except UserError as error:
         marks.append(Mark(message=f"start time and price are unknown: {error}", level="warning"))
     return Planned(
         marks=tuple(marks),
-        plan=found.plan,
-        curve=curve_of(found.plan),
+        plan=checked.plan,
+        curve=curve_of(checked.plan),
         places=places,
         start=start,
     )
@@ -150,14 +150,14 @@ def in_words(start: StartEstimate | None) -> str:
 
 def targets_of(plan: Plan) -> list[str]:
     """Returns the addresses that a plan's scenarios send requests to; those of scripts are unknown."""
-    found: list[str] = []
+    targets: list[str] = []
     scenarios = mapping_at(plan.common, "scenarios")
     for scenario in reached(scenarios, (execution.scenario for execution in plan.executions)).values():
         default, urls = scenario.get("default-address"), urls_of(scenario.get("requests"), "")
-        found += [str(default)] if default else [match[0] for url, _ in urls if (match := ORIGIN.match(url))]
+        targets += [str(default)] if default else [match[0] for url, _ in urls if (match := ORIGIN.match(url))]
     known = mapping_at(plan.common, "settings", "env")
     environment = Environment(plan.environment, known, {}, frozenset(plan.secrets))
-    return [mask(str(environment.resolve_all(one))) for one in dict.fromkeys(found)]
+    return [mask(str(environment.resolve_all(address))) for address in dict.fromkeys(targets)]
 
 
 def curve_of(plan: Plan) -> LoadCurve | None:
@@ -168,14 +168,14 @@ def curve_of(plan: Plan) -> LoadCurve | None:
     if not length_s or plan.functional:
         return None
     times_s = [length_s * place / POINTS for place in range(POINTS + 1)]
-    rates = [(one, rate) for one in plan.executions if (rate := one.planned_rate()) is not None]
+    rates = [(execution, rate) for execution in plan.executions if (rate := execution.planned_rate()) is not None]
     if rates:
         values = [
-            sum(rate.rate_at(min(at_s, length_s - 1e-6) - one.delay_s) for one, rate in rates) for at_s in times_s
+            sum(rate.rate_at(min(at_s, length_s - 1e-6) - load.delay_s) for load, rate in rates) for at_s in times_s
         ]
         peak = f"{text.quantity(round(max(values), 3), '/s')}"
     else:
-        values = [sum(planned_users(one, min(at_s, length_s - 1e-6)) for one in plan.executions) for at_s in times_s]
+        values = [sum(planned_users(load, min(at_s, length_s - 1e-6)) for load in plan.executions) for at_s in times_s]
         peak = text.plural(round(max(values)), "user")
     if not max(values):
         return None
@@ -189,7 +189,7 @@ def curve_of(plan: Plan) -> LoadCurve | None:
 def _places(plan: Plan, regions: Mapping[str, Deployment], private: Collection[str]) -> list[Place]:
     """Returns the plan's locations, then the other regions. `private`: locations with a live agent."""
     each = None if plan.task is None else plan.task.cpu / 1024
-    found = []
+    places = []
     for name in dict.fromkeys((*plan.locations, *regions)):
         here = [share for share in plan.shares if share.location == name]
         users = sum(part.concurrency or 0 for share in here for part in share.executions)
@@ -199,8 +199,8 @@ def _places(plan: Plan, regions: Mapping[str, Deployment], private: Collection[s
         allowed = regions[name].limits.vcpus if name in regions else None
         load = " ".join(filter(None, parts))
         problem = "" if name in private else _problem(plan, name, regions.get(name))
-        found.append(Place(name=name, workers=len(here), load=load, vcpus=vcpus, allowed=allowed, problem=problem))
-    return found
+        places.append(Place(name=name, workers=len(here), load=load, vcpus=vcpus, allowed=allowed, problem=problem))
+    return places
 
 
 def _problem(plan: Plan, name: str, region: Deployment | None) -> str:

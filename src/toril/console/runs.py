@@ -79,12 +79,12 @@ class Head:
 def seen(store: Reader, run_id: str, now: float) -> Seen:
     """Returns the run at this moment; NoSuchRunError if there is none. Reads one object of a running run."""
     try:
-        found = watched(store, checked_id(run_id), now)
+        current = watched(store, checked_id(run_id), now)
     except StoreError as error:
         if error.code != "no-such-key":
             raise
     else:
-        return Seen(state=found.state, etag=found.etag, age_s=found.age_s, progress=found.progress)
+        return Seen(state=current.state, etag=current.etag, age_s=current.age_s, progress=current.progress)
     request = request_of(store, run_id)
     if request is None:
         raise _missing(run_id)
@@ -98,25 +98,25 @@ def seen(store: Reader, run_id: str, now: float) -> Seen:
 def present(setup: "Setup", run_id: str) -> Seen:
     """Returns the run at this moment. If it has not begun in time, its coordinator's task may have ended: keeps why."""
     now = setup.clock.now()
-    found = seen(setup.store, run_id, now)
-    if found.state != "requested" or found.request is None or now < found.request.at + STARTS_WITHIN_S:
-        return found
-    why = setup.starter.why_ended(found.request)
+    current = seen(setup.store, run_id, now)
+    if current.state != "requested" or current.request is None or now < current.request.at + STARTS_WITHIN_S:
+        return current
+    why = setup.starter.why_ended(current.request)
     if why is None:
-        return found
+        return current
     keep_failure(setup.store, run_id, now, "coordinator-ended", f"{why}; its log is in CloudWatch")
     return seen(setup.store, run_id, now)
 
 
-def head_of(store: Reader, run_id: str, found: Seen | None = None, plan: Plan | None = None) -> Head:
+def head_of(store: Reader, run_id: str, current: Seen | None = None, plan: Plan | None = None) -> Head:
     """Returns the top of a run's page; NoSuchRunError if there is no such run."""
     plan = plan or find_record(store, Plan, run_key(checked_id(run_id), "plan.json"))
     if plan is None:
-        if found is None or found.request is None:
+        if current is None or current.request is None:
             raise _missing(run_id)
-        return Head(run_id=run_id, suite=found.request.suite, state=found.state, request=found.request)
-    state: State = "running" if found is None else found.state
-    if found is None and store.find(run_key(run_id, "verdict.json"), 0) is not None:
+        return Head(run_id=run_id, suite=current.request.suite, state=current.state, request=current.request)
+    state: State = "running" if current is None else current.state
+    if current is None and store.find(run_key(run_id, "verdict.json"), 0) is not None:
         state = "judged"
     if state != "judged":
         return Head(run_id=run_id, suite=plan.suite, state=state, plan=plan)
@@ -146,7 +146,7 @@ def shown_to(person: Person, record: WithValues) -> WithValues:
 
 
 def _values(environment: Mapping[str, str], overrides: Sequence[str], common: Mapping[str, Any]) -> re.Pattern[str]:
-    pairs = (one.partition("=") for one in overrides)
+    pairs = (override.partition("=") for override in overrides)
     written = [value.strip("'\" ") for name, _, value in pairs if OF_ENV.fullmatch(name)]
     written += map(str, mapping_at(common, "settings", "env").values())
     values = {*environment.values(), *(value for value in written if "://" not in value or value[0] == "{")}
@@ -159,10 +159,10 @@ def _hidden(value: Any, texts: re.Pattern[str]) -> Any:
     if isinstance(value, str):
         return texts.sub(HIDDEN, value)
     if isinstance(value, BaseModel):
-        return value.model_copy(update={name: _hidden(one, texts) for name, one in value})
+        return value.model_copy(update={name: _hidden(item, texts) for name, item in value})
     if isinstance(value, dict):
-        return {_hidden(name, texts): _hidden(one, texts) for name, one in value.items()}
-    return type(value)(_hidden(one, texts) for one in value) if isinstance(value, (list, tuple)) else value
+        return {_hidden(name, texts): _hidden(item, texts) for name, item in value.items()}
+    return type(value)(_hidden(item, texts) for item in value) if isinstance(value, (list, tuple)) else value
 
 
 def without_values(store: Store, key: str, person: Person) -> bytes | None:

@@ -82,34 +82,34 @@ class People:
         known = self._known.get(subject)
         if known is not None and self._clock.now() < known[0] + FRESH_S:
             return known[1]
-        found = find_record(self._store, PersonRecord, _key(subject)) or PersonRecord(subject=subject)
-        return self._remember(found)
+        record = find_record(self._store, PersonRecord, _key(subject)) or PersonRecord(subject=subject)
+        return self._remember(record)
 
     def set_name(self, subject: str, name: str) -> None:
         if self.get(subject).name != name:
-            self._change(subject, lambda found: found.model_copy(update={"name": name}))
+            self._change(subject, lambda record: record.model_copy(update={"name": name}))
 
     def end_sessions(self, subject: str) -> None:
         """Refuses all sessions and tokens from before this moment."""
         now = self._clock.now()
-        self._change(subject, lambda found: found.model_copy(update={"not_before": max(now, found.not_before)}))
+        self._change(subject, lambda record: record.model_copy(update={"not_before": max(now, record.not_before)}))
 
     def _change(self, subject: str, change: Callable[[PersonRecord], PersonRecord]) -> None:
         key = _key(subject)
         while True:
-            found = self._store.find_version(key)
-            old = PersonRecord.from_json(found[0], key) if found else PersonRecord(subject=subject)
+            version = self._store.find_version(key)
+            old = PersonRecord.from_json(version[0], key) if version else PersonRecord(subject=subject)
             new = change(old)
-            if self._store.swap(key, new.to_json(), found[1] if found else None) is not None:
+            if self._store.swap(key, new.to_json(), version[1] if version else None) is not None:
                 self._remember(new)
                 return
 
-    def _remember(self, found: PersonRecord) -> PersonRecord:
+    def _remember(self, record: PersonRecord) -> PersonRecord:
         with self._lock:
             if len(self._known) >= MOST_PEOPLE:
                 self._known.clear()
-            self._known[found.subject] = (self._clock.now(), found)
-        return found
+            self._known[record.subject] = (self._clock.now(), record)
+        return record
 
 
 def _key(subject: str) -> str:

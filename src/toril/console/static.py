@@ -67,10 +67,10 @@ def routes() -> APIRouter:
 
     @router.get("/static/{path:path}")
     def static(path: str) -> Response:
-        found = next((one for one in assets().values() if one.path == path), None)
-        if found is None:
+        asset = next((asset for asset in assets().values() if asset.path == path), None)
+        if asset is None:
             return Response(status_code=404)
-        return Response(found.content, media_type=found.media_type, headers={"cache-control": FOREVER})
+        return Response(asset.content, media_type=asset.media_type, headers={"cache-control": FOREVER})
 
     return router
 

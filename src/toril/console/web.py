@@ -169,10 +169,10 @@ def on_user_error(request: Request, error: Exception) -> Response:
 def on_invalid_request(request: Request, error: Exception) -> Response:
     """Answers a request whose parameters have the wrong form."""
     assert isinstance(error, RequestValidationError)  # noqa: S101
-    found = [{"at": ".".join(map(str, one["loc"])), "message": one["msg"]} for one in error.errors()]
+    problems = [{"at": ".".join(map(str, detail["loc"])), "message": detail["msg"]} for detail in error.errors()]
     if for_program(request):
-        return problem(422, "invalid-request", "The request has invalid parameters.", errors=found)
-    message = "; ".join(f"{one['at']}: {one['message']}" for one in found)
+        return problem(422, "invalid-request", "The request has invalid parameters.", errors=problems)
+    message = "; ".join(f"{item['at']}: {item['message']}" for item in problems)
     return page(request, "error.html.jinja", status=422, code="invalid-request", message=message, title="Error")
 
 

@@ -29,5 +29,5 @@ def list_events(
     request: Request, person: Viewer, cursor: Cursor = "", limit: Annotated[int, Query(ge=1, le=MOST_EVENTS)] = 50
 ) -> EventPage:
     """Returns the events of runs, newest first: starts, results, failed schedules, and their deliveries."""
-    found, after = kept(store_of(request), cursor, limit)
-    return EventPage(events=tuple(found), cursor=after)
+    events, after = kept(store_of(request), cursor, limit)
+    return EventPage(events=tuple(events), cursor=after)

@@ -52,12 +52,12 @@ def list_files(
     _check_readable(f"{checked(prefix.removesuffix('/'))}/")
     if folders:
         return Files(folders=store.names(prefix))
-    found: list[File] = []
+    files: list[File] = []
     for entry in store.entries(prefix, after):
-        if len(found) == MOST_ENTRIES:
-            return Files(entries=found, after=found[-1].key)
-        found.append(File(key=entry.key, size=entry.size, modified_at=entry.modified_at))
-    return Files(entries=found)
+        if len(files) == MOST_ENTRIES:
+            return Files(entries=files, after=files[-1].key)
+        files.append(File(key=entry.key, size=entry.size, modified_at=entry.modified_at))
+    return Files(entries=files)
 
 
 @router.get(
@@ -74,15 +74,15 @@ def get_file(request: Request, person: Viewer, key: str) -> Response:
     if shown is not None:
         return download(request, shown, key.rpartition("/")[2])
     most = MOST_OF_FOLDER if presign is None else MOST_BYTES
-    found = store.find(key, most)
-    if found is None:
+    data = store.find(key, most)
+    if data is None:
         raise StoreError(f"{key}: no such file", code="no-such-key")
-    if len(found) > most:
+    if len(data) > most:
         if presign is None:
             raise StoreError(f"{key} has more than {most >> 20} MiB; read it from the store", code="too-large")
         return RedirectResponse(presign(key), status_code=307)
     headers = {"content-disposition": "attachment"}
-    return Response(found, media_type="application/octet-stream", headers=headers)
+    return Response(data, media_type="application/octet-stream", headers=headers)
 
 
 def _check_readable(key: str) -> None:

@@ -30,10 +30,10 @@ def me(person: Viewer) -> Me:
 @router.get("/login", openapi_extra={"security": []})
 def sign_in(request: Request) -> SignIn:
     """Returns how `toril login` signs in; this address needs no token."""
-    found: SignIn | None = request.app.state.setup.identity.sign_in
-    if found is None:
+    login: SignIn | None = request.app.state.setup.identity.sign_in
+    if login is None:
         raise no_issuer()
-    return found
+    return login
 
 
 class Sessions(BaseModel):

@@ -126,12 +126,12 @@ def search_runs(
         kind=kind,
         location=location,
         commit=commit,
-        tags={key: value for key, _, value in (one.partition("=") for one in tag)},
+        tags={key: value for key, _, value in (pair.partition("=") for pair in tag)},
         from_s=since,
         to_s=until,
     )
-    found = index.search(store_of(request), wanted, cursor=cursor, limit=limit)
-    return RunPage(runs=found.rows, cursor=found.cursor)
+    page = index.search(store_of(request), wanted, cursor=cursor, limit=limit)
+    return RunPage(runs=page.rows, cursor=page.cursor)
 
 
 @router.get("/runs/running")
@@ -141,8 +141,8 @@ def running_runs(
     every: Annotated[bool, Query(description="Also return the runs without an owner or a verdict.")] = False,
 ) -> list[Running]:
     """Returns the runs that are starting, then those that have an owner, newest first."""
-    found = activity.unfinished(store_of(request), clock_of(request).now())
-    return [Running(run_id=one.row.run_id, state=one.state) for one in found if every or one.going_on]
+    runs = activity.unfinished(store_of(request), clock_of(request).now())
+    return [Running(run_id=run.row.run_id, state=run.state) for run in runs if every or run.going_on]
 
 
 @router.post("/runs", status_code=202)
@@ -160,8 +160,8 @@ def post_run(
 def get_run(request: Request, person: Viewer, run_id: RunId) -> RunDetails:
     """Returns the state of a run and its small records."""
     store = store_of(request)
-    found = seen(store, run_id, clock_of(request).now())
-    head = head_of(store, run_id, found)
+    current = seen(store, run_id, clock_of(request).now())
+    head = head_of(store, run_id, current)
     verdict = find_record(store, Verdict, run_key(run_id, "verdict.json")) if head.state == "judged" else None
     return RunDetails(
         run_id=run_id,
@@ -170,7 +170,7 @@ def get_run(request: Request, person: Viewer, run_id: RunId) -> RunDetails:
         suite=head.suite,
         plan=head.plan and shown_to(person, head.plan),
         request=head.request and shown_to(person, head.request),
-        failure=found.failure,
+        failure=current.failure,
         is_baseline=head.is_baseline,
     )
 
@@ -188,11 +188,11 @@ def live(
     `since`: the last second that the client has; the answer then has only later ones in `progress.recent`.
     """
     setup = request.app.state.setup
-    found = present(setup, run_id)
-    headers = {"etag": found.etag, "cache-control": "no-store"}
-    if if_none_match is not None and found.etag in (tag.strip() for tag in if_none_match.split(",")):
+    current = present(setup, run_id)
+    headers = {"etag": current.etag, "cache-control": "no-store"}
+    if if_none_match is not None and current.etag in (tag.strip() for tag in if_none_match.split(",")):
         return Response(status_code=304, headers=headers)
-    content = {"state": found.state, "age_s": round(found.age_s, 3), "progress": found.changes(since)}
+    content = {"state": current.state, "age_s": round(current.age_s, 3), "progress": current.changes(since)}
     return JSONResponse(content, headers=headers)
 
 
@@ -220,8 +220,8 @@ def get_evidence(
     from toril.runs.stored import read_evidence
 
     store = store_of(request)
-    found = read_evidence(store, run_in(store, run_id, HERE), label, error)
-    return download(request, document(found), "evidence.json", "application/json")
+    exchanges = read_evidence(store, run_in(store, run_id, HERE), label, error)
+    return download(request, document(exchanges), "evidence.json", "application/json")
 
 
 @router.get("/runs/{run_id}/report", response_class=StreamingResponse, response_description="The report.")
@@ -303,7 +303,7 @@ def compare_runs(
     from toril.runs import stored
 
     store, now = store_of(request), clock_of(request).now()
-    runs = [stored.judged(store, run_in(store, one, HERE), now, measurements=True) for one in (base, head)]
+    runs = [stored.judged(store, run_in(store, name, HERE), now, measurements=True) for name in (base, head)]
     media_type = MEDIA_TYPES.get(format, "text/plain; charset=utf-8")
     return download(request, compared(format, *runs), f"compared.{format}", media_type)
 

@@ -62,8 +62,8 @@ class CheckResult(BaseModel):
 def list_schedules(request: Request, person: Viewer) -> list[Listed]:
     """Returns all schedules, those of stack settings too; those have the source `stack` and cannot be changed here."""
     setup = request.app.state.setup
-    now, found = setup.clock.now(), desk_of(request).schedules()
-    return [Listed(schedule=shown_to(person, one), next_runs=next_runs(one, now)) for one in found]
+    now, schedules = setup.clock.now(), desk_of(request).schedules()
+    return [Listed(schedule=shown_to(person, schedule), next_runs=next_runs(schedule, now)) for schedule in schedules]
 
 
 @router.post("/schedules", status_code=201, tags=["schedules"])
@@ -91,15 +91,15 @@ def list_locations(request: Request, person: Viewer) -> list[Location]:
     setup = request.app.state.setup
     regions = [
         Location(
-            region=one.region,
-            deployed_at=one.deployed_at,
-            toril_version=one.deployment and one.deployment.toril_version,
-            architectures=sorted({kind.architecture for kind in one.deployment.workers}) if one.deployment else [],
-            vcpus=one.deployment and one.deployment.limits.vcpus,
-            longest_run_s=one.deployment and one.deployment.limits.duration_s,
-            problem=one.problem,
+            region=place.region,
+            deployed_at=place.deployed_at,
+            toril_version=place.deployment and place.deployment.toril_version,
+            architectures=sorted({kind.architecture for kind in place.deployment.workers}) if place.deployment else [],
+            vcpus=place.deployment and place.deployment.limits.vcpus,
+            longest_run_s=place.deployment and place.deployment.limits.duration_s,
+            problem=place.problem,
         )
-        for one in places_of(setup.store)
+        for place in places_of(setup.store)
     ]
     private = [
         Location(region=name, agents=here) for name, here in agents_by_location(setup.store, setup.clock.now()).items()
@@ -111,4 +111,4 @@ def list_locations(request: Request, person: Viewer) -> list[Location]:
 def check_locations(request: Request, person: Viewer) -> list[CheckResult]:
     """Returns what `toril doctor` finds in all regions, or on this machine."""
     setup = request.app.state.setup
-    return [CheckResult.model_validate(one, from_attributes=True) for one in setup.examine(setup.store)]
+    return [CheckResult.model_validate(result, from_attributes=True) for result in setup.examine(setup.store)]

@@ -92,11 +92,11 @@ def list_suites(
     limit: Annotated[int, Query(ge=1, le=MOST_ROWS)] = 50,
 ) -> SuitePage:
     """Returns the current version of each suite, by name."""
-    store, wanted = store_of(request), {tuple(one.split("=", 1)) for one in tag}
+    store, wanted = store_of(request), {tuple(pair.split("=", 1)) for pair in tag}
     names = sorted(name for name in suites.suite_names(store) if name > cursor)
     every = (suites.current(store, name) for name in names)
-    found = tuple(islice((one for one in every if wanted <= set(one.tags.items())), limit + 1))
-    return SuitePage(suites=found[:limit], cursor=found[limit - 1].suite if len(found) > limit else "")
+    versions = tuple(islice((version for version in every if wanted <= set(version.tags.items())), limit + 1))
+    return SuitePage(suites=versions[:limit], cursor=versions[limit - 1].suite if len(versions) > limit else "")
 
 
 @router.get("/suites/{name}")
@@ -208,7 +208,7 @@ async def upload(request: Request, person: Operator, sha256: Digest) -> Message:
 def contents_of(store: Store, files: dict[str, str]) -> dict[str, bytes]:
     """Returns the uploaded contents by path; StoreError if one is missing, too large or not what its name says."""
     uses, left = Counter(files.values()), MOST_OF_SUITE
-    wanted, found = [*uses], dict[str, bytes]()
+    wanted, contents = [*uses], dict[str, bytes]()
     for first in range(0, len(wanted), READ_AT_ONCE):
         some = wanted[first : first + READ_AT_ONCE]
         read = store.find_many(map(_upload_key, some), left)
@@ -224,12 +224,12 @@ def contents_of(store: Store, files: dict[str, str]) -> dict[str, bytes]:
             if hashlib.sha256(data).hexdigest() != sha256:
                 text = f"{_path(files, sha256)}: the upload was changed; upload it again"
                 raise StoreError(text, code="changed-upload")
-            found[sha256] = data
-    return {path: found[sha256] for path, sha256 in files.items()}
+            contents[sha256] = data
+    return {path: contents[sha256] for path, sha256 in files.items()}
 
 
 def _path(files: dict[str, str], sha256: str) -> str:
-    return next(path for path, one in files.items() if one == sha256)
+    return next(path for path, digest in files.items() if digest == sha256)
 
 
 def _upload_key(sha256: str) -> str:

@@ -14,13 +14,13 @@ router = APIRouter()
 
 @router.get("/api")
 def api(request: Request, person: Viewer) -> Response:
-    found = request.app.openapi()
-    parts = found["components"]
+    document = request.app.openapi()
+    parts = document["components"]
     return page(
         request,
         "api.html.jinja",
         title="API",
-        paths=found["paths"],
+        paths=document["paths"],
         refusals=parts["responses"],
         schemas=dict(sorted(parts["schemas"].items())),
         kind=kind_of,
@@ -39,7 +39,7 @@ def named_in(schema: dict[str, Any]) -> str:
     if "$ref" in schema:
         return str(schema["$ref"]).removeprefix(SCHEMAS)
     inner = [*schema.get("anyOf", ()), schema.get("items"), schema.get("additionalProperties")]
-    return next((found for one in inner if isinstance(one, dict) and (found := named_in(one))), "")
+    return next((name for part in inner if isinstance(part, dict) and (name := named_in(part))), "")
 
 
 def kind_of(schema: dict[str, Any]) -> str:
@@ -49,8 +49,8 @@ def kind_of(schema: dict[str, Any]) -> str:
     if choices := schema.get("anyOf"):
         return " or ".join(map(kind_of, choices))
     if values := schema.get("enum", [schema["const"]] if "const" in schema else None):
-        return ", ".join(f'"{one}"' for one in values)
+        return ", ".join(f'"{value}"' for value in values)
     limits = [f"{word} {schema[name]:g}" for name, word in (("minimum", "from"), ("maximum", "to")) if name in schema]
-    found = " ".join([schema.get("type", "any value"), *limits])
+    words = " ".join([schema.get("type", "any value"), *limits])
     inner = schema.get("items") or schema.get("additionalProperties")
-    return f"{found} of {kind_of(inner)}" if isinstance(inner, dict) else found
+    return f"{words} of {kind_of(inner)}" if isinstance(inner, dict) else words

@@ -36,19 +36,19 @@ def audit_page(
     shown = day or (days[-1] if days else f"{datetime.fromtimestamp(setup.clock.now(), UTC):%Y-%m-%d}")
     keys = [key for key in setup.store.keys(f"audit/{shown}/") if not before or key.rsplit("/", 1)[1] < before]
     newest = sorted(keys, reverse=True)[:ROWS]
-    found = setup.store.find_many(newest)
-    lines = [AuditLine.from_json(found[key], key) for key in newest if key in found]
+    files = setup.store.find_many(newest)
+    lines = [AuditLine.from_json(files[key], key) for key in newest if key in files]
     return page(
         request,
         "audit.html.jinja",
         title="Audit",
         day=shown,
-        earlier=max((one for one in days if one < shown), default=""),
-        later=min((one for one in days if one > shown), default=""),
+        earlier=max((other for other in days if other < shown), default=""),
+        later=min((other for other in days if other > shown), default=""),
         in_words=in_words,
         loopback=LOOPBACK,
         lines=lines,
-        people=sorted({(one.who, one.name) for one in lines}),
+        people=sorted({(line.who, line.name) for line in lines}),
         older=newest[-1].rsplit("/", 1)[1] if len(keys) > len(newest) else "",
     )
 
@@ -74,5 +74,5 @@ def in_words(what: str) -> str:
 
 @router.get("/events")
 def events_page(request: Request, person: Viewer, cursor: Cursor = "") -> Response:
-    found, after = kept(store_of(request), cursor, ROWS)
-    return page(request, "events.html.jinja", title="Events", events=found, older=after)
+    events, after = kept(store_of(request), cursor, ROWS)
+    return page(request, "events.html.jinja", title="Events", events=events, older=after)

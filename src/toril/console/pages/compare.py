@@ -66,8 +66,8 @@ def compare_runs(
             problems=problems, reference=reference, q=q, most=MOST_RUNS,
         )  # fmt: skip
     bundles = dict(sorted(bundles.items()))  # by time; A is the oldest
-    known = {baseline_of(setup.store, suite) for suite in {one.plan.suite for one in bundles.values()}}
-    baselines = {one.run_id for one in known if one is not None}
+    known = {baseline_of(setup.store, suite) for suite in {bundle.plan.suite for bundle in bundles.values()}}
+    baselines = {baseline.run_id for baseline in known if baseline is not None}
     usual = next((run_id for run_id in bundles if run_id in baselines), next(iter(bundles)))
     pinned = reference if reference in bundles else usual
     runs = [
@@ -78,9 +78,9 @@ def compare_runs(
     from toril.reports.compare_blocks import several_blocks
     from toril.reports.comparison import compare
 
-    base = next(one for one in runs if one.is_reference)
-    pairs = {one.name: compare(base.bundle, one.bundle, (base.name, one.name)) for one in runs if one is not base}
-    charts = several({one.name: one.bundle for one in runs}, base.name)
+    base = next(run for run in runs if run.is_reference)
+    pairs = {run.name: compare(base.bundle, run.bundle, (base.name, run.name)) for run in runs if run is not base}
+    charts = several({run.name: run.bundle for run in runs}, base.name)
     report = Report(
         headline=Headline(suite="", text="", brief=""),
         blocks=(charts, *several_blocks(pairs, base.name, detailed=detailed)),

@@ -57,9 +57,9 @@ def check(request: Request, person: Operator, fields: Posted) -> Response:
     setup = request.app.state.setup
     draft = _posted(setup.store, fields)
     files = _files(setup.store, draft)
-    found = planned.check(setup.store, draft, files, main_of(files), setup.clock.now())
+    checked = planned.check(setup.store, draft, files, main_of(files), setup.clock.now())
     return page(
-        request, "check.html.jinja", title="Check", found=found, draft=draft, words=planned.in_words(found.start)
+        request, "check.html.jinja", title="Check", found=checked, draft=draft, words=planned.in_words(checked.start)
     )
 
 
@@ -93,9 +93,9 @@ def _save(request: Request, person: Person, draft: Draft, do: str) -> Response:
     try:
         files = _files(setup.store, draft)
         if do != "save":
-            found = planned.check(setup.store, draft, files, main_of(files), setup.clock.now())
-            if found.failed or found.plan is None:
-                first = next((mark.message for mark in found.marks), "Enter an address, or upload a script.")
+            result = planned.check(setup.store, draft, files, main_of(files), setup.clock.now())
+            if result.failed or result.plan is None:
+                first = next((mark.message for mark in result.marks), "Enter an address, or upload a script.")
                 raise OptionError(f"The run cannot start: {first}", code="invalid-suite")
         name = checked_new_name(draft.suite_name) if draft.version is None else draft.name
         number, written = draft.version, {**files, main_of(files): draft.written.encode()}
@@ -121,14 +121,14 @@ def _conflict(request: Request, draft: Draft, error: ConflictError) -> Response:
     if draft.version is None:
         text = f"There is a suite of the name {draft.suite_name}. Choose another name, or edit that suite."
         return editor_page(request, draft, wrong=OptionError(text, code=error.code), status=409)
-    found = suites.versions(store, draft.name)
-    if not found:
+    versions = suites.versions(store, draft.name)
+    if not versions:
         return editor_page(request, replace(draft, version=None), wrong=error, status=409)
-    theirs = _files(store, replace(draft, version=found[0].number))
+    theirs = _files(store, replace(draft, version=versions[0].number))
     main = main_of(theirs)
     changes = suites.diff({main: theirs.get(main, b"")}, {main: draft.written.encode()})
-    draft = replace(draft, version=found[0].number)
-    return editor_page(request, draft, wrong=error, status=409, theirs=found[0], changes=changes)
+    draft = replace(draft, version=versions[0].number)
+    return editor_page(request, draft, wrong=error, status=409, theirs=versions[0], changes=changes)
 
 
 def main_of(files: Mapping[str, Any]) -> str:
@@ -168,8 +168,8 @@ def editor_page(
     """Renders the editor with its first check."""
     setup = request.app.state.setup
     files = _files(setup.store, draft)
-    found = planned.check(setup.store, draft, files, main_of(files), setup.clock.now())
-    errors = {mark.field: mark for mark in reversed(found.marks) if mark.field}
+    checked = planned.check(setup.store, draft, files, main_of(files), setup.clock.now())
+    errors = {mark.field: mark for mark in reversed(checked.marks) if mark.field}
     model = {"theirs": None, "changes": "", "uploading": False, "focus": ""} | model
     return page(
         request,
@@ -178,9 +178,9 @@ def editor_page(
         title="New suite" if draft.version is None else f"Edit {draft.name}",
         draft=draft,
         form=draft.form,
-        found=found,
+        found=checked,
         errors=errors,
-        words=planned.in_words(found.start),
+        words=planned.in_words(checked.start),
         wrong=mask(str(wrong)) if wrong else "",
         unsaved=request.method == "POST" and not model["uploading"],
         files={path: len(data) for path, data in files.items() if path != main_of(files)},

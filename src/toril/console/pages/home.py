@@ -42,8 +42,8 @@ def home(request: Request, person: Viewer) -> Response:
         "home.html.jinja",
         title="Home",
         cards=cards,
-        going_on=going_on_of(setup.store, [one for one in unfinished if one.going_on][:MOST_GOING_ON]),
-        abandoned=[one for one in unfinished if not one.going_on][:MOST_ABANDONED],
+        going_on=going_on_of(setup.store, [run for run in unfinished if run.going_on][:MOST_GOING_ON]),
+        abandoned=[run for run in unfinished if not run.going_on][:MOST_ABANDONED],
         upcoming=upcoming,
         problem=problem,
         damaged=damaged,
@@ -59,8 +59,8 @@ def me(request: Request, person: Viewer) -> Response:
 def going_on_of(store: Store, running: Iterable[ListedRun]) -> list[tuple[ListedRun, Progress | None]]:
     """Returns the runs that are going on, each with its figures; None before the first ones."""
     return [
-        (one, None if one.state == "starting" else find_record(store, Progress, progress_key(one.row.run_id)))
-        for one in running
+        (run, None if run.state == "starting" else find_record(store, Progress, progress_key(run.row.run_id)))
+        for run in running
     ]
 
 
@@ -70,6 +70,6 @@ def cards_of(rows: Iterable[IndexRow], stored: Iterable[str]) -> list[SuiteCard]
     names = set(stored)
     cards = []
     for name in [*by_suite, *sorted(names - set(by_suite))]:
-        found = by_suite.get(name, [])
-        cards.append(SuiteCard(name, next(index.compared(found), None), index.trend(found), len(found), name in names))
+        known = by_suite.get(name, [])
+        cards.append(SuiteCard(name, next(index.compared(known), None), index.trend(known), len(known), name in names))
     return cards

@@ -57,32 +57,32 @@ def locations(request: Request, person: Viewer) -> Response:
 def findings(request: Request, person: Viewer) -> Response:
     """The second part: the findings, those that need an action first."""
     setup = request.app.state.setup
-    found = [*setup.examine(setup.store)]
-    found.sort(key=lambda one: (one.region, ORDER.index(one.state)))
-    return page(request, "findings.html.jinja", title="Locations", by_region=_by_region(found))
+    survey = [*setup.examine(setup.store)]
+    survey.sort(key=lambda finding: (finding.region, ORDER.index(finding.state)))
+    return page(request, "findings.html.jinja", title="Locations", by_region=_by_region(survey))
 
 
 @router.get("/locations/quotas")
 def quotas(request: Request, person: Viewer) -> Response:
     """The vCPU of each region: of a run, by the stack; in use, by AWS. The suite form loads it as a second part."""
     setup = request.app.state.setup
-    found = _by_region(setup.quotas(setup.store))
-    answer = page(request, "quotas.html.jinja", title="vCPU", regions=deployments(setup.store), used=found)
+    by_region = _by_region(setup.quotas(setup.store))
+    answer = page(request, "quotas.html.jinja", title="vCPU", regions=deployments(setup.store), used=by_region)
     answer.headers["cache-control"] = "private, max-age=300"  # AWS counts once a minute, and answers slowly
     return answer
 
 
-def _by_region(found: Iterable[Finding]) -> dict[str, list[Finding]]:
+def _by_region(survey: Iterable[Finding]) -> dict[str, list[Finding]]:
     by_region: dict[str, list[Finding]] = {}
-    for one in found:
-        by_region.setdefault(one.region, []).append(one)
+    for finding in survey:
+        by_region.setdefault(finding.region, []).append(finding)
     return by_region
 
 
 def places_of(store: Reader) -> list[Place]:
     """Returns the regions with a stack, by name."""
-    entries = [one for one in store.entries("deployments/") if one.key.endswith(".json")]
-    return [_place(store, entry) for entry in sorted(entries, key=lambda one: one.key)]
+    entries = [entry for entry in store.entries("deployments/") if entry.key.endswith(".json")]
+    return [_place(store, entry) for entry in sorted(entries, key=lambda entry: entry.key)]
 
 
 def _place(store: Reader, entry: Entry) -> Place:

@@ -54,25 +54,25 @@ def run(
     """The run in its state: requested, running, over."""
     setup = request.app.state.setup
     try:
-        found = present(setup, run_id)
+        current = present(setup, run_id)
     except NoSuchRunError:  # its folder has expired; the history remains for years
-        row = next((one for one in all_rows(setup.store) if one.run_id == run_id), None)
+        row = next((entry for entry in all_rows(setup.store) if entry.run_id == run_id), None)
         if row is None:
             raise
         return page(request, "run_kept.html.jinja", title=f"{row.suite}: {row.outcome}", row=row)
-    if found.state == "judged":
+    if current.state == "judged":
         return _over(request, run_id, differences)
     plan = find_record(setup.store, Plan, run_key(run_id, "plan.json"))
-    if plan is None or found.state == "over":
+    if plan is None or current.state == "over":
         return page(
             request,
             "run_state.html.jinja",
             title=run_id,
-            **_head(setup.store, run_id, found, plan),
+            **_head(setup.store, run_id, current, plan),
             judges=isinstance(setup.store, FolderStore),
-            data=_data(found, run_id),
+            data=_data(current, run_id),
         )
-    return _live(request, run_id, found, plan)
+    return _live(request, run_id, current, plan)
 
 
 @router.get("/runs/{run_id}/charts")
@@ -105,14 +105,14 @@ def report(
 def ask(request: Request, person: Operator, run_id: str) -> Response:
     """The question before a stop, for browsers without script."""
     setup = request.app.state.setup
-    found = seen(setup.store, run_id, setup.clock.now())
+    current = seen(setup.store, run_id, setup.clock.now())
     plan = find_record(setup.store, Plan, run_key(run_id, "plan.json"))
     return page(
         request,
         "run_stop.html.jinja",
         title="Stop",
-        **_head(setup.store, run_id, found, plan),
-        **_left(setup.store, found, plan),
+        **_head(setup.store, run_id, current, plan),
+        **_left(setup.store, current, plan),
     )
 
 
@@ -160,32 +160,32 @@ def change_rate(
     try:
         desk_of(request).adjust(run_id, rate, execution, sure=sure)
     except UserError as error:
-        found = seen(setup.store, run_id, setup.clock.now())
+        current = seen(setup.store, run_id, setup.clock.now())
         plan = find_record(setup.store, Plan, run_key(run_id, "plan.json"))
-        if plan is None or found.progress is None or found.state != "running":
+        if plan is None or current.progress is None or current.state != "running":
             raise
         unsure = execution if error.code == "large-step" else ""
         wrong = {"typed": {execution: rate}, "wrong": {execution: str(error)}, "unsure": unsure}
-        return _live(request, run_id, found, plan, status=422, **wrong)
+        return _live(request, run_id, current, plan, status=422, **wrong)
     return see(f"/runs/{run_id}", request)
 
 
 # ── during the run
 
 
-def _live(request: Request, run_id: str, found: Seen, plan: Plan, status: int = 200, **form: Any) -> Response:
-    store, progress = request.app.state.setup.store, found.progress
+def _live(request: Request, run_id: str, current: Seen, plan: Plan, status: int = 200, **form: Any) -> Response:
+    store, progress = request.app.state.setup.store, current.progress
     stop = find_record(store, Stop, run_key(run_id, "stop.json"))  # the owner reads it seconds later
     model = {
-        **_head(store, run_id, found, plan),
-        **_left(store, found, plan),
+        **_head(store, run_id, current, plan),
+        **_left(store, current, plan),
         "now": progress,
         "stopping": stop.message if stop else progress.stop if progress else "",
-        "changed": {one.execution: one for one in next_rates(store, run_id, 0)},  # the last change of each
+        "changed": {rate.execution: rate for rate in next_rates(store, run_id, 0)},  # the last change of each
         "shown": _shown,
         "phases": PHASES,
-        "age_s": found.age_s,
-        "is_old": found.age_s > STALE_S,
+        "age_s": current.age_s,
+        "is_old": current.age_s > STALE_S,
         "window_s": WINDOW_S,
         "typed": {},
         "wrong": {},
@@ -193,21 +193,21 @@ def _live(request: Request, run_id: str, found: Seen, plan: Plan, status: int = 
         **form,
     }
     if progress is None:
-        return page(request, "run_state.html.jinja", title=plan.suite, **model, data=_data(found, run_id))
-    data = _data(found, run_id, hourly_usd=model["hourly_usd"], progress=progress, stopping=model["stopping"])
+        return page(request, "run_state.html.jinja", title=plan.suite, **model, data=_data(current, run_id))
+    data = _data(current, run_id, hourly_usd=model["hourly_usd"], progress=progress, stopping=model["stopping"])
     return page(request, "run_live.html.jinja", status=status, title=plan.suite, **model, data=data)
 
 
 def _data(
-    found: Seen, run_id: str, *, hourly_usd: float = 0.0, progress: Progress | None = None, stopping: str = ""
+    current: Seen, run_id: str, *, hourly_usd: float = 0.0, progress: Progress | None = None, stopping: str = ""
 ) -> dict[str, Any]:
     """Returns what live.js needs."""
     of_charts = NO_CHARTS if progress is None else live_charts(progress)
-    own = {"id": run_id, "state": found.state, "begun": progress is not None, "age_s": found.age_s}
+    own = {"id": run_id, "state": current.state, "begun": progress is not None, "age_s": current.age_s}
     return {**of_charts, "run": {**own, "hourly_usd": hourly_usd, "stopping": stopping}}
 
 
-def _left(store: Store, found: Seen, plan: Plan | None) -> dict[str, Any]:
+def _left(store: Store, current: Seen, plan: Plan | None) -> dict[str, Any]:
     """Returns the price of an hour, and of the rest of the load; 0 for local workers and without a price."""
     hourly_usd = 0.0
     if plan is not None and plan.on == "fargate":
@@ -218,7 +218,7 @@ def _left(store: Store, found: Seen, plan: Plan | None) -> dict[str, Any]:
         with suppress(InfrastructureError, StoreError):  # priced as default stacks
             deployments = read_deployments(store)
         hourly_usd = priced(parts_of(plan)[0], deployments, read_prices(os.environ)) or 0.0
-    progress = found.progress
+    progress = current.progress
     left_s = max(0.0, progress.planned_s - progress.elapsed_s) if progress is not None else 0.0
     return {"hourly_usd": hourly_usd, "saved": text.dollars(hourly_usd * left_s / 3600) if hourly_usd * left_s else ""}
 
@@ -279,5 +279,5 @@ def _beside(request: Request, head: Head, bundle: Bundle, differences: Literal["
     return {"beside": figures, "limits": limits, "problem": problem, "differences": differences}
 
 
-def _head(store: Store, run_id: str, found: Seen, plan: Plan | None) -> dict[str, Any]:
-    return {"head": head_of(store, run_id, found, plan), "found": found}
+def _head(store: Store, run_id: str, current: Seen, plan: Plan | None) -> dict[str, Any]:
+    return {"head": head_of(store, run_id, current, plan), "found": current}

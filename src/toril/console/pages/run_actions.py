@@ -79,9 +79,9 @@ def remove_baseline(request: Request, person: Operator, run_id: str) -> Response
 def ask_rerun(request: Request, person: Operator, run_id: str) -> Response:
     """Asks before another run of the same version with the same options, with its price."""
     setup = request.app.state.setup
-    wanted, found, problem = repeat_of(setup.store, checked_id(run_id), setup.clock.now()), None, ""
+    wanted, price, problem = repeat_of(setup.store, checked_id(run_id), setup.clock.now()), None, ""
     try:
-        found = estimate(setup.store, wanted.plan, os.environ)
+        price = estimate(setup.store, wanted.plan, os.environ)
     except InfrastructureError as error:  # without a region the start would fail, too
         problem = str(error)
     return page(
@@ -91,8 +91,8 @@ def ask_rerun(request: Request, person: Operator, run_id: str) -> Response:
         head=head_of(setup.store, run_id),
         wanted=wanted,
         tags=masked_settings(wanted.options.tags),
-        overrides=[mask(one) for one in wanted.options.overrides],
-        words=in_words(found),
+        overrides=[mask(override) for override in wanted.options.overrides],
+        words=in_words(price),
         problem=problem,
     )
 

@@ -58,11 +58,11 @@ class Line:
 
     @property
     def size(self) -> int:
-        return sum(one.size for one in self.files)
+        return sum(file.size for file in self.files)
 
     @property
     def modified_at(self) -> float:
-        return max(one.modified_at for one in self.files)
+        return max(file.modified_at for file in self.files)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,18 +78,18 @@ class Shown:
 def files(request: Request, person: Viewer, run_id: str, log: str = "", q: str = "") -> Response:
     """The list of files, or of those with `q` in their paths; and the end of one log."""
     store: Store = request.app.state.setup.store
-    found = files_of(store, run_id)
+    listed = files_of(store, run_id)
     shown = None
     if log:
-        shown = _text(store, run_id, log, next((one.size for one in found if one.path == log and one.is_log), None))
-    logs = [one for one in found if one.is_log]
-    found = [one for one in found if q.strip().casefold() in one.path.casefold()]
+        shown = _text(store, run_id, log, next((own.size for own in listed if own.path == log and own.is_log), None))
+    logs = [file for file in listed if file.is_log]
+    listed = [file for file in listed if q.strip().casefold() in file.path.casefold()]
     return page(
         request,
         "run_files.html.jinja",
         title="Files",
-        lines=[Line(path, list(group)) for path, group in groupby(found[:MOST_LISTED], _line_of)],
-        left_out=max(0, len(found) - MOST_LISTED),
+        lines=[Line(path, list(group)) for path, group in groupby(listed[:MOST_LISTED], _line_of)],
+        left_out=max(0, len(listed) - MOST_LISTED),
         logs=logs,
         where=store.address(run_key(run_id)) + "/",
         q=q,
@@ -104,16 +104,16 @@ def several(
 ) -> Response:
     """The chosen files in a zip; without a choice, all that the list shows."""
     setup = request.app.state.setup
-    found = files_of(setup.store, run_id)
+    listed = files_of(setup.store, run_id)
     if file:
-        chosen = [one for one in found if one.path in file or _line_of(one) in file]
+        chosen = [item for item in listed if item.path in file or _line_of(item) in file]
     else:
-        chosen = [one for one in found if q.strip().casefold() in one.path.casefold()]
+        chosen = [item for item in listed if q.strip().casefold() in item.path.casefold()]
     most = MOST_OF_FOLDER if setup.presign is None else MOST_THROUGH
-    if sum(one.size for one in chosen) > most:
+    if sum(item.size for item in chosen) > most:
         text = f"These files have more than {most >> 20} MiB. Choose fewer, or use `toril fetch {run_id}`."
         raise StoreError(text, code="too-large")
-    contents = setup.store.find_many(_key(run_id, one.path) for one in chosen)
+    contents = setup.store.find_many(_key(run_id, item.path) for item in chosen)
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         for key, data in sorted(contents.items()):
@@ -158,15 +158,15 @@ def suite(request: Request, person: Viewer, run_id: str, file: str = "") -> Resp
 def files_of(store: Store, run_id: str) -> list[File]:
     """Returns the files of a run; NoSuchRunError if it has none."""
     top = run_key(checked_id(run_id)) + "/"
-    found = [File(one.key.removeprefix(top), one.size, one.modified_at) for one in store.entries(top)]
-    if not found:
+    listed = [File(entry.key.removeprefix(top), entry.size, entry.modified_at) for entry in store.entries(top)]
+    if not listed:
         raise NoSuchRunError(f"no run {run_id} in this store; its folder may have expired", code="no-such-run")
-    return sorted(found, key=lambda one: one.path)
+    return sorted(listed, key=lambda file: file.path)
 
 
 def _line_of(file: File) -> str:
-    found = INTERVALS.fullmatch(file.path)
-    return found[1] if found else file.path
+    match = INTERVALS.fullmatch(file.path)
+    return match[1] if match else file.path
 
 
 def _text(store: Store, run_id: str, path: str, size: int | None) -> Shown:
@@ -195,8 +195,8 @@ def _missing(run_id: str, path: str) -> StoreError:
 def measured(request: Request, person: Viewer, run_id: str) -> Response:
     """The measurements in the run's stored page; empty for a run without windows. Reads no interval files."""
     page = store_of(request).find(run_key(checked_id(run_id), "report.html"), MOST_OF_PAGE)
-    found = ELEMENT.search(page or b"")
-    text = found[1] if found else b""
+    match = ELEMENT.search(page or b"")
+    text = match[1] if match else b""
     if request.app.state.setup.presign is not None and len(text) > MOST_THROUGH:
         error = f"The data of run {run_id} are too large for this console. Open its report.html from the files."
         raise StoreError(error, code="too-large")
@@ -212,13 +212,13 @@ def exchanges(
 
     setup = request.app.state.setup
     state = seen(setup.store, run_id, setup.clock.now()).state  # before the files: the last ones come before the end
-    found, number = exchanges_after(setup.store, checked_id(run_id), after)
+    kept, number = exchanges_after(setup.store, checked_id(run_id), after)
     return page(
         request,
         "exchanges.html.jinja",
         title="Requests",
         run_id=run_id,
-        exchanges=[(one, *in_text(one)) for one in found],
+        exchanges=[(exchange, *in_text(exchange)) for exchange in kept],
         after=number,
         goes_on=state in ("requested", "running"),
     )

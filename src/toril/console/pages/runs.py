@@ -119,7 +119,7 @@ def runs(
 ) -> Response:
     setup = request.app.state.setup
     every, damaged = index.readable_rows(setup.store)
-    found = index.page_of(every, wanted, cursor=cursor, limit=int(size))
+    matching = index.page_of(every, wanted, cursor=cursor, limit=int(size))
     chosen = [name for name in columns if name in COLUMNS]
     filtered = wanted != index.Query()
     return page(
@@ -131,7 +131,7 @@ def runs(
         filtered=filtered,
         suites=sorted({row.suite for row in every}),
         locations=sorted({name for row in every for name in row.locations}),
-        rows=(rows := _shown(setup.store, found.rows, every, chosen, differences)),
+        rows=(rows := _shown(setup.store, matching.rows, every, chosen, differences)),
         compared=any(cell.change for row in rows for cell in row.cells.values()),
         unfinished=() if filtered or cursor else activity.unfinished(setup.store, setup.clock.now(), every),
         columns=COLUMNS,
@@ -139,7 +139,7 @@ def runs(
         size=size,
         sizes=SIZES,
         differences=differences,
-        next_cursor=found.cursor,
+        next_cursor=matching.cursor,
         damaged=damaged,
     )
 
@@ -150,10 +150,10 @@ def as_csv(
     person: Viewer,
     wanted: Wanted,
 ) -> Response:
-    found = index.search(request.app.state.setup.store, wanted, limit=MOST_IN_CSV)
+    matching = index.search(request.app.state.setup.store, wanted, limit=MOST_IN_CSV)
     from toril.reports import runs_table  # imports rich and numpy
 
-    table = runs_table.as_csv([ListedRun(row, row.outcome) for row in found.rows])
+    table = runs_table.as_csv([ListedRun(row, row.outcome) for row in matching.rows])
     return download(request, table, "runs.csv", "text/csv; charset=utf-8")
 
 
@@ -185,10 +185,10 @@ def _shown(
     store: Store, rows: Sequence[IndexRow], every: Sequence[IndexRow], chosen: Sequence[str], differences: Differences
 ) -> list[Shown]:
     baselines = {suite: baseline_of(store, suite) for suite in {row.suite for row in rows}}
-    ids = {one.run_id for one in baselines.values() if one is not None}
-    found = {row.suite: row for row in every if row.run_id in ids}
+    ids = {kept.run_id for kept in baselines.values() if kept is not None}
+    shown = {row.suite: row for row in every if row.run_id in ids}
     return [
-        Shown(row, row.run_id in ids, {name: _cell(name, row, found.get(row.suite), differences) for name in chosen})
+        Shown(row, row.run_id in ids, {name: _cell(name, row, shown.get(row.suite), differences) for name in chosen})
         for row in rows
     ]
 

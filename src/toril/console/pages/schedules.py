@@ -50,7 +50,7 @@ class Line:
 def list_schedules(request: Request, person: Viewer) -> Response:
     query = dict(request.query_params)
     wanted = query.get("edit", "")
-    edited = next((one for one in desk_of(request).schedules() if one.name == wanted), None) if wanted else None
+    edited = next((each for each in desk_of(request).schedules() if each.name == wanted), None) if wanted else None
     fields = {**EMPTY, **(_fields(edited) if edited else {}), **{name: query[name] for name in EMPTY if name in query}}
     return _page(request, fields, editing=edited.name if edited and edited.source == "console" else "")
 
@@ -91,19 +91,19 @@ def change(request: Request, name: str, change: str, person: Operator) -> Respon
 
 def next_by_suite(desk: StoreDesk) -> tuple[dict[str, float], str]:
     """Returns the next scheduled run of each suite, in seconds since the epoch, and why they are unknown."""
-    found: dict[str, float] = {}
+    due: dict[str, float] = {}
     try:
-        for one in desk.schedules():
-            for at in next_runs(one, desk.clock.now(), 1):
-                found[one.suite] = min(at, found.get(one.suite, at))
+        for schedule in desk.schedules():
+            for at in next_runs(schedule, desk.clock.now(), 1):
+                due[schedule.suite] = min(at, due.get(schedule.suite, at))
     except UserError as error:  # other parts of a page do not need them
         return {}, f"Schedules cannot be read: {mask(str(error))}"
-    return found, ""
+    return due, ""
 
 
 def in_words(schedule: SuiteSchedule) -> str:
     """Returns when a schedule runs: the name of a preset, or its time or interval; else its expression."""
-    preset = next((one.label for one in PRESETS if one.when == schedule.when), None)
+    preset = next((known.label for known in PRESETS if known.when == schedule.when), None)
     parsed = parse(schedule.when)
     if preset:
         return preset
@@ -122,7 +122,7 @@ EMPTY = {"name": "", "suite": "", "preset": "nightly", "when": "", "at": "", "ti
 
 
 def _fields(schedule: SuiteSchedule) -> dict[str, str]:
-    preset = next((one.name for one in PRESETS if one.when == schedule.when), "custom")
+    preset = next((known.name for known in PRESETS if known.when == schedule.when), "custom")
     at = parse(schedule.when)
     expires = schedule.expires_at
     zone = ZoneInfo(schedule.timezone)
@@ -139,7 +139,7 @@ def _fields(schedule: SuiteSchedule) -> dict[str, str]:
 
 def _schedule(fields: Mapping[str, str]) -> SuiteSchedule:
     """Returns the schedule in the form's fields; OptionError for a wrong one."""
-    preset = next((one.when for one in PRESETS if one.name == fields["preset"]), fields["when"].strip())
+    preset = next((known.when for known in PRESETS if known.name == fields["preset"]), fields["when"].strip())
     if fields["preset"] == "once" and not fields["at"]:
         raise OptionError("Enter date and time.", code="no-time")
     when = f"at({fields['at']}:00)" if fields["preset"] == "once" else preset
@@ -168,8 +168,8 @@ def _zones() -> list[str]:
 
 def _program() -> list[str]:
     """Returns the command `toril` of this console by its whole path: other schedulers have another PATH."""
-    found = shutil.which("toril", path=str(Path(sys.executable).parent))
-    return [found] if found else [sys.executable, "-m", "toril"]
+    program = shutil.which("toril", path=str(Path(sys.executable).parent))
+    return [program] if program else [sys.executable, "-m", "toril"]
 
 
 def _page(
@@ -206,8 +206,8 @@ def _page(
         title="Schedules",
         status=status_of(wrong) if wrong else 200,
         lines=[
-            Line(schedule=one, when=in_words(one), next_at=next_runs(one, now, SHOWN), last=last.get(one.suite))
-            for one in known
+            Line(schedule=each, when=in_words(each), next_at=next_runs(each, now, SHOWN), last=last.get(each.suite))
+            for each in known
         ],
         others=others,
         local=setup.schedules is None,

@@ -124,7 +124,7 @@ def _moved(files: dict[str, bytes], path: str, to: str | None) -> tuple[dict[str
     _check_there(path, files)
     if path == main_of(files):
         raise OptionError(f"{path} is the suite itself, which needs this name.", code="needed-file")
-    kept = {one: data for one, data in files.items() if one != path}
+    kept = {name: data for name, data in files.items() if name != path}
     if to is None:
         return kept, f"removed {path}"
     if to in kept:
@@ -134,13 +134,13 @@ def _moved(files: dict[str, bytes], path: str, to: str | None) -> tuple[dict[str
 
 def uploaded(store: Store, fields: FormData) -> dict[str, bytes]:
     """Returns the uploaded files by name: those of the form, and those that went to the bucket before it."""
-    ahead = (str(one).partition("/") for one in fields.getlist("uploaded"))  # <SHA-256>/<name>
-    found = contents_of(store, {name: sha256 for sha256, _, name in ahead if SHA256.fullmatch(sha256)})
-    files = (one for one in fields.getlist("file") if isinstance(one, UploadFile) and one.filename)
-    found |= {str(one.filename): one.file.read() for one in files}
-    if not found:
+    ahead = (str(line).partition("/") for line in fields.getlist("uploaded"))  # <SHA-256>/<name>
+    contents = contents_of(store, {name: sha256 for sha256, _, name in ahead if SHA256.fullmatch(sha256)})
+    files = (upload for upload in fields.getlist("file") if isinstance(upload, UploadFile) and upload.filename)
+    contents |= {str(upload.filename): upload.file.read() for upload in files}
+    if not contents:
         raise OptionError("Choose a file to upload.", code="no-file")
-    return found
+    return contents
 
 
 def suite_of(
@@ -154,10 +154,10 @@ def suite_of(
         return stem, files
     scripts = sorted(path for path in files if executor_of(path))
     if not scripts:
-        known = ", ".join(sorted({suffix for one in TESTED for suffix in ENGINES[one].scripts}))
+        known = ", ".join(sorted({suffix for executor in TESTED for suffix in ENGINES[executor].scripts}))
         text = f"{leaf}: no suite.yml and no script of a known kind ({known}). Add one."
         raise OptionError(text, code="no-script")
-    script = next((one for one in scripts if PurePosixPath(one).stem == "locustfile"), scripts[0])
+    script = next((path for path in scripts if PurePosixPath(path).stem == "locustfile"), scripts[0])
     executor = executor if executor in TESTED else executor_of(script)
     own_load = ENGINES[executor].script_load or b"LoadTestShape" in files[script]
     form = editor.FIRST.model_copy(

@@ -41,13 +41,13 @@ COLUMNS = {"last": "Last run", "p95": "p95", "trend": "Trend of p95", "next": "N
 COLUMNS |= {"cost": "Last cost", "version": "Version", "tags": "Tags"}
 USUAL = tuple(name for name in COLUMNS if name not in ("tags", "version"))
 SORTED: dict[str, Callable[["Line"], Any]] = {  # None is last in either direction
-    "name": lambda one: one.version.suite.casefold(),
-    "last": lambda one: one.last and one.last.started_at,
-    "p95": lambda one: one.last and one.last.p95_us,
-    "cost": lambda one: one.last and one.last.cost_usd,
-    "next": lambda one: one.next_at,
-    "runs": lambda one: len(one.runs),
-    "version": lambda one: one.version.at,
+    "name": lambda line: line.version.suite.casefold(),
+    "last": lambda line: line.last and line.last.started_at,
+    "p95": lambda line: line.last and line.last.p95_us,
+    "cost": lambda line: line.last and line.last.cost_usd,
+    "next": lambda line: line.next_at,
+    "runs": lambda line: len(line.runs),
+    "version": lambda line: line.version.at,
 }
 OF_START = ("workers", "overrides", "environment", "tags", "against", "smoke", "tried")
 START = dict.fromkeys(OF_START, "")  # the fields of a start form
@@ -74,7 +74,7 @@ class Line:
         """Whether its name, description or a tag has this part."""
         it = self.version
         texts = (it.suite, it.description, *(f"{key}={value}" for key, value in it.tags.items()))
-        return any(wanted.casefold() in one.casefold() for one in texts)
+        return any(wanted.casefold() in text.casefold() for text in texts)
 
 
 @router.get("/suites")
@@ -92,22 +92,22 @@ def list_suites(
     names = suites.suite_names(store)
     rows, damaged = readable_rows(store)
     runs, unfinished = by_suite(rows), activity.unfinished(store, setup.clock.now(), rows)
-    going_on = {one.row.suite: (one.row.run_id, one.state) for one in reversed(unfinished) if one.going_on}
+    going_on = {run.row.suite: (run.row.run_id, run.state) for run in reversed(unfinished) if run.going_on}
     due, problem = next_by_suite(desk_of(request))
     with ThreadPoolExecutor(READERS) as pool:
-        found = pool.map(lambda name: suites.current(store, name), names)
+        versions = pool.map(lambda name: suites.current(store, name), names)
         lines = [
             Line(
-                version=one,
-                runs=runs.get(one.suite, []),
-                trend=trend(runs.get(one.suite, [])),
-                next_at=due.get(one.suite),
-                running=going_on.get(one.suite, ("", ""))[0],
-                state=going_on.get(one.suite, ("", ""))[1],
+                version=version,
+                runs=runs.get(version.suite, []),
+                trend=trend(runs.get(version.suite, [])),
+                next_at=due.get(version.suite),
+                running=going_on.get(version.suite, ("", ""))[0],
+                state=going_on.get(version.suite, ("", ""))[1],
             )
-            for one in found
+            for version in versions
         ]
-    lines = _sorted([one for one in lines if one.matches(q.strip())], sort)
+    lines = _sorted([line for line in lines if line.matches(q.strip())], sort)
     end = start + int(size)
     return page(
         request,
@@ -131,8 +131,8 @@ def list_suites(
 def _sorted(lines: list[Line], sort: str) -> list[Line]:
     """Returns the suites in order, those without a value last. `sort`: a name of SORTED; `-` for the largest first."""
     value = SORTED[sort.removeprefix("-")]
-    known = [one for one in lines if value(one) is not None]
-    return sorted(known, key=value, reverse=sort.startswith("-")) + [one for one in lines if value(one) is None]
+    known = [line for line in lines if value(line) is not None]
+    return sorted(known, key=value, reverse=sort.startswith("-")) + [line for line in lines if value(line) is None]
 
 
 @router.get("/suites/{name}")
@@ -152,7 +152,7 @@ def show_suite(request: Request, name: str, person: Viewer) -> Response:
     rows, damaged = readable_rows(setup.store)
     runs = history(setup.store, name, SHOWN_RUNS)
     own = by_suite(rows).get(name, [])
-    unfinished = [one for one in activity.unfinished(setup.store, setup.clock.now(), rows) if one.row.suite == name]
+    unfinished = [run for run in activity.unfinished(setup.store, setup.clock.now(), rows) if run.row.suite == name]
     return page(
         request,
         "suite.html.jinja",
@@ -165,14 +165,14 @@ def show_suite(request: Request, name: str, person: Viewer) -> Response:
         checked=checked,
         curve=planned.curve_of(checked.plan) if checked.plan else None,
         words=words,
-        criteria=[mask(in_words(one.source)) for one in checked.plan.criteria] if checked.plan else [],
+        criteria=[mask(in_words(criterion.source)) for criterion in checked.plan.criteria] if checked.plan else [],
         runs=runs,
-        with_versions=any("suite-version" in one.tags for one in runs),
+        with_versions=any("suite-version" in record.tags for record in runs),
         last=next(compared(own), None),
         trend=trend(own),
         unfinished=unfinished,
         damaged=damaged,
-        schedules=[] if problem else [one for one in desk_of(request).schedules() if one.suite == name],
+        schedules=[] if problem else [schedule for schedule in desk_of(request).schedules() if schedule.suite == name],
         due=due.get(name),
         problem=problem,
     )
@@ -185,7 +185,7 @@ def show_version(request: Request, name: str, number: int, person: Viewer, again
     version, files = suites.read(store, name, number)
     known = suites.versions(store, name)
     if against is None:
-        against = max((one.number for one in known if one.number < number), default=None)
+        against = max((other.number for other in known if other.number < number), default=None)
     before: Mapping[str, bytes] = {} if against is None else suites.read(store, name, against)[1]
     return page(
         request,
@@ -212,7 +212,7 @@ def ask_start(request: Request, name: str, person: Operator) -> Response:
     """Shows the options of a start, and what they would use and cost."""
     setup = request.app.state.setup
     query = START | dict(request.query_params)
-    found: StartEstimate | None = None
+    price: StartEstimate | None = None
     plan: Plan | None = None
     wrong = ""
     try:
@@ -221,7 +221,7 @@ def ask_start(request: Request, name: str, person: Operator) -> Response:
             files, desk_of(request).options(_wanted(name, query)), name=name, now=setup.clock.now()
         )
         wrong, plan = checked.problem.message if checked.problem else "", checked.plan
-        found = estimate(setup.store, plan, os.environ) if plan else None
+        price = estimate(setup.store, plan, os.environ) if plan else None
     except OptionError as error:
         wrong = str(error)
     return page(
@@ -234,8 +234,8 @@ def ask_start(request: Request, name: str, person: Operator) -> Response:
         rows=[*_locations(query), ("", "")],
         regions=[*planned.deployments(setup.store), *agents_by_location(setup.store, setup.clock.now())],
         wrong=mask(wrong),
-        words=planned.in_words(found),
-        start=found,
+        words=planned.in_words(price),
+        start=price,
         plan=plan,
         targets=planned.targets_of(plan) if plan else [],
     )
@@ -264,22 +264,22 @@ def delete(request: Request, name: str, person: Operator) -> Response:
 @router.get("/suites/{name}/download")
 def download(request: Request, name: str, person: Viewer, version: int | None = None) -> Response:
     """Returns the files of a version as a zip."""
-    found, files = suites.read(request.app.state.setup.store, name, version)
+    kept, files = suites.read(request.app.state.setup.store, name, version)
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         for path, data in sorted(files.items()):
             archive.writestr(f"{name}/{path}", data)
-    return web.download(request, packed.getvalue(), f"{found.suite}-{found.number}.zip", "application/zip")
+    return web.download(request, packed.getvalue(), f"{kept.suite}-{kept.number}.zip", "application/zip")
 
 
 def _locations(fields: Mapping[str, str]) -> list[tuple[str, str]]:
     """Returns the typed locations with their weights."""
     rows: dict[int, dict[str, str]] = {}
     for key, value in fields.items():
-        if (found := ROW.fullmatch(key)) and found[1] == "locations":
-            rows.setdefault(int(found[2]), {})[found[3]] = value.strip()
+        if (match := ROW.fullmatch(key)) and match[1] == "locations":
+            rows.setdefault(int(match[2]), {})[match[3]] = value.strip()
     typed = [(row.get("name", ""), row.get("weight", "")) for _, row in sorted(rows.items())]
-    return [one for one in typed if one[0]]
+    return [pair for pair in typed if pair[0]]
 
 
 def _wanted(name: str, fields: Mapping[str, str]) -> StartRun:

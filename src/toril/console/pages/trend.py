@@ -23,14 +23,14 @@ def show_trend(request: Request, name: str, person: Viewer, days: Days = None) -
     from toril.reports.html import fragment
     from toril.reports.trend_blocks import trend_report
 
-    found = trend_of(store_of(request), clock_of(request), name, days)
-    report = trend_report(found, lambda run_id: f"/runs/{quote(run_id, safe='')}")
+    trend = trend_of(store_of(request), clock_of(request), name, days)
+    report = trend_report(trend, lambda run_id: f"/runs/{quote(run_id, safe='')}")
     content = fragment(report, hero=False)
     from_s = 0.0 if days is None else clock_of(request).now() - 86_400 * days
-    rows = () if found.runs else all_rows(store_of(request))
+    rows = () if trend.runs else all_rows(store_of(request))
     left_out = sum(row.suite == name and row.started_at >= from_s for row in rows)
     return page(
-        request, "trend.html.jinja", title=f"Trend of {name}", suite=name, runs=found.runs or found.notes, ages=AGES,
+        request, "trend.html.jinja", title=f"Trend of {name}", suite=name, runs=trend.runs or trend.notes, ages=AGES,
         days=days, headline=report.headline, content=content.html, data=content.data, left_out=left_out,
     )  # fmt: skip
 
