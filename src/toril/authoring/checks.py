@@ -24,41 +24,41 @@ def proven(recorded: Recorded, second: Recorded | None, *, functional: bool) -> 
     if recorded.kind != "har":
         return recorded
     pages = {
-        one.number: one.response.text for one in recorded.exchanges if one.response and "html" in one.response.type
+        call.number: call.response.text for call in recorded.exchanges if call.response and "html" in call.response.type
     }
     logs_in = any(map(PASSWORD_FIELD.search, pages.values()))
     hidden = {name for page in pages.values() for form in Page(page).forms for name, _ in form.hidden}
-    typed = {value for one in recorded.exchanges for value in _typed(one) if len(value) >= SHORTEST}
-    titles = None if second is None else {title for one in second.exchanges for title in _titles(one)}
+    typed = {value for exchange in recorded.exchanges for value in _typed(exchange) if len(value) >= SHORTEST}
+    titles = None if second is None else {title for exchange in second.exchanges for title in _titles(exchange)}
 
-    def of_page(one: RecordedExchange, page: str) -> Iterator[Expected]:
+    def of_page(exchange: RecordedExchange, page: str) -> Iterator[Expected]:
         if logs_in and not PASSWORD_FIELD.search(page):
             yield Expected(subject="absent", value=PASSWORD_FIELD.pattern)
-        if one.method in READS or one.body is None:
+        if exchange.method in READS or exchange.body is None:
             return
-        before = [text for number, text in pages.items() if number < one.number]
-        names = (re.escape(name) for name, _ in one.body.fields if name not in hidden and "${" not in name)
+        before = [text for number, text in pages.items() if number < exchange.number]
+        names = (re.escape(name) for name, _ in exchange.body.fields if name not in hidden and "${" not in name)
         for field in map(re.compile, (rf"name=.?{name}(?![\w-])" for name in names)):  # of the form, which would return
             if any(map(field.search, before)) and not field.search(page):
                 yield Expected(subject="absent", value=field.pattern)
                 return
         if not INVALID_FIELD.search(page):
             yield Expected(subject="absent", value=INVALID_FIELD.pattern)
-        for title in _titles(one):
+        for title in _titles(exchange):
             constant = not VARYING.search(title) and not any(value in title for value in typed)
             if constant and (titles is None or title in titles):
                 yield Expected(subject="body", value=title)
 
-    def checked(one: RecordedExchange) -> Iterator[Expected]:
-        if one.number in pages:
-            yield from of_page(one, pages[one.number])
-        elif one.response and (functional or one.method not in READS):
-            yield from _of_json(json_of(one.response), functional=functional)
+    def checked(exchange: RecordedExchange) -> Iterator[Expected]:
+        if exchange.number in pages:
+            yield from of_page(exchange, pages[exchange.number])
+        elif exchange.response and (functional or exchange.method not in READS):
+            yield from _of_json(json_of(exchange.response), functional=functional)
 
-    succeeded = {one.number for one in recorded.exchanges if 200 <= (one.status or 0) < 300}
+    succeeded = {exchange.number for exchange in recorded.exchanges if 200 <= (exchange.status or 0) < 300}
     exchanges = (
-        replace(one, checks=(*one.checks, *checked(one))) if one.number in succeeded else one
-        for one in recorded.exchanges
+        replace(exchange, checks=(*exchange.checks, *checked(exchange))) if exchange.number in succeeded else exchange
+        for exchange in recorded.exchanges
     )
     return replace(recorded, exchanges=tuple(exchanges))
 
@@ -73,11 +73,11 @@ def _of_json(document: object, *, functional: bool) -> Iterator[Expected]:
         yield Expected(subject="absent", value=r'"errors"\s*:')
 
 
-def _titles(one: RecordedExchange) -> list[str]:
+def _titles(exchange: RecordedExchange) -> list[str]:
     """Returns the title of a page with its tags, as the response has it."""
-    return TITLE.findall(one.response.text)[:1] if one.response else []
+    return TITLE.findall(exchange.response.text)[:1] if exchange.response else []
 
 
-def _typed(one: RecordedExchange) -> Iterator[str]:
-    if one.body is not None:
-        yield from (value for _, value in (*one.body.fields, *leaves(json_of(one.body))))
+def _typed(exchange: RecordedExchange) -> Iterator[str]:
+    if exchange.body is not None:
+        yield from (value for _, value in (*exchange.body.fields, *leaves(json_of(exchange.body))))

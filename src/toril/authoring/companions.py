@@ -85,10 +85,10 @@ def _named_in(file: Path, package: PurePosixPath) -> Iterator[str]:
     if file.suffix == ".py":
         yield from _named_in_python(file, package)
     elif file.suffix in SOURCES:
-        for found in QUOTED.finditer(file.read_text(encoding="utf-8", errors="replace")):
-            yield found[2]
-            if str(package) != "." or found[2].startswith("."):  # imports are relative to their own file
-                yield posixpath.normpath(package / found[2])
+        for match in QUOTED.finditer(file.read_text(encoding="utf-8", errors="replace")):
+            yield match[2]
+            if str(package) != "." or match[2].startswith("."):  # imports are relative to their own file
+                yield posixpath.normpath(package / match[2])
 
 
 def _named_in_python(file: Path, package: PurePosixPath) -> Iterator[str]:

@@ -86,23 +86,23 @@ def comparison_of(recording: Recording | None, plan: Plan, store: Store) -> Call
         if recording is None:
             refused = _at_login(shown)
             return differing(verdict, _of_login(refused, shown), from_log_in=True) if refused else verdict
-        found = differences(recording, shown)
-        return differing(verdict, _headline(recording, found)) if found else verdict
+        gaps = differences(recording, shown)
+        return differing(verdict, _headline(recording, gaps)) if gaps else verdict
 
     return compared
 
 
 def _at_login(shown: Sequence[Exchange]) -> list[Exchange]:
     """Returns the requests that a redirect leads to a log-in page, of executions that only read and so never log in."""
-    writing = {one.execution for one in shown if one.method not in ("GET", "HEAD", "OPTIONS")}
+    writing = {exchange.execution for exchange in shown if exchange.method not in ("GET", "HEAD", "OPTIONS")}
 
-    def leads_there(one: Exchange) -> bool:
-        if one.hops:  # the address is that of the last one
-            return is_login(one.url)
-        to = next((value for name, value in one.response_headers if name.lower() == "location"), "")
-        return 300 <= (one.status or 0) < 400 and is_login(to) and not is_login(one.url)
+    def leads_there(exchange: Exchange) -> bool:
+        if exchange.hops:  # the address is that of the last one
+            return is_login(exchange.url)
+        to = next((value for name, value in exchange.response_headers if name.lower() == "location"), "")
+        return 300 <= (exchange.status or 0) < 400 and is_login(to) and not is_login(exchange.url)
 
-    return [one for one in shown if one.ok and one.execution not in writing and leads_there(one)]
+    return [call for call in shown if call.ok and call.execution not in writing and leads_there(call)]
 
 
 def _of_login(refused: Sequence[Exchange], shown: Sequence[Exchange]) -> str:
@@ -111,48 +111,48 @@ def _of_login(refused: Sequence[Exchange], shown: Sequence[Exchange]) -> str:
     return f"{of_all}, for example {refused[0].label or refused[0].url}. {fix}"
 
 
-def _headline(recording: Recording, found: Sequence[Difference]) -> str:
+def _headline(recording: Recording, gaps: Sequence[Difference]) -> str:
     """Returns what happened first, and what to do."""
-    whole, first = len(recording.steps), found[0]
-    right = whole - len({one.step for one in found})
+    whole, first = len(recording.steps), gaps[0]
+    right = whole - len({difference.step for difference in gaps})
     happened = f"{first.label}: {first.change}. {first.proposal}".strip()
     return f"{happened} {right} of {whole} requests went as recorded"
 
 
-def in_text(recording: Recording, found: Sequence[Difference]) -> Iterator[str]:
+def in_text(recording: Recording, gaps: Sequence[Difference]) -> Iterator[str]:
     """Yields the lines of a comparison for a terminal."""
-    differing = len({one.step for one in found})
+    differing = len({difference.step for difference in gaps})
     total = len(recording.steps)
     yield f"replay: {total - differing} of {total} requests as recorded"
-    for one in found:
-        follows = f" (follows from {one.because})" if one.because else ""
-        yield f"  ✘ {one.label}: {one.change}{follows}"
-        yield from (f"      {line}" for line in (*([one.proposal] if one.proposal else []), *one.yaml.splitlines()))
+    for gap in gaps:
+        follows = f" (follows from {gap.because})" if gap.because else ""
+        yield f"  ✘ {gap.label}: {gap.change}{follows}"
+        yield from (f"      {line}" for line in (*([gap.proposal] if gap.proposal else []), *gap.yaml.splitlines()))
 
 
 def differences(recording: Recording, exchanges: Sequence[Exchange]) -> tuple[Difference, ...]:
     """Returns the differences between recorded steps and tried requests, aligned by label, in order."""
-    sent = [one for one in exchanges if one.kind == "request"]
+    sent = [exchange for exchange in exchanges if exchange.kind == "request"]
     blocks = SequenceMatcher(
-        a=[mask_label(one.label) for one in recording.steps], b=[one.label for one in sent], autojunk=False
+        a=[mask_label(step.label) for step in recording.steps], b=[step.label for step in sent], autojunk=False
     ).get_matching_blocks()
     pairs = {block.a + place: block.b + place for block in blocks for place in range(block.size)}
-    found: list[Difference] = []
+    gaps: list[Difference] = []
     broken: dict[str, str] = {}  # variable → label of the step that should have brought it
     for index, step in enumerate(recording.steps):
         now = sent[pairs[index]] if index in pairs else None
         because = next((broken[name] for name in step.needs if name in broken), "")
         if now is None:  # a failed request ends its transaction
-            because = because or (found[-1].because or found[-1].label if found else "")
+            because = because or (gaps[-1].because or gaps[-1].label if gaps else "")
             own = [Difference(label=step.label, code="not-sent", recorded="sent", now="not sent", proposal=ELSE)]
         else:
-            own = [_with_proposal(one, step, recording, now) for one in _of_step(step, now)]
+            own = [_with_proposal(difference, step, recording, now) for difference in _of_step(step, now)]
         given = {} if now is None else dict(now.variables)
         broken = {name: label for name, label in broken.items() if name not in step.gives}
         broken |= {name: step.label for name in step.gives if own and given.get(name, "") in MISSING}
         plain = {"proposal": "", "yaml": "", "because": because} if because else {}
-        found += [replace(one, step=index + 1, **plain) for one in own]
-    return tuple(found)
+        gaps += [replace(difference, step=index + 1, **plain) for difference in own]
+    return tuple(gaps)
 
 
 def _of_step(step: RecordedStep, now: Exchange) -> Iterator[Difference]:
@@ -171,7 +171,7 @@ def _of_step(step: RecordedStep, now: Exchange) -> Iterator[Difference]:
         return
     if step.shape is not None and (sent := _fields_of(now)):
         before, again = (
-            max((len(sent & {*one.fields}) for one in some.forms), default=0) for some in (step.shape, shape)
+            max((len(sent & {*form.fields}) for form in some.forms), default=0) for some in (step.shape, shape)
         )
         if again > before and 2 * again >= len(sent):
             yield Difference(
@@ -183,8 +183,8 @@ def _of_step(step: RecordedStep, now: Exchange) -> Iterator[Difference]:
         yield Difference(label=step.label, code="missing-value", recorded=name, now="not found")
     if missing or step.shape is None or now.response is None or now.response.binary:
         return  # the response differs for the same reason
-    for code, recorded, found in _of_shape(step.shape, shape):
-        yield Difference(label=step.label, code=code, recorded=recorded, now=found)
+    for code, recorded, here in _of_shape(step.shape, shape):
+        yield Difference(label=step.label, code=code, recorded=recorded, now=here)
 
 
 def _fields_of(now: Exchange) -> set[str]:
@@ -220,9 +220,9 @@ def _of_shape(recorded: BodyShape, now: BodyShape) -> Iterator[tuple[str, str, s
         if not _matches(*(DIGITS.sub("#", title) for title in (recorded.title, now.title))):  # an older one has `#`
             yield "title", recorded.title, now.title or "none"
         for form in recorded.forms:
-            alike = (one for one in now.forms if one.method == form.method)
-            same = [one for one in alike if _matches(*(ID.sub("{}", action) for action in (form.action, one.action)))]
-            known = {name for one in same for name in one.fields}
+            alike = (shape for shape in now.forms if shape.method == form.method)
+            same = [own for own in alike if _matches(*(ID.sub("{}", action) for action in (form.action, own.action)))]
+            known = {name for shape in same for name in shape.fields}
             missing = [name for name in form.fields if HIDDEN not in name and name not in known]
             if not same and not now.cut:
                 yield "form", f"{form.method} {form.action}", "missing"
@@ -256,27 +256,27 @@ def _fits(recorded: str, now: str) -> bool:
 # --- Proposals
 
 
-def _with_proposal(one: Difference, step: RecordedStep, recording: Recording, now: Exchange) -> Difference:
+def _with_proposal(difference: Difference, step: RecordedStep, recording: Recording, now: Exchange) -> Difference:
     rule = next((rule for rule in recording.possible if step.label in rule.used_by), None)
-    if one.proposal:
-        return one
-    if one.now in ("401", "403") and one.code == "status" and step.sends:
-        more = f" {NEW_FIELD}" if one.now == "403" else ""
-        return replace(one, proposal=f"Check {' and '.join(step.sends)}.{more}")
-    if one.code == "missing-value":
-        found = _renamed(one.recorded, step, now)
-        if found is None:
-            return replace(one, proposal=f"Correct the extractor of `{one.recorded}`, or record again.")
-        send = ", and send it by its new name" if found.how == "css" else ""
-        text = f"`{found.expression}` is new in this response. Extract `{one.recorded}` from it{send}."
-        return replace(one, proposal=text, yaml=extractor_text(found))
-    if one.code == "status" and one.now != "401" and rule is not None:
+    if difference.proposal:
+        return difference
+    if difference.now in ("401", "403") and difference.code == "status" and step.sends:
+        more = f" {NEW_FIELD}" if difference.now == "403" else ""
+        return replace(difference, proposal=f"Check {' and '.join(step.sends)}.{more}")
+    if difference.code == "missing-value":
+        extract = _renamed(difference.recorded, step, now)
+        if extract is None:
+            return replace(difference, proposal=f"Correct the extractor of `{difference.recorded}`, or record again.")
+        send = ", and send it by its new name" if extract.how == "css" else ""
+        text = f"`{extract.expression}` is new in this response. Extract `{difference.recorded}` from it{send}."
+        return replace(difference, proposal=text, yaml=extractor_text(extract))
+    if difference.code == "status" and difference.now != "401" and rule is not None:
         text = f"Apply rule {rule.rule} by `--rule {rule.rule}`, or add this extractor under `{rule.label}`."
-        return replace(one, proposal=text, yaml=rule.yaml)
-    if one.code != "status":
-        return replace(one, proposal=ELSE)
-    general = NO_ANSWER if not one.now.isdigit() else FAULT if one.now.startswith("5") else ELSE
-    return replace(one, proposal=BY_STATUS.get(one.now, general))
+        return replace(difference, proposal=text, yaml=rule.yaml)
+    if difference.code != "status":
+        return replace(difference, proposal=ELSE)
+    general = NO_ANSWER if not difference.now.isdigit() else FAULT if difference.now.startswith("5") else ELSE
+    return replace(difference, proposal=BY_STATUS.get(difference.now, general))
 
 
 def _renamed(variable: str, step: RecordedStep, now: Exchange) -> Extract | None:
@@ -285,7 +285,7 @@ def _renamed(variable: str, step: RecordedStep, now: Exchange) -> Extract | None
         return None
     known, shape = dict(step.shape.json_paths), _shape_now(now)
     scalars = ("string", "number", MASKED)
-    paths = {path: path for path, one in shape.json_paths if path not in known and one in scalars and "*" not in path}
+    paths = {path: path for path, own in shape.json_paths if path not in known and own in scalars and "*" not in path}
     if paths:
         names = {path.rpartition(".")[2]: path for path in paths}
         name = _likely(variable, list(names))

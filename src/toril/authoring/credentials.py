@@ -76,33 +76,33 @@ def referenced(
 
     `others` are exchanges that the suite leaves out, whose credentials no file may contain, either.
     """
-    extracted = {extract.variable for one in recorded.exchanges for extract in one.extracts}
+    extracted = {extract.variable for exchange in recorded.exchanges for extract in exchange.extracts}
     values = {rule.value for rule in correlation.rules}  # of a dropped one, too: the user wants to set it
     unknown = foreign([recorded.references, *extracted])
     finder = _Finder(recorded, others, values, unknown)
     variables = {name: value for name, value in recorded.variables.items() if finder.hide(value) == value}
-    raw = [finder.without_foreign(one) for one in recorded.exchanges]
-    for one in raw:
-        names = names_of(one)
+    raw = [finder.without_foreign(exchange) for exchange in recorded.exchanges]
+    for call in raw:
+        names = names_of(call)
         # an engine would fill it, also from a variable of toril's own
         if unknown.search(names) or ("${" in names and recorded.kind == "har"):
-            what = f"{one.method} {one.route or host_of(one.url)}: the name of a field looks like a reference"
+            what = f"{call.method} {call.route or host_of(call.url)}: the name of a field looks like a reference"
             raise OptionError(f"{what}. No files are written. Remove it from the source.", code="foreign-reference")
-        leaves = ((f"`{_key(place)}` of {one.name}", text) for place, text in leaves_of(one))
-        written = (("address of the service", host_of(one.url)), (f"names in {one.name}", names), *leaves)
+        leaves = ((f"`{_key(place)}` of {call.name}", text) for place, text in leaves_of(call))
+        written = (("address of the service", host_of(call.url)), (f"names in {call.name}", names), *leaves)
         for what, text in written if recorded.kind != "har" else ():
             for name in NAME.findall(text):
                 if name not in variables and name not in extracted:
                     finder.names.setdefault(name, what)
-    exchanges = [finder.replaced(carried(one, correlation)) for one in raw]
+    exchanges = [finder.replaced(carried(exchange, correlation)) for exchange in raw]
     shown = finder.hide
     return replace(
         recorded,
         exchanges=tuple(exchanges),
         origin=shown(recorded.origin),
         variables=variables,
-        left_out=tuple(replace(one, examples=tuple(map(shown, one.examples))) for one in recorded.left_out),
-        notes=tuple(replace(one, message=shown(one.message)) for one in recorded.notes),
+        left_out=tuple(replace(out, examples=tuple(map(shown, out.examples))) for out in recorded.left_out),
+        notes=tuple(replace(note, message=shown(note.message)) for note in recorded.notes),
     ), Credentials(
         names={name: shown(text) for name, text in finder.names.items()},
         unfound={name: shown(text) for name, text in finder.unfound.items()},
@@ -148,50 +148,50 @@ class _Finder:
         self._foreign = foreign
         self._rules = rules  # values of rules
         self._browser = recorded.kind == "har"
-        self._pages = [one for one in recorded.exchanges if one.kind == "document"]
+        self._pages = [exchange for exchange in recorded.exchanges if exchange.kind == "document"]
         self._random = recorded.kind != "openapi"  # the random texts of a description are examples
         self._variables: dict[str, str] = {}  # text of a request → variable
-        raw = [inner for one in recorded.exchanges for inner in (*one.hops, one)]
-        others = [inner for one in others for inner in (*one.hops, one)]
+        raw = [inner for exchange in recorded.exchanges for inner in (*exchange.hops, exchange)]
+        others = [inner for exchange in others for inner in (*exchange.hops, exchange)]
         every = [*raw, *others]
-        self._brought = {token for one in raw for token in _tokens_of_response(one)}
+        self._brought = {token for exchange in raw for token in _tokens_of_response(exchange)}
         self._set_cookies = {
             value.partition("=")[0].strip()
-            for one in raw
-            for name, value in one.response_headers
+            for exchange in raw
+            for name, value in exchange.response_headers
             if name.lower() == "set-cookie"
         }
-        of_pages = {found for one in every for found in _log_in_fields(one)}
+        of_pages = {field for exchange in every for field in _log_in_fields(exchange)}
         self._fields, self._asked = (
             {name for role, name, _ in of_pages if role == own} for own in ("password", "user")
         )
         self._pressed = {(name, value) for role, name, value in of_pages if role == "button"}
-        self._users = {user for one in raw for user in self._users_of(one)}
-        found = {*self._users, *(user for one in others for user in self._users_of(one))}
-        for one in every:
-            found |= {*_secrets_of_response(one), *_sessions_of_cookies(one)}
+        self._users = {user for exchange in raw for user in self._users_of(exchange)}
+        texts = {*self._users, *(user for exchange in others for user in self._users_of(exchange))}
+        for exchange in every:
+            texts |= {*_secrets_of_response(exchange), *_sessions_of_cookies(exchange)}
         data = [(ValuePlace("request", "query", name), value) for name, value in recorded.variables.items()]
-        leaves = [*data, *(leaf for one in every for leaf in leaves_of(one))]
-        found |= {value for place, text in leaves for value in self._secrets_at(place, text)}
-        found |= {text for _, text in leaves if foreign.search(text)}
-        leaves = [*data, *(leaf for one in raw for leaf in leaves_of(one))]
-        found |= {text for place, text in leaves if self._is_secret(place, text)}
+        leaves = [*data, *(leaf for exchange in every for leaf in leaves_of(exchange))]
+        texts |= {value for place, text in leaves for value in self._secrets_at(place, text)}
+        texts |= {text for _, text in leaves if foreign.search(text)}
+        leaves = [*data, *(leaf for exchange in raw for leaf in leaves_of(exchange))]
+        texts |= {text for place, text in leaves if self._is_secret(place, text)}
         typed = {text for place, text in leaves if self._is_password(place) and "${" not in text}
         passwords = {text for text in typed if len(text) >= SHORTEST_FORM}
         self._logins = self._users | passwords
-        self.hidden = {one for one in found if _is_searched(one) and (foreign.search(one) or "${" not in one)}
+        self.hidden = {text for text in texts if _is_searched(text) and (foreign.search(text) or "${" not in text)}
         self._found = _Search(self.hidden)
-        self._shown = _Search({*self.hidden, *(one for one in passwords if not PASSWORD.search(one))})
+        self._shown = _Search({*self.hidden, *(word for word in passwords if not PASSWORD.search(word))})
 
-    def without_foreign(self, one: RecordedExchange) -> RecordedExchange:
+    def without_foreign(self, exchange: RecordedExchange) -> RecordedExchange:
         """Returns the exchange with a variable for each value that an engine would evaluate, such as `${__P(x)}`."""
 
         def change(place: ValuePlace, text: str) -> str:
-            return self._variable(one, place, text, text) if self._foreign.search(text) else text
+            return self._variable(exchange, place, text, text) if self._foreign.search(text) else text
 
-        return changed(one, change)
+        return changed(exchange, change)
 
-    def replaced(self, one: RecordedExchange) -> RecordedExchange:
+    def replaced(self, call: RecordedExchange) -> RecordedExchange:
         """Returns the exchange without credentials, also in the texts for people."""
 
         def change(place: ValuePlace, text: str) -> str:
@@ -199,25 +199,25 @@ class _Finder:
             for value in (*own, *(form for form in self._found(text) if form in self.hidden)):
                 escaped = (html.escape(value), json.dumps(value)[1:-1]) if place.where == "text" else ()
                 for sent in (value, *escaped):
-                    text = put(text, sent, partial(self._variable, one, place, sent, whole))
+                    text = put(text, sent, partial(self._variable, call, place, sent, whole))
             rest = REFERENCES.sub("", text)
             left = any(form in rest for value in own for form in forms_of(value) if len(form) >= SHORTEST_FORM)
             same = text in self._logins and place.where in (*BODIES, *(() if text.isdigit() else ("query",)))
             if left or same or self._found(rest):
-                return self._variable(one, place, text, whole)
+                return self._variable(call, place, text, whole)
             made = DIGEST.search(_key(place)) or UUID.fullmatch(text) or is_random(text)
             if made and "${" not in text and text not in self._brought:
                 self.repeated[f"`{_key(place)}`"] = None
             return text
 
-        found = changed(self._without_cookies(one), change)
-        if found.body and found.body.uploads:
-            uploads = tuple(replace(part, name=self.hide(part.name)) for part in found.body.uploads)
-            found = replace(found, body=replace(found.body, uploads=uploads))
-        checks = tuple(check for check in one.checks if HIDDEN not in self.hide(check.value))
-        texts = (self.hide(text).replace(f"/{HIDDEN}", "/{id}") for text in (one.step, one.name, one.route))
+        result = changed(self._without_cookies(call), change)
+        if result.body and result.body.uploads:
+            uploads = tuple(replace(part, name=self.hide(part.name)) for part in result.body.uploads)
+            result = replace(result, body=replace(result.body, uploads=uploads))
+        checks = tuple(check for check in call.checks if HIDDEN not in self.hide(check.value))
+        texts = (self.hide(text).replace(f"/{HIDDEN}", "/{id}") for text in (call.step, call.name, call.route))
         step, name, route = (re.sub(r"\$+\{", "{", text) for text in texts)
-        return replace(found, step=step, name=name, route=route, checks=checks, hops=())
+        return replace(result, step=step, name=name, route=route, checks=checks, hops=())
 
     def hide(self, text: str) -> str:
         """Returns a text for people without credentials."""
@@ -228,10 +228,10 @@ class _Finder:
     def _is_password(self, place: ValuePlace) -> bool:
         return PASSWORD.search(_key(place)) is not None or not self._fields.isdisjoint((_key(place), place.path))
 
-    def _users_of(self, one: RecordedExchange) -> Iterator[str]:
+    def _users_of(self, exchange: RecordedExchange) -> Iterator[str]:
         """Yields the names beside passwords; a single field before a password is a name, in any language."""
         forms: dict[tuple[str, str], list[tuple[ValuePlace, str]]] = {}
-        for place, text in leaves_of(one):
+        for place, text in leaves_of(exchange):
             beside = place.path.removesuffix(_key(place)).rstrip("]")
             if (place.path, text) not in self._pressed:
                 forms.setdefault((place.where, beside), []).append((place, text))
@@ -239,11 +239,11 @@ class _Finder:
             own = (
                 self._is_password(place) and "${" not in text for place, text in fields
             )  # the author's variables stay
-            first = next((at for at, one in enumerate(own) if one), None)
+            first = next((at for at, is_user in enumerate(own) if is_user), None)
             if where in BODIES and first is not None:
                 named = [text for place, text in fields if text and (USER.fullmatch(_key(place)) or "@" in text)]
                 named = named or [text for place, text in fields if text and place.path in self._asked]
-                before = [one for one in fields[:first] if not hides(_key(one[0]), one[1]) and "${" not in one[1]]
+                before = [pair for pair in fields[:first] if not hides(_key(pair[0]), pair[1]) and "${" not in pair[1]]
                 if len(before) > 1 and (words_of(_key(before[-1][0])) or ("",))[-1] in LAST_WORDS:
                     before = before[-1:]
                 yield from named or (text for _, text in before if len(before) == 1 and text.lower() not in NO_SECRETS)
@@ -252,15 +252,15 @@ class _Finder:
         """Returns the values in a text of a request that its place shows to be secrets."""
         key = _key(place)
         if place.where == "header":
-            found = masked_headers([(key, text)])[1] or [Hidden("", text)] * bool(SESSION.search(key))
+            hidden = masked_headers([(key, text)])[1] or [Hidden("", text)] * bool(SESSION.search(key))
         elif place.where == "path":
-            found = masked_url(f"/{quote(text, safe=';=', errors='replace')}")[1]
+            hidden = masked_url(f"/{quote(text, safe=';=', errors='replace')}")[1]
         elif hides(key, text) or hides(place.path, text) or self._is_password(place) or SESSION.search(key):
-            found = [Hidden("", text)]
+            hidden = [Hidden("", text)]
         else:
-            found = masked_body(text.encode("utf-8", "replace"), "")[1]
-        values = {one.value for one in found if HIDDEN not in one.value and not _is_reference(one.value)}
-        return sorted((one for one in values if one.lower() not in NO_SECRETS), key=lambda one: (-len(one), one))
+            hidden = masked_body(text.encode("utf-8", "replace"), "")[1]
+        values = {secret.value for secret in hidden if HIDDEN not in secret.value and not _is_reference(secret.value)}
+        return sorted((value for value in values if value.lower() not in NO_SECRETS), key=lambda one: (-len(one), one))
 
     def _is_secret(self, place: ValuePlace, text: str) -> bool:
         """Returns whether a text looks random, and neither a response nor the client itself has made it."""
@@ -273,16 +273,16 @@ class _Finder:
             return False
         return self._random and is_random(text) and text not in self._brought
 
-    def _variable(self, one: RecordedExchange, place: ValuePlace, value: str, whole: str) -> str:
+    def _variable(self, exchange: RecordedExchange, place: ValuePlace, value: str, whole: str) -> str:
         """Returns the reference to a credential; in an address its text is as it is sent."""
         sent = quote(value, safe="", errors="replace") if place.where in ("path", "query") else value
         if sent not in self._variables:
-            name = self._name(prefix_of(one.url), self._word(place, value, whole))
+            name = self._name(prefix_of(exchange.url), self._word(place, value, whole))
             self._variables[sent] = name
             encoded = ", percent-encoded" if sent != value else ""
-            what = f"`{_key(place)}` of {one.name}"
+            what = f"`{_key(place)}` of {exchange.name}"
             if self._browser and is_token(place) and value not in self._rules and not self._is_password(place):
-                page = next((page.name for page in reversed(self._pages) if page.number < one.number), "")
+                page = next((page.name for page in reversed(self._pages) if page.number < exchange.number), "")
                 self.unfound[name] = f"{what}{page and f', which {page} should bring'}"
             else:
                 self.names[name] = f"{what}{encoded}"
@@ -304,18 +304,18 @@ class _Finder:
         name = f"SITE_{name}" if RESERVED.fullmatch(name) else name
         return free(name, {*self.names, *self.unfound})
 
-    def _without_cookies(self, one: RecordedExchange) -> RecordedExchange:
+    def _without_cookies(self, exchange: RecordedExchange) -> RecordedExchange:
         """Drops cookies that engines keep themselves. If no response sets a cookie, the others become a credential."""
-        sent = [pair for name, value in one.headers if name.lower() == "cookie" for pair in value.split(";")]
+        sent = [pair for name, value in exchange.headers if name.lower() == "cookie" for pair in value.split(";")]
         others = [name for pair in sent if (name := pair.partition("=")[0].strip()) not in self._set_cookies]
-        headers = tuple((name, value) for name, value in one.headers if name.lower() != "cookie")
+        headers = tuple((name, value) for name, value in exchange.headers if name.lower() != "cookie")
         if others and not self._set_cookies:
-            name = f"{prefix_of(one.url)}_COOKIE"
+            name = f"{prefix_of(exchange.url)}_COOKIE"
             self.names[name] = f"cookies as `name=value; …`: {', '.join(others)}"
             headers = (*headers, ("Cookie", f"${{{name}}}"))
         else:
             self.cookies.update(dict.fromkeys(others))
-        return replace(one, headers=headers)
+        return replace(exchange, headers=headers)
 
 
 def prefix_of(url: str) -> str:
@@ -346,20 +346,20 @@ def _is_reference(text: str) -> bool:
     return "${" in text and len(REFERENCES.sub("", text)) < SHORTEST
 
 
-def _secrets_of_response(one: RecordedExchange) -> Iterator[str]:
-    headers = [(name, value) for name, value in one.response_headers if name.lower() != "set-cookie"]
-    found = masked_headers(headers)[1]
-    if one.response and one.kind not in STATIC_KINDS:
-        found += masked_body(one.response.data, one.response.type)[1]
-    for hidden in found:
+def _secrets_of_response(exchange: RecordedExchange) -> Iterator[str]:
+    headers = [(name, value) for name, value in exchange.response_headers if name.lower() != "set-cookie"]
+    secrets = masked_headers(headers)[1]
+    if exchange.response and exchange.kind not in STATIC_KINDS:
+        secrets += masked_body(exchange.response.data, exchange.response.type)[1]
+    for hidden in secrets:
         words = re.search(r"\s", hidden.value) and not re.search(r"\d", hidden.value)  # {password: "Forgot it?"}
         if not words and hidden.value.lower() not in hidden.place.lower():
             yield hidden.value
 
 
-def _sessions_of_cookies(one: RecordedExchange) -> Iterator[str]:
+def _sessions_of_cookies(exchange: RecordedExchange) -> Iterator[str]:
     """Yields the values of cookies that look like those of a session, unlike `theme=dark-blue`."""
-    cookies = [header for header in (*one.headers, *one.response_headers) if header[0].lower() in COOKIES]
+    cookies = [header for header in (*exchange.headers, *exchange.response_headers) if header[0].lower() in COOKIES]
     for hidden in masked_headers(cookies)[1]:
         mixed = re.search("[A-Za-z]", hidden.value) and re.search(r"\d", hidden.value)
         if len(hidden.value) >= (8 if mixed else 16):
@@ -371,9 +371,9 @@ def _is_searched(value: str) -> bool:
     return HOST.fullmatch(value) is None and len(value) >= (ANYWHERE if value.isalpha() else SHORTEST)
 
 
-def _log_in_fields(one: RecordedExchange) -> Iterator[tuple[str, str, str]]:
+def _log_in_fields(exchange: RecordedExchange) -> Iterator[tuple[str, str, str]]:
     """Yields role, name and value of the fields of a page with a password: what it hides, asks before, and presses."""
-    text = one.response.text if one.response else ""
+    text = exchange.response.text if exchange.response else ""
     asked, form = "", None
     for element in Page(text).elements if TYPED.search(text) else ():
         name, value, kind = (element.attributes.get(key, "") for key in ("name", "value", "type"))
@@ -381,30 +381,30 @@ def _log_in_fields(one: RecordedExchange) -> Iterator[tuple[str, str, str]]:
         if element.form is not form:
             asked, form = "", element.form
         if element.tag == "input" and kind == "password":
-            yield from (found for found in (("password", name, ""), ("user", asked, "")) if found[1])
+            yield from (field for field in (("password", name, ""), ("user", asked, "")) if field[1])
         elif element.tag == "input" and kind in ("", "text", "email", "tel"):
             asked = name
         elif name and value and (kind == "submit" or element.tag == "button"):
             yield "button", name, value
 
 
-def _tokens_of_response(one: RecordedExchange) -> Iterator[str]:
-    body = one.response.text.replace("\\/", "/") if one.response else ""
-    for text in (*(value for _, value in one.response_headers), body):
+def _tokens_of_response(exchange: RecordedExchange) -> Iterator[str]:
+    body = exchange.response.text.replace("\\/", "/") if exchange.response else ""
+    for text in (*(value for _, value in exchange.response_headers), body):
         yield from TOKEN.findall(text)
         yield from TOKEN.findall(unquote(text)) if "%" in text else ()
 
 
-def with_basic(one: RecordedExchange) -> RecordedExchange:
+def with_basic(exchange: RecordedExchange) -> RecordedExchange:
     """Moves the user of an address into the header that clients make of it."""
-    one = replace(one, hops=tuple(map(with_basic, one.hops)))
-    host = host_of(one.url)
+    call = replace(exchange, hops=tuple(map(with_basic, exchange.hops)))
+    host = host_of(call.url)
     if "@" not in host:
-        return one
+        return call
     scheme, _, rest = host.partition("://")
     user, _, name = rest.rpartition("@")
     header = ("Authorization", f"Basic {b64encode(unquote(user).encode()).decode()}")
-    return replace(one, url=f"{scheme}://{name}{one.url.removeprefix(host)}", headers=(*one.headers, header))
+    return replace(call, url=f"{scheme}://{name}{call.url.removeprefix(host)}", headers=(*call.headers, header))
 
 
 # ── The last gate

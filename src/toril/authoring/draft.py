@@ -91,28 +91,28 @@ def draft_of(
     """Returns the suite of a recording whose credentials are references already; `unfound` ones have no source."""
     origins = _origins(recorded)
     hosts = {name: _address(origin, name, recorded, options) for origin, name in origins.items()}
-    urls = tuple(Url(one, "/") for one in hosts.values() if "://" in one)
+    urls = tuple(Url(address, "/") for address in hosts.values() if "://" in address)
     name = options.name or _short_title(recorded.title) or default_name(replace(options, urls=urls))
     if recorded.kind == "access-log":
         return _of_log(name, recorded, options, hosts, credentials)
-    extracts = {one.number: list(one.extracts) for one in recorded.exchanges}
+    extracts = {exchange.number: list(exchange.extracts) for exchange in recorded.exchanges}
     for rule in correlation.rules:
         if rule.applied and rule.extract not in extracts.get(rule.source, [rule.extract]):
             extracts[rule.source].append(rule.extract)
     columns = {key: value for key, value in recorded.variables.items() if key not in hosts}
-    taken = {*columns, *(one.variable for some in extracts.values() for one in some)}
+    taken = {*columns, *(extract.variable for some in extracts.values() for extract in some)}
     files = {PurePosixPath("data.csv"): _csv([columns, columns.values()])} if columns else {}
-    exchanges = _varied(recorded, {number for number, found in extracts.items() if found}, files, taken)
+    exchanges = _varied(recorded, {number for number, own in extracts.items() if own}, files, taken)
     making, pauses = _Requests(exchanges, origins, options), _pauses(exchanges)
-    requests = [making.of(one, pause, extracts[one.number]) for one, pause in zip(exchanges, pauses, strict=True)]
-    fresh = {one.variable: one.function for one in correlation.typed.fresh}
+    requests = [making.of(call, pause, extracts[call.number]) for call, pause in zip(exchanges, pauses, strict=True)]
+    fresh = {made.variable: made.function for made in correlation.typed.fresh}
     if fresh and options.engine in ("gatling", "locust"):
         text = f"--executor {options.engine}: it cannot make the new values of `set-variables`"
         raise OptionError(f"{text}. Use apiritif or jmeter, or import one recording.", code="conflicting-options")
-    needs = files or fresh or making.uploads or any(one.extracts or "${__" in str(one.written) for one in requests)
+    needs = files or fresh or making.uploads or any(call.extracts or "${__" in str(call.written) for call in requests)
     executor = "apiritif" if needs or options.functional else "locust"
     executor = options.engine or ("jmeter" if options.rps else executor)
-    timed = any(one.started_s is not None for one in exchanges)
+    timed = any(exchange.started_s is not None for exchange in exchanges)
     scenario = {
         "default-address": f"${{{next(iter(hosts))}}}" if making.single else "",
         "store-cookie": None if making.single else True,
@@ -140,15 +140,15 @@ def draft_of(
 def files_of(draft: SuiteDraft) -> dict[PurePosixPath, bytes]:
     """Returns the files of a suite by their paths in its folder: suite.yml, data and uploads."""
     taurus, ours = (
-        [one.text for one in draft.criteria if one.language == language] for language in ("taurus", "toril")
+        [rule.text for rule in draft.criteria if rule.language == language] for language in ("taurus", "toril")
     )
     references = {name: f"${{{name}}}" for name in draft.credentials if name not in draft.hosts}
     settings = {
         "aggregator": None if draft.criteria else FUNCTIONAL,  # only a functional suite has none
         "env": {**draft.hosts, **references, **dict.fromkeys(draft.unfound, UNFOUND)},
-        "ramp-up-exclude": any("ramp-up" in one for one in draft.executions) or None,
+        "ramp-up-exclude": any("ramp-up" in execution for execution in draft.executions) or None,
     }
-    counts = any("(?>" in extract.expression for one in draft.requests for extract in one.extracts)
+    counts = any("(?>" in extract.expression for request in draft.requests for extract in request.extracts)
     jmeter = {"fresh-cookies": True, "properties": JAVA_PATTERNS if counts else {}}
     document = {
         "execution": list(draft.executions),
@@ -158,8 +158,8 @@ def files_of(draft: SuiteDraft) -> dict[PurePosixPath, bytes]:
         "reporting": [{"module": "passfail", "criteria": taurus}] if taurus else [],
         "toril": filled(
             {
-                "require-values": any(one.extracts for one in draft.requests) or None,
-                "curves": {name: Flow(one) for name, one in draft.curves.items()},
+                "require-values": any(request.extracts for request in draft.requests) or None,
+                "curves": {name: Flow(curve) for name, curve in draft.curves.items()},
                 "criteria": ours,
             }
         ),
@@ -187,14 +187,14 @@ def _short_title(title: str) -> str:
 
 def _origins(recorded: Recorded) -> dict[str, str]:
     """Returns the variable of each host; an address that a response brings has none."""
-    found: dict[str, str] = {}
-    for one in recorded.exchanges:
-        origin = host_of(one.url)
+    names: dict[str, str] = {}
+    for exchange in recorded.exchanges:
+        origin = host_of(exchange.url)
         named = NAME.fullmatch(origin)
-        if origin in found or not origin or (named and not named[1].isupper()):
+        if origin in names or not origin or (named and not named[1].isupper()):
             continue
-        found[origin] = free(named[1] if named else f"{prefix_of(one.url)}_URL", found.values())
-    return found
+        names[origin] = free(named[1] if named else f"{prefix_of(exchange.url)}_URL", names.values())
+    return names
 
 
 def _address(origin: str, name: str, recorded: Recorded, options: ImportOptions) -> str:
@@ -215,33 +215,33 @@ class _Requests:
         self, exchanges: Sequence[RecordedExchange], origins: Mapping[str, str], options: ImportOptions
     ) -> None:
         self._origins, self._options = origins, options
-        self.single = len(origins) == 1 and all(host_of(one.url) in origins for one in exchanges)
+        self.single = len(origins) == 1 and all(host_of(exchange.url) in origins for exchange in exchanges)
         self.shared = _shared_headers(exchanges)
         self.uploads: dict[PurePosixPath, bytes] = {}
 
-    def of(self, one: RecordedExchange, pause: str, extracts: Sequence[Extract]) -> DraftRequest:
-        headers = {name: value for name, value in one.headers if self.shared.get(name) != value}
-        body, uploads = None, one.body.uploads if one.body else ()
-        if one.body is not None:
-            body, kind = _body(one.body, one.method, self._options.engine)
+    def of(self, exchange: RecordedExchange, pause: str, extracts: Sequence[Extract]) -> DraftRequest:
+        headers = {name: value for name, value in exchange.headers if self.shared.get(name) != value}
+        body, uploads = None, exchange.body.uploads if exchange.body else ()
+        if exchange.body is not None:
+            body, kind = _body(exchange.body, exchange.method, self._options.engine)
             headers = {name: value for name, value in headers.items() if name.lower() != "content-type"}
             headers |= {"Content-Type": kind} if kind else {}
-            if body is None and one.body.data:
-                uploads = (FilePart(field="", name="body.bin", type=kind, data=one.body.data),)
+            if body is None and exchange.body.data:
+                uploads = (FilePart(field="", name="body.bin", type=kind, data=exchange.body.data),)
         body = _with_hosts(body, self._origins)
         written = {
-            "label": one.name,
-            "url": self._url(one.url),
-            "method": "" if one.method == "GET" else one.method,
+            "label": exchange.name,
+            "url": self._url(exchange.url),
+            "method": "" if exchange.method == "GET" else exchange.method,
             "headers": short(_with_hosts(headers, self._origins)),
             "body": short(body) if isinstance(body, dict) else body,
             "upload-files": [self._upload(part) for part in uploads],
-            "follow-redirects": False if 300 <= (one.status or 0) < 400 else None,
+            "follow-redirects": False if 300 <= (exchange.status or 0) < 400 else None,
             **{key: short(some) for key, some in extractors(extracts).items()},
-            **_checks(one, extracts),
+            **_checks(exchange, extracts),
             "think-time": pause,
         }
-        return DraftRequest(one, filled(written), extracts)
+        return DraftRequest(exchange, filled(written), extracts)
 
     def _url(self, url: str) -> str:
         origin = host_of(url)
@@ -261,7 +261,7 @@ class _Requests:
         name = PurePosixPath(part.name.replace("\\", "/")).name
         plain = re.sub(r"[^A-Za-z0-9._-]+", "-", name).lstrip(".-") or "upload.bin"
         names = chain([plain], (f"{number}-{plain}" for number in count(2)))
-        path = next(one for one in map(FILES.joinpath, names) if self.uploads.get(one, data) == data)
+        path = next(own for own in map(FILES.joinpath, names) if self.uploads.get(own, data) == data)
         self.uploads[path] = data
         kind = {"mime-type": part.type} if part.type else {}
         return Flow({"param": part.field, "path": str(path), **kind})
@@ -299,23 +299,23 @@ def _body(body: Payload, method: str, engine: str) -> tuple[str | dict[str, Any]
 def _with_hosts(value: Any, origins: Mapping[str, str]) -> Any:
     """Returns a body with references to the hosts of the suite."""
     if isinstance(value, dict):
-        return {key: _with_hosts(one, origins) for key, one in value.items()}
+        return {key: _with_hosts(item, origins) for key, item in value.items()}
     if isinstance(value, list):
-        return [_with_hosts(one, origins) for one in value]
+        return [_with_hosts(item, origins) for item in value]
     for origin, name in origins.items() if isinstance(value, str) else ():
         value = re.sub(rf"{re.escape(origin)}(?![\w.:-])", f"${{{name}}}", value) if "://" in origin else value
     return value
 
 
-def _checks(one: RecordedExchange, extracts: Iterable[Extract]) -> dict[str, Any]:
+def _checks(exchange: RecordedExchange, extracts: Iterable[Extract]) -> dict[str, Any]:
     """Returns the assertions: the recorded status, those of the source, and what it proves."""
     by_subject: dict[str, list[Expected]] = {"status": [], "body": [], "absent": [], "jsonpath": []}
-    for check in one.checks:
+    for check in exchange.checks:
         by_subject[check.subject].append(check)
-    statuses = [check.value for check in by_subject["status"]] or ([str(one.status)] if one.status else [])
+    statuses = [check.value for check in by_subject["status"]] or ([str(exchange.status)] if exchange.status else [])
     checks = [Flow(subject="http-code", contains=[status]) for status in statuses]
     # An extractor proves its key.
-    taken = {f'"{key}"' for one in extracts for key in re.findall(r"\w+", one.expression)}
+    taken = {f'"{key}"' for extract in extracts for key in re.findall(r"\w+", extract.expression)}
     for subject, how in (("body", {"regexp": False}), ("absent", {"regexp": True, "not": True})):
         texts = [check.value for check in by_subject[subject] if check.value not in taken]
         checks += [Flow({"contains": texts, **how})] if texts else []
@@ -327,7 +327,7 @@ def _shared_headers(exchanges: Sequence[RecordedExchange]) -> dict[str, str]:
     """Returns the headers that all requests have; the first one has no values out of responses."""
     if len(exchanges) < 2:
         return {}
-    shared = set(exchanges[0].headers).intersection(*(one.headers for one in exchanges))
+    shared = set(exchanges[0].headers).intersection(*(exchange.headers for exchange in exchanges))
     return {
         name: value
         for name, value in exchanges[0].headers
@@ -338,8 +338,8 @@ def _shared_headers(exchanges: Sequence[RecordedExchange]) -> dict[str, str]:
 def _grouped(requests: Sequence[DraftRequest], executor: str) -> Iterator[dict[str, Any]]:
     """Yields the requests, with those of a step as a transaction if the engine has them."""
     joins = "transaction" in engine_of(executor).blocks
-    for step, some in groupby(requests, lambda one: one.recorded.step or one.recorded.number):
-        written = [one.written for one in some]
+    for step, some in groupby(requests, lambda request: request.recorded.step or request.recorded.number):
+        written = [request.written for request in some]
         if joins and isinstance(step, str):
             yield {"transaction": step, "do": written}
         else:
@@ -348,17 +348,17 @@ def _grouped(requests: Sequence[DraftRequest], executor: str) -> Iterator[dict[s
 
 def _pauses(exchanges: Sequence[RecordedExchange]) -> list[str]:
     """Returns the think time after each request: at the border of a step, and before the last of several polls."""
-    found = []
-    for one, following in pairwise(exchanges):
+    texts = []
+    for exchange, following in pairwise(exchanges):
         gap_s = 0.0
-        if one.started_s is not None and following.started_s is not None:
-            gap_s = following.started_s - one.started_s - one.took_s
+        if exchange.started_s is not None and following.started_s is not None:
+            gap_s = following.started_s - exchange.started_s - exchange.took_s
         polled = following.count > 1
-        border = one.step != following.step or (not one.step and gap_s >= BORDER_S) or polled
+        border = exchange.step != following.step or (not exchange.step and gap_s >= BORDER_S) or polled
         enough = [pause for pause in PAUSES_S if not polled or pause >= gap_s] or PAUSES_S[-1:]
         nearest = min(enough, key=lambda pause, gap=gap_s: abs(pause - gap))
-        found.append("" if not border or gap_s < LEAST_PAUSE_S else f"{nearest:g}s" if nearest >= 1 else "500ms")
-    return [*found, ""] if exchanges else []
+        texts.append("" if not border or gap_s < LEAST_PAUSE_S else f"{nearest:g}s" if nearest >= 1 else "500ms")
+    return [*texts, ""] if exchanges else []
 
 
 # ── Data
@@ -372,32 +372,32 @@ def _varied(
     `taken` are names of variables in use.
     """
     groups: dict[object, list[RecordedExchange]] = {}
-    for one in recorded.exchanges if recorded.kind == "har" else ():
-        if "${" not in one.url.removeprefix(host_of(one.url)) and one.number not in fixed:
-            body = one.body and (one.body.data, one.body.fields)
+    for exchange in recorded.exchanges if recorded.kind == "har" else ():
+        if "${" not in exchange.url.removeprefix(host_of(exchange.url)) and exchange.number not in fixed:
+            body = exchange.body and (exchange.body.data, exchange.body.fields)
             key = (
-                one.step,
-                one.method,
-                host_of(one.url),
-                one.route,
-                keys_of_query(one.url),
-                one.headers,
+                exchange.step,
+                exchange.method,
+                host_of(exchange.url),
+                exchange.route,
+                keys_of_query(exchange.url),
+                exchange.headers,
                 body,
-                one.status,
+                exchange.status,
             )
-            groups.setdefault(key, []).append(one)
+            groups.setdefault(key, []).append(exchange)
     replaced: dict[int, RecordedExchange | None] = {}
     for group in groups.values():
-        table = _table([(one.url, 1) for one in group], taken) if len(group) >= VARIED else None
+        table = _table([(exchange.url, 1) for exchange in group], taken) if len(group) >= VARIED else None
         if table is not None:
             url, name, rows = table
-            files[PurePosixPath(f"{free(name, {one.stem for one in files})}.csv")] = _csv(rows)
-            replaced |= dict.fromkeys(one.number for one in group)
-            shared = replace(group[0], url=url, count=sum(one.count for one in group))
-            name = group[0].name if len({one.name for one in group}) == 1 else group[0].name.partition("?")[0]
+            files[PurePosixPath(f"{free(name, {path.stem for path in files})}.csv")] = _csv(rows)
+            replaced |= dict.fromkeys(exchange.number for exchange in group)
+            shared = replace(group[0], url=url, count=sum(exchange.count for exchange in group))
+            name = group[0].name if len({exchange.name for exchange in group}) == 1 else group[0].name.partition("?")[0]
             replaced[group[0].number] = replace(shared, name=name)
-    kept = (replaced.get(one.number, one) for one in recorded.exchanges)
-    return [one for one in kept if one is not None]
+    kept = (replaced.get(exchange.number, exchange) for exchange in recorded.exchanges)
+    return [exchange for exchange in kept if exchange is not None]
 
 
 def _table(addresses: Sequence[tuple[str, int]], taken: set[str]) -> tuple[str, str, list[list[str]]] | None:
@@ -417,7 +417,7 @@ def _table(addresses: Sequence[tuple[str, int]], taken: set[str]) -> tuple[str, 
         taken.add(names[index])
     url = "".join(f"${{{names[index]}}}" if index in names else part for index, part in enumerate(split[0]))
     file = re.sub(r"\W+", "_", nouns[varying[0]]).strip("_").lower() or "data"
-    rows = [[_parts(one)[index] for index in varying] for one in _weighted(addresses)]
+    rows = [[_parts(address)[index] for index in varying] for address in _weighted(addresses)]
     return url, file, [list(names.values()), *rows]
 
 
@@ -453,7 +453,7 @@ def _csv(rows: Iterable[Iterable[object]]) -> bytes:
 
 def _load(exchanges: Sequence[RecordedExchange], pauses: Sequence[str], options: ImportOptions) -> dict[str, Any]:
     """Returns the load of `toril init`, long enough for two iterations."""
-    iteration_s = sum(float(duration_s(pause)) for pause in pauses if pause) + sum(one.took_s for one in exchanges)
+    iteration_s = sum(float(duration_s(pause)) for pause in pauses if pause) + sum(call.took_s for call in exchanges)
     hold_s = min(LONGEST_HOLD_S, max(MIN_HOLD_S, 5 * math.ceil(2 * iteration_s / 5)))
     load: dict[str, Any] = {"concurrency": options.users or max(USERS, math.ceil(options.rps or 0))}
     load |= {"throughput": number(options.rps)} if options.rps else {}
@@ -462,7 +462,7 @@ def _load(exchanges: Sequence[RecordedExchange], pauses: Sequence[str], options:
 
 def _limits(exchanges: Sequence[RecordedExchange]) -> tuple[Limit, ...]:
     """Returns the usual criteria, with twice the recorded p95 if that is longer."""
-    times_ms = sorted(1000 * one.took_s for one in exchanges)
+    times_ms = sorted(1000 * exchange.took_s for exchange in exchanges)
     slow_ms = 2 * times_ms[math.ceil(0.95 * len(times_ms)) - 1] if times_ms else 0
     steps = (factor * 10**power for power in range(2, 6) for factor in ROUND)
     limit_ms = next((step for step in steps if step >= max(slow_ms, LEAST_LIMIT_MS)), LEAST_LIMIT_MS)
@@ -479,33 +479,33 @@ def _of_log(
     columns: dict[str, Sequence[int]] = {}
     files: dict[PurePosixPath, bytes] = {}
     for label, rates in recorded.rates.items():
-        group = [one for one in recorded.exchanges if one.step == label]
+        group = [exchange for exchange in recorded.exchanges if exchange.step == label]
         if not group or not any(rates.counts):
             continue
         words = re.findall("[A-Za-z][A-Za-z0-9]*", re.sub(r"\{[^{}]*\}", "", label.partition("/")[2]))
         name = free(words[-1].lower() if words else "home" if "/" in label else label, {*columns, "rates"})
         columns[name] = rates.counts
-        paths = [(one.url.removeprefix(host_of(one.url)) or "/", one.count) for one in group]
+        paths = [(exchange.url.removeprefix(host_of(exchange.url)) or "/", exchange.count) for exchange in group]
         sources = FlowList()
         if "/" in label and len(group) > 1:
-            whole = ("${address}", "", [["address"], *([one] for one in _weighted(paths))])
+            whole = ("${address}", "", [["address"], *([path] for path in _weighted(paths))])
             url, _, rows = _table(paths, set()) or whole
             sources.append(f"{name}.csv")
             files[PurePosixPath(f"{name}.csv")] = _csv(rows)
             sent = [(group[0], label, url)]
         else:  # one address, or the rest of the log
-            labels = (label if "/" in label else f"{one.method} {one.route}" for one in group)
-            sent = [(one, text, path) for one, text, (path, _) in zip(group, labels, paths, strict=True)]
+            labels = (label if "/" in label else f"{exchange.method} {exchange.route}" for exchange in group)
+            sent = [(exchange, text, path) for exchange, text, (path, _) in zip(group, labels, paths, strict=True)]
         of_label = [
-            DraftRequest(one, filled({"label": text, "url": url, "method": one.method.removeprefix("GET")}))
-            for one, text, url in sent
+            DraftRequest(exchange, filled({"label": text, "url": url, "method": exchange.method.removeprefix("GET")}))
+            for exchange, text, url in sent
         ]
         requests += of_label
         scenarios[name] = filled(
             {
                 "default-address": f"${{{next(iter(hosts))}}}",
                 "data-sources": sources,
-                "requests": [one.written for one in of_label],
+                "requests": [request.written for request in of_label],
             }
         )
         scenarios[name]["follow-redirects"] = False  # the log has a line for each hop

@@ -39,17 +39,17 @@ def kept(recorded: Recorded, options: ImportOptions) -> Recorded:
     """Returns the recording without static files, third parties and the like; `left_out` lists them."""
     all_of = recorded.exchanges
     browser = recorded.kind == "har"  # other sources have only requests that their authors want
-    first = next((one for one in all_of if one.kind in ("document", "")), all_of[0] if all_of else None)
+    first = next((exchange for exchange in all_of if exchange.kind in ("document", "")), all_of[0] if all_of else None)
     own = _site(_host(first)) if first and browser else ""
     flowing = {*map(_host_in, options.hosts), *_of_journey(all_of, own)} if browser else set()
     skipped, chosen = Skipped(), []
-    for place, one in enumerate(all_of):
-        if recorded.kind == "access-log" and _has_token(one):
+    for place, call in enumerate(all_of):
+        if recorded.kind == "access-log" and _has_token(call):
             skipped.add(*OVER)
-        elif why := _reason(one, options, own, flowing) or _expired(one, all_of[place + 1 : place + 1 + SOON]):
-            skipped.add(*why, *((_host(one), 1, MOST_HOSTS) if why == THIRD_PARTIES else (_shown(one),)))
+        elif why := _reason(call, options, own, flowing) or _expired(call, all_of[place + 1 : place + 1 + SOON]):
+            skipped.add(*why, *((_host(call), 1, MOST_HOSTS) if why == THIRD_PARTIES else (_shown(call),)))
         else:
-            chosen.append(_with_fewer_headers(one))
+            chosen.append(_with_fewer_headers(call))
     exchanges = tuple(chosen) if recorded.kind == "access-log" else _joined(chosen, skipped)
     return replace(recorded, exchanges=exchanges, left_out=(*recorded.left_out, *skipped.left_out()))
 
@@ -73,22 +73,22 @@ def _reason(one: RecordedExchange, options: ImportOptions, own: str, flowing: se
     return None
 
 
-def _has_token(one: RecordedExchange) -> bool:
-    return bool(masked_url(one.url)[1]) or any(
+def _has_token(exchange: RecordedExchange) -> bool:
+    return bool(masked_url(exchange.url)[1]) or any(
         HEX.fullmatch(text) or is_random(text) or (place.where == "path" and opens_a_door(place.path, text))
-        for place, text in leaves_of(one)
+        for place, text in leaves_of(exchange)
     )
 
 
-def _is_static(one: RecordedExchange) -> bool:
-    if one.method not in READS:
+def _is_static(exchange: RecordedExchange) -> bool:
+    if exchange.method not in READS:
         return False
-    return one.kind in STATIC_KINDS or bool(STATIC_PATH.search(path_of(one.url)))
+    return exchange.kind in STATIC_KINDS or bool(STATIC_PATH.search(path_of(exchange.url)))
 
 
-def _expired(one: RecordedExchange, later: Sequence[RecordedExchange]) -> tuple[str, str] | None:
-    again = (two for two in later if (two.method, two.url, _body(two)) == (one.method, one.url, _body(one)))
-    if one.status in (401, 403) and any(two.status is not None and two.status < 300 for two in again):
+def _expired(call: RecordedExchange, later: Sequence[RecordedExchange]) -> tuple[str, str] | None:
+    again = (two for two in later if (two.method, two.url, _body(two)) == (call.method, call.url, _body(call)))
+    if call.status in (401, 403) and any(two.status is not None and two.status < 300 for two in again):
         return "requests with an expired token", "they were repeated with a new one, which the suite has from the start"
     return None
 
@@ -98,11 +98,11 @@ def _of_journey(exchanges: Sequence[RecordedExchange], own: str) -> set[str]:
 
     The site, or a host of the journey, needs something of such a host. Partners of advertising need each other.
     """
-    flows, sites, found = list(_flows(exchanges)), {own}, set[str]()
-    while more := {host for host, site in flows if site in sites} - found:
-        found |= more
+    flows, sites, journey = list(_flows(exchanges)), {own}, set[str]()
+    while more := {host for host, site in flows if site in sites} - journey:
+        journey |= more
         sites |= set(map(_site, more))
-    return found
+    return journey
 
 
 def _flows(exchanges: Sequence[RecordedExchange]) -> Iterator[tuple[str, str]]:
@@ -113,20 +113,20 @@ def _flows(exchanges: Sequence[RecordedExchange]) -> Iterator[tuple[str, str]]:
     """
     brought: dict[str, str] = {}  # token → host of the response that had it first; empty: a request had it first
     addresses: dict[str, str] = {}  # → site of the response
-    for one in (inner for outer in exchanges for inner in (*outer.hops, outer)):
-        host, sent = _host(one), " ".join(value for name, value in one.headers if name.lower() != "cookie")
-        for token in _tokens(f"{one.url} {sent} {_body(one)}"):
+    for call in (inner for outer in exchanges for inner in (*outer.hops, outer)):
+        host, sent = _host(call), " ".join(value for name, value in call.headers if name.lower() != "cookie")
+        for token in _tokens(f"{call.url} {sent} {_body(call)}"):
             if _site(first := brought.setdefault(token, "")) not in ("", _site(host)):
                 yield first, _site(host)
-        site = addresses.get(one.url.partition("://")[2], _site(host))
-        opens = one.kind == "document" and value_of("sec-fetch-dest", one.headers) != "iframe"
-        if (one.method not in READS or opens) and site != _site(host):
+        site = addresses.get(call.url.partition("://")[2], _site(host))
+        opens = call.kind == "document" and value_of("sec-fetch-dest", call.headers) != "iframe"
+        if (call.method not in READS or opens) and site != _site(host):
             yield host, site
-        text = f"{value_of('location', one.response_headers)} {one.response.text if one.response else ''}"
+        text = f"{value_of('location', call.response_headers)} {call.response.text if call.response else ''}"
         for token in _tokens(text):
             brought.setdefault(token, host)
-        for found in re.findall(r"https?://([^\s\"'<>]+)", unescape(text.replace("\\/", "/"))):
-            addresses.setdefault(found, _site(host))
+        for url in re.findall(r"https?://([^\s\"'<>]+)", unescape(text.replace("\\/", "/"))):
+            addresses.setdefault(url, _site(host))
 
 
 def _tokens(text: str) -> Iterator[str]:
@@ -142,9 +142,9 @@ def _joined(exchanges: Sequence[RecordedExchange], skipped: Skipped) -> tuple[Re
     """
     groups: dict[object, list[RecordedExchange]] = {}
     changed = 0  # requests so far that change data
-    for one in exchanges:
-        changed += (writes := changes_data(one))
-        groups.setdefault((one.method, one.url, _body(one), one.name, one.step, changed, writes), []).append(one)
+    for call in exchanges:
+        changed += (writes := changes_data(call))
+        groups.setdefault((call.method, call.url, _body(call), call.name, call.step, changed, writes), []).append(call)
     stay: dict[int, RecordedExchange] = {}
     for group in groups.values():
         polled = len(group) >= POLLS and not changes_data(group[0])
@@ -156,39 +156,39 @@ def _joined(exchanges: Sequence[RecordedExchange], skipped: Skipped) -> tuple[Re
             first = different.get(answer)
             last = one if polled or first is None else first
             different[answer] = replace(last, count=one.count + (first.count if first else 0))
-        stay |= {one.number: one for one in different.values()}
-    joined = tuple(stay[one.number] for one in exchanges if one.number in stay)
-    for one in joined:
-        if one.count > 1:
+        stay |= {exchange.number: exchange for exchange in different.values()}
+    joined = tuple(stay[exchange.number] for exchange in exchanges if exchange.number in stay)
+    for exchange in joined:
+        if exchange.count > 1:
             why = "of equal reads of a step one stays, of polls the last one"
-            step = f" ({one.step})" if one.step else ""
-            skipped.add("repeated requests", why, f"{_shown(one)}{step}", one.count - 1, MOST_HOSTS)
+            step = f" ({exchange.step})" if exchange.step else ""
+            skipped.add("repeated requests", why, f"{_shown(exchange)}{step}", exchange.count - 1, MOST_HOSTS)
     return joined
 
 
-def _with_fewer_headers(one: RecordedExchange) -> RecordedExchange:
+def _with_fewer_headers(exchange: RecordedExchange) -> RecordedExchange:
     """Drops headers; cookies stay for the later steps, which know who has set them."""
-    needless = () if one.body else ("content-type", "origin") if one.method in READS else ("content-type",)
+    needless = () if exchange.body else ("content-type", "origin") if exchange.method in READS else ("content-type",)
     headers = tuple(
         (name, "${__UUID()}" if IDEMPOTENCY.fullmatch(name) else value)
-        for name, value in one.headers
+        for name, value in exchange.headers
         if not CLIENTS_OWN.fullmatch(name)
         and name.lower() not in needless
         and not (name.lower() == "accept" and DEFAULT_ACCEPT.fullmatch(value))
     )
-    return replace(one, headers=headers, hops=tuple(map(_with_fewer_headers, one.hops)))
+    return replace(exchange, headers=headers, hops=tuple(map(_with_fewer_headers, exchange.hops)))
 
 
-def _shown(one: RecordedExchange) -> str:
-    return f"{one.method} {_host(one)}{template(path_of(one.url))}"
+def _shown(exchange: RecordedExchange) -> str:
+    return f"{exchange.method} {_host(exchange)}{template(path_of(exchange.url))}"
 
 
-def _body(one: RecordedExchange) -> object:
-    return one.body and (one.body.data, one.body.fields)
+def _body(exchange: RecordedExchange) -> object:
+    return exchange.body and (exchange.body.data, exchange.body.fields)
 
 
-def _host(one: RecordedExchange) -> str:
-    return _host_in(host_of(one.url))
+def _host(exchange: RecordedExchange) -> str:
+    return _host_in(host_of(exchange.url))
 
 
 def _host_in(address: str) -> str:

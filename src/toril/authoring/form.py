@@ -135,7 +135,7 @@ class SuiteForm(_Part):
         elif self.load == "users" and executor in OPEN_MODEL:
             executor = "locust"
         object.__setattr__(self, "executor", executor)
-        ordered = sorted(self.criteria, key=lambda one: one.language == "toril")
+        ordered = sorted(self.criteria, key=lambda criterion: criterion.language == "toril")
         object.__setattr__(self, "criteria", tuple(ordered))
         return self
 
@@ -160,11 +160,11 @@ def _comments(form: SuiteForm) -> dict[tuple[str, str], str]:
 
 def _applied(form: SuiteForm, base: Mapping[str, Any]) -> dict[str, Any]:
     written = base.get("execution")
-    before = next((one for one in (written if isinstance(written, list) else [written]) if isinstance(one, dict)), {})
+    before = next((own for own in (written if isinstance(written, list) else [written]) if isinstance(own, dict)), {})
     old = str(before.get("scenario", ""))
     execution = _replaced(before, _execution(form))
     scenario = _replaced(mapping_at(base, "scenarios", old), _scenario(form))
-    scenarios = {name: one for name, one in mapping_at(base, "scenarios").items() if name != old}
+    scenarios = {name: scenario for name, scenario in mapping_at(base, "scenarios").items() if name != old}
     ours = {
         "description": form.description,
         "workers": _scalar(form.workers),
@@ -172,10 +172,10 @@ def _applied(form: SuiteForm, base: Mapping[str, Any]) -> dict[str, Any]:
         "tags": dict(form.tags),
         "criteria": _criteria(form, "toril"),
     }
-    curves = {name: one for name, one in mapping_at(base, "toril", "curves").items() if name != old}
+    curves = {name: curve for name, curve in mapping_at(base, "toril", "curves").items() if name != old}
     if form.load == "stages":
         curves[form.scenario] = _shapes(form.stages)
-    found = _replaced(
+    result = _replaced(
         base,
         {
             "execution": [execution],
@@ -185,7 +185,7 @@ def _applied(form: SuiteForm, base: Mapping[str, Any]) -> dict[str, Any]:
             "toril": _replaced(mapping_at(base, "toril"), {**ours, "curves": curves}),
         },
     )
-    return found
+    return result
 
 
 def _replaced(base: Mapping[str, Any], ours: Mapping[str, Any]) -> dict[str, Any]:
@@ -211,7 +211,7 @@ def _execution(form: SuiteForm) -> dict[str, Any]:
 
 
 def _scenario(form: SuiteForm) -> dict[str, Any]:
-    requests = [] if form.script else [_request(one) for one in form.requests]
+    requests = [] if form.script else [_request(request) for request in form.requests]
     return {
         "default-address": form.address,
         "script": form.script,
@@ -220,13 +220,13 @@ def _scenario(form: SuiteForm) -> dict[str, Any]:
     }
 
 
-def _request(one: FormRequest) -> str | dict[str, Any]:
-    mapping = {key: value for key, value in one.model_dump().items() if value and key != "url"}
-    return {"url": one.url, **mapping} if mapping else one.url
+def _request(request: FormRequest) -> str | dict[str, Any]:
+    mapping = {key: value for key, value in request.model_dump().items() if value and key != "url"}
+    return {"url": request.url, **mapping} if mapping else request.url
 
 
 def _shapes(stages: tuple[FormStage, ...]) -> list[Flow]:
-    found, before = [], "0"
+    shapes, before = [], "0"
     for stage in stages:
         start = stage.start or before
         if start == stage.to:
@@ -234,13 +234,13 @@ def _shapes(stages: tuple[FormStage, ...]) -> list[Flow]:
         else:
             rates = {"from": start, "to": stage.to} if start != "0" else {"to": stage.to}
             shape = {"ramp": {key: _scalar(rate) for key, rate in rates.items()}}
-        found.append(Flow({**shape, "for": _scalar(stage.lasts)}))
+        shapes.append(Flow({**shape, "for": _scalar(stage.lasts)}))
         before = stage.to
-    return found
+    return shapes
 
 
 def _criteria(form: SuiteForm, language: Language) -> list[Any]:
-    return [one.source for one in form.criteria if one.language == language]
+    return [criterion.source for criterion in form.criteria if criterion.language == language]
 
 
 def _reporting(base: object, criteria: list[Any]) -> list[Any]:
@@ -254,8 +254,8 @@ def _reporting(base: object, criteria: list[Any]) -> list[Any]:
     return reporters
 
 
-def _is_passfail(one: object) -> bool:
-    return isinstance(one, dict) and one.get("module") == "passfail"
+def _is_passfail(reporter: object) -> bool:
+    return isinstance(reporter, dict) and reporter.get("module") == "passfail"
 
 
 def _scalar(text: str) -> int | float | str:
@@ -302,7 +302,7 @@ def _document(text: str) -> dict[str, Any]:
 
 def _read(document: Mapping[str, Any]) -> SuiteForm:
     """Returns the values that have fields; what the form cannot show is missing in it."""
-    item: dict[str, Any] = next((one for one in _items(document.get("execution")) if isinstance(one, dict)), {})
+    item: dict[str, Any] = next((entry for entry in _items(document.get("execution")) if isinstance(entry, dict)), {})
     name = _line(item.get("scenario"))
     scenario, ours = mapping_at(document, "scenarios", name), mapping_at(document, "toril")
     timed = {
@@ -347,7 +347,7 @@ def _is_header(name: str, value: str) -> bool:
 
 def _read_stages(curve: object) -> Iterator[FormStage]:
     before = "0"
-    for shape in (one for one in _items(curve) if isinstance(one, dict)):
+    for shape in (entry for entry in _items(curve) if isinstance(entry, dict)):
         ramp = mapping_at(shape, "ramp") or {"from": shape.get("constant"), "to": shape.get("constant")}
         start, to = _line(ramp.get("from", "0")), _line(ramp.get("to"))
         yield FormStage(to=to, lasts=_line(shape.get("for")), start="" if start == before else start)
@@ -355,7 +355,7 @@ def _read_stages(curve: object) -> Iterator[FormStage]:
 
 
 def _read_criteria(document: Mapping[str, Any]) -> Iterator[FormCriterion]:
-    reporters = [one for one in _items(document.get("reporting")) if _is_passfail(one)]
+    reporters = [reporter for reporter in _items(document.get("reporting")) if _is_passfail(reporter)]
     for section in (*reporters[:1], mapping_at(document, "toril")):
         yield from map(criterion_of, _items(section.get("criteria")))
 
@@ -382,7 +382,7 @@ def _line(value: object) -> str:
 
 
 def _lines(value: object) -> dict[str, str]:
-    return {name: _line(one) for name, one in value.items()} if isinstance(value, dict) else {}
+    return {name: _line(item) for name, item in value.items()} if isinstance(value, dict) else {}
 
 
 def _lost(text: str) -> Iterator[str]:
@@ -395,10 +395,10 @@ def _lost(text: str) -> Iterator[str]:
         if isinstance(token, yaml.ScalarToken):
             start, end = token.start_mark.index, token.end_mark.index
             covered[start:end] = b"\1" * (end - start)
-    for found in COMMENT.finditer(text):
-        words = found[0].lstrip("# ").strip()
-        if not covered[found.start()] and not any(words.startswith(one) for one in own):
-            yield f"the comment `{shorten(found[0], 60, placeholder='…')}`"
+    for match in COMMENT.finditer(text):
+        words = match[0].lstrip("# ").strip()
+        if not covered[match.start()] and not any(words.startswith(mark) for mark in own):
+            yield f"the comment `{shorten(match[0], 60, placeholder='…')}`"
 
 
 def _canonical(document: dict[str, Any]) -> dict[str, Any]:
@@ -407,7 +407,7 @@ def _canonical(document: dict[str, Any]) -> dict[str, Any]:
     return {
         **document,
         "execution": _items(document.get("execution")),
-        "reporting": [{**one, "criteria": None} if _is_passfail(one) else one for one in reporters],
+        "reporting": [{**reporter, "criteria": None} if _is_passfail(reporter) else reporter for reporter in reporters],
         "toril": {**mapping_at(document, "toril"), "criteria": None},
     }
 

@@ -49,8 +49,8 @@ class Imported:
 
 def imported(given: Sequence[Input], options: ImportOptions, folder: Path, *, force: bool = False) -> Imported:
     """Writes the suite of one source below `folder`; a second input is another observation of the same journey."""
-    recorded, *others = (read(one, options) for one in given)
-    if others and {one.kind for one in (recorded, *others)} != {"har"}:
+    recorded, *others = (read(part, options) for part in given)
+    if others and {part.kind for part in (recorded, *others)} != {"har"}:
         raise OptionError("SECOND is for two HARs of a journey. Import each source alone.", code="conflicting-options")
     return suite_of(recorded, next(iter(others), None), options, folder, force=force)
 
@@ -77,7 +77,7 @@ def suite_of(
     everything = _without_users(recorded)
     recorded = kept(everything, options)
     if not recorded.exchanges:
-        what = "; ".join(f"{one.what} ({one.why})" for one in recorded.left_out) or "the source has none"
+        what = "; ".join(f"{out.what} ({out.why})" for out in recorded.left_out) or "the source has none"
         raise OptionError(f"{recorded.origin}: no requests for a suite: {what}. Keep some of them.", code="no-requests")
     second = kept(_without_users(second), options) if second is not None else None
     rules_of = partial(correlated, forced=options.forced, dropped=options.dropped)
@@ -87,21 +87,21 @@ def suite_of(
         correlation = rules_of(recorded, second)
     if unknown := (options.forced | options.dropped) - {rule.number for rule in correlation.rules}:
         raise OptionError(f"rule {min(unknown)}: not found. List the rules by --explain.", code="unknown-value")
-    chosen = {one.number for one in recorded.exchanges}
+    chosen = {exchange.number for exchange in recorded.exchanges}
     others = [one for one in everything.exchanges if one.number not in chosen] + [*(second.exchanges if second else ())]
     checked = proven(unfolded(recorded, correlation), second, functional=options.functional)
-    found, credentials = referenced(named(checked), correlation, others)
-    found = replace(found, notes=(*found.notes, *_notes(found, correlation, credentials)))
-    draft = draft_of(found, correlation, options, credentials.names, credentials.unfound)
+    referenced_text, credentials = referenced(named(checked), correlation, others)
+    shown = replace(referenced_text, notes=(*referenced_text.notes, *_notes(referenced_text, correlation, credentials)))
+    draft = draft_of(shown, correlation, options, credentials.names, credentials.unfound)
     contents = files_of(draft)
-    contents[PurePosixPath("README.md")] = readme_of(draft, found, correlation, credentials).encode()
-    if any(one.response is not None for one in found.exchanges) and len(found.exchanges) <= MOST_ENTRIES:
+    contents[PurePosixPath("README.md")] = readme_of(draft, shown, correlation, credentials).encode()
+    if any(exchange.response is not None for exchange in shown.exchanges) and len(shown.exchanges) <= MOST_ENTRIES:
         typed = correlation.typed
 
         def hide(text: str) -> str:
             return NEW.sub(HIDDEN, typed.put(credentials.hide(text)))
 
-        record = _recording(draft, found.origin, correlation, hide).to_json()
+        record = _recording(draft, shown.origin, correlation, hide).to_json()
         contents |= {PurePosixPath(RECORDING): record} if len(record) <= MOST_BYTES else {}
     if more is not None:
         contents |= more({**draft.hosts, **{name: f"${{{name}}}" for name in draft.credentials}})
@@ -109,26 +109,26 @@ def suite_of(
     uploads = own | {path for path in contents if FILES_OF_SCRIPT in path.parents}
     searched = {path: b"" if path in uploads else data for path, data in contents.items()}
     refuse_secrets(searched, credentials.hidden)
-    _refuse_foreign(draft, found.references, contents[PurePosixPath("suite.yml")].decode())
+    _refuse_foreign(draft, shown.references, contents[PurePosixPath("suite.yml")].decode())
     home = SUITES / draft.name
     action = options.action if options.workflow else None
     created = place({home / path: data for path, data in contents.items()}, home, folder, force=force, action=action)
-    created = replace(created, notes=(*found.notes, *_writing(found), *created.notes))
-    return Imported(created=created, recorded=found, correlation=correlation)
+    created = replace(created, notes=(*shown.notes, *_writing(shown), *created.notes))
+    return Imported(created=created, recorded=shown, correlation=correlation)
 
 
-def _writing(found: Recorded) -> Iterator[Note]:
+def _writing(recorded: Recorded) -> Iterator[Note]:
     """Yields a note if the requests of a description or collection change data: no journey shows that they may."""
-    writes = sum(one.method not in READS for one in found.exchanges)
-    if writes and found.kind in ("openapi", "postman"):
-        what = f"It changes data: {writes:,} of {plural(len(found.exchanges), 'request')} may write"
+    writes = sum(exchange.method not in READS for exchange in recorded.exchanges)
+    if writes and recorded.kind in ("openapi", "postman"):
+        what = f"It changes data: {writes:,} of {plural(len(recorded.exchanges), 'request')} may write"
         yield Note("changes-data", f"{what}. Run it where that is allowed, or import with --only-reads.")
 
 
 def _notes(recorded: Recorded, correlation: Correlation, credentials: Credentials) -> Iterator[Note]:
     """Yields what a person should know of the suite before the first try."""
-    labels = {one.number: one.name for one in recorded.exchanges}
-    failed = [f"{one.status} of {one.name}" for one in recorded.exchanges if (one.status or 0) >= FAILED]
+    labels = {exchange.number: exchange.name for exchange in recorded.exchanges}
+    failed = [f"{call.status} of {call.name}" for call in recorded.exchanges if (call.status or 0) >= FAILED]
     if failed and recorded.kind == "har":
         text = f"The suite expects the recorded {listed(failed)}. If that is an error of the recording, record again."
         yield Note("recorded-failures", text)
@@ -136,7 +136,7 @@ def _notes(recorded: Recorded, correlation: Correlation, credentials: Credential
         fix = "Add its extractor there. Until then the suite sends a placeholder, which the service may refuse."
         yield Note("token-without-source", f"No response of the recording has {text}. {fix}")
     if fresh := correlation.typed.fresh:
-        fields = listed([f"`{one.key}` of {labels.get(one.number, '')}" for one in fresh])
+        fields = listed([f"`{made.key}` of {labels.get(made.number, '')}" for made in fresh])
         text = f"`set-variables` makes a new value for each user and iteration, as typed in {fields}."
         yield Note("new-values", f"{text} For values of your own, see README.md.")
     if repeated := [f"`{key}` of {labels[number]}" for number, key in correlation.typed.repeated if number in labels]:
@@ -151,9 +151,9 @@ def _refuse_foreign(draft: SuiteDraft, references: str, suite: str) -> None:
     In addresses of hosts, Taurus also expands `$NAME`.
     """
     own = {*draft.hosts, *draft.credentials, *draft.unfound}
-    own |= {one.variable for request in draft.requests for one in request.extracts}
+    own |= {extract.variable for request in draft.requests for extract in request.extracts}
     own |= {
-        name for one in draft.scenarios.values() for step in one["requests"] for name in step.get("set-variables", ())
+        name for each in draft.scenarios.values() for step in each["requests"] for name in step.get("set-variables", ())
     }
     for path, data in draft.files.items():
         own |= (
@@ -162,14 +162,14 @@ def _refuse_foreign(draft: SuiteDraft, references: str, suite: str) -> None:
             else set()
         )
     reference = foreign([references, *sorted(map(re.escape, own))]).search(suite)
-    found = [] if reference is None else [suite[reference.start() : reference.start() + 40].splitlines()[0]]
+    problem = [] if reference is None else [suite[reference.start() : reference.start() + 40].splitlines()[0]]
     for name, address in draft.hosts.items():
-        names = [one for one in NAME.findall(address) if re.fullmatch(references, one)]
-        secret = any(is_withheld(one) or names_a_secret(one) for one in names)
+        names = [named for named in NAME.findall(address) if re.fullmatch(references, named)]
+        secret = any(is_withheld(named) or names_a_secret(named) for named in names)
         if address != f"${{{name}}}" and (secret or "$" in (NAME.sub("", address) if names else address)):
-            found.append(address[:60])
-    if found:
-        text = f"`{found[0]}`: a reference that an engine would evaluate"
+            problem.append(address[:60])
+    if problem:
+        text = f"`{problem[0]}`: a reference that an engine would evaluate"
         raise OptionError(f"{text}. No files are written. Remove it from the source.", code="foreign-reference")
 
 
@@ -179,20 +179,20 @@ def _without_users(recorded: Recorded) -> Recorded:
 
 def _recording(draft: SuiteDraft, origin: str, correlation: Correlation, hide: Callable[[str], str]) -> Recording:
     """Returns the steps of a suite as recorded, and the rules that were found and not applied; without values."""
-    carried = {extract.variable for one in draft.requests for extract in one.extracts}
-    labels = {one.recorded.number: one.recorded.name for one in draft.requests}
+    carried = {extract.variable for request in draft.requests for extract in request.extracts}
+    labels = {request.recorded.number: request.recorded.name for request in draft.requests}
     steps = (
         RecordedStep(
-            label=one.recorded.name,
-            method=one.recorded.method,
-            route=one.recorded.route[:LONGEST],
-            status=one.recorded.status,
-            shape=_shape(one.recorded.response, hide),
-            needs=tuple(name for name in dict.fromkeys(NAME.findall(str(one.written))) if name in carried),
-            gives=tuple(dict.fromkeys(extract.variable for extract in one.extracts)),
-            sends=tuple(name for name in draft.credentials if f"${{{name}}}" in str(one.written)),
+            label=request.recorded.name,
+            method=request.recorded.method,
+            route=request.recorded.route[:LONGEST],
+            status=request.recorded.status,
+            shape=_shape(request.recorded.response, hide),
+            needs=tuple(name for name in dict.fromkeys(NAME.findall(str(request.written))) if name in carried),
+            gives=tuple(dict.fromkeys(extract.variable for extract in request.extracts)),
+            sends=tuple(name for name in draft.credentials if f"${{{name}}}" in str(request.written)),
         )
-        for one in draft.requests
+        for request in draft.requests
     )
     possible = (
         PossibleRule(

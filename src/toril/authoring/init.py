@@ -176,8 +176,8 @@ def workflow_text(suite: str, plan: Plan, action: str) -> str:
     built = {engine: engine in executors for engine in ("jmeter", "vegeta")}
     # The load plus time to install, start and judge; an hour if a script sets the load.
     minutes = 60 if plan.bounded_s is None else 20 + math.ceil(plan.bounded_s / 60)
-    found = template("loadtest.yml.jinja", yaml_value)
-    return found.render(suite=suite, action=action, minutes=minutes, secrets=variables_of(plan), **built)
+    workflow = template("loadtest.yml.jinja", yaml_value)
+    return workflow.render(suite=suite, action=action, minutes=minutes, secrets=variables_of(plan), **built)
 
 
 def variables_of(plan: Plan) -> list[str]:

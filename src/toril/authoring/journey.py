@@ -48,11 +48,11 @@ def browser_files(
     logins = (_login(variables, "USER"), _login(variables, "PASSWORD"))
     if script is None:
         code = script_of(tape, address, *logins)
-        read = {one for one in logins if f'(os.environ["{one}"])' in code}  # texts of pages may look like other names
+        read = {key for key in logins if f'(os.environ["{key}"])' in code}  # texts of pages may look like other names
     else:
         code = script.read_text(encoding="utf-8")
         read = set(READS.findall(code))
-    environment = {host: origin, **{one: f"${{{one}}}" for one in sorted(read)}}
+    environment = {host: origin, **{name: f"${{{name}}}" for name in sorted(read)}}
     suite = {
         "execution": [{"scenario": "journey", "executor": "playwright", "concurrency": 1, "hold-for": "30s"}],
         "scenarios": {"journey": {"script": str(name), "default-address": f"${{{host}}}"}},
@@ -66,8 +66,8 @@ def browser_files(
 
 def _login(variables: Mapping[str, str], what: str) -> str:
     """Returns the variable of the protocol suite, so that one export serves both."""
-    found = [name for name, value in variables.items() if name.endswith(f"_{what}") and value == f"${{{name}}}"]
-    return found[0] if len(found) == 1 else f"LOGIN_{what}"
+    names = [name for name, value in variables.items() if name.endswith(f"_{what}") and value == f"${{{name}}}"]
+    return names[0] if len(names) == 1 else f"LOGIN_{what}"
 
 
 def script_of(tape: Tape, address: str, user: str, password: str) -> str:
@@ -77,18 +77,18 @@ def script_of(tape: Tape, address: str, user: str, password: str) -> str:
     """
     body: list[str] = []
     lines = _lines(tape, address, user, password)
-    steps = [(step, list(found)) for step, found in groupby(lines, lambda line: _step(line, tape))]
-    for (step, found), following in zip_longest(steps, (found[0] for _, found in steps[1:])):
+    steps = [(step, list(own)) for step, own in groupby(lines, lambda line: _step(line, tape))]
+    for (step, step_lines), following in zip_longest(steps, (step_lines[0] for _, step_lines in steps[1:])):
         body.append(f"    with transaction({_quoted(step.name)}):")
-        body += [f"        {line.code}" for line in found]
+        body += [f"        {line.code}" for line in step_lines]
         if following is None:
             body.append(f"        expect(page).to_have_url(re.compile({_quoted(_pattern(tape.ended_at))}))")
             break
         if following.element:
             body.append(f"        expect({following.element}).to_be_attached()")
-        pause_s = following.at_s - found[-1].at_s
+        pause_s = following.at_s - step_lines[-1].at_s
         if pause_s >= LEAST_PAUSE_S:
-            rounded_s = min(PAUSES_S, key=lambda one: abs(one - pause_s))
+            rounded_s = min(PAUSES_S, key=lambda pause: abs(pause - pause_s))
             body.append(f"    page.wait_for_timeout({rounded_s * 1000:g})")
     code = "\n".join(body) or '    page.goto("/")'
     imports = "".join(text for word, text in IMPORTS.items() if word in code)
@@ -102,32 +102,32 @@ def _step(line: _Line, tape: Tape) -> Step:
 
 def _lines(tape: Tape, address: str, user: str, password: str) -> Iterator[_Line]:
     actions = tape.actions
-    for before, one, after in zip([None, *actions], actions, [*actions[1:], None], strict=False):
-        if isinstance(one, Opened):  # without an action before and a page that leads here, a person typed the address
-            if before is None or (isinstance(before, Opened) and not one.referrer):
-                yield _Line(one.at / 1000, f"page.goto({_quoted(_relative(one.url, address))})")
+    for before, now, after in zip([None, *actions], actions, [*actions[1:], None], strict=False):
+        if isinstance(now, Opened):  # without an action before and a page that leads here, a person typed the address
+            if before is None or (isinstance(before, Opened) and not now.referrer):
+                yield _Line(now.at / 1000, f"page.goto({_quoted(_relative(now.url, address))})")
             continue
-        if one.locator[0] == "role":
-            role, name = one.locator[1]
+        if now.locator[0] == "role":
+            role, name = now.locator[1]
             element = f"page.get_by_role({_quoted(role)}, name={_quoted(name)}, exact=True)"
         else:
-            element = "page." + BY[one.locator[0]].format(_quoted(one.locator[1]))
-        if one.secret and one.what == "fill":
+            element = "page." + BY[now.locator[0]].format(_quoted(now.locator[1]))
+        if now.secret and now.what == "fill":
             value = f'os.environ["{password}"]'
-        elif isinstance(after, Action) and one.what == after.what == "fill" and after.secret:
+        elif isinstance(after, Action) and now.what == after.what == "fill" and after.secret:
             value = f'os.environ["{user}"]'
-        elif one.what == "upload":
-            paths = (f'Path(__file__).parent / "{FILES_OF_SCRIPT}" / {_quoted(name)}' for _, name in one.files)
+        elif now.what == "upload":
+            paths = (f'Path(__file__).parent / "{FILES_OF_SCRIPT}" / {_quoted(name)}' for _, name in now.files)
             value = f"[{', '.join(paths)}]"
         else:
-            value = _quoted(one.value) if one.value or one.what in ("fill", "select") else ""
-        yield _Line(one.at / 1000, f"{element}.{DONE.get(one.what, one.what)}({value})", element)
+            value = _quoted(now.value) if now.value or now.what in ("fill", "select") else ""
+        yield _Line(now.at / 1000, f"{element}.{DONE.get(now.what, now.what)}({value})", element)
 
 
 def _uploads(tape: Tape) -> Iterator[tuple[str, str]]:
-    for one in tape.actions:
-        if isinstance(one, Action):
-            for key, name in one.files:
+    for action in tape.actions:
+        if isinstance(action, Action):
+            for key, name in action.files:
                 yield name, tape.files.get(key) or SAMPLE
 
 
@@ -153,4 +153,4 @@ def _pattern(url: str) -> str:
 def _quoted(value: object) -> str:
     """Returns a text, or texts, as a literal of Python whose characters are all visible."""
     shown = dumps(value, ensure_ascii=False)
-    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in shown)
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in shown)

@@ -101,7 +101,7 @@ class Action(Message):
 
     @model_validator(mode="after")
     def _has_a_value_of_its_kind(self) -> "Action":
-        kinds = {type(one) for one in self.value} if isinstance(self.value, tuple) else {None}
+        kinds = {type(part) for part in self.value} if isinstance(self.value, tuple) else {None}
         if not kinds <= {{"select": str, "upload": tuple}.get(self.what)} or (
             self.what == "press" and self.value != "Enter"
         ):
@@ -111,7 +111,7 @@ class Action(Message):
     @property
     def files(self) -> tuple[tuple[str, str], ...]:
         """The keys and names of the files of an upload."""
-        return tuple(one for one in self.value if isinstance(one, tuple))
+        return tuple(part for part in self.value if isinstance(part, tuple))
 
 
 class Opened(Message):
@@ -137,7 +137,7 @@ _ADAPTER: TypeAdapter[Any] = TypeAdapter(
 def message_of(data: object) -> Body | Html | Answer | File | Action | Opened | Bar | None:
     """Returns a valid message; None for anything else."""
     try:
-        found: Body | Html | Answer | File | Action | Opened | Bar = _ADAPTER.validate_json(json.dumps(data))
+        message: Body | Html | Answer | File | Action | Opened | Bar = _ADAPTER.validate_json(json.dumps(data))
     except (ValueError, TypeError, RecursionError):  # also for halves of characters, which no file can hold
         return None
-    return found
+    return message

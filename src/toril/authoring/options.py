@@ -181,17 +181,17 @@ def read_limit(text: str) -> Limit:
 
 def read_locations(texts: list[str]) -> dict[str, Fraction]:
     """Returns the weights in `["eu-west-1=2", "us-east-1"]`."""
-    found: dict[str, Fraction] = {}
+    weights: dict[str, Fraction] = {}
     for text in texts:
         name, equals, weight = _value("--location", text).partition("=")
         if not LOCATION.fullmatch(name):
             fix = "use at most 63 letters, digits, `.`, `_` and `-`."
             raise _refused("unusable-name", "--location", text, fix)
-        if name in found:
+        if name in weights:
             raise _refused("repeated-location", "--location", text, f"{name} occurs twice. Remove one.")
         number = VALUES.number(weight, "--location") if equals else Fraction(1)
-        found[name] = number or _not_above_0("--location", text)
-    return found
+        weights[name] = number or _not_above_0("--location", text)
+    return weights
 
 
 def read_action(text: str) -> str:

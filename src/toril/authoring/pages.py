@@ -73,28 +73,28 @@ class Page(HTMLParser):
         A selector names the form as well if elements of several forms have different values.
         """
         held: dict[str, list[tuple[str, Element]]] = {}
-        for one in self.elements:
-            for selector, value in _held(one):
-                held.setdefault(selector, []).append((value, one))
-        for selector, found in held.items():
-            several = len({value for value, _ in found}) > 1
-            for value, one in found if several else found[:1]:
-                yield f"{_selected(one.form)}{selector}" if several and one.form else selector, value
+        for element in self.elements:
+            for selector, value in _held(element):
+                held.setdefault(selector, []).append((value, element))
+        for selector, elements in held.items():
+            several = len({value for value, _ in elements}) > 1
+            for value, element in elements if several else elements[:1]:
+                yield f"{_selected(element.form)}{selector}" if several and element.form else selector, value
 
     def first(self, selector: str) -> str | None:
         """Returns the value of the first element that a selector of `values` matches."""
-        for one in self.elements:
-            for own, value in _held(one):
-                if selector in (own, f"{_selected(one.form)}{own}" if one.form else own):
+        for element in self.elements:
+            for own, value in _held(element):
+                if selector in (own, f"{_selected(element.form)}{own}" if element.form else own):
                     return value
         return None
 
     def addresses(self) -> Iterator[tuple[str, str]]:
         """Yields the place and the address of each link, form and frame."""
-        for one in self.elements:
-            name = ADDRESSES.get(one.tag, "")
-            if one.attributes.get(name):
-                yield f"{one.tag}[{name}]", one.attributes[name]
+        for element in self.elements:
+            name = ADDRESSES.get(element.tag, "")
+            if element.attributes.get(name):
+                yield f"{element.tag}[{name}]", element.attributes[name]
 
 
 def _closed(text: str) -> str:
@@ -115,16 +115,16 @@ def attribute_of(selector: str) -> str:
     return "content" if tag == "meta" else "value" if tag in FIELDS and not rest.startswith("data-") else rest[:-1]
 
 
-def _held(one: Element) -> Iterator[tuple[str, str]]:
-    named = one.attributes
-    if one.tag in FIELDS and named.get("name") and named.get("value"):
+def _held(element: Element) -> Iterator[tuple[str, str]]:
+    named = element.attributes
+    if element.tag in FIELDS and named.get("name") and named.get("value"):
         if named.get("type", "").lower() not in WITHOUT_STATE:
-            yield f"{one.tag}{having('name', named['name'])}", named["value"]
-    elif one.tag == "meta" and named.get("content"):
+            yield f"{element.tag}{having('name', named['name'])}", named["value"]
+    elif element.tag == "meta" and named.get("content"):
         yield from (
             (f"meta{having(key, named[key])}", named["content"]) for key in ("name", "property") if key in named
         )
-    yield from ((f"{one.tag}[{key}]", value) for key, value in named.items() if key.startswith("data-") and value)
+    yield from ((f"{element.tag}[{key}]", value) for key, value in named.items() if key.startswith("data-") and value)
 
 
 def _selected(form: Form) -> str:

@@ -19,7 +19,7 @@ OF_SHELLS = re.compile(r"[^\w .…/:{}%,@+=-]")  # zsh executes a pasted comment
 
 def readme_of(draft: SuiteDraft, recorded: Recorded, correlation: Correlation, credentials: Credentials) -> str:
     """Returns the text in Markdown."""
-    labels = {one.recorded.number: one.recorded.name for one in draft.requests}
+    labels = {request.recorded.number: request.recorded.name for request in draft.requests}
     rules = [rule for rule in correlation.rules if rule.source in labels]
 
     def into(rule: Carried) -> str:
@@ -30,16 +30,16 @@ def readme_of(draft: SuiteDraft, recorded: Recorded, correlation: Correlation, c
         recorded=recorded,
         credentials=credentials,
         requests=plural(len(draft.requests), "request"),
-        steps=len({one.recorded.step for one in draft.requests}) if recorded.kind != "access-log" else 0,
-        writes=sum(one.recorded.method not in READS for one in draft.requests),
+        steps=len({request.recorded.step for request in draft.requests}) if recorded.kind != "access-log" else 0,
+        writes=sum(request.recorded.method not in READS for request in draft.requests),
         labels=labels,
         into=into,
         applied=[rule for rule in rules if rule.applied],
         possible=[rule for rule in rules if not rule.applied],
         tables=[
             (path, draft.files[PurePosixPath(path)])
-            for one in draft.scenarios.values()
-            for path in one.get("data-sources", ())
+            for scenario in draft.scenarios.values()
+            for path in scenario.get("data-sources", ())
         ],
         uploads=[path for path in draft.files if path.is_relative_to(FILES)],
         rows=lambda data: plural(len(data.splitlines()) - 1, "row"),
@@ -49,8 +49,8 @@ def readme_of(draft: SuiteDraft, recorded: Recorded, correlation: Correlation, c
     )
 
 
-def _has_session(one: RecordedExchange) -> bool:
-    named = {name.lower() for part in (one, *one.hops) for name, _ in (*part.headers, *part.response_headers)}
+def _has_session(exchange: RecordedExchange) -> bool:
+    named = {name.lower() for part in (exchange, *exchange.hops) for name, _ in (*part.headers, *part.response_headers)}
     return bool(named & {"authorization", "cookie", "set-cookie"})
 
 
@@ -60,9 +60,9 @@ def _in_markdown(text: object) -> str:
 
 
 def _notes(draft: SuiteDraft, recorded: Recorded, correlation: Correlation, credentials: Credentials) -> Iterator[str]:
-    yield from (one.message for one in recorded.notes)
-    bodies = [(one, one.body) for one in recorded.exchanges if one.body]
-    if missing := [one.name for one, body in bodies if body.missing and not body.uploads]:
+    yield from (note.message for note in recorded.notes)
+    bodies = [(exchange, exchange.body) for exchange in recorded.exchanges if exchange.body]
+    if missing := [exchange.name for exchange, body in bodies if body.missing and not body.uploads]:
         yield f"The source lacks the bodies of {', '.join(missing)}. Add them."
     if lacking := [part.name for _, body in bodies for part in body.uploads if part.data is None]:
         yield f"The source lacks the content of {', '.join(dict.fromkeys(lacking))}. The suite sends 1 KiB instead."
@@ -78,7 +78,7 @@ def _notes(draft: SuiteDraft, recorded: Recorded, correlation: Correlation, cred
     if correlation.unpaired:
         yield f"Only one of the two recordings has {credentials.hide(', '.join(correlation.unpaired))}."
     engine = engine_of(draft.executor)
-    if "transaction" not in engine.blocks and any(one.recorded.step for one in draft.requests):
+    if "transaction" not in engine.blocks and any(request.recorded.step for request in draft.requests):
         yield f"{engine.title} has no transactions, so no step is measured as a whole."
     if recorded.kind == "har" and len(draft.requests) > 1:
         yield "A browser sends some requests at the same time. The suite sends them one after another."

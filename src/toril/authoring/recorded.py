@@ -231,14 +231,14 @@ def _in_response(exchange: RecordedExchange) -> _Found:
 
 def without_scheme(value: str) -> str:
     """Returns the value of a header without a word such as `Bearer`."""
-    found = _SCHEME.fullmatch(value)
-    return found[1] if found else value
+    match = _SCHEME.fullmatch(value)
+    return match[1] if match else value
 
 
 def host_of(url: str) -> str:
     """Returns the beginning of an address, up to its path; it may be a reference."""
-    found = re.match(r"\w+://[^/?#]*|\$\{\w+\}", url)
-    return found[0] if found else ""
+    match = re.match(r"\w+://[^/?#]*|\$\{\w+\}", url)
+    return match[0] if match else ""
 
 
 def path_of(address: str) -> str:
@@ -257,10 +257,10 @@ def _in_address(address: str) -> Iterator[tuple[str, str]]:
     before = ""
     for segment in path_of(address).lstrip("/").split("/"):
         plain, *parameters = segment.split(";")
-        for one in dict.fromkeys((unquote(plain), *_SEGMENT_PART.findall(unquote(plain)))):
-            if one:
-                yield f"/{before}", one
-        for name, _, value in (one.partition("=") for one in parameters):
+        for plain_part in dict.fromkeys((unquote(plain), *_SEGMENT_PART.findall(unquote(plain)))):
+            if plain_part:
+                yield f"/{before}", plain_part
+        for name, _, value in (parameter.partition("=") for parameter in parameters):
             yield f";{name}", unquote(value)
         before = plain if _WORD.fullmatch(plain) else ""
     for mark, text in (("?", query), ("#", fragment.lstrip("/?"))):
@@ -296,8 +296,8 @@ def _in_body(body: Payload) -> _Found:
         return
     else:
         texts = [text]
-    for one in texts:
-        yield from (("text", name, value) for name, value in _in_text(one))
+    for own in texts:
+        yield from (("text", name, value) for name, value in _in_text(own))
 
 
 def _in_text(text: str) -> Iterator[tuple[str, str]]:
@@ -314,11 +314,11 @@ def leaves(value: Any, path: str = "$") -> Iterator[tuple[str, str]]:
     [('$.items[0].id', '7'), ("$.items[0]['e-mail']", 'a@b')]
     """
     if isinstance(value, dict):
-        for key, one in value.items():
-            yield from leaves(one, member(path, key))
+        for key, inner in value.items():
+            yield from leaves(inner, member(path, key))
     elif isinstance(value, list):
-        for number, one in enumerate(value):
-            yield from leaves(one, f"{path}[{number}]")
+        for number, inner in enumerate(value):
+            yield from leaves(inner, f"{path}[{number}]")
     elif isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
         yield path, str(value)
 
@@ -330,27 +330,27 @@ def member(path: str, key: str) -> str:
 
 def _inside(value: str, depth: int = 1) -> Iterator[tuple[str, str]]:
     """Yields name and value of what a text holds in itself: JSON, HTML, an address, pairs, or quoted words."""
-    found: Iterable[tuple[str, str]] = ()
+    pairs: Iterable[tuple[str, str]] = ()
     if value[:1] in ("{", "["):
         with suppress(ValueError, RecursionError):
-            found = list(leaves(json.loads(value)))
+            pairs = list(leaves(json.loads(value)))
     elif _ADDRESS.match(value):
-        found = ((name[1:], one) for name, one in _in_address(value))
+        pairs = ((name[1:], part) for name, part in _in_address(value))
     elif links := _LINK.findall(value):
-        found = ((name[1:], one) for link in links for name, one in _in_address(link))
+        pairs = ((name[1:], part) for link in links for name, part in _in_address(link))
     elif "\\" in value:  # a script of a page writes it as two
-        found = (("", one) for one in value.split("\\") if len(one) > 3)
+        pairs = (("", part) for part in value.split("\\") if len(part) > 3)
     elif "<" in value:
-        found = ((selector.rpartition("=")[2].strip('"]'), one) for selector, one in Page(value).values())
+        pairs = ((selector.rpartition("=")[2].strip('"]'), part) for selector, part in Page(value).values())
     elif "=" in value and _PAIR.search(value):
-        found = _PAIR.findall(value)
+        pairs = _PAIR.findall(value)
     elif '"' in value:
-        found = (("", one) for one in _QUOTED.findall(value))
-    for name, one in found:
-        if one not in ("", value):
-            yield name, one
+        pairs = (("", part) for part in _QUOTED.findall(value))
+    for name, part in pairs:
+        if part not in ("", value):
+            yield name, part
             if depth < DEEPEST:
-                yield from _inside(one, depth + 1)
+                yield from _inside(part, depth + 1)
 
 
 def is_random(text: str) -> bool:
@@ -387,15 +387,15 @@ def opens_a_door(before: str, segment: str) -> bool:
 def json_of(body: Payload) -> Any:
     """Returns the JSON of a body; None if it has none, or one that is nested deeply."""
     try:
-        found = json.loads(body.data) if "json" in body.type or body.data.lstrip()[:1] in (b"{", b"[") else None
+        document = json.loads(body.data) if "json" in body.type or body.data.lstrip()[:1] in (b"{", b"[") else None
     except (ValueError, RecursionError):
         return None
-    if not _is_shallow(found, MOST_LEVELS):
+    if not _is_shallow(document, MOST_LEVELS):
         return None
-    text = json.dumps(found, ensure_ascii=False)  # halves of characters, which JSON may have, become question marks
-    return found if text.isascii() else json.loads(text.encode("utf-8", "replace"))
+    text = json.dumps(document, ensure_ascii=False)  # halves of characters, which JSON may have, become question marks
+    return document if text.isascii() else json.loads(text.encode("utf-8", "replace"))
 
 
 def _is_shallow(value: Any, levels: int) -> bool:
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return levels > 0 and all(_is_shallow(one, levels - 1) for one in inner)
+    return levels > 0 and all(_is_shallow(item, levels - 1) for item in inner)

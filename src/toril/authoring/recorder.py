@@ -178,10 +178,10 @@ def record(options: RecordOptions) -> Journey:
     if tape.lost:
         text = f"Samples of 1 KiB replace files that are too large or could not be read: {', '.join(tape.lost)}."
         first = replace(first, notes=(*first.notes, Note("file-replaced", text)))
-    if found := tape.downloads:
+    if names := tape.downloads:
         why = "Chromium saves them without a recording; add their requests by hand"
-        shown = tuple(f"GET {one.partition('?')[0]}" for one in found[:MOST_EXAMPLES])
-        missed = LeftOut(what="downloads", why=why, count=len(found), examples=shown)
+        shown = tuple(f"GET {name.partition('?')[0]}" for name in names[:MOST_EXAMPLES])
+        missed = LeftOut(what="downloads", why=why, count=len(names), examples=shown)
         first = replace(first, left_out=(*first.left_out, missed))
     return Journey(recorded=first, second=next(iter(others), None), tape=tape)
 
@@ -245,7 +245,7 @@ def taped(browser: "Browser", options: RecordOptions, har: Path, drive: Drive, *
     try:
         context.expose_binding(BINDING, tape.heard)
         context.add_init_script(f"({script})({json.dumps(settings)})")
-        context.on("page", lambda page: page.on("download", lambda one: tape.downloads.append(one.url)))
+        context.on("page", lambda page: page.on("download", lambda download: tape.downloads.append(download.url)))
         page = context.new_page()
         drive(page, tape)
         _wait_for_files(tape, page)
@@ -286,9 +286,9 @@ def _script(path: Path, page: "Page", tape: Tape) -> None:
     sys.path.insert(0, str(path.parent))
     try:
         tests = [
-            one
-            for name, one in runpy.run_path(str(path)).items()
-            if name.startswith("test_") and inspect.isfunction(one) and "page" in inspect.signature(one).parameters
+            test
+            for name, test in runpy.run_path(str(path)).items()
+            if name.startswith("test_") and inspect.isfunction(test) and "page" in inspect.signature(test).parameters
         ]
         for test in tests:
             test(page)
@@ -305,7 +305,7 @@ def _script(path: Path, page: "Page", tape: Tape) -> None:
 def _traceback(error: Exception, path: Path) -> str:
     """Returns the traceback with the lines of the script and of modules beside it."""
     frames = traceback.extract_tb(error.__traceback__)
-    own = [one for one in frames if Path(one.filename).is_relative_to(path.parent) and PACKAGES not in one.filename]
+    own = [at for at in frames if Path(at.filename).is_relative_to(path.parent) and PACKAGES not in at.filename]
     head = "Traceback (most recent call last):\n"
     return "".join((head, *traceback.format_list(own), *traceback.format_exception_only(error))).strip()
 
@@ -343,15 +343,15 @@ def _by_document(entries: Sequence[dict[str, Any]], names: Sequence[str]) -> lis
     """Returns a step for each document that was opened, with the given names or else a part of its address."""
     targets: set[str] = set()  # of redirects so far; a page may redirect to itself
     opened = []
-    for one in entries:
-        if one.get("_resourceType") == "document" and one["request"]["url"] not in targets:
-            opened.append(one)
-        targets.add(one["response"].get("redirectURL", ""))
+    for entry in entries:
+        if entry.get("_resourceType") == "document" and entry["request"]["url"] not in targets:
+            opened.append(entry)
+        targets.add(entry["response"].get("redirectURL", ""))
     if names:
-        return [Step(at_s=_started_s(one), name=name) for one, name in zip(opened, names, strict=False)]
+        return [Step(at_s=_started_s(entry), name=name) for entry, name in zip(opened, names, strict=False)]
     return [
-        Step(at_s=_started_s(one), name=f"Open {route_of(one['request']['url']).replace('{}', '{id}')}")
-        for one in opened
+        Step(at_s=_started_s(entry), name=f"Open {route_of(entry['request']['url']).replace('{}', '{id}')}")
+        for entry in opened
     ]
 
 
@@ -385,17 +385,17 @@ def _sender(request: Mapping[str, Any]) -> str:
 
 def _fill_answers(entries: Sequence[dict[str, Any]], tape: Tape) -> None:
     """Gives each reported page and response to the latest request of its address that lacks content."""
-    for origin, one in tape.answers:
+    for origin, reply in tape.answers:
         for entry in reversed(entries):
             request, answer = entry["request"], entry["response"]
-            same = request["url"].partition("#")[0] == one.url.partition("#")[0]
-            if isinstance(one, Answer):
-                own = (request["method"], _sender(request)) == (one.method, origin)
+            same = request["url"].partition("#")[0] == reply.url.partition("#")[0]
+            if isinstance(reply, Answer):
+                own = (request["method"], _sender(request)) == (reply.method, origin)
             else:
                 own = entry.get("_resourceType") == "document" and not answer.get("redirectURL")
-            if same and own and _started_s(entry) <= one.at / 1000:
+            if same and own and _started_s(entry) <= reply.at / 1000:
                 content = answer["content"]
-                content["text"] = content.get("text") or one.text
+                content["text"] = content.get("text") or reply.text
                 break
 
 

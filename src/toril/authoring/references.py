@@ -34,16 +34,16 @@ def foreign(names: Collection[str]) -> re.Pattern[str]:
 Change = Callable[[ValuePlace, str], str]
 
 
-def changed(one: RecordedExchange, change: Change) -> RecordedExchange:
+def changed(call: RecordedExchange, change: Change) -> RecordedExchange:
     """Returns the exchange with other values in its request; `change` gets and returns decoded texts."""
 
     def at(where: str, path: str, text: str) -> str:
         return change(ValuePlace("request", where, path), text)
 
-    host = host_of(one.url)
-    path, mark, query = one.url.removeprefix(host).partition("#")[0].partition("?")
+    host = host_of(call.url)
+    path, mark, query = call.url.removeprefix(host).partition("#")[0].partition("?")
     raw_segments = path.split("/")
-    befores = ["", *(one if WORD.fullmatch(one) else "" for one in raw_segments)]
+    befores = ["", *(part if WORD.fullmatch(part) else "" for part in raw_segments)]
     segments = [
         _encoded(raw, unquote(raw), at("path", before, unquote(raw)))
         for raw, before in zip(raw_segments, befores, strict=False)
@@ -54,31 +54,31 @@ def changed(one: RecordedExchange, change: Change) -> RecordedExchange:
         value = unquote_plus(raw)
         pairs.append(name + equals + _encoded(raw, value, at("query", unquote_plus(name), value)))
     headers = tuple(
-        (name, value if name.lower() == "cookie" else at("header", name, value)) for name, value in one.headers
+        (name, value if name.lower() == "cookie" else at("header", name, value)) for name, value in call.headers
     )
     url = f"{host}{'/'.join(segments)}{mark}{'&'.join(pairs)}"
-    return replace(one, url=url, headers=headers, body=None if one.body is None else _changed_body(one.body, at))
+    return replace(call, url=url, headers=headers, body=None if call.body is None else _changed_body(call.body, at))
 
 
-def leaves_of(one: RecordedExchange) -> list[tuple[ValuePlace, str]]:
+def leaves_of(exchange: RecordedExchange) -> list[tuple[ValuePlace, str]]:
     """Returns the values that `changed` changes, with their places."""
-    found: list[tuple[ValuePlace, str]] = []
+    leaves: list[tuple[ValuePlace, str]] = []
 
     def note(place: ValuePlace, text: str) -> str:
-        found.append((place, text))
+        leaves.append((place, text))
         return text
 
-    changed(one, note)
-    return found
+    changed(exchange, note)
+    return leaves
 
 
-def names_of(one: RecordedExchange) -> str:
+def names_of(exchange: RecordedExchange) -> str:
     """Returns what `changed` leaves as it is, apart from the host: the names of values, and types."""
-    one = changed(one, lambda place, text: "")
-    body = one.body or Payload()
+    exchange = changed(exchange, lambda place, text: "")
+    body = exchange.body or Payload()
     uploads = [(file.field, file.type) for file in body.uploads]
     text = body.text if body.text.encode() == body.data else ""  # binary, which no engine evaluates
-    return f"{one.url.removeprefix(host_of(one.url))} {body.type} {body.fields} {uploads} {text}"
+    return f"{exchange.url.removeprefix(host_of(exchange.url))} {body.type} {body.fields} {uploads} {text}"
 
 
 def _encoded(raw: str, before: str, after: str) -> str:
@@ -111,9 +111,9 @@ def _changed_body(body: Payload, at: Callable[[str, str, str], str]) -> Payload:
 
 def _changed_json(value: Any, path: str, change: Callable[[str, str], str]) -> Any:
     if isinstance(value, dict):
-        return {key: _changed_json(one, member(path, key), change) for key, one in value.items()}
+        return {key: _changed_json(item, member(path, key), change) for key, item in value.items()}
     if isinstance(value, list):
-        return [_changed_json(one, f"{path}[{index}]", change) for index, one in enumerate(value)]
+        return [_changed_json(item, f"{path}[{index}]", change) for index, item in enumerate(value)]
     if isinstance(value, str):
         return change(path, value)
     if value is None or isinstance(value, bool):
@@ -134,34 +134,34 @@ def _json_text(document: Any) -> str:
 
 
 def carried(
-    one: RecordedExchange,
+    exchange: RecordedExchange,
     correlation: Correlation,
     shown: Callable[[Carried, ValuePlace], str] = Carried.reference,
 ) -> RecordedExchange:
     """Returns the exchange with references for the values that rules carry, or that the client itself makes."""
     applied = (rule for rule in correlation.rules if rule.applied)
-    uses = [(place, rule) for rule in applied for number, place in rule.uses if number == one.number]
+    uses = [(place, rule) for rule in applied for number, place in rule.uses if number == exchange.number]
     uses.sort(key=lambda use: -len(use[1].value))
     typed = correlation.typed
-    made = {place for number, place in correlation.client_made if number == one.number}
+    made = {place for number, place in correlation.client_made if number == exchange.number}
     if whole := next((rule for place, rule in uses if place.where == "url"), None):
-        one = replace(one, url=shown(whole, ValuePlace("request", "url", "")))
+        exchange = replace(exchange, url=shown(whole, ValuePlace("request", "url", "")))
 
     def change(place: ValuePlace, text: str) -> str:
         own = [place.path in (use.path, use.path.rpartition(" ")[0]) for use, _ in uses]
-        for same, (use, rule) in sorted(zip(own, uses, strict=True), key=lambda one: not one[0]):  # of equal values
+        for same, (use, rule) in sorted(zip(own, uses, strict=True), key=lambda piece: not piece[0]):  # of equal values
             same = same or place.where in ("path", "text") or len(rule.value) >= ANYWHERE
             if same and (use.where == place.where or (use.where == "xml" and place.where == "text")):
                 text = put(text, rule.value, partial(shown, rule, place))
         if place in made:
             return "${__UUID()}" if UUID.fullmatch(text) else "${__time()}" if EPOCH_MS.fullmatch(text) else text
-        return outside(text, typed.put) if (one.number, place) in typed.places else text
+        return outside(text, typed.put) if (exchange.number, place) in typed.places else text
 
-    name, route = one.name, one.route
+    name, route = exchange.name, exchange.route
     for segment in (rf"/{re.escape(rule.value)}(?![^/?\s])" for place, rule in uses if place.where == "path"):
         name, route = (re.sub(segment, "/{id}", text) for text in (name, route))
-    step, name, route = (typed.put(text, before="") for text in (one.step, name, route))
-    return replace(changed(one, change), step=step, name=name, route=route)
+    step, name, route = (typed.put(text, before="") for text in (exchange.step, name, route))
+    return replace(changed(exchange, change), step=step, name=name, route=route)
 
 
 def put(text: str, value: str, reference: Callable[[], str]) -> str:

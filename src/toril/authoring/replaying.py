@@ -33,9 +33,9 @@ def replayed(recorded: Recorded, correlation: Correlation, environment: Mapping[
     and never name credentials. Other hosts are not asked.
     """
     secret = {
-        name for name, one in environment.items() if is_withheld(name) or names_a_secret(name) or mask(one) != one
+        name for name, text in environment.items() if is_withheld(name) or names_a_secret(name) or mask(text) != text
     }
-    known = {name: one for name, one in environment.items() if name not in secret}
+    known = {name: text for name, text in environment.items() if name not in secret}
     session = _Session(recorded, correlation, {**recorded.variables, **known})
     return replace(recorded, exchanges=tuple(map(session.again, recorded.exchanges)), origin=REPLAY)
 
@@ -53,14 +53,14 @@ class _Session:
         self._reference = re.compile(rf"\$\{{({recorded.references})\}}")
         self._opener = build_opener(HTTPCookieProcessor(), _Unfollowed)
         chains = zip(recorded.exchanges, chains_of(recorded), strict=True)
-        self._chains = {one.number: chain for one, chain in chains}
+        self._chains = {exchange.number: chain for exchange, chain in chains}
         self._values: dict[int, str] = {}  # by number of the rule
-        self._hosts = {host_of(self._address(one)) for one in recorded.exchanges}
+        self._hosts = {host_of(self._address(exchange)) for exchange in recorded.exchanges}
 
     def again(self, exchange: RecordedExchange) -> RecordedExchange:
         """Sends the request with the values so far, and follows redirects as the suite does."""
         if exchange.number in self._correlation.redirects:
-            *hops, last = (self._answered(self._with_values(one)) for one in self._chains[exchange.number])
+            *hops, last = (self._answered(self._with_values(part)) for part in self._chains[exchange.number])
         else:
             hops, last = [], self._answered(self._with_values(exchange))
             while last.status in REDIRECTS and len(hops) < MOST_REDIRECTS:
@@ -86,7 +86,7 @@ class _Session:
         if exchange.body is not None and not body and (exchange.body.fields or exchange.body.uploads):
             body, kind = _encoded(exchange.body)
             headers = {
-                **{name: one for name, one in headers.items() if name.lower() != "content-type"},
+                **{name: value for name, value in headers.items() if name.lower() != "content-type"},
                 "Content-Type": kind,
             }
         if not host_of(url).startswith(("http://", "https://")):
@@ -101,7 +101,7 @@ class _Session:
                 data, answered = got.read(MOST_BYTES_OF_BODY), tuple(got.headers.items())
         except (OSError, HTTPException, ValueError) as error:
             raise OptionError(f"--replay: {host_of(url)} does not answer: {error}", code="no-answer") from error
-        found = replace(
+        reply = replace(
             exchange,
             url=url,
             status=got.status,
@@ -110,16 +110,16 @@ class _Session:
             hops=(),
         )
         for rule in self._correlation.rules:
-            if rule.applied and rule.source == exchange.number and (text := taken(rule.extract, found)) is not None:
+            if rule.applied and rule.source == exchange.number and (text := taken(rule.extract, reply)) is not None:
                 self._values[rule.number] = unquote(text) if rule.encoded else text
-        return found
+        return reply
 
     def _address(self, exchange: RecordedExchange) -> str:
         known = self._environment
         if missing := [name for name in self._reference.findall(exchange.url) if name not in known]:
             text = f"--replay: `{missing[0]}` is not set. Run `export {missing[0]}=…`; addresses hold no credentials."
             raise OptionError(text, code="unset-reference")
-        return self._reference.sub(lambda found: known[found[1]], exchange.url)
+        return self._reference.sub(lambda match: known[match[1]], exchange.url)
 
 
 def _encoded(body: Payload) -> tuple[bytes, str]:

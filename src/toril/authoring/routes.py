@@ -28,47 +28,47 @@ LONGEST = 120  # characters of a label
 
 def named(recorded: Recorded) -> Recorded:
     """Returns the recording with a route and a name for each request. An author's name stays if it is of one route."""
-    routes = [_route(one) for one in recorded.exchanges]
-    of_routes = {(one.name, one.method, route) for one, route in zip(recorded.exchanges, routes, strict=True)}
+    routes = [_route(exchange) for exchange in recorded.exchanges]
+    of_routes = {(call.name, call.method, route) for call, route in zip(recorded.exchanges, routes, strict=True)}
     names = Counter(name for name, *_ in of_routes)
     hosts: dict[tuple[str, str], str] = {}  # the first one with the route
-    for one, route in zip(recorded.exchanges, routes, strict=True):
-        hosts.setdefault((one.method, route), host_of(one.url))
+    for exchange, route in zip(recorded.exchanges, routes, strict=True):
+        hosts.setdefault((exchange.method, route), host_of(exchange.url))
 
-    def name(one: RecordedExchange, route: str) -> str:
-        host = host_of(one.url)
-        if one.name and names[one.name] == 1:
-            found = one.name
+    def name(exchange: RecordedExchange, route: str) -> str:
+        host = host_of(exchange.url)
+        if exchange.name and names[exchange.name] == 1:
+            label = exchange.name
         else:
-            detail = _operation(one)
-            elsewhere = host.partition("://")[2] if host != hosts[one.method, route] else ""
-            found = f"{one.method} {elsewhere}{route}" + (f" ({detail})" if detail else "")
-        found = " ".join(found.split())[:LONGEST]
-        return f"{found} request" if found.endswith(TIMINGS) else found
+            detail = _operation(exchange)
+            elsewhere = host.partition("://")[2] if host != hosts[exchange.method, route] else ""
+            label = f"{exchange.method} {elsewhere}{route}" + (f" ({detail})" if detail else "")
+        label = " ".join(label.split())[:LONGEST]
+        return f"{label} request" if label.endswith(TIMINGS) else label
 
     pairs = zip(recorded.exchanges, routes, strict=True)
-    exchanges = [replace(one, name=name(one, route), route=route) for one, route in pairs]
+    exchanges = [replace(exchange, name=name(exchange, route), route=route) for exchange, route in pairs]
     return replace(recorded, exchanges=tuple(_told_apart(exchanges) if recorded.kind == "har" else exchanges))
 
 
 def _told_apart(exchanges: Sequence[RecordedExchange]) -> Iterator[RecordedExchange]:
     """Yields the exchanges with the words of a parameter in equal names, such as `GET /index.php?action=edit`."""
-    parameters = [_words_of(one) for one in exchanges]
+    parameters = [_words_of(exchange) for exchange in exchanges]
     alike: dict[str, list[dict[str, str]]] = {}
-    for one, words in zip(exchanges, parameters, strict=True):
-        alike.setdefault(one.name, []).append(words)
-    for one, words in zip(exchanges, parameters, strict=True):
-        others = alike[one.name]
+    for exchange, words in zip(exchanges, parameters, strict=True):
+        alike.setdefault(exchange.name, []).append(words)
+    for exchange, words in zip(exchanges, parameters, strict=True):
+        others = alike[exchange.name]
         differing = {key: value for key, value in words.items() if any(other.get(key) != value for other in others)}
         shown = "&".join(f"{key}={value}" for key, value in [*differing.items()][:MOST_SHOWN])
-        apart = shown and "?" not in one.name and "(" not in one.name
-        yield replace(one, name=f"{one.name}?{shown}"[:LONGEST]) if apart else one
+        apart = shown and "?" not in exchange.name and "(" not in exchange.name
+        yield replace(exchange, name=f"{exchange.name}?{shown}"[:LONGEST]) if apart else exchange
 
 
-def _words_of(one: RecordedExchange) -> dict[str, str]:
+def _words_of(call: RecordedExchange) -> dict[str, str]:
     """Returns the parameters of the address whose values are words or routes, and the action of a form."""
-    query = parse_qsl(one.url.partition("#")[0].partition("?")[2])
-    pairs = [*query, *(field for field in (one.body.fields if one.body else ()) if ACTION.fullmatch(field[0]))]
+    query = parse_qsl(call.url.partition("#")[0].partition("?")[2])
+    pairs = [*query, *(field for field in (call.body.fields if call.body else ()) if ACTION.fullmatch(field[0]))]
     words = {
         name: template(value) if value.startswith("/") else value for name, value in pairs if not hides(name, value)
     }
@@ -82,13 +82,13 @@ def template(path: str) -> str:
     ('/users/{user_id}/orders/{order_id}', '/items/{id}.pdf', '/v1/items')
     """
     segments = path.split(";")[0].split("/")
-    found = list(segments)
-    ids = {index: whole for index, one in enumerate(segments) if (whole := _id(one))}
+    parts = list(segments)
+    ids = {index: whole for index, segment in enumerate(segments) if (whole := _id(segment))}
     for index, whole in ids.items():
         before = segments[index - 1] if index else ""
         name = f"{singular(before)}_id" if len(ids) > 1 and before and index - 1 not in ids else "id"
-        found[index] = f"{{{name}}}{whole.groupdict().get('suffix', '')}"
-    return "/".join(map(_shown, found)) or "/"
+        parts[index] = f"{{{name}}}{whole.groupdict().get('suffix', '')}"
+    return "/".join(map(_shown, parts)) or "/"
 
 
 def singular(noun: str) -> str:
@@ -109,7 +109,7 @@ def free(base: str, taken: Collection[str]) -> str:
     >>> free("item_id", ["item_id", "item_id_2"])
     'item_id_3'
     """
-    return next(one for one in chain([base], (f"{base}_{number}" for number in count(2))) if one not in taken)
+    return next(name for name in chain([base], (f"{base}_{number}" for number in count(2))) if name not in taken)
 
 
 def _id(segment: str) -> re.Match[str] | None:
@@ -117,17 +117,17 @@ def _id(segment: str) -> re.Match[str] | None:
     return ID.fullmatch(plain) or (re.match(r".*", plain) if is_random(plain) else None)
 
 
-def _route(one: RecordedExchange) -> str:
+def _route(exchange: RecordedExchange) -> str:
     """Returns the source's own route, below the path of its server, or that of the address."""
-    path = _path(one.url)
-    deeper = path.count("/") - one.route.count("/")
-    if not one.route or deeper < 0:
+    path = _path(exchange.url)
+    deeper = path.count("/") - exchange.route.count("/")
+    if not exchange.route or deeper < 0:
         return template(path)
-    return "/".join(path.split("/")[: deeper + 1]) + one.route
+    return "/".join(path.split("/")[: deeper + 1]) + exchange.route
 
 
 def _shown(segment: str) -> str:
-    return VARIABLE.sub(lambda one: f"{{{one[1] or one[2]}}}", segment)
+    return VARIABLE.sub(lambda match: f"{{{match[1] or match[2]}}}", segment)
 
 
 def _path(url: str) -> str:
@@ -140,11 +140,11 @@ def keys_of_query(url: str) -> str:
     )
 
 
-def _operation(one: RecordedExchange) -> str:
+def _operation(exchange: RecordedExchange) -> str:
     """Returns the name of a GraphQL operation: its own, its first field's, or that of a persisted query."""
-    fields = dict(parse_qsl(one.url.partition("#")[0].partition("?")[2]))
+    fields = dict(parse_qsl(exchange.url.partition("#")[0].partition("?")[2]))
     in_query = "query" in fields or "operationName" in fields
-    document = fields if in_query else json_of(one.body) if one.body else None
+    document = fields if in_query else json_of(exchange.body) if exchange.body else None
     if isinstance(document, list):
         document = document[0] if document else None
     if not isinstance(document, dict):
@@ -152,6 +152,6 @@ def _operation(one: RecordedExchange) -> str:
     query, name = document.get("query"), document.get("operationName")
     if "persistedQuery" not in str(document.get("extensions")) and not (isinstance(query, str) and "{" in query):
         return ""
-    found = OPERATION.match(query) if isinstance(query, str) else None
-    words = str(name) if name else (found[1] or found[2]) if found else ""
+    match = OPERATION.match(query) if isinstance(query, str) else None
+    words = str(name) if name else (match[1] or match[2]) if match else ""
     return words if re.fullmatch(r"\w{1,60}", words) else ""

@@ -36,7 +36,7 @@ def shape_of(text: str, type: str, *, cut: bool = False, hide: Callable[[str], s
     if "html" in kind:
         page = Page(text)
         title = hide(" ".join(page.title.split()))
-        forms = tuple(form_of(one, hide) for one in page.forms[:MOST_NAMES])
+        forms = tuple(form_of(form, hide) for form in page.forms[:MOST_NAMES])
         asks = PASSWORD_FIELD.search(text) is not None
         return BodyShape(kind="html", type=kind, title=title[:LONGEST], forms=forms, password=asks, cut=cut)
     if "xml" in kind and (root := XML_ROOT.search(text)):
@@ -46,19 +46,19 @@ def shape_of(text: str, type: str, *, cut: bool = False, hide: Callable[[str], s
 
 def form_of(form: Form, hide: Callable[[str], str]) -> FormShape:
     """Returns method, route and names of fields of a form."""
-    names = tuple(sorted({hide(one)[:LONGEST] for one in form.fields}))[:MOST_NAMES]
+    names = tuple(sorted({hide(field)[:LONGEST] for field in form.fields}))[:MOST_NAMES]
     return FormShape(method=form.method[:100], action=hide(route_of(form.action))[:LONGEST], fields=names)
 
 
 def _types(content: Any, hide: Callable[[str], str]) -> Iterator[tuple[str, str]]:
     """Yields path and types, sorted; what some objects of a list lack may be null as well."""
-    found = defaultdict[str, Counter[str]](Counter)
+    counts = defaultdict[str, Counter[str]](Counter)
     parents = dict[str, str]()
-    for path, parent, one in _paths(content, "$", ""):
-        found[path][one] += 1
+    for path, parent, kind in _paths(content, "$", ""):
+        counts[path][kind] += 1
         parents[path] = parent
-    for path, types in sorted(found.items()):
-        optional = types.total() < found[parents[path]]["object"] if parents[path] else False
+    for path, types in sorted(counts.items()):
+        optional = types.total() < counts[parents[path]]["object"] if parents[path] else False
         yield hide(path)[:LONGEST], "|".join(sorted({*types, "null"} if optional else types))
 
 
@@ -66,15 +66,15 @@ def _paths(value: Any, path: str, parent: str) -> Iterator[tuple[str, str, str]]
     """Yields path, path of its object, and type of each value. Items of a list share a path, as do ids as keys."""
     if isinstance(value, list):
         yield path, parent, "array"
-        for one in value:
-            yield from _paths(one, f"{path}[*]", "")
+        for item in value:
+            yield from _paths(item, f"{path}[*]", "")
         return
     yield path, parent, MASKED if value == HIDDEN else TYPES[type(value)]
-    for key, one in value.items() if isinstance(value, dict) else ():
+    for key, inner in value.items() if isinstance(value, dict) else ():
         if key.isdigit() or "@" in key or kind_of(key) == "random":
-            yield from _paths(one, f"{path}.*", "")
+            yield from _paths(inner, f"{path}.*", "")
         else:
-            yield from _paths(one, member(path, key), path)
+            yield from _paths(inner, member(path, key), path)
 
 
 def _with_quotes(token: re.Match[str]) -> str:

@@ -70,23 +70,23 @@ def yaml_of(document: Mapping[str, Any], comments: Mapping[tuple[str, str], str]
     for (section, line), words in {**COMMENTS, **comments}.items():
         text = sections.get(section, "")
         sections |= {section: re.sub(rf"(?m)^{line}.*$", rf"\g<0> # {words}", text, count=1)} if text else {}
-    return HEAD + INVISIBLE.sub(lambda found: ascii(found[0])[1:-1], "\n".join(sections.values()))
+    return HEAD + INVISIBLE.sub(lambda match: ascii(match[0])[1:-1], "\n".join(sections.values()))
 
 
 def extractors(extracts: Iterable[Extract]) -> dict[str, dict[str, Any]]:
     """Returns the extractors by their keys; one without options is a text."""
-    found: dict[str, dict[str, Any]] = {}
-    for one in extracts:
-        key, short = EXTRACTORS[one.how]
+    by_key: dict[str, dict[str, Any]] = {}
+    for extract in extracts:
+        key, short = EXTRACTORS[extract.how]
         options = filled(
             {
-                short: one.expression,
-                "attribute": one.attribute,
-                "subject": one.subject if one.subject != "body" else "",
+                short: extract.expression,
+                "attribute": extract.attribute,
+                "subject": extract.subject if extract.subject != "body" else "",
             }
         )
-        found.setdefault(key, {})[one.variable] = Flow(options) if len(options) > 1 else one.expression
-    return found
+        by_key.setdefault(key, {})[extract.variable] = Flow(options) if len(options) > 1 else extract.expression
+    return by_key
 
 
 def extractor_text(extract: Extract) -> str:

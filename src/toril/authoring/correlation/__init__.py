@@ -90,21 +90,21 @@ def correlated(
     while True:
         turns = turns_of(recorded, opened)
         others = by_turn(turns, pairs)
-        found = {}
+        kept = {}
         for rule in find_rules(turns, others, replay=second is not None and second.origin == REPLAY):
             key = rule.value, turns[rule.source.turn].exchange.number, rule.source.place
-            found[numbers.setdefault(key, len(numbers) + 1)] = rule
+            kept[numbers.setdefault(key, len(numbers) + 1)] = rule
         applied = {
             number
-            for number, rule in found.items()
+            for number, rule in kept.items()
             if number not in dropped and (number in forced or carries(rule.reasons))
         }
-        needed = {turn.chain for number in applied if not (turn := turns[found[number].source.turn]).seen}
+        needed = {turn.chain for number in applied if not (turn := turns[kept[number].source.turn]).seen}
         if not needed:
             break
         opened |= needed
-    names = _variables(found, applied, turns)
-    rules = (_carried(number, rule, names[number], turns, number in applied) for number, rule in sorted(found.items()))
+    names = _variables(kept, applied, turns)
+    rules = (_carried(number, rule, names[number], turns, number in applied) for number, rule in sorted(kept.items()))
     return Correlation(
         rules=tuple(rules),
         unpaired=unpaired(recorded, second, pairs) if second is not None else (),
@@ -117,15 +117,15 @@ def correlated(
 def unfolded(recorded: Recorded, correlation: Correlation) -> Recorded:
     """Returns the recording with one exchange for each request of the chains that the suite follows itself."""
     chains = zip(recorded.exchanges, chains_of(recorded), strict=True)
-    exchanges = (chain if one.number in correlation.redirects else (one,) for one, chain in chains)
-    return replace(recorded, exchanges=tuple(one for chain in exchanges for one in chain))
+    exchanges = (chain if exchange.number in correlation.redirects else (exchange,) for exchange, chain in chains)
+    return replace(recorded, exchanges=tuple(exchange for chain in exchanges for exchange in chain))
 
 
 def explained(recorded: Recorded, correlation: Correlation) -> Iterator[dict[str, Any]]:
     """Yields each rule as plain data for people, without its value."""
     label = {
-        one.number: one.name or f"{one.method} {one.route or route_of(one.url).replace('{}', '{id}') or '/'}"
-        for one in unfolded(recorded, correlation).exchanges
+        call.number: call.name or f"{call.method} {call.route or route_of(call.url).replace('{}', '{id}') or '/'}"
+        for call in unfolded(recorded, correlation).exchanges
     }
     for rule in correlation.rules:
         yield {
@@ -151,7 +151,7 @@ def _carried(number: int, rule: Rule, variable: str, turns: list[Turn], applied:
         extract=replace(rule.extract, variable=variable),
         source=turns[rule.source.turn].number,
         place=rule.source.place,
-        uses=tuple((turns[one.turn].number, one.place) for one in rule.uses),
+        uses=tuple((turns[use.turn].number, use.place) for use in rule.uses),
         reasons=frozenset(rule.reasons),
         applied=applied,
         value=rule.value,
@@ -164,22 +164,22 @@ def _variables(rules: Mapping[int, Rule], applied: Collection[int], turns: list[
 
     A later source takes a name over if the old value is not used any more, as after the refresh of a token.
     """
-    found: dict[int, str] = {}
+    names: dict[int, str] = {}
     of_extractor: dict[tuple[int, str], str] = {}
     used_until: dict[str, int] = {}  # index of the last turn that uses the variable
-    for number, rule in sorted(rules.items(), key=lambda one: (one[0] not in applied, one[1].source, one[0])):
+    for number, rule in sorted(rules.items(), key=lambda item: (item[0] not in applied, item[1].source, item[0])):
         sources = keys_of(rule.source.place, turns[rule.source.turn].exchange)
         uses = keys_of(rule.uses[0].place, turns[rule.uses[0].turn].exchange)
         base = variable_of(rule.source.place, *sources, *uses)
         free = (
-            one
-            for one in chain([base], (f"{base}_{n}" for n in count(2)))
-            if used_until.get(one, -1) <= rule.source.turn
+            name
+            for name in chain([base], (f"{base}_{n}" for n in count(2)))
+            if used_until.get(name, -1) <= rule.source.turn
         )
         name = of_extractor.setdefault((rule.source.turn, rule.extract.expression), next(free))
         used_until[name] = max(used_until.get(name, -1), rule.uses[-1].turn)
-        found[number] = name
-    return found
+        names[number] = name
+    return names
 
 
 def _made_by_clients(turns: list[Turn], others: Mapping[int, RecordedExchange]) -> Iterator[tuple[int, ValuePlace]]:

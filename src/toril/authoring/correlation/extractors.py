@@ -19,7 +19,7 @@ OF_A_SESSION = re.compile(r"\d\d|(?=[a-zA-Z]*\d)\w{12,}")  # must not be part of
 
 def extract_of(place: ValuePlace, value: str, exchange: RecordedExchange) -> Extract | None:
     """Returns an extractor of the value, or of its percent-encoded form; None if no one finds it in this response."""
-    return next((one for one in _possible(place, value, exchange) if unquoted(taken(one, exchange), value)), None)
+    return next((way for way in _possible(place, value, exchange) if unquoted(taken(way, exchange), value)), None)
 
 
 def unquoted(text: str | None, value: str) -> bool:
@@ -36,8 +36,8 @@ def taken(extract: Extract, exchange: RecordedExchange) -> str | None:
         return _page(text).first(extract.expression)
     if extract.subject == "headers":
         text = _headers(exchange)
-    found = re.search(extract.expression, text)
-    return found[1] if found else None
+    match = re.search(extract.expression, text)
+    return match[1] if match else None
 
 
 def _headers(exchange: RecordedExchange) -> str:
@@ -87,7 +87,7 @@ def _possible(place: ValuePlace, value: str, exchange: RecordedExchange) -> Iter
 def _is_unique(selector: str, exchange: RecordedExchange) -> bool:
     """Returns whether all elements of a selector have one value: of several, JMeter takes any."""
     page = _page(exchange.response.text if exchange.response is not None else "")
-    return len({value for one, value in page.values() if one == selector}) == 1
+    return len({value for own, value in page.values() if own == selector}) == 1
 
 
 def _of_headers(pattern: str) -> Extract:

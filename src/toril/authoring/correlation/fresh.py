@@ -52,8 +52,8 @@ class Typed:
 
     def put(self, text: str, before: str = "$") -> str:
         """Returns a text with references to the variables; for people `before` is empty."""
-        for one in self.fresh:
-            text = one.pattern.sub(f"{before}{{{one.variable}}}", text)
+        for fresh in self.fresh:
+            text = fresh.pattern.sub(f"{before}{{{fresh.variable}}}", text)
         return text
 
 
@@ -69,7 +69,7 @@ def typed_in(turns: Sequence[Turn], others: Mapping[int, RecordedExchange], take
         for word, another in _pairs(value, other or value):
             if word.lower() not in fresh and not _is_given(word, turns[: first.get(word, index)]):
                 name = free(
-                    f"new_{variable_of(place, words_of(key))}", {*taken, *(one.variable for one in fresh.values())}
+                    f"new_{variable_of(place, words_of(key))}", {*taken, *(made.variable for made in fresh.values())}
                 )
                 second[word.lower()] = another.lower()
                 fresh[word.lower()] = Fresh(
@@ -79,14 +79,14 @@ def typed_in(turns: Sequence[Turn], others: Mapping[int, RecordedExchange], take
                     key=key,
                     pattern=_alone(word),
                 )
-        named = " " in value or any(NAMING.fullmatch(one) for one in words_of(key))
+        named = " " in value or any(NAMING.fullmatch(word) for word in words_of(key))
         if named and not any(word.lower() in fresh for word in WORD.findall(value)):
             repeated[number, key] = None
     places = {
         (turn.number, place)
         for index, turn in enumerate(turns if fresh else ())
         for place, value in (given_by_client(turn.exchange) if turn.sent else ())
-        for word in {one.lower() for one in WORD.findall(value)} & fresh.keys()
+        for word in {word.lower() for word in WORD.findall(value)} & fresh.keys()
         if _differs(word, second[word], place, others.get(index))
     }
     return Typed(fresh=tuple(fresh.values()), places=frozenset(places), repeated=tuple(repeated))
@@ -95,7 +95,7 @@ def typed_in(turns: Sequence[Turn], others: Mapping[int, RecordedExchange], take
 def _typed(turns: Sequence[Turn], first: Mapping[str, int]) -> Iterator[tuple[int, ValuePlace, str]]:
     """Yields the values of fields that no response has before a request: no log-ins, tokens, dates and digests."""
     for index, turn in enumerate(turns):
-        fields = [one for one in given_by_client(turn.exchange) if one[0].where in BODIES] if turn.sent else []
+        fields = [pair for pair in given_by_client(turn.exchange) if pair[0].where in BODIES] if turn.sent else []
         if not turn.changes or any(PASSWORD.search(place.path) for place, _ in fields):
             continue
         for place, value in fields:
@@ -112,16 +112,16 @@ def _first_sent(turns: Sequence[Turn]) -> dict[str, int]:
     first: dict[str, int] = {}
     for index, turn in enumerate(turns):
         for place, value in given_by_client(turn.exchange) if turn.sent else ():
-            for one in (value, *WORD.findall(value)) if place.where in PLACES else ():
-                if len(one) >= LEAST_ALONE:
-                    first.setdefault(one, index)
+            for text in (value, *WORD.findall(value)) if place.where in PLACES else ():
+                if len(text) >= LEAST_ALONE:
+                    first.setdefault(text, index)
     return first
 
 
 def _is_given(value: str, turns: Sequence[Turn]) -> bool:
-    headers = (text for one in turns for _, text in one.exchange.response_headers)
+    headers = (text for turn in turns for _, text in turn.exchange.response_headers)
     return any(value in text for text in headers) or any(
-        one.exchange.response is not None and value in one.exchange.response.text for one in turns
+        turn.exchange.response is not None and value in turn.exchange.response.text for turn in turns
     )
 
 
@@ -144,7 +144,7 @@ def _pairs(value: str, other: str) -> list[tuple[str, str]]:
     words, others = WORD.findall(value), WORD.findall(other)
     if len(words) != len(others) or TIME.search(value):
         return []
-    return [(one, another) for one, another in zip(words, others, strict=True) if one != another]
+    return [(word, another) for word, another in zip(words, others, strict=True) if word != another]
 
 
 def _function(word: str, other: str, value: str) -> str:

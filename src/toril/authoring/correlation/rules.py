@@ -118,10 +118,10 @@ def chain_of(exchange: RecordedExchange) -> tuple[RecordedExchange, ...]:
         number=last.number + 1,
         method=last.method if keeps else "GET",
         url=url,
-        headers=tuple(one for one in last.headers if one[0].lower() not in of_body),
+        headers=tuple(header for header in last.headers if header[0].lower() not in of_body),
         body=last.body if keeps else None,
         started_s=None if last.started_s is None else last.started_s + last.took_s,
-        took_s=max(0.0, exchange.took_s - sum(one.took_s for one in exchange.hops)),
+        took_s=max(0.0, exchange.took_s - sum(hop.took_s for hop in exchange.hops)),
         name="",
         route="",
         hops=(),
@@ -129,35 +129,35 @@ def chain_of(exchange: RecordedExchange) -> tuple[RecordedExchange, ...]:
     )
     first, *others = exchange.hops
     named = replace(first, name=exchange.name, route=exchange.route, step=exchange.step, headers=exchange.headers)
-    return (named, *(replace(one, step=exchange.step) for one in others), final)
+    return (named, *(replace(hop, step=exchange.step) for hop in others), final)
 
 
 def chains_of(recorded: Recorded) -> list[tuple[RecordedExchange, ...]]:
     """Returns the requests of each exchange; the last one of a chain gets a number that no other request has."""
-    taken = {one.number for exchange in recorded.exchanges for one in (exchange, *exchange.hops)}
-    found: list[tuple[RecordedExchange, ...]] = []
+    taken = {hop.number for exchange in recorded.exchanges for hop in (exchange, *exchange.hops)}
+    chains: list[tuple[RecordedExchange, ...]] = []
     for exchange in recorded.exchanges:
         *hops, last = chain_of(exchange)
         if hops:
-            last = replace(last, number=next(one for one in count(last.number) if one not in taken))
+            last = replace(last, number=next(number for number in count(last.number) if number not in taken))
             taken.add(last.number)
-        found.append((*hops, last))
-    return found
+        chains.append((*hops, last))
+    return chains
 
 
 def turns_of(recorded: Recorded, opened: Collection[int]) -> list[Turn]:
     """Returns all requests in their order; chains in `opened` are sent request by request."""
     return [
         Turn(
-            exchange=one,
-            number=one.number if exchange.number in opened else exchange.number,
+            exchange=hop,
+            number=hop.number if exchange.number in opened else exchange.number,
             chain=exchange.number,
             changes=changes_data(exchange),
             sent=exchange.number in opened or place == 0,
             seen=exchange.number in opened or place == len(exchange.hops),
         )
         for exchange, chain in zip(recorded.exchanges, chains_of(recorded), strict=True)
-        for place, one in enumerate(chain)
+        for place, hop in enumerate(chain)
     ]
 
 
@@ -234,7 +234,7 @@ class Values:
         sent = set().union(*sent_by_key)
         alike = [source.turn for source in sources if _may_be_the_same(use.value, self.keys(source), keys)]
         first = min(alike or [source.turn for source in sources])
-        return [] if min(sent, default=use.turn) <= first else [one for one in sources if one.turn not in sent]
+        return [] if min(sent, default=use.turn) <= first else [source for source in sources if source.turn not in sent]
 
     def _is_before(self, source: Source, use: Use) -> bool:
         earlier, later = self.turns[source.turn].exchange, self.turns[use.turn].exchange
@@ -309,7 +309,7 @@ def _reread(turns: Sequence[Turn]) -> Iterator[int]:
 
 
 def given_by_client(exchange: RecordedExchange) -> Iterator[tuple[ValuePlace, str]]:
-    return takewhile(lambda found: found[0].side == "request", places_of(exchange))
+    return takewhile(lambda pair: pair[0].side == "request", places_of(exchange))
 
 
 def _given(number: int, exchange: RecordedExchange) -> Iterator[tuple[Source, str]]:
@@ -399,7 +399,7 @@ def _compared(extract: Extract, source: Source, use: Use, values: Values, *, rep
 def value_at(use: Use, exchange: RecordedExchange, other: RecordedExchange) -> str | None:
     """Returns the value that another recording of the request has at the same place."""
     values, others = (
-        [value for place, value in given_by_client(one) if place == use.place] for one in (exchange, other)
+        [value for place, value in given_by_client(side) if place == use.place] for side in (exchange, other)
     )
     if len(values) != len(others):
         return None

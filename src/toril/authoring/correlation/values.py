@@ -61,10 +61,10 @@ def kind_of(value: str) -> Literal["random", "mixed", "id", ""]:
     if value.startswith("/") or "://" in value:
         inside = value.partition("://")[2].partition("/")[2] if "://" in value else value  # without the host
         parts = re.split(r"[/?&=#;]", inside)
-        return "random" if any(kind_of(unquote(one)) == "random" for one in parts) else ""
+        return "random" if any(kind_of(unquote(part)) == "random" for part in parts) else ""
     if len(value) >= LEAST_MIXED and not re.search(r"\s", value):
-        kinds = [("digit" if one.isdigit() else one.isupper()) for one in value if one.isalnum()]
-        changes = sum(one != following for one, following in pairwise(kinds))
+        kinds = [("digit" if char.isdigit() else char.isupper()) for char in value if char.isalnum()]
+        changes = sum(kind != following for kind, following in pairwise(kinds))
         letters = changes > len(value) // 3 and TWO_CAPITALS.search(value)  # no words, although without digits
         enough = letters or ("digit" in kinds and changes > max(1, len(value) // 8))
         if enough and len(set(value)) >= min(8, len(value) // 2):
@@ -78,7 +78,7 @@ def route_of(address: str) -> str:
     >>> route_of("https://shop.example/orders/8123/pay?token=x")
     '/orders/{}/pay'
     """
-    return "/".join("{}" if kind_of(one) else one for one in path_of(address).split("/"))
+    return "/".join("{}" if kind_of(part) else part for part in path_of(address).split("/"))
 
 
 def may_be_carried(value: str, place: ValuePlace) -> bool:
@@ -94,7 +94,7 @@ def may_be_carried(value: str, place: ValuePlace) -> bool:
         of_id = place.where == "path" or last.startswith("/") or _identifies(words_of(last))
         return place.where != "header" and (len(value) > 1 or of_id)
     words = not re.search(r"\d", value) and not kind_of(value)
-    return LEAST <= len(value) <= MOST and not words and not any(one.fullmatch(value) for one in (DATE, NUMBER))
+    return LEAST <= len(value) <= MOST and not words and not any(pattern.fullmatch(value) for pattern in (DATE, NUMBER))
 
 
 def is_token(place: ValuePlace) -> bool:
@@ -133,7 +133,7 @@ def words_of(key: str) -> Words:
     """
     if key.lower() in ("etag", "if-match"):
         return ("etag",)
-    words = tuple("id" if one.lower() == "pk" else one.lower() for one in WORD.findall(key))
+    words = tuple("id" if word.lower() == "pk" else word.lower() for word in WORD.findall(key))
     return words[1:] if words[:1] == ("x",) else words
 
 
@@ -144,10 +144,10 @@ def is_generic(words: Words) -> bool:
 @lru_cache(maxsize=1 << 14)
 def same_key(some: tuple[Words, ...], others: tuple[Words, ...]) -> bool:
     """Returns whether both sides have the same key, or one the end of the other's, as in `createOrderId`."""
-    for one in some:
+    for words in some:
         for other in others:
-            short, long = sorted(("".join(one), "".join(other)), key=len)
-            if not is_generic(one) and (short == long or (len(short) >= LEAST and long.endswith(short))):
+            short, long = sorted(("".join(words), "".join(other)), key=len)
+            if not is_generic(words) and (short == long or (len(short) >= LEAST and long.endswith(short))):
                 return True
     return False
 
@@ -171,7 +171,7 @@ def keys_of(place: ValuePlace, exchange: RecordedExchange) -> list[Words]:
     if not is_generic(own) or INDEXED.search(place.path):
         return [own]
     if is_generic(holder) and place.side == "response":
-        segments = [one for one in path_of(exchange.url).split("/") if SEGMENT.fullmatch(one)]
+        segments = [part for part in path_of(exchange.url).split("/") if SEGMENT.fullmatch(part)]
         holder = words_of(segments[-1]) if segments else ()
     return [own, (*_singular(holder), *own)] if holder else [own]
 
@@ -183,10 +183,10 @@ def _singular(words: Words) -> Words:
 def variable_of(place: ValuePlace, *keys: Words) -> str:
     """Returns the name of a variable: the first specific key, else the last words of its place."""
     words = words_of(INDEXED.sub("", place.path))
-    holders = tuple(one for one in words[:-1] if not is_generic((one,)))
+    holders = tuple(word for word in words[:-1] if not is_generic((word,)))
     last = (*_singular(holders[-1:]), *words[-1:]) if _identifies(words) else words[-1:]
-    for one in (*(key for key in keys if not is_generic(key)), last):
-        name = "_".join(one)[:40].strip("_")
+    for own in (*(key for key in keys if not is_generic(key)), last):
+        name = "_".join(own)[:40].strip("_")
         if name[:1].isalpha() and name.isascii():
             return name
     return "value"

@@ -60,7 +60,7 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
 
 
 _Loader.yaml_implicit_resolvers = {
-    first: [one for one in known if one[0] != "tag:yaml.org,2002:timestamp"]
+    first: [resolver for resolver in known if resolver[0] != "tag:yaml.org,2002:timestamp"]
     for first, known in _Loader.yaml_implicit_resolvers.items()
 }
 
@@ -142,7 +142,7 @@ def read(given: Input, options: ImportOptions) -> Recorded:
         raise _refused(given, "an access log has no responses to check. Remove --functional.", "conflicting-options")
     if recorded.exchanges:
         return recorded
-    reasons = "; ".join(f"{one.count:,} {one.what}: {one.why}" for one in recorded.left_out)
+    reasons = "; ".join(f"{out.count:,} {out.what}: {out.why}" for out in recorded.left_out)
     what = f"left out are {reasons}" if reasons else "the file has none"
     raise _refused(given, f"no requests to repeat: {what}. Pass another file.", "no-requests")
 
@@ -185,10 +185,10 @@ def _environment(options: ImportOptions) -> dict[str, Any] | None:
     if options.environment is None:
         return None
     given = input_of(str(options.environment))
-    found = mapping(_parsed(_text(given.data), given.name))
-    if not isinstance(found.get("values"), list):
+    content = mapping(_parsed(_text(given.data), given.name))
+    if not isinstance(content.get("values"), list):
         raise _refused(given, "not an environment of Postman. Export it in Postman.")
-    return found
+    return content
 
 
 def _text(data: bytes) -> str:
@@ -200,14 +200,14 @@ def _parsed(source: str, name: str) -> Any:
     with suppress(ValueError):
         return json.loads(source)
     try:
-        found = yaml.load(BLANK.sub("", source), Loader=_Loader)  # noqa: S506 - a safe loader
+        document = yaml.load(BLANK.sub("", source), Loader=_Loader)  # noqa: S506 - a safe loader
     except (yaml.YAMLError, ValueError, TypeError, AttributeError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f" in line {mark.line + 1}" if mark else ""
         raise OptionError(f"{name}: not valid JSON or YAML{where}. Correct it.", code="damaged-file") from error
-    if _size(found, {}) > MOST_VALUES:
+    if _size(document, {}) > MOST_VALUES:
         raise OptionError(f"{name}: its aliases make more than {MOST_VALUES:,} values. Write less.", code="too-large")
-    return found
+    return document
 
 
 def _size(node: Any, known: dict[int, int]) -> int:
@@ -216,5 +216,5 @@ def _size(node: Any, known: dict[int, int]) -> int:
         return 1
     if id(node) not in known:
         known[id(node)] = 1  # of a value that is a part of itself
-        known[id(node)] = sum(_size(one, known) for one in (node.values() if isinstance(node, dict) else node))
+        known[id(node)] = sum(_size(item, known) for item in (node.values() if isinstance(node, dict) else node))
     return known[id(node)]

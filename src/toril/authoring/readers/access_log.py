@@ -94,19 +94,19 @@ def read_access_log(given: Input, options: ImportOptions) -> Recorded:
     total = misfits = distinct = 0
     for line in _lines(given.data):
         total += 1
-        found = _line(line)
-        if found is None:
+        entry = _line(line)
+        if entry is None:
             misfits += 1
             continue
-        path = found.target.partition("?")[0]
-        logins[path] += is_login(path) and not BOTS.search(found.agent)
-        if why := _unusable(found, options):
-            skipped.add(*why, f"{found.method} {path}")
+        path = entry.target.partition("?")[0]
+        logins[path] += is_login(path) and not BOTS.search(entry.agent)
+        if why := _unusable(entry, options):
+            skipped.add(*why, f"{entry.method} {path}")
             continue
-        label, shown = f"{found.method} {_route(path)}", f"{found.method} {found.target}"
-        rates[found.host][label][found.second] += 1
-        answers[_answer(found.status)] += 1
-        known = addresses[found.host][label]
+        label, shown = f"{entry.method} {_route(path)}", f"{entry.method} {entry.target}"
+        rates[entry.host][label][entry.second] += 1
+        answers[_answer(entry.status)] += 1
+        known = addresses[entry.host][label]
         if shown in known or distinct < MOST_ADDRESSES:
             distinct += shown not in known
             known[shown] += 1
@@ -119,7 +119,7 @@ def read_access_log(given: Input, options: ImportOptions) -> Recorded:
     notes += _sessions(+logins, answers)
     sizes = {host: sum(map(Counter.total, labels.values())) for host, labels in rates.items()}
     asked = next(iter(options.hosts), "")
-    chosen = [one for one in sizes if asked and one.rpartition("://")[2] == asked.rpartition("://")[2]]
+    chosen = [host for host in sizes if asked and host.rpartition("://")[2] == asked.rpartition("://")[2]]
     host = max(sorted(chosen or sizes), key=sizes.__getitem__, default="")
     for other, size in sizes.items():
         if other != host:
@@ -160,8 +160,8 @@ def _sessions(logins: Counter[str], answers: Counter[str]) -> Iterator[Note]:
 def _own(rates: Mapping[str, Counter[int]]) -> list[str]:
     """Returns the labels with enough requests for an execution of their own, most frequent first."""
     sizes = {label: counts.total() for label, counts in rates.items()}
-    ranked = sorted(sizes, key=lambda one: (-sizes[one], one))
-    return [one for one in ranked[:MOST_LABELS] if sizes[one] >= LEAST_SHARE * sum(sizes.values())]
+    ranked = sorted(sizes, key=lambda host: (-sizes[host], host))
+    return [host for host in ranked[:MOST_LABELS] if sizes[host] >= LEAST_SHARE * sum(sizes.values())]
 
 
 def _lines(data: bytes) -> Iterator[str]:
@@ -175,11 +175,11 @@ def _lines(data: bytes) -> Iterator[str]:
 
 
 def _line(line: str) -> _Line | None:
-    found = _of_json(line) if line.startswith("{") else _matched(line)
-    second, method, status = _second(found.get("time", "")), found.get("method", ""), found.get("status", "")
+    fields = _of_json(line) if line.startswith("{") else _matched(line)
+    second, method, status = _second(fields.get("time", "")), fields.get("method", ""), fields.get("status", "")
     if second is None or not method or not re.fullmatch("[0-9]{3}|-", status):
         return None
-    host, target = re.sub(r":(?:80|443)$", "", found["host"]).lower(), found["target"]
+    host, target = re.sub(r":(?:80|443)$", "", fields["host"]).lower(), fields["target"]
     if re.match(r"https?://", target):
         try:
             parts = urlsplit(target)
@@ -188,12 +188,12 @@ def _line(line: str) -> _Line | None:
         host = f"{parts.scheme}://{parts.netloc.removesuffix(':443' if parts.scheme == 'https' else ':80')}".lower()
         target = parts.path + (f"?{parts.query}" if parts.query else "")
     code = int(status) if status != "-" else 0
-    return _Line(second, method.upper(), host, address(target) or "/", code, found["agent"])
+    return _Line(second, method.upper(), host, address(target) or "/", code, fields["agent"])
 
 
 def _matched(line: str) -> Mapping[str, str]:
-    found = next(filter(None, (form.match(line) for form in FORMATS)), None)
-    return {"host": "", **{key: value or "" for key, value in found.groupdict().items()}} if found else {}
+    match = next(filter(None, (form.match(line) for form in FORMATS)), None)
+    return {"host": "", **{key: value or "" for key, value in match.groupdict().items()}} if match else {}
 
 
 def _of_json(line: str) -> Mapping[str, str]:
@@ -202,12 +202,12 @@ def _of_json(line: str) -> Mapping[str, str]:
     except (ValueError, RecursionError):
         return {}
     flat: dict[str, Any] = {}
-    for inner in (*(mapping(one) for one in top.values()), top):
+    for inner in (*(mapping(part) for part in top.values()), top):
         flat |= {key.lower(): value for key, value in inner.items() if not isinstance(value, dict | list)}
-    found = {part: next((text(flat[key]) for key in keys if key in flat), "") for part, keys in KEYS.items()}
-    if (whole := re.match(r'"?([A-Z]{3,10}) (\S+)', found["request"])) and not found["method"]:
-        found |= {"method": whole[1], "target": whole[2]}
-    return found
+    fields = {part: next((text(flat[key]) for key in keys if key in flat), "") for part, keys in KEYS.items()}
+    if (whole := re.match(r'"?([A-Z]{3,10}) (\S+)', fields["request"])) and not fields["method"]:
+        fields |= {"method": whole[1], "target": whole[2]}
+    return fields
 
 
 @lru_cache(maxsize=1 << 12)
@@ -219,8 +219,8 @@ def _second(moment: str) -> int | None:
             return int(number / 1000 if number > 1e11 else number)
         if "/" in moment:
             return int(datetime.strptime(moment, "%d/%b/%Y:%H:%M:%S %z").timestamp())
-        found = datetime.fromisoformat(moment)
-        return int((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp())
+        at = datetime.fromisoformat(moment)
+        return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp())
     except (ValueError, OverflowError):
         return None
 
@@ -247,7 +247,7 @@ def _exchanges(addresses: Mapping[str, Counter[str]], own: list[str], base: str)
         groups[OTHER].update(_common(addresses[label]))
     number = 0
     for label, counts in groups.items():
-        ranked = sorted(counts.items(), key=lambda one: (-one[1], one[0]))
+        ranked = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
         for shown, times in ranked[: MOST_OTHERS if label == OTHER else MOST_ROWS]:
             number += 1
             method, _, target = shown.partition(" ")
@@ -264,16 +264,16 @@ def _exchanges(addresses: Mapping[str, Counter[str]], own: list[str], base: str)
 
 def _common(addresses: Counter[str]) -> Counter[str]:
     """Returns the addresses with the parameters that many requests have and that name no secret."""
-    pairs = {one: parse_qsl(one.partition("?")[2], True) for one in addresses}
+    pairs = {path: parse_qsl(path.partition("?")[2], True) for path in addresses}
     uses: Counter[str] = Counter()
-    for one, times in addresses.items():
-        uses.update(dict.fromkeys(dict(pairs[one]), times))
+    for path, times in addresses.items():
+        uses.update(dict.fromkeys(dict(pairs[path]), times))
     least = LEAST_USE * addresses.total()
-    found: Counter[str] = Counter()
-    for one, times in addresses.items():
-        kept = [pair for pair in pairs[one] if uses[pair[0]] >= least and not names_a_secret(pair[0])]
-        found[one.partition("?")[0] + (f"?{urlencode(kept)}" if kept else "")] += times
-    return found
+    counts: Counter[str] = Counter()
+    for path, times in addresses.items():
+        kept = [pair for pair in pairs[path] if uses[pair[0]] >= least and not names_a_secret(pair[0])]
+        counts[path.partition("?")[0] + (f"?{urlencode(kept)}" if kept else "")] += times
+    return counts
 
 
 def _rates(rates: Mapping[str, Counter[int]], own: list[str]) -> dict[str, LogRates]:
@@ -282,13 +282,13 @@ def _rates(rates: Mapping[str, Counter[int]], own: list[str]) -> dict[str, LogRa
         return {}
     start_s, end_s = min(map(min, rates.values())), max(map(max, rates.values())) + 1
     step_s = next((step for step in STEPS_S if (end_s - start_s) / step <= POINTS), STEPS_S[-1])
-    found: dict[str, Counter[int]] = {label: Counter() for label in own}
+    by_label: dict[str, Counter[int]] = {label: Counter() for label in own}
     for label, counts in rates.items():
-        kept = found.setdefault(label if label in own else OTHER, Counter())
+        kept = by_label.setdefault(label if label in own else OTHER, Counter())
         for second, count in counts.items():
             kept[(second - start_s) // step_s] += count
     steps = range(-(-(end_s - start_s) // step_s))
     return {
         label: LogRates(step_s=float(step_s), counts=tuple(counts[step] for step in steps))
-        for label, counts in found.items()
+        for label, counts in by_label.items()
     }

@@ -65,17 +65,17 @@ def read_curl(source: str, given: Input) -> Recorded:
 def _commands(source: str, references: set[str]) -> Iterator[list[str]]:
     """Yields the words behind each `curl`, as curl gets them; variables of the shell become `references`."""
     if WINDOWS.search(source):  # copied for cmd, which escapes by ^ and writes an empty line for a line break
-        source = re.sub(r"\^[ \t]*\r?\n([ \t]*\r?\n)?", lambda found: "\n" if found[1] else " ", source)
+        source = re.sub(r"\^[ \t]*\r?\n([ \t]*\r?\n)?", lambda match: "\n" if match[1] else " ", source)
         source = re.sub(r"\^(.)", r"\1", source)
     words: list[str] = []
     word: str | None = None
     skips = False  # the word behind a redirection
-    for found in PIECES.finditer(f"\n{source}\n"):
-        kind = found.lastgroup or ""
+    for match in PIECES.finditer(f"\n{source}\n"):
+        kind = match.lastgroup or ""
         if kind in READ:
-            word = (word or "") + READ[kind](found[kind])
+            word = (word or "") + READ[kind](match[kind])
             if READ[kind] is _expanded:
-                references.update(one[2] or one[3] for one in IN_QUOTES.finditer(found[kind]) if one[2] or one[3])
+                references.update(ref[2] or ref[3] for ref in IN_QUOTES.finditer(match[kind]) if ref[2] or ref[3])
             continue
         words += [] if word is None or skips else [word]
         skips = kind == "redirect" or (kind == "gap" and skips and word is None)
@@ -88,15 +88,15 @@ def _commands(source: str, references: set[str]) -> Iterator[list[str]]:
 
 
 def _expanded(text: str) -> str:
-    return IN_QUOTES.sub(lambda one: f"${{{one[2] or one[3]}}}" if one[2] or one[3] else one[1] or "", text)
+    return IN_QUOTES.sub(lambda name: f"${{{name[2] or name[3]}}}" if name[2] or name[3] else name[1] or "", text)
 
 
 def _ansi(text: str) -> str:
     return ESCAPES.sub(_unescaped, text).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-def _unescaped(found: re.Match[str]) -> str:
-    code = found[1]
+def _unescaped(match: re.Match[str]) -> str:
+    code = match[1]
     if code[0] in "ux" and len(code) > 1:
         return chr(int(code[1:], 16))
     return chr(int(code, 8)) if code[0] in "01234567" else ESCAPED.get(code, code)
@@ -187,8 +187,8 @@ def _body(options: Options, given: Input, skipped: Skipped) -> Payload | None:
             return source.raw_file(value.rpartition("/")[2] or "body.bin", source.BINARY, given.beside(value))
         if name in DATA:
             parts.append(_data(name, value, given, skipped))
-        elif name == "form" and (found := OF_FORM.fullmatch(value)):
-            key, mark, quoted, plain, more = found.groups()
+        elif name == "form" and (match := OF_FORM.fullmatch(value)):
+            key, mark, quoted, plain, more = match.groups()
             content = plain if quoted is None else re.sub(r"\\(.)", r"\1", quoted)
             if mark == "@":
                 about = dict(re.findall(r"(type|filename)=\"?([^;\"]+)", more))
@@ -210,8 +210,8 @@ def _body(options: Options, given: Input, skipped: Skipped) -> Payload | None:
 def _data(name: str, value: str, given: Input, skipped: Skipped) -> str:
     """Returns the part of a body that one option brings; `@` names a file."""
     key, mark, content = "", "", value
-    if name == "data-urlencode" and (found := re.fullmatch(r"([^=@]*)([=@])(.*)", value, re.DOTALL)):
-        key, mark, content = found.groups()
+    if name == "data-urlencode" and (match := re.fullmatch(r"([^=@]*)([=@])(.*)", value, re.DOTALL)):
+        key, mark, content = match.groups()
     elif name not in ("data-raw", "data-urlencode") and value.startswith("@"):
         mark, content = "@", value[1:]
     if mark == "@":

@@ -54,25 +54,25 @@ def read_har(document: Mapping[str, Any], given: Input) -> Recorded:
     starts = [start for start, _ in entries if start is not None]
     first_s = min(starts, default=0.0) if len(starts) == len(entries) else None
     if first_s is not None:
-        entries.sort(key=lambda one: one[0] or 0.0)
+        entries.sort(key=lambda entry: entry[0] or 0.0)
     steps = {text(page.get("id")): _title(page) for page in items(log.get("pages"))}
     skipped = Skipped()
     exchanges: list[RecordedExchange] = []
     for number, (start, entry) in enumerate(entries[:MOST_ENTRIES], 1):
-        found = _exchange(entry, given, skipped)
-        if found is not None:
+        call = _exchange(entry, given, skipped)
+        if call is not None:
             started_s = None if first_s is None or start is None else start - first_s
-            found = replace(found, number=number, started_s=started_s, step=steps.get(text(entry.get("pageref")), ""))
-            exchanges.append(_rebuilt(found, exchanges, skipped))
-    for one in skipped.left_out():
-        if (one.what, one.why) == ABORTED_WRITES:
+            exchange = replace(call, number=number, started_s=started_s, step=steps.get(text(entry.get("pageref")), ""))
+            exchanges.append(_rebuilt(exchange, exchanges, skipped))
+    for left in skipped.left_out():
+        if (left.what, left.why) == ABORTED_WRITES:
             fix = "Wait for them before you leave the page, and record again."
-            message = f"Left out: {one.what} ({one.count}), such as {', '.join(one.examples)}. {fix}"
+            message = f"Left out: {left.what} ({left.count}), such as {', '.join(left.examples)}. {fix}"
             notes.append(Note("aborted-writes", message))
     maker = mapping(log.get("browser")) or mapping(log.get("creator"))
     documents = {text(page.get("id")) for page in items(log.get("pages")) if text(page.get("startedDateTime"))}
     return Recorded(
-        exchanges=tuple(_stepped(_folded(exchanges), {steps[one] for one in documents})),
+        exchanges=tuple(_stepped(_folded(exchanges), {steps[name] for name in documents})),
         origin=given.origin(f"{text(maker.get('name'))} {text(maker.get('version'))}"),
         kind="har",
         left_out=skipped.left_out(),
@@ -163,14 +163,14 @@ def _sent(request: Mapping[str, Any], method: str, sent: Named, given: Input) ->
     """Returns the body of a request; `missing` if it had one that the recording lacks."""
     post = mapping(request.get("postData"))
     type = source.value_of("content-type", sent) or text(post.get("mimeType"))
-    if (found := _data(post, given)) is not None:
-        return source.body(found, type)
+    if (body := _data(post, given)) is not None:
+        return source.body(body, type)
     fields, uploads = [], []
-    for one in items(post.get("params")):
-        name, value = text(one.get("name")), text(one.get("value"))
-        if file := text(one.get("fileName")):
+    for item in items(post.get("params")):
+        name, value = text(item.get("name")), text(item.get("value"))
+        if file := text(item.get("fileName")):
             data = _base64(value.partition(",")[2]) if value.startswith("data:") else value.encode() or None
-            uploads.append(FilePart(field=name, name=file, type=text(one.get("contentType")), data=data))
+            uploads.append(FilePart(field=name, name=file, type=text(item.get("contentType")), data=data))
         elif name:
             fields.append((name, value))
     if uploads or (fields and type.lower().startswith(source.MULTIPART)):
@@ -207,41 +207,41 @@ def _stepped(exchanges: Iterable[RecordedExchange], pages: Collection[str]) -> I
     Playwright names a window by its last title, so a log-in would be `Logged out`.
     """
     exchanges = list(exchanges)
-    opened = [one for one in exchanges if _opens(one)]
-    several = {step for step, count in Counter(one.step for one in opened).items() if step in pages and count > 1}
+    opened = [exchange for exchange in exchanges if _opens(exchange)]
+    several = {step for step, count in Counter(call.step for call in opened).items() if step in pages and count > 1}
     title = ""
-    for one in exchanges:
-        if one.step in several and _opens(one) and one.response is not None:
-            title = " ".join(Page(one.response.text).title.split()) or path_of(one.url)
-        yield replace(one, step=title or one.step) if one.step in several else one
+    for exchange in exchanges:
+        if exchange.step in several and _opens(exchange) and exchange.response is not None:
+            title = " ".join(Page(exchange.response.text).title.split()) or path_of(exchange.url)
+        yield replace(exchange, step=title or exchange.step) if exchange.step in several else exchange
 
 
-def _opens(one: RecordedExchange) -> bool:
-    return one.kind == "document" and source.value_of("sec-fetch-dest", one.headers) != "iframe"
+def _opens(exchange: RecordedExchange) -> bool:
+    return exchange.kind == "document" and source.value_of("sec-fetch-dest", exchange.headers) != "iframe"
 
 
 def _folded(exchanges: Sequence[RecordedExchange]) -> Iterator[RecordedExchange]:
     """Yields each chain of redirects as one exchange."""
     chains: list[list[RecordedExchange]] = []
     waiting: dict[str, tuple[int, list[RecordedExchange]]] = {}  # by the address that a redirect names
-    for place, one in enumerate(exchanges):
-        before, chain = waiting.pop(one.url, (place, None))
+    for place, exchange in enumerate(exchanges):
+        before, chain = waiting.pop(exchange.url, (place, None))
         if chain is None or place > before + NEAR:
             chain = []
             chains.append(chain)
-        chain.append(one)
-        if one.status in REDIRECTS and (target := source.value_of("location", one.response_headers)):
-            waiting[source.joined(one.url, target)] = place, chain
-    for found in chains:
-        first, last = found[0], found[-1]
+        chain.append(exchange)
+        if exchange.status in REDIRECTS and (target := source.value_of("location", exchange.response_headers)):
+            waiting[source.joined(exchange.url, target)] = place, chain
+    for hops in chains:
+        first, last = hops[0], hops[-1]
         yield replace(
             first,
             status=last.status,
             response_headers=last.response_headers,
             response=last.response,
-            took_s=sum(one.took_s for one in found),
+            took_s=sum(exchange.took_s for exchange in hops),
             kind=last.kind,
-            hops=tuple(found[:-1]),
+            hops=tuple(hops[:-1]),
         )
 
 
@@ -257,23 +257,23 @@ def _rebuilt(exchange: RecordedExchange, earlier: Sequence[RecordedExchange], sk
         if before.kind != "document" or before.response is None:
             continue
         page = Page(before.response.text)
-        for found in page.forms:
-            if source.joined(before.url, found.action or before.url).partition("?")[0] == target:
+        for form in page.forms:
+            if source.joined(before.url, form.action or before.url).partition("?")[0] == target:
                 what = "bodies rebuilt from a form", "the recording lacks them; check their values"
                 skipped.add(*what, f"{exchange.method} {target}")
-                return replace(exchange, body=_filled(page, found))
+                return replace(exchange, body=_filled(page, form))
     return exchange
 
 
-def _filled(page: Page, found: Form) -> Payload:
+def _filled(page: Page, form: Form) -> Payload:
     """Returns the body of a form as a browser would send it unchanged."""
     fields, uploads = [], []
-    for one in page.elements:
-        name, kind = one.attributes.get("name"), one.attributes.get("type", "").lower()
-        if one.form is not found or one.tag not in ("input", "select", "textarea") or not name:
+    for element in page.elements:
+        name, kind = element.attributes.get("name"), element.attributes.get("type", "").lower()
+        if element.form is not form or element.tag not in ("input", "select", "textarea") or not name:
             continue
         if kind == "file":
             uploads.append(FilePart(field=name, name="sample.txt", type="text/plain"))
         elif kind not in NOT_SENT:
-            fields.append((name, one.attributes.get("value", "")))
+            fields.append((name, element.attributes.get("value", "")))
     return source.multipart(fields, uploads) if uploads else source.form(fields)

@@ -101,12 +101,12 @@ def _base(document: Mapping[str, Any], given: Input, options: ImportOptions) -> 
     if "swagger" in document:
         schemes, host = document.get("schemes"), text(document.get("host"))
         scheme = "http" if isinstance(schemes, list) and schemes and "https" not in schemes else "https"
-        found = (f"{scheme}://{host}" if host else "") + "/" + text(document.get("basePath")).strip("/")
+        base = (f"{scheme}://{host}" if host else "") + "/" + text(document.get("basePath")).strip("/")
     else:
         server = next(iter(items(document.get("servers"))), {})
-        values = {name: text(mapping(one).get("default")) for name, one in mapping(server.get("variables")).items()}
-        found = IN_PATH.sub(lambda name: values.get(name[1]) or name[0], text(server.get("url")))
-    whole = re.match(r"(\w+://[^/?#]*)?([^?#]*)", source.joined(given.address, found))
+        values = {name: text(mapping(var).get("default")) for name, var in mapping(server.get("variables")).items()}
+        base = IN_PATH.sub(lambda name: values.get(name[1]) or name[0], text(server.get("url")))
+    whole = re.match(r"(\w+://[^/?#]*)?([^?#]*)", source.joined(given.address, base))
     origin, path = whole.groups("") if whole else ("", "")
     path = "/" + IN_PATH.sub(r"\1", path).strip("/")
     path = "" if path == "/" else path
@@ -118,7 +118,7 @@ def _base(document: Mapping[str, Any], given: Input, options: ImportOptions) -> 
 
 def _ordered(spec: "_Spec", options: ImportOptions, skipped: Skipped) -> list[_Operation]:
     """Returns the operations by tag; in a tag those that create come first, and those that delete come last."""
-    found = []
+    operations = []
     for path, node in mapping(spec.document.get("paths")).items():
         shared = spec.at(node)
         for method in METHODS:
@@ -132,21 +132,21 @@ def _ordered(spec: "_Spec", options: ImportOptions, skipped: Skipped) -> list[_O
                 skipped.add("operations that change data", "--only-reads", example)
             else:
                 parameters: dict[tuple[str, str], dict[str, Any]] = {}
-                for one in (*_list(shared.get("parameters")), *_list(operation.get("parameters"))):
-                    one = spec.at(one)
-                    parameters[text(one.get("in")), text(one.get("name"))] = one
+                for listed in (*_list(shared.get("parameters")), *_list(operation.get("parameters"))):
+                    parameter = spec.at(listed)
+                    parameters[text(parameter.get("in")), text(parameter.get("name"))] = parameter
                 own = list(parameters.values())
                 if "swagger" in spec.document:
                     operation = _modern(operation, own, spec)
-                found.append(_Operation(method=method, path=path, node=operation, parameters=own))
-    tags = list(dict.fromkeys(operation.tag for operation in found))
+                operations.append(_Operation(method=method, path=path, node=operation, parameters=own))
+    tags = list(dict.fromkeys(operation.tag for operation in operations))
 
     def rank(operation: _Operation) -> tuple[int, int, int]:
         depth = operation.path.count("/")
         kind = METHODS.index(operation.method)
         return tags.index(operation.tag), kind, -depth if operation.method == "delete" else depth
 
-    return sorted(found, key=rank)
+    return sorted(operations, key=rank)
 
 
 def _list(value: Any) -> list[Any]:
@@ -155,26 +155,26 @@ def _list(value: Any) -> list[Any]:
 
 def _modern(operation: Mapping[str, Any], parameters: list[dict[str, Any]], spec: "_Spec") -> dict[str, Any]:
     """Returns an operation of Swagger 2 in the form of OpenAPI 3."""
-    takes = [text(one) for one in _list(operation.get("consumes") or spec.document.get("consumes"))]
-    gives = [text(one) for one in _list(operation.get("produces") or spec.document.get("produces"))] or [source.JSON]
-    fields = [one for one in parameters if one.get("in") == "formData"]
-    schemas = [one.get("schema") for one in parameters if one.get("in") == "body"]
-    found = dict(operation)
+    takes = [text(kind) for kind in _list(operation.get("consumes") or spec.document.get("consumes"))]
+    gives = [text(kind) for kind in _list(operation.get("produces") or spec.document.get("produces"))] or [source.JSON]
+    fields = [parameter for parameter in parameters if parameter.get("in") == "formData"]
+    schemas = [parameter.get("schema") for parameter in parameters if parameter.get("in") == "body"]
+    modern = dict(operation)
     if schemas:
-        found["requestBody"] = {"content": {type: {"schema": schemas[0]} for type in takes or [source.JSON]}}
+        modern["requestBody"] = {"content": {type: {"schema": schemas[0]} for type in takes or [source.JSON]}}
     elif fields:
-        files = any(one.get("type") == "file" for one in fields) or takes == [source.MULTIPART]
+        files = any(part.get("type") == "file" for part in fields) or takes == [source.MULTIPART]
         schema = {
             "type": "object",
-            "properties": {text(one.get("name")): one for one in fields},
-            "required": [text(one.get("name")) for one in fields if one.get("required") is True],
+            "properties": {text(part.get("name")): part for part in fields},
+            "required": [text(part.get("name")) for part in fields if part.get("required") is True],
         }
-        found["requestBody"] = {"content": {source.MULTIPART if files else source.FORM: {"schema": schema}}}
-    found["responses"] = {
-        status: {"content": {type: {"schema": spec.at(one).get("schema")} for type in gives}}
-        for status, one in mapping(operation.get("responses")).items()
+        modern["requestBody"] = {"content": {source.MULTIPART if files else source.FORM: {"schema": schema}}}
+    modern["responses"] = {
+        status: {"content": {type: {"schema": spec.at(response).get("schema")} for type in gives}}
+        for status, response in mapping(operation.get("responses")).items()
     }
-    return found
+    return modern
 
 
 def _carried(spec: "_Spec", operations: list[_Operation]) -> dict[tuple[str, bool], str]:
@@ -183,25 +183,25 @@ def _carried(spec: "_Spec", operations: list[_Operation]) -> dict[tuple[str, boo
     POST /pets creates the pet of GET /pets/{petId}: its response has `petId`, or `id`. Otherwise, operations that only
     read (True in the key) take the first pet of GET /pets. Those that write must not change what they did not create.
     """
-    found: dict[tuple[str, bool], str] = {}
+    names: dict[tuple[str, bool], str] = {}
     makers: dict[str, tuple[_Operation, str, Any]] = {}  # before the operation: JSONPath and schema of what they give
     lists: dict[str, tuple[_Operation, str, Any]] = {}
     for operation in operations:
         reads = operation.method in READS
         for part in IN_PATH.finditer(operation.path):
             collection, whole = operation.path[: part.start()].rstrip("/"), operation.path[: part.end()]
-            if (whole, reads) in found:
+            if (whole, reads) in names:
                 continue
             name = _name(operation.path[: part.start()], part[1])
             created = _brought(spec, makers.get(collection), part[1])
             taken = created or (_brought(spec, lists.get(collection), part[1]) if reads else None)
-            found[whole, reads] = ""
+            names[whole, reads] = ""
             if taken is not None:
                 maker, expression = taken
-                same = next((one.variable for one in maker.extracts if one.expression == expression), "")
+                same = next((extract.variable for extract in maker.extracts if extract.expression == expression), "")
                 name = name if created else f"listed_{name}"
-                name = same or (f"{name}_{len(found)}" if name in found.values() else name)
-                found[whole, reads] = name
+                name = same or (f"{name}_{len(names)}" if name in names.values() else name)
+                names[whole, reads] = name
                 if not same:
                     maker.extracts.append(Extract(variable=name, how="jsonpath", expression=expression))
         path = operation.path.rstrip("/")
@@ -209,7 +209,7 @@ def _carried(spec: "_Spec", operations: list[_Operation]) -> dict[tuple[str, boo
             makers.setdefault(path, (operation, "$", spec.response(operation)))
         elif operation.method == "get" and (items_of := spec.listed(operation)) is not None:
             lists.setdefault(path, (operation, *items_of))
-    return found
+    return names
 
 
 def _brought(spec: "_Spec", maker: tuple[_Operation, str, Any] | None, parameter: str) -> tuple[_Operation, str] | None:
@@ -241,7 +241,7 @@ def _request(
 ) -> tuple[str, tuple[tuple[str, str], ...], Payload | None]:
     """Returns address, headers and body; adds values for parameters that nothing brings to `data`."""
     values = _values(spec, operation)
-    styles = {text(one.get("name")): _style(one) for one in operation.parameters if one.get("in") == "query"}
+    styles = {text(field.get("name")): _style(field) for field in operation.parameters if field.get("in") == "query"}
 
     def in_path(part: re.Match[str]) -> str:
         own = named.get((operation.path[: part.end()], operation.method in READS))
@@ -255,9 +255,9 @@ def _request(
 
     path = "/" + source.address(IN_PATH.sub(in_path, operation.path)).lstrip("/")
     query = "&".join(
-        f"{quote(name, safe='[]')}={quote(one, safe='${},')}"
+        f"{quote(name, safe='[]')}={quote(text_sent, safe='${},')}"
         for key, value in values["query"].items()
-        for name, one in _pairs(key, value, styles.get(key, ""))
+        for name, text_sent in _pairs(key, value, styles.get(key, ""))
     )
     sent = [(name, _plain(value)) for name, value in values["header"].items()]
     if values["cookie"]:
@@ -270,17 +270,17 @@ def _request(
 
 def _values(spec: "_Spec", operation: _Operation) -> dict[str, dict[str, Any]]:
     """Returns the values of the parameters that a request needs, and its credentials, by place and name."""
-    found: dict[str, dict[str, Any]] = {"path": {}, "query": {}, "header": {}, "cookie": {}}
-    for one in operation.parameters:
-        place, name, example = text(one.get("in")), text(one.get("name")), spec.example_of(one)
-        media = mapping(next(iter(mapping(one.get("content")).values()), None))
-        schema = one.get("schema", media.get("schema", one))  # Swagger 2 has no schema of its own
-        required = place == "path" or one.get("required") is True
-        if place in found and required and not (place == "header" and name.lower() in NOT_SENT):
-            found[place][name] = _shown(name, spec.sample(schema) if example is None else example)
+    values: dict[str, dict[str, Any]] = {"path": {}, "query": {}, "header": {}, "cookie": {}}
+    for parameter in operation.parameters:
+        place, name, example = text(parameter.get("in")), text(parameter.get("name")), spec.example_of(parameter)
+        media = mapping(next(iter(mapping(parameter.get("content")).values()), None))
+        schema = parameter.get("schema", media.get("schema", parameter))  # Swagger 2 has no schema of its own
+        required = place == "path" or parameter.get("required") is True
+        if place in values and required and not (place == "header" and name.lower() in NOT_SENT):
+            values[place][name] = _shown(name, spec.sample(schema) if example is None else example)
     for place, name, value in _credentials(spec, operation):
-        found[place][name] = value
-    return found
+        values[place][name] = value
+    return values
 
 
 def _style(parameter: Mapping[str, Any]) -> str:
@@ -296,20 +296,20 @@ def _style(parameter: Mapping[str, Any]) -> str:
 def _pairs(name: str, value: Any, style: str) -> Iterator[tuple[str, str]]:
     """Yields the pairs of a query for one parameter."""
     if isinstance(value, dict) and style in ("multi", "deepObject"):
-        for key, one in value.items():
-            yield (f"{name}[{key}]" if style == "deepObject" else key), _plain(one)
+        for key, item in value.items():
+            yield (f"{name}[{key}]" if style == "deepObject" else key), _plain(item)
     elif isinstance(value, list) and style != "multi":
         yield name, style.join(map(_plain, value))
     else:
-        yield from ((name, _plain(one)) for one in (value if isinstance(value, list) else [value]))
+        yield from ((name, _plain(item)) for item in (value if isinstance(value, list) else [value]))
 
 
 def _shown(name: str, value: Any) -> Any:
     """Returns a value with references instead of the credentials in it."""
     if isinstance(value, dict):
-        return {text(key): _shown(text(key), one) for key, one in value.items()}
+        return {text(key): _shown(text(key), item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_shown(name, one) for one in value]
+        return [_shown(name, item) for item in value]
     if not (isinstance(value, str) and names_a_secret(name)):
         return value
     return source.reference(name if name.lower().startswith("api") else f"api_{name}")
@@ -334,7 +334,7 @@ def _credentials(spec: "_Spec", operation: _Operation) -> Iterator[tuple[str, st
 
 
 def _checks(spec: "_Spec", operation: _Operation, options: ImportOptions) -> Iterator[Expected]:
-    statuses = (one for one in mapping(operation.node.get("responses")) if re.fullmatch("2[0-9][0-9]", one))
+    statuses = (status for status in mapping(operation.node.get("responses")) if re.fullmatch("2[0-9][0-9]", status))
     if (status := next(statuses, None)) is None:
         return
     yield Expected(subject="status", value=status)
@@ -367,7 +367,7 @@ class _Spec:
         self.schemes = mapping(components.get("securitySchemes") or document.get("securityDefinitions"))
         paths = map(self.at, mapping(document.get("paths")).values())
         assigned = "security" in document or any(
-            "security" in mapping(one.get(way)) for one in paths for way in METHODS
+            "security" in mapping(node.get(way)) for node in paths for way in METHODS
         )
         # Schemes that no operation needs: all get the first one, a header if there is one.
         in_header = sorted(self.schemes, key=lambda name: self.at(self.schemes[name]).get("in") in ("query", "cookie"))
@@ -376,9 +376,9 @@ class _Spec:
     def at(self, node: Any) -> dict[str, Any]:
         """Returns the mapping that a node is or refers to."""
         for _ in range(DEEPEST):
-            found = mapping(node)
-            if not isinstance(ref := found.get("$ref"), str):
-                return found
+            target = mapping(node)
+            if not isinstance(ref := target.get("$ref"), str):
+                return target
             node = self._target(ref)
         return {}
 
@@ -409,15 +409,15 @@ class _Spec:
 
         def rebased(node: Any) -> Any:
             if isinstance(node, list):
-                return [rebased(one) for one in node]
+                return [rebased(item) for item in node]
             if not isinstance(node, dict):
                 return node
-            found = {key: rebased(one) for key, one in node.items()}
-            if isinstance(ref := found.get("$ref"), str) and not re.match(r"[a-z]+:", ref):
+            node_at = {key: rebased(item) for key, item in node.items()}
+            if isinstance(ref := node_at.get("$ref"), str) and not re.match(r"[a-z]+:", ref):
                 file, _, pointer = ref.partition("#")
                 file = posixpath.normpath(posixpath.join(posixpath.dirname(name), file)) if file else name
-                found["$ref"] = f"{file}#{pointer}"
-            return found
+                node_at["$ref"] = f"{file}#{pointer}"
+            return node_at
 
         return rebased(document)
 
@@ -432,10 +432,10 @@ class _Spec:
         return self._wholes[ref]
 
     def _merged(self, schema: dict[str, Any]) -> dict[str, Any]:
-        choices = [one for key in ("oneOf", "anyOf") for one in items(schema.get(key)) if one.get("type") != "null"]
+        choices = [item for key in ("oneOf", "anyOf") for item in items(schema.get(key)) if item.get("type") != "null"]
         for part in (*items(schema.get("allOf")), *choices[:1]):
             inner = self.whole(part)
-            required = (text(name) for one in (inner, schema) for name in _list(one.get("required")))
+            required = (text(name) for part in (inner, schema) for name in _list(part.get("required")))
             schema = {
                 **inner,
                 **schema,
@@ -449,18 +449,18 @@ class _Spec:
 
     def required(self, schema: Any, path: str, depth: int = 0) -> Iterator[str]:
         """Yields the JSONPaths of the properties that a response must have, two levels deep."""
-        found = self.whole(schema)
-        for name in map(text, _list(found.get("required"))):
+        whole = self.whole(schema)
+        for name in map(text, _list(whole.get("required"))):
             if re.fullmatch(r"[A-Za-z_]\w*", name):
                 yield f"{path}.{name}"
                 if depth < 1:
-                    yield from self.required(mapping(found.get("properties")).get(name), f"{path}.{name}", depth + 1)
+                    yield from self.required(mapping(whole.get("properties")).get(name), f"{path}.{name}", depth + 1)
 
     def response(self, operation: _Operation) -> Any:
         """Returns the schema of the JSON response to a successful request."""
-        for status, one in mapping(operation.node.get("responses")).items():
+        for status, response in mapping(operation.node.get("responses")).items():
             if status.startswith("2"):
-                for kind, media in mapping(self.at(one).get("content")).items():
+                for kind, media in mapping(self.at(response).get("content")).items():
                     if "json" in kind or kind == "*/*":
                         return mapping(media).get("schema")
         return None
@@ -469,14 +469,14 @@ class _Spec:
         """Returns the example of a parameter or body; None if it has none."""
         if node.get("example") is not None:
             return node["example"]
-        return next((self.at(one).get("value") for one in mapping(node.get("examples")).values()), None)
+        return next((self.at(example).get("value") for example in mapping(node.get("examples")).values()), None)
 
     def listed(self, operation: _Operation) -> tuple[str, Any] | None:
         """Returns the JSONPath and the schema of the first item of a list in the response; None if it has none."""
         schema = self.whole(self.response(operation))
         found = [("$[0]", schema.get("items"))]
-        found += [(f"${_key(name)}[0]", self.whole(one).get("items")) for name, one in self.properties(schema).items()]
-        lists = [one for one in found if isinstance(one[1], dict)]
+        found += [(f"${_key(name)}[0]", self.whole(own).get("items")) for name, own in self.properties(schema).items()]
+        lists = [pair for pair in found if isinstance(pair[1], dict)]
         return lists[0] if len(lists) == 1 else None
 
     def sample(self, schema: Any, depth: int = 0) -> Any:
@@ -484,29 +484,29 @@ class _Spec:
         self._left = MOST_VALUES if depth == 0 else self._left - 1
         if depth > DEEPEST or self._left < 0:
             return None
-        found = self.whole(schema)
+        node = self.whole(schema)
         for key in ("example", "examples", "default", "enum", "const"):
-            value = found.get(key)
+            value = node.get(key)
             if key in ("examples", "enum"):
                 value = value[0] if isinstance(value, list) and value else None
             if value is not None:
                 return value
-        kinds = found.get("type")
-        kind = next((one for one in _list(kinds) if one != "null"), "") if isinstance(kinds, list) else kinds
-        if kind == "object" or (not kind and "properties" in found):
-            return self._object(found, depth)
-        if kind == "array" or (not kind and "items" in found):
-            one = self.sample(found.get("items"), depth + 1)
-            return [] if one is None else [one]
+        kinds = node.get("type")
+        kind = next((kind for kind in _list(kinds) if kind != "null"), "") if isinstance(kinds, list) else kinds
+        if kind == "object" or (not kind and "properties" in node):
+            return self._object(node, depth)
+        if kind == "array" or (not kind and "items" in node):
+            item = self.sample(node.get("items"), depth + 1)
+            return [] if item is None else [item]
         if kind in ("integer", "number"):
-            least = found.get("minimum")
+            least = node.get("minimum")
             return least if isinstance(least, int | float) and least > 1 else 1
-        return True if kind == "boolean" else _text(found)
+        return True if kind == "boolean" else _text(node)
 
     def _object(self, schema: Mapping[str, Any], depth: int) -> dict[str, Any]:
         """Returns the required properties; a body without them has its first ones, two levels deep."""
         known = {
-            name: one for name, one in mapping(schema.get("properties")).items() if not self.at(one).get("readOnly")
+            name: part for name, part in mapping(schema.get("properties")).items() if not self.at(part).get("readOnly")
         }
         required = set(map(text, _list(schema.get("required"))))
         wanted = [name for name in known if name in required] or list(known)[: MOST_PROPERTIES if depth < 2 else 0]
@@ -518,14 +518,14 @@ class _Spec:
         contents = mapping(self.at(node).get("content"))
         if not contents:
             return None
-        kinds = sorted(contents, key=lambda one: [part not in one for part in ("json", source.FORM, source.MULTIPART)])
+        kinds = sorted(contents, key=lambda own: [part not in own for part in ("json", source.FORM, source.MULTIPART)])
         kind, media = kinds[0], mapping(contents[kinds[0]])
         value = self.example_of(media)
         if source.FORM in kind or source.MULTIPART in kind:
             return self._fields(kind, media.get("schema"), value)
         if "json" in kind or kind == "*/*":
-            found = source.json_body(_shown("", self.sample(media.get("schema")) if value is None else value))
-            return Payload(data=found.data, type=source.JSON if "*" in kind else kind)
+            body = source.json_body(_shown("", self.sample(media.get("schema")) if value is None else value))
+            return Payload(data=body.data, type=source.JSON if "*" in kind else kind)
         if "xml" in kind or kind.startswith("text/"):
             return Payload(data=text(value).encode(), type=kind, missing=value is None)
         return source.raw_file("sample.bin", source.BINARY if "*" in kind else kind, None)
@@ -534,11 +534,11 @@ class _Spec:
         known = self.properties(schema)
         fields, uploads = [], []
         values = value if isinstance(value, dict) else mapping(self.sample(schema))
-        for name, one in mapping(_shown("", values)).items():
+        for name, held in mapping(_shown("", values)).items():
             part = self.whole(known.get(name))
             inner = self.whole(part.get("items")) if part.get("type") == "array" else part
             if source.MULTIPART in kind and (inner.get("type") == "file" or inner.get("format") == "binary"):
                 uploads.append(FilePart(field=name, name="sample.bin", type=source.BINARY))
             else:
-                fields += [(name, _plain(each)) for each in (one if isinstance(one, list) else [one])]
+                fields += [(name, _plain(each)) for each in (held if isinstance(held, list) else [held])]
         return source.multipart(fields, uploads) if source.MULTIPART in kind else source.form(fields)

@@ -53,9 +53,9 @@ def read_postman(collection: Mapping[str, Any], given: Input, environment: Mappi
         if item.get("disabled") is True:
             skipped.add("disabled requests", "the collection switches them off", text(item.get("name")))
             continue
-        found = _exchange(item, auth, values, given, skipped)
-        exchanges.append(replace(found, number=len(exchanges) + 1, step=" / ".join(steps)))
-        values.carried |= {one.variable for one in found.extracts}
+        exchange = _exchange(item, auth, values, given, skipped)
+        exchanges.append(replace(exchange, number=len(exchanges) + 1, step=" / ".join(steps)))
+        values.carried |= {extract.variable for extract in exchange.extracts}
     title = text(mapping(collection.get("info")).get("name"))
     return Recorded(
         exchanges=tuple(exchanges),
@@ -93,21 +93,21 @@ class _Values:
         self.data: dict[str, str] = {}  # parameters of paths
         self._known: dict[str, str] = {}
         self._secret: set[str] = set()
-        for one in variables:
-            name = text(one.get("key") or one.get("id"))
-            if name and one.get("disabled") is not True and one.get("enabled") is not False:
-                self._known[name] = text(one.get("value"))
-                if one.get("type") == "secret" or names_a_secret(name):
+        for variable in variables:
+            name = text(variable.get("key") or variable.get("id"))
+            if name and variable.get("disabled") is not True and variable.get("enabled") is not False:
+                self._known[name] = text(variable.get("value"))
+                if variable.get("type") == "secret" or names_a_secret(name):
                     self._secret.add(name)
 
     def __call__(self, value: Any) -> str:
-        found = SAMPLED.sub(lambda one: SAMPLES[one[2]] if one[1] else SAMPLES[one[2]].strip('"'), text(value))
+        result = SAMPLED.sub(lambda part: SAMPLES[part[2]] if part[1] else SAMPLES[part[2]].strip('"'), text(value))
         longest = max(map(len, self._known.values()), default=0)
         for _ in range(DEEPEST):
-            if "{{" not in found or found.count("{{") * longest > MOST_BYTES:
+            if "{{" not in result or result.count("{{") * longest > MOST_BYTES:
                 break
-            found = VARIABLE.sub(self._one, found)
-        return found
+            result = VARIABLE.sub(self._one, result)
+        return result
 
     def _one(self, match: re.Match[str]) -> str:
         name = match[1].strip()
@@ -130,15 +130,15 @@ def _exchange(
     own = _auth(request)
     sent, query = _credentials(inherited if own is None else own, values, name, skipped)
     sent += [(key, values(value)) for key, value in source.headers(request.get("header"))]
-    found = _body(mapping(request.get("body")), values, given)
+    body = _body(mapping(request.get("body")), values, given)
     if method in ("GET", "HEAD") and not mapping(item.get("protocolProfileBehavior")).get("disableBodyPruning"):
-        found = None  # as Postman sends it
-    if found is not None and not source.value_of("content-type", sent):
-        sent.append(("Content-Type", found.type))
-    elif found is not None and not found.uploads and not found.fields:
-        found = source.body(found.data, source.value_of("content-type", sent))
+        body = None  # as Postman sends it
+    if body is not None and not source.value_of("content-type", sent):
+        sent.append(("Content-Type", body.type))
+    elif body is not None and not body.uploads and not body.fields:
+        body = source.body(body.data, source.value_of("content-type", sent))
     checks, extracts = _of_scripts(item, name, skipped)
-    saved = next((one for one in items(item.get("response")) if 200 <= _code(one) < 300), {})
+    saved = next((response for response in items(item.get("response")) if 200 <= _code(response) < 300), {})
     answer = text(saved.get("body")).encode()
     answered = source.headers(saved.get("header"))
     return RecordedExchange(
@@ -146,7 +146,7 @@ def _exchange(
         method=method,
         url=url + ("&" if "?" in url else "?") + query if query else url,
         headers=tuple(sent),
-        body=found,
+        body=body,
         status=_code(saved) or None,
         response_headers=answered,
         response=Payload(data=answer, type=source.value_of("content-type", answered)) if answer else None,
@@ -169,7 +169,7 @@ def _url(node: Any, values: _Values) -> tuple[str, str]:
     raw = source.address(values(raw))
     if not re.match(r"https?://|\$\{", raw):
         raw = f"http://{raw.lstrip('/')}"
-    known = {text(one.get("key") or one.get("id")): values(one.get("value")) for one in items(parts.get("variable"))}
+    known = {text(row.get("key") or row.get("id")): values(row.get("value")) for row in items(parts.get("variable"))}
     base, mark, query = raw.partition("?")
 
     def named(match: re.Match[str]) -> str:
@@ -190,8 +190,8 @@ def _assembled(parts: Mapping[str, Any]) -> str:
     where = ".".join(map(text, host)) if isinstance(host, list) else text(host)
     where += f":{text(parts.get('port'))}" if parts.get("port") else ""
     names = [text(mapping(one).get("value")) or text(one) for one in path] if isinstance(path, list) else [text(path)]
-    pairs = [one for one in items(parts.get("query")) if not one.get("disabled")]
-    query = "&".join(f"{text(one.get('key'))}={text(one.get('value'))}" for one in pairs)
+    pairs = [pair for pair in items(parts.get("query")) if not pair.get("disabled")]
+    query = "&".join(f"{text(pair.get('key'))}={text(pair.get('value'))}" for pair in pairs)
     scheme = f"{text(parts.get('protocol'))}://" if parts.get("protocol") else ""
     return f"{scheme}{where}/{'/'.join(names).lstrip('/')}" + (f"?{query}" if query else "")
 
@@ -202,7 +202,7 @@ def _credentials(
     """Returns the headers and the query that authenticate a request."""
     kind = text((auth or {}).get("type"))
     node = (auth or {}).get(kind)
-    known = mapping(node) if isinstance(node, dict) else {text(one.get("key")): one.get("value") for one in items(node)}
+    known = mapping(node) if isinstance(node, dict) else {text(row.get("key")): row.get("value") for row in items(node)}
     if kind in ("bearer", "oauth2"):
         token = values(known.get("token" if kind == "bearer" else "accessToken")) or "${API_TOKEN}"
         return [("Authorization", f"Bearer {token}")], ""
@@ -240,16 +240,16 @@ def _body(node: Mapping[str, Any], values: _Values, given: Input) -> Payload | N
         name = text(mapping(content).get("src"))
         return source.raw_file(name.rpartition("/")[2] or "body.bin", "", given.beside(name))
     pairs, uploads = [], []
-    for one in items(content):
-        if one.get("disabled") is True or not text(one.get("key")):
+    for item in items(content):
+        if item.get("disabled") is True or not text(item.get("key")):
             continue
-        if mode == "formdata" and one.get("type") == "file":
-            names = one.get("src")
+        if mode == "formdata" and item.get("type") == "file":
+            names = item.get("src")
             for file in map(text, names if isinstance(names, list) else [names]):
-                part = FilePart(field=values(one.get("key")), name=file.rpartition("/")[2], data=given.beside(file))
+                part = FilePart(field=values(item.get("key")), name=file.rpartition("/")[2], data=given.beside(file))
                 uploads.append(part)
         else:
-            pairs.append((values(one.get("key")), values(one.get("value"))))
+            pairs.append((values(item.get("key")), values(item.get("value"))))
     return source.form(pairs) if mode == "urlencoded" else source.multipart(pairs, uploads)
 
 
@@ -263,21 +263,21 @@ def _of_scripts(
         lines = mapping(event.get("script")).get("exec")
         script = "\n".join(map(text, lines)) if isinstance(lines, list) else text(lines)
         if event.get("listen") == "test":
-            for found in STATUS.finditer(script):
-                checks[found[1]] = Expected(subject="status", value=found[1])
+            for match in STATUS.finditer(script):
+                checks[match[1]] = Expected(subject="status", value=match[1])
             taken: dict[str, str] = {}  # variable of the script → JSONPath
-            for found in sorted((*TAKEN.finditer(script), *SET.finditer(script)), key=re.Match.start):
-                path = "$" if found[2] else taken.get(found[3])
+            for match in sorted((*TAKEN.finditer(script), *SET.finditer(script)), key=re.Match.start):
+                path = "$" if match[2] else taken.get(match[3])
                 if path is None:
                     continue
-                path += re.sub(r"\[\"([^\"]*)\"\]", r"['\1']", found[4] or "")
-                if found.re is TAKEN:
-                    taken[found[1]] = path
+                path += re.sub(r"\[\"([^\"]*)\"\]", r"['\1']", match[4] or "")
+                if match.re is TAKEN:
+                    taken[match[1]] = path
                 elif path != "$":
-                    key = source.variable(found[1])
+                    key = source.variable(match[1])
                     extracts[key] = Extract(variable=key, how="jsonpath", expression=path)
         known = STATUS, TAKEN, SET
-        left = [line for line in script.splitlines() if not any(one.search(line) for one in known)]
+        left = [line for line in script.splitlines() if not any(pattern.search(line) for pattern in known)]
         if any(not HARMLESS.fullmatch(line.strip()) for line in left):
             skipped.add("scripts", "only statuses and variables out of JSON are translated", name)
     return tuple(checks.values()) if len(checks) == 1 else (), tuple(extracts.values())

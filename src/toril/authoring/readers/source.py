@@ -78,7 +78,7 @@ def mapping(value: Any) -> dict[str, Any]:
 
 def items(value: Any) -> list[dict[str, Any]]:
     """Returns the mappings of a list; none for another type."""
-    return [mapping(one) for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+    return [mapping(item) for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def text(value: Any) -> str:
@@ -87,14 +87,14 @@ def text(value: Any) -> str:
         return "true" if value else "false"
     if not isinstance(value, str | int | float):
         return ""
-    found = str(value)
-    return found if found.isascii() else found.encode("utf-8", "replace").decode()
+    shown = str(value)
+    return shown if shown.isascii() else shown.encode("utf-8", "replace").decode()
 
 
 def address(url: str) -> str:
     """Returns an address in ASCII, with a path and without a fragment, as browsers send it."""
-    found = re.sub(r"[^!-~]", lambda part: quote(part[0]), url.strip().partition("#")[0])
-    return re.sub(r"^(https?://[^/?]+)(?=\?|$)", r"\1/", found)
+    escaped = re.sub(r"[^!-~]", lambda part: quote(part[0]), url.strip().partition("#")[0])
+    return re.sub(r"^(https?://[^/?]+)(?=\?|$)", r"\1/", escaped)
 
 
 def joined(base: str, target: str) -> str:
@@ -107,17 +107,17 @@ def joined(base: str, target: str) -> str:
 
 def headers(value: Any) -> Named:
     """Returns the valid headers in a list of names and values; a value with line breaks is several values."""
-    found: list[tuple[str, str]] = []
+    pairs: list[tuple[str, str]] = []
     for header in items(value):
         name = text(header.get("name") or header.get("key")).strip()
         if TOKEN.fullmatch(name) and not header.get("disabled"):
-            found += [(name, one.strip()) for one in text(header.get("value")).split("\n")]
-    return tuple(found)
+            pairs += [(name, part.strip()) for part in text(header.get("value")).split("\n")]
+    return tuple(pairs)
 
 
-def value_of(name: str, found: Iterable[tuple[str, str]]) -> str:
+def value_of(name: str, headers: Iterable[tuple[str, str]]) -> str:
     """Returns the first value of a header; empty if it is missing."""
-    return next((value for key, value in found if key.lower() == name), "")
+    return next((value for key, value in headers if key.lower() == name), "")
 
 
 def variable(name: str) -> str:
@@ -140,8 +140,8 @@ def reference(name: str) -> str:
 
 
 def form(fields: Iterable[tuple[str, str]]) -> Payload:
-    found = tuple(fields)
-    return Payload(data=urlencode(found, safe="${}").encode(), type=FORM, fields=found)
+    pairs = tuple(fields)
+    return Payload(data=urlencode(pairs, safe="${}").encode(), type=FORM, fields=pairs)
 
 
 def multipart(fields: Iterable[tuple[str, str]], uploads: Iterable[FilePart]) -> Payload:
@@ -178,10 +178,10 @@ def _multipart(data: bytes, type: str) -> Payload:
         if not gap:
             continue
         content = content.removesuffix(b"\n").removesuffix(b"\r")
-        found = OF_PART.findall(head.decode("utf-8", "replace"))
-        names = {key.lower(): value.replace('\\"', '"').replace("%22", '"') for key, value, _ in found if key}
+        named = OF_PART.findall(head.decode("utf-8", "replace"))
+        names = {key.lower(): value.replace('\\"', '"').replace("%22", '"') for key, value, _ in named if key}
         if "filename" in names:
-            kind = next((kind.strip() for *_, kind in found if kind), "")
+            kind = next((kind.strip() for *_, kind in named if kind), "")
             if names["filename"] or content:  # else the field of a page has no file
                 uploads.append(FilePart(field=names.get("name", ""), name=names["filename"], type=kind, data=content))
         elif "name" in names:
