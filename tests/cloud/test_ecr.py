@@ -8,7 +8,6 @@ from tests.cloud.refused import refused
 
 PUBLIC = {"Effect": "Allow", "Principal": "*", "Action": "ecr:BatchGetImage"}
 POLICY = json.dumps({"Version": "2012-10-17", "Statement": [PUBLIC]})
-SELECTION = {"tagStatus": "untagged", "countType": "sinceImagePushed", "countUnit": "days", "countNumber": 7}
 
 
 @pytest.fixture
@@ -20,35 +19,6 @@ def ecr(cloud):
 def repository(ecr):
     ecr.create_repository(repositoryName="toril/worker")
     return "toril/worker"
-
-
-def lifecycle(**selection):
-    rule = {"rulePriority": 1, "selection": {**SELECTION, **selection}, "action": {"type": "expire"}}
-    return json.dumps({"rules": [rule]})
-
-
-def test_exclusion_filters_require_a_setting_with_exclusions(ecr):
-    filters = [{"filterType": "WILDCARD", "filter": "latest*"}]
-    with refused("InvalidParameterException"):
-        ecr.create_repository(
-            repositoryName="one", imageTagMutability="IMMUTABLE", imageTagMutabilityExclusionFilters=filters
-        )
-    with refused("InvalidParameterException"):
-        ecr.create_repository(repositoryName="one", imageTagMutability="IMMUTABLE_WITH_EXCLUSION")
-
-
-def test_a_repository_with_images_can_be_deleted_only_by_force(ecr, repository):
-    ecr.put_image(repositoryName=repository, imageManifest='{"schemaVersion": 2}', imageTag="1")
-    with refused("RepositoryNotEmptyException"):
-        ecr.delete_repository(repositoryName=repository)
-    ecr.delete_repository(repositoryName=repository, force=True)
-
-
-def test_repositories_come_in_pages(ecr):
-    for number in range(7):
-        ecr.create_repository(repositoryName=f"r{number}")
-    pages = ecr.get_paginator("describe_repositories").paginate(PaginationConfig={"PageSize": 3})
-    assert [len(page["repositories"]) for page in pages] == [3, 3, 1]
 
 
 @pytest.mark.parametrize(
@@ -66,23 +36,6 @@ def test_an_invalid_resource_policy_is_an_error(ecr, repository, policy):
         ecr.set_repository_policy(repositoryName=repository, policyText=policy)
     with refused("InvalidParameterException"):
         ecr.put_registry_policy(policyText=policy)
-
-
-@pytest.mark.parametrize(
-    "selection",
-    [
-        {"tagStatus": "tagged"},
-        {"tagStatus": "none"},
-        {"countNumber": 0},
-        {"countType": "imageCountMoreThan"},
-        {"tagPrefixList": ["v"]},
-        {"countUnit": "hours"},
-        {"more": 1},
-    ],
-)
-def test_an_invalid_lifecycle_policy_is_an_error(ecr, repository, selection):
-    with refused("InvalidParameterException", "Lifecycle policy"):
-        ecr.put_lifecycle_policy(repositoryName=repository, lifecyclePolicyText=lifecycle(**selection))
 
 
 @pytest.mark.parametrize(

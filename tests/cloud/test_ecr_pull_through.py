@@ -26,36 +26,6 @@ def docker_hub(ecr, arn=None, prefix="docker-hub"):
     )
 
 
-def public(ecr, prefix="ecr-public"):
-    return ecr.create_pull_through_cache_rule(ecrRepositoryPrefix=prefix, upstreamRegistryUrl="public.ecr.aws")
-
-
-def test_a_prefix_has_one_rule(ecr):
-    public(ecr)
-    with refused("PullThroughCacheRuleAlreadyExistsException"):
-        public(ecr, "ecr-public/")
-
-
-def test_a_registry_has_at_most_fifty_rules_listed_in_pages(ecr):
-    for number in range(50):
-        public(ecr, f"p{number:02}")
-    with refused("LimitExceededException"):
-        public(ecr, "one-more")
-    pages = ecr.get_paginator("describe_pull_through_cache_rules").paginate(PaginationConfig={"PageSize": 20})
-    sizes = [len(page["pullThroughCacheRules"]) for page in pages]
-    assert sizes == [20, 20, 10]
-
-
-@pytest.mark.parametrize("prefix", ["A", "-a", "a//b", "a_", "root"])
-def test_prefixes_follow_the_pattern(ecr, prefix):
-    if prefix == "root":
-        public(ecr, prefix)
-        public(ecr, "ROOT")
-        return
-    with refused("InvalidParameterException", "ecrRepositoryPrefix"):
-        public(ecr, "a" + prefix if len(prefix) < 2 else prefix)
-
-
 @pytest.mark.parametrize(
     "url", ["registry-1.docker.io", "ghcr.io", "toril.azurecr.io", "registry.gitlab.com", "cgr.dev"]
 )
@@ -83,38 +53,3 @@ def test_a_credential_must_be_a_valid_secret_of_the_same_region(cloud, ecr):
     empty = cloud.client("secretsmanager", REGION).create_secret(Name="ecr-pullthroughcache/empty")["ARN"]
     with refused("UnableToAccessSecretException"):
         docker_hub(ecr, empty)
-
-
-def test_an_update_requires_a_credential_or_a_role(cloud, ecr):
-    docker_hub(ecr, secret(cloud))
-    with refused("InvalidParameterException"):
-        ecr.update_pull_through_cache_rule(ecrRepositoryPrefix="docker-hub")
-
-
-def test_another_accounts_registry_needs_a_custom_role(cloud, ecr):
-    own, other = (f"{account}.dkr.ecr.us-east-1.amazonaws.com" for account in (cloud.account, "210987654321"))
-    ecr.create_pull_through_cache_rule(ecrRepositoryPrefix="own", upstreamRegistryUrl=own)
-    with refused("InvalidParameterException", "custom role"):
-        ecr.create_pull_through_cache_rule(ecrRepositoryPrefix="other", upstreamRegistryUrl=other)
-    role = f"arn:aws:iam::{cloud.account}:role/pull"
-    rule = ecr.create_pull_through_cache_rule(
-        ecrRepositoryPrefix="other", upstreamRegistryUrl=other, customRoleArn=role
-    )
-    assert rule["customRoleArn"] == role
-
-
-def test_a_root_rule_keeps_the_upstreams_names(ecr):
-    with refused("InvalidParameterException", "ROOT"):
-        ecr.create_pull_through_cache_rule(
-            ecrRepositoryPrefix="ROOT", upstreamRegistryUrl="quay.io", upstreamRepositoryPrefix="team"
-        )
-
-
-def test_validation_checks_whether_the_secret_is_still_a_credential(cloud, ecr):
-    arn = secret(cloud)
-    docker_hub(ecr, arn)
-    assert ecr.validate_pull_through_cache_rule(ecrRepositoryPrefix="docker-hub")["isValid"]
-    cloud.client("secretsmanager", REGION).put_secret_value(SecretId=arn, SecretString="{}")
-    answer = ecr.validate_pull_through_cache_rule(ecrRepositoryPrefix="docker-hub")
-    assert not answer["isValid"]
-    assert "accessToken" in answer["failure"]

@@ -27,17 +27,6 @@ def ecs(cloud):
     return cloud.client("ecs", REGION)
 
 
-def test_a_task_runs_writes_its_log_and_keeps_its_exit_code(here):
-    script = "import os, sys; print(os.environ['X'], os.environ['AWS_REGION']); sys.exit(3)"
-    definition = here.define("one", script, environment=[{"name": "X", "value": "defined"}])
-    override = {"containerOverrides": [{"name": "main", "environment": [{"name": "X", "value": "overridden"}]}]}
-    task = here.wait(here.start(definition, overrides=override))
-    assert task["containers"][0]["exitCode"] == 3
-    assert task["stopCode"] == "EssentialContainerExited"
-    assert "containerInstanceArn" not in task
-    assert here.output("one") == [f"overridden {REGION}"]
-
-
 @pytest.mark.live
 def test_a_stopped_task_has_its_stop_timeout_and_keeps_its_exit_code(here, ecs):
     for script, timeout, code in ((GRACEFUL, 10, 7), (DEAF, 2, 137)):
@@ -51,28 +40,6 @@ def test_a_stopped_task_has_its_stop_timeout_and_keeps_its_exit_code(here, ecs):
         task = here.wait(arn)
         assert task["containers"][0]["exitCode"] == code
         assert (task["stopCode"], task["stoppedReason"]) == ("UserInitiated", "enough")
-
-
-def test_a_task_with_a_missing_image_fails_to_start(here):
-    task = here.wait(here.start(here.define("none", WAIT, image="docker.io/library/none:1")))
-    assert task["stopCode"] == "TaskFailedToStart"
-    assert "CannotPullContainerError" in task["stoppedReason"]
-
-
-def test_a_task_without_its_log_group_fails_to_start(cloud, here):
-    cloud.client("logs", REGION).delete_log_group(logGroupName="/toril/worker")
-    task = here.wait(here.start(here.define("nolog", WAIT)))
-    assert task["stopCode"] == "TaskFailedToStart"
-    assert "log group" in task["stoppedReason"]
-
-
-@pytest.mark.parametrize(
-    ("cpu", "memory"), [("256", "512"), ("1024", "8192"), ("16384", "122880"), (".25 vCPU", "0.5 GB")]
-)
-def test_fargate_sizes_are_returned_in_units(ecs, cpu, memory):
-    made = ecs.register_task_definition(**definition(cpu=cpu, memory=memory))["taskDefinition"]
-    assert made["cpu"].isdigit()
-    assert made["memory"].isdigit()
 
 
 @pytest.mark.parametrize(("cpu", "memory"), [("300", "512"), ("256", "4096"), ("8192", "17408"), ("one", "512")])
@@ -128,16 +95,6 @@ def test_a_client_token_starts_its_tasks_once(here):
         here.run(one, clientToken="token", count=2)
 
 
-def test_requested_failures_replace_tasks(cloud, here):
-    cloud.fail_next_tasks(REGION, "Capacity is unavailable at this time", "RESOURCE:MEMORY")
-    answer = here.run(here.define("one", WAIT), count=3)
-    assert [failure["reason"] for failure in answer["failures"]] == [
-        "Capacity is unavailable at this time",
-        "RESOURCE:MEMORY",
-    ]
-    assert len(answer["tasks"]) == 1
-
-
 def test_tasks_are_placed_by_base_and_weight_of_the_strategy(here, ecs):
     one = here.define("one", WAIT)
     ecs.put_cluster_capacity_providers(
@@ -150,33 +107,3 @@ def test_tasks_are_placed_by_base_and_weight_of_the_strategy(here, ecs):
         ecs.put_cluster_capacity_providers(
             cluster="toril", capacityProviders=["OTHER"], defaultCapacityProviderStrategy=[]
         )
-
-
-def test_a_cluster_with_tasks_cannot_be_deleted(here, ecs):
-    arn = here.start(here.define("one", WAIT))
-    with refused("ClusterContainsTasksException"):
-        ecs.delete_cluster(cluster="toril")
-    ecs.stop_task(cluster="toril", task=arn)
-    here.wait(arn)
-    ecs.delete_cluster(cluster="toril")
-    with refused("ClusterNotFoundException"):
-        ecs.list_tasks(cluster="toril")
-
-
-def test_an_interrupted_spot_task_stops_with_its_reason(cloud, here):
-    spot = [{"capacityProvider": "FARGATE_SPOT", "weight": 1}]
-    arn = here.start(here.define("one", WAIT), launchType=None, capacityProviderStrategy=spot)
-    here.wait(arn, "RUNNING")
-    cloud.interrupt(arn)
-    task = here.wait(arn)
-    assert task["stopCode"] == "SpotInterruption"
-    assert task["containers"][0]["exitCode"] == 143
-
-
-def test_the_requested_number_of_calls_is_throttled(cloud, here, ecs):
-    cloud.fail_next("ecs", "RunTask", times=2)
-    definition = here.define("one", WAIT)
-    for _ in range(2):
-        with refused("ThrottlingException", "Rate exceeded"):
-            here.run(definition)
-    assert here.run(definition)["tasks"]

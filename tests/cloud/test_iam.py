@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.cloud.embedded import ACCOUNT, GITHUB
+from tests.cloud.embedded import ACCOUNT
 from tests.cloud.refused import refused
 from tests.cloud.tasks import EXECUTION, REGION, TASKS, document, place, role
 
@@ -116,25 +116,6 @@ def test_rights_on_tasks_can_be_restricted_to_a_cluster(here, strict):
     strict.client("ecs", REGION, own).stop_task(cluster="toril", task=arn.rpartition("/")[2])
 
 
-TASK = """
-import boto3
-print(boto3.client("sts").get_caller_identity()["Arn"])
-for key in ("runs/1/out", "other"):
-    try: boto3.client("s3").put_object(Bucket="toril-results", Key=key, Body=b"1"); print("put", key)
-    except Exception as error: print("denied", key)
-"""
-
-
-@pytest.mark.live
-def test_a_task_acts_as_its_own_role(strict):
-    here = place(strict, [allow("s3:PutObject", "arn:aws:s3:::toril-results/runs/*")])
-    strict.client("s3").create_bucket(Bucket="toril-results")
-    here.wait(here.start(here.define("acting", TASK)))
-    lines = here.output("acting")
-    assert "assumed-role/task/" in lines[0]
-    assert lines[1:] == ["put runs/1/out", "denied other"]
-
-
 @pytest.mark.parametrize("missing", [0, 1, 2])
 def test_a_task_needs_an_execution_role_that_may_pull_and_log(strict, missing):
     here = place(strict)
@@ -143,83 +124,6 @@ def test_a_task_needs_an_execution_role_that_may_pull_and_log(strict, missing):
     task = here.wait(here.start(here.define("worker", WAIT)))
     assert task["stopCode"] == "TaskFailedToStart"
     assert "AccessDeniedException" in task["stoppedReason"]
-
-
-def test_a_task_gets_secrets_by_its_execution_role(strict):
-    here = place(strict)
-    secret = strict.client("secretsmanager", REGION).create_secret(Name="token", SecretString="s3cr3t")["ARN"]
-    secrets = [{"name": "TOKEN", "valueFrom": secret}]
-    script = "import os; print(os.environ['TOKEN'])"
-    task = here.wait(here.start(here.define("worker", script, secrets=secrets)))
-    assert "secretsmanager:GetSecretValue" in task["stoppedReason"]
-    policy = document([allow("secretsmanager:GetSecretValue", secret)])
-    strict.client("iam").put_role_policy(RoleName="execution", PolicyName="more", PolicyDocument=policy)
-    here.wait(here.start(here.define("worker", script, secrets=secrets)))
-    assert here.output("worker") == ["s3cr3t"]
-
-
-CACHED = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/quay/toril/worker:1"
-
-
-def test_the_first_pull_through_a_cache_needs_the_right_to_make_its_repository(strict):
-    here, ecr = place(strict), strict.client("ecr", REGION)
-    strict.set_image("quay/toril/worker", ["true"])
-    repository = f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/quay/*"
-    iam = {"RoleName": "execution", "PolicyName": "cache"}
-    pull = ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:BatchCheckLayerAvailability"]
-    strict.client("iam").put_role_policy(**iam, PolicyDocument=document([allow(pull, repository)]))
-    definition = here.define("cached", "", image=CACHED)
-    assert "does not exist" in here.wait(here.start(definition))["stoppedReason"]
-    ecr.create_pull_through_cache_rule(ecrRepositoryPrefix="quay", upstreamRegistryUrl="quay.io")
-    ecr.create_repository_creation_template(
-        prefix="quay", appliedFor=["PULL_THROUGH_CACHE"], imageTagMutability="IMMUTABLE"
-    )
-    assert "ecr:BatchImportUpstreamImage" in here.wait(here.start(definition))["stoppedReason"]
-    importing = {"Effect": "Allow", "Principal": {"AWS": here.execution_role}, "Action": "ecr:BatchImportUpstreamImage"}
-    ecr.put_registry_policy(policyText=document([{**importing, "Resource": repository}]))
-    assert "ecr:CreateRepository" in here.wait(here.start(definition))["stoppedReason"]
-    strict.client("iam").put_role_policy(
-        **iam, PolicyDocument=document([allow([*pull, "ecr:CreateRepository"], repository)])
-    )
-    fips = here.define("fips", "", image=CACHED.replace(".ecr.", ".ecr-fips."))
-    assert "FIPS" in here.wait(here.start(fips))["stoppedReason"]
-    assert here.wait(here.start(definition))["stopCode"] == "EssentialContainerExited"
-    (made,) = ecr.describe_repositories(repositoryNames=["quay/toril/worker"])["repositories"]
-    assert made["imageTagMutability"] == "IMMUTABLE"
-    assert here.wait(here.start(fips))["stopCode"] == "EssentialContainerExited"
-
-
-@pytest.fixture
-def github(strict):
-    """The ARN of a role that trusts one repository's main branch."""
-    iam = strict.client("iam")
-    provider = iam.create_open_id_connect_provider(Url=GITHUB, ClientIDList=["sts.amazonaws.com"])
-    host = GITHUB.removeprefix("https://")
-    trust = {
-        "Effect": "Allow",
-        "Principal": {"Federated": provider["OpenIDConnectProviderArn"]},
-        "Action": "sts:AssumeRoleWithWebIdentity",
-        "Condition": {
-            "StringEquals": {f"{host}:aud": "sts.amazonaws.com", f"{host}:repository_id": "42"},
-            "StringLike": {f"{host}:sub": "repo:toril/*:ref:refs/heads/main"},
-        },
-    }
-    return iam.create_role(RoleName="ci", AssumeRolePolicyDocument=document([trust]))["Role"]["Arn"]
-
-
-def test_githubs_claims_decide_whether_a_job_can_assume_a_role(strict, github):
-    right = {"sub": "repo:toril/toril:ref:refs/heads/main", "repository_id": "42"}
-    credentials = strict.assume_with_github(github, **right)
-    assert ":assumed-role/ci/" in strict.client("sts", credentials=credentials).get_caller_identity()["Arn"]
-    for wrong in ({"repository_id": "43"}, {"sub": "repo:toril/toril:pull_request"}):
-        with refused("AccessDenied"):
-            strict.assume_with_github(github, **{**right, **wrong})
-    with refused("InvalidIdentityToken"):
-        strict.assume_with_github(github, **right, aud="someone-else")
-    arn = f"arn:aws:iam::{ACCOUNT}:oidc-provider/token.actions.githubusercontent.com"
-    strict.client("iam").delete_open_id_connect_provider(OpenIDConnectProviderArn=arn)
-    with refused("InvalidIdentityToken"):
-        strict.assume_with_github(github, **right)
 
 
 def test_without_the_right_to_list_a_missing_key_is_access_denied(strict):
@@ -246,16 +150,6 @@ def test_a_policy_can_require_a_conditional_write(strict):
     writer.put_object(Bucket="toril-results", Key="a", Body=b"1", IfNoneMatch="*")
     with refused("PreconditionFailed"):
         writer.put_object(Bucket="toril-results", Key="a", Body=b"1", IfNoneMatch="*")
-
-
-def test_a_policy_that_requires_tls_allows_clients_on_loopback(strict):
-    strict.client("s3").create_bucket(Bucket="toril-results")
-    both = ["arn:aws:s3:::toril-results", "arn:aws:s3:::toril-results/*"]
-    plain = {"Bool": {"aws:SecureTransport": "false"}}
-    deny = {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": both, "Condition": plain}
-    strict.client("s3").put_bucket_policy(Bucket="toril-results", Policy=document([deny]))
-    writer = acting(strict, "writer", allow("s3:PutObject"))
-    strict.client("s3", credentials=writer).put_object(Bucket="toril-results", Key="a", Body=b"1")
 
 
 def test_policy_variables_are_replaced(strict):
@@ -289,27 +183,6 @@ def test_a_boundary_limits_a_role_and_can_be_required(strict):
         PolicyName="a",
         PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [allow("*")]}),
     )
-
-
-def test_rights_on_schedules_depend_on_their_group_and_passed_role(strict):
-    scheduling = role(strict, "scheduling", [allow("ecs:RunTask")], {"Service": "scheduler.amazonaws.com"})
-    strict.client("scheduler", REGION).create_schedule_group(Name="toril")
-    in_group = f"arn:aws:scheduler:{REGION}:{ACCOUNT}:schedule/toril/*"
-    target = {"Arn": "arn:aws:scheduler:::aws-sdk:ecs:runTask", "RoleArn": scheduling, "Input": "{}"}
-    schedule = {"Name": "one", "GroupName": "toril", "ScheduleExpression": "rate(1 day)", "Target": target}
-    schedule["FlexibleTimeWindow"] = {"Mode": "OFF"}
-    half = acting(strict, "half", allow("scheduler:*", in_group))
-    with refused(DENIED, "iam:PassRole"):
-        strict.client("scheduler", REGION, half).create_schedule(**schedule)
-    whole = acting(strict, "whole", allow("scheduler:*", in_group), allow("iam:PassRole", scheduling))
-    strict.client("scheduler", REGION, whole).create_schedule(**schedule)
-    with refused(DENIED):
-        strict.client("scheduler", REGION, whole).create_schedule(**{**schedule, "GroupName": "default"})
-    stranger = role(strict, "stranger", [], TASKS)
-    with refused("ValidationException", "assume the role"):
-        strict.client("scheduler", REGION).create_schedule(
-            **{**schedule, "Name": "two", "Target": {**target, "RoleArn": stranger}}
-        )
 
 
 def test_the_right_to_list_a_prefix_shows_missing_keys_only_below_it(strict):

@@ -1,13 +1,9 @@
 """Images in the private registry: pushes, pulls, rights and ECR's descriptions."""
 
-import json
-import subprocess
-
 import pytest
 
 from tests.cloud import oci
 from tests.cloud.oci import File, Registry, RegistryError
-from tests.cloud.proxy import aws_proxy
 from tests.cloud.refused import refused
 from tests.cloud.tasks import role
 
@@ -30,31 +26,6 @@ def ecr(cloud):
 
 def registry(cloud, credentials=None, region=REGION) -> Registry:
     return Registry(cloud.registry(region), cloud.registry_login(region, credentials))
-
-
-def test_a_pushed_image_can_be_pulled_and_described_by_its_digest(cloud, ecr):
-    there = registry(cloud)
-    digest = there.push("toril/worker", ONE, "1", "latest")
-    assert there.pull("toril/worker", digest) == there.pull("toril/worker", "latest") == ONE.blobs
-    (image,) = ecr.describe_images(repositoryName="toril/worker", imageIds=[{"imageTag": "1"}])["imageDetails"]
-    assert (image["imageDigest"], sorted(image["imageTags"])) == (digest, ["1", "latest"])
-    manifest = json.loads(ONE.manifest)
-    assert image["imageSizeInBytes"] == manifest["config"]["size"] + manifest["layers"][0]["size"]
-    answer = ecr.batch_get_image(repositoryName="toril/worker", imageIds=[{"imageDigest": digest}])
-    assert answer["images"][0]["imageManifest"].encode() == ONE.manifest
-    assert there.tags("toril/worker") == ["1", "latest"]
-
-
-def test_an_index_may_name_only_existing_images(cloud, ecr):
-    there, both = registry(cloud), oci.index({"amd64": ONE, "arm64": TWO})
-    there.push("toril/worker", ONE)
-    with pytest.raises(RegistryError, match="MANIFEST_BLOB_UNKNOWN"):
-        there.push_manifest("toril/worker", both, oci.INDEX, ["1"])
-    there.push("toril/worker", TWO)
-    digest = there.push_manifest("toril/worker", both, oci.INDEX, ["1"])
-    (image,) = ecr.describe_images(repositoryName="toril/worker", filter={"tagStatus": "TAGGED"})["imageDetails"]
-    assert (image["imageDigest"], image["imageManifestMediaType"]) == (digest, oci.INDEX)
-    assert there.pull("toril/worker", TWO.digest) == TWO.blobs
 
 
 def test_a_repository_belongs_to_one_account_and_region(cloud, ecr):
@@ -99,13 +70,6 @@ def test_the_registry_requires_a_token(cloud, ecr):
             Registry(cloud.registry(REGION), login).tags("toril/worker")
 
 
-def test_a_missing_image_is_an_error(cloud, ecr):
-    with refused("ImageNotFoundException", "'2'"):
-        ecr.describe_images(repositoryName="toril/worker", imageIds=[{"imageTag": "2"}])
-    answer = ecr.batch_get_image(repositoryName="toril/worker", imageIds=[{"imageTag": "2"}])
-    assert answer["failures"][0]["failureCode"] == "ImageNotFound"
-
-
 def test_a_role_pushes_and_pulls_only_within_its_rights(strict):
     ecr = strict.client("ecr", REGION)
     arns = {
@@ -125,40 +89,3 @@ def test_a_role_pushes_and_pulls_only_within_its_rights(strict):
     ):
         with pytest.raises(RegistryError, match="403 DENIED"):
             refusing()
-
-
-def test_a_reset_empties_the_registry(cloud, ecr):
-    registry(cloud).push("toril/worker", ONE, "1")
-    cloud.reset()
-    with pytest.raises(RegistryError, match="NAME_UNKNOWN"):
-        registry(cloud).manifest("toril/worker", "1")
-
-
-@pytest.mark.live
-def test_skopeo_copies_images_to_and_from_the_registry(cloud, ecr, tmp_path):
-    there = registry(cloud)
-    digest = there.push("toril/worker", ONE, "1")
-    ecr.create_repository(repositoryName="copy")
-
-    def skopeo(*arguments):
-        return subprocess.run(["skopeo", *arguments], check=True, capture_output=True, text=True).stdout
-
-    source, target = f"docker://{there.address}/toril/worker:1", f"docker://{there.address}/copy:2"
-    plain = ["--src-tls-verify=false", "--src-creds", there.login]
-    skopeo("copy", *plain, source, f"dir:{tmp_path}")
-    skopeo("copy", "--dest-tls-verify=false", "--dest-creds", there.login, f"dir:{tmp_path}", target)
-    (image,) = ecr.describe_images(repositoryName="copy")["imageDetails"]
-    assert (image["imageDigest"], image["imageTags"]) == (digest, ["2"])
-
-
-@pytest.mark.live
-def test_an_unmodified_client_pushes_to_the_registrys_own_name(cloud, ecr):
-    there = registry(cloud)
-    there.push("toril/worker", ONE, "1")
-    name = f"docker://{cloud.account}.dkr.ecr.{REGION}.amazonaws.com/toril/worker"
-    with aws_proxy(cloud) as proxy:
-        creds = ["--src-creds", there.login, "--dest-creds", there.login]
-        environment = proxy.environment(SSL_CERT_DIR="/nonexistent")
-        subprocess.run(["skopeo", "copy", *creds, f"{name}:1", f"{name}:2"], env=environment, check=True)
-    assert set(proxy.hosts) == {f"{cloud.account}.dkr.ecr.{REGION}.amazonaws.com"}
-    assert there.tags("toril/worker") == ["1", "2"]

@@ -34,23 +34,6 @@ def registry(cloud, region=REGION, credentials=None) -> Registry:
     return Registry(cloud.registry(region), cloud.registry_login(region, credentials))
 
 
-def test_the_first_pull_makes_the_repository_and_later_pulls_need_no_upstream(cloud, ecr, upstream):
-    rule(ecr)
-    ecr.create_repository_creation_template(
-        prefix="public", appliedFor=["PULL_THROUGH_CACHE"], imageTagMutability="IMMUTABLE"
-    )
-    there = registry(cloud)
-    assert there.pull(CACHED, "3.12") == PYTHON.blobs
-    (repository,) = ecr.describe_repositories()["repositories"]
-    assert (repository["repositoryName"], repository["imageTagMutability"]) == (CACHED, "IMMUTABLE")
-    (image,) = ecr.describe_images(repositoryName=CACHED)["imageDetails"]
-    assert (image["imageDigest"], image["imageTags"]) == (PYTHON.digest, ["3.12"])
-    cloud.set_upstream("public.ecr.aws", up=False)
-    assert there.pull(CACHED, "3.12") == there.pull(CACHED, PYTHON.digest) == PYTHON.blobs
-    with pytest.raises(RegistryError, match=r"public\.ecr\.aws does not answer"):
-        there.manifest(CACHED, "3.13")
-
-
 def test_without_a_rule_nothing_is_fetched(cloud, ecr, upstream):
     rule(ecr, "other")
     with pytest.raises(RegistryError, match="NAME_UNKNOWN"):
@@ -69,43 +52,6 @@ def test_a_pull_by_digest_fills_no_cache(cloud, ecr, upstream):
     there.pull(CACHED, "3.13")
     with pytest.raises(RegistryError, match="404 MANIFEST_UNKNOWN"):
         there.manifest(CACHED, PYTHON.digest)
-
-
-def test_an_index_is_fetched_with_the_requested_image(cloud, ecr, upstream):
-    rule(ecr)
-    both = oci.index({"amd64": PYTHON})
-    upstream.push_manifest(NAME, both, oci.INDEX, ["all"])
-    there = registry(cloud)
-    assert there.manifest(CACHED, "all") == both
-    assert there.pull(CACHED, PYTHON.digest) == PYTHON.blobs
-
-
-def test_an_upstream_may_require_the_rules_credential(cloud, ecr):
-    Registry(cloud.upstream("registry-1.docker.io")).push("library/python", PYTHON, "3.12")
-    cloud.set_upstream("registry-1.docker.io", login=("toril", "t0k3n"))
-    secrets = cloud.client("secretsmanager", REGION)
-    arn = secrets.create_secret(
-        Name="ecr-pullthroughcache/hub", SecretString=json.dumps({"username": "toril", "accessToken": "old"})
-    )["ARN"]
-    rule(ecr, "hub", upstreamRegistryUrl="registry-1.docker.io", credentialArn=arn)
-    there = registry(cloud)
-    with pytest.raises(RegistryError, match="refuses the credential"):
-        there.manifest("hub/library/python", "3.12")
-    secrets.put_secret_value(SecretId=arn, SecretString=json.dumps({"username": "toril", "accessToken": "t0k3n"}))
-    assert there.manifest("hub/library/python", "3.12") == PYTHON.manifest
-
-
-def test_a_region_caches_images_of_the_hubs_registry(cloud, ecr):
-    hub = cloud.client("ecr", "us-east-1")
-    hub.create_repository(repositoryName="toril/worker")
-    registry(cloud, "us-east-1").push("toril/worker", PYTHON, "1")
-    rule(
-        ecr,
-        "hub",
-        upstreamRegistryUrl=f"{cloud.account}.dkr.ecr.us-east-1.amazonaws.com",
-        upstreamRepositoryPrefix="toril",
-    )
-    assert registry(cloud).pull("hub/worker", "1") == PYTHON.blobs
 
 
 def test_a_role_needs_the_right_to_import(strict):

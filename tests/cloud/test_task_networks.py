@@ -8,7 +8,7 @@ import pytest
 
 from tests.cloud.embedded import Cloud, Credentials
 from tests.cloud.refused import refused
-from tests.cloud.tasks import IMAGE, REGION, Place, place
+from tests.cloud.tasks import REGION, Place, place
 
 SHOW = """
 import os, time, urllib.request
@@ -79,14 +79,6 @@ def gateway(ec2, vpc: str, table: str, *resources: str) -> str:
         PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
     )
     return str(made["VpcEndpoint"]["VpcEndpointId"])
-
-
-def test_another_regions_endpoint_redirects_to_the_buckets_region(cloud):
-    name = bucket(cloud, "results", "us-east-1")
-    s3, seen = cloud.client("s3", "eu-west-1"), list[int]()
-    s3.meta.events.register_first("needs-retry.s3", lambda response, **_: seen.append(response[0].status_code))
-    s3.put_object(Bucket=name, Key="a", Body=b"1")  # botocore follows
-    assert seen == [301, 200]
 
 
 def test_an_endpoints_policy_forbids_before_s3_can_redirect(cloud, ec2, there, vpc, table, task):
@@ -166,39 +158,3 @@ def test_a_task_without_a_way_to_its_image_does_not_start(cloud, ec2, there, vpc
         name = f"com.amazonaws.{REGION}.{service}"
         ec2.create_vpc_endpoint(VpcId=vpc, ServiceName=name, VpcEndpointType="Interface", PrivateDnsEnabled=True)
     assert there.wait(there.start(there.define("private", "print(1)")))["stopCode"] == "EssentialContainerExited"
-
-
-def test_a_first_pull_through_a_cache_needs_a_tag_and_a_way_to_the_internet(cloud, ec2, there, vpc, table):
-    ec2.modify_vpc_attribute(VpcId=vpc, EnableDnsHostnames={"Value": True})
-    gateway(ec2, vpc, table, LAYERS)
-    for service in ("ecr.api", "ecr.dkr", "logs"):
-        name = f"com.amazonaws.{REGION}.{service}"
-        ec2.create_vpc_endpoint(VpcId=vpc, ServiceName=name, VpcEndpointType="Interface", PrivateDnsEnabled=True)
-    cloud.client("ecr", REGION).create_pull_through_cache_rule(
-        ecrRepositoryPrefix="public", upstreamRegistryUrl="public.ecr.aws"
-    )
-    cloud.set_image("public/acme/worker", ["true"])
-    image = IMAGE.replace("toril/worker", "public/acme/worker").replace(":1", ":latest")
-    definition = there.define("cached", "", image=image)
-    digest = there.define("digest", "", image=image.replace(":latest", f"@sha256:{'0' * 64}"))
-    assert "not found" in there.wait(there.start(digest))["stoppedReason"]
-    ec2.delete_route(RouteTableId=table, DestinationCidrBlock=ANYWHERE)
-    assert "needs a way to the internet" in there.wait(there.start(definition))["stoppedReason"]
-    gateways = ec2.describe_internet_gateways(Filters=[{"Name": "attachment.vpc-id", "Values": [vpc]}])
-    way = {"RouteTableId": table, "DestinationCidrBlock": ANYWHERE}
-    ec2.create_route(**way, GatewayId=gateways["InternetGateways"][0]["InternetGatewayId"])
-    assert there.wait(there.start(definition))["stopCode"] == "EssentialContainerExited"
-    ec2.delete_route(**way)
-    assert there.wait(there.start(definition))["stopCode"] == "EssentialContainerExited"  # it is cached now
-
-
-def test_a_registry_with_a_login_needs_its_credentials(cloud, there):
-    cloud.set_upstream("registry.example.com", login=("acme", "t0k3n"))
-    cloud.set_image("acme/worker", ["true"])
-    secrets = cloud.client("secretsmanager", REGION)
-    arn = secrets.create_secret(Name="login", SecretString=json.dumps({"username": "acme", "password": "old"}))["ARN"]
-    image = {"image": "registry.example.com/acme/worker:1", "repositoryCredentials": {"credentialsParameter": arn}}
-    definition = there.define("private", "", **image)
-    assert "unauthorized" in there.wait(there.start(definition))["stoppedReason"]
-    secrets.put_secret_value(SecretId=arn, SecretString=json.dumps({"username": "acme", "password": "t0k3n"}))
-    assert there.wait(there.start(definition))["stopCode"] == "EssentialContainerExited"
