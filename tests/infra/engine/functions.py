@@ -22,112 +22,17 @@ def _identity(provider: Provider, region: str, args: Props) -> dict[str, Any]:
     return {"accountId": who["Account"], "arn": who["Arn"], "userId": who["UserId"], "id": who["Account"]}
 
 
-def _partition(provider: Provider, region: str, args: Props) -> dict[str, Any]:
-    partition = partition_of(provider.region)
-    suffix = "amazonaws.com.cn" if partition == "aws-cn" else "amazonaws.com"
-    reverse = ".".join(reversed(suffix.split(".")))
-    return {"partition": partition, "dnsSuffix": suffix, "reverseDnsPrefix": reverse, "id": partition}
-
-
-def _region(provider: Provider, region: str, args: Props) -> dict[str, Any]:
-    return {"name": region, "endpoint": f"ec2.{region}.amazonaws.com", "description": region}
-
-
 def _regions(provider: Provider, region: str, args: Props) -> dict[str, Any]:
     found = provider.account.call("ec2", "DescribeRegions", region, {"AllRegions": bool(args.get("allRegions"))})
     return {"names": sorted(each["RegionName"] for each in found["Regions"]), "id": partition_of(region)}
 
 
-def _filters(args: Props, members: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Returns EC2's filters from a function's arguments: `filters`, tags and named members."""
-    own = [{"Name": each["name"], "Values": each["values"]} for each in args.get("filters") or []]
-    tags = [{"Name": f"tag:{key}", "Values": [value]} for key, value in (args.get("tags") or {}).items()]
-    named = [{"Name": name, "Values": [_text(args[key])]} for key, name in members.items() if args.get(key) is not None]
-    return [*own, *tags, *named]
-
-
-def _text(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
 def _zones(provider: Provider, region: str, args: Props) -> dict[str, Any]:
-    request = {"Filters": _filters(args, {"state": "state"})}
+    filters = [{"name": "state", "values": [args["state"]]}, *(args.get("filters") or [])]
+    request = {"Filters": [{"Name": each["name"], "Values": each["values"]} for each in filters]}
     zones = provider.account.call("ec2", "DescribeAvailabilityZones", region, request)["AvailabilityZones"]
-    out = {*(args.get("excludeNames") or []), *(args.get("excludeZoneIds") or [])}
-    kept = [zone for zone in zones if not out & {zone["ZoneName"], zone["ZoneId"]}]
-    kept.sort(key=lambda zone: zone["ZoneName"])
-    groups = sorted({zone.get("GroupName", region) for zone in kept})
-    return {
-        "names": [zone["ZoneName"] for zone in kept],
-        "zoneIds": [zone["ZoneId"] for zone in kept],
-        "groupNames": groups,
-    }
-
-
-def _only(found: list[dict[str, Any]], what: str) -> dict[str, Any]:
-    if len(found) != 1:
-        raise LookupError(f"{len(found)} {what} match instead of one")
-    return found[0]
-
-
-VPC = {"cidrBlock": "cidr-block-association.cidr-block", "default": "is-default", "state": "state"}
-SUBNET = {
-    "availabilityZone": "availability-zone",
-    "availabilityZoneId": "availability-zone-id",
-    "cidrBlock": "cidr-block",
-    "defaultForAz": "default-for-az",
-    "state": "state",
-    "vpcId": "vpc-id",
-}
-
-
-def _request(args: Props, members: Mapping[str, str], ids: str) -> dict[str, Any]:
-    """Returns a request without an empty list of filters, which services reject or treat as no match."""
-    filters = _filters(args, members)
-    named = {ids: [args["id"]]} if args.get("id") else {}
-    return named | ({"Filters": filters} if filters else {})
-
-
-def _tags(found: Mapping[str, Any]) -> dict[str, str]:
-    return {tag["Key"]: tag["Value"] for tag in found.get("Tags", [])}
-
-
-def _vpc(provider: Provider, region: str, args: Props) -> dict[str, Any]:
-    vpc = _only(provider.account.call("ec2", "DescribeVpcs", region, _request(args, VPC, "VpcIds"))["Vpcs"], "VPCs")
-    tables = provider.account.call(
-        "ec2", "DescribeRouteTables", region, {"Filters": [{"Name": "vpc-id", "Values": [vpc["VpcId"]]}]}
-    )["RouteTables"]
-    main = [table for table in tables if any(link.get("Main") for link in table.get("Associations", []))]
-    return {
-        "id": vpc["VpcId"],
-        "arn": f"arn:{partition_of(region)}:ec2:{region}:{provider.number}:vpc/{vpc['VpcId']}",
-        "cidrBlock": vpc["CidrBlock"],
-        "default": vpc.get("IsDefault", False),
-        "mainRouteTableId": main[0]["RouteTableId"] if main else None,
-        "state": vpc.get("State"),
-        "tags": _tags(vpc),
-    }
-
-
-def _subnet(provider: Provider, region: str, args: Props) -> dict[str, Any]:
-    request = _request(args, SUBNET, "SubnetIds")
-    subnet = _only(provider.account.call("ec2", "DescribeSubnets", region, request)["Subnets"], "subnets")
-    return {
-        "id": subnet["SubnetId"],
-        "arn": subnet.get("SubnetArn"),
-        "vpcId": subnet["VpcId"],
-        "cidrBlock": subnet["CidrBlock"],
-        "availabilityZone": subnet["AvailabilityZone"],
-        "availabilityZoneId": subnet.get("AvailabilityZoneId"),
-        "mapPublicIpOnLaunch": subnet.get("MapPublicIpOnLaunch", False),
-        "state": subnet.get("State"),
-        "tags": _tags(subnet),
-    }
-
-
-def _subnets(provider: Provider, region: str, args: Props) -> dict[str, Any]:
-    found = provider.account.call("ec2", "DescribeSubnets", region, _request(args, {}, ""))["Subnets"]
-    return {"ids": sorted(subnet["SubnetId"] for subnet in found), "tags": args.get("tags") or {}}
+    zones.sort(key=lambda zone: zone["ZoneName"])
+    return {"names": [zone["ZoneName"] for zone in zones], "zoneIds": [zone["ZoneId"] for zone in zones]}
 
 
 def _secrets(provider: Provider, region: str, args: Props) -> dict[str, Any]:
@@ -169,22 +74,11 @@ def _objects(provider: Provider, region: str, args: Props) -> dict[str, Any]:
     return {"id": args["bucket"], "keys": keys[:most], "commonPrefixes": prefixes, "owners": [], "requestCharged": ""}
 
 
-def _repositories(provider: Provider, region: str, args: Props) -> dict[str, Any]:
-    found = provider.account.call("ecr", "DescribeRepositories", region, {})["repositories"]
-    return {"names": sorted(each["repositoryName"] for each in found)}
-
-
 FUNCTIONS: Mapping[str, Function] = {
     "aws:index/getCallerIdentity:getCallerIdentity": _identity,
-    "aws:index/getPartition:getPartition": _partition,
-    "aws:index/getRegion:getRegion": _region,
     "aws:index/getRegions:getRegions": _regions,
     "aws:index/getAvailabilityZones:getAvailabilityZones": _zones,
-    "aws:ec2/getVpc:getVpc": _vpc,
-    "aws:ec2/getSubnet:getSubnet": _subnet,
-    "aws:ec2/getSubnets:getSubnets": _subnets,
     "aws:secretsmanager/getSecrets:getSecrets": _secrets,
     "aws:secretsmanager/getSecretVersions:getSecretVersions": _secret_versions,
     "aws:s3/getObjects:getObjects": _objects,
-    "aws:ecr/getRepositories:getRepositories": _repositories,
 }

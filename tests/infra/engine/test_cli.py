@@ -22,23 +22,6 @@ def project(tmp_path):
     return tmp_path
 
 
-def test_the_commands_make_show_refresh_and_destroy_a_stack(pulumi, project):
-    def run(*arguments):
-        return pulumi.cli(*arguments, cwd=project).stdout
-
-    run("stack", "init", "eu-west-1")
-    run("config", "set", "region", "eu-west-1")
-    run("config", "set", "--secret", "owner", "not for everybody")
-    assert "secure:" in (project / "Pulumi.eu-west-1.yaml").read_text()
-    assert "+ 10 created" in run("up", "--yes")
-    assert "10 unchanged" in run("preview", "--expect-no-changes")
-    assert "10 unchanged" in run("refresh", "--yes")
-    assert json.loads(run("stack", "output", "--json"))["token"] == "[secret]"
-    assert "not for everybody" not in run("stack", "export")
-    assert "- 10 deleted" in run("destroy", "--yes")
-    run("stack", "rm", "--yes")
-
-
 def test_each_run_of_a_program_is_a_new_interpreter(pulumi, project):
     (project / "infra/__main__.py").write_text("import pulumi\npulumi.export('moment', 'before')\n")
     pulumi.cli("stack", "init", "hub", cwd=project)

@@ -3,9 +3,6 @@
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
-AUTHORISED_SO = (
-    "the reference has no resource type, and the service authorises the call on this one, as its errors show"
-)
 VALUES = "the roles that only read read no secret, so previews leave out the resource"
 NO_KEY = "this log group has no key of its own"
 OLDER_HALF = "API Gateway's tags are in the half of its reference for version 1; both have the same names of actions"

@@ -5,12 +5,11 @@ from tests.infra.engine.kinds import BY_RESOURCE_ARN, ID, TAGS, Kind, call, look
 KINDS = {
     "aws:cloudwatch/eventBus:EventBus": Kind(
         service="events",
-        create=(call("CreateEventBus", "name description kmsKeyIdentifier", Tags=TAGS),),
+        create=(call("CreateEventBus", "name", Tags=TAGS),),
         id=lambda view: str(view["name"]),
         read=(look("DescribeEventBus", "@", Name=ID),),
         delete=(call("DeleteEventBus", Name=ID),),
         replaces="name",
-        updates={"description kmsKeyIdentifier": (call("UpdateEventBus", "name description kmsKeyIdentifier"),)},
         outputs={"arn": "Arn"},
         auto_name="name",
         tagging=BY_RESOURCE_ARN,

@@ -8,10 +8,7 @@ TAGGING = Tagging(
     look=look("ListTagsForResource", "tags", resourceArn=ARN),
     at="@",
 )
-TEMPLATE = (
-    "description imageTagMutability imageTagMutabilityExclusionFilters repositoryPolicy lifecyclePolicy appliedFors "
-    "customRoleArn resourceTags"
-)
+TEMPLATE = "description imageTagMutability lifecyclePolicy appliedFors customRoleArn resourceTags"
 
 KINDS = {
     "aws:ecr/repository:Repository": Kind(
@@ -19,7 +16,7 @@ KINDS = {
         create=(
             call(
                 "CreateRepository",
-                "name:repositoryName imageTagMutability imageTagMutabilityExclusionFilters "
+                "name:repositoryName imageTagMutability "
                 "imageScanningConfiguration encryptionConfigurations:encryptionConfiguration",
                 tags=TAGS,
             ),
@@ -29,10 +26,9 @@ KINDS = {
         delete=(call("DeleteRepository", repositoryName=ID, force=given("forceDelete", False)),),
         replaces="name encryptionConfigurations",
         updates={
-            "imageTagMutability imageTagMutabilityExclusionFilters": (
+            "imageTagMutability": (
                 call(
                     "PutImageTagMutability",
-                    "imageTagMutabilityExclusionFilters",
                     repositoryName=ID,
                     imageTagMutability=given("imageTagMutability", "MUTABLE"),
                 ),

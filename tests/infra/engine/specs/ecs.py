@@ -13,7 +13,7 @@ TAGGING = Tagging(
 )
 FROM_TASK_DEFINITION = (
     "family cpu memory networkMode executionRoleArn taskRoleArn requiresCompatibilities ephemeralStorage "
-    "runtimePlatform ipcMode pidMode placementConstraints proxyConfiguration enableFaultInjection"
+    "runtimePlatform"
 )
 
 
@@ -29,7 +29,7 @@ def _volumes(volumes: list[dict[str, Any]]) -> list[dict[str, Any]]:
 KINDS = {
     "aws:ecs/cluster:Cluster": Kind(
         service="ecs",
-        create=(call("CreateCluster", "name:clusterName settings configuration serviceConnectDefaults", tags=TAGS),),
+        create=(call("CreateCluster", "name:clusterName settings", tags=TAGS),),
         id="cluster.clusterArn",
         read=(
             look(
@@ -41,11 +41,7 @@ KINDS = {
         ),
         delete=(call("DeleteCluster", cluster=ID),),
         replaces="name",
-        updates={
-            "settings configuration serviceConnectDefaults": (
-                call("UpdateCluster", "settings configuration serviceConnectDefaults", cluster=ID),
-            )
-        },
+        updates={"settings": (call("UpdateCluster", "settings", cluster=ID),)},
         outputs={"arn": "clusterArn"},
         alive="status != 'INACTIVE'",
         auto_name="name",
@@ -96,9 +92,8 @@ KINDS = {
         ),
         id="taskDefinition.family",
         read=(look("DescribeTaskDefinition", "taskDefinition", taskDefinition=ARN),),
-        delete=(call("DeregisterTaskDefinition", taskDefinition=ARN, when=lambda view: not view["skipDestroy"]),),
+        delete=(call("DeregisterTaskDefinition", taskDefinition=ARN),),
         replaces=f"{FROM_TASK_DEFINITION} containerDefinitions volumes",
-        local="skipDestroy trackLatest",
         outputs={
             "arn": "taskDefinitionArn",
             "arnWithoutRevision": lambda view, seen: seen["taskDefinitionArn"].rsplit(":", 1)[0],

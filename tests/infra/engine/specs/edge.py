@@ -9,10 +9,10 @@ from tests.infra.engine.kinds import ARN, ID, From, Kind, Tagging, View, call, l
 ETAG: From = lambda view: view.state.get("etag")  # noqa: E731
 CONFIG = "DistributionConfig"
 SETTINGS = (
-    "aliases comment customErrorResponses defaultCacheBehavior defaultRootObject enabled httpVersion isIpv6Enabled "
-    "loggingConfig orderedCacheBehaviors origins priceClass restrictions viewerCertificate webAclId"
+    "aliases comment defaultCacheBehavior enabled httpVersion isIpv6Enabled orderedCacheBehaviors origins restrictions "
+    "viewerCertificate"
 )
-RENAMED = {"isIpv6Enabled": "IsIPV6Enabled", "orderedCacheBehaviors": "CacheBehaviors", "loggingConfig": "Logging"}
+RENAMED = {"isIpv6Enabled": "IsIPV6Enabled", "orderedCacheBehaviors": "CacheBehaviors"}
 NAMES = {
     "originId": "Id",
     "name": "HeaderName",
@@ -64,7 +64,7 @@ def _policy(view: View) -> dict[str, Any]:
     return {name: view[name] for name in POLICY.split()}
 
 
-POLICY = "name comment corsConfig customHeadersConfig removeHeadersConfig securityHeadersConfig"
+POLICY = "name comment securityHeadersConfig"
 CONTROL = "name description originAccessControlOriginType signingBehavior signingProtocol"
 
 
@@ -84,7 +84,6 @@ KINDS = {
         id="Distribution.Id",
         read=(look("GetDistribution", "merge(Distribution.DistributionConfig, Distribution, {ETag: ETag})", Id=ID),),
         updates={SETTINGS: (call("UpdateDistribution", Id=ID, IfMatch=ETAG, DistributionConfig=_distribution),)},
-        local="waitForDeployment retainOnDelete staging",
         outputs={
             "arn": "ARN",
             "domainName": "DomainName",

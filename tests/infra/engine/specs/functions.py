@@ -1,20 +1,14 @@
-"""Lambda, API Gateway's HTTP APIs, and parameters of Systems Manager."""
+"""Lambda and API Gateway's HTTP APIs."""
 
 from typing import Any
 
 from tests.infra.engine.assets import packed
-from tests.infra.engine.kinds import ARN, ID, TAGS, From, Kind, Tagging, View, call, given, lacks, look
+from tests.infra.engine.kinds import ARN, ID, TAGS, Kind, Tagging, View, call, given, look
 from tests.infra.engine.shapes import UNKNOWN, is_unknown
 
 # ---- functions ----------------------------------------------------------------------------------------------------
 
-SETTINGS = (
-    "handler runtime role memorySize timeout environment loggingConfig description ephemeralStorage tracingConfig "
-    "layers kmsKeyArn:KMSKeyArn vpcConfig"
-)
-PROPERTIES = " ".join(name.partition(":")[0] for name in SETTINGS.split())
-CODE = "s3Bucket:S3Bucket s3Key:S3Key s3ObjectVersion:S3ObjectVersion"
-CODE_PROPERTIES = "code s3Bucket s3Key s3ObjectVersion sourceCodeHash architectures"
+SETTINGS = "handler runtime role memorySize timeout environment loggingConfig description"
 RESERVED = "reservedConcurrentExecutions"
 
 
@@ -24,8 +18,7 @@ def _zip(view: View) -> Any:
 
 
 def _code(view: View) -> dict[str, Any]:
-    members = (part.split(":") for part in CODE.split())
-    return {"ZipFile": _zip(view), **{member: view[name] for name, member in members}}
+    return {"ZipFile": _zip(view)}
 
 
 def _limited(view: View) -> bool:
@@ -43,13 +36,9 @@ def _invoked_by(view: View, seen: Any) -> str:
 
 # ---- HTTP APIs ----------------------------------------------------------------------------------------------------
 
-API = "description version corsConfiguration disableExecuteApiEndpoint routeSelectionExpression"
-STAGE = "accessLogSettings autoDeploy defaultRouteSettings routeSettings stageVariables description"
-INTEGRATION = (
-    "integrationMethod integrationUri payloadFormatVersion timeoutMilliseconds:TimeoutInMillis connectionType "
-    "description credentialsArn requestParameters"
-)
-ROUTE = "target authorizationType authorizerId authorizationScopes apiKeyRequired operationName"
+API = "description"
+STAGE = "autoDeploy defaultRouteSettings"
+INTEGRATION = "integrationUri payloadFormatVersion timeoutMilliseconds:TimeoutInMillis"
 IN_API = {"ApiId": given("apiId")}
 API_TAGS = {"ResourceArn": lambda view: view.state.get("arn", UNKNOWN)}
 
@@ -82,19 +71,13 @@ def _statement_id(view: View) -> Any:
     return view["statementId"]
 
 
-# ---- parameters ---------------------------------------------------------------------------------------------------
-
-PARAMETER = "type description keyId allowedPattern tier dataType"
-VALUE: From = lambda view: view["value"] if view["value"] is not None else view["insecureValue"]  # noqa: E731
-WRITE = call("PutParameter", f"name {PARAMETER}", Value=VALUE, Overwrite=True)
-
 KINDS = {
     "aws:lambda/function:Function": Kind(
         service="lambda",
         create=(
             call(
                 "CreateFunction",
-                f"name:FunctionName {SETTINGS} architectures packageType publish",
+                f"name:FunctionName {SETTINGS} architectures packageType",
                 Code=_code,
                 Tags=TAGS,
             ),
@@ -108,13 +91,10 @@ KINDS = {
         delete=(call("DeleteFunction", FunctionName=ID),),
         replaces="name packageType",
         updates={
-            CODE_PROPERTIES: (
-                call("UpdateFunctionCode", f"{CODE} architectures publish", FunctionName=ID, ZipFile=_zip),
-            ),
-            PROPERTIES: (call("UpdateFunctionConfiguration", SETTINGS, FunctionName=ID),),
+            "code architectures": (call("UpdateFunctionCode", "architectures", FunctionName=ID, ZipFile=_zip),),
+            SETTINGS: (call("UpdateFunctionConfiguration", SETTINGS, FunctionName=ID),),
             RESERVED: (LIMIT, call("DeleteFunctionConcurrency", FunctionName=ID, when=lambda view: not _limited(view))),
         },
-        local="publish skipDestroy",
         outputs={
             "arn": "FunctionArn",
             "invokeArn": _invoked_by,
@@ -124,7 +104,7 @@ KINDS = {
             "lastModified": "LastModified",
             "sourceCodeSize": "CodeSize",
         },
-        seen_as={"code": "null", "sourceCodeHash": "null", RESERVED: "reserved"},
+        seen_as={"code": "null", RESERVED: "reserved"},
         auto_name="name",
         tagging=Tagging(
             add=call("TagResource", Resource=ARN, Tags=TAGS),
@@ -135,15 +115,11 @@ KINDS = {
     ),
     "aws:lambda/permission:Permission": Kind(
         service="lambda",
-        create=(
-            call(
-                "AddPermission", "statementId action function:FunctionName principal sourceArn sourceAccount qualifier"
-            ),
-        ),
+        create=(call("AddPermission", "statementId action function:FunctionName principal sourceArn"),),
         id=_statement_id,
-        read=(look("GetPolicy", _policy_has, FunctionName=given("function"), Qualifier=given("qualifier")),),
-        delete=(call("RemovePermission", "statementId function:FunctionName qualifier"),),
-        replaces="statementId action function principal sourceArn sourceAccount qualifier",
+        read=(look("GetPolicy", _policy_has, FunctionName=given("function")),),
+        delete=(call("RemovePermission", "statementId function:FunctionName"),),
+        replaces="statementId action function principal sourceArn",
         auto_name="statementId",
     ),
     "aws:apigatewayv2/api:Api": Kind(
@@ -153,12 +129,7 @@ KINDS = {
         read=(look("GetApi", "@", ApiId=ID),),
         delete=(call("DeleteApi", ApiId=ID),),
         replaces="protocolType",
-        updates={
-            f"name {API}": (
-                call("UpdateApi", f"name {API}", ApiId=ID),
-                call("DeleteCorsConfiguration", ApiId=ID, when=lacks("corsConfiguration")),
-            )
-        },
+        updates={f"name {API}": (call("UpdateApi", f"name {API}", ApiId=ID),)},
         outputs={
             "apiEndpoint": "ApiEndpoint",
             "arn": lambda view, seen: _api_arn(view, view.id),
@@ -199,47 +170,11 @@ KINDS = {
     ),
     "aws:apigatewayv2/route:Route": Kind(
         service="apigatewayv2",
-        create=(call("CreateRoute", f"routeKey {ROUTE}", **IN_API),),
+        create=(call("CreateRoute", "routeKey target", **IN_API),),
         id="RouteId",
         read=(look("GetRoute", "@", **IN_API, RouteId=ID),),
         delete=(call("DeleteRoute", **IN_API, RouteId=ID),),
         replaces="apiId",
-        updates={f"routeKey {ROUTE}": (call("UpdateRoute", f"routeKey {ROUTE}", **IN_API, RouteId=ID),)},
-    ),
-    "aws:ssm/parameter:Parameter": Kind(
-        service="ssm",
-        create=(call("PutParameter", f"name {PARAMETER}", Value=VALUE, Overwrite=given("overwrite"), Tags=TAGS),),
-        id=given("name"),
-        read=(
-            look("GetParameter", "Parameter", Name=ID, WithDecryption=True),
-            look(
-                "DescribeParameters",
-                "Parameters[0]",
-                ParameterFilters=lambda view: [{"Key": "Name", "Option": "Equals", "Values": [view.id]}],
-            ),
-        ),
-        delete=(call("DeleteParameter", Name=ID),),
-        replaces="name dataType",
-        updates={"value insecureValue type description keyId allowedPattern tier": (WRITE,)},
-        local="overwrite",
-        outputs={
-            "arn": lambda view, seen: (
-                f"arn:{view.partition}:ssm:{view.region}:{view.account}:parameter/{view.id.lstrip('/')}"
-            ),
-            "version": "Version",
-        },
-        seen_as={"insecureValue": "Value"},
-        auto_name="name",
-        tagging=Tagging(
-            add=call("AddTagsToResource", ResourceType="Parameter", ResourceId=ID, Tags=TAGS),
-            remove=call(
-                "RemoveTagsFromResource",
-                ResourceType="Parameter",
-                ResourceId=ID,
-                TagKeys=lambda view: sorted(view.tags),
-            ),
-            look=look("ListTagsForResource", "TagList", ResourceType="Parameter", ResourceId=ID),
-            at="@",
-        ),
+        updates={"routeKey target": (call("UpdateRoute", "routeKey target", **IN_API, RouteId=ID),)},
     ),
 }

@@ -25,8 +25,6 @@ def _detach(client: Any, view: View) -> None:
         client.delete_role_policy(RoleName=view.id, PolicyName=name)
 
 
-NAME_IN_ARN = part(-1, "/")
-
 KINDS = {
     "aws:iam/role:Role": Kind(
         service="iam",
@@ -95,7 +93,7 @@ KINDS = {
         create=(
             call(
                 "CreateOpenIDConnectProvider",
-                "url clientIdLists:ClientIDList thumbprintLists:ThumbprintList",
+                "url clientIdLists:ClientIDList",
                 Tags=TAGS,
             ),
         ),
@@ -114,32 +112,10 @@ KINDS = {
                     for client in sorted(set(view.before["clientIdLists"]) - set(view["clientIdLists"]))
                 ],
             ),
-            "thumbprintLists": (
-                call(
-                    "UpdateOpenIDConnectProviderThumbprint",
-                    "thumbprintLists:ThumbprintList",
-                    OpenIDConnectProviderArn=ID,
-                ),
-            ),
         },
         outputs={"arn": lambda view, seen: view.id},
         seen_as={"url": "null"},  # without its https://
         tagging=replace(_tagging("OpenIDConnectProvider", "OpenIDConnectProviderArn", ID), look=None, at="Tags"),
-        is_global=True,
-    ),
-    "aws:iam/serviceLinkedRole:ServiceLinkedRole": Kind(
-        service="iam",
-        create=(
-            call("CreateServiceLinkedRole", "awsServiceName:AWSServiceName customSuffix description"),
-            call("TagRole", RoleName=NAME_IN_ARN, Tags=TAGS, when=lambda view: bool(view.tags)),
-        ),
-        id="Role.Arn",
-        read=(look("GetRole", "Role", RoleName=NAME_IN_ARN),),
-        delete=(call("DeleteServiceLinkedRole", RoleName=NAME_IN_ARN),),
-        replaces="awsServiceName customSuffix",
-        updates={"description": (call("UpdateRole", RoleName=NAME_IN_ARN, Description=given("description", "")),)},
-        outputs={"arn": "Arn", "name": "RoleName", "path": "Path", "uniqueId": "RoleId"},
-        tagging=_tagging("Role", "RoleName", NAME_IN_ARN),
         is_global=True,
     ),
 }

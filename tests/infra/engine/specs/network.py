@@ -37,27 +37,17 @@ def _filter(name: str) -> From:
 
 # ---- routes -------------------------------------------------------------------------------------------------------
 
-DESTINATIONS = "destinationCidrBlock destinationIpv6CidrBlock destinationPrefixListId"
-TARGETS = (
-    "gatewayId natGatewayId vpcEndpointId networkInterfaceId transitGatewayId vpcPeeringConnectionId "
-    "egressOnlyGatewayId:EgressOnlyInternetGatewayId"
-)
+DESTINATION = "destinationCidrBlock"
+TARGETS = "gatewayId natGatewayId"
 ROUTE_TABLE = {"RouteTableIds": lambda view: [view["routeTableId"]]}
 
 
-def _destination(view: View) -> tuple[str, str]:
-    """Returns the member of a route's destination, and its value."""
-    name = next(name for name in DESTINATIONS.split() if view[name] is not None)
-    return f"{name[0].upper()}{name[1:]}", view[name]
-
-
 def _route_id(view: View) -> str:
-    return f"r-{view['routeTableId']}{zlib.crc32(_destination(view)[1].encode())}"
+    return f"r-{view['routeTableId']}{zlib.crc32(view[DESTINATION].encode())}"
 
 
 def _the_route(view: View) -> str:
-    member, value = _destination(view)
-    return f"RouteTables[0].Routes[?{member}=='{value}' && State!='blackhole'] | [0]"
+    return f"RouteTables[0].Routes[?DestinationCidrBlock=='{view[DESTINATION]}' && State!='blackhole'] | [0]"
 
 
 INTERNET_GATEWAY = {"InternetGatewayId": ID}
@@ -72,7 +62,7 @@ PUBLIC_ADDRESSES = call(
 KINDS = {
     "aws:ec2/vpc:Vpc": Kind(
         service="ec2",
-        create=(call("CreateVpc", "cidrBlock instanceTenancy", TagSpecifications=tags_of("vpc")), *DNS),
+        create=(call("CreateVpc", "cidrBlock", TagSpecifications=tags_of("vpc")), *DNS),
         id="Vpc.VpcId",
         read=(
             look("DescribeVpcs", "Vpcs[0]", VpcIds=ids),
@@ -100,7 +90,7 @@ KINDS = {
             ),
         ),
         delete=(call("DeleteVpc", VpcId=ID),),
-        replaces="cidrBlock instanceTenancy",
+        replaces="cidrBlock",
         updates={"enableDnsSupport enableDnsHostnames": DNS},
         outputs={
             "arn": arn_of("vpc"),
@@ -116,7 +106,7 @@ KINDS = {
         create=(
             call(
                 "CreateSubnet",
-                "vpcId cidrBlock availabilityZone availabilityZoneId",
+                "vpcId cidrBlock availabilityZone",
                 TagSpecifications=tags_of("subnet"),
             ),
             call(
@@ -129,7 +119,7 @@ KINDS = {
         id="Subnet.SubnetId",
         read=(look("DescribeSubnets", "Subnets[0]", SubnetIds=ids),),
         delete=(call("DeleteSubnet", SubnetId=ID),),
-        replaces="vpcId cidrBlock availabilityZone availabilityZoneId",
+        replaces="vpcId cidrBlock availabilityZone",
         updates={"mapPublicIpOnLaunch": (PUBLIC_ADDRESSES,)},
         outputs={
             "arn": "SubnetArn",
@@ -178,21 +168,17 @@ KINDS = {
     ),
     "aws:ec2/route:Route": Kind(
         service="ec2",
-        create=(call("CreateRoute", f"routeTableId {DESTINATIONS} {TARGETS}"),),
+        create=(call("CreateRoute", f"routeTableId {DESTINATION} {TARGETS}"),),
         id=_route_id,
         read=(look("DescribeRouteTables", _the_route, **ROUTE_TABLE),),
-        delete=(call("DeleteRoute", f"routeTableId {DESTINATIONS}"),),
-        replaces=f"routeTableId {DESTINATIONS}",
-        updates={
-            TARGETS.replace(":EgressOnlyInternetGatewayId", ""): (
-                call("ReplaceRoute", f"routeTableId {DESTINATIONS} {TARGETS}"),
-            )
-        },
+        delete=(call("DeleteRoute", f"routeTableId {DESTINATION}"),),
+        replaces=f"routeTableId {DESTINATION}",
+        updates={TARGETS: (call("ReplaceRoute", f"routeTableId {DESTINATION} {TARGETS}"),)},
         outputs={"origin": "Origin", "state": "State"},
     ),
     "aws:ec2/routeTableAssociation:RouteTableAssociation": Kind(
         service="ec2",
-        create=(call("AssociateRouteTable", "routeTableId subnetId gatewayId"),),
+        create=(call("AssociateRouteTable", "routeTableId subnetId"),),
         id="AssociationId",
         read=(
             look(
@@ -203,7 +189,7 @@ KINDS = {
         ),
         delete=(call("DisassociateRouteTable", AssociationId=ID),),
         # The real provider moves an association to another table, which changes its id; here it is replaced.
-        replaces="subnetId gatewayId routeTableId",
+        replaces="subnetId routeTableId",
         replaced_in_place=True,
     ),
     "aws:ec2/eip:Eip": Kind(
@@ -221,14 +207,14 @@ KINDS = {
         create=(
             call(
                 "CreateNatGateway",
-                "allocationId subnetId connectivityType privateIp",
+                "allocationId subnetId",
                 TagSpecifications=tags_of("natgateway"),
             ),
         ),
         id="NatGateway.NatGatewayId",
         read=(look("DescribeNatGateways", "NatGateways[0]", NatGatewayIds=ids),),
         delete=(call("DeleteNatGateway", NatGatewayId=ID),),
-        replaces="allocationId subnetId connectivityType privateIp",
+        replaces="allocationId subnetId",
         outputs={
             "publicIp": "NatGatewayAddresses[0].PublicIp",
             "networkInterfaceId": "NatGatewayAddresses[0].NetworkInterfaceId",
@@ -243,7 +229,7 @@ KINDS = {
             call(
                 "CreateVpcEndpoint",
                 "vpcId serviceName serviceRegion vpcEndpointType policy:PolicyDocument routeTableIds subnetIds "
-                "securityGroupIds privateDnsEnabled ipAddressType dnsOptions",
+                "securityGroupIds privateDnsEnabled dnsOptions",
                 TagSpecifications=tags_of("vpc-endpoint"),
             ),
         ),
@@ -259,10 +245,10 @@ KINDS = {
         delete=(call("DeleteVpcEndpoints", VpcEndpointIds=ids),),
         replaces="vpcId serviceName serviceRegion vpcEndpointType",
         updates={
-            "policy routeTableIds subnetIds securityGroupIds privateDnsEnabled ipAddressType dnsOptions": (
+            "policy routeTableIds subnetIds securityGroupIds privateDnsEnabled dnsOptions": (
                 call(
                     "ModifyVpcEndpoint",
-                    "ipAddressType dnsOptions",
+                    "dnsOptions",
                     VpcEndpointId=ID,
                     PolicyDocument=lambda view: view["policy"] if changed("policy")(view) else None,
                     ResetPolicy=lambda view: True if changed("policy")(view) and lacks("policy")(view) else None,

@@ -1,26 +1,20 @@
 """Cognito's user pools: their clients, domains, groups, users and login pages."""
 
-import json
 from typing import Any
 
 from tests.infra.engine.kinds import ARN, ID, TAGS, Kind, Tagging, View, call, derived, given, has, look, part
 
-POOL = (
-    "accountRecoverySetting adminCreateUserConfig autoVerifiedAttributes deletionProtection emailConfiguration "
-    "userAttributeUpdateSettings userPoolAddOns userPoolTier verificationMessageTemplate"
-)
-FIXED = "usernameAttributes aliasAttributes usernameConfiguration schemas:Schema"
+POOL = "accountRecoverySetting adminCreateUserConfig autoVerifiedAttributes userPoolTier"
+FIXED = "usernameAttributes usernameConfiguration"
 PASSWORDS = derived("passwordPolicy", lambda policy: {"PasswordPolicy": policy})
 MFA = "mfaConfiguration softwareTokenMfaConfiguration"
 CLIENT = (
     "name:ClientName accessTokenValidity idTokenValidity refreshTokenValidity tokenValidityUnits "
-    "allowedOauthFlows allowedOauthFlowsUserPoolClient allowedOauthScopes callbackUrls defaultRedirectUri logoutUrls "
-    "refreshTokenRotation "
-    "explicitAuthFlows supportedIdentityProviders preventUserExistenceErrors enableTokenRevocation authSessionValidity "
-    "readAttributes writeAttributes"
+    "allowedOauthFlows allowedOauthFlowsUserPoolClient allowedOauthScopes callbackUrls logoutUrls "
+    "refreshTokenRotation explicitAuthFlows supportedIdentityProviders preventUserExistenceErrors enableTokenRevocation"
 )
 IN_POOL = {"UserPoolId": given("userPoolId")}
-BRANDING = "useCognitoProvidedValues assets"
+BRANDING = "useCognitoProvidedValues"
 BRANDING_ID = {"ManagedLoginBrandingId": part(1, ","), **IN_POOL}
 
 
@@ -29,18 +23,8 @@ def _attributes(view: View) -> list[dict[str, str]] | None:
     return found and [{"Name": name, "Value": value} for name, value in sorted(found.items())]
 
 
-def _settings(view: View) -> Any:
-    return derived("settings", json.loads)(view)
-
-
 def _in_pool(name: str) -> Any:
     return lambda view: f"{view['userPoolId']}/{view[name]}"
-
-
-def _password(name: str, permanent: bool) -> Any:
-    return call(
-        "AdminSetUserPassword", "username", **IN_POOL, Password=given(name), Permanent=permanent, when=has(name)
-    )
 
 
 USER = {"Username": given("username"), **IN_POOL}
@@ -58,7 +42,7 @@ KINDS = {
             look("GetUserPoolMfaConfig", "@", UserPoolId=ID),
         ),
         delete=(call("DeleteUserPool", UserPoolId=ID),),
-        replaces=" ".join(name.partition(":")[0] for name in FIXED.split()),
+        replaces=FIXED,
         updates={
             f"name {POOL} passwordPolicy": (
                 call("UpdateUserPool", f"name:PoolName {POOL}", UserPoolId=ID, Policies=PASSWORDS, UserPoolTags=TAGS),
@@ -71,7 +55,7 @@ KINDS = {
             "endpoint": lambda view, seen: f"cognito-idp.{view.region}.amazonaws.com/{view.id}",
         },
         names={"name": "Name"},
-        seen_as={"name": "Name", "passwordPolicy": "Policies.PasswordPolicy", "schemas": "null"},
+        seen_as={"name": "Name", "passwordPolicy": "Policies.PasswordPolicy"},
         auto_name="name",
         tagging=Tagging(
             add=call("TagResource", ResourceArn=ARN, Tags=TAGS),
@@ -107,12 +91,12 @@ KINDS = {
     ),
     "aws:cognito/userGroup:UserGroup": Kind(
         service="cognito-idp",
-        create=(call("CreateGroup", "name:GroupName userPoolId description precedence roleArn"),),
+        create=(call("CreateGroup", "name:GroupName userPoolId description"),),
         id=_in_pool("name"),
         read=(look("GetGroup", "Group", **GROUP),),
         delete=(call("DeleteGroup", **GROUP),),
         replaces="name userPoolId",
-        updates={"description precedence roleArn": (call("UpdateGroup", "description precedence roleArn", **GROUP),)},
+        updates={"description": (call("UpdateGroup", "description", **GROUP),)},
         auto_name="name",
     ),
     "aws:cognito/user:User": Kind(
@@ -120,11 +104,10 @@ KINDS = {
         create=(
             call(
                 "AdminCreateUser",
-                "username temporaryPassword desiredDeliveryMediums forceAliasCreation messageAction clientMetadata",
+                "username desiredDeliveryMediums",
                 **IN_POOL,
                 UserAttributes=_attributes,
             ),
-            _password("password", True),
         ),
         id=_in_pool("username"),
         read=(look("AdminGetUser", "@", **USER),),
@@ -132,14 +115,8 @@ KINDS = {
         replaces="username userPoolId",
         updates={
             "attributes": (call("AdminUpdateUserAttributes", **USER, UserAttributes=_attributes),),
-            "password": (_password("password", True),),
-            "temporaryPassword": (_password("temporaryPassword", False),),
-            "enabled": (
-                call("AdminEnableUser", **USER, when=lambda view: view["enabled"] is not False),
-                call("AdminDisableUser", **USER, when=lambda view: view["enabled"] is False),
-            ),
         },
-        local="desiredDeliveryMediums forceAliasCreation messageAction clientMetadata",
+        local="desiredDeliveryMediums",
         outputs={"status": "UserStatus", "sub": "UserAttributes[?Name=='sub'].Value | [0]"},
         seen_as={"username": "null", "attributes": "UserAttributes[?Name!='sub']"},
     ),
@@ -153,14 +130,12 @@ KINDS = {
     ),
     "aws:cognito/managedLoginBranding:ManagedLoginBranding": Kind(
         service="cognito-idp",
-        create=(call("CreateManagedLoginBranding", f"clientId {BRANDING}", **IN_POOL, Settings=_settings),),
+        create=(call("CreateManagedLoginBranding", f"clientId {BRANDING}", **IN_POOL),),
         id="join(',', ManagedLoginBranding.[UserPoolId, ManagedLoginBrandingId])",
         read=(look("DescribeManagedLoginBranding", "ManagedLoginBranding", **BRANDING_ID),),
         delete=(call("DeleteManagedLoginBranding", **BRANDING_ID),),
         replaces="clientId userPoolId",
-        updates={
-            f"{BRANDING} settings": (call("UpdateManagedLoginBranding", BRANDING, **BRANDING_ID, Settings=_settings),)
-        },
+        updates={BRANDING: (call("UpdateManagedLoginBranding", BRANDING, **BRANDING_ID),)},
         outputs={"managedLoginBrandingId": "ManagedLoginBrandingId"},
     ),
 }

@@ -1,6 +1,5 @@
 """S3: buckets, their settings, and objects."""
 
-import base64
 from typing import Any
 from urllib.parse import urlencode
 
@@ -23,7 +22,7 @@ def _place(view: View) -> dict[str, str] | None:
 
 
 def _setting(
-    put: str, get: str, member: str, takes: str, value: From, at: str = "@", delete: str | None = None, **more: Any
+    put: str, get: str, member: str, takes: str, value: From, at: str = "@", *, delete: str, **more: Any
 ) -> Kind:
     """Returns the kind of a bucket's setting, which one call makes and changes."""
     write = call(put, Bucket=given("bucket"), **{member: value})
@@ -32,7 +31,7 @@ def _setting(
         create=(write,),
         id=given("bucket"),
         read=(look(get, at, Bucket=ID),),
-        delete=(call(delete, Bucket=ID),) if delete else more.pop("delete_calls", ()),
+        delete=(call(delete, Bucket=ID),),
         replaces="bucket",
         updates={takes: (write,)},
         **more,
@@ -50,11 +49,10 @@ def _with_filter(rules: list[dict[str, Any]]) -> dict[str, Any]:
     return {"rules": [rule if rule.get("filter") or rule.get("prefix") else rule | whole for rule in rules]}
 
 
-BODIES = (derived("contentBase64", base64.b64decode), derived("content", str.encode), derived("source", content))
+BODIES = (derived("content", str.encode), derived("source", content))
 PUT_OBJECT = call(
     "PutObject",
-    "bucket key contentType cacheControl contentDisposition contentEncoding contentLanguage metadata storageClass "
-    "serverSideEncryption kmsKeyId:SSEKMSKeyId bucketKeyEnabled",
+    "bucket key contentType cacheControl",
     Body=lambda view: next((found for found in (one(view) for one in BODIES) if found is not None), None),
     Tagging=lambda view: urlencode(sorted(view.tags.items())) or None,
 )
@@ -67,11 +65,7 @@ OBJECT_KIND = Kind(
     read=(look("HeadObject", "@", **OBJECT),),
     delete=(call("DeleteObject", **OBJECT),),
     replaces="bucket key",
-    updates={
-        "content contentBase64 source contentType cacheControl contentDisposition contentEncoding contentLanguage "
-        "metadata storageClass serverSideEncryption kmsKeyId bucketKeyEnabled": (PUT_OBJECT,)
-    },
-    local="forceDestroy sourceHash",
+    updates={"content source contentType cacheControl": (PUT_OBJECT,)},
     seen_as={"source": "null"},
     outputs={
         "arn": lambda view, seen: f"arn:{view.partition}:s3:::{view['bucket']}/{view.id}",
@@ -93,7 +87,7 @@ KINDS = {
         create=(
             call(
                 "CreateBucket",
-                "bucket objectLockEnabled:ObjectLockEnabledForBucket",
+                "bucket",
                 CreateBucketConfiguration=_place,
             ),
             call(
@@ -106,7 +100,7 @@ KINDS = {
         id=given("bucket"),
         read=(look("HeadBucket", "@", Bucket=ID),),
         delete=(call("DeleteBucket", Bucket=ID),),
-        replaces="bucket objectLockEnabled",
+        replaces="bucket",
         local="forceDestroy",
         outputs={
             "arn": lambda view, seen: f"arn:{view.partition}:s3:::{view.id}",
@@ -163,16 +157,6 @@ KINDS = {
         delete="DeleteBucketOwnershipControls",
         seen_as={"rule": "Rules[0]"},
     ),
-    "aws:s3/bucketVersioning:BucketVersioning": _setting(
-        "PutBucketVersioning",
-        "GetBucketVersioning",
-        "VersioningConfiguration",
-        "versioningConfiguration",
-        given("versioningConfiguration"),
-        delete_calls=(call("PutBucketVersioning", Bucket=ID, VersioningConfiguration={"Status": "Suspended"}),),
-        seen_as={"versioningConfiguration": "@"},
-        alive="Status",
-    ),
     "aws:s3/bucketCorsConfiguration:BucketCorsConfiguration": _setting(
         "PutBucketCors",
         "GetBucketCors",
@@ -181,5 +165,5 @@ KINDS = {
         derived("corsRules", lambda rules: {"CORSRules": rules}),
         delete="DeleteBucketCors",
     ),
-    **dict.fromkeys(("aws:s3/bucketObject:BucketObject", "aws:s3/bucketObjectv2:BucketObjectv2"), OBJECT_KIND),
+    "aws:s3/bucketObjectv2:BucketObjectv2": OBJECT_KIND,
 }

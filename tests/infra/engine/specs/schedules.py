@@ -42,15 +42,12 @@ def _schedule_target(target: Mapping[str, Any]) -> dict[str, Any]:
     return {**target, **({} if parameters is None else {"ecsParameters": _with_awsvpc(parameters)})}
 
 
-SCHEDULE = (
-    "scheduleExpression scheduleExpressionTimezone flexibleTimeWindow state description startDate endDate kmsKeyArn "
-    "actionAfterCompletion"
-)
+SCHEDULE = "scheduleExpression scheduleExpressionTimezone flexibleTimeWindow state description"
 IN_GROUP = {"GroupName": part(0, "/"), "Name": part(1, "/")}
 
 # ---- rules and targets --------------------------------------------------------------------------------------------
 
-RULE = "description eventPattern scheduleExpression roleArn state"
+RULE = "description eventPattern"
 
 
 def _on_bus(view: View) -> str:
@@ -67,13 +64,7 @@ def _rule_target(view: View) -> list[dict[str, Any]]:
         "Id": view["targetId"],
         "Arn": view["arn"],
         "RoleArn": view["roleArn"],
-        "Input": view["input"],
-        "InputPath": view["inputPath"],
         "InputTransformer": derived("inputTransformer", _transformer)(view),
-        "RetryPolicy": view["retryPolicy"],
-        "DeadLetterConfig": view["deadLetterConfig"],
-        "SqsParameters": view["sqsTarget"],
-        "EcsParameters": derived("ecsTarget", _with_awsvpc)(view),
     }
     return [{member: value for member, value in plain.items() if value is not None}]
 
@@ -116,10 +107,9 @@ KINDS = {
         create=(PUT_RULE,),
         id=_on_bus,
         read=(look("DescribeRule", "@", Name=given("name"), **BUS),),
-        delete=(call("DeleteRule", "name", Force=given("forceDestroy"), **BUS),),
+        delete=(call("DeleteRule", "name", **BUS),),
         replaces="name eventBusName",
         updates={RULE: (call("PutRule", f"name eventBusName {RULE}"),)},
-        local="forceDestroy",
         outputs={"arn": "Arn"},
         auto_name="name",
         tagging=BY_RESOURCE_ARN,
@@ -136,17 +126,12 @@ KINDS = {
                 **BUS,
             ),
         ),
-        delete=(
-            call("RemoveTargets", "rule", Ids=lambda view: [view["targetId"]], Force=given("forceDestroy"), **BUS),
-        ),
+        delete=(call("RemoveTargets", "rule", Ids=lambda view: [view["targetId"]], **BUS),),
         replaces="rule eventBusName targetId",
         updates={
-            "arn roleArn input inputPath inputTransformer retryPolicy deadLetterConfig sqsTarget ecsTarget": (
-                PUT_TARGETS,
-            ),
+            "arn roleArn inputTransformer": (PUT_TARGETS,),
         },
-        local="forceDestroy",
         auto_name="targetId",
-        seen_as={"ecsTarget": "null", "inputTransformer": "null", "sqsTarget": "SqsParameters", "targetId": "Id"},
+        seen_as={"inputTransformer": "null", "targetId": "Id"},
     ),
 }

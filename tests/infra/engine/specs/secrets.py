@@ -1,7 +1,5 @@
 """Secrets Manager and KMS."""
 
-from typing import Any
-
 from tests.infra.engine.kinds import (
     ID,
     TAGS,
@@ -9,40 +7,18 @@ from tests.infra.engine.kinds import (
     Tagging,
     View,
     call,
-    changed,
     given,
-    has,
-    lacks,
     look,
     part,
 )
-
-
-def _regions(replicas: Any) -> set[str]:
-    return {replica["region"] for replica in replicas or []}
-
-
-def _replicas_gone(view: View) -> list[str]:
-    return sorted(_regions(view.before.get("replicas")) - _regions(view["replicas"]))
-
-
-def _replicas_new(view: View) -> list[Any]:
-    before = _regions(view.before.get("replicas"))
-    return [replica for replica in view["replicas"] or [] if replica["region"] not in before]
-
-
-def _all_replicas(view: View) -> list[str]:
-    return sorted(_regions(view["replicas"]))
 
 
 def _at_once(view: View) -> bool | None:
     return True if view["recoveryWindowInDays"] == 0 else None
 
 
-SET_POLICY = call("PutResourcePolicy", "policy:ResourcePolicy", SecretId=ID, when=has("policy"))
 ROTATE = call(
     "EnableKeyRotation",
-    "rotationPeriodInDays",
     KeyId=ID,
     when=lambda view: bool(view["enableKeyRotation"]),
 )
@@ -53,24 +29,13 @@ KINDS = {
         create=(
             call(
                 "CreateSecret",
-                "name description kmsKeyId forceOverwriteReplicaSecret",
-                AddReplicaRegions=lambda view: view["replicas"] or None,
+                "name description kmsKeyId",
                 Tags=TAGS,
             ),
-            SET_POLICY,
         ),
         id="ARN",
-        read=(
-            look("DescribeSecret", "@", SecretId=ID),
-            look("GetResourcePolicy", "{policy: ResourcePolicy}", SecretId=ID),
-        ),
+        read=(look("DescribeSecret", "@", SecretId=ID),),
         delete=(
-            call(
-                "RemoveRegionsFromReplication",
-                SecretId=ID,
-                RemoveReplicaRegions=_all_replicas,
-                when=lambda view: bool(_all_replicas(view)),
-            ),
             call(
                 "DeleteSecret",
                 SecretId=ID,
@@ -83,26 +48,9 @@ KINDS = {
             "description kmsKeyId": (
                 call("UpdateSecret", "kmsKeyId", SecretId=ID, Description=given("description", "")),
             ),
-            "replicas": (
-                call(
-                    "RemoveRegionsFromReplication",
-                    SecretId=ID,
-                    RemoveReplicaRegions=_replicas_gone,
-                    when=lambda view: bool(_replicas_gone(view)),
-                ),
-                call(
-                    "ReplicateSecretToRegions",
-                    "forceOverwriteReplicaSecret",
-                    SecretId=ID,
-                    AddReplicaRegions=_replicas_new,
-                    when=lambda view: bool(_replicas_new(view)),
-                ),
-            ),
-            "policy": (SET_POLICY, call("DeleteResourcePolicy", SecretId=ID, when=lacks("policy"))),
         },
-        local="recoveryWindowInDays forceOverwriteReplicaSecret",
+        local="recoveryWindowInDays",
         outputs={"arn": "ARN"},
-        seen_as={"replicas": "ReplicationStatus"},
         alive="DeletedDate == null",
         auto_name="name",
         tagging=Tagging(
@@ -125,12 +73,10 @@ KINDS = {
         create=(
             call(
                 "CreateKey",
-                "description policy keyUsage multiRegion bypassPolicyLockoutSafetyCheck",
-                KeySpec=given("customerMasterKeySpec"),
+                "description policy",
                 Tags=TAGS,
             ),
             ROTATE,
-            call("DisableKey", KeyId=ID, when=lambda view: view["isEnabled"] is False),
         ),
         id="KeyMetadata.KeyId",
         read=(
@@ -139,26 +85,16 @@ KINDS = {
             look("GetKeyRotationStatus", "{enableKeyRotation: KeyRotationEnabled}", KeyId=ID),
         ),
         delete=(call("ScheduleKeyDeletion", KeyId=ID, PendingWindowInDays=given("deletionWindowInDays", 30)),),
-        replaces="keyUsage customerMasterKeySpec multiRegion",
         updates={
             "description": (call("UpdateKeyDescription", KeyId=ID, Description=given("description", "")),),
-            "policy": (call("PutKeyPolicy", "policy bypassPolicyLockoutSafetyCheck", KeyId=ID, PolicyName="default"),),
-            "enableKeyRotation rotationPeriodInDays": (
+            "policy": (call("PutKeyPolicy", "policy", KeyId=ID, PolicyName="default"),),
+            "enableKeyRotation": (
                 ROTATE,
                 call("DisableKeyRotation", KeyId=ID, when=lambda view: not view["enableKeyRotation"]),
             ),
-            "isEnabled": (
-                call(
-                    "EnableKey",
-                    KeyId=ID,
-                    when=lambda view: changed("isEnabled")(view) and view["isEnabled"] is not False,
-                ),
-                call("DisableKey", KeyId=ID, when=lambda view: view["isEnabled"] is False),
-            ),
         },
-        local="deletionWindowInDays bypassPolicyLockoutSafetyCheck",
+        local="deletionWindowInDays",
         outputs={"arn": "Arn", "keyId": "KeyId"},
-        seen_as={"customerMasterKeySpec": "KeySpec", "isEnabled": "Enabled"},
         alive="KeyState != 'PendingDeletion'",
         tagging=Tagging(
             add=call("TagResource", KeyId=ID, Tags=TAGS),

@@ -2,24 +2,22 @@
 
 from typing import Any
 
-from tests.infra.engine.kinds import ARN, ID, TAGS, Kind, Tagging, View, call, given, has, look, part
+from tests.infra.engine.kinds import ARN, ID, TAGS, Kind, Tagging, View, call, has, look, part
 from tests.infra.engine.specs.network import TAGGING, arn_of, ids, tags_of
 
-RULE = "ipProtocol fromPort toPort cidrIpv4 cidrIpv6 prefixListId referencedSecurityGroupId description"
+RULE = "ipProtocol fromPort toPort cidrIpv4 prefixListId referencedSecurityGroupId"
 EVERYTHING = [{"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]
 
 
 def _permissions(view: View) -> list[dict[str, Any]]:
-    """Returns a rule as one permission, with the description at its source or destination."""
-    text = {} if view["description"] is None else {"Description": view["description"]}
+    """Returns a rule as one permission."""
     sides = {
         "IpRanges": ("CidrIp", "cidrIpv4"),
-        "Ipv6Ranges": ("CidrIpv6", "cidrIpv6"),
         "PrefixListIds": ("PrefixListId", "prefixListId"),
         "UserIdGroupPairs": ("GroupId", "referencedSecurityGroupId"),
     }
     ports = {member: view[name] for member, name in (("FromPort", "fromPort"), ("ToPort", "toPort")) if has(name)(view)}
-    others = {list_: [{member: view[name]} | text] for list_, (member, name) in sides.items() if has(name)(view)}
+    others = {list_: [{member: view[name]}] for list_, (member, name) in sides.items() if has(name)(view)}
     return [{"IpProtocol": view["ipProtocol"]} | ports | others]
 
 
@@ -74,10 +72,7 @@ FIREWALL_TAGGING = Tagging(
     look=look("ListTagsForResource", "Tags", ResourceArn=ARN),
     at="@",
 )
-FIREWALL_RULE = (
-    "priority action name blockResponse blockOverrideDnsType blockOverrideDomain blockOverrideTtl "
-    "firewallDomainRedirectionAction"
-)
+FIREWALL_RULE = "priority action name blockResponse firewallDomainRedirectionAction"
 ONCE = {"CreatorRequestId": lambda view: f"toril-{view['name']}"}
 DOMAINS = call(
     "UpdateFirewallDomains", "domains", FirewallDomainListId=ID, Operation="REPLACE", when=lambda view: view["domains"]
@@ -151,9 +146,7 @@ KINDS = {
     ),
     "aws:route53/resolverFirewallRule:ResolverFirewallRule": Kind(
         service="route53resolver",
-        create=(
-            call("CreateFirewallRule", f"firewallRuleGroupId firewallDomainListId {FIREWALL_RULE} qType:Qtype", **ONCE),
-        ),
+        create=(call("CreateFirewallRule", f"firewallRuleGroupId firewallDomainListId {FIREWALL_RULE}", **ONCE),),
         id=lambda view: f"{view['firewallRuleGroupId']}:{view['firewallDomainListId']}",
         read=(
             look(
@@ -163,7 +156,7 @@ KINDS = {
             ),
         ),
         delete=(call("DeleteFirewallRule", **RULE_IDS),),
-        replaces="firewallRuleGroupId firewallDomainListId qType",
+        replaces="firewallRuleGroupId firewallDomainListId",
         updates={FIREWALL_RULE: (call("UpdateFirewallRule", FIREWALL_RULE, **RULE_IDS),)},
         auto_name="name",
     ),
@@ -172,7 +165,7 @@ KINDS = {
         create=(
             call(
                 "AssociateFirewallRuleGroup",
-                "firewallRuleGroupId vpcId priority name mutationProtection",
+                "firewallRuleGroupId vpcId priority name",
                 **ONCE,
                 Tags=TAGS,
             ),
@@ -185,23 +178,14 @@ KINDS = {
                 FirewallRuleGroupAssociationId=ID,
             ),
         ),
-        delete=(
-            call(
-                "UpdateFirewallRuleGroupAssociation",
-                FirewallRuleGroupAssociationId=ID,
-                MutationProtection="DISABLED",
-                when=lambda view: view["mutationProtection"] == "ENABLED",
-            ),
-            call("DisassociateFirewallRuleGroup", FirewallRuleGroupAssociationId=ID),
-        ),
+        delete=(call("DisassociateFirewallRuleGroup", FirewallRuleGroupAssociationId=ID),),
         replaces="firewallRuleGroupId vpcId",
         updates={
-            "priority name mutationProtection": (
+            "priority name": (
                 call(
                     "UpdateFirewallRuleGroupAssociation",
                     "priority name",
                     FirewallRuleGroupAssociationId=ID,
-                    MutationProtection=given("mutationProtection", "DISABLED"),
                 ),
             )
         },

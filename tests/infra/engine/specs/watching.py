@@ -22,12 +22,10 @@ from tests.infra.engine.kinds import (
 
 RETENTION = call("PutRetentionPolicy", "retentionInDays", logGroupName=ID, when=lambda view: view["retentionInDays"])
 ALARM = (
-    "actionsEnabled alarmActions alarmDescription comparisonOperator datapointsToAlarm dimensions "
-    "evaluateLowSampleCountPercentiles:EvaluateLowSampleCountPercentile evaluationPeriods extendedStatistic "
-    "insufficientDataActions metricName namespace okActions period statistic threshold thresholdMetricId "
-    "treatMissingData unit"
+    "alarmActions alarmDescription comparisonOperator datapointsToAlarm dimensions evaluationPeriods metricName "
+    "namespace period statistic threshold treatMissingData"
 )
-ALARM_PROPERTIES = f"{ALARM.replace(':EvaluateLowSampleCountPercentile', '')} metricQueries"
+ALARM_PROPERTIES = f"{ALARM} metricQueries"
 
 
 def _queries(queries: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -49,7 +47,7 @@ PUT_ALARM = call("PutMetricAlarm", f"name:AlarmName {ALARM}", Metrics=derived("m
 
 # ---- budgets ------------------------------------------------------------------------------------------------------
 
-BUDGET = "budgetType timeUnit limitAmount limitUnit costFilters costTypes"
+BUDGET = "budgetType timeUnit limitAmount limitUnit costFilters"
 OF_ACCOUNT = {"AccountId": lambda view: view.account}
 NAMED = {**OF_ACCOUNT, "BudgetName": given("name")}
 
@@ -62,7 +60,6 @@ def _budget(view: View) -> dict[str, Any]:
         "TimeUnit": view["timeUnit"],
         "BudgetLimit": {"Amount": view["limitAmount"], "Unit": view["limitUnit"]} if has("limitAmount")(view) else None,
         "CostFilters": filters or None,
-        "CostTypes": view["costTypes"],
     }
     return {member: value for member, value in budget.items() if value is not None}
 
@@ -95,7 +92,7 @@ def _notify(view: View) -> list[Call]:
 KINDS = {
     "aws:cloudwatch/logGroup:LogGroup": Kind(
         service="logs",
-        create=(call("CreateLogGroup", "name:logGroupName kmsKeyId logGroupClass", tags=TAGS), RETENTION),
+        create=(call("CreateLogGroup", "name:logGroupName kmsKeyId", tags=TAGS), RETENTION),
         id=given("name"),
         read=(
             look(
@@ -105,7 +102,7 @@ KINDS = {
             ),
         ),
         delete=(call("DeleteLogGroup", logGroupName=ID, when=lambda view: not view["skipDestroy"]),),
-        replaces="name logGroupClass",
+        replaces="name",
         updates={
             "retentionInDays": (
                 RETENTION,
@@ -116,7 +113,6 @@ KINDS = {
                 call("DisassociateKmsKey", logGroupName=ID, when=lacks("kmsKeyId")),
             ),
         },
-        local="skipDestroy",
         outputs={"arn": lambda view, seen: seen["arn"].removesuffix(":*")},
         auto_name="name",
         tagging=Tagging(
