@@ -25,23 +25,24 @@ class Format:
     """One format of a report."""
 
     extension: str  # of the file
+    media_type: str = "text/plain; charset=utf-8"
     renderer: str = ""  # module in this package that renders the blocks of a run
     timeline: bool = False  # whether it reads `Bundle.timeline`
     tables: bool = False  # whether it exports one of TABLES
 
 
 FORMATS: Mapping[str, Format] = {
-    "terminal": Format("txt", "terminal"),
-    "json": Format("json"),
-    "junit": Format("xml", "junit"),
-    "html": Format("html", timeline=True),
-    "github": Format("md", "markdown"),
-    "annotations": Format("annotations.txt", "annotations"),
+    "terminal": Format("txt", renderer="terminal"),
+    "json": Format("json", "application/json"),
+    "junit": Format("xml", "application/xml", renderer="junit"),
+    "html": Format("html", "application/octet-stream", timeline=True),  # a console never shows it as a page of its own
+    "github": Format("md", renderer="markdown"),
+    "annotations": Format("annotations.txt", renderer="annotations"),
     "outputs": Format("env"),
     "hdr": Format("hlog", timeline=True),
     "hgrm": Format("hgrm", timeline=True),
-    "csv": Format("csv", timeline=True, tables=True),
-    "parquet": Format("parquet", timeline=True, tables=True),
+    "csv": Format("csv", "text/csv", timeline=True, tables=True),
+    "parquet": Format("parquet", "application/vnd.apache.parquet", timeline=True, tables=True),
 }
 
 

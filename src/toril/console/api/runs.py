@@ -24,13 +24,6 @@ from toril.runs.find import RUN_ID, run_in
 from toril.store.records import find_record
 
 router = APIRouter(tags=["runs"])
-MEDIA_TYPES = {
-    "json": "application/json",
-    "html": "application/octet-stream",  # never a page of the console
-    "junit": "application/xml",
-    "csv": "text/csv",
-    "parquet": "application/vnd.apache.parquet",
-}
 MOST_ROWS = 500
 HERE = "of this console"
 
@@ -246,7 +239,7 @@ def get_report(
     first = next(report, b"")  # an error is answered as a problem, before the answer begins
     name = f"{run_id}.{FORMATS[format].extension}"
     headers = {"content-disposition": f'attachment; filename="{name}"'}
-    media_type = MEDIA_TYPES.get(format, "text/plain; charset=utf-8")
+    media_type = FORMATS[format].media_type
     if request.app.state.setup.presign is not None:  # a function cannot stream
         return download(request, b"".join((first, *report)), name, media_type)
     return StreamingResponse(chain((first,), report), media_type=media_type, headers=headers)
@@ -304,7 +297,7 @@ def compare_runs(
 
     store, now = store_of(request), clock_of(request).now()
     runs = [stored.judged(store, run_in(store, name, HERE), now, measurements=True) for name in (base, head)]
-    media_type = MEDIA_TYPES.get(format, "text/plain; charset=utf-8")
+    media_type = FORMATS[format].media_type
     return download(request, compared(format, *runs), f"compared.{format}", media_type)
 
 
