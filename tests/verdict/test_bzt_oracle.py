@@ -80,14 +80,14 @@ def test_counts_in_windows_without_silent_seconds_get_the_result_of_bzt(samples,
 def test_averages_of_windows_with_equal_seconds_get_the_result_of_bzt(times, seconds, logic):
     samples = [Sample(second, ms * MS) for second, ms in enumerate(times) for _ in range(3)]
     source = f"avg-rt>149.7ms {logic} {seconds}s"
-    assert judged(source, timeline_of(samples)).fired == bzt_fires(source, samples)
+    assert judged(source, timeline_of(samples), PLAN).fired == bzt_fires(source, samples)
 
 
 @given(many, seconds, st.sampled_from(["within", "over"]))
 def test_bytes_of_windows_get_the_result_of_bzt(samples, seconds, logic):
     samples = samples + every_second(range(13))
     source = f"bytes>1501 {logic} {seconds}s"
-    assert judged(source, timeline_of(samples)).fired == bzt_fires(source, samples)
+    assert judged(source, timeline_of(samples), PLAN).fired == bzt_fires(source, samples)
 
 
 # All subjects, labels and logics, where bzt is right: with equal samples in each second
