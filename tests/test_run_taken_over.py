@@ -121,7 +121,7 @@ def test_the_sweep_takes_over_from_an_owner_that_dies_while_the_sweep_waits(scen
     began = one.clock.now()
     owned(one, 60)
     assert swept(one).bundle.outcome == "inconclusive"
-    assert "`toril sweep`" in one.reasons()["stopped"]
+    assert "`toril stop --all-tasks`" in one.reasons()["stopped"]
     assert one.clock.now() - began < 60 + 2 * FARGATE_TIMINGS.lease_expires_s
 
 

@@ -2,7 +2,7 @@
 
 python -m tools.comment preview.md --name stacks:preview --pull-request 7
 
-The repository and the token come from GITHUB_REPOSITORY and GITHUB_TOKEN, as in `toril comment`.
+The repository and the token come from GITHUB_REPOSITORY and GITHUB_TOKEN, as in `toril github comment`.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ The real run loads the shop of loadtests/shop on this machine for ten minutes; i
 
 - `PORT` is the console's port; by default a free one.
 - `BROWSER=none` opens no browser. The printed address signs in one browser.
-- `python -m tools.demo_console OPTION…` passes options to `toril console`, such as `--host 127.0.0.1`.
+- `python -m tools.demo_console OPTION…` passes options to `toril console`, such as `--bind 127.0.0.1`.
 """
 
 import os

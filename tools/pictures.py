@@ -3,7 +3,7 @@
     python -m tools.pictures              needs Chromium; takes about five minutes
     python -m tools.pictures console      only that one
 
-The comment is the Markdown that `toril comment` posts, in GitHub's colours. The console shows the run that
+The comment is the Markdown that `toril github comment` posts, in GitHub's colours. The console shows the run that
 `make demo-console` starts, after its first two minutes.
 """
 

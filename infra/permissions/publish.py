@@ -6,7 +6,7 @@
 | FillCaches | `toril doctor --fill-caches`: the first pull of an image through a cache |
 | PushImages, PushPublicImages | the image workflow: layers, manifests, digests and scan findings |
 | ReadDeployments | the image workflow: the list of regions |
-| PushSuites, ListSuites | `toril push`: the suites of scheduled runs |
+| PushSuites, ListSuites | `toril suite push`: the suites of scheduled runs |
 | ResultsKey | S3, if the results bucket has its own key |
 """
 

@@ -14,7 +14,7 @@ class Schedule(Setting):
     """A scheduled suite, in the home region only."""
 
     name: SuiteName = Field(description="Name of the schedule; not `sweep-…`.")
-    suite: SuiteName = Field(description="Suite that `toril push` stored.")
+    suite: SuiteName = Field(description="Suite that `toril suite push` stored.")
     cron: Annotated[str, AfterValidator(check_expression)] = Field(
         max_length=256, description="`cron(17 2 * * ? *)`, `rate(12 hours)` or `at(2027-01-31T02:00:00)`."
     )

@@ -136,7 +136,7 @@ def sweep(
     """
     verdict = run_key(run_id, "verdict.json")
     if store.find(verdict) is None:
-        stop = Stop(at=clock.now(), cause="deadline", message="ended by `toril sweep`")
+        stop = Stop(at=clock.now(), cause="deadline", message="ended by `toril stop --all-tasks`")
         store.put_once(run_key(run_id, "stop.json"), stop.to_json())
     stop_tasks()
     give_up_at = clock.now() + FOLLOWED_S

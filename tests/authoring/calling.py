@@ -1,4 +1,4 @@
-"""Calls `toril init` without a process."""
+"""Calls `toril init` and `toril import` without a process."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -71,8 +71,10 @@ class Visitor(HttpUser):
 
 
 def call(folder: Path, *arguments: str) -> Result:
-    """Calls the command; any error other than UserError fails the test."""
-    done = CliRunner().invoke(cli.app, ["init", str(folder), *arguments])
+    """Calls `toril init`, or `toril import` if a source comes first; any error but UserError fails the test."""
+    first = arguments[0] if arguments else "-"
+    words = ["init", str(folder)] if first.startswith("-") else ["import", "--into", str(folder)]
+    done = CliRunner().invoke(cli.app, [*words, *arguments])
     if done.exception and not isinstance(done.exception, (SystemExit, UserError)):
         raise done.exception
     return done

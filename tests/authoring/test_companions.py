@@ -8,7 +8,7 @@ from toril.authoring import InitOptions, create
 
 
 def test_a_jmx_is_copied_with_its_data_and_keeps_its_load(tmp_path):
-    started(tmp_path / "repo", "--jmx", str(scripts(tmp_path / "mine") / "load.jmx"))
+    started(tmp_path / "repo", str(scripts(tmp_path / "mine") / "load.jmx"))
     home = tmp_path / "repo/loadtests/load"
     suite = written(tmp_path / "repo", "load")
     assert suite.executions[0].concurrency is None
@@ -22,7 +22,7 @@ def test_files_outside_the_folder_of_a_jmx_are_noted_and_not_copied(tmp_path):
     text = jmx.read_text().replace('name="filename"', 'name="File.path"')
     for name in ("../outside.csv", str(tmp_path / "outside.csv"), "no.csv"):
         jmx.write_text(text.replace("data/users.csv", name))
-        done = call(tmp_path / name.replace("/", "_"), "--jmx", str(jmx))
+        done = call(tmp_path / name.replace("/", "_"), str(jmx))
         assert f"note: load.jmx: `{name}`" in done.stderr
         assert "outside.csv" not in " ".join(tree(tmp_path / name.replace("/", "_")))
 
@@ -32,17 +32,16 @@ def test_files_behind_links_are_not_copied(tmp_path):
     (tmp_path / "outside.csv").write_text("a secret\n")
     (mine / "data/users.csv").unlink()
     (mine / "data/users.csv").symlink_to(tmp_path / "outside.csv")
-    for option in (f"--jmx={mine / 'load.jmx'}", f"--locustfile={mine / 'locustfile.py'}"):
-        call(tmp_path / "repo", option, "--no-workflow")
+    for option in (str(mine / "load.jmx"), str(mine / "locustfile.py")):
+        call(tmp_path / "repo", option)
     assert b"a secret\n" not in tree(tmp_path / "repo").values()
 
 
 def test_a_locustfile_is_copied_with_its_imports_and_files(tmp_path):
     started(
         tmp_path / "repo",
-        "--locustfile",
         str(scripts(tmp_path / "mine") / "locustfile.py"),
-        "--url",
+        "--host",
         "http://shop:8080",
     )
     home = tmp_path / "repo/loadtests/mine"
@@ -55,7 +54,7 @@ def test_a_locustfile_is_copied_with_its_imports_and_files(tmp_path):
 def test_a_script_already_in_place_stays(tmp_path):
     mine = scripts(tmp_path / "loadtests/shop")
     before = tree(mine)
-    printed = started(tmp_path, "--locustfile", str(mine / "locustfile.py"), "--no-workflow")
+    printed = started(tmp_path, str(mine / "locustfile.py"))
     assert [line for line in printed.splitlines() if line.startswith("wrote")] == [f"wrote {mine / 'suite.yml'}"]
     assert {name: text for name, text in tree(mine).items() if name != "suite.yml"} == before
 
@@ -65,8 +64,8 @@ def test_hidden_and_outside_files_of_a_script_are_not_copied(tmp_path):
     names = [".env", "data/../../outside.csv", str(tmp_path / "outside.csv"), "no.csv", "a" * 300, "\0", "."]
     for name in (".env", "../outside.csv"):
         (mine / name).write_text("a secret\n")
-    (mine / "locustfile.py").write_text(f"host = None\nNAMES = {names!r}\n")
-    done = call(tmp_path / "repo", "--locustfile", str(mine / "locustfile.py"), "--action", "acme/toril@v1")
+    (mine / "locustfile.py").write_text(f"import locust\nhost = None\nNAMES = {names!r}\n")
+    done = call(tmp_path / "repo", str(mine / "locustfile.py"))
     assert b"a secret\n" not in tree(tmp_path / "repo").values()
     assert re.findall(r"note: locustfile.py: `(.*)` is", done.stderr) == names[:3]
 
@@ -85,7 +84,7 @@ def test_an_outside_taurus_file_is_copied_unchanged_with_its_files(tmp_path):
     mine.mkdir()
     for name, text in {"load.yaml": TAURUS, "more.yml": "settings: {}\n", "users.csv": "a\n1\n", "notes": "x"}.items():
         (mine / name).write_text(text)
-    started(tmp_path / "repo", "--taurus", str(mine / "load.yaml"))
+    started(tmp_path / "repo", str(mine / "load.yaml"))
     home = tmp_path / "repo/loadtests/load"
     assert tree(home) == {"suite.yaml": TAURUS.encode(), "more.yml": b"settings: {}\n", "users.csv": b"a\n1\n"}
     assert written(tmp_path / "repo", "load").executions[0].iterations == 2
@@ -95,7 +94,7 @@ def test_an_outside_taurus_file_is_copied_with_imports_of_its_scripts(tmp_path):
     mine = scripts(tmp_path / "mine/scripts").parent
     load = "execution: [{scenario: {script: scripts/locustfile.py}, executor: locust, hold-for: 1m}]"
     (mine / "load.yml").write_text(load)
-    started(tmp_path / "repo", "--taurus", str(mine / "load.yml"))
+    started(tmp_path / "repo", str(mine / "load.yml"))
     home = tree(tmp_path / "repo/loadtests/load")
     assert home["suite.yml"] == load.encode()
     assert {"scripts/steps/deep/down.py", "scripts/data/users.csv"} <= home.keys()
@@ -107,7 +106,7 @@ def test_an_outside_taurus_folder_is_copied_unchanged(tmp_path):
     (mine / "suite.yml").write_text("execution: [{scenario: load.jmx}]")
     (mine / ".env").write_text("a secret")
     (mine / "old.py").write_text("print 'Python 2'")
-    started(tmp_path / "repo", "--taurus", str(mine / "suite.yml"))
+    started(tmp_path / "repo", str(mine / "suite.yml"))
     assert tree(tmp_path / "repo/loadtests/shop") == {name: text for name, text in tree(mine).items() if name != ".env"}
 
 
@@ -115,7 +114,7 @@ def test_a_taurus_file_with_colliding_names_is_refused(tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/suite.yml").write_text("execution: [{scenario: {requests: ['http://shop/']}, hold-for: 1m}]")
     (tmp_path / "mine/load.yml").write_text("included-configs: [suite.yml]")
-    arguments = ["--taurus", str(tmp_path / "mine/load.yml")]
+    arguments = [str(tmp_path / "mine/load.yml")]
     refuses(tmp_path / "repo", arguments, "colliding-names", "suite.yml")
 
 
@@ -124,7 +123,7 @@ def test_a_taurus_file_of_the_repository_stays_where_it_is(tmp_path):
     (tmp_path / "perf/load.yml").write_text(TAURUS.replace("included-configs: [more.yml]", ""))
     (tmp_path / "perf/users.csv").write_text("a\n1\n")
     before = tree(tmp_path)
-    printed = started(tmp_path, "--taurus", str(tmp_path / "perf/load.yml"))
+    printed = started(tmp_path, str(tmp_path / "perf/load.yml"), "--workflow")
     assert f"toril run {tmp_path / 'perf/load.yml'}" in printed
     workflow = tmp_path / ".github/workflows/loadtest.yml"
     assert "suite: perf/load.yml\n" in workflow.read_text()

@@ -78,8 +78,14 @@ GOOD = {
         "http://[::1]:80/-",
         "http://0/?x",
     ),
-    "limit": ("p95>500ms", "fail>1%", "slow: p95 of a/b>1s for 10s, continue as failed", "rc5??>0", "throughput<4/s"),
-    "location": ("eu-west-1=2", "null", "1e3=0.5", "0x1f", "yes=3"),
+    "criterion": (
+        "p95>500ms",
+        "fail>1%",
+        "slow: p95 of a/b>1s for 10s, continue as failed",
+        "rc5??>0",
+        "throughput<4/s",
+    ),
+    "locations": ("eu-west-1=2", "null", "1e3=0.5", "0x1f", "yes=3"),
 }
 good = st.fixed_dictionaries({key: st.sampled_from(values) for key, values in GOOD.items()})
 one_of_them_hostile = st.sampled_from(sorted(GOOD)).flatmap(lambda key: st.tuples(st.just(key), around(*GOOD[key])))
@@ -99,7 +105,7 @@ def same_address(url: str, found: str) -> bool:
 @given(asked=good, replaced=one_of_them_hostile)
 def test_every_value_is_written_exactly_or_refused(asked, replaced):
     asked |= [replaced]
-    name, url, limit, location = (asked[key] for key in ("name", "url", "limit", "location"))
+    name, url, limit, location = (asked[key] for key in ("name", "url", "criterion", "locations"))
     with tempfile.TemporaryDirectory() as top:
         folder = Path(top) / "repo"
         done = call(folder, *(f"--{key}={text}" for key, text in asked.items()))
@@ -116,8 +122,10 @@ def test_every_value_is_written_exactly_or_refused(asked, replaced):
     assert suite.name == execution.scenario == name
     assert same_address(url, scenario["default-address"] + scenario["requests"][0])
     assert ["".join(str(one.source).split()) for one in suite.criteria] == ["".join(limit.split())]
-    where, _, weight = "".join(location.split()).partition("=")
-    assert {key: float(value) for key, value in execution.locations.items()} == {where: float(weight or 1)}
+    parts = [part.partition("=") for part in "".join(location.split()).split(",")]
+    assert {key: float(value) for key, value in execution.locations.items()} == {
+        where: float(weight or 1) for where, _, weight in parts
+    }
     assert workflow["jobs"]["load-test"]["steps"][1]["with"] == {"suite": f"loadtests/{name}"}
 
 
@@ -134,7 +142,7 @@ def test_a_file_of_any_name_is_copied_or_refused(stem, data):
             (mine / data).write_text("a,b\n")
         except (OSError, ValueError):  # the file system rejects such a name
             return
-        done = call(folder, f"--locustfile={script}", "--name", "shop")
+        done = call(folder, str(script), "--name", "shop")
         if done.exception:
             assert isinstance(done.exception, UserError), done.output
             assert not folder.exists()

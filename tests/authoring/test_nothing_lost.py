@@ -103,8 +103,8 @@ def test_an_unreadable_source_restores_the_folder(tmp_path):
 def test_a_suite_that_cannot_be_planned_is_removed(tmp_path):
     folder = scripts(tmp_path / "mine")
     (folder / "locustfile.py").write_text("from locust import HttpUser\n")
-    started(tmp_path / "repo", "--locustfile", str(folder / "locustfile.py"))
+    started(tmp_path / "repo", str(folder / "locustfile.py"))
     before = tree(tmp_path / "repo")
-    done = call(tmp_path / "repo", "--locustfile", str(folder / "locustfile.py"), "--users", "5000000", "--force")
+    done = call(tmp_path / "repo", str(folder / "locustfile.py"), "--users", "5000000", "--force")
     assert isinstance(done.exception, SuiteError)
     assert tree(tmp_path / "repo") == before

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.authoring.calling import scripts, tree, written
+from tests.authoring.calling import tree, written
 
 pytestmark = pytest.mark.live
 
-ADDRESS = "Addresses separated by spaces, or a .jmx, a locustfile.py or a Taurus file: "
+ADDRESS = "Addresses separated by spaces: "
 RATE = "Largest throughput in requests per second (empty: no limit): "
 LIMITS = "Criteria that fail a run, separated by ; [p95>500ms; fail>1%]: "
 LOCATIONS = "Locations, e.g. eu-west-1=2 us-east-1=1 (empty: this machine): "
@@ -117,40 +117,13 @@ def test_answers_make_a_suite_and_a_wrong_answer_repeats_the_question(tmp_path):
 
 
 def test_options_replace_questions(tmp_path):
-    options = ("--users", "3", "--limit", "fail>0%", "--location", "here", "--name", "mine", "--no-workflow")
+    options = ("--users", "3", "--criterion", "fail>0%", "--locations", "here", "--name", "mine", "--no-workflow")
     with asked(tmp_path, *options, "--ramp-up", "0", "--hold-for", "2s") as terminal:
         terminal.answer(ADDRESS, "http://shop/\n")
         terminal.answer(RATE, "\n")
         code = terminal.end()
     assert code == 0, terminal.shown
     assert written(tmp_path, "mine").executions[0].concurrency == 3
-
-
-def test_a_jmx_may_keep_its_load(tmp_path):
-    scripts(tmp_path / "mine")
-    with asked(tmp_path) as terminal:
-        terminal.answer(ADDRESS, "mine/load.jmx\n")
-        terminal.answer(RATE, "\n")
-        terminal.answer("Virtual users (empty: as in load.jmx): ", "\n")
-        terminal.answer(LIMITS, "\n")
-        terminal.answer("Name of the suite [load]: ", "../load\n")
-        terminal.answer("Name of the suite [load]: ", "\n")
-        code = terminal.end()
-    assert code == 0, terminal.shown
-    assert written(tmp_path, "load").executions[0].concurrency is None
-
-
-def test_a_locustfile_is_asked_for_its_host(tmp_path):
-    scripts(tmp_path / "mine")
-    with asked(tmp_path) as terminal:
-        terminal.answer(ADDRESS, "mine/locustfile.py\n")
-        terminal.answer("Host to load (empty: as in locustfile.py): ", "http://shop\n")
-        for question in ("Virtual users [10]: ", "Ramp-up [5s]: ", "Hold for [25s]: ", LIMITS, LOCATIONS):
-            terminal.answer(question, "\n")
-        terminal.answer("Name of the suite [mine]: ", "\n")
-        code = terminal.end()
-    assert code == 0, terminal.shown
-    assert written(tmp_path, "mine").common["scenarios"]["mine"]["default-address"] == "http://shop"
 
 
 def test_an_existing_workflow_is_refused_before_any_question(tmp_path):
@@ -166,7 +139,7 @@ def test_an_existing_workflow_is_refused_before_any_question(tmp_path):
 def test_a_taken_name_repeats_the_question(tmp_path):
     (tmp_path / "loadtests/shop").mkdir(parents=True)
     (tmp_path / "loadtests/shop/suite.json").write_text("mine")
-    with asked(tmp_path, "--users", "3", "--limit", "fail>0%", "--location", "here", "--ramp-up", "0") as terminal:
+    with asked(tmp_path, "--users", "3", "--criterion", "fail>0%", "--locations", "here", "--ramp-up", "0") as terminal:
         terminal.answer(ADDRESS, "http://shop/\n")
         terminal.answer(RATE, "\n")
         terminal.answer("Hold for [25s]: ", "\n")

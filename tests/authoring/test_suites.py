@@ -58,9 +58,9 @@ def test_a_rate_is_jmeters_with_users_enough_for_it(tmp_path):
         (),
         ("--rps", "1"),
         ("--users", "1"),
-        ("--users", "3", "--limit", "p99>1s"),
-        ("--rps", "20", "--limit", "p99.9>1s"),
-        ("--url", "http://shop/cart", "--limit", "p99 of /cart>1s", "--rps", "4"),
+        ("--users", "3", "--criterion", "p99>1s"),
+        ("--rps", "20", "--criterion", "p99.9>1s"),
+        ("--url", "http://shop/cart", "--criterion", "p99 of /cart>1s", "--rps", "4"),
     ],
 )
 def test_the_load_makes_samples_enough_for_the_limits(tmp_path, options):
@@ -86,7 +86,7 @@ def test_a_load_that_is_too_short_for_its_limits_is_noted(tmp_path):
 
 def test_limits_of_both_languages_go_where_they_are_judged(tmp_path):
     limits = ["p99 of />1s for 10s", "throughput<4/s", "it is slow: p90>2s"]
-    started(tmp_path, "--url", "http://shop/", *(f"--limit={limit}" for limit in limits))
+    started(tmp_path, "--url", "http://shop/", *(f"--criterion={limit}" for limit in limits))
     found = {one.source: one.language for one in written(tmp_path, "shop").criteria}
     assert found == {limits[0]: "taurus", limits[2]: "taurus", limits[1]: "toril"}
 
@@ -99,13 +99,13 @@ def test_a_doubtful_limit_is_written_and_doubted(tmp_path):
 
 
 def test_locations_have_their_weights(tmp_path):
-    started(tmp_path, "--url", "http://shop/", "--location", "eu-west-1=2.5", "--location", "null")
+    started(tmp_path, "--url", "http://shop/", "--locations", "eu-west-1=2.5,null")
     (execution,) = written(tmp_path, "shop").executions
     assert execution.locations == {"eu-west-1": Fraction("2.5"), "null": 1}
 
 
 def test_a_jmx_may_be_given_a_load(tmp_path):
-    started(tmp_path, "--jmx", str(scripts(tmp_path / "mine") / "load.jmx"), "--hold-for", "1m", "--name", "nightly")
+    started(tmp_path, str(scripts(tmp_path / "mine") / "load.jmx"), "--hold-for", "1m", "--name", "nightly")
     (execution,) = written(tmp_path, "nightly").executions
     assert (execution.concurrency, execution.hold_for_s, execution.executor) == (10, 60, "jmeter")
 
@@ -114,7 +114,7 @@ def test_a_shape_of_locust_is_a_load_of_its_own_unless_another_is_given(tmp_path
     file = scripts(tmp_path / "mine") / "locustfile.py"
     file.write_text("from locust import HttpUser, LoadTestShape\n")
     for users, name in (((), "own"), (("--users", "5"), "given")):
-        started(tmp_path, f"--locustfile={file}", "--url=http://shop", "--no-workflow", "--name", name, *users)
+        started(tmp_path, str(file), "--host=http://shop", "--name", name, *users)
         (execution,) = written(tmp_path, name).executions
         assert ("hold-for" in execution.config, "ramp-up" in execution.config) == (bool(users), bool(users))
 
@@ -147,13 +147,11 @@ def test_what_was_written_can_be_pointed_elsewhere(tmp_path):
     started(tmp_path, "--url", "http://shop/", "--name", "requests")
     started(
         tmp_path,
-        "--locustfile",
         str(mine / "locustfile.py"),
-        "--url",
+        "--host",
         "http://shop",
         "--name",
         "script",
-        "--no-workflow",
     )
     for name in ("requests", "script"):
         suite = written(tmp_path, name, against="http://other")
@@ -164,16 +162,14 @@ def test_what_was_written_can_be_pointed_elsewhere(tmp_path):
     ("arguments", "code", "named"),
     [
         ("", "missing-option", "--url"),
-        ("--jmx load.jmx --locustfile locustfile.py", "conflicting-options", "--jmx"),
-        ("--url http://shop/ --jmx load.jmx", "conflicting-options", "--jmx"),
-        ("--jmx load.jmx --location a --location b", "missing-option", "--users"),
-        ("--jmx locustfile.py", "unknown-kind", "locustfile.py"),
-        ("--jmx none.jmx", "no-such-file", "none.jmx"),
-        ("--taurus load.jmx", "unknown-kind", "load.jmx"),
-        ("--locustfile locustfile.py --rps 5", "conflicting-options", "--rps"),
-        ("--locustfile locustfile.py --url http://shop/path", "not-a-host", "--url"),
-        ("--taurus good.yml --users 5", "conflicting-options", "--users"),
-        ("--taurus bad.yml", "missing-execution", "bad.yml"),
+        ("load.jmx --locations a,b", "missing-option", "--users"),
+        ("load.jmx --host http://shop", "conflicting-options", "--host"),
+        ("none.jmx", "no-such-file", "none.jmx"),
+        ("locustfile.py --rps 5", "conflicting-options", "--rps"),
+        ("locustfile.py --host http://shop/path", "not-a-host", "--host"),
+        ("good.yml --users 5", "conflicting-options", "--users"),
+        ("good.yml --functional", "conflicting-options", "--functional"),
+        ("bad.yml", "missing-execution", "bad.yml"),
         ("--url shop.example.com", "not-an-address", "shop.example.com"),
         ("--url ftp://shop/", "not-an-address", "ftp://shop/"),
         ("--url http://me:secret@shop/", "credentials-in-address", "@shop"),
@@ -189,13 +185,13 @@ def test_what_was_written_can_be_pointed_elsewhere(tmp_path):
         ("--url http://shop/ --ramp-up soon", "not-a-duration", "--ramp-up: `soon`"),
         ("--url http://shop/ --hold-for 0", "out-of-range", "--hold-for"),
         ("--url http://shop/ --hold-for 9999d", "out-of-range", "9999d"),
-        ("--url http://shop/ --limit fail>${LIMIT}", "unset-reference", "fail>${LIMIT}"),
-        ("--url http://shop/ --limit p95", "no-comparison", "--limit: `p95`"),
-        ("--url http://shop/ --limit p105>1s", "wrong-percentile", "105"),
-        ("--url http://shop/ --location a=0", "out-of-range", "a=0"),
-        ("--url http://shop/ --location a=", "out-of-range", "a="),
-        ("--url http://shop/ --location a=1 --location a=2", "repeated-location", "a=2"),
-        ("--url http://shop/ --location ../a", "unusable-name", "../a"),
+        ("--url http://shop/ --criterion fail>${LIMIT}", "unset-reference", "fail>${LIMIT}"),
+        ("--url http://shop/ --criterion p95", "no-comparison", "--criterion: `p95`"),
+        ("--url http://shop/ --criterion p105>1s", "wrong-percentile", "105"),
+        ("--url http://shop/ --locations a=0", "out-of-range", "a=0"),
+        ("--url http://shop/ --locations a=", "out-of-range", "a="),
+        ("--url http://shop/ --locations a=1,a=2", "repeated-location", "a=2"),
+        ("--url http://shop/ --locations ../a", "unusable-name", "../a"),
         ("--url http://shop/ --name ../a", "unusable-name", "../a"),
         ("--url http://shop/ --name a.", "unusable-name", "a."),
         ("--url http://shop/ --action toril", "unusable-name", "--action"),
@@ -215,7 +211,7 @@ def test_what_cannot_be_is_refused_and_nothing_is_written(tmp_path, monkeypatch,
 
 def test_a_script_that_is_no_python_is_said_with_its_line(tmp_path):
     (tmp_path / "locustfile.py").write_text("import locust\nclass:\n")
-    refuses(tmp_path, ["--locustfile", str(tmp_path / "locustfile.py")], "not-python", "line 2")
+    refuses(tmp_path, [str(tmp_path / "locustfile.py")], "not-python", "line 2")
 
 
 @pytest.mark.parametrize(

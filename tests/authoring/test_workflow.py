@@ -24,7 +24,7 @@ WORKFLOW = ".github/workflows/loadtest.yml"
 @pytest.fixture(params=["url", "jmx"])
 def workflow(request, tmp_path):
     """Returns the workflow of a suite per kind of engine."""
-    options = {"url": ("--url", "http://shop/"), "jmx": ("--jmx", str(scripts(tmp_path / "mine") / "load.jmx"))}
+    options = {"url": ("--url", "http://shop/"), "jmx": (str(scripts(tmp_path / "mine") / "load.jmx"), "--workflow")}
     started(tmp_path / "repo", *options[request.param], "--action", "acme/toril@v1")
     return (tmp_path / "repo" / WORKFLOW).read_text()
 
@@ -79,7 +79,7 @@ def test_jmeter_is_installed_if_the_suite_needs_it(tmp_path):
 def test_vegeta_is_built_if_the_suite_needs_it(tmp_path):
     taurus = "execution: {executor: vegeta, throughput: 5, hold-for: 1m, scenario: {requests: ['http://shop/']}}\n"
     (tmp_path / "suite.yml").write_text(taurus)
-    started(tmp_path, "--taurus", str(tmp_path / "suite.yml"))
+    started(tmp_path, str(tmp_path / "suite.yml"), "--workflow")
     (job,) = yaml.safe_load((tmp_path / WORKFLOW).read_text())["jobs"].values()
     assert job["steps"][1]["with"].get("vegeta") is True
 
@@ -110,8 +110,8 @@ def test_an_unsafe_path_in_a_workflow_is_refused(tmp_path):
     file = tmp_path / "${{ github.token }}" / "load.yml"
     file.parent.mkdir()
     file.write_text("execution: [{scenario: {requests: ['http://shop/']}, hold-for: 1m}]")
-    refuses(tmp_path, ["--taurus", str(file)], "unusable-name", "${{ github.token }}")
-    started(tmp_path, "--taurus", str(file), "--no-workflow")
+    refuses(tmp_path, [str(file), "--workflow"], "unusable-name", "${{ github.token }}")
+    started(tmp_path, str(file))
 
 
 @pytest.mark.live

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from toril import cli
 from toril.errors import InfrastructureError, OptionError, SuiteError, UserError
 from toril.store import FolderStore
 
+ROOT = Path(__file__).parents[2]
 SUITE = {
     "execution": [{"executor": "locust", "concurrency": 2, "hold-for": "3s", "scenario": "home"}],
     "scenarios": {"home": {"requests": ["http://127.0.0.1:1/"]}},
@@ -69,8 +71,7 @@ def call(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> object:
         "plan good.json --env =value",
         "init",
         "init . --url nonsense",
-        "init . --url http://shop/ --limit nonsense",
-        "init . --taurus good.json --jmx good.json",
+        "init . --url http://shop/ --criterion nonsense",
         "init good.json --url http://shop/",
         "init /proc/none --url http://shop/",
         "run good.json --report nonsense",
@@ -133,16 +134,91 @@ def test_an_empty_run_argument_is_refused(
     assert "RUN is empty" in capsys.readouterr().err
 
 
+SHOWN = [name for name, place in cli.COMMANDS.items() if place and not cli.command(name).hidden]
+
+
 def test_the_help_groups_the_commands(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert call(monkeypatch, "--help") == 0
     panels = re.findall(r"─ ([A-Z][A-Za-z ]+) ─", capsys.readouterr().out)
-    assert panels == ["Options", "Run", "Results", "Compare", "Console", "GitHub", "Elsewhere", "Set up"]
+    assert panels == ["Options", "Run", "Results", "Suites", "Console", "Set up"]
 
 
-def test_every_command_has_an_example() -> None:
-    shown = [name for name in cli.COMMANDS if not cli.command(name).hidden]
-    assert "run" in shown
-    assert not [name for name in shown if f"Example: toril {name}" not in cli.command(name).help]
+@pytest.mark.parametrize("name", [name for name, place in cli.COMMANDS.items() if place])
+def test_the_help_of_all_commands_begins_as_that_of_each(name: str) -> None:
+    (summary,) = (commands[name][1] for commands in cli.PANELS.values() if name in commands)
+    assert cli.command(name).help.split("\n\n")[0] == summary
+
+
+def examples_of(name: str) -> list[list[str]]:
+    return [shlex.split(line) for line in re.findall(r"^ *toril (.*)$", cli.command(name).help, re.MULTILINE)]
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_every_command_has_two_examples_that_it_accepts(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    examples = examples_of(name)
+    assert len(examples) >= 2
+    for example in examples:
+        words = name.split()
+        assert example[: len(words)] == words
+        cli.command(name).make_context(name, example[len(words) :])
+
+
+def test_an_option_means_the_same_in_every_command() -> None:
+    meanings: dict[str, set[str]] = {}
+    for name in SHOWN:
+        for option in cli.command(name).params:
+            for spelling in (*option.opts, *option.secondary_opts):
+                if spelling.startswith("-"):
+                    meanings.setdefault(spelling, set()).add(option.help)
+    assert {spelling: helps for spelling, helps in meanings.items() if len(helps) > 1} == {}
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"), [("runn", "run"), ("suite psh", "push"), ("github comments", "comment"), ("help runn", "run")]
+)
+def test_a_misspelt_command_gets_a_suggestion(monkeypatch, capsys, words, meant):
+    assert call(monkeypatch, *words.split()) == 2
+    assert f"Did you mean '{meant}'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", ["", "suite", "suite push", "run"])
+def test_help_of_a_command_is_its_help(monkeypatch, capsys, words):
+    assert call(monkeypatch, *words.split(), "--help") == 0
+    expected = capsys.readouterr().out
+    assert call(monkeypatch, "help", *words.split()) == 0
+    assert capsys.readouterr().out == expected
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("toril su", {"suite"}),
+        ("toril suite p", {"push", "pin"}),
+        ("toril github comment --rep", {"--repository", "--report-url"}),
+        ("toril plan --on ", {"local", "fargate"}),
+    ],
+)
+def test_bash_completes_commands_options_and_values(tmp_path: Path, line: str, expected: set[str]) -> None:
+    program = tmp_path / "toril"
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -c "from toril.cli import main; main()" "$@"\n')
+    program.chmod(0o755)
+    words = line.split(" ")
+    script = f"""
+        PATH="{tmp_path}:$PATH"
+        source <(toril --show-completion)
+        COMP_WORDS=({" ".join(word or "''" for word in words)}) COMP_CWORD={len(words) - 1}
+        _toril_completion toril
+        printf '%s\\n' "${{COMPREPLY[@]}}"
+    """
+    done = subprocess.run(
+        ["bash", "-c", script],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=None,
+    )
+    assert set(done.stdout.split()) == expected
 
 
 @pytest.mark.live
@@ -176,7 +252,7 @@ def test_a_full_disk_is_a_user_error(folder: Path) -> None:
     ],
 )
 def test_each_kind_of_error_has_its_exit_code_and_shows_no_password(monkeypatch, capsys, error, code):
-    def raise_it() -> None:
+    def raise_it(**_: str) -> None:
         raise error
 
     monkeypatch.setattr(cli, "app", raise_it)

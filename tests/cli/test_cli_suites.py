@@ -1,4 +1,4 @@
-"""`toril suites` and `toril baseline`."""
+"""`toril suite list` and `toril suite pin`."""
 
 import json
 from pathlib import Path
@@ -32,9 +32,9 @@ def store(tmp_path: Path) -> FolderStore:
 
 
 def test_suites_are_listed_with_their_current_version(store: FolderStore) -> None:
-    found = json.loads(call("suites", "--store", str(store.folder), "--format", "json"))
+    found = json.loads(call("suite", "list", "--store", str(store.folder), "--format", "json"))
     assert [(one["suite"], one["number"]) for one in found] == [("cart", 1), ("shop", 2)]
-    versions = json.loads(call("suites", "shop", "--store", str(store.folder), "--format", "json"))
+    versions = json.loads(call("suite", "list", "shop", "--store", str(store.folder), "--format", "json"))
     assert [one["number"] for one in versions] == [2, 1]
 
 
@@ -58,15 +58,15 @@ def test_a_suite_from_a_store_sees_neither_the_environment_nor_other_files(
 
 def test_a_baseline_is_set_shown_and_cleared(store: FolderStore) -> None:
     there = ("--store", str(store.folder))
-    assert call("baseline", "shop", "latest", *there).strip() == RUN.run_id
-    assert call("baseline", "shop", *there).strip() == RUN.run_id
-    call("baseline", "shop", "--clear", *there)
-    assert RUN.run_id not in call("baseline", "shop", *there)
+    assert call("suite", "pin", "shop", "latest", *there).strip() == RUN.run_id
+    assert call("suite", "pin", "shop", *there).strip() == RUN.run_id
+    call("suite", "pin", "shop", "--clear", *there)
+    assert RUN.run_id not in call("suite", "pin", "shop", *there)
 
 
 def test_a_baseline_that_failed_is_set_with_its_reason(store: FolderStore) -> None:
     verdict = examples.failed().verdict
     store.put(run_key(RUN.run_id, "verdict.json"), verdict.to_json())
-    done = CliRunner().invoke(app, ["baseline", "shop", "latest", "--store", str(store.folder)])
+    done = CliRunner().invoke(app, ["suite", "pin", "shop", "latest", "--store", str(store.folder)])
     assert (done.exit_code, done.stdout.strip()) == (0, RUN.run_id)
     assert verdict.reasons[0].message.rstrip(".") in done.stderr

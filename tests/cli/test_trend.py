@@ -67,27 +67,27 @@ def test_the_exit_code_is_1_for_a_new_confirmed_regression_and_3_for_too_few_run
 @pytest.mark.parametrize(("other", "code"), [(trend(), 1), (trend(outcome="short"), 1)])
 def test_all_suites_fail_if_one_of_them_does(computed, other, code):
     computed["search"] = other
-    assert called("--all") == code
+    assert called() == code
 
 
 def test_all_suites_have_too_few_runs_only_together(computed):
     computed |= {"shop": trend(outcome="short"), "search": trend()}
-    assert called("--all") == 0
+    assert called() == 0
     computed["search"] = trend(outcome="short")
-    assert called("--all") == 3
+    assert called() == 3
 
 
 @pytest.mark.parametrize(("outcome", "code"), [("short", 3), ("regressed", 1)])
 def test_a_clean_suite_excuses_none_without_a_recent_run(computed, outcome, code):
     dead = (Reason(code="nothing-recent", message="None of the newest 3 runs is measured."),)
     computed |= {"shop": trend(outcome=outcome, notes=dead), "search": trend()}
-    assert called("--all") == code
+    assert called() == code
 
 
 def test_a_store_without_runs_has_too_few(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("toril.regression.acknowledged.read_acknowledged", lambda path: None)
-    assert called("--all", "--store", tmp_path / "empty") == 3
+    assert called("--store", tmp_path / "empty") == 3
     assert "no judged runs" in capsys.readouterr().err
 
 
@@ -95,24 +95,22 @@ def test_json_is_the_record_and_a_list_for_all_suites(computed, capfdbinary):
     computed["search"] = trend(suite="search")
     called("shop", "--format", "json")
     assert Trend.from_json(capfdbinary.readouterr().out, "") == trend(group())
-    called("--all", "--format", "json")
+    called("--format", "json")
     assert [one["suite"] for one in json.loads(capfdbinary.readouterr().out)] == ["search", "shop"]
 
 
 def test_the_page_is_one_file_and_a_folder_for_all_suites(computed, tmp_path):
     computed["search"] = trend(suite="search")
-    called("shop", "--format", "html", "--out", tmp_path / "shop.html", "--base-url", "https://load.example.com/")
+    called("shop", "--format", "html", "--out", tmp_path / "shop.html", "--console", "https://load.example.com/")
     assert f"https://load.example.com/runs/{RECORDS[-1].run_id}" in (tmp_path / "shop.html").read_text()
-    called("--all", "--format", "html", "--out", tmp_path / "pages")
+    called("--format", "html", "--out", tmp_path / "pages")
     assert sorted(path.name for path in (tmp_path / "pages").iterdir()) == ["search.html", "shop.html"]
 
 
 @pytest.mark.parametrize(
     "arguments",
     [
-        (),
-        ("shop", "--all"),
-        ("--all", "--format", "html"),
+        ("--format", "html"),
         ("shop", "--since", "3 weeks"),
         ("shop", "--min", "3"),
         ("shop", "--issues", "no repository"),
@@ -128,7 +126,7 @@ def test_issues_are_settled_with_links_to_the_console(computed, monkeypatch, cap
     with serving(GitHub()) as github:
         monkeypatch.setenv("GITHUB_TOKEN", TOKEN)
         monkeypatch.setenv("GITHUB_API_URL", github.url)
-        assert called("shop", "--issues", "acme/shop", "--base-url", "https://load.example.com/") == 1
+        assert called("shop", "--issues", "acme/shop", "--console", "https://load.example.com/") == 1
     assert "(<https://load.example.com/suites/shop/trend>)" in github.issues[0]["body"]
     assert capsys.readouterr().err == f"issue created {github.issues[0]['html_url']}\n"
 

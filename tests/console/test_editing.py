@@ -490,7 +490,7 @@ def test_a_start_elsewhere_has_its_price_and_limits(tmp_path):
 def test_a_private_location_needs_a_live_agent_and_is_offered(tmp_path):
     one = Console(Bucket(tmp_path))
     there = first(one) | {"locations.0.name": "office"}
-    assert "toril agent --location office" in one.client().post("/suites/new/check", data=there).text
+    assert "toril agent office" in one.client().post("/suites/new/check", data=there).text
     announced = Announcement(
         location="office", agent="desk", instance="1", at=0.0, slots=4, free=3, toril_version="1.2.3",
         running=(RunningShare(run_id="20261124T150405Z-x-0001", worker="office-1", attempt="a"),),

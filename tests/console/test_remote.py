@@ -95,7 +95,7 @@ def test_commands_watch_compare_fetch_and_adjust_through_a_console(
     compared = CliRunner().invoke(app, ["compare", first, second, "--store", address, "--format", "json"])
     assert json.loads(compared.stdout)["base"]["run_id"] == first
     copy = FolderStore(tmp_path / "copy")
-    done = CliRunner().invoke(app, ["fetch", first, "--store", address, "--to", str(copy.folder)])
+    done = CliRunner().invoke(app, ["fetch", first, "--store", address, str(copy.folder)])
     assert done.exit_code == 0, done.output
     assert {key: copy.find(key) for key in copy.keys("runs/")} == {
         key: behind.find(key) for key in behind.keys(f"runs/{first}/")
@@ -110,11 +110,11 @@ def test_commands_watch_compare_fetch_and_adjust_through_a_console(
     [
         ["runs", "--prune", "30d"],
         ["watch", served.LIVE, "--take-over"],
-        ["sweep", served.LIVE],
+        ["stop", served.LIVE, "--all-tasks"],
         ["run", "SUITE"],
         ["run", "SUITE", "--on", "fargate", "--baseline", "auto"],
         ["run", "SUITE", "--on", "fargate", "--report", "junit"],
-        ["agent", "--location", "office"],
+        ["agent", "office"],
         ["doctor", "--on", "fargate"],
     ],
     ids=" ".join,
@@ -178,7 +178,7 @@ def test_push_uploads_contents_once(behind: FolderStore, address: str, tmp_path:
     folder.mkdir()
     (folder / "suite.yml").write_bytes(SUITE)
     for _ in range(2):
-        done = CliRunner().invoke(app, ["push", str(folder), "--store", address])
+        done = CliRunner().invoke(app, ["suite", "push", str(folder), "--store", address])
         assert done.exit_code == 0, done.output
     assert [one.number for one in suites.versions(behind, "shop")] == [2, 1]
     assert list(behind.keys("uploads/")) == [f"uploads/{hashlib.sha256(SUITE).hexdigest()}"]

@@ -142,7 +142,7 @@ def test_a_person_signs_in_and_out_at_an_issuer_and_a_program_brings_its_token(p
 
 @pytest.mark.parametrize(
     "host",
-    [(), pytest.param(("--host", "127.66.5.4"), marks=pytest.mark.nightly)],
+    [(), pytest.param(("--bind", "127.66.5.4"), marks=pytest.mark.nightly)],
     ids=["a random name", "its own address"],
 )
 def test_no_other_server_of_this_machine_gets_the_session_of_a_local_console(page, tmp_path, host):
@@ -157,7 +157,7 @@ def test_no_other_server_of_this_machine_gets_the_session_of_a_local_console(pag
 
 def test_a_process_of_another_user_cannot_use_the_address_of_a_local_console(tmp_path):
     program = "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1]).status)"
-    with console(tmp_path, "--host", "127.0.0.1") as entrance:
+    with console(tmp_path, "--bind", "127.0.0.1") as entrance:
         if os.getuid() == 0:  # only root can be someone else
             other = subprocess.run(
                 ["/usr/bin/python3", "-c", program, entrance], user="nobody", cwd="/", capture_output=True, text=True

@@ -16,7 +16,6 @@ import anyio
 from fastapi.routing import iter_route_contexts
 from mcp.server.mcpserver.exceptions import ToolError
 from starlette.testclient import TestClient
-from typer.main import get_command
 from typer.testing import CliRunner
 
 from tests.clocks import SteppedClock
@@ -24,7 +23,7 @@ from tests.console import served
 from tests.console.editing import fields
 from tests.launchers.stage import deployment
 from tests.reports import examples
-from toril.cli import app as toril
+from toril import cli
 from toril.clock import SystemClock
 from toril.console.app import create_app
 from toril.console.identity import Person
@@ -213,7 +212,7 @@ class World:
 
     def command(self, line: str, store: str = "") -> Done:
         words = [*shlex.split(line), "--store", store or str(self.store.folder)]
-        done = CliRunner().invoke(toril, words)
+        done = CliRunner().invoke(cli.app, words)
         if isinstance(done.exception, UserError):
             return Done(done.exception.code, done.exception.exit_code)
         if done.exception is not None and not isinstance(done.exception, SystemExit):
@@ -290,8 +289,12 @@ class World:
 
 
 def commands() -> set[str]:
-    command: Any = get_command(toril)
-    return set(command.list_commands(None))
+    return {name for name, place in cli.COMMANDS.items() if place}
+
+
+def command_of(line: str) -> str:
+    """Returns the name of a command line: one word, or two in a group."""
+    return max((name for name in commands() if line.startswith(name)), key=len)
 
 
 def filled(value: Any, given: Mapping[str, Any]) -> Any:

@@ -30,6 +30,7 @@ from tests.desk.faces import (
     World,
     call,
     changes,
+    command_of,
     commands,
     filled,
     keys_match,
@@ -111,7 +112,7 @@ OPERATIONS = {
         refuses={"no run": ({"run": NONE}, "no-such-run"), "a run that is over": ({"run": OVER}, "run-over")},
     ),
     "stop if it is running": Operation(
-        command=call("stop {run} --if-running"),
+        command=call("stop {run} --ignore-missing"),
         api="a program compares the code", page="the page of a run that is over has no such button",
         tool="an assistant reads the error",
         given={"run": OVER},
@@ -203,7 +204,7 @@ OPERATIONS = {
         },
     ),
     "set baseline": Operation(
-        command=call("baseline {suite} {run}"), tool=ASSISTANTS,
+        command=call("suite pin {suite} {run}"), tool=ASSISTANTS,
         api=call("PUT /runs/{run}/baseline"),
         page=call("POST /runs/{run}/baseline"),
         page_of_list=call("POST /runs/baseline", run=["{run}"]),
@@ -214,7 +215,7 @@ OPERATIONS = {
         refuses={"no run": ({"run": NONE}, "no-such-run")},
     ),
     "set a failed baseline": Operation(
-        command=call("baseline shop {run}"), tool=ASSISTANTS,
+        command=call("suite pin shop {run}"), tool=ASSISTANTS,
         api=call("PUT /runs/{run}/baseline"),
         page=call("POST /runs/{run}/baseline", sure="true"),
         given={"run": FAILED},
@@ -223,7 +224,7 @@ OPERATIONS = {
         audit=(("baseline.set", FAILED),),
     ),
     "clear baseline": Operation(
-        command=call("baseline {suite} --clear"), tool=ASSISTANTS,
+        command=call("suite pin {suite} --clear"), tool=ASSISTANTS,
         api=call("DELETE /suites/{suite}/baseline"),
         page=call("POST /runs/{run}/baseline/clear"),
         given={"suite": "shop", "run": OTHER},
@@ -232,7 +233,7 @@ OPERATIONS = {
     ),
     # ── suites
     "save": Operation(
-        command=call("push {folder}"), tool=ASSISTANTS,
+        command=call("suite push {folder}"), tool=ASSISTANTS,
         api=call("POST /suites/{suite}/versions", files={"suite.yml": DIGEST}),
         page=call("POST /suites/{suite}/edit", **YAML),
         given={"suite": "shop", "text": THIRD.decode()},
@@ -241,7 +242,7 @@ OPERATIONS = {
         audit=(("suite.save", "shop"),),
     ),
     "restore": Operation(
-        command="`toril push` of an earlier commit", api="`POST /suites/{name}/versions` with the earlier files",
+        command="`toril suite push` of an earlier commit", api="`POST /suites/{name}/versions` with the earlier files",
         tool=ASSISTANTS,
         page=call("POST /suites/{suite}/versions/{number}"),
         given={"suite": "shop", "number": "1"},
@@ -251,7 +252,7 @@ OPERATIONS = {
         refuses={"no version": ({"number": "9"}, "no-such-suite"), "no suite": ({"suite": "none"}, "no-such-suite")},
     ),
     "copy": Operation(
-        command="`toril push` of a copy", api="`POST /suites/{name}/versions` with the same files", tool=ASSISTANTS,
+        command="`toril suite push` of a copy", api="`POST /suites/{name}/versions` of its files", tool=ASSISTANTS,
         page=call("POST /suites/{suite}/copy", to="{to}"),
         given={"suite": "shop", "to": "shop2"},
         record={"number": 1, "by": "Ada", "files": {"suite.yml": hashlib.sha256(SECOND).hexdigest()}},
@@ -420,7 +421,7 @@ READINGS = {
         data=lambda text: {*RUN_IDS.findall(text)},
     ),
     "baseline": Reading(
-        command=call("baseline shop"),
+        command=call("suite pin shop"),
         api=call("GET /suites/shop/baseline"),
         tool=call("read_baseline", suite="shop"),
         data=RUN_IDS.findall,
@@ -448,10 +449,11 @@ OTHER_ROUTES = {
 OWNERS = "owns a run: end_to_end"
 LOCAL = "about files and programs of this machine"
 OTHER_COMMANDS = {
-    **dict.fromkeys(("run", "try", "duet", "worker", "agent", "sweep", "watch"), OWNERS),
-    **dict.fromkeys(("console", "mcp", "login"), "serves or uses the other faces"),
-    **dict.fromkeys(("init", "import", "record", "plan", "doctor", "engines", "fetch", "gates", "comment"), LOCAL),
-    **dict.fromkeys(("suites", "trend"), READS),
+    **dict.fromkeys(("run", "try", "duet", "worker", "agent", "watch"), OWNERS),
+    **dict.fromkeys(("console", "mcp", "login", "logout"), "serves or uses the other faces"),
+    **dict.fromkeys(("init", "import", "record", "plan", "doctor", "engines", "fetch"), LOCAL),
+    **dict.fromkeys(("github gates", "github comment"), LOCAL),
+    **dict.fromkeys(("suite list", "trend"), READS),
 }
 
 
@@ -566,7 +568,7 @@ def test_each_way_to_change_something_is_in_the_table(world: World) -> None:
     assert OTHER_ROUTES.keys() <= world.routes()
     assert world.tools() == lines["tool"] - {"read_run"}
     reading = {one.command.line for one in READINGS.values()}
-    assert {one.split()[0] for one in lines["command"] | reading} | OTHER_COMMANDS.keys() == commands()
+    assert {command_of(line) for line in lines["command"] | reading} | OTHER_COMMANDS.keys() == commands()
 
 
 # ── readings

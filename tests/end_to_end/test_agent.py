@@ -34,7 +34,7 @@ RUN = "20270115T080000Z-office-0001"
 @contextmanager
 def agent(store: Path, *options: str) -> Iterator["subprocess.Popen[bytes]"]:
     """Runs `toril agent` of the location `office`; kills it at the end."""
-    words = command("agent", "--location", "office", "--name", "desk", "--slots", "2", "--store", store, *options)
+    words = command("agent", "office", "--agent-name", "desk", "--slots", "2", "--store", store, *options)
     process = subprocess.Popen(words, stderr=subprocess.PIPE)
     try:
         announced = store / "runs/agents/workers/office-desk/announcement.json"
@@ -157,14 +157,14 @@ def test_a_run_without_an_agent_does_not_start(tmp_path: Path) -> None:
     with serving() as target, running(store, at_office(tmp_path, target.url, "3s"), "--on", "fargate") as process:
         done = finish(process, store)
     assert done.code == 4
-    assert "toril agent --location office" in done.stderr
+    assert "toril agent office" in done.stderr
 
 
 @pytest.mark.nightly
 def test_a_second_agent_of_a_name_is_refused(tmp_path: Path) -> None:
     store = tmp_path / "store"
     with agent(store):
-        words = command("agent", "--location", "office", "--name", "desk", "--store", store)
+        words = command("agent", "office", "--agent-name", "desk", "--store", store)
         done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 4
     assert "desk" in done.stderr

@@ -137,7 +137,7 @@ def watched(site: Site, ada: Visitor, laptop: Any) -> Iterator[Watched]:
     with target(delay_s=0.005) as service:
         execution = {"hold-for": "10m", "concurrency": 2, "locations": {HOME: 1}}
         folder = suite(laptop / SUITE, service.url, execution, criteria=["p95>1s"])
-        done(command(site, laptop, "push", str(folder), "--store", site.address))
+        done(command(site, laptop, "suite", "push", str(folder), "--store", site.address))
         ada.get(f"/suites/{SUITE}/start")
         site.world.cloud.fail_next_starts(HOME, NO_IMAGE)
         not_begun = ada.post(f"/suites/{SUITE}/start").url.path.removeprefix("/runs/")

@@ -1,4 +1,4 @@
-"""The suites of `toril init` run unchanged, each kind on its real engine."""
+"""The suites of `toril init`, and of `toril import` from scripts, run unchanged, each kind on its real engine."""
 
 import subprocess
 from pathlib import Path
@@ -29,13 +29,15 @@ def test_each_kind_is_planned_and_run_with_every_request_counted(tmp_path: Path,
         options: dict[str, tuple[str | Path, ...]] = {
             "url": ("--url", f"{target.url}/", "--url", f"{target.url}/search?q=a:b", *SHORT),
             "rate": ("--url", f"{target.url}/", "--rps", "20", *SHORT),
-            "jmx": ("--jmx", mine / "load.jmx"),
-            "locustfile": ("--locustfile", mine / "locustfile.py", "--url", target.url, *SHORT),
-            "taurus": ("--taurus", mine / "load.yml"),
+            "jmx": (mine / "load.jmx",),
+            "locustfile": (mine / "locustfile.py", "--host", target.url, *SHORT),
+            "taurus": (mine / "load.yml",),
         }
-        output = called("init", repository, "--name", "first", *options[kind])
+        words = ("init", repository) if kind in ("url", "rate") else ("import", "--into", repository)
+        output = called(*words, "--name", "first", *options[kind])
         suite = repository / "loadtests/first"
-        assert output.endswith(f"next:\n  toril plan {suite}\n  toril run {suite}\n")
+        first = "plan" if words[0] == "init" else "try"
+        assert output.endswith(f"next:\n  toril {first} {suite}\n  toril run {suite}\n")
         assert "first: 1 worker" in called("plan", suite)
         assert target.started == 0
         done = run(tmp_path / "store", suite, "--fail-on", "failed", folder=tmp_path)

@@ -19,7 +19,7 @@ RENAMED: dict[Name, dict[str, str]] = {
     "upload": {"id": "key"},
     "oauth": {"access_token": "token"},
 }
-LOAD = ("--users", "20", "--ramp-up", "2s", "--hold-for", "28s", "--limit", "fail>0%")
+LOAD = ("--users", "20", "--ramp-up", "2s", "--hold-for", "28s", "--criterion", "fail>0%")
 
 
 def recorded(application: Application, name: Name, folder: Path, *options: str | Path) -> Path:

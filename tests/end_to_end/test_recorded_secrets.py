@@ -47,7 +47,7 @@ def test_a_recording_and_its_runs_leave_no_secret(name: Name, tmp_path: Path) ->
     options = {"token_s": 2} if name == "spa" else {}
     with serving(name, **options) as application:
         arguments = ("--script", journey(name), "--into", tmp_path, "--name", name, "--explain", "--format", "json")
-        done = call("record", application.url, *arguments, "--browser", "--users", "2", "--hold-for", "2s")
+        done = call("record", application.url, *arguments, "--playwright", "--users", "2", "--hold-for", "2s")
         assert done.code == 0, done.output
         secrets = [*application.secrets]
         suite, store = tmp_path / "loadtests" / name, tmp_path / "store"

@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.xdist_group("stage"), pytest.mark.nightly]
 
 @contextmanager
 def agent(stage: Stage, network: Forwarder) -> Iterator[None]:
-    words = [sys.executable, "-m", "toril", "agent", "--location", "office", "--name", "desk", "--slots", "2"]
+    words = [sys.executable, "-m", "toril", "agent", "office", "--agent-name", "desk", "--slots", "2"]
     environment = {**stage.environment(), "AWS_ENDPOINT_URL": network.url, "NO_PROXY": "127.0.0.1"}
     process = subprocess.Popen(words, env=environment)
     try:

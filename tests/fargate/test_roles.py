@@ -80,7 +80,7 @@ def due_soon(guarded):
 
 def test_a_schedule_runs_a_pushed_suite_and_stores_its_verdict(guarded, tmp_path, service):
     folder = suite(tmp_path / LATER["suite"], service.url, {"hold-for": "5s"}, criteria=["p95>1ms"])
-    pushed = guarded.toril("push", folder)
+    pushed = guarded.toril("suite", "push", folder)
     assert pushed.code == 0, pushed.output
     with due_soon(guarded):
         verdict = verdict_of(guarded, LATER["suite"])
@@ -95,7 +95,7 @@ def test_a_schedule_runs_a_pushed_suite_and_stores_its_verdict(guarded, tmp_path
 @pytest.mark.nightly
 def test_a_requested_run_has_the_permissions_of_a_coordinator_and_says_why_it_cannot_start(guarded, tmp_path, service):
     folder = suite(tmp_path / "asked", service.url, {"hold-for": "3s"}, criteria=["p95>1s"])
-    pushed = guarded.toril("push", folder)
+    pushed = guarded.toril("suite", "push", folder)
     assert pushed.code == 0, pushed.output
     options = RunOptions(on="fargate")
     good = request_run(guarded.store, "asked", options, by="anna", at=time.time(), key="k")

@@ -85,7 +85,7 @@ def test_a_run_without_an_owner_is_ended_by_its_workers_and_judged_by_the_sweepe
     while on_stage.running_tasks():
         assert time.monotonic() - began < 60, "workers continue without an owner"
         time.sleep(1)
-    done = on_stage.toril("sweep", "orphans")
+    done = on_stage.toril("stop", "orphans", "--all-tasks")
     assert done.code == 0, done.output
     assert on_stage.verdict("orphans")["outcome"] == "inconclusive"
     exits = [key for key in on_stage.store.keys("runs/orphans/workers/") if key.endswith("/exit.json")]

@@ -119,7 +119,7 @@ def test_a_run_from_outside_and_one_of_a_coordinator_load_from_all_three_network
     done = stage.toril("run", folder, "--on", "fargate", "--run-id", "outside", who=stage.runner())
     assert passes(stage.verdict("outside")), done.output
     assert set(stage.summary("outside")["locations"]) == {HOME, WEST, CLOSED}
-    assert stage.toril("push", folder).code == 0
+    assert stage.toril("suite", "push", folder).code == 0
     asked = request_run(stage.store, "shop", RunOptions(on="fargate"), by="anna", at=time.time(), key="k")
     FargateStarter(stage.world.deployment(HOME), stage.cloud.client).start(asked)
     give_up = time.monotonic() + VERDICT_WITHIN_S

@@ -187,7 +187,11 @@ def test_a_run_without_its_verdict_is_judged_again_from_the_workers_files(tmp_pa
     assert done.json("summary.json")["tests"] == before
     assert done.reasons() == {"failed-test"}
     comment = subprocess.run(
-        toril("comment", done.folder, "--dry-run"), capture_output=True, text=True, timeout=LIMIT_S, check=True
+        toril("github", "comment", done.folder, "--dry-run"),
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+        check=True,
     )
     assert "3 of 6 test cases failed" in comment.stdout
     assert "wrong body" in comment.stdout

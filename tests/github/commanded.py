@@ -1,4 +1,4 @@
-"""Folders of runs as in artifacts, and calls of `toril comment`."""
+"""Folders of runs as in artifacts, and calls of `toril github comment`."""
 
 import sys
 from pathlib import Path
@@ -12,7 +12,7 @@ from toril.reports import Bundle
 
 
 def write_run(folder: Path, bundle: Bundle) -> Path:
-    """Writes only the files of a run that `toril comment` reads."""
+    """Writes only the files of a run that `toril github comment` reads."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "plan.json").write_bytes(bundle.plan.to_json())
     (folder / "summary.json").write_bytes(document(bundle.summary.to_dict()))
@@ -22,7 +22,7 @@ def write_run(folder: Path, bundle: Bundle) -> Path:
 
 def call(monkeypatch: pytest.MonkeyPatch, *arguments: object, github: GitHub | None = None) -> int:
     """Returns the exit code of the command; without `github` there is no token."""
-    monkeypatch.setattr(sys, "argv", ["toril", "comment", *map(str, arguments)])
+    monkeypatch.setattr(sys, "argv", ["toril", "github", "comment", *map(str, arguments)])
     for name in ("GITHUB_TOKEN", "GITHUB_API_URL", "GITHUB_REPOSITORY", "GITHUB_ACTIONS", "TORIL_STORE"):
         monkeypatch.delenv(name, raising=False)
     if github is not None:

@@ -1,4 +1,4 @@
-"""`toril comment` with a fake GitHub that is as strict as the real one."""
+"""`toril github comment` with a fake GitHub that is as strict as the real one."""
 
 import json
 import subprocess
@@ -88,7 +88,7 @@ def test_the_pull_request_is_found_by_its_branch_and_commit(github, run, monkeyp
         8: ("octocat:faster", "b" * 40),
     }
 
-    assert call(monkeypatch, run, "--head", "octocat:faster", "--sha", COMMIT, github=github) == 0
+    assert call(monkeypatch, run, "--branch", "octocat:faster", "--sha", COMMIT, github=github) == 0
 
     assert [one["pull"] for one in github.comments] == [7]
     assert github.requests[0]["query"]["head"] == "octocat:faster"
@@ -100,14 +100,14 @@ def test_too_many_suites_of_a_fork_are_refused(github, tmp_path, monkeypatch, ca
     for number in range(51):
         write_run(tmp_path / f"many/{number}", named(examples.passed(), f"suite-{number}"))
 
-    assert call(monkeypatch, tmp_path / "many", "--head", "acme:faster", "--sha", COMMIT, github=github) == 2
+    assert call(monkeypatch, tmp_path / "many", "--branch", "acme:faster", "--sha", COMMIT, github=github) == 2
 
     assert not github.requests
     assert "51 suites" in capsys.readouterr().err
 
 
 def test_an_outdated_commit_gets_no_comment(github, run, monkeypatch, capsys):
-    assert call(monkeypatch, run, "--head", "acme:faster", "--sha", "c" * 40, github=github) == 0
+    assert call(monkeypatch, run, "--branch", "acme:faster", "--sha", "c" * 40, github=github) == 0
 
     assert not github.comments
     assert "No comment posted" in capsys.readouterr().err
@@ -125,7 +125,7 @@ def test_an_ignored_filter_selects_no_foreign_pull_request(github, run, monkeypa
     """GitHub ignores an invalid filter and lists all pull requests."""
     github.pulls = {9: ("somebody:else", COMMIT)}
 
-    assert call(monkeypatch, run, "--head", "octo:cat/..", "--sha", COMMIT, github=github) == 0
+    assert call(monkeypatch, run, "--branch", "octo:cat/..", "--sha", COMMIT, github=github) == 0
 
     assert not github.comments
 
@@ -154,10 +154,10 @@ def test_a_dry_run_sends_no_requests(run, monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        ("--pull-request 7 --head a:b --sha x", "either --pull-request"),
+        ("--pull-request 7 --branch a:b --sha x", "either --pull-request"),
         ("", "either --pull-request"),
-        ("--head a:b", "--sha"),
-        ("--head a --sha " + COMMIT, "OWNER:BRANCH"),
+        ("--branch a:b", "--sha"),
+        ("--branch a --sha " + COMMIT, "OWNER:BRANCH"),
         ("--pull-request 7 --sha abc", "--sha"),
         ("--pull-request 7 --repository acme", "OWNER/NAME"),
         ("--pull-request 7 --repository acme/shop/../../x", "OWNER/NAME"),
@@ -216,7 +216,18 @@ def test_the_fake_also_serves_other_programs(tmp_path, run):
             assert served.stdout is not None
             address = served.stdout.readline().strip()
             environment = {"GITHUB_TOKEN": TOKEN, "GITHUB_API_URL": address, "GITHUB_REPOSITORY": "acme/shop"}
-            toril = [sys.executable, "-m", "toril", "comment", str(run), "--head", "acme:x", "--sha", COMMIT]
+            toril = [
+                sys.executable,
+                "-m",
+                "toril",
+                "github",
+                "comment",
+                str(run),
+                "--branch",
+                "acme:x",
+                "--sha",
+                COMMIT,
+            ]
             subprocess.run(toril, env=environment, check=True, timeout=60)
         finally:
             served.terminate()

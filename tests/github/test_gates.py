@@ -1,4 +1,4 @@
-"""`toril gates`: which suites a change has to pass."""
+"""`toril github gates`: which suites a change has to pass."""
 
 import json
 import subprocess
@@ -150,7 +150,7 @@ def test_a_folder_outside_a_repository_is_refused(tmp_path):
 
 
 def run(*words: str) -> str:
-    done = CliRunner().invoke(cli.app, ["gates", *words])
+    done = CliRunner().invoke(cli.app, ["github", "gates", *words])
     assert done.exit_code == 0, done.output
     return done.stdout
 
@@ -163,14 +163,14 @@ def test_the_list_is_text_json_or_a_job_output(project):
 
 @pytest.mark.parametrize("words", [["--output-name", "a\nb=c"], ["--all", "--changed-since", "main"]])
 def test_conflicting_options_are_refused(project, words):
-    assert isinstance(CliRunner().invoke(cli.app, ["gates", *words]).exception, OptionError)
+    assert isinstance(CliRunner().invoke(cli.app, ["github", "gates", *words]).exception, OptionError)
 
 
 def test_more_suites_than_a_job_matrix_allows_are_refused(tmp_path):
     for number in range(MOST + 1):
         suite(tmp_path, f"s{number}")
 
-    done = CliRunner().invoke(cli.app, ["gates", str(tmp_path), "--output-name", "suites"])
+    done = CliRunner().invoke(cli.app, ["github", "gates", str(tmp_path), "--output-name", "suites"])
 
     assert isinstance(done.exception, OptionError)
     assert done.exception.code == "too-many-suites"

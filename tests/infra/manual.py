@@ -44,8 +44,8 @@ PROJECT = "project_path:acme/shop:ref_type:branch:ref:main"  # on GitLab
 WORD = "typed"  # the answer to each `read` of a page
 # First lines of the blocks that no test can run.
 LEFT_OUT = {
-    "toril trend --all --issues acme/shop --base-url https://load.example.com": "writes issues on GitHub",
-    "toril trend --all --confirm tools/versions.sh": "the program is the reader's own",
+    "toril trend --issues acme/shop --console https://load.example.com": "writes issues on GitHub",
+    "toril trend --confirm tools/versions.sh": "the program is the reader's own",
     "aws ssm delete-parameter --name /toril/main/console/session-key": "exists after the first visit of a person",
 }
 

@@ -314,7 +314,7 @@ def test_a_misspelt_region_is_recognised(office, tmp_path):
 
 
 def test_a_location_without_an_agent_prevents_the_run_and_needs_no_region(office):
-    with refused("preflight-failed", "toril agent --location office", error=InfrastructureError):
+    with refused("preflight-failed", "toril agent office", error=InfrastructureError):
         prepared(office.plan, office.store, {}, office.clock, max_cost_usd=None)
     office.announces(max_duration_s=1_200.0)
     launcher, lines = prepared(office.plan, office.store, {}, office.clock, max_cost_usd=0.0)

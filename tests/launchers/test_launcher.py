@@ -165,7 +165,7 @@ def test_a_sweep_is_planned_for_the_deadline_before_anything_starts(regions):
     task = json.loads(made["Target"]["Input"])
     assert task["Overrides"]["TaskRoleArn"] == HOME.sweeper_role
     (container,) = task["Overrides"]["ContainerOverrides"]
-    assert container["Command"] == ["sweep", "run", "--store", "s3://results"]
+    assert container["Command"] == ["stop", "run", "--all-tasks", "--store", "s3://results"]
     assert one.launcher.close() == ()
     assert set(one.ecs[REGION].schedules) == {"sweep-run"}  # it stays until there is a verdict
     assert one.launcher.cancel_sweep() == ()

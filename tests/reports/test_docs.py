@@ -25,12 +25,15 @@ def commands() -> dict[str, set[str]]:
 
 
 def called(text: str, program: str) -> list[tuple[str, str]]:
-    """Returns each call of a program in code of a page: its first word and the rest."""
+    """Returns each call of a program in code of a page: its command and the rest."""
     blocks = re.findall(r"^```[^\n]*\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     prose = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
     lines = [line for block in blocks for line in block.splitlines()]
     lines += [code.replace("\n", " ") for code in re.findall(r"`([^`]+)`", prose)]
-    found = (re.match(rf"(?:- run: |\$ )?{program} ([a-z][a-z-]*)([^#|]*)", line.strip()) for line in lines)
+    found = (
+        re.match(rf"(?:- run: |\$ )?{program} ((?:suite |github )?[a-z][a-z-]*)([^#|]*)", line.strip())
+        for line in lines
+    )
     return [(match[1], match[2]) for match in found if match]
 
 

@@ -76,7 +76,7 @@ def test_a_changed_file_is_an_error(tmp_path, store):
 
 
 def test_a_missing_suite_is_an_error_with_the_fix(store):
-    with refused("no-such-suite", "toril push", error=StoreError):
+    with refused("no-such-suite", "toril suite push", error=StoreError):
         current(store, "shop")
 
 

@@ -76,7 +76,7 @@ def test_scripts_of_refused_runners_are_refused(tmp_path):
     refuses(tmp_path, selenium(tmp_path, "Buy.java", **{"testng-xml": "x.xml"}), "refused-executor", "`testng`")
     (tmp_path / "buy.spec.ts").touch()
     playwright = execution(executor="playwright", scenario={"script": "buy.spec.ts"})
-    refuses(tmp_path, playwright, "unsupported-script", "toril record --browser")
+    refuses(tmp_path, playwright, "unsupported-script", "toril record --playwright")
 
 
 def test_the_workers_receive_what_tests_need(tmp_path):

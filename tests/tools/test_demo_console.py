@@ -19,7 +19,7 @@ PATIENCE_S = 90
 
 @pytest.mark.nightly
 def test_the_demo_shows_stored_runs_and_one_that_goes_on_and_leaves_nothing(tmp_path):
-    command = [sys.executable, "-m", "tools.demo_console", "--host", "127.0.0.1"]
+    command = [sys.executable, "-m", "tools.demo_console", "--bind", "127.0.0.1"]
     demo = subprocess.Popen(
         command,
         cwd=ROOT,

@@ -16,7 +16,7 @@ def test_the_written_workflow_runs_and_uploads_the_report(tmp_path: Path) -> Non
     toril = project(tmp_path / "toril", name="acme/toril")
     service = Repository(folder=tmp_path / "service", name="acme/service")
     with serving(delay_s=0.01) as target:
-        load = ("--users", "2", "--ramp-up", "0", "--hold-for", "3s", "--limit", "fail>0%")
+        load = ("--users", "2", "--ramp-up", "0", "--hold-for", "3s", "--criterion", "fail>0%")
         started(service.folder, "--url", f"{target.url}/home", *load, "--action", "acme/toril@v1")
         service.begin()
         service.change({"README.md": "A change.\n"})

@@ -41,7 +41,9 @@ def placed(suite: Path, **options) -> dict[str, int]:
     return found
 
 
-@pytest.mark.parametrize("words", [["stop", "--if-running"], ["report", "--if-there"], ["fetch", "--if-there"]])
+@pytest.mark.parametrize(
+    "words", [["stop", "--ignore-missing"], ["report", "--ignore-missing"], ["fetch", "--ignore-missing"]]
+)
 def test_a_missing_run_is_no_error_with_the_option(tmp_path, words):
     command, leave = words
     asked = [command, "never", "--store", str(tmp_path)]
@@ -53,7 +55,7 @@ def test_a_missing_run_is_no_error_with_the_option(tmp_path, words):
 
 def test_a_job_without_runs_posts_no_comment(tmp_path):
     done = CliRunner().invoke(
-        cli.app, ["comment", str(tmp_path / "artifacts/*/*"), "--if-there", "--pull-request", "7"]
+        cli.app, ["github", "comment", str(tmp_path / "artifacts/*/*"), "--ignore-missing", "--pull-request", "7"]
     )
     assert done.exit_code == 0
     assert "No comment posted" in done.output

@@ -25,7 +25,8 @@ a command.
 
 def pages() -> dict[str, str]:
     """Returns the page by its path below docs/reference."""
-    commands = {name: cli.command(name) for name in cli.COMMANDS if name not in cli.HIDDEN}
+    known = {name: cli.command(name) for name, place in cli.COMMANDS.items() if place}
+    commands = {name: command for name, command in known.items() if not command.hidden}
     uses: dict[str, list[str]] = {}
     for name, command in commands.items():
         for one in visible(command):
@@ -38,11 +39,11 @@ def pages() -> dict[str, str]:
 
 
 def section(name: str, command: Any, shared: Collection[str]) -> Iterator[str]:
-    """Yields the summary, the example and the table of one command."""
+    """Yields the help, the examples and the table of one command."""
     yield f"## toril {name}\n"
-    text, _, example = inspect.cleandoc(command.help).partition("Example: ")
-    yield filled(" ".join(text.split("\n\n")[0].split()))
-    yield f"```sh\n{example.strip()}\n```\n"
+    text, _, examples = inspect.cleandoc(command.help).partition("Examples:\n")
+    yield from (filled(" ".join(paragraph.split())) for paragraph in text.strip().split("\n\n"))
+    yield f"```sh\n{textwrap.dedent(examples).strip()}\n```\n"
     own = [row(one) for one in visible(command) if row(one) not in shared]
     if own:
         yield table(own)
@@ -59,8 +60,10 @@ def table(rows: Iterable[str]) -> str:
 def row(parameter: Any) -> str:
     """One line of a table: the name of an argument or option, its help and its default."""
     text = parameter.help.replace("|", "\\|")
+    if parameter.type_descriptor.is_choice:
+        text += f" One of {', '.join(f'`{choice}`' for choice in parameter.type_descriptor.choices)}."
     if parameter.default not in (None, False, "", (), []) and not parameter.required:
-        text += f" Default: `{parameter.default}`."
+        text += f" Default: `{parameter.opts[0] if parameter.default is True else parameter.default}`."
     if parameter.envvar:
         text += f" Variable: `{parameter.envvar}`."
     if parameter.required and parameter.param_type_name == "option":
@@ -77,8 +80,7 @@ def spelling(parameter: Any) -> str:
     """An option as users type it, e.g. `--store`; an argument in capitals, e.g. `SUITE…`."""
     if parameter.param_type_name == "option":
         return str(max(parameter.opts, key=len))
-    name = (parameter.metavar or parameter.name).strip("[]").upper()
-    return f"{name}…" if parameter.nargs == -1 else name
+    return f"{parameter.metavar}…" if parameter.nargs == -1 else str(parameter.metavar)
 
 
 def filled(text: str) -> str:

@@ -137,7 +137,7 @@ def of_taurus(file: Path) -> Companions:
     own = PurePosixPath(f"suite{file.suffix.lower()}")
     if own in files:
         raise OptionError(
-            f"--taurus `{file}`: the suite needs the name {own}, but also uses a file of that name. Rename that file.",
+            f"{file}: the suite needs the name {own}, but also uses a file of that name. Rename that file.",
             code="colliding-names",
         )
     return Companions(files={own: file, **files}, notes=tuple(notes))

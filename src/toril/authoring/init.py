@@ -55,7 +55,7 @@ def create(options: InitOptions, folder: Path, *, force: bool = False) -> Create
     if draft.kind != "taurus":
         if home / "suite.yml" in contents:
             raise OptionError(
-                f"--{draft.kind}: the script uses a file named suite.yml, but the suite needs that name. Rename it.",
+                f"{draft.file}: the script uses a file named suite.yml, but the suite needs that name. Rename it.",
                 code="colliding-names",
             )
         contents = {home / "suite.yml": suite_text(draft).encode(), **contents}
@@ -121,7 +121,7 @@ def _refuse_other_suites(folder: Path, home: PurePosixPath, contents: Contents) 
 
 def _notes(draft: InitOptions, plan: Plan) -> Iterator[Note]:
     if draft.kind == "locustfile" and draft.file and not draft.urls and not HOST.search(draft.file.read_text()):
-        text = f"{draft.file.name} sets no `host`. Unless its imports set one, pass the address with --url."
+        text = f"{draft.file.name} sets no `host`. Unless its imports set one, pass the address with --host."
         yield Note("no-host", text)
     if not plan.criteria:
         text = "The suite has no criteria, so no measurement fails it. Add some, see docs/reference/criteria.md."
@@ -222,7 +222,7 @@ def refuse_existing(folder: Path, contents: Contents, *, force: bool) -> None:
             existing.append(path)
     if existing and not force:
         named = ", ".join(map(str, existing[:MAX_NAMED])) + (" …" if len(existing) > MAX_NAMED else "")
-        keeps = " write no workflow (--no-workflow, or without --workflow)," if folder / WORKFLOW in existing else ""
+        keeps = " write no workflow (--no-workflow)," if folder / WORKFLOW in existing else ""
         raise OptionError(
             f"{named}: already {'exists' if len(existing) == 1 else 'exist'}, so no files are written. Choose another "
             f"--name,{keeps} or overwrite with --force.",

@@ -2,12 +2,12 @@
 
 import math
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Never
+from typing import Literal, NamedTuple, Never
 from urllib.parse import quote
 
 from toril.criteria import Language, parse_criterion, samples_needed
@@ -17,13 +17,6 @@ from toril.suite.reader import Environment, SuiteReader, quoted
 
 Kind = Literal["url", "jmx", "locustfile", "taurus", "k6", "gatling"]
 WITH_LOAD = ("jmx", "k6", "gatling")  # scripts that set their load
-SUFFIXES: dict[str, Kind] = {
-    ".jmx": "jmx",
-    ".py": "locustfile",
-    ".yml": "taurus",
-    ".yaml": "taurus",
-    ".json": "taurus",
-}
 
 MAX_URL = 2000  # characters; some servers reject more
 IN_URL = "A-Za-z0-9._~:/?@!$&'()*+,;=%[]-"  # RFC 3986, without the fragment
@@ -62,53 +55,12 @@ LENGTH = "10m"
 HEADROOM = 1.1  # factor on the needed samples
 LOAD = ("users", "rps", "ramp_up", "hold_for")  # fields of InitOptions
 SINGULAR = {  # options that differ from their fields
-    "limits": "limit", "locations": "location", "engine": "executor", "hosts": "host", "kept": "with", "forced": "rule",
-    "dropped": "no-rule",
+    "limits": "criterion", "environment": "postman-environment", "engine": "executor", "hosts": "host", "kept": "with",
+    "forced": "rule", "dropped": "no-rule",
 }  # fmt: skip
 LIMITS = (Limit("p95>500ms", "taurus"), Limit("fail>1%", "taurus"))
 
 VALUES = SuiteReader("toril init", Environment({}, {}, {}), refusal=OptionError)  # the validators of suites
-
-
-def read_kind(text: str) -> Kind:
-    """Returns the kind of an answer: an address, or a file by its suffix."""
-    if re.match(r"https?://", text):
-        return "url"
-    kind = SUFFIXES.get(Path(text).suffix.lower())
-    if kind is None:
-        raise OptionError(
-            f"{quoted(text)}: expected an address with http:// or https://, a .jmx, a locustfile (.py) or a Taurus "
-            "file (.yml, .yaml, .json).",
-            code="unknown-kind",
-        )
-    return kind
-
-
-def read_file(text: str | Path, kind: Kind) -> Path:
-    """Returns the path of an existing file of that kind."""
-    path, option = Path(text).expanduser(), f"--{kind}"
-    suffixes = [suffix for suffix, known in SUFFIXES.items() if known == kind]
-    if path.suffix.lower() not in suffixes:
-        raise _refused("unknown-kind", option, path, f"expected a file with suffix {' or '.join(suffixes)}.")
-    if not path.name.isprintable() or "${" in path.name:
-        raise _refused("unusable-name", option, path, "the name is invalid in a suite. Rename the file.")
-    try:
-        exists = path.is_file()
-    except (OSError, ValueError):  # name too long, or with a NUL character
-        exists = False
-    if not exists:
-        raise _refused("no-such-file", option, path, "no such file. Correct the path.")
-    return path
-
-
-def read_files(urls: Collection[Url], files: Mapping[Kind, Path | None]) -> dict[str, Any]:
-    """Returns the options of the given file; OptionError for several sources of the load."""
-    given = [(kind, read_file(path, kind)) for kind, path in files.items() if path]
-    names = [*(["url"] if urls and [kind for kind, _ in given] != ["locustfile"] else []), *(kind for kind, _ in given)]
-    if len(names) > 1:
-        fix = "Remove one of them: each suite has its own folder, and a file contains its addresses."
-        raise OptionError(f"--{names[0]} and --{names[1]} exclude each other. {fix}", code="conflicting-options")
-    return {"script": given[0][0], "file": given[0][1]} if given else {}
 
 
 def read_url(text: str, option: str = "--url") -> Url:
@@ -167,12 +119,12 @@ def read_duration(option: str, text: str, *, above_0: bool) -> str:
 
 def read_limit(text: str) -> Limit:
     """Returns a criterion in Taurus' language or, if that lacks the subject, in toril's."""
-    text = _value("--limit", text)
+    text = _value("--criterion", text)
     try:
-        parse_criterion(text, "--limit")
+        parse_criterion(text, "--criterion")
     except CriterionError as error:
         try:
-            parse_criterion(text, "--limit", "toril")
+            parse_criterion(text, "--criterion", "toril")
         except CriterionError:
             raise OptionError(str(error), code=error.code) from error
         return Limit(text, "toril")
@@ -183,20 +135,20 @@ def read_locations(texts: list[str]) -> dict[str, Fraction]:
     """Returns the weights in `["eu-west-1=2", "us-east-1"]`."""
     weights: dict[str, Fraction] = {}
     for text in texts:
-        name, equals, weight = _value("--location", text).partition("=")
+        name, equals, weight = _value("--locations", text).partition("=")
         if not LOCATION.fullmatch(name):
             fix = "use at most 63 letters, digits, `.`, `_` and `-`."
-            raise _refused("unusable-name", "--location", text, fix)
+            raise _refused("unusable-name", "--locations", text, fix)
         if name in weights:
-            raise _refused("repeated-location", "--location", text, f"{name} occurs twice. Remove one.")
-        number = VALUES.number(weight, "--location") if equals else Fraction(1)
-        weights[name] = number or _not_above_0("--location", text)
+            raise _refused("repeated-location", "--locations", text, f"{name} occurs twice. Remove one.")
+        number = VALUES.number(weight, "--locations") if equals else Fraction(1)
+        weights[name] = number or _not_above_0("--locations", text)
     return weights
 
 
 def read_action(text: str) -> str:
     """Returns the address of toril's action on GitHub."""
-    if not ACTION_NAME.fullmatch(text):
+    if text != ACTION and not ACTION_NAME.fullmatch(text):
         fix = "expected OWNER/REPOSITORY@VERSION, such as acme/toril@v1."
         raise _refused("unusable-name", "--action", text, fix)
     return text
@@ -279,23 +231,25 @@ def drafted(options: InitOptions, *, shaped: bool = False) -> InitOptions:
     """
     kind = options.kind
     if kind is None:
-        fix = "Pass --url URL, --jmx FILE, --locustfile FILE or --taurus FILE."
+        fix = "Pass --url URL, or write the suite of a script by `toril import FILE`."
         raise OptionError(f"The source of the load is missing. {fix}", code="missing-option")
+    if options.file and (not options.file.name.isprintable() or "${" in options.file.name):
+        raise _refused("unusable-name", "SOURCE", options.file, "the name is invalid in a suite. Rename the file.")
     if kind == "taurus":
         fix = "Write the value in the file, or pass it to each run with -o."
-        refuse(options, (*LOAD, "limits", "locations"), f"with --taurus: the file stays unchanged. {fix}")
+        refuse(options, (*LOAD, "limits", "locations"), f"with a Taurus file: it stays unchanged. {fix}")
     if kind == "locustfile":
         if options.rps:
             fix = "Remove --rps, and set `wait_time` in the script."
-            raise OptionError(f"--rps with --locustfile: Locust has no throughput. {fix}", code="conflicting-options")
+            raise OptionError(f"--rps with a locustfile: Locust has no throughput. {fix}", code="conflicting-options")
         if len(options.urls) > 1 or any(url.path != "/" for url in options.urls):
             fix = "Pass one address without a path."
-            raise OptionError(f"--url with --locustfile sets its host. {fix}", code="not-a-host")
+            raise OptionError(f"--host with a locustfile sets its host. {fix}", code="not-a-host")
     load = (options.users, options.rps, options.ramp_up, options.hold_for)
     own_load = kind == "taurus" or ((kind in WITH_LOAD or shaped) and all(part is None for part in load))
     if own_load and len(options.locations) > 1:
         fix = "one worker runs the load of a script. Add --users, or pass one location."
-        raise OptionError(f"--location, several times: {fix}", code="missing-option")
+        raise OptionError(f"--locations: {fix}", code="missing-option")
     options = replace(options, name=options.name or default_name(options))
     if kind != "taurus" and not options.limits:
         options = replace(options, limits=LIMITS)
@@ -320,7 +274,7 @@ def default_hold(options: InitOptions, users: int) -> str:
     per_s = float(options.rps or 0) or users / (1 + THINK_TIME_S)
     needed = [0.0]
     for limit in options.limits or LIMITS:
-        criterion = parse_criterion(limit.text, "--limit", limit.language)
+        criterion = parse_criterion(limit.text, "--criterion", limit.language)
         if criterion.percentile is not None and criterion.logic == "total":
             needed.append(samples_needed(criterion) * (max(1, len(options.urls)) if criterion.label else 1))
     return f"{max(MIN_HOLD_S, math.ceil(HEADROOM * max(needed) / per_s))}s"

@@ -74,7 +74,7 @@ def _notes(draft: SuiteDraft, recorded: Recorded, correlation: Correlation, cred
     if recorded.kind == "har" and credentials.repeated:
         keys = listed(credentials.repeated)
         yield f"Scripts of the page made these values, which each user sends as recorded: {keys}."
-        yield "If the service refuses them the second time, write a Locust script, or record with `--browser`."
+        yield "If the service refuses them the second time, write a Locust script, or record with `--playwright`."
     if correlation.unpaired:
         yield f"Only one of the two recordings has {credentials.hide(', '.join(correlation.unpaired))}."
     engine = engine_of(draft.executor)

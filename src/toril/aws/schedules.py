@@ -72,10 +72,10 @@ def schedule_name(run_id: str) -> str:
 
 
 def sweep_task(home: Deployment, run_id: str) -> dict[str, Any]:
-    """Returns the RunTask of the schedule: `toril sweep`, with the sweeper's permissions."""
+    """Returns the RunTask of the schedule: `toril stop --all-tasks`, with the sweeper's permissions."""
     request = coordinator_task(
         home,
-        ["sweep", run_id, "--store", home.store],
+        ["stop", run_id, "--all-tasks", "--store", home.store],
         token=schedule_token(home_of(home).schedule_group, schedule_name(run_id)),
         by=schedule_name(run_id),
         tags={"toril:run": run_id},

@@ -1,6 +1,6 @@
 """The `toril` command: options, calls and exit codes, without logic of its own.
 
-Each command imports its module on use: `toril --version` and `toril plan` import neither reports nor AWS.
+`PANELS` is all that `toril --help` reads: a command imports its module on use, and each module only what it needs.
 """
 
 import errno
@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from toril import __version__
 from toril.cli.streams import echo, write_anything
@@ -18,81 +18,113 @@ from toril.errors import InfrastructureError, UserError
 
 INTERNAL_ERROR = 70
 NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-HIDDEN = {"worker"}
-PANELS = {  # panel of the help → name → module and function, in the order of the help
+PANELS = {  # panel of the help → name → module and function, which a group lacks, and the first sentence of its help
     "Run": {
-        "run": "toril.cli.running:run",
-        "try": "toril.cli.running:try_command",
-        "plan": "toril.cli.running:plan",
-        "watch": "toril.cli.running:watch",
-        "adjust": "toril.cli.results:adjust",
-        "stop": "toril.cli.results:stop",
+        "run": ("running:run", "Run SUITE, judge and report the run; the exit code is the verdict."),
+        "try": ("running:try_command", "Send each request of SUITE once, and print it with its response."),
+        "plan": ("running:plan", "Print how workers would share the load of SUITE, with warnings; start nothing."),
+        "watch": ("running:watch", "Show RUN live until it ends; the exit code is its verdict."),
+        "adjust": ("results:adjust", "Change the request rate of RUN during its load."),
+        "stop": ("running:stop", "End the load of RUN early; keep and judge the measurements."),
     },
     "Results": {
-        "report": "toril.cli.results:report",
-        "runs": "toril.cli.results:runs",
-        "fetch": "toril.cli.results:fetch",
-        "suites": "toril.cli.suites:suites",
+        "report": ("results:report", "Print or write a report of RUN; the exit code is 0 for every verdict."),
+        "runs": ("results:runs", "List the runs of a store, newest first."),
+        "fetch": ("results:fetch", "Copy the folder of RUN from a store to this machine."),
+        "compare": ("results:compare", "Show two runs side by side; the exit code is 0 for every difference."),
+        "duet": ("duet:duet", "Load BASE and HEAD in turns, and fail if HEAD is proven slower."),
+        "trend": ("trend:trend", "Show how a suite changes from run to run; fail on a new confirmed regression."),
     },
-    "Compare": {
-        "compare": "toril.cli.results:compare",
-        "baseline": "toril.cli.suites:baseline",
-        "duet": "toril.cli.duet:duet",
-        "trend": "toril.cli.trend:trend",
+    "Suites": {
+        "init": ("setup:init", "Write a first suite and a GitHub workflow, ready to run, into DIR."),
+        "import": ("importing:import_command", "Turn a recording, an API description or a script into a suite."),
+        "record": ("importing:record", "Record a journey in Chromium, and turn it into a suite."),
+        "suite": ("", "List, upload and pin the suites of a store."),
     },
     "Console": {
-        "console": "toril.cli.console:console",
-        "login": "toril.cli.login:login",
-        "mcp": "toril.cli.console:mcp",
-    },
-    "GitHub": {
-        "gates": "toril.cli.github:gates_command",
-        "comment": "toril.cli.github:comment",
-    },
-    "Elsewhere": {
-        "agent": "toril.cli.agent:agent",
-        "push": "toril.cli.running:push",
-        "sweep": "toril.cli.running:sweep",
+        "console": (
+            "console:console",
+            "Serve the console: on this machine for you alone, or for others with an issuer.",
+        ),
+        "login": ("login:login", "Sign in at a console by the browser, for --store https://…."),
+        "logout": ("login:logout", "Sign out of a console: delete its tokens on this machine."),
+        "mcp": ("console:mcp", "Serve the store to an assistant: the Model Context Protocol on stdin and stdout."),
     },
     "Set up": {
-        "init": "toril.cli.setup:init",
-        "import": "toril.cli.importing:import_command",
-        "record": "toril.cli.importing:record",
-        "doctor": "toril.cli.running:doctor_command",
-        "engines": "toril.cli.setup:engines",
-        "worker": "toril.worker.command:worker",
+        "doctor": ("running:doctor_command", "Check the requirements of a run; the exit code is 4 if one is missing."),
+        "engines": ("setup:engines", "List the engines: what each accepts, and what it needs installed."),
+        "agent": ("agent:agent", "Run workers of a private location on this machine, when a run needs them."),
+        "github": ("", "Select the suites of a pull request, and comment on it."),
+    },
+    "Commands": {  # of groups
+        "suite list": ("suites:list_suites", "List the suites of a store, or the versions of one."),
+        "suite push": ("suites:push", "Upload SUITE with its commit to the store, for scheduled runs."),
+        "suite pin": ("suites:pin", "Show, set or clear the run that the runs of a suite are compared with."),
+        "github gates": ("github:gates_command", "List the suites that a change must pass."),
+        "github comment": (
+            "github:comment",
+            "Comment on a pull request: one comment per suite, updated by later runs.",
+        ),
+    },
+    "": {
+        "worker": ("toril.worker.command:worker", "Run one worker's share of a run (the entry point of the container).")
     },
 }
-COMMANDS = {name: place for commands in PANELS.values() for name, place in commands.items()}
+COMMANDS = {name: place for commands in PANELS.values() for name, (place, _) in commands.items()}
+SETTINGS = {"help_option_names": ["-h", "--help"]}
 
 
 class Commands(TyperGroup):
-    """Imports a command on its first use."""
+    """The commands of `toril`, or of a group. The help reads the table; a call imports the command."""
 
-    def list_commands(self, _ctx: Any) -> list[str]:
-        return list(COMMANDS)
+    def __init__(self, **attrs: Any) -> None:
+        super().__init__(**attrs)
+        for panel, commands in PANELS.items():
+            for path, (_, summary) in commands.items():
+                group, _, name = path.rpartition(" ")
+                if group == self.name:
+                    self.add_command(TyperCommand(name, help=summary, rich_help_panel=panel, hidden=not panel))
 
-    def get_command(self, _ctx: Any, cmd_name: str) -> Any:
-        if cmd_name not in self.commands and cmd_name in COMMANDS:
-            self.add_command(command(cmd_name), cmd_name)
-        return self.commands.get(cmd_name)
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, [*args[1:], "--help"] if args[:1] == ["help"] else args)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args[0] in self.commands:
+            self.add_command(command(f"{self.name} {args[0]}".strip()))
+        return super().resolve_command(ctx, args)
 
 
-def command(name: str) -> Any:
-    """Returns one command of `toril`, with its parameters and help; KeyError for an unknown name."""
-    module, function = COMMANDS[name].split(":")
-    panel = next(title for title, commands in PANELS.items() if name in commands)
+def command(path: str) -> Any:
+    """Returns a command of `toril`, such as `suite list`, with its parameters and help; KeyError for an unknown one."""
+    panel, summary = next((panel, commands[path][1]) for panel, commands in PANELS.items() if path in commands)
+    name = path.rpartition(" ")[2]
+    if not COMMANDS[path]:
+        return Commands(name=name, help=summary, no_args_is_help=True, context_settings=SETTINGS)
+    module, function = (COMMANDS[path] if "." in COMMANDS[path] else f"toril.cli.{COMMANDS[path]}").split(":")
     single = typer.Typer(add_completion=False, context_settings=SETTINGS)
-    single.command(name=name, hidden=name in HIDDEN, rich_help_panel=panel)(getattr(import_module(module), function))
-    return typer.main.get_command(single)
+    single.command(name=name, hidden=not panel)(getattr(import_module(module), function))
+    made: Any = typer.main.get_command(single)
+    for parameter in made.params:
+        if parameter.param_type_name == "argument":
+            parameter.metavar = parameter.metavar or parameter.name.upper()
+            parameter.display_type_rich = lambda ctx: ""
+        elif parameter.metavar is None:
+            parameter.metavar = _metavar(parameter)
+    return made
 
 
-SETTINGS = {"help_option_names": ["-h", "--help"]}
+def _metavar(option: Any) -> str:
+    """Returns what the help shows after an option, in place of a type of Python."""
+    if option.type_descriptor.is_choice:
+        return "|".join(option.type_descriptor.choices)
+    is_number = {"int", "float", "list[int]"} & {option.bare_type()}
+    return "" if option.is_flag else "PATH" if option.type_descriptor.is_path else "N" if is_number else "TEXT"
+
+
 app = typer.Typer(
     cls=Commands,
     help="Run Taurus suites as distributed load tests, with one exact verdict.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings=SETTINGS,
 )
@@ -118,7 +150,7 @@ def main() -> None:
     gc.set_threshold(50_000)  # imports create no garbage
     write_anything()
     try:
-        app()
+        app(prog_name="toril")
     except UserError as error:
         from toril.secrets.masking import mask  # slow to import: it compiles many patterns
 

@@ -19,11 +19,13 @@ PATIENCE_S = 10.0  # for a call to a bucket, because the agent has to announce i
 
 
 def agent(
-    location: Annotated[str, typer.Option("--location", help="Private location that this machine serves.")],
+    location: Annotated[str, typer.Argument(help="Private location that this machine serves.")],
     slots: Annotated[
         int | None, typer.Option("--slots", min=1, max=1000, help="Workers at once; default: half of the cores.")
     ] = None,
-    name: Annotated[str | None, typer.Option("--name", help="Name of this agent; default: the host's name.")] = None,
+    name: Annotated[
+        str | None, typer.Option("--agent-name", help="Name of this agent; default: the host's name.")
+    ] = None,
     store: StoreOption = ".toril",
     max_duration: Annotated[
         str | None, typer.Option("--max-duration", help="Longest load to accept, e.g. 2h; default: any.")
@@ -37,7 +39,9 @@ def agent(
 
     The right to write runs into the store is the right to run code on this machine.
 
-    Example: toril agent --location office --slots 4
+    Examples:
+      toril agent office --slots 4
+      toril agent office --store s3://toril-123456789012-us-east-1 --target '*.example.com' --max-duration 2h
     """
     from toril.criteria import duration_s
     from toril.launchers.doctor import installed_engines
@@ -48,10 +52,12 @@ def agent(
 
     if not is_private(location):
         text = "use 3 to 32 letters, digits and underscores; AWS regions have hyphens, and `local` is this machine"
-        raise OptionError(f"--location `{location}`: {text}.", code="option-value")
+        raise OptionError(f"LOCATION `{location}`: {text}.", code="option-value")
     own = re.sub(r"[^A-Za-z0-9._-]", "-", socket.gethostname())[:63] if name is None else name
     if not AGENT.fullmatch(own):
-        raise OptionError(f"--name `{own}`: use at most 63 letters, digits, `.`, `_` and `-`.", code="option-value")
+        raise OptionError(
+            f"--agent-name `{own}`: use at most 63 letters, digits, `.`, `_` and `-`.", code="option-value"
+        )
     try:
         longest_s = None if max_duration is None else float(duration_s(max_duration))
         if longest_s == 0:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import typer
 
-from toril.cli.options import StoreOption
+from toril.cli.options import Browser, StoreOption
 from toril.cli.streams import echo
 from toril.errors import InfrastructureError, OptionError
 
@@ -34,10 +34,10 @@ def _option(name: str, help: str, variable: str = "", *, shown: bool = False) ->
 def console(
     store: StoreOption = ".toril",
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port; 0 chooses a free one.")] = 8080,
-    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the browser.")] = True,
+    browser: Browser = True,
     host: Annotated[
         str,
-        _option("--host", "Address to serve on, e.g. 0.0.0.0. The default is this machine, under a name that changes."),
+        _option("--bind", "Address to serve on, e.g. 0.0.0.0. The default is this machine, under a name that changes."),
     ] = "",
     public_address: Annotated[
         str, _option("--public-address", "Address in browsers, e.g. https://load.example.com.", "ADDRESS")
@@ -61,12 +61,14 @@ def console(
         _option("--machine", "Jobs on GitHub, e.g. operator=123456/environment/load-test; repeatable.", "MACHINES"),
     ] = None,
 ) -> None:
-    """Serve the console for a store: on this machine for you alone, or for others with an issuer.
+    """Serve the console: on this machine for you alone, or for others with an issuer.
 
     The printed address works once: it signs this browser in. Ctrl-C ends the
     console; runs that it started continue.
 
-    Example: toril console --store s3://toril-123456789012-us-east-1
+    Examples:
+      toril console --store s3://toril-123456789012-us-east-1
+      toril console --port 0 --no-browser
     """
     try:
         import uvicorn
@@ -113,7 +115,7 @@ def console(
         if not issuer:
             echo("This address signs one browser in. Press Ctrl-C to end the console.", err=True)
         if not host and not issuer:
-            echo(f"A browser that does not find it needs `toril console --host {_own_loopback()}`.", err=True)
+            echo(f"A browser that does not find it needs `toril console --bind {_own_loopback()}`.", err=True)
         if not issuer and host in COMMON:
             text = f"Warning: your browser sends this session to every server of {host}, on all ports. "
             echo(f"{text}Use it only where you trust all users of this machine.", err=True)
@@ -124,12 +126,14 @@ def console(
 
 
 def mcp(store: StoreOption = ".toril") -> None:
-    """Serve the store to an assistant on this machine: the Model Context Protocol on stdin and stdout.
+    """Serve the store to an assistant: the Model Context Protocol on stdin and stdout.
 
-    The assistant can list and read suites, runs and comparisons, and start, stop
+    An assistant on this machine can list and read suites, runs and comparisons, and start, stop
     and adjust runs, with your rights on the store.
 
-    Example: toril mcp --store https://load.example.com
+    Examples:
+      toril mcp
+      toril mcp --store https://load.example.com
     """
     try:
         from toril.console.mcp import AS_ASSISTANT, server_of

@@ -44,9 +44,13 @@ ANY_ADDRESS = "http://127.0.0.1"  # a plan without a start needs no real one
 def duet(
     suite: Suites,
     base: Annotated[
-        str | None, typer.Option("--base", help="Address to compare with, e.g. of the main branch.")
+        str | None,
+        typer.Option("--base", help="Address to compare with, e.g. of the main branch; required without --plan."),
     ] = None,
-    head: Annotated[str | None, typer.Option("--head", help="Address to check, e.g. of the change.")] = None,
+    head: Annotated[
+        str | None,
+        typer.Option("--head", help="Address to check, e.g. of the change; required without --plan and --aa."),
+    ] = None,
     blocks: Annotated[
         int | None,
         typer.Option("--blocks", min=4, max=400, help="Most pairs of blocks; default: toril.regression.blocks."),
@@ -93,7 +97,10 @@ def duet(
     The run also fails if HEAD breaches a criterion. The exit codes are those
     of `toril run`.
 
-    Example: toril duet loadtests/shop --base http://127.0.0.1:8001 --head http://127.0.0.1:8002
+    Examples:
+      toril duet loadtests/shop --base http://127.0.0.1:8001 --head http://127.0.0.1:8002
+      toril duet loadtests/shop --base https://main.example.com --head https://change.example.com --margin 5%
+      toril duet loadtests/shop --plan 'detect 5%'
     """
     from toril.plan.duet import plan_duet
     from toril.runs.publish import local_suite

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from toril.cli.options import Environment, On, TextOrJson, read_pairs
+from toril.cli.options import Environment, IgnoreMissing, On, TextOrJson, read_pairs
 from toril.cli.streams import echo
 from toril.clock import SystemClock
 from toril.errors import OptionError, StoreError
@@ -36,12 +36,15 @@ def gates_command(
         str | None, typer.Option("--output-name", help="Print NAME=JSON, for a job's outputs on GitHub.")
     ] = None,
 ) -> None:
-    """List the suites that a change must pass: changed suites, and suites with `gate: true`.
+    """List the suites that a change must pass.
 
+    These are the changed suites, and suites with `toril.gate: true`.
     With --on local, suites that need AWS are skipped unless they are gates.
     With --on fargate, only suites whose locations are regions are listed.
 
-    Example: toril gates loadtests --changed-since origin/main
+    Examples:
+      toril github gates loadtests --changed-since origin/main
+      toril github gates loadtests --all --on fargate --output-name suites
     """
     if output_name is not None and not OUTPUT_NAME.fullmatch(output_name):
         raise OptionError(
@@ -86,7 +89,7 @@ def comment(
         int | None, typer.Option("--pull-request", min=1, help="Number of the pull request.")
     ] = None,
     head: Annotated[
-        str | None, typer.Option("--head", help="OWNER:BRANCH in place of the number; requires --sha.")
+        str | None, typer.Option("--branch", help="OWNER:BRANCH in place of the number; requires --sha.")
     ] = None,
     sha: Annotated[
         str | None,
@@ -94,9 +97,7 @@ def comment(
     ] = None,
     report_url: Annotated[str | None, typer.Option("--report-url", help="Address of the full report.")] = None,
     run_url: Annotated[str | None, typer.Option("--run-url", help="Address of the workflow run.")] = None,
-    if_there: Annotated[
-        bool, typer.Option("--if-there", help="Succeed without a comment if the folders do not exist.")
-    ] = False,
+    ignore_missing: IgnoreMissing = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the comments without sending them.")] = False,
 ) -> None:
     """Comment on a pull request: one comment per suite, updated by later runs.
@@ -106,14 +107,16 @@ def comment(
     as the artifact of a fork's workflow. Take the number of the pull request
     from a trusted source only.
 
-    Example: toril comment artifact/ --head octocat:faster --sha $COMMIT
+    Examples:
+      toril github comment artifact/ --pull-request 7 --repository octocat/shop
+      toril github comment artifact/ --branch octocat:faster --sha 4f2a9c1d8b7e6f5a4c3b2a1908f7e6d5c4b3a291
     """
     for option, url in (("--report-url", report_url), ("--run-url", run_url)):
         if url is not None and not is_address(url):
             raise OptionError(
                 f"{option} `{url}`: expected a percent-encoded http or https address.", code="option-value"
             )
-    if if_there and not (runs := [path for path in runs if path.is_dir()]):
+    if ignore_missing and not (runs := [path for path in runs if path.is_dir()]):
         echo("The folders do not exist. No comment posted.", err=True)
         return
     bundles, problems = read_runs(runs)
@@ -122,7 +125,7 @@ def comment(
     texts = comments(bundles, Links(report=report_url, run=run_url, commit=sha, branch=head))
     if head is not None and len(texts) > MOST_FROM_FORK:
         raise StoreError(
-            f"RUNS has {len(texts)} suites; --head allows {MOST_FROM_FORK}. Pass fewer folders, or use --pull-request.",
+            f"RUNS has {len(texts)} suites; --branch allows {MOST_FROM_FORK}. Pass fewer, or use --pull-request.",
             code="too-many-suites",
         )
     if dry_run:
@@ -162,7 +165,7 @@ def _pulls(client: Client, repository: str, number: int | None, head: str | None
         raise OptionError(f"--repository `{repository}`: expected OWNER/NAME.", code="option-value")
     if (number is None) == (head is None):
         raise OptionError(
-            "No pull request named. Pass either --pull-request NUMBER, or --head OWNER:BRANCH with --sha COMMIT.",
+            "No pull request named. Pass either --pull-request NUMBER, or --branch OWNER:BRANCH with --sha COMMIT.",
             code="no-pull-request",
         )
     if sha is not None and not COMMIT.fullmatch(sha):
@@ -171,7 +174,7 @@ def _pulls(client: Client, repository: str, number: int | None, head: str | None
         found = [number] if sha is None or is_at(client, repository, number, sha) else []
     elif head is None or not HEAD.fullmatch(head) or sha is None:
         raise OptionError(
-            f"--head `{head}`: expected OWNER:BRANCH, with the full commit hash in --sha.", code="option-value"
+            f"--branch `{head}`: expected OWNER:BRANCH, with the full commit hash in --sha.", code="option-value"
         )
     else:
         found = pulls_of(client, repository, head, sha)

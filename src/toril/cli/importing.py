@@ -11,9 +11,19 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from toril.authoring.options import LENGTH, ImportOptions, Kept, default_name, read_duration, read_url, refuse
-from toril.cli.options import INTERRUPTED, TextOrJson
-from toril.cli.setup import Force, HoldFor, Limits, Name, Places, RampUp, Rps, Users, read_load, show_created
+from toril.authoring.options import (
+    ACTION,
+    LENGTH,
+    ImportOptions,
+    Kept,
+    default_name,
+    read_action,
+    read_duration,
+    read_url,
+    refuse,
+)
+from toril.cli.options import INTERRUPTED, Locations, TextOrJson, Yes
+from toril.cli.setup import Action, Force, HoldFor, Limits, Name, RampUp, Rps, Users, Workflow, read_load, show_created
 from toril.cli.streams import echo
 from toril.errors import OptionError, UserError
 
@@ -22,7 +32,9 @@ if TYPE_CHECKING:
     from toril.authoring.importing import Imported
 
 Engine = Literal["apiritif", "gatling", "jmeter", "locust"]
-OF_RULES = ("forced", "dropped", "replay")
+OF_RECORDINGS = (  # options without effect on a script
+    "environment", "hosts", "kept", "only_reads", "functional", "engine", "forced", "dropped", "replay"
+)  # fmt: skip
 HOST = re.compile(r"[A-Za-z0-9.-]+(?::[0-9]{1,5})?")
 
 Into = Annotated[Path, typer.Option("--into", metavar="DIR", help="Root folder of your repository.")]
@@ -36,7 +48,6 @@ Rules = Annotated[list[int] | None, typer.Option("--rule", min=1, help="Number o
 NoRules = Annotated[list[int] | None, typer.Option("--no-rule", min=1, help="Number of a rule to drop; repeatable.")]
 Explain = Annotated[bool, typer.Option("--explain", help="List each carried value with its reasons.")]
 Try = Annotated[bool, typer.Option("--try", help="Try the suite, and end with the exit code of `toril try`.")]
-Workflow = Annotated[bool, typer.Option("--workflow", help="Also write a GitHub workflow.")]
 
 
 def _shared(
@@ -53,15 +64,17 @@ def _shared(
     rps: Rps = None,
     ramp_up: RampUp = None,
     hold_for: HoldFor = None,
-    limit: Limits = None,
-    location: Places = None,
+    criterion: Limits = None,
+    locations: Locations = None,
+    action: Action = ACTION,
     workflow: Workflow = False,
     force: Force = False,
     format: TextOrJson = "text",
 ) -> "_Shared":
     """Returns the options of both commands as one value."""
     options = ImportOptions(
-        **read_load(users, rps, ramp_up, hold_for, limit, location, name),
+        **read_load(users, rps, ramp_up, hold_for, criterion, locations, name),
+        action=read_action(action),
         workflow=workflow,
         kept=frozenset(with_ or ()),
         hosts=tuple(map(read_host, host or ())),
@@ -102,8 +115,8 @@ def import_command(
     second: Annotated[
         str | None, typer.Argument(metavar="SECOND", help="Another recording of the same journey.")
     ] = None,
-    environment: Annotated[
-        Path | None, typer.Option("--environment", help="Exported environment of a Postman collection.")
+    postman_environment: Annotated[
+        Path | None, typer.Option("--postman-environment", help="Exported environment of a Postman collection.")
     ] = None,
     only_reads: Annotated[bool, typer.Option("--only-reads", help="Leave out requests that change data.")] = False,
     functional: Annotated[
@@ -114,18 +127,23 @@ def import_command(
         bool,
         typer.Option("--replay", help="Send the requests once, to distinguish values of a session from constants."),
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Let --replay change data without a question.")] = False,
+    yes: Yes = False,
 ) -> None:
-    """Turn a HAR, an OpenAPI file, a Postman collection, curl commands or an access log into a suite.
+    """Turn a recording, an API description or a script into a suite.
 
-    toril recognises the format by the content. The suite's README.md lists the
-    variables to set, and what the suite leaves out, such as static files.
-    Credentials become references to variables of the environment. A script of
-    JMeter, Locust, k6 or Gatling stays unchanged.
+    SOURCE is a HAR, an OpenAPI file, a Postman collection, curl commands, an
+    access log, a script of JMeter, Locust, k6 or Gatling, or a Taurus file; toril
+    recognises it by the content. Scripts and Taurus files stay unchanged: --host
+    is the host of a locustfile, and a JMX keeps its own load unless you give one.
+    Of other sources, credentials become references to variables, and a README.md
+    lists these and what the suite leaves out, such as static files.
 
     0 written · 1 --try failed or differs · 2 invalid input · 4 cannot start · 130 interrupted.
 
-    Example: toril import shop.har
+    Examples:
+      toril import shop.har --try
+      toril import shop.jmx --users 20 --workflow
+      toril import access.log --host https://staging.example.com --length 5m
     """
     from toril.authoring import create
     from toril.authoring.importing import imported
@@ -133,7 +151,7 @@ def import_command(
 
     options = replace(
         shared.options,
-        environment=environment,
+        environment=postman_environment,
         only_reads=only_reads,
         functional=functional,
         length=read_duration("--length", length, above_0=True),
@@ -156,18 +174,9 @@ def import_command(
             if second is not None or source == "-" or given[0].folder is None:
                 fix = "Save it beside the files that it uses, and pass only its path"
                 raise OptionError(f"{given[0].name}: a script. {fix}.", code="not-a-file")
-            needless = [
-                "environment",
-                "hosts",
-                "kept",
-                "only_reads",
-                "functional",
-                "engine",
-                "forced",
-                "dropped",
-                "replay",
-            ]
-            refuse(options, needless, f"with {given[0].name}: a script stays unchanged. Remove the option.")
+            if kind == "locustfile":
+                options = replace(options, urls=tuple(read_url(host, "--host") for host in options.hosts), hosts=())
+            refuse(options, OF_RECORDINGS, f"with {given[0].name}: a script stays unchanged. Remove the option.")
             options = replace(options, script=kind, file=given[0].folder / given[0].name)
             created = create(options, shared.into, force=shared.force)
     except (typer.Abort, KeyboardInterrupt):
@@ -196,13 +205,8 @@ def _conclude(created: "Created", done: "Imported | None", shared: _Shared) -> N
     if shared.format == "json":
         files = [str(shared.into / file) for file in created.files]
         notes = [{"code": note.code, "message": note.message} for note in created.notes]
-        shown = {
-            "suite": str(shared.into / created.suite),
-            "files": files,
-            "variables": variables_of(created.plan),
-            "notes": notes,
-            "rules": rules,
-        }
+        about = {"suite": str(shared.into / created.suite), "files": files, "variables": variables_of(created.plan)}
+        shown = about | {"notes": notes, "rules": rules}
         echo(json.dumps(shown, ensure_ascii=False, indent=2))
     else:
         if done and done.recorded.left_out:
@@ -237,8 +241,8 @@ def record(
         Path | None,
         typer.Option("--script", exists=True, dir_okay=False, help="Playwright script that records without a person."),
     ] = None,
-    browser: Annotated[
-        bool, typer.Option("--browser", help="Also write a Playwright script of the journey, and its suite.")
+    playwright: Annotated[
+        bool, typer.Option("--playwright", help="Also write a Playwright script of the journey, and its suite.")
     ] = False,
     twice: Annotated[
         bool, typer.Option("--twice", help="Run the script twice, to distinguish values of a session from constants.")
@@ -258,7 +262,9 @@ def record(
 
     0 written · 1 --try failed or differs · 2 invalid input · 4 no Chromium · 130 interrupted.
 
-    Example: toril record https://shop.example.com/
+    Examples:
+      toril record https://shop.example.com/
+      toril record https://shop.example.com/ --steps login,search,buy --playwright --har shop.har
     """
     from toril.authoring import refuse_taken
     from toril.authoring.importing import suite_of
@@ -280,7 +286,6 @@ def record(
         har=har,
     )
     kept = [one for one in (har, second_of(har) if har and twice else None) if one]
-    named = " ".join(map(str, kept))
     try:
         if not shared.force:
             refuse_taken(shared.into, options.name)  # before a person clicks in vain
@@ -294,10 +299,14 @@ def record(
                 options,
                 shared.into,
                 force=shared.force,
-                more=(lambda variables: browser_files(journey.tape, url, variables, script)) if browser else None,
+                more=(lambda variables: browser_files(journey.tape, url, variables, script)) if playwright else None,
             )
         except UserError:
-            way = f"To try other options: toril import {named}" if kept else "Add --har FILE to keep a recording"
+            way = (
+                f"To try other options: toril import {' '.join(map(str, kept))}"
+                if kept
+                else "Add --har FILE to keep a recording"
+            )
             echo(f"note: No suite is written. {way}.", err=True)
             raise
     except KeyboardInterrupt:

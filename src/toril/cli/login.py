@@ -1,9 +1,10 @@
-"""Commands that sign in at a console and out again."""
+"""Commands that sign in at a console, and out again."""
 
 from typing import Annotated
 
 import typer
 
+from toril.cli.options import Browser, Yes
 from toril.cli.streams import echo
 from toril.clock import SystemClock
 from toril.errors import OptionError
@@ -13,9 +14,9 @@ Address = Annotated[str, typer.Argument(help="Address of the console, such as ht
 
 def login(
     console: Address,
-    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the browser.")] = True,
+    browser: Browser = True,
     token: Annotated[bool, typer.Option("--token", help="Print a valid token, for other programs.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before the browser opens.")] = False,
+    yes: Yes = False,
     resource: Annotated[
         bool,
         typer.Option(
@@ -23,7 +24,6 @@ def login(
             help="Bind the token to this console (RFC 8707). Microsoft Entra ID rejects the parameter.",
         ),
     ] = True,
-    out: Annotated[bool, typer.Option("--out", help="Sign out: delete the stored tokens of this console.")] = False,
 ) -> None:
     """Sign in at a console by the browser, for --store https://….
 
@@ -31,25 +31,20 @@ def login(
     and asks. The tokens are stored for this user only. In a workflow of GitHub no sign-in
     is needed: the command uses the job's identity token.
 
-    Example: toril login https://load.example.com
+    Examples:
+      toril login https://load.example.com
+      toril login https://load.example.com --token
     """
     import sys
     import webbrowser
     from urllib.parse import urlsplit
 
     from toril.store import login as tokens
-    from toril.store.console import open_console
     from toril.text import plain
 
-    if not console.startswith(("https://", "http://")):
-        raise OptionError(f"`{console}`: write the console's address, as https://load.example.com", code="bad-store")
-    address = open_console(console).url
+    address = _address(console)
     if token:
         echo(tokens.Tokens(address, SystemClock()).token())
-        return
-    if out:
-        there = tokens.forget_tokens(address)
-        echo(f"signed out of {address}" if there else f"there are no tokens for {address}")
         return
 
     def show(url: str) -> None:
@@ -65,3 +60,25 @@ def login(
 
     person = tokens.login(address, SystemClock(), agree, show, resource=resource)
     echo(f"signed in at {address} as {plain(person, 300)}; use it with --store {address}")
+
+
+def logout(console: Address) -> None:
+    """Sign out of a console: delete its tokens on this machine.
+
+    Examples:
+      toril logout https://load.example.com
+      toril logout http://127.0.0.1:8080
+    """
+    from toril.store import login as tokens
+
+    address = _address(console)
+    there = tokens.forget_tokens(address)
+    echo(f"signed out of {address}" if there else f"there are no tokens for {address}")
+
+
+def _address(console: str) -> str:
+    from toril.store.console import open_console
+
+    if not console.startswith(("https://", "http://")):
+        raise OptionError(f"`{console}`: write the console's address, as https://load.example.com", code="bad-store")
+    return open_console(console).url

@@ -18,7 +18,12 @@ if TYPE_CHECKING:
     from toril.records import LauncherName, Notice
     from toril.store import Reader
 
-TextOrJson = Annotated[Literal["text", "json"], typer.Option("--format", help="Output format: text or json.")]
+OUTPUT_FORMAT = typer.Option("--format", help="Output format.")
+TextOrJson = Annotated[Literal["text", "json"], OUTPUT_FORMAT]
+Out = Annotated[Path | None, typer.Option("--out", help="File to write instead of stdout.")]
+Browser = Annotated[bool, typer.Option("--browser/--no-browser", help="Open the browser.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Ask no question; the answer is yes.")]
+IgnoreMissing = Annotated[bool, typer.Option("--ignore-missing", help="Succeed if there is no such run.")]
 
 INTERRUPTED = 130  # exit code after Ctrl-C
 OUTCOMES = ("failed", "inconclusive")
@@ -182,11 +187,18 @@ Suites = Annotated[list[str], _SUITES]
 OptionalSuites = Annotated[list[str] | None, _SUITES]
 Run = Annotated[str, typer.Argument(help="Run id or its beginning, `latest`, or the folder or URL of a run.")]
 StoreOption = Annotated[
-    str, typer.Option("--store", envvar="TORIL_STORE", help="Where runs are stored: a folder, or s3://bucket/prefix.")
+    str,
+    typer.Option(
+        "--store",
+        envvar="TORIL_STORE",
+        help="Where runs are stored: a folder, s3://bucket/prefix, or the https:// address of a console.",
+    ),
 ]
 Locations = Annotated[
     str | None,
-    typer.Option("--locations", help="Locations with weights, in place of the suite's, e.g. us-east-1=2,office."),
+    typer.Option(
+        "--locations", help="Locations with weights, e.g. us-east-1=2,office; they replace those of the suite."
+    ),
 ]
 Overrides = Annotated[
     list[str] | None,
@@ -200,13 +212,17 @@ On = Annotated[
     Literal["local", "fargate"],
     typer.Option("--on", help="Where to run the workers: here (local), or on AWS and private locations (fargate)."),
 ]
-Tags = Annotated[
-    list[str] | None, typer.Option("--tag", help="Tag K=V to store with the run, e.g. its commit; repeatable.")
-]
+Tags = Annotated[list[str] | None, typer.Option("--tag", help="Tag K=V of the run, such as commit=4f2a; repeatable.")]
 Smoke = Annotated[
-    bool, typer.Option("--smoke", help="Check that the suite works: one user, a few seconds, no criteria.")
+    bool,
+    typer.Option(
+        "--smoke", help="Check load and workers: one user, a few seconds, no criteria. `toril try` checks requests."
+    ),
 ]
-FailOn = Annotated[str, typer.Option("--fail-on", help="Outcomes that fail the command: failed, inconclusive or none.")]
+FailOn = Annotated[
+    str,
+    typer.Option("--fail-on", help="Outcomes that fail the command: failed, inconclusive, both with a comma, or none."),
+]
 Reports = Annotated[
     list[str] | None,
     typer.Option("--report", help="Write a report: FORMAT[=PATH], with a format of `toril report`; repeatable."),

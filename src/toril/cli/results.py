@@ -1,4 +1,4 @@
-"""Commands on stored runs: report, compare, stop, adjust, fetch, runs."""
+"""Commands on stored runs: report, compare, adjust, fetch, runs."""
 
 import sys
 from contextlib import suppress
@@ -7,45 +7,36 @@ from typing import Annotated, Literal
 
 import typer
 
-from toril.cli.options import Run, StoreOption, desk_for, read_age, read_pairs
+from toril.cli.options import (
+    OUTPUT_FORMAT,
+    IgnoreMissing,
+    Out,
+    Run,
+    StoreOption,
+    Tags,
+    desk_for,
+    read_age,
+    read_pairs,
+)
 from toril.cli.streams import echo
 from toril.clock import SystemClock
-from toril.errors import NoSuchRunError, StoreError, UserError
-from toril.records import run_key
-from toril.reports import (
-    COMPARED,
-    FORMATS,
-    TABLES,
-    ComparedFormat,
-    check,
-    compare_blocks,
-    compared,
-    comparison,
-    pieces,
-    runs_table,
-    show,
-    terminal,
-)
-from toril.reports.screen import Output, emit
-from toril.runs import stored
-from toril.runs.find import RUN_ID, find_run
-from toril.runs.index import Query, pack
-from toril.runs.requests import request_of
-from toril.store import Reader, Store, open_reader, open_store
-from toril.text import plural
+from toril.errors import NoSuchRunError, StoreError
 
 
 def report(
     run: Run,
     store: StoreOption = ".toril",
-    format: Annotated[str, typer.Option("--format", help=f"Format: {', '.join(FORMATS)}.")] = "terminal",
-    out: Annotated[Path | None, typer.Option("--out", help="File to write instead of stdout.")] = None,
+    format: Annotated[
+        Literal[
+            "terminal", "json", "junit", "html", "github", "annotations", "outputs", "hdr", "hgrm", "csv", "parquet"
+        ],
+        OUTPUT_FORMAT,
+    ] = "terminal",
+    out: Out = None,
     table: Annotated[
-        str, typer.Option("--table", help=f"Table to export as csv or parquet: {', '.join(TABLES)}.")
-    ] = TABLES[0],
-    if_there: Annotated[
-        bool, typer.Option("--if-there", help="Succeed without a report if the run does not exist.")
-    ] = False,
+        Literal["cells", "buckets", "outcomes"], typer.Option("--table", help="Table to export as csv or parquet.")
+    ] = "cells",
+    ignore_missing: IgnoreMissing = False,
     from_: Annotated[
         str | None, typer.Option("--from", help="Start of a window since the start of the load, e.g. 2m.")
     ] = None,
@@ -58,13 +49,20 @@ def report(
     With --from or --to, tables and criteria have the figures of that window;
     outcomes stay those of the run. A page opens with that window in its tables.
 
-    Example: toril report latest --from 2m --to 4m
+    Examples:
+      toril report latest --from 2m --to 4m
+      toril report latest --format html --out report.html
     """
+    from toril.reports import check, pieces, show
+    from toril.reports.screen import emit
+    from toril.runs import stored
+    from toril.runs.find import find_run
+
     check(format, table=table, onto_terminal=out is None and sys.stdout.isatty())
     try:
         found = find_run(run, store)
     except NoSuchRunError as nothing:
-        if not if_there:
+        if not ignore_missing:
             raise
         echo(f"nothing to report: {nothing}", err=True)
         return
@@ -79,8 +77,8 @@ def compare(
     base: Annotated[str, typer.Argument(help="Run to compare with: its id, `latest` or its folder.")],
     head: Annotated[str, typer.Argument(help="Run to check: its id, `latest` or its folder.")],
     store: StoreOption = ".toril",
-    format: Annotated[ComparedFormat, typer.Option("--format", help=f"Format: {', '.join(COMPARED)}.")] = "terminal",
-    out: Annotated[Path | None, typer.Option("--out", help="File to write instead of stdout.")] = None,
+    format: Annotated[Literal["terminal", "html", "json", "github"], OUTPUT_FORMAT] = "terminal",
+    out: Out = None,
 ) -> None:
     """Show two runs side by side; the exit code is 0 for every difference.
 
@@ -88,46 +86,21 @@ def compare(
     These intervals omit the variation from run to run, so two single runs
     do not prove a regression. Use `toril duet` to prove one.
 
-    Example: toril compare 20261124T1803 latest --format html --out compared.html
+    Examples:
+      toril compare 20261124T1803 latest
+      toril compare 20261124T1803 latest --format html --out compared.html
     """
+    from toril.reports import compare_blocks, compared, comparison, terminal
+    from toril.reports.screen import Output, emit
+    from toril.runs import stored
+    from toril.runs.find import find_run
+
     now = SystemClock().now()
     runs = [stored.judged(*find_run(run, store), now, measurements=True) for run in (base, head)]
     if format == "terminal" and out is None:
         terminal.show(Output(), compare_blocks.report_of(comparison.compare(runs[0], runs[1])))
     else:
         emit(compared(format, *runs), out)
-
-
-def stop(
-    run: Run,
-    store: StoreOption = ".toril",
-    if_running: Annotated[
-        bool,
-        typer.Option("--if-running", help="Succeed if the run does not exist or has ended."),
-    ] = False,
-) -> None:
-    """End the load of RUN early; keep and judge the measurements.
-
-    Example: toril stop latest
-    """
-    try:
-        found, run_id = _run_or_request(run, store)
-        echo(desk_for(found, "toril stop").stop(run_id))
-    except UserError as nothing:
-        if not if_running or nothing.code not in ("no-such-run", "run-over"):
-            raise
-        echo(f"nothing to stop: {nothing}")
-
-
-def _run_or_request(run: str, store: str) -> tuple[Reader, str]:
-    """Returns the store and id of a run, or of a request that no run has begun for."""
-    try:
-        return find_run(run, store)
-    except NoSuchRunError:
-        opened = open_reader(store)
-        if not RUN_ID.fullmatch(run) or request_of(opened, run) is None:
-            raise
-        return opened, run
 
 
 def adjust(
@@ -149,8 +122,12 @@ def adjust(
     lasts until the next change or the end of the load. The verdict and all
     reports show the change. Only executor vegeta supports it.
 
-    Example: toril adjust latest --rate 500
+    Examples:
+      toril adjust latest --rate 500
+      toril adjust latest --rate +20% --execution checkout
     """
+    from toril.runs.find import find_run
+
     found, run_id = find_run(run, store)
     done = desk_for(found).adjust(run_id, rate, execution)
     for warning in done.warnings:
@@ -164,24 +141,32 @@ def adjust(
 
 def fetch(
     run: Run,
-    to: Annotated[Path, typer.Option("--to", help="Folder of the store to copy the run into.")] = Path(".toril"),
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Local store to copy the run into.")] = Path(
+        ".toril"
+    ),
     store: StoreOption = ".toril",
-    if_there: Annotated[
-        bool, typer.Option("--if-there", help="Succeed without a copy if the run does not exist.")
-    ] = False,
+    ignore_missing: IgnoreMissing = False,
 ) -> None:
-    """Copy the folder of RUN from a bucket to this machine.
+    """Copy the folder of RUN from a store to this machine.
 
-    Example: toril fetch latest --store s3://toril-123456789012-us-east-1
+    Examples:
+      toril fetch latest --store s3://toril-123456789012-us-east-1
+      toril fetch 20261124T1803 results --store https://load.example.com
     """
+    from toril.records import run_key
+    from toril.runs import stored
+    from toril.runs.find import find_run
+    from toril.store import open_store
+    from toril.text import plural
+
     try:
         found, run_id = find_run(run, store)
     except NoSuchRunError as nothing:
-        if not if_there:
+        if not ignore_missing:
             raise
         echo(f"nothing to copy: {nothing}", err=True)
         return
-    into = open_store(str(to))
+    into = open_store(str(folder))
     files, problems = stored.fetch(found, run_id, into)
     echo("".join(f"not copied: {problem}\n" for problem in problems), err=True, nl=False)
     echo(f"{into.address(run_key(run_id))}: {plural(files, 'file')}")
@@ -193,13 +178,9 @@ def runs(
     outcome: Annotated[
         str, typer.Option("--outcome", help="Show passed, failed, inconclusive or running runs only.")
     ] = "",
-    tag: Annotated[
-        list[str] | None, typer.Option("--tag", help="Show the runs with this tag K=V only; repeatable.")
-    ] = None,
+    tag: Tags = None,
     limit: Annotated[int, typer.Option("--limit", min=1, help="Number of runs to show, the newest first.")] = 50,
-    format: Annotated[
-        Literal["text", "json", "csv"], typer.Option("--format", help="Output format: text, json or csv.")
-    ] = "text",
+    format: Annotated[Literal["text", "json", "csv"], OUTPUT_FORMAT] = "text",
     prune: Annotated[
         str | None, typer.Option("--prune", help="Delete ended runs older than this age, e.g. 30d.")
     ] = None,
@@ -208,8 +189,17 @@ def runs(
 
     The history of a run stays in the list after its files are deleted.
 
-    Example: toril runs --suite shop --outcome failed --tag branch=main
+    Examples:
+      toril runs --suite shop --outcome failed --tag branch=main
+      toril runs --prune 30d --store s3://toril-123456789012-us-east-1
     """
+    from toril.reports import runs_table
+    from toril.reports.screen import Output, emit
+    from toril.runs import stored
+    from toril.runs.index import Query, pack
+    from toril.store import Store, open_reader
+    from toril.text import plural
+
     query = Query(suite=suite, outcome=outcome, tags=read_pairs("--tag", tag or ()))
     opened, now = open_reader(store), SystemClock().now()
     if prune is not None:

@@ -1,4 +1,4 @@
-"""Commands that plan and run a suite, follow a run until its verdict, or support scheduled runs.
+"""Commands that plan, try and run a suite, follow a run until its verdict, or end it.
 
 Each command imports the heavy modules that it needs: `toril plan` imports neither reports nor AWS.
 """
@@ -19,6 +19,7 @@ from toril.cli.options import (
     Against,
     Environment,
     FailOn,
+    IgnoreMissing,
     Locations,
     MaxCost,
     Notify,
@@ -37,6 +38,7 @@ from toril.cli.options import (
     TextOrJson,
     Workers,
     check_writable,
+    desk_for,
     read_fail_on,
     read_notices,
     read_otlp,
@@ -46,7 +48,7 @@ from toril.cli.options import (
 )
 from toril.cli.streams import echo
 from toril.clock import SystemClock
-from toril.errors import InfrastructureError, OptionError
+from toril.errors import InfrastructureError, NoSuchRunError, OptionError, UserError
 from toril.store import is_console
 
 if TYPE_CHECKING:
@@ -81,7 +83,9 @@ def plan(
 ) -> None:
     """Print how workers would share the load of SUITE, with warnings; start nothing.
 
-    Example: toril plan loadtests/shop --workers 4
+    Examples:
+      toril plan loadtests/shop --workers 4
+      toril plan loadtests/shop -o execution.0.hold-for=10s --format json
     """
     from toril.plan.options import plan_run
     from toril.reports import plan_text
@@ -104,6 +108,7 @@ def plan(
 
 
 def run(
+    ctx: typer.Context,
     suite: OptionalSuites = None,
     store: StoreOption = ".toril",
     overrides: Overrides = None,
@@ -123,7 +128,7 @@ def run(
         typer.Option("--baseline", help="Compare with earlier runs; default: auto if the suite has toril.baseline."),
     ] = None,
     request: Annotated[
-        str | None, typer.Option("--request", help="Id of a run that the console requested; without other options.")
+        str | None, typer.Option("--request", hidden=True, help="Id of a run that the console requested.")
     ] = None,
     options: Annotated[str | None, typer.Option("--options", hidden=True)] = None,  # of a schedule, as JSON
     otlp: Otlp = None,
@@ -134,7 +139,9 @@ def run(
 
     0 passed · 1 failed · 2 invalid input · 3 inconclusive · 4 cannot start or write · 130 interrupted.
 
-    Example: toril run loadtests/shop --workers 2 --report junit=out.xml
+    Examples:
+      toril run loadtests/shop --workers 2 --report junit=out.xml
+      toril run loadtests/shop --on fargate --store s3://toril-123456789012-us-east-1 --tag commit=4f2a9c1
     """
     from toril.plan.options import plan_run
     from toril.runs.publish import local_suite
@@ -151,22 +158,9 @@ def run(
             raise OptionError(text, code="not-through-console")
         _run_through_console(suite or [], wanted, store, fail_on, report, quiet=quiet)
     if request is not None:
-        chosen = (
-            suite,
-            overrides,
-            env,
-            workers,
-            locations,
-            run_id,
-            tag,
-            smoke,
-            against,
-            max_cost is not None,
-            baseline,
-            otlp,
-            notify,
-        )
-        if any(chosen) or on != "local" or fail_on != "failed,inconclusive":
+        sources = {name: ctx.get_parameter_source(name) for name in ctx.params}
+        given = {name for name, source in sources.items() if source and source.name == "COMMANDLINE"}
+        if given - {"request", "store", "report", "quiet"}:
             text = "--request: the request has all options of the run; add only --store, --report and --quiet"
             raise OptionError(text, code="options-with-request")
         _run_request(read_run_id(request), store, report, quiet=quiet)
@@ -199,7 +193,9 @@ def try_command(
 
     0 succeeded · 1 failed, or not as recorded · 2 invalid input · 4 cannot start or write · 130 interrupted.
 
-    Example: toril try loadtests/shop
+    Examples:
+      toril try loadtests/shop
+      toril try loadtests/shop --against https://staging.example.com --env TOKEN=abc
     """
     from toril.reports import exchange_text, live
     from toril.reports.screen import Output, emit
@@ -224,12 +220,7 @@ def try_command(
         else:
             opened = open_store(store, patience_s=OWNERS_PATIENCE_S)
             judged, recording = _tried(
-                opened,
-                suite,
-                wanted,
-                lambda run_id: Trial(opened, run_id, waits, show),
-                interrupts,
-                compare=not no_compare,
+                opened, suite, wanted, lambda run_id: Trial(opened, run_id, waits, show), interrupts, not no_compare
             )
             problems = (*judged.unwritten, *judged.left)
             for problem in problems:
@@ -261,7 +252,6 @@ def _tried(
     wanted: "RunOptions",
     trial_of: "Callable[[str], Trial]",
     interrupts: "Interrupts",
-    *,
     compare: bool,
 ) -> "tuple[Judged, Recording | None]":
     """Tries a suite, and reads its recording; a script that does not start shows only its own message."""
@@ -509,7 +499,7 @@ def watch(
     store: StoreOption = ".toril",
     fail_on: FailOn = "failed,inconclusive",
     take_over: Annotated[
-        bool, typer.Option("--take-over", help="Become the owner of the run if the command that started it has ended.")
+        bool, typer.Option("--take-over", help="Become the coordinator if the command that started the run has ended.")
     ] = False,
     otlp: Otlp = None,
     quiet: Quiet = False,
@@ -517,9 +507,11 @@ def watch(
     """Show RUN live until it ends; the exit code is its verdict.
 
     A run on Fargate continues if the command that started it ends. With
-    --take-over, this command becomes the owner: it ends and judges the run.
+    --take-over, this command becomes its coordinator: it ends and judges the run.
 
-    Example: toril watch latest
+    Examples:
+      toril watch latest
+      toril watch latest --take-over --store s3://toril-123456789012-us-east-1
     """
     from toril.reports import show
     from toril.runs.find import find_own_run, find_run
@@ -547,6 +539,75 @@ def watch(
     raise typer.Exit(exit_code(bundle.outcome, failing))
 
 
+def stop(
+    run: Run,
+    store: StoreOption = ".toril",
+    all_tasks: Annotated[
+        bool, typer.Option("--all-tasks", help="Stop all tasks on Fargate at once, and judge the run.")
+    ] = False,
+    ignore_missing: IgnoreMissing = False,
+) -> None:
+    """End the load of RUN early; keep and judge the measurements.
+
+    With --all-tasks, no coordinator is necessary. A schedule of each run does
+    this at the deadline of the run. With --ignore-missing, a run that has ended
+    is no error either.
+
+    0 stopped · 2 invalid input, or the run has ended · 4 tasks may still run, or cannot write.
+
+    Examples:
+      toril stop latest
+      toril stop 20261124T1803 --all-tasks --store s3://toril-123456789012-us-east-1
+    """
+    try:
+        if all_tasks:
+            _stop_tasks(run, store)
+        else:
+            opened, run_id = _run_or_request(run, store)
+            echo(desk_for(opened, "toril stop").stop(run_id))
+    except UserError as nothing:
+        if not ignore_missing or nothing.code not in ("no-such-run", "run-over"):
+            raise
+        echo(f"nothing to stop: {nothing}")
+
+
+def _run_or_request(run: str, store: str) -> "tuple[Reader, str]":
+    """Returns the store and id of a run, or of a request that no run has begun for."""
+    from toril.runs.find import RUN_ID, find_run
+    from toril.runs.requests import request_of
+    from toril.store import open_reader
+
+    try:
+        return find_run(run, store)
+    except NoSuchRunError:
+        opened = open_reader(store)
+        if not RUN_ID.fullmatch(run) or request_of(opened, run) is None:
+            raise
+        return opened, run
+
+
+def _stop_tasks(run: str, store: str) -> None:
+    from toril.notify.observers import Observing
+    from toril.reports import live
+    from toril.reports.screen import Output
+    from toril.run import sweep_run
+    from toril.runs.find import find_own_run
+    from toril.store.records import read_record
+
+    opened, run_id = find_own_run(run, store)
+    with Observing(opened, SystemClock(), os.environ, _say) as observing:
+        observers = observing.of(read_record(opened, run_id)[0])
+        with live.view(Output(stderr=True)) as view:
+            swept = sweep_run(opened, run_id, SystemClock(), view, observers)
+    echo(f"{run_id}: {len(swept.stopped)} running tasks stopped")
+    if swept.bundle is not None:
+        echo(f"{run_id}: verdict {swept.bundle.outcome}")
+    for problem in filter(None, (swept.reason, *swept.problems)):
+        echo(f"error: {problem}", err=True)
+    if swept.problems:
+        raise typer.Exit(InfrastructureError.exit_code)
+
+
 def doctor_command(
     suite: Annotated[
         list[str] | None, typer.Argument(help="With --on fargate: suite to check; default: check all regions.")
@@ -562,7 +623,9 @@ def doctor_command(
 ) -> None:
     """Check the requirements of a run; the exit code is 4 if one is missing.
 
-    Example: toril doctor --on fargate loadtests/two-regions
+    Examples:
+      toril doctor
+      toril doctor loadtests/two-regions --on fargate --store s3://toril-123456789012-us-east-1
     """
     if fill_caches and (on == "local" or suite):
         raise OptionError("--fill-caches: it needs --on fargate, and no SUITE.", code="option-value")
@@ -588,48 +651,4 @@ def doctor_command(
             findings = list(prepare.preflight(planned, opened, clock).findings)
     echo(render(findings), nl=False)
     if any(finding.state == "missing" for finding in findings):
-        raise typer.Exit(InfrastructureError.exit_code)
-
-
-def push(suite: Suites, store: StoreOption = ".toril") -> None:
-    """Upload SUITE with its commit to the store, for the schedules of a home region.
-
-    Example: toril push loadtests/shop --store s3://toril-123456789012-us-east-1
-    """
-    from toril.cli.options import desk_for
-    from toril.desk import push as push_suite
-    from toril.store import open_reader
-    from toril.suite import read_suite
-
-    opened = open_reader(store)
-    pushed = push_suite(desk_for(opened), read_suite(suite, on="fargate"))
-    about = f"version {pushed.number}, {len(pushed.files)} files, {pushed.comment or 'no commit'}"
-    echo(f"{opened.address(f'suites/{pushed.suite}')}: {about}")
-
-
-def sweep(run: Run, store: StoreOption = ".toril", quiet: Quiet = False) -> None:
-    """Stop all tasks of RUN on Fargate and judge the run; the exit code is 4 if tasks may still run.
-
-    A schedule of each run does this at the deadline of the run.
-
-    Example: toril sweep latest
-    """
-    from toril.notify.observers import Observing
-    from toril.reports import live
-    from toril.reports.screen import Output
-    from toril.run import sweep_run
-    from toril.runs.find import find_own_run
-    from toril.store.records import read_record
-
-    found, run_id = find_own_run(run, store)
-    with Observing(found, SystemClock(), os.environ, _say) as observing:
-        observers = observing.of(read_record(found, run_id)[0])
-        with live.view(Output(stderr=True), quiet=quiet) as view:
-            swept = sweep_run(found, run_id, SystemClock(), view, observers)
-    echo(f"{run_id}: {len(swept.stopped)} running tasks stopped")
-    if swept.bundle is not None:
-        echo(f"{run_id}: verdict {swept.bundle.outcome}")
-    for problem in filter(None, (swept.reason, *swept.problems)):
-        echo(f"error: {problem}", err=True)
-    if swept.problems:
         raise typer.Exit(InfrastructureError.exit_code)

@@ -1,22 +1,24 @@
-"""Commands on the suites of a store: list them, and choose the baseline of one."""
+"""The group `toril suite`: list the suites of a store, save a version, and pin the run to compare with."""
 
 from typing import Annotated
 
 import typer
 
-from toril.cli.options import StoreOption, TextOrJson, desk_for
+from toril.cli.options import StoreOption, Suites, TextOrJson, desk_for
 from toril.cli.streams import echo
 from toril.errors import OptionError
 
 
-def suites(
+def list_suites(
     name: Annotated[str | None, typer.Argument(help="Suite whose versions to list; default: all suites.")] = None,
     store: StoreOption = ".toril",
     format: TextOrJson = "text",
 ) -> None:
     """List the suites of a store, or the versions of one.
 
-    Example: toril suites shop
+    Examples:
+      toril suite list --store https://load.example.com
+      toril suite list shop --format json
     """
     from toril.records.document import document
     from toril.reports import runs_table
@@ -26,26 +28,45 @@ def suites(
 
     opened = open_reader(store)
     if name is None:
-        found = [stored.current(opened, one) for one in stored.suite_names(opened)]
+        pushed = [stored.current(opened, suite) for suite in stored.suite_names(opened)]
     else:
-        found = stored.versions(opened, name) or [stored.current(opened, name)]
+        pushed = stored.versions(opened, name) or [stored.current(opened, name)]
     if format == "json":
-        emit(document([one.model_dump(mode="json") for one in found]), None)
+        emit(document([version.model_dump(mode="json") for version in pushed]), None)
     else:
-        runs_table.show_suites(Output(), found, of_one=name is not None)
+        runs_table.show_suites(Output(), pushed, of_one=name is not None)
 
 
-def baseline(
-    suite: Annotated[str, typer.Argument(help="Name of the suite.")],
+def push(suite: Suites, store: StoreOption = ".toril") -> None:
+    """Upload SUITE with its commit to the store, for scheduled runs.
+
+    Examples:
+      toril suite push loadtests/shop --store s3://toril-123456789012-us-east-1
+      toril suite push loadtests/shop --store https://load.example.com
+    """
+    from toril.desk import push as push_suite
+    from toril.store import open_reader
+    from toril.suite import read_suite
+
+    opened = open_reader(store)
+    pushed = push_suite(desk_for(opened), read_suite(suite, on="fargate"))
+    about = f"version {pushed.number}, {len(pushed.files)} files, {pushed.comment or 'no commit'}"
+    echo(f"{opened.address(f'suites/{pushed.suite}')}: {about}")
+
+
+def pin(
+    suite: Annotated[str, typer.Argument(metavar="NAME", help="Name of the suite.")],
     run: Annotated[
-        str | None, typer.Argument(help="Run to compare with from now on; default: show the present one.")
+        str | None, typer.Argument(help="Run to compare with from now on; default: show the pinned one.")
     ] = None,
     clear: Annotated[bool, typer.Option("--clear", help="Compare with no run.")] = False,
     store: StoreOption = ".toril",
 ) -> None:
-    """Show, set or clear the run that the runs of SUITE are compared with.
+    """Show, set or clear the run that the runs of a suite are compared with.
 
-    Example: toril baseline shop latest
+    Examples:
+      toril suite pin shop latest
+      toril suite pin shop --clear
     """
     from toril.records import Verdict, run_key
     from toril.runs import notes
@@ -63,5 +84,5 @@ def baseline(
         desk_for(opened).set_baseline(run_id, suite)
         if doubts := notes.doubts_about(find_record(opened, Verdict, run_key(run_id, "verdict.json"))):
             echo(f"note: {doubts}", err=True)
-    found = notes.baseline_of(opened, suite)
-    echo(f"{suite} has no baseline" if found is None else found.run_id)
+    pinned = notes.baseline_of(opened, suite)
+    echo(f"{suite} has no pinned run" if pinned is None else pinned.run_id)

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from toril.cli.options import StoreOption, read_age, read_margin
+from toril.cli.options import OUTPUT_FORMAT, Out, StoreOption, read_age, read_margin
 from toril.cli.streams import echo
 from toril.clock import SystemClock
 from toril.errors import OptionError
@@ -20,8 +20,9 @@ MOST_LABELS, MOST_MARGIN = 3, 0.1  # of a duet that confirms: each further figur
 
 
 def trend(
-    suite: Annotated[str | None, typer.Argument(help="Name of the suite.")] = None,
-    every: Annotated[bool, typer.Option("--all", help="All suites of the store.")] = False,
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="Name of the suite; default: all suites of the store.")
+    ] = None,
     label: Annotated[str | None, typer.Option("--label", help="Only this label.")] = None,
     location: Annotated[str | None, typer.Option("--location", help="Only this location.")] = None,
     metric: Annotated[
@@ -30,10 +31,8 @@ def trend(
     ] = None,
     since: Annotated[str | None, typer.Option("--since", help="Age of the oldest run, e.g. 90d. Default: all.")] = None,
     least: Annotated[str | None, typer.Option("--min", help="Smallest change that counts. Default: 3%.")] = None,
-    format: Annotated[Literal["text", "json", "html"], typer.Option("--format", help="text, json or html.")] = "text",
-    out: Annotated[
-        Path | None, typer.Option("--out", help="File to write; with --all and html, a folder. Default: stdout.")
-    ] = None,
+    format: Annotated[Literal["text", "json", "html"], OUTPUT_FORMAT] = "text",
+    out: Out = None,
     issues: Annotated[
         str | None, typer.Option("--issues", help="OWNER/NAME: open, update and close issues about regressions there.")
     ] = None,
@@ -42,10 +41,12 @@ def trend(
         typer.Option("--confirm", help="Program that starts the versions before and after a suspected change."),
     ] = None,
     suites: Annotated[Path, typer.Option("--suites", help="Folder of the suites, for --confirm.")] = Path("loadtests"),
-    base_url: Annotated[str, typer.Option("--base-url", help="Address of the console, for links.")] = "",
+    console: Annotated[str, typer.Option("--console", help="Address of the console, for links.")] = "",
     store: StoreOption = ".toril",
 ) -> None:
-    """Show how the figures of SUITE change from run to run; fail on a new confirmed regression.
+    """Show how a suite changes from run to run; fail on a new confirmed regression.
+
+    Without NAME, --out names a folder of HTML pages.
 
     --confirm runs `HOOK start BASE_COMMIT HEAD_COMMIT`, which prints
     `base=URL` and `head=URL`, then a duet of both, then `HOOK stop`. Both
@@ -55,7 +56,9 @@ def trend(
     0 no new regression · 1 a new confirmed regression · 2 invalid input
     3 too few runs, or no recent one to judge · 4 cannot read or write.
 
-    Example: toril trend shop --since 90d
+    Examples:
+      toril trend shop --since 90d
+      toril trend --format html --out trends --console https://load.example.com
     """
     from toril.cli.github import REPOSITORY, client_of_job
     from toril.github.issues import settle
@@ -66,33 +69,30 @@ def trend(
     from toril.runs.earlier import read_trend
     from toril.store import open_reader, open_store
 
-    if every == (suite is not None):
-        raise OptionError("Name one suite, or pass --all.", code="option-value")
-    if every and format == "html" and out is None:
-        raise OptionError("--all with --format html writes a page per suite. Add `--out FOLDER`.", code="option-value")
+    if name is None and format == "html" and out is None:
+        raise OptionError("--format html writes a page per suite. Add `--out FOLDER`.", code="option-value")
     if issues is not None and not REPOSITORY.fullmatch(issues):
         raise OptionError(f"--issues `{issues}`: expected OWNER/NAME.", code="option-value")
-    if base_url and not is_address(base_url):
-        raise OptionError(
-            f"--base-url `{base_url}`: expected a percent-encoded http or https address.", code="option-value"
-        )
+    if console and not is_address(console):
+        text = f"--console `{console}`: expected a percent-encoded http or https address."
+        raise OptionError(text, code="option-value")
     age_s = None if since is None else read_age(since, "--since").total_seconds()
     wanted = TrendQuery(label=label, location=location, metric=metric, since_s=age_s, least=read_margin(least, "--min"))
     accepted, opened = read_acknowledged(FILE), (open_store if confirm else open_reader)(store)
-    names = sorted(opened.names(HISTORY)) if suite is None else [suite]
+    names = sorted(opened.names(HISTORY)) if name is None else [name]
 
     def found() -> list[Trend]:
-        return [read_trend(opened, name, wanted, accepted, SystemClock().now()) for name in names]
+        return [read_trend(opened, suite, wanted, accepted, SystemClock().now()) for suite in names]
 
     if not names:
         echo("This store has no judged runs.", err=True)
     trends = found()
     if confirm is not None:
-        for name, group in [(one.suite, group) for one in trends for group in one.groups if _is_open(group)]:
-            _duet(suites / name, group, confirm, store)
+        for suite, group in [(one.suite, group) for one in trends for group in one.groups if _is_open(group)]:
+            _duet(suites / suite, group, confirm, store)
         trends = found()
-    console = base_url.rstrip("/")
-    _show(trends, format, out, console, every=every)
+    console = console.rstrip("/")
+    _show(trends, format, out, console, every=name is None)
     for posted in settle(client_of_job(), issues, trends, Links(report=console or None)) if issues else ():
         echo(f"issue {posted.done} {posted.url}".rstrip(), err=True)
     outcomes = {one.outcome for one in trends}

@@ -208,7 +208,7 @@ def _problem(plan: Plan, name: str, region: Deployment | None) -> str:
     if plan.on == "local":
         return ""
     if is_private(name):
-        return f"no agent of {name} is live; start `toril agent --location {name}`"
+        return f"no agent of {name} is live; start `toril agent {name}`"
     if region is None:
         return f"{name} is not deployed; choose another region, or deploy a stack there"
     from toril.launchers.fargate.tasks import kind_for

@@ -109,7 +109,7 @@ def _row(run: ListedRun) -> Row:
 def show_suites(console: Console, versions: Sequence[SuiteVersion], *, of_one: bool) -> None:
     """Prints the list. `of_one`: it has the versions of one suite."""
     if not versions:
-        console.print(Text("This store has no suites. Save one with `toril push SUITE`, or in the console."))
+        console.print(Text("This store has no suites. Save one with `toril suite push SUITE`, or in the console."))
         return
     rows = tuple(map(_suite, versions))
     title, noun = ("Versions", "version") if of_one else ("Suites", "suite")

@@ -100,6 +100,6 @@ def address_of(text: str) -> tuple[str, str]:
     """Returns the store and the name of a suite given as `s3://bucket/prefix/suites/<name>`."""
     match = ADDRESS.fullmatch(text)
     if not match or text.startswith(f"{BUCKETS}suites/"):
-        problem = f"SUITE {text}: invalid address; write s3://bucket/suites/<name>, as `toril push` prints it"
+        problem = f"SUITE {text}: invalid address; write s3://bucket/suites/<name>, as `toril suite push` prints it"
         raise OptionError(problem, code="suite-address")
     return match["store"], match["name"]

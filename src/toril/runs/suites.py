@@ -49,7 +49,7 @@ class ConflictError(StoreError):
 
 
 class Pushed(Record):
-    """`suites/<name>.json`: a suite that an older toril pushed. Its files are below `suites/<name>/`."""
+    """`suites/<name>.json`: a suite that an older toril suite pushed. Its files are below `suites/<name>/`."""
 
     SCHEMA: ClassVar[str] = "toril.pushed/1"
     suite: str
@@ -149,7 +149,7 @@ def current(store: Reader, name: str, number: int | None = None) -> SuiteVersion
     if known is None:
         which = f"version {number}" if number else "version, so it was deleted or never saved"
         text = f"{store.address(f'{TOP}{name}')}: suite {name} has no {which}"
-        raise StoreError(f"{text}; save it in the console, or with `toril push`", code="no-such-suite")
+        raise StoreError(f"{text}; save it in the console, or with `toril suite push`", code="no-such-suite")
     return known
 
 

@@ -100,7 +100,7 @@ def login(
         same_client = other != address and known.get("client_id") == about["client_id"]
         if same_client and any(urlsplit(known.get(name, "")).hostname in hosts for name in ENDPOINTS):
             text = f"{address} names the issuer and client of {other}, which would take the token, too. "
-            fix = f"If both are the same console, use `toril login {other} --out` first"
+            fix = f"If both are the same console, use `toril logout {other}` first"
             raise InfrastructureError(text + fix, code="client-of-another-console")
     bound = {"resource": address} if resource else {}
     verifier, state = secrets.token_urlsafe(48), secrets.token_urlsafe(24)

@@ -31,7 +31,7 @@ RESULTS_LOADER = "external-results-loader"  # reads the results of another tool
 CASE_RUNNERS = ("pytest", "robot", "junit")  # executors that run tests and measure no requests
 TEST_CASES = ("jmeter", "apiritif", *CASE_RUNNERS)  # executors whose test cases toril reads in a functional suite
 RUNNERS = ((".py", "selenium"), (".rb", "rspec"), (".js", "mocha"), (".dll", "nunit"))  # of Selenium, as in Taurus
-_BUILD = "Run these tests in your build. For browsers, record the journey: `toril record --browser URL`."
+_BUILD = "Run these tests in your build. For browsers, record the journey: `toril record --playwright URL`."
 REFUSED: Mapping[str, tuple[str, str]] = {  # executor of Taurus → why toril refuses it, and the way out
     "ab": ("it counts HTTP errors as successes of 0 ms, so no criterion could fail", "Use `executor: vegeta`."),
     "siege": ("it rounds to 10 ms and counts HTTP errors as successes", "Use `executor: vegeta`."),
@@ -41,7 +41,7 @@ REFUSED: Mapping[str, tuple[str, str]] = {  # executor of Taurus → why toril r
     "testng": ("it runs tests of TestNG only", "Write them for JUnit: `executor: junit`. Or run them in your build."),
     **dict.fromkeys(("mocha", "nunit", "xunit", "rspec"), ("it needs a runtime that no worker has", _BUILD)),
     "remote-playwright": (
-        "browsers run on the workers", "Record the journey: `toril record --browser URL`, with `executor: playwright`."
+        "browsers run on the workers", "Record it: `toril record --playwright URL`, with `executor: playwright`."
     ),
     "nose": ("Taurus has renamed it", "Use `executor: apiritif`."),
     "grinder": ("Taurus no longer has it", "Write a locustfile: `executor: locust`."),

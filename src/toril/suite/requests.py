@@ -93,7 +93,7 @@ def _script_problems(executor: str, engine: Engine, script: str, path: str) -> I
     ]
     fix, title = f"Write {' or '.join(others)}" if others else "Name the executor of the script", engine.title
     if engine.browser:  # bzt's can run more
-        fix, title = "Record the journey as a Python script, `toril record --browser URL`", f"toril's {engine.title}"
+        fix, title = "Record the journey as a Python script, `toril record --playwright URL`", f"toril's {engine.title}"
     text = f"{title} cannot run `{name}`. {fix}, or use a {engine.scripts[0]} file."
     yield Problem("unsupported-script", path, text)
 

@@ -189,7 +189,7 @@ class Agent:
         log.warning("another program announced itself as %s", self._about.agent)
 
     def _name_taken(self) -> InfrastructureError:
-        text = f"another agent of {self._about.location} has the name {self._about.agent}; choose another --name"
+        text = f"another agent of {self._about.location} has the name {self._about.agent}; choose another --agent-name"
         return InfrastructureError(text, code="agent-name-taken")
 
     def _offers(self) -> tuple[Offer, ...]:

@@ -32,7 +32,7 @@ from toril.suite.reader import quoted
 
 FORMATS = (
     "Expected a HAR, an OpenAPI or Swagger file, a Postman collection, curl commands, an access log (Common, Combined, "
-    "ALB or JSON), or a script of JMeter, Locust, k6 or Gatling."
+    "ALB or JSON), a script (JMeter, Locust, k6, Gatling) or Taurus."
 )
 MOST_VALUES = 5_000_000  # of a document
 TIMEOUT_S = 30
@@ -49,7 +49,8 @@ SCRIPTS: dict[Kind, re.Pattern[str]] = {
 OF_SCRIPTS = (".jmx", ".xml", ".py", ".js", ".mjs", ".ts", ".scala", ".java", ".kt")
 CURL = re.compile(r"(?m)^[$>%]?[ \t]*(?:(?:\w+=\S*|time|sudo)[ \t]+)*(?:\S*/)?curl(?:\.exe)?\s")
 OPENAPI = re.compile(r"(?m)^[\"']?(?:openapi|swagger)[\"']?\s*:")
-TAURUS = re.compile(r"(?m)^(?:execution|scenarios)\s*:")
+OF_TAURUS = (".yml", ".yaml", ".json")
+TAURUS = re.compile(r"(?m)^(?:execution|scenarios|included-configs)\s*:|[\"']execution[\"']\s*:")
 BLANK = re.compile(r"(?m)^[ \t]+$")  # YAML rejects lines of tabs
 HTML = re.compile(r"(?i)\s*<(?:!doctype html|html)\b")
 TEXT_ENCODINGS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
@@ -118,11 +119,13 @@ def _fetched(address: str) -> Input:
 
 
 def script_of(given: Input) -> Kind | None:
-    """Returns the tool whose script the input is; None for another input. A suite keeps a script as it is.
+    """Returns the tool whose script or suite the input is; None for another input. A suite keeps a script as it is.
 
     A suite runs the script, so a file of another type is none: its text may be a stranger's.
     """
     source, suffix = _text(given.data[: 1 << 20]), PurePath(given.name).suffix.lower()
+    if given.folder and suffix in OF_TAURUS and TAURUS.search(source) and not OPENAPI.search(source):
+        return "taurus" if suffix != ".json" or "execution" in mapping(_parsed(_text(given.data), given.name)) else None
     if source.lstrip().startswith(("{", "[")) or (given.folder and suffix and suffix not in OF_SCRIPTS):
         return None  # JSON may contain scripts
     return next((kind for kind, pattern in SCRIPTS.items() if pattern.search(source)), None)
@@ -137,7 +140,7 @@ def read(given: Input, options: ImportOptions) -> Recorded:
     except (OSError, EOFError, zlib.error) as error:  # of gzip
         raise _refused(given, f"damaged: {error}. Compress it again.", "damaged-file") from error
     if options.environment is not None and recorded.kind != "postman":
-        raise _refused(given, "--environment is for Postman collections. Remove it.", "conflicting-options")
+        raise _refused(given, "--postman-environment is for Postman collections. Remove it.", "conflicting-options")
     if options.functional and recorded.kind == "access-log":
         raise _refused(given, "an access log has no responses to check. Remove --functional.", "conflicting-options")
     if recorded.exchanges:
@@ -171,13 +174,12 @@ def _of_document(document: dict[str, Any], given: Input, options: ImportOptions)
     if isinstance(collection.get("item"), list):
         return read_postman(collection, given, _environment(options))
     if isinstance(document.get("values"), list):
-        fix = f"Pass it beside the collection: toril import COLLECTION --environment {given.name}"
+        fix = f"Pass it beside the collection: toril import COLLECTION --postman-environment {given.name}"
         raise _refused(given, f"an environment of Postman has no requests. {fix}")
     if items(document.get("requests")) and ("order" in document or "folders" in document):
         raise _refused(given, "a collection of Postman 1, which Postman no longer writes. Export it as 2.1.")
     if "execution" in document or "scenarios" in document:
-        fix = f"Run it, or make a workflow for it: toril init --taurus {given.name}"
-        raise _refused(given, f"already a suite. {fix}")
+        raise _refused(given, "already a suite. Run it, or save it as a file and import that with --workflow.")
     raise _refused(given, f"unknown format. {FORMATS}")
 
 

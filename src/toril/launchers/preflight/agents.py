@@ -81,7 +81,7 @@ def _slots(plan: Plan | None, location: str, here: Agents, known: Collection[str
     if not here:
         near = nearest(location, known)
         guess = f" (did you mean {near}?)" if near else ""
-        fix = f"start `toril agent --location {location}` with the same --store"
+        fix = f"start `toril agent {location}` with the same --store"
         return missing("no-agent", f"no agent of {location} is live{guess}; {fix}")
     free, slots = sum(agent.free for agent in here), sum(agent.slots for agent in here)
     shares = 0 if plan is None else sum(share.location == location for share in plan.shares)
