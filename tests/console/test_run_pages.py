@@ -14,7 +14,6 @@ from tests.browser import ten_minutes
 from tests.console.served import (
     LIVE,
     NOW,
-    TOKEN,
     Known,
     Started,
     client,
@@ -45,7 +44,6 @@ from toril.runs.stored import judged
 from toril.runs.suites import read, save, suite_names
 from toril.store import FolderStore
 from toril.store.records import find_record, get_record
-from toril.summary import describe_rates
 
 HOSTILE = "<img src=x onerror=alert(1)>'\"&{{7*7}}"
 SUITE = b"""execution: [{executor: vegeta, scenario: buy, throughput: 5, hold-for: 10s}]
@@ -285,23 +283,6 @@ def test_a_person_stops_a_run(store):
     assert (found.cause, "Ada" in found.message) == ("user", True)
 
 
-def test_a_person_changes_a_rate(store):
-    running(store, progress(90))
-    store.put(run_key(LIVE, "start.json"), Start(at=NOW - 90, attempts={}).to_json())
-    store.time = lambda: (NOW, 0.0)
-
-    answer = client(store, "operator").post(f"/runs/{LIVE}/rate", data={"execution": "buy", "rate": "+20%"})
-
-    assert answer.status_code == 303
-    found = find_record(store, Rate, rate_key(LIVE, 1))
-    assert found is not None
-    assert (found.rps, found.by) == (120.0, "Ada")
-    (form,) = parsed(client(store, "operator").get(f"/runs/{LIVE}").content).xpath("//form[contains(@action, '/rate')]")
-    (feedback,) = form.xpath(".//*[@role='status']")
-    assert [part in feedback.text_content() for part in ("120", "Ada")] == [True, True]
-    assert form.xpath(".//*[@data-at='rates.0.rps']")  # live.js keeps it up to date
-
-
 def test_more_than_twice_the_rate_needs_an_answer(store):
     running(store, progress(90))
     store.put(run_key(LIVE, "start.json"), Start(at=NOW - 90, attempts={}).to_json())
@@ -317,21 +298,6 @@ def test_more_than_twice_the_rate_needs_an_answer(store):
     assert (asked.status_code, by_api.json()["code"], before) == (422, "large-step", None)
     assert parsed(asked.content).get_element_by_id("rate-1").get("value") == "x2.5"
     assert get_record(store, Rate, rate_key(LIVE, 1)).rps == 250
-
-
-@pytest.mark.parametrize("asked", ["page", "api", "rate"])
-def test_a_change_by_the_console_names_its_person(store, asked):
-    running(store, progress(90))
-    store.put(run_key(LIVE, "start.json"), Start(at=NOW - 90, attempts={}).to_json())
-    store.time = lambda: (NOW, 0.0)
-    browser = client(store, "operator")
-    if asked == "rate":
-        browser.post(f"/api/v1/runs/{LIVE}/rates", json={"rate": "120"})
-        (text,) = describe_rates([get_record(store, Rate, rate_key(LIVE, 1))], NOW - 90)
-    else:
-        browser.post(f"/runs/{LIVE}/stop" if asked == "page" else f"/api/v1/runs/{LIVE}/stop")
-        text = get_record(store, Stop, run_key(LIVE, "stop.json")).message
-    assert "Ada" in text
 
 
 def test_a_try_leads_to_the_start_of_the_load(store):
@@ -388,20 +354,6 @@ def test_a_note_says_who_wrote_it(store, run_id):
     assert "the cache was cold" in browser.get(f"/runs/{run_id}/notes").text
 
 
-def test_a_run_becomes_the_baseline_until_somebody_clears_it(store):
-    run_id = stored(store, examples.passed())
-    browser = client(store, "operator")
-
-    for _ in range(2):  # setting it again changes nothing
-        browser.post(f"/runs/{run_id}/baseline")
-        found = baseline_of(store, "shop")
-        assert found is not None
-        assert found.run_id == run_id
-    browser.post(f"/runs/{run_id}/baseline/clear")
-
-    assert baseline_of(store, "shop") is None
-
-
 @pytest.mark.parametrize("address", ["/runs/20261124T150405Z-shop-1a2b/baseline", "/runs/baseline"])
 def test_a_run_that_did_not_pass_becomes_the_baseline_only_after_a_question(store, address):
     run_id = stored(store, examples.failed())
@@ -416,38 +368,6 @@ def test_a_run_that_did_not_pass_becomes_the_baseline_only_after_a_question(stor
     found = baseline_of(store, "shop")
     assert found is not None
     assert found.run_id == run_id
-
-
-@pytest.mark.parametrize("verb", ["page", "list", "api"])
-def test_a_deleted_run_is_no_baseline(store, verb):
-    run_id = stored(store, examples.passed())
-    set_baseline(store, "shop", run_id, by="Ada", at=NOW)
-    browser = client(store)
-    remember(store, record_of(judged(store, run_id, NOW)))
-    marked = parsed(browser.get("/runs").content).xpath("//input[@name='run']/@data-remark")
-    actions = {
-        "page": lambda: browser.post(f"/runs/{run_id}/delete"),
-        "list": lambda: browser.post("/runs", data={"run": run_id}),
-        "api": lambda: browser.delete(f"/api/v1/runs/{run_id}"),
-    }
-
-    assert ["shop" in one for one in marked] == [True]
-    assert actions[verb]().status_code in (200, 303)
-    assert baseline_of(store, "shop") is None
-
-
-def test_a_run_is_requested_again_with_its_options(store, run_id):
-    save(store, "shop", {"suite.yml": SUITE}, by="Ada", comment="", at=NOW, expected=None)
-    store.put(f"requests/{run_id}.json", request_of(run_id, tags={"ticket": "7"}).to_json())
-    started = Started()
-    browser = client(store, "operator", starter=started)
-
-    assert browser.get(f"/runs/{run_id}/rerun").status_code == 200
-    answer = browser.post(f"/runs/{run_id}/rerun")
-
-    (found,) = started.requests
-    assert answer.headers["location"] == f"/runs/{found.run_id}" != f"/runs/{run_id}"
-    assert (found.suite, found.version, found.tags["ticket"]) == ("shop", 1, "7")
 
 
 def test_a_run_of_a_command_runs_again_with_its_own_files(store):
@@ -478,38 +398,6 @@ def test_an_operator_continues_a_run_without_owner(store):
     assert started.taken_over == [LIVE]
     running(store, progress(90))
     assert client(store, "operator", starter=started).post(f"/runs/{LIVE}/take-over").status_code == 422
-
-
-def test_an_administrator_deletes_a_run_but_none_that_is_running(store, run_id):
-    running(store, progress(90))
-    browser = client(store)
-
-    browser.post(f"/runs/{run_id}/baseline")
-
-    assert browser.post(f"/runs/{LIVE}/delete").status_code == 422
-    assert browser.post(f"/runs/{run_id}/delete").status_code == 303
-    assert baseline_of(store, "shop") is None
-    assert browser.get(f"/runs/{run_id}").status_code == 404
-    assert browser.get(f"/runs/{LIVE}").status_code == 200
-
-
-@pytest.mark.parametrize(
-    ("role", "path", "status"),
-    [("viewer", name, 403) for name in ("stop", "take-over", "rate", "notes", "baseline", "rerun", "delete")]
-    + [("operator", "delete", 403)],
-)
-def test_a_change_needs_a_role(store, run_id, role, path, status):
-    form = {"note": "x", "rate": "1", "execution": "buy"}
-
-    assert client(store, role).post(f"/runs/{run_id}/{path}", data=form).status_code == status
-
-
-def test_a_change_needs_the_token_of_the_session(store, run_id):
-    browser = client(store)
-    browser.headers.pop("x-csrf-token")
-
-    assert browser.post(f"/runs/{run_id}/baseline").status_code == 403
-    assert browser.post(f"/runs/{run_id}/baseline", data={"csrf": TOKEN}).status_code == 303
 
 
 def test_a_viewer_sees_no_forms_of_changes(store, run_id):

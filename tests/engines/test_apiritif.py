@@ -6,7 +6,7 @@ import pytest
 
 from tests.rough import rough
 from tests.targets import target
-from tests.worker.driver import plan_of, planned, workers
+from tests.worker.driver import outcome, plan_of, planned
 from toril.records import Keeping
 
 pytestmark = pytest.mark.live
@@ -77,8 +77,7 @@ def test_a_try_waits_inside_a_transaction_alone(tmp_path):
         requests = [steps, {"url": "/c", "think-time": "30s"}]
         load = planned("apiritif", "shop", concurrency=1, iterations=1)
         plan = plan_of([load], generated(service.url, requests), keeping=Keeping(everything=True))
-        with workers(plan, tmp_path) as run:
-            found = run.go()
+        found = outcome(plan, tmp_path)
     assert 400_000 <= found.timeline.select("step", kind="transaction").total.max_us < 10_000_000
 
 
@@ -88,8 +87,7 @@ def test_the_suites_own_script_keeps_its_transactions_and_failed_assertions(tmp_
             [planned("apiritif", "own", concurrency=2, iterations=5)], {"own": {"script": "tests/test_shop.py"}}
         )
         files = {"tests/test_shop.py": OWN.replace("{url}", service.url), "tests/names.py": 'HOME = "home"\n'}
-        with workers(plan, tmp_path, files) as run:
-            found = run.go()
+        found = outcome(plan, tmp_path, files)
     assert found.samples == found.total().samples == service.answered + 10 == 50  # and the test without requests
     assert found.total("computed").samples == 10
     assert found.timeline.select("buy", kind="transaction").total.samples == 10
@@ -110,8 +108,7 @@ def test_an_exception_outside_of_smart_transactions_is_a_failure(tmp_path):
         unsent = {"transaction": "pay", "do": [{"url": "/pay/${lost}", "label": "unsent"}]}
         shop = generated(service.url, ["/home", unsent, {"url": "/", "label": "${nowhere}"}, "/never"])
         plan = plan_of(loads, {"own": {"script": "test_own.py"}, **shop})
-        with workers(plan, tmp_path, {"test_own.py": SMART.replace("{url}", service.url)}) as run:
-            found = run.go()
+        found = outcome(plan, tmp_path, {"test_own.py": SMART.replace("{url}", service.url)})
     assert found.samples == found.total().samples == service.answered + 6
     broken: dict[str, Literal["request", "transaction"]] = {
         "test_1_smart": "transaction",
@@ -136,8 +133,7 @@ def test_response_times_cover_the_whole_request_in_microseconds(tmp_path):
         plan = plan_of(
             [planned("apiritif", "shop", concurrency=1, iterations=4)], generated(service.url, ["/redirect/1"])
         )
-        with workers(plan, tmp_path) as run:
-            found = run.go()
+        found = outcome(plan, tmp_path)
     total = found.total()
     assert total.min_us >= 100_000  # one redirect and the response
     assert total.max_us % 1000 or total.min_us % 1000 or total.sum_us % 1000
@@ -152,8 +148,7 @@ def test_a_step_that_depends_on_a_request_not_sent_at_the_end_is_not_a_failure(t
     ]
     with target(delay_s=0.005) as service:
         plan = plan_of([planned("apiritif", "shop", concurrency=12, hold_for_s=1.0)], generated(service.url, requests))
-        with workers(plan, tmp_path) as run:
-            found = run.go()
+        found = outcome(plan, tmp_path)
     assert found.samples == found.total().samples == service.answered > 0
     assert found.total().failures == 0, dict(found.total().errors)
     assert set(service.paths) == {"/list", "/in/is", "/out/is"}
@@ -215,8 +210,7 @@ class TestShopLater(unittest.TestCase):
 def test_failed_assertions_are_recorded_with_or_without_a_message_and_skipped_tests_are_not(tmp_path):
     with target() as service:
         plan = plan_of([planned("apiritif", "own", concurrency=2, iterations=2)], {"own": {"script": "test_own.py"}})
-        with workers(plan, tmp_path, {"test_own.py": FINDS.replace("{url}", service.url)}) as run:
-            found = run.go()
+        found = outcome(plan, tmp_path, {"test_own.py": FINDS.replace("{url}", service.url)})
     each = 4
     assert found.samples == found.total().samples == service.answered == 10 * each
     assert found.total().failures == 2 * each  # the statuses 500 and 503
@@ -296,8 +290,7 @@ def test_an_answered_request_that_is_not_recorded_at_the_end_is_unfinished(tmp_p
             {"own": {"script": "test_own.py"}},
             graceful_stop_s=0.0,
         )
-        with workers(plan, tmp_path, {"test_own.py": LONG_DECODED.replace("{url}", service.url)}) as run:
-            found = run.go()
+        found = outcome(plan, tmp_path, {"test_own.py": LONG_DECODED.replace("{url}", service.url)})
     assert (found.samples, found.unfinished) == (0, 1)
     assert service.answered == 1
 
@@ -310,8 +303,7 @@ def test_users_count_during_think_time_and_unfinished_requests_have_their_waitin
             {"own": {"script": "test_own.py"}},
             graceful_stop_s=1.0,
         )
-        with workers(plan, tmp_path, {"test_own.py": SLOW.replace("{url}", service.url)}) as run:
-            found = run.go()
+        found = outcome(plan, tmp_path, {"test_own.py": SLOW.replace("{url}", service.url)})
     assert found.timeline.select("", executions=("own",)).virtual_users_curve(3) == [20, 20, 20]
     assert found.exits[0].first_sample_lateness_s["own"] < 0.5
     assert service.asked == {"/ok": 20, "/drip/4": 20, "/drip/400": 20}

@@ -21,7 +21,7 @@ from tests.wicked import (
     retiring,
     wicked,
 )
-from tests.worker.driver import engines_of, left_over, plan_of, planned, wait_until, workers
+from tests.worker.driver import engines_of, left_over, outcome, plan_of, planned, wait_until, workers
 from toril.programs import gatling_home
 from toril.records import Keeping
 from toril.verdict.audits.load import IDLE_CLOSED
@@ -219,10 +219,7 @@ def test_the_pause_after_a_transaction_is_no_part_of_its_time(engine, tmp_path):
     requests = [{"transaction": "outer", "do": [{"url": "/first", "think-time": "100ms"}, inner]}]
     with target() as service:
         scenario = {"default-address": service.url, "requests": requests}
-        with workers(
-            plan_of([planned(engine, "shop", concurrency=1, iterations=2)], {"shop": scenario}), tmp_path
-        ) as run:
-            found = run.go()
+        found = outcome(plan_of([planned(engine, "shop", concurrency=1, iterations=2)], {"shop": scenario}), tmp_path)
     longest_us = {label: found.timeline.select(label, kind="transaction").total.max_us for label in ("outer", "inner")}
     assert 100_000 <= longest_us["outer"] < 400_000
     assert longest_us["inner"] < 400_000

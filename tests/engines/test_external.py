@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from tests.worker.driver import plan_of, planned, wait_until, workers
+from tests.worker.driver import outcome, plan_of, planned, wait_until, workers
 
 pytestmark = pytest.mark.live
 
@@ -62,8 +62,7 @@ def test_a_file_that_grows_during_the_run_is_read_to_its_end_at_its_own_times(tm
 @pytest.mark.parametrize("age_s", [30, 30 * 86_400, 9 * 365 * 86_400])
 def test_results_that_are_older_than_the_run_are_refused(tmp_path, age_s):
     rows = "".join(row(time.time() - age_s + at_s) for at_s in range(5))
-    with workers(external(), tmp_path, {"results.jtl": HEADER + rows}) as run:
-        found = run.go()
+    found = outcome(external(), tmp_path, {"results.jtl": HEADER + rows})
     assert (found.exits[0].outcome, found.samples) == ("failed", 0)
     assert "`recorded: true`" in found.exits[0].message
 
@@ -72,8 +71,7 @@ def test_results_that_are_older_than_the_run_are_refused(tmp_path, age_s):
 def test_a_recording_is_moved_to_the_start_of_the_run(tmp_path):
     yesterday = time.time() - 86_400
     rows = "".join(row(yesterday + at_s, ok=at_s != 120) for at_s in (0.2, 0.4, 1.5, 1.6, 120))
-    with workers(external(recorded=True), tmp_path, {"results.jtl": HEADER + rows}) as run:
-        found = run.go()
+    found = outcome(external(recorded=True), tmp_path, {"results.jtl": HEADER + rows})
     assert found.exits[0].outcome == "finished"
     assert (found.total().samples, found.total().failures, found.exits[0].unreadable_records) == (5, 1, 0)
     view = found.timeline.select()
@@ -84,8 +82,7 @@ def test_a_recording_is_moved_to_the_start_of_the_run(tmp_path):
 
 def test_unreadable_rows_are_counted(tmp_path):
     text = HEADER + row(time.time()) + "nonsense\n" + row(time.time()) + "1,2"
-    with workers(external(recorded=True), tmp_path, {"results.jtl": text}) as run:
-        found = run.go()
+    found = outcome(external(recorded=True), tmp_path, {"results.jtl": text})
     assert (found.samples, found.exits[0].unreadable_records) == (2, 2)
 
 
@@ -98,8 +95,7 @@ def test_unreadable_rows_are_counted(tmp_path):
     ],
 )
 def test_a_missing_or_empty_file_fails_the_worker_with_the_reason(tmp_path, files, why):
-    with workers(external(**{"wait-for-file": "1s"}), tmp_path, files) as run:
-        found = run.go()
+    found = outcome(external(**{"wait-for-file": "1s"}), tmp_path, files)
     assert found.exits[0].outcome == "failed"
     assert why in found.exits[0].message
     assert found.samples == 0
@@ -109,8 +105,7 @@ def test_a_missing_or_empty_file_fails_the_worker_with_the_reason(tmp_path, file
 def test_the_newest_file_that_matches_a_pattern_is_read(tmp_path):
     files = {f"out/results-{number}.jtl": HEADER + row(time.time()) * number for number in (1, 3)}
     plan = external(**{"data-file": None, "data-file-pattern": "out/results-*.jtl", "recorded": True})
-    with workers(plan, tmp_path, files) as run:
-        found = run.go()
+    found = outcome(plan, tmp_path, files)
     assert found.samples == 3
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.targets import target
-from tests.worker.driver import Outcome, plan_of, planned, workers
+from tests.worker.driver import Outcome, outcome, plan_of, planned, workers
 
 pytestmark = pytest.mark.live
 
@@ -129,8 +129,7 @@ def test_no_label_has_a_value_of_a_response(tmp_path, engine):
     ]
     with target(body=b'{"token": "s3cret-0815"}') as service:
         shop = {"default-address": service.url, "requests": requests, "variables": {"given": "value"}}
-        with workers(plan_of([planned(engine, "shop", concurrency=1, iterations=1)], {"shop": shop}), tmp_path) as run:
-            found = run.go()
+        found = outcome(plan_of([planned(engine, "shop", concurrency=1, iterations=1)], {"shop": shop}), tmp_path)
     assert failed(found) == set()
     assert {"/own/s3cret-0815", "/alone/s3cret-0815", "/in?t=s3cret-0815"} < set(service.paths)
     assert {one for one in found.timeline.labels() if one} == {
@@ -171,8 +170,7 @@ def test_a_response_without_a_needed_value_fails_if_the_suite_wants_that(tmp_pat
     with target(body=b"no such text") as service:
         scenarios = {"shop": {"default-address": service.url, "requests": [*HARMLESS[2:3], *NEEDY]}}
         plan = plan_of([planned(engine, "shop", concurrency=1, iterations=1)], scenarios, require_values=True)
-        with workers(plan, tmp_path) as run:
-            found = run.go()
+        found = outcome(plan, tmp_path)
     assert (missing(found), found.total("there").failures) == ([], 0)
     ((message, _),) = found.total("page").errors
     assert "extractor token" in message
@@ -186,8 +184,7 @@ def test_each_user_of_each_worker_sends_a_new_value_in_each_iteration_and_one_wi
     with target() as service:
         scenario = {"shop": {"default-address": service.url, "requests": requests}}
         plan = plan_of([planned(engine, "shop", concurrency=4, iterations=3)], scenario, workers=2)
-        with workers(plan, tmp_path) as run:
-            run.go()
+        outcome(plan, tmp_path)
     made = {path.removeprefix("/make/") for path in service.paths if path.startswith("/make/")}
     assert len(made) == sum(service.paths.values()) / 2 == 2 * 4 * 3
     assert {path.removeprefix("/read?name=lamp-") for path in service.paths} - {f"/make/{one}" for one in made} == made

@@ -8,7 +8,7 @@ import pytest
 
 from tests.raw_target import answer, raw_target
 from tests.targets import target
-from tests.worker.driver import plan_of, planned, workers
+from tests.worker.driver import outcome, plan_of, planned, workers
 from toril.programs import gatling_home
 
 pytestmark = [
@@ -96,8 +96,7 @@ def test_think_times_below_a_second_are_kept_and_redirects_that_are_not_followed
     requests = [{"url": "/redirect/1", "label": "moved", "follow-redirects": False, "think-time": "500ms"}]
     with target() as service:
         plan = plan_of([planned("gatling", "shop", concurrency=4, hold_for_s=5.0)], generated(service.url, requests))
-        with workers(plan, tmp_path) as run:
-            found = run.go()
+        found = outcome(plan, tmp_path)
     assert 4 < found.samples == service.started <= 40
     assert found.total().failures == 0
 
@@ -137,8 +136,7 @@ def test_load_begins_at_the_gate_and_requests_in_flight_at_its_end_are_finished(
 def test_a_throughput_is_an_upper_bound(tmp_path):
     with target() as service:
         load = planned("gatling", "shop", concurrency=10, throughput_rps=20.0, iterations=1000, hold_for_s=4.0)
-        with workers(plan_of([load], generated(service.url, ["/"])), tmp_path) as run:
-            found = run.go()
+        found = outcome(plan_of([load], generated(service.url, ["/"])), tmp_path)
     assert 0 < found.samples == service.answered <= 20 * 4 + 20  # and one more second's requests
     assert found.exits[0].executions["shop"].unfinished_users == 10
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.targets import target
-from tests.worker.driver import plan_of, planned, workers
+from tests.worker.driver import outcome, plan_of, planned
 from toril.engines import EngineContext
 from toril.engines.generic import GenericEngine
 from toril.records import ExecutionShare
@@ -26,8 +26,7 @@ async def visit(session):
 def test_an_executor_without_an_engine_module_is_recorded(tmp_path):
     with target() as service:
         plan = plan_of([planned("molotov", "own", concurrency=2, hold_for_s=1.5)], {"own": {"script": "molo.py"}})
-        with workers(plan, tmp_path, {"molo.py": SCRIPT.replace("URL", service.url)}) as run:
-            found = run.go()
+        found = outcome(plan, tmp_path, {"molo.py": SCRIPT.replace("URL", service.url)})
     assert found.exits[0].outcome == "finished"
     assert found.samples == found.total("visit").samples == service.answered > 5
     assert found.total().failures == 0

@@ -9,7 +9,7 @@ import pytest
 
 from tests.refusals import refused
 from tests.targets import target
-from tests.worker.driver import engines_of, left_over, plan_of, planned, wait_until, workers
+from tests.worker.driver import engines_of, left_over, outcome, plan_of, planned, wait_until, workers
 from toril.engines.jmeter import executor as jmeter
 from toril.engines.jmeter.plan import rewrite
 from toril.errors import InfrastructureError
@@ -100,8 +100,7 @@ def test_the_suites_own_plan_runs_with_its_setup_functions_and_hidden_requests(t
     with target() as service:
         scenarios = {"own": {"script": "plans/shop.jmx", "properties": {"colour": "green"}}}
         plan = plan_of([planned("jmeter", "own")], scenarios)
-        with workers(plan, tmp_path, {"plans/shop.jmx": own_plan(service.url)}) as run:
-            found = run.go()
+        found = outcome(plan, tmp_path, {"plans/shop.jmx": own_plan(service.url)})
     assert {label: found.total(label).samples for label in found.timeline.labels() if label} == {
         "setup": 1,
         **dict.fromkeys(["home", "moved", "broken", "in green", "buy"], 15),
@@ -147,8 +146,7 @@ def test_the_suites_load_replaces_the_load_of_its_own_plan(tmp_path):
         plan = plan_of(
             [planned("jmeter", "own", concurrency=4, ramp_up_s=1, hold_for_s=2)], {"own": {"script": "shop.jmx"}}
         )
-        with workers(plan, tmp_path, {"shop.jmx": own_plan(service.url, loops=1, threads=1)}) as run:
-            found = run.go()
+        found = outcome(plan, tmp_path, {"shop.jmx": own_plan(service.url, loops=1, threads=1)})
     assert found.samples == service.answered == service.started - service.hops
     assert found.total("home").samples > 8  # more than one loop of each user
     users = [found.timeline.select().virtual_users(second) for second in found.timeline.select().seconds]
@@ -160,8 +158,7 @@ def test_the_suites_load_replaces_the_load_of_its_own_plan(tmp_path):
 def test_throughput_is_kept_and_ends_without_a_burst(tmp_path):
     with target() as service:
         load = planned("jmeter", "shop", concurrency=20, throughput_rps=25.0, hold_for_s=3)
-        with workers(plan_of([load], generated(service.url, ["/"])), tmp_path) as run:
-            found = run.go()
+        found = outcome(plan_of([load], generated(service.url, ["/"])), tmp_path)
     assert found.samples == service.answered
     assert 70 <= found.samples <= 78  # of 75
     assert found.total(steady=False).samples <= 3
@@ -171,8 +168,7 @@ def test_throughput_is_kept_and_ends_without_a_burst(tmp_path):
 def test_each_stair_of_a_throughput_begins_on_time(tmp_path):
     with target() as service:
         load = planned("jmeter", "shop", concurrency=10, throughput_rps=30, ramp_up_s=3, hold_for_s=1, steps=3)
-        with workers(plan_of([load], generated(service.url, ["/"]), extra={"steps": 3}), tmp_path) as run:
-            found = run.go()
+        found = outcome(plan_of([load], generated(service.url, ["/"]), extra={"steps": 3}), tmp_path)
     dropped = sum(max(0, count) for count in found.timeline.health_series("local-1").dropped.tolist())
     assert found.samples == service.answered
     assert found.samples <= 92  # of 10 + 20 + 30 + 30; stairs that begin a second late send 70
@@ -186,8 +182,7 @@ def test_a_load_curve_is_followed_through_a_pause_and_below_one_request_a_second
              (13.0, 0.5), (15.0, 0.5))  # fmt: skip
     with target() as service:
         load = planned("jmeter", "shop", concurrency=20, throughput_rps=80.0, curve=curve, hold_for_s=15)
-        with workers(plan_of([load], generated(service.url, ["/"])), tmp_path) as run:
-            found = run.go()
+        found = outcome(plan_of([load], generated(service.url, ["/"])), tmp_path)
     view = found.timeline.select()
     seconds = {(first, last): view.window(first, last).samples for first, last in ((0, 3), (5, 5), (7, 9), (10, 12))}
     dropped = sum(max(0, count) for count in found.timeline.health_series("local-1").dropped.tolist())
@@ -258,9 +253,7 @@ def test_stairs_with_a_throughput_record_each_response_and_end_as_planned_twenty
         with target(delay_s=0.02) as service:
             load = planned("jmeter", "shop", concurrency=10, throughput_rps=20, ramp_up_s=2, hold_for_s=4, steps=2)
             plan = plan_of([load], generated(service.url, requests), extra={"steps": 2})
-            with workers(plan, tmp_path / str(number)) as run:
-                found = run.go()
-            return found, service.answered
+            return outcome(plan, tmp_path / str(number)), service.answered
 
     with ThreadPoolExecutor(4) as pool:
         outcomes = list(pool.map(once, range(20)))
@@ -280,8 +273,7 @@ def test_a_script_that_stops_the_plug_ins_group_loses_no_response(tmp_path):
                 groups=STAIRS.format(on_error="stoptest", users=8, ramp_up="", hold=60, children=first + stops)
             )
         }
-        with workers(plan, tmp_path, files) as run:
-            found = run.go()
+        found = outcome(plan, tmp_path, files)
     assert found.total("last").failures >= 1
     counted = found.samples + found.unfinished  # interrupted requests are failures, also before the service sees them
     assert service.answered <= service.started <= counted <= service.started + 8
@@ -293,8 +285,7 @@ def test_columns_that_the_suite_chooses_lose_no_sample(tmp_path):
     with target() as service:
         load = planned("jmeter", "shop", concurrency=2, iterations=3)
         plan = plan_of([load], generated(service.url, ["/"]), common=common)
-        with workers(plan, tmp_path) as run:
-            found = run.go()
+        found = outcome(plan, tmp_path)
     assert (found.samples, found.exits[0].unreadable_records) == (service.answered, 0) == (6, 0)
 
 
@@ -329,8 +320,7 @@ def test_the_groups_of_the_suites_own_plan_share_the_planned_users_and_users_wit
         groups += GROUP.format(kind="ThreadGroup", name="second", loops=1, threads=1, children=DATA + two)
         plan = plan_of([planned("jmeter", "shop", concurrency=5, hold_for_s=6)], {"shop": {"script": "shop.jmx"}})
         files = {"shop.jmx": PLAN.format(groups=groups), "users.csv": "\n".join(["me"] * 20)}
-        with workers(plan, tmp_path, files) as run:
-            found = run.go()
+        found = outcome(plan, tmp_path, files)
     assert found.total("two").samples == 20
     assert found.samples == service.answered
     assert max(users_of(found)) == 5
@@ -349,8 +339,7 @@ def test_users_that_run_out_of_data_before_their_iterations_are_done_are_counted
         )
         plan = plan_of([planned("jmeter", "shop", concurrency=3, iterations=4)], {"shop": {"script": "shop.jmx"}})
         files = {"shop.jmx": PLAN.format(groups=group), "users.csv": "\n".join(["me"] * 10)}
-        with workers(plan, tmp_path, files) as run:
-            found = run.go()
+        found = outcome(plan, tmp_path, files)
     assert found.samples == service.answered == 10  # of 12
     assert found.exits[0].executions["shop"].unfinished_users in (1, 2)
 
@@ -367,8 +356,7 @@ def test_a_request_that_a_script_error_aborts_is_unfinished_and_the_script_count
         fine = SAMPLER.format(url=service.url, label="fine")
         group = GROUP.format(kind="ThreadGroup", name="users", loops=3, threads=2, children=fine + checked)
         plan = plan_of([planned("jmeter", "own")], {"own": {"script": "shop.jmx"}})
-        with workers(plan, tmp_path, {"shop.jmx": PLAN.format(groups=group)}) as run:
-            found = run.go()
+        found = outcome(plan, tmp_path, {"shop.jmx": PLAN.format(groups=group)})
     assert (found.samples, found.unfinished, service.answered) == (2, 2, 4)
     assert "PowerAssertionError" in found.exits[0].executions["own"].script_failed
 

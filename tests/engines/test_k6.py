@@ -6,7 +6,7 @@ import pytest
 
 from tests.engines.contract import K6_SCRIPT, k6_plan, k6_script
 from tests.targets import target
-from tests.worker.driver import workers
+from tests.worker.driver import outcome, workers
 from toril.records import Keeping, Segment
 
 pytestmark = pytest.mark.live
@@ -49,8 +49,7 @@ def test_iterations_that_raise_are_errors_of_the_script(tmp_path):
     raising = {"load.js": k6_script()["load.js"].replace('{"', '{"raises": "TypeError: no token", "', 1)}
     with target() as service:
         plan = k6_plan(tmp_path, service.url, concurrency=2, iterations=3)
-        with workers(plan, tmp_path, raising) as run:
-            found = run.go()
+        found = outcome(plan, tmp_path, raising)
     assert found.exits[0].executions["shop"].script_errors == {"default: exception": 6}
     assert (found.samples, found.total().failures) == (6, 0)
 
@@ -79,8 +78,7 @@ def test_the_scripts_own_load_is_divided_by_segments_and_nothing_of_it_is_lost(t
     segments = [Segment(own=own, whole=whole) for own in ("0:1/6", "1/6:1/2", "1/2:1")]
     with target() as service:
         plan = k6_plan(tmp_path, service.url, workers=3, segments=segments)
-        with workers(plan, tmp_path, k6_script(vus=6, iterations=60)) as run:
-            found = run.go()
+        found = outcome(plan, tmp_path, k6_script(vus=6, iterations=60))
     assert [one.samples for one in found.exits] == [10, 20, 30]
     assert found.samples == service.answered == 60
 
@@ -90,8 +88,7 @@ def test_crossed_thresholds_are_the_scripts_own_verdict(aborts, tmp_path):
     first = {"urls": ["/home"], "vus": 2, "iterations": 4, "crossed": "http_req_duration", "aborts": aborts}
     with target() as service:
         plan = k6_plan(tmp_path, service.url, segments=[Segment(own="0:1", whole="0,1")])
-        with workers(plan, tmp_path, {"load.js": f"// {json.dumps(first)}\n"}) as run:
-            found = run.go()
+        found = outcome(plan, tmp_path, {"load.js": f"// {json.dumps(first)}\n"})
     assert (found.exits[0].outcome, found.samples) == ("finished", 4)
     report = found.exits[0].executions["shop"]
     assert "http_req_duration" in report.script_failed
@@ -100,8 +97,7 @@ def test_crossed_thresholds_are_the_scripts_own_verdict(aborts, tmp_path):
 def test_iterations_without_time_to_begin_count_as_unfinished_users_not_as_dropped_sends(tmp_path):
     with target(delay_s=0.3) as service:
         plan = k6_plan(tmp_path, service.url, concurrency=2, iterations=10, hold_for_s=1.0)
-        with workers(plan, tmp_path, k6_script()) as run:
-            found = run.go()
+        found = outcome(plan, tmp_path, k6_script())
     report = found.exits[0].executions["shop"]
     assert (report.unfinished_users, report.dropped) == (2, None)
     assert report.samples == service.answered < 10
@@ -112,8 +108,7 @@ def test_a_user_that_begins_with_a_pause_is_not_late(tmp_path):
     first = {"urls": ["/delay/2"], "vus": 1, "iterations": 1}
     with target() as service:
         plan = k6_plan(tmp_path, service.url, segments=[Segment(own="0:1", whole="0,1")])
-        with workers(plan, tmp_path, {"load.js": f"// {json.dumps(first)}\n"}) as run:
-            found = run.go()
+        found = outcome(plan, tmp_path, {"load.js": f"// {json.dumps(first)}\n"})
     assert found.exits[0].first_sample_lateness_s["shop"] < 0.8
 
 

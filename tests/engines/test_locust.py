@@ -7,7 +7,7 @@ import pytest
 
 from tests.rough import rough
 from tests.targets import target
-from tests.worker.driver import plan_of, planned, workers
+from tests.worker.driver import outcome, plan_of, planned, workers
 
 pytestmark = pytest.mark.live
 
@@ -54,8 +54,7 @@ def test_the_suites_own_locustfile_keeps_its_labels_and_loses_no_sample(tmp_path
         scenarios = {"own": {"script": "scripts/locustfile.py", "default-address": service.url}}
         plan = plan_of([planned("locust", "own", concurrency=2, iterations=5)], scenarios)
         files = {"scripts/locustfile.py": OWN, "scripts/names.py": 'HOME = "item"\n'}
-        with workers(plan, tmp_path, files) as run:
-            found = run.go()
+        found = outcome(plan, tmp_path, files)
     assert found.samples == found.total().samples == service.answered == 40
     assert found.total("item").failures == 0
     assert found.total("missing").failures == 0
@@ -67,8 +66,7 @@ def test_the_suites_own_locustfile_keeps_its_labels_and_loses_no_sample(tmp_path
 
 def test_an_error_with_a_number_of_its_own_has_the_name_of_its_class(tmp_path):
     plan = plan_of([planned("locust", "own", concurrency=1, iterations=2)], {"own": {"script": "locustfile.py"}})
-    with workers(plan, tmp_path, {"locustfile.py": PUBLISHES}) as run:
-        found = run.go()
+    found = outcome(plan, tmp_path, {"locustfile.py": PUBLISHES})
     assert dict(found.total("publish").errors) == {("no broker", "OSError"): 2}
 
 
@@ -114,8 +112,7 @@ class Visitor(FastHttpUser):
             common={"settings": {"env": {"FROM_SUITE": "seen"}}},
         )
         files = {"locustfile.py": script, "users.csv": "name\n" + "\n".join(names) + "\n"}
-        with workers(plan, tmp_path, files) as run:
-            found = run.go()
+        found = outcome(plan, tmp_path, files)
     asked = sorted(path.split("/") for path in service.paths)
     assert sorted(parts[4] for parts in asked) == names
     assert {(parts[1], parts[2], parts[3], parts[5]) for parts in asked} == {
@@ -133,8 +130,7 @@ def test_two_executions_each_keep_their_delay_and_their_name(tmp_path):
         scenarios = {
             name: {"default-address": service.url, "requests": [f"/delay/0.05?{name}"]} for name in ("one", "two")
         }
-        with workers(plan_of([first, second], scenarios), tmp_path) as run:
-            found = run.go()
+        found = outcome(plan_of([first, second], scenarios), tmp_path)
     assert found.samples == service.answered
     by_execution = {name: found.timeline.select("", executions=(name,)) for name in ("one", "two")}
     assert all(part.total.samples > 3 for part in by_execution.values())
@@ -159,8 +155,7 @@ def test_json_bodies_are_sent_as_json(tmp_path):
     request = {"url": "/", "method": "PUT", "body": {"a": [1, 2]}, "headers": {"Content-Type": "application/json"}}
     with target() as service:
         plan = plan_of([planned("locust", "shop", concurrency=1, iterations=1)], generated(service.url, [request]))
-        with workers(plan, tmp_path) as run:
-            run.go()
+        outcome(plan, tmp_path)
     assert [json.loads(body) for body in service.bodies] == [{"a": [1, 2]}]
 
 
@@ -182,8 +177,7 @@ class Fewer(LoadTestShape):
 def test_requests_of_users_that_a_load_shape_removes_are_unfinished(tmp_path):
     with target(delay_s=0.3) as service:
         scenarios = {"own": {"script": "locustfile.py", "default-address": service.url}}
-        with workers(plan_of([planned("locust", "own")], scenarios), tmp_path, {"locustfile.py": SHAPED}) as run:
-            found = run.go()
+        found = outcome(plan_of([planned("locust", "own")], scenarios), tmp_path, {"locustfile.py": SHAPED})
     assert found.exits[0].outcome == "finished"
     assert found.total().failures == 0
     assert found.unfinished >= 5
@@ -210,8 +204,7 @@ def test_on_stop_may_send_requests_at_the_end_and_nothing_else_does(tmp_path):
     with target() as service:
         scenarios = {"own": {"script": "locustfile.py", "default-address": service.url}}
         plan = plan_of([planned("locust", "own", concurrency=40, hold_for_s=1.5)], scenarios)
-        with workers(plan, tmp_path, {"locustfile.py": POLITE}) as run:
-            found = run.go()
+        found = outcome(plan, tmp_path, {"locustfile.py": POLITE})
     assert found.samples == service.started
     assert found.unfinished == 0
     assert found.total("bye").samples == service.paths["/bye"] == 40
@@ -291,8 +284,7 @@ def test_exceptions_of_tasks_are_recorded_and_every_response_is_one_sample(tmp_p
             [planned("locust", "own", concurrency=8, iterations=4)],
             {"own": {"script": "locustfile.py", "default-address": service.url}},
         )
-        with workers(plan, tmp_path, {"locustfile.py": RAISES}) as run:
-            found = run.go()
+        found = outcome(plan, tmp_path, {"locustfile.py": RAISES})
     assert found.samples == found.total().samples == service.answered == 34
     assert found.unfinished == 0
     report = found.exits[0].executions["own"]
@@ -352,8 +344,7 @@ def test_users_that_do_something_else_all_the_time_are_noted(tmp_path):
     with target() as service:
         scenario = {"script": "locustfile.py", "default-address": service.url}
         plan = plan_of([planned("locust", "own", concurrency=6, hold_for_s=2)], {"own": scenario}, graceful_stop_s=0.2)
-        with workers(plan, tmp_path, {"locustfile.py": SILENT}) as run:
-            found = run.go()
+        found = outcome(plan, tmp_path, {"locustfile.py": SILENT})
     assert found.samples == 1
     assert found.exits[0].executions["own"].note.endswith(": 3")
 
@@ -404,8 +395,7 @@ def test_users_count_during_think_time_and_unfinished_requests_have_their_waitin
             {"own": {"script": "locustfile.py", "default-address": service.url}},
             graceful_stop_s=0.5,
         )
-        with workers(plan, tmp_path, {"locustfile.py": WAITS}) as run:
-            found = run.go()
+        found = outcome(plan, tmp_path, {"locustfile.py": WAITS})
     users = found.timeline.select("", executions=("own",)).virtual_users_curve(3)
     assert users == [5, 5, 5]
     assert found.exits[0].first_sample_lateness_s["own"] < 0.5
@@ -454,8 +444,7 @@ def test_a_request_that_timed_out_has_the_code_of_a_timeout(tmp_path):
         script = TIMES_OUT.replace("FULL", str(full.getsockname()[1]))
         scenarios = {"own": {"script": "locustfile.py", "default-address": service.url}}
         plan = plan_of([planned("locust", "own", concurrency=2, iterations=1)], scenarios)
-        with workers(plan, tmp_path, {"locustfile.py": script}) as run:
-            found = run.go()
+        found = outcome(plan, tmp_path, {"locustfile.py": script})
         for one in queued:
             one.close()
     assert found.samples == found.total().failures == 6

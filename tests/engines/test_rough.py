@@ -3,7 +3,7 @@
 import pytest
 
 from tests.rough import MB, Rough, rough
-from tests.worker.driver import Outcome, plan_of, planned, workers
+from tests.worker.driver import Outcome, outcome, plan_of, planned
 
 pytestmark = [pytest.mark.live, pytest.mark.xdist_group("rough")]
 
@@ -35,8 +35,7 @@ def performed(engine, paths, folder, **load) -> tuple[Outcome, Rough]:
             {"shop": {"default-address": service.url, "requests": requests}},
             **settings,
         )
-        with workers(plan, folder) as run:
-            found = run.go()
+        found = outcome(plan, folder)
     assert found.exits[0].outcome == "finished", found.exits[0].message
     return found, service
 
@@ -85,8 +84,7 @@ def test_the_suites_own_script_sends_each_request_once(tmp_path):
     with rough() as service:
         scenarios = {"own": {"script": "locustfile.py", "default-address": service.url}}
         plan = plan_of([planned("locust", "own", concurrency=USERS, iterations=PASSES)], scenarios)
-        with workers(plan, tmp_path, {"locustfile.py": OWN}) as run:
-            found = run.go()
+        found = outcome(plan, tmp_path, {"locustfile.py": OWN})
     assert service.asked["/reset/before"] == found.samples == found.total().failures == EACH
 
 
@@ -126,7 +124,6 @@ def test_a_jmeter_that_runs_out_of_memory_fails_its_worker(tmp_path):
         plan = plan_of(
             [planned("jmeter", "shop", concurrency=4, iterations=2)], {"shop": large}, common={"modules": unlimited}
         )
-        with workers(plan, tmp_path) as run:
-            found = run.go()
+        found = outcome(plan, tmp_path)
     assert found.exits[0].outcome == "failed"
     assert "OutOfMemoryError" in found.exits[0].message

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.targets import target
-from tests.worker.driver import plan_of, planned, workers
+from tests.worker.driver import outcome, plan_of, planned
 
 pytestmark = pytest.mark.live
 
@@ -72,8 +72,7 @@ def test_listeners_greenlets_threads_and_the_end_of_a_user_of_locust_count(tmp_p
     with target() as service:
         scenario = {"script": "locustfile.py", "default-address": service.url}
         plan = plan_of([planned("locust", "own", concurrency=2, hold_for_s=2)], {"own": scenario})
-        with workers(plan, tmp_path, {"locustfile.py": LOCUST}) as run:
-            found = run.go()
+        found = outcome(plan, tmp_path, {"locustfile.py": LOCUST})
     expected = {
         "events.test_start: exception": 1,
         "events.test_stop: exception": 1,
@@ -91,8 +90,7 @@ def test_listeners_greenlets_threads_and_the_end_of_a_user_of_locust_count(tmp_p
 def test_threads_and_unexpected_successes_of_apiritif_count(tmp_path):
     with target() as service:
         plan = plan_of([planned("apiritif", "own", concurrency=2, iterations=2)], {"own": {"script": "test_own.py"}})
-        with workers(plan, tmp_path, {"test_own.py": APIRITIF.replace("{url}", service.url)}) as run:
-            found = run.go()
+        found = outcome(plan, tmp_path, {"test_own.py": APIRITIF.replace("{url}", service.url)})
     assert found.exits[0].executions["own"].script_errors == {"thread: exception": 4, "test_2_mended": 4}
     assert (found.samples, found.total().failures) == (service.answered, 0) == (8, 0)
 
@@ -112,8 +110,7 @@ def test_scripts_of_jmeter_that_throw_count_for_the_request_that_they_belong_to(
     with target() as service:
         scenario = {"default-address": service.url, "requests": requests}
         plan = plan_of([planned("jmeter", "shop", concurrency=2, iterations=3)], {"shop": scenario})
-        with workers(plan, tmp_path) as run:
-            found = run.go()
+        found = outcome(plan, tmp_path)
     assert found.exits[0].executions["shop"].script_errors == {"after": 6, "before": 6, "computed": 12}
     errors = found.timeline.select("before", kind="transaction").total.errors
     assert dict(errors) == {("java.lang.RuntimeException: boom", "RuntimeException"): 6}

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.targets import target
-from tests.worker.driver import workers
+from tests.worker.driver import outcome, workers
 from tests.worker.schedules import scheduled
 from toril.records import Rate, rate_key
 
@@ -27,8 +27,7 @@ def test_requests_are_sent_in_turn_with_all_their_settings(tmp_path):
     ]
     with target() as service:
         plan = scheduled(shop(service.url, requests, headers={"Accept": "text/html", "X-All": "1"}), rate=80)
-        with workers(plan, tmp_path, {"body.bin": "from a file"}) as run:
-            found = run.go()
+        found = outcome(plan, tmp_path, {"body.bin": "from a file"})
     each = 20
     assert found.exits[0].outcome == "finished"
     labels = ["home", "missing", "create", "/put", "/file", "moved", "not followed", "head"]
@@ -51,8 +50,7 @@ def test_workers_divide_the_arrivals_of_one_schedule(tmp_path):
     with target() as service:
         points = [(0.0, 0.0), (1.0, 100.0), (2.0, 100.0), (2.0, 20.0), (3.0, 20.0)]
         plan = scheduled(shop(service.url), points=points, weights=[2, 1])
-        with workers(plan, tmp_path) as run:
-            found = run.go()
+        found = outcome(plan, tmp_path)
     assert service.answered == found.samples == 170
     assert sorted(one.samples for one in found.exits) == [57, 113]
     by_second = [found.timeline.select().window(second, second).samples for second in range(3)]
@@ -70,8 +68,7 @@ def test_rows_of_data_are_used_in_turn_and_split_between_workers(tmp_path):
         ]
         scenario = shop(service.url, [*requests, "/${nine}${letter}"], **{"data-sources": sources})
         plan = scheduled(scenario, rate=60, hold_for_s=1)
-        with workers(plan, tmp_path / "whole", files) as run:
-            run.go()
+        outcome(plan, tmp_path / "whole", files)
         assert service.paths == {
             **dict.fromkeys(["/ann", "/bob", "/cleo", "/dan"], 5),
             **dict.fromkeys([f"/b?{number}" for number in (1, 2, 3, 4)], 5),
@@ -81,8 +78,7 @@ def test_rows_of_data_are_used_in_turn_and_split_between_workers(tmp_path):
         service.paths.clear()
         split = {"split-data": ["users.csv"]}
         plan = scheduled(scenario, rate=60, hold_for_s=1, weights=[1, 1], data_files=["users.csv"], vegeta=split)
-        with workers(plan, tmp_path / "split", files) as run:
-            found = run.go()
+        found = outcome(plan, tmp_path / "split", files)
         assert found.samples == 60
         assert set(service.paths) == {"/ann", "/bob", "/cleo", "/dan", "/b?1", "/b?2", "/b?3", "/b?4", "/9x"}
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.wicked import announcing, dripping, silent, wicked
-from tests.worker.driver import Outcome, Run, wait_until, workers
+from tests.worker.driver import Outcome, Run, outcome, wait_until, workers
 from tests.worker.schedules import scheduled
 from toril.load.curve import Curve
 from toril.records import Plan, Rate, rate_key
@@ -61,8 +61,7 @@ def test_every_due_request_is_accounted_for(load, tmp_path):
     hangs = options.pop("service", HANGING) is HANGING
     with wicked(HANGING if hangs else SLOW) as at:
         plan = scheduled(shop(at.url), graceful_stop_s=0.3, **options)
-        with workers(plan, tmp_path) as run:
-            found = run.go()
+        found = outcome(plan, tmp_path)
     for worker in range(len(plan.shares)):
         assert found.exits[worker].outcome == "finished"
         assert accounted(found, worker) == due(plan, worker, 10), found.exits[worker].executions
@@ -75,8 +74,7 @@ def test_a_service_that_refuses_connections_fails_every_due_request(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     plan = scheduled(shop(f"http://127.0.0.1:{port}"), rate=200, hold_for_s=1)
-    with workers(plan, tmp_path) as run:
-        found = run.go()
+    found = outcome(plan, tmp_path)
     assert accounted(found) == 200 == found.exits[0].executions["shop"].samples
     assert found.rcs() == {"ConnectionRefusedError": 200}
 
@@ -128,8 +126,7 @@ def test_due_requests_follow_a_changed_rate(tmp_path):
 def test_an_unfinished_request_has_waited_since_it_was_due(tmp_path):
     with wicked(silent()) as at:
         plan = scheduled(shop(at.url), rate=20, hold_for_s=2, graceful_stop_s=0.5)
-        with workers(plan, tmp_path) as run:
-            found = run.go()
+        found = outcome(plan, tmp_path)
     report = found.exits[0].executions["shop"]
     assert report.ended_s is not None
     assert 2 <= report.ended_s < 2.3
@@ -148,13 +145,11 @@ def test_an_unanswered_handshake_ends_at_the_timeout_or_with_the_load(tmp_path):
     with wicked(silent()) as at:
         secure = at.url.replace("http:", "https:")
         plan = scheduled(shop(secure, timeout="500ms"), rate=20, hold_for_s=1)
-        with workers(plan, tmp_path / "timeout") as run:
-            found = run.go()
+        found = outcome(plan, tmp_path / "timeout")
         assert found.rcs() == {"TimeoutError": 20}
         assert accounted(found) == 20
         plan = scheduled(shop(secure), rate=20, hold_for_s=1, graceful_stop_s=0.3)
-        with workers(plan, tmp_path / "end") as run:
-            found = run.go()
+        found = outcome(plan, tmp_path / "end")
     assert (found.samples, found.unfinished, accounted(found)) == (0, 20, 20)
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.wicked import freezing, wicked
-from tests.worker.driver import planned, share_of, workers
+from tests.worker.driver import outcome, planned, share_of
 from tests.worker.schedules import scheduled
 
 pytestmark = pytest.mark.solo
@@ -32,8 +32,7 @@ def test_response_times_include_the_wait_for_a_frozen_service(tmp_path):
                 "common": {**plan.common, "scenarios": {**plan.common["scenarios"], "users": users}},
             }
         )
-        with workers(plan, tmp_path) as run:
-            found = run.go()
+        found = outcome(plan, tmp_path)
     assert found.total("open").samples == RATE * EVERY_S
     seconds = {q: found.total("open").percentile(q) / 1e6 for q in (75, 95, 99)}
     assert seconds[75] < 0.5

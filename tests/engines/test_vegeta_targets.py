@@ -6,7 +6,7 @@ import pytest
 
 from tests.targets import target
 from tests.wicked import answering, babbling, breaking_off, closing, dripping, pouring, resetting, wicked
-from tests.worker.driver import workers
+from tests.worker.driver import outcome, workers
 from tests.worker.schedules import scheduled
 from toril.timeline.intervals.format import VITALS
 
@@ -18,8 +18,7 @@ def shop(url, **scenario):
 
 
 def ran(tmp_path, scenario, **load):
-    with workers(scheduled(scenario, **load), tmp_path) as run:
-        found = run.go()
+    found = outcome(scheduled(scenario, **load), tmp_path)
     assert found.exits[0].outcome == "finished"
     return found
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.pathological.brute import flushed
 from tests.targets import target
-from tests.worker.driver import plan_of, planned, workers
+from tests.worker.driver import outcome, plan_of, planned
 from toril.engines import Batch, Facts
 from toril.timeline import Timeline
 from toril.timeline.intervals import MAX_DURATION_US, MAX_SECOND, Recorder, decode
@@ -128,8 +128,7 @@ def test_impossible_times_reported_by_a_script_count_as_unreadable(tmp_path):
             [planned("locust", "own", concurrency=1, iterations=4)],
             {"own": {"script": "locustfile.py", "default-address": service.url}},
         )
-        with workers(plan, tmp_path, {"locustfile.py": FIRES_ANYTHING}) as run:
-            found = run.go()
+        found = outcome(plan, tmp_path, {"locustfile.py": FIRES_ANYTHING})
     assert found.exits[0].outcome == "finished"
     assert found.total("odd").samples == 4 * 4  # 5 ms, None, 0 and 11.6 days
     assert found.total("size").samples == 2 * 4

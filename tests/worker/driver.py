@@ -202,6 +202,12 @@ def workers(plan: Plan, folder: Path, files: Mapping[str, str] | None = None) ->
                 process.wait()
 
 
+def outcome(plan: Plan, folder: Path, files: Mapping[str, str] | None = None) -> Outcome:
+    """Returns the outcome of a run that goes to its end."""
+    with workers(plan, folder, files) as run:
+        return run.go()
+
+
 def engines_of(run: Run) -> list[psutil.Process]:
     """Returns every process that the workers have started."""
     found = []

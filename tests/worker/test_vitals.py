@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.targets import target
-from tests.worker.driver import engines_of, plan_of, planned, wait_until, workers
+from tests.worker.driver import engines_of, outcome, plan_of, planned, wait_until, workers
 from toril.timeline import HealthSeries, Timeline
 from toril.timeline.intervals import Recorder, decode
 from toril.worker.engine_runs import EngineRun, EngineRuns
@@ -21,8 +21,7 @@ def test_each_engine_reports_late_sends(tmp_path, engine):
     with target(delay_s=0.01) as service:
         scenario = {"requests": [{"url": f"{service.url}/", "label": "home"}]}
         plan = plan_of([planned(engine, "home", concurrency=2, hold_for_s=3.0)], {"home": scenario})
-        with workers(plan, tmp_path) as run:
-            found = run.go()
+        found = outcome(plan, tmp_path)
     series = found.timeline.health_series("local-1")
     assert 0 < (series.late_us >= 0).sum() <= 5
     assert (series.late_us >= series.late_p90_us).all()
@@ -66,8 +65,7 @@ def test_due_sends_without_a_free_user_are_dropped(tmp_path):
             "throughput_rps": 60.0,
             "hold_for_s": 8.0,
         }  # two users send 20 a second at most
-        with workers(plan_of([planned("jmeter", "home", **load)], {"home": scenario}), tmp_path) as run:
-            found = run.go()
+        found = outcome(plan_of([planned("jmeter", "home", **load)], {"home": scenario}), tmp_path)
     dropped = found.timeline.health_series("local-1").dropped
     missing = 60 * 8 - found.samples
     assert missing >= 480 - 2 * 10 * 9

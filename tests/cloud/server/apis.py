@@ -9,7 +9,7 @@ from typing import Any
 
 from ministack import app as gateway
 from ministack.core.responses import get_account_id, get_region
-from ministack.services import apigateway, cloudwatch_logs, lambda_svc
+from ministack.services import apigateway, lambda_svc
 
 from tests.cloud.server import lambdas
 from tests.cloud.server.faults import Bucket
@@ -59,32 +59,12 @@ async def answer(
 async def invoke(
     integration: Record, api_id: str, stage: str, path: str, method: str, headers: Any, *more: Any, **named: Any
 ) -> Answer:
-    """Invokes the function if the stage's limit and the function's policy allow it, and writes the access log."""
+    """Invokes the function if the stage's limit and the function's policy allow it."""
     found: Record = apigateway._stages[api_id][stage]
-    started = time.time()
     route = str(more[2])
     _, _, pattern = route.partition(" ")
     source = f"{api_id}/{stage}/{method + pattern if pattern else route}"
-    answer = await _invoked(found, integration, source, (api_id, stage, path, method, headers, *more), named)
-    context = {
-        "requestId": str(uuid.uuid4()),
-        "apiId": api_id,
-        "stage": stage,
-        "httpMethod": method,
-        "path": path,
-        "routeKey": route,
-        "status": answer[0],
-        "responseLength": len(answer[2]),
-        "protocol": "HTTP/1.1",
-        "identity.sourceIp": "127.0.0.1",
-        "identity.userAgent": headers.get("user-agent", ""),
-        "requestTimeEpoch": int(started * 1000),
-        "requestTime": time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime(started)),
-        "integrationLatency": int((time.time() - started) * 1000),
-        "responseLatency": int((time.time() - started) * 1000),
-    }
-    _log(found.get("accessLogSettings"), api_id, context)
-    return answer
+    return await _invoked(found, integration, source, (api_id, stage, path, method, headers, *more), named)
 
 
 async def _invoked(stage: Record, integration: Record, source: str, request: tuple[Any, ...], named: Record) -> Answer:
@@ -152,22 +132,6 @@ def response_of(result: Record) -> Any:
     else:
         return _response(result)
     return {"statusCode": answer[0], "headers": answer[1], "body": answer[2].decode()}, None
-
-
-def _log(settings: Record | None, api_id: str, context: Record) -> None:
-    if not settings:
-        return
-    group = cloudwatch_logs._log_groups.get(settings["destinationArn"].removesuffix(":*").partition(":log-group:")[2])
-    if group is None:
-        return
-    line = settings["format"]
-    for name in sorted(context, key=len, reverse=True):
-        line = line.replace(f"$context.{name}", str(context[name]))
-    now = int(time.time() * 1000)
-    empty = {"events": [], "uploadSequenceToken": "1", "creationTime": now}
-    times = dict.fromkeys(("firstEventTimestamp", "lastEventTimestamp", "lastIngestionTime"))
-    stream = group["streams"].setdefault(api_id, {**empty, **times})
-    cloudwatch_logs._append_log_events(stream, [{"timestamp": now, "message": line, "ingestionTime": now}])
 
 
 def _named(request: Record, answer: Record) -> Record:

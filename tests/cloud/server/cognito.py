@@ -145,14 +145,6 @@ def describe_branding(request: Record) -> Record:
     return _shown(_branding(request))
 
 
-def describe_branding_by_client(request: Record) -> Record:
-    _pool(request)
-    found = branding_of(request["ClientId"])
-    if found is None:
-        raise Refusal("ResourceNotFoundException", "The client has no branding")
-    return _shown(found)
-
-
 def update_branding(request: Record) -> Record:
     found = _branding(request)
     kept = {name: value for name, value in found.items() if name not in ("Settings", "Assets")}
@@ -222,7 +214,6 @@ SERVICE = Service(
         "UpdateGroup": update_group,
         "CreateManagedLoginBranding": create_branding,
         "DescribeManagedLoginBranding": describe_branding,
-        "DescribeManagedLoginBrandingByClient": describe_branding_by_client,
         "UpdateManagedLoginBranding": update_branding,
         "DeleteManagedLoginBranding": delete_branding,
     },

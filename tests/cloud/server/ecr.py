@@ -20,7 +20,6 @@ SERVICE = Service(
         "DescribePullThroughCacheRules": ecr_pull_through.describe,
         "UpdatePullThroughCacheRule": ecr_pull_through.update,
         "DeletePullThroughCacheRule": ecr_pull_through.delete,
-        "ValidatePullThroughCacheRule": ecr_pull_through.validate,
         "CreateRepositoryCreationTemplate": ecr_templates.create,
         "DescribeRepositoryCreationTemplates": ecr_templates.describe,
         "UpdateRepositoryCreationTemplate": ecr_templates.update,

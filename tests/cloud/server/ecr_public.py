@@ -134,21 +134,6 @@ def token(request: dict[str, Any]) -> dict[str, Any]:
     return {"authorizationData": {"authorizationToken": made, "expiresAt": time.time() + TOKEN_LASTS_S}}
 
 
-def registries(request: dict[str, Any]) -> dict[str, Any]:
-    alias = {"name": _alias(), "status": "ACTIVE", "primaryRegistryAlias": True, "defaultRegistryAlias": True}
-    return {
-        "registries": [
-            {
-                "registryId": get_account_id(),
-                "registryArn": f"arn:aws:ecr-public::{get_account_id()}:registry/{get_account_id()}",
-                "registryUri": f"public.ecr.aws/{_alias()}",
-                "verified": False,
-                "aliases": [alias],
-            }
-        ]
-    }
-
-
 def _by_arn(request: dict[str, Any]) -> Repository:
     found = next((one for one in _all().values() if one.shown["repositoryArn"] == request["resourceArn"]), None)
     if found is None:
@@ -185,6 +170,5 @@ SERVICE = Service(
         "UntagResource": untag,
         "ListTagsForResource": tags,
         "GetAuthorizationToken": token,
-        "DescribeRegistries": registries,
     },
 )

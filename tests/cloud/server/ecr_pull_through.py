@@ -104,20 +104,6 @@ def delete(request: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in rule.items() if name not in ("updatedAt", "upstreamRegistry")}
 
 
-def validate(request: dict[str, Any]) -> dict[str, Any]:
-    """Returns whether the rule's credential exists and is valid. Does not call the upstream."""
-    own_registry(request)
-    rule = _rule(request["ecrRepositoryPrefix"])
-    answer = {name: rule[name] for name in (*REQUESTED, "registryId") if name in rule}
-    try:
-        _check_access(
-            rule["upstreamRegistry"], rule["upstreamRegistryUrl"], rule.get("credentialArn"), rule.get("customRoleArn")
-        )
-    except Refusal as refusal:
-        return {**answer, "isValid": False, "failure": refusal.message}
-    return {**answer, "isValid": True}
-
-
 def rule_of(repository: str) -> dict[str, Any] | None:
     """Returns the rule with the longest matching prefix, or ROOT's."""
     rules = RULES.here()

@@ -33,28 +33,3 @@ def _camel(shape: Shape, value: Any, where: str) -> Any:
     if isinstance(shape, MapShape) and isinstance(value, dict):
         return {key: _camel(shape.value, item, where) for key, item in value.items()}
     return value
-
-
-def from_templated(target: Record) -> Record:
-    """Returns the request of a cluster's ARN with EcsParameters, which have no overrides."""
-    asked = target["EcsParameters"]
-    names = {
-        "TaskDefinitionArn": "taskDefinition",
-        "TaskCount": "count",
-        "LaunchType": "launchType",
-        "PlatformVersion": "platformVersion",
-        "Group": "group",
-        "PropagateTags": "propagateTags",
-        "EnableECSManagedTags": "enableECSManagedTags",
-        "EnableExecuteCommand": "enableExecuteCommand",
-        "ReferenceId": "referenceId",
-        "CapacityProviderStrategy": "capacityProviderStrategy",
-    }
-    request: Record = {"cluster": target["Arn"], **{to: asked[name] for name, to in names.items() if name in asked}}
-    network = (asked.get("NetworkConfiguration") or {}).get("awsvpcConfiguration")
-    if network:
-        lower = {name[:1].lower() + name[1:]: value for name, value in network.items()}
-        request["networkConfiguration"] = {"awsvpcConfiguration": lower}
-    if "Tags" in asked:
-        request["tags"] = [dict(tag) for tag in asked["Tags"]]
-    return request

@@ -41,11 +41,6 @@ def remove_client(request: dict[str, Any]) -> dict[str, Any]:
     return {}
 
 
-def set_thumbprints(request: dict[str, Any]) -> dict[str, Any]:
-    _provider(request)["ThumbprintList"] = request["ThumbprintList"]
-    return {}
-
-
 def tag_provider(request: dict[str, Any]) -> dict[str, Any]:
     provider, new = _provider(request), {tag["Key"]: tag for tag in request["Tags"]}
     provider["Tags"] = [*(one for one in provider["Tags"] if one["Key"] not in new), *new.values()]
@@ -67,7 +62,6 @@ SERVICE = Service(
         "RemoveClientIDFromOpenIDConnectProvider": remove_client,
         "TagOpenIDConnectProvider": tag_provider,
         "UntagOpenIDConnectProvider": untag_provider,
-        "UpdateOpenIDConnectProviderThumbprint": set_thumbprints,
     },
     checks={
         "CreateRole": check_trust,

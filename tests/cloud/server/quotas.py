@@ -36,10 +36,6 @@ def get(request: dict[str, Any]) -> dict[str, Any]:
     return {"Quota": _quota(request["QuotaCode"], VALUES.here()[request["QuotaCode"]])}
 
 
-def get_default(request: dict[str, Any]) -> dict[str, Any]:
-    return {"Quota": {**get(request)["Quota"], "Value": _default(request["QuotaCode"])}}
-
-
 def list_all(request: dict[str, Any]) -> dict[str, Any]:
     _fargate(request["ServiceCode"])
     asked = {"nextToken": request.get("NextToken"), "maxResults": request.get("MaxResults")}
@@ -79,5 +75,5 @@ SERVICE = Service(
     name="servicequotas",
     model="service-quotas",
     invalid="IllegalArgumentException",
-    operations={"GetServiceQuota": get, "GetAWSDefaultServiceQuota": get_default, "ListServiceQuotas": list_all},
+    operations={"GetServiceQuota": get, "ListServiceQuotas": list_all},
 )

@@ -24,7 +24,6 @@ from tests.cloud.server.ecr_pull_through import ECR_HOST
 from tests.cloud.server.state import Regional, on_reset
 
 UPSTREAM = "upstream"
-INDEXES = ("application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json")
 
 
 @dataclass(slots=True)

@@ -43,14 +43,11 @@ def check(request: Record) -> None:
         raise Refusal("ValidationException", "A flexible time window has a maximum, and no other has one")
     target = request["Target"]
     partition, universal = target["Arn"].split(":", 2)[1:]
-    if universal.startswith("scheduler:::aws-sdk:"):
-        if partition != partition_of(get_region()):
-            raise Refusal("ValidationException", f"{target['Arn']} is in another partition than {get_region()}")
-        if universal != RUN_TASK:
-            raise Refusal("ValidationException", f"The embedded cloud can't invoke {target['Arn']}")
-        _input(target)
-    elif "EcsParameters" not in target and ":ecs:" in target["Arn"]:
-        raise Refusal("ValidationException", "EcsParameters must be specified for an ECS target")
+    if partition != partition_of(get_region()):
+        raise Refusal("ValidationException", f"{target['Arn']} is in another partition than {get_region()}")
+    if universal != RUN_TASK:
+        raise Refusal("ValidationException", f"The embedded cloud can't invoke {target['Arn']}")
+    _input(target)
     if not roles.trusts(target["RoleArn"], "scheduler.amazonaws.com"):
         message = "The execution role you provide must allow AWS EventBridge Scheduler to assume the role."
         raise Refusal("ValidationException", message)
@@ -113,10 +110,7 @@ def _run(target: Record, due: float) -> list[str]:
     scheduled = f"{datetime.fromtimestamp(due, UTC):%Y-%m-%dT%H:%M:%SZ}"
     text = target.get("Input", "").replace(SCHEDULED_TIME, scheduled).replace(EXECUTION_ID, uuid.uuid4().hex[:16])
     target = {**target, "Input": text}
-    if target["Arn"].endswith(RUN_TASK):
-        request = fargate_requests.from_universal(_input(target))
-    else:
-        request = fargate_requests.from_templated(target)
+    request = fargate_requests.from_universal(_input(target))
     definition = ecs._task_defs.get(ecs._resolve_td_key(request["taskDefinition"]))
     cluster = run_task.cluster_of(request)
     if definition is None:

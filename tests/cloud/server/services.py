@@ -17,7 +17,6 @@ from tests.cloud.server import (
     events,
     iam,
     lambdas,
-    logs,
     quotas,
     resolver,
     s3,
@@ -33,7 +32,6 @@ from tests.cloud.server.requests import model_of
 CHECKED = (
     ecr.SERVICE,
     secrets.SERVICE,
-    logs.SERVICE,
     iam.SERVICE,
     ec2.SERVICE,
     documents.KMS,
