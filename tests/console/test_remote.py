@@ -112,7 +112,7 @@ def test_commands_watch_compare_fetch_and_adjust_through_a_console(
         ["watch", served.LIVE, "--take-over"],
         ["stop", served.LIVE, "--all-tasks"],
         ["run", "SUITE"],
-        ["run", "SUITE", "--on", "fargate", "--baseline", "auto"],
+        ["run", "SUITE", "--on", "fargate", "--earlier-runs"],
         ["run", "SUITE", "--on", "fargate", "--report", "junit"],
         ["agent", "office"],
         ["doctor", "--on", "fargate"],

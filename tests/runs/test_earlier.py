@@ -83,16 +83,16 @@ ASKED = EarlierAsked(runs=20, labels=("checkout",), margin=0.05)
     ("block", "options", "expected"),
     [
         (False, {}, None),
-        (False, {"baseline": True}, EarlierAsked()),
+        (False, {"earlier_runs": True}, EarlierAsked()),
         (True, {}, ASKED),
-        (True, {"baseline": True}, ASKED),
-        (True, {"baseline": False}, None),
+        (True, {"earlier_runs": True}, ASKED),
+        (True, {"earlier_runs": False}, None),
         (True, {"smoke": True}, None),
         (True, {"tried": True}, None),
     ],
 )
 def test_the_suite_or_the_command_asks_for_the_comparison(tmp_path, block, options, expected):
-    asked = "toril: {baseline: {runs: 20, labels: [checkout], margin: 5%}}\n" if block else ""
+    asked = "toril: {earlier-runs: {runs: 20, labels: [checkout], margin: 5%}}\n" if block else ""
     (tmp_path / "suite.yml").write_text(SUITE + asked)
     _, plan = plan_run([tmp_path], RunOptions(**options), 0.0)
     assert plan.earlier == expected

@@ -107,7 +107,7 @@ def test_a_suite_without_scenarios_is_rejected(tmp_path, scenario, refusal):
         ({"regression": {"margins": "3%"}}, ("unknown-key", "toril.regression.margins", "margin")),
         ({"regression": {"metrics": ["p95", "p0"]}}, ("unknown-value", "toril.regression.metrics[1]")),
         ({"regression": {"metrics": "median"}}, ("unknown-value", "toril.regression.metrics[0]")),
-        ({"baseline": {"runs": 7}}, ("out-of-range", "toril.baseline.runs")),
+        ({"earlier-runs": {"runs": 7}}, ("out-of-range", "toril.earlier-runs.runs")),
         ({"zzz": 1}, ("unknown-key", "toril.zzz")),
         ({"workers": 0}, ("out-of-range", "toril.workers")),
         ({"workers": 10**9}, ("out-of-range", "toril.workers")),
@@ -137,7 +137,7 @@ def test_the_toril_block_has_typed_settings(tmp_path):
       secrets: {TOKEN: arn-or-name}
       criteria: [hits<450 over 10s]
       regression: {margin: 3%, failures: 0.5%, blocks: 10, labels: [checkout], metrics: [p99.9, throughput]}
-      baseline: {labels: checkout}
+      earlier-runs: {labels: checkout}
     """
     suite = read(tmp_path, {**SIMPLE, "toril": yaml.safe_load(block)})
     ours = suite.toril
@@ -152,5 +152,5 @@ def test_the_toril_block_has_typed_settings(tmp_path):
     assert ours.regression is not None
     assert (ours.regression.margin, ours.regression.blocks, ours.regression.labels) == (0.03, 10, ("checkout",))
     assert (ours.regression.failures, ours.regression.metrics) == (0.005, ("p99.9", "throughput"))
-    assert ours.baseline is not None
-    assert (ours.baseline.runs, ours.baseline.labels, ours.baseline.margin) == (12, ("checkout",), 0.03)
+    assert ours.earlier_runs is not None
+    assert (ours.earlier_runs.runs, ours.earlier_runs.labels, ours.earlier_runs.margin) == (12, ("checkout",), 0.03)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -123,9 +123,11 @@ def run(
     fail_on: FailOn = "failed,inconclusive",
     report: Reports = None,
     max_cost: MaxCost = None,
-    baseline: Annotated[
-        Literal["auto", "off"] | None,
-        typer.Option("--baseline", help="Compare with earlier runs; default: auto if the suite has toril.baseline."),
+    earlier_runs: Annotated[
+        bool | None,
+        typer.Option(
+            "--earlier-runs/--no-earlier-runs", help="Compare with earlier runs; default: if the suite asks for it."
+        ),
     ] = None,
     request: Annotated[
         str | None, typer.Option("--request", hidden=True, help="Id of a run that the console requested.")
@@ -150,11 +152,9 @@ def run(
         overrides, env, workers, on, run_id, tag, smoke, against, locations, max_cost=max_cost, scheduled=options
     )
     if is_console(store):
-        if otlp or notify or baseline:
-            text = (
-                f"--store {store}: a console starts runs without --otlp, --notify and --baseline; use `toril.notify` "
-                "and `toril.baseline` in the suite"
-            )
+        if otlp or notify or earlier_runs is not None:
+            fix = "Write `toril.notify` and `toril.earlier-runs` in the suite."
+            text = f"--store {store}: a console starts runs without --otlp, --notify and --earlier-runs. {fix}"
             raise OptionError(text, code="not-through-console")
         _run_through_console(suite or [], wanted, store, fail_on, report, quiet=quiet)
     if request is not None:
@@ -165,7 +165,7 @@ def run(
             raise OptionError(text, code="options-with-request")
         _run_request(read_run_id(request), store, report, quiet=quiet)
     leave_tokens(wanted)
-    wanted = wanted.model_copy(update={"baseline": None if baseline is None else baseline == "auto"})
+    wanted = wanted.model_copy(update={"earlier_runs": earlier_runs})
     found = local_suite(suite or [])
     run_to_verdict(found, wanted, plan_run, store, fail_on, report, quiet=quiet, otlp=otlp, notify=notify)
 

@@ -76,14 +76,14 @@ def make_plan(
     environment: Mapping[str, str] | None = None,
     smoke: bool = False,
     tried: bool = False,
-    baseline: bool | None = None,
+    earlier_runs: bool | None = None,
     notices: Sequence[Notice] = (),
 ) -> Plan:
     """Returns the plan of a run. `workers` (in total) overrides `toril.workers`; without both, the load decides.
 
     The division does not depend on `on`, which has already selected the suite's load. `environment` is for engines on
-    other machines; local engines inherit theirs. `baseline`: whether to compare with earlier runs; None: if the suite
-    has `toril.baseline`.
+    other machines; local engines inherit theirs. `earlier_runs`: whether to compare with them; None: if the suite has
+    `toril.earlier-runs`.
     """
     alone = smoke or tried
     executions = _by_one_user(suite, tried=tried) if alone and not suite.functional else suite.executions
@@ -120,7 +120,7 @@ def make_plan(
         keeping=_keeping(suite, criteria, tried=tried),
         traceparent=suite.toril.traceparent,
         require_values=suite.toril.require_values,
-        earlier=None if alone or suite.functional else _earlier(suite, baseline),
+        earlier=None if alone or suite.functional else _earlier(suite, earlier_runs),
         notices=() if tried else (*_notices(suite), *notices),
         audits_off=tuple(code for code, on in suite.toril.audits.items() if not on),
         page_bytes=suite.toril.page_size,
@@ -162,9 +162,9 @@ def _notices(suite: Suite) -> Iterator[Notice]:
         yield Notice(**place, format=form, on=block.on, secret=block.secret or "")
 
 
-def _earlier(suite: Suite, baseline: bool | None) -> EarlierAsked | None:
-    block = suite.toril.baseline
-    if baseline is False or (block is None and baseline is None):
+def _earlier(suite: Suite, asked: bool | None) -> EarlierAsked | None:
+    block = suite.toril.earlier_runs
+    if asked is False or (block is None and asked is None):
         return None
     return EarlierAsked(**block.model_dump()) if block else EarlierAsked()
 

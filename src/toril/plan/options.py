@@ -17,7 +17,7 @@ class RunOptions(StartOptions):
 
     on: LauncherName = "local"
     run_id: str | None = None
-    baseline: bool | None = None  # whether to compare with earlier runs; None: if the suite has `toril.baseline`
+    earlier_runs: bool | None = None  # whether to compare with them; None: if the suite has `toril.earlier-runs`
     notices: tuple[Notice, ...] = ()  # besides the suite's
     confined: bool = False  # the suite gets neither this machine's environment nor files outside its folder
 
@@ -39,7 +39,7 @@ def plan_run(paths: Sequence[str | Path], options: RunOptions, now: float) -> tu
     plan = make_plan(
         suite, run_id=options.run_id or new_run_id(suite.name, now), workers=options.workers, on=options.on,
         environment=options.environment, tags=options.tags, smoke=options.smoke,
-        tried=options.tried, baseline=options.baseline, notices=options.notices,
+        tried=options.tried, earlier_runs=options.earlier_runs, notices=options.notices,
     )  # fmt: skip
     return suite, plan
 

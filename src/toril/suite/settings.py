@@ -224,7 +224,7 @@ class TorilSettings(Section):
     tags: dict[str, str] = Field(default_factory=dict)  # of each run; `--tag` adds others
     criteria: Annotated[tuple[str | dict[str, Any], ...], BeforeValidator(_criteria)] = ()
     regression: Regression | None = None
-    baseline: EarlierBlock | None = None  # None: with `--baseline auto` only
+    earlier_runs: EarlierBlock | None = None  # None: with `--earlier-runs` only
     location_groups: dict[str, Annotated[Texts, Field(min_length=1)]] = Field(default_factory=dict)  # → locations
     capacity: dict[str, CapacitySearch] = Field(default_factory=dict)  # by execution
     curves: dict[str, Any] = Field(default_factory=dict)  # execution → its load curve, which is read with the execution
