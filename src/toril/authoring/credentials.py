@@ -29,18 +29,13 @@ from toril.authoring.references import (
 )
 from toril.authoring.routes import free
 from toril.errors import OptionError
-from toril.secrets.masking import HIDDEN, Hidden, hides, masked_body, masked_headers, masked_url
-from toril.secrets.redaction import forms_of
+from toril.secrets.masking import HIDDEN, Hidden, hides, masked_body, masked_headers, masked_url, names_a_password
+from toril.secrets.redaction import SHORTEST, FormIndex, forms_of
 from toril.suite.settings import RESERVED
 
-SHORTEST = 6  # characters of a value that is searched everywhere
 SHORTEST_FORM = 4  # of a value at its own place
 COOKIES = ("cookie", "set-cookie")
 BODIES = ("form", "multipart", "json")
-PASSWORD = re.compile(  # also password1, password_confirmation
-    r"(?i)passw|passphrase|passcode|pwd|(?:^|_)pass$|kennwort|mot_?de_?passe|contrase|senha|wachtwoord|parola"
-    r"|^(?:mdp|pw|clave|heslo|haslo)$|(?:^|[-_])(?:pw|pin|tan)$"
-)
 USER = re.compile(
     r"(?i)_?(?:user|login|account|identifier|name)(?:[-_]?(?:name|id|e-?mail))?|.*(?:user[-_]?name|mail|login)"
     r"|(?:benutzer|kunden|konto)[-_]?(?:name|nummer|nr|id|kennung)?"
@@ -117,15 +112,11 @@ class _Search:
     """Finds hidden values in texts, in all their escapings."""
 
     def __init__(self, values: Iterable[str]) -> None:
-        self._begun_by: dict[str, set[str]] = {}  # forms by their first characters
-        for form in (form for value in values for form in forms_of(value) if len(form) >= SHORTEST):
-            self._begun_by.setdefault(form[:SHORTEST], set()).add(form)
+        self._forms = FormIndex(values)
 
     def __call__(self, text: str) -> list[str]:
         """Returns the forms in a text, the longest first; a short one has to stand alone."""
-        starts = {text[at : at + SHORTEST] for at in range(len(text) - SHORTEST + 1)} & self._begun_by.keys()
-        forms = (form for start in starts for form in self._begun_by[start] if form in text)
-        return sorted((form for form in forms if pattern_of(form).search(text)), key=lambda form: (-len(form), form))
+        return [form for form in self._forms.begun_in(text) if form in text and pattern_of(form).search(text)]
 
 
 # ── Credentials
@@ -181,7 +172,7 @@ class _Finder:
         self._logins = self._users | passwords
         self.hidden = {text for text in texts if _is_searched(text) and (foreign.search(text) or "${" not in text)}
         self._found = _Search(self.hidden)
-        self._shown = _Search({*self.hidden, *(word for word in passwords if not PASSWORD.search(word))})
+        self._shown = _Search({*self.hidden, *(word for word in passwords if not names_a_password(word))})
 
     def without_foreign(self, exchange: RecordedExchange) -> RecordedExchange:
         """Returns the exchange with a variable for each value that an engine would evaluate, such as `${__P(x)}`."""
@@ -226,7 +217,7 @@ class _Finder:
         return text
 
     def _is_password(self, place: ValuePlace) -> bool:
-        return PASSWORD.search(_key(place)) is not None or not self._fields.isdisjoint((_key(place), place.path))
+        return names_a_password(_key(place)) or not self._fields.isdisjoint((_key(place), place.path))
 
     def _users_of(self, exchange: RecordedExchange) -> Iterator[str]:
         """Yields the names beside passwords; a single field before a password is a name, in any language."""

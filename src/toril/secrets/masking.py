@@ -23,9 +23,12 @@ LONGEST_REMEMBERED = 500  # characters; the masked form of longer texts is not c
 ROUNDS = 5  # of masking, since the result of one may contain a new match
 DEEPEST = 3  # levels of text that is encoded inside text
 
-_NAME = re.compile(  # matches lower-case letters and digits only
-    r"(?:token|passw(?:or)?[dt](?:\d|confirm(?:ation)?|repeat)?|passcode|pwd|passphrase|userpass|secret(?:answer)?"
-    "|kennwort|motdepasse|contrase(?:ny?)?a|senha|wachtwoord|parola|heslo|haslo"  # `ñ` is no letter of ASCII
+_PASSWORDS = (  # of lower-case letters and digits, as in all names here; `ñ` is no letter of ASCII
+    "passw(?:or)?[dt]|passcode|pwd|passphrase|kennwort|motdepasse|contrase(?:ny?)?a|senha|wachtwoord|parola|heslo|haslo"
+)
+_SHORT_PASSWORD = re.compile("(?i)(?:^|[-_])(?:pass|mdp|pw|pin|tan|clave)$")  # with its case and marks
+_NAME = re.compile(
+    rf"(?:token|(?:{_PASSWORDS})(?:\d|confirm(?:ation)?|repeat)?|userpass|secret(?:answer)?"
     "|(?:api|access|app|auth|licen[cs]e|secret|private|subscription|shared)key|accesskeyid|cardnumber|cv[vc]2?"
     "|signature|credentials?|sess(?:ion)?id|authorization|cookies?"
     "|(?:auth|authorization|mfa|otp|2fa|sms|security|verification)code|pw|saml(?:request|response))$"
@@ -101,7 +104,7 @@ _NOT_RANDOM = re.compile(  # a random text has digits after letters at three pla
 @lru_cache(maxsize=1 << 12)
 def _harmless(name: str) -> re.Pattern[str]:
     """Returns which values of this name stay readable; a plural such as `tokens` may be a number, a `pin` a symbol."""
-    plain = _NOT_IN_NAMES.sub("", unquote(name).lower())
+    plain = _plain(name)
     if _NAME.search(plain):
         return _NOTHING
     if _CODE.search(plain):
@@ -112,6 +115,19 @@ def _harmless(name: str) -> re.Pattern[str]:
         return _NUMBERS
     inner = _OWNERS.sub("", name)
     return _harmless(inner) if inner != name else _ANYTHING
+
+
+def _plain(name: str) -> str:
+    return _NOT_IN_NAMES.sub("", unquote(name).lower())
+
+
+def names_a_password(name: str) -> bool:
+    """Returns whether a field of this name asks for a password, or for a pin.
+
+    >>> [names_a_password(n) for n in ("user[password_confirmation]", "Mot-de-passe", "contraseña", "db_pass", "spin")]
+    [True, True, True, True, False]
+    """
+    return re.search(_PASSWORDS, _plain(name)) is not None or _SHORT_PASSWORD.search(name) is not None
 
 
 def names_a_secret(name: str) -> bool:

@@ -9,7 +9,7 @@ import html
 import json
 import re
 from collections.abc import Iterable, Iterator
-from itertools import groupby, product
+from itertools import groupby
 from urllib.parse import quote, quote_plus
 
 from toril.secrets.masking import HIDDEN, mask, names_a_secret
@@ -19,7 +19,7 @@ CUT_FROM = 400  # engines cut messages at 500 characters, possibly within a valu
 MOST_SLASHES = 16  # before a character that was quoted four times (JSON within JSON)
 SLASHES = rf"\\{{1,{MOST_SLASHES}}}"
 MOST_IN_RECORD = 5000  # characters
-SHORTEST_BEGINNING = 6  # characters of a value at the end of a cut text
+SHORTEST = 6  # characters of a value that is hidden anywhere, and of its beginning at the end of a cut text
 ENTITIES = {'"': ("&quot;",), "'": ("&apos;",), "&": ("&amp;",), "<": ("&lt;",), ">": ("&gt;",)}
 ESCAPES = {"\n": "n", "\r": "r", "\t": "t", "\b": "b", "\f": "f"}
 
@@ -57,7 +57,7 @@ class Redactor:
 
     def _without_beginning(self, text: str) -> str:
         for value in self._values:
-            for length in range(len(value) - 1, SHORTEST_BEGINNING - 1, -1):
+            for length in range(len(value) - 1, SHORTEST - 1, -1):
                 if text.endswith(value[:length]) or text.endswith(value[:length] + "…"):
                     return text[: text.rindex(value[:length])] + HIDDEN
         return text
@@ -85,7 +85,7 @@ def _secrets_in(content: object, *, secret: bool) -> Iterator[str]:
     elif isinstance(content, list):
         for value in content:
             yield from _secrets_in(value, secret=secret)
-    elif secret and isinstance(content, str) and len(content) >= SHORTEST_BEGINNING:
+    elif secret and isinstance(content, str) and len(content) >= SHORTEST:
         yield content
 
 
@@ -95,11 +95,9 @@ def _patterns(value: str) -> Iterator[str]:
     )
     encodings = dict.fromkeys((value.encode("utf-8", "surrogateescape"), value.encode("latin-1", "ignore")))
     whole = [encoding for encoding in encodings if len(encoding) >= len(value)]
-    for data, before in product(whole, range(3)):  # bytes before it in base64's group of three
-        encoded = base64.b64encode(b"\0" * before + data).decode()
-        first, last = -(-before * 8 // 6), (before + len(data)) * 8 // 6  # characters that depend on the value alone
-        core = "".join({"+": "(?:[+-]|%2[bB])", "/": "(?:[/_]|%2[fF])"}.get(char, char) for char in encoded[first:last])
-        some = "(?:[A-Za-z0-9+/_-])"
+    some = "(?:[A-Za-z0-9+/_-])"
+    for before, encoded in (pair for data in whole for pair in enumerate(_in_base64(data))):
+        core = "".join({"+": "(?:[+-]|%2[bB])", "/": "(?:[/_]|%2[fF])"}.get(char, char) for char in encoded)
         yield f"{some}{core}{some}?(?:=|%3[dD]){{0,2}}" if before else f"{core}{some}?(?:=|%3[dD]){{0,2}}"
 
 
@@ -150,8 +148,33 @@ def forms_of(value: str) -> Iterator[str]:
         yield json.dumps(escaped)[1:-1]
     yield html.escape(value)
     yield html.escape(value, quote=False)
-    for before in range(3):  # bytes before it in base64's groups of three
+    for encoded in _in_base64(data):
+        yield encoded
+        yield encoded.translate(str.maketrans("+/", "-_"))
+
+
+def _in_base64(data: bytes) -> Iterator[str]:
+    """Yields the characters of the data alone, by the number of bytes before it in base64's group of three."""
+    for before in range(3):
         encoded = base64.b64encode(b"\0" * before + data).decode()
-        own = encoded[-(-before * 8 // 6) : (before + len(data)) * 8 // 6]  # the characters of the value alone
-        yield own
-        yield own.translate(str.maketrans("+/", "-_"))
+        yield encoded[-(-before * 8 // 6) : (before + len(data)) * 8 // 6]
+
+
+class FormIndex:
+    """Finds values in texts, in all their escapings, by their first characters."""
+
+    def __init__(self, values: Iterable[str] = ()) -> None:
+        self._begun_by: dict[str, set[str]] = {}
+        for value in values:
+            self.add(value)
+
+    def add(self, value: str) -> None:
+        for form in forms_of(value):
+            if len(form) >= SHORTEST:
+                self._begun_by.setdefault(form[:SHORTEST], set()).add(form)
+
+    def begun_in(self, text: str) -> list[str]:
+        """Returns the forms of which the text has the first characters, the longest first."""
+        parts = {text[at : at + SHORTEST] for at in range(len(text) - SHORTEST + 1)} if self._begun_by else ()
+        forms = {form for part in self._begun_by.keys() & parts for form in self._begun_by[part]}
+        return sorted(forms, key=lambda form: (-len(form), form))

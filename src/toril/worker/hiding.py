@@ -13,10 +13,9 @@ from typing import Any
 
 from toril.records.evidence import NOT_FOUND, Asserted, Content, Exchange
 from toril.secrets.masking import HIDDEN, Hidden, masked_body, masked_headers, masked_url, names_a_secret
-from toril.secrets.redaction import Redactor, forms_of
+from toril.secrets.redaction import SHORTEST, FormIndex, Redactor
 
 MOST_VALUES = 200  # at least this many of the last hidden ones
-SHORTEST = 6  # characters of a value that is hidden elsewhere, too
 LONG_WORD = 12  # the same of one with letters or digits alone
 LONGEST = 4_000
 MOST_DECODED = 256 << 10  # bytes of a compressed body
@@ -38,8 +37,8 @@ class Hiding:
 
     def __init__(self, redacted: Redactor) -> None:
         self._redacted = redacted
-        self._forms: dict[str, tuple[str, ...]] = {}  # of each value that was hidden at its place
-        self._begun_by: dict[str, set[str]] = {}  # all forms, by their first characters
+        self._known: dict[str, None] = {}  # values that were hidden at their places
+        self._forms = FormIndex()
         self._places: list[str] = []  # of the current exchange
         self._lasting = 0  # values of variables, which stay hidden
         self._variables = Redactor()
@@ -52,7 +51,7 @@ class Hiding:
             if "://" not in value and len(value) >= (LONG_WORD if value.isalpha() or value.isdigit() else SHORTEST)
         }
         self._noted((None, [Hidden(f"variable {name}", value) for name, value in long.items()]))
-        self._lasting = len(self._forms)
+        self._lasting = len(self._known)
         self._variables.hide(long.values())
 
     def label(self, text: str) -> str:
@@ -62,18 +61,16 @@ class Hiding:
     def __call__(self, text: str) -> str:
         """Returns a text without secrets and credentials."""
         shown = self._redacted(text)
-        parts = {shown[at : at + SHORTEST] for at in range(len(shown) - SHORTEST + 1)} if self._begun_by else ()
-        forms = {form for part in self._begun_by.keys() & parts for form in self._begun_by[part]}
+        forms = self._forms.begun_in(shown)
         if not forms:
             return shown
-        longest_first = sorted(forms, key=lambda form: (-len(form), form))
-        for shape in longest_first:
-            shown = shown.replace(shape, HIDDEN)
+        for form in forms:
+            shown = shown.replace(form, HIDDEN)
         ends = [match.start() for match in ELLIPSIS.finditer(shown)][:MOST_CUTS]
         for end in (len(shown), *reversed(ends)):  # an engine or a library may have cut a value there
-            for shape in longest_first:
-                at = shown.rfind(shape[:SHORTEST], max(0, end - len(shape)), end)
-                if at >= 0 and shape.startswith(shown[at:end]):
+            for form in forms:
+                at = shown.rfind(form[:SHORTEST], max(0, end - len(form)), end)
+                if at >= 0 and form.startswith(shown[at:end]):
                     shown = shown[:at] + HIDDEN + shown[end:]
                     break
         return shown
@@ -122,21 +119,14 @@ class Hiding:
         named = {value for place, value in found if value.lower() not in place.lower()}  # unlike {password: "Password"}
         named.discard(NOT_FOUND)  # sent as a token, for example
         values = {word for word in named if SHORTEST <= len(word) <= LONGEST and HIDDEN not in word}
-        for secret in sorted(values - self._forms.keys()):
-            self._forms[secret] = tuple(dict.fromkeys(forms_of(secret)))
-            self._index(secret)
-        if len(self._forms) > self._lasting + 2 * MOST_VALUES:  # the index is made anew once for many values
-            known = list(self._forms.items())
-            self._forms = dict(known[: self._lasting] + known[self._lasting :][-MOST_VALUES:])
-            self._begun_by = {}
-            for form in self._forms:
-                self._index(form)
+        for value in sorted(values - self._known.keys()):
+            self._known[value] = None
+            self._forms.add(value)
+        if len(self._known) > self._lasting + 2 * MOST_VALUES:  # the index is made anew once for many values
+            known = list(self._known)
+            self._known = dict.fromkeys(known[: self._lasting] + known[self._lasting :][-MOST_VALUES:])
+            self._forms = FormIndex(self._known)
         return shown
-
-    def _index(self, value: str) -> None:
-        for form in self._forms[value]:
-            if len(form) >= SHORTEST:
-                self._begun_by.setdefault(form[:SHORTEST], set()).add(form)
 
     def _message(
         self, raw: Mapping[str, Any], name: str, most_of_body: int

@@ -13,7 +13,7 @@ from toril.authoring.correlation.rules import Turn, given_by_client
 from toril.authoring.correlation.values import CLIENT_MADE, DATE, is_token, kind_of, variable_of, words_of
 from toril.authoring.recorded import RecordedExchange, ValuePlace
 from toril.authoring.routes import free
-from toril.secrets.masking import hides
+from toril.secrets.masking import hides, names_a_password
 
 WORD = re.compile(r"[^\W_]+")
 LETTERS = re.compile(r"\b[^\W\d_]{3,}\b")
@@ -26,7 +26,6 @@ NAMING = re.compile(
     "name|title|slug|label|subject|mail|email|sku|text|content|summary|description|comment|message|body"
 )
 DIGEST = re.compile(r"(?i)sha-?\d|md5|digest|hash|checksum|integrity|challenge|verifier|state$")
-PASSWORD = re.compile("(?i)passw|pwd")
 BODIES = ("form", "multipart", "json")
 PLACES = ("path", "query", *BODIES)
 
@@ -96,7 +95,7 @@ def _typed(turns: Sequence[Turn], first: Mapping[str, int]) -> Iterator[tuple[in
     """Yields the values of fields that no response has before a request: no log-ins, tokens, dates and digests."""
     for index, turn in enumerate(turns):
         fields = [pair for pair in given_by_client(turn.exchange) if pair[0].where in BODIES] if turn.sent else []
-        if not turn.changes or any(PASSWORD.search(place.path) for place, _ in fields):
+        if not turn.changes or any(names_a_password(place.path) for place, _ in fields):
             continue
         for place, value in fields:
             if is_token(place) or hides(place.path.rpartition(".")[2], value) or DIGEST.search(place.path):
