@@ -121,6 +121,7 @@ def _plain(name: str) -> str:
     return _NOT_IN_NAMES.sub("", unquote(name).lower())
 
 
+@lru_cache(maxsize=1 << 12)
 def names_a_password(name: str) -> bool:
     """Returns whether a field of this name asks for a password, or for a pin.
 
