@@ -24,10 +24,11 @@ from tools import demo_store
 from toril.clock import SystemClock
 from toril.console.starter import LocalStarter
 from toril.coordinator.lease import read_lease
+from toril.desk.runs import ask_to_stop
+from toril.desk.starting import request_run
 from toril.errors import UserError
 from toril.plan.options import RunOptions
-from toril.runs import activity, requests
-from toril.runs.stored import ask_to_stop
+from toril.runs import activity
 from toril.store import FolderStore
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -66,7 +67,7 @@ def start_run(store: FolderStore) -> str:
     """Starts a run of the storefront suite as the console does. Returns its id."""
     clock = SystemClock()
     options = RunOptions(overrides=OF_THE_DEMO, workers=2, tags={"by": "demo"})
-    request = requests.request_run(store, "storefront", options, by="demo", at=clock.now())
+    request = request_run(store, "storefront", options, by="demo", at=clock.now())
     LocalStarter(store).start(request)
     return request.run_id
 

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toril import __version__
+from toril.desk.runs import add_note, set_baseline
 from toril.plan.duet import plan_duet
 from toril.plan.options import RunOptions, plan_run
 from toril.records import (
@@ -170,12 +171,12 @@ def _leave(store: Store, runs: Mapping[tuple[str, float], str], now: float) -> N
     )
     for suite, at, who, what, run_id in changes:
         if what == "baseline.set":
-            notes.set_baseline(store, suite, run_id, by=who, at=at)
+            set_baseline(store, suite, run_id, by=who, at=at)
         else:
-            notes.add_note(store, run_id, note, by=who, at=at)
+            add_note(store, run_id, note, by=who, at=at)
         line = AuditLine(at=at, who=who, name=who.title(), role="operator", what=what, target=run_id, where="127.0.0.1")
         notes.audit(store, line)
-    notes.add_note(store, fixed, "Back to normal. The new baseline.", by="ada", at=now - 5.9 * DAY_S)
+    add_note(store, fixed, "Back to normal. The new baseline.", by="ada", at=now - 5.9 * DAY_S)
 
 
 def _add_earlier_nights(store: Store, like: str, now: float) -> None:

@@ -14,7 +14,8 @@ from tests.console import served
 from tests.reports import examples
 from toril.console.app import create_app
 from toril.console.identity import Person, RefusedError
-from toril.runs import notes, suites
+from toril.desk.runs import set_baseline
+from toril.runs import suites
 from toril.runs.history import record_of, remember
 from toril.store import FolderStore
 
@@ -56,7 +57,7 @@ def filled(store: FolderStore) -> None:
     store.delete("versions/shop/")
     for comment in ("first", "second"):
         suites.save(store, "shop", {"suite.yml": SUITE}, by="ada", comment=comment, at=served.NOW, expected=None)
-    notes.set_baseline(store, "shop", OVER, by="ada", at=served.NOW)
+    set_baseline(store, "shop", OVER, by="ada", at=served.NOW)
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import pytest
 
 from tests.console.served import LIVE, NOW, client, parsed, progress, running, stored
 from tests.reports import examples
+from toril.desk.runs import set_baseline
 from toril.runs.history import record_of, remember
-from toril.runs.notes import set_baseline
 from toril.runs.stored import judged
 from toril.store import FolderStore
 

@@ -14,12 +14,12 @@ from tests.console.editing import Bucket, Console, console, fields
 from tests.console.served import parsed
 from tests.launchers.stage import deployment
 from toril.console.planned import in_words
+from toril.desk.starting import StartEstimate
 from toril.errors import InfrastructureError
 from toril.launchers.findings import Finding
 from toril.records.agent import Announcement, RunningShare, announcement_key
 from toril.records.schedule import SuiteSchedule
 from toril.runs import suites
-from toril.runs.requests import StartEstimate
 
 ADDRESS = "https://shop.example.com/search?q=lamp"
 

@@ -14,9 +14,9 @@ from tests.console.test_api import saved
 from tests.console.test_attacks_on_identity import routes
 from tests.reports import examples, exchanges
 from toril.console.web import page
+from toril.desk.runs import set_baseline
 from toril.records.console import RequestFailure, RunRequest
 from toril.runs.history import record_of, remember
-from toril.runs.notes import set_baseline
 from toril.store import FolderStore
 
 pytestmark = pytest.mark.live

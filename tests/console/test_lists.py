@@ -9,11 +9,12 @@ from tests.console.served import NOW, client, parsed
 from tests.reports import examples
 from tests.runs.test_suites import SUITE, saved
 from toril.console.web import sparkline
+from toril.desk.runs import delete_run
+from toril.desk.starting import request_run
 from toril.plan.options import RunOptions
 from toril.records.history import IndexRow
 from toril.runs.history import record_of, row_of
-from toril.runs.requests import keep_failure, request_run
-from toril.runs.stored import delete_run
+from toril.runs.requests import keep_failure
 from toril.store import FolderStore
 
 

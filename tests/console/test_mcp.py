@@ -15,6 +15,7 @@ from tests.console import served
 from tests.console.served import Started
 from tests.console.test_api import saved
 from tests.reports import examples, exchanges
+from toril.desk.runs import set_baseline
 from toril.records import Rate, Start, Stop, rate_key, run_key
 from toril.records.agent import Announcement, announcement_key
 from toril.records.console import AuditLine
@@ -39,7 +40,7 @@ def store(tmp_path: Path) -> FolderStore:
     served.stored(found, replace(examples.passed(), evidence=exchanges.failed().evidence))
     remember(found, record_of(examples.passed()))
     served.running(found, served.progress())
-    notes.set_baseline(found, "shop", OVER, by="ada", at=served.NOW)
+    set_baseline(found, "shop", OVER, by="ada", at=served.NOW)
     return found
 
 

@@ -30,6 +30,7 @@ from tests.reports.parsed import Page
 from toril.console import web
 from toril.console.pages import run as run_pages
 from toril.console.pages import run_files
+from toril.desk.runs import set_baseline
 from toril.records import Launch, Rate, Start, Stop, rate_key, run_key, worker_key
 from toril.records.console import RequestFailure, RunRequest
 from toril.records.document import document
@@ -39,7 +40,7 @@ from toril.reports import render
 from toril.reports.blocks import Failure, Failures, Headline, Report
 from toril.reports.html import fragment
 from toril.runs.history import record_of, remember
-from toril.runs.notes import baseline_of, notes_of, set_baseline
+from toril.runs.notes import baseline_of, notes_of
 from toril.runs.stored import judged
 from toril.runs.suites import read, save, suite_names
 from toril.store import FolderStore

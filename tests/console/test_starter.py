@@ -14,11 +14,12 @@ from tests.refusals import refused
 from tests.runs.test_suites import saved
 from tests.targets import target as serving
 from toril.console.starter import LocalStarter
+from toril.desk.starting import request_run
 from toril.errors import InfrastructureError
 from toril.plan.options import RunOptions
 from toril.runs import suites
 from toril.runs.activity import unfinished
-from toril.runs.requests import failure_of, request_run
+from toril.runs.requests import failure_of
 from toril.store import FolderStore
 
 pytestmark = pytest.mark.live

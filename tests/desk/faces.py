@@ -29,11 +29,12 @@ from toril.console.app import create_app
 from toril.console.identity import Person
 from toril.console.mcp import server_of
 from toril.desk import desk_of
+from toril.desk.runs import set_baseline
 from toril.errors import OptionError, UserError
 from toril.records import Plan, Start, run_key
 from toril.records.console import AuditLine, RunNote, RunRequest
 from toril.records.schedule import SuiteSchedule, read_command
-from toril.runs import notes, suites
+from toril.runs import suites
 from toril.runs.history import record_of, remember
 from toril.store import FolderStore, Store, open_reader
 
@@ -173,7 +174,7 @@ class World:
             plan = bundle.plan.model_copy(update={"run_id": run_id})
             remember(store, record_of(replace(bundle, plan=plan)))
         store.put(f"notes/{OVER}/first.json", RunNote(run_id=OVER, at=now, by="eve", text="fine").to_json())
-        notes.set_baseline(store, "shop", OVER, by="eve", at=now)
+        set_baseline(store, "shop", OVER, by="eve", at=now)
         for run_id, options in ((WAITING, {}), (OTHER, REPEATED)):
             self._request(store, run_id, options)
         store.put("deployments/us-east-1.json", deployment("us-east-1").to_json())

@@ -9,10 +9,11 @@ import pytest
 
 from tests.fargate.stage import AWAY, HOME, LATER, suite
 from tests.outcomes import fails, passes
+from toril.desk.starting import request_run
 from toril.launchers.fargate.coordinator_task import FargateStarter
 from toril.notify.events import kept
 from toril.plan.options import RunOptions
-from toril.runs.requests import failure_of, request_run
+from toril.runs.requests import failure_of
 
 pytestmark = pytest.mark.xdist_group("guarded")
 SOON_S = 2

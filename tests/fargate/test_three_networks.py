@@ -17,9 +17,9 @@ from tests.cloud.stand_in import DIGEST, IMAGES, WORKER, push_stand_in
 from tests.fargate.stage import GITHUB, ROOT, Stage, of_processes, suite
 from tests.infra.world import committed, world
 from tests.outcomes import passes
+from toril.desk.starting import request_run
 from toril.launchers.fargate.coordinator_task import FargateStarter
 from toril.plan.options import RunOptions
-from toril.runs.requests import request_run
 
 pytestmark = [pytest.mark.live, pytest.mark.nightly, pytest.mark.xdist_group("networks")]
 HOME, WEST, CLOSED = "us-east-1", "us-west-2", "eu-west-1"

@@ -17,11 +17,12 @@ from tests.launchers.scene import Scene
 from tests.refusals import refused
 from tests.reports import examples
 from toril.cli import app
+from toril.desk.runs import delete_run, prune
 from toril.errors import StoreError
 from toril.runs.activity import unfinished
 from toril.runs.history import history, record_of, remember
 from toril.runs.index import Query, all_rows, pack, search
-from toril.runs.stored import delete_run, fill, listing, prune
+from toril.runs.stored import fill, listing
 from toril.store import FolderStore
 
 DAY = 86400.0

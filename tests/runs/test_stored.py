@@ -8,13 +8,14 @@ from tests.clocks import ShiftedClock
 from tests.launchers.fake import Script
 from tests.launchers.scene import Scene, abandoned
 from tests.refusals import refused
+from toril.desk.runs import ask_to_stop, delete_run, prune, set_baseline
 from toril.errors import StoreError
 from toril.records import Keeping, Stop, worker_key
 from toril.records.document import document
 from toril.records.evidence import Exchange, Exchanges
 from toril.records.progress import Progress, ProgressNote
-from toril.runs.notes import baseline_of, set_baseline
-from toril.runs.stored import ask_to_stop, delete_run, follow, judged, listing, prune
+from toril.runs.notes import baseline_of
+from toril.runs.stored import follow, judged, listing
 from toril.signals import Interrupts
 from toril.store.records import read_launch
 

@@ -14,6 +14,7 @@ from tests.simulation.truth import OWNED_S, VERDICT, Truth
 from tests.simulation.world import BEGIN, Happened, Machine, SimulatedClock, World
 from toril.coordinator.fold import collect
 from toril.coordinator.lease import LeaseLostError
+from toril.desk.adjust import adjust
 from toril.errors import RunOverError, UserError
 from toril.launchers import Launcher
 from toril.launchers.elsewhere import Elsewhere
@@ -21,7 +22,6 @@ from toril.records import Launch, Stop, SuiteOrigin, Verdict, run_key
 from toril.records.agent import is_private
 from toril.records.progress import Progress
 from toril.run import run, sweep, take_over
-from toril.runs.adjust import adjust
 from toril.runs.conclude import Judged
 from toril.signals import Interrupts
 from toril.suite import Suite, TorilSettings

@@ -4,14 +4,14 @@ import json
 
 import pytest
 
+from tests.desk.test_adjust import Once
 from tests.launchers.scene import Scene, Shown, abandoned
 from tests.launchers.service import Service, ServiceLauncher
 from tests.measured import execution, plan_of
-from tests.runs.test_adjust import Once
 from toril.coordinator.fold import collect
+from toril.desk.adjust import adjust
 from toril.errors import OptionError
 from toril.records import Search, run_key
-from toril.runs.adjust import adjust
 from toril.runs.conclude import judge_again
 from toril.runs.stored import follow
 from toril.signals import Interrupts

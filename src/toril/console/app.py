@@ -15,10 +15,10 @@ from toril.console import static, web
 from toril.console.described import Described
 from toril.console.guard import App, Guard
 from toril.console.identity import Identity, Person
+from toril.desk.starting import Starter
 from toril.desk.store import Scheduler, StoreDesk, unaudited
 from toril.errors import UserError
 from toril.launchers.findings import Finding
-from toril.runs.requests import Starter
 from toril.store import FolderStore, Store
 
 # Modules with a `router`; those of pages are not part of the API's description.

@@ -10,13 +10,13 @@ from dataclasses import asdict, dataclass
 
 from toril import text
 from toril.console.editor import Draft, Mark
+from toril.desk.starting import StartEstimate, estimate, launcher_of
 from toril.errors import InfrastructureError, UserError
 from toril.launchers.agents import agents_by_location
 from toril.plan.options import RunOptions
 from toril.records import Deployment, Plan
 from toril.records.agent import is_private
 from toril.runs import suites
-from toril.runs.requests import StartEstimate, estimate, launcher_of
 from toril.secrets.masking import mask
 from toril.store import Store
 from toril.suite.reader import Environment, mapping_at

@@ -3,6 +3,7 @@
 Commands, pages, the API and tools parse, call the desk, and show. A desk knows the person who acts.
 
 - store: the operations over a store
+- starting, adjust, runs: its changes of runs
 - console: the same through a console's API, which has rights of its own
 """
 
@@ -12,11 +13,11 @@ from pathlib import Path
 from typing import Protocol
 
 from toril.clock import SystemClock
+from toril.desk.adjust import Adjusted
 from toril.desk.store import StoreDesk
 from toril.records import SuiteOrigin
 from toril.records.console import RunNote, StartRun, SuiteVersion
 from toril.records.schedule import SuiteSchedule
-from toril.runs.adjust import Adjusted
 from toril.store import Reader, Store
 from toril.suite import Suite
 from toril.suite.git import read_origin

@@ -12,13 +12,13 @@ from pydantic import TypeAdapter
 
 from toril.clock import Clock
 from toril.desk import push
+from toril.desk.adjust import Adjusted
 from toril.errors import InfrastructureError, OptionError
 from toril.plan.options import RunOptions
 from toril.records import SuiteOrigin, run_key
 from toril.records.console import RunNote, StartRun, SuiteVersion
 from toril.records.progress import EVERY_S
 from toril.records.schedule import SuiteSchedule
-from toril.runs.adjust import Adjusted
 from toril.runs.find import checked_id
 from toril.runs.requests import failure_of
 from toril.runs.suites import checked_name

@@ -1,7 +1,4 @@
-"""The operations over a store, for the person who acts.
-
-Functions import what measurements need, so that pages without them start quickly.
-"""
+"""The operations over a store, for the person who acts."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,15 +7,17 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from toril.clock import Clock
+from toril.desk import runs
+from toril.desk.adjust import Adjusted, adjust
+from toril.desk.starting import Starter, launcher_of, repeat_of, request_run
 from toril.errors import InfrastructureError, OptionError, UserError
 from toril.plan.options import RunOptions
 from toril.records import SuiteOrigin
 from toril.records.console import RunNote, StartRun, SuiteVersion
 from toril.records.schedule import SuiteSchedule
 from toril.runs import notes, suites
-from toril.runs.adjust import Adjusted, adjust
 from toril.runs.find import checked_id
-from toril.runs.requests import Starter, keep_failure, launcher_of, repeat_of, request_run
+from toril.runs.requests import keep_failure
 from toril.store import Store
 from toril.store.records import read_record
 from toril.suite.retarget import checked_address
@@ -102,9 +101,7 @@ class StoreDesk:
 
     def stop(self, run_id: str) -> str:
         """See `Desk.stop`."""
-        from toril.runs.stored import ask_to_stop
-
-        effect = ask_to_stop(self.store, checked_id(run_id), self.clock.now(), f"{self.by}{self.face}")
+        effect = runs.ask_to_stop(self.store, checked_id(run_id), self.clock.now(), f"{self.by}{self.face}")
         self.audit("run.stop", run_id)
         return effect
 
@@ -117,35 +114,31 @@ class StoreDesk:
 
     def add_note(self, run_id: str, text: str) -> RunNote:
         """See `Desk.add_note`."""
-        note = notes.add_note(self.store, checked_id(run_id), text, by=self.by, at=self.clock.now())
+        note = runs.add_note(self.store, checked_id(run_id), text, by=self.by, at=self.clock.now())
         self.audit("run.note", run_id)
         return note
 
     def set_baseline(self, run_id: str, suite: str = "") -> None:
         """See `Desk.set_baseline`."""
         suite = suite or read_record(self.store, checked_id(run_id))[0].suite
-        notes.set_baseline(self.store, suite, run_id, by=self.by, at=self.clock.now())
+        runs.set_baseline(self.store, suite, run_id, by=self.by, at=self.clock.now())
         self.audit("baseline.set", run_id, suite=suite)
 
     def clear_baseline(self, suite: str) -> None:
         """See `Desk.clear_baseline`."""
         before = notes.baseline_of(self.store, suite)
-        notes.clear_baseline(self.store, suite)
+        runs.clear_baseline(self.store, suite)
         self.audit("baseline.clear", "" if before is None else before.run_id, suite=suite)
 
     def delete_run(self, run_id: str) -> list[str]:
         """Deletes a run and its history. Returns the suites that have no baseline now."""
-        from toril.runs.stored import delete_run
-
-        cleared = delete_run(self.store, checked_id(run_id), self.clock.now())
+        cleared = runs.delete_run(self.store, checked_id(run_id), self.clock.now())
         self.audit("run.delete", run_id)
         return cleared
 
     def prune(self, older_than: timedelta) -> tuple[list[str], list[str]]:
         """See `Desk.prune`."""
-        from toril.runs.stored import prune
-
-        return prune(self.store, older_than, self.clock.now())
+        return runs.prune(self.store, older_than, self.clock.now())
 
     # ── suites
 

@@ -1,1 +1,1 @@
-"""Finds, lists, watches, stops, adjusts and judges stored runs."""
+"""Finds, lists, follows, judges and copies stored runs."""

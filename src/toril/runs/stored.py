@@ -1,33 +1,29 @@
-"""Operations on stored runs: report, follow, stop, list, copy and delete them."""
+"""Reads stored runs: reports, follows, lists and copies them."""
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
-from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
 
 from toril.clock import Clock
 from toril.coordinator.fold import collect
-from toril.coordinator.lease import LeaseWatch, is_live, read_lease
+from toril.coordinator.lease import LeaseWatch, is_live
 from toril.coordinator.progress import View
-from toril.errors import NoSuchRunError, RunOverError, StoreError
-from toril.records import Plan, Stop, Verdict, run_key
+from toril.errors import StoreError
+from toril.records import Plan, Verdict, run_key
 from toril.records.evidence import Exchanges
 from toril.records.history import ListedRun
 from toril.records.progress import Progress, ProgressNote, WorkersNow
 from toril.records.summary import Summary
 from toril.reports import FORMATS, Bundle, pieces, render
 from toril.reports.screen import emit
-from toril.runs.activity import activity_of, has_ended, unindexed, unjudged, unreadable
+from toril.runs.activity import activity_of, unindexed, unjudged, unreadable
 from toril.runs.conclude import judge_again, stored_metrics, with_cost, with_evidence, with_pictures
-from toril.runs.find import run_ids
 from toril.runs.history import record_of, remember, row_of
-from toril.runs.index import Query, all_rows, forget
+from toril.runs.index import Query, all_rows
 from toril.runs.live import STALE_S, Watched, watched
-from toril.runs.notes import clear_baselines
-from toril.runs.requests import DELETED, cancel, keep_failure, request_of
 from toril.signals import Interrupts
 from toril.store import Reader, Store
 from toril.store.records import find_record, get_record, read_launch, read_record
@@ -120,22 +116,6 @@ def _unowned(run_id: str) -> str:
     return f"this run has no owner; use `toril watch {run_id} --take-over` to continue it"
 
 
-def ask_to_stop(store: Store, run_id: str, now: float, by: str) -> str:
-    """Writes the run's stop. Returns a sentence about the effect; RunOverError if the run has ended.
-
-    `by`: the person.
-    """
-    if cancel(store, run_id, now, by):
-        return f"run {run_id} will not begin"
-    plan, _, _ = read_record(store, run_id)
-    if has_ended(store, plan, now):
-        raise RunOverError(f"run {run_id} is over, so there is nothing to stop", code="run-over")
-    stop = Stop(at=now, cause="user", message=f"ended early by {by}")
-    if store.put_once(run_key(run_id, "stop.json"), stop.to_json()):
-        return f"run {run_id} is ending; its results will be kept and judged"
-    return f"run {run_id} is already ending"
-
-
 def fetch(store: Reader, run_id: str, into: Store) -> tuple[int, list[str]]:
     """Copies a run's folder and overwrites existing files. Returns the number of copied files, and the problems."""
     copied, problems = 0, []
@@ -191,49 +171,6 @@ def _remembered(store: Reader, run_id: str, now: float) -> ListedRun | None:
             record = remember(store, record)
             store.put(row_of(record).key, row_of(record).to_json())
     return ListedRun(row_of(record), record.outcome)
-
-
-def prune(store: Store, older_than: timedelta, now: float) -> tuple[list[str], list[str]]:
-    """Deletes the folders of runs that ended longer ago than `older_than`, but no run that may continue.
-
-    Returns their ids, and the suites that have no baseline now. The history of the runs stays.
-    """
-    fill(store, now)
-    deleted = []
-    for run_id in run_ids(store):
-        lease = read_lease(store, run_id)
-        recent = now - (lease.renewed_at if lease else 0.0) <= older_than.total_seconds()
-        if not recent and not is_live(lease, now) and _is_over(store, run_id, now):
-            store.delete(run_key(run_id) + "/")
-            deleted.append(run_id)
-    return deleted, clear_baselines(store, deleted)
-
-
-def delete_run(store: Store, run_id: str, now: float) -> list[str]:
-    """Deletes a run's folder, notes, history and index rows. StoreError if the run may continue, or if there is none.
-
-    After a crash, the run is still listed or completely gone; the next call deletes the rest. A deleted run is no
-    baseline; returns the suites that have none now.
-    """
-    if store.find(run_key(run_id, "verdict.json")) is None and not _is_over(store, run_id, now):
-        raise StoreError(f"run {run_id} may not be over yet; stop it first", code="run-not-over")
-    is_kept = any(any(store.keys(f"{folder}/{run_id}/")) for folder in ("runs", "notes"))
-    if not is_kept and request_of(store, run_id) is None and all(row.run_id != run_id for row in all_rows(store)):
-        raise NoSuchRunError(f"no run {run_id} in this store", code="no-such-run")
-    cleared = clear_baselines(store, [run_id])
-    store.delete(run_key(run_id) + "/")
-    store.delete(f"notes/{run_id}/")
-    forget(store, run_id)
-    if request_of(store, run_id) is not None:  # else the run would seem to start
-        keep_failure(store, run_id, now, DELETED, "the run was deleted")
-    return cleared
-
-
-def _is_over(store: Store, run_id: str, now: float) -> bool:
-    try:
-        return activity_of(store, read_record(store, run_id)[0], now) == "over"
-    except StoreError:  # damaged, or of another version
-        return True
 
 
 def write_reports(store: Store | None, bundle: Bundle, targets: Iterable[tuple[str, Path | None]]) -> list[str]:

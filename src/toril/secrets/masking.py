@@ -28,7 +28,7 @@ _PASSWORDS = (  # of lower-case letters and digits, as in all names here; `ñ` i
 )
 _SHORT_PASSWORD = re.compile("(?i)(?:^|[-_])(?:pass|mdp|pw|pin|tan|clave)$")  # with its case and marks
 _NAME = re.compile(
-    rf"(?:token|(?:{_PASSWORDS})(?:\d|confirm(?:ation)?|repeat)?|userpass|secret(?:answer)?"
+    "(?:token|(?:" + _PASSWORDS + r")(?:\d|confirm(?:ation)?|repeat)?|userpass|secret(?:answer)?"
     "|(?:api|access|app|auth|licen[cs]e|secret|private|subscription|shared)key|accesskeyid|cardnumber|cv[vc]2?"
     "|signature|credentials?|sess(?:ion)?id|authorization|cookies?"
     "|(?:auth|authorization|mfa|otp|2fa|sms|security|verification)code|pw|saml(?:request|response))$"

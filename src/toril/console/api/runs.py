@@ -11,6 +11,7 @@ from toril.console.described import STRICT
 from toril.console.identity import Admin, Operator, Viewer
 from toril.console.runs import State, head_of, present, seen, shown_to
 from toril.console.web import clock_of, desk_of, download, store_of
+from toril.desk.adjust import Adjusted
 from toril.records import Outcome, Plan, Verdict, run_key
 from toril.records.console import RequestFailure, RunNote, RunRequest, StartRun
 from toril.records.document import document
@@ -19,7 +20,6 @@ from toril.records.history import IndexRow
 from toril.records.summary import Summary
 from toril.reports import FORMATS, TABLES, ComparedFormat, check, compared, pieces
 from toril.runs import activity, index, notes
-from toril.runs.adjust import Adjusted
 from toril.runs.find import RUN_ID, run_in
 from toril.store.records import find_record
 

@@ -18,13 +18,13 @@ from toril.console.described import STRICT
 from toril.console.identity import Operator, Viewer
 from toril.console.pages.trend import Days, trend_of
 from toril.console.web import clock_of, desk_of, download, store_of
+from toril.desk.starting import launcher_of
 from toril.errors import OptionError, StoreError
 from toril.plan.options import RunOptions
 from toril.records import SuiteOrigin
 from toril.records.console import Baseline, SuiteVersion
 from toril.records.trend import Trend
 from toril.runs import notes, suites
-from toril.runs.requests import launcher_of
 from toril.store import Store
 
 router = APIRouter(tags=["suites"])

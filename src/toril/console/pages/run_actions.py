@@ -11,11 +11,11 @@ from toril.console.identity import Admin, Operator, Viewer
 from toril.console.planned import in_words
 from toril.console.runs import head_of
 from toril.console.web import desk_of, page, see, store_of
+from toril.desk.starting import estimate, repeat_of
 from toril.errors import InfrastructureError, StoreError, UserError
 from toril.records import Verdict, run_key
 from toril.runs.find import checked_id
 from toril.runs.notes import doubts_about, notes_of
-from toril.runs.requests import estimate, repeat_of
 from toril.secrets.masking import mask, masked_settings
 from toril.store.records import find_record
 

@@ -19,6 +19,7 @@ from toril.console.identity import Operator, Viewer
 from toril.console.pages.edit import checked_new_name, main_of
 from toril.console.pages.schedules import next_by_suite
 from toril.console.web import Posted, desk_of, page, see
+from toril.desk.starting import StartEstimate, estimate, launcher_of
 from toril.errors import OptionError, UserError
 from toril.launchers.agents import agents_by_location
 from toril.plan.options import RunOptions
@@ -29,7 +30,6 @@ from toril.records.history import IndexRow
 from toril.runs import activity, suites
 from toril.runs.history import history
 from toril.runs.index import by_suite, compared, readable_rows, trend
-from toril.runs.requests import StartEstimate, estimate, launcher_of
 from toril.secrets.masking import mask
 from toril.store import Store
 

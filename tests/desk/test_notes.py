@@ -4,17 +4,11 @@ import pytest
 
 from tests.measured import plan_of
 from tests.refusals import refused
+from toril.desk.runs import add_note, clear_baseline, set_baseline
 from toril.errors import OptionError, StoreError
 from toril.records import run_key
 from toril.records.console import AuditLine
-from toril.runs.notes import (
-    add_note,
-    audit,
-    baseline_of,
-    clear_baseline,
-    notes_of,
-    set_baseline,
-)
+from toril.runs.notes import audit, baseline_of, notes_of
 from toril.store import FolderStore
 
 AT = 1_800_000_000.0

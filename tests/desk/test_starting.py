@@ -6,13 +6,14 @@ from tests.launchers.stage import REGION, deployment
 from tests.refusals import refused
 from tests.runs.test_suites import SUITE, saved
 from toril.clock import SystemClock
+from toril.desk.runs import ask_to_stop
+from toril.desk.starting import estimate, planned, request_run
 from toril.errors import OptionError, RunOverError, StoreError, SuiteError
 from toril.plan.options import RunOptions
 from toril.records import run_key
 from toril.runs import requests
 from toril.runs.activity import starting, unfinished
-from toril.runs.requests import estimate, failure_of, options_of, planned, request_run, requested_suite
-from toril.runs.stored import ask_to_stop
+from toril.runs.requests import failure_of, options_of, requested_suite
 from toril.store import FolderStore
 
 AT = 1_700_000_000.0

@@ -8,10 +8,10 @@ from tests.launchers.scene import Scene
 from tests.measured import execution, plan_of
 from tests.refusals import refused
 from tests.store.test_store import new_bucket
+from toril.desk.adjust import adjust, chosen_of, parse_rate
 from toril.errors import OptionError, RunOverError, StoreError
 from toril.records import Lease, Rate, Start, Stop, rate_key, run_key
 from toril.records.progress import Progress
-from toril.runs.adjust import adjust, chosen_of, parse_rate
 from toril.runs.conclude import judge_again
 from toril.runs.stored import follow
 from toril.signals import Interrupts
