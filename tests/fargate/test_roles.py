@@ -103,7 +103,7 @@ def test_a_requested_run_has_the_permissions_of_a_coordinator_and_says_why_it_ca
     dear = request_run(
         guarded.store, "asked", options.model_copy(update={"max_cost_usd": 0.0}), by="anna", at=time.time()
     )
-    starter = FargateStarter(guarded.world.deployment(HOME), guarded.cloud.client)
+    starter = FargateStarter(lambda: (guarded.world.deployment(HOME), guarded.cloud.client))
     for request in (good, dear, good):
         starter.start(request)
     assert passes(json.loads(until(lambda: guarded.store.find(f"runs/{good.run_id}/verdict.json"))))

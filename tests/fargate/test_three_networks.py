@@ -121,7 +121,7 @@ def test_a_run_from_outside_and_one_of_a_coordinator_load_from_all_three_network
     assert set(stage.summary("outside")["locations"]) == {HOME, WEST, CLOSED}
     assert stage.toril("suite", "push", folder).code == 0
     asked = request_run(stage.store, "shop", RunOptions(on="fargate"), by="anna", at=time.time(), key="k")
-    FargateStarter(stage.world.deployment(HOME), stage.cloud.client).start(asked)
+    FargateStarter(lambda: (stage.world.deployment(HOME), stage.cloud.client)).start(asked)
     give_up = time.monotonic() + VERDICT_WITHIN_S
     while not (verdict := stage.store.find(f"runs/{asked.run_id}/verdict.json")):
         assert time.monotonic() < give_up, stage.cloud.stopped_requests()

@@ -37,7 +37,7 @@ def ecs():
 
 
 def starter(ecs, **changes):
-    return FargateStarter(deployment(home=HOME, **changes), lambda service, region: ecs)
+    return FargateStarter(lambda: (deployment(home=HOME, **changes), lambda service, region: ecs))
 
 
 def test_a_request_starts_one_coordinator_with_its_id_alone(ecs):

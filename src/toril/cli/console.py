@@ -156,7 +156,7 @@ def _setup(address_of_store: str, store: "Store", identity: Any, address: str) -
     """Returns the parts of a console on this machine."""
     from toril.clock import SystemClock
     from toril.console.app import Setup
-    from toril.console.deployed import DeployedStarter, EventBridge
+    from toril.console.deployed import EventBridge, starter_of
     from toril.console.starter import LocalStarter
     from toril.launchers.doctor import examine_all
     from toril.launchers.prepare import vcpus_in_use
@@ -169,7 +169,7 @@ def _setup(address_of_store: str, store: "Store", identity: Any, address: str) -
         clock=clock,
         examine=lambda one: examine_all(one, address_of_store, clock),
         address=address,
-        starter=LocalStarter(store) if isinstance(store, FolderStore) else DeployedStarter(store),
+        starter=LocalStarter(store) if isinstance(store, FolderStore) else starter_of(store),
         quotas=lambda one: () if is_folder else vcpus_in_use(one, clock),
         schedules=None if is_folder else EventBridge(store),
     )

@@ -65,7 +65,7 @@ def application(settings: LambdaSettings) -> "App":
     from toril.aws.presigned import presigned_read, presigned_upload
     from toril.clock import SystemClock
     from toril.console.app import Setup, create_app
-    from toril.console.deployed import DeployedStarter, EventBridge
+    from toril.console.deployed import EventBridge, starter_of
     from toril.console.oidc import Machine, Oidc, OidcSettings
     from toril.launchers.doctor import examine_all
     from toril.launchers.prepare import vcpus_in_use
@@ -91,7 +91,7 @@ def application(settings: LambdaSettings) -> "App":
             clock=clock,
             examine=lambda store_of: examine_all(store_of, settings.store, clock),
             address=settings.address,
-            starter=DeployedStarter(store),
+            starter=starter_of(store),
             quotas=lambda store_of: vcpus_in_use(store_of, clock),
             schedules=EventBridge(store),
             presign=partial(presigned_read, settings.store.removeprefix(BUCKETS)),

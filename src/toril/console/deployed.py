@@ -1,15 +1,16 @@
 """Starts runs of a deployed store, now and by schedule. The stacks are read each time, since they may change."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from toril.records import Deployment
-from toril.records.console import RunRequest
 from toril.records.schedule import SuiteSchedule
 from toril.store import Store
 
 if TYPE_CHECKING:
     from toril.aws.client import Clients
+    from toril.desk.starting import Starter
 
 ATTEMPTS = 3  # of a call, within the time of a request to the console
 
@@ -23,50 +24,29 @@ class EventBridge:
     def schedules(self) -> tuple[list[SuiteSchedule], list[str]]:
         from toril.aws.schedules import suite_schedules
 
-        return suite_schedules(*self._home())
+        return suite_schedules(*_home(self.store))
 
     def create(self, schedule: SuiteSchedule) -> None:
         from toril.aws.schedules import create_schedule
 
-        create_schedule(*self._home(), schedule)
+        create_schedule(*_home(self.store), schedule)
 
     def update(self, schedule: SuiteSchedule) -> None:
         from toril.aws.schedules import update_schedule
 
-        update_schedule(*self._home(), schedule)
+        update_schedule(*_home(self.store), schedule)
 
     def delete(self, name: str) -> None:
         from toril.aws.schedules import delete_schedule
 
-        delete_schedule(*self._home(), name)
-
-    def _home(self) -> "tuple[Deployment, Clients]":
-        return _home(self.store)
+        delete_schedule(*_home(self.store), name)
 
 
-@dataclass(frozen=True, slots=True)
-class DeployedStarter:
-    """Starts runs in the home region of a deployed store."""
+def starter_of(store: Store) -> "Starter":
+    """Returns what starts runs in the home region of a deployed store."""
+    from toril.launchers.fargate.coordinator_task import FargateStarter
 
-    store: Store
-
-    def start(self, request: RunRequest) -> None:
-        """See `Starter.start`."""
-        from toril.launchers.fargate.coordinator_task import FargateStarter
-
-        FargateStarter(*_home(self.store)).start(request)
-
-    def why_ended(self, request: RunRequest) -> str | None:
-        """See `Starter.why_ended`."""
-        from toril.launchers.fargate.coordinator_task import FargateStarter
-
-        return FargateStarter(*_home(self.store)).why_ended(request)
-
-    def take_over(self, run_id: str, at: float) -> None:
-        """See `Starter.take_over`."""
-        from toril.launchers.fargate.coordinator_task import FargateStarter
-
-        FargateStarter(*_home(self.store)).take_over(run_id, at)
+    return FargateStarter(partial(_home, store))
 
 
 def _home(store: Store) -> "tuple[Deployment, Clients]":

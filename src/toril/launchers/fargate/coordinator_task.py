@@ -1,10 +1,10 @@
 """Starts requested runs on Fargate: each gets a coordinator's task in the home region."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from toril.aws.client import Clients, call
-from toril.aws.coordinators import CONTAINER, coordinator_task, home_of
+from toril.aws.coordinators import CONTAINER, coordinator_task
 from toril.aws.errors import AwsError
 from toril.errors import InfrastructureError
 from toril.launchers.fargate.task_exit import exit_of
@@ -25,11 +25,10 @@ def home_region(deployments: Mapping[str, Deployment]) -> Deployment:
 
 
 class FargateStarter:
-    """Starts `toril run --request` as a task with the rights of a coordinator."""
+    """Starts `toril run --request` as a task with the rights of a coordinator. `home` returns the home region."""
 
-    def __init__(self, home: Deployment, clients: Clients) -> None:
-        home_of(home)
-        self._home, self._clients = home, clients
+    def __init__(self, home: Callable[[], tuple[Deployment, Clients]]) -> None:
+        self._home = home
 
     def start(self, request: RunRequest) -> None:
         """See `Starter.start`."""
@@ -42,7 +41,7 @@ class FargateStarter:
         self._run(run_id, command, f"{run_id} again {at // 60:.0f}", {"toril:run": run_id})
 
     def _run(self, run_id: str, command: list[str], token: str, tags: Mapping[str, str]) -> None:
-        home = self._home
+        home, clients = self._home()
         task = coordinator_task(
             home,
             [*command, "--store", home.store, "--quiet"],
@@ -51,7 +50,7 @@ class FargateStarter:
             tags=tags,
         )
         try:
-            answer = call(self._clients("ecs", home.region).run_task, "ecs:RunTask", **task)
+            answer = call(clients("ecs", home.region).run_task, "ecs:RunTask", **task)
         except AwsError as error:
             if error.resources:  # an earlier request has started it, with another revision
                 return
@@ -63,5 +62,6 @@ class FargateStarter:
 
     def why_ended(self, request: RunRequest) -> str | None:
         """See `Starter.why_ended`. ECS remembers a stopped task for an hour."""
-        stopped = described(self._clients("ecs", self._home.region), self._home, "STOPPED", f"{OWN}{request.run_id}")
+        home, clients = self._home()
+        stopped = described(clients("ecs", home.region), home, "STOPPED", f"{OWN}{request.run_id}")
         return exit_of(stopped[0], CONTAINER).reason if stopped else None
