@@ -36,7 +36,7 @@ def home(request: Request, person: Viewer) -> Response:
     rows, damaged = index.readable_rows(setup.store)
     cards = cards_of(rows, suites.suite_names(setup.store))
     unfinished = activity.unfinished(setup.store, setup.clock.now(), rows)
-    upcoming, problem = next_by_suite(desk_of(request))
+    _, upcoming, problem = next_by_suite(desk_of(request))
     return page(
         request,
         "home.html.jinja",

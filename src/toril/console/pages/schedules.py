@@ -89,16 +89,14 @@ def change(request: Request, name: str, change: str, person: Operator) -> Respon
 # ── what other pages show
 
 
-def next_by_suite(desk: StoreDesk) -> tuple[dict[str, float], str]:
-    """Returns the next scheduled run of each suite, in seconds since the epoch, and why they are unknown."""
-    due: dict[str, float] = {}
+def next_by_suite(desk: StoreDesk) -> tuple[list[SuiteSchedule], dict[str, float], str]:
+    """Returns the schedules, the next run of each suite in seconds since the epoch, and why they are unknown."""
     try:
-        for schedule in desk.schedules():
-            for at in next_runs(schedule, desk.clock.now(), 1):
-                due[schedule.suite] = min(at, due.get(schedule.suite, at))
+        schedules = desk.schedules()
     except UserError as error:  # other parts of a page do not need them
-        return {}, f"Schedules cannot be read: {mask(str(error))}"
-    return due, ""
+        return [], {}, f"Schedules cannot be read: {mask(str(error))}"
+    times = [(at, schedule.suite) for schedule in schedules for at in next_runs(schedule, desk.clock.now(), 1)]
+    return schedules, {suite: at for at, suite in sorted(times, reverse=True)}, ""
 
 
 def in_words(schedule: SuiteSchedule) -> str:

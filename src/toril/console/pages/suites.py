@@ -93,7 +93,7 @@ def list_suites(
     rows, damaged = readable_rows(store)
     runs, unfinished = by_suite(rows), activity.unfinished(store, setup.clock.now(), rows)
     going_on = {run.row.suite: (run.row.run_id, run.state) for run in reversed(unfinished) if run.going_on}
-    due, problem = next_by_suite(desk_of(request))
+    _, due, problem = next_by_suite(desk_of(request))
     with ThreadPoolExecutor(READERS) as pool:
         versions = pool.map(lambda name: suites.current(store, name), names)
         lines = [
@@ -148,7 +148,7 @@ def show_suite(request: Request, name: str, person: Viewer) -> Response:
         except UserError:  # a start says why
             words = ""
     main = main_of(files)
-    due, problem = next_by_suite(desk_of(request))
+    schedules, due, problem = next_by_suite(desk_of(request))
     rows, damaged = readable_rows(setup.store)
     runs = history(setup.store, name, SHOWN_RUNS)
     own = by_suite(rows).get(name, [])
@@ -172,7 +172,7 @@ def show_suite(request: Request, name: str, person: Viewer) -> Response:
         trend=trend(own),
         unfinished=unfinished,
         damaged=damaged,
-        schedules=[] if problem else [schedule for schedule in desk_of(request).schedules() if schedule.suite == name],
+        schedules=[schedule for schedule in schedules if schedule.suite == name],
         due=due.get(name),
         problem=problem,
     )
