@@ -26,8 +26,8 @@ from toril.errors import Note, OptionError
 from toril.plan import MOST_OF_TRY
 from toril.records.document import MOST_ENTRIES
 from toril.records.recording import RECORDING, BodyShape, PossibleRule, RecordedStep, Recording
+from toril.secrets.environment import is_withheld
 from toril.secrets.masking import HIDDEN, names_a_secret
-from toril.suite.reader import is_withheld
 from toril.text import plural
 
 FAILED = 400  # and above: statuses of failed requests

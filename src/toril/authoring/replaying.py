@@ -17,8 +17,8 @@ from toril.authoring.correlation.rules import chain_of, chains_of
 from toril.authoring.recorded import MOST_BYTES_OF_BODY, Payload, Recorded, RecordedExchange, host_of
 from toril.authoring.references import carried
 from toril.errors import OptionError
+from toril.secrets.environment import is_withheld
 from toril.secrets.masking import mask, names_a_secret
-from toril.suite.reader import is_withheld
 
 TIMEOUT_S = 30.0
 MOST_REDIRECTS = 10

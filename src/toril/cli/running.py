@@ -396,9 +396,9 @@ def leave_tokens(wanted: "RunOptions") -> None:
 
     The suite can read the first environment of its parents, where a variable stays that was deleted later.
     """
-    from toril.suite.reader import OF_THE_JOB
+    from toril.secrets.environment import without_job
 
-    kept = {name: value for name, value in os.environ.items() if not OF_THE_JOB(name)}
+    kept = without_job(os.environ)
     own = sys.argv[1:]  # of this process, unless another program calls this function
     is_the_command = own[:1] in (["run"], ["try"], ["duet"]) and sys.orig_argv[-len(own) :] == own
     if wanted.on == "local" and is_the_command and len(kept) < len(os.environ):

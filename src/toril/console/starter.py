@@ -12,9 +12,9 @@ from toril.programs import hide_process
 from toril.records import run_key
 from toril.records.console import RunRequest
 from toril.runs.requests import failure_of, keep_failure
+from toril.secrets.environment import without_job
 from toril.store import FolderStore
 from toril.store.folder import make_private
-from toril.suite.reader import OF_THE_JOB
 
 MOST_RUNS = 2  # at a time: local workers share this machine, and measure each other
 LOG_TAIL_CHARS = 600
@@ -48,7 +48,7 @@ class LocalStarter:
                         stdin=subprocess.DEVNULL,
                         stdout=output,
                         stderr=subprocess.STDOUT,
-                        env={name: value for name, value in os.environ.items() if not OF_THE_JOB(name)},
+                        env=without_job(os.environ),
                         start_new_session=True,  # Ctrl-C in the console's terminal does not end the run
                     )
             except OSError as error:

@@ -15,9 +15,9 @@ from toril.errors import InfrastructureError
 from toril.launchers import Launcher, WorkerExit
 from toril.programs import hide_process
 from toril.records import Launch, Plan, worker_key
+from toril.secrets.environment import for_worker
 from toril.store import FolderStore
 from toril.store.folder import make_private
-from toril.suite.reader import OF_THE_JOB, OF_THE_OWNER
 
 LOG_TAIL_CHARS = 600
 
@@ -34,7 +34,7 @@ class LocalLauncher(Launcher):
             raise InfrastructureError(text, code="no-bzt")
         self._store = store
         hide_process()
-        own = {name: value for name, value in os.environ.items() if not (OF_THE_JOB(name) or OF_THE_OWNER(name))}
+        own = for_worker(os.environ)
         self._environment = own | dict(environment)
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._logs: dict[str, Path] = {}

@@ -7,6 +7,7 @@ from typing import Any
 
 from toril.criteria import duration_s, number
 from toril.errors import Note, SuiteError, UserError
+from toril.secrets.environment import is_withheld
 from toril.secrets.masking import HIDDEN, mask, mask_label
 
 REFERENCE = re.compile(r"\$\{(.{0,300}?)\}")  # bounded: a suite may hold a million `${`
@@ -14,22 +15,8 @@ SYSTEM_REFERENCE = re.compile(r"\$(?:\{([^}]{0,300})\}|([A-Za-z0-9_]+))")
 JMETER_PROPERTY = re.compile(r"\$\{__(?:P|property)\(([^,(){}]+)(?:,([^(){}]*))?\)\}")
 REFERENCE_ROUNDS = 2  # bzt resolves a resolved text once more
 MAX_RESOLVED = 10_000  # characters
-# Variables that let a process act for its GitHub job: the job's identity, its token, its later steps.
-OF_THE_JOB = re.compile(
-    r"ACTIONS_.*|GITHUB_(ENV|OUTPUT|PATH|STATE|STEP_SUMMARY)|(GITHUB|GH)_(ENTERPRISE_)?TOKEN"
-).fullmatch
-# The owner's own: its token for a console, and the key that signs its webhooks.
-OF_THE_OWNER = re.compile(r"TORIL_(NOTIFY_SECRET|TOKEN)").fullmatch
-# The command's own credentials. Workers, and so the code of the suite, read the plan.
-CREDENTIALS = re.compile(r"AWS_(ACCESS_KEY_ID|SECRET_ACCESS_KEY|S(ESSION|ECURITY)_TOKEN|CONTAINER_.*)").fullmatch
-
 MAX_DURATION_S = 366 * 86400
 MAX_NUMBER = 100_000_000  # virtual users, requests per second, iterations: a larger number is a typing error
-
-
-def is_withheld(name: str) -> bool:
-    """Returns whether suites never get this variable of the environment."""
-    return bool(OF_THE_JOB(name) or OF_THE_OWNER(name) or CREDENTIALS(name))
 
 
 def quoted(value: object) -> str:

@@ -35,10 +35,10 @@ from toril.records.agent import (
     ended_key,
     offers_key,
 )
+from toril.secrets.environment import for_worker
 from toril.signals import caught_interrupts
 from toril.store import Store
 from toril.store.records import get_record
-from toril.suite.reader import OF_THE_JOB, OF_THE_OWNER
 from toril.text import plural, visible
 from toril.worker.processes import lead_a_group_and_die_with_parent
 
@@ -283,7 +283,7 @@ class WorkerProcess:
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=subprocess.STDOUT,
-            env={name: value for name, value in os.environ.items() if not (OF_THE_JOB(name) or OF_THE_OWNER(name))},
+            env=for_worker(os.environ),
             preexec_fn=lead_a_group_and_die_with_parent,
         )
 

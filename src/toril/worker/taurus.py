@@ -20,7 +20,7 @@ from toril.engines import EngineContext, modules_of
 from toril.engines.base import Engine
 from toril.engines.generic import GenericEngine
 from toril.errors import UserError
-from toril.suite.reader import is_withheld
+from toril.secrets.environment import is_withheld
 from toril.worker.processes import lead_a_group_and_die_with_parent
 
 OUTPUT_LINES = 12
