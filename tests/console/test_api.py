@@ -15,7 +15,7 @@ from tests.console import served
 from tests.console.served import Started
 from tests.reports import examples, exchanges
 from toril.console.app import create_app
-from toril.records import Plan, Stop, run_key
+from toril.records import Plan, run_key
 from toril.records.history import IndexRow
 from toril.records.schedule import SuiteSchedule
 from toril.runs import suites
@@ -181,19 +181,6 @@ def test_a_version_limits_the_cost_of_its_scheduled_runs_as_its_author_is_limite
             assert suites.current(store, "shop").number == number
             with local_suite([address]) as found:
                 assert found.max_cost_usd == limit
-
-
-def test_a_running_run_is_stopped_and_adjusted(api: TestClient, store: FolderStore) -> None:
-    run_id = served.running(store, served.progress())
-    assert api.post(f"/api/v1/runs/{run_id}/rates", json={"rate": "+20%"}).json()["code"] == "run-not-started"
-    assert api.post(f"/api/v1/runs/{run_id}/stop").status_code == 200
-    assert Stop.from_json(store.get(run_key(run_id, "stop.json")), "").cause == "user"
-    starting = api.post("/api/v1/runs/none/rates", json={"rate": "+20%"})
-    assert (starting.status_code, starting.json()["code"], str(store.folder) in starting.text) == (
-        404,
-        "no-such-run",
-        False,
-    )
 
 
 def test_every_report_of_a_judged_run_is_a_file(api: TestClient, store: FolderStore) -> None:

@@ -77,15 +77,6 @@ def test_the_index_is_searched_through_a_console(behind: FolderStore, console: C
     assert [row.suite for row in index.search(console, index.Query()).rows] == ["shop"]
 
 
-def test_commands_report_list_and_stop_through_a_console(behind: FolderStore, address: str) -> None:
-    run_id = served.stored(behind, examples.passed())
-    found = CliRunner().invoke(app, ["report", run_id, "--store", address, "--format", "json"])
-    assert json.loads(found.stdout)["verdict"]["outcome"] == "passed"
-    live = served.running(behind, served.progress())
-    assert CliRunner().invoke(app, ["stop", live, "--store", address]).exit_code == 0
-    assert behind.find(f"runs/{live}/stop.json") is not None
-
-
 def test_commands_watch_compare_fetch_and_adjust_through_a_console(
     behind: FolderStore, address: str, tmp_path: Path
 ) -> None:
@@ -182,11 +173,6 @@ def test_push_uploads_contents_once(behind: FolderStore, address: str, tmp_path:
         assert done.exit_code == 0, done.output
     assert [one.number for one in suites.versions(behind, "shop")] == [2, 1]
     assert list(behind.keys("uploads/")) == [f"uploads/{hashlib.sha256(SUITE).hexdigest()}"]
-
-
-def test_the_code_of_a_refusal_arrives(console: ConsoleReader) -> None:
-    with refused("no-such-run", error=StoreError):
-        console.send("POST", "/runs/20260101T000000Z-none-0000/notes", {"text": "?"})
 
 
 def test_a_run_that_cannot_begin_says_why(behind: FolderStore, console: ConsoleReader) -> None:

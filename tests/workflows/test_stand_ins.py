@@ -7,7 +7,6 @@ from tests.workflows.repository import begun
 
 pytestmark = pytest.mark.nightly
 PINS = {
-    "checkout": "actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1",
     "upload": "actions/upload-artifact@bbbca2ddaa5d8feaa63e36b76fdaad77386f024f",
     "download": "actions/download-artifact@3e5f45b2cfb9172054b4087a40e8e0b5a5461e7c",
 }
@@ -19,22 +18,6 @@ def workflow(steps: str, then: str = "") -> dict[str, str]:
     if then:
         jobs += f"  two:\n    needs: one\n    if: always()\n    runs-on: ubuntu-latest\n    steps:\n{then}"
     return {".github/workflows/w.yml": head + jobs}
-
-
-def test_checkout_gives_the_merge_and_each_commit(tmp_path):
-    steps = f"""
-    - {{uses: "{PINS["checkout"]}"}}
-    - run: cat word.txt; git log --format=%s
-    - {{uses: "{PINS["checkout"]}", with: {{ref: "${{{{ github.event.pull_request.base.sha }}}}", path: base}}}}
-    - run: cat base/word.txt
-"""
-    repository = begun(tmp_path / "repository", {"word.txt": "old\n", **workflow(steps)})
-    repository.change({"word.txt": "new\n"})
-    with acting(tmp_path / "stage", repository) as stage:
-        done = stage.run("pull_request", repository.pull_request(), "w.yml")
-    assert done.code == 0, done.log
-    printed = [line["msg"].strip() for line in done.lines if line.get("raw_output")]
-    assert [line for line in printed if line] == ["new", "The merge that is tested", "old"]
 
 
 def test_artifacts_omit_hidden_files(tmp_path):
@@ -60,24 +43,3 @@ def test_artifacts_omit_hidden_files(tmp_path):
     assert "an artifact with this name already exists" in done.log
     assert "Artifact not found for name: nothing" in done.log
     assert done.jobs == {"one": "failure", "two": "failure"}
-
-
-def test_cancelling_interrupts_a_step_and_still_runs_the_last_steps(tmp_path):
-    steps = """
-    - run: trap 'echo interrupted; exit 130' INT; echo begun; for i in $(seq 100); do sleep 0.1; done
-    - run: echo not this one
-    - if: always()
-      run: echo this one
-"""
-    with (
-        acting(tmp_path / "stage", begun(tmp_path / "repository", workflow(steps))) as stage,
-        stage.running("push", {}, "w.yml") as one,
-    ):
-        one.until("| begun")
-        one.cancel()
-        done = one.result()
-    assert done.code == 1
-    assert [word for word in ("| interrupted", "| not this one", "| this one") if word in done.log] == [
-        "| interrupted",
-        "| this one",
-    ]
