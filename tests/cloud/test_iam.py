@@ -6,7 +6,7 @@ import pytest
 
 from tests.cloud.embedded import ACCOUNT
 from tests.cloud.refused import refused
-from tests.cloud.tasks import EXECUTION, REGION, TASKS, document, place, role
+from tests.cloud.tasks import REGION, TASKS, document, place, role
 
 ANYONE = {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
 ECS = f"arn:aws:ecs:{REGION}:{ACCOUNT}"
@@ -46,54 +46,6 @@ def test_actions_without_an_allowing_policy_are_denied_by_all_services(strict):
         strict.client("service-quotas", REGION, nobody).get_service_quota(ServiceCode="fargate", QuotaCode="L-3032A538")
 
 
-def test_run_task_is_authorised_on_the_task_definition_and_the_cluster(here, strict):
-    definition = here.define("worker", WAIT)
-    passing = allow("iam:PassRole", [here.task_role, here.execution_role])
-    of_cluster = {"ArnEquals": {"ecs:cluster": f"{ECS}:cluster/toril"}}
-    right = acting(strict, "right", allow("ecs:RunTask", f"{ECS}:task-definition/worker:*", **of_cluster), passing)
-    here.run(definition, right)
-    here.run("worker", right)
-    other = acting(strict, "other", allow("ecs:RunTask", f"{ECS}:task-definition/other:*"), passing)
-    with refused(DENIED):
-        here.run(definition, other)
-    elsewhere = {"ArnEquals": {"ecs:cluster": f"{ECS}:cluster/elsewhere"}}
-    with refused(DENIED):
-        here.run(definition, acting(strict, "elsewhere", allow("ecs:RunTask", **elsewhere), passing))
-
-
-def test_run_task_has_condition_keys_for_a_shell_and_for_volumes(here, strict):
-    definition = here.define("worker", WAIT)
-    passing = allow("iam:PassRole", [here.task_role, here.execution_role])
-    for key, asked in (
-        ("enable-execute-command", {"enableExecuteCommand": True}),
-        (
-            "enable-ebs-volumes",
-            {"volumeConfigurations": [{"name": "a", "managedEBSVolume": {"roleArn": here.task_role}}]},
-        ),
-    ):
-        never = {"StringEqualsIfExists": {f"ecs:{key}": "false"}}
-        who = acting(strict, key, allow("ecs:RunTask", **never), passing)
-        here.run(definition, who)
-        with refused(DENIED):
-            here.run(definition, who, **asked)
-
-
-def test_passing_a_role_needs_a_right(here, strict):
-    definition = here.define("worker", WAIT)
-    run = allow("ecs:RunTask")
-    with refused(DENIED, "iam:PassRole"):
-        here.run(definition, acting(strict, "none", run))
-    to_scheduler = {"StringEquals": {"iam:PassedToService": "scheduler.amazonaws.com"}}
-    with refused(DENIED, "iam:PassRole"):
-        here.run(definition, acting(strict, "scheduler", run, allow("iam:PassRole", **to_scheduler)))
-    to_tasks = {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}}
-    here.run(definition, acting(strict, "tasks", run, allow("iam:PassRole", **to_tasks)))
-    with refused(DENIED, "iam:PassRole"):
-        strict.client("ecs", REGION, acting(strict, "defining", allow("ecs:*"))).register_task_definition(
-            family="x", taskRoleArn=here.task_role, containerDefinitions=[{"name": "a", "image": "i"}]
-        )
-
-
 def test_tags_at_creation_need_their_own_right(here, strict):
     definition, tags = here.define("worker", WAIT), [{"key": "run", "value": "1"}]
     basic = (allow("ecs:RunTask"), allow("iam:PassRole"))
@@ -102,54 +54,6 @@ def test_tags_at_creation_need_their_own_right(here, strict):
     on_run = {"StringEquals": {"ecs:CreateAction": "RunTask"}}
     tagging = allow("ecs:TagResource", f"{ECS}:task/toril/*", **on_run)
     here.run(definition, acting(strict, "tagging", *basic, tagging), tags=tags)
-
-
-def test_rights_on_tasks_can_be_restricted_to_a_cluster(here, strict):
-    arn = here.start(here.define("worker", WAIT))
-    own = acting(strict, "own", allow(["ecs:DescribeTasks", "ecs:StopTask"], f"{ECS}:task/toril/*"))
-    other = acting(strict, "other", allow(["ecs:DescribeTasks", "ecs:StopTask"], f"{ECS}:task/other/*"))
-    with refused(DENIED):
-        strict.client("ecs", REGION, other).stop_task(cluster="toril", task=arn)
-    assert strict.client("ecs", REGION, own).describe_tasks(cluster="toril", tasks=[arn])["tasks"]
-    with refused(DENIED):  # one of the two is in another cluster
-        strict.client("ecs", REGION, own).describe_tasks(cluster="toril", tasks=[arn, arn.replace("toril/", "other/")])
-    strict.client("ecs", REGION, own).stop_task(cluster="toril", task=arn.rpartition("/")[2])
-
-
-@pytest.mark.parametrize("missing", [0, 1, 2])
-def test_a_task_needs_an_execution_role_that_may_pull_and_log(strict, missing):
-    here = place(strict)
-    kept = [statement for at, statement in enumerate(EXECUTION) if at != missing]
-    strict.client("iam").put_role_policy(RoleName="execution", PolicyName="main", PolicyDocument=document(kept))
-    task = here.wait(here.start(here.define("worker", WAIT)))
-    assert task["stopCode"] == "TaskFailedToStart"
-    assert "AccessDeniedException" in task["stoppedReason"]
-
-
-def test_without_the_right_to_list_a_missing_key_is_access_denied(strict):
-    strict.client("s3").create_bucket(Bucket="toril-results")
-    everything = "arn:aws:s3:::toril-results/*"
-    blind = acting(strict, "blind", allow("s3:GetObject", everything))
-    seeing = acting(
-        strict, "seeing", allow("s3:GetObject", everything), allow("s3:ListBucket", "arn:aws:s3:::toril-results")
-    )
-    with refused("AccessDenied"):
-        strict.client("s3", credentials=blind).get_object(Bucket="toril-results", Key="none")
-    with refused("403"):
-        strict.client("s3", credentials=blind).head_object(Bucket="toril-results", Key="none")
-    with refused("NoSuchKey"):
-        strict.client("s3", credentials=seeing).get_object(Bucket="toril-results", Key="none")
-
-
-def test_a_policy_can_require_a_conditional_write(strict):
-    strict.client("s3").create_bucket(Bucket="toril-results")
-    once = {"StringEquals": {"s3:if-none-match": "*"}}
-    writer = strict.client("s3", credentials=acting(strict, "writer", allow("s3:PutObject", **once)))
-    with refused("AccessDenied"):
-        writer.put_object(Bucket="toril-results", Key="a", Body=b"1")
-    writer.put_object(Bucket="toril-results", Key="a", Body=b"1", IfNoneMatch="*")
-    with refused("PreconditionFailed"):
-        writer.put_object(Bucket="toril-results", Key="a", Body=b"1", IfNoneMatch="*")
 
 
 def test_policy_variables_are_replaced(strict):
@@ -183,17 +87,6 @@ def test_a_boundary_limits_a_role_and_can_be_required(strict):
         PolicyName="a",
         PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [allow("*")]}),
     )
-
-
-def test_the_right_to_list_a_prefix_shows_missing_keys_only_below_it(strict):
-    strict.client("s3").create_bucket(Bucket="toril-results")
-    bucket = "arn:aws:s3:::toril-results"
-    below = {"StringLike": {"s3:prefix": "runs/*"}}
-    reader = acting(strict, "reader", allow("s3:GetObject", f"{bucket}/*"), allow("s3:ListBucket", bucket, **below))
-    with refused("NoSuchKey"):
-        strict.client("s3", credentials=reader).get_object(Bucket="toril-results", Key="runs/1/start.json")
-    with refused("AccessDenied"):
-        strict.client("s3", credentials=reader).get_object(Bucket="toril-results", Key="suites/none")
 
 
 def test_rights_on_network_resources_can_depend_on_their_tag(strict):

@@ -1,9 +1,7 @@
-"""Who gets a role by `access`, under IAM: the examples of the manual, their neighbours, and the manual's commands."""
+"""Who gets a role by `access`, under IAM: the examples of the manual, and their neighbours."""
 
 import json
-import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -16,9 +14,8 @@ from infra.permissions.statements import render
 from infra.place import Place
 from infra.settings import HubSettings, parse
 from infra.settings.access import Access
-from tests.cloud.embedded import ACCOUNT, Credentials, embedded_cloud, web_identity_token
+from tests.cloud.embedded import ACCOUNT, Credentials, embedded_cloud
 from tests.cloud.refused import refused
-from tests.infra.engine.stacks import engine
 
 pytestmark = [pytest.mark.live, pytest.mark.xdist_group("access")]
 ROOT = Path(__file__).parents[2]
@@ -204,30 +201,3 @@ def test_a_named_user_gets_its_role_and_other_users_of_the_account_none(cloud):
         for role in ("preview", "run", "publish"):
             with refused("AccessDenied"):
                 taken(cloud, role, who)
-
-
-@pytest.mark.nightly
-def test_the_manuals_commands_run_in_order_and_give_a_job_its_role(tmp_path):
-    for file in ROOT.glob("Pulumi*.yaml"):
-        shutil.copy(file, tmp_path)
-    shutil.copytree(ROOT / "infra", tmp_path / "infra", ignore=shutil.ignore_patterns("__pycache__"))
-    with embedded_cloud(auth=True) as running, engine(running.url) as pulumi:
-        programs = tmp_path / "programs"
-        programs.mkdir()
-        asked = '"$@" --non-interactive $([ "$1" != up ] || echo --yes --skip-preview)'
-        for name, line in {
-            "pulumi": f"exec {pulumi.program} {asked}",
-            "aws": f'exec {ROOT}/.tools/cloud/bin/aws "$@"',
-        }.items():
-            (programs / name).write_text(f"#!/bin/sh\n{line}\n")
-            (programs / name).chmod(0o755)
-        pulumi.cli("stack", "init", "hub", cwd=tmp_path)
-        environment = {**running.environment(AWS_DEFAULT_REGION="us-east-1"), **pulumi.environment}
-        environment["PATH"] = f"{programs}{os.pathsep}{environment['PATH']}"
-        environment |= {"ROLE": arn("run"), "TOKEN": web_identity_token(**JOBS["gitlab"])}
-        done = subprocess.run(
-            ["bash", "-ec", "".join(BLOCKS)], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
-        )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert arn("run") in done.stdout
-    assert f"arn:aws:sts::{ACCOUNT}:assumed-role/toril-run/ci" in done.stdout
