@@ -1,4 +1,4 @@
-"""Measures the duration of commands: `toril --version`, `toril plan`, and `toril run` without its load.
+"""Measures the duration of commands: `toril --version`, `--help`, `runs` and `plan`, and `toril run` without its load.
 
     python bench/command.py [ENGINE …] [--runs 5]
 
@@ -40,6 +40,8 @@ class Plain(HttpUser):
 """
 COMMANDS: dict[str, Sequence[str]] = {
     "toril --version": (*TORIL, "--version"),
+    "toril --help": (*TORIL, "--help"),
+    "toril runs": (*TORIL, "runs", "--store", tempfile.gettempdir()),
     "toril plan loadtests/shop": (*TORIL, "plan", str(DEMO), "--env", "SHOP_URL=http://127.0.0.1:1"),
     "locust --version": (*LOCUST, "--version"),
 }

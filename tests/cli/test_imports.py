@@ -22,6 +22,8 @@ DATA = {"pydantic", "rich.console", "rich.table", "yaml", "toril.records", "tori
     ("arguments", "forbidden"),
     [
         (["--version"], HEAVY | MEASURING | DATA),
+        (["--help"], HEAVY | MEASURING | DATA - {"rich.console", "rich.table"}),
+        (["stop", "--help"], HEAVY | MEASURING),
         (["plan", "loadtests/shop", "--env", "SHOP_URL=http://127.0.0.1:1"], HEAVY | MEASURING),
         (["plan", "loadtests/shop", "--env", "SHOP_URL=http://127.0.0.1:1", "--format", "json"], HEAVY | MEASURING),
     ],

@@ -18,7 +18,7 @@ def commands() -> dict[str, set[str]]:
     """Returns each command of toril with its options."""
     from toril import cli
 
-    return {
+    return {"help": set()} | {
         name: {option for one in cli.command(name).params for option in (*one.opts, *one.secondary_opts)}
         for name in cli.COMMANDS
     }

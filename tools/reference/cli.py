@@ -14,7 +14,9 @@ HEAD = """# Commands
 <!-- written by `make docs` from the help of the command -->
 
 A command writes its result to standard output and its progress to standard error. All commands use the same
-[exit codes](exit-codes.md).
+[exit codes](exit-codes.md). `toril help COMMAND` prints the help of a command; a misspelt command gets a suggestion.
+
+`toril --install-completion` completes commands, options and their values in bash, zsh, fish and PowerShell.
 
 ## Shared arguments and options
 

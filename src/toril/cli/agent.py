@@ -81,7 +81,7 @@ def agent(
         free=number,
         toril_version=__version__,
         executors=engines,
-        targets=tuple(one.lower() for one in target or ()),
+        targets=tuple(host.lower() for host in target or ()),
         max_duration_s=longest_s,
     )
     address, poll_s = (str(Path(store).absolute()), 0.2) if local else (store, 2.0)

@@ -88,7 +88,7 @@ def console(
         text = f"others can reach {public_address or host}, so people must sign in; add --issuer and --client-id"
         raise OptionError(text, code="no-issuer")
     with ExitStack() as stack:
-        listeners = [stack.enter_context(one) for one in _listening(host, port)]
+        listeners = [stack.enter_context(listener) for listener in _listening(host, port)]
         name = host or ("127.0.0.1" if issuer else local_host())
         address = public_address.rstrip("/") or f"http://{f'[{name}]' if ':' in name else name}:{_port(listeners[0])}"
         opened, clock = open_store(store), SystemClock()
@@ -96,14 +96,9 @@ def console(
         if issuer:
             from toril.console.oidc import Oidc
 
+            plain = {"issuer": issuer, "login_client_id": login_client_id, "groups_claim": groups_claim}
             settings = _oidc(
-                issuer=issuer,
-                client_id=client_id,
-                login_client_id=login_client_id,
-                groups_claim=groups_claim,
-                groups=groups or (),
-                audience=audience,
-                machines=machines or (),
+                client_id=client_id, groups=groups or (), audience=audience, machines=machines or (), **plain
             )
             identity, entrance = Oidc(settings, address=_checked(address), store=opened, clock=clock), "/"
         else:
@@ -167,10 +162,10 @@ def _setup(address_of_store: str, store: "Store", identity: Any, address: str) -
         store=store,
         identity=identity,
         clock=clock,
-        examine=lambda one: examine_all(one, address_of_store, clock),
+        examine=lambda other: examine_all(other, address_of_store, clock),
         address=address,
         starter=LocalStarter(store) if isinstance(store, FolderStore) else starter_of(store),
-        quotas=lambda one: () if is_folder else vcpus_in_use(one, clock),
+        quotas=lambda other: () if is_folder else vcpus_in_use(other, clock),
         schedules=None if is_folder else EventBridge(store),
     )
 
@@ -187,14 +182,14 @@ def _oidc(*, client_id: str, groups: Iterable[str], machines: Iterable[str], **p
     if not client_id:
         raise OptionError("--issuer needs --client-id, the id of the console's client there", code="no-client-id")
     roles = {group: _role("--groups", pair, role) for pair in groups for group, _, role in [pair.rpartition("=")]}
-    found = []
+    jobs = []
     for text in machines:
         role, _, rest = text.partition("=")
         repository_id, kind, name = (*rest.split("/", 2), "", "")[:3]
         if kind not in ("environment", "ref") or not name or not repository_id.isdecimal():
             wanted = "operator=123456/environment/load-test or viewer=123456/ref/refs/heads/main"
             raise OptionError(f"--machine `{text}`: expected e.g. {wanted}.", code="option-value")
-        found.append(Machine(repository_id=repository_id, role=_role("--machine", text, role), **{kind: name}))
+        jobs.append(Machine(repository_id=repository_id, role=_role("--machine", text, role), **{kind: name}))
     key = os.environ.pop("TORIL_CONSOLE_SESSION_KEY", "") or secrets.token_hex(32)
     try:
         session_key = bytes.fromhex(key)
@@ -207,7 +202,7 @@ def _oidc(*, client_id: str, groups: Iterable[str], machines: Iterable[str], **p
         client_secret=os.environ.pop("TORIL_CONSOLE_CLIENT_SECRET", ""),
         session_key=session_key,
         groups=roles or DEFAULT_GROUPS,
-        machines=tuple(found),
+        machines=tuple(jobs),
     )
 
 
@@ -245,19 +240,19 @@ def _listening(host: str, port: int) -> list[socket.socket]:
 
     Browsers try `::1` first, so another user's server on the same port would get the requests there.
     """
-    found: list[socket.socket] = []
-    for one in ("127.0.0.1", "::1") if host in ("", "localhost") else (host,):
-        family = socket.AF_INET6 if ":" in one else socket.AF_INET
+    listeners: list[socket.socket] = []
+    for address in ("127.0.0.1", "::1") if host in ("", "localhost") else (host,):
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
         try:
-            found.append(socket.create_server((one, _port(found[0]) if found else port), family=family))
+            listeners.append(socket.create_server((address, _port(listeners[0]) if listeners else port), family=family))
         except OSError as error:
-            if found and error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+            if listeners and error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
                 continue  # this machine has no IPv6
-            for listener in found:
+            for listener in listeners:
                 listener.close()
             text = f"--port {port}: the port cannot be used ({error.strerror}); choose another one, or 0 for any"
             raise OptionError(text, code="port-in-use") from error
-    return found
+    return listeners
 
 
 def _port(listener: socket.socket) -> int:

@@ -111,9 +111,9 @@ def duet(
     planned = partial(plan_duet, blocks=blocks, margin=read_margin(margin), seed=seed, aa=aa)
     if plan is not None:
         change = _change(plan)
-        with local_suite(suite) as found:
-            options, address = wanted.model_copy(update={"confined": found.stored}), base or ANY_ADDRESS
-            _, made = planned(found.paths, options, SystemClock().now(), base=address, head=head or address)
+        with local_suite(suite) as local:
+            options, address = wanted.model_copy(update={"confined": local.stored}), base or ANY_ADDRESS
+            _, made = planned(local.paths, options, SystemClock().now(), base=address, head=head or address)
         echo("\n".join(_proposals(made, store, change)))
         return
     base, head = _addresses(base, head, aa=aa, swap=swap)
@@ -168,20 +168,20 @@ def _proposals(plan: "Plan", store: str, change: float) -> Iterator[str]:
     duets = earlier_duets(open_reader(store), plan.suite)
     last = next(duets, None)
     known = calibrate([] if last is None else chain([last], duets), Fingerprint() if last is None else last.fingerprint)
-    found = propose(known, plan, change)
+    proposals = propose(known, plan, change)
     yield f"{plan.suite}: to find a change of {100 * change:g}%, by the spread in {known.duets} earlier duets"
-    yield from map(_proposal, found)
-    slowest = max(found, key=lambda one: one.pairs or float("inf"))
+    yield from map(_proposal, proposals)
+    slowest = max(proposals, key=lambda proposal: proposal.pairs or float("inf"))
     if slowest.pairs is not None:
         yield f"{slowest.figure.name} decides: --blocks {slowest.pairs} is enough"
     yield from (f"note: {plain(warning, 1000)}" for warning in plan.warnings)
 
 
-def _proposal(one: "Proposal") -> str:
-    name = one.figure.name
-    if one.margin is None:
+def _proposal(proposal: "Proposal") -> str:
+    name = proposal.figure.name
+    if proposal.margin is None:
         return f"  {name}: unknown spread. Run `toril duet --aa` first."
-    margin = f"; the smallest reasonable margin is {100 * one.margin:.3g}%"
-    if one.pairs is None:
+    margin = f"; the smallest reasonable margin is {100 * proposal.margin:.3g}%"
+    if proposal.pairs is None:
         return f"  {name}: more than 400 pairs. Use longer blocks, or find a larger change{margin}"
-    return f"  {name}: {one.pairs} pairs in {one.minutes or 0:.1f} minutes{margin}"
+    return f"  {name}: {proposal.pairs} pairs in {proposal.minutes or 0:.1f} minutes{margin}"

@@ -171,14 +171,14 @@ def _pulls(client: Client, repository: str, number: int | None, head: str | None
     if sha is not None and not COMMIT.fullmatch(sha):
         raise OptionError(f"--sha `{sha}`: expected the full commit hash.", code="option-value")
     if number is not None:
-        found = [number] if sha is None or is_at(client, repository, number, sha) else []
+        pulls = [number] if sha is None or is_at(client, repository, number, sha) else []
     elif head is None or not HEAD.fullmatch(head) or sha is None:
         raise OptionError(
             f"--branch `{head}`: expected OWNER:BRANCH, with the full commit hash in --sha.", code="option-value"
         )
     else:
-        found = pulls_of(client, repository, head, sha)
-    if not found:
+        pulls = pulls_of(client, repository, head, sha)
+    if not pulls:
         reason = f"#{number} has newer commits than" if number is not None else f"No open pull request of {head} is at"
         echo(f"{reason} {sha}. No comment posted.", err=True)
-    return found
+    return pulls

@@ -103,7 +103,7 @@ def _with_shared(command: Callable[..., None]) -> Callable[..., None]:
     def called(**values: Any) -> None:
         command(shared=_shared(**{name: values.pop(name) for name in others}), **values)
 
-    parameters = [one for one in (*own.values(), *others.values()) if one.name != "shared"]
+    parameters = [parameter for parameter in (*own.values(), *others.values()) if parameter.name != "shared"]
     vars(called)["__signature__"] = Signature(parameters)
     return called
 
@@ -149,14 +149,8 @@ def import_command(
     from toril.authoring.importing import imported
     from toril.authoring.readers import input_of, script_of
 
-    options = replace(
-        shared.options,
-        environment=postman_environment,
-        only_reads=only_reads,
-        functional=functional,
-        length=read_duration("--length", length, above_0=True),
-        replay=replay,
-    )
+    options = replace(shared.options, environment=postman_environment, only_reads=only_reads, functional=functional)
+    options = replace(options, length=read_duration("--length", length, above_0=True), replay=replay)
     done: Imported | None = None
     try:
         given = [input_of(path) for path in (source, second) if path is not None]
@@ -276,16 +270,11 @@ def record(
         raise OptionError("--twice: needs --script. Add it, or import two recordings.", code="option-value")
     options = replace(shared.options, urls=(read_url(url.partition("#")[0], "URL"),))
     options = replace(options, name=options.name or default_name(options), urls=())
+    names = tuple(step.strip() for step in steps.split(",") if step.strip())
     recording = RecordOptions(
-        url=url,
-        steps=tuple(step.strip() for step in steps.split(",") if step.strip()),
-        script=script,
-        twice=twice,
-        device=device,
-        insecure=insecure,
-        har=har,
+        url=url, steps=names, script=script, twice=twice, device=device, insecure=insecure, har=har
     )
-    kept = [one for one in (har, second_of(har) if har and twice else None) if one]
+    kept = [file for file in (har, second_of(har) if har and twice else None) if file]
     try:
         if not shared.force:
             refuse_taken(shared.into, options.name)  # before a person clicks in vain
@@ -302,11 +291,8 @@ def record(
                 more=(lambda variables: browser_files(journey.tape, url, variables, script)) if playwright else None,
             )
         except UserError:
-            way = (
-                f"To try other options: toril import {' '.join(map(str, kept))}"
-                if kept
-                else "Add --har FILE to keep a recording"
-            )
+            files = " ".join(map(str, kept))
+            way = f"To try other options: toril import {files}" if kept else "Add --har FILE to keep a recording"
             echo(f"note: No suite is written. {way}.", err=True)
             raise
     except KeyboardInterrupt:

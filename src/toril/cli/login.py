@@ -53,7 +53,7 @@ def login(
             webbrowser.open(url)
 
     def agree(client: str, issuer: list[str]) -> None:
-        hosts = ", ".join(dict.fromkeys(urlsplit(one).netloc for one in issuer))
+        hosts = ", ".join(dict.fromkeys(urlsplit(endpoint).netloc for endpoint in issuer))
         echo(plain(f"{address} lets you sign in at {hosts} for client {client}.", 1000), err=True)
         if sys.stdin.isatty() and not yes and not typer.confirm("Do you trust this console?", err=True):
             raise OptionError("not signed in: you declined", code="sign-in-declined")

@@ -36,31 +36,31 @@ AGE_UNITS = {"d": "days", "h": "hours", "m": "minutes"}
 
 def read_pairs(option: str, values: Iterable[str]) -> dict[str, str]:
     """Returns `["a=1", "b=2"]` as a mapping."""
-    found = {}
+    pairs = {}
     for value in values:
         name, equals, rest = value.partition("=")
         if not equals or not name:
             raise OptionError(f"{option} `{value}`: expected NAME=VALUE.", code="option-value")
-        found[name] = rest
-    return found
+        pairs[name] = rest
+    return pairs
 
 
 def read_locations(text: str) -> dict[str, str]:
     """Returns the weight of each location in `us-east-1=2,eu-west-1`; the default is 1."""
-    found = {}
+    weights = {}
     for part in filter(None, (part.strip() for part in text.split(","))):
         name, _, weight = part.partition("=")
-        if name in found or not WEIGHT.fullmatch(weight or "1"):
+        if name in weights or not WEIGHT.fullmatch(weight or "1"):
             raise OptionError(
                 f"--locations `{text}`: expected unique names with weights, e.g. `us-east-1=2,eu-west-1`.",
                 code="option-value",
             )
-        found[name] = weight or "1"
-    if not found:
+        weights[name] = weight or "1"
+    if not weights:
         raise OptionError(
             "--locations is empty. Write e.g. `us-east-1=2,eu-west-1`, or remove it.", code="option-value"
         )
-    return found
+    return weights
 
 
 def read_fail_on(text: str) -> frozenset[str]:
@@ -77,15 +77,15 @@ def read_fail_on(text: str) -> frozenset[str]:
 
 def read_report_targets(values: Iterable[str]) -> list[tuple[str, Path | None]]:
     """Returns `["junit=out.xml", "json"]` as (format, path) pairs; None stands for the run's folder."""
-    found = []
+    targets = []
     for value in values:
         name, equals, path = value.partition("=")
         if equals and not path:
             raise OptionError(
                 f"--report `{value}`: the path is missing. Add it, or write `--report {name}`.", code="option-value"
             )
-        found.append((name, Path(path) if path else None))
-    return found
+        targets.append((name, Path(path) if path else None))
+    return targets
 
 
 def check_writable(targets: Iterable[tuple[str, Path | None]]) -> None:
@@ -166,7 +166,7 @@ def read_notices(values: Iterable[str]) -> "list[Notice]":
 
     secret = NOTIFY_SECRET if os.environ.get(NOTIFY_SECRET) else ""
     event = "|".join(get_args(NoticeEvent))
-    found = []
+    notices = []
     for value in values:
         match = re.fullmatch(rf"(.+?)(?:=((?:{event})(?:,(?:{event}))*))?", value)
         webhook, on = match.groups() if match else ("", None)
@@ -178,8 +178,8 @@ def read_notices(values: Iterable[str]) -> "list[Notice]":
             )
         place = {"variable": webhook} if VARIABLE.fullmatch(webhook) else {"webhook": webhook}
         events = tuple(on.split(",")) if on else NotifyBlock.model_fields["on"].default
-        found.append(Notice(**place, secret=secret, on=events))
-    return found
+        notices.append(Notice(**place, secret=secret, on=events))
+    return notices
 
 
 _SUITES = typer.Argument(help="Folder with suite.yml, Taurus files to merge in order, or s3://bucket/suites/<name>.")

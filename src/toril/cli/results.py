@@ -60,13 +60,13 @@ def report(
 
     check(format, table=table, onto_terminal=out is None and sys.stdout.isatty())
     try:
-        found = find_run(run, store)
+        known = find_run(run, store)
     except NoSuchRunError as nothing:
         if not ignore_missing:
             raise
         echo(f"nothing to report: {nothing}", err=True)
         return
-    bundle = stored.judged_at(*found, SystemClock().now(), format, from_, to)
+    bundle = stored.judged_at(*known, SystemClock().now(), format, from_, to)
     if format == "terminal" and out is None:
         show(bundle)
     else:
@@ -128,8 +128,8 @@ def adjust(
     """
     from toril.runs.find import find_run
 
-    found, run_id = find_run(run, store)
-    done = desk_for(found).adjust(run_id, rate, execution)
+    opened, run_id = find_run(run, store)
+    done = desk_for(opened).adjust(run_id, rate, execution)
     for warning in done.warnings:
         echo(f"warning: {warning}", err=True)
     rps, before = (f"{round(rps, 3):,.12g}/s" for rps in (done.rate.rps, done.before_rps))
@@ -160,14 +160,14 @@ def fetch(
     from toril.text import plural
 
     try:
-        found, run_id = find_run(run, store)
+        opened, run_id = find_run(run, store)
     except NoSuchRunError as nothing:
         if not ignore_missing:
             raise
         echo(f"nothing to copy: {nothing}", err=True)
         return
     into = open_store(str(folder))
-    files, problems = stored.fetch(found, run_id, into)
+    files, problems = stored.fetch(opened, run_id, into)
     echo("".join(f"not copied: {problem}\n" for problem in problems), err=True, nl=False)
     echo(f"{into.address(run_key(run_id))}: {plural(files, 'file')}")
 
@@ -207,13 +207,13 @@ def runs(
         echo(f"deleted {plural(len(gone), 'run')}" + "".join(f"\n  {run_id}" for run_id in gone), err=True)
         for name in cleared:
             echo(f"{name} has no baseline now: its run was deleted", err=True)
-    found = stored.listing(opened, now, query, limit + 1)
+    listed = stored.listing(opened, now, query, limit + 1)
     if isinstance(opened, Store):
         with suppress(StoreError):  # a store that this user cannot write
             pack(opened, now)
     if format == "text":
-        runs_table.show(Output(), found[:limit])
+        runs_table.show(Output(), listed[:limit])
     else:
-        emit((runs_table.as_json if format == "json" else runs_table.as_csv)(found[:limit]), None)
-    if len(found) > limit:
+        emit((runs_table.as_json if format == "json" else runs_table.as_csv)(listed[:limit]), None)
+    if len(listed) > limit:
         echo(f"the newest {plural(limit, 'run')}; --limit shows more", err=True)

@@ -94,8 +94,8 @@ def plan(
 
     wanted = run_options(overrides, env, workers, on, None, None, smoke, against, locations)
     clock = SystemClock()
-    with local_suite(suite) as found:
-        _, planned = plan_run(found.paths, wanted.model_copy(update={"confined": found.stored}), clock.now())
+    with local_suite(suite) as local:
+        _, planned = plan_run(local.paths, wanted.model_copy(update={"confined": local.stored}), clock.now())
     if format == "json":
         emit(plan_text.as_json(planned), None)
     else:
@@ -166,8 +166,8 @@ def run(
         _run_request(read_run_id(request), store, report, quiet=quiet)
     leave_tokens(wanted)
     wanted = wanted.model_copy(update={"earlier_runs": earlier_runs})
-    found = local_suite(suite or [])
-    run_to_verdict(found, wanted, plan_run, store, fail_on, report, quiet=quiet, otlp=otlp, notify=notify)
+    local = local_suite(suite or [])
+    run_to_verdict(local, wanted, plan_run, store, fail_on, report, quiet=quiet, otlp=otlp, notify=notify)
 
 
 def try_command(
@@ -206,12 +206,12 @@ def try_command(
     wanted = run_options(overrides, env, None, on, run_id, tag, False, against, locations, tried=True)
     leave_tokens(wanted)
     printer = exchange_text.ExchangePrinter(Output() if format == "text" else Output(stderr=True))
-    show_one = printer.show if format == "text" else (lambda one: emit(exchange_text.as_json(one), None))
+    show_one = printer.show if format == "text" else (lambda exchange: emit(exchange_text.as_json(exchange), None))
     shown, recording = list["Exchange"](), None
 
-    def show(one: "Exchange") -> None:
-        shown.append(one)
-        show_one(one)
+    def show(exchange: "Exchange") -> None:
+        shown.append(exchange)
+        show_one(exchange)
 
     waits = live.LiveView(Output(stderr=True), SystemClock(), None, quiet=quiet or on == "local")
     with caught_interrupts() as interrupts:
@@ -238,11 +238,11 @@ def _show_differences(recording: "Recording", shown: "Sequence[Exchange]", forma
     from toril.reports.screen import emit
     from toril.text import plain
 
-    found = differences(recording, shown)
+    deviations = differences(recording, shown)
     if format == "json":
-        for one in found:
-            emit(json.dumps({"difference": asdict(one)}).encode() + b"\n", None)
-    for line in in_text(recording, found):
+        for deviation in deviations:
+            emit(json.dumps({"difference": asdict(deviation)}).encode() + b"\n", None)
+    for line in in_text(recording, deviations):
         echo(plain(line, 1000), err=format == "json")
 
 
@@ -264,10 +264,10 @@ def _tried(
     from toril.text import plain
 
     clock = SystemClock()
-    with local_suite(suite) as found:
-        read, planned = plan_run(found.paths, wanted.model_copy(update={"confined": found.stored}), clock.now())
+    with local_suite(suite) as local:
+        read, planned = plan_run(local.paths, wanted.model_copy(update={"confined": local.stored}), clock.now())
         recording = recording_of(read) if compare else None
-        launcher, lines = prepared(planned, opened, wanted.environment, clock, max_cost_usd=found.max_cost_usd)
+        launcher, lines = prepared(planned, opened, wanted.environment, clock, max_cost_usd=local.max_cost_usd)
         if planned.on == "fargate":
             echo("\n".join(lines), err=True)
         trial = trial_of(planned.run_id)
@@ -280,7 +280,7 @@ def _tried(
                 clock=clock,
                 view=trial,
                 interrupts=interrupts,
-                origin=found.origin,
+                origin=local.origin,
                 amend=comparison_of(recording, planned, opened),
             )
         except InfrastructureError as error:
@@ -386,9 +386,9 @@ def _run_request(run_id: str, store: str, report: list[str] | None, *, quiet: bo
 
     opened = open_store(store)
     request = requests.requested(opened, run_id)
-    found = requests.requested_suite(opened, request, SystemClock())
+    local = requests.requested_suite(opened, request, SystemClock())
     wanted = requests.options_of(request)
-    run_to_verdict(found, wanted, plan_run, store, "failed,inconclusive", report, quiet=quiet)
+    run_to_verdict(local, wanted, plan_run, store, "failed,inconclusive", report, quiet=quiet)
 
 
 def leave_tokens(wanted: "RunOptions") -> None:
@@ -428,20 +428,23 @@ def run_to_verdict(
     from toril.text import plain
 
     opened, notices, otlp = open_store(store, patience_s=OWNERS_PATIENCE_S), read_notices(notify or ()), read_otlp(otlp)
-    own_notices = tuple(one for one in notices if one.variable)  # an address stays out of the plan
+    own_notices = tuple(notice for notice in notices if notice.variable)  # an address stays out of the plan
     wanted = wanted.model_copy(update={"notices": own_notices})
-    webhooks, clock = [one for one in notices if one.webhook], SystemClock()
+    webhooks, clock = [notice for notice in notices if notice.webhook], SystemClock()
     with Observing(opened, clock, os.environ, _say) as observing:  # `--env` is for the suite, not for the owner
         failing = read_fail_on(fail_on)
         targets = [(name, path) for name, path in read_report_targets(report or ()) if check(name)]
-        with suite as found:
-            read, planned = plan_of(found.paths, wanted.model_copy(update={"confined": found.stored}), clock.now())
+        with suite as local:
+            read, planned = plan_of(local.paths, wanted.model_copy(update={"confined": local.stored}), clock.now())
             check_writable(targets)
             written = {path.resolve() for _, path in targets if path}
             own = (file for file in read.files if (read.folder / file).resolve() not in written)
             read = replace(read, files=tuple(own))
             observers = observing.of(planned, otlp, webhooks, wanted.environment)
-            limit = min((one for one in (wanted.max_cost_usd, found.max_cost_usd) if one is not None), default=None)
+            limit = min(
+                (cost_usd for cost_usd in (wanted.max_cost_usd, local.max_cost_usd) if cost_usd is not None),
+                default=None,
+            )
             launcher, prepared_lines = prepared(planned, opened, wanted.environment, clock, max_cost_usd=limit)
             amend = None
             if planned.tried:  # by the console
@@ -461,7 +464,7 @@ def run_to_verdict(
                     clock=clock,
                     view=view,
                     interrupts=interrupts,
-                    origin=found.origin,
+                    origin=local.origin,
                     observers=observers,
                     amend=amend,
                 )
@@ -526,12 +529,12 @@ def watch(
         from toril.signals import caught_interrupts
         from toril.store.records import read_record
 
-        found, run_id = find_own_run(run, store, patience_s=OWNERS_PATIENCE_S)
-        with Observing(found, SystemClock(), os.environ, _say) as observing:
-            observers = observing.of(read_record(found, run_id)[0], read_otlp(otlp))
+        opened, run_id = find_own_run(run, store, patience_s=OWNERS_PATIENCE_S)
+        with Observing(opened, SystemClock(), os.environ, _say) as observing:
+            observers = observing.of(read_record(opened, run_id)[0], read_otlp(otlp))
             with caught_interrupts() as interrupts, live.view(Output(stderr=True), quiet=quiet) as view:
-                judged = carry_on(found, run_id, SystemClock(), view, interrupts, observers)
-            _conclude(found, judged, failing, [], quiet=quiet)
+                judged = carry_on(opened, run_id, SystemClock(), view, interrupts, observers)
+            _conclude(opened, judged, failing, [], quiet=quiet)
     if otlp:
         raise OptionError("--otlp: a watcher has no measurements; add --take-over", code="option-value")
     bundle = _followed(*find_run(run, store), quiet=quiet)
@@ -642,9 +645,9 @@ def doctor_command(
 
         clock, planned, opened = SystemClock(), None, open_store(store)
         if suite:
-            with local_suite(suite) as found:
+            with local_suite(suite) as local:
                 wanted = run_options(overrides, env, workers, on, None, None, smoke=False)
-                _, planned = plan_run(found.paths, wanted.model_copy(update={"confined": found.stored}), clock.now())
+                _, planned = plan_run(local.paths, wanted.model_copy(update={"confined": local.stored}), clock.now())
         if fill_caches:
             findings = prepare.fill_caches(opened, clock)
         else:

@@ -81,22 +81,22 @@ def trend(
     accepted, opened = read_acknowledged(FILE), (open_store if confirm else open_reader)(store)
     names = sorted(opened.names(HISTORY)) if name is None else [name]
 
-    def found() -> list[Trend]:
+    def read() -> list[Trend]:
         return [read_trend(opened, suite, wanted, accepted, SystemClock().now()) for suite in names]
 
     if not names:
         echo("This store has no judged runs.", err=True)
-    trends = found()
+    trends = read()
     if confirm is not None:
-        for suite, group in [(one.suite, group) for one in trends for group in one.groups if _is_open(group)]:
+        for suite, group in [(judged.suite, group) for judged in trends for group in judged.groups if _is_open(group)]:
             _duet(suites / suite, group, confirm, store)
-        trends = found()
+        trends = read()
     console = console.rstrip("/")
     _show(trends, format, out, console, every=name is None)
     for posted in settle(client_of_job(), issues, trends, Links(report=console or None)) if issues else ():
         echo(f"issue {posted.done} {posted.url}".rstrip(), err=True)
-    outcomes = {one.outcome for one in trends}
-    stale = any(note.code == NOTHING_RECENT for one in trends for note in one.notes)  # no other suite excuses it
+    outcomes = {judged.outcome for judged in trends}
+    stale = any(note.code == NOTHING_RECENT for judged in trends for note in judged.notes)  # no other suite excuses it
     raise typer.Exit(1 if "regressed" in outcomes else 0 if "clean" in outcomes and not stale else 3)
 
 
@@ -107,12 +107,12 @@ def _show(trends: Sequence[Trend], format: str, out: Path | None, base_url: str,
     from toril.reports.trend_blocks import beside_runs, trend_report
 
     address = (lambda run_id: f"{base_url}/runs/{run_id}") if base_url else beside_runs
-    reports = [trend_report(one, address) for one in trends]
+    reports = [trend_report(judged, address) for judged in trends]
     if format == "json":
         emit(document(trends if every else trends[0]), out)
     elif format == "html":
-        for one, report in zip(trends, reports, strict=True):
-            emit(html.render(report), out / f"{one.suite}.html" if every and out else out)
+        for judged, report in zip(trends, reports, strict=True):
+            emit(html.render(report), out / f"{judged.suite}.html" if every and out else out)
     elif out is not None:
         emit(b"\n".join(map(terminal.render, reports)), out)
     else:
@@ -125,7 +125,7 @@ def _show(trends: Sequence[Trend], format: str, out: Path | None, base_url: str,
 
 def _is_open(group: TrendGroup) -> bool:
     """Returns whether a duet of both commits can confirm or clear a change; `+` marks uncommitted changes."""
-    can_be_served = all(one and not one.endswith("+") for one in (group.from_commit, group.to_commit))
+    can_be_served = all(commit and not commit.endswith("+") for commit in (group.from_commit, group.to_commit))
     return group.state == "suspected" and group.worse and not group.duet and can_be_served
 
 
@@ -140,14 +140,14 @@ def _duet(suite: Path, group: TrendGroup, hook: str, store: str) -> None:
     from toril.text import plain
 
     try:  # a tag is anybody's text, and the program may have rights that its writer lacks
-        commits = [commit_of_default_branch(Path(), one) for one in (group.from_commit, group.to_commit)]
+        commits = [commit_of_default_branch(Path(), commit) for commit in (group.from_commit, group.to_commit)]
     except OptionError as error:
         echo(f"No duet of {suite.name}, {group.id}: {plain(str(error), 500)}", err=True)
         return
 
-    labels = [*dict.fromkeys(one.label for one in group.series if one.label)][:MOST_LABELS]
-    metrics = [*dict.fromkeys(one.metric for one in group.series)]
-    sizes = [abs(one.change) for one in group.series if one.metric != "failures" and one.change]
+    labels = [*dict.fromkeys(series.label for series in group.series if series.label)][:MOST_LABELS]
+    metrics = [*dict.fromkeys(series.metric for series in group.series)]
+    sizes = [abs(series.change) for series in group.series if series.metric != "failures" and series.change]
     margin = ["--margin", f"{100 * min(MOST_MARGIN, sizes[0] / 2):.4f}%"] if sizes else []
     compared = (
         f"toril.regression.{key}={json.dumps(names, ensure_ascii=False)}"
