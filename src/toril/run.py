@@ -19,7 +19,7 @@ from toril.metrics import ClientFactory, check, clients
 from toril.records import Plan, Stop, SuiteOrigin, Verdict, run_key
 from toril.records.progress import Progress, ProgressNote, WorkersNow
 from toril.reports import Bundle
-from toril.runs.owner import Observer, Owner
+from toril.runs.owner import Coordination, Observer
 from toril.runs.publish import publish
 from toril.signals import Interrupts
 from toril.store import Store
@@ -60,7 +60,7 @@ def run(
         view.show(Progress(run_id=plan.run_id, at=clock.now(), workers=workers, notes=noted))
     plan = publish(store, suite, plan, origin)
     coordinator = Coordinator.of_new(store, plan, clock, longest_s=launcher.longest_s)
-    owner = Owner(
+    owner = Coordination(
         coordinator=coordinator, launcher=launcher, clock=clock, view=view, interrupts=interrupts, observers=observers
     )
     return _finish(owner, cloudwatch, lambda: launcher.launch(plan, coordinator.launch), amend)
@@ -81,7 +81,7 @@ def take_over(
     LeaseLostError while the run has an owner.
     """
     coordinator = Coordinator.of_abandoned(store, run_id, clock)
-    owner = Owner(
+    owner = Coordination(
         coordinator=coordinator, launcher=launcher, clock=clock, view=view, interrupts=interrupts, observers=observers
     )
     attempts = coordinator.state.attempts
@@ -89,7 +89,7 @@ def take_over(
 
 
 def _finish(
-    owner: Owner,
+    owner: Coordination,
     cloudwatch: ClientFactory,
     begin: Callable[[], None],
     amend: Callable[[Verdict], Verdict] | None = None,

@@ -23,7 +23,7 @@ from toril.authoring.correlation import Correlation, correlated
 from toril.authoring.credentials import referenced, refuse_secrets
 from toril.authoring.importing import suite_of
 from toril.authoring.options import ImportOptions
-from toril.authoring.pages import Page
+from toril.authoring.pages import HtmlPage
 from toril.authoring.recorded import FilePart, Payload
 from toril.errors import OptionError
 
@@ -476,7 +476,7 @@ def test_a_value_that_is_sent_often_is_compared_with_its_sources_alone():
 @pytest.mark.parametrize("text", ["<a ", "<a href='", "<!--", "<![CDATA[", "<"])
 def test_markup_without_an_end_is_read_in_linear_time(text):
     begun = time.monotonic()
-    page = Page("<title>Lamps</title>" + text * 50_000)
+    page = HtmlPage("<title>Lamps</title>" + text * 50_000)
     assert (page.title, time.monotonic() - begun < 5) == ("Lamps", True)
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from tests.authoring.suites import SHOP, body, exchange, recorded
 from toril.authoring.filters import kept
-from toril.authoring.options import ImportOptions, Kept
+from toril.authoring.options import ImportOptions, Keep
 
 PAGE = exchange(1, "/", kind="document")
 
@@ -47,8 +47,8 @@ def test_static_files_third_parties_beacons_and_preflights_are_left_out_and_coun
 @pytest.mark.parametrize(
     ("options", "more"),
     [
-        ({"kept": frozenset({Kept.STATIC})}, ["/app.js", "/logo"]),
-        ({"kept": frozenset({Kept.THIRD_PARTIES})}, ["https://stats.other.net/visit"]),
+        ({"kept": frozenset({Keep.STATIC})}, ["/app.js", "/logo"]),
+        ({"kept": frozenset({Keep.THIRD_PARTIES})}, ["https://stats.other.net/visit"]),
         ({"hosts": ("stats.other.net",)}, ["https://stats.other.net/visit"]),
     ],
 )

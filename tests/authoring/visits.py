@@ -12,7 +12,7 @@ from urllib.request import HTTPCookieProcessor, HTTPRedirectHandler, Request, bu
 
 from tests.applications import PASSWORD, USER, Application
 from tests.authoring.recordings import FORM, JSON
-from toril.authoring.pages import Page
+from toril.authoring.pages import HtmlPage
 from toril.authoring.recorded import Payload, Recorded, RecordedExchange
 
 
@@ -115,4 +115,4 @@ def admin(application: Application) -> Recorded:
 
 
 def _hidden(page: str) -> dict[str, str]:
-    return dict(Page(page).forms[0].hidden)
+    return dict(HtmlPage(page).forms[0].hidden)

@@ -8,7 +8,7 @@ import pytest
 from infra.hub.notices import event_patterns
 from infra.names import Names
 from tests.cloud.tasks import REGION
-from toril.aws.events import EventBridge
+from toril.aws.events import EventSender
 from toril.records.event import Event
 
 FAILED = Event(
@@ -35,7 +35,7 @@ def test_the_rule_of_a_stack_gets_the_events_that_its_hub_mails(open_cloud):
     pattern = event_patterns(Names("main"), [], coordinators=True, runs=mailed, store="s3://results")["runs"]
     events.put_rule(Name="toril-notices-runs", EventPattern=json.dumps(pattern))
     events.put_targets(Rule="toril-notices-runs", Targets=[{"Id": "mails", "Arn": arn}])
-    receiver = EventBridge(REGION, lambda service, region: open_cloud.client(service, region))
+    receiver = EventSender(REGION, lambda service, region: open_cloud.client(service, region))
     for event in (FAILED, PASSED, OTHER, SCHEDULE):
         assert receiver.send(event).status == "delivered"
     found = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, WaitTimeSeconds=1).get("Messages", [])

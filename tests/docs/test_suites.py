@@ -26,7 +26,7 @@ from toril.criteria.quantities import size_bytes
 from toril.errors import SuiteError
 from toril.plan import make_plan
 from toril.suite import TorilSettings, engines, read_suite
-from toril.suite.curves import Point, Ramp, Replay, Shape, Sine, Spikes, Steps
+from toril.suite.curves import CurveSteps, Point, Ramp, Replay, Shape, Sine, Spikes
 from toril.suite.requests import problems
 
 ROOT = Path(__file__).parents[2]
@@ -426,7 +426,7 @@ def keys_that_are_read() -> Iterator[str]:
             elif isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.In):
                 asked = [node.left]
             yield from (one.value for one in asked if isinstance(one, ast.Constant) and isinstance(one.value, str))
-    for section in (Shape, Ramp, Steps, Spikes, Sine, Point, Replay):
+    for section in (Shape, Ramp, CurveSteps, Spikes, Sine, Point, Replay):
         yield from (str(field.alias) for field in section.model_fields.values())
     yield from (*IN_LOOPS, "requests", *engines.NESTED, *engines.BLOCKS, *engines.PHASES, *REFUSED_KEYS)
 

@@ -53,7 +53,7 @@ def index_of(folder):
 
 
 def test_a_failure_has_its_files_of_limited_size(tmp_path):
-    MODULE.Evidence(tmp_path / "kept", traces=True).keep(Page(), "Pay", "no button", 7.5)
+    MODULE.StepEvidence(tmp_path / "kept", traces=True).keep(Page(), "Pay", "no button", 7.5)
     (one,) = index_of(tmp_path / "kept")
     assert one["files"] == ["1.jpg", "1.source.txt", "1.console.txt", "1.trace.zip"]
     assert (one["label"], one["message"], one["at_s"]) == ("Pay", "no button", 7.5)
@@ -62,7 +62,7 @@ def test_a_failure_has_its_files_of_limited_size(tmp_path):
 
 
 def test_only_the_first_failures_are_kept(tmp_path):
-    evidence = MODULE.Evidence(tmp_path, traces=True)
+    evidence = MODULE.StepEvidence(tmp_path, traces=True)
     for number in range(MODULE.MOST + 2):
         assert evidence.wanted == (number < MODULE.MOST)
         evidence.keep(Page(), f"step {number}", "", 0.0)
@@ -70,10 +70,10 @@ def test_only_the_first_failures_are_kept(tmp_path):
 
 
 def test_a_run_with_secrets_keeps_no_trace(tmp_path):
-    MODULE.Evidence(tmp_path, traces=False).keep(Page(), "Pay", "", 0.0)
+    MODULE.StepEvidence(tmp_path, traces=False).keep(Page(), "Pay", "", 0.0)
     assert "1.trace.zip" not in index_of(tmp_path)[0]["files"]
 
 
 def test_a_crashed_page_keeps_its_earlier_console_output(tmp_path):
-    MODULE.Evidence(tmp_path, traces=True).keep(Crashed(), "Pay", "crashed", 0.0)
+    MODULE.StepEvidence(tmp_path, traces=True).keep(Crashed(), "Pay", "crashed", 0.0)
     assert index_of(tmp_path)[0]["files"] == ["1.console.txt", "1.trace.zip"]

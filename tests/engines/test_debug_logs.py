@@ -5,7 +5,7 @@ import json
 
 from toril.engines.gatling.debug import GatlingDebug
 from toril.engines.k6.debug import K6Debug
-from toril.engines.readers import Record
+from toril.engines.readers import Sampled
 
 GATLING = """Request 'b: 2' failed for user 1: status.find.in([200, 209], 304), found 500
 
@@ -52,8 +52,8 @@ HTTP response:
 """
 
 
-def record(label: str, url: str = "", method: str = "") -> Record:
-    return Record(started_s=1.0, response_us=1, label=label, ok=True, rc="200", message="", url=url, method=method)
+def record(label: str, url: str = "", method: str = "") -> Sampled:
+    return Sampled(started_s=1.0, response_us=1, label=label, ok=True, rc="200", message="", url=url, method=method)
 
 
 def body_of(fields: dict, name: str) -> bytes:

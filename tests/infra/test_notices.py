@@ -12,7 +12,7 @@ from infra.settings.hub import Budget
 from tests.cloud.tasks import document
 from tests.infra.granted import BUCKET, HUB
 from tests.infra.scopes import ACCOUNT
-from toril.aws.events import EventBridge
+from toril.aws.events import EventSender
 from toril.records.event import Event
 
 NAMES = Names("prod")
@@ -89,7 +89,7 @@ def test_events_reach_the_hubs_topic_and_a_runs_event_is_a_mail_whatever_its_tex
         place.client("events", region=HUB).put_events(
             Entries=[{"Source": "shop", "DetailType": "any", "Detail": "{}", "EventBusName": "toril-notices"}]
         )
-        owner = EventBridge(HUB, lambda service, region: place.client(service, place.acting("coordinator"), region))
+        owner = EventSender(HUB, lambda service, region: place.client(service, place.acting("coordinator"), region))
         event = Event(
             id="r:schedule-failed",
             kind="schedule-failed",

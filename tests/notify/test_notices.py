@@ -14,7 +14,7 @@ from tests.clocks import SteppedClock
 from tests.launchers.scene import Scene, abandoned
 from tests.measured import good, plan_of, verdict_of
 from tests.notify.receiver import hook
-from toril.aws.events import EventBridge
+from toril.aws.events import EventSender
 from toril.errors import InfrastructureError, SuiteError
 from toril.notify import webhooks
 from toril.notify.notices import Notifier, failed_schedule
@@ -271,13 +271,13 @@ def test_an_owner_on_aws_puts_events_on_the_bus_of_its_region():
         asked.append((service, region))
         return bus
 
-    receiver = EventBridge("eu-west-1", client)
+    receiver = EventSender("eu-west-1", client)
     assert receiver.send(FAILED).status == "delivered"
     assert asked == [("events", "eu-west-1")]
     (entry,) = bus.put
     assert (entry["Source"], entry["DetailType"]) == ("toril", "run-finished")
     assert json.loads(entry["Detail"])["outcome"] == "failed"
-    assert EventBridge("eu-west-1", lambda *_: Bus(ErrorCode="ThrottlingException")).send(FAILED).status == "refused"
+    assert EventSender("eu-west-1", lambda *_: Bus(ErrorCode="ThrottlingException")).send(FAILED).status == "refused"
 
 
 def test_a_schedule_that_starts_no_run_is_an_event(tmp_path):

@@ -11,7 +11,7 @@ import pytest
 from tests.pathological.brute import flushed
 from tests.targets import target
 from tests.worker.driver import outcome, plan_of, planned
-from toril.engines import Batch, Facts
+from toril.engines import Batch, LoadFacts
 from toril.timeline import Timeline
 from toril.timeline.intervals import MAX_DURATION_US, MAX_SECOND, Recorder, decode
 from toril.worker.capture import Capture, CaseBook
@@ -51,7 +51,7 @@ def captured(*rows):
     engine = SimpleNamespace(
         resolution_us=1, recorded=False, context=SimpleNamespace(functional=False, turns=()),
         batches=lambda final: iter([batch]), sends=lambda: iter(()),
-        unreadable=lambda: 0, unfinished=tuple, facts=Facts,
+        unreadable=lambda: 0, unfinished=tuple, facts=LoadFacts,
     )  # fmt: skip
     lane: Any = SimpleNamespace(
         planned=planned("locust", "shop", hold_for_s=10.0), engine=engine, queued_s=lambda at: 0.0, samples=Counter(),

@@ -3,11 +3,11 @@
 from dataclasses import replace
 
 from tests.reports.runs import run_of, small
-from toril.records.summary import Standout
+from toril.records.summary import RunFinding
 from toril.reports import Bundle, render
 from toril.reports.run_blocks import standouts
 
-STALL = Standout(
+STALL = RunFinding(
     code="periodic-stall",
     message="The service <stalled> every 10 s.",
     label="GET /*",
@@ -16,10 +16,10 @@ STALL = Standout(
     evidence={"period_s": 10.02, "p99_us": 412_345, "throughput_rps": 130.0, "failed_share": 0.036788, "stalls": 12}
     | {"cause": "GC"},
 )
-LATER = Standout(code="dominant-label", message="One label dominates.")
+LATER = RunFinding(code="dominant-label", message="One label dominates.")
 
 
-def run(*found: Standout) -> Bundle:
+def run(*found: RunFinding) -> Bundle:
     bundle = run_of(small())
     return replace(bundle, summary=replace(bundle.summary, standouts=found))
 

@@ -12,7 +12,7 @@ class Heedless(Attempt):
 
     def _events(self) -> Iterator[life.Event]:
         for event in super()._events():
-            if not (isinstance(event, life.Stopped) and event.stop.cause == "lost" and "lease" in event.stop.message):
+            if not (isinstance(event, life.StopSeen) and event.stop.cause == "lost" and "lease" in event.stop.message):
                 yield event
 
 
@@ -21,9 +21,9 @@ class Eager(Attempt):
 
     def _events(self) -> Iterator[life.Event]:
         for event in super()._events():
-            if isinstance(event, life.Started):
+            if isinstance(event, life.StartSeen):
                 mine = {self.worker: self.attempt}
-                event = life.Started(Start(at=event.start.at, attempts=mine))
+                event = life.StartSeen(Start(at=event.start.at, attempts=mine))
             yield event
 
 
@@ -32,7 +32,7 @@ class Timeless(Attempt):
 
     def _events(self) -> Iterator[life.Event]:
         for event in super()._events():
-            if isinstance(event, life.Started):
+            if isinstance(event, life.StartSeen):
                 at = max(event.start.at, self.clock.now())
-                event = life.Started(Start(at=at, attempts=event.start.attempts))
+                event = life.StartSeen(Start(at=at, attempts=event.start.attempts))
             yield event

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toril.stats.paired import Sample, bounds, detectable, halves, pairs_needed, prediction, sample_of
+from toril.stats.paired import Mean, bounds, detectable, halves, pairs_needed, prediction, sample_of
 from toril.stats.quantiles import student_quantile
 
 HERE = Path(__file__).parent
@@ -18,7 +18,7 @@ FACTORS = {4: 3.56, 5: 3.04, 6: 2.78, 10: 2.37, 20: 2.14}  # Hahn and Meeker (19
 VALUES = st.lists(st.floats(-1, 1).map(lambda value: round(value, 6)), min_size=2, max_size=40)
 
 
-def sample(values: list[float]) -> Sample:
+def sample(values: list[float]) -> Mean:
     found = sample_of(values)
     assert found is not None
     return found

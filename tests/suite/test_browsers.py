@@ -4,7 +4,7 @@ import pytest
 
 from tests.suite.reading import execution, read, refuses
 from toril.plan import make_plan
-from toril.suite.actions import Action, ActionError, read_action
+from toril.suite.actions import ActionError, PageAction, read_action
 
 
 def journey(*actions, **toril):
@@ -22,24 +22,24 @@ def planned(tmp_path, document):
 @pytest.mark.parametrize(
     ("written", "means"),
     [
-        ("clickByCSS(#buy)", Action("click", ("css", "#buy"))),
-        ("ClickByXPath(//a[text()='x, y (z)'])", Action("click", ("xpath", "//a[text()='x, y (z)']"))),
-        ('clickByLinkText("Log in")', Action("click", ("linktext", "Log in"))),
-        ({"typeByID(q)": "lamp"}, Action("type", ("id", "q"), "lamp")),
-        ({"typeByName(count)": 3}, Action("type", ("name", "count"), "3")),
-        ("waitForByCSS(.hit, visible)", Action("waitfor", ("css", ".hit"), "", "visible")),
-        ({"waitForByCSS(a, b, clickable)": "5s"}, Action("waitfor", ("css", "a, b"), "5s", "clickable")),
-        ("waitForByID(x)", Action("waitfor", ("id", "x"), "", "present")),
-        ("go(http://shop/)", Action("go", None, "http://shop/")),
-        ({"go": "http://shop/"}, Action("go", None, "http://shop/")),
-        ("pauseFor(2s)", Action("pausefor", None, "2s")),
-        ("assertTitle(The shop)", Action("asserttitle", None, "The shop")),
-        ({"assertTextByCSS(h1)": "Shop"}, Action("asserttext", ("css", "h1"), "Shop")),
-        ({"type": "click", "locators": [{"css": "#a"}, {"id": "b"}]}, Action("click", ("css", "#a"))),
-        ({"type": "type", "param": "lamp", "locators": [{"id": "q"}]}, Action("type", ("id", "q"), "lamp")),
+        ("clickByCSS(#buy)", PageAction("click", ("css", "#buy"))),
+        ("ClickByXPath(//a[text()='x, y (z)'])", PageAction("click", ("xpath", "//a[text()='x, y (z)']"))),
+        ('clickByLinkText("Log in")', PageAction("click", ("linktext", "Log in"))),
+        ({"typeByID(q)": "lamp"}, PageAction("type", ("id", "q"), "lamp")),
+        ({"typeByName(count)": 3}, PageAction("type", ("name", "count"), "3")),
+        ("waitForByCSS(.hit, visible)", PageAction("waitfor", ("css", ".hit"), "", "visible")),
+        ({"waitForByCSS(a, b, clickable)": "5s"}, PageAction("waitfor", ("css", "a, b"), "5s", "clickable")),
+        ("waitForByID(x)", PageAction("waitfor", ("id", "x"), "", "present")),
+        ("go(http://shop/)", PageAction("go", None, "http://shop/")),
+        ({"go": "http://shop/"}, PageAction("go", None, "http://shop/")),
+        ("pauseFor(2s)", PageAction("pausefor", None, "2s")),
+        ("assertTitle(The shop)", PageAction("asserttitle", None, "The shop")),
+        ({"assertTextByCSS(h1)": "Shop"}, PageAction("asserttext", ("css", "h1"), "Shop")),
+        ({"type": "click", "locators": [{"css": "#a"}, {"id": "b"}]}, PageAction("click", ("css", "#a"))),
+        ({"type": "type", "param": "lamp", "locators": [{"id": "q"}]}, PageAction("type", ("id", "q"), "lamp")),
         (
             {"type": "waitFor", "param": "visible", "value": "5s", "locators": [{"id": "q"}]},
-            Action("waitfor", ("id", "q"), "5s", "visible"),
+            PageAction("waitfor", ("id", "q"), "5s", "visible"),
         ),
     ],
 )

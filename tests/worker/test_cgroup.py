@@ -4,16 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from toril.engines.cgroup import Group
+from toril.engines.cgroup import ControlGroup
 
 
-def tree(folder: Path, memberships: str, files: dict[str, str]) -> Group:
+def tree(folder: Path, memberships: str, files: dict[str, str]) -> ControlGroup:
     (folder / "memberships").write_text(memberships)
     for name, text in files.items():
         path = folder / "cgroup" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    return Group.own(folder / "memberships", folder / "cgroup")
+    return ControlGroup.own(folder / "memberships", folder / "cgroup")
 
 
 def test_version_2_in_a_container_is_the_top_of_the_tree(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from toril.engines import EngineContext, Facts
+from toril.engines import EngineContext, LoadFacts
 from toril.engines.base import Engine
 from toril.load.interleave import interleave
 from toril.records import ExecutionShare, Exit, PlannedExecution
@@ -190,7 +190,7 @@ def test_stairs_rise_in_all_workers_at_once(tmp_path):
 
 def test_every_text_of_a_script_fits_into_exit_json(tmp_path):
     runs = runs_of(tmp_path, (True, 0.0))
-    runs[0].facts = Facts(script_errors={"half \ud83d": 1}, script_failed="x" * 20_000, note="s3cret \ud83d")
+    runs[0].facts = LoadFacts(script_errors={"half \ud83d": 1}, script_failed="x" * 20_000, note="s3cret \ud83d")
     reports = runs.reports(START, Redactor(["s3cret"]).for_record)
     left = Exit(worker="w", attempt="a", at=START, outcome="finished", executions=reports)
     found = Exit.from_json(left.to_json(), "exit.json").executions["e0"]

@@ -9,24 +9,24 @@ from toril.worker.life import (
     SIGNAL_STOP_S,
     STALE_AFTER_S,
     Action,
+    Beat,
     Done,
     EndLoad,
     Failed,
-    Kill,
+    KillAll,
     Limits,
     OpenGates,
     Parked,
     ReportReady,
     Signalled,
-    Started,
+    StartSeen,
     State,
-    Stopped,
-    Tick,
+    StopSeen,
     step,
 )
 
 LIMITS = Limits(worker="local-1", attempt="a", graceful_stop_s=30.0, planned_s=60.0)
-START = Started(Start(at=100.0, attempts={"local-1": "a"}))
+START = StartSeen(Start(at=100.0, attempts={"local-1": "a"}))
 
 
 def played(*moments, limits=LIMITS):
@@ -42,7 +42,7 @@ RUNNING = ((90.0, Parked()), (95.0, START))
 
 
 def stop(cause):
-    return Stopped(Stop(at=110.0, cause=cause, message="enough"))
+    return StopSeen(Stop(at=110.0, cause=cause, message="enough"))
 
 
 def test_a_parked_worker_reports_ready_and_opens_its_gates_once():
@@ -65,7 +65,7 @@ def test_engines_that_end_by_themselves_finish_the_worker():
 @pytest.mark.parametrize("attempts", [{}, {"local-1": "another"}, {"local-2": "a"}])
 @pytest.mark.parametrize("before", [(), ((90.0, Parked()),)])
 def test_a_start_of_other_attempts_is_stale(before, attempts):
-    state, actions = played(*before, (95.0, Started(Start(at=100.0, attempts=attempts))))
+    state, actions = played(*before, (95.0, StartSeen(Start(at=100.0, attempts=attempts))))
     assert (state.phase, state.outcome) == ("ended", "stale")
     assert OpenGates(100.0) not in actions
 
@@ -79,22 +79,22 @@ def test_an_old_start_is_stale():
 def test_a_failure_in_preparation_ends_the_worker_with_the_reason():
     state, actions = played((90.0, Failed("no such script")))
     assert (state.phase, state.outcome, state.message) == ("ended", "failed", "no such script")
-    assert actions == [Kill()]
+    assert actions == [KillAll()]
 
 
 @pytest.mark.parametrize("event", [Signalled("SIGTERM"), stop("user"), stop("abort")])
 def test_a_worker_that_ends_before_the_start_ends_at_once(event):
     state, actions = played((90.0, Parked()), (91.0, event))
     assert (state.phase, state.outcome) == ("ended", "stopped")
-    assert actions[-1] == Kill()
+    assert actions[-1] == KillAll()
 
 
 def test_a_signal_leaves_requests_in_flight_four_seconds_at_most():
     state, actions = played(*RUNNING, (110.0, Signalled("SIGTERM")))
     assert state.phase == "draining"
     assert actions[-1] == EndLoad(SIGNAL_STOP_S)
-    state, actions = step(state, Tick(), 115.0, LIMITS)
-    assert actions == (Kill(),)
+    state, actions = step(state, Beat(), 115.0, LIMITS)
+    assert actions == (KillAll(),)
     state, _ = step(state, Done(), 115.0, LIMITS)
     assert (state.phase, state.outcome) == ("ended", "stopped")
 
@@ -128,20 +128,20 @@ def test_an_engine_that_dies_under_load_ends_the_others_and_fails_the_worker():
 
 def test_max_duration_is_a_hard_stop():
     limits = Limits(worker="local-1", attempt="a", graceful_stop_s=30.0, max_duration_s=5.0)
-    state, actions = played(*RUNNING, (105.1, Tick()), limits=limits)
+    state, actions = played(*RUNNING, (105.1, Beat()), limits=limits)
     assert actions[-1] == EndLoad(SIGNAL_STOP_S)
     assert "max-duration" in state.message
 
 
 def test_an_engine_that_overruns_its_plan_and_its_grace_is_killed():
-    state, actions = played(*RUNNING, (100.0 + 60.0 + 30.0 + 3.0, Tick()))
-    assert actions[-1] == Kill()
+    state, actions = played(*RUNNING, (100.0 + 60.0 + 30.0 + 3.0, Beat()))
+    assert actions[-1] == KillAll()
     assert "killed" in state.message
 
 
 EVENTS = st.sampled_from(
     (
-        *(Parked(), START, Started(Start(at=100.0, attempts={})), Failed("why"), Done(), Tick()),
+        *(Parked(), START, StartSeen(Start(at=100.0, attempts={})), Failed("why"), Done(), Beat()),
         *(stop("user"), stop("signal"), Signalled("SIGTERM")),
     )
 )
@@ -158,4 +158,4 @@ def test_gates_open_at_most_once_and_never_without_ready_before(moments):
     assert len(opened) <= 1
     assert all(ReportReady() in actions[:n] for n in opened)
     if state.phase == "ended":
-        assert actions[-1] == Kill()  # nothing is ever left running
+        assert actions[-1] == KillAll()  # nothing is ever left running

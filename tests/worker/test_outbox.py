@@ -63,7 +63,7 @@ def test_the_store_is_polled_at_the_planned_pace(store, clock):
 def test_start_json_is_not_read_again_after_the_start(store, clock):
     client = client_of(store, clock)
     put(store, "start.json", START)
-    assert polled(client, clock) == [life.Started(START)]
+    assert polled(client, clock) == [life.StartSeen(START)]
     before = store.asked["find"]
     assert polled(client, clock, 60) == []
     assert store.asked["find"] - before <= 60 / FARGATE_TIMINGS.poll_s + 60 / FARGATE_TIMINGS.lease_renew_s + 3
@@ -72,7 +72,7 @@ def test_start_json_is_not_read_again_after_the_start(store, clock):
 def test_a_stop_comes_before_a_start(store, clock):
     put(store, "start.json", START)
     put(store, "stop.json", STOP)
-    assert polled(client_of(store, clock), clock) == [life.Stopped(STOP), life.Started(START)]
+    assert polled(client_of(store, clock), clock) == [life.StopSeen(STOP), life.StartSeen(START)]
 
 
 @pytest.mark.parametrize(("name", "record"), [("stop.json", STOP), ("start.json", START)])
@@ -105,7 +105,7 @@ def test_an_unchanged_lease_expires_once(store, clock):
     patience = FARGATE_TIMINGS.orphaned_after_s or 0.0
     assert polled(client, clock, patience) == []
     (event,) = polled(client, clock, 100)
-    assert isinstance(event, life.Stopped)
+    assert isinstance(event, life.StopSeen)
     assert event.stop.cause == "lost"
 
 

@@ -121,7 +121,7 @@ def test_events_of_the_store_reach_the_loop(tmp_path):
         return bool(found)
 
     until(received)
-    assert found == [life.Stopped(stop)]
+    assert found == [life.StopSeen(stop)]
     assert outbox.end(60)
 
 

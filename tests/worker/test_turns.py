@@ -10,7 +10,7 @@ import pytest
 
 from tests.duets import SUITE, SWITCHED, merged, planned
 from tests.pathological.brute import flushed
-from toril.engines import Batch, EngineContext, Facts, Sends, Unfinished
+from toril.engines import Batch, EngineContext, InFlight, LoadFacts, Sends
 from toril.records import BASE, HEAD, Plan
 from toril.timeline.intervals import Interval, Recorder, decode
 from toril.worker.capture import Capture, CaseBook
@@ -105,7 +105,7 @@ def batch(*begun_s: float, us: int = 50_000) -> Batch:
 def recorded(context: EngineContext, samples: Batch, **more: Any) -> tuple[EngineRuns, Interval]:
     """Returns what a worker records of these samples."""
     engine: Any = SimpleNamespace(
-        context=context, resolution_us=1, recorded=False, facts=Facts, unreadable=lambda: 0, switches=True,
+        context=context, resolution_us=1, recorded=False, facts=LoadFacts, unreadable=lambda: 0, switches=True,
         **{"batches": lambda final: iter([samples]), "sends": tuple, "unfinished": tuple} | more,
     )  # fmt: skip
     runs = EngineRuns([EngineRun(engine=engine, begins_at=START + 1, ended_at=START + 20)])
@@ -146,8 +146,8 @@ def test_unfinished_and_dropped_requests_belong_to_their_arm(plan: Plan, tmp_pat
     assert plan.duet is not None
     (context,) = prepared(plan, tmp_path)
     turns = [turn for turn in plan.duet.turns() if turn.block]
-    hung = [Unfinished(label="home", waited_s=20 - (turn.starts_s + 1)) for turn in turns]
-    own = [Unfinished(label="home", count=2, waited_s=0.0, arm=BASE)]
+    hung = [InFlight(label="home", waited_s=20 - (turn.starts_s + 1)) for turn in turns]
+    own = [InFlight(label="home", count=2, waited_s=0.0, arm=BASE)]
     dropped = [Sends(at_s=START + turn.starts_s, late_us=1, late_p90_us=1, dropped=turn.arm) for turn in turns]
     runs, interval = recorded(context, batch(), unfinished=lambda: hung + own, sends=lambda: iter(dropped))
     found = {name: (one.unfinished, one.dropped) for name, one in runs.reports(START, str).items()}
@@ -159,5 +159,5 @@ def test_unfinished_and_dropped_requests_belong_to_their_arm(plan: Plan, tmp_pat
 
 def test_an_unknown_wait_may_have_lasted_for_the_whole_load(plan: Plan, tmp_path: Path) -> None:
     (context,) = prepared(plan, tmp_path)
-    _, interval = recorded(context, batch(), unfinished=lambda: [Unfinished(label="")])
+    _, interval = recorded(context, batch(), unfinished=lambda: [InFlight(label="")])
     assert interval.waits[3:].T.tolist() == [[pytest.approx(19e6, rel=0.01), 1]]

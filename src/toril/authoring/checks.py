@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from toril.authoring.filters import READS
-from toril.authoring.pages import PASSWORD_FIELD, Page
+from toril.authoring.pages import PASSWORD_FIELD, HtmlPage
 from toril.authoring.recorded import Expected, Recorded, RecordedExchange, json_of, leaves
 
 INVALID_FIELD = re.compile("(?i)aria-invalid=.?true")
@@ -27,7 +27,7 @@ def proven(recorded: Recorded, second: Recorded | None, *, functional: bool) -> 
         call.number: call.response.text for call in recorded.exchanges if call.response and "html" in call.response.type
     }
     logs_in = any(map(PASSWORD_FIELD.search, pages.values()))
-    hidden = {name for page in pages.values() for form in Page(page).forms for name, _ in form.hidden}
+    hidden = {name for page in pages.values() for form in HtmlPage(page).forms for name, _ in form.hidden}
     typed = {value for exchange in recorded.exchanges for value in _typed(exchange) if len(value) >= SHORTEST}
     titles = None if second is None else {title for exchange in second.exchanges for title in _titles(exchange)}
 

@@ -7,7 +7,7 @@ from difflib import SequenceMatcher
 from pathlib import Path
 from urllib.parse import parse_qsl
 
-from toril.authoring.pages import Page, having
+from toril.authoring.pages import HtmlPage, having
 from toril.authoring.recorded import Extract, is_login
 from toril.authoring.shapes import MASKED, shape_of
 from toril.authoring.writer import extractor_text
@@ -291,7 +291,7 @@ def _renamed(variable: str, step: RecordedStep, now: Exchange) -> Extract | None
         name = _likely(variable, list(names))
         return Extract(variable=variable, how="jsonpath", expression=names[name]) if name else None
     fields = {name for form in step.shape.forms for name in form.fields}
-    hidden = [name for form in Page(now.response.text).forms for name, _ in form.hidden if name not in fields]
+    hidden = [name for form in HtmlPage(now.response.text).forms for name, _ in form.hidden if name not in fields]
     name = _likely(variable, hidden)
     return _of_field(name, variable) if name else None
 

@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote
 from toril.authoring.correlation import Correlation
 from toril.authoring.correlation.values import is_token, words_of
 from toril.authoring.filters import STATIC_KINDS
-from toril.authoring.pages import Page
+from toril.authoring.pages import HtmlPage
 from toril.authoring.recorded import UUID, Recorded, RecordedExchange, ValuePlace, host_of, is_random, opens_a_door
 from toril.authoring.references import (
     ANYWHERE,
@@ -366,7 +366,7 @@ def _log_in_fields(exchange: RecordedExchange) -> Iterator[tuple[str, str, str]]
     """Yields role, name and value of the fields of a page with a password: what it hides, asks before, and presses."""
     text = exchange.response.text if exchange.response else ""
     asked, form = "", None
-    for element in Page(text).elements if TYPED.search(text) else ():
+    for element in HtmlPage(text).elements if TYPED.search(text) else ():
         name, value, kind = (element.attributes.get(key, "") for key in ("name", "value", "type"))
         kind = kind.lower()
         if element.form is not form:

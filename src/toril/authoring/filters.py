@@ -7,7 +7,7 @@ from html import unescape
 from urllib.parse import unquote
 
 from toril.authoring.correlation.values import changes_data
-from toril.authoring.options import ImportOptions, Kept
+from toril.authoring.options import ImportOptions, Keep
 from toril.authoring.readers.source import STATIC_PATH, Skipped, value_of
 from toril.authoring.recorded import Recorded, RecordedExchange, host_of, is_random, opens_a_door, path_of
 from toril.authoring.references import leaves_of
@@ -66,9 +66,9 @@ def _reason(one: RecordedExchange, options: ImportOptions, own: str, flowing: se
         return "unknown persisted queries", "the server knows them from the next request on"
     if one.kind == "ping":
         return "beacons", "they report to analytics"
-    if Kept.THIRD_PARTIES not in options.kept and _site(host := _host(one)) != own and host not in flowing:
+    if Keep.THIRD_PARTIES not in options.kept and _site(host := _host(one)) != own and host not in flowing:
         return THIRD_PARTIES
-    if Kept.STATIC not in options.kept and _is_static(one):
+    if Keep.STATIC not in options.kept and _is_static(one):
         return "static files", "caches serve them; keep them by `--with static`"
     return None
 

@@ -34,11 +34,11 @@ Block = Annotated[str, StringConstraints(max_length=LONGEST, pattern=r"^[^\r]*$"
 Load = Literal["users", "rate", "stages", "script"]
 
 
-class _Part(BaseModel):
+class _FormPart(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class FormRequest(_Part):
+class FormRequest(_FormPart):
     """One request; an empty method is GET."""
 
     url: Line = ""
@@ -48,7 +48,7 @@ class FormRequest(_Part):
     body: Block = ""
 
 
-class FormStage(_Part):
+class FormStage(_FormPart):
     """A part of a load curve: from the rate before (or `start`) to the rate `to`."""
 
     to: Line = ""
@@ -56,7 +56,7 @@ class FormStage(_Part):
     start: Line = ""  # for a jump
 
 
-class FormCriterion(_Part):
+class FormCriterion(_FormPart):
     """One criterion by its parts."""
 
     subject: Line = "p95"
@@ -100,7 +100,7 @@ class FormCriterion(_Part):
         return ""
 
 
-class SuiteForm(_Part):
+class SuiteForm(_FormPart):
     """The fields of a suite with one scenario and one execution."""
 
     scenario: Line

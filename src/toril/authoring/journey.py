@@ -29,7 +29,7 @@ DONE = {"select": "select_option", "upload": "set_input_files"}  # the others ha
 
 
 @dataclass(frozen=True, slots=True)
-class _Line:
+class _ScriptLine:
     at_s: float
     code: str
     element: str = ""  # whose presence the step before expects
@@ -96,16 +96,16 @@ def script_of(tape: Tape, address: str, user: str, password: str) -> str:
     return f"{HEAD}{imports}\n{theirs}\n\ndef test_journey(page: Page) -> None:\n{code}\n"
 
 
-def _step(line: _Line, tape: Tape) -> Step:
+def _step(line: _ScriptLine, tape: Tape) -> Step:
     return next((step for step in reversed(tape.steps) if step.at_s <= line.at_s), tape.steps[0])
 
 
-def _lines(tape: Tape, address: str, user: str, password: str) -> Iterator[_Line]:
+def _lines(tape: Tape, address: str, user: str, password: str) -> Iterator[_ScriptLine]:
     actions = tape.actions
     for before, now, after in zip([None, *actions], actions, [*actions[1:], None], strict=False):
         if isinstance(now, Opened):  # without an action before and a page that leads here, a person typed the address
             if before is None or (isinstance(before, Opened) and not now.referrer):
-                yield _Line(now.at / 1000, f"page.goto({_quoted(_relative(now.url, address))})")
+                yield _ScriptLine(now.at / 1000, f"page.goto({_quoted(_relative(now.url, address))})")
             continue
         if now.locator[0] == "role":
             role, name = now.locator[1]
@@ -121,7 +121,7 @@ def _lines(tape: Tape, address: str, user: str, password: str) -> Iterator[_Line
             value = f"[{', '.join(paths)}]"
         else:
             value = _quoted(now.value) if now.value or now.what in ("fill", "select") else ""
-        yield _Line(now.at / 1000, f"{element}.{DONE.get(now.what, now.what)}({value})", element)
+        yield _ScriptLine(now.at / 1000, f"{element}.{DONE.get(now.what, now.what)}({value})", element)
 
 
 def _uploads(tape: Tape) -> Iterator[tuple[str, str]]:

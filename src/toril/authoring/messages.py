@@ -31,7 +31,7 @@ FileData = Annotated[
 ]
 
 
-class Message(BaseModel):
+class PageMessage(BaseModel):
     model_config = ConfigDict(frozen=True, allow_inf_nan=False)
     at: Annotated[float, Field(ge=0, le=1000 * LATEST)]  # ms since the epoch
 
@@ -47,7 +47,7 @@ class Part(BaseModel):
     key: str = ""  # of the message with the file's content; empty: a field
 
 
-class Body(Message):
+class Body(PageMessage):
     """The body of a request of the frame."""
 
     kind: Literal["body"]
@@ -63,7 +63,7 @@ class Body(Message):
         return self
 
 
-class Html(Message):
+class Html(PageMessage):
     """The content of a document that the frame leaves."""
 
     kind: Literal["html"]
@@ -71,7 +71,7 @@ class Html(Message):
     text: str
 
 
-class Answer(Message):
+class Answer(PageMessage):
     """The response to a request of the frame that changes data."""
 
     kind: Literal["answer"]
@@ -80,7 +80,7 @@ class Answer(Message):
     text: str
 
 
-class File(Message):
+class FileData(PageMessage):
     """The content of a file, as a data: address; None: too large."""
 
     kind: Literal["file"]
@@ -88,7 +88,7 @@ class File(Message):
     data: FileData | None
 
 
-class Action(Message):
+class Action(PageMessage):
     """An action of a person."""
 
     kind: Literal["action"]
@@ -114,7 +114,7 @@ class Action(Message):
         return tuple(part for part in self.value if isinstance(part, tuple))
 
 
-class Opened(Message):
+class Opened(PageMessage):
     """A document that was opened."""
 
     kind: Literal["page"]
@@ -122,7 +122,7 @@ class Opened(Message):
     referrer: Annotated[str, Field(alias="from")]
 
 
-class Bar(Message):
+class Bar(PageMessage):
     """A button of the bar, or a new name of the step."""
 
     kind: Literal["state", "step", "undo", "move", "rename", "done"]
@@ -130,14 +130,14 @@ class Bar(Message):
 
 
 _ADAPTER: TypeAdapter[Any] = TypeAdapter(
-    Annotated[Body | Html | Answer | File | Action | Opened | Bar, Field(discriminator="kind")]
+    Annotated[Body | Html | Answer | FileData | Action | Opened | Bar, Field(discriminator="kind")]
 )
 
 
-def message_of(data: object) -> Body | Html | Answer | File | Action | Opened | Bar | None:
+def message_of(data: object) -> Body | Html | Answer | FileData | Action | Opened | Bar | None:
     """Returns a valid message; None for anything else."""
     try:
-        message: Body | Html | Answer | File | Action | Opened | Bar = _ADAPTER.validate_json(json.dumps(data))
+        message: Body | Html | Answer | FileData | Action | Opened | Bar = _ADAPTER.validate_json(json.dumps(data))
     except (ValueError, TypeError, RecursionError):  # also for halves of characters, which no file can hold
         return None
     return message

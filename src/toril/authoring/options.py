@@ -200,7 +200,7 @@ class InitOptions:
         return "jmeter" if self.kind == "jmx" or self.rps else "locust"
 
 
-class Kept(StrEnum):
+class Keep(StrEnum):
     """What an import leaves out unless it is asked to keep it."""
 
     STATIC = "static"
@@ -212,7 +212,7 @@ class ImportOptions(InitOptions):
     """The options of `toril import` and `toril record`."""
 
     workflow: bool = False
-    kept: frozenset[Kept] = frozenset()  # what is not left out
+    kept: frozenset[Keep] = frozenset()  # what is not left out
     hosts: tuple[str, ...] = ()  # whose requests are kept; of a source without hosts: the address
     environment: Path | None = None  # of a Postman collection
     only_reads: bool = False  # whether to leave out requests that change data

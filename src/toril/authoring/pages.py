@@ -29,7 +29,7 @@ class Element:
     form: Form | None
 
 
-class Page(HTMLParser):
+class HtmlPage(HTMLParser):
     """Reads a page, or the beginning of one."""
 
     def __init__(self, text: str) -> None:

@@ -12,7 +12,7 @@ from html import unescape
 from typing import Any, Literal, NamedTuple
 from urllib.parse import parse_qsl, unquote
 
-from toril.authoring.pages import Page
+from toril.authoring.pages import HtmlPage
 from toril.errors import Note
 
 MOST_BYTES = 64 << 20  # of a file to import
@@ -281,7 +281,7 @@ def _in_body(body: Payload) -> _Found:
             yield from (("json", path, value) for path, value in leaves(json.loads(text)))
             return
     if "html" in kind or "<html" in text[:500].lower():
-        page = Page(text)
+        page = HtmlPage(text)
         yield from (("html", selector, value) for selector, value in page.values())
         for place, address in page.addresses():
             yield from (("html", f"{place} {path}", value) for path, value in _in_address(address))
@@ -341,7 +341,7 @@ def _inside(value: str, depth: int = 1) -> Iterator[tuple[str, str]]:
     elif "\\" in value:  # a script of a page writes it as two
         pairs = (("", part) for part in value.split("\\") if len(part) > 3)
     elif "<" in value:
-        pairs = ((selector.rpartition("=")[2].strip('"]'), part) for selector, part in Page(value).values())
+        pairs = ((selector.rpartition("=")[2].strip('"]'), part) for selector, part in HtmlPage(value).values())
     elif "=" in value and _PAIR.search(value):
         pairs = _PAIR.findall(value)
     elif '"' in value:

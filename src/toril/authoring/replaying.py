@@ -40,7 +40,7 @@ def replayed(recorded: Recorded, correlation: Correlation, environment: Mapping[
     return replace(recorded, exchanges=tuple(map(session.again, recorded.exchanges)), origin=REPLAY)
 
 
-class _Unfollowed(HTTPRedirectHandler):
+class _NoRedirects(HTTPRedirectHandler):
     def redirect_request(self, *_: object) -> None:
         return None
 
@@ -51,7 +51,7 @@ class _Session:
     def __init__(self, recorded: Recorded, correlation: Correlation, environment: Mapping[str, str]) -> None:
         self._correlation, self._environment = correlation, environment
         self._reference = re.compile(rf"\$\{{({recorded.references})\}}")
-        self._opener = build_opener(HTTPCookieProcessor(), _Unfollowed)
+        self._opener = build_opener(HTTPCookieProcessor(), _NoRedirects)
         chains = zip(recorded.exchanges, chains_of(recorded), strict=True)
         self._chains = {exchange.number: chain for exchange, chain in chains}
         self._values: dict[int, str] = {}  # by number of the rule

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from toril.authoring.correlation.values import kind_of, route_of
-from toril.authoring.pages import PASSWORD_FIELD, Form, Page
+from toril.authoring.pages import PASSWORD_FIELD, Form, HtmlPage
 from toril.authoring.recorded import member
 from toril.records.recording import MOST_PATHS, BodyShape, FormShape
 from toril.secrets.masking import HIDDEN
@@ -34,7 +34,7 @@ def shape_of(text: str, type: str, *, cut: bool = False, hide: Callable[[str], s
             return BodyShape(type=kind, cut=cut)
         return BodyShape(kind="json", type=kind, json_paths=types, cut=cut)
     if "html" in kind:
-        page = Page(text)
+        page = HtmlPage(text)
         title = hide(" ".join(page.title.split()))
         forms = tuple(form_of(form, hide) for form in page.forms[:MOST_NAMES])
         asks = PASSWORD_FIELD.search(text) is not None

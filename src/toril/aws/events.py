@@ -32,7 +32,7 @@ def unquoted(value: Any) -> Any:
 
 
 @dataclass(frozen=True, slots=True)
-class EventBridge:
+class EventSender:
     """The receiver of all events of an owner that runs on AWS."""
 
     region: str
@@ -40,7 +40,7 @@ class EventBridge:
     name: str = "EventBridge"
 
     @classmethod
-    def of(cls, region: str) -> "EventBridge":
+    def of(cls, region: str) -> "EventSender":
         return cls(region, clients(SETTINGS))
 
     def wants(self, event: Event) -> bool:

@@ -15,7 +15,7 @@ from toril.authoring.options import (
     ACTION,
     LENGTH,
     ImportOptions,
-    Kept,
+    Keep,
     default_name,
     read_action,
     read_duration,
@@ -42,7 +42,7 @@ Hosts = Annotated[
     list[str] | None,
     typer.Option("--host", help="Host to keep, or address of a source without one; repeatable."),
 ]
-With = Annotated[list[Kept] | None, typer.Option("--with", help="Requests to keep; repeatable.")]
+With = Annotated[list[Keep] | None, typer.Option("--with", help="Requests to keep; repeatable.")]
 Executor = Annotated[Engine | None, typer.Option("--executor", help="Engine; default: the one that the suite needs.")]
 Rules = Annotated[list[int] | None, typer.Option("--rule", min=1, help="Number of a rule to apply; repeatable.")]
 NoRules = Annotated[list[int] | None, typer.Option("--no-rule", min=1, help="Number of a rule to drop; repeatable.")]

@@ -11,7 +11,7 @@ from toril.clients import CallError, stream
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class StreamEvent:
     """A message of a stream."""
 
     data: str
@@ -27,11 +27,11 @@ class EventStreamUser(User):
 
     def stream(
         self, path: str, name: str, *, messages: int | None = None, headers: Mapping[str, str] | None = None
-    ) -> Iterator[Event]:
+    ) -> Iterator[StreamEvent]:
         """Yields the events of a stream. To continue after an event, pass `{"Last-Event-ID": event.id}`."""
         return stream(self, name, "SSE", lambda: self._events(path, headers or {}), lambda one: len(one.data), messages)
 
-    def _events(self, path: str, headers: Mapping[str, str]) -> Iterator[Event]:
+    def _events(self, path: str, headers: Mapping[str, str]) -> Iterator[StreamEvent]:
         address = urlsplit(self.host or "")
         connect = HTTPSConnection if address.scheme == "https" else HTTPConnection
         connection = connect(address.netloc, timeout=self.timeout_s)
@@ -54,7 +54,7 @@ class EventStreamUser(User):
             connection.close()
 
 
-def events_of(lines: Iterator[bytes]) -> Iterator[Event]:
+def events_of(lines: Iterator[bytes]) -> Iterator[StreamEvent]:
     """Returns the events in the lines of a stream, as HTML's standard describes them; one cut off is dropped.
 
     >>> list(events_of(iter([b"id: 7\\n", b"data: a\\n", b"data: b\\n", b": comment\\n", b"\\n"])))
@@ -72,5 +72,5 @@ def events_of(lines: Iterator[bytes]) -> Iterator[Event]:
             number = value
         elif not field and not colon:
             if data:
-                yield Event("\n".join(data), kind, number)
+                yield StreamEvent("\n".join(data), kind, number)
             kind, data = "message", []

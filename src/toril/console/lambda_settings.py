@@ -33,7 +33,7 @@ SIGNED_OUT = "/"
 Role = Literal["viewer", "operator", "admin"]
 
 
-class Machine(BaseModel):
+class JobRole(BaseModel):
     """Jobs of a GitHub repository: those of one environment or one ref."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -59,7 +59,7 @@ class LambdaSettings(BaseModel):
     audience: str = ""
     groups_claim: str
     roles: dict[str, Role]
-    machines: tuple[Machine, ...] = ()
+    machines: tuple[JobRole, ...] = ()
     max_cost: float | None = None
     session_key_parameter: str
     origin_digest: str

@@ -50,7 +50,7 @@ INSTRUCTIONS = (
 )
 
 
-class Answer(Response):
+class McpResponse(Response):
     """An answer that the protocol's server writes itself."""
 
     def __init__(self, server: "MCPServer[Any]") -> None:

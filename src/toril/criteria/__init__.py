@@ -8,7 +8,7 @@
 """
 
 from toril.criteria.criterion import Criterion, Operator, conditions_of, criteria_of, parse_criterion
-from toril.criteria.lint import Finding, lint, load_for_samples, samples_needed
+from toril.criteria.lint import Mistake, lint, load_for_samples, samples_needed
 from toril.criteria.quantities import duration_s, number, rate_per_s
 from toril.criteria.server import SHORTCUTS, ServerMetric, server_text
 from toril.criteria.subjects import METRICS, OWN_SUBJECTS, SERVER_SUBJECTS, Language, Source, WindowKind

@@ -16,14 +16,14 @@ RULE_OF_THREE = 3  # rule of three: no event in 3 / p samples means a share belo
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Mistake:
     """A likely mistake: how toril and bzt read the criterion, and what to write for the other meaning."""
 
     code: str
     message: str
 
 
-def lint(criterion: Criterion) -> Iterator[Finding]:
+def lint(criterion: Criterion) -> Iterator[Mistake]:
     """Yields the likely mistakes in a criterion. Taurus allows them, but most pass or fail every run."""
     text, threshold, metric = f"`{criterion.text}`", criterion.threshold, criterion.metric
     if criterion.server is not None:
@@ -31,19 +31,19 @@ def lint(criterion: Criterion) -> Iterator[Finding]:
     if criterion.bare and threshold >= LONG_S * 1_000_000:
         seconds = threshold / 1_000_000
         message = f"{text}: A time without a unit is in seconds. Write `{seconds:g}ms` or `{seconds:g}s`."
-        yield Finding("bare-seconds", message)
+        yield Mistake("bare-seconds", message)
     if criterion.percentile is not None and 0 < criterion.percentile < 1:
         likely = f"p{100 * criterion.percentile:g}"
-        yield Finding("percentile-below-1", f"{text}: Percentiles are in per cent. Write `{likely}` if you mean that.")
+        yield Mistake("percentile-below-1", f"{text}: Percentiles are in per cent. Write `{likely}` if you mean that.")
     high_is_good = metric.better == "higher" and (metric.source == "capacity" or threshold < 100)
     if criterion.op == "<" and threshold == 0:
-        yield Finding("never-true", f"{text}: No value is below 0, so the criterion never fails a run.")
+        yield Mistake("never-true", f"{text}: No value is below 0, so the criterion never fails a run.")
     elif criterion.fail and criterion.op in ("<", "<=") and metric.better == "lower":
-        yield Finding("fails-good-runs", f"{text}: Low values fail the run. Write `>` if high values should fail it.")
+        yield Mistake("fails-good-runs", f"{text}: Low values fail the run. Write `>` if high values should fail it.")
     elif criterion.fail and criterion.op in (">", ">=") and high_is_good:
-        yield Finding("fails-good-runs", f"{text}: High values fail the run. Write `<` if low values should fail it.")
+        yield Mistake("fails-good-runs", f"{text}: High values fail the run. Write `<` if low values should fail it.")
     if criterion.op == ">" and criterion.percent and metric.is_share and threshold == 100:
-        yield Finding("never-true", f"{text}: No share is above 100 %, so the criterion never fails a run.")
+        yield Mistake("never-true", f"{text}: No share is above 100 %, so the criterion never fails a run.")
     if criterion.percent or metric.measure is not COUNT or metric.window != "sum":
         return
     share = 0.0
@@ -53,7 +53,7 @@ def lint(criterion: Criterion) -> Iterator[Finding]:
         share = 0.0 if criterion.timeframe_s else threshold
     if share:
         meant = f" Write `{share:g}%` if you mean a share." if metric.is_share else ""
-        yield Finding("missing-percent", f"{text}: A threshold without `%` is a number of samples.{meant}")
+        yield Mistake("missing-percent", f"{text}: A threshold without `%` is a number of samples.{meant}")
 
 
 def samples_needed(criterion: Criterion) -> int:

@@ -177,7 +177,7 @@ class Sends:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Unfinished:
+class InFlight:
     """Requests of one label without a response at the end of the load."""
 
     label: str  # "" if unknown
@@ -187,7 +187,7 @@ class Unfinished:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class LoadFacts:
     """An engine's own facts about its load after the end. Times are seconds since the epoch."""
 
     begun_at: float | None = None  # start of its first user or schedule; None: the first sample

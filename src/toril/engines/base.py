@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 from bzt import ToolError
 
-from toril.engines import Batch, EngineContext, Facts, FoundCase, Sends, Unfinished, own_traceback, tail_of
+from toril.engines import Batch, EngineContext, FoundCase, InFlight, LoadFacts, Sends, own_traceback, tail_of
 from toril.engines.disk import write_atomically
 from toril.engines.in_process import COLUMNS, LATE, NOT_SAMPLES, UNWRITTEN, USERS
 from toril.engines.readers import CaseLines, RowFile
@@ -104,13 +104,13 @@ class Engine:
         """Returns the active users as the engine counts them, think time included; None if unknown."""
         return None
 
-    def unfinished(self) -> Iterable[Unfinished]:
+    def unfinished(self) -> Iterable[InFlight]:
         """Returns requests that are not samples, including failures that the end of the load caused."""
         return ()
 
-    def facts(self) -> Facts:
+    def facts(self) -> LoadFacts:
         """Returns facts about the load after its end."""
-        return Facts()
+        return LoadFacts()
 
     def unreadable(self) -> int:
         """Returns the number of unreadable rows."""
@@ -225,11 +225,11 @@ class RowEngine(Engine):
     def virtual_users(self) -> int | None:
         return self._users
 
-    def unfinished(self) -> Iterable[Unfinished]:
+    def unfinished(self) -> Iterable[InFlight]:
         return self._file.unfinished
 
-    def facts(self) -> Facts:
-        return Facts(**self._file.facts)
+    def facts(self) -> LoadFacts:
+        return LoadFacts(**self._file.facts)
 
     def unreadable(self) -> int:
         return self._file.unreadable + super().unreadable()

@@ -12,7 +12,7 @@ NO_LIMIT = 1 << 60  # bytes; cgroup v1 reports no limit as nearly 2**63
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Group:
+class ControlGroup:
     """The limits of this process's control groups; the smallest of all enclosing groups holds."""
 
     cores: float | None  # usable at once; None without a quota
@@ -20,7 +20,7 @@ class Group:
     _cpu: Path
 
     @classmethod
-    def own(cls, memberships: Path = OWN, top: Path = TOP) -> "Group":
+    def own(cls, memberships: Path = OWN, top: Path = TOP) -> "ControlGroup":
         """Returns this process's limits, from cgroup v2's single tree or v1's CPU and memory trees."""
         cpu, memory = _folders(memberships, top, "cpu"), _folders(memberships, top, "memory")
         quotas = [(quota, folder) for folder in cpu if (quota := _quota(folder)) is not None]
@@ -96,7 +96,7 @@ def _text(path: Path) -> str:
         return ""
 
 
-def memory_limit_bytes(group: Group) -> int:
+def memory_limit_bytes(group: ControlGroup) -> int:
     """Returns the memory of this machine or container."""
     machine = psutil.virtual_memory().total
     return min(group.memory_bytes or machine, machine)

@@ -4,7 +4,7 @@
 |---|---|
 | `RowFile` | rows of fixed size and their names, from engines' own processes: read as arrays |
 | `CsvTail` | CSV: read in columns |
-| `Reader` | any other: read as one `Record` a sample |
+| `RecordReader` | any other: read as one `Sampled` a sample |
 | `CaseLines` | test cases, one JSON object a line |
 """
 
@@ -21,7 +21,7 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from toril.engines import Batch, EngineContext, FoundCase, Unfinished
+from toril.engines import Batch, EngineContext, FoundCase, InFlight
 from toril.engines.disk import free_space
 from toril.engines.keeping import Keeper
 
@@ -38,7 +38,7 @@ class RowFile:
 
     Lines of names are `["label", text, kind]` (default `request`), `["outcome", rc, message, ok]`,
     `["unfinished", label, requests, waited_s, arm]` (defaults 1, unknown and 0; the wait may be null), `["fact", name,
-    value]` (of `Facts`; the last one counts) and `["end", reason]`. The writer adds a row's names before the row.
+    value]` (of `LoadFacts`; the last one counts) and `["end", reason]`. The writer adds a row's names before the row.
     """
 
     def __init__(self, folder: Path, row: "np.dtype[Any]", rows_at_once: int) -> None:
@@ -48,7 +48,7 @@ class RowFile:
         self._labels: list[tuple[str, str]] = []
         self._outcomes: list[tuple[str, str, bool]] = []
         self._tables: dict[str, NDArray[Any]] | None = None
-        self.unfinished: list[Unfinished] = []
+        self.unfinished: list[InFlight] = []
         self.facts: dict[str, Any] = {}
         self.ended: str | None = None  # the reason, after the end
         self.unreadable = 0  # rows that a kill cut off
@@ -105,7 +105,7 @@ class RowFile:
             self._outcomes.append((name, more[0], more[1]))
         elif what == "unfinished":
             known = dict(zip(("count", "waited_s", "arm"), more, strict=False))
-            self.unfinished.append(Unfinished(label=name, **known))
+            self.unfinished.append(InFlight(label=name, **known))
         elif what == "fact":
             self.facts[name] = more[0]
         elif what == "end":
@@ -204,7 +204,7 @@ def whole_rows(data: bytes) -> int:
     return end
 
 
-class Record(NamedTuple):
+class Sampled(NamedTuple):
     """One sample, with times at the resolution of its source."""
 
     started_s: float  # seconds since the epoch
@@ -222,7 +222,7 @@ class Record(NamedTuple):
     url: str = ""
 
 
-class Reader:
+class RecordReader:
     """Reads the valid records of a growing file; the others count as unreadable."""
 
     resolution_us = 1000
@@ -235,7 +235,7 @@ class Reader:
     def unreadable(self) -> int:
         return self._file.unreadable
 
-    def read(self, final: bool) -> Iterator[Sequence[Record]]:
+    def read(self, final: bool) -> Iterator[Sequence[Sampled]]:
         """Returns the valid records since the last call; `final`: to the end of the file."""
         for records in self._records(final):
             valid = [record for record in records if _is_valid(record)]
@@ -243,24 +243,24 @@ class Reader:
             if valid:
                 yield valid
 
-    def _records(self, final: bool) -> Iterator[Sequence[Record]]:
+    def _records(self, final: bool) -> Iterator[Sequence[Sampled]]:
         raise NotImplementedError
 
 
-class LineReader(Reader):
+class LineReader(RecordReader):
     """One record per line; `parse` returns None for other lines, and raises for unreadable ones."""
 
-    def __init__(self, path: Path, parse: Callable[[str], Record | None], resolution_us: int = 1) -> None:
+    def __init__(self, path: Path, parse: Callable[[str], Sampled | None], resolution_us: int = 1) -> None:
         self._lines = Lines(path)
         super().__init__(self._lines)
         self._parse = parse
         self.resolution_us = resolution_us
 
-    def _records(self, final: bool) -> Iterator[Sequence[Record]]:
+    def _records(self, final: bool) -> Iterator[Sequence[Sampled]]:
         for lines in self._lines.read(final):
             yield [record for line in lines if (record := self._record(line))]
 
-    def _record(self, line: str) -> Record | None:
+    def _record(self, line: str) -> Sampled | None:
         try:
             return self._parse(line.rstrip("\r"))
         except (ValueError, KeyError, TypeError, IndexError, OverflowError, RecursionError, csv.Error):
@@ -268,7 +268,7 @@ class LineReader(Reader):
             return None
 
 
-def _is_valid(record: Record) -> bool:
+def _is_valid(record: Sampled) -> bool:
     """Returns whether the numbers are possible; a time in wrong units is centuries away."""
     return (
         math.isfinite(record.started_s)
@@ -280,7 +280,7 @@ def _is_valid(record: Record) -> bool:
     )
 
 
-def batch_of(records: Sequence[Record], moved_s: float = 0.0) -> Batch:
+def batch_of(records: Sequence[Sampled], moved_s: float = 0.0) -> Batch:
     """Returns the records as a batch, moved to a later time by `moved_s`."""
     started, response, label, ok, rc, message, ttfb, connect, size, kind, idle, _, _ = zip(*records, strict=True)
     started_s, response_us = np.array(started, np.float64) + moved_s, np.array(response, np.int64)
@@ -305,8 +305,8 @@ def keeper_of(context: EngineContext) -> Keeper:
 
 
 def keep(
-    records: Sequence[Record], keeper: Keeper, note: str, details_of: Callable[[Record], dict[str, Any]]
-) -> Sequence[Record]:
+    records: Sequence[Sampled], keeper: Keeper, note: str, details_of: Callable[[Sampled], dict[str, Any]]
+) -> Sequence[Sampled]:
     """Keeps requests as far as their records describe them; `note` says what they lack. Returns the records.
 
     `details_of`: returns further fields of a request from the engine's debug log of a try.
@@ -320,7 +320,7 @@ def keep(
     return records
 
 
-def _exchange(record: Record, why: str, note: str, details: Mapping[str, Any]) -> dict[str, Any]:
+def _exchange(record: Sampled, why: str, note: str, details: Mapping[str, Any]) -> dict[str, Any]:
     """Returns a line of `keeping.py`."""
     same = ("label", "ok", "rc", "started_s", "response_us", "method", "url")
     return {

@@ -31,7 +31,7 @@ class UnansweredError(InfrastructureError):
     """No response to a request, which GitHub may have executed."""
 
 
-class RefusedError(InfrastructureError):
+class GithubRefusedError(InfrastructureError):
     """GitHub rejected a request."""
 
     def __init__(self, message: str, status: int, *, code: str) -> None:
@@ -39,7 +39,7 @@ class RefusedError(InfrastructureError):
         self.status = status
 
 
-class _TransientError(Exception):
+class _TransientGithubError(Exception):
     """A failure that may be temporary. `wait_s`: the wait that GitHub requests, if any."""
 
     def __init__(self, problem: str, wait_s: float | None = None) -> None:
@@ -48,7 +48,7 @@ class _TransientError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class GithubReply:
     status: int
     headers: Mapping[str, str]
     body: Any
@@ -81,7 +81,7 @@ class Client:
         }
         self._pool = pool_for(url)
 
-    def get(self, path: str, **query: str | int) -> Answer:
+    def get(self, path: str, **query: str | int) -> GithubReply:
         """Reads a resource. Retries temporary failures."""
         return self._repeated("GET", f"{path}?{urlencode(query)}" if query else path)
 
@@ -98,11 +98,11 @@ class Client:
         text = f"GitHub: {path} has more than {MOST_PAGES * PER_PAGE:,} entries, the maximum."
         raise InfrastructureError(text, code="github-too-much")
 
-    def patch(self, path: str, content: Mapping[str, str]) -> Answer:
+    def patch(self, path: str, content: Mapping[str, str]) -> GithubReply:
         """Changes a resource. Retries, because the request is idempotent."""
         return self._repeated("PATCH", path, content)
 
-    def create(self, path: str, content: Mapping[str, str]) -> Answer:
+    def create(self, path: str, content: Mapping[str, str]) -> GithubReply:
         """Creates a resource. After UnansweredError it may exist: check before the next try."""
         return self._repeated("POST", path, content)
 
@@ -110,24 +110,24 @@ class Client:
         """Waits before the next try."""
         self._clock.sleep(BACKOFF.wait_s(tries))
 
-    def _repeated(self, method: str, path: str, content: Mapping[str, str] | None = None) -> Answer:
-        def act() -> Answer:
+    def _repeated(self, method: str, path: str, content: Mapping[str, str] | None = None) -> GithubReply:
+        def act() -> GithubReply:
             try:
                 answer = self._once(method, path, content)
             except HTTPError as error:
                 reason = str(error).rpartition(": ")[2] or type(error).__name__  # without the pool's address
-                raise _TransientError(f"{method} {self._url}{path}: no response: {reason}") from error
+                raise _TransientGithubError(f"{method} {self._url}{path}: no response: {reason}") from error
             if answer.status < 300:
                 return answer
             if (wait_s := _requested_wait_s(answer, self._clock.now())) is not None:
-                raise _TransientError(f"too many requests with this token: {answer.message}", wait_s)
+                raise _TransientGithubError(f"too many requests with this token: {answer.message}", wait_s)
             if answer.status < 500:
                 text = f"GitHub: {method} {path}: {_refusal(answer)}"
-                raise RefusedError(text, answer.status, code="github-refused")
-            raise _TransientError(f"{method} {path}: {answer.status} {answer.message}")
+                raise GithubRefusedError(text, answer.status, code="github-refused")
+            raise _TransientGithubError(f"{method} {path}: {answer.status} {answer.message}")
 
         def after(error: Exception, failures: int) -> float | None:
-            if not isinstance(error, _TransientError) or failures == TRIES:
+            if not isinstance(error, _TransientGithubError) or failures == TRIES:
                 return None
             if error.wait_s is not None:
                 return error.wait_s if error.wait_s <= PATIENCE_S else None
@@ -135,14 +135,14 @@ class Client:
 
         try:
             return retry(act, after, self._clock)
-        except _TransientError as error:
+        except _TransientGithubError as error:
             if error.wait_s is not None:
                 raise InfrastructureError(f"GitHub: {error}", code="github-rate-limit") from error
             if method == "POST":
                 raise UnansweredError(f"GitHub: {error}", code="github-unanswered") from error
             raise InfrastructureError(f"GitHub: {error} (after {TRIES} tries)", code="github-unanswered") from error
 
-    def _once(self, method: str, path: str, content: Mapping[str, str] | None) -> Answer:
+    def _once(self, method: str, path: str, content: Mapping[str, str] | None) -> GithubReply:
         data = None if content is None else json.dumps(content).encode()
         response = self._pool.request(
             method, self._url + path, body=data, headers=self._headers, retries=False, redirect=False,
@@ -159,10 +159,10 @@ class Client:
             body = json.loads(text) if text else None
         except (ValueError, RecursionError):
             body = None
-        return Answer(response.status, {name.lower(): value for name, value in response.headers.items()}, body)
+        return GithubReply(response.status, {name.lower(): value for name, value in response.headers.items()}, body)
 
 
-def _requested_wait_s(answer: Answer, now: float) -> float | None:
+def _requested_wait_s(answer: GithubReply, now: float) -> float | None:
     """Returns the wait after too many requests; None if GitHub rejects this request for another reason."""
     if answer.status not in (403, 429):
         return None
@@ -176,7 +176,7 @@ def _requested_wait_s(answer: Answer, now: float) -> float | None:
     return None
 
 
-def _refusal(answer: Answer) -> str:
+def _refusal(answer: GithubReply) -> str:
     """Returns the status, GitHub's message, and the fix."""
     status = f"{answer.status} {answer.message}".strip()
     match answer.status:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from toril.github.client import TRIES, Client, RefusedError, UnansweredError
+from toril.github.client import TRIES, Client, GithubRefusedError, UnansweredError
 from toril.reports import Bundle, markdown
 from toril.reports.markdown import Links
 from toril.reports.run_blocks import report_of
@@ -108,7 +108,7 @@ def owner_of_token(client: Client) -> str | None:
     """Returns the owner of the token; None for the token of a workflow or an app, which may not read it."""
     try:
         body = client.get("/user").body
-    except RefusedError as error:
+    except GithubRefusedError as error:
         if error.status != 403:
             raise
         return None

@@ -80,7 +80,7 @@ def recent(now: float, period_s: int, for_s: float) -> Span:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Readings:
     """Values by the start of their period, or the fault of the request."""
 
     points: Mapping[int, float] = field(default_factory=dict)
@@ -112,15 +112,15 @@ def place_of(region: str | None) -> str:
     return f"CloudWatch in {region}" if region else "CloudWatch"
 
 
-def ask(queries: Sequence[MetricQuery], asked: Span, clients: ClientFactory) -> dict[str, Answer]:
+def ask(queries: Sequence[MetricQuery], asked: Span, clients: ClientFactory) -> dict[str, Readings]:
     """Returns the answer to every query by key; all have one region and period. AWS' errors are in the answers."""
-    answers: dict[str, Answer] = {}
+    answers: dict[str, Readings] = {}
     for first in range(0, len(queries), QUERIES_PER_CALL):
         answers.update(_batch(queries[first : first + QUERIES_PER_CALL], asked, clients))
     return answers
 
 
-def _batch(queries: Sequence[MetricQuery], asked: Span, clients: ClientFactory) -> dict[str, Answer]:
+def _batch(queries: Sequence[MetricQuery], asked: Span, clients: ClientFactory) -> dict[str, Readings]:
     region, endpoint = queries[0].region, ""
     try:
         client = clients(region)
@@ -137,7 +137,7 @@ def _batch(queries: Sequence[MetricQuery], asked: Span, clients: ClientFactory) 
     if fault.code == "unreachable" and "-fips" in endpoint:
         regions = ", ".join(sorted(aws.FIPS_REGIONS))
         fix = f"unset AWS_USE_FIPS_ENDPOINT, because CloudWatch has FIPS endpoints in {regions} only"
-    answer = Answer(fault=replace(fault, fix=fix, where=place_of(region)))
+    answer = Readings(fault=replace(fault, fix=fix, where=place_of(region)))
     return {query.key: answer for query in queries}
 
 
@@ -149,18 +149,18 @@ class _Reply:
     status: str | None = None
     messages: list[str] = field(default_factory=list)
 
-    def answer(self, region: str) -> Answer:
+    def answer(self, region: str) -> Readings:
         if self.status == "Complete":
-            return Answer(self.points)
+            return Readings(self.points)
         code, message = (
             "access-denied" if self.status == "Forbidden" else "busy",
             "; ".join(dict.fromkeys(self.messages)),
         )
         status = self.status or "no status"
-        return Answer(self.points, fault(code, RIGHT, where=place_of(region), message=message, aws_code=status))
+        return Readings(self.points, fault(code, RIGHT, where=place_of(region), message=message, aws_code=status))
 
 
-def _read(queries: Sequence[MetricQuery], asked: Span, client: "CloudWatchClient") -> dict[str, Answer]:
+def _read(queries: Sequence[MetricQuery], asked: Span, client: "CloudWatchClient") -> dict[str, Readings]:
     replies = {f"q{number}": _Reply() for number in range(len(queries))}
     wire = [_wire(name, query) for name, query in zip(replies, queries, strict=True)]
     for page in _pages(wire, asked, client):

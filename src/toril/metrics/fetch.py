@@ -9,8 +9,8 @@ from toril.clock import Clock
 from toril.errors import InfrastructureError, Note, SuiteError, UserError
 from toril.metrics.cloudwatch import (
     OF_THE_QUERY,
-    Answer,
     ClientFactory,
+    Readings,
     Span,
     ask,
     grouped,
@@ -148,7 +148,7 @@ class _Asked:
         poll_s = POLL_S if self.query.period_s >= MINUTE_S else QUICK_POLL_S
         return now >= self.span.needed_end and now >= min(self.asked_at + poll_s, self.deadline)
 
-    def take(self, answer: Answer, asked_at: float) -> None:
+    def take(self, answer: Readings, asked_at: float) -> None:
         """Takes an answer. After an error, earlier complete values stay."""
         self.asked_at, self.fault = asked_at, answer.fault
         if answer.fault is not None:
@@ -191,7 +191,7 @@ def _distinct(queries: Iterable[MetricQuery]) -> list[MetricQuery]:
 def _ask(group: Sequence[_Asked], clock: Clock, clients: ClientFactory) -> None:
     asked_at, queries, periods = clock.now(), [asked.query for asked in group], group[0].span
     if periods.period_s < MINUTE_S and asked_at - periods.begin >= SHORT_PERIODS_KEPT_S:
-        answers = dict.fromkeys((query.key for query in queries), Answer(fault=too_long(periods.period_s)))
+        answers = dict.fromkeys((query.key for query in queries), Readings(fault=too_long(periods.period_s)))
     else:
         answers = ask(queries, periods, clients)
     for asked in group:

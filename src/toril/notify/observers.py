@@ -77,9 +77,9 @@ class Observing:
     def _notifier_to(self, exporter: "Exporter | None") -> Notifier:
         receivers: list[Receiver] = [*self._webhooks]
         if ON_AWS in self._environment:
-            from toril.aws.events import EventBridge
+            from toril.aws.events import EventSender
 
-            receivers.append(EventBridge.of(self._environment.get("AWS_REGION", "")))
+            receivers.append(EventSender.of(self._environment.get("AWS_REGION", "")))
         return Notifier(
             self._store,
             receivers,

@@ -347,7 +347,7 @@ class Capacity(JsonObject):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standout(JsonObject):
+class RunFinding(JsonObject):
     """What an audit found: something that stands out, with the figures that show it."""
 
     code: Word  # AuditCode
@@ -385,7 +385,7 @@ class Summary(StoredObject):
     tests: TestResults | None = None  # of a functional run
     rates: tuple[RateChange, ...] | None = None  # None: no rate was changed during the run
     capacity: Annotated[dict[Text, Capacity], Field(max_length=256)] | None = None  # of searches, by execution
-    standouts: Annotated[tuple[Standout, ...], Field(max_length=100)] = ()  # most severe first
+    standouts: Annotated[tuple[RunFinding, ...], Field(max_length=100)] = ()  # most severe first
 
     @property
     def total(self) -> LabelFigures:

@@ -14,7 +14,7 @@ from toril.records import BASE, HEAD, ComparedArm, ComparedMetric, ComparedPair,
 from toril.regression.pairs import MOST_VOID, DuetFigure, on_scale
 from toril.regression.rule import ALPHA, Decided, DecidedFigure, decide, judged, outcome_of
 from toril.regression.words import in_words
-from toril.stats.paired import Sample, detectable, halves
+from toril.stats.paired import Mean, detectable, halves
 from toril.timeline import Timeline
 from toril.timeline.arms import duet_of
 
@@ -77,12 +77,12 @@ def _exchanged(decided: Decided, duet: Duet, before: Mapping[tuple[str, str], Co
     return replace(decided, figures=at_end, outcome=outcome_of(at_end))
 
 
-def _sample_of(figure: DuetFigure, metric: ComparedMetric | None) -> Sample | None:
+def _sample_of(figure: DuetFigure, metric: ComparedMetric | None) -> Mean | None:
     """Returns the sample of a stored figure."""
     if metric is None or metric.change is None or metric.spread is None or not metric.blocks or metric.blocks < 2:
         return None
     mean = on_scale(figure.metric, -metric.change if figure.metric == "throughput" else metric.change)
-    return Sample(mean, metric.spread, metric.blocks, metric.spread / math.sqrt(metric.blocks), metric.blocks - 1)
+    return Mean(mean, metric.spread, metric.blocks, metric.spread / math.sqrt(metric.blocks), metric.blocks - 1)
 
 
 def _metric(own: DecidedFigure, duet: Duet, level: float, first: ComparedMetric | None) -> ComparedMetric:

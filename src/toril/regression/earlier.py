@@ -24,7 +24,7 @@ from toril.records import EarlierMetric, EarlierRuns, Outcome, Plan, Reason, Ver
 from toril.records.history import HistoryRecord, KeptFigures
 from toril.regression.rule import WORST
 from toril.regression.verdict import INVALID, OF_CRITERIA
-from toril.stats.paired import Sample, error_of_one_more, p_above
+from toril.stats.paired import Mean, error_of_one_more, p_above
 from toril.stats.quantiles import student_quantile
 from toril.stats.sequential import holm
 from toril.verdict import EXCUSES
@@ -124,7 +124,7 @@ class _Figure:
     label: str
     metric: str
     value: float
-    change: Sample  # its error is that of one more run
+    change: Mean  # its error is that of one more run
     limit: float  # the tolerated change
 
     def judged(self, failed: bool, level: float) -> EarlierMetric:
@@ -175,7 +175,7 @@ def _figure(
         value, values = math.log(value), [math.log(earlier) for earlier in values]
         spread = statistics.stdev(values)
     error = error_of_one_more(spread, len(values))
-    change = Sample(value - statistics.fmean(values), spread, len(values), error, len(values) - 1)
+    change = Mean(value - statistics.fmean(values), spread, len(values), error, len(values) - 1)
     return _Figure(label, metric, value, change, limit)
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from toril.errors import Note
 from toril.records import BASE, HEAD, Duet, Outcome, Plan, Stop
 from toril.regression.pairs import MOST_VOID, DuetFigure, Pair, figures, joined, pairs_of, void_pairs
-from toril.stats.paired import LEAST, Sample, bounds, p_above, sample_of
+from toril.stats.paired import LEAST, Mean, bounds, p_above, sample_of
 from toril.stats.sequential import holm, levels
 from toril.text import plural
 from toril.timeline import Timeline
@@ -32,7 +32,7 @@ class DecidedFigure:
     """One figure at the look that decided. Bounds are of the logarithm of the ratio; of failures, of the difference."""
 
     figure: DuetFigure
-    sample: Sample | None = None  # None: fewer than two pairs have values
+    sample: Mean | None = None  # None: fewer than two pairs have values
     low: float | None = None  # None: no look so far, or fewer than four pairs
     high: float | None = None
     level: float = ALPHA  # of `low`, by Holm
@@ -41,7 +41,7 @@ class DecidedFigure:
     joined: int = 1  # neighbouring pairs that count as one
     used: tuple[Pair, ...] = ()  # those of the sample
     step_us: int = 0  # of the engine's record, if coarser than one microsecond
-    host: Sample | None = None  # the effect of the host, if both deployments were exchanged
+    host: Mean | None = None  # the effect of the host, if both deployments were exchanged
 
     @property
     def steps(self) -> tuple[float, float]:

@@ -264,7 +264,7 @@ class Charts:
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
+class Aside:
     """A sentence beside the figures."""
 
     code: str
@@ -329,7 +329,7 @@ class ExchangeList:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ShownStandout:
+class ShownFinding:
     """One thing that stands out in the run."""
 
     code: str
@@ -340,13 +340,13 @@ class ShownStandout:
 
 
 @dataclass(frozen=True, slots=True)
-class Standouts:
+class Findings:
     """What stands out in the run, most severe first."""
 
-    standouts: tuple[ShownStandout, ...]
+    standouts: tuple[ShownFinding, ...]
 
 
-Block = Facts | Criteria | Table | Sketches | Charts | Note | Failures | ExchangeList | Standouts
+Block = Facts | Criteria | Table | Sketches | Charts | Aside | Failures | ExchangeList | Findings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -356,9 +356,9 @@ class Report:
     headline: Headline
     blocks: tuple[Block, ...]
 
-    def having(self, code: str) -> Iterable[Note]:
+    def having(self, code: str) -> Iterable[Aside]:
         """Returns the notes with this code."""
-        return (block for block in self.blocks if isinstance(block, Note) and block.code == code)
+        return (block for block in self.blocks if isinstance(block, Aside) and block.code == code)
 
     def evidence_of(self, rule: ShownCriterion) -> "ExchangeGroup | None":
         """Returns requests that the criterion is about: those of its most frequent error, or the slowest one."""

@@ -17,16 +17,16 @@ from markupsafe import Markup
 from toril import text
 from toril.errors import InfrastructureError
 from toril.reports.blocks import (
+    Aside,
     Block,
     Charts,
     Criteria,
     ExchangeList,
     Facts,
     Failures,
-    Note,
+    Findings,
     Report,
     Sketches,
-    Standouts,
     Table,
     mark_of,
 )
@@ -133,13 +133,13 @@ def _model(report: Report, *, hero: bool = True, alone: bool = True, files: str 
 
 def _sections(report: Report) -> list[PageSection]:
     """Returns the sections. Notes join the section of the block before them; notes on the run go to the end."""
-    notes = [block for block in report.blocks if isinstance(block, Note) and block.tone == "note"]
+    notes = [block for block in report.blocks if isinstance(block, Aside) and block.tone == "note"]
     sections: list[PageSection] = []
     for block in report.blocks:
         if isinstance(block, Sketches) or block in notes or (isinstance(block, Facts) and block.id == "facts"):
             continue
         begun = _section(block)
-        if isinstance(block, Note) and not sections:  # nothing before it
+        if isinstance(block, Aside) and not sections:  # nothing before it
             begun = PageSection("remarks", "Remarks", "")
         if begun is not None and (not sections or begun.title != sections[-1].title):
             same = sum(section.id == begun.id for section in sections)
@@ -152,7 +152,7 @@ def _sections(report: Report) -> list[PageSection]:
 
 def _section(block: Block) -> PageSection | None:
     match block:
-        case Standouts():
+        case Findings():
             return PageSection("stands-out", "What stands out", "most severe first")
         case Criteria():
             return PageSection("criteria", "Criteria", "each states when the run fails")

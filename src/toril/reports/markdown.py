@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from toril import text
 from toril.reports.blocks import (
+    Aside,
     Charts,
     Column,
     Criteria,
@@ -16,12 +17,11 @@ from toril.reports.blocks import (
     Fact,
     Facts,
     Failures,
+    Findings,
     Headline,
-    Note,
     Report,
     Row,
     Sketches,
-    Standouts,
     Table,
     criteria_table,
 )
@@ -80,7 +80,7 @@ def _parts(report: Report, links: Links, most: int) -> Iterator[str]:
                 lines = [f"- {escaped(reason.message)} ({code(reason.code)})" for reason in reasons[:most]]
                 left_out = more(len(reasons) - most, "reason")
                 yield "\n".join([*lines, *([f"- {left_out}"] if left_out else [])])
-            case Standouts():
+            case Findings():
                 lines = [f"- {escaped(finding.text)} ({code(finding.code)})" for finding in block.standouts]
                 yield "\n".join(["**What stands out**", "", *lines])
             case Criteria():
@@ -97,15 +97,15 @@ def _parts(report: Report, links: Links, most: int) -> Iterator[str]:
             case Failures():
                 lines = [f"- {code(one.label)} {escaped(one.message)} ({escaped(one.place)})" for one in block.failures]
                 yield details("First failures", "\n".join(lines[:most]))
-            case Note(tone="caution"):
+            case Aside(tone="caution"):
                 yield f"> {escaped(block.text)}"
-            case Note(tone="note") | Note(tone="detail"):
+            case Aside(tone="note") | Aside(tone="detail"):
                 small.append(f"note: {escaped(block.text)}" if block.tone == "note" else escaped(block.text))
             case Facts(id="about"):
                 values = [escaped(fact.value) if " " in fact.value else code(fact.value) for fact in block.facts]
                 names = [escaped(fact.name) for fact in block.facts]
                 small.append(" · ".join(map(" ".join, zip(names, values, strict=True))))
-            case Table() | Note() | Facts() | Charts() | ExchangeList():
+            case Table() | Aside() | Facts() | Charts() | ExchangeList():
                 pass
     notes = small if len(small) <= most else [*small[:most], more(len(small) - most, "note")]
     yield f"<sub>{'<br>'.join(notes)}</sub>" if notes else ""

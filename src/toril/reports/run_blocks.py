@@ -8,9 +8,10 @@ from functools import partial
 
 from toril import text
 from toril.records import JudgedCriterion
-from toril.records.summary import Generator, Standout
+from toril.records.summary import Generator, RunFinding
 from toril.reports.blocks import (
     About,
+    Aside,
     Block,
     Charts,
     Criteria,
@@ -18,15 +19,14 @@ from toril.reports.blocks import (
     Facts,
     Failure,
     Failures,
+    Findings,
     Headline,
-    Note,
     Report,
     ShownCriterion,
+    ShownFinding,
     ShownReason,
-    ShownStandout,
     Sketch,
     Sketches,
-    Standouts,
     Table,
 )
 from toril.reports.bundle import Bundle
@@ -122,7 +122,7 @@ def report_of(
         charts.get("labels"),
         *figure_tables(bundle),
         _failures_note(bundle),
-        Note("intervals", INTERVAL_HINT, "hint"),
+        Aside("intervals", INTERVAL_HINT, "hint"),
         error_table(bundle),
         exchange_list(bundle),
         _first_failures(bundle),
@@ -133,16 +133,16 @@ def report_of(
         *_unanswered(bundle),
     ]
     blocks += map(_for_the_page, figures) if functional else figures  # the test cases suffice
-    blocks += [Note("note", plain(note, 1000)) for note in bundle.verdict.notes]
-    blocks += [Note("warning", plain(warning, 1000)) for warning in bundle.plan.warnings]
-    blocks += [_about(bundle), Note("page", LAST_HINT, "hint")]
+    blocks += [Aside("note", plain(note, 1000)) for note in bundle.verdict.notes]
+    blocks += [Aside("warning", plain(warning, 1000)) for warning in bundle.plan.warnings]
+    blocks += [_about(bundle), Aside("page", LAST_HINT, "hint")]
     return Report(headline=_headline(bundle, duet), blocks=tuple(block for block in blocks if block is not None))
 
 
 def _for_the_page(block: Block | None) -> Block | None:
     if isinstance(block, Table):
         return replace(block, page_only=True)
-    if isinstance(block, Note):
+    if isinstance(block, Aside):
         return replace(block, tone="hint")
     return None if isinstance(block, Sketches) else block
 
@@ -409,15 +409,15 @@ def _with_failures(bundle: Bundle, item: JudgedCriterion) -> Iterator[str]:
 # ── Standouts, course, first failures, notes ──────────────────────────────────────────────────────────────────────────
 
 
-def standouts(bundle: Bundle) -> Standouts | None:
+def standouts(bundle: Bundle) -> Findings | None:
     """Returns what stands out, most severe first; None if nothing does."""
     findings = tuple(map(_standout, bundle.summary.standouts))
-    return Standouts(findings) if findings else None
+    return Findings(findings) if findings else None
 
 
-def _standout(finding: Standout) -> ShownStandout:
+def _standout(finding: RunFinding) -> ShownFinding:
     known = finding.from_s is not None and finding.to_s is not None
-    return ShownStandout(
+    return ShownFinding(
         code=plain(finding.code),
         text=plain(finding.message, 1000),
         facts=tuple(_evidence(name, value) for name, value in finding.evidence.items() if value != ""),
@@ -477,7 +477,7 @@ def _first_failures(bundle: Bundle) -> Failures | None:
     return Failures(tuple(failures)) if failures else None
 
 
-def _failures_note(bundle: Bundle) -> Note | None:
+def _failures_note(bundle: Bundle) -> Aside | None:
     """Returns the meaning of † beside a percentile; None if no percentile has one."""
     if not any(is_notable(figures) for figures in bundle.summary.labels.values()):
         return None
@@ -488,19 +488,19 @@ def _failures_note(bundle: Bundle) -> Note | None:
         shown, ends = in_words(failed.p95), failed.interval.get("p95")
         sure = f" ({text.interval(ends, shown, in_words)})" if ends else ""
         words += f". The p95 of the failed requests alone is {shown}{sure}"
-    return Note("failed-requests", words, "caution")
+    return Aside("failed-requests", words, "caution")
 
 
-def _caveats(bundle: Bundle) -> Iterator[Note]:
+def _caveats(bundle: Bundle) -> Iterator[Aside]:
     """Yields the limits of the figures."""
     for line in saturated_lines(bundle):
-        yield Note("saturated", line, "caution")
+        yield Aside("saturated", line, "caution")
     if load := generator_load(bundle):
-        yield Note("generators", load, "detail")
+        yield Aside("generators", load, "detail")
     if bundle.cost:
-        yield Note("cost", bundle.cost, "detail")
+        yield Aside("cost", bundle.cost, "detail")
     if unjudged := list(not_judged(bundle)):
-        yield Note("not-judged", f"not judged: {' · '.join(unjudged)}", "detail")
+        yield Aside("not-judged", f"not judged: {' · '.join(unjudged)}", "detail")
 
 
 def saturated_lines(bundle: Bundle) -> Iterator[str]:
@@ -557,9 +557,9 @@ def not_judged(bundle: Bundle) -> Iterator[str]:
             yield f"labels without a criterion: {shown}{more}"
 
 
-def _unanswered(bundle: Bundle) -> Iterator[Note]:
+def _unanswered(bundle: Bundle) -> Iterator[Aside]:
     """Yields the CloudWatch queries without data."""
     for query in bundle.metrics.queries if bundle.metrics else ():
         if query.error or not query.points:
             why = plain(query.error or "CloudWatch has no data for this time", 500)
-            yield Note("no-metric", f"{plain(query.key)}: {why}", "detail")
+            yield Aside("no-metric", f"{plain(query.key)}: {why}", "detail")

@@ -14,6 +14,7 @@ from rich.text import Text
 from toril import text
 from toril.reports import screen
 from toril.reports.blocks import (
+    Aside,
     Block,
     Cell,
     Charts,
@@ -22,12 +23,11 @@ from toril.reports.blocks import (
     ExchangeList,
     Facts,
     Failures,
+    Findings,
     Headline,
-    Note,
     Report,
     Row,
     Sketches,
-    Standouts,
     Table,
     criteria_table,
     mark_of,
@@ -73,7 +73,7 @@ def _parts(report: Report, width: int) -> Iterator[RenderableType]:
             yield _indented(f"… and {text.number(len(reasons) - MOST_REASONS)} more; see --format json", "dim")
     before: Block | None = None
     for block in report.blocks:
-        if isinstance(block, Note) and not isinstance(before, Note) and block.tone in NOTES:
+        if isinstance(block, Aside) and not isinstance(before, Aside) and block.tone in NOTES:
             yield Text()
         yield from _block(block, width, headline)
         before = block
@@ -99,7 +99,7 @@ def _block(block: Block, width: int, headline: Headline) -> Iterator[RenderableT
                 yield _indented(f"{label}{first.title} ({first.place})", "yellow")
                 yield Padding(_indented(first.brief, "dim"), (0, 0, 0, 2))
             yield _indented("Requests with their responses: --format html", "dim")
-        case Standouts():
+        case Findings():
             yield Text()
             yield _indented("What stands out", "bold")
             yield from (_indented(f"• {finding.text} ({finding.code})") for finding in block.standouts)
@@ -107,12 +107,12 @@ def _block(block: Block, width: int, headline: Headline) -> Iterator[RenderableT
             yield Text()
             for failure in block.failures:
                 yield _indented(f"first failure: {failure.label}: {failure.message} ({failure.place})", "yellow")
-        case Note() if block.tone in NOTES:
+        case Aside() if block.tone in NOTES:
             prefix = "note: " if block.tone == "note" else ""
             yield _indented(f"{prefix}{block.text}", NOTES[block.tone])
         case Facts(id="about"):
             yield _indented(" · ".join(f"{fact.name} {fact.value}" for fact in block.facts), "dim")
-        case Table() | Note() | Facts() | Charts() | ExchangeList():
+        case Table() | Aside() | Facts() | Charts() | ExchangeList():
             pass
 
 

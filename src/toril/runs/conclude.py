@@ -21,7 +21,7 @@ from toril.reports.run_blocks import MOST_FAILURES
 from toril.runs.earlier import earlier_duets, earlier_runs
 from toril.runs.history import fingerprint_of, record_of, remember
 from toril.runs.index import pack
-from toril.runs.owner import Owner
+from toril.runs.owner import Coordination
 from toril.store import Reader, Store
 from toril.store.records import find_record, read_launch
 from toril.summary import Completeness, adjusted_plan, lasted_s, queued_plan, summarise, tests_of
@@ -44,7 +44,7 @@ class Judged:
 
 
 def conclude(
-    owner: Owner,
+    owner: Coordination,
     cloudwatch: ClientFactory,
     *,
     last_notes: Sequence[Note],
@@ -105,7 +105,7 @@ def conclude(
     )
 
 
-def _fetch_metrics(owner: Owner, completeness: Completeness, cloudwatch: ClientFactory) -> ServerMetrics | None:
+def _fetch_metrics(owner: Coordination, completeness: Completeness, cloudwatch: ClientFactory) -> ServerMetrics | None:
     """Waits for CloudWatch's metrics of the load, and stores them; None if no criterion needs them."""
     coordinator, plan, started_at = owner.coordinator, owner.coordinator.plan, completeness.started_at
     asked = queries(plan)

@@ -55,23 +55,23 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class IndexPage:
     """Some rows, newest first. `cursor`: where the next page continues; "" after the last row."""
 
     rows: tuple[IndexRow, ...]
     cursor: str = ""
 
 
-def search(store: Reader, query: Query, *, cursor: str = "", limit: int = 50) -> Page:
+def search(store: Reader, query: Query, *, cursor: str = "", limit: int = 50) -> IndexPage:
     """Returns the newest rows that match, after `cursor`. New runs do not move later pages."""
     return page_of(_rows(store), query, cursor=cursor, limit=limit)
 
 
-def page_of(rows: Iterable[IndexRow], query: Query, *, cursor: str = "", limit: int = 50) -> Page:
+def page_of(rows: Iterable[IndexRow], query: Query, *, cursor: str = "", limit: int = 50) -> IndexPage:
     """Returns the first rows that match, after `cursor`. `rows`: newest first."""
     matching = (row for row in rows if row.stem > cursor and query.matches(row, row.outcome))
     rows_found = tuple(islice(matching, limit + 1))
-    return Page(rows_found[:limit], rows_found[limit - 1].stem if len(rows_found) > limit else "")
+    return IndexPage(rows_found[:limit], rows_found[limit - 1].stem if len(rows_found) > limit else "")
 
 
 def all_rows(store: Reader) -> list[IndexRow]:

@@ -66,7 +66,7 @@ class Observer(Protocol):
 
 
 @dataclass(slots=True, kw_only=True)
-class Owner:
+class Coordination:
     """The owner of a run: its coordinator, the launcher of its workers, and the user's terminal."""
 
     coordinator: Coordinator

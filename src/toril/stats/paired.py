@@ -16,7 +16,7 @@ LEAST = 4  # values: with fewer, their standard deviation is too uncertain to pr
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class Mean:
     """The mean of some values, and what its error is."""
 
     mean: float
@@ -26,22 +26,22 @@ class Sample:
     freedom: float  # degrees of freedom of the error
 
 
-def sample_of(values: Sequence[float]) -> Sample | None:
+def sample_of(values: Sequence[float]) -> Mean | None:
     """Returns the sample of the values; None if there are fewer than two."""
     count = len(values)
     if count < 2:
         return None
     spread = statistics.stdev(values)
-    return Sample(math.fsum(values) / count, spread, count, spread / math.sqrt(count), count - 1)
+    return Mean(math.fsum(values) / count, spread, count, spread / math.sqrt(count), count - 1)
 
 
-def bounds(sample: Sample, low_level: float, high_level: float) -> tuple[float, float]:
+def bounds(sample: Mean, low_level: float, high_level: float) -> tuple[float, float]:
     """Returns one-sided bounds of the true mean. Each is wrong with the probability of its level (0 … 1)."""
     below, above = (student_quantile(1 - level, sample.freedom) for level in (low_level, high_level))
     return sample.mean - below * sample.error, sample.mean + above * sample.error
 
 
-def p_above(sample: Sample, limit: float) -> float:
+def p_above(sample: Mean, limit: float) -> float:
     """Returns the probability of such a mean, or a larger one, if the true mean is the limit."""
     distance = sample.mean - limit
     return student_below(-distance / sample.error, sample.freedom) if sample.error else float(distance <= 0)
@@ -78,7 +78,7 @@ def pairs_needed(effect: float, spread: float, level: float = 0.05, power: float
     return counts[place] if place < len(counts) else None
 
 
-def halves(first: Sample, second: Sample) -> tuple[Sample, Sample]:
+def halves(first: Mean, second: Mean) -> tuple[Mean, Mean]:
     """Returns the effect of the version, and that of the host.
 
     `first` and `second` are the changes before and after both deployments were exchanged. The effects are the mean of
@@ -91,4 +91,4 @@ def halves(first: Sample, second: Sample) -> tuple[Sample, Sample]:
     count, error = first.count + second.count, math.sqrt(variance)
     spread = error * math.sqrt(count)
     version, host = (first.mean + second.mean) / 2, (first.mean - second.mean) / 2
-    return Sample(version, spread, count, error, freedom), Sample(host, spread, count, error, freedom)
+    return Mean(version, spread, count, error, freedom), Mean(host, spread, count, error, freedom)

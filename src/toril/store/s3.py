@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from toril.clock import Clock, MonotonicClock
 from toril.errors import OptionError, StoreError
 from toril.store.keys import Entry, checked, checked_folder, is_key
-from toril.store.s3_requests import READERS, Requests, make_client
+from toril.store.s3_requests import READERS, S3Requests, make_client
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -106,7 +106,7 @@ class S3Store:
         clock: Clock = MONOTONIC,
     ) -> None:
         self.bucket, self._prefix = bucket, f"{prefix}/" if prefix else ""
-        self._clock, self._requests = clock, Requests(client, bucket, patience_s, clock)
+        self._clock, self._requests = clock, S3Requests(client, bucket, patience_s, clock)
         self._unanswered: dict[str, frozenset[str]] = {}  # key → marks of writes without an answer
         self._bracket, self._bracket_lock = Bracket(), threading.Lock()
 

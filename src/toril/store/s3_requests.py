@@ -73,7 +73,7 @@ def refuse_other_than_fips(request: Any, **_: Any) -> None:
 
 
 @dataclass(slots=True)
-class Requests:
+class S3Requests:
     """A client for one bucket, with retries; threads may share it."""
 
     client: "S3Client"

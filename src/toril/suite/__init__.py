@@ -21,7 +21,7 @@ from toril.suite.executions import (
     is_functional,
 )
 from toril.suite.fetch import checked_names
-from toril.suite.files import SUITE_NAMES, Files
+from toril.suite.files import SUITE_NAMES, SuiteFiles
 from toril.suite.merge import apply_overrides, check_top_keys, merged_configuration, suite_files
 from toril.suite.reader import Environment, SuiteReader, mapping_at
 from toril.suite.requests import engine_setting_advice
@@ -100,7 +100,7 @@ def read_suite(
     unset = tuple(_unset(written, {*env, *workers.system, *secrets}, source, on))
     folder = files[0].parent.resolve()
     searched = [*(file.parent.resolve() for file in used), *(() if confined else (Path.cwd(),))]
-    own_files = Files(folder, searched, reader, confined=confined)
+    own_files = SuiteFiles(folder, searched, reader, confined=confined)
     scenarios = Scenarios(merged.get("scenarios"), reader, own_files, workers)
     toril = read_settings(reader.environment.resolve_all(merged.get("toril")), reader)
     check_secrets(toril.secrets, merged, env, reader)
@@ -198,7 +198,7 @@ def _common(merged: Mapping[str, Any], scenarios: Scenarios, env: Mapping[str, s
 
 
 def _split_data(
-    toril: TorilSettings, files: Files, scenarios: Mapping[str, Any], reader: SuiteReader
+    toril: TorilSettings, files: SuiteFiles, scenarios: Mapping[str, Any], reader: SuiteReader
 ) -> dict[str, int]:
     paths = [
         files.find(name, f"toril.split-data[{index}]", kind="data file") for index, name in enumerate(toril.split_data)

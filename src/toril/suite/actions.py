@@ -36,7 +36,7 @@ STATES = ("present", "visible", "clickable", "notpresent", "notvisible", "notcli
 
 
 @dataclass(frozen=True, slots=True)
-class Action:
+class PageAction:
     """One action: `kind` in lower case, the locator of its element, and its parameter."""
 
     kind: str
@@ -53,7 +53,7 @@ class ActionError(ValueError):
         self.code = code
 
 
-def read_action(written: Any) -> Action:
+def read_action(written: Any) -> PageAction:
     """Returns an action of a suite; raises ActionError if it is not an action, or not a supported one."""
     if isinstance(written, dict) and "type" in written:
         return _checked(_of_mapping(written))
@@ -70,7 +70,7 @@ def _not_an_action() -> ActionError:
     return ActionError("not-an-action", "This is not an action. Write it like `clickByCSS(#buy)`.")
 
 
-def _of_text(name: str, param: Any) -> Action:
+def _of_text(name: str, param: Any) -> PageAction:
     match = TEXT_FORM.fullmatch(name)
     if match is None:
         raise _not_an_action()
@@ -78,30 +78,30 @@ def _of_text(name: str, param: Any) -> Action:
     if kind == "waitfor" and by is not None:
         selector, comma, state = inside.rpartition(",")
         where = (LOCATORS[by.lower()], _unquoted((selector if comma else inside).strip()))
-        return Action(kind, where, str(param or ""), (state.strip() if comma else "present").lower())
+        return PageAction(kind, where, str(param or ""), (state.strip() if comma else "present").lower())
     if by is not None:
-        return Action(kind, (LOCATORS[by.lower()], inside), "" if param is None else str(param))
-    return Action(kind, None, inside if param is None else str(param))
+        return PageAction(kind, (LOCATORS[by.lower()], inside), "" if param is None else str(param))
+    return PageAction(kind, None, inside if param is None else str(param))
 
 
-def _of_mapping(written: dict[str, Any]) -> Action:
+def _of_mapping(written: dict[str, Any]) -> PageAction:
     kind = str(written["type"]).lower()
     param, value = written.get("param"), written.get("value")
     locators = written.get("locators")
     first = locators[0] if isinstance(locators, list) and locators else None
     if not isinstance(first, dict) or not first:
-        return Action(kind, None, str(param if param is not None else value or ""))
+        return PageAction(kind, None, str(param if param is not None else value or ""))
     (by, selector), *_ = first.items()
     if str(by).lower() not in LOCATORS:
         text = f"`{str(by)[:40]}` is not a supported locator. Use css, xpath, id, name or linktext."
         raise ActionError("unsupported-locator", text)
     where = (LOCATORS[str(by).lower()], str(selector))
     if kind == "waitfor":
-        return Action(kind, where, str(value or ""), str(param or "present").lower())
-    return Action(kind, where, str(param if param is not None else value or ""))
+        return PageAction(kind, where, str(value or ""), str(param or "present").lower())
+    return PageAction(kind, where, str(param if param is not None else value or ""))
 
 
-def _checked(action: Action) -> Action:
+def _checked(action: PageAction) -> PageAction:
     if action.kind not in KNOWN:
         what = f"Playwright's generated script does not support `{action.kind[:40]}`"
         near = nearest(action.kind, KNOWN)
@@ -126,7 +126,7 @@ def _checked(action: Action) -> Action:
     return action
 
 
-def _check_duration(action: Action) -> None:
+def _check_duration(action: PageAction) -> None:
     try:
         duration_s(action.value)
     except ValueError:

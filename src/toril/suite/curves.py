@@ -18,7 +18,7 @@ from toril.criteria import duration_s, number
 from toril.load import shapes
 from toril.load.curve import Curve
 from toril.suite.engines import check_curve
-from toril.suite.files import URL, Files
+from toril.suite.files import URL, SuiteFiles
 from toril.suite.reader import MAX_DURATION_S, MAX_NUMBER, SuiteReader, quoted
 from toril.suite.sections import Duration, Rate, Section, misfit
 
@@ -55,7 +55,7 @@ def read_curve(
     curves: Mapping[str, Any],
     executor: str,
     reader: SuiteReader,
-    files: Files,
+    files: SuiteFiles,
 ) -> PlannedCurve | None:
     """Returns the curve of the execution `name` at `path`, from its throughput (`written`) or from `curves`."""
     where, ours = f"{path}.throughput", f"toril.curves.{name[:60]}"
@@ -77,7 +77,7 @@ def read_curve(
     return _read(written, where, hold_for_s, reader, files)
 
 
-def _read(written: object, path: str, hold_for_s: float, reader: SuiteReader, files: Files) -> PlannedCurve:
+def _read(written: object, path: str, hold_for_s: float, reader: SuiteReader, files: SuiteFiles) -> PlannedCurve:
     """Returns the curve at `path`. The execution's `hold_for_s` sets the length of a single shape without one."""
     items = written if isinstance(written, list) else [written]
     if not items:
@@ -134,7 +134,7 @@ class Ramp(_Part):
     to: Rate
 
 
-class Steps(_Part):
+class CurveSteps(_Part):
     from_: Rate
     to: Rate
     steps: int = Field(ge=2, le=MAX_POINTS)
@@ -195,7 +195,7 @@ class Shape(_Part):
 
     constant: Rate = ABSENT
     ramp: Ramp = ABSENT
-    steps: Steps = ABSENT
+    steps: CurveSteps = ABSENT
     spikes: Spikes = ABSENT
     sine: Sine = ABSENT
     points: list[Point] = ABSENT
@@ -204,7 +204,7 @@ class Shape(_Part):
 
 
 class _ShapeReader:
-    def __init__(self, reader: SuiteReader, files: Files) -> None:
+    def __init__(self, reader: SuiteReader, files: SuiteFiles) -> None:
         self.reader, self.files = reader, files
 
     def points(self, item: object, path: str, hold_for_s: float) -> shapes.Points:

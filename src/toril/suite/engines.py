@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from toril.load.shapes import OPEN_MODEL
-from toril.suite.files import MAX_FILES, Files
+from toril.suite.files import MAX_FILES, SuiteFiles
 from toril.suite.reader import SuiteReader, quoted
 from toril.text import nearest, suggestion
 
@@ -53,7 +53,7 @@ RESULTS_WAITS = ("wait-for-file", "results-timeout")  # keys of the results load
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Engine:
+class Traits:
     """The suites that an engine accepts, and its figures for the division of load."""
 
     title: str  # in messages
@@ -112,9 +112,9 @@ VEGETA_REASONS = {
     "random-source-ip": "it has one source address",
     **dict.fromkeys(("timeout", "keepalive"), "it has one for the whole scenario"),
 }
-OTHER = Engine(title="", no_curve="toril cannot change its rate during the run")
+OTHER = Traits(title="", no_curve="toril cannot change its rate during the run")
 ENGINES = {
-    "jmeter": Engine(
+    "jmeter": Traits(
         title="JMeter",
         needs="Java, JMeter (`make jmeter`)",
         resolution_us=1000,
@@ -126,7 +126,7 @@ ENGINES = {
         users_per_worker=1000,
         switches=True,
     ),
-    "locust": Engine(
+    "locust": Traits(
         title="Locust",
         needs="toril[worker]",
         resolution_us=1,
@@ -149,7 +149,7 @@ ENGINES = {
         switches=True,
         together=True,
     ),
-    "apiritif": Engine(
+    "apiritif": Traits(
         title="Apiritif",
         needs="toril[worker]",
         resolution_us=1,
@@ -163,7 +163,7 @@ ENGINES = {
         users_per_worker=100,
         start_up_cpu_s=0.2,
     ),
-    "vegeta": Engine(
+    "vegeta": Traits(
         title="vegeta",
         needs="vegeta (`make vegeta`)",
         resolution_us=1,
@@ -180,7 +180,7 @@ ENGINES = {
         switches=True,
         together=True,
     ),
-    "selenium": Engine(
+    "selenium": Traits(
         title="Selenium",
         needs="toril[browser], Chromium, chromedriver",
         resolution_us=1,
@@ -196,7 +196,7 @@ ENGINES = {
         no_curve_advice="Use `concurrency`.",
         browsers_per_core=2,
     ),
-    "playwright": Engine(
+    "playwright": Traits(
         title="Playwright",
         needs="toril[browser], Chromium",
         resolution_us=1,
@@ -212,7 +212,7 @@ ENGINES = {
         no_curve_advice="Use `concurrency`.",
         browsers_per_core=2,
     ),
-    "k6": Engine(
+    "k6": Traits(
         title="k6",
         needs="k6",
         resolution_us=1,
@@ -227,7 +227,7 @@ ENGINES = {
         script_load=True,
         splits_script_load=True,
     ),
-    "gatling": Engine(
+    "gatling": Traits(
         title="Gatling",
         needs="Java, Gatling (`make gatling`)",
         resolution_us=1000,
@@ -240,7 +240,7 @@ ENGINES = {
         no_curve_advice="Write the rates into the simulation, as `rampUsersPerSec`.",
         script_load=True,
     ),
-    RESULTS_LOADER: Engine(
+    RESULTS_LOADER: Traits(
         title=RESULTS_LOADER,
         needs="a results file",
         ignored_load=dict.fromkeys(LOAD_KEYS, "Remove it: the other tool made the load."),
@@ -253,12 +253,12 @@ TESTED = tuple(name for name in ENGINES if name != RESULTS_LOADER)  # tested exe
 BROWSER_ENGINES = tuple(name for name, engine in ENGINES.items() if engine.browser)
 
 
-def engine_of(executor: str) -> Engine:
+def engine_of(executor: str) -> Traits:
     """Returns the description of an executor; a general one for executors that toril does not test."""
     return ENGINES.get(executor) or replace(OTHER, title=executor.capitalize())
 
 
-class Problem(NamedTuple):
+class Flaw(NamedTuple):
     """An unsupported part of a suite: the arguments of `SuiteReader.error`."""
 
     code: str
@@ -295,59 +295,59 @@ def check_executor(executor: str, path: str, reader: SuiteReader, *, own: Collec
 
 def load_problems(
     executor: str, item: Mapping[str, Any], load: ParsedLoad, path: str, *, functional: bool
-) -> Iterator[Problem]:
+) -> Iterator[Flaw]:
     """Yields the keys of an execution that the engine does not support. `load` has the parsed load keys."""
     engine = engine_of(executor)
     if functional:
         yield from _functional_problems(executor, load, path)
     if executor == "locust" and item.get("master"):
         what = "A Locust master records no percentiles and no response codes"
-        yield Problem("unsupported-key", f"{path}.master", f"{what}. Remove it: toril's workers share the load.")
+        yield Flaw("unsupported-key", f"{path}.master", f"{what}. Remove it: toril's workers share the load.")
     if executor == "jmeter" and item.get("distributed"):
         what = "JMeter's own servers do not wait for the common start"
-        yield Problem("unsupported-key", f"{path}.distributed", f"{what}. Remove it: toril's workers share the load.")
+        yield Flaw("unsupported-key", f"{path}.distributed", f"{what}. Remove it: toril's workers share the load.")
     if executor == "apiritif" and item.get("test-mode", executor) != executor:
         text = f"{quoted(item['test-mode'])} is not an API test. Remove it, or use `executor: selenium` for a browser."
-        yield Problem("unsupported-key", f"{path}.test-mode", text)
+        yield Flaw("unsupported-key", f"{path}.test-mode", text)
     for key, fix in engine.ignored_load.items():
         if load[key]:
-            yield Problem("ignored-load", f"{path}.{key}", f"{engine.title} ignores this key. {fix}")
+            yield Flaw("ignored-load", f"{path}.{key}", f"{engine.title} ignores this key. {fix}")
     throughput, timed = load["throughput"], load["ramp-up"] or load["hold-for"]
     if executor == "k6" and item.get("ramp-up") and item.get("iterations"):
         text = "k6 does not combine `iterations` with `ramp-up`. Remove one of them."
-        yield Problem("conflicting-keys", f"{path}.iterations", text)
+        yield Flaw("conflicting-keys", f"{path}.iterations", text)
     if throughput and not timed:
         text = "Taurus ignores a throughput without `ramp-up` or `hold-for`. Add `hold-for: 1m`."
-        yield Problem("ignored-load", f"{path}.throughput", text)
+        yield Flaw("ignored-load", f"{path}.throughput", text)
     if load["steps"] and not load["ramp-up"] and executor in ("gatling", *OPEN_MODEL):
         text = "Steps need a ramp-up. Add `ramp-up: 1m`, or remove `steps`."
-        yield Problem("ignored-load", f"{path}.steps", text)
+        yield Flaw("ignored-load", f"{path}.steps", text)
     if executor in OPEN_MODEL:
         yield from _open_model_problems(executor, item, load, path)
 
 
-def _functional_problems(executor: str, load: ParsedLoad, path: str) -> Iterator[Problem]:
+def _functional_problems(executor: str, load: ParsedLoad, path: str) -> Iterator[Flaw]:
     if executor not in TEST_CASES:
         what = f"toril cannot read test cases of {quoted(executor)} in a functional suite"
         fix = f"Use {', '.join(TEST_CASES[:-1])} or {TEST_CASES[-1]}, or remove `settings.aggregator`."
-        yield Problem("unsupported-executor", f"{path}.executor", f"{what}. {fix}")
+        yield Flaw("unsupported-executor", f"{path}.executor", f"{what}. {fix}")
     text = "A functional suite runs each test case once. Remove this key, or `settings.aggregator`."
     if executor in CASE_RUNNERS:
         text = f"{executor} counts tests, not requests. Remove the load, or write a Locust or Playwright script."
     for key in LOAD_KEYS:
         value = load[key]
         if value and not (value == 1 and key in ("concurrency", "iterations")):
-            yield Problem("ignored-load", f"{path}.{key}", text)
+            yield Flaw("ignored-load", f"{path}.{key}", text)
 
 
-def _open_model_problems(executor: str, item: Mapping[str, Any], load: ParsedLoad, path: str) -> Iterator[Problem]:
+def _open_model_problems(executor: str, item: Mapping[str, Any], load: ParsedLoad, path: str) -> Iterator[Flaw]:
     """An open model has a rate and a duration, and no virtual users."""
     if load["throughput"] is None:
         fix = "Add the requests per second of all workers together: `throughput: 100`."
-        yield Problem("missing-rate", f"{path}.throughput", f"{executor} needs a rate. {fix}")
+        yield Flaw("missing-rate", f"{path}.throughput", f"{executor} needs a rate. {fix}")
     if item.get("iterations") is not None:
         fix = "Remove `iterations`: `throughput` and `hold-for` set the number of requests."
-        yield Problem("ignored-load", f"{path}.iterations", f"{executor} has no virtual users. {fix}")
+        yield Flaw("ignored-load", f"{path}.iterations", f"{executor} has no virtual users. {fix}")
 
 
 def warn_of_ignored_keys(
@@ -400,7 +400,7 @@ def runner_of(execution: Mapping[str, Any], script: Path | None) -> str:
 
 
 def check_results(
-    item: dict[str, Any], scenario: object, files: Files, reader: SuiteReader, path: str, *, alone: bool
+    item: dict[str, Any], scenario: object, files: SuiteFiles, reader: SuiteReader, path: str, *, alone: bool
 ) -> None:
     """Adds another tool's results file to the suite's files if it exists; raises SuiteError if the suite names none.
 
@@ -424,7 +424,7 @@ def check_results(
         _find_results(holder, files, reader, f"{where}.data-file", alone=alone)
 
 
-def _find_results(holder: dict[str, Any], files: Files, reader: SuiteReader, path: str, *, alone: bool) -> None:
+def _find_results(holder: dict[str, Any], files: SuiteFiles, reader: SuiteReader, path: str, *, alone: bool) -> None:
     if holder.get("data-file") is None:
         return
     text = reader.resolved(holder["data-file"], path, "Name a file.")

@@ -29,7 +29,7 @@ JMX_RAMPS = {"ThreadGroup.ramp_time", "RampUp"}
 JMX_FILES = {"filename", "File.path", "BeanShellSampler.filename"}
 
 
-class Files:
+class SuiteFiles:
     """The files that a suite names, as paths relative to its folder."""
 
     def __init__(self, folder: Path, searched: Sequence[Path], reader: SuiteReader, *, confined: bool = False) -> None:

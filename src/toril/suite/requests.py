@@ -19,8 +19,8 @@ from toril.suite.engines import (
     PHASES,
     TESTED,
     TIMINGS,
-    Engine,
-    Problem,
+    Flaw,
+    Traits,
 )
 from toril.suite.reader import mapping_at, quoted
 from toril.suite.settings import Vegeta
@@ -44,7 +44,7 @@ SCHEME = re.compile(r"(https?)://.", re.IGNORECASE)
 TABS = ("tab", "\\t")
 
 
-def problems(executor: str, scenario: Mapping[str, Any], path: str) -> Iterator[Problem]:
+def problems(executor: str, scenario: Mapping[str, Any], path: str) -> Iterator[Flaw]:
     """Yields the parts of a scenario that its engine does not support, in their order; of a script only its kind.
 
     The scenario is in Taurus' form. Executors without tests are not checked.
@@ -52,7 +52,7 @@ def problems(executor: str, scenario: Mapping[str, Any], path: str) -> Iterator[
     script, requests = scenario.get("script"), scenario.get("requests")
     if executor in CASE_RUNNERS and not script:
         text = f"The scenario has no script, which {executor} needs. Add `script: tests`."
-        yield Problem("missing-script", path, text)
+        yield Flaw("missing-script", path, text)
     if executor not in TESTED:
         return
     engine = ENGINES[executor]
@@ -63,13 +63,13 @@ def problems(executor: str, scenario: Mapping[str, Any], path: str) -> Iterator[
         return
     if not engine.generates:
         text = f"The scenario has no script, which {engine.title} needs. Add `script: load{engine.scripts[0]}`."
-        yield Problem("missing-script", path, text)
+        yield Flaw("missing-script", path, text)
     elif not requests:
         what, fix = ("neither a script nor requests", " or `script: …`") if engine.scripts else ("no requests", "")
-        yield Problem("missing-requests", path, f"The scenario has {what}. Add `requests: [http://…]`{fix}.")
+        yield Flaw("missing-requests", path, f"The scenario has {what}. Add `requests: [http://…]`{fix}.")
     elif not isinstance(requests, list):
         text = f"{quoted(requests)} is not a list. Write it like `requests: [http://…]`."
-        yield Problem("not-a-list", f"{path}.requests", text)
+        yield Flaw("not-a-list", f"{path}.requests", text)
     else:
         yield from _key_problems(engine, scenario, path, engine.scenario_without, engine.scenario_keys)
         sources = scenario.get("data-sources") if engine.source_keys else None
@@ -80,11 +80,11 @@ def problems(executor: str, scenario: Mapping[str, Any], path: str) -> Iterator[
         yield from _request_problems(executor, requests, f"{path}.requests", rooted=rooted)
 
 
-def _script_problems(executor: str, engine: Engine, script: str, path: str) -> Iterator[Problem]:
+def _script_problems(executor: str, engine: Traits, script: str, path: str) -> Iterator[Flaw]:
     name, suffix = PurePosixPath(script).name[-60:], PurePosixPath(script).suffix.lower()
     if not engine.scripts:
         fix = "Write `requests: [http://…]`, or name the executor of the script."
-        yield Problem("unsupported-script", path, f"{engine.title} runs no scripts. {fix}")
+        yield Flaw("unsupported-script", path, f"{engine.title} runs no scripts. {fix}")
         return
     if suffix in ("", *engine.scripts) or (suffix not in SCRIPT_SUFFIXES and executor != "k6"):
         return
@@ -95,19 +95,19 @@ def _script_problems(executor: str, engine: Engine, script: str, path: str) -> I
     if engine.browser:  # bzt's can run more
         fix, title = "Record the journey as a Python script, `toril record --playwright URL`", f"toril's {engine.title}"
     text = f"{title} cannot run `{name}`. {fix}, or use a {engine.scripts[0]} file."
-    yield Problem("unsupported-script", path, text)
+    yield Flaw("unsupported-script", path, text)
 
 
-def _unsupported(engine: Engine, path: str, what: str = "this key") -> Problem:
+def _unsupported(engine: Traits, path: str, what: str = "this key") -> Flaw:
     why = engine.reasons.get(path.rpartition(".")[2])
     subject = engine.title if engine.reasons else f"{engine.title}'s generated script"
     text = f"{subject} does not support {what}{f': {why}' if why else ''}. {engine.advice}"
-    return Problem("unsupported-key", path, text)
+    return Flaw("unsupported-key", path, text)
 
 
 def _key_problems(
-    engine: Engine, holder: Mapping[str, Any], path: str, without: Collection[str], known: Collection[str]
-) -> Iterator[Problem]:
+    engine: Traits, holder: Mapping[str, Any], path: str, without: Collection[str], known: Collection[str]
+) -> Iterator[Flaw]:
     """Yields keys that the engine does not support, and wrong values; any other key is allowed if none is `known`."""
     for key, value in holder.items():
         where = f"{path}.{str(key)[:60]}"
@@ -118,11 +118,11 @@ def _key_problems(
         elif known and key not in known:
             meant = nearest(key, known)
             fix = f"Did you mean `{meant}`?" if meant else engine_setting_advice(str(key))
-            yield Problem("unknown-key", where, f"{engine.title} does not know this key. {fix}")
+            yield Flaw("unknown-key", where, f"{engine.title} does not know this key. {fix}")
     written = {key: value for key, value in holder.items() if value is not None}  # bzt's mappings make missing keys
     for key, (fits, code, text) in VALUES.items():
         if key in engine.checked and key in written and not fits(written[key]):
-            yield Problem(code, f"{path}.{key}", f"{quoted(written[key])} {text}")
+            yield Flaw(code, f"{path}.{key}", f"{quoted(written[key])} {text}")
     if engine.title == "Playwright" and DISTRIBUTION.fullmatch(str(written.get("think-time", ""))):
         yield _unsupported(engine, f"{path}.think-time", "a distribution")
 
@@ -136,7 +136,7 @@ def engine_setting_advice(key: str) -> str:
     return f"Keys of `toril.vegeta`: {', '.join(VEGETA_SETTINGS)}."
 
 
-def _request_problems(executor: str, requests: list[Any], path: str, *, rooted: bool) -> Iterator[Problem]:
+def _request_problems(executor: str, requests: list[Any], path: str, *, rooted: bool) -> Iterator[Flaw]:
     engine = ENGINES[executor]
     for index, written in enumerate(requests):
         where = f"{path}[{index}]"
@@ -145,7 +145,7 @@ def _request_problems(executor: str, requests: list[Any], path: str, *, rooted: 
         request = {"url": written} if isinstance(written, str) else written
         if not isinstance(request, dict):
             text = "This is not a request. Write an address, or `{url: …}`."
-            yield Problem("not-a-request", where, text)
+            yield Flaw("not-a-request", where, text)
             continue
         block = next((key for key in (*BLOCKS, *PHASES) if key in request), None)
         if block is None:
@@ -156,19 +156,19 @@ def _request_problems(executor: str, requests: list[Any], path: str, *, rooted: 
             held = HOLDERS.get(block, "do")
             if block not in WITHOUT_REQUESTS and not isinstance(request.get(held), list):
                 text = f"This is not a list of requests. Write it like `{held}: [http://…]`."
-                yield Problem("not-a-list", f"{where}.{held}", text)
+                yield Flaw("not-a-list", f"{where}.{held}", text)
             for key in NESTED:
                 if isinstance(request.get(key), list):
                     yield from _request_problems(executor, request[key], f"{where}.{key}", rooted=rooted)
 
 
-def _plain_request_problems(executor: str, request: Mapping[str, Any], path: str, *, rooted: bool) -> Iterator[Problem]:
+def _plain_request_problems(executor: str, request: Mapping[str, Any], path: str, *, rooted: bool) -> Iterator[Flaw]:
     engine, url = ENGINES[executor], request.get("url")
     yield from _key_problems(engine, request, path, engine.without, engine.request_keys)
     if engine.browser:
         yield from _step_problems(executor, request, path)
     elif executor != "jmeter" and not url:
-        yield Problem("missing-url", f"{path}.url", "The request has no address. Add one: `{url: …}`.")
+        yield Flaw("missing-url", f"{path}.url", "The request has no address. Add one: `{url: …}`.")
     if executor == "apiritif":
         yield from _extractor_problems(request, path)
     checks = request.get("assert") if executor == "gatling" else None
@@ -180,12 +180,12 @@ def _plain_request_problems(executor: str, request: Mapping[str, Any], path: str
     if executor == "vegeta":
         if url and not (isinstance(url, str) and _is_address(url, rooted=rooted)):
             fix = "Write the whole address, such as http://shop/cart, or add `default-address`."
-            yield Problem("not-an-address", f"{path}.url", f"{quoted(url)} is not an HTTP address. {fix}")
+            yield Flaw("not-an-address", f"{path}.url", f"{quoted(url)} is not an HTTP address. {fix}")
         if request.get("body") is not None and request.get("body-file"):
-            yield Problem("conflicting-keys", f"{path}.body-file", "The request also has a `body`. Remove one of them.")
+            yield Flaw("conflicting-keys", f"{path}.body-file", "The request also has a `body`. Remove one of them.")
 
 
-def _extractor_problems(request: Mapping[str, Any], path: str) -> Iterator[Problem]:
+def _extractor_problems(request: Mapping[str, Any], path: str) -> Iterator[Flaw]:
     """Yields options that only JMeter's extractors support; Taurus' default values are allowed."""
     for key, known in APIRITIF_EXTRACTORS.items():
         for name, extractor in mapping_at(request, key).items():
@@ -194,40 +194,40 @@ def _extractor_problems(request: Mapping[str, Any], path: str) -> Iterator[Probl
                     yield _unsupported(ENGINES["apiritif"], f"{path}.{key}.{name}.{option}", "this option")
 
 
-def browser_problems(engine: Engine, holder: Mapping[str, Any], path: str) -> Iterator[Problem]:
+def browser_problems(engine: Traits, holder: Mapping[str, Any], path: str) -> Iterator[Flaw]:
     """Yields the browsers that a scenario, an execution or a module's settings want: toril runs Chromium on workers."""
     browser = str(holder.get("browser") or mapping_at(holder, "capabilities").get("browserName") or "chrome").lower()
     if engine.browser and browser not in ("chrome", "chromium"):
         text = f"toril does not support `{browser[:40]}`. Remove it: toril runs Chromium."
-        yield Problem("unsupported-browser", f"{path}.browser", text)
+        yield Flaw("unsupported-browser", f"{path}.browser", text)
     if engine.browser and holder.get("remote"):
         text = "toril does not support remote browsers. Remove it: browsers run on the workers."
-        yield Problem("unsupported-browser", f"{path}.remote", text)
+        yield Flaw("unsupported-browser", f"{path}.remote", text)
 
 
-def _step_problems(executor: str, request: Mapping[str, Any], path: str) -> Iterator[Problem]:
+def _step_problems(executor: str, request: Mapping[str, Any], path: str) -> Iterator[Flaw]:
     if str(request.get("label") or "").endswith(TIMINGS):
         text = f"{quoted(request['label'])} is a name for a page's timing. Choose another label."
-        yield Problem("reserved-label", f"{path}.label", text)
+        yield Flaw("reserved-label", f"{path}.label", text)
     actions = request.get("actions")
     if actions and not isinstance(actions, list):
         text = f"{quoted(actions)} is not a list. Write it like `actions: [clickByCSS(#buy)]`."
-        yield Problem("not-a-list", f"{path}.actions", text)
+        yield Flaw("not-a-list", f"{path}.actions", text)
     elif not request.get("url") and not actions:
         text = "The step has neither an address nor actions. Add `url: …` or `actions: […]`."
-        yield Problem("missing-url", f"{path}.url", text)
+        yield Flaw("missing-url", f"{path}.url", text)
     for index, written in actions_of(request) if executor == "playwright" else ():
         try:
             read_action(written)
         except ActionError as error:
-            yield Problem(error.code, f"{path}.actions[{index}]", str(error))
+            yield Flaw(error.code, f"{path}.actions[{index}]", str(error))
 
 
-def _assertion_problems(written: Any, path: str) -> Iterator[Problem]:
+def _assertion_problems(written: Any, path: str) -> Iterator[Flaw]:
     """Locust's generated script compiles the patterns, so a wrong pattern has to be found here."""
     if written and not isinstance(written, list):
         text = f"{quoted(written)} is not a list. Write it like `assert: [a text of the body]`."
-        yield Problem("not-a-list", path, text)
+        yield Flaw("not-a-list", path, text)
         return
     for index, check in enumerate(written or ()):
         where = f"{path}[{index}]"
@@ -235,17 +235,17 @@ def _assertion_problems(written: Any, path: str) -> Iterator[Problem]:
         subject, contains = mapping.get("subject", "body"), mapping.get("contains") or []
         if subject not in ASSERTION_SUBJECTS:
             text = f"{quoted(subject)} is not a known subject. Use one of {', '.join(ASSERTION_SUBJECTS)}."
-            yield Problem("unknown-value", f"{where}.subject", text)
+            yield Flaw("unknown-value", f"{where}.subject", text)
         if not contains:
             text = "Missing key. Add the expected text: `contains: [text]`."
-            yield Problem("missing-key", f"{where}.contains", text)
+            yield Flaw("missing-key", f"{where}.contains", text)
         texts = contains if isinstance(contains, list) else [contains]
         for pattern in texts if mapping.get("regexp", True) else ():
             try:
                 re.compile(str(pattern))
             except (re.error, OverflowError, RecursionError) as error:
                 text = f"{quoted(pattern)} is not a regular expression ({error}). Correct it, or add `regexp: false`."
-                yield Problem("not-a-pattern", f"{where}.contains", text)
+                yield Flaw("not-a-pattern", f"{where}.contains", text)
 
 
 # --- Values

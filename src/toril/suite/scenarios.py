@@ -8,7 +8,7 @@ from typing import Any
 
 from toril.errors import Note
 from toril.suite.engines import BLOCKS, NESTED, PHASES
-from toril.suite.files import URL, Files, TestPlan, read_jmx
+from toril.suite.files import URL, SuiteFiles, TestPlan, read_jmx
 from toril.suite.reader import REFERENCE, Environment, SuiteReader, mapping_at, quoted
 from toril.suite.requests import problems
 from toril.text import suggestion
@@ -21,7 +21,7 @@ DELIMITERS = ",;\t|"  # of data sources; the first one if the header has none of
 class Scenarios:
     """The suite's `scenarios`, each checked once. Inline scenarios get a name."""
 
-    def __init__(self, written: object, reader: SuiteReader, files: Files, workers: Environment) -> None:
+    def __init__(self, written: object, reader: SuiteReader, files: SuiteFiles, workers: Environment) -> None:
         """`workers` is the environment of the workers."""
         self.reader, self.files, self.workers = reader, files, workers
         self.unset: dict[Note, None] = {}  # addresses with references that no worker will resolve

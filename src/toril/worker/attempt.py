@@ -1,6 +1,6 @@
 """One attempt at one share: the loop that passes events to the state machine (`life`) and carries out its actions.
 
-A `Load` controls the engines, and the `Outbox` accesses the store. Simulations replace both.
+A `EngineLoad` controls the engines, and the `Outbox` accesses the store. Simulations replace both.
 """
 
 import logging
@@ -22,7 +22,7 @@ DELIVER_S = 60.0  # time for the last files; ECS gives a stopping task 120 s
 log = logging.getLogger("toril.worker")
 
 
-class Load(Protocol):
+class EngineLoad(Protocol):
     """The engines of a worker, or their stand-in in a simulation."""
 
     recorder: Recorder
@@ -69,7 +69,7 @@ class Load(Protocol):
 class Attempt:
     """Runs one attempt, from its first access to the store to exit.json."""
 
-    def __init__(self, store: Store, plan: Plan, worker: str, attempt: str, load: Load, clock: Clock) -> None:
+    def __init__(self, store: Store, plan: Plan, worker: str, attempt: str, load: EngineLoad, clock: Clock) -> None:
         self.plan, self.worker, self.attempt, self.load, self.clock = plan, worker, attempt, load, clock
         self.client = StoreClient(store, plan, worker, attempt, clock.now)
         self.launch = self.client.launch()
@@ -87,7 +87,7 @@ class Attempt:
     def run(self, *, threaded: bool) -> State:
         """Run to the end; returns the last state. `threaded`: access the store in a thread, since it may be slow."""
         # Look for a stale start and for the end of the run before preparing anything.
-        self._pass(*self._unissued(), *self.client.poll(), life.Tick())
+        self._pass(*self._unissued(), *self.client.poll(), life.Beat())
         if self.state.phase != "ended":
             self._pass(*self.load.prepare())
         self.outbox = Outbox(self.client, threaded=threaded)
@@ -136,7 +136,7 @@ class Attempt:
         yield from (life.Signalled(why) for why in self.load.signals())
         yield from self.outbox.events()
         yield from self.load.events(self.state, self.clock.now())
-        yield life.Tick()
+        yield life.Beat()
 
     def _do(self, action: life.Action) -> None:
         match action:
@@ -148,7 +148,7 @@ class Attempt:
                 self.load.adjust(rate, self.clock.now())
             case life.EndLoad(within_s):
                 self.load.end(within_s, self.clock.now())
-            case life.Kill():
+            case life.KillAll():
                 self.load.kill()
 
     def _claim(self) -> None:

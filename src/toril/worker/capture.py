@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from toril.engines import Batch, FoundCase, Unfinished, cases_of
+from toril.engines import Batch, FoundCase, InFlight, cases_of
 from toril.records import HEAD, Case, CaseFile, Kept, case_file_name, digest_of, encode_cases
 from toril.secrets.masking import mask_label
 from toril.secrets.redaction import Redactor
@@ -120,7 +120,7 @@ class Capture:
                 run.unfinished[arm] += one.count
                 self._recorder.unfinished(second, run.planned.series, one.label, one.count, round(waited_s * 1e6))
 
-    def _turn_of(self, run: EngineRun, one: Unfinished, waited_s: float) -> tuple[int, int]:
+    def _turn_of(self, run: EngineRun, one: InFlight, waited_s: float) -> tuple[int, int]:
         """Returns the arm of unfinished requests, and the first second of their turn; without turns, of the load."""
         turns, begins_at = run.engine.context.turns, float(run.begins_at or self.start_at)
         if not turns:

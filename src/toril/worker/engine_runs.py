@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from bzt import TaurusException, ToolError  # no Exception
 
-from toril.engines import Facts
+from toril.engines import LoadFacts
 from toril.engines.base import Engine
 from toril.engines.disk import write_atomically
 from toril.records import BASE, EngineReport, MissingValue, PlannedExecution, Rate
@@ -44,7 +44,7 @@ class EngineRun:
     first_users_at: float | None = None  # first time with users, seconds since the epoch
     ended_at: float | None = None
     early_grace_s: float = math.inf  # time that an early end gives requests in flight
-    facts: Facts = field(default_factory=Facts)
+    facts: LoadFacts = field(default_factory=LoadFacts)
 
     @property
     def planned(self) -> PlannedExecution:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 
-from toril.engines.cgroup import Group, memory_limit_bytes
+from toril.engines.cgroup import ControlGroup, memory_limit_bytes
 from toril.engines.in_process import Lateness
 from toril.timeline.intervals import Recorder
 from toril.worker.engine_runs import EngineRuns
@@ -46,7 +46,7 @@ class Monitor:
         self._processes: dict[int, psutil.Process] = {}
         self._groups: dict[int, int] = {}
         self._used: dict[int, float] = {}
-        self._group = Group.own()
+        self._group = ControlGroup.own()
         self.cores = self._group.cores or cores_of(0, os.cpu_count() or 1)
         self.memory_limit_bytes = memory_limit_bytes(self._group)
         self._ports = usable_ports()
@@ -189,7 +189,7 @@ def _memory(process: psutil.Process) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class OpenFiles:
     """The open files of one process."""
 
     files: int  # file descriptors, sockets included
@@ -212,15 +212,15 @@ def thread_waits(pid: int, proc: Path = PROC) -> dict[int, int] | None:
     return waits or None
 
 
-def open_sockets(process: psutil.Process, most: int) -> Opened | None:
+def open_sockets(process: psutil.Process, most: int) -> OpenFiles | None:
     """Returns a process's open files; counts sockets only among up to `most` files, since each takes a call."""
     try:
         if not psutil.LINUX:
-            return Opened(process.num_fds(), None, None)
+            return OpenFiles(process.num_fds(), None, None)
         with os.scandir(f"/proc/{process.pid}/fd") as entries:
             paths = [entry.path for entry in entries]
         limit, _ = process.rlimit(psutil.RLIMIT_NOFILE)
-        return Opened(len(paths), _sockets(paths) if len(paths) <= most else None, limit if limit > 0 else None)
+        return OpenFiles(len(paths), _sockets(paths) if len(paths) <= most else None, limit if limit > 0 else None)
     except (OSError, psutil.Error):
         return None
 

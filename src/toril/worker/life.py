@@ -43,14 +43,14 @@ class Parked:
 
 
 @dataclass(frozen=True, slots=True)
-class Started:
+class StartSeen:
     """start.json exists."""
 
     start: Start
 
 
 @dataclass(frozen=True, slots=True)
-class Stopped:
+class StopSeen:
     """stop.json exists."""
 
     stop: Stop
@@ -88,11 +88,11 @@ class Done:
 
 
 @dataclass(frozen=True, slots=True)
-class Tick:
+class Beat:
     """Time has passed."""
 
 
-Event = Parked | Started | Stopped | RateSet | Signalled | Superseded | Failed | Done | Tick
+Event = Parked | StartSeen | StopSeen | RateSet | Signalled | Superseded | Failed | Done | Beat
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,11 +122,11 @@ class EndLoad:
 
 
 @dataclass(frozen=True, slots=True)
-class Kill:
+class KillAll:
     """Kill the engines' process groups."""
 
 
-Action = ReportReady | OpenGates | ChangeRate | EndLoad | Kill
+Action = ReportReady | OpenGates | ChangeRate | EndLoad | KillAll
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,7 +161,7 @@ def _before_the_start(state: State, event: Event, now: float, limits: Limits) ->
     match event:
         case Parked() if state.phase == "preparing":
             return replace(state, phase="ready"), (ReportReady(),)
-        case Started(start):
+        case StartSeen(start):
             if start.attempts.get(limits.worker) != limits.attempt:
                 return _ended(state, "stale", "start.json does not list this attempt")
             if now > start.at + STALE_AFTER_S:
@@ -170,9 +170,9 @@ def _before_the_start(state: State, event: Event, now: float, limits: Limits) ->
                 return replace(state, phase="running", start_at=start.at), (OpenGates(start.at),)
         case Superseded():
             return _ended(state, "superseded", "another task runs this attempt")
-        case Tick() if limits.deadline is not None and now > limits.deadline:
+        case Beat() if limits.deadline is not None and now > limits.deadline:
             return _ended(state, "stale", OVERDUE)
-        case Stopped(stop):
+        case StopSeen(stop):
             return _ended(state, "stopped", f"stopped before the start: {stop.message}")
         case Signalled(why):
             return _ended(state, "stopped", f"{why} before the start")
@@ -186,7 +186,7 @@ def _before_the_start(state: State, event: Event, now: float, limits: Limits) ->
 def _under_load(state: State, event: Event, now: float, limits: Limits) -> tuple[State, tuple[Action, ...]]:
     assert state.start_at is not None  # noqa: S101 - what "running" means
     match event:
-        case Stopped(stop):
+        case StopSeen(stop):
             within_s = limits.signal_stop_s if stop.cause in URGENT else limits.graceful_stop_s
             return _drain(state, now, within_s, stop.message)
         case Signalled(why):
@@ -198,7 +198,7 @@ def _under_load(state: State, event: Event, now: float, limits: Limits) -> tuple
             return _ended(state, "finished", "")
         case RateSet(rate):
             return state, (ChangeRate(rate),)
-        case Tick():
+        case Beat():
             elapsed_s = now - state.start_at
             if limits.deadline is not None and now > limits.deadline - SIGNAL_STOP_S - KILL_AFTER_S:
                 return _drain(state, now, limits.signal_stop_s, OVERDUE)
@@ -206,7 +206,7 @@ def _under_load(state: State, event: Event, now: float, limits: Limits) -> tuple
                 return _drain(state, now, limits.signal_stop_s, f"max-duration of {limits.max_duration_s:g} s is over")
             if limits.planned_s is not None and elapsed_s > limits.planned_s + limits.graceful_stop_s + OVERRUN_S:
                 message = "an engine did not end in time and was killed"
-                return replace(state, phase="draining", kill_at=now, message=message), (Kill(),)
+                return replace(state, phase="draining", kill_at=now, message=message), (KillAll(),)
     return state, ()
 
 
@@ -214,13 +214,13 @@ def _draining(state: State, event: Event, now: float, limits: Limits) -> tuple[S
     assert state.kill_at is not None  # noqa: S101 - what "draining" means
     match event:
         case Done():
-            return replace(state, phase="ended"), (Kill(),)
-        case Signalled() | Stopped(Stop(cause="signal" | "abort" | "lost")):
+            return replace(state, phase="ended"), (KillAll(),)
+        case Signalled() | StopSeen(Stop(cause="signal" | "abort" | "lost")):
             kill_at = now + limits.signal_stop_s + KILL_AFTER_S
             if kill_at < state.kill_at:
                 return replace(state, kill_at=kill_at), (EndLoad(limits.signal_stop_s),)
-        case Tick() if now > state.kill_at:
-            return state, (Kill(),)
+        case Beat() if now > state.kill_at:
+            return state, (KillAll(),)
     return state, ()
 
 
@@ -231,4 +231,4 @@ def _drain(state: State, now: float, within_s: float, message: str) -> tuple[Sta
 
 
 def _ended(state: State, outcome: Outcome, message: str) -> tuple[State, tuple[Action, ...]]:
-    return replace(state, phase="ended", outcome=outcome, message=message), (Kill(),)
+    return replace(state, phase="ended", outcome=outcome, message=message), (KillAll(),)

@@ -39,7 +39,7 @@ def collected(path: Path, artifacts: Path, redacted: Callable[[str], str], hidin
     return "\n".join(map(hiding, lines)).encode()
 
 
-class Output:
+class RedactedOutput:
     """Passes this process's stdout and stderr through `redacted`, from `begin` on."""
 
     def __init__(self) -> None:

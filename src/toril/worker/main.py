@@ -33,7 +33,7 @@ from toril.worker.evidence import ExchangeBook
 from toril.worker.health import Vitals
 from toril.worker.hiding import Hiding
 from toril.worker.life import State
-from toril.worker.logs import Output
+from toril.worker.logs import RedactedOutput
 from toril.worker.pid1 import write_deadline
 from toril.worker.ready import measure_offset, task_facts
 
@@ -131,7 +131,7 @@ class Engines:
         if values:
             self.redacted.hide(values.values())
             resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would contain them
-            Output().begin(self.redacted.redacted_bytes)
+            RedactedOutput().begin(self.redacted.redacted_bytes)
         return values
 
     def events(self, state: State, now: float) -> Iterator[life.Event]:

@@ -89,12 +89,12 @@ class StoreClient:
             stop = find_record(self.store, Stop, run_key(self.plan.run_id, "stop.json"))
             if stop is not None:
                 self._stopped = True
-                yield life.Stopped(stop)
+                yield life.StopSeen(stop)
         if not self._started:
             start = find_record(self.store, Start, run_key(self.plan.run_id, "start.json"))
             if start is not None:
                 self._started = True
-                yield life.Started(start)
+                yield life.StartSeen(start)
         if self._started and not self._stopped and self.plan.adjustable:
             for rate in next_rates(self.store, self.plan.run_id, self._rates):
                 self._rates = rate.number
@@ -115,7 +115,7 @@ class StoreClient:
             self._stopped = True
             why = f"no coordinator has renewed the run's lease for {patience_s:.0f} s"
             message = f"{why}; {self.trouble}" if self.trouble else why
-            yield life.Stopped(Stop(at=now, cause="lost", message=message))
+            yield life.StopSeen(Stop(at=now, cause="lost", message=message))
 
     def send(self, name: str, data: bytes) -> None:
         """Queue a file of this attempt."""

@@ -130,7 +130,7 @@ class Provisioning(Local):  # type: ignore[misc]  # bzt has no types
         return engines
 
 
-class Records(ConsolidatingAggregator):  # type: ignore[misc]  # bzt has no types
+class EngineRecords(ConsolidatingAggregator):  # type: ignore[misc]  # bzt has no types
     """Replaces bzt's aggregator, whose class executors check for. It collects their readers and reads nothing."""
 
     def __init__(self) -> None:

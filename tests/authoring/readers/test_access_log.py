@@ -6,7 +6,7 @@ import json
 import pytest
 
 from tests.authoring.readers.reading import left_out, recorded, refusal
-from toril.authoring.options import Kept
+from toril.authoring.options import Keep
 from toril.authoring.recorded import LogRates
 
 START = 1_790_000_000  # 2026-09-21 14:13:20 UTC
@@ -87,7 +87,7 @@ def test_what_users_did_not_read_is_left_out():
     found = recorded("\n".join(text))
     assert [one.url for one in found.exchanges] == ["${BASE_URL}/"]
     assert left_out(found) == {"requests that change data": 1, "bots": 1, "static files": 1, "failed requests": 1}
-    assert len(recorded("\n".join(text), kept=frozenset({Kept.STATIC})).exchanges) == 2
+    assert len(recorded("\n".join(text), kept=frozenset({Keep.STATIC})).exchanges) == 2
 
 
 def test_a_few_unreadable_lines_are_noted_and_many_refused():

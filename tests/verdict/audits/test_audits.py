@@ -12,7 +12,7 @@ from tests.reports.runs import run_of as run_of_samples
 from tests.reports.runs import store_run
 from tests.verdict.audits.services import CLEAN, FAULTY, Service, run_of
 from toril.records import Duet, run_key
-from toril.records.summary import AUDIT_CODES, Generators, Standout
+from toril.records.summary import AUDIT_CODES, Generators, RunFinding
 from toril.runs.conclude import judge_again
 from toril.store import FolderStore
 from toril.verdict.audits import AUDITS, stand_outs
@@ -51,7 +51,7 @@ def test_the_rates_of_the_documentation_hold_in_200_runs(name):
     assert found >= (0.95 * len(NIGHT) if name in FAULTY else 0)
 
 
-def only(name: str, seed: int = 3) -> Standout:
+def only(name: str, seed: int = 3) -> RunFinding:
     (found,) = stand_outs(*run_of(ALL[name][1], seed))
     return found
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from urllib.parse import quote, unquote
 
-from toril.authoring.pages import Page, attribute_of
+from toril.authoring.pages import HtmlPage, attribute_of
 from toril.authoring.recorded import Extract, RecordedExchange, ValuePlace, leaves
 
 LEAST_LETTERS, MOST_CONTEXT = 3, 40  # before a value in a text
@@ -52,7 +52,7 @@ def _leaves(text: str) -> Mapping[str, str]:
         return {}
 
 
-_page = lru_cache(maxsize=16)(Page)
+_page = lru_cache(maxsize=16)(HtmlPage)
 
 
 def _possible(place: ValuePlace, value: str, exchange: RecordedExchange) -> Iterator[Extract]:

@@ -48,7 +48,7 @@ LARGE_SCRIPT = 64 << 10  # bytes; libraries hold no values of a session
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
+class Trip:
     """One request with its response, which may be a part of a chain of redirects."""
 
     exchange: RecordedExchange
@@ -59,7 +59,7 @@ class Turn:
     seen: bool  # its response, by the suite
 
 
-class Reason(StrEnum):
+class Clue(StrEnum):
     """What speaks for or against carrying a value."""
 
     RANDOM = "random"  # 16 characters or more
@@ -76,15 +76,15 @@ class Reason(StrEnum):
     CONTRADICTS = "does not fit in the second recording"
 
 
-SPEAKING = frozenset(Reason) - {Reason.ID, Reason.ALONE, Reason.LISTED, Reason.EQUAL}
+SPEAKING = frozenset(Clue) - {Clue.ID, Clue.ALONE, Clue.LISTED, Clue.EQUAL}
 
 
-class Source(NamedTuple):
+class Origin(NamedTuple):
     turn: int
     place: ValuePlace
 
 
-class Use(NamedTuple):
+class Usage(NamedTuple):
     turn: int
     place: ValuePlace
     value: str
@@ -95,10 +95,10 @@ class Rule:
     """A value with its source and its uses."""
 
     value: str
-    source: Source
+    source: Origin
     extract: Extract
-    uses: list[Use] = field(default_factory=list)
-    reasons: set[Reason] = field(default_factory=set)
+    uses: list[Usage] = field(default_factory=list)
+    reasons: set[Clue] = field(default_factory=set)
 
 
 def chain_of(exchange: RecordedExchange) -> tuple[RecordedExchange, ...]:
@@ -145,10 +145,10 @@ def chains_of(recorded: Recorded) -> list[tuple[RecordedExchange, ...]]:
     return chains
 
 
-def turns_of(recorded: Recorded, opened: Collection[int]) -> list[Turn]:
+def turns_of(recorded: Recorded, opened: Collection[int]) -> list[Trip]:
     """Returns all requests in their order; chains in `opened` are sent request by request."""
     return [
-        Turn(
+        Trip(
             exchange=hop,
             number=hop.number if exchange.number in opened else exchange.number,
             chain=exchange.number,
@@ -167,20 +167,20 @@ Keys = tuple[Words, ...]  # of a place
 class Values:
     """The values of all requests, and where responses have them."""
 
-    def __init__(self, turns: Sequence[Turn], others: Mapping[int, RecordedExchange] = MappingProxyType({})) -> None:
+    def __init__(self, turns: Sequence[Trip], others: Mapping[int, RecordedExchange] = MappingProxyType({})) -> None:
         self.turns = turns
         self.others = others
-        self.uses: list[Use] = []
+        self.uses: list[Usage] = []
         self._keys: dict[tuple[int, ValuePlace], Keys] = {}
         self._sent: defaultdict[str, defaultdict[Keys, set[int]]] = defaultdict(lambda: defaultdict(set))
-        self._sources: defaultdict[str, list[Source]] = defaultdict(list)
+        self._sources: defaultdict[str, list[Origin]] = defaultdict(list)
         made: set[tuple[str, str]] = set()  # addresses of requests that change data, and names in their responses
         self._members: set[str] = set()  # such names in addresses: /notes/a after POST /notes
         for number, turn in enumerate(turns):
             address = f"{host_of(turn.exchange.url)}{unquote(path_of(turn.exchange.url)).rstrip('/')}"
             for place, value in given_by_client(turn.exchange) if turn.sent else ():
                 if value and place.path.lower() != "referer":
-                    use = Use(number, place, value)
+                    use = Usage(number, place, value)
                     self._sent[value][self.keys(use)].add(number)
                     holder = f"{address}/".partition(f"/{value}/")[0] if place.where == "path" else ""
                     if (holder, value) in made and not is_short_number(value):
@@ -206,17 +206,17 @@ class Values:
                     if fits and self._count[value, number] <= MOST_PLACES and len(self._sources[value]) < MOST_SOURCES:
                         self._sources[value].append(source)
 
-    def _has_key(self, source: Source, value: str) -> bool:
+    def _has_key(self, source: Origin, value: str) -> bool:
         """Returns whether a request may send a number for the same reason."""
         return any(not doubtful(self.keys(source), own) for own in self._sent[value])
 
-    def differs(self, use: Use) -> bool:
+    def differs(self, use: Usage) -> bool:
         """Returns whether another recording has another value at this place."""
         later = self.others.get(use.turn)
         sent = None if later is None else value_at(use, self.turns[use.turn].exchange, later)
         return sent not in (None, use.value)
 
-    def sources_of(self, use: Use) -> list[Source]:
+    def sources_of(self, use: Usage) -> list[Origin]:
         """Returns the places of earlier responses with the value; none if the client has sent it before the first.
 
         A response that repeats a value of its own request is no source.
@@ -236,65 +236,65 @@ class Values:
         first = min(alike or [source.turn for source in sources])
         return [] if min(sent, default=use.turn) <= first else [source for source in sources if source.turn not in sent]
 
-    def _is_before(self, source: Source, use: Use) -> bool:
+    def _is_before(self, source: Origin, use: Usage) -> bool:
         earlier, later = self.turns[source.turn].exchange, self.turns[use.turn].exchange
         if earlier.started_s is None or later.started_s is None:
             return source.turn < use.turn
         margin_s = LATE_S if kind_of(use.value) == "random" else MARGIN_S
         return source.turn < use.turn and earlier.started_s + earlier.took_s <= later.started_s + margin_s
 
-    def keys(self, end: Source | Use) -> Keys:
+    def keys(self, end: Origin | Usage) -> Keys:
         known = end.turn, end.place
         if known not in self._keys:
             self._keys[known] = tuple(keys_of(end.place, self.turns[end.turn].exchange))
         return self._keys[known]
 
-    def is_doubtful(self, source: Source, use: Use) -> bool:
+    def is_doubtful(self, source: Origin, use: Usage) -> bool:
         """Returns whether both ends may have a short number by chance."""
         return is_short_number(use.value) and doubtful(self.keys(source), self.keys(use))
 
-    def reasons(self, source: Source, use: Use) -> Iterator[Reason]:
+    def reasons(self, source: Origin, use: Usage) -> Iterator[Clue]:
         """Yields what speaks for and against a source of a value."""
         turn, keys, of_use = self.turns[source.turn], self.keys(source), self.keys(use)
         if kind := kind_of(use.value):
-            yield Reason(kind)
+            yield Clue(kind)
         if same_key(keys, of_use) or (turn.changes and use.value in self._members and names_a_member(keys[0])):
-            yield Reason.SAME_KEY
+            yield Clue.SAME_KEY
         if is_token(source.place) or is_token(use.place):
-            yield Reason.TOKEN
+            yield Clue.TOKEN
         of_form = source.place.path.endswith("]") or "form[action] ?" in source.place.path
         if source.place.where in ("location", "set-cookie") or (source.place.where == "html" and of_form):
-            yield Reason.STATE
+            yield Clue.STATE
         earlier = (other for other in self._sources[use.value] if other.turn < source.turn)
         elsewhere = (other for other in earlier if self.turns[other.turn].chain != turn.chain)
         known = any(_may_be_the_same(use.value, self.keys(other), of_use) for other in elsewhere)
         if (turn.changes or source.turn in self._reread) and not known:
-            yield Reason.MADE
+            yield Clue.MADE
         if self._count[use.value, source.turn] == 1:
-            yield Reason.ALONE
+            yield Clue.ALONE
         if INDEXED.search(source.place.path):
-            yield Reason.LISTED
+            yield Clue.LISTED
 
 
-def carries(reasons: Collection[Reason]) -> bool:
+def carries(reasons: Collection[Clue]) -> bool:
     """Returns whether a suite has to carry a value."""
-    if Reason.DIFFERS in reasons or Reason.EQUAL in reasons:
-        return Reason.DIFFERS in reasons
-    positive = sum(reason in reasons for reason in (Reason.SAME_KEY, Reason.STATE, Reason.TOKEN))
-    more = positive - (Reason.LISTED in reasons)
-    made = Reason.MADE in reasons
-    if Reason.RANDOM in reasons:
+    if Clue.DIFFERS in reasons or Clue.EQUAL in reasons:
+        return Clue.DIFFERS in reasons
+    positive = sum(reason in reasons for reason in (Clue.SAME_KEY, Clue.STATE, Clue.TOKEN))
+    more = positive - (Clue.LISTED in reasons)
+    made = Clue.MADE in reasons
+    if Clue.RANDOM in reasons:
         return made or more >= 0
-    if Reason.MIXED in reasons:
+    if Clue.MIXED in reasons:
         return made or more >= 1
-    return more >= 2 or (made and more >= (0 if Reason.ID in reasons else 1))
+    return more >= 2 or (made and more >= (0 if Clue.ID in reasons else 1))
 
 
 def _may_be_the_same(value: str, some: Keys, others: Keys) -> bool:
     return not is_short_number(value) or same_key(some, others)
 
 
-def _reread(turns: Sequence[Turn]) -> Iterator[int]:
+def _reread(turns: Sequence[Trip]) -> Iterator[int]:
     """Yields the turns that read an address at or below which an earlier request has changed data."""
     changed: set[str] = set()
     for number, turn in enumerate(turns):
@@ -312,20 +312,20 @@ def given_by_client(exchange: RecordedExchange) -> Iterator[tuple[ValuePlace, st
     return takewhile(lambda pair: pair[0].side == "request", places_of(exchange))
 
 
-def _given(number: int, exchange: RecordedExchange) -> Iterator[tuple[Source, str]]:
+def _given(number: int, exchange: RecordedExchange) -> Iterator[tuple[Origin, str]]:
     large = exchange.kind == "script" and exchange.response is not None and len(exchange.response.data) > LARGE_SCRIPT
     if exchange.kind in ("stylesheet", "image", "font", "media") or large:
         return
     for place, value in places_of(exchange):
         if place.side == "response" and not (place.where == "header" and OF_CLIENTS.fullmatch(place.path)):
-            yield Source(number, place), value
+            yield Origin(number, place), value
 
 
-def find_rules(turns: Sequence[Turn], others: Mapping[int, RecordedExchange], *, replay: bool) -> list[Rule]:
+def find_rules(turns: Sequence[Trip], others: Mapping[int, RecordedExchange], *, replay: bool) -> list[Rule]:
     """Returns the rules in the order of their sources; `others` has the same requests of another recording."""
     values = Values(turns, others)
     in_address: dict[tuple[int, str], Rule] = {}  # by turn and value
-    rules: dict[tuple[str, Source], Rule] = {}
+    rules: dict[tuple[str, Origin], Rule] = {}
     covered: defaultdict[tuple[int, str, str], list[str]] = defaultdict(list)  # values at a place of a turn
     for use in values.uses:
         in_url = use.place.where in ("path", "query")
@@ -355,16 +355,16 @@ def find_rules(turns: Sequence[Turn], others: Mapping[int, RecordedExchange], *,
 
 
 def _best(
-    values: Values, use: Use, known: Collection[Source], *, replay: bool
-) -> tuple[Source, Extract, set[Reason]] | None:
+    values: Values, use: Usage, known: Collection[Origin], *, replay: bool
+) -> tuple[Origin, Extract, set[Clue]] | None:
     """Returns the source with most reasons that has an extractor, of equal ones a known or else the latest one.
 
     Redirects come last. A source fits in both recordings; that of a doubtful number shows it.
     """
     reasons = {source: {*values.reasons(source, use)} for source in values.sources_of(use)}
 
-    def rank(source: Source) -> tuple[bool, bool, int, bool, int]:
-        against = Reason.LISTED in reasons[source]
+    def rank(source: Origin) -> tuple[bool, bool, int, bool, int]:
+        against = Clue.LISTED in reasons[source]
         sure, seen = not values.is_doubtful(source, use), values.turns[source.turn].seen and carries(reasons[source])
         return sure, seen, len(reasons[source]) - 2 * against, source in known, source.turn
 
@@ -374,15 +374,15 @@ def _best(
         if extract is None:
             continue
         fit = _compared(extract, source, use, values, replay=replay)
-        shown = fit is Reason.DIFFERS
-        if fit is Reason.CONTRADICTS or (not shown and (changing or values.is_doubtful(source, use))):
+        shown = fit is Clue.DIFFERS
+        if fit is Clue.CONTRADICTS or (not shown and (changing or values.is_doubtful(source, use))):
             continue
         of_session = values.turns[source.turn].changes or is_token(use.place)
         return source, extract, reasons[source] | ({fit} if fit and (shown or not of_session) else set())
     return None
 
 
-def _compared(extract: Extract, source: Source, use: Use, values: Values, *, replay: bool) -> Reason | None:
+def _compared(extract: Extract, source: Origin, use: Usage, values: Values, *, replay: bool) -> Clue | None:
     """Returns what another recording shows of a source; None if it lacks one of the ends."""
     other, later = values.others.get(source.turn), values.others.get(use.turn)
     if other is None or later is None or other.status != values.turns[source.turn].exchange.status:
@@ -391,12 +391,12 @@ def _compared(extract: Extract, source: Source, use: Use, values: Values, *, rep
     if sent is None:
         return None
     if given is not None and unquoted(given, use.value):
-        return Reason.EQUAL if sent == use.value else Reason.CONTRADICTS
+        return Clue.EQUAL if sent == use.value else Clue.CONTRADICTS
     fits = given is not None and (unquoted(given, sent) or (replay and sent == use.value))
-    return Reason.DIFFERS if fits else Reason.CONTRADICTS
+    return Clue.DIFFERS if fits else Clue.CONTRADICTS
 
 
-def value_at(use: Use, exchange: RecordedExchange, other: RecordedExchange) -> str | None:
+def value_at(use: Usage, exchange: RecordedExchange, other: RecordedExchange) -> str | None:
     """Returns the value that another recording of the request has at the same place."""
     values, others = (
         [value for place, value in given_by_client(side) if place == use.place] for side in (exchange, other)

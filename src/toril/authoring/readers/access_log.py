@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from toril.authoring.options import ImportOptions, Kept
+from toril.authoring.options import ImportOptions, Keep
 from toril.authoring.readers.source import STATIC_PATH, Input, Skipped, address, mapping, reference, text
 from toril.authoring.recorded import LogRates, Recorded, RecordedExchange, is_login
 from toril.authoring.routes import template
@@ -234,7 +234,7 @@ def _unusable(line: _Line, options: ImportOptions) -> tuple[str, str] | None:
         return "failed requests", "the server failed"
     if not line.target.startswith("/"):
         return "addresses without a path", "no client sends them to a service"
-    if Kept.STATIC not in options.kept and STATIC_PATH.search(line.target.partition("?")[0]):
+    if Keep.STATIC not in options.kept and STATIC_PATH.search(line.target.partition("?")[0]):
         return "static files", "the load is on the service; --with static keeps them"
     return None
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from toril.authoring.pages import Form, Page
+from toril.authoring.pages import Form, HtmlPage
 from toril.authoring.readers import source
 from toril.authoring.readers.source import Input, Skipped, items, mapping, text
 from toril.authoring.recorded import (
@@ -212,7 +212,7 @@ def _stepped(exchanges: Iterable[RecordedExchange], pages: Collection[str]) -> I
     title = ""
     for exchange in exchanges:
         if exchange.step in several and _opens(exchange) and exchange.response is not None:
-            title = " ".join(Page(exchange.response.text).title.split()) or path_of(exchange.url)
+            title = " ".join(HtmlPage(exchange.response.text).title.split()) or path_of(exchange.url)
         yield replace(exchange, step=title or exchange.step) if exchange.step in several else exchange
 
 
@@ -256,7 +256,7 @@ def _rebuilt(exchange: RecordedExchange, earlier: Sequence[RecordedExchange], sk
     for before in reversed(earlier):
         if before.kind != "document" or before.response is None:
             continue
-        page = Page(before.response.text)
+        page = HtmlPage(before.response.text)
         for form in page.forms:
             if source.joined(before.url, form.action or before.url).partition("?")[0] == target:
                 what = "bodies rebuilt from a form", "the recording lacks them; check their values"
@@ -265,7 +265,7 @@ def _rebuilt(exchange: RecordedExchange, earlier: Sequence[RecordedExchange], sk
     return exchange
 
 
-def _filled(page: Page, form: Form) -> Payload:
+def _filled(page: HtmlPage, form: Form) -> Payload:
     """Returns the body of a form as a browser would send it unchanged."""
     fields, uploads = [], []
     for element in page.elements:

@@ -21,9 +21,9 @@ def streamable_http(request: Request, person: Viewer) -> Response:
     if person.by != "token":
         text = "/mcp takes bearer tokens only; use `toril mcp` on your own machine"
         raise RefusedError(text, code="token-only", status=403)
-    from toril.console.mcp import AS_ASSISTANT, Answer, server_of  # slow to import
+    from toril.console.mcp import AS_ASSISTANT, McpResponse, server_of  # slow to import
 
     no_change(request)
     setup: Setup = request.app.state.setup
     desk = setup.desk(person, AS_ASSISTANT, partial(audit, request))
-    return Answer(server_of(setup.store, desk, person, setup.clock, setup.address))
+    return McpResponse(server_of(setup.store, desk, person, setup.clock, setup.address))

@@ -25,7 +25,7 @@ ORDER = ("missing", "warning", "optional", "ok")
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class RegionPlace:
     """A region: its stack's record, or why it cannot be read."""
 
     region: str
@@ -79,15 +79,15 @@ def _by_region(survey: Iterable[Finding]) -> dict[str, list[Finding]]:
     return by_region
 
 
-def places_of(store: Reader) -> list[Place]:
+def places_of(store: Reader) -> list[RegionPlace]:
     """Returns the regions with a stack, by name."""
     entries = [entry for entry in store.entries("deployments/") if entry.key.endswith(".json")]
     return [_place(store, entry) for entry in sorted(entries, key=lambda entry: entry.key)]
 
 
-def _place(store: Reader, entry: Entry) -> Place:
+def _place(store: Reader, entry: Entry) -> RegionPlace:
     region = entry.key.removeprefix(deployment_key("").removesuffix(".json")).removesuffix(".json")
     try:
-        return Place(region, entry.modified_at, Deployment.from_json(store.get(entry.key), entry.key))
+        return RegionPlace(region, entry.modified_at, Deployment.from_json(store.get(entry.key), entry.key))
     except StoreError as error:  # the other regions are shown nevertheless
-        return Place(region, entry.modified_at, None, str(error))
+        return RegionPlace(region, entry.modified_at, None, str(error))

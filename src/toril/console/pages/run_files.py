@@ -37,7 +37,7 @@ INTERVALS = re.compile(r"(workers/.*/intervals-)\d+")  # a worker writes one eve
 
 
 @dataclass(frozen=True, slots=True)
-class File:
+class RunFile:
     """One file of a run. `path`: in the run's folder."""
 
     path: str
@@ -50,11 +50,11 @@ class File:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class FileLine:
     """A line of the list: one file, or all interval files of a worker under their common beginning."""
 
     path: str
-    files: list[File]
+    files: list[RunFile]
 
     @property
     def size(self) -> int:
@@ -66,7 +66,7 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ShownText:
     """The text of a file. `left_out`: bytes before it."""
 
     path: str
@@ -88,7 +88,7 @@ def files(request: Request, person: Viewer, run_id: str, log: str = "", q: str =
         request,
         "run_files.html.jinja",
         title="Files",
-        lines=[Line(path, list(group)) for path, group in groupby(listed[:MOST_LISTED], _line_of)],
+        lines=[FileLine(path, list(group)) for path, group in groupby(listed[:MOST_LISTED], _line_of)],
         left_out=max(0, len(listed) - MOST_LISTED),
         logs=logs,
         where=store.address(run_key(run_id)) + "/",
@@ -155,29 +155,29 @@ def suite(request: Request, person: Viewer, run_id: str, file: str = "") -> Resp
     return page(request, "run_suite.html.jinja", title="Suite", names=names, chosen=first, shown=shown, head=head)
 
 
-def files_of(store: Store, run_id: str) -> list[File]:
+def files_of(store: Store, run_id: str) -> list[RunFile]:
     """Returns the files of a run; NoSuchRunError if it has none."""
     top = run_key(checked_id(run_id)) + "/"
-    listed = [File(entry.key.removeprefix(top), entry.size, entry.modified_at) for entry in store.entries(top)]
+    listed = [RunFile(entry.key.removeprefix(top), entry.size, entry.modified_at) for entry in store.entries(top)]
     if not listed:
         raise NoSuchRunError(f"no run {run_id} in this store; its folder may have expired", code="no-such-run")
     return sorted(listed, key=lambda file: file.path)
 
 
-def _line_of(file: File) -> str:
+def _line_of(file: RunFile) -> str:
     match = INTERVALS.fullmatch(file.path)
     return match[1] if match else file.path
 
 
-def _text(store: Store, run_id: str, path: str, size: int | None) -> Shown:
+def _text(store: Store, run_id: str, path: str, size: int | None) -> ShownText:
     """Returns the end of a text file, without credentials; StoreError for other files."""
     data = store.find(_key(run_id, path), MOST_THROUGH)
     if data is None:
         raise _missing(run_id, path)
     if b"\0" in data[:MOST_SHOWN]:
-        return Shown(path, "This is no text. Download the file.")
+        return ShownText(path, "This is no text. Download the file.")
     end = data[-MOST_SHOWN:] if size is None or size <= MOST_THROUGH else data[:MOST_SHOWN]
-    return Shown(path, mask(end.decode("utf-8", "replace")), len(data) - len(end))
+    return ShownText(path, mask(end.decode("utf-8", "replace")), len(data) - len(end))
 
 
 def _key(run_id: str, path: str) -> str:

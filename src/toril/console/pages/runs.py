@@ -27,7 +27,7 @@ MOST_IN_CSV = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class RunColumn:
     """A column that people can choose."""
 
     title: str
@@ -41,26 +41,26 @@ def _share(row: IndexRow) -> float | None:
     return 100 * row.failures / row.samples if row.samples else None
 
 
-COLUMNS: dict[str, Column] = {
-    "duration": Column("Duration", lambda row: "–" if row.duration_s is None else text.span(row.duration_s)),
-    "requests": Column("Requests", lambda row: text.number(row.samples)),
-    "failed": Column(
+COLUMNS: dict[str, RunColumn] = {
+    "duration": RunColumn("Duration", lambda row: "–" if row.duration_s is None else text.span(row.duration_s)),
+    "requests": RunColumn("Requests", lambda row: text.number(row.samples)),
+    "failed": RunColumn(
         "Failed", lambda row: text.share(row.failures, row.samples) if row.failures else "0", True, _share, "%"
     ),
-    "p95": Column("p95", lambda row: text.time(row.p95_us), True, lambda row: row.p95_us, "us"),
-    "rate": Column(
+    "p95": RunColumn("p95", lambda row: text.time(row.p95_us), True, lambda row: row.p95_us, "us"),
+    "rate": RunColumn(
         "Rate", lambda row: "–" if row.rps is None else f"{text.number(row.rps)}/s", True, lambda row: row.rps, "/s"
     ),
-    "cost": Column("Cost", lambda row: text.dollars(row.cost_usd)),
-    "workers": Column("Workers", lambda row: text.number(row.workers)),
-    "locations": Column("Locations", lambda row: ", ".join(row.locations) or "this machine", number=False),
-    "tags": Column("Tags", lambda row: " ".join(f"{key}={value}" for key, value in row.tags.items()), number=False),
+    "cost": RunColumn("Cost", lambda row: text.dollars(row.cost_usd)),
+    "workers": RunColumn("Workers", lambda row: text.number(row.workers)),
+    "locations": RunColumn("Locations", lambda row: ", ".join(row.locations) or "this machine", number=False),
+    "tags": RunColumn("Tags", lambda row: " ".join(f"{key}={value}" for key, value in row.tags.items()), number=False),
 }
 USUAL = ("duration", "requests", "failed", "p95", "rate", "cost", "tags")
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class RunCell:
     """One cell, and its difference to the baseline of the run's suite."""
 
     value: str
@@ -69,12 +69,12 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ShownRun:
     """One row of the page. `baseline`: whether it is that of its suite."""
 
     row: IndexRow
     baseline: bool
-    cells: dict[str, Cell]
+    cells: dict[str, RunCell]
 
 
 def query_of(
@@ -183,17 +183,17 @@ def _list_of(request: Request) -> str:
 
 def _shown(
     store: Store, rows: Sequence[IndexRow], every: Sequence[IndexRow], chosen: Sequence[str], differences: Differences
-) -> list[Shown]:
+) -> list[ShownRun]:
     baselines = {suite: baseline_of(store, suite) for suite in {row.suite for row in rows}}
     ids = {kept.run_id for kept in baselines.values() if kept is not None}
     shown = {row.suite: row for row in every if row.run_id in ids}
     return [
-        Shown(row, row.run_id in ids, {name: _cell(name, row, shown.get(row.suite), differences) for name in chosen})
+        ShownRun(row, row.run_id in ids, {name: _cell(name, row, shown.get(row.suite), differences) for name in chosen})
         for row in rows
     ]
 
 
-def _cell(name: str, row: IndexRow, base: IndexRow | None, differences: Differences) -> Cell:
+def _cell(name: str, row: IndexRow, base: IndexRow | None, differences: Differences) -> RunCell:
     column = COLUMNS[name]
     change = ""
     comparable = base is not None and base.run_id != row.run_id and base.kind == row.kind
@@ -201,7 +201,7 @@ def _cell(name: str, row: IndexRow, base: IndexRow | None, differences: Differen
         own, other = column.compared(row), column.compared(base)
         if own is not None and other is not None:
             change = _change(own, other, column.unit, differences)
-    return Cell(column.show(row), change, tuple(row.tags.items()) if name == "tags" else ())
+    return RunCell(column.show(row), change, tuple(row.tags.items()) if name == "tags" else ())
 
 
 def _change(own: float, other: float, unit: str, differences: Differences) -> str:

@@ -40,7 +40,7 @@ SIZES = (20, 50, 100)  # suites on a page
 COLUMNS = {"last": "Last run", "p95": "p95", "trend": "Trend of p95", "next": "Next run", "runs": "Runs"}
 COLUMNS |= {"cost": "Last cost", "version": "Version", "tags": "Tags"}
 USUAL = tuple(name for name in COLUMNS if name not in ("tags", "version"))
-SORTED: dict[str, Callable[["Line"], Any]] = {  # None is last in either direction
+SORTED: dict[str, Callable[["SuiteLine"], Any]] = {  # None is last in either direction
     "name": lambda line: line.version.suite.casefold(),
     "last": lambda line: line.last and line.last.started_at,
     "p95": lambda line: line.last and line.last.p95_us,
@@ -55,7 +55,7 @@ READERS = 8  # threads; a list reads one record of each suite
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class SuiteLine:
     """A suite in the list."""
 
     version: SuiteVersion
@@ -97,7 +97,7 @@ def list_suites(
     with ThreadPoolExecutor(READERS) as pool:
         versions = pool.map(lambda name: suites.current(store, name), names)
         lines = [
-            Line(
+            SuiteLine(
                 version=version,
                 runs=runs.get(version.suite, []),
                 trend=trend(runs.get(version.suite, [])),
@@ -128,7 +128,7 @@ def list_suites(
     )
 
 
-def _sorted(lines: list[Line], sort: str) -> list[Line]:
+def _sorted(lines: list[SuiteLine], sort: str) -> list[SuiteLine]:
     """Returns the suites in order, those without a value last. `sort`: a name of SORTED; `-` for the largest first."""
     value = SORTED[sort.removeprefix("-")]
     known = [line for line in lines if value(line) is not None]

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from bzt import TaurusConfigError
 from bzt.modules._apiritif.executor import ApiritifNoseExecutor
 
-from toril.engines.apiritif.generator import Generator
+from toril.engines.apiritif.generator import ScriptGenerator
 from toril.engines.base import RowEngine
 from toril.engines.labels import literal_labels
 from toril.engines.uploads import install
@@ -50,7 +50,7 @@ class Executor(RowEngine, ApiritifNoseExecutor):  # type: ignore[misc]  # bzt ha
         checks_status = scenario.get("auto-assert-ok", True)
         self._any_status = not checks_status
         scenario["auto-assert-ok"] = False  # otherwise bzt would add its own assertion
-        builder = Generator(scenario, self.label, executor=self, test_mode="apiritif")
+        builder = ScriptGenerator(scenario, self.label, executor=self, test_mode="apiritif")
         builder.checks_status, builder.thinks = checks_status, not self.context.tried
         builder.literal = literal_labels(self.engine.config.get("scenarios"))
         builder.write(filename)

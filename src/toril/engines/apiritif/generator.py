@@ -55,7 +55,7 @@ class Expressions(JMeterExprCompiler):  # type: ignore[misc]  # bzt has no types
         )
 
 
-class Generator(ApiritifScriptGenerator):  # type: ignore[misc]  # bzt has no types
+class ScriptGenerator(ApiritifScriptGenerator):  # type: ignore[misc]  # bzt has no types
     """Puts every request into a transaction whose name is a mark and the request's label.
 
     A status of 400 or more fails a request, unless the suite has `auto-assert-ok: false` or asserts a status.

@@ -70,7 +70,7 @@ class User(threading.local):
             RECORDS.users.append(self.__dict__)
 
 
-class Records:
+class SampleRecords:
     """Writes rows and facts of all threads under a lock; Apiritif's `writer` (`add`, `concurrency`)."""
 
     def __init__(self, folder) -> None:
@@ -228,7 +228,7 @@ def read_status(response) -> int:
     return int(response.__dict__["status_code"])
 
 
-class Recorder:
+class SampleRecorder:
     """Replaces Apiritif's recorder: builds samples from its calls instead of a list of events."""
 
     def __init__(self, *, generated) -> None:
@@ -360,7 +360,7 @@ def label_of(address):
     return address
 
 
-class Load:
+class ApiritifLoad:
     """When requests may be sent: until the end of the load."""
 
     def __init__(self, settings) -> None:
@@ -461,7 +461,7 @@ def main() -> int:
     os.environ["GRACEFUL"] = str(folder / "end")  # the file that Apiritif itself checks as well
     sys.path[:0] = [str(Path.cwd()), str(test.parent)]
     logging.basicConfig(level=logging.WARNING, stream=sys.stdout)
-    recorder = Recorder(generated=SETTINGS["generated"])
+    recorder = SampleRecorder(generated=SETTINGS["generated"])
     browsers = (
         in_process.load_module("browser/steps").begin(SETTINGS, recorder, USER, RECORDS, LOAD, KEEPER)
         if "browser" in SETTINGS
@@ -541,11 +541,11 @@ def run_users(test, failed) -> None:
 
 if __name__ == "__main__":
     SETTINGS = json.loads(Path(sys.argv[1]).read_text())
-    RECORDS = Records(Path(SETTINGS["folder"]))
+    RECORDS = SampleRecords(Path(SETTINGS["folder"]))
     KEEPING_OF_RUN = SETTINGS["keeping"] or {}
     if "browser" in SETTINGS and not KEEPING_OF_RUN.get("everything"):
         KEEPING_OF_RUN = {}  # browsers have evidence of their own
     KEEPER = KEEPING.Keeper(Path(SETTINGS["folder"]), KEEPING_OF_RUN or None)
     USER, REUSE = User(), in_process.Reuse()
-    LOAD = Load(SETTINGS)
+    LOAD = ApiritifLoad(SETTINGS)
     sys.exit(main())

@@ -27,7 +27,7 @@ def require_program(program: str | None, what: str, package: str, variable: str)
     return program
 
 
-class Generator(generator.Generator):
+class PageActions(generator.ScriptGenerator):
     """bzt's generator of actions, in which the requests inside a transaction keep their labels."""
 
     def _gen_http_request(self, req: Any) -> list[Any]:
@@ -61,7 +61,7 @@ class Executor(apiritif.Executor):
         scenario["browser"] = "chrome"
         log = self.engine.create_artifact("webdriver", ".log")
         version = importlib.metadata.version("selenium")
-        builder = Generator(scenario, self.label, log, executor=self, test_mode="selenium", selenium_version=version)
+        builder = PageActions(scenario, self.label, log, executor=self, test_mode="selenium", selenium_version=version)
         builder.thinks = not self.context.tried
         builder.write(filename)
         return filename

@@ -101,7 +101,7 @@ class Steps:
     def __init__(self, settings, user, records, load) -> None:
         self.user, self.records, self.load = user, records, load
         self._slowed = settings["browser"]["network"] is not None
-        self.evidence = Evidence(Path(settings["folder"]) / "evidence", traces=settings["browser"]["traces"])
+        self.evidence = StepEvidence(Path(settings["folder"]) / "evidence", traces=settings["browser"]["traces"])
         self.driver = self.keeper = None
         self._seen = threading.local()
 
@@ -188,7 +188,7 @@ class Steps:
         kill_descendants()
 
 
-class Evidence:
+class StepEvidence:
     """A folder with a picture, the page's source, its console and a trace of each of the first failures.
 
     `index.jsonl` has a line for each failure, written when its files are complete.

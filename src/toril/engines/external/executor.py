@@ -25,7 +25,7 @@ from bzt.utils import dehumanize_time
 from toril.engines import Batch
 from toril.engines.base import Engine
 from toril.engines.external.formats import UnknownFormatError, reader_of
-from toril.engines.readers import Reader, batch_of
+from toril.engines.readers import RecordReader, batch_of
 
 WAIT_FOR_FILE_S = 30.0
 RESULTS_TIMEOUT_S = 10.0
@@ -38,7 +38,7 @@ class Executor(Engine, ExternalResultsLoader):  # type: ignore[misc]  # bzt has 
     def __init__(self) -> None:
         super().__init__()
         self._path: Path | None = None
-        self._found: Reader | None = None
+        self._found: RecordReader | None = None
         self._moved_s: float | None = None  # None: nothing has been read yet
         self._prepared_at = 0.0  # before any service of the suite could write results
         self._begun_at = self._grew_at = float("inf")

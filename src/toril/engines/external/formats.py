@@ -24,7 +24,7 @@ from toril.engines.gatling.log import GatlingReader
 from toril.engines.jmeter.records import TRANSACTION, short_code
 from toril.engines.k6.csv import HEADER as K6_HEADER
 from toril.engines.k6.csv import K6Reader
-from toril.engines.readers import CsvTail, GrowingFile, LineReader, Reader, Record
+from toril.engines.readers import CsvTail, GrowingFile, LineReader, RecordReader, Sampled
 from toril.errors import UserError
 
 DELIMITERS = ",;\t|"
@@ -44,7 +44,7 @@ class UnknownFormatError(UserError):
     """The file has no supported format; the message completes a sentence whose subject is the file."""
 
 
-def reader_of(path: Path) -> Reader | None:
+def reader_of(path: Path) -> RecordReader | None:
     """Returns a reader for this file; None while its first line is incomplete. UnknownFormatError for other formats."""
     with path.open("rb") as file:
         first, whole, _ = file.read(1 << 16).partition(b"\n")
@@ -73,7 +73,7 @@ def reader_of(path: Path) -> Reader | None:
     )
 
 
-def _jtl_reader(path: Path, header: str) -> Reader:
+def _jtl_reader(path: Path, header: str) -> RecordReader:
     delimiter = max(DELIMITERS, key=header.count)
     columns = next(csv.reader([header], delimiter=delimiter))
     if lacking := [name for name in ("timeStamp", "elapsed", "success") if name not in columns]:
@@ -83,10 +83,10 @@ def _jtl_reader(path: Path, header: str) -> Reader:
     return CsvReader(path, delimiter)
 
 
-class JtlReader(Reader):
+class JtlReader(RecordReader):
     """JMeter's samples, each with the columns `JTL`."""
 
-    def _record(self, row: Mapping[str, str]) -> Record:
+    def _record(self, row: Mapping[str, str]) -> Sampled:
         elapsed_ms, at_ms = int(row["elapsed"]), int(row["timeStamp"])
         if row["success"].lower() not in ("true", "false"):
             raise ValueError(f"{row['success']!r} is neither true nor false")
@@ -99,7 +99,7 @@ class JtlReader(Reader):
         )
         message = row["responseMessage"]
         transaction = not row["dataType"] and TRANSACTION.fullmatch(message)
-        return Record(
+        return Sampled(
             started_s=(at_ms - elapsed_ms if row["method"] else at_ms) / 1000,
             response_us=elapsed_ms * 1000,
             label=row["label"],
@@ -121,7 +121,7 @@ class CsvReader(JtlReader):
         self._tail = CsvTail(path, JTL, delimiter=delimiter)
         super().__init__(self._tail)
 
-    def _records(self, final: bool) -> Iterator[Sequence[Record]]:
+    def _records(self, final: bool) -> Iterator[Sequence[Sampled]]:
         for columns in self._tail.read(final):
             records = []
             for row in zip(*columns, strict=True):
@@ -141,7 +141,7 @@ class XmlReader(JtlReader):
         self._open, self._rest = 0, b""  # open elements; the bytes after the last `>`
         self._parser = etree.XMLPullParser(events=("start", "end"), resolve_entities=False, no_network=True)
 
-    def _records(self, final: bool) -> Iterator[Sequence[Record]]:
+    def _records(self, final: bool) -> Iterator[Sequence[Sampled]]:
         for chunk in self._file.chunks():
             if self._lost:
                 return
@@ -183,13 +183,13 @@ class XmlReader(JtlReader):
         return {**row, "failureMessage": next(failures, ""), "dataType": data_type, "method": ""}
 
 
-def vegeta_csv(line: str) -> Record:
+def vegeta_csv(line: str) -> Sampled:
     """`vegeta encode --to csv`, without a header; times in ns."""
     at_ns, code, latency_ns, _, received, error, _, attack, _, method, url, *_ = next(csv.reader([line]))
     return _of_vegeta(int(at_ns) / 1e9, int(latency_ns), code, error, attack or f"{method} {url}", int(received))
 
 
-def vegeta_json(line: str) -> Record:
+def vegeta_json(line: str) -> Sampled:
     """`vegeta encode --to json`."""
     row = json.loads(line)
     at_s = datetime.fromisoformat(row["timestamp"]).timestamp()
@@ -197,9 +197,9 @@ def vegeta_json(line: str) -> Record:
     return _of_vegeta(at_s, int(row["latency"]), str(row["code"]), str(row["error"]), label, int(row["bytes_in"]))
 
 
-def _of_vegeta(at_s: float, latency_ns: int, code: str, error: str, label: str, received: int) -> Record:
+def _of_vegeta(at_s: float, latency_ns: int, code: str, error: str, label: str, received: int) -> Sampled:
     ok = not error and 200 <= int(code) < 400  # as vegeta's own reports
-    return Record(
+    return Sampled(
         started_s=at_s,
         response_us=round(latency_ns / 1000),
         label=label,
@@ -210,11 +210,11 @@ def _of_vegeta(at_s: float, latency_ns: int, code: str, error: str, label: str, 
     )
 
 
-def phout(line: str) -> Record:
+def phout(line: str) -> Sampled:
     """time, tag, µs of the whole, connecting, sending, waiting, receiving, in the loop; sizes; errno; status."""
     at_s, tag, whole, connect, send, wait, _, _, _, received, errno, status = line.split("\t")
     failed = errno != "0" or not 100 <= int(status) < 400
-    return Record(
+    return Sampled(
         started_s=float(at_s),
         response_us=int(whole),
         label=tag.partition("#")[0] or "(no tag)",

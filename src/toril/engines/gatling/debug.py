@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from toril.engines.keeping import capped
-from toril.engines.readers import Record
+from toril.engines.readers import Sampled
 
 CONFIGURATION = """<configuration>
 <appender name="file" class="ch.qos.logback.core.FileAppender">
@@ -56,7 +56,7 @@ class GatlingDebug:
             return Counter("simulation: exception" for line in lines if CRASHED.search(line))
         return Counter()
 
-    def next_of(self, record: Record) -> dict[str, Any]:
+    def next_of(self, record: Sampled) -> dict[str, Any]:
         """Returns the fields of the next request of this label, as in `keeping.EMPTY`; empty without one.
 
         Gatling writes its results later than this log.

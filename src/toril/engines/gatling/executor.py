@@ -18,7 +18,7 @@ from bzt import TaurusConfigError, ToolError
 from bzt.engine import ScenarioExecutor
 from bzt.modules.gatling import GatlingExecutor
 
-from toril.engines import Batch, EngineContext, Facts, Unfinished, tail_of
+from toril.engines import Batch, EngineContext, InFlight, LoadFacts, tail_of
 from toril.engines.base import Engine
 from toril.engines.gatling.debug import GatlingDebug
 from toril.engines.gatling.log import GatlingReader
@@ -148,19 +148,19 @@ class Executor(Engine, GatlingExecutor):  # type: ignore[misc]  # bzt has no typ
         users = self._log.users
         return None if users is None else max(0, users)  # an end may precede its start in the log
 
-    def unfinished(self) -> Iterable[Unfinished]:
+    def unfinished(self) -> Iterable[InFlight]:
         """Returns at most one request for each remaining user: Gatling does not report requests that it cuts off."""
         left = self._log.users or 0
-        return [Unfinished(label="", count=left)] if left > 0 else []
+        return [InFlight(label="", count=left)] if left > 0 else []
 
-    def facts(self) -> Facts:
+    def facts(self) -> LoadFacts:
         failed = ""
         if self.exit_code == ASSERTIONS_FAILED:
             broken = ASSERTION_FAILED.findall(tail_of(getattr(self.stdout, "name", None), 30))
             failed = f"assertions of the simulation failed: {'; '.join(broken) or 'see its log'}"[:OUTPUT_CHARS]
         repeats = f"this Gatling sends requests without an answer again; version {GATLING_VERSION} does not"
         ended_at = None if self._log.users else self._log.no_user_since
-        return Facts(
+        return LoadFacts(
             begun_at=self._log.first_user_at,
             ended_at=ended_at,
             unfinished_users=self._unfinished_users(),

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from toril.engines.readers import LineReader, Record
+from toril.engines.readers import LineReader, Sampled
 
 FOUND = re.compile(r"found (\d{3})\b")
 RAISED = re.compile(r"^(?:\w+\.)*(\w*(?:Exception|Error))\b")
@@ -26,12 +26,12 @@ class GatlingReader(LineReader):
         self.first_user_at: float | None = None
         self.no_user_since: float | None = None  # with users: the end of the last time without any
 
-    def _records(self, final: bool) -> Iterator[Sequence[Record]]:
+    def _records(self, final: bool) -> Iterator[Sequence[Sampled]]:
         if self._lines.path.is_dir():
             self._lines.path = next(self._folder.glob("*/simulation.log"), self._folder)
         return super()._records(final)
 
-    def _parse_line(self, line: str) -> Record | None:
+    def _parse_line(self, line: str) -> Sampled | None:
         match line.split("\t"):
             case ["REQUEST", _, name, began, ended, status, message]:
                 return _record(name, int(began), int(ended), status, message.strip())
@@ -55,12 +55,12 @@ class GatlingReader(LineReader):
         return None
 
 
-def _record(label: str, began_ms: int, ended_ms: int, status: str, message: str) -> Record:
+def _record(label: str, began_ms: int, ended_ms: int, status: str, message: str) -> Sampled:
     if status not in ("OK", "KO"):
         raise ValueError(f"{status} is neither OK nor KO")
     ok = status == "OK"
     match = None if ok else FOUND.search(message) or RAISED.match(message)
-    return Record(
+    return Sampled(
         started_s=began_ms / 1000,
         response_us=(ended_ms - began_ms) * 1000,
         label=label,

@@ -25,9 +25,9 @@ from bzt import ToolError
 from bzt.modules.jmeter import JMeter, JMeterExecutor
 from numpy.typing import NDArray
 
-from toril.engines import Batch, Facts, Sends, Unfinished, tail_of
+from toril.engines import Batch, InFlight, LoadFacts, Sends, tail_of
 from toril.engines.base import Engine
-from toril.engines.cgroup import Group, memory_limit_bytes
+from toril.engines.cgroup import ControlGroup, memory_limit_bytes
 from toril.engines.in_process import IDLE_CLOSED
 from toril.engines.jmeter.plan import NeededValue, rewrite, uses_groovy
 from toril.engines.jmeter.records import TRANSACTION, LogFacts, SendsFile, read_log, script_error, short_code
@@ -151,7 +151,7 @@ class Executor(Engine, JMeterExecutor):  # type: ignore[misc]
         self._errors = LineReader(Path(), script_error)
         self._ended_s: float | None = None
         self._parked_to_the_end = False
-        self._cut_off: list[Unfinished] = []
+        self._cut_off: list[InFlight] = []
         self._script_errors: Counter[str] = Counter()
         self._needed: list[NeededValue] = []
         self._missing: Counter[tuple[str, str]] = Counter()  # (label, variable) → successful responses without it
@@ -390,7 +390,7 @@ class Executor(Engine, JMeterExecutor):  # type: ignore[misc]
             elif codes[row].startswith(NO_RESPONSE) and CUT_OFF.search(f"{codes[row]} {batch.message[row]}"):
                 cut[row] = True
                 waited_s = float(batch.response_us[row]) / 1e6
-                self._cut_off.append(Unfinished(label=str(batch.label[row]), waited_s=waited_s))
+                self._cut_off.append(InFlight(label=str(batch.label[row]), waited_s=waited_s))
         return batch.where(~cut) if cut.any() else batch
 
     def _readable(self, columns: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
@@ -406,16 +406,16 @@ class Executor(Engine, JMeterExecutor):  # type: ignore[misc]
     def virtual_users(self) -> int | None:
         return self._sends.users
 
-    def unfinished(self) -> Iterable[Unfinished]:
+    def unfinished(self) -> Iterable[InFlight]:
         """Returns requests that JMeter cut off or a script aborted, and at most one for each remaining user."""
         unknown = 0 if self._parked_to_the_end else self._sends.users - len(self._cut_off)
-        left = [Unfinished(label="", count=unknown)] if unknown > 0 else []
-        return [*self._cut_off, *left, *(Unfinished(label=label, waited_s=0) for label, _ in self._log_facts.aborted)]
+        left = [InFlight(label="", count=unknown)] if unknown > 0 else []
+        return [*self._cut_off, *left, *(InFlight(label=label, waited_s=0) for label, _ in self._log_facts.aborted)]
 
-    def facts(self) -> Facts:
+    def facts(self) -> LoadFacts:
         counted = self.context.planned.iterations and not self.context.length_s
         why = Counter(why for _, why in self._log_facts.aborted).most_common(1)
-        return Facts(
+        return LoadFacts(
             begun_at=self._sends.begun_at,
             ended_at=self._sends.ended_at,
             unfinished_users=self._log_facts.left_early if counted else 0,
@@ -452,4 +452,4 @@ class Executor(Engine, JMeterExecutor):  # type: ignore[misc]
 
 def heap(users: int, processes: int = 1) -> str:
     """Returns the heap's limit for these users: together at most 60 % of the memory of this machine or container."""
-    return f"{max(128, min(512 + users, memory_limit_bytes(Group.own()) * 6 // 10 // processes >> 20))}m"
+    return f"{max(128, min(512 + users, memory_limit_bytes(ControlGroup.own()) * 6 // 10 // processes >> 20))}m"

@@ -14,7 +14,7 @@ from itertools import chain
 from pathlib import Path
 
 from toril.engines import Sends
-from toril.engines.readers import Lines, Record
+from toril.engines.readers import Lines, Sampled
 
 # The name of a user's thread ends with the numbers of its group and its own.
 ABORTED = re.compile(
@@ -30,11 +30,11 @@ def short_code(code: str) -> str:
     return code.rsplit(".", 1)[-1] if code.endswith("Exception") else code
 
 
-def script_error(line: str) -> Record:
+def script_error(line: str) -> Sampled:
     """Returns a line of `gate.bsh` on an error of a script as a failed transaction, named after the script's sample."""
     at_ms, label, text = line.split("\t")
     kind = text.partition(":")[0]
-    return Record(
+    return Sampled(
         started_s=int(at_ms) / 1000,
         response_us=0,
         label=label,

@@ -16,7 +16,7 @@ from typing import Any
 from bzt.modules import SubprocessedExecutor
 from junitparser import Error, Failure, JUnitXml, Skipped
 
-from toril.engines import Facts, FoundCase, tail_of
+from toril.engines import FoundCase, LoadFacts, tail_of
 from toril.engines.base import Engine
 from toril.engines.jmeter.executor import OUTPUT_CHARS, compile_by, find_java
 from toril.errors import InfrastructureError
@@ -101,12 +101,12 @@ class Executor(Engine, SubprocessedExecutor):  # type: ignore[misc]  # bzt has n
                 self._outcomes.add(case.outcome)
                 yield case
 
-    def facts(self) -> Facts:
+    def facts(self) -> LoadFacts:
         unexplained = self.exit_code == TESTS_FAILED and not self._outcomes & {"failed", "broken"}
         statement = "JUnit failed, but no test did; see its output in bzt.log" if unexplained else ""
         if self._read and (thrown := UNCAUGHT.search(tail_of(getattr(self.stderr, "name", None), 500))):
             statement = f"a thread ended by {thrown[1][:OUTPUT_CHARS]}, which no test reports"
-        return Facts(script_failed=statement)
+        return LoadFacts(script_failed=statement)
 
     def last_output(self) -> str:
         """Returns the causes of JUnit's own exception, whose frames fill the last lines."""

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from toril.engines.readers import CsvTail, Reader, Record
+from toril.engines.readers import CsvTail, RecordReader, Sampled
 
 TAGS = ("name", "url", "status", "error", "error_code", "expected_response", "method")
 COLUMNS = ("metric_name", "timestamp", "metric_value", *TAGS)
@@ -22,7 +22,7 @@ NEEDED = frozenset({"http_req_duration"})
 PER_SECOND = {10: 1, 13: 1e3, 16: 1e6, 19: 1e9}  # digits of a time since the epoch → its parts of a second
 
 
-class K6Reader(Reader):
+class K6Reader(RecordReader):
     """The records of one CSV file."""
 
     resolution_us = 1
@@ -36,13 +36,13 @@ class K6Reader(Reader):
         self.first_users_at: float | None = None
         self.dropped: list[tuple[float, int]] = []  # (time, iterations for which no virtual user was free)
 
-    def _records(self, final: bool) -> Iterator[Sequence[Record]]:
+    def _records(self, final: bool) -> Iterator[Sequence[Sampled]]:
         for columns in self._tail.read(final):
             yield [record for row in zip(*columns, strict=True) for record in self._row(row)]
         if final:
             yield list(self._finished())
 
-    def _row(self, row: tuple[str, ...]) -> Iterator[Record]:
+    def _row(self, row: tuple[str, ...]) -> Iterator[Sampled]:
         """Returns the request that this row completes: a request ends when another kind of row follows."""
         name, at, value, *tags = row
         if name in OF_A_REQUEST:
@@ -57,7 +57,7 @@ class K6Reader(Reader):
         elif name in ("vus", "dropped_iterations"):
             self._count(name, at, value)
 
-    def _finished(self) -> Iterator[Record]:
+    def _finished(self) -> Iterator[Sampled]:
         row, values = self._request, self._values
         self._request, self._values = (), {}
         if not row:
@@ -76,7 +76,7 @@ class K6Reader(Reader):
             ok = expected == "true"
         else:  # without a callback k6 judges no status, and neither does the script
             ok = not error and not (answered and int(status) >= 400)
-        yield Record(
+        yield Sampled(
             started_s=completed_s - duration_us / 1e6,
             response_us=duration_us,
             label=name or url,

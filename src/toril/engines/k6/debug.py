@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from toril.engines.keeping import capped
-from toril.engines.readers import Lines, Record
+from toril.engines.readers import Lines, Sampled
 
 DEBUG = ("--http-debug=full", "--log-format=json")
 
@@ -25,7 +25,7 @@ class K6Debug:
         self._path.touch(mode=0o600)
         return self._path.open("w")
 
-    def next_of(self, record: Record) -> dict[str, Any]:
+    def next_of(self, record: Sampled) -> dict[str, Any]:
         """Returns the fields of the next request of this label, as in `keeping.EMPTY`; empty without one.
 
         k6 writes its results later than this log.

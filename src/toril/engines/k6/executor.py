@@ -28,7 +28,7 @@ from bzt import TaurusConfigError, ToolError
 from bzt.engine import ScenarioExecutor
 from bzt.modules.k6 import K6Executor
 
-from toril.engines import Batch, Facts, Sends, Unfinished, tail_of
+from toril.engines import Batch, InFlight, LoadFacts, Sends, tail_of
 from toril.engines.base import Engine
 from toril.engines.in_process import wait_at_gate
 from toril.engines.k6.csv import K6Reader
@@ -158,18 +158,18 @@ class Executor(Engine, K6Executor):  # type: ignore[misc]  # bzt has no types
     def virtual_users(self) -> int | None:
         return self._reader.users
 
-    def unfinished(self) -> Iterable[Unfinished]:
+    def unfinished(self) -> Iterable[InFlight]:
         """Returns at most one request for each virtual user: k6 does not report the requests that it interrupts."""
         users = self._reader.users or 0
-        return [Unfinished(label="", count=users, waited_s=0.0)] if self._interrupted and users else []
+        return [InFlight(label="", count=users, waited_s=0.0)] if self._interrupted and users else []
 
-    def facts(self) -> Facts:
+    def facts(self) -> LoadFacts:
         first = self._reader.first_users_at  # k6's first count of users; they may have started since the previous one
         seen = (self._resumed_at, None if first is None else first - USERS_REPORTED_EVERY_S)
         output = "" if self.exit_code != CROSSED else tail_of(getattr(self.stderr, "name", None))
         metrics = match[1] if (match := ON_METRICS.search(output)) else "see its log"
         crossed = f"this worker's part of the load crossed thresholds of the k6 script: {metrics}" if output else ""
-        return Facts(
+        return LoadFacts(
             begun_at=max((at for at in seen if at is not None), default=None),
             unfinished_users=math.ceil(self._undone / max(1, self.context.planned.iterations or 0)),
             script_errors=self._raised(),

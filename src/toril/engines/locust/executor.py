@@ -18,7 +18,7 @@ from bzt.modules._locustio import LocustIOExecutor
 from bzt.requests_model import HTTPRequest
 from bzt.utils import dehumanize_time
 
-from toril.engines import Facts, tail_of
+from toril.engines import LoadFacts, tail_of
 from toril.engines.base import RowEngine
 from toril.engines.vegeta.requests import encode_body
 from toril.suite.requests import problems
@@ -85,8 +85,8 @@ class Executor(RowEngine, LocustIOExecutor):  # type: ignore[misc]  # bzt has no
         base = self.context.base
         return None if base is None else self.get_scenario(base.config["scenario"])
 
-    def facts(self) -> Facts:
-        return Facts(own_shape=_has_shape(Path(self.script)), **self._file.facts)
+    def facts(self) -> LoadFacts:
+        return LoadFacts(own_shape=_has_shape(Path(self.script)), **self._file.facts)
 
     def last_output(self) -> str:
         lines = self.context.output_lines

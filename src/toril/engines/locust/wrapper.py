@@ -77,7 +77,7 @@ def row_value(number) -> int:
     return round(number) if 0 <= number < 1 << 62 else -1
 
 
-class Load:
+class LocustLoad:
     """One load from its gate to its end; listeners and wrappers of Locust's functions are its methods."""
 
     def __init__(self, settings: dict[str, Any]) -> None:
@@ -585,7 +585,7 @@ def text_with_name(exception) -> str:
 
 
 def run() -> None:
-    load, start = Load(json.loads(Path(os.environ["TORIL_LOCUST"]).read_text())), LocalRunner._start
+    load, start = LocustLoad(json.loads(Path(os.environ["TORIL_LOCUST"]).read_text())), LocalRunner._start
 
     def started(runner, *args, **kwargs):
         if load.runner is None:

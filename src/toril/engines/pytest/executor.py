@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from bzt.modules._pytest import PyTestExecutor
 
-from toril.engines import Facts
+from toril.engines import LoadFacts
 from toril.engines.base import Engine
 
 
@@ -27,10 +27,10 @@ class CaseRunner(Engine):
         """Returns the tool's own arguments, the script last."""
         raise NotImplementedError
 
-    def facts(self) -> Facts:
+    def facts(self) -> LoadFacts:
         done = self.context.folder / "done"
         statement = done.read_text() if done.exists() else ""
-        return Facts(script_failed=statement and f"{self.tool_name} {statement}; see its output in bzt.log")
+        return LoadFacts(script_failed=statement and f"{self.tool_name} {statement}; see its output in bzt.log")
 
     def failure(self) -> str | None:
         if self.exit_code == 0 and not self.asked_to_end and not (self.context.folder / "done").exists():

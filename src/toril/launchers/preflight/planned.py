@@ -8,7 +8,7 @@ from toril import __version__
 from toril.criteria import criteria_of
 from toril.launchers.fargate.tasks import kind_for
 from toril.launchers.findings import Finding, missing, ok, warning
-from toril.launchers.preflight.regions import CommandContext, Identity, Region
+from toril.launchers.preflight.regions import AwsIdentity, CommandContext, Region
 from toril.launchers.pricing import VARIABLE, Estimate, PriceTable, peak_gbit_s
 from toril.records import Deployment, Plan, secrets_outside
 from toril.records.agent import UNPLACED
@@ -85,7 +85,7 @@ def traffic(plan: Plan | None, prices: PriceTable) -> Iterator[Finding]:
 
 
 def credentials(
-    identity: Identity | None, context: CommandContext, plan: Plan | None, estimate: Estimate | None
+    identity: AwsIdentity | None, context: CommandContext, plan: Plan | None, estimate: Estimate | None
 ) -> Finding:
     """Checks that the credentials outlast the run, or are renewed."""
     if identity is None:

@@ -58,7 +58,7 @@ QUOTAS: dict[Capacity, QuotaCodes] = {
 }
 
 
-class Identity(Protocol):
+class AwsIdentity(Protocol):
     """botocore's credentials."""
 
     method: str
@@ -82,7 +82,7 @@ class CommandContext:
     now: Callable[[], float]
     environment: Mapping[str, str]
     resolve: Resolve = addresses_of
-    credentials: Callable[[], Identity | None] = aws_credentials
+    credentials: Callable[[], AwsIdentity | None] = aws_credentials
     prices: PriceTable = field(default_factory=list_prices)
 
 

@@ -61,7 +61,7 @@ class LastMessage(logging.Handler):
         self.text = mask(record.getMessage())
 
 
-class Judged(Protocol):
+class Exported(Protocol):
     """A finished run."""
 
     @property
@@ -121,7 +121,7 @@ class Exporter:
         self._complete_to = complete_to
         self._put(self._last)
 
-    def judged(self, bundle: Judged) -> None:
+    def judged(self, bundle: Exported) -> None:
         """Exports the criteria, as metrics and as an event each, at the last second of the load."""
         at_ns = self._start_ns + (self._complete_to + 1) * 10**9
         events = [

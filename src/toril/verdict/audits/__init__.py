@@ -8,15 +8,15 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 from toril.records import Plan
-from toril.records.summary import AuditCode, Standout, Summary
+from toril.records.summary import AuditCode, RunFinding, Summary
 from toril.secrets.masking import mask
 from toril.timeline import Timeline
 from toril.verdict.audits.load import errors_began, idle_connections, service_saturated
 from toril.verdict.audits.parts import dominant_label, slow_location
-from toril.verdict.audits.seen import Seen
+from toril.verdict.audits.seen import RunData
 from toril.verdict.audits.times import drift, periodic_stall
 
-AUDITS: Mapping[AuditCode, Callable[[Seen], Iterator[Standout]]] = {  # most severe first
+AUDITS: Mapping[AuditCode, Callable[[RunData], Iterator[RunFinding]]] = {  # most severe first
     "errors-began": errors_began,
     "idle-connections": idle_connections,
     "service-saturated": service_saturated,
@@ -31,22 +31,22 @@ SHORTEST_S = 20
 MOST = 8
 
 
-def stand_outs(plan: Plan, summary: Summary, timeline: Timeline) -> tuple[Standout, ...]:
+def stand_outs(plan: Plan, summary: Summary, timeline: Timeline) -> tuple[RunFinding, ...]:
     """Returns what stands out in a run, most severe first. `plan` has the load that was carried out."""
-    seen = Seen(plan, summary, timeline)
+    seen = RunData(plan, summary, timeline)
     if plan.duet is not None or plan.functional or plan.tried or seen.seconds < SHORTEST_S:
         return ()
     saturated = bool(summary.generators and summary.generators.saturated)
-    findings: list[Standout] = []
+    findings: list[RunFinding] = []
     for code, audit in AUDITS.items():
         if code not in plan.audits_off and (not saturated or code in VALID_WHEN_SATURATED):
             findings += _results(code, audit, seen)
     return tuple(findings[:MOST])
 
 
-def _results(code: AuditCode, audit: Callable[[Seen], Iterator[Standout]], seen: Seen) -> list[Standout]:
+def _results(code: AuditCode, audit: Callable[[RunData], Iterator[RunFinding]], seen: RunData) -> list[RunFinding]:
     """Returns the results of an audit. If it fails, that is its result: a verdict must not depend on it."""
     try:
         return [replace(finding, message=mask(finding.message), label=mask(finding.label)) for finding in audit(seen)]
     except Exception as error:
-        return [Standout(code=code, message=mask(f"The audit failed: {type(error).__name__}: {error}"))]
+        return [RunFinding(code=code, message=mask(f"The audit failed: {type(error).__name__}: {error}"))]

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from toril import text
-from toril.records.summary import Standout
+from toril.records.summary import RunFinding
 from toril.text import number, percent, plain, time
-from toril.verdict.audits.seen import Floats, Seen, Span, is_longer, percentile, successes
+from toril.verdict.audits.seen import Floats, RunData, Span, is_longer, percentile, successes
 
 SHORTEST_RISE_S, WINDOWS, NARROWEST_S, AFTER_RISE_S = 15, 12, 3, 10
 NEAR_MOST = 0.9  # of the highest throughput: may be the knee
@@ -23,7 +23,7 @@ MOST_LABELS = 50
 IDLE_CLOSED = "IdleConnectionClosed"  # the engines' code, as in engines/in_process.py
 
 
-def service_saturated(seen: Seen) -> Iterator[Standout]:
+def service_saturated(seen: RunData) -> Iterator[RunFinding]:
     """Throughput fell, or did not grow, while the load rose and the median with it."""
     load = seen.load
     loaded = np.flatnonzero(load)
@@ -44,7 +44,7 @@ def service_saturated(seen: Seen) -> Iterator[Standout]:
     calm, crowded = (percentile(successes(seen.stats(span)), 50) for span in (knee, top))
     at_knee, at_top = number(round(_mean(load, knee))), f"{number(round(_mean(load, top)))}{seen.load_unit}"
     verb = "fell" if after < 0.9 * before else "did not grow"
-    yield Standout(
+    yield RunFinding(
         code="service-saturated",
         message=f"The service was saturated from {at_knee} of {at_top} on (second {knee[0]}): throughput {verb}, from "
         f"{number(round(before, 1))}/s to {number(round(after, 1))}/s, while the median rose from "
@@ -63,7 +63,7 @@ def service_saturated(seen: Seen) -> Iterator[Standout]:
     )
 
 
-def _knee(seen: Seen, windows: list[Span], top: Span, spread: float) -> Span | None:
+def _knee(seen: RunData, windows: list[Span], top: Span, spread: float) -> Span | None:
     """Returns the first window with nearly the highest throughput if the service was saturated from there on."""
     rates, after = [_mean(seen.samples, window) for window in windows], _mean(seen.samples, top)
     most = max(after, *sorted(rates)[:-1])  # a single high window is chance
@@ -80,7 +80,7 @@ def _knee(seen: Seen, windows: list[Span], top: Span, spread: float) -> Span | N
     return None
 
 
-def errors_began(seen: Seen) -> Iterator[Standout]:
+def errors_began(seen: RunData) -> Iterator[RunFinding]:
     """The share of failures rose at a moment or at a load, to the end or for a while."""
     samples, failures = seen.samples, seen.failures
     if failures.sum() < LEAST_FAILURES:
@@ -108,7 +108,7 @@ def errors_began(seen: Seen) -> Iterator[Standout]:
     until = " on" if end == seen.seconds else f" to second {end}"
     error = plain(text.error(rc, message), 200) or "no message"
     of_label = seen.timeline.select(label).window(start, end - 1)
-    yield Standout(
+    yield RunFinding(
         code="errors-began",
         message=f"Errors began: from {when}{until}, {percent(100 * during)} of the requests failed; "
         f"{percent(100 * otherwise)} otherwise. Most are of {plain(label)}: {number(of_label.failures)} of its "
@@ -132,11 +132,11 @@ def errors_began(seen: Seen) -> Iterator[Standout]:
     )
 
 
-def idle_connections(seen: Seen) -> Iterator[Standout]:
+def idle_connections(seen: RunData) -> Iterator[RunFinding]:
     """Requests failed because the service closed their idle connection just when they were sent."""
     total = seen.timeline.select().total
     if lost := total.failed.rc[IDLE_CLOSED]:
-        yield Standout(
+        yield RunFinding(
             code="idle-connections",
             message=f"The service closed idle connections just when a request was sent: {number(lost)} of "
             f"{number(total.samples)} requests failed by that. Let it keep idle connections for longer than users and "
@@ -163,7 +163,7 @@ def _risen(samples: Floats, failures: Floats, end: int) -> tuple[float, int, int
     return (float(evidence[best]), int(starts[best]), end) if evidence.size else (0.0, 0, end)
 
 
-def _failures_by_error(seen: Seen, span: Span) -> Iterator[tuple[str, str, str, int]]:
+def _failures_by_error(seen: RunData, span: Span) -> Iterator[tuple[str, str, str, int]]:
     """Yields label, message, response code and count of the failures of the worst labels in the seconds."""
     failed = {name: stats.failures for name, stats in seen.summary.labels.items() if name and stats.kind == "request"}
     for label in sorted(failed, key=failed.__getitem__, reverse=True)[:MOST_LABELS]:

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from toril.records.summary import Standout
+from toril.records.summary import RunFinding
 from toril.stats.histogram import Histogram
 from toril.stats.quantiles import share_interval, student_quantile
 from toril.text import percent, plain, time
-from toril.verdict.audits.seen import Seen, is_longer, percentile
+from toril.verdict.audits.seen import RunData, is_longer, percentile
 
 LEAST_SAMPLES, BLOCKS, FACTOR = 200, 10, 1.1
 STUDENT = 0.9995  # confidence that the blocks show it too: samples of one second are not independent
@@ -20,7 +20,7 @@ LEAST_TAIL, LEAST_PART, TIMES_ITS_SHARE, LEAST_FALL = 30, 0.6, 1.5, 0.7
 DEVIATIONS = 3.9  # 99.99 %
 
 
-def slow_location(seen: Seen) -> Iterator[Standout]:
+def slow_location(seen: RunData) -> Iterator[RunFinding]:
     """Requests of one location took longer than those of all others with the same executions."""
     steady = True if seen.plan.ramp_up_exclude else None
     alike: defaultdict[frozenset[str], list[str]] = defaultdict(list)
@@ -55,7 +55,7 @@ def slow_location(seen: Seen) -> Iterator[Standout]:
                 if constant
                 else f"The quickest requests differ by {time(max(0, low))} only, so the service is slower there."
             )
-            yield Standout(
+            yield RunFinding(
                 code="slow-location",
                 message=f"Location {plain(name)} was slower than the others: p50 {time(percentile(here, 50))} against "
                 f"{time(percentile(others, 50))}, p95 {time(percentile(here, 95))} against "
@@ -72,7 +72,7 @@ def slow_location(seen: Seen) -> Iterator[Standout]:
             )
 
 
-def dominant_label(seen: Seen) -> Iterator[Standout]:
+def dominant_label(seen: RunData) -> Iterator[RunFinding]:
     """Most of the slowest 1 % of requests have one label, and p99 would be much lower without it."""
     total = seen.summary.total
     p99 = total.response_us.p99 if total.response_us else None
@@ -95,7 +95,7 @@ def dominant_label(seen: Seen) -> Iterator[Standout]:
     without = int(rest[np.searchsorted(ends, math.ceil(0.99 * ends[-1])), 1])
     if without > LEAST_FALL * p99:
         return
-    yield Standout(
+    yield RunFinding(
         code="dominant-label",
         message=f"{plain(name)} dominates the p99: {percent(round(100 * beyond[name] / tail))} of the slowest 1 % of "
         f"requests have this label, but only {percent(round(100 * share, 1))} of all. Without it, p99 would be "

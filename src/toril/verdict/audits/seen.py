@@ -22,7 +22,7 @@ Span = tuple[int, int]  # first second, and the first one after it
 
 
 @dataclass(frozen=True)
-class Seen:
+class RunData:
     """A finished run."""
 
     plan: Plan

@@ -7,11 +7,11 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from toril.records.summary import Standout
+from toril.records.summary import RunFinding
 from toril.stats.quantiles import rank_of
 from toril.text import number, signed_percent, time
 from toril.timeline import Slice
-from toril.verdict.audits.seen import Floats, Seen, is_longer, percentile, successes
+from toril.verdict.audits.seen import Floats, RunData, is_longer, percentile, successes
 
 SHORTEST_HOLD_S, BLOCKS, LEAST_OF_BLOCK = 60, 20, 20
 RISE, CHANCE_OF_TREND = 1.15, 1e-5
@@ -27,7 +27,7 @@ MOST_CHECKED = 30  # stalls
 Ints = NDArray[np.int64]
 
 
-def drift(seen: Seen) -> Iterator[Standout]:
+def drift(seen: RunData) -> Iterator[RunFinding]:
     """Response times rose steadily while the planned load was constant: a leak."""
     start, end = seen.hold
     width = (end - start) // BLOCKS
@@ -46,7 +46,7 @@ def drift(seen: Seen) -> Iterator[Standout]:
         is_sure = _trend_by_chance(course) < CHANCE_OF_TREND and is_longer(late, early, percent_)
         if is_sure and min(last / first, seen.growth(*spans, percent_)) >= RISE:
             minutes = (end - start - quarter) / 60
-            yield Standout(
+            yield RunFinding(
                 code="drift",
                 message=f"Response times drifted under constant load: p{percent_} rose from {time(first)} to "
                 f"{time(last)} ({signed_percent(100 * (last / first - 1))}) between the first and the last quarter of "
@@ -71,7 +71,7 @@ def _trend_by_chance(course: Floats) -> float:
     return 1 - NormalDist().cdf((rises - 1) / math.sqrt(size * (size - 1) * (2 * size + 5) / 18))
 
 
-def periodic_stall(seen: Seen) -> Iterator[Standout]:
+def periodic_stall(seen: RunData) -> Iterator[RunFinding]:
     """Many slow requests completed together at regular intervals: garbage collection, a scheduled job."""
     seconds = np.arange(min(MOST_SECONDS, seen.seconds))
     rows = [_crowded(slow, seen.samples[seconds]) for slow in _slow_by_second(seen.timeline.select(), seconds)]
@@ -81,7 +81,7 @@ def periodic_stall(seen: Seen) -> Iterator[Standout]:
         return
     calm = np.setdiff1d(seconds, np.concatenate([starts, starts + 1]))
     usual, stalled = (_median_figures(seen, at) for at in (calm, starts))
-    yield Standout(
+    yield RunFinding(
         code="periodic-stall",
         message=f"The service stalled every {number(round(period_s, 1))} s, {starts.size} times from second "
         f"{starts[0]} on: p99 rose from {time(usual['p99_us'])} to {time(stalled['p99_us'])}, and throughput was "
@@ -111,7 +111,7 @@ def _slow_by_second(view: Slice, seconds: Ints) -> Floats:
     return counts
 
 
-def _slow_within_labels(seen: Seen, seconds: Ints) -> bool:
+def _slow_within_labels(seen: RunData, seconds: Ints) -> bool:
     """Whether requests are slow for their labels in these seconds; users in step send slow labels together."""
     slow, samples, chosen = np.zeros(len(SLOW)), 0, seconds[:MOST_CHECKED]
     for label in seen.busiest_labels:
@@ -133,7 +133,7 @@ def _crowded(slow: Floats, samples: Floats) -> NDArray[np.bool_]:
     return crowded
 
 
-def _median_figures(seen: Seen, seconds: Ints) -> dict[str, float]:
+def _median_figures(seen: RunData, seconds: Ints) -> dict[str, float]:
     chosen = [seen.summary.series[second] for second in seconds.tolist()]
     return {
         "p95_us": float(np.median([second.p95_us or 0 for second in chosen])),
