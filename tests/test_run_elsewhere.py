@@ -9,7 +9,7 @@ from toril.coordinator.lease import LeaseLostError
 from toril.errors import InfrastructureError, StoreError
 from toril.plan import FARGATE_TIMINGS
 from toril.records import End, Exit, Lease, Start
-from toril.runs.owner import PATIENCE_S
+from toril.runs.coordination import PATIENCE_S
 from toril.store import FolderStore
 from toril.store.records import read_launch
 

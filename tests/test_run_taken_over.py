@@ -96,7 +96,7 @@ def test_a_run_with_a_living_owner_cannot_be_taken_over(scene):
     renewing = one.lease().model_copy(update={"ended": False})
     one.store.put(one.key("lease.json"), renewing.to_json())
     one.at(10, lambda: one.store.put(one.key("lease.json"), renewing.model_copy(update={"pid": 7}).to_json()))
-    with pytest.raises(LeaseLostError, match="is owned by"):
+    with pytest.raises(LeaseLostError, match="is controlled by"):
         one.take_over()
 
 
@@ -143,5 +143,5 @@ def test_a_sweep_of_a_judged_run_leaves_no_stop(scene):
 def test_a_sweep_does_not_wait_for_an_owner_forever(scene):
     one = abandoned(scene(), 10)
     owned(one, round(2 * FOLLOWED_S))
-    with pytest.raises(LeaseLostError, match="is owned by another"):
+    with pytest.raises(LeaseLostError, match="is controlled by another"):
         swept(one)

@@ -19,7 +19,7 @@ from toril.metrics import ClientFactory, check, clients
 from toril.records import Plan, Stop, SuiteOrigin, Verdict, run_key
 from toril.records.progress import Progress, ProgressNote, WorkersNow
 from toril.reports import Bundle
-from toril.runs.owner import Coordination, Observer
+from toril.runs.coordination import Coordination, Observer
 from toril.runs.publish import publish
 from toril.signals import Interrupts
 from toril.store import Store
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from toril.launchers.fargate import Stopped
     from toril.runs.conclude import Judged
 
-FOLLOWED_S = 600.0  # far longer than an owner needs from a stop to a verdict
+FOLLOWED_S = 600.0  # far longer than a coordinator needs from a stop to a verdict
 
 
 def run(
@@ -78,7 +78,7 @@ def take_over(
 ) -> "Judged":
     """Continues a run whose coordinator has ended: starts missing workers, and follows the others.
 
-    LeaseLostError while the run has an owner.
+    LeaseLostError while the run has a coordinator.
     """
     coordinator = Coordinator.of_abandoned(store, run_id, clock)
     owner = Coordination(
@@ -128,11 +128,11 @@ def sweep(
     view: View,
     observers: Sequence[Observer] = (),
 ) -> "Judged | None":
-    """Ends the remaining tasks of a run and judges it; None if its owner has judged it.
+    """Ends the remaining tasks of a run and judges it; None if its coordinator has judged it.
 
-    A running owner reads the stop, ends the run and judges it. The sweep waits for that, because the owner may die
-    first and no other process would judge the run. LeaseLostError if the owner takes longer than FOLLOWED_S. Another
-    InfrastructureError if the load never began; the run is judged nevertheless.
+    A running coordinator reads the stop, ends the run and judges it. The sweep waits for that, because the coordinator
+    may die first and no other process would judge the run. LeaseLostError if the coordinator takes longer than
+    FOLLOWED_S. Another InfrastructureError if the load never began; the run is judged nevertheless.
     """
     verdict = run_key(run_id, "verdict.json")
     if store.find(verdict) is None:
@@ -159,7 +159,7 @@ def sweep(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Swept:
-    """The result of a sweep. `bundle`: the run if the sweep judged it; None if its owner judges it."""
+    """The result of a sweep. `bundle`: the run if the sweep judged it; None if its coordinator judges it."""
 
     stopped: tuple[str, ...]  # ARNs of the tasks that were still running
     problems: tuple[str, ...]
@@ -168,7 +168,7 @@ class Swept:
 
 
 def sweep_run(store: Store, run_id: str, clock: Clock, view: View, observers: Sequence[Observer] = ()) -> Swept:
-    """Stops every task of a run on Fargate, and judges the run unless its owner does."""
+    """Stops every task of a run on Fargate, and judges the run unless its coordinator does."""
     plan, _, _ = read_record(store, run_id)
     if plan.on != "fargate":
         text = f"{run_id} is a local run: its workers ended with its command, so there is nothing to sweep"

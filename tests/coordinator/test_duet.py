@@ -88,7 +88,7 @@ def test_the_progress_shows_the_arm_under_load_and_the_criteria(tmp_path: Path) 
         assert sorted(one.outcome for one in criteria) == outcomes
         for turn in plan.duet.turns():
             found = ProgressBuilder(fold).build(state, 100.0 + turn.starts_s, criteria=criteria)
-            assert (found.turn, found.criteria) == (f"block {turn.block} of 4: {ARMS[turn.arm]}", criteria)
+            assert (found.turn, found.criteria) == (f"pair {turn.block} of 4: {ARMS[turn.arm]}", criteria)
 
 
 def test_live_criteria_are_cached(tmp_path: Path, plan: Plan) -> None:

@@ -109,5 +109,5 @@ def test_an_expired_token_and_a_stall_each_ten_seconds_stand_out_in_the_report(t
     assert found["errors-began"]["from_s"] == pytest.approx(EXPIRES_S, abs=2)
     assert found["errors-began"]["evidence"]["response_code"] == "401"
     assert found["periodic-stall"]["evidence"]["period_s"] == pytest.approx(STALL_EACH_S, abs=0.3)
-    assert "What stands out" in done.stdout
-    assert 'href="#stands-out"' in (tmp_path / "page.html").read_text("utf-8")
+    assert "Findings" in done.stdout
+    assert 'href="#findings"' in (tmp_path / "page.html").read_text("utf-8")

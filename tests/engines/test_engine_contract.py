@@ -24,7 +24,7 @@ from tests.wicked import (
 from tests.worker.driver import engines_of, left_over, outcome, plan_of, planned, wait_until, workers
 from toril.programs import gatling_home
 from toril.records import Keeping
-from toril.verdict.audits.load import IDLE_CLOSED
+from toril.verdict.findings.load import IDLE_CLOSED
 
 pytestmark = pytest.mark.live
 

@@ -57,7 +57,7 @@ def test_a_run_has_one_owner_at_a_time(on_stage, shop):
     driven = on_stage.drive("run", "owned", "--suite", shop)
     driven.until("start.json")
     refused = on_stage.drive("take-over", "owned").result()
-    assert "is owned by" in refused["error"]
+    assert "is controlled by" in refused["error"]
     driven.verdict()
 
 
@@ -72,7 +72,7 @@ def test_a_frozen_coordinator_leaves_its_run_to_the_new_owner(on_stage, shop):
         assert time.monotonic() < give_up, "no other owner took the run over"
         time.sleep(0.3)
     driven.process.send_signal(18)  # SIGCONT
-    assert "is owned by" in driven.result()["error"]
+    assert "is controlled by" in driven.result()["error"]
     second.verdict()
     assert on_stage.running_tasks() == []
 

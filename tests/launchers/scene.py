@@ -15,7 +15,7 @@ from toril.plan.options import RunOptions, plan_run
 from toril.records import Lease, run_key
 from toril.records.progress import ProgressNote
 from toril.run import run, take_over
-from toril.runs.owner import Observer
+from toril.runs.coordination import Observer
 from toril.signals import Interrupts
 from toril.store import FolderStore
 

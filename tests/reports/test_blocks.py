@@ -161,7 +161,7 @@ def test_the_worse_figures_of_a_duet_come_first_then_the_open_ones():
     assert [cell.text for cell in found.rows[0].cells[1:]] == ["+28.8 %", "60.2 ms", "79.3 ms", "2.5 %", "10"]
     assert found.rows[0].cells[1].small == ("+26.6 … +31 %",)
     assert found.rows[-1].cells[1].small == ("−0.07 … +0.11 points",)
-    assert found.about == "10 pairs of blocks of 5 s, margin 3 %"
+    assert found.about == "10 pairs of slices of 5 s, margin 3 %"
     assert ["https://base.shop.example" in line for line in found.footnotes[:2]] == [True, False]
 
 

@@ -146,12 +146,10 @@ def test_the_live_view_shows_criteria_and_the_loaded_arm():
         CriterionNow(outcome="failed", message="p95 was 51.2 ms, above 50 ms"),
         CriterionNow(outcome="passed", message="failures were 0 %, at most 1 %"),
     )
-    figures = replace(FIGURES, turn="block 3 of 10: head", criteria=criteria)
-    assert all(
-        part in shown(True, (0, figures)) for part in ("block 3 of 10: head", "p95 was 51.2 ms", "failures were")
-    )
+    figures = replace(FIGURES, turn="pair 3 of 10: head", criteria=criteria)
+    assert all(part in shown(True, (0, figures)) for part in ("pair 3 of 10: head", "p95 was 51.2 ms", "failures were"))
     line = shown(False, (0, figures))
-    assert "block 3 of 10: head" in line
+    assert "pair 3 of 10: head" in line
     assert "1 of 2 criteria breached" in line
 
 

@@ -58,7 +58,7 @@ def test_executors_that_cannot_send_a_trace_context_are_named(tmp_path):
         ({"evidence": {"body": "4 apples"}}, "not-a-size", "toril.evidence.body"),
         ({"evidence": {"body": "65KiB"}}, "out-of-range", "toril.evidence.body: `65KiB`"),
         ({"evidence": {"fail": 1}}, "unknown-key", "toril.evidence.fail"),
-        ({"audits": {"drifts": False}}, "unknown-value", "toril.verdict.audits.drifts"),
+        ({"audits": {"drifts": False}}, "unknown-value", "toril.audits.drifts"),
         ({"notify": [{"webhook": "http://example.com/x"}]}, "not-an-address", "toril.notify[0].webhook"),
         ({"notify": [{"webhook": "https://u:pw@example.com/x"}]}, "secret-in-suite", "toril.notify[0].webhook"),
         ({"notify": [{"webhook": "CHAT", "secret": "a key"}]}, "unusable-name", "toril.notify[0].secret"),

@@ -1,4 +1,4 @@
-"""Puts a run's events on the default event bus of the owner's region, where rules of the account find them."""
+"""Puts a run's events on the default event bus of the coordinator's region, where rules of the account find them."""
 
 import json
 import time
@@ -33,7 +33,7 @@ def unquoted(value: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class EventSender:
-    """The receiver of all events of an owner that runs on AWS."""
+    """The receiver of all events of a coordinator that runs on AWS."""
 
     region: str
     make: Clients

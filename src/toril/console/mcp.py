@@ -183,7 +183,7 @@ class Tools:
 
     def watch_run(self, run_id: str) -> dict[str, Any]:
         """Read the present figures of a run that is going on, or the state of one that is not: only `running` is one
-        with an owner.
+        with a coordinator.
         """
         current = seen(self._store, run_id, self._clock.now())
         head = head_of(self._store, run_id, current)

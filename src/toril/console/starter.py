@@ -65,7 +65,7 @@ class LocalStarter:
         """See `Starter.why_ended`. Here, a thread waits for each process and keeps the reason."""
 
     def take_over(self, run_id: str, at: float) -> None:
-        """See `Starter.take_over`. The workers of a local run end with its owner."""
+        """See `Starter.take_over`. The workers of a local run end with its coordinator."""
         raise OptionError(f"use `toril watch {run_id} --take-over`", code="local-run")
 
     def _wait(self, run_id: str, process: "subprocess.Popen[bytes]", log: Path) -> None:

@@ -107,7 +107,7 @@ def _describe_stage(search: SearchProgress, stage: CapacityStage) -> str:
 
 @dataclass(slots=True)
 class Coordinator:
-    """The owner of one run. `step` does all work that is due, and returns the actions for the launcher."""
+    """The coordinator of one run. `step` does all work that is due, and returns the actions for the launcher."""
 
     store: Store
     plan: Plan
@@ -138,7 +138,7 @@ class Coordinator:
 
     @classmethod
     def of_new(cls, store: Store, plan: Plan, clock: Clock, *, longest_s: float | None = None) -> Self:
-        """Returns the owner of a newly published run."""
+        """Returns the coordinator of a newly published run."""
         lease = LeaseKeeper(store, plan.run_id, clock, plan.pace)
         lease.take()
         launch = issue(store, plan, clock.now(), longest_s)
@@ -147,7 +147,7 @@ class Coordinator:
 
     @classmethod
     def of_abandoned(cls, store: Store, run_id: str, clock: Clock) -> Self:
-        """Returns the new owner of a run; LeaseLostError while its coordinator is running.
+        """Returns the new coordinator of a run; LeaseLostError while another one is running.
 
         InfrastructureError for a local run, because its workers ended with its coordinator. A run that was never
         launched is ended, because its suite may be incomplete.
@@ -160,14 +160,14 @@ class Coordinator:
         lease = LeaseKeeper(store, run_id, clock, plan.pace)
         lease.take()
         launch = issue(store, plan, clock.now())
-        _, start, stop = read_record(store, run_id)  # read again, now that no other owner can write
+        _, start, stop = read_record(store, run_id)  # read again, now that no other coordinator can write
         attempts = attempts_of(store, run_id, start)
         state = resumed(begin(plan, launch, launch.at, attempts), start, stop)
         fold = Fold(store, plan, dict(state.attempts))
         if start is not None:
             fold.read_ready()  # without a start, `step` reads them
         coordinator = cls(store, plan, launch, clock, lease, state, fold)
-        with suppress(StoreError):  # the versions of the last owner have lower numbers
+        with suppress(StoreError):  # the versions of the last coordinator have lower numbers
             last = find_record(store, Progress, progress_key(run_id))
             coordinator._number = 0 if last is None else last.number
         if not launched:
@@ -193,7 +193,7 @@ class Coordinator:
     def step(self, gone: Mapping[str, Gone], asked: Stop | None) -> tuple[Relaunch | Terminate | Kill, ...]:
         """Does all work that is due. `gone`: the workers that have ended; `asked`: a stop by a signal.
 
-        LeaseLostError if another owner has the run. After a StoreError, the next step repeats the failed work.
+        LeaseLostError if another coordinator has the run. After a StoreError, the next step repeats the failed work.
         """
         self.lease.renew()
         self._write()
@@ -201,7 +201,7 @@ class Coordinator:
             self._advance(event)
             self._write()
         if self._todo or self.ended:
-            self.lease.renew()  # after a pause of this process, another owner may have the workers
+            self.lease.renew()  # after a pause of this process, another coordinator may have the workers
         todo, self._todo = tuple(self._todo), []
         return todo
 
@@ -220,7 +220,7 @@ class Coordinator:
         )
 
     def publish(self, progress: Progress) -> None:
-        """Writes `progress.json`, the next version; LeaseLostError if another owner has the run."""
+        """Writes `progress.json`, the next version; LeaseLostError if another coordinator has the run."""
         self._number += 1
         self.keep("progress.json", packed(replace(progress, number=self._number)))
 
@@ -242,7 +242,7 @@ class Coordinator:
         return self.state
 
     def keep(self, name: str, data: bytes) -> None:
-        """Writes a file into the run's folder; LeaseLostError if another owner has the run."""
+        """Writes a file into the run's folder; LeaseLostError if another coordinator has the run."""
         self.lease.renew()
         self.store.put(run_key(self.plan.run_id, name), data)
 
@@ -316,7 +316,7 @@ class Coordinator:
         return self._stored_stop()
 
     def _read_rates(self) -> None:
-        """Reads the rates of `toril adjust` or of an earlier owner."""
+        """Reads the rates of `toril adjust` or of an earlier coordinator."""
         if self.plan.adjustable and self.state.start is not None:
             new = list(next_rates(self.store, self.plan.run_id, len(self.rates)))
             if new:
@@ -376,7 +376,7 @@ class Coordinator:
                 cause="search",
                 by=self.lease.owner,
             )
-            self.lease.renew()  # after a pause of this process, another owner may set the rates
+            self.lease.renew()  # after a pause of this process, another coordinator may set the rates
             if self.store.put_once(rate_key(self.plan.run_id, rate.number), rate.to_json()):
                 self.rates.append(rate)
             else:
@@ -384,7 +384,7 @@ class Coordinator:
         return self._searches.stop(now)
 
     def _decided(self) -> Stop | None:
-        """Returns the stop of a duet as soon as a look decides."""
+        """Returns the stop of a duet as soon as an interim analysis decides."""
         if self.plan.duet is None or self.state.phase != "running":
             return None
         return self._sequential.stop(self.fold.whole, self.fold.complete_to(self.state.ended), self.clock.now())
@@ -400,7 +400,7 @@ class Coordinator:
                 self.fold.follow(action.worker, action.attempt)
 
     def _write(self) -> None:
-        """Writes start and stop. An existing record of another owner, or of a user, takes precedence."""
+        """Writes start and stop. An existing record of another coordinator, or of a user, takes precedence."""
         while self._writes:
             self.lease.renew()  # before each write, because this process may pause between them
             match self._writes[0]:

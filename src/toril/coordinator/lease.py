@@ -1,4 +1,4 @@
-"""The lease of a run: a record that its one owner renews every few seconds by compare-and-swap."""
+"""The lease of a run: a record that its one coordinator renews every few seconds by compare-and-swap."""
 
 import os
 import secrets
@@ -30,10 +30,10 @@ class LeaseKeeper:
         self._renewed_at = float("-inf")
 
     def take(self) -> int:
-        """Takes the run. Returns the epoch, which counts the owners; LeaseLostError while another owner is running.
+        """Takes the run. Returns the epoch, which counts the coordinators; LeaseLostError while another one is running.
 
-        The clocks of two machines may differ. So another owner counts as dead only if its lease does not change for
-        its whole validity, measured by this machine's clock.
+        The clocks of two machines may differ. So another coordinator counts as dead only if its lease does not change
+        for its whole validity, measured by this machine's clock.
         """
         version = self._store.find_version(self._key)
         if version is not None:
@@ -55,7 +55,7 @@ class LeaseKeeper:
                 raise self._lost()
 
     def renew(self, *, ended: bool = False) -> None:
-        """Writes the lease unless it is fresh; `ended`: the owner gives it up."""
+        """Writes the lease unless it is fresh; `ended`: the coordinator gives it up."""
         now = self._clock.now()
         fresh = 0 <= now - self._renewed_at < self._pace.lease_renew_s  # negative if the clock was set back
         if ended or not fresh:
@@ -79,7 +79,7 @@ class LeaseKeeper:
         self._version, self._renewed_at = version, now
 
     def _is_own(self) -> bool:
-        """Whether the stored lease is this owner's, because only the store's answer was lost."""
+        """Whether the stored lease is this coordinator's, because only the store's answer was lost."""
         version = self._store.find_version(self._key)
         if version is None or Lease.from_json(version[0], self._key).owner != self.owner:
             return False
@@ -92,7 +92,7 @@ class LeaseKeeper:
         except StoreError:
             lease = None
         owner = "another process" if lease is None else lease.owner
-        text = f"run {self._run_id} is owned by {owner}; use `toril watch {self._run_id}` to follow it"
+        text = f"run {self._run_id} is controlled by {owner}; use `toril watch {self._run_id}` to follow it"
         return LeaseLostError(text, code="run-owned")
 
 
@@ -102,14 +102,14 @@ def read_lease(store: Reader, run_id: str) -> Lease | None:
 
 
 class LeaseWatch:
-    """Observes from another machine whether a run has an owner: a renewed lease changes."""
+    """Observes from another machine whether a run has a coordinator: a renewed lease changes."""
 
     def __init__(self) -> None:
         self._seen: Lease | None = None
         self._changed_at = 0.0
 
     def is_live(self, lease: Lease | None, now: float) -> bool:
-        """Returns whether the owner still renews the lease, which was just read; the first one counts as fresh."""
+        """Returns whether the coordinator still renews the lease, which was just read; the first counts as fresh."""
         if lease is None or lease.ended:
             return False
         if lease != self._seen:
@@ -128,7 +128,7 @@ def is_live(lease: Lease | None, now: float) -> bool:
 
 
 def _runs_here(lease: Lease) -> bool:
-    """Whether the owner is another process of this machine, and not a later one with the same process id."""
+    """Whether the coordinator is another process of this machine, and not a later one with the same process id."""
     if lease.host != socket.gethostname() or lease.pid == os.getpid():
         return False
     try:

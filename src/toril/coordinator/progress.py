@@ -1,4 +1,4 @@
-"""The progress of a running load test: the versions of `progress.json`, which the owner's terminal shows too."""
+"""The progress of a running load test: the versions of `progress.json`, which the coordinator's terminal shows too."""
 
 import heapq
 from collections import deque
@@ -248,13 +248,13 @@ def rate_notes(rates: Iterable[Rate], start: Start) -> tuple[Note, ...]:
 
 
 def _turn(plan: Plan, elapsed_s: float) -> str:
-    """Returns block and arm of a duet, such as `block 3 of 10: head` or `warm-up: base`; empty without a duet."""
+    """Returns pair and version of a duet, such as `pair 3 of 10: head` or `warm-up: base`; empty without a duet."""
     if plan.duet is None:
         return ""
     begun = [turn for turn in plan.duet.turns() if turn.starts_s <= elapsed_s]
     if not begun:
         return ""
-    block = f"block {begun[-1].block} of {plan.duet.blocks}" if begun[-1].block else "warm-up"
+    block = f"pair {begun[-1].block} of {plan.duet.blocks}" if begun[-1].block else "warm-up"
     return f"{block}: {ARMS[begun[-1].arm]}"
 
 

@@ -172,7 +172,7 @@ def advance(state: RunState, event: Event, now: float) -> tuple[RunState, tuple[
 
 
 def started_by_another(state: RunState, start: Start) -> RunState:
-    """Returns the state with the start that another owner wrote first."""
+    """Returns the state with the start that another coordinator wrote first."""
     return replace(state, start=start, attempts={**state.attempts, **start.attempts})
 
 

@@ -72,7 +72,7 @@ class Launcher(Protocol):
         self.terminate(worker)
 
     def release(self) -> None:
-        """Leaves the workers running, because another owner has the run or may take it over."""
+        """Leaves the workers running, because another coordinator has the run or may take it over."""
         ...
 
     def close(self) -> tuple[str, ...]:

@@ -1,8 +1,8 @@
 """Runs workers at private locations: offers shares in the store, which the agents of a location take.
 
-An agent runs a worker as long as its offer stands. Only calls of the owner change offers, so an owner that lost its run
-does not undo the offers of the next one. An agent is silent while its announcement does not change, by this machine's
-clock, because the clocks of machines may differ.
+An agent runs a worker as long as its offer stands. Only calls of the coordinator change offers, so a coordinator that
+lost its run does not undo the offers of the next one. An agent is silent while its announcement does not change, by
+this machine's clock, because the clocks of machines may differ.
 """
 
 from collections.abc import Iterable, Mapping
@@ -33,7 +33,7 @@ from toril.store import Reader, Store
 
 WATCH_S = 2.0
 DELIVERS_S = 60.0  # to wait for a silent agent after its workers have ended by themselves
-EXPIRED_S = 86_400.0  # after the deadline of a run, its offers go; clocks of owners differ by less
+EXPIRED_S = 86_400.0  # after the deadline of a run, its offers go; clocks of coordinators differ by less
 CLOSE_TRIES, CLOSE_WAIT_S = 4, 1.0
 SEEN_S = 86_400.0  # an agent that announced itself within this time, and is silent now, has vanished
 Kind = TypeVar("Kind", Claim, Announcement, Ended)
@@ -48,7 +48,7 @@ class OfferedShare:
     location: str
     attempt: str
     since: float
-    offered: bool  # False: an earlier owner offered it
+    offered: bool  # False: an earlier coordinator offered it
     stopped: bool = False
     claim: Claim | None = None
     announcement: Announcement | None = None  # the last readable one of its agent
@@ -144,7 +144,7 @@ class AgentLauncher(Launcher):
             self._due[location] = None
 
     def _offer(self, location: str) -> None:
-        """Writes the offers of this run in place of its earlier ones; StoreError if another owner was faster."""
+        """Writes the offers of this run in place of its earlier ones; StoreError if another coordinator was faster."""
         key, run_id = offers_key(location), self._plan.run_id
         current = self._store.find_version(key)
         there = () if current is None else Offers.from_json(current[0], key).offers

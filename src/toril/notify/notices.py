@@ -58,7 +58,7 @@ class Receiver(Protocol):
 
 
 class Notifier:
-    """Sends the events of one run. An observer of its owner."""
+    """Sends the events of one run. An observer of its coordinator."""
 
     def __init__(
         self,
@@ -96,7 +96,7 @@ class Notifier:
             self.send(replace(finished, id=confirmed, kind="regression-confirmed", reasons=reasons))
 
     def send(self, event: Event) -> None:
-        """Keeps the event and sends it, unless an earlier owner of the run has done so."""
+        """Keeps the event and sends it, unless an earlier coordinator of the run has done so."""
         self._listener(event)
         thread = threading.Thread(target=self._send, args=(event,), name=f"toril-{event.kind}", daemon=True)
         self._threads.append(thread)

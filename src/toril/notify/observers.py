@@ -12,7 +12,7 @@ from toril.notify.notices import Notifier, Receiver, failed_schedule
 from toril.notify.otel import ENDPOINTS
 from toril.notify.webhooks import webhook_of
 from toril.records import Notice, Plan
-from toril.runs.owner import Observer
+from toril.runs.coordination import Observer
 from toril.store import Store
 
 if TYPE_CHECKING:

@@ -84,7 +84,7 @@ def webhook_of(notice: Notice, plan: Plan, environment: Mapping[str, str]) -> We
     name, on = notice.variable, frozenset(notice.on)
 
     def secret() -> str:
-        # Never another variable of the owner: a suite's author could guess its value from the signatures.
+        # Never another variable of the coordinator: a suite's author could guess its value from the signatures.
         if notice.secret in plan.secrets:
             return read_secrets({notice.secret: plan.secrets[notice.secret]})[notice.secret]
         if notice.secret and not (notice.secret == NOTIFY_SECRET and environment.get(NOTIFY_SECRET)):

@@ -72,16 +72,16 @@ def _check(suite: Suite, plan: Plan, wanted: Regression) -> None:
     for planned in plan.executions:
         where = f"{plan.suite}: execution[{planned.index}]"
         if not planned.hold_for_s:
-            text = f"{where}.hold-for: The turns of a duet need a duration. Add `hold-for: 1m`."
+            text = f"{where}.hold-for: The slices of a duet need a duration. Add `hold-for: 1m`."
             raise SuiteError(text, code="missing-key")
         if planned.iterations is not None:
-            text = f"{where}.iterations: The turns of a duet end by time. Remove `iterations`."
+            text = f"{where}.iterations: The slices of a duet end by time. Remove `iterations`."
             raise SuiteError(text, code="unsupported-in-duet")
         if "throughput" in wanted.metrics and planned.throughput_rps:
             what = f"{plan.suite}: toril.regression.metrics: `{planned.name}` has a fixed rate, which hides a change"
             raise SuiteError(f"{what} of `throughput`. Compare times, or remove `throughput`.", code="fixed-rate")
     if plan.in_turns:
-        what = f"{plan.suite}: modules.local: Executions that wait for each other cannot share a turn"
+        what = f"{plan.suite}: modules.local: Executions that wait for each other cannot share a slice"
         raise SuiteError(f"{what}. Remove `sequential` and `capacity`.", code="unsupported-in-duet")
 
 
@@ -148,8 +148,8 @@ def make_duet(
 def _notes(plan: Plan, restarting: tuple[str, ...], gap_s: float) -> list[Note]:
     notes = []
     if restarting:
-        why = f"{' and '.join(restarting)} cannot pause, so all engines start for each turn"
-        notes.append(Note("restarted-engines", f"{why}: {gap_s:g} s without load between two turns"))
+        why = f"{' and '.join(restarting)} cannot pause, so all engines start for each slice"
+        notes.append(Note("restarted-engines", f"{why}: {gap_s:g} s without load between two slices"))
     for planned, criterion in zip(plan.criteria, criteria_of(plan.criteria), strict=True):
         if criterion.server is not None:
             what = f"{planned.where}: `{criterion.text}` is judged on base and head together"

@@ -112,7 +112,7 @@ def _restarted(plan: Plan, block_s: float | None, facts: dict[str, Any]) -> Arra
     """
     blocks = facts["blocks"]
     if 2 * blocks * len(plan.executions) > MAX_COPIES:
-        what = f"{plan.suite}: {blocks} blocks of {plural(len(plan.executions), 'execution')} are too many"
+        what = f"{plan.suite}: {blocks} pairs of {plural(len(plan.executions), 'execution')} are too many"
         fix = f"Use at most {plural(MAX_COPIES // 2 // len(plan.executions), 'block')}."
         raise SuiteError(f"{what}. {fix}", code="too-many-blocks")
     hold_s = max(execution.hold_for_s for execution in plan.executions)

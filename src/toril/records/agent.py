@@ -1,4 +1,4 @@
-"""The records between agents, which run workers at private locations, and the owners of runs.
+"""The records between agents, which run workers at private locations, and the coordinators of runs.
 
 Agents and their offers are files of the pseudo-run `agents`, so that an agent needs no rights outside `runs/`.
 """
@@ -62,7 +62,7 @@ class Offer(RunningShare):
 
 
 class Offers(Record):
-    """The offers of all runs for one location. Owners change it by swap; it is the whole state, so it has no number."""
+    """The offers of all runs for one location. Coordinators swap it; it is the whole state, so it has no number."""
 
     SCHEMA: ClassVar[str] = "toril.offers/1"
     MOST_BYTES: ClassVar[int | None] = 1 << 20

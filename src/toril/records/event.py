@@ -12,7 +12,7 @@ from toril.records.verdict import Reason
 MOST_BYTES_OF_EVENT = 32 << 10  # EventBridge takes 256 KiB; a chat shows far less
 EVENTS = "events/"
 PENDING = "pending"  # the status of a delivery without a result yet
-NOTIFY_SECRET = "TORIL_NOTIFY_SECRET"  # noqa: S105 - the owner's variable with the key for webhooks of `--notify`
+NOTIFY_SECRET = "TORIL_NOTIFY_SECRET"  # noqa: S105 - the coordinator's variable with the key for webhooks of `--notify`
 SLACK = "hooks.slack.com"  # takes its own format only
 
 NoticeFormat = Literal["toril", "slack"]

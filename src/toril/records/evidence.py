@@ -1,7 +1,7 @@
 """Requests with their responses, `toril.evidence/1`: the first failures of each label and error, and the slowest ones.
 
-Workers mask them before they write them. A worker's files are `evidence-NNNNNN`; the owner of the run merges them into
-`evidence.json`.
+Workers mask them before they write them. A worker's files are `evidence-NNNNNN`; the coordinator of the run merges them
+into `evidence.json`.
 """
 
 from dataclasses import dataclass

@@ -75,7 +75,7 @@ class KeptDuet(JsonObject):
     aa: bool = False
     margin: Number
     most: Count  # planned pairs
-    pairs: Count  # at the look that decided
+    pairs: Count  # at the interim analysis that decided
     block_s: Number
     voided: Count = 0
     changes: Annotated[tuple[KeptChange, ...], Field(max_length=20)] = ()
@@ -169,7 +169,7 @@ class ListedRun:
 
     @property
     def going_on(self) -> bool:
-        """Whether the run has an owner, or is about to get one. A run whose owner is gone is not running."""
+        """Whether the run has a coordinator, or is about to get one. A run whose coordinator is gone is not running."""
         return self.state in ("starting", "running")
 
 

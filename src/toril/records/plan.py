@@ -205,8 +205,8 @@ class Pace(RecordPart):
     start_lead_s: float = 0.1  # from writing start.json to the start signal: two polls
     ready_timeout_s: float = 180.0  # a cold JVM on a busy two-core machine is ready within 30 s
     lease_renew_s: float = 2.0
-    lease_expires_s: float = 15.0  # seven missed renewals: the owner is gone, not only slow
-    orphaned_after_s: float | None = None  # a worker ends its load if the run has no owner for this long; None: never
+    lease_expires_s: float = 15.0  # seven missed renewals: the coordinator is gone, not only slow
+    orphaned_after_s: float | None = None  # a worker ends its load without a coordinator for this long; None: never
     kill_after_s: float = 8.0  # after a stop; a worker ends within 5 s of one
     give_up_s: float = 10.0  # after the kill: a worker that still runs is lost, and the run ends without it
 
@@ -323,7 +323,7 @@ class Plan(Record):
 
     @property
     def secrets_of_workers(self) -> dict[str, str]:
-        """The secrets without the addresses and keys of webhooks, which only the owner of the run reads."""
+        """The secrets without the addresses and keys of webhooks, which only the coordinator of the run reads."""
         own = {name for notice in self.notices for name in (notice.variable, notice.secret)}
         return {name: place for name, place in self.secrets.items() if name not in own}
 

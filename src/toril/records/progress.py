@@ -1,7 +1,7 @@
 """The figures of a running run, `progress.json`: `toril.progress/1`.
 
-The run's owner writes it after a fold, at most every 2 s. A watcher reads this file and nothing else. It is at most
-MOST_BYTES long. Durations are whole microseconds; None means not measured.
+The run's coordinator writes it after a fold, at most every 2 s. A watcher reads this file and nothing else. It is at
+most MOST_BYTES long. Durations are whole microseconds; None means not measured.
 """
 
 from dataclasses import dataclass, field
@@ -122,7 +122,7 @@ class Progress(StoredObject):
     schema: Literal["toril.progress/1"] = "toril.progress/1"
     run_id: Text
     number: Count = 0  # of the version: grows by 1
-    at: Number  # seconds since the epoch, of the owner's clock
+    at: Number  # seconds since the epoch, of the coordinator's clock
     phase: Phase = "preparing"
     phase_since: Number = 0  # seconds since the epoch
     started_at: Number | None = None  # of the start signal

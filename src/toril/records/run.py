@@ -90,7 +90,7 @@ class Rate(Record):
     at: float  # seconds since the epoch; late enough for all workers to read it in time
     asked_at: float
     cause: Literal["user", "search"]
-    by: str = ""  # user@host, or the owner of the run
+    by: str = ""  # user@host, or the coordinator of the run
 
 
 class Kept(RecordPart):
@@ -195,7 +195,7 @@ class End(Record):
 
 
 class Lease(Record):
-    """The owner of the run, renewed every few seconds by compare-and-swap, so there is one owner at a time."""
+    """The coordinator of the run, renewed every few seconds by compare-and-swap, so there is one at a time."""
 
     SCHEMA: ClassVar[str] = "toril.lease/1"
     owner: str  # unique to the process
@@ -203,7 +203,7 @@ class Lease(Record):
     host: str
     renewed_at: float
     expires_s: float = 15.0  # after the renewal; then another process may take over the run
-    epoch: int = 1  # counts the owners
+    epoch: int = 1  # counts the coordinators
     ended: bool = False
 
 

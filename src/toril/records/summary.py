@@ -16,7 +16,7 @@ from toril.records.run import Case
 MOST_LABELS = 600_000  # as many as an interval file can hold, of both kinds
 MOST_ERRORS = 100_000
 
-AuditCode = Literal[
+FindingCode = Literal[
     "service-saturated",
     "errors-began",
     "idle-connections",
@@ -25,7 +25,7 @@ AuditCode = Literal[
     "slow-location",
     "drift",
 ]
-AUDIT_CODES: tuple[AuditCode, ...] = get_args(AuditCode)
+FINDING_CODES: tuple[FindingCode, ...] = get_args(FindingCode)
 
 Bounds = tuple[Count | None, Count | None]  # of an interval; None: open
 
@@ -348,9 +348,9 @@ class Capacity(JsonObject):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFinding(JsonObject):
-    """What an audit found: something that stands out, with the figures that show it."""
+    """A finding of an automatic analysis, with the figures that show it."""
 
-    code: Word  # AuditCode
+    code: Word  # FindingCode
     message: Text
     label: Text = ""
     location: Text = ""

@@ -130,8 +130,8 @@ class Comparison(JsonObject):
     arms: dict[Literal["base", "head"], ComparedArm] = field(default_factory=dict)
     metrics: Annotated[tuple[ComparedMetric, ...], Few] = ()
     most: Count | None = None  # planned pairs
-    look: Count | None = None  # pairs at the look that decided, or at the last one
-    decided: bool = False  # before the last look
+    look: Count | None = None  # pairs at the interim analysis that decided, or at the last one
+    decided: bool = False  # before the last interim analysis
     seed: Count | None = None  # of the order
     aa: bool = False  # both arms load base
     voided: Count = 0  # pairs

@@ -19,7 +19,7 @@ from toril.timeline.arms import duet_of
 MOST_DUETS = 60
 PROMISED = 0.01  # the most false alarms
 ONE_SIDED = 0.05  # the probability of error of `rate_low`, and of the largest bias
-FOR_LOOKS = 1.03  # the effect that several looks need, as a multiple of that of a single one
+FOR_LOOKS = 1.03  # the effect that several interim analyses need, as a multiple of that of a single one
 MARGIN_STEP = 0.005
 DECIDED = frozenset({"aa-clean", "aa-false-alarm"})
 OPEN = frozenset({"unproven"})  # with any other reason, the rule could not decide

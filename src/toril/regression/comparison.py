@@ -65,7 +65,7 @@ def _arm(timeline: Timeline, arm: int, address: str) -> ComparedArm:
 
 
 def _exchanged(decided: Decided, duet: Duet, before: Mapping[tuple[str, str], ComparedMetric]) -> Decided:
-    """Returns the decision on the effects of the version alone. Both halves have one look, at their end."""
+    """Returns the decision on the effects of the version alone. Both halves have one interim analysis, at their end."""
     figures = []
     for figure in decided.figures:
         first = _sample_of(figure.figure, before.get(figure.figure.key))
@@ -158,6 +158,6 @@ def _remarks(one: DecidedFigure) -> str:
         fewest = min(pair.samples for pair in short)
         remarks += (
             f" {len(short)} of {len(one.pairs)} pairs have too few samples for {one.figure.metric} "
-            f"(the fewest: {fewest}) and are left out. Use longer blocks (`toril.regression.block`)."
+            f"(the fewest: {fewest}) and are left out. Use longer slices (`toril.regression.block`)."
         )
     return remarks

@@ -157,7 +157,8 @@ def _value(figure: DuetFigure, blocks: Sequence[Stats], time_s: float, fewest: i
 def joined(pairs: Iterable[Pair], figure: DuetFigure, duet: Duet) -> int:
     """Returns how many neighbouring pairs count as one (1, 2, 4 or 8), so that they have enough samples.
 
-    It depends on the counts of samples before the first look only, and never on values. `pairs` are single ones.
+    It depends on the counts of samples before the first interim analysis only, and never on values. `pairs` are single
+    ones.
     """
     first_look = duet.looks[0] if duet.looks else duet.blocks
     counts = [pair.samples for pair in pairs if pair.block <= first_look and not pair.void]

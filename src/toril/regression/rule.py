@@ -1,11 +1,12 @@
-"""The rule of a duet: after each look it has failed, has passed, or goes on.
+"""The rule of a duet: after each interim analysis it has failed, has passed, or goes on.
 
 The values of the pairs are logarithms of the ratio of head and base, larger if head is worse; of failures, differences
 of shares. Student's t tests their mean against the margin, from both sides, at the levels of `stats.sequential`:
 
-- failed: a figure is worse than the margin, at 5 % over all looks and, by Holm, over all figures
-- passed: each figure is better than the margin, at 5 % over all looks; since all must be, none needs a correction
-- otherwise the next look decides, and after the last one the result is inconclusive
+- failed: a figure is worse than the margin, at 5 % over all interim analyses and, by Holm, over all figures
+- passed: each figure is better than the margin, at 5 % over all interim analyses; since all must be, none needs a
+  correction
+- otherwise the next interim analysis decides, and after the last one the result is inconclusive
 """
 
 import math
@@ -29,15 +30,15 @@ WORST: tuple[Outcome, ...] = ("failed", "inconclusive", "passed")
 
 @dataclass(frozen=True, slots=True)
 class DecidedFigure:
-    """One figure at the look that decided. Bounds are of the logarithm of the ratio; of failures, of the difference."""
+    """One figure at the deciding interim analysis. Bounds: of the ratio's logarithm; of failures, of the difference."""
 
     figure: DuetFigure
     sample: Mean | None = None  # None: fewer than two pairs have values
-    low: float | None = None  # None: no look so far, or fewer than four pairs
+    low: float | None = None  # None: no interim analysis so far, or fewer than four pairs
     high: float | None = None
     level: float = ALPHA  # of `low`, by Holm
     outcome: Outcome = "inconclusive"
-    pairs: tuple[Pair, ...] = ()  # joined, of all complete pairs: those after the look and void ones as well
+    pairs: tuple[Pair, ...] = ()  # joined, of all complete pairs: those after that analysis and void ones as well
     joined: int = 1  # neighbouring pairs that count as one
     used: tuple[Pair, ...] = ()  # those of the sample
     step_us: int = 0  # of the engine's record, if coarser than one microsecond
@@ -60,13 +61,13 @@ class DecidedFigure:
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """The comparison at the first look that decides; without such a look, at the last one."""
+    """The comparison at the first interim analysis that decides; without one, at the last one."""
 
     look: int  # from 1; 0: there was none yet
-    pairs: int  # at the look
-    outcome: Outcome  # inconclusive: no look decided
+    pairs: int  # at the interim analysis
+    outcome: Outcome  # inconclusive: no interim analysis decided
     figures: tuple[DecidedFigure, ...]
-    voided: int  # of the pairs at the look
+    voided: int  # of the pairs at the interim analysis
     answered: bool = True  # whether head has answered as many requests as a pass requires
 
     def in_brief(self, most: int) -> str:
@@ -87,9 +88,9 @@ class Decided:
 def decide(plan: Plan, whole: Timeline, complete: int, voids: Mapping[int, str] | None = None) -> Decided:
     """Replays all looks up to `complete` pairs; the first decision counts.
 
-    With more void pairs than valid ones, a look decides nothing. The decision depends on the plan and the measurements
-    only, so each owner and each later judgement decides the same. `voids` are the void blocks; None: those of saturated
-    workers.
+    With more void pairs than valid ones, an interim analysis decides nothing. The decision depends on the plan and the
+    measurements only, so each coordinator and each later judgement decides the same. `voids` are the void blocks; None:
+    those of saturated workers.
     """
     duet, voids = duet_of(plan), void_pairs(plan, whole, complete) if voids is None else voids
     measured = [_measured(plan, whole, figure, complete, voids) for figure in figures(plan)]
@@ -112,7 +113,7 @@ def decide(plan: Plan, whole: Timeline, complete: int, voids: Mapping[int, str] 
 def judged(
     measured: Sequence[DecidedFigure], looks: tuple[int, ...], number: int, *, answered: bool = True
 ) -> tuple[DecidedFigure, ...]:
-    """Returns the figures with their bounds and outcomes at a look; `number` counts from 1."""
+    """Returns the figures with their bounds and outcomes at an interim analysis; `number` counts from 1."""
 
     def level_of(left: int) -> float:
         return levels(ALPHA / left, looks)[number - 1]
@@ -171,7 +172,7 @@ def _resolution_us(whole: Timeline, figure: DuetFigure) -> int:
 
 
 def with_sample(figure: DecidedFigure, look: int) -> DecidedFigure:
-    """Returns a figure with the sample of its pairs up to a look."""
+    """Returns a figure with the sample of its pairs up to an interim analysis."""
     pairs = tuple(pair for pair in figure.pairs if pair.last <= look and pair.is_known)
     sample = sample_of([change_of(figure.figure, pair) for pair in pairs])
     if sample is not None and figure.figure.metric == "failures":
@@ -196,19 +197,19 @@ def _is_answered(whole: Timeline, duet: Duet, look: int, voids: Mapping[int, str
 
 
 class Sequential:
-    """The looks of a running duet, computed from its measurements alone. Of other plans it does nothing."""
+    """The interim analyses of a running duet, computed from its measurements alone. Of other plans it does nothing."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self._looked = 0  # pairs at the last look
+        self._looked = 0  # pairs at the last interim analysis
         self._found: Decided | None = None
         self._notes: tuple[Note, ...] = ()
 
     def stop(self, whole: Timeline, complete_to: int | None, now: float) -> Stop | None:
-        """Returns the stop of the load as soon as a look decides.
+        """Returns the stop of the load as soon as an interim analysis decides.
 
         `complete_to` is the last second with all measurements (None: there is none yet), `now` is in seconds since the
-        epoch. A look waits one second after the end of its last turn, for requests in flight.
+        epoch. An interim analysis waits one second after the end of its last turn, for requests in flight.
         """
         duet = self.plan.duet
         if duet is None or complete_to is None:
@@ -226,5 +227,5 @@ class Sequential:
         return Stop(at=now, cause="decided", message=result.in_brief(duet.blocks))
 
     def notes(self) -> tuple[Note, ...]:
-        """Returns a note `look` on each look so far."""
+        """Returns a note `look` on each interim analysis so far."""
         return self._notes

@@ -42,7 +42,7 @@ CLAIMED = ("p95", "failures")  # without `--metric`; more claims would be more f
 LEAST_CHANGE = 0.03  # relative
 LEAST_FAILURES = 0.01  # one point
 PREDICTING, OUTSIDE = 8, 0.01  # runs before a suspicion, and the probability that an unchanged run is suspected
-CONFIRMING = 0.005  # of a place; about 4 % of unchanged series have one in any of 50 nights (bench/trend.py)
+CONFIRMING = 0.005  # of a place; about 4 % of unchanged series have one in any of 50 runs (bench/trend.py)
 CONFIDENCE = 0.95  # of the interval of a change
 NEAR = 1  # runs between the first runs of a group
 MOVED = 2  # runs by which a place may move while runs are added
@@ -120,16 +120,16 @@ def trend(
 
 def _not_recent(runs: Sequence[HistoryRecord], now: float) -> Iterator[Reason]:
     """Yields a note if the newest runs judge nothing: a trend of older ones says nothing about the service of today."""
-    nights = [record for record in runs if record.kind == "run"]
-    newest = nights[-NEWEST:]
+    scheduled = [record for record in runs if record.kind == "run"]
+    newest = scheduled[-NEWEST:]
     if newest and not any(map(is_measured, newest)):
         codes = ", ".join(dict.fromkeys(code for record in newest for code in record.reasons)) or newest[-1].outcome
         none = f"None of the newest {text.plural(len(newest), 'run')} is measured ({text.plain(codes)})"
         fix = f"Run `toril report {text.plain(newest[-1].run_id)}`, and correct its reason"
         yield Reason(NOTHING_RECENT, f"{none}. {fix}.")
-    gaps = sorted(after.started_at - before.started_at for before, after in pairwise(nights))
-    if len(nights) >= LEAST and now - nights[-1].started_at > 2 * (usual_s := gaps[int(USUAL * len(gaps))]):
-        when, usual = text.age(now - nights[-1].started_at), text.span(usual_s)
+    gaps = sorted(after.started_at - before.started_at for before, after in pairwise(scheduled))
+    if len(scheduled) >= LEAST and now - scheduled[-1].started_at > 2 * (usual_s := gaps[int(USUAL * len(gaps))]):
+        when, usual = text.age(now - scheduled[-1].started_at), text.span(usual_s)
         gap = f"The usual gap between runs is {usual}. Check the schedule."
         yield Reason(NOTHING_RECENT, f"The newest run was {when}. {gap}")
 

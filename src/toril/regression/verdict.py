@@ -49,7 +49,7 @@ FEW = 5  # compared figures
 EXPECTED = 20  # requests of base's label: then head has some, unless it differs
 OTHER_SIZE, OTHER_WORK = 0.1, 0.5  # differences of mean size and of p95 by which head may answer something else
 MANY = "more than five figures are compared, so each needs more pairs to prove a change; compare the important ones"
-IN_PERIODS = "CloudWatch's periods contain both arms: a breach holds, but a pass does not tell base and head apart"
+IN_PERIODS = "CloudWatch's periods contain both versions: a breach holds, but a pass does not tell base and head apart"
 
 
 @dataclass(frozen=True, slots=True)

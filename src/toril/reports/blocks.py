@@ -17,7 +17,7 @@ REASONS: Mapping[str, str] = {  # by code; for all others, the code itself is pl
     "aa-clean": "no false alarm",
     "aa-false-alarm": "false alarm",
     "aa-rate": "too many false alarms",
-    "both-arms-in-periods": "both arms in a period",
+    "both-arms-in-periods": "both versions in a period",
     "breach-may-not-stand": "breach not proven",
     "dead-label": "a label always failed",
     "excused-breach": "breach with unclear cause",
@@ -29,7 +29,7 @@ REASONS: Mapping[str, str] = {  # by code; for all others, the code itself is pl
     "no-tests": "no test case ran",
     "nothing-judged": "no criteria",
     "pass-may-not-stand": "pass not proven",
-    "restarted-engines": "engines start for each turn",
+    "restarted-engines": "engines start for each slice",
     "saturated": "load generator overloaded",
     "stopped": "stopped early",
     "too-few-earlier": "too few earlier runs",
@@ -330,7 +330,7 @@ class ExchangeList:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownFinding:
-    """One thing that stands out in the run."""
+    """One finding of the run."""
 
     code: str
     text: str
@@ -341,9 +341,9 @@ class ShownFinding:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What stands out in the run, most severe first."""
+    """The findings of the run, most severe first."""
 
-    standouts: tuple[ShownFinding, ...]
+    findings: tuple[ShownFinding, ...]
 
 
 Block = Facts | Criteria | Table | Sketches | Charts | Aside | Failures | ExchangeList | Findings

@@ -24,8 +24,8 @@ EARLIER_COLUMNS = (
     *(Column(title) for title in ("this run", "expected", "detectable")),
 )
 FOOTNOTE = (
-    "Each bound of a change holds with at least 95 % confidence, over all looks. “detectable”: a change so far beyond "
-    "the margin fails four of five such runs. All other figures are of head alone."
+    "Each bound of a change holds with at least 95 % confidence, over all interim analyses. “detectable”: a change so "
+    "far beyond the margin fails four of five such runs. All other figures are of head alone."
 )
 SCALES = {"us": ("ms", 0.001), "share": ("%", 100.0)}  # of charts, by unit
 MOST_CHARTS = 6  # figures with charts of their pairs; the others are in the table
@@ -47,7 +47,7 @@ def duet_table(duet: Bundle, *, trusted: bool, caveat: str) -> Table | None:
     alarms = [plain(note, 500) for code, note in notes if code == "aa-rate"]
     metrics = sorted(shown.metrics, key=_severity)
     planned = "" if shown.most in (None, shown.blocks) else f" of at most {text.number(shown.most or 0)}"
-    pairs = f"{text.plural(shown.blocks or 0, 'pair')}{planned} of blocks of {text.span(shown.block_s or 0)}"
+    pairs = f"{text.plural(shown.blocks or 0, 'pair')}{planned} of slices of {text.span(shown.block_s or 0)}"
     void = f", {text.number(shown.voided)} void" if shown.voided else ""
     expected = f", {text.quantity(shown.expected, 'share')} detectable before the run" if shown.expected else ""
     return Table(

@@ -42,7 +42,7 @@ NO_CHARTS = {"x": [], "seconds": 0, "step": 1, "steady": None, "breaches": [], "
     section: [] for section in ("course", "labels", "generators", "server", "pairs", "trend")
 }
 NAMES = {  # sections in the navigation
-    "stands-out": "What stands out",
+    "findings": "Findings",
     **{"criteria": "Criteria", "cases": "Test cases", "duet": "Base and head", "pairs": "Pairs"},
     **{"earlier": "Earlier runs", "changes": "Changes", "trend": "History", "series": "Series", "capacity": "Capacity"},
     **{"comparison": "Comparison", "course": "Over time", "labels": "One label", "label": "Labels"},
@@ -153,7 +153,7 @@ def _sections(report: Report) -> list[PageSection]:
 def _section(block: Block) -> PageSection | None:
     match block:
         case Findings():
-            return PageSection("stands-out", "What stands out", "most severe first")
+            return PageSection("findings", "Findings", "most severe first")
         case Criteria():
             return PageSection("criteria", "Criteria", "each states when the run fails")
         case Table() | Charts():

@@ -81,8 +81,8 @@ def _parts(report: Report, links: Links, most: int) -> Iterator[str]:
                 left_out = more(len(reasons) - most, "reason")
                 yield "\n".join([*lines, *([f"- {left_out}"] if left_out else [])])
             case Findings():
-                lines = [f"- {escaped(finding.text)} ({code(finding.code)})" for finding in block.standouts]
-                yield "\n".join(["**What stands out**", "", *lines])
+                lines = [f"- {escaped(finding.text)} ({code(finding.code)})" for finding in block.findings]
+                yield "\n".join(["**Findings**", "", *lines])
             case Criteria():
                 yield from _table(criteria_table(block), most)
             case Table() if not block.page_only:

@@ -31,7 +31,7 @@ def in_brief(plan: Plan) -> str:
     once = "every test case once" if plan.functional else "until its iterations end"
     length = f"{text.span(plan.duration_s)} of load" if plan.duration_s else once
     if plan.duet is not None:
-        turns = f"{text.plural(2 * plan.duet.blocks, 'turn')} of {text.span(plan.duet.turn_s)}"
+        turns = f"{text.plural(2 * plan.duet.blocks, 'slice')} of {text.span(plan.duet.turn_s)}"
         length = f"{text.span(plan.duration_s)} in total: {turns}, with pauses of {text.span(plan.duet.gap_s)}"
     return f"{workers}{places}, {length}"
 

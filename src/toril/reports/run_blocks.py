@@ -107,7 +107,7 @@ def report_of(
     rules, functional, compared_arms = rules_of(bundle), bundle.plan.functional, duet.verdict.comparison
     blocks: list[Block | None] = [
         Facts("facts", tuple(_facts(bundle))),
-        standouts(bundle),
+        findings(bundle),
         Criteria(rules) if rules else None,
         case_table(bundle) if functional else None,
         duet_table(duet, trusted=duet.outcome == "failed", caveat=_caveat(duet)),
@@ -406,16 +406,16 @@ def _with_failures(bundle: Bundle, item: JudgedCriterion) -> Iterator[str]:
         yield f"{failed_share(figures)} of these requests failed; their times are included"
 
 
-# ── Standouts, course, first failures, notes ──────────────────────────────────────────────────────────────────────────
+# ── Findings, course, first failures, notes ───────────────────────────────────────────────────────────────────────────
 
 
-def standouts(bundle: Bundle) -> Findings | None:
-    """Returns what stands out, most severe first; None if nothing does."""
-    findings = tuple(map(_standout, bundle.summary.standouts))
-    return Findings(findings) if findings else None
+def findings(bundle: Bundle) -> Findings | None:
+    """Returns the findings, most severe first; None if there are none."""
+    shown = tuple(map(_finding, bundle.summary.standouts))
+    return Findings(shown) if shown else None
 
 
-def _standout(finding: RunFinding) -> ShownFinding:
+def _finding(finding: RunFinding) -> ShownFinding:
     known = finding.from_s is not None and finding.to_s is not None
     return ShownFinding(
         code=plain(finding.code),

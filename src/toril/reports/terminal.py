@@ -101,8 +101,8 @@ def _block(block: Block, width: int, headline: Headline) -> Iterator[RenderableT
             yield _indented("Requests with their responses: --format html", "dim")
         case Findings():
             yield Text()
-            yield _indented("What stands out", "bold")
-            yield from (_indented(f"• {finding.text} ({finding.code})") for finding in block.standouts)
+            yield _indented("Findings", "bold")
+            yield from (_indented(f"• {finding.text} ({finding.code})") for finding in block.findings)
         case Failures():
             yield Text()
             for failure in block.failures:

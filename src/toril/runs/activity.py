@@ -1,4 +1,4 @@
-"""Runs that are not judged: whether they have an owner, and what is known of them. Imports little, for list pages."""
+"""Runs that are not judged: whether they have a coordinator, and what is known. Imports little, for list pages."""
 
 from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +19,7 @@ from toril.store.records import find_record, read_launch
 
 ROWS_AT_ONCE = 16  # each row takes several requests to a bucket
 MOST_UNFINISHED = 100
-BEGINS_WITHIN_S = 600.0  # from the time in the id until the owner has the lease
+BEGINS_WITHIN_S = 600.0  # from the time in the id until the coordinator has the lease
 STARTS_WITHIN_S = 600.0  # of a request; it begins later only if AWS lacks capacity for so long
 
 Activity = Literal["running", "without owner", "over"]
@@ -28,9 +28,9 @@ Activity = Literal["running", "without owner", "over"]
 def activity_of(
     store: Reader, plan: Plan, now: float, is_live: Callable[[Lease | None, float], bool] = is_live
 ) -> Activity:
-    """Returns whether a run has an owner, or may be taken over; without an owner, it is over at its deadline.
+    """Returns whether a run has a coordinator, or may be taken over; without a coordinator, it is over at its deadline.
 
-    A new run without a lease is running: its owner stores the suite's files, and takes the lease afterwards.
+    A new run without a lease is running: its coordinator stores the suite's files, and takes the lease afterwards.
     """
     lease = read_lease(store, plan.run_id)
     is_new = lease is None and 0 <= now - (time_in(plan.run_id) or 0.0) <= BEGINS_WITHIN_S

@@ -18,17 +18,17 @@ from toril.regression.calibration import calibrate
 from toril.regression.earlier import judge_earlier, with_earlier
 from toril.reports import Bundle, render
 from toril.reports.run_blocks import MOST_FAILURES
+from toril.runs.coordination import Coordination
 from toril.runs.earlier import earlier_duets, earlier_runs
 from toril.runs.history import fingerprint_of, record_of, remember
 from toril.runs.index import pack
-from toril.runs.owner import Coordination
 from toril.store import Reader, Store
 from toril.store.records import find_record, read_launch
 from toril.summary import Completeness, adjusted_plan, lasted_s, queued_plan, summarise, tests_of
 from toril.timeline.arms import Arm, duet_of
 from toril.verdict import judge, judge_tests, judge_try
-from toril.verdict.audits import stand_outs
 from toril.verdict.capacity.progress import finished_searches
+from toril.verdict.findings import findings_of
 from toril.verdict.servers import queries
 
 
@@ -169,7 +169,7 @@ def _judge(fold: Fold, completeness: Completeness, metrics: ServerMetrics | None
     searches = finished_searches(carried_out, completeness.rates, completeness.started_at, timeline)
     if searches:
         summary = replace(summary, capacity={search.execution.name: search.result() for search in searches})
-    summary = replace(summary, standouts=stand_outs(carried_out, summary, timeline))
+    summary = replace(summary, standouts=findings_of(carried_out, summary, timeline))
     verdict = judge(carried_out, timeline, completeness, summary, metrics=metrics).masked()
     return Bundle(
         plan=plan, summary=summary, verdict=verdict, timeline=timeline, metrics=metrics, completeness=completeness

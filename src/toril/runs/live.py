@@ -1,4 +1,4 @@
-"""What watchers see of a run: they poll its `progress.json`, and the owner's work does not grow with their number."""
+"""What watchers see of a run: they poll its `progress.json`; their number adds nothing to the coordinator's work."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -28,7 +28,7 @@ class Watched:
 
     @property
     def again_s(self) -> float:
-        """The seconds to the next poll: soon after the next version is due, EVERY_S if the owner is late."""
+        """The seconds to the next poll: soon after the next version is due, EVERY_S if the coordinator is late."""
         if self.progress is None or self.age_s > 2 * EVERY_S:
             return EVERY_S
         return max(SOONEST_S, EVERY_S + WRITING_S - self.age_s)

@@ -96,15 +96,15 @@ def follow(store: Reader, run_id: str, *, clock: Clock, view: View, interrupts: 
 
 
 def _shown(plan: Plan, state: Watched, now: float) -> Progress:
-    """Returns the last version with its age, and a note if there is none or if its owner is gone."""
+    """Returns the last version with its age, and a note if there is none or if its coordinator is gone."""
     notes: tuple[ProgressNote, ...] = ()
     if state.state == "without owner":
         notes = (ProgressNote(code="without-owner", message=_unowned(plan.run_id)),)
     elif state.progress is None:
-        text = "the owner of this run has not written any figures yet; owners of older versions write none"
+        text = "the coordinator of this run has not written any figures yet; older versions write none"
         notes = (ProgressNote(code="no-progress", message=text),)
     elif state.age_s > STALE_S:
-        text = f"the owner has written no figures for more than {STALE_S:.0f} s, but it still holds the run"
+        text = f"the coordinator has written no figures for more than {STALE_S:.0f} s, but it still holds the run"
         notes = (ProgressNote(code="stale-progress", message=text),)
     if state.progress is None:
         return Progress(run_id=plan.run_id, at=now, workers=WorkersNow(planned=len(plan.shares)), notes=notes)
@@ -113,7 +113,7 @@ def _shown(plan: Plan, state: Watched, now: float) -> Progress:
 
 
 def _unowned(run_id: str) -> str:
-    return f"this run has no owner; use `toril watch {run_id} --take-over` to continue it"
+    return f"this run has no coordinator; use `toril watch {run_id} --take-over` to continue it"
 
 
 def fetch(store: Reader, run_id: str, into: Store) -> tuple[int, list[str]]:

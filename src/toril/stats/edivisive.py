@@ -3,7 +3,7 @@
 Matteson and James (2014), A nonparametric approach for multiple change point analysis; Fleming et al. (2023), Hunter:
 Student's test of each place. The level is divided by the number of candidate places, so no random numbers are needed.
 
-Neighbouring values may be correlated, such as nights on one host. Then their means vary more, as by Bartlett (1946).
+Neighbouring values may be correlated, such as runs on one host. Then their means vary more, as by Bartlett (1946).
 """
 
 import math

@@ -1,8 +1,9 @@
-"""Levels of Student's t in a test with several looks, while its values arrive, and of several hypotheses.
+"""Levels of Student's t in a test with several interim analyses, while its values arrive, and of several hypotheses.
 
 Lan and DeMets (1983), Discrete sequential boundaries for clinical trials; Kim and DeMets (1987), the power family of
-spending functions; Armitage, McPherson and Rowe (1969), the recursion over looks; Jennison and Turnbull (1991), Exact
-calculations for sequential t tests. Several hypotheses: Holm (1979); with looks, Ye et al. (2013).
+spending functions; Armitage, McPherson and Rowe (1969), the recursion over interim analyses; Jennison and Turnbull
+(1991), Exact calculations for sequential t tests. Several hypotheses: Holm (1979); with interim analyses, Ye et al.
+(2013).
 
 Levels for normal values with a known variance would be exceeded: with 5 to 40 values, 5 % would be up to 5.6 %. So the
 recursion is that of Student's t. For n values without an effect, t = tan ψ · √(n − 1), where ψ is the angle between the
@@ -26,8 +27,8 @@ from toril.stats.quantiles import student_below
 Floats = NDArray[np.float64]
 
 FIRST = 5  # values: with fewer, the standard deviation is too uncertain
-GROWTH = math.sqrt(2)  # of the values from look to look; more looks would end a test hardly earlier
-FEW, CAUTIOUS, POWER = 20, 8, 2  # below 20 values, early looks cost power, so that they may spend hardly anything
+GROWTH = math.sqrt(2)  # of the values between interim analyses; more of these would end a test hardly earlier
+FEW, CAUTIOUS, POWER = 20, 8, 2  # below 20 values, early analyses cost power, so they may spend hardly anything
 CELLS = 1_000  # of the angle ψ
 NODES = (12, 64)  # of the integrations over θ and φ
 FARTHEST = 7.0  # standard deviations of θ and φ
@@ -35,7 +36,7 @@ SIGNS = np.array([-1.0, 1.0])  # sin φ of one value
 
 
 def looks_of(most: int) -> tuple[int, ...]:
-    """Returns the numbers of values at the looks of a test with at most `most` values.
+    """Returns the numbers of values at the interim analyses of a test with at most `most` values.
 
     >>> looks_of(40), looks_of(10), looks_of(4)
     ((5, 7, 10, 14, 20, 28, 40), (5, 7, 10), (4,))
@@ -46,10 +47,10 @@ def looks_of(most: int) -> tuple[int, ...]:
 
 @lru_cache(maxsize=256)
 def levels(alpha: float, looks: tuple[int, ...]) -> tuple[float, ...]:
-    """Returns the nominal one-sided level of each look, such that all looks together have the level `alpha`.
+    """Returns the nominal one-sided level of each interim analysis, such that all together have the level `alpha`.
 
-    `looks` are the numbers of values at the looks, ascending from 2. ValueError otherwise. Up to a share of the values,
-    the levels spend alpha times its square; with fewer than 20 values, its 8th power. Results are cached.
+    `looks` are the numbers of values at the interim analyses, ascending from 2. ValueError otherwise. Up to a share of
+    the values, the levels spend alpha times its square; with fewer than 20 values, its 8th power. Results are cached.
     """
     if not looks:
         raise ValueError("a test without looks has no levels")
@@ -58,7 +59,7 @@ def levels(alpha: float, looks: tuple[int, ...]) -> tuple[float, ...]:
 
 
 def spending(probabilities: Sequence[float], looks: Sequence[int]) -> tuple[float, ...]:
-    """Returns the nominal one-sided levels that spend these probabilities up to each look."""
+    """Returns the nominal one-sided levels that spend these probabilities up to each interim analysis."""
     if any(look <= before for before, look in zip((1, *looks), looks, strict=False)):
         raise ValueError(f"the looks {looks} are not ascending numbers of values from 2")
     width = math.pi / CELLS
@@ -82,7 +83,8 @@ def spending(probabilities: Sequence[float], looks: Sequence[int]) -> tuple[floa
 def holm(p: Sequence[float], level_of: Callable[[int], float]) -> tuple[tuple[bool, float], ...]:
     """Returns for each hypothesis whether it is rejected, and its level, in the order of their p-values.
 
-    `level_of` returns the nominal level for a number of hypotheses that are left; for one look, alpha divided by it.
+    `level_of` returns the nominal level for a number of hypotheses that are left; for one interim analysis, alpha
+    divided by it.
     """
     levels, rejects, level = {}, True, 0.0
     for done, place in enumerate(sorted(range(len(p)), key=p.__getitem__)):

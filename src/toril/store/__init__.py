@@ -110,7 +110,8 @@ def open_reader(address: str, *, patience_s: float | None = None) -> "Store | Co
 def open_store(address: str, *, patience_s: float | None = None) -> Store:
     """Returns the store at a folder's path or a bucket's address; OptionError if it is neither.
 
-    `patience_s`: how long a call retries while a bucket fails. The owner of a run and its workers use a shorter time.
+    `patience_s`: how long a call retries while a bucket fails. The coordinator of a run and its workers use a shorter
+    time.
     """
     if not address.strip():
         raise OptionError("--store is empty; name a folder, or remove the option", code="bad-store")

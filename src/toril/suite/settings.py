@@ -15,7 +15,7 @@ from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
 from toril.records import Browser, Device, Network, secret_reference
 from toril.records.event import NoticeEvent, NoticeFormat
-from toril.records.summary import AUDIT_CODES, AuditCode
+from toril.records.summary import FINDING_CODES, FindingCode
 from toril.secrets.masking import mask
 from toril.store.connections import is_safe_address
 from toril.suite.reader import SuiteReader, mapping_at
@@ -81,7 +81,7 @@ def _criteria(value: object) -> object:
 
 def _audits(value: object) -> object:
     """Returns a mapping of codes; `audits: false` turns all of them off."""
-    return dict.fromkeys(AUDIT_CODES, value) if isinstance(value, bool) else value
+    return dict.fromkeys(FINDING_CODES, value) if isinstance(value, bool) else value
 
 
 def _webhook(value: object) -> str:
@@ -232,7 +232,7 @@ class TorilSettings(Section):
     browsers: dict[str, BrowserBlock] = Field(default_factory=dict)  # by execution
     evidence: EvidenceBlock = EvidenceBlock()
     notify: Annotated[tuple[NotifyBlock, ...], Field(max_length=10)] = ()
-    audits: Annotated[dict[AuditCode, bool], BeforeValidator(_audits)] = Field(default_factory=dict)  # absent: on
+    audits: Annotated[dict[FindingCode, bool], BeforeValidator(_audits)] = Field(default_factory=dict)  # absent: on
     traceparent: bool = False  # whether requests carry a W3C trace context
     require_values: bool = False  # whether a response without a value that another request needs has failed
     page_size: ByteSize = Field(default=3 << 20, le=64 << 20)  # of the data for windows in report.html

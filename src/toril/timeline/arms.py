@@ -6,7 +6,7 @@ window of `for 10s` continues in the next block. Samples completed after a block
 as if the load continued.
 
 Where engines run through, a turn begins within a second of the run. It then has the whole seconds from this one on; a
-second between two turns has no owner.
+second between two turns has no arm.
 """
 
 import math
@@ -64,7 +64,7 @@ class Arm:
             parts = tuple(part.model_copy(update={"execution": names[part.execution]}) for part in own)
             shares.append(share.model_copy(update={"executions": parts}))
         note = (
-            f"figures and criteria are of {ARMS[self.arm]} alone: of its {self.duet.blocks} blocks, "
+            f"figures and criteria are of {ARMS[self.arm]} alone: of its {self.duet.blocks} slices, "
             "without the time between them"
         )
         return self.plan.model_copy(

@@ -150,7 +150,7 @@ class EngineRuns(tuple[EngineRun, ...]):
     def of(cls, engines: Sequence[Engine], slots: int | None) -> "EngineRuns":
         for engine in engines:
             if engine.context.turns and not engine.switches:
-                why = f"{engine.tool_name} cannot pause between the turns of a duet"
+                why = f"{engine.tool_name} cannot pause between the slices of a duet"
                 raise ToolError(f"{why}. Start a new run with the workers' version of toril")
         runs = cls(EngineRun(engine=engine) for engine in engines)
         runs.slots = slots

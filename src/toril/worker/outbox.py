@@ -29,7 +29,7 @@ class StoreClient:
         self._started = self._stopped = False
         self._rates = 0  # number of the last rate
         self._lease: bytes | None = None
-        self._lease_changed_at = now()  # by this clock: the owner's may differ
+        self._lease_changed_at = now()  # by this clock: the coordinator's may differ
         self._lease_read_at = float("-inf")
         self._ready: bytes | None = None  # this process's ready.json
         self._claimed = False

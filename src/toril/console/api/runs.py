@@ -131,9 +131,9 @@ def search_runs(
 def running_runs(
     request: Request,
     person: Viewer,
-    every: Annotated[bool, Query(description="Also return the runs without an owner or a verdict.")] = False,
+    every: Annotated[bool, Query(description="Also return the runs without a coordinator or a verdict.")] = False,
 ) -> list[Running]:
-    """Returns the runs that are starting, then those that have an owner, newest first."""
+    """Returns the runs that are starting, then those that have a coordinator, newest first."""
     runs = activity.unfinished(store_of(request), clock_of(request).now())
     return [Running(run_id=run.row.run_id, state=run.state) for run in runs if every or run.going_on]
 

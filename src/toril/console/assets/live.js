@@ -96,7 +96,7 @@ function redraw() {
 // ── the page
 
 function show(progress) {
-  progress.stop ||= run.stopping; // the owner has not read it yet
+  progress.stop ||= run.stopping; // the coordinator has not read it yet
   fill(document.getElementById("run"), { ...progress, left_s: Math.max(0, progress.planned_s - progress.elapsed_s) });
   show_known(progress);
   const bar = document.getElementById("bar");

@@ -124,10 +124,10 @@ def stop(request: Request, person: Operator, run_id: str) -> Response:
 
 @router.post("/runs/{run_id}/take-over")
 def take_over(request: Request, person: Operator, run_id: str) -> Response:
-    """Starts a coordinator that becomes the owner of a run without owner."""
+    """Starts a coordinator that takes over a run without one."""
     setup = request.app.state.setup
     if seen(setup.store, run_id, setup.clock.now()).state != "without owner":
-        raise OptionError(f"{run_id} has an owner, or is over.", code="run-has-owner")
+        raise OptionError(f"{run_id} has a coordinator, or is over.", code="run-has-owner")
     setup.starter.take_over(run_id, setup.clock.now())
     audit(request, "run.take-over", run_id)
     return see(f"/runs/{run_id}?asked=take-over", request)
@@ -135,7 +135,7 @@ def take_over(request: Request, person: Operator, run_id: str) -> Response:
 
 @router.post("/runs/{run_id}/judge")
 def judge(request: Request, person: Operator, run_id: str) -> Response:
-    """Judges a run without owner from its files; only beside these files, where no time limit ends the console."""
+    """Judges a run without coordinator from its files; only beside them, where no time limit ends the console."""
     from toril.runs.stored import judged
 
     setup = request.app.state.setup
@@ -175,7 +175,7 @@ def change_rate(
 
 def _live(request: Request, run_id: str, current: Seen, plan: Plan, status: int = 200, **form: Any) -> Response:
     store, progress = request.app.state.setup.store, current.progress
-    stop = find_record(store, Stop, run_key(run_id, "stop.json"))  # the owner reads it seconds later
+    stop = find_record(store, Stop, run_key(run_id, "stop.json"))  # the coordinator reads it seconds later
     model = {
         **_head(store, run_id, current, plan),
         **_left(store, current, plan),

@@ -36,7 +36,7 @@ class FargateStarter:
         self._run(run_id, ["run", "--request", run_id], run_id, tags)
 
     def take_over(self, run_id: str, at: float) -> None:
-        """See `Starter.take_over`. Requests of one minute start one task; the lease admits one owner anyway."""
+        """See `Starter.take_over`. Requests of one minute start one task; the lease admits one coordinator anyway."""
         command = ["watch", run_id, "--take-over"]
         self._run(run_id, command, f"{run_id} again {at // 60:.0f}", {"toril:run": run_id})
 

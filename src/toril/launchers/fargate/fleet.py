@@ -67,7 +67,7 @@ class Fleet:
         self._slot(share, attempt, startable=True)
 
     def find(self, share: Share, attempt: str) -> None:
-        """Finds the task that another owner has started for this attempt."""
+        """Finds the task that another coordinator has started for this attempt."""
         self._slot(share, attempt, startable=False)
 
     def again(self, worker: str, attempt: str) -> None:

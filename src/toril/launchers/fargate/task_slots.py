@@ -1,7 +1,7 @@
 """The state of each worker of a region, and its next step; makes no AWS calls.
 
-A fleet looks up a worker's task before it starts one, because another owner of the run may have started it. It also
-looks the task up when a RunTask had no answer and the worker is to be stopped.
+A fleet looks up a worker's task before it starts one, because another coordinator of the run may have started it. It
+also looks the task up when a RunTask had no answer and the worker is to be stopped.
 """
 
 from collections.abc import Collection, Iterator

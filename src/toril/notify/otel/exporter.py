@@ -69,7 +69,7 @@ class Exported(Protocol):
 
 
 class Exporter:
-    """Exports one run. An observer of its owner."""
+    """Exports one run. An observer of its coordinator."""
 
     def __init__(self, plan: Plan, url: str | None = None, environment: Mapping[str, str] = os.environ) -> None:
         """`url`: the collector's address; None: that of the SDK's environment variables."""

@@ -1,4 +1,4 @@
-"""Audits on services whose faults are known. `python -m tests.verdict.audits 0-200` measures all rates."""
+"""Findings on services whose faults are known. `python -m tests.verdict.findings 0-200` measures all rates."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -10,12 +10,12 @@ from tests.measured import Sample as Request
 from tests.measured import every_second, execution, plan_of
 from tests.reports.runs import run_of as run_of_samples
 from tests.reports.runs import store_run
-from tests.verdict.audits.services import CLEAN, FAULTY, Service, run_of
+from tests.verdict.findings.services import CLEAN, FAULTY, Service, run_of
 from toril.records import Duet, run_key
 from toril.records.summary import AUDIT_CODES, Generators, RunFinding
 from toril.runs.conclude import judge_again
 from toril.store import FolderStore
-from toril.verdict.audits import AUDITS, stand_outs
+from toril.verdict.findings import ANALYSES, findings_of
 
 SEEDS, NIGHT = range(6), range(200)
 EACH_TIME = (
@@ -26,7 +26,7 @@ ALL = {**{name: ("", service) for name, service in CLEAN.items()}, **FAULTY}
 
 
 def codes(service: Service, seed: int) -> set[str]:
-    return {one.code for one in stand_outs(*run_of(service, seed))}
+    return {one.code for one in findings_of(*run_of(service, seed))}
 
 
 def alarms(name: str, seeds: range) -> tuple[int, int]:
@@ -52,7 +52,7 @@ def test_the_rates_of_the_documentation_hold_in_200_runs(name):
 
 
 def only(name: str, seed: int = 3) -> RunFinding:
-    (found,) = stand_outs(*run_of(ALL[name][1], seed))
+    (found,) = findings_of(*run_of(ALL[name][1], seed))
     return found
 
 
@@ -79,7 +79,7 @@ def test_errors_that_ended_have_an_end():
     samples = [*every_second(range(60), times=20), *every_second(range(30, 35), bad, times=5)]
     run = run_of_samples(samples, plan={"executions": [execution(hold_for_s=60.0)]})
     assert run.timeline is not None
-    (found,) = stand_outs(run.plan, run.summary, run.timeline)
+    (found,) = findings_of(run.plan, run.summary, run.timeline)
     assert (found.code, found.from_s, found.to_s) == ("errors-began", 30, 35)
 
 
@@ -104,7 +104,7 @@ def test_a_dominant_label_has_the_p99_without_it():
 
 
 def test_every_code_of_the_settings_is_an_audit_and_explained():
-    assert set(AUDITS) == set(AUDIT_CODES)
+    assert set(ANALYSES) == set(AUDIT_CODES)
     page = (Path(__file__).parents[3] / "docs/explanation/audits.md").read_text("utf-8")
     assert all(f"\n| `{code}` |" in page for code in AUDIT_CODES)
 
@@ -113,7 +113,7 @@ def test_every_code_of_the_settings_is_an_audit_and_explained():
 def test_an_audit_can_be_turned_off(code):
     name = next(name for name, (own, _) in FAULTY.items() if own == code)
     plan, summary, timeline = run_of(FAULTY[name][1], 3)
-    assert not stand_outs(plan.model_copy(update={"audits_off": (code,)}), summary, timeline)
+    assert not findings_of(plan.model_copy(update={"audits_off": (code,)}), summary, timeline)
 
 
 TURNS = Duet(base="http://a", head="http://b", margin=0.03, blocks=2, block_s=5, turn_s=5, gap_s=1, order="ABBA")
@@ -122,20 +122,20 @@ TURNS = Duet(base="http://a", head="http://b", margin=0.03, blocks=2, block_s=5,
 @pytest.mark.parametrize("changes", [{"tried": True}, {"functional": True}, {"duet": TURNS}])
 def test_runs_that_are_no_load_tests_have_no_standouts(changes: dict[str, Any]):
     plan, summary, timeline = run_of(FAULTY["leak"][1], 3)
-    assert not stand_outs(plan.model_copy(update=changes), summary, timeline)
+    assert not findings_of(plan.model_copy(update=changes), summary, timeline)
 
 
 def test_nothing_stands_out_that_a_saturated_generator_may_cause():
     plan, summary, timeline = run_of(Service(leak=0.6, fails_from_s=70.0), 3)
-    assert [one.code for one in stand_outs(plan, summary, timeline)] == ["errors-began", "drift"]
+    assert [one.code for one in findings_of(plan, summary, timeline)] == ["errors-began", "drift"]
     busy = replace(summary, generators=Generators(saturated=("local-1",)))
-    assert [one.code for one in stand_outs(plan, busy, timeline)] == ["errors-began"]
+    assert [one.code for one in findings_of(plan, busy, timeline)] == ["errors-began"]
 
 
 def test_an_audit_that_fails_is_reported_and_the_others_go_on():
     plan, summary, timeline = run_of(Service(leak=0.6), 3)
     labels = {name: replace(one, histogram=((1, 2),)) for name, one in summary.labels.items()}  # type: ignore[arg-type]
-    first, second = stand_outs(plan, replace(summary, labels=labels), timeline)
+    first, second = findings_of(plan, replace(summary, labels=labels), timeline)
     assert (first.code, second.code) == ("drift", "dominant-label")
     assert "IndexError" in second.message
 

@@ -1,4 +1,4 @@
-"""Audits of response times over the time of the run: drift and periodic stalls."""
+"""Findings on response times over the time of the run: drift and periodic stalls."""
 
 import math
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from toril.records.summary import RunFinding
 from toril.stats.quantiles import rank_of
 from toril.text import number, signed_percent, time
 from toril.timeline import Slice
-from toril.verdict.audits.seen import Floats, RunData, is_longer, percentile, successes
+from toril.verdict.findings.seen import Floats, RunData, is_longer, percentile, successes
 
 SHORTEST_HOLD_S, BLOCKS, LEAST_OF_BLOCK = 60, 20, 20
 RISE, CHANCE_OF_TREND = 1.15, 1e-5

@@ -1,4 +1,4 @@
-"""Audits of the reaction to load: saturation of the service, and the beginning of errors."""
+"""Findings on the reaction to load: saturation of the service, and the beginning of errors."""
 
 import math
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ import numpy as np
 from toril import text
 from toril.records.summary import RunFinding
 from toril.text import number, percent, plain, time
-from toril.verdict.audits.seen import Floats, RunData, Span, is_longer, percentile, successes
+from toril.verdict.findings.seen import Floats, RunData, Span, is_longer, percentile, successes
 
 SHORTEST_RISE_S, WINDOWS, NARROWEST_S, AFTER_RISE_S = 15, 12, 3, 10
 NEAR_MOST = 0.9  # of the highest throughput: may be the knee

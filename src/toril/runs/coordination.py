@@ -1,7 +1,7 @@
 """Drives a run from its launch to the end of its last worker.
 
-If a bucket fails temporarily, the owner of a run retries for PATIENCE_S and then leaves the run. Its workers continue
-for longer, so another owner can take it over. After any other error, all workers are stopped.
+If a bucket fails temporarily, the coordinator of a run retries for PATIENCE_S and then leaves the run. Its workers
+continue for longer, so another coordinator can take it over. After any other error, all workers are stopped.
 """
 
 import os
@@ -34,7 +34,7 @@ VIEW_EVERY_S = 0.5  # people cannot read faster changes
 
 
 class CutOffError(InfrastructureError):
-    """This owner can no longer reach the run's records, but another one may."""
+    """This coordinator can no longer reach the run's records, but another one may."""
 
     def __init__(self, plan: Plan, error: StoreError) -> None:
         ends_s = plan.pace.orphaned_after_s or 0.0
@@ -46,7 +46,8 @@ class CutOffError(InfrastructureError):
 
 
 class Observer(Protocol):
-    """Follows a run from its owner's thread. No call takes longer than 20 ms, and none changes the run or its verdict.
+    """Follows a run from its coordinator's thread. No call takes longer than 20 ms, and none changes the run or its
+    verdict.
 
     An observer that raises an error is dropped; the error becomes a note.
     """
@@ -67,7 +68,7 @@ class Observer(Protocol):
 
 @dataclass(slots=True, kw_only=True)
 class Coordination:
-    """The owner of a run: its coordinator, the launcher of its workers, and the user's terminal."""
+    """The coordination of a run: its coordinator, the launcher of its workers, and the user's terminal."""
 
     coordinator: Coordinator
     launcher: Launcher
@@ -87,7 +88,7 @@ class Coordination:
 
     @contextmanager
     def holding(self) -> Iterator[list[str]]:
-        """Stops all workers at the end of the block, unless another owner has the run or can take it over.
+        """Stops all workers at the end of the block, unless another coordinator has the run or can take it over.
 
         Yields a list; after the block, it has the problems with stopping workers.
         """
@@ -111,9 +112,9 @@ class Coordination:
         trouble_since: float | None = None
         last_notes: tuple[Note, ...] = ()
         shown_at = float("-inf")
-        while trouble_since is not None or not coordinator.ended:  # an unanswered renewal may mean another owner
+        while trouble_since is not None or not coordinator.ended:  # an unanswered renewal may mean another coordinator
             try:
-                coordinator.lease.renew()  # the launcher writes offers, and another owner may have the run
+                coordinator.lease.renew()  # the launcher writes offers, and another coordinator may have the run
                 for action in coordinator.step(launcher.ended(), self.asked()):
                     self._execute(action)
                 self._begin()
@@ -124,7 +125,7 @@ class Coordination:
                 trouble_since = self.clock.now() if trouble_since is None else trouble_since
                 if self._gives_up(error, trouble_since + PATIENCE_S):
                     if coordinator.plan.on == "local" or self.interrupts or coordinator.state.stop is not None:
-                        raise  # the run is ending, and needs no other owner
+                        raise  # the run is ending, and needs no other coordinator
                     raise CutOffError(coordinator.plan, error) from error
                 notes = (Note(error.code, str(error)),)
             if self.clock.now() >= shown_at + VIEW_EVERY_S:
@@ -192,7 +193,7 @@ class Coordination:
         return None if estimate.unpriced else round(estimate.total_usd, 6)
 
     def with_retries(self, act: Callable[[], Value]) -> Value:
-        """Retries `act` while a bucket fails temporarily, because there may be no owner after this one."""
+        """Retries `act` while a bucket fails temporarily, because there may be no coordinator after this one."""
         until = self.clock.now() + PATIENCE_S
 
         def after(error: Exception, _failures: int) -> float | None:

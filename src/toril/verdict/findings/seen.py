@@ -1,4 +1,4 @@
-"""The measurements of a run as audits need them: columns by second, up to the planned end of the load."""
+"""The measurements of a run as analyses need them: columns by second, up to the planned end of the load."""
 
 import math
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from toril.stats.histogram import Histogram, highest_us
 from toril.stats.quantiles import quantile_interval, rank_of
 from toril.timeline import Stats, Timeline
 
-SURE = 0.9999  # confidence of the intervals that audits compare
+SURE = 0.9999  # confidence of the intervals that analyses compare
 MOST_LABELS, LEAST_OF_LABEL = 20, 10
 
 Floats = NDArray[np.float64]

@@ -1,4 +1,4 @@
-"""Audits of the parts of a run: a location slower than the others, a label that dominates the p99."""
+"""Findings on the parts of a run: a location slower than the others, a label that dominates the p99."""
 
 import math
 from collections import defaultdict
@@ -10,7 +10,7 @@ from toril.records.summary import RunFinding
 from toril.stats.histogram import Histogram
 from toril.stats.quantiles import share_interval, student_quantile
 from toril.text import percent, plain, time
-from toril.verdict.audits.seen import RunData, is_longer, percentile
+from toril.verdict.findings.seen import RunData, is_longer, percentile
 
 LEAST_SAMPLES, BLOCKS, FACTOR = 200, 10, 1.1
 STUDENT = 0.9995  # confidence that the blocks show it too: samples of one second are not independent
