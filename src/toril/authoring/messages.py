@@ -80,7 +80,7 @@ class Answer(PageMessage):
     text: str
 
 
-class FileData(PageMessage):
+class SentFile(PageMessage):
     """The content of a file, as a data: address; None: too large."""
 
     kind: Literal["file"]
@@ -130,14 +130,14 @@ class Bar(PageMessage):
 
 
 _ADAPTER: TypeAdapter[Any] = TypeAdapter(
-    Annotated[Body | Html | Answer | FileData | Action | Opened | Bar, Field(discriminator="kind")]
+    Annotated[Body | Html | Answer | SentFile | Action | Opened | Bar, Field(discriminator="kind")]
 )
 
 
-def message_of(data: object) -> Body | Html | Answer | FileData | Action | Opened | Bar | None:
+def message_of(data: object) -> Body | Html | Answer | SentFile | Action | Opened | Bar | None:
     """Returns a valid message; None for anything else."""
     try:
-        message: Body | Html | Answer | FileData | Action | Opened | Bar = _ADAPTER.validate_json(json.dumps(data))
+        message: Body | Html | Answer | SentFile | Action | Opened | Bar = _ADAPTER.validate_json(json.dumps(data))
     except (ValueError, TypeError, RecursionError):  # also for halves of characters, which no file can hold
         return None
     return message

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from toril.authoring.correlation.values import route_of
-from toril.authoring.messages import Action, Answer, Bar, Body, FileData, Html, Opened, Part, message_of
+from toril.authoring.messages import Action, Answer, Bar, Body, Html, Opened, Part, SentFile, message_of
 from toril.authoring.options import ImportOptions
 from toril.authoring.readers import Input, read
 from toril.authoring.readers.source import headers, value_of
@@ -101,7 +101,7 @@ class Tape:
                 self.answers.append((origin, message))
             case Answer():
                 self.answers.append((origin, message))
-            case FileData():
+            case SentFile():
                 self.files.setdefault(message.key, message.data)
             case Action() | Opened() if is_page:
                 self.actions.append(message)

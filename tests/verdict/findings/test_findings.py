@@ -12,7 +12,7 @@ from tests.reports.runs import run_of as run_of_samples
 from tests.reports.runs import store_run
 from tests.verdict.findings.services import CLEAN, FAULTY, Service, run_of
 from toril.records import Duet, run_key
-from toril.records.summary import AUDIT_CODES, Generators, RunFinding
+from toril.records.summary import FINDING_CODES, Generators, RunFinding
 from toril.runs.conclude import judge_again
 from toril.store import FolderStore
 from toril.verdict.findings import ANALYSES, findings_of
@@ -104,12 +104,12 @@ def test_a_dominant_label_has_the_p99_without_it():
 
 
 def test_every_code_of_the_settings_is_an_audit_and_explained():
-    assert set(ANALYSES) == set(AUDIT_CODES)
+    assert set(ANALYSES) == set(FINDING_CODES)
     page = (Path(__file__).parents[3] / "docs/explanation/audits.md").read_text("utf-8")
-    assert all(f"\n| `{code}` |" in page for code in AUDIT_CODES)
+    assert all(f"\n| `{code}` |" in page for code in FINDING_CODES)
 
 
-@pytest.mark.parametrize("code", AUDIT_CODES)
+@pytest.mark.parametrize("code", FINDING_CODES)
 def test_an_audit_can_be_turned_off(code):
     name = next(name for name, (own, _) in FAULTY.items() if own == code)
     plan, summary, timeline = run_of(FAULTY[name][1], 3)
