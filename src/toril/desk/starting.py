@@ -35,7 +35,7 @@ class Starter(Protocol):
         ...
 
     def take_over(self, run_id: str, at: float) -> None:
-        """Starts an owner for a run on Fargate whose owner has ended; InfrastructureError if it cannot start."""
+        """Starts a new coordinator for a run on Fargate; InfrastructureError if it cannot start."""
         ...
 
 

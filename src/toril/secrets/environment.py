@@ -7,7 +7,7 @@ from collections.abc import Mapping
 _OF_THE_JOB = re.compile(
     r"ACTIONS_.*|GITHUB_(ENV|OUTPUT|PATH|STATE|STEP_SUMMARY)|(GITHUB|GH)_(ENTERPRISE_)?TOKEN"
 ).fullmatch
-# The owner's own: its token for a console, and the key that signs its webhooks.
+# The coordinator's own: its token for a console, and the key that signs its webhooks.
 _OF_THE_OWNER = re.compile(r"TORIL_(NOTIFY_SECRET|TOKEN)").fullmatch
 # The command's own credentials. Workers, and so the code of the suite, read the plan.
 _CREDENTIALS = re.compile(r"AWS_(ACCESS_KEY_ID|SECRET_ACCESS_KEY|S(ESSION|ECURITY)_TOKEN|CONTAINER_.*)").fullmatch
@@ -19,10 +19,10 @@ def is_withheld(name: str) -> bool:
 
 
 def without_job(environment: Mapping[str, str]) -> dict[str, str]:
-    """Returns the environment of an owner of runs, without what lets it act for its GitHub job."""
+    """Returns the environment of a coordinator of runs, without what lets it act for its GitHub job."""
     return {name: value for name, value in environment.items() if not _OF_THE_JOB(name)}
 
 
 def for_worker(environment: Mapping[str, str]) -> dict[str, str]:
-    """Returns the environment of a worker on this machine, also without what is the owner's own."""
+    """Returns the environment of a worker on this machine, also without what is the coordinator's own."""
     return {name: value for name, value in without_job(environment).items() if not _OF_THE_OWNER(name)}
