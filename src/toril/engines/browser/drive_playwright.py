@@ -102,7 +102,7 @@ class Driver:
                 context.on("requestfailed", self._keep)
             if network:
                 slow_down(context, page, network)
-            self._mine.page = Page(context, page, traced)
+            self._mine.page = PlaywrightPage(context, page, traced)
             self._steps.seen(None)
             yield page
         finally:
@@ -160,7 +160,7 @@ def slow_down(context, page, network) -> None:
     session.send("Network.emulateNetworkConditions", {"offline": False, "latency": network["latency_ms"], **limits})
 
 
-class Page:
+class PlaywrightPage:
     """The page as the steps use it."""
 
     NoAnswer = (Error, OSError)

@@ -31,7 +31,7 @@ class Driver:
     def page(self):
         """Returns this thread's browser; None without one."""
         browser = getattr(self._mine, "browser", None)
-        return None if browser is None or browser.session_id is None else Page(browser)
+        return None if browser is None or browser.session_id is None else SeleniumPage(browser)
 
     def _patch(self, chrome) -> None:
         begin, quit_ = chrome.__init__, chrome.quit
@@ -80,7 +80,7 @@ class Driver:
         return options
 
 
-class Page:
+class SeleniumPage:
     """The page as the steps use it."""
 
     NoAnswer = (WebDriverException, HTTPError, OSError)
