@@ -229,7 +229,7 @@ def test_a_coordinator_whose_run_was_taken_over_leaves_the_workers_running(scene
         one.store.put(one.key("lease.json"), lease.to_json())
 
     one.at(15, taken)
-    with pytest.raises(LeaseLostError, match="owned by another"):
+    with pytest.raises(LeaseLostError, match="controlled by another"):
         one.run()
     assert one.launcher.released
     assert not one.launcher.closed
@@ -255,7 +255,7 @@ def test_a_coordinator_frozen_between_two_turns_asks_its_launcher_nothing_afterw
             one.store.put(one.key("lease.json"), lost[0].to_json())
 
     one.launcher.ended, one.clock.sleep = asked, stands_still
-    with pytest.raises(LeaseLostError, match="owned by another"):
+    with pytest.raises(LeaseLostError, match="controlled by another"):
         one.run()
     assert lost
 
@@ -274,7 +274,7 @@ def test_a_coordinator_frozen_during_a_write_finds_its_run_taken_over_and_stops_
         return False
 
     one.store.fails = stands_still
-    with pytest.raises(LeaseLostError, match="owned by another"):
+    with pytest.raises(LeaseLostError, match="controlled by another"):
         one.run()
     assert order[-1] == one.key(name)
 
@@ -290,7 +290,7 @@ def test_a_coordinator_frozen_during_the_stop_ends_no_worker_of_the_next_owner(s
         return False
 
     one.store.fails = stands_still
-    with pytest.raises(LeaseLostError, match="owned by another"):
+    with pytest.raises(LeaseLostError, match="controlled by another"):
         one.run()
     assert one.launcher.terminated == []
     assert one.launcher.released
@@ -316,7 +316,7 @@ def test_a_coordinator_frozen_during_the_start_writes_no_stop_afterwards(scene):
 
     one.launcher.ended = all_are_ready_and_somebody_wants_it_to_end
     one.store.fails = stands_still
-    with pytest.raises(LeaseLostError, match="owned by another"):
+    with pytest.raises(LeaseLostError, match="controlled by another"):
         one.run()
     assert one.store.find(one.key("start.json")) is not None
     assert one.store.find(one.key("stop.json")) is None

@@ -46,7 +46,7 @@ def test_an_owner_that_renews_keeps_the_run_despite_a_wrong_clock(store, ahead_s
     first = keeper(store, ShiftedClock(clock, ahead_s), "first")
     first.take()
     clock.meanwhile = lambda now: first.renew()
-    with pytest.raises(LeaseLostError, match="owned by first"):
+    with pytest.raises(LeaseLostError, match="controlled by first"):
         keeper(store, clock, "second").take()
     assert owner_of(store).owner == "first"
 
@@ -71,7 +71,7 @@ def test_a_suspended_owner_notices_that_another_one_has_the_run(store):
     first.take()
     second.take()
     clock.sleep(FARGATE_TIMINGS.lease_renew_s)
-    with pytest.raises(LeaseLostError, match="owned by second"):
+    with pytest.raises(LeaseLostError, match="controlled by second"):
         first.renew()
     second.renew()
     assert owner_of(store).owner == "second"
@@ -92,7 +92,7 @@ def test_of_two_waiting_owners_one_gets_the_run(store):
 
     began = clock.now()
     clock.meanwhile = third_takes
-    with pytest.raises(LeaseLostError, match="owned by third"):
+    with pytest.raises(LeaseLostError, match="controlled by third"):
         second.take()
     assert owner_of(store).owner == "third"
 
