@@ -133,7 +133,7 @@ def configuration(
         own.setdefault("class", f"{module}.Executor")
         modules[alias] = own
     modules["local"] = {**_mapping(modules.get("local")), "class": "toril.worker.taurus.Provisioning"}
-    modules["toril-records"] = {"class": "toril.worker.taurus.Records"}
+    modules["toril-records"] = {"class": "toril.worker.taurus.EngineRecords"}
     return {**config, "provisioning": "local", "~services": services, "~reporting": []}
 
 
