@@ -196,27 +196,25 @@ def test_help_of_a_command_is_its_help(monkeypatch, capsys, words):
         ("toril suite p", {"push", "pin"}),
         ("toril github comment --rep", {"--repository", "--report-url"}),
         ("toril plan --on ", {"local", "fargate"}),
+        ("toril watch 20261", {"20261124T150405Z-shop-1a2b"}),
     ],
 )
-def test_bash_completes_commands_options_and_values(tmp_path: Path, line: str, expected: set[str]) -> None:
+@pytest.mark.live
+def test_bash_completes_commands_options_values_and_runs(tmp_path: Path, line: str, expected: set[str]) -> None:
+    (tmp_path / "store/runs/20261124T150405Z-shop-1a2b").mkdir(parents=True)
     program = tmp_path / "toril"
     program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -c "from toril.cli import main; main()" "$@"\n')
     program.chmod(0o755)
     words = line.split(" ")
     script = f"""
         PATH="{tmp_path}:$PATH"
+        export TORIL_STORE="{tmp_path}/store"
         source <(toril --show-completion)
         COMP_WORDS=({" ".join(word or "''" for word in words)}) COMP_CWORD={len(words) - 1}
         _toril_completion toril
         printf '%s\\n' "${{COMPREPLY[@]}}"
     """
-    done = subprocess.run(
-        ["bash", "-c", script],
-        capture_output=True,
-        text=True,
-        check=True,
-        env=None,
-    )
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
     assert set(done.stdout.split()) == expected
 
 

@@ -185,7 +185,18 @@ def read_notices(values: Iterable[str]) -> "list[Notice]":
 _SUITES = typer.Argument(help="Folder with suite.yml, Taurus files to merge in order, or s3://bucket/suites/<name>.")
 Suites = Annotated[list[str], _SUITES]
 OptionalSuites = Annotated[list[str] | None, _SUITES]
-Run = Annotated[str, typer.Argument(help="Run id or its beginning, `latest`, or the folder or URL of a run.")]
+
+
+def _run_ids(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Returns the runs of a local store for a shell's completion, newest first."""
+    runs = Path(ctx.params.get("store") or ".toril") / "runs"
+    return sorted((run.name for run in runs.glob("*") if run.name.startswith(incomplete)), reverse=True)[:50]
+
+
+Run = Annotated[
+    str,
+    typer.Argument(autocompletion=_run_ids, help="Run id or its beginning, `latest`, or the folder or URL of a run."),
+]
 StoreOption = Annotated[
     str,
     typer.Option(

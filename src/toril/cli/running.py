@@ -189,7 +189,8 @@ def try_command(
     """Send each request of SUITE once, and print it with its response.
 
     One user makes one iteration of each scenario, without think times. An imported or recorded suite is compared
-    with its recording. The exit code is 0 only if everything succeeds, as recorded.
+    with its recording. The exit code is 0 only if everything succeeds, as recorded. `toril run --smoke` repeats the
+    requests for some seconds under light load, and gives a verdict.
 
     0 succeeded · 1 failed, or not as recorded · 2 invalid input · 4 cannot start or write · 130 interrupted.
 

@@ -15,6 +15,7 @@ from toril.records.run import Case
 
 MOST_LABELS = 600_000  # as many as an interval file can hold, of both kinds
 MOST_ERRORS = 100_000
+TRANSACTION = " (transaction)"  # distinguishes a transaction's label from the same label of requests
 
 FindingCode = Literal[
     "service-saturated",

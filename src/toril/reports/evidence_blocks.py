@@ -8,10 +8,10 @@ from itertools import zip_longest
 
 from toril import text
 from toril.records.evidence import Content, Exchange
+from toril.records.summary import TRANSACTION
 from toril.reports.blocks import ExchangeGroup, ExchangeList, Fact, ShownExchange
 from toril.reports.bundle import Bundle
 from toril.secrets.masking import HIDDEN
-from toril.summary.build import TRANSACTION
 from toril.text import plain
 
 MOST_SHOWN = 60

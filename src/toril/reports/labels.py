@@ -1,12 +1,14 @@
 """Selects the labels that a report shows if space is short, and shortens their names."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from toril.records import Verdict
-from toril.records.summary import LabelFigures
-from toril.summary.build import TRANSACTION
+from toril.records.summary import TRANSACTION, LabelFigures
 from toril.text import plain
-from toril.timeline import Slice, Timeline
+
+if TYPE_CHECKING:
+    from toril.timeline import Slice, Timeline
 
 LONGEST_NAME = 90
 
@@ -41,12 +43,12 @@ def notable(figures: Mapping[str, LabelFigures], judged: Iterable[str], most: in
 
 
 def slice_of(
-    timeline: Timeline,
+    timeline: "Timeline",
     label: str,
     executions: Sequence[str] = (),
     location: str | None = None,
     steady: bool | None = None,
-) -> Slice:
+) -> "Slice":
     """Returns the samples of a label by its name in the summary, which marks transactions with a shared label."""
     name = label.removesuffix(TRANSACTION)
     if name != label and name in timeline.labels_of_both_kinds():

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from toril.records.summary import TRANSACTION
 from toril.reports.bundle import Bundle
 from toril.reports.charts.by_label import chosen
 from toril.reports.exports.rows import RowBatch, row_batches
@@ -27,7 +28,6 @@ from toril.reports.run_tables import MOST_ERRORS, figure_tables
 from toril.reports.windows import WindowSource, measured
 from toril.stats.histogram import Int64s, highests_of, lowests_of
 from toril.summary import planned_spans
-from toril.summary.build import TRANSACTION
 from toril.text import plain
 from toril.timeline.intervals import Series
 

@@ -8,7 +8,7 @@ from functools import partial
 
 from toril import text
 from toril.records import JudgedCriterion
-from toril.records.summary import Generator, RunFinding
+from toril.records.summary import TRANSACTION, Generator, RunFinding
 from toril.reports.blocks import (
     About,
     Aside,
@@ -46,7 +46,6 @@ from toril.reports.run_tables import (
     time_of,
     window_of,
 )
-from toril.summary.build import TRANSACTION
 from toril.text import plain
 
 ABOUT: Mapping[str, About] = {  # by code; all other reasons are about the whole run

@@ -7,11 +7,10 @@ from typing import Literal
 
 from toril import text
 from toril.records import Case, Share
-from toril.records.summary import Capacity, CapacityStage, Generator, LabelFigures
+from toril.records.summary import TRANSACTION, Capacity, CapacityStage, Generator, LabelFigures
 from toril.reports.blocks import MISSING, Cell, Check, Column, Part, Row, Table, Tone, severity_of
 from toril.reports.bundle import Bundle
 from toril.reports.labels import distinct, judged_labels, notable
-from toril.summary.build import TRANSACTION
 from toril.text import plain
 
 NOTABLE_FAILURES = 0.01  # a larger share of failed requests marks every percentile

@@ -17,7 +17,6 @@ from toril.records.history import IndexRow, ListedRun
 from toril.records.summary import LabelFigures, ResponseTimes
 from toril.reports import terminal
 from toril.reports.blocks import MISSING, Cell, Column, Row, Table
-from toril.reports.exports.csv import safe
 from toril.reports.run_tables import failed_share, interval_of, time_of
 from toril.text import plain
 
@@ -68,6 +67,8 @@ def _iso(row: IndexRow) -> str | None:
 
 
 def _field(value: Any) -> Any:
+    from toril.reports.exports.csv import safe  # imports numpy
+
     if isinstance(value, dict):
         value = [f"{key}={item}" for key, item in value.items()]
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""Reads stored runs: reports, follows, lists and copies them."""
+"""Reads stored runs: reports, follows, lists and copies them. A list imports nothing that measures or judges."""
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -6,11 +6,10 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from toril.clock import Clock
-from toril.coordinator.fold import collect
 from toril.coordinator.lease import LeaseWatch, is_live
-from toril.coordinator.progress import View
 from toril.errors import StoreError
 from toril.records import Plan, Verdict, run_key
 from toril.records.evidence import Exchanges
@@ -20,14 +19,15 @@ from toril.records.summary import Summary
 from toril.reports import FORMATS, Bundle, pieces, render
 from toril.reports.screen import emit
 from toril.runs.activity import activity_of, unindexed, unjudged, unreadable
-from toril.runs.conclude import judge_again, stored_metrics, with_cost, with_evidence, with_pictures
 from toril.runs.history import record_of, remember, row_of
 from toril.runs.index import Query, all_rows
 from toril.runs.live import STALE_S, Watched, watched
 from toril.signals import Interrupts
 from toril.store import Reader, Store
 from toril.store.records import find_record, get_record, read_launch, read_record
-from toril.summary import judged_plan
+
+if TYPE_CHECKING:
+    from toril.coordinator.progress import View
 
 MOST_FETCHED = 1 << 26  # bytes of one file of a worker
 ROWS_AT_ONCE = 16  # each row takes several requests to a bucket
@@ -42,6 +42,10 @@ def judged(store: Reader, run_id: str, now: float, *, measurements: bool = False
 
     `measurements`: also returns the timeline, which needs all interval files. StoreError during the run.
     """
+    from toril.coordinator.fold import collect
+    from toril.runs.conclude import judge_again, stored_metrics, with_cost, with_evidence, with_pictures
+    from toril.summary import judged_plan
+
     plan, _, _ = read_record(store, run_id)
     summary, verdict = _summary(store, run_id), _verdict(store, run_id)
     if summary is None or verdict is None:
@@ -78,7 +82,7 @@ def read_evidence(store: Reader, run_id: str, label: str = "", error: str = "") 
     return replace(exchanges, exchanges=tuple(wanted))
 
 
-def follow(store: Reader, run_id: str, *, clock: Clock, view: View, interrupts: Interrupts) -> Bundle | None:
+def follow(store: Reader, run_id: str, *, clock: Clock, view: "View", interrupts: Interrupts) -> Bundle | None:
     """Shows a run live until it is judged. Returns None if the watcher is interrupted; the run continues."""
     plan = get_record(store, Plan, run_key(run_id, "plan.json"))
     is_owned = is_live if plan.on == "local" else LeaseWatch().is_live
@@ -88,6 +92,8 @@ def follow(store: Reader, run_id: str, *, clock: Clock, view: View, interrupts: 
         if state.state == "judged":
             return judged(store, run_id, now)
         if state.state == "over":
+            from toril.runs.conclude import judge_again
+
             return judge_again(store, run_id)
         view.show(_shown(plan, state, now))
         while not interrupts and clock.now() < now + state.again_s:
@@ -161,6 +167,9 @@ def _remembered(store: Reader, run_id: str, now: float) -> ListedRun | None:
         summary, verdict = _summary(store, run_id), _verdict(store, run_id)
         if summary is None or verdict is None:
             return unjudged(store, run_id, now)
+        from toril.runs.conclude import with_cost
+        from toril.summary import judged_plan
+
         plan = judged_plan(read_record(store, run_id)[0])
         bundle = with_cost(store, Bundle(plan=plan, summary=summary, verdict=verdict))
         record = record_of(bundle, read_launch(store, run_id))

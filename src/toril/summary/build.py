@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from toril.records import Case, Plan
 from toril.records.summary import (
+    TRANSACTION,
     EarlyStop,
     ErrorCount,
     ExecutionLoad,
@@ -40,7 +41,6 @@ from toril.timeline.intervals import Kind
 PERCENTILES = {
     "p50": 50.0, "p75": 75.0, "p90": 90.0, "p95": 95.0, "p99": 99.0, "p99_9": 99.9, "p99_99": 99.99
 }  # fmt: skip
-TRANSACTION = " (transaction)"  # distinguishes a transaction's label from the same label of requests
 
 
 def summarise(plan: Plan, timeline: Timeline, completeness: Completeness, started_at: float | None) -> Summary:

@@ -15,12 +15,12 @@ from urllib.parse import quote
 
 import numpy as np
 
+from toril.records.summary import TRANSACTION
 from toril.reports.bundle import Bundle
 from toril.reports.exports.rows import RowBatch, row_batches
 from toril.reports.exports.tables import measured, started_ms
 from toril.secrets.masking import mask
 from toril.stats.histogram import EXACT_BITS, Histogram, Int64s, highest_us
-from toril.summary.build import TRANSACTION
 from toril.timeline import Timeline
 from toril.timeline.intervals import KINDS, MAX_DURATION_US, Series
 
