@@ -46,7 +46,7 @@ With = Annotated[list[Keep] | None, typer.Option("--with", help="Requests to kee
 Executor = Annotated[Engine | None, typer.Option("--executor", help="Engine; default: the one that the suite needs.")]
 Rules = Annotated[list[int] | None, typer.Option("--rule", min=1, help="Number of a rule to apply; repeatable.")]
 NoRules = Annotated[list[int] | None, typer.Option("--no-rule", min=1, help="Number of a rule to drop; repeatable.")]
-Explain = Annotated[bool, typer.Option("--explain", help="List each carried value with its reasons.")]
+Explain = Annotated[bool, typer.Option("--explain", help="List each extracted value with its reasons.")]
 Try = Annotated[bool, typer.Option("--try", help="Try the suite, and end with the exit code of `toril try`.")]
 
 
@@ -208,7 +208,7 @@ def _conclude(created: "Created", done: "Imported | None", shared: _Shared) -> N
             echo(f"left out: {kinds}; see README.md")
         if rules and not shared.explain:
             applied = sum(rule["applied"] for rule in rules)
-            echo(f"carried from responses: {applied} of {len(rules)} values found; --explain lists them")
+            echo(f"extracted from responses: {applied} of {len(rules)} values; --explain lists them")
         for rule in rules if shared.explain else ():
             echo("\n".join(_lines(rule)))
         show_created(created, shared.into, "try")

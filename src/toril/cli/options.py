@@ -244,7 +244,7 @@ Against = Annotated[
 ]
 Otlp = Annotated[
     str | None,
-    typer.Option("--otlp", help="OpenTelemetry collector for the figures of the run, e.g. http://localhost:4318."),
+    typer.Option("--otlp", help="OpenTelemetry collector for the metrics of the run, e.g. http://localhost:4318."),
 ]
 Notify = Annotated[
     list[str] | None,
