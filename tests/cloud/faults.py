@@ -46,11 +46,6 @@ class Faults:
         error = {"code": code, "message": message, "status": status}
         self._fault(service, operation, times, region=region, saying=saying, done=True, **error)
 
-    def limit(self, service: str, operation: str, rate_per_s: float, burst: int, *, region: str) -> None:
-        """Throttles calls of an operation like AWS: `burst` at once, then `rate_per_s`."""
-        asked = {"operation": operation, "rate_per_s": rate_per_s, "burst": burst}
-        self.control("limit", account=self.account, region=region, service=service, **asked)
-
     def fail_next_tasks(self, region: str, *reasons: str) -> None:
         """Makes the next tasks of a region, one for each reason, appear in `failures[]` of RunTask."""
         found = [{"reason": reason} for reason in reasons]
@@ -68,21 +63,13 @@ class Faults:
         """Makes the next calls of RunTask start every task twice and return it once."""
         self.control("starts", account=self.account, region=region, twins=times)
 
-    def interrupt(self, task_arn: str) -> None:
-        """Interrupts a task like Fargate Spot: SIGTERM, stopTimeout, SIGKILL, and its stop code."""
-        self.control("task", task=task_arn, what="interrupt")
-
     def kill(self, task_arn: str) -> None:
         """Sends SIGKILL to every process of a task, as if its machine failed."""
         self.control("task", task=task_arn, what="kill")
 
     def freeze(self, task_arn: str) -> None:
-        """Freezes every process of a task, until `thaw` or its end."""
+        """Freezes every process of a task, until its end."""
         self.control("task", task=task_arn, what="freeze")
-
-    def thaw(self, task_arn: str) -> None:
-        """Resumes a frozen task."""
-        self.control("task", task=task_arn, what="thaw")
 
     def run_out_of_memory(self, task_arn: str) -> None:
         """Kills a task like a kernel without memory, with AWS's reason."""

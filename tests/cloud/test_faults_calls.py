@@ -1,9 +1,6 @@
 """Faults of calls: errors, delays, lost answers, throttling and expired credentials."""
 
-import time
-
 import pytest
-from botocore.exceptions import ClientError
 
 from tests.cloud.refused import refused
 from tests.cloud.tasks import REGION, place, role
@@ -54,26 +51,6 @@ def test_a_fault_of_one_region_does_not_affect_others(cloud):
     cloud.client("ecs", "us-west-2").list_clusters()
     with refused("ThrottlingException"):
         cloud.client("ecs", REGION).list_clusters()
-
-
-def test_calls_above_the_rate_are_throttled_until_tokens_are_available(cloud):
-    cloud.limit("ecs", "ListClusters", rate_per_s=10, burst=3, region=REGION)
-    ecs = cloud.client("ecs", REGION)
-    answers = [_allowed(ecs.list_clusters) for _ in range(20)]
-    assert answers[:3] == [True] * 3
-    assert not all(answers)
-    assert all(_allowed(cloud.client("ecs", "us-west-2").list_clusters) for _ in range(20))
-    time.sleep(0.2)
-    assert _allowed(ecs.list_clusters)
-
-
-def _allowed(call):
-    try:
-        call()
-    except ClientError as error:
-        assert error.response["Error"]["Code"] == "ThrottlingException"
-        return False
-    return True
 
 
 def test_every_service_rejects_expired_credentials(strict):

@@ -60,7 +60,7 @@ def test_one_call_can_start_two_tasks_and_return_one(cloud, here):
 
 
 @pytest.mark.live
-def test_a_frozen_task_does_nothing_until_it_is_thawed(cloud, here):
+def test_a_frozen_task_does_nothing(cloud, here):
     arn = here.start(here.define("one", COUNT))
     here.wait(arn, "RUNNING")
     here.output("one")
@@ -70,10 +70,6 @@ def test_a_frozen_task_does_nothing_until_it_is_thawed(cloud, here):
     time.sleep(0.5)
     assert here.output("one") == before
     assert here.task(arn)["lastStatus"] == "RUNNING"
-    cloud.thaw(arn)
-    give_up = time.monotonic() + 10
-    while here.output("one") == before:
-        assert time.monotonic() < give_up
     cloud.kill(arn)
     here.wait(arn)
 

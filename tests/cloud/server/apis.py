@@ -12,18 +12,14 @@ from ministack.core.responses import get_account_id, get_region
 from ministack.services import apigateway, lambda_svc
 
 from tests.cloud.server import lambdas
-from tests.cloud.server.faults import Bucket
 from tests.cloud.server.gateway import Answer, Service
 from tests.cloud.server.requests import Query
-from tests.cloud.server.state import on_reset
 
 Record = dict[str, Any]
 PRINCIPAL = "apigateway.amazonaws.com"
 MOST_BYTES = 10 * 1024 * 1024  # of a request's body
 MOST_HEADER_BYTES = 10240  # of a request's line and headers
 MOST_S = 30  # an integration's default and maximum
-_limits: dict[tuple[str, str], Bucket] = {}  # by API and stage
-on_reset(_limits.clear)
 _proxy, _execute = apigateway._invoke_lambda_proxy, lambda_svc._execute_function_with_config_scope
 _response = lambda_svc.lambda_execute_result_to_api_proxy_response
 
@@ -59,37 +55,21 @@ async def answer(
 async def invoke(
     integration: Record, api_id: str, stage: str, path: str, method: str, headers: Any, *more: Any, **named: Any
 ) -> Answer:
-    """Invokes the function if the stage's limit and the function's policy allow it."""
-    found: Record = apigateway._stages[api_id][stage]
+    """Invokes the function if its policy allows it."""
     route = str(more[2])
     _, _, pattern = route.partition(" ")
     source = f"{api_id}/{stage}/{method + pattern if pattern else route}"
-    return await _invoked(found, integration, source, (api_id, stage, path, method, headers, *more), named)
-
-
-async def _invoked(stage: Record, integration: Record, source: str, request: tuple[Any, ...], named: Record) -> Answer:
-    api_id, name = request[0], request[1]
-    if not _may_pass(api_id, name, stage.get("defaultRouteSettings") or {}):
-        return say(429, "Too Many Requests")
     function = apigateway._extract_lambda_ref_from_integration_uri(integration["integrationUri"])
     if gateway.AUTH and not _may_invoke(function, source):
         return say(500, "Internal Server Error")
     within_s = min(integration["timeoutInMillis"] / 1000, MOST_S)
     try:
-        found: Answer = await asyncio.wait_for(_proxy(integration, *request, **named), within_s)
+        found: Answer = await asyncio.wait_for(
+            _proxy(integration, api_id, stage, path, method, headers, *more, **named), within_s
+        )
     except TimeoutError:
         return say(503, "Service Unavailable")
     return found
-
-
-def _may_pass(api_id: str, stage: str, settings: Record) -> bool:
-    rate, burst = settings.get("throttlingRateLimit"), settings.get("throttlingBurstLimit")
-    if not rate or not burst:
-        return True
-    bucket = _limits.get((api_id, stage))
-    if bucket is None or (bucket.rate_per_s, bucket.burst) != (rate, burst):
-        bucket = _limits[api_id, stage] = Bucket(rate_per_s=rate, burst=burst, tokens=burst, at_s=time.monotonic())
-    return bucket.take()
 
 
 def _may_invoke(function: str, source: str) -> bool:

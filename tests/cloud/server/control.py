@@ -13,7 +13,6 @@ from ministack.services import ses
 from tests.cloud.server import decisions as iam_decisions
 from tests.cloud.server import (
     ecr_images,
-    ecs,
     expired,
     faults,
     lambdas,
@@ -51,7 +50,7 @@ def mend(asked: Asked) -> Asked:
     iam_decisions.DECIDED.clear()
     lambdas.FAILURES.clear()
     network.STOPPED.clear()
-    for values in (faults.BUCKETS, run_task.FAILURES, task_faults.STARTS, quotas.VALUES):
+    for values in (run_task.FAILURES, task_faults.STARTS, quotas.VALUES):
         values.clear()
     return {}
 
@@ -108,28 +107,20 @@ def starts(asked: Asked) -> Asked:
 
 def fault(asked: Asked) -> Asked:
     """Sets a fault of the next calls of an operation: an error or a lost answer."""
-    _known(asked["service"])
+    if asked["service"] not in services.NAMES:
+        raise ValueError(f"no such service: {asked['service']}")
     error = Refusal(asked["code"], asked["message"], asked["status"]) if "code" in asked else None
     options = {name: asked[name] for name in ("operation", "times", "region", "saying", "done")}
     faults.FAULTS.append(faults.Fault(service=asked["service"], error=error, **options))
     return {}
 
 
-def limit(asked: Asked) -> Asked:
-    """Sets the rate limit of an operation."""
-    key = (_known(asked["service"]), asked["operation"])
-    faults.limit(asked["account"], asked["region"], key, asked["rate_per_s"], asked["burst"])
-    return {}
-
-
 def task(asked: Asked) -> Asked:
-    """Causes a fault of a task: `interrupt` like Fargate Spot, `kill`, `freeze`, `thaw` or `out of memory`."""
+    """Causes a fault of a task: `kill`, `freeze` or `out of memory`."""
     region, account = asked["task"].split(":")[3:5]
     with request_scope(account, region):
         found, what = ecs_tasks._tasks[asked["task"]], asked["what"]
-        if what == "interrupt":
-            ecs.stop(found, "Your Spot Task was interrupted.", "SpotInterruption")
-        elif what == "out of memory":
+        if what == "out of memory":
             task_faults.run_out_of_memory(found)
         else:
             task_faults.signal_task(found, what)
@@ -194,18 +185,11 @@ COMMANDS: dict[str, Callable[[Asked], Asked]] = {
     "fault": fault,
     "functions": functions,
     "function-failures": function_failures,
-    "limit": limit,
     "starts": starts,
     "stopped": stopped,
     "task": task,
     "expire": expire,
 }
-
-
-def _known(service: str) -> str:
-    if service not in services.NAMES:
-        raise ValueError(f"no such service: {service}")
-    return service
 
 
 def answer(path: str, body: bytes) -> tuple[int, bytes]:

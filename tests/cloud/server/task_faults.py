@@ -12,7 +12,7 @@ from tests.cloud.server.state import Regional
 
 POLL_S = 0.02
 OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
-SIGNALS = {"kill": signal.SIGKILL, "freeze": signal.SIGSTOP, "thaw": signal.SIGCONT, "terminate": signal.SIGTERM}
+SIGNALS = {"kill": signal.SIGKILL, "freeze": signal.SIGSTOP}
 
 
 @dataclass(slots=True)
