@@ -7,7 +7,7 @@ from toril.criteria import parse_criterion
 from toril.records import MetricSeries, ServerMetrics
 from toril.summary import Completeness
 from toril.verdict.live import LiveCriteria
-from toril.verdict.servers import queries, query_of
+from toril.verdict.servers import queries
 
 ALB = {"subject": "alb-response-time", "load-balancer": "app/shop/1", "condition": ">", "threshold": "300ms"}
 CPU = {"subject": "ecs-cpu", "cluster": "c", "service": "s", "condition": ">", "threshold": "80%"}
@@ -31,7 +31,7 @@ def answers(source, *values, begin_s=-20.0, error=None, answered=True, period_s=
     metric = parse_criterion(source, "", "toril").server
     assert metric is not None
     points = tuple((begin_s + period_s * place, value) for place, value in enumerate(values) if value is not None)
-    series = MetricSeries(**dict(query_of(metric)), points=points, error=error, answered=answered)
+    series = MetricSeries(**dict(metric), points=points, error=error, answered=answered)
     return ServerMetrics(queries=(series,))
 
 

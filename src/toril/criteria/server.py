@@ -5,12 +5,13 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Literal
 
 from toril.criteria.quantities import duration_s, number, size_with_giga
 from toril.criteria.subjects import CriterionSyntaxError, Unit, check_keys, quoted, read_quantity, time_threshold
+from toril.records.run import MetricQuery
 from toril.text import suggestion
 
 Merge = Literal["sum", "max", "min", "none"]
@@ -47,17 +48,9 @@ KNOWN_TIMES = {  # AWS' metrics that are times, and their units, which CloudWatc
 }
 
 
-@dataclass(frozen=True, slots=True)
-class ServerMetric:
-    """One metric with one statistic, and the conversion of its values to the threshold's unit."""
+class ServerMetric(MetricQuery):
+    """A query, and the conversion of its values to the threshold's unit."""
 
-    namespace: str
-    metric: str
-    statistic: str
-    dimensions: Mapping[str, str] = field(default_factory=dict)
-    region: str | None = None
-    period_s: int = 60
-    unit: str | None = None
     factor: int = 1  # from CloudWatch's values to the criterion's unit: 1,000,000 from seconds to µs
     missing_is_zero: bool = False  # periods without a value count as 0, since AWS does not publish some counts of 0
 

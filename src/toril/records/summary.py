@@ -123,21 +123,27 @@ class Saturation(JsonObject):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Generator(JsonObject):
-    """One load generator. Fractions are of its CPU, of one core, or of a second."""
+class GeneratorMaxima(JsonObject):
+    """The worst figures of a load generator, or of several. Fractions are of its CPU, of one core, or of a second."""
 
     cpu_max: Number | None = None
-    cpu_mean: Number | None = None
     busiest_core_max: Number | None = None
     machine_max: Number | None = None
     waiting_max: Number | None = None
     throttled_max: Number | None = None
-    throttled_s: Number | None = None
     late_max_us: Number | None = None
-    late_p99_us: Number | None = None
-    dropped: Count | None = None  # due requests that were not sent
     sockets_max: Number | None = None
     memory_max_bytes: Number | None = None
+    dropped: Count | None = None  # due requests that were not sent; a sum, as the next figure
+    throttled_s: Number | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Generator(GeneratorMaxima):
+    """One load generator."""
+
+    cpu_mean: Number | None = None
+    late_p99_us: Number | None = None
     memory_limit_bytes: Number | None = None
     longest_above_s: Count | None = None  # seconds in a row with CPU or busiest core above the limit
     first_above_s: Count | None = None
@@ -145,19 +151,9 @@ class Generator(JsonObject):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Generators(JsonObject):
+class Generators(GeneratorMaxima):
     """The worst figures of all load generators, and each of them."""
 
-    cpu_max: Number | None = None
-    busiest_core_max: Number | None = None
-    machine_max: Number | None = None
-    waiting_max: Number | None = None
-    throttled_max: Number | None = None
-    late_max_us: Number | None = None
-    dropped: Count | None = None
-    sockets_max: Number | None = None
-    memory_max_bytes: Number | None = None
-    throttled_s: Number | None = None
     saturated: Annotated[tuple[Text, ...], Few] = ()  # workers
     advice: Text | None = None  # for the next run
     limits: Annotated[dict[Text, GeneratorLimits], Few] = field(default_factory=dict)  # by executor

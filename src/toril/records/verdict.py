@@ -91,22 +91,28 @@ class ComparedPair(JsonObject):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ComparedMetric(JsonObject):
-    """One figure in both arms of a duet. Changes are relative (0.03 is 3 % more); for shares, differences."""
+class FigureChange(JsonObject):
+    """The change of one figure. Changes are relative (0.03 is 3 % more); for shares, differences."""
 
     label: Text = ""  # "": all requests
     metric: Word = ""  # p95, p99.9, failures, throughput
     unit: Word = ""  # us, share, /s
-    base: Number | None = None
-    head: Number | None = None
     change: Number | None = None
-    low: Number | None = None  # one-sided bounds
+    low: Number | None = None
     high: Number | None = None
     detectable: Number | None = None  # the smallest detectable change
-    blocks: Count | None = None
-    ratios: Annotated[tuple[Number | None, ...], Few] = ()
     outcome: Outcome = "inconclusive"
     message: Text = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparedMetric(FigureChange):
+    """One figure in both arms of a duet; `low` and `high` are one-sided bounds of the change."""
+
+    base: Number | None = None
+    head: Number | None = None
+    blocks: Count | None = None
+    ratios: Annotated[tuple[Number | None, ...], Few] = ()
     spread: Number | None = None  # standard deviation of the logarithms of the ratios; for shares, of the differences
     level: Number | None = None  # the probability of error of `low`, by Holm
     joined: Count = 1  # neighbouring pairs that count as one, because their blocks have few samples
@@ -140,20 +146,14 @@ class Comparison(JsonObject):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EarlierMetric(JsonObject):
-    """One figure of a run beside the same figure of earlier runs. Changes are as in `ComparedMetric`."""
+class EarlierMetric(FigureChange):
+    """One figure of a run beside the same figure of earlier runs.
 
-    label: Text = ""  # "": all requests
-    metric: Word = ""  # p95, failures
-    unit: Word = ""  # us, share
+    `low` and `high` are the prediction interval of one more run, in `unit`.
+    """
+
     value: Number | None = None
     expected: Number | None = None  # the mean of the earlier runs
-    low: Number | None = None  # the prediction interval of one more run, in `unit`
-    high: Number | None = None
-    change: Number | None = None  # of `value` against `expected`
-    detectable: Number | None = None  # the smallest detectable change
-    outcome: Outcome = "inconclusive"
-    message: Text = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ spikes.
 
 import math
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cache
 from typing import Any, Literal, NamedTuple
 
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from toril import text
 from toril.records import Plan
-from toril.records.summary import Generator, GeneratorLimits, Generators, Saturation
+from toril.records.summary import Generator, GeneratorLimits, GeneratorMaxima, Generators, Saturation
 from toril.timeline import HealthSeries, Timeline, longest_run
 
 MOST_LIVE_WORKERS = 100  # checked many times a minute during a run; the verdict checks all workers
@@ -56,10 +56,7 @@ SIGNS: Mapping[str, str] = {  # of saturation, in a note during the run
     "memory": "its memory is full",
     "sockets": "it has too many open sockets or files",
 }
-MAXIMA = (  # of each worker, and over all workers
-    "cpu_max", "busiest_core_max", "machine_max", "waiting_max", "throttled_max", "late_max_us", "sockets_max",
-    "memory_max_bytes",
-)  # fmt: skip
+MAXIMA = [figure.name for figure in fields(GeneratorMaxima) if "max" in figure.name]
 AdviceCode = Literal["own-core", "less-load", "memory", "sockets", "more-workers"]
 
 

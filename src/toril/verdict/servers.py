@@ -20,27 +20,15 @@ TINY_S = 1e-3  # rounding error of the points' times
 
 def queries(plan: Plan) -> tuple[MetricQuery, ...]:
     """Returns the CloudWatch queries of the plan's criteria, without duplicates."""
-    needed = [query_of(criterion.server) for criterion in criteria_of(plan.criteria) if criterion.server is not None]
+    needed = [criterion.server for criterion in criteria_of(plan.criteria) if criterion.server is not None]
     return tuple({query.key: query for query in needed}.values())
-
-
-def query_of(metric: ServerMetric) -> MetricQuery:
-    return MetricQuery(
-        namespace=metric.namespace,
-        metric=metric.metric,
-        statistic=metric.statistic,
-        dimensions=dict(metric.dimensions),
-        region=metric.region,
-        period_s=metric.period_s,
-        unit=metric.unit,
-    )
 
 
 def judge_server(blank: CriterionResult, evidence: Evidence) -> CriterionResult:
     """Returns the result of a criterion on a CloudWatch metric."""
     metric = blank.criterion.server
     assert metric is not None  # noqa: S101 - of each criterion with this source
-    series = None if evidence.metrics is None else evidence.metrics.find(query_of(metric))
+    series = None if evidence.metrics is None else evidence.metrics.find(metric)
     if series is None:
         return _unknown(blank, "toril did not query CloudWatch")
     plan = evidence.plan

@@ -1,6 +1,6 @@
 """`/api/v1/schedules` and `/api/v1/locations`."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Request
 from pydantic import BaseModel, ConfigDict
@@ -12,6 +12,7 @@ from toril.console.pages.locations import places_of
 from toril.console.runs import shown_to
 from toril.console.web import desk_of
 from toril.launchers.agents import agents_by_location
+from toril.launchers.findings import Finding
 from toril.records.agent import Announcement
 from toril.records.schedule import SuiteSchedule
 from toril.runs.schedules import next_runs
@@ -44,18 +45,6 @@ class Location(BaseModel):
     longest_run_s: int | None = None
     problem: str = ""
     agents: list[Announcement] = []
-
-
-class CheckResult(BaseModel):
-    """One finding of `toril doctor`. `quota` and `used` are numbers of vCPU, if it is about them."""
-
-    region: str
-    name: str
-    state: Literal["ok", "missing", "optional", "warning"]
-    code: str
-    detail: str
-    quota: float | None = None
-    used: float | None = None
 
 
 @router.get("/schedules", tags=["schedules"])
@@ -108,7 +97,7 @@ def list_locations(request: Request, person: Viewer) -> list[Location]:
 
 
 @router.get("/locations/checks", tags=["locations"])
-def check_locations(request: Request, person: Viewer) -> list[CheckResult]:
-    """Returns what `toril doctor` finds in all regions, or on this machine."""
+def check_locations(request: Request, person: Viewer) -> list[Finding]:
+    """Returns what `toril doctor` finds in all regions, or on this machine. `quota` and `used` are numbers of vCPU."""
     setup = request.app.state.setup
-    return [CheckResult.model_validate(result, from_attributes=True) for result in setup.examine(setup.store)]
+    return [*setup.examine(setup.store)]

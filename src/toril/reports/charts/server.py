@@ -11,7 +11,6 @@ from toril.reports.bundle import Bundle
 from toril.reports.charts import marks
 from toril.reports.charts.lines import Chart, chart, column, line
 from toril.text import plain
-from toril.verdict.servers import query_of
 
 DIGITS = 4  # after the point
 MOMENT_S = 0.001  # from the end of a period to the start of a gap
@@ -33,7 +32,7 @@ def _chart(bundle: Bundle, query: MetricSeries) -> Chart:
     rules = [
         rule
         for rule in criteria_of(bundle.plan.criteria)
-        if rule.server and rule.where in judged and query_of(rule.server).key == query.key
+        if rule.server and rule.where in judged and rule.server.key == query.key
     ]
     unit, factor = _unit_of(query, rules)
     x, values = _steps([(at, value * factor) for at, value in sorted(query.points)], query.period_s)
