@@ -14,8 +14,8 @@ from starlette.testclient import TestClient
 from tests.clocks import SteppedClock
 from tests.console.served import Started
 from toril.console.app import Setup, create_app
-from toril.console.lambda_settings import origin_digest
-from toril.console.oidc import GITHUB, Machine, Oidc, OidcSettings
+from toril.console.lambda_settings import Machine, origin_digest
+from toril.console.oidc import GITHUB, Oidc, OidcSettings
 from toril.store import FolderStore
 
 ADDRESS = "https://load.example.com"

@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toril.console.lambda_settings import VARIABLES, JobRole, LambdaSettings, environment_of, settings_of
+from toril.console.lambda_settings import VARIABLES, Machine, LambdaSettings, environment_of, settings_of
 
 ROLES = st.sampled_from(["viewer", "operator", "admin"])
 WORDS = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\0"), min_size=1, max_size=20)
-MACHINES = st.builds(JobRole, repository_id=WORDS, environment=st.none() | WORDS, ref=st.none() | WORDS, role=ROLES)
+MACHINES = st.builds(Machine, repository_id=WORDS, environment=WORDS, ref=st.none() | WORDS, role=ROLES)
 SETTINGS = st.builds(
     LambdaSettings,
     **dict.fromkeys(

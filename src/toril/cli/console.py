@@ -177,7 +177,8 @@ def _not_installed(error: ModuleNotFoundError) -> InfrastructureError:
 
 def _oidc(*, client_id: str, groups: Iterable[str], machines: Iterable[str], **plain: str) -> Any:
     """Returns the settings of the options. Secrets come from the environment only, and leave it for child processes."""
-    from toril.console.oidc import DEFAULT_GROUPS, Machine, OidcSettings
+    from toril.console.lambda_settings import Machine
+    from toril.console.oidc import DEFAULT_GROUPS, OidcSettings
 
     if not client_id:
         raise OptionError("--issuer needs --client-id, the id of the console's client there", code="no-client-id")

@@ -66,7 +66,7 @@ def application(settings: LambdaSettings) -> "App":
     from toril.clock import SystemClock
     from toril.console.app import Setup, create_app
     from toril.console.deployed import EventBridge, starter_of
-    from toril.console.oidc import Machine, Oidc, OidcSettings
+    from toril.console.oidc import Oidc, OidcSettings
     from toril.launchers.doctor import examine_all
     from toril.launchers.prepare import vcpus_in_use
     from toril.store import BUCKETS, open_store
@@ -82,7 +82,7 @@ def application(settings: LambdaSettings) -> "App":
         session_key=session_key(aws, settings.session_key_parameter),
         groups_claim=settings.groups_claim,
         groups=settings.roles,
-        machines=tuple(Machine(**machine.model_dump()) for machine in settings.machines),
+        machines=settings.machines,
     )
     return create_app(
         Setup(

@@ -20,10 +20,11 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
+from toril.errors import OptionError
 from toril.records.console import LOGIN_CALLBACK, LOGIN_PORTS
 
 PREFIX = "TORIL_CONSOLE_"
@@ -33,8 +34,8 @@ SIGNED_OUT = "/"
 Role = Literal["viewer", "operator", "admin"]
 
 
-class JobRole(BaseModel):
-    """Jobs of a GitHub repository: those of one environment or one ref."""
+class Machine(BaseModel):
+    """Jobs of a GitHub repository that may use the API: those of one environment, one ref, or both."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -42,6 +43,20 @@ class JobRole(BaseModel):
     environment: str | None = None
     ref: str | None = None
     role: Role
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if not self.repository_id or not (self.environment or self.ref):
+            text = "A machine needs the repository's id, and an environment or a ref."
+            raise OptionError(text, code="bad-machine")
+        return self
+
+    def matches(self, claims: Mapping[str, Any]) -> bool:
+        return (
+            claims.get("repository_id") == self.repository_id
+            and self.environment in (None, claims.get("environment"))
+            and self.ref in (None, claims.get("ref"))
+        )
 
 
 class LambdaSettings(BaseModel):
@@ -59,7 +74,7 @@ class LambdaSettings(BaseModel):
     audience: str = ""
     groups_claim: str
     roles: dict[str, Role]
-    machines: tuple[JobRole, ...] = ()
+    machines: tuple[Machine, ...] = ()
     max_cost: float | None = None
     session_key_parameter: str
     origin_digest: str

@@ -19,6 +19,7 @@ from fastapi.responses import RedirectResponse, Response
 from toril.clock import Clock
 from toril.console.audit import audit
 from toril.console.identity import ROLES, Person, RefusedError, Role, SignIn, Viewer, same
+from toril.console.lambda_settings import Machine
 from toril.console.sessions import IDLE_S, KEY_BYTES, People, Seal, Session, renewed
 from toril.console.web import CALLBACK, for_program, local_path, page, see
 from toril.errors import InfrastructureError, OptionError
@@ -32,28 +33,6 @@ GITHUB = "https://token.actions.githubusercontent.com"
 LOGIN_S = 600.0  # from the issuer's page until the callback
 WORD = re.compile(r"[a-z_]{1,40}")
 DEFAULT_GROUPS: Mapping[str, Role] = {f"toril-{role}": role for role in ROLES}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Machine:
-    """Jobs of a GitHub repository that may use the API: those of one environment, one ref, or both."""
-
-    repository_id: str
-    role: Role
-    environment: str | None = None
-    ref: str | None = None
-
-    def __post_init__(self) -> None:
-        if not self.repository_id or not (self.environment or self.ref):
-            text = "A machine needs the repository's id, and an environment or a ref."
-            raise OptionError(text, code="bad-machine")
-
-    def matches(self, claims: Mapping[str, Any]) -> bool:
-        return (
-            claims.get("repository_id") == self.repository_id
-            and self.environment in (None, claims.get("environment"))
-            and self.ref in (None, claims.get("ref"))
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

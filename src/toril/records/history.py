@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 from pydantic import Field
 
 from toril.records.document import Count, JsonObject, Number, StoredObject, Text, Word
-from toril.records.verdict import Outcome
+from toril.records.verdict import FigureChange, Outcome
 
 MOST_BYTES_OF_HISTORY = 1 << 14
 MOST_BYTES_OF_ROW = 500
@@ -56,16 +56,11 @@ class Fingerprint(JsonObject):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KeptChange(JsonObject):
+class KeptChange(FigureChange):
     """One figure of a duet; see `ComparedMetric`."""
 
-    label: Text = ""
-    metric: Word = ""
-    change: Number | None = None
     spread: Number | None = None
-    detectable: Number | None = None
     pairs: Count = 0
-    outcome: Outcome = "inconclusive"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -247,18 +247,14 @@ class LocationSecond(JsonObject):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SecondFigures(JsonObject):
+class SecondFigures(LocationSecond):
     """One second of the run, with or without samples."""
 
     second: Count
-    samples: Count = 0
-    failures: Count = 0
     bytes: Count = 0
-    virtual_users: Count | None = None
     planned_users: Count | None = None
     planned_rps: Number | None = None
     p50_us: Count | None = None
-    p95_us: Count | None = None
     p99_us: Count | None = None
     locations: Annotated[dict[Text, LocationSecond], Few] = field(default_factory=dict)
 
