@@ -478,7 +478,7 @@ def test_a_private_location_needs_a_live_agent_and_is_offered(tmp_path):
 
 
 def test_private_locations_do_not_count_as_regions():
-    start = StartEstimate(workers={"eu-west-1": 4, "office": 1, "lab": 1}, load_s=60.0, start_s=120.0, usd=0.04)
+    start = StartEstimate(workers={"eu-west-1": 4, "office": 1, "lab": 1}, start_s=120.0, usd=0.04)
     assert in_words(start).startswith("6 workers, 1 region, 2 private locations, about ")
 
 

@@ -44,11 +44,8 @@ class StartEstimate:
     """What a start would use. `usd` is at list prices. `start_s` is None without workers in regions."""
 
     workers: Mapping[str, int]  # by location
-    load_s: float
-    private: bool = False  # whether all workers are at private locations
     start_s: float | None = None
     usd: float = 0.0
-    is_complete: bool = True  # False: the price of something is unknown before the run
     at_most: bool = False  # the load may end earlier, and cost less
     notes: tuple[str, ...] = ()
 
@@ -206,16 +203,10 @@ def estimate(store: Store, plan: Plan, environment: Mapping[str, str]) -> StartE
     workers = Counter(share.location for share in plan.shares)
     regions, _ = parts_of(plan)
     if plan.on == "local" or not regions.shares:
-        return StartEstimate(workers=workers, load_s=plan.duration_s, private=plan.on != "local")
+        return StartEstimate(workers=workers)
     from toril.launchers import pricing
 
     price = pricing.estimate(regions, read_deployments(store), pricing.read_prices(environment))
     return StartEstimate(
-        workers=workers,
-        load_s=price.load_s,
-        start_s=price.start_s,
-        usd=price.total_usd,
-        is_complete=price.complete,
-        at_most=price.at_most,
-        notes=price.notes,
+        workers=workers, start_s=price.start_s, usd=price.total_usd, at_most=price.at_most, notes=price.notes
     )
