@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toril.console.lambda_settings import VARIABLES, Machine, LambdaSettings, environment_of, settings_of
+from toril.console.lambda_settings import VARIABLES, LambdaSettings, Machine, environment_of, settings_of
 
 ROLES = st.sampled_from(["viewer", "operator", "admin"])
 WORDS = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\0"), min_size=1, max_size=20)

@@ -140,7 +140,7 @@ def in_words(start: StartEstimate | None) -> str:
         return ""
     workers = text.plural(sum(start.workers.values()), "worker")
     if start.start_s is None:
-        return f"{workers} {'at private locations' if all(map(is_private, start.workers)) else 'on this machine'}"
+        return f"{workers} {'at private locations' if start.private else 'on this machine'}"
     price = f"{'at most ' if start.at_most else ''}{text.dollars(start.usd)}"
     private = sum(map(is_private, start.workers))
     places = text.plural(len(start.workers) - private, "region")

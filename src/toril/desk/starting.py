@@ -44,6 +44,7 @@ class StartEstimate:
     """What a start would use. `usd` is at list prices. `start_s` is None without workers in regions."""
 
     workers: Mapping[str, int]  # by location
+    private: bool = False  # whether all workers are at private locations
     start_s: float | None = None
     usd: float = 0.0
     at_most: bool = False  # the load may end earlier, and cost less
@@ -203,7 +204,7 @@ def estimate(store: Store, plan: Plan, environment: Mapping[str, str]) -> StartE
     workers = Counter(share.location for share in plan.shares)
     regions, _ = parts_of(plan)
     if plan.on == "local" or not regions.shares:
-        return StartEstimate(workers=workers)
+        return StartEstimate(workers=workers, private=plan.on != "local")
     from toril.launchers import pricing
 
     price = pricing.estimate(regions, read_deployments(store), pricing.read_prices(environment))
