@@ -20,9 +20,8 @@ from starlette.responses import Response
 from toril import __version__
 from toril.clock import Clock
 from toril.console.identity import Person, Role
-from toril.console.pages.locations import places_of
-from toril.console.pages.trend import trend_of
-from toril.console.runs import head_of, seen, shown_to
+from toril.console.planned import places_of
+from toril.console.runs import head_of, seen, shown_to, trend_of
 from toril.desk import Desk
 from toril.errors import UserError
 from toril.launchers.agents import agents_by_location

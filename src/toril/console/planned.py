@@ -8,17 +8,18 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 
-from toril import text
+from toril import __version__, text
 from toril.console.editor import Draft, Mark
 from toril.desk.starting import StartEstimate, estimate, launcher_of
-from toril.errors import InfrastructureError, UserError
+from toril.errors import InfrastructureError, StoreError, UserError
 from toril.launchers.agents import agents_by_location
 from toril.plan.options import RunOptions
 from toril.records import Deployment, Plan
 from toril.records.agent import is_private
+from toril.records.deployment import deployment_key
 from toril.runs import suites
 from toril.secrets.masking import mask
-from toril.store import Store
+from toril.store import Entry, Reader, Store
 from toril.suite.reader import Environment, mapping_at
 from toril.suite.scenarios import reached, urls_of
 
@@ -28,6 +29,20 @@ FILE = "suite.yml"
 ORIGIN = re.compile(r"https?://[^/?#]+")
 PLACE = re.compile(r"^line \d+(?:, column \d+)?: ")
 HOST = re.compile(rb"\bhost\b\s*(:.*)?=|https?://")
+
+
+@dataclass(frozen=True, slots=True)
+class RegionPlace:
+    """A region: its stack's record, or why it cannot be read."""
+
+    region: str
+    deployed_at: float
+    deployment: Deployment | None
+    problem: str = ""
+
+    @property
+    def other_version(self) -> bool:
+        return self.deployment is not None and self.deployment.toril_version != __version__
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -233,3 +248,17 @@ def _mark(remark: suites.Remark, draft: Draft, level: str) -> Mark:
         field=draft.field_of(path),
         line=remark.line,
     )
+
+
+def places_of(store: Reader) -> list[RegionPlace]:
+    """Returns the regions with a stack, by name."""
+    entries = [entry for entry in store.entries("deployments/") if entry.key.endswith(".json")]
+    return [_place(store, entry) for entry in sorted(entries, key=lambda entry: entry.key)]
+
+
+def _place(store: Reader, entry: Entry) -> RegionPlace:
+    region = entry.key.removeprefix(deployment_key("").removesuffix(".json")).removesuffix(".json")
+    try:
+        return RegionPlace(region, entry.modified_at, Deployment.from_json(store.get(entry.key), entry.key))
+    except StoreError as error:  # the other regions are shown nevertheless
+        return RegionPlace(region, entry.modified_at, None, str(error))

@@ -3,16 +3,19 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
+from fastapi import Query
 from pydantic import BaseModel
 
+from toril.clock import Clock
 from toril.console.identity import Person
 from toril.errors import NoSuchRunError, StoreError
 from toril.records import Plan, run_key
 from toril.records.console import RequestFailure, RunRequest
 from toril.records.progress import Progress
 from toril.records.schedule import SuiteSchedule
+from toril.records.trend import Trend
 from toril.runs.find import checked_id
 from toril.runs.live import changes, watched
 from toril.runs.notes import baseline_of
@@ -25,6 +28,7 @@ from toril.suite.reader import mapping_at
 if TYPE_CHECKING:
     from toril.console.app import Setup
 
+Days = Annotated[int | None, Query(ge=1, le=3_660, description="Age of the oldest run.")]
 STARTS_WITHIN_S = 20.0  # of a coordinator; later, AWS is asked whether it has ended
 WITH_VALUES = re.compile(
     r"(?i)runs/[^/]+/plan\.json|requests/(?:keys/)?[^/]+(?<!\.failed)\.json"
@@ -178,3 +182,14 @@ def without_values(store: Store, key: str, person: Person) -> bytes | None:
 def _missing(run_id: str) -> NoSuchRunError:
     text = f"no run {run_id} in this store; it was deleted, or its folder has expired"
     return NoSuchRunError(text, code="no-such-run")
+
+
+def trend_of(store: Reader, clock: Clock, suite: str, days: int | None, **wanted: Any) -> Trend:
+    """Returns the trend of a suite; `wanted` are other fields of the query."""
+    from toril.regression.acknowledged import FILE, read_acknowledged
+    from toril.regression.trend import TrendQuery
+    from toril.runs.earlier import read_trend
+
+    since_s = None if days is None else 86_400.0 * days
+    query = TrendQuery(since_s=since_s, **wanted)
+    return read_trend(store, suite, query, read_acknowledged(FILE), clock.now())  # a console on AWS has no such file

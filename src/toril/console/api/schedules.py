@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 from toril.console.api.runs import Message
 from toril.console.described import STRICT
 from toril.console.identity import Operator, Viewer
-from toril.console.pages.locations import places_of
+from toril.console.planned import places_of
 from toril.console.runs import shown_to
 from toril.console.web import desk_of
 from toril.launchers.agents import agents_by_location

@@ -16,7 +16,7 @@ from toril.console.api.runs import MOST_ROWS, Message
 from toril.console.audit import no_change
 from toril.console.described import STRICT
 from toril.console.identity import Operator, Viewer
-from toril.console.pages.trend import Days, trend_of
+from toril.console.runs import Days, trend_of
 from toril.console.web import clock_of, desk_of, download, store_of
 from toril.desk.starting import launcher_of
 from toril.errors import OptionError, StoreError

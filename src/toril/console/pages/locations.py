@@ -4,38 +4,19 @@ The page shows the stacks' records at once. The findings need calls to AWS, so t
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from toril import __version__
 from toril.console.identity import Viewer
-from toril.console.planned import deployments
+from toril.console.planned import deployments, places_of
 from toril.console.web import page
-from toril.errors import StoreError
 from toril.launchers.agents import agents_by_location
 from toril.launchers.findings import Finding
-from toril.records import Deployment
-from toril.records.deployment import deployment_key
-from toril.store import Entry, FolderStore, Reader, Store
+from toril.store import FolderStore, Store
 
 router = APIRouter()
 ORDER = ("missing", "warning", "optional", "ok")
-
-
-@dataclass(frozen=True, slots=True)
-class RegionPlace:
-    """A region: its stack's record, or why it cannot be read."""
-
-    region: str
-    deployed_at: float
-    deployment: Deployment | None
-    problem: str = ""
-
-    @property
-    def other_version(self) -> bool:
-        return self.deployment is not None and self.deployment.toril_version != __version__
 
 
 @router.get("/locations")
@@ -77,17 +58,3 @@ def _by_region(survey: Iterable[Finding]) -> dict[str, list[Finding]]:
     for finding in survey:
         by_region.setdefault(finding.region, []).append(finding)
     return by_region
-
-
-def places_of(store: Reader) -> list[RegionPlace]:
-    """Returns the regions with a stack, by name."""
-    entries = [entry for entry in store.entries("deployments/") if entry.key.endswith(".json")]
-    return [_place(store, entry) for entry in sorted(entries, key=lambda entry: entry.key)]
-
-
-def _place(store: Reader, entry: Entry) -> RegionPlace:
-    region = entry.key.removeprefix(deployment_key("").removesuffix(".json")).removesuffix(".json")
-    try:
-        return RegionPlace(region, entry.modified_at, Deployment.from_json(store.get(entry.key), entry.key))
-    except StoreError as error:  # the other regions are shown nevertheless
-        return RegionPlace(region, entry.modified_at, None, str(error))
