@@ -10,7 +10,7 @@ from tests.applications import serving
 from tests.authoring import visits
 from tests.raw_target import raw_target
 from toril.authoring.correlation import Correlation, correlated
-from toril.authoring.correlation.rules import Clue
+from toril.authoring.correlation.rules import RuleReason
 from toril.authoring.options import ImportOptions
 from toril.authoring.readers import Input, read
 from toril.authoring.recorded import Recorded, RecordedExchange
@@ -29,7 +29,7 @@ def test_a_replay_carries_values_keeps_cookies_and_is_a_second_observation():
     assert [one.number for one in second.exchanges] == [one.number for one in recorded.exchanges]
     assert second.exchanges[-1].url != recorded.exchanges[-1].url  # another order
     found = correlated(recorded, second)
-    applied = {rule.extract.variable for rule in found.rules if Clue.DIFFERS in rule.reasons}
+    applied = {rule.extract.variable for rule in found.rules if RuleReason.DIFFERS in rule.reasons}
     assert applied == {"csrf", "xsrf_token", "order_id"}
     assert all(rule.applied for rule in found.rules if rule.extract.variable in applied)
 

@@ -8,7 +8,7 @@ from tests.reports.parsed import Page
 from tests.reports.trends import HOLLOW, RECORDS, STEP, group, member, series, trend
 from toril.records import Reason
 from toril.reports import html, markdown, terminal
-from toril.reports.blocks import Aside, Charts, Table
+from toril.reports.blocks import Charts, NoteBlock, Table
 from toril.reports.trend_blocks import group_report, outcome_of, trend_report
 
 STATES = ("confirmed", "suspected", "cleared", "acknowledged", "recovered")
@@ -50,7 +50,7 @@ def test_the_headline_has_the_outcome_that_the_exit_code_has(found, outcome):
 def test_a_report_says_first_what_limits_its_claim():
     dead = (Reason(code="nothing-recent", message="None of the newest 3 runs is measured."),)
     first = trend_report(trend(group(), notes=dead)).blocks[0]
-    assert isinstance(first, Aside)
+    assert isinstance(first, NoteBlock)
     assert (first.code, first.tone) == ("nothing-recent", "caution")
     for groups in ((), (group(),)):
         assert b"None of the newest 3 runs is measured." in html.render(trend_report(trend(*groups, notes=dead)))

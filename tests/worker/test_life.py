@@ -9,7 +9,7 @@ from toril.worker.life import (
     SIGNAL_STOP_S,
     STALE_AFTER_S,
     Action,
-    Beat,
+    ClockTick,
     Done,
     EndLoad,
     Failed,
@@ -93,7 +93,7 @@ def test_a_signal_leaves_requests_in_flight_four_seconds_at_most():
     state, actions = played(*RUNNING, (110.0, Signalled("SIGTERM")))
     assert state.phase == "draining"
     assert actions[-1] == EndLoad(SIGNAL_STOP_S)
-    state, actions = step(state, Beat(), 115.0, LIMITS)
+    state, actions = step(state, ClockTick(), 115.0, LIMITS)
     assert actions == (KillAll(),)
     state, _ = step(state, Done(), 115.0, LIMITS)
     assert (state.phase, state.outcome) == ("ended", "stopped")
@@ -128,20 +128,20 @@ def test_an_engine_that_dies_under_load_ends_the_others_and_fails_the_worker():
 
 def test_max_duration_is_a_hard_stop():
     limits = Limits(worker="local-1", attempt="a", graceful_stop_s=30.0, max_duration_s=5.0)
-    state, actions = played(*RUNNING, (105.1, Beat()), limits=limits)
+    state, actions = played(*RUNNING, (105.1, ClockTick()), limits=limits)
     assert actions[-1] == EndLoad(SIGNAL_STOP_S)
     assert "max-duration" in state.message
 
 
 def test_an_engine_that_overruns_its_plan_and_its_grace_is_killed():
-    state, actions = played(*RUNNING, (100.0 + 60.0 + 30.0 + 3.0, Beat()))
+    state, actions = played(*RUNNING, (100.0 + 60.0 + 30.0 + 3.0, ClockTick()))
     assert actions[-1] == KillAll()
     assert "killed" in state.message
 
 
 EVENTS = st.sampled_from(
     (
-        *(Parked(), START, StartSeen(Start(at=100.0, attempts={})), Failed("why"), Done(), Beat()),
+        *(Parked(), START, StartSeen(Start(at=100.0, attempts={})), Failed("why"), Done(), ClockTick()),
         *(stop("user"), stop("signal"), Signalled("SIGTERM")),
     )
 )

@@ -264,7 +264,7 @@ class Charts:
 
 
 @dataclass(frozen=True, slots=True)
-class Aside:
+class NoteBlock:
     """A sentence beside the figures."""
 
     code: str
@@ -346,7 +346,7 @@ class Findings:
     findings: tuple[ShownFinding, ...]
 
 
-Block = Facts | Criteria | Table | Sketches | Charts | Aside | Failures | ExchangeList | Findings
+Block = Facts | Criteria | Table | Sketches | Charts | NoteBlock | Failures | ExchangeList | Findings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -356,9 +356,9 @@ class Report:
     headline: Headline
     blocks: tuple[Block, ...]
 
-    def having(self, code: str) -> Iterable[Aside]:
+    def having(self, code: str) -> Iterable[NoteBlock]:
         """Returns the notes with this code."""
-        return (block for block in self.blocks if isinstance(block, Aside) and block.code == code)
+        return (block for block in self.blocks if isinstance(block, NoteBlock) and block.code == code)
 
     def evidence_of(self, rule: ShownCriterion) -> "ExchangeGroup | None":
         """Returns requests that the criterion is about: those of its most frequent error, or the slowest one."""

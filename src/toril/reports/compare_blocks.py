@@ -5,7 +5,19 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from toril import text
-from toril.reports.blocks import MISSING, Aside, Block, Cell, Column, Headline, Report, Row, ShownCriterion, Table, Tone
+from toril.reports.blocks import (
+    MISSING,
+    Block,
+    Cell,
+    Column,
+    Headline,
+    NoteBlock,
+    Report,
+    Row,
+    ShownCriterion,
+    Table,
+    Tone,
+)
 from toril.reports.comparison import CONCLUSION, ComparedFigure, ComparedPart, RunComparison
 from toril.reports.differences import NAMES, Names
 
@@ -15,7 +27,7 @@ USUAL = ("rps", "p50", "p95", "p99")  # shown of every label; other figures only
 BRIEF = ("rps", "failures", "p50", "p95", "p99")  # shown on the page that compares several runs
 MOST_PARTS = 120
 MARK = "† more than 1 % of these requests failed in one of the runs; the figures include their times"
-CONCLUSION_NOTE = Aside("conclusion", CONCLUSION, "detail")
+CONCLUSION_NOTE = NoteBlock("conclusion", CONCLUSION, "detail")
 FIGURE_COLUMNS = (Column("base"), Column("head"), Column("difference"), Column("in %"), Column("finding", "text"))
 
 
@@ -34,7 +46,7 @@ def report_of(comparison: RunComparison) -> Report:
         if len(parts) > (noun == "location")
     ]
     marked = any(part.marked for part in comparison.parts)
-    blocks += [_load(comparison), Aside("failed-requests", MARK, "caution") if marked else None, CONCLUSION_NOTE]
+    blocks += [_load(comparison), NoteBlock("failed-requests", MARK, "caution") if marked else None, CONCLUSION_NOTE]
     return Report(headline=headline, blocks=tuple(block for block in blocks if block is not None))
 
 
@@ -132,8 +144,8 @@ def _sides(comparison: RunComparison) -> Table:
     return Table(id="sides", title="Runs", noun="run", columns=columns, rows=rows, opened="all", sortable=False)
 
 
-def _differences(comparison: RunComparison) -> Iterable[Aside]:
-    return [Aside("difference", f"limits the comparison: {line}", "caution") for line in comparison.differences]
+def _differences(comparison: RunComparison) -> Iterable[NoteBlock]:
+    return [NoteBlock("difference", f"limits the comparison: {line}", "caution") for line in comparison.differences]
 
 
 def _criteria(comparison: RunComparison) -> Table | None:

@@ -9,7 +9,7 @@ from toril.load.shapes import OPEN_MODEL
 from toril.records.document import document
 from toril.reports import terminal
 from toril.reports.blocks import MISSING, Cell, Column, Row, Table
-from toril.suite.engines import ENGINES, RESULTS_LOADER, Traits
+from toril.suite.engines import ENGINES, RESULTS_LOADER, EngineRules
 
 USER_KEYS = ("concurrency", "iterations")  # an open model has no virtual users
 COLUMNS = (
@@ -50,7 +50,7 @@ def engine_facts() -> list[EngineFacts]:
     return [_facts(executor, engine) for executor, engine in ENGINES.items()]
 
 
-def _facts(executor: str, engine: Traits) -> EngineFacts:
+def _facts(executor: str, engine: EngineRules) -> EngineFacts:
     is_open, is_recorded = executor in OPEN_MODEL, executor == RESULTS_LOADER
 
     def accepts(key: str) -> bool:

@@ -17,7 +17,6 @@ from markupsafe import Markup
 from toril import text
 from toril.errors import InfrastructureError
 from toril.reports.blocks import (
-    Aside,
     Block,
     Charts,
     Criteria,
@@ -25,6 +24,7 @@ from toril.reports.blocks import (
     Facts,
     Failures,
     Findings,
+    NoteBlock,
     Report,
     Sketches,
     Table,
@@ -133,13 +133,13 @@ def _model(report: Report, *, hero: bool = True, alone: bool = True, files: str 
 
 def _sections(report: Report) -> list[PageSection]:
     """Returns the sections. Notes join the section of the block before them; notes on the run go to the end."""
-    notes = [block for block in report.blocks if isinstance(block, Aside) and block.tone == "note"]
+    notes = [block for block in report.blocks if isinstance(block, NoteBlock) and block.tone == "note"]
     sections: list[PageSection] = []
     for block in report.blocks:
         if isinstance(block, Sketches) or block in notes or (isinstance(block, Facts) and block.id == "facts"):
             continue
         begun = _section(block)
-        if isinstance(block, Aside) and not sections:  # nothing before it
+        if isinstance(block, NoteBlock) and not sections:  # nothing before it
             begun = PageSection("remarks", "Remarks", "")
         if begun is not None and (not sections or begun.title != sections[-1].title):
             same = sum(section.id == begun.id for section in sections)

@@ -13,7 +13,7 @@ from datetime import datetime
 
 from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 
-from toril.reports.blocks import About, Aside, Criteria, Facts, Headline, Report, ShownCriterion, ShownReason, Table
+from toril.reports.blocks import About, Criteria, Facts, Headline, NoteBlock, Report, ShownCriterion, ShownReason, Table
 
 Kind = type[Failure] | type[Error] | type[Skipped]
 
@@ -62,7 +62,7 @@ def _properties(report: Report) -> Iterator[tuple[str, str]]:
                         yield f"{fact.name}, with 95 % certainty", fact.interval
             case Table() if block.message:
                 yield block.title, block.message
-            case Aside(code="cost"):
+            case NoteBlock(code="cost"):
                 yield "cost", block.text
             case _:
                 pass

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from toril import text
 from toril.reports.blocks import (
-    Aside,
     Charts,
     Column,
     Criteria,
@@ -19,6 +18,7 @@ from toril.reports.blocks import (
     Failures,
     Findings,
     Headline,
+    NoteBlock,
     Report,
     Row,
     Sketches,
@@ -97,15 +97,15 @@ def _parts(report: Report, links: Links, most: int) -> Iterator[str]:
             case Failures():
                 lines = [f"- {code(one.label)} {escaped(one.message)} ({escaped(one.place)})" for one in block.failures]
                 yield details("First failures", "\n".join(lines[:most]))
-            case Aside(tone="caution"):
+            case NoteBlock(tone="caution"):
                 yield f"> {escaped(block.text)}"
-            case Aside(tone="note") | Aside(tone="detail"):
+            case NoteBlock(tone="note") | NoteBlock(tone="detail"):
                 small.append(f"note: {escaped(block.text)}" if block.tone == "note" else escaped(block.text))
             case Facts(id="about"):
                 values = [escaped(fact.value) if " " in fact.value else code(fact.value) for fact in block.facts]
                 names = [escaped(fact.name) for fact in block.facts]
                 small.append(" · ".join(map(" ".join, zip(names, values, strict=True))))
-            case Table() | Aside() | Facts() | Charts() | ExchangeList():
+            case Table() | NoteBlock() | Facts() | Charts() | ExchangeList():
                 pass
     notes = small if len(small) <= most else [*small[:most], more(len(small) - most, "note")]
     yield f"<sub>{'<br>'.join(notes)}</sub>" if notes else ""

@@ -11,7 +11,6 @@ from toril.records import JudgedCriterion
 from toril.records.summary import TRANSACTION, Generator, RunFinding
 from toril.reports.blocks import (
     About,
-    Aside,
     Block,
     Charts,
     Criteria,
@@ -21,6 +20,7 @@ from toril.reports.blocks import (
     Failures,
     Findings,
     Headline,
+    NoteBlock,
     Report,
     ShownCriterion,
     ShownFinding,
@@ -121,7 +121,7 @@ def report_of(
         charts.get("labels"),
         *figure_tables(bundle),
         _failures_note(bundle),
-        Aside("intervals", INTERVAL_HINT, "hint"),
+        NoteBlock("intervals", INTERVAL_HINT, "hint"),
         error_table(bundle),
         exchange_list(bundle),
         _first_failures(bundle),
@@ -132,16 +132,16 @@ def report_of(
         *_unanswered(bundle),
     ]
     blocks += map(_for_the_page, figures) if functional else figures  # the test cases suffice
-    blocks += [Aside("note", plain(note, 1000)) for note in bundle.verdict.notes]
-    blocks += [Aside("warning", plain(warning, 1000)) for warning in bundle.plan.warnings]
-    blocks += [_about(bundle), Aside("page", LAST_HINT, "hint")]
+    blocks += [NoteBlock("note", plain(note, 1000)) for note in bundle.verdict.notes]
+    blocks += [NoteBlock("warning", plain(warning, 1000)) for warning in bundle.plan.warnings]
+    blocks += [_about(bundle), NoteBlock("page", LAST_HINT, "hint")]
     return Report(headline=_headline(bundle, duet), blocks=tuple(block for block in blocks if block is not None))
 
 
 def _for_the_page(block: Block | None) -> Block | None:
     if isinstance(block, Table):
         return replace(block, page_only=True)
-    if isinstance(block, Aside):
+    if isinstance(block, NoteBlock):
         return replace(block, tone="hint")
     return None if isinstance(block, Sketches) else block
 
@@ -476,7 +476,7 @@ def _first_failures(bundle: Bundle) -> Failures | None:
     return Failures(tuple(failures)) if failures else None
 
 
-def _failures_note(bundle: Bundle) -> Aside | None:
+def _failures_note(bundle: Bundle) -> NoteBlock | None:
     """Returns the meaning of † beside a percentile; None if no percentile has one."""
     if not any(is_notable(figures) for figures in bundle.summary.labels.values()):
         return None
@@ -487,19 +487,19 @@ def _failures_note(bundle: Bundle) -> Aside | None:
         shown, ends = in_words(failed.p95), failed.interval.get("p95")
         sure = f" ({text.interval(ends, shown, in_words)})" if ends else ""
         words += f". The p95 of the failed requests alone is {shown}{sure}"
-    return Aside("failed-requests", words, "caution")
+    return NoteBlock("failed-requests", words, "caution")
 
 
-def _caveats(bundle: Bundle) -> Iterator[Aside]:
+def _caveats(bundle: Bundle) -> Iterator[NoteBlock]:
     """Yields the limits of the figures."""
     for line in saturated_lines(bundle):
-        yield Aside("saturated", line, "caution")
+        yield NoteBlock("saturated", line, "caution")
     if load := generator_load(bundle):
-        yield Aside("generators", load, "detail")
+        yield NoteBlock("generators", load, "detail")
     if bundle.cost:
-        yield Aside("cost", bundle.cost, "detail")
+        yield NoteBlock("cost", bundle.cost, "detail")
     if unjudged := list(not_judged(bundle)):
-        yield Aside("not-judged", f"not judged: {' · '.join(unjudged)}", "detail")
+        yield NoteBlock("not-judged", f"not judged: {' · '.join(unjudged)}", "detail")
 
 
 def saturated_lines(bundle: Bundle) -> Iterator[str]:
@@ -556,9 +556,9 @@ def not_judged(bundle: Bundle) -> Iterator[str]:
             yield f"labels without a criterion: {shown}{more}"
 
 
-def _unanswered(bundle: Bundle) -> Iterator[Aside]:
+def _unanswered(bundle: Bundle) -> Iterator[NoteBlock]:
     """Yields the CloudWatch queries without data."""
     for query in bundle.metrics.queries if bundle.metrics else ():
         if query.error or not query.points:
             why = plain(query.error or "CloudWatch has no data for this time", 500)
-            yield Aside("no-metric", f"{plain(query.key)}: {why}", "detail")
+            yield NoteBlock("no-metric", f"{plain(query.key)}: {why}", "detail")

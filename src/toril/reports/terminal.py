@@ -14,7 +14,6 @@ from rich.text import Text
 from toril import text
 from toril.reports import screen
 from toril.reports.blocks import (
-    Aside,
     Block,
     Cell,
     Charts,
@@ -25,6 +24,7 @@ from toril.reports.blocks import (
     Failures,
     Findings,
     Headline,
+    NoteBlock,
     Report,
     Row,
     Sketches,
@@ -73,7 +73,7 @@ def _parts(report: Report, width: int) -> Iterator[RenderableType]:
             yield _indented(f"… and {text.number(len(reasons) - MOST_REASONS)} more; see --format json", "dim")
     before: Block | None = None
     for block in report.blocks:
-        if isinstance(block, Aside) and not isinstance(before, Aside) and block.tone in NOTES:
+        if isinstance(block, NoteBlock) and not isinstance(before, NoteBlock) and block.tone in NOTES:
             yield Text()
         yield from _block(block, width, headline)
         before = block
@@ -107,12 +107,12 @@ def _block(block: Block, width: int, headline: Headline) -> Iterator[RenderableT
             yield Text()
             for failure in block.failures:
                 yield _indented(f"first failure: {failure.label}: {failure.message} ({failure.place})", "yellow")
-        case Aside() if block.tone in NOTES:
+        case NoteBlock() if block.tone in NOTES:
             prefix = "note: " if block.tone == "note" else ""
             yield _indented(f"{prefix}{block.text}", NOTES[block.tone])
         case Facts(id="about"):
             yield _indented(" · ".join(f"{fact.name} {fact.value}" for fact in block.facts), "dim")
-        case Table() | Aside() | Facts() | Charts() | ExchangeList():
+        case Table() | NoteBlock() | Facts() | Charts() | ExchangeList():
             pass
 
 

@@ -8,7 +8,7 @@ from itertools import pairwise
 from toril import text
 from toril.records.trend import Trend, TrendGroup, TrendMember, TrendPoint, TrendSeries
 from toril.regression.trend import CLAIMED, NOTHING_RECENT, UNITS
-from toril.reports.blocks import Aside, Cell, Charts, Column, Headline, Report, Row, Table, severity_of
+from toril.reports.blocks import Cell, Charts, Column, Headline, NoteBlock, Report, Row, Table, severity_of
 from toril.reports.charts.lines import Chart, chart, line
 from toril.reports.curves import trendline
 from toril.reports.duet_blocks import SCALES, bounds_of
@@ -44,8 +44,8 @@ def trend_report(trend: Trend, address: Address = beside_runs) -> Report:
     changes = (changes_table(trend.groups, address),) if trend.groups else ()
     ended = [("An acknowledgement has ended", entry) for entry in trend.expired]
     unused = [("An acknowledgement fits no change", entry) for entry in trend.unused]
-    notes = (Aside("acknowledged", f"{problem}: {plain(entry)}", "caution") for problem, entry in (*ended, *unused))
-    limits = (Aside(plain(reason.code), plain(reason.message, 500), "caution") for reason in trend.notes)
+    notes = (NoteBlock("acknowledged", f"{problem}: {plain(entry)}", "caution") for problem, entry in (*ended, *unused))
+    limits = (NoteBlock(plain(reason.code), plain(reason.message, 500), "caution") for reason in trend.notes)
     history = (_charts(trend, address), _series_table(trend.series)) if trend.runs else ()
     return Report(headline=headline, blocks=(*limits, *changes, *notes, *history))
 

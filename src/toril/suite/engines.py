@@ -53,7 +53,7 @@ RESULTS_WAITS = ("wait-for-file", "results-timeout")  # keys of the results load
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Traits:
+class EngineRules:
     """The suites that an engine accepts, and its figures for the division of load."""
 
     title: str  # in messages
@@ -112,9 +112,9 @@ VEGETA_REASONS = {
     "random-source-ip": "it has one source address",
     **dict.fromkeys(("timeout", "keepalive"), "it has one for the whole scenario"),
 }
-OTHER = Traits(title="", no_curve="toril cannot change its rate during the run")
+OTHER = EngineRules(title="", no_curve="toril cannot change its rate during the run")
 ENGINES = {
-    "jmeter": Traits(
+    "jmeter": EngineRules(
         title="JMeter",
         needs="Java, JMeter (`make jmeter`)",
         resolution_us=1000,
@@ -126,7 +126,7 @@ ENGINES = {
         users_per_worker=1000,
         switches=True,
     ),
-    "locust": Traits(
+    "locust": EngineRules(
         title="Locust",
         needs="toril[worker]",
         resolution_us=1,
@@ -149,7 +149,7 @@ ENGINES = {
         switches=True,
         together=True,
     ),
-    "apiritif": Traits(
+    "apiritif": EngineRules(
         title="Apiritif",
         needs="toril[worker]",
         resolution_us=1,
@@ -163,7 +163,7 @@ ENGINES = {
         users_per_worker=100,
         start_up_cpu_s=0.2,
     ),
-    "vegeta": Traits(
+    "vegeta": EngineRules(
         title="vegeta",
         needs="vegeta (`make vegeta`)",
         resolution_us=1,
@@ -180,7 +180,7 @@ ENGINES = {
         switches=True,
         together=True,
     ),
-    "selenium": Traits(
+    "selenium": EngineRules(
         title="Selenium",
         needs="toril[browser], Chromium, chromedriver",
         resolution_us=1,
@@ -196,7 +196,7 @@ ENGINES = {
         no_curve_advice="Use `concurrency`.",
         browsers_per_core=2,
     ),
-    "playwright": Traits(
+    "playwright": EngineRules(
         title="Playwright",
         needs="toril[browser], Chromium",
         resolution_us=1,
@@ -212,7 +212,7 @@ ENGINES = {
         no_curve_advice="Use `concurrency`.",
         browsers_per_core=2,
     ),
-    "k6": Traits(
+    "k6": EngineRules(
         title="k6",
         needs="k6",
         resolution_us=1,
@@ -227,7 +227,7 @@ ENGINES = {
         script_load=True,
         splits_script_load=True,
     ),
-    "gatling": Traits(
+    "gatling": EngineRules(
         title="Gatling",
         needs="Java, Gatling (`make gatling`)",
         resolution_us=1000,
@@ -240,7 +240,7 @@ ENGINES = {
         no_curve_advice="Write the rates into the simulation, as `rampUsersPerSec`.",
         script_load=True,
     ),
-    RESULTS_LOADER: Traits(
+    RESULTS_LOADER: EngineRules(
         title=RESULTS_LOADER,
         needs="a results file",
         ignored_load=dict.fromkeys(LOAD_KEYS, "Remove it: the other tool made the load."),
@@ -253,7 +253,7 @@ TESTED = tuple(name for name in ENGINES if name != RESULTS_LOADER)  # tested exe
 BROWSER_ENGINES = tuple(name for name, engine in ENGINES.items() if engine.browser)
 
 
-def engine_of(executor: str) -> Traits:
+def engine_of(executor: str) -> EngineRules:
     """Returns the description of an executor; a general one for executors that toril does not test."""
     return ENGINES.get(executor) or replace(OTHER, title=executor.capitalize())
 

@@ -19,8 +19,8 @@ from toril.suite.engines import (
     PHASES,
     TESTED,
     TIMINGS,
+    EngineRules,
     Flaw,
-    Traits,
 )
 from toril.suite.reader import mapping_at, quoted
 from toril.suite.settings import Vegeta
@@ -80,7 +80,7 @@ def problems(executor: str, scenario: Mapping[str, Any], path: str) -> Iterator[
         yield from _request_problems(executor, requests, f"{path}.requests", rooted=rooted)
 
 
-def _script_problems(executor: str, engine: Traits, script: str, path: str) -> Iterator[Flaw]:
+def _script_problems(executor: str, engine: EngineRules, script: str, path: str) -> Iterator[Flaw]:
     name, suffix = PurePosixPath(script).name[-60:], PurePosixPath(script).suffix.lower()
     if not engine.scripts:
         fix = "Write `requests: [http://…]`, or name the executor of the script."
@@ -98,7 +98,7 @@ def _script_problems(executor: str, engine: Traits, script: str, path: str) -> I
     yield Flaw("unsupported-script", path, text)
 
 
-def _unsupported(engine: Traits, path: str, what: str = "this key") -> Flaw:
+def _unsupported(engine: EngineRules, path: str, what: str = "this key") -> Flaw:
     why = engine.reasons.get(path.rpartition(".")[2])
     subject = engine.title if engine.reasons else f"{engine.title}'s generated script"
     text = f"{subject} does not support {what}{f': {why}' if why else ''}. {engine.advice}"
@@ -106,7 +106,7 @@ def _unsupported(engine: Traits, path: str, what: str = "this key") -> Flaw:
 
 
 def _key_problems(
-    engine: Traits, holder: Mapping[str, Any], path: str, without: Collection[str], known: Collection[str]
+    engine: EngineRules, holder: Mapping[str, Any], path: str, without: Collection[str], known: Collection[str]
 ) -> Iterator[Flaw]:
     """Yields keys that the engine does not support, and wrong values; any other key is allowed if none is `known`."""
     for key, value in holder.items():
@@ -194,7 +194,7 @@ def _extractor_problems(request: Mapping[str, Any], path: str) -> Iterator[Flaw]
                     yield _unsupported(ENGINES["apiritif"], f"{path}.{key}.{name}.{option}", "this option")
 
 
-def browser_problems(engine: Traits, holder: Mapping[str, Any], path: str) -> Iterator[Flaw]:
+def browser_problems(engine: EngineRules, holder: Mapping[str, Any], path: str) -> Iterator[Flaw]:
     """Yields the browsers that a scenario, an execution or a module's settings want: toril runs Chromium on workers."""
     browser = str(holder.get("browser") or mapping_at(holder, "capabilities").get("browserName") or "chrome").lower()
     if engine.browser and browser not in ("chrome", "chromium"):

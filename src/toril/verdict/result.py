@@ -7,7 +7,7 @@ from typing import Any
 from toril import text
 from toril.criteria import Criterion, Source, server_text
 from toril.records.verdict import Counted, CriterionOutcome, CriterionWindow, JudgedCriterion, Scope
-from toril.verdict.windows import MORE, Points, PointWatch, Stretch, WindowWatch, breaches, margin
+from toril.verdict.windows import MORE, JudgedWindow, Points, PointWatch, WindowWatch, breaches, margin
 
 COUNTED: Mapping[Source, Counted] = {
     "samples": "sample", "load": "second", "capacity": "stage", "generators": "second", "server": "period",
@@ -23,7 +23,7 @@ class CriterionResult:
     code: str = "kept"  # see the table in `toril.verdict`
     observed: float | None = None  # at the first breach; without one, the value nearest to a breach
     worst: float | None = None
-    window: Stretch | None = None
+    window: JudgedWindow | None = None
     fired: bool = False  # the condition is true
     samples: int = 0  # … or seconds of a generator's figure, or CloudWatch periods
     interval: tuple[int | None, int | None] | None = None  # 95 %, of a percentile over the whole run
@@ -157,7 +157,7 @@ def subject_of(criterion: Criterion) -> str:
     return f"rc{criterion.rc_pattern}" if criterion.subject == "rc" else criterion.subject
 
 
-def describe(criterion: Criterion, value: float, window: Stretch | None = None, of: str = "") -> str:
+def describe(criterion: Criterion, value: float, window: JudgedWindow | None = None, of: str = "") -> str:
     """Returns a sentence on the value and its limit; `of` names the worker or execution.
 
     A breach adds the distance from the limit, the place and the time; a pass reports the value nearest to a breach.
@@ -178,7 +178,7 @@ def describe(criterion: Criterion, value: float, window: Stretch | None = None, 
     return f"{what}, {against}{_when(criterion, window)}{_place(criterion, of)}"
 
 
-def _describe_pass(criterion: Criterion, value: float, window: Stretch | None, of: str) -> str:
+def _describe_pass(criterion: Criterion, value: float, window: JudgedWindow | None, of: str) -> str:
     verb = _was(criterion, None) if window is None else "was at worst"
     frame = "" if criterion.logic == "total" else f" {criterion.logic} {criterion.timeframe_s} s"
     limit = f"{criterion.op} {text.limit(criterion.threshold, criterion.unit)}{frame}"
@@ -202,7 +202,7 @@ def _named(criterion: Criterion) -> str:
     return subject_of(criterion) + (f" of {of}" if of else "") + each
 
 
-def _was(criterion: Criterion, window: Stretch | None) -> str:
+def _was(criterion: Criterion, window: JudgedWindow | None) -> str:
     if criterion.logic == "total" and criterion.metric.is_maximum:
         return "had a maximum of"
     if window is None or criterion.logic != "for" or criterion.op == "=":
@@ -210,7 +210,7 @@ def _was(criterion: Criterion, window: Stretch | None) -> str:
     return "was at least" if criterion.op in MORE else "was at most"
 
 
-def _when(criterion: Criterion, window: Stretch | None) -> str:
+def _when(criterion: Criterion, window: JudgedWindow | None) -> str:
     if window is None:
         return ""
     when = f"from {window.from_s} s to {window.to_s + 1} s"

@@ -13,7 +13,7 @@ from toril.summary import judged_window, lasted_s
 from toril.text import plural
 from toril.verdict.evidence import Evidence
 from toril.verdict.result import CriterionResult, never_full, settled, undecided, with_value
-from toril.verdict.windows import COMBINED, MORE, Combine, PointWatch, Stretch, margin
+from toril.verdict.windows import COMBINED, MORE, Combine, JudgedWindow, PointWatch, margin
 
 TINY_S = 1e-3  # rounding error of the points' times
 
@@ -117,12 +117,12 @@ class _Periods:
         begin, period_s = self._origin_s + number * self.metric.period_s, self.metric.period_s
         return max(0.0, min(self.to_s, begin + period_s) - max(self.from_s, begin)) / period_s
 
-    def _window(self, first: int, last: int, value: float) -> Stretch:
+    def _window(self, first: int, last: int, value: float) -> JudgedWindow:
         """Returns the periods in seconds since the start signal, cut to the judged time."""
         period_s = self.metric.period_s
         begin, end = self._origin_s + first * period_s, self._origin_s + (last + 1) * period_s
         start, end = math.floor(max(begin, self.from_s)), math.ceil(min(end, self.to_s))
-        return Stretch(start, max(start, end - 1), value, last - first + 1)
+        return JudgedWindow(start, max(start, end - 1), value, last - first + 1)
 
 
 def _unknown(result: CriterionResult, why: str) -> CriterionResult:

@@ -215,7 +215,7 @@ class Pool:
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class JudgedWindow:
     """One window of a criterion and its value; both ends inclusive."""
 
     from_s: int
@@ -248,8 +248,8 @@ class WindowWatch(Generic[Value]):
 
     def __init__(self, criterion: Criterion, frame: int | None = None) -> None:
         self.criterion = criterion
-        self.fired: Stretch | None = None  # the first window in breach
-        self.worst: Stretch | None = None
+        self.fired: JudgedWindow | None = None  # the first window in breach
+        self.worst: JudgedWindow | None = None
         self.first_second: int | None = None
         self.last_second: int | None = None
         self._frame = frame or criterion.timeframe_s
@@ -262,7 +262,7 @@ class WindowWatch(Generic[Value]):
         self._samples = 0
         self._lowest = _LowestValue()
 
-    def add(self, second: int, value: Value, samples: int = 1) -> Stretch | None:
+    def add(self, second: int, value: Value, samples: int = 1) -> JudgedWindow | None:
         """Adds the next second; returns the window that ends there if it is the first in breach."""
         self.last_second = second
         self.first_second = second if self.first_second is None else self.first_second
@@ -275,8 +275,8 @@ class WindowWatch(Generic[Value]):
                 self._samples -= self._seconds.popleft()[2]
             start, own = self._seconds[0][0], self._alone(second, value)
             held = self._lowest.push(second, margin(self.criterion, own), own, start)
-            reported = len(self._seconds)
-            return self._compare(Stretch(start, second, held, self._samples, reported)) if start <= earliest else None
+            window = JudgedWindow(start, second, held, self._samples, len(self._seconds))
+            return self._compare(window) if start <= earliest else None
         self._enter(second, value)
         while self._seconds[0][0] < earliest:
             _, left, left_samples = self._seconds.popleft()
@@ -285,7 +285,7 @@ class WindowWatch(Generic[Value]):
         if self.criterion.logic == "over" and self.first_second > earliest:
             return None
         start = max(earliest, self.first_second)
-        return self._compare(Stretch(start, second, self._together(start, second), self._samples))
+        return self._compare(JudgedWindow(start, second, self._together(start, second), self._samples))
 
     def miss(self, second: int) -> None:
         """Adds a second with missing data, which ends every series of `for`."""
@@ -293,7 +293,7 @@ class WindowWatch(Generic[Value]):
             self._seconds.append((second, None, 0))
             self._lowest.push(second, -math.inf, math.nan, self._seconds[0][0])
 
-    def _compare(self, window: Stretch) -> Stretch | None:
+    def _compare(self, window: JudgedWindow) -> JudgedWindow | None:
         if self.worst is None or margin(self.criterion, window.value) > margin(self.criterion, self.worst.value):
             self.worst = window
         if self.fired is None and breaches(self.criterion, window.value):
@@ -344,7 +344,7 @@ class SampleWatch(WindowWatch[Reading]):
         self._highest = _LowestValue()  # of negated maxima
         self._max_us = 0
 
-    def follow(self, view: Slice, second: int, planned: Seconds) -> Stretch | None:
+    def follow(self, view: Slice, second: int, planned: Seconds) -> JudgedWindow | None:
         """Adds one second of the samples if the criterion judges it; returns what `add` returns."""
         stats, counts = view.second(second), counts_silence(self.criterion)
         if counts and second in planned and second - 1 not in planned:

@@ -87,7 +87,7 @@ class Attempt:
     def run(self, *, threaded: bool) -> State:
         """Run to the end; returns the last state. `threaded`: access the store in a thread, since it may be slow."""
         # Look for a stale start and for the end of the run before preparing anything.
-        self._pass(*self._unissued(), *self.client.poll(), life.Beat())
+        self._pass(*self._unissued(), *self.client.poll(), life.ClockTick())
         if self.state.phase != "ended":
             self._pass(*self.load.prepare())
         self.outbox = Outbox(self.client, threaded=threaded)
@@ -136,7 +136,7 @@ class Attempt:
         yield from (life.Signalled(why) for why in self.load.signals())
         yield from self.outbox.events()
         yield from self.load.events(self.state, self.clock.now())
-        yield life.Beat()
+        yield life.ClockTick()
 
     def _do(self, action: life.Action) -> None:
         match action:

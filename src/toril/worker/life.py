@@ -88,11 +88,11 @@ class Done:
 
 
 @dataclass(frozen=True, slots=True)
-class Beat:
+class ClockTick:
     """Time has passed."""
 
 
-Event = Parked | StartSeen | StopSeen | RateSet | Signalled | Superseded | Failed | Done | Beat
+Event = Parked | StartSeen | StopSeen | RateSet | Signalled | Superseded | Failed | Done | ClockTick
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +170,7 @@ def _before_the_start(state: State, event: Event, now: float, limits: Limits) ->
                 return replace(state, phase="running", start_at=start.at), (OpenGates(start.at),)
         case Superseded():
             return _ended(state, "superseded", "another task runs this attempt")
-        case Beat() if limits.deadline is not None and now > limits.deadline:
+        case ClockTick() if limits.deadline is not None and now > limits.deadline:
             return _ended(state, "stale", OVERDUE)
         case StopSeen(stop):
             return _ended(state, "stopped", f"stopped before the start: {stop.message}")
@@ -198,7 +198,7 @@ def _under_load(state: State, event: Event, now: float, limits: Limits) -> tuple
             return _ended(state, "finished", "")
         case RateSet(rate):
             return state, (ChangeRate(rate),)
-        case Beat():
+        case ClockTick():
             elapsed_s = now - state.start_at
             if limits.deadline is not None and now > limits.deadline - SIGNAL_STOP_S - KILL_AFTER_S:
                 return _drain(state, now, limits.signal_stop_s, OVERDUE)
@@ -219,7 +219,7 @@ def _draining(state: State, event: Event, now: float, limits: Limits) -> tuple[S
             kill_at = now + limits.signal_stop_s + KILL_AFTER_S
             if kill_at < state.kill_at:
                 return replace(state, kill_at=kill_at), (EndLoad(limits.signal_stop_s),)
-        case Beat() if now > state.kill_at:
+        case ClockTick() if now > state.kill_at:
             return state, (KillAll(),)
     return state, ()
 

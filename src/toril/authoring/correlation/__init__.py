@@ -14,9 +14,9 @@ from toril.authoring.correlation.extractors import taken
 from toril.authoring.correlation.fresh import Typed, typed_in
 from toril.authoring.correlation.pairs import by_turn, paired, unpaired
 from toril.authoring.correlation.rules import (
-    Clue,
+    Hop,
     Rule,
-    Trip,
+    RuleReason,
     Values,
     carries,
     chains_of,
@@ -39,7 +39,7 @@ class Carried:
     source: int  # number of the exchange whose response has the value
     place: ValuePlace  # in that response
     uses: tuple[tuple[int, ValuePlace], ...]  # numbers of exchanges, and the places in their requests
-    reasons: frozenset[Clue]
+    reasons: frozenset[RuleReason]
     applied: bool
     value: str = field(default="", repr=False)  # in the recording, decoded; a secret
     encoded: bool = False  # whether the extracted text is its percent-encoded form
@@ -136,7 +136,7 @@ def explained(recorded: Recorded, correlation: Correlation) -> Iterator[dict[str
             "source": f"{rule.source} {label[rule.source]} → {_shown(rule.place)}",
             "extract": rule.extract.expression,
             "uses": [f"{number} {label[number]} → {_shown(place)}" for number, place in rule.uses],
-            "why": [reason.value for reason in Clue if reason in rule.reasons],
+            "why": [reason.value for reason in RuleReason if reason in rule.reasons],
         }
 
 
@@ -144,7 +144,7 @@ def _shown(place: ValuePlace) -> str:
     return place.path if place.where in ("json", "html") else f"{place.where} {place.path}".strip()
 
 
-def _carried(number: int, rule: Rule, variable: str, turns: list[Trip], applied: bool) -> Carried:
+def _carried(number: int, rule: Rule, variable: str, turns: list[Hop], applied: bool) -> Carried:
     exchange = turns[rule.source.turn].exchange
     return Carried(
         number=number,
@@ -159,7 +159,7 @@ def _carried(number: int, rule: Rule, variable: str, turns: list[Trip], applied:
     )
 
 
-def _variables(rules: Mapping[int, Rule], applied: Collection[int], turns: list[Trip]) -> dict[int, str]:
+def _variables(rules: Mapping[int, Rule], applied: Collection[int], turns: list[Hop]) -> dict[int, str]:
     """Returns the variable of each rule.
 
     A later source takes a name over if the old value is not used any more, as after the refresh of a token.
@@ -182,7 +182,7 @@ def _variables(rules: Mapping[int, Rule], applied: Collection[int], turns: list[
     return names
 
 
-def _made_by_clients(turns: list[Trip], others: Mapping[int, RecordedExchange]) -> Iterator[tuple[int, ValuePlace]]:
+def _made_by_clients(turns: list[Hop], others: Mapping[int, RecordedExchange]) -> Iterator[tuple[int, ValuePlace]]:
     """Yields UUIDs and times that differ between the recordings, and that one request alone has."""
     values = Values(turns)
     times = Counter(use.value for use in values.uses)

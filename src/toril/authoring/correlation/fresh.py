@@ -9,7 +9,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from toril.authoring.correlation.rules import Trip, given_by_client
+from toril.authoring.correlation.rules import Hop, given_by_client
 from toril.authoring.correlation.values import CLIENT_MADE, DATE, is_token, kind_of, variable_of, words_of
 from toril.authoring.recorded import RecordedExchange, ValuePlace
 from toril.authoring.routes import free
@@ -56,7 +56,7 @@ class Typed:
         return text
 
 
-def typed_in(turns: Sequence[Trip], others: Mapping[int, RecordedExchange], taken: Collection[str]) -> Typed:
+def typed_in(turns: Sequence[Hop], others: Mapping[int, RecordedExchange], taken: Collection[str]) -> Typed:
     """Returns the typed values; `others` has the same requests of another recording, `taken` the names in use."""
     fresh: dict[str, Fresh] = {}
     second: dict[str, str] = {}  # word → the same in the other recording
@@ -91,7 +91,7 @@ def typed_in(turns: Sequence[Trip], others: Mapping[int, RecordedExchange], take
     return Typed(fresh=tuple(fresh.values()), places=frozenset(places), repeated=tuple(repeated))
 
 
-def _typed(turns: Sequence[Trip], first: Mapping[str, int]) -> Iterator[tuple[int, ValuePlace, str]]:
+def _typed(turns: Sequence[Hop], first: Mapping[str, int]) -> Iterator[tuple[int, ValuePlace, str]]:
     """Yields the values of fields that no response has before a request: no log-ins, tokens, dates and digests."""
     for index, turn in enumerate(turns):
         fields = [pair for pair in given_by_client(turn.exchange) if pair[0].where in BODIES] if turn.sent else []
@@ -106,7 +106,7 @@ def _typed(turns: Sequence[Trip], first: Mapping[str, int]) -> Iterator[tuple[in
                 yield index, place, value
 
 
-def _first_sent(turns: Sequence[Trip]) -> dict[str, int]:
+def _first_sent(turns: Sequence[Hop]) -> dict[str, int]:
     """Returns the first turn that sends each value, and each word; short ones may be there by chance."""
     first: dict[str, int] = {}
     for index, turn in enumerate(turns):
@@ -117,7 +117,7 @@ def _first_sent(turns: Sequence[Trip]) -> dict[str, int]:
     return first
 
 
-def _is_given(value: str, turns: Sequence[Trip]) -> bool:
+def _is_given(value: str, turns: Sequence[Hop]) -> bool:
     headers = (text for turn in turns for _, text in turn.exchange.response_headers)
     return any(value in text for text in headers) or any(
         turn.exchange.response is not None and value in turn.exchange.response.text for turn in turns

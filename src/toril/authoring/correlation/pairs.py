@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from difflib import SequenceMatcher
 from urllib.parse import parse_qsl
 
-from toril.authoring.correlation.rules import Trip, chain_of
+from toril.authoring.correlation.rules import Hop, chain_of
 from toril.authoring.correlation.values import route_of
 from toril.authoring.recorded import Payload, Recorded, RecordedExchange, path_of
 
@@ -15,7 +15,7 @@ DIGIT = re.compile(r"\d")
 Pairs = Sequence[tuple[RecordedExchange, RecordedExchange]]
 
 
-def by_turn(turns: Sequence[Trip], pairs: Pairs) -> Mapping[int, RecordedExchange]:
+def by_turn(turns: Sequence[Hop], pairs: Pairs) -> Mapping[int, RecordedExchange]:
     """Returns the exchange of the second recording for the index of each turn of the first one."""
     at: dict[int, int] = {}  # number of an exchange → index of its first turn
     for index, turn in enumerate(turns):

@@ -48,7 +48,7 @@ LARGE_SCRIPT = 64 << 10  # bytes; libraries hold no values of a session
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trip:
+class Hop:
     """One request with its response, which may be a part of a chain of redirects."""
 
     exchange: RecordedExchange
@@ -59,7 +59,7 @@ class Trip:
     seen: bool  # its response, by the suite
 
 
-class Clue(StrEnum):
+class RuleReason(StrEnum):
     """What speaks for or against carrying a value."""
 
     RANDOM = "random"  # 16 characters or more
@@ -76,7 +76,7 @@ class Clue(StrEnum):
     CONTRADICTS = "does not fit in the second recording"
 
 
-SPEAKING = frozenset(Clue) - {Clue.ID, Clue.ALONE, Clue.LISTED, Clue.EQUAL}
+SPEAKING = frozenset(RuleReason) - {RuleReason.ID, RuleReason.ALONE, RuleReason.LISTED, RuleReason.EQUAL}
 
 
 class Origin(NamedTuple):
@@ -98,7 +98,7 @@ class Rule:
     source: Origin
     extract: Extract
     uses: list[Usage] = field(default_factory=list)
-    reasons: set[Clue] = field(default_factory=set)
+    reasons: set[RuleReason] = field(default_factory=set)
 
 
 def chain_of(exchange: RecordedExchange) -> tuple[RecordedExchange, ...]:
@@ -145,10 +145,10 @@ def chains_of(recorded: Recorded) -> list[tuple[RecordedExchange, ...]]:
     return chains
 
 
-def turns_of(recorded: Recorded, opened: Collection[int]) -> list[Trip]:
+def turns_of(recorded: Recorded, opened: Collection[int]) -> list[Hop]:
     """Returns all requests in their order; chains in `opened` are sent request by request."""
     return [
-        Trip(
+        Hop(
             exchange=hop,
             number=hop.number if exchange.number in opened else exchange.number,
             chain=exchange.number,
@@ -167,7 +167,7 @@ Keys = tuple[Words, ...]  # of a place
 class Values:
     """The values of all requests, and where responses have them."""
 
-    def __init__(self, turns: Sequence[Trip], others: Mapping[int, RecordedExchange] = MappingProxyType({})) -> None:
+    def __init__(self, turns: Sequence[Hop], others: Mapping[int, RecordedExchange] = MappingProxyType({})) -> None:
         self.turns = turns
         self.others = others
         self.uses: list[Usage] = []
@@ -253,48 +253,48 @@ class Values:
         """Returns whether both ends may have a short number by chance."""
         return is_short_number(use.value) and doubtful(self.keys(source), self.keys(use))
 
-    def reasons(self, source: Origin, use: Usage) -> Iterator[Clue]:
+    def reasons(self, source: Origin, use: Usage) -> Iterator[RuleReason]:
         """Yields what speaks for and against a source of a value."""
         turn, keys, of_use = self.turns[source.turn], self.keys(source), self.keys(use)
         if kind := kind_of(use.value):
-            yield Clue(kind)
+            yield RuleReason(kind)
         if same_key(keys, of_use) or (turn.changes and use.value in self._members and names_a_member(keys[0])):
-            yield Clue.SAME_KEY
+            yield RuleReason.SAME_KEY
         if is_token(source.place) or is_token(use.place):
-            yield Clue.TOKEN
+            yield RuleReason.TOKEN
         of_form = source.place.path.endswith("]") or "form[action] ?" in source.place.path
         if source.place.where in ("location", "set-cookie") or (source.place.where == "html" and of_form):
-            yield Clue.STATE
+            yield RuleReason.STATE
         earlier = (other for other in self._sources[use.value] if other.turn < source.turn)
         elsewhere = (other for other in earlier if self.turns[other.turn].chain != turn.chain)
         known = any(_may_be_the_same(use.value, self.keys(other), of_use) for other in elsewhere)
         if (turn.changes or source.turn in self._reread) and not known:
-            yield Clue.MADE
+            yield RuleReason.MADE
         if self._count[use.value, source.turn] == 1:
-            yield Clue.ALONE
+            yield RuleReason.ALONE
         if INDEXED.search(source.place.path):
-            yield Clue.LISTED
+            yield RuleReason.LISTED
 
 
-def carries(reasons: Collection[Clue]) -> bool:
+def carries(reasons: Collection[RuleReason]) -> bool:
     """Returns whether a suite has to carry a value."""
-    if Clue.DIFFERS in reasons or Clue.EQUAL in reasons:
-        return Clue.DIFFERS in reasons
-    positive = sum(reason in reasons for reason in (Clue.SAME_KEY, Clue.STATE, Clue.TOKEN))
-    more = positive - (Clue.LISTED in reasons)
-    made = Clue.MADE in reasons
-    if Clue.RANDOM in reasons:
+    if RuleReason.DIFFERS in reasons or RuleReason.EQUAL in reasons:
+        return RuleReason.DIFFERS in reasons
+    positive = sum(reason in reasons for reason in (RuleReason.SAME_KEY, RuleReason.STATE, RuleReason.TOKEN))
+    more = positive - (RuleReason.LISTED in reasons)
+    made = RuleReason.MADE in reasons
+    if RuleReason.RANDOM in reasons:
         return made or more >= 0
-    if Clue.MIXED in reasons:
+    if RuleReason.MIXED in reasons:
         return made or more >= 1
-    return more >= 2 or (made and more >= (0 if Clue.ID in reasons else 1))
+    return more >= 2 or (made and more >= (0 if RuleReason.ID in reasons else 1))
 
 
 def _may_be_the_same(value: str, some: Keys, others: Keys) -> bool:
     return not is_short_number(value) or same_key(some, others)
 
 
-def _reread(turns: Sequence[Trip]) -> Iterator[int]:
+def _reread(turns: Sequence[Hop]) -> Iterator[int]:
     """Yields the turns that read an address at or below which an earlier request has changed data."""
     changed: set[str] = set()
     for number, turn in enumerate(turns):
@@ -321,7 +321,7 @@ def _given(number: int, exchange: RecordedExchange) -> Iterator[tuple[Origin, st
             yield Origin(number, place), value
 
 
-def find_rules(turns: Sequence[Trip], others: Mapping[int, RecordedExchange], *, replay: bool) -> list[Rule]:
+def find_rules(turns: Sequence[Hop], others: Mapping[int, RecordedExchange], *, replay: bool) -> list[Rule]:
     """Returns the rules in the order of their sources; `others` has the same requests of another recording."""
     values = Values(turns, others)
     in_address: dict[tuple[int, str], Rule] = {}  # by turn and value
@@ -356,7 +356,7 @@ def find_rules(turns: Sequence[Trip], others: Mapping[int, RecordedExchange], *,
 
 def _best(
     values: Values, use: Usage, known: Collection[Origin], *, replay: bool
-) -> tuple[Origin, Extract, set[Clue]] | None:
+) -> tuple[Origin, Extract, set[RuleReason]] | None:
     """Returns the source with most reasons that has an extractor, of equal ones a known or else the latest one.
 
     Redirects come last. A source fits in both recordings; that of a doubtful number shows it.
@@ -364,7 +364,7 @@ def _best(
     reasons = {source: {*values.reasons(source, use)} for source in values.sources_of(use)}
 
     def rank(source: Origin) -> tuple[bool, bool, int, bool, int]:
-        against = Clue.LISTED in reasons[source]
+        against = RuleReason.LISTED in reasons[source]
         sure, seen = not values.is_doubtful(source, use), values.turns[source.turn].seen and carries(reasons[source])
         return sure, seen, len(reasons[source]) - 2 * against, source in known, source.turn
 
@@ -374,15 +374,15 @@ def _best(
         if extract is None:
             continue
         fit = _compared(extract, source, use, values, replay=replay)
-        shown = fit is Clue.DIFFERS
-        if fit is Clue.CONTRADICTS or (not shown and (changing or values.is_doubtful(source, use))):
+        shown = fit is RuleReason.DIFFERS
+        if fit is RuleReason.CONTRADICTS or (not shown and (changing or values.is_doubtful(source, use))):
             continue
         of_session = values.turns[source.turn].changes or is_token(use.place)
         return source, extract, reasons[source] | ({fit} if fit and (shown or not of_session) else set())
     return None
 
 
-def _compared(extract: Extract, source: Origin, use: Usage, values: Values, *, replay: bool) -> Clue | None:
+def _compared(extract: Extract, source: Origin, use: Usage, values: Values, *, replay: bool) -> RuleReason | None:
     """Returns what another recording shows of a source; None if it lacks one of the ends."""
     other, later = values.others.get(source.turn), values.others.get(use.turn)
     if other is None or later is None or other.status != values.turns[source.turn].exchange.status:
@@ -391,9 +391,9 @@ def _compared(extract: Extract, source: Origin, use: Usage, values: Values, *, r
     if sent is None:
         return None
     if given is not None and unquoted(given, use.value):
-        return Clue.EQUAL if sent == use.value else Clue.CONTRADICTS
+        return RuleReason.EQUAL if sent == use.value else RuleReason.CONTRADICTS
     fits = given is not None and (unquoted(given, sent) or (replay and sent == use.value))
-    return Clue.DIFFERS if fits else Clue.CONTRADICTS
+    return RuleReason.DIFFERS if fits else RuleReason.CONTRADICTS
 
 
 def value_at(use: Usage, exchange: RecordedExchange, other: RecordedExchange) -> str | None:
