@@ -1,4 +1,4 @@
-"""The settings of evidence, audits, notifications and trace context, and what the plan makes of them."""
+"""The settings of evidence, findings, notifications and trace context, and what the plan makes of them."""
 
 import pytest
 
@@ -35,9 +35,9 @@ def test_a_webhook_is_an_address_or_the_name_of_a_secret(tmp_path):
 
 
 def test_audits_are_turned_off_alone_or_together(tmp_path):
-    assert plan(tmp_path, "{audits: {drift: false, errors-began: true}}").audits_off == ("drift",)
-    assert len(plan(tmp_path, "{audits: false}").audits_off) == 7
-    assert plan(tmp_path, "{audits: true}").audits_off == ()
+    assert plan(tmp_path, "{findings: {drift: false, errors-began: true}}").audits_off == ("drift",)
+    assert len(plan(tmp_path, "{findings: false}").audits_off) == 7
+    assert plan(tmp_path, "{findings: true}").audits_off == ()
 
 
 def test_executors_that_cannot_send_a_trace_context_are_named(tmp_path):
@@ -58,7 +58,7 @@ def test_executors_that_cannot_send_a_trace_context_are_named(tmp_path):
         ({"evidence": {"body": "4 apples"}}, "not-a-size", "toril.evidence.body"),
         ({"evidence": {"body": "65KiB"}}, "out-of-range", "toril.evidence.body: `65KiB`"),
         ({"evidence": {"fail": 1}}, "unknown-key", "toril.evidence.fail"),
-        ({"audits": {"drifts": False}}, "unknown-value", "toril.audits.drifts"),
+        ({"findings": {"drifts": False}}, "unknown-value", "toril.findings.drifts"),
         ({"notify": [{"webhook": "http://example.com/x"}]}, "not-an-address", "toril.notify[0].webhook"),
         ({"notify": [{"webhook": "https://u:pw@example.com/x"}]}, "secret-in-suite", "toril.notify[0].webhook"),
         ({"notify": [{"webhook": "CHAT", "secret": "a key"}]}, "unusable-name", "toril.notify[0].secret"),

@@ -32,7 +32,7 @@ PANELS = {  # panel of the help → name → module and function, which a group 
         "runs": ("results:runs", "List the runs of a store, newest first."),
         "fetch": ("results:fetch", "Copy the folder of RUN from a store to this machine."),
         "compare": ("results:compare", "Show two runs side by side; the exit code is 0 for every difference."),
-        "duet": ("duet:duet", "Load BASE and HEAD in turns, and fail if HEAD is proven slower."),
+        "duet": ("duet:duet", "Load BASE and HEAD alternately, and fail if HEAD is proven slower."),
         "trend": ("trend:trend", "Show how a suite changes from run to run; fail on a new confirmed regression."),
     },
     "Suites": {

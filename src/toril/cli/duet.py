@@ -90,7 +90,7 @@ def duet(
     notify: Notify = None,
     quiet: Quiet = False,
 ) -> None:
-    """Load BASE and HEAD in turns, and fail if HEAD is proven slower.
+    """Load BASE and HEAD alternately, and fail if HEAD is proven slower.
 
     The same workers load both addresses in pairs of short blocks, until HEAD
     is proven slower than BASE by more than the margin, or proven not to be.

@@ -432,7 +432,7 @@ def run_to_verdict(
     own_notices = tuple(notice for notice in notices if notice.variable)  # an address stays out of the plan
     wanted = wanted.model_copy(update={"notices": own_notices})
     webhooks, clock = [notice for notice in notices if notice.webhook], SystemClock()
-    with Observing(opened, clock, os.environ, _say) as observing:  # `--env` is for the suite, not for the owner
+    with Observing(opened, clock, os.environ, _say) as observing:  # `--env` is for the suite, not for the coordinator
         failing = read_fail_on(fail_on)
         targets = [(name, path) for name, path in read_report_targets(report or ()) if check(name)]
         with suite as local:

@@ -122,7 +122,7 @@ def make_plan(
         require_values=suite.toril.require_values,
         earlier=None if alone or suite.functional else _earlier(suite, earlier_runs),
         notices=() if tried else (*_notices(suite), *notices),
-        audits_off=tuple(code for code, on in suite.toril.audits.items() if not on),
+        audits_off=tuple(code for code, on in suite.toril.findings.items() if not on),
         page_bytes=suite.toril.page_size,
         warnings=tuple(warning.message for warning in warnings),
         warning_codes=tuple(warning.code for warning in warnings),

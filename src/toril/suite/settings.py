@@ -79,8 +79,8 @@ def _criteria(value: object) -> object:
     return [value] if isinstance(value, (str, dict)) else value
 
 
-def _audits(value: object) -> object:
-    """Returns a mapping of codes; `audits: false` turns all of them off."""
+def _findings(value: object) -> object:
+    """Returns a mapping of codes; `findings: false` turns all of them off."""
     return dict.fromkeys(FINDING_CODES, value) if isinstance(value, bool) else value
 
 
@@ -232,7 +232,7 @@ class TorilSettings(Section):
     browsers: dict[str, BrowserBlock] = Field(default_factory=dict)  # by execution
     evidence: EvidenceBlock = EvidenceBlock()
     notify: Annotated[tuple[NotifyBlock, ...], Field(max_length=10)] = ()
-    audits: Annotated[dict[FindingCode, bool], BeforeValidator(_audits)] = Field(default_factory=dict)  # absent: on
+    findings: Annotated[dict[FindingCode, bool], BeforeValidator(_findings)] = Field(default_factory=dict)  # absent: on
     traceparent: bool = False  # whether requests carry a W3C trace context
     require_values: bool = False  # whether a response without a value that another request needs has failed
     page_size: ByteSize = Field(default=3 << 20, le=64 << 20)  # of the data for windows in report.html

@@ -1,4 +1,4 @@
-"""Measures the rates of docs/explanation/audits.md: `python -m tests.verdict.findings 0-200`."""
+"""Measures the rates of docs/explanation/findings.md: `python -m tests.verdict.findings 0-200`."""
 
 import sys
 from collections import Counter

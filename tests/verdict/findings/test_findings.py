@@ -105,7 +105,7 @@ def test_a_dominant_label_has_the_p99_without_it():
 
 def test_every_code_of_the_settings_is_an_audit_and_explained():
     assert set(ANALYSES) == set(FINDING_CODES)
-    page = (Path(__file__).parents[3] / "docs/explanation/audits.md").read_text("utf-8")
+    page = (Path(__file__).parents[3] / "docs/explanation/findings.md").read_text("utf-8")
     assert all(f"\n| `{code}` |" in page for code in FINDING_CODES)
 
 

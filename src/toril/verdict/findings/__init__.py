@@ -1,7 +1,7 @@
 """Findings of a finished run: each analysis looks for one kind of trouble and returns its findings, with figures.
 
 Analyses are deterministic functions of plan, summary and timeline. Their limits are such that a service without
-faults has no findings in hundreds of simulated runs: docs/explanation/audits.md.
+faults has no findings in hundreds of simulated runs: docs/explanation/findings.md.
 """
 
 from collections.abc import Callable, Iterator, Mapping
