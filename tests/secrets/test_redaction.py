@@ -137,10 +137,10 @@ def test_a_recorder_remembers_a_limited_number_of_variants():
 
 PRINTS = """
 import os, subprocess, sys
-from toril.worker.logs import Output
+from toril.worker.logs import RedactedOutput
 from toril.secrets.redaction import Redactor
 
-Output().begin(Redactor(["s3cr3t"]).redacted_bytes)
+RedactedOutput().begin(Redactor(["s3cr3t"]).redacted_bytes)
 print("print s3cr3t")
 os.write(1, b"write s3cr3t\\n")
 subprocess.run(["sh", "-c", "echo child s3cr3t; echo error s3cr3t >&2"], check=True)
