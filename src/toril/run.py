@@ -171,7 +171,7 @@ def sweep_run(store: Store, run_id: str, clock: Clock, view: View, observers: Se
     """Stops every task of a run on Fargate, and judges the run unless its coordinator does."""
     plan, _, _ = read_record(store, run_id)
     if plan.on != "fargate":
-        text = f"{run_id} is a local run: its workers ended with its command, so there is nothing to sweep"
+        text = f"{run_id} is a local run, whose workers end with its command; use `toril stop {run_id}`"
         raise OptionError(text, code="local-run")
     launcher = launcher_for(plan, store, {}, clock)
     stopped: list[Stopped] = []

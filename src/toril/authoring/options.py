@@ -60,7 +60,7 @@ SINGULAR = {  # options that differ from their fields
 }  # fmt: skip
 LIMITS = (Limit("p95>500ms", "taurus"), Limit("fail>1%", "taurus"))
 
-VALUES = SuiteReader("toril init", Environment({}, {}, {}), refusal=OptionError)  # the validators of suites
+VALUES = SuiteReader("options", Environment({}, {}, {}), refusal=OptionError)  # the validators of suites
 
 
 def read_url(text: str, option: str = "--url") -> Url:

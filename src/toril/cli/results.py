@@ -176,8 +176,9 @@ def runs(
     store: StoreOption = ".toril",
     suite: Annotated[str, typer.Option("--suite", help="Show the runs of this suite only.")] = "",
     outcome: Annotated[
-        str, typer.Option("--outcome", help="Show passed, failed, inconclusive or running runs only.")
-    ] = "",
+        Literal["passed", "failed", "inconclusive", "running"] | None,
+        typer.Option("--outcome", help="Show passed, failed, inconclusive or running runs only."),
+    ] = None,
     tag: Tags = None,
     limit: Annotated[int, typer.Option("--limit", min=1, help="Number of runs to show, the newest first.")] = 50,
     format: Annotated[Literal["text", "json", "csv"], OUTPUT_FORMAT] = "text",
@@ -200,13 +201,13 @@ def runs(
     from toril.store import Store, open_reader
     from toril.text import plural
 
-    query = Query(suite=suite, outcome=outcome, tags=read_pairs("--tag", tag or ()))
+    query = Query(suite=suite, outcome=outcome or "", tags=read_pairs("--tag", tag or ()))
     opened, now = open_reader(store), SystemClock().now()
     if prune is not None:
         gone, cleared = desk_for(opened).prune(read_age(prune))
         echo(f"deleted {plural(len(gone), 'run')}" + "".join(f"\n  {run_id}" for run_id in gone), err=True)
         for name in cleared:
-            echo(f"{name} has no baseline now: its run was deleted", err=True)
+            echo(f"{name} has no pinned run now: it was deleted", err=True)
     listed = stored.listing(opened, now, query, limit + 1)
     if isinstance(opened, Store):
         with suppress(StoreError):  # a store that this user cannot write

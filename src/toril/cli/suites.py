@@ -47,10 +47,11 @@ def push(suite: Suites, store: StoreOption = ".toril") -> None:
     from toril.desk import push as push_suite
     from toril.store import open_reader
     from toril.suite import read_suite
+    from toril.text import plural
 
     opened = open_reader(store)
     pushed = push_suite(desk_for(opened), read_suite(suite, on="fargate"))
-    about = f"version {pushed.number}, {len(pushed.files)} files, {pushed.comment or 'no commit'}"
+    about = f"version {pushed.number}, {plural(len(pushed.files), 'file')}, {pushed.comment or 'no commit'}"
     echo(f"{opened.address(f'suites/{pushed.suite}')}: {about}")
 
 
@@ -72,7 +73,7 @@ def pin(
     from toril.runs import notes
     from toril.runs.find import run_in
     from toril.store import open_reader
-    from toril.store.records import find_record
+    from toril.store.records import find_record, read_record
 
     if clear and run is not None:
         raise OptionError("--clear: name no run with it", code="option-value")
@@ -81,6 +82,8 @@ def pin(
         desk_for(opened).clear_baseline(suite)
     elif run is not None:
         run_id = run_in(opened, run, store)
+        if (own := read_record(opened, run_id)[0].suite) != suite:
+            raise OptionError(f"{run_id} is a run of `{own}`; name a run of `{suite}`", code="other-suite")
         desk_for(opened).set_baseline(run_id, suite)
         if doubts := notes.doubts_about(find_record(opened, Verdict, run_key(run_id, "verdict.json"))):
             echo(f"note: {doubts}", err=True)

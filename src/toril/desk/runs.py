@@ -98,7 +98,7 @@ def set_baseline(store: Store, suite: str, run_id: str, *, by: str, at: float) -
     OptionError for a try, whose times are those of one user.
     """
     if get_record(store, Plan, _check_run(store, run_id)).tried:
-        raise OptionError(f"{run_id} is a try, and no baseline; choose a run", code="try-run")
+        raise OptionError(f"{run_id} is a try, with the times of one user; choose a run", code="try-run")
     baseline = Baseline(suite=checked_name(suite), run_id=run_id, at=at, by=by)
     store.put(baseline_key(suite), baseline.to_json())
     return baseline

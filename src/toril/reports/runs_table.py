@@ -79,7 +79,7 @@ def _field(value: Any) -> Any:
 def show(console: Console, rows: Sequence[ListedRun]) -> None:
     """Prints the list in the given order."""
     if not rows:
-        console.print(Text("This store has no runs. Start one with `toril run SUITE`."))
+        console.print(Text("No run to show. Start one with `toril run SUITE`, or ask for others."))
         return
     table = Table(id="runs", title="Runs", noun="run", columns=COLUMNS, rows=tuple(map(_row, rows)))
     terminal.show_table(console, table)
