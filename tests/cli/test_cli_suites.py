@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from tests.reports import examples
 from toril.cli import app
-from toril.errors import SuiteError
+from toril.errors import OptionError, SuiteError
 from toril.records import run_key
 from toril.runs import suites
 from toril.store import FolderStore
@@ -62,6 +62,8 @@ def test_a_baseline_is_set_shown_and_cleared(store: FolderStore) -> None:
     assert call("suite", "pin", "shop", *there).strip() == RUN.run_id
     call("suite", "pin", "shop", "--clear", *there)
     assert RUN.run_id not in call("suite", "pin", "shop", *there)
+    refused = CliRunner().invoke(app, ["suite", "pin", "another", "latest", *there])
+    assert isinstance(refused.exception, OptionError) and refused.exception.code == "other-suite"
 
 
 def test_a_baseline_that_failed_is_set_with_its_reason(store: FolderStore) -> None:

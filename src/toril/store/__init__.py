@@ -122,7 +122,7 @@ def open_store(address: str, *, patience_s: float | None = None) -> Store:
     if is_console(address):
         text = f"--store {address}: a console does not serve this command; use --store s3://… of the same store"
         raise OptionError(text, code="not-through-console")
-    if "://" in address:
+    if ":/" in address:
         raise OptionError(
             f"--store {address}: use a folder, s3://bucket/prefix or a console's https:// address", code="bad-store"
         )
