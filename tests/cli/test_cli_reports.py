@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from lxml import etree
 
+from tests.refusals import refused
 from tests.reports.runs import small, store_run
 from toril import cli
 from toril.errors import StoreError
@@ -144,6 +145,19 @@ def test_junit_of_a_stored_run_fails_by_its_breach(toril):
     (failure,) = etree.fromstring(text.encode()).iter("failure")
     assert code == 0
     assert failure.get("message") == "p95>150ms: observed 180 ms, limit 150 ms (+30.0 ms)"
+
+
+@pytest.mark.parametrize("arguments", [("runs", "--suite", "shpo"), ("trend", "shpo")], ids=lambda it: it[0])
+def test_an_unknown_suite_is_refused_with_the_nearest_one(kept, tmp_path, arguments):
+    command = cli.command(arguments[0])
+    for store, advice in ((kept, "Did you mean `shop`?"), (tmp_path / "empty", "--store")):
+        with refused("no-such-suite", "`shpo`", str(store), advice, error=StoreError):
+            command.main([*arguments[1:], "--store", str(store)], standalone_mode=False)
+
+
+def test_a_known_suite_without_a_matching_run_has_an_empty_list(toril):
+    code, text = toril("runs", "--suite", "shop", "--outcome", "running")
+    assert (code, "No run to show" in text) == (0, True)
 
 
 @pytest.mark.parametrize("columns", [30, 60, 80, 120, 200])

@@ -209,6 +209,8 @@ def runs(
         for name in cleared:
             echo(f"{name} has no pinned run now: it was deleted", err=True)
     listed = stored.listing(opened, now, query, limit + 1)
+    if suite and not listed:
+        stored.check_suite(opened, suite, now, store)
     if isinstance(opened, Store):
         with suppress(StoreError):  # a store that this user cannot write
             pack(opened, now)

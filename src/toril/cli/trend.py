@@ -67,6 +67,7 @@ def trend(
     from toril.regression.trend import NOTHING_RECENT, TrendQuery
     from toril.reports.markdown import Links, is_address
     from toril.runs.earlier import read_trend
+    from toril.runs.stored import check_suite
     from toril.store import open_reader, open_store
 
     if name is None and format == "html" and out is None:
@@ -80,6 +81,8 @@ def trend(
     wanted = TrendQuery(label=label, location=location, metric=metric, since_s=age_s, least=read_margin(least, "--min"))
     accepted, opened = read_acknowledged(FILE), (open_store if confirm else open_reader)(store)
     names = sorted(opened.names(HISTORY)) if name is None else [name]
+    if name is not None:
+        check_suite(opened, name, SystemClock().now(), store)
 
     def read() -> list[Trend]:
         return [read_trend(opened, suite, wanted, accepted, SystemClock().now()) for suite in names]

@@ -1,5 +1,6 @@
 """Reads stored runs: reports, follows, lists and copies them. A list imports nothing that measures or judges."""
 
+import sys
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -13,7 +14,7 @@ from toril.coordinator.lease import LeaseWatch, is_live
 from toril.errors import StoreError
 from toril.records import Plan, Verdict, run_key
 from toril.records.evidence import Exchanges
-from toril.records.history import ListedRun
+from toril.records.history import HISTORY, ListedRun
 from toril.records.progress import Progress, ProgressNote, WorkersNow
 from toril.records.summary import Summary
 from toril.reports import FORMATS, Bundle, pieces, render
@@ -25,6 +26,7 @@ from toril.runs.live import STALE_S, Watched, watched
 from toril.signals import Interrupts
 from toril.store import Reader, Store
 from toril.store.records import find_record, get_record, read_launch, read_record
+from toril.text import suggestion
 
 if TYPE_CHECKING:
     from toril.coordinator.progress import View
@@ -148,6 +150,18 @@ def listing(store: Reader, now: float, query: Query = EVERY_RUN, limit: int = 50
     runs = [ListedRun(row, row.outcome, deleted=row.run_id not in folders) for row in matching[:limit]]
     runs += [run for run in _filled(store, unindexed(folders, rows), now) if query.matches(run.row, run.state)]
     return sorted(runs, key=lambda run: (run.row.started_at, run.row.run_id), reverse=True)[:limit]
+
+
+def check_suite(store: Reader, name: str, now: float, store_address: str) -> None:
+    """StoreError if the store has neither a run nor a version of a suite."""
+    from toril.runs.suites import suite_names
+
+    if name in store.names(HISTORY):
+        return
+    known = {*suite_names(store), *(run.row.suite for run in listing(store, now, limit=sys.maxsize))}
+    if name not in known:
+        advice = suggestion(name, known) if known else "It has no runs; name another store with `--store`."
+        raise StoreError(f"no suite `{name}` in the store {store_address}. {advice}", code="no-such-suite")
 
 
 def fill(store: Store, now: float) -> int:
