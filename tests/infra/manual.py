@@ -44,8 +44,6 @@ PROJECT = "project_path:acme/shop:ref_type:branch:ref:main"  # on GitLab
 WORD = "typed"  # the answer to each `read` of a page
 # First lines of the blocks that no test can run.
 LEFT_OUT = {
-    "toril trend --issues acme/shop --console https://load.example.com": "writes issues on GitHub",
-    "toril trend --confirm tools/versions.sh": "the program is the reader's own",
     "aws ssm delete-parameter --name /toril/main/console/session-key": "exists after the first visit of a person",
 }
 
@@ -88,10 +86,10 @@ else:
 
 
 # A later page's shell: the environment of toril is active, as each page asks. On a busy machine a run that should pass
-# may prove nothing, and a suite without nights has no trend (both 3).
+# may prove nothing (3).
 AGAIN = """. .venv/bin/activate
 toril() {
-    command toril "$@" || case $1 in run | trend) [ $? = 3 ] ;; *) false ;; esac
+    command toril "$@" || case $1 in run) [ $? = 3 ] ;; *) false ;; esac
 }
 """
 
