@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import textwrap
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -41,9 +42,10 @@ def test_addresses_become_requests_of_the_service_that_the_first_one_is_of(tmp_p
 
 def test_the_page_on_suites_shows_what_is_written(tmp_path):
     page = (Path(__file__).parents[2] / "docs/how-to/start-a-suite.md").read_text()
-    (command,) = re.findall(r"^toril init (--url .+)$", page, re.MULTILINE)
+    (command,) = re.findall(r"^ *toril init (--url .+)$", page, re.MULTILINE)
     started(tmp_path, *shlex.split(command))
-    assert f"```yaml\n{(tmp_path / 'loadtests/shop/suite.yml').read_text()}```" in page
+    (shown,) = re.findall(r"^ *```yaml\n(.*?)^ *```$", page, re.MULTILINE | re.DOTALL)
+    assert textwrap.dedent(shown) == (tmp_path / "loadtests/shop/suite.yml").read_text()
 
 
 def test_a_rate_is_jmeters_with_users_enough_for_it(tmp_path):
