@@ -38,12 +38,16 @@ WRITE = re.compile(r"\bWrite `(?P<file>[^`]+)`[^`]*:\s*\Z")
 REPOSITORY = "toril/worker"
 OWN, DOCKER_HUB = "acme/toril", "registry-1.docker.io"  # an image of the reader's own, and its upstream
 SERVICE, OF_AN_IMAGE = "https://shop.example.com", "sha256:" + 32 * "0a"  # on the pages
+FIPS_REGIONS, FIPS_REGION = "us-east-1 us-east-2 us-west-2", "us-east-1"  # on the page, and of the reader
 SHOWN_CHARACTERS = 6000
 
 PROJECT = "project_path:acme/shop:ref_type:branch:ref:main"  # on GitLab
 WORD = "typed"  # the answer to each `read` of a page
 # First lines of the blocks that no test can run.
 LEFT_OUT = {
+    "sudo apt-get install curl git make python3-venv awscli podman skopeo maven default-jre-headless qemu-user-static": (
+        "installs what the tests have"
+    ),
     "aws ssm delete-parameter --name /toril/main/console/session-key": "exists after the first visit of a person",
 }
 
@@ -115,7 +119,7 @@ class Reader:
         """Does all steps of a page but those of `LEFT_OUT`. Returns the output."""
         steps = [step for step in steps_of(page) if step.script.partition("\n")[0] not in LEFT_OUT]
         text = "".join(f"echo '──── {page}.md:{step.line}'\n{step.script}" for step in steps)
-        script = text.replace(SERVICE, self.service).replace(OF_AN_IMAGE, DIGEST)
+        script = text.replace(SERVICE, self.service).replace(OF_AN_IMAGE, DIGEST).replace(FIPS_REGIONS, FIPS_REGION)
         checkout = self.folder / "toril"
         before = AGAIN if checkout.exists() else ""
         done = subprocess.run(
@@ -218,7 +222,7 @@ def _repository(remote: Path, home: Path) -> None:
     people = {
         "user.name": "Ada",
         "user.email": "ada@example.com",
-        f"url.{remote}.insteadOf": "https://github.com/acme/toril",
+        f"url.{remote}.insteadOf": "https://github.com/YOUR-ORG/toril",
     }
     environment = {**os.environ, "HOME": str(home), "GIT_DIR": str(remote)}
 

@@ -29,6 +29,7 @@ PAGES = (
     "run-under-fips",
     "run-without-internet-access",
 )
+VARIANTS = ("slim", "full")
 FIRST, LAST = "set-up-aws", "maintain-the-stacks"
 # Their one block for the stacks is a section of a guide about something else.
 OTHERS = {"notifications", "use-private-locations"}
@@ -56,8 +57,8 @@ def test_a_person_who_sets_up_aws_gets_a_green_doctor_for_both_regions(account):
     lines = account.set_up.rpartition("──── set-up-aws.md:")[2].splitlines()
     states = {line.split()[0] for line in lines[1:]}
     assert states == {"ok"}
-    for region in ("us-east-1", "eu-west-1"):
-        assert [line for line in lines if f"{region} image slim arm64" in line and line.endswith(" exists")]
+    for image in (f"{region} image {variant} arm64" for region in ("us-east-1", "eu-west-1") for variant in VARIANTS):
+        assert [line for line in lines if image in line and line.endswith(" exists")]
 
 
 @pytest.mark.xdist_group("manual")
@@ -82,7 +83,7 @@ def test_every_guide_that_deploys_is_followed():
 
 
 def test_every_block_that_is_left_out_is_on_a_page():
-    assert set(LEFT_OUT) <= {step.script.partition("\n")[0] for page in (*PAGES, LAST) for step in steps_of(page)}
+    assert set(LEFT_OUT) <= {step.script.partition("\n")[0] for page in (FIRST, *PAGES, LAST) for step in steps_of(page)}
 
 
 @pytest.mark.xdist_group("image")
