@@ -44,10 +44,11 @@ def test_every_link_leads_somewhere(page):
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_table_has_a_header_and_rows_of_its_width(page):
     blocks = re.split(r"\n\s*\n", CODE.sub("", page.read_text()))
-    for table in (block.strip() for block in blocks if block.lstrip().startswith("|")):
-        rows = [re.sub(r"`[^`]*`", "", row).replace(r"\|", "").count("|") for row in table.splitlines()]
-        assert re.fullmatch(r"\|(---\|)+", table.splitlines()[1]), table.splitlines()[0]
-        assert len(set(rows)) == 1, table.splitlines()[0]
+    for block in (block.strip() for block in blocks if block.lstrip().startswith("|")):
+        table = [row.strip() for row in block.splitlines()]  # a table in a list is indented
+        rows = [re.sub(r"`[^`]*`", "", row).replace(r"\|", "").count("|") for row in table]
+        assert re.fullmatch(r"\|(---\|)+", table[1]), table[0]
+        assert len(set(rows)) == 1, table[0]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

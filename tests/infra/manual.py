@@ -45,9 +45,7 @@ PROJECT = "project_path:acme/shop:ref_type:branch:ref:main"  # on GitLab
 WORD = "typed"  # the answer to each `read` of a page
 # First lines of the blocks that no test can run.
 LEFT_OUT = {
-    "sudo apt-get install curl git make python3-venv awscli podman skopeo maven default-jre-headless qemu-user-static": (
-        "installs what the tests have"
-    ),
+    "sudo apt-get install curl git make python3-venv awscli podman skopeo \\": "installs what the tests have",
     "aws ssm delete-parameter --name /toril/main/console/session-key": "exists after the first visit of a person",
 }
 

@@ -83,7 +83,9 @@ def test_every_guide_that_deploys_is_followed():
 
 
 def test_every_block_that_is_left_out_is_on_a_page():
-    assert set(LEFT_OUT) <= {step.script.partition("\n")[0] for page in (FIRST, *PAGES, LAST) for step in steps_of(page)}
+    assert set(LEFT_OUT) <= {
+        step.script.partition("\n")[0] for page in (FIRST, *PAGES, LAST) for step in steps_of(page)
+    }
 
 
 @pytest.mark.xdist_group("image")
