@@ -406,14 +406,22 @@ def test_too_few_samples_for_a_percentile_are_noted(tmp_path, load, criterion, m
         assert f" {most}" in warning
 
 
-def test_the_note_on_too_few_samples_names_a_sufficient_load(tmp_path):
+@pytest.mark.parametrize(
+    ("load", "least_s", "other"),
+    [
+        ({**VEGETA, "hold-for": "10s"}, 18, ("throughput", 8)),
+        ({**VEGETA, "hold-for": "10s", "ramp-up": "10s"}, 14, ("throughput", 5)),
+        ({**THINKING, "hold-for": "5s"}, 17, ("concurrency", 12)),
+    ],
+)
+def test_the_note_on_too_few_samples_names_a_sufficient_load(tmp_path, load, least_s, other):
     def noted(**more):
-        reporting = [{"module": "passfail", "criteria": ["p95>1s"]}]
-        document = {"execution": {**VEGETA, "hold-for": "10s", **more}, "reporting": reporting}
+        document = {"execution": {**load, **more}, "reporting": [{"module": "passfail", "criteria": ["p95>1s"]}]}
         (tmp_path / "suite.yml").write_text(yaml.safe_dump(document))
         return make_plan(read_suite([tmp_path], system={}), run_id="run", workers=None).warnings
 
     (warning,) = noted()
-    assert all(figure in warning for figure in ("18 s", "throughput: 8"))
-    assert not noted(**{"hold-for": "18s"})
-    assert not noted(throughput=8)
+    key, value = other
+    assert all(figure in warning for figure in (f" {least_s} s", f" {value}"))
+    assert not noted(**{"hold-for": f"{least_s}s"})
+    assert not noted(**{key: value})

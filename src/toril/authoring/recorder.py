@@ -46,7 +46,7 @@ NO_SERVICES = ("--gaia-url=http://127.0.0.1:9", "--component-updater=url-source=
 SAMPLE = "data:;base64," + "dG9yaWwg" * 170  # 1 KiB, instead of a file
 NO_CHROMIUM = "Chromium is not installed. Install Debian's `chromium` or Google Chrome, or set TORIL_CHROMIUM."
 NO_SCREEN = "This machine has no screen, so a person cannot use Chromium. Record with --script."
-NO_PLAYWRIGHT = "Playwright is not installed. Install toril[browser]."
+NO_PLAYWRIGHT = "Playwright is not installed. Install toril with the extra `browser`."
 
 Drive = Callable[["Page", "Tape"], None]
 

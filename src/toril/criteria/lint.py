@@ -79,16 +79,16 @@ class PlannedLoad(Protocol):
     def hold_for_s(self) -> float: ...
 
 
-def load_for_samples(times: float, load: PlannedLoad, ramp_up_s: float = 0.0) -> str:
+def load_for_samples(times: float, load: PlannedLoad, counted_s: float = 0.0) -> str:
     """Returns the settings that multiply an execution's samples: `hold for 18 s, or use 6 users`; empty if none can.
 
-    `ramp_up_s` is the part of its ramp-up whose samples count.
+    `counted_s` is the time beside its hold whose samples count, such as its ramp-up.
     """
     if load.iterations is not None:
         return f"use iterations: {math.ceil(load.iterations * times):,}"
     settings = []
     if load.hold_for_s:
-        settings.append(f"hold for {math.ceil((ramp_up_s + load.hold_for_s) * times - ramp_up_s):,} s")
+        settings.append(f"hold for {math.ceil((counted_s + load.hold_for_s) * times - counted_s):,} s")
     if load.throughput_rps:
         settings.append(f"use throughput: {math.ceil(load.throughput_rps * times):,}")
     elif load.concurrency:

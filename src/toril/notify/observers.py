@@ -98,7 +98,7 @@ class Observing:
         except ModuleNotFoundError as error:
             if not (error.name or "").startswith("opentelemetry"):
                 raise
-            fix = "install it with `pip install 'toril[otel]'`, or remove the setting"
+            fix = "install toril with the extra `otel`, or remove the setting"
             raise OptionError(f"{asked} needs OpenTelemetry's SDK; {fix}", code="no-otel") from error
         return Exporter(plan, otlp, self._environment)
 

@@ -111,7 +111,10 @@ def too_few(
     if most >= needed:
         return ""
     first, what = executions[0], f"`{criterion.text}` needs {needed:,} samples, but this load makes at most {most:,.0f}"
-    advice = "" if len(executions) > 1 or not first.hold_for_s or not most else load_for_samples(needed / most, first)
+    advice, iteration = "", iterations.get(first.scenario)
+    if len(executions) == 1 and first.hold_for_s and most:
+        counted_s = iteration.think_s if iteration else 0.0  # the first iteration begins at once
+        advice = load_for_samples(needed / most, first, counted_s + (0.0 if steady_only else first.ramp_up_s))
     advice = advice or "make the load longer or higher"
     return f"{what}. {advice[0].upper()}{advice[1:]}."
 

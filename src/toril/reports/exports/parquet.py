@@ -18,7 +18,7 @@ def available() -> None:
     """Raises OptionError unless pyarrow is installed."""
     if find_spec("pyarrow") is None:
         raise OptionError(
-            "Parquet needs pyarrow, which is not installed. Run `pip install 'toril[parquet]'`.",
+            "Parquet needs pyarrow, which is not installed. Install toril with the extra `parquet`.",
             code="missing-package",
         )
 
