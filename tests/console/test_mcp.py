@@ -10,24 +10,27 @@ from typing import Any
 import anyio
 import pytest
 from mcp import ClientSession, StdioServerParameters, stdio_client
+from mcp.types import ElicitResult
 
 from tests.console import served
 from tests.console.served import Started
 from tests.console.test_api import saved
+from tests.launchers.stage import deployment
 from tests.reports import examples, exchanges
 from toril.desk.runs import set_baseline
 from toril.records.agent import Announcement, announcement_key
 from toril.records.console import AuditLine
-from toril.runs import notes
+from toril.runs import notes, suites
 from toril.runs.history import record_of, remember
 from toril.store import FolderStore
 
 OVER = examples.plan().run_id
 READING = {
     "list_suites", "read_suite", "read_baseline", "list_runs", "read_run", "read_evidence", "list_files", "watch_run",
-    "compare_runs", "read_trend", "list_locations", "list_schedules", "list_events",
+    "compare_runs", "read_trend", "list_locations", "list_schedules", "list_events", "explain_code", "import_suite",
+    "validate_suite", "plan_suite",
 }  # fmt: skip
-CHANGING = {"start_run", "stop_run", "adjust_rate", "add_note"}
+CHANGING = {"try_suite", "push_suite", "start_run", "stop_run", "adjust_rate", "add_note"}
 HEADERS = {"accept": "application/json, text/event-stream", "content-type": "application/json"}
 
 
@@ -59,8 +62,11 @@ class Assistant:
         return {one["name"] for one in self.ask("tools/list")["tools"]}
 
     def call(self, tool: str, **arguments: Any) -> Any:
-        """Returns the result of a tool as data, or the text of its error."""
+        """Returns the result of a tool as data, or the text of its error. The person agrees to everything."""
         found = self.ask("tools/call", name=tool, arguments=arguments)
+        if found.get("structuredContent", {}).get("code") == "consent-needed":
+            arguments["consent"] = found["structuredContent"]["consent"]
+            found = self.ask("tools/call", name=tool, arguments=arguments)
         text = "".join(one["text"] for one in found["content"])
         if found.get("isError"):
             return text
@@ -139,7 +145,106 @@ def test_no_answer_names_a_folder_of_the_server(store: FolderStore) -> None:
 def test_clients_are_told_which_tools_change_something(store: FolderStore) -> None:
     tools = Assistant(store).ask("tools/list")["tools"]
     assert {one["name"] for one in tools if not one["annotations"]["readOnlyHint"]} == CHANGING
-    assert [one["name"] for one in tools if one["annotations"]["destructiveHint"]] == ["stop_run"]
+    destructive = {one["name"] for one in tools if one["annotations"]["destructiveHint"]}
+    assert destructive == {"start_run", "stop_run", "try_suite"}
+    assert all(one["title"] and one["description"] for one in tools)
+
+
+SUITE = """execution: [{executor: %s, scenario: buy, throughput: 5, hold-for: 10s}]
+scenarios:
+  buy: {default-address: "http://127.0.0.1:1", requests: [/, {url: /pay, method: POST}]}
+"""
+
+
+def asked(store: FolderStore, tool: str, role: str = "operator", console: Any = None, **given: Any) -> Any:
+    """Returns the fields of a result, without any consent."""
+    return Assistant(store, role, **(console or {})).ask("tools/call", name=tool, arguments=given)["structuredContent"]
+
+
+def test_a_load_starts_with_the_consent_of_a_person_to_what_it_does_only(store: FolderStore) -> None:
+    starts = Started()
+    given: dict[str, Any] = {"suite": "shop", "files": {"suite.yml": SUITE % "vegeta"}}
+    before = list(store.keys(""))
+    for consent in ("", "yes", "run shop"):
+        refused = asked(store, "try_suite", console={"starter": starts}, **given, consent=consent)
+        assert refused["code"] == "consent-needed"
+        assert refused["consent"] == (
+            "run shop-draft: each request once; 1 worker on this machine; loads http://127.0.0.1:1; "
+            "may change data (POST)"
+        )
+    assert (list(store.keys("")), starts.requests) == (before, [])
+    run = asked(store, "try_suite", console={"starter": starts}, **given, consent=refused["consent"])
+    assert (starts.requests[0].run_id, starts.requests[0].suite) == (run["run_id"], "shop-draft")
+    assert suites.current(store, "shop").number == 1
+    start = asked(store, "start_run", console={"starter": starts}, suite="shop", max_cost_usd=3, consent="")
+    assert "; only reads" in start["consent"] and ", limit $3;" in start["consent"]
+
+
+def test_a_version_needs_consent_if_it_replaces_that_of_another_person(store: FolderStore) -> None:
+    given: dict[str, Any] = {
+        "suite": "shop",
+        "comment": "pay",
+        "files": {"suite.yml": SUITE % "vegeta", "notes.txt": "mine"},
+    }
+    by = suites.current(store, "shop").by
+    assert asked(store, "push_suite", **given, expected=0)["code"] == "version-conflict"
+    refused = asked(store, "push_suite", **given, expected=1)
+    assert (refused["code"], refused["consent"]) == (
+        "consent-needed", f"save shop version 2 over version 1, which {by} saved"
+    )  # fmt: skip
+    assert asked(store, "push_suite", **given, expected=1, consent=refused["consent"])["version"] == 2
+    own = asked(store, "push_suite", suite="shop", comment="again", expected=2, files={"notes.txt": None})
+    assert own["version"] == 3
+    assert {*suites.read(store, "shop")[1]} == {"suite.yml"}
+    wrong = asked(store, "push_suite", **given | {"files": {"suite.yml": SUITE % "warp"}}, expected=3)
+    assert (wrong["code"], suites.current(store, "shop").number) == ("unknown-executor", 3)
+
+
+def test_a_run_above_its_budget_is_refused_and_its_price_is_planned(store: FolderStore) -> None:
+    store.put("deployments/us-east-1.json", deployment("us-east-1").to_json())
+    text = SUITE % "vegeta" + "locations: {us-east-1: 1}\n"
+    given: dict[str, Any] = {"suite": "shop", "files": {"suite.yml": text}, "on": "fargate"}
+    plan = asked(store, "plan_suite", "viewer", **given)
+    assert (plan["usd"] > 0, plan["workers"], plan["changes_data"]) == (True, {"us-east-1": 1}, ["POST"])
+    saved = Assistant(store).call("push_suite", suite="far", files=given["files"], comment="far", expected=0)
+    start = {"suite": saved["suite"], "on": "fargate"}
+    starts = Started()
+    assistant = Assistant(store, "operator", starter=starts)
+    assert "(over-max-cost)" in assistant.call("start_run", **start, max_cost_usd=plan["usd"] / 2)
+    assert starts.requests == []
+    assistant.call("start_run", **start, max_cost_usd=plan["usd"] * 2)
+    assert len(starts.requests) == 1
+
+
+def test_an_import_gets_neither_files_nor_variables_of_the_server(
+    store: FolderStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INNER", "10.0.0.7")
+    before = list(store.keys(""))
+    for text in (
+        "curl 'http://${INNER}/a' -d @/etc/hostname",
+        "curl 'http://shop.test/' -H 'Authorization: Bearer abc'",
+    ):
+        made = json.dumps(asked(store, "import_suite", "viewer", text=text))
+        assert not any(
+            secret in made for secret in ("10.0.0.7", Path("/etc/hostname").read_text().strip(), "Bearer abc")
+        )
+    assert asked(store, "import_suite", "viewer", text="import http from 'k6/http'")["code"] == "unknown-format"
+    assert list(store.keys("")) == before
+
+
+def test_the_format_is_taught_by_a_resource_and_a_prompt(store: FolderStore) -> None:
+    viewer = Assistant(store, "viewer")
+    (resource,) = viewer.ask("resources/list")["resources"]
+    (content,) = viewer.ask("resources/read", uri=resource["uri"])["contents"]
+    (prompt,) = viewer.ask("prompts/list")["prompts"]
+    message = viewer.ask("prompts/get", name=prompt["name"], arguments={"goal": "Load the carts."})["messages"][0]
+    assert message["content"]["text"].startswith("Load the carts.") and content["text"] in message["content"]["text"]
+    assert len(content["text"].split()) <= 3_000
+    example = content["text"].partition("```yaml\n")[2].partition("```")[0]
+    checked = asked(store, "validate_suite", "viewer", suite="shop", files={"suite.yml": example},
+                    environment={"TOKEN": "a"})  # fmt: skip
+    assert checked == {"valid": True, "problems": [], "warnings": []}
 
 
 def test_a_browsers_session_is_refused(store: FolderStore) -> None:
@@ -171,3 +276,27 @@ def test_an_assistant_on_this_machine_uses_a_store_by_stdio(store: FolderStore) 
     assert [one["run_id"] for one in runs["runs"]] == [OVER]
     assert not failed
     assert [one.text for one in notes.notes_of(store, OVER)] == ["fine"]
+
+
+@pytest.mark.live
+def test_a_client_that_can_ask_does_so_and_its_model_cannot_agree(store: FolderStore) -> None:
+    server = StdioServerParameters(command=sys.executable, args=["-m", "toril", "mcp", "--store", str(store.folder)])
+    questions = []
+
+    async def decline(context: Any, params: Any) -> ElicitResult:
+        questions.append(params.message)
+        return ElicitResult(action="decline")
+
+    async def talk() -> Any:
+        async with (
+            stdio_client(server) as (read, write),
+            ClientSession(read, write, elicitation_callback=decline) as session,
+        ):
+            await session.initialize()
+            effect = (await session.call_tool("plan_suite", {"suite": "shop", "version": 1})).structured_content
+            given = {"suite": "shop", "consent": effect["effect"] if effect else ""}
+            return (await session.call_tool("start_run", given)).structured_content
+
+    refused = anyio.run(talk)
+    assert (refused["code"], len(questions)) == ("declined", 1)
+    assert not list(store.keys("requests/"))

@@ -14,7 +14,6 @@ from typing import Any, Literal
 
 import anyio
 from fastapi.routing import iter_route_contexts
-from mcp.server.mcpserver.exceptions import ToolError
 from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
@@ -64,7 +63,7 @@ JSON = {"accept": "application/json, text/event-stream"}
 SAID = {"message", "comment"}  # sentences, which differ from face to face
 OF_THE_MOMENT = {"at", "asked_at", "began_at"}
 MOMENT = re.compile(r"\d{8}T\d{6}\.\d{6}Z-[0-9a-f]{6}")
-REQUESTED_NOW = re.compile(r"20\d{6}T\d{6}Z-[a-z]+-[0-9a-f]{4}(?![0-9a-z])")
+REQUESTED_NOW = re.compile(r"20\d{6}T\d{6}Z-[a-z]+(?:-draft)?-[0-9a-f]{4}(?![0-9a-z])")
 KNOWN = {OVER, OTHER, FAILED, LIVE, WAITING, ENDED, NONE}
 
 
@@ -244,6 +243,8 @@ class World:
     def tool(self, line: str, **fields: Any) -> Done:
         asked = {"method": "tools/call", "params": {"name": line, "arguments": fields}}
         answer = self._client("token").post("/mcp", json={"jsonrpc": "2.0", "id": 1, **asked}, headers=JSON).json()
+        if effect := (answer["result"].get("structuredContent") or {}).get("consent"):
+            return self.tool(line, **fields, consent=effect)
         return _of_tool(answer["result"]["content"], wrong=bool(answer["result"].get("isError")))
 
     def remote_tool(self, line: str, **fields: Any) -> Done:
@@ -252,10 +253,9 @@ class World:
         user = Person(subject="somebody", name="somebody", role="admin")
         reader = open_reader(self.address)
         server = server_of(reader, desk_of(reader, user.name), user, SystemClock())
-        try:
-            result: Any = anyio.run(server.call_tool, line, fields)
-        except ToolError as error:
-            return _of_tool([{"text": str(error)}], wrong=True)
+        result: Any = anyio.run(server.call_tool, line, fields)
+        if effect := (result.structured_content or {}).get("consent"):
+            return self.remote_tool(line, **fields, consent=effect)
         return _of_tool([{"text": getattr(one, "text", "")} for one in result.content], wrong=bool(result.is_error))
 
     @property

@@ -69,7 +69,7 @@ class Operation:
         return own or (self.command if face == "remote_command" else self.tool)
 
 
-ASSISTANTS = "an assistant reads, starts, stops, adjusts and annotates runs; the rest stays with people"
+ASSISTANTS = "an assistant writes suites, and starts, stops, adjusts and annotates runs; the rest stays with people"
 NO_COMMAND = "a console's own operation; no command has it"
 NIGHTLY = {**NIGHT.model_dump(mode="json", exclude={"began_at"}), "when": "rate(2 days)"}
 NEW_NIGHT = {"name": "second", "suite": "{suite}", "when": "{when}", "timezone": "UTC"}
@@ -233,10 +233,11 @@ OPERATIONS = {
     ),
     # ── suites
     "save": Operation(
-        command=call("suite push {folder}"), tool=ASSISTANTS,
+        command=call("suite push {folder}"),
+        tool=call("push_suite", suite="{suite}", expected="{now}", files={"suite.yml": "{text}"}, comment="newer"),
         api=call("POST /suites/{suite}/versions", files={"suite.yml": DIGEST}),
         page=call("POST /suites/{suite}/edit", **YAML),
-        given={"suite": "shop", "text": THIRD.decode()},
+        given={"suite": "shop", "text": THIRD.decode(), "now": 2},
         record={"number": 3, "by": "Ada", "files": {"suite.yml": DIGEST}},
         leaves=("versions/shop/000003.json", "versions/shop/files/*"),
         audit=(("suite.save", "shop"),),
@@ -274,6 +275,23 @@ OPERATIONS = {
             "no suite": ({"suite": "none"}, "no-such-suite"),
             "a suite in use": ({"suite": "shop"}, "suite-in-use"),
         },
+    ),
+    "try": Operation(
+        command="`toril try` owns its run", remote_command="see the options of a start, below",
+        api="`POST /runs` with `tried`", page="the same as the start, with `tried`",
+        tool=call("try_suite", suite="{suite}"),
+        given={"suite": "shop"},
+        record={"suite": "shop", "version": 2, "on": "local", "by": "Ada", "tried": True},
+        leaves=("requests/NEW.json",),
+        audit=(("run.start", "NEW"),),
+        refuses={"no suite": ({"suite": "none"}, "no-such-suite")},
+    ),
+    "try a draft": Operation(
+        command="`toril try` of a folder", api="a saved version", page="a saved version",
+        tool=call("try_suite", suite="{suite}", files={"suite.yml": "{text}"}),
+        given={"suite": "shop", "text": THIRD.decode()},
+        leaves=("requests/NEW.json", "versions/shop-draft/*"),
+        audit=(("run.start", "NEW"), ("suite.save", "shop-draft")),
     ),
     # ── schedules
     "create schedule": Operation(
@@ -457,7 +475,13 @@ OTHER_COMMANDS = {
 }
 
 
-REFERENCES = ("api", "page", SECOND_FORM, "command")  # the first of these faces is what the others are compared with
+REFERENCES = (
+    "api",
+    "page",
+    SECOND_FORM,
+    "command",
+    "tool",
+)  # the first of these faces is what the others are compared with
 
 
 def cells(*, refusals: bool = False) -> list[Any]:

@@ -47,12 +47,17 @@ class Imported:
     correlation: Correlation
 
 
-def imported(given: Sequence[Input], options: ImportOptions, folder: Path, *, force: bool = False) -> Imported:
-    """Writes the suite of one source below `folder`; a second input is another observation of the same journey."""
+def imported(
+    given: Sequence[Input], options: ImportOptions, folder: Path, *, force: bool = False, confined: bool = False
+) -> Imported:
+    """Writes the suite of one source below `folder`; a second input is another observation of the same journey.
+
+    `confined`: see `place`.
+    """
     recorded, *others = (read(part, options) for part in given)
     if others and {part.kind for part in (recorded, *others)} != {"har"}:
         raise OptionError("SECOND is for two HARs of a journey. Import each source alone.", code="conflicting-options")
-    return suite_of(recorded, next(iter(others), None), options, folder, force=force)
+    return suite_of(recorded, next(iter(others), None), options, folder, force=force, confined=confined)
 
 
 def suite_of(
@@ -62,6 +67,7 @@ def suite_of(
     folder: Path,
     *,
     force: bool = False,
+    confined: bool = False,
     more: More | None = None,
 ) -> Imported:
     """Writes the suite of a recording: filters, routes, correlation, credentials, draft, files, plan.
@@ -112,7 +118,8 @@ def suite_of(
     _refuse_foreign(draft, shown.references, contents[PurePosixPath("suite.yml")].decode())
     home = SUITES / draft.name
     action = options.action if options.workflow else None
-    created = place({home / path: data for path, data in contents.items()}, home, folder, force=force, action=action)
+    placed = {home / path: data for path, data in contents.items()}
+    created = place(placed, home, folder, force=force, action=action, confined=confined)
     created = replace(created, notes=(*shown.notes, *_writing(shown), *created.notes))
     return Imported(created=created, recorded=shown, correlation=correlation)
 

@@ -64,10 +64,13 @@ def create(options: InitOptions, folder: Path, *, force: bool = False) -> Create
     return replace(created, notes=(*companions.notes, *_notes(draft, created.plan), *created.notes))
 
 
-def place(contents: Contents, suite: PurePosixPath, folder: Path, *, force: bool, action: str | None) -> Created:
+def place(
+    contents: Contents, suite: PurePosixPath, folder: Path, *, force: bool, action: str | None, confined: bool = False
+) -> Created:
     """Writes a suite below `folder`, which may not exist, with its workflow; removes a suite that cannot be planned.
 
     `suite` is the argument of `toril run`. `action` is the address of toril's action; None: no workflow.
+    `confined`: the suite does not get this process's environment.
     """
     _refuse_other_suites(folder, suite, contents)
     path = "" if action is None else str(suite)
@@ -79,7 +82,8 @@ def place(contents: Contents, suite: PurePosixPath, folder: Path, *, force: bool
         folder, {**contents, **({WORKFLOW: b""} if path else {})}, force=force
     )  # before writing, to name all files in one message
     with placed(folder, contents, force=force) as written:
-        plan = make_plan(read_suite([folder / suite]), run_id=suite.name, workers=None)
+        read = read_suite([folder / suite], system={} if confined else None, confined=confined)
+        plan = make_plan(read, run_id=suite.name, workers=None)
         workflow = {} if action is None else {WORKFLOW: workflow_text(path, plan, action).encode()}
         with placed(folder, workflow, force=force) as beside:
             pass

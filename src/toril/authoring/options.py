@@ -2,12 +2,12 @@
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal, NamedTuple, Never
+from typing import Any, Literal, NamedTuple, Never
 from urllib.parse import quote
 
 from toril.criteria import Language, parse_criterion, samples_needed
@@ -24,6 +24,7 @@ ADDRESS = re.compile(
     r"(?P<origin>https?://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::(?P<port>[0-9]{1,5}))?)"
     r"(?P<path>[/?][A-Za-z0-9._~:/?@!$&'()*+,;=%\[\]-]*)?"
 )
+HOST = re.compile(r"[A-Za-z0-9.-]+(?::[0-9]{1,5})?")
 CREDENTIALS = re.compile(r"https?://[^/?#]*@")
 LONE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 # Valid as a folder, in a run id, as a key of YAML and of `-o scenarios.NAME.…`, and in a workflow.
@@ -258,6 +259,37 @@ def drafted(options: InitOptions, *, shaped: bool = False) -> InitOptions:
     users = options.users or default_users(options.rps)
     hold_for = options.hold_for or default_hold(options, users)
     return replace(options, users=users, ramp_up=options.ramp_up or RAMP_UP, hold_for=hold_for)
+
+
+def read_load(
+    users: int | None,
+    rps: str | None,
+    ramp_up: str | None,
+    hold_for: str | None,
+    criterion: Sequence[str] | None,
+    locations: str | None,
+    name: str | None,
+) -> dict[str, Any]:
+    """Returns the options that `toril init`, `toril import` and `toril record` share, by their names in InitOptions."""
+    return {
+        "users": users,
+        "rps": None if rps is None else read_rps(rps),
+        "ramp_up": None if ramp_up is None else read_duration("--ramp-up", ramp_up, above_0=False),
+        "hold_for": None if hold_for is None else read_duration("--hold-for", hold_for, above_0=True),
+        "limits": tuple(map(read_limit, criterion or ())),
+        "locations": read_locations([] if locations is None else locations.split(",")),
+        "name": "" if name is None else read_name(name),
+    }
+
+
+def read_host(text: str) -> str:
+    """Returns a host, or an address without a slash at its end."""
+    if "://" in text:
+        url = read_url(text, "--host")
+        return f"{url.origin}{url.path}".rstrip("/")
+    if not HOST.fullmatch(text):
+        raise OptionError(f"--host `{text}`: expected a host such as api.example.com.", code="option-value")
+    return text.lower()
 
 
 def number(value: Fraction) -> int | float:

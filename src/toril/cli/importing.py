@@ -1,7 +1,6 @@
 """Commands that make a suite of what exists: `toril import` and `toril record`."""
 
 import json
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import wraps
@@ -19,11 +18,13 @@ from toril.authoring.options import (
     default_name,
     read_action,
     read_duration,
+    read_host,
+    read_load,
     read_url,
     refuse,
 )
 from toril.cli.options import INTERRUPTED, Locations, TextOrJson, Yes
-from toril.cli.setup import Action, Force, HoldFor, Limits, Name, RampUp, Rps, Users, Workflow, read_load, show_created
+from toril.cli.setup import Action, Force, HoldFor, Limits, Name, RampUp, Rps, Users, Workflow, show_created
 from toril.cli.streams import echo
 from toril.errors import OptionError, UserError
 
@@ -35,7 +36,6 @@ Engine = Literal["apiritif", "gatling", "jmeter", "locust"]
 OF_RECORDINGS = (  # options without effect on a script
     "environment", "hosts", "kept", "only_reads", "functional", "engine", "forced", "dropped", "replay"
 )  # fmt: skip
-HOST = re.compile(r"[A-Za-z0-9.-]+(?::[0-9]{1,5})?")
 
 Into = Annotated[Path, typer.Option("--into", metavar="DIR", help="Root folder of your repository.")]
 Hosts = Annotated[
@@ -177,16 +177,6 @@ def import_command(
         echo("\nNo files written.", err=True)
         raise typer.Exit(INTERRUPTED) from None
     _conclude(created, done, shared)
-
-
-def read_host(text: str) -> str:
-    """Returns a host, or an address without a slash at its end."""
-    if "://" in text:
-        url = read_url(text, "--host")
-        return f"{url.origin}{url.path}".rstrip("/")
-    if not HOST.fullmatch(text):
-        raise OptionError(f"--host `{text}`: expected a host such as api.example.com.", code="option-value")
-    return text.lower()
 
 
 def _conclude(created: "Created", done: "Imported | None", shared: _Shared) -> None:

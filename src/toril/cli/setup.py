@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 
 import typer
 
@@ -25,6 +25,7 @@ from toril.authoring.options import (
     read_action,
     read_duration,
     read_limit,
+    read_load,
     read_locations,
     read_name,
     read_rps,
@@ -115,27 +116,6 @@ def show_created(created: Created, folder: Path, first: str = "plan") -> None:
     unset = [f"{name}=…" for name in names if name not in os.environ]
     export = f"  export {' '.join(unset)}\n" if unset else ""
     echo(f"next:\n{export}  toril {first} {suite}\n  toril run {suite}")
-
-
-def read_load(
-    users: int | None,
-    rps: str | None,
-    ramp_up: str | None,
-    hold_for: str | None,
-    criterion: list[str] | None,
-    locations: str | None,
-    name: str | None,
-) -> dict[str, Any]:
-    """Returns the options that `toril init`, `toril import` and `toril record` share, by their names in InitOptions."""
-    return {
-        "users": users,
-        "rps": None if rps is None else read_rps(rps),
-        "ramp_up": None if ramp_up is None else read_duration("--ramp-up", ramp_up, above_0=False),
-        "hold_for": None if hold_for is None else read_duration("--hold-for", hold_for, above_0=True),
-        "limits": tuple(map(read_limit, criterion or ())),
-        "locations": read_locations([] if locations is None else locations.split(",")),
-        "name": "" if name is None else read_name(name),
-    }
 
 
 def engines(format: TextOrJson = "text") -> None:

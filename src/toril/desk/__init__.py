@@ -15,7 +15,7 @@ from typing import Protocol
 from toril.clock import SystemClock
 from toril.desk.adjust import Adjusted
 from toril.desk.store import StoreDesk
-from toril.records import SuiteOrigin
+from toril.records import LauncherName, SuiteOrigin
 from toril.records.console import RunNote, StartRun, SuiteVersion
 from toril.records.schedule import SuiteSchedule
 from toril.store import Reader, Store
@@ -25,6 +25,10 @@ from toril.suite.git import read_origin
 
 class Desk(Protocol):
     """The operations that a store and a console have in common. A refusal is a UserError with the same code."""
+
+    def about(self) -> tuple[str, LauncherName]:
+        """Returns the person's name in records, and where runs start by default."""
+        ...
 
     def start(self, wanted: StartRun, key: str | None = None) -> str:
         """Starts a run of a stored suite. Returns its id. `key`: a repeated key starts one run."""
@@ -55,9 +59,15 @@ class Desk(Protocol):
         ...
 
     def save(
-        self, name: str, files: Mapping[str, bytes | Path], comment: str, *, origin: SuiteOrigin | None = None
+        self,
+        name: str,
+        files: Mapping[str, bytes | Path],
+        comment: str,
+        *,
+        expected: int | None = None,
+        origin: SuiteOrigin | None = None,
     ) -> SuiteVersion:
-        """Saves the next version of a suite."""
+        """Saves the next version of a suite. `expected`: the version that was edited, as for `suites.save`."""
         ...
 
     def schedules(self) -> list[SuiteSchedule]:

@@ -15,7 +15,7 @@ from toril.desk import push
 from toril.desk.adjust import Adjusted
 from toril.errors import InfrastructureError, OptionError
 from toril.plan.options import RunOptions
-from toril.records import SuiteOrigin, run_key
+from toril.records import LauncherName, SuiteOrigin, run_key
 from toril.records.console import RunNote, StartRun, SuiteVersion
 from toril.records.progress import EVERY_S
 from toril.records.schedule import SuiteSchedule
@@ -33,6 +33,11 @@ class ConsoleDesk:
     """Sends changes to a console. Its refusals have the codes of the console's own."""
 
     store: ConsoleReader
+
+    def about(self) -> tuple[str, LauncherName]:
+        """See `Desk.about`."""
+        me = self.store.send("GET", "/me")
+        return str(me["name"]), TypeAdapter(LauncherName).validate_python(me.get("on", "fargate"))
 
     def start(self, wanted: StartRun, key: str | None = None) -> str:
         """See `Desk.start`."""
@@ -93,15 +98,17 @@ class ConsoleDesk:
         raise OptionError(text, code="not-through-console")
 
     def save(
-        self, name: str, files: Mapping[str, bytes | Path], comment: str, *, origin: SuiteOrigin | None = None
-    ) -> SuiteVersion:
+        self, name: str, files: Mapping[str, bytes | Path], comment: str, *, expected: int | None = None,
+        origin: SuiteOrigin | None = None,
+    ) -> SuiteVersion:  # fmt: skip
         """See `Desk.save`. Uploads only contents that the console does not have."""
         hashes = {}
         for path, content in files.items():
             data = content.read_bytes() if isinstance(content, Path) else content
             hashes[path] = hashlib.sha256(data).hexdigest()
             self.store.upload(hashes[path], data)
-        wanted = {"files": hashes, "comment": comment, "origin": origin and origin.model_dump(mode="json")}
+        source = origin and origin.model_dump(mode="json")
+        wanted = {"files": hashes, "comment": comment, "expected": expected, "origin": source}
         return SuiteVersion.model_validate(self.store.send("POST", f"/suites/{name}/versions", wanted))
 
     def schedules(self) -> list[SuiteSchedule]:

@@ -1,11 +1,12 @@
 """Starts runs of stored suites by requests, which `toril run --request` carries out, and estimates what they use."""
 
 import hashlib
+import os
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from pydantic import ValidationError
 
@@ -19,8 +20,11 @@ from toril.records.document import why
 from toril.runs import suites
 from toril.runs.history import kind_of
 from toril.runs.requests import VERSION_TAG, key_of_key, options_of, request_key, request_of
-from toril.store import FolderStore, Store
+from toril.store import FolderStore, Reader, Store
 from toril.store.records import find_record
+
+if TYPE_CHECKING:
+    from toril.launchers.pricing import Estimate
 
 
 class Starter(Protocol):
@@ -80,6 +84,12 @@ def request_run(
         plan = planned(store, request)
         if plan.on == "fargate" and parts_of(plan)[0].shares:
             _check_regions(store)
+            if options.max_cost_usd is not None:  # its coordinator checks it again, as the regions are then
+                from toril.launchers.pricing import refuse_above
+
+                price = _price(store, plan, os.environ)
+                if price.total_usd > options.max_cost_usd:  # what has no price is for the preflight
+                    refuse_above(price, options.max_cost_usd)
         if not hashed or store.put_once(key_of_key(hashed), request.to_json()):
             return _stored(store, request)
         first = find_record(store, RunRequest, key_of_key(hashed)) or request
@@ -199,15 +209,19 @@ def planned(store: Store, request: RunRequest) -> Plan:
     return checked.plan
 
 
-def estimate(store: Store, plan: Plan, environment: Mapping[str, str]) -> StartEstimate:
+def estimate(store: Reader, plan: Plan, environment: Mapping[str, str]) -> StartEstimate:
     """Returns what a start would use, from the store's records alone. `environment` may name other prices."""
     workers = Counter(share.location for share in plan.shares)
     regions, _ = parts_of(plan)
     if plan.on == "local" or not regions.shares:
         return StartEstimate(workers=workers, private=plan.on != "local")
-    from toril.launchers import pricing
-
-    price = pricing.estimate(regions, read_deployments(store), pricing.read_prices(environment))
+    price = _price(store, plan, environment)
     return StartEstimate(
         workers=workers, start_s=price.start_s, usd=price.total_usd, at_most=price.at_most, notes=price.notes
     )
+
+
+def _price(store: Reader, plan: Plan, environment: Mapping[str, str]) -> "Estimate":
+    from toril.launchers import pricing  # imports boto3
+
+    return pricing.estimate(parts_of(plan)[0], read_deployments(store), pricing.read_prices(environment))

@@ -12,7 +12,7 @@ from toril.desk.adjust import Adjusted, adjust
 from toril.desk.starting import Starter, launcher_of, repeat_of, request_run
 from toril.errors import InfrastructureError, OptionError, UserError
 from toril.plan.options import RunOptions
-from toril.records import SuiteOrigin
+from toril.records import LauncherName, SuiteOrigin
 from toril.records.console import RunNote, StartRun, SuiteVersion
 from toril.records.schedule import SuiteSchedule
 from toril.runs import notes, suites
@@ -56,6 +56,10 @@ class StoreDesk:
     audit: Callable[..., None] = unaudited
 
     # ── runs
+
+    def about(self) -> tuple[str, LauncherName]:
+        """See `Desk.about`."""
+        return self.by, launcher_of(self.store)
 
     def limit(self, wanted: float | None = None) -> float | None:
         """Returns what a run may cost, in US dollars; None without a limit."""
@@ -152,7 +156,7 @@ class StoreDesk:
         origin: SuiteOrigin | None = None,
         what: str = "suite.save",
     ) -> SuiteVersion:
-        """See `Desk.save`. `expected`: the version that was edited, as for `suites.save`; `what`: name in the audit."""
+        """See `Desk.save`. `what`: name in the audit."""
         saved = self._saved(name, files, comment, expected, origin)
         self.audit(what, name, version=saved.number, comment=comment)
         return saved

@@ -9,6 +9,9 @@ from toril.console.api.runs import Message
 from toril.console.audit import audit
 from toril.console.described import STRICT
 from toril.console.identity import Admin, Role, SignIn, Viewer, no_issuer
+from toril.console.web import store_of
+from toril.desk.starting import launcher_of
+from toril.records import LauncherName
 
 router = APIRouter(tags=["me"])
 
@@ -19,12 +22,14 @@ class Me(BaseModel):
     subject: str
     name: str
     role: Role
+    on: LauncherName  # where this console starts runs by default
 
 
 @router.get("/me")
-def me(person: Viewer) -> Me:
+def me(request: Request, person: Viewer) -> Me:
     """Returns the person or program that sends the request."""
-    return Me(subject=person.subject, name=person.name, role=person.role)
+    on = launcher_of(store_of(request))
+    return Me(subject=person.subject, name=person.name, role=person.role, on=on)
 
 
 @router.get("/login", openapi_extra={"security": []})
