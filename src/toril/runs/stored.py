@@ -160,7 +160,7 @@ def check_suite(store: Reader, name: str, now: float, store_address: str) -> Non
         return
     known = {*suite_names(store), *(run.row.suite for run in listing(store, now, limit=sys.maxsize))}
     if name not in known:
-        advice = suggestion(name, known) if known else "It has no runs; name another store with `--store`."
+        advice = suggestion(name, known) if known else "This store has no runs. Name another one with `--store`."
         raise StoreError(f"no suite `{name}` in the store {store_address}. {advice}", code="no-such-suite")
 
 
