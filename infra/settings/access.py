@@ -75,7 +75,7 @@ class Access(Setting):
         default=(), max_length=5, description="Exact audiences of the issuer's tokens."
     )
     subjects: tuple[Subject, ...] = Field(
-        default=(), max_length=20, description="Exact subjects; `*` stands for last parts that change with each run."
+        default=(), max_length=20, description="Exact subjects. `*` stands for last parts that change with each run."
     )
     existing: bool = Field(
         default=False, description="The account has an identity provider for the issuer. Default: a new one."

@@ -61,7 +61,7 @@ class Catalog(Setting):
     pushers: tuple[Account | RoleArn, ...] = Field(
         default=(),
         max_length=20,
-        description="Accounts or roles that may push too. All may pull.",
+        description="Accounts or roles that may also push. Everybody may pull.",
     )
 
 
@@ -124,7 +124,7 @@ class Notices(Setting):
     """The events of runs that become mails."""
 
     runs: tuple[RunEvent, ...] = Field(
-        default=("regression", "schedule-failed"), description="Events of runs that coordinators own."
+        default=("regression", "schedule-failed"), description="Events to mail, of runs with a coordinator on AWS."
     )
 
 
@@ -150,7 +150,7 @@ class HubSettings(Setting):
     agents: tuple[PrivateLocation, ...] = Field(
         default=(),
         max_length=50,
-        description="Private locations; each gets a policy for the credentials of its agents.",
+        description="Names of private locations. Each one gets a policy for its agents.",
     )
     github: GitHub | None = Field(default=None, description="Roles for workflows.")
     access: tuple[Access, ...] = Field(
@@ -161,7 +161,7 @@ class HubSettings(Setting):
     )
     state_key: KeyArn | None = Field(default=None, description="KMS key of Pulumi's secrets, for the role `deploy`.")
     permissions_boundary: PolicyArn | None = Field(default=None, description="Permissions boundary of every role.")
-    budget: Budget | None = Field(default=None, description="Monthly budget.")
+    budget: Budget | None = Field(default=None, description="Monthly budget of the AWS environment.")
     emails: tuple[Email, ...] = Field(
         default=(), max_length=10, description="Recipients of mails on failed schedules and forgotten tasks."
     )

@@ -36,7 +36,9 @@ class Grant(Setting):
     """The rights of one principal on a repository."""
 
     principal: Principal = Field(description="An account, the ARN of a role or root, or an organisation (`o-…`).")
-    rights: tuple[Literal["pull", "push"], ...] = Field(default=("pull",), min_length=1, description="Its rights.")
+    rights: tuple[Literal["pull", "push"], ...] = Field(
+        default=("pull",), min_length=1, description="Rights of the principal."
+    )
 
 
 class Repository(Setting):
@@ -53,14 +55,16 @@ class Registry(Setting):
 
     scanning: Literal["BASIC", "ENHANCED"] | None = Field(
         default=None,
-        description="Scanning; replaces the registry's setting. `ENHANCED` enables Amazon Inspector, which needs an "
-        "administrator's `pulumi up`.",
+        description="Kind of scan; replaces the registry's setting. `ENHANCED` enables Amazon Inspector, which needs "
+        "an administrator's `pulumi up`.",
     )
     policy: tuple[Grant, ...] = Field(
-        default=(), description="Rights on all repositories; replaces the registry policy."
+        default=(), description="Rights on all repositories. They replace the registry policy."
     )
     replicate_to: tuple[RegionName, ...] = Field(
-        default=(), max_length=25, description="Regions that get every pushed image; replaces the replication."
+        default=(),
+        max_length=25,
+        description="Regions that get each pushed image. They replace the registry's replication.",
     )
 
 
@@ -73,7 +77,7 @@ class Flavour(Setting):
         description="Other image: path below a cache's prefix, reference in a cached upstream, private ECR, or "
         "registry with `credentials`. A cached image needs its tag.",
     )
-    digest: Digest | None = Field(default=None, description="Digest of the image to run; required for a run.")
+    digest: Digest | None = Field(default=None, description="Digest of the image to run. Each run needs one.")
     credentials: SecretArn | None = Field(
         default=None, description="Secret with username and password, for a registry that is not ECR."
     )
@@ -125,7 +129,9 @@ class RegionSettings(Setting):
     registry: Registry = Field(default=Registry(), description="Settings of the whole registry.")
     caches: tuple[Cache, ...] = Field(default=(), max_length=MOST_RULES, description="Pull-through cache rules.")
     flavours: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,20}$")], Flavour] = Field(
-        default={"slim": Flavour(), "full": Flavour()}, min_length=1, description="Kinds of workers, by name."
+        default={"slim": Flavour(), "full": Flavour()},
+        min_length=1,
+        description="Variants of the worker image, by name.",
     )
     architectures: tuple[Architecture, ...] = Field(
         default=("x86-64", "arm64"), min_length=1, description="Processors with task definitions."
@@ -152,7 +158,7 @@ class RegionSettings(Setting):
     otlp: str | None = Field(
         default=None,
         pattern=r"^https?://[^/\s@]+(/\S*)?$",
-        description="Address of an OpenTelemetry collector for the figures of the runs that coordinators own.",
+        description="Address of an OpenTelemetry collector for the metrics of runs with a coordinator on AWS.",
     )
     schedules: tuple[Schedule, ...] = Field(default=(), description="Scheduled suites.")
     idle_alarm: bool = Field(

@@ -12,7 +12,11 @@ pulumi config set budget.monthlyUsd 50 --path --stack hub
 pulumi config set 'schedules[0].suite' shop --path --stack us-east-1
 ```
 
-[Set up AWS](../how-to/set-up-aws.md) shows the commands in order. `make docs` generates this page.
+[Set up AWS](../how-to/set-up-aws.md) shows the commands in order. Settings in `flavours` replace the default: name all
+variants that the region should have.
+
+Stacks named `hub` and `us-east-1` belong to the AWS environment `main`, `prod.hub` and `prod.us-east-1` to `prod`. Each
+AWS environment has one hub, in one account, and one region with `home: true`. `make docs` generates this page.
 """
 TITLES = {"hub": "The hub", "region": "A region"}
 
