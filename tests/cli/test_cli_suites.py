@@ -56,6 +56,15 @@ def test_a_suite_from_a_store_sees_neither_the_environment_nor_other_files(
     call("plan", f"{store.folder}/suites/own-0", "--env", "OF_THIS_MACHINE=http://127.0.0.1:1/")
 
 
+def test_a_pushed_suite_can_be_planned_at_the_printed_address(store: FolderStore, tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "suite.yml").write_text("execution: [{concurrency: 1, hold-for: 1s, scenario: {requests: ['http://s/']}}]\n")
+    printed = call("suite", "push", str(own), "--store", f"{store.folder}/")
+    assert printed.startswith("own: version 1, 1 file, ")
+    call("plan", printed.split()[-1])
+
+
 def test_a_baseline_is_set_shown_and_cleared(store: FolderStore) -> None:
     there = ("--store", str(store.folder))
     assert call("suite", "pin", "shop", "latest", *there).strip() == RUN.run_id

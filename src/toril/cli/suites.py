@@ -52,7 +52,7 @@ def push(suite: Suites, store: StoreOption = ".toril") -> None:
     opened = open_reader(store)
     pushed = push_suite(desk_for(opened), read_suite(suite, on="fargate"))
     about = f"version {pushed.number}, {plural(len(pushed.files), 'file')}, {pushed.comment or 'no commit'}"
-    echo(f"{opened.address(f'suites/{pushed.suite}')}: {about}")
+    echo(f"{pushed.suite}: {about}; run it as {store.rstrip('/')}/suites/{pushed.suite}")
 
 
 def pin(
