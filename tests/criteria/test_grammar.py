@@ -276,6 +276,12 @@ def test_an_invalid_duration_is_rejected(value):
         duration_s(value)
 
 
+@pytest.mark.parametrize("text", ["1" * 59 + "x", "1." * 29 + "x"])
+def test_a_wrong_duration_is_rejected_at_once(text):  # its digits could be divided in 2^59 ways
+    with pytest.raises(ValueError, match="is not a duration"):
+        duration_s(text)
+
+
 @pytest.mark.parametrize(
     ("label", "recorded", "kind"),
     [

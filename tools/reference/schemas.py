@@ -1,4 +1,4 @@
-"""JSON Schemas of the files that a run's folder, a store and `toril report` hold, one file each, from the records."""
+"""JSON Schemas: of suites, and of the files that a run's folder, a store and `toril report` hold, one file each."""
 
 import json
 from collections.abc import Iterator
@@ -33,6 +33,7 @@ from toril.records.recording import Recording
 from toril.records.summary import Summary
 from toril.records.trend import Trend
 from toril.runs.suites import Pushed
+from toril.suite.schema import suite_schema
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 RECORDS: tuple[type[Record], ...] = (
@@ -45,12 +46,14 @@ DOCUMENTS: dict[str, type[Any]] = {
     "toril.index/1": IndexRow, "toril.progress/1": Progress, "toril.summary/1": Summary, "toril.trend/1": Trend,
     "toril.verdict/1": Verdict,
 }  # fmt: skip
+OTHER_NAMES = {"suite": "suite-origin"}  # suite.schema.json is the schema of suites
 LINES = {"toril.tests/1": Case}  # of a file of JSON lines: each line but the first
 
 
 def pages() -> dict[str, str]:
     """Each schema as indented JSON, by `schemas/<name>.json`."""
-    return {f"schemas/{_file_name(schema['title'])}.json": _text(schema) for schema in _schemas()}
+    records = {f"schemas/{_file_name(schema['title'])}.json": _text(schema) for schema in _schemas()}
+    return records | {"schemas/suite.schema.json": json.dumps(suite_schema(), indent=1, ensure_ascii=False) + "\n"}
 
 
 def _schemas() -> Iterator[dict[str, Any]]:
@@ -90,4 +93,4 @@ def _without_titles(value: Any, *, outermost: bool = True) -> Any:
 
 
 def _file_name(schema: str) -> str:
-    return schema.partition("/")[0].removeprefix("toril.")
+    return OTHER_NAMES.get(name := schema.partition("/")[0].removeprefix("toril."), name)

@@ -7,7 +7,8 @@ from fractions import Fraction
 
 LONGEST = 60  # characters
 
-DURATION = re.compile(r"(?:(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:ms|[smhd]|(?![a-z])))+", re.IGNORECASE)
+# Possessive: a wrong text of 60 digits would be matched in 2^60 ways.
+DURATION = re.compile(r"(?:(?:[0-9]++(?:\.[0-9]*+)?+|\.[0-9]++)(?:ms|[smhd]|(?![a-z])))++", re.IGNORECASE)
 DURATION_PART = re.compile(r"([0-9.]+)(ms|[smhd]?)", re.IGNORECASE)
 SECONDS: dict[str, Fraction | int] = {"ms": Fraction(1, 1000), "": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 NUMBER = re.compile(r"[0-9]+(?:\.[0-9]*)?|\.[0-9]+")

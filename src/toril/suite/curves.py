@@ -20,7 +20,8 @@ from toril.load.curve import Curve
 from toril.suite.engines import check_curve
 from toril.suite.files import URL, SuiteFiles
 from toril.suite.reader import MAX_DURATION_S, MAX_NUMBER, SuiteReader, quoted
-from toril.suite.sections import Duration, Rate, Section, misfit
+from toril.suite.sections import Duration, Rate, Section, Whole, misfit
+from toril.suite.values import FACTOR, LENGTH, MOMENT
 
 SHAPES = ("constant", "ramp", "steps", "spikes", "sine", "points", "csv")
 TIMELESS = ("constant", "ramp", "spikes", "sine")  # `for` beside them sets their length
@@ -112,9 +113,9 @@ def _factor(value: object) -> float:
     return factor
 
 
-Factor = Annotated[float, BeforeValidator(_factor)]
-Moment = Annotated[Duration, BeforeValidator(lambda value: value or 0.0), Field(le=MAX_DURATION_S)]
-Length = Annotated[Moment, Field(ge=0.001)]
+Factor = Annotated[float, BeforeValidator(_factor), FACTOR]
+Moment = Annotated[Duration, BeforeValidator(lambda value: value or 0.0), Field(le=MAX_DURATION_S), MOMENT]
+Length = Annotated[Moment, Field(ge=0.001), LENGTH]
 ColumnName = Annotated[str, Field(min_length=1)]
 
 
@@ -137,7 +138,7 @@ class Ramp(_Part):
 class CurveSteps(_Part):
     from_: Rate
     to: Rate
-    steps: int = Field(ge=2, le=MAX_POINTS)
+    steps: Whole = Field(ge=2, le=MAX_POINTS)
     every_s: Length
 
 

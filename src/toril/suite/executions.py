@@ -111,7 +111,7 @@ class ExecutionReader:
         self.toril, self.on, self.functional, self.provisioning = toril, on, functional, PROVISIONING[on]
         self.locations = config.get("locations")  # Taurus: the default of executions without locations
         self.default_executor = mapping_at(config, "settings").get("default-executor") or "jmeter"
-        self.modules = mapping_at(config, "modules")
+        self.modules = self.reader.mapping(config.get("modules") or {}, "modules", "modules: {jmeter: {…}}")
         self.own = {
             name
             for name, module in self.modules.items()

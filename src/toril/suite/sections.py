@@ -10,6 +10,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from toril.criteria import duration_s, number, rate_per_s
 from toril.criteria.quantities import size_bytes
 from toril.errors import UserError
+from toril.suite import values
 from toril.suite.reader import MAX_NUMBER, quoted
 from toril.text import suggestion
 
@@ -162,8 +163,15 @@ def as_list(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
-Rate = Annotated[float, BeforeValidator(_rate), Field(le=MAX_NUMBER)]  # requests per second
-Duration = Annotated[float, BeforeValidator(_duration)]
-ByteSize = Annotated[int, BeforeValidator(_byte_size)]
-Percentage = Annotated[float, BeforeValidator(_percentage)]
-Texts = Annotated[tuple[str, ...], BeforeValidator(as_list)]
+def _whole(value: object) -> object:
+    if isinstance(value, bool):
+        raise misfit("not-a-number", "is not a whole number. Write one such as 10.")
+    return value
+
+
+Whole = Annotated[int, BeforeValidator(_whole), values.WHOLE]
+Rate = Annotated[float, BeforeValidator(_rate), Field(le=MAX_NUMBER), values.RATE]  # requests per second
+Duration = Annotated[float, BeforeValidator(_duration), values.DURATION]
+ByteSize = Annotated[int, BeforeValidator(_byte_size), values.SIZE]
+Percentage = Annotated[float, BeforeValidator(_percentage), values.SHARE]
+Texts = Annotated[tuple[str, ...], BeforeValidator(as_list), values.one_or_many(".*")]

@@ -19,7 +19,8 @@ from toril.records.summary import FINDING_CODES, FindingCode
 from toril.secrets.masking import mask
 from toril.store.connections import is_safe_address
 from toril.suite.reader import SuiteReader, mapping_at
-from toril.suite.sections import ByteSize, Duration, Percentage, Rate, Section, Texts, as_list, misfit
+from toril.suite.sections import ByteSize, Duration, Percentage, Rate, Section, Texts, Whole, as_list, misfit
+from toril.suite.values import CRITERIA, named, one_or_many, text_of
 from toril.text import suggestion
 
 MAX_WORKERS = 1000
@@ -32,6 +33,7 @@ RESERVED = re.compile(
     r"|GRACEFUL|WORKERS_LDJSON|JTL|HOSTNAME|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE|SSL_CERT_(?:FILE|DIR)|GEVENT_.*|_"
 )
 
+ADDRESS = r"https://[^ \\]+|http://(?:localhost|127\.0\.0\.1|\[::1\])(?:[:/?#][^ @\\]*)?"  # for editors
 METRIC = re.compile(r"p(?!0+(?:\.0+)?$)[0-9]{1,2}(?:\.[0-9]{1,3})?|failures|throughput")
 
 IOS = "like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/27.2 Mobile/15E148 Safari/604.1"
@@ -86,7 +88,7 @@ def _findings(value: object) -> object:
 
 def _webhook(value: object) -> str:
     """Returns an https address, or the name of a variable that has one."""
-    text = str(value)
+    text = value if isinstance(value, str) else ""
     if not VARIABLE.fullmatch(text) and not is_safe_address(text):
         fix = "Write https://…, or a variable of `toril.secrets` that has the address."
         raise misfit("not-an-address", f"is neither an https address nor the name of a variable. {fix}")
@@ -97,7 +99,7 @@ def _webhook(value: object) -> str:
 
 def _variable(value: object) -> str:
     """Returns the name of a variable of `toril.secrets`."""
-    text = str(value)
+    text = value if isinstance(value, str) else ""
     if not VARIABLE.fullmatch(text) or RESERVED.fullmatch(text):
         raise misfit("unusable-name", "is not a variable of `toril.secrets`. Put the key there, and write its name.")
     return text
@@ -111,19 +113,21 @@ def _metric(value: object) -> str:
     return text
 
 
-DeviceName = Annotated[str, BeforeValidator(lambda value: _one_of(DEVICES, "device", value))]
-NetworkName = Annotated[str, BeforeValidator(lambda value: _one_of(NETWORKS, "network", value))]
-Metric = Annotated[str, BeforeValidator(_metric)]
+DeviceName = Annotated[str, BeforeValidator(lambda value: _one_of(DEVICES, "device", value)), named(DEVICES)]
+NetworkName = Annotated[str, BeforeValidator(lambda value: _one_of(NETWORKS, "network", value)), named(NETWORKS)]
+Metric = Annotated[str, BeforeValidator(_metric), text_of(METRIC.pattern)]
+Criteria = Annotated[tuple[str | dict[str, Any], ...], BeforeValidator(_criteria), CRITERIA]
+VariableName = Annotated[str, BeforeValidator(_variable), text_of(VARIABLE.pattern)]
 
 
 class WorkerSize(Section):
     """The size of one worker's task on Fargate."""
 
     cpu: Literal[256, 512, 1024, 2048, 4096, 8192, 16384] = 2048  # CPU units that Fargate supports
-    memory: int = Field(default=4096, ge=512, le=122_880)  # MiB
+    memory: Whole = Field(default=4096, ge=512, le=122_880)  # MiB
     arch: Literal["arm64", "x86_64"] = "arm64"
     spot: bool = False
-    storage: int | None = Field(default=None, ge=21, le=200)  # GiB; every task has 20
+    storage: Whole | None = Field(default=None, ge=21, le=200)  # GiB; every task has 20
 
 
 class Regression(Section):
@@ -135,16 +139,18 @@ class Regression(Section):
 
     margin: Percentage = 0.03  # of times and rates
     failures: Percentage = 0.01  # margin of the share of failures: 0.01 is one point
-    blocks: int | None = Field(default=None, ge=4, le=400)  # the most pairs; fewer than 4 prove nothing
+    blocks: Whole | None = Field(default=None, ge=4, le=400)  # the most pairs; fewer than 4 prove nothing
     block_s: Duration | None = None  # steady load in each arm
     labels: Texts = ()
-    metrics: Annotated[tuple[Metric, ...], BeforeValidator(as_list)] = ()  # empty: percentiles of criteria, failures
+    metrics: Annotated[
+        tuple[Metric, ...], BeforeValidator(as_list), one_or_many(METRIC.pattern)
+    ] = ()  # empty: percentiles of criteria, failures
 
 
 class EarlierBlock(Section):
     """The comparison of a run with earlier runs of its suite."""
 
-    runs: int = Field(default=12, ge=8, le=50)  # the most; fewer than 8 prove nothing
+    runs: Whole = Field(default=12, ge=8, le=50)  # the most; fewer than 8 prove nothing
     labels: Texts = ()
     margin: Percentage = 0.03
 
@@ -154,8 +160,10 @@ class Vegeta(Section):
 
     http2: bool = False  # for all requests; they fail if the target does not support it
     dns_ttl_s: Duration = 5.0  # lifetime of a resolved address; 0: resolve for each connection
-    max_workers: int | None = Field(default=None, ge=1, le=200_000)  # requests in flight; None: the limit of open files
-    redirects: int = Field(default=10, ge=0, le=100)  # to follow before the request fails
+    max_workers: Whole | None = Field(
+        default=None, ge=1, le=200_000
+    )  # requests in flight; None: the limit of open files
+    redirects: Whole = Field(default=10, ge=0, le=100)  # to follow before the request fails
     insecure: bool = False  # whether to skip the verification of certificates
 
 
@@ -164,7 +172,7 @@ class CapacitySearch(Section):
 
     from_rps: Rate = Field(alias="from", gt=0)
     to_rps: Rate = Field(alias="to", gt=0)
-    until: Annotated[tuple[str | dict[str, Any], ...], BeforeValidator(_criteria)] = Field(min_length=1)
+    until: Criteria = Field(min_length=1)
     settle_s: Duration = 5.0
     step_s: Duration = Field(default=20.0, ge=5, validate_default=True)  # shorter stages cannot show saturation
     precision: Percentage = Field(default=0.05, ge=0.01, le=0.5)
@@ -187,7 +195,7 @@ class CapacitySearch(Section):
 class EvidenceBlock(Section):
     """Requests and responses that workers keep."""
 
-    failures: int = Field(default=3, ge=0, le=20)  # of each label and error; 0: only the slowest requests
+    failures: Whole = Field(default=3, ge=0, le=20)  # of each label and error; 0: only the slowest requests
     body: ByteSize = Field(default=4096, ge=0, le=65_536)  # of a request or response
     off: bool = False
 
@@ -195,10 +203,10 @@ class EvidenceBlock(Section):
 class NotifyBlock(Section):
     """A webhook that gets events of the suite's runs."""
 
-    webhook: Annotated[str, BeforeValidator(_webhook)]
+    webhook: Annotated[str, BeforeValidator(_webhook), text_of(VARIABLE.pattern, ADDRESS)]
     format: NoticeFormat | None = None  # None: slack for hooks.slack.com, else toril
     on: Annotated[tuple[NoticeEvent, ...], Field(min_length=1)] = ("failed", "inconclusive")
-    secret: Annotated[str, BeforeValidator(_variable)] | None = None  # the key of its signatures, in `toril.secrets`
+    secret: VariableName | None = None  # the key of its signatures, in `toril.secrets`
 
 
 class BrowserBlock(Section):
@@ -209,10 +217,10 @@ class BrowserBlock(Section):
 
 
 class TorilSettings(Section):
-    """Everything under `toril:`."""
+    """Everything under `toril:`; `schema/keys.yml` says what each key means."""
 
     description: str = Field(default="", max_length=500)  # for people
-    workers: int | None = Field(default=None, ge=1, le=MAX_WORKERS)
+    workers: Whole | None = Field(default=None, ge=1, le=MAX_WORKERS)
     worker: WorkerSize = WorkerSize()
     max_duration_s: Duration | None = None
     graceful_stop_s: Duration = 30.0
@@ -222,7 +230,7 @@ class TorilSettings(Section):
     gate: bool | None = None  # None: only for pull requests that change the suite
     secrets: dict[str, str] = Field(default_factory=dict)
     tags: dict[str, str] = Field(default_factory=dict)  # of each run; `--tag` adds others
-    criteria: Annotated[tuple[str | dict[str, Any], ...], BeforeValidator(_criteria)] = ()
+    criteria: Criteria = ()
     regression: Regression | None = None
     earlier_runs: EarlierBlock | None = None  # None: with `--earlier-runs` only
     location_groups: dict[str, Annotated[Texts, Field(min_length=1)]] = Field(default_factory=dict)  # → locations

@@ -1,0 +1,27 @@
+"""Descriptions of keys for editors: their meaning, default, engines and page."""
+
+import re
+from collections.abc import Sequence
+
+from toril import explain
+
+LINK = re.compile(r"\[([^\]]+)\]\(([^)#]+)(#[^)]*)?\)")
+
+
+def described(text: str, default: str = "", engines: Sequence[str] = (), *, page: str) -> str:
+    """Returns the description of a key for editors. Links in `text` name pages below docs."""
+    text = LINK.sub(lambda link: f"[{link[1]}]({_address(link[2], link[3])})" if explain.SITE else link[1], text)
+    name, hash_, anchor = page.partition("#")
+    parts = (
+        text,
+        f"Default: `{default}`." if default else "",
+        f"Engines: {', '.join(engines)}." if engines else "",
+        f"See {_address(name, hash_ + anchor)}",
+    )
+    return "\n\n".join(filter(None, parts))
+
+
+def _address(page: str, anchor: str | None) -> str:
+    """Returns the address of a page of the docs; its path in the repository while there is no site."""
+    site = f"{explain.SITE}/{page.removesuffix('.md')}/" if explain.SITE else f"docs/{page}"
+    return site + (anchor or "")
