@@ -132,7 +132,7 @@ class HubSettings(Setting):
     """Stack `hub`: results bucket, public repository, GitHub's roles, the roles of coordinators, the budget."""
 
     region: RegionName = Field(default="us-east-1", description="Region of the results bucket.")
-    account: Account | None = Field(default=None, description="The only account to deploy into.")
+    account: Account | None = Field(default=None, description="Account of the stack. Any other is refused.")
     bucket: str | None = Field(
         default=None,
         pattern=r"^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$",
@@ -165,7 +165,7 @@ class HubSettings(Setting):
     emails: tuple[Email, ...] = Field(
         default=(), max_length=10, description="Recipients of mails on failed schedules and forgotten tasks."
     )
-    notices: Notices = Field(default=Notices(), description="Further mails to `emails`.")
+    notices: Notices = Field(default=Notices(), description="Kinds of further mails to `emails`.")
     console: Console | None = Field(default=None, description="The console, a web application for this environment.")
     tags: Tags = Field(default_factory=dict, description="Additional tags of all resources.")
 

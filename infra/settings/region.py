@@ -59,12 +59,12 @@ class Registry(Setting):
         "an administrator's `pulumi up`.",
     )
     policy: tuple[Grant, ...] = Field(
-        default=(), description="Rights on all repositories. They replace the registry policy."
+        default=(), description="Rights on all repositories. The list replaces the registry policy."
     )
     replicate_to: tuple[RegionName, ...] = Field(
         default=(),
         max_length=25,
-        description="Regions that get each pushed image. They replace the registry's replication.",
+        description="Regions that get each pushed image. The list replaces the registry's replication.",
     )
 
 
@@ -119,7 +119,7 @@ class Logs(Setting):
 class RegionSettings(Setting):
     """The settings of a stack named after a region."""
 
-    account: Account | None = Field(default=None, description="The only account to deploy into.")
+    account: Account | None = Field(default=None, description="Account of the stack. Any other is refused.")
     hub: str | None = Field(
         default=None,
         description="Stack reference of the hub. Default: the hub of the same environment.",
