@@ -1,6 +1,7 @@
 """README, reference, how-to page and the workflows' own page describe actions and workflows as they are."""
 
 import re
+import textwrap
 
 import pytest
 
@@ -33,20 +34,25 @@ def test_every_input_of_the_comment_is_in_the_page():
     assert set(action(ACTIONS[1])["inputs"]) <= rows
 
 
-def test_the_job_that_comments_in_the_page_is_one():
-    jobs = loaded(re.sub(r"^    - uses: actions/upload.*?(?=^  comment:)", "", _yaml("  comment:"), flags=re.M | re.S))
-    assert jobs["comment"]["permissions"] == {"pull-requests": "write"}
+def test_the_workflow_in_the_page_uses_inputs_that_there_are_and_only_its_comment_can_write():
+    jobs = loaded(_yaml("  comment:"))["jobs"]
+    assert {name: job["permissions"] for name, job in jobs.items()} == {
+        "load-test": {"contents": "read"},
+        "comment": {"pull-requests": "write"},
+    }
+    (run,) = [step for step in jobs["load-test"]["steps"] if "/toril@" in step.get("uses", "")]
+    assert set(run["with"]) <= set(action()["inputs"])
     assert set(jobs["comment"]["steps"][-1]["with"]) <= set(action(ACTIONS[1])["inputs"])
 
 
 def _yaml(holding: str) -> str:
     """The block of YAML in the page that holds this."""
-    blocks: list[str] = re.findall(r"^```yaml\n(.*?)^```", HOW_TO, re.MULTILINE | re.DOTALL)
-    return next(one for one in blocks if holding in one)
+    blocks: list[str] = re.findall(r"^ *```yaml\n(.*?)^ *```", HOW_TO, re.MULTILINE | re.DOTALL)
+    return textwrap.dedent(next(one for one in blocks if holding in one))
 
 
 def test_the_page_lists_the_inputs_and_outputs_of_the_action():
-    section = PAGE[: PAGE.index("## `OWNER/toril/comment`")]
+    section = PAGE[: PAGE.index("## `YOUR-ORG/toril/comment`")]
     rows = re.findall(r"^\| `([a-z-]+)` \|([^|]*)\|", section, re.MULTILINE)
     shown = {name: default.strip(" `").replace("required", "") for name, default in rows}
     inputs = {name: one.get("default", "") for name, one in action()["inputs"].items()}
