@@ -39,7 +39,12 @@ class UserError(Exception):
 
 
 class SuiteError(UserError):
-    """A suite that cannot be planned: `<file>: <path in the document>: <problem>. <Fix>.`"""
+    """A suite that cannot be planned: `<file>: <path in the document>: <problem>. <Fix>.`
+
+    `others`: further problems that were found at the same time.
+    """
+
+    others: tuple[Note, ...] = ()
 
 
 class CriterionError(SuiteError):

@@ -9,7 +9,7 @@ from typing import Any
 
 import anyio
 import pytest
-from mcp import ClientSession, StdioServerParameters, stdio_client
+from mcp import Client, ClientSession, StdioServerParameters, stdio_client
 from mcp.types import ElicitResult
 
 from tests.console import served
@@ -200,6 +200,12 @@ def test_a_version_needs_consent_if_it_replaces_that_of_another_person(store: Fo
     assert (wrong["code"], suites.current(store, "shop").number) == ("unknown-executor", 3)
 
 
+def test_all_variables_that_are_not_set_are_reported_at_once(store: FolderStore) -> None:
+    text = SUITE % "vegeta" + "settings: {env: {TOKEN: '${TOKEN}', KEY: '${KEY}'}}\n"
+    checked = asked(store, "validate_suite", "viewer", suite="shop", files={"suite.yml": text})
+    assert [(each["code"], each["line"]) for each in checked["problems"]] == [("unset-reference", 4)] * 2
+
+
 def test_a_run_above_its_budget_is_refused_and_its_price_is_planned(store: FolderStore) -> None:
     store.put("deployments/us-east-1.json", deployment("us-east-1").to_json())
     text = SUITE % "vegeta" + "locations: {us-east-1: 1}\n"
@@ -279,24 +285,23 @@ def test_an_assistant_on_this_machine_uses_a_store_by_stdio(store: FolderStore) 
 
 
 @pytest.mark.live
-def test_a_client_that_can_ask_does_so_and_its_model_cannot_agree(store: FolderStore) -> None:
+@pytest.mark.parametrize("mode", ["legacy", "auto"])
+@pytest.mark.parametrize("agrees", [False, True])
+def test_a_client_that_can_ask_does_so_and_its_model_cannot_agree(store: FolderStore, mode: str, agrees: bool) -> None:
     server = StdioServerParameters(command=sys.executable, args=["-m", "toril", "mcp", "--store", str(store.folder)])
-    questions = []
+    questions, effect = [], "save shop version 2 over version 1, which ada saved"
 
-    async def decline(context: Any, params: Any) -> ElicitResult:
+    async def answer(context: Any, params: Any) -> ElicitResult:
         questions.append(params.message)
-        return ElicitResult(action="decline")
+        return ElicitResult(action="accept" if agrees else "decline", content={"agree": True} if agrees else None)
 
     async def talk() -> Any:
-        async with (
-            stdio_client(server) as (read, write),
-            ClientSession(read, write, elicitation_callback=decline) as session,
-        ):
-            await session.initialize()
-            effect = (await session.call_tool("plan_suite", {"suite": "shop", "version": 1})).structured_content
-            given = {"suite": "shop", "consent": effect["effect"] if effect else ""}
-            return (await session.call_tool("start_run", given)).structured_content
+        async with Client(stdio_client(server), mode=mode, elicitation_callback=answer) as client:
+            files = {"suite.yml": SUITE % "vegeta"}
+            given = {"suite": "shop", "comment": "pay", "expected": 1, "files": files, "consent": effect}
+            return (await client.call_tool("push_suite", given)).structured_content
 
-    refused = anyio.run(talk)
-    assert (refused["code"], len(questions)) == ("declined", 1)
-    assert not list(store.keys("requests/"))
+    done = anyio.run(talk)
+    assert questions == [f"{effect}?"]
+    assert done.get("code") == (None if agrees else "declined")
+    assert suites.current(store, "shop").number == (2 if agrees else 1)

@@ -8,7 +8,7 @@ from functools import wraps
 from importlib.resources import files
 from inspect import Parameter, Signature, signature
 from itertools import islice
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from mcp.server.mcpserver import MCPServer
@@ -16,8 +16,17 @@ from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.mcpserver.prompts import Prompt
 from mcp.server.mcpserver.resources import TextResource
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
-from mcp.types import CallToolResult, TextContent, ToolAnnotations
-from pydantic import BaseModel, Field, ValidationError
+from mcp.types import (
+    CallToolResult,
+    ElicitRequest,
+    ElicitRequestFormParams,
+    ElicitResult,
+    InputRequiredResult,
+    TextContent,
+    ToolAnnotations,
+)
+from mcp.types.version import MODERN_PROTOCOL_VERSIONS
+from pydantic import ValidationError
 from starlette.responses import Response
 
 from toril import __version__, explain
@@ -27,7 +36,7 @@ from toril.console.mcp_writing import Consent, ConsentError, Writing, agreed, te
 from toril.console.planned import places_of
 from toril.console.runs import head_of, seen, shown_to, trend_of
 from toril.desk import Desk
-from toril.errors import OptionError, UserError
+from toril.errors import OptionError, SuiteError, UserError
 from toril.launchers.agents import agents_by_location
 from toril.notify.events import kept
 from toril.records import Verdict, run_key
@@ -46,6 +55,11 @@ AS_ASSISTANT = " with an assistant"  # the face of its desk
 DESTRUCTIVE = ("stop_run", "start_run", "try_suite")  # a load may change or harm the service
 IDEMPOTENT = ("stop_run",)
 OUTSIDE = ("start_run", "try_suite", "adjust_rate", "stop_run")  # their effect is on a service outside
+AGREEMENT: dict[str, Any] = {
+    "type": "object",
+    "properties": {"agree": {"type": "boolean", "description": "Do this now"}},
+    "required": ["agree"],
+}
 MOST_ROWS = 100
 MOST_LABELS = 50
 MOST_FILES = 500
@@ -79,6 +93,7 @@ def server_of(store: Reader, desk: Desk, person: Person, clock: Clock, address: 
     `address`: of the console that serves it; empty over stdio.
     """
     server = Server("toril", instructions=INSTRUCTIONS, version=__version__, log_level="WARNING")
+    server.by_stdio = not address
     tools = Tools(store, desk, person, clock, address)
     hidden = str(store.folder) if address and isinstance(store, FolderStore) else ""
     for role, tool in tools.by_role():
@@ -107,38 +122,56 @@ def server_of(store: Reader, desk: Desk, person: Person, clock: Clock, address: 
     return server
 
 
-class Agreement(BaseModel):
-    """What a client asks a person."""
-
-    agree: Annotated[bool, Field(description="Do this now")]
-
-
 class Server(MCPServer[Any]):
     """A server whose errors are sentences with codes, and which asks a person where the client can."""
 
+    by_stdio = False
+
     async def call_tool(self, name: str, arguments: dict[str, Any], context: Any = None) -> Any:
         tool = self._tool_manager.get_tool(name)
-        known = {*tool.parameters["properties"]} if tool else set()
         if tool is None:
             return _refusal(f"There is no tool {name}, or your role does not allow it", "unknown-tool")
+        known = {*tool.parameters["properties"]}
         if unknown := sorted({*arguments} - known):
             return _refusal(f"{name}: there is no argument {', '.join(unknown)}", "invalid-arguments")
-        asks = "consent" in known and _asks(context)
-        given = {**arguments, "consent": ""} if asks else arguments  # only the person can agree
+        given, asks = {**arguments}, "consent" in known and self._asks(context)
+        if asks:  # only the person can agree
+            answer = (context.input_responses or {}).get("consent")
+            given["consent"] = context.request_state if answer is not None else ""
+            if answer is not None and not _agrees(answer):
+                return _refusal(f"The person did not agree to this: {context.request_state}", "declined")
         try:
             return await super().call_tool(name, given, context)
         except ToolError as error:
             cause = error.__cause__
             if isinstance(cause, ValidationError):
                 return _refusal(f"{name}: {why(cause)}", "invalid-arguments")
-            if isinstance(cause, RefusedCallError):
-                if not asks or cause.code != "consent-needed":
-                    return _refusal(str(cause), cause.code, **cause.more)
-                answer = await context.elicit(f"{cause.more['consent']}?", Agreement)
-                if answer.action != "accept" or not answer.data.agree:
-                    return _refusal(f"The person did not agree to this: {cause.more['consent']}", "declined")
-                return await super().call_tool(name, {**given, "consent": cause.more["consent"]}, context)
-            raise
+            if not isinstance(cause, RefusedCallError):
+                raise
+            if not asks or cause.code != "consent-needed":
+                return _refusal(str(cause), cause.code, **cause.more)
+            effect, session = cause.more["consent"], context.request_context.session
+            if not session.can_send_request:  # the client asks, and repeats the call with the answer
+                question = ElicitRequestFormParams(message=f"{effect}?", requested_schema=AGREEMENT)
+                asked: Any = {"consent": ElicitRequest(params=question)}
+                return InputRequiredResult(input_requests=asked, request_state=effect)
+            if not _agrees(await session.elicit_form(f"{effect}?", AGREEMENT, context.request_id)):
+                return _refusal(f"The person did not agree to this: {effect}", "declined")
+            return await super().call_tool(name, {**given, "consent": effect}, context)
+
+    def _asks(self, context: Any) -> bool:
+        """Whether the client can ask its person during a call. At `/mcp` no call remembers another one."""
+        if not self.by_stdio or context is None:
+            return False
+        session = context.request_context.session
+        can = session.can_send_request or session.protocol_version in MODERN_PROTOCOL_VERSIONS
+        return can and bool(session.client_capabilities and session.client_capabilities.elicitation)
+
+
+def _agrees(answer: Any) -> bool:
+    return (
+        isinstance(answer, ElicitResult) and answer.action == "accept" and (answer.content or {}).get("agree") is True
+    )
 
 
 class RefusedCallError(ToolError):
@@ -147,13 +180,6 @@ class RefusedCallError(ToolError):
     def __init__(self, message: str, code: str, more: dict[str, str]) -> None:
         super().__init__(message)
         self.code, self.more = code, more
-
-
-def _asks(context: Any) -> bool:
-    """Whether the client can ask its person during a call: over stdio, if it says so."""
-    session = context.request_context.session if context is not None else None
-    capabilities = session.client_capabilities if session is not None and session.can_send_request else None
-    return capabilities is not None and capabilities.elicitation is not None
 
 
 def _refusal(message: str, code: str, **more: str) -> CallToolResult:
@@ -378,7 +404,8 @@ def _checked(tool: Tool, hidden: str) -> Tool:
         except UserError as error:
             text = str(error).replace(hidden, "the console's store") if hidden else str(error)
             more = {"consent": error.effect} if isinstance(error, ConsentError) else {}
-            raise RefusedCallError(mask(text), error.code, more) from error
+            text = text if isinstance(error, SuiteError) else mask(text)  # whoever reads the suite has its text
+            raise RefusedCallError(text, error.code, more) from error
 
     return call  # type: ignore[return-value]
 

@@ -138,7 +138,7 @@ class Writing:
                 {"what": out.what, "why": out.why, "count": out.count, "examples": list(out.examples)}
                 for out in done.recorded.left_out
             ],
-            "notes": [{"code": note.code, "message": mask(note.message)} for note in created.notes],
+            "notes": [{"code": note.code, "message": note.message} for note in created.notes],
             "rules": list(explained(done.recorded, done.correlation)),
         }
 
@@ -152,7 +152,7 @@ class Writing:
         variable that a run has to get by `environment`.
         """
         checked = self._checked(suite, self._contents(suite, version, files), environment=environment, on=on)
-        problems = [checked.problem] if checked.problem else []
+        problems = [*filter(None, [checked.problem]), *checked.others]
         return {
             "valid": not problems,
             "problems": [_remark(remark) for remark in problems],
@@ -222,7 +222,7 @@ class Writing:
         contents = self._contents(base or suite, None if base else expected, files)
         problem = self._checked(suite, contents).problem
         if problem is not None and problem.code != "unset-reference":
-            raise SuiteError(mask(problem.message), code=problem.code)
+            raise SuiteError(problem.message, code=problem.code)
         last = suites.current(self._store, suite) if expected else None
         if last is not None and last.number == expected and last.by != self._desk.about()[0]:
             agreed(f"save {suite} version {expected + 1} over version {expected}, which {last.by} saved", consent)
@@ -313,10 +313,10 @@ def bytes_of(path: str, text: str) -> bytes:
 def _planned(checked: suites.Checked) -> Plan:
     if checked.plan is None:
         assert checked.problem is not None  # noqa: S101 - a check has a plan or a problem
-        raise SuiteError(mask(checked.problem.message), code=checked.problem.code)
+        raise SuiteError(checked.problem.message, code=checked.problem.code)
     return checked.plan
 
 
 def _remark(remark: suites.Remark) -> dict[str, Any]:
     place = {"file": remark.file or None, "line": remark.line}
-    return {"code": remark.code, "message": mask(remark.message), **place}
+    return {"code": remark.code, "message": remark.message, **place}

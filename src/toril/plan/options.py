@@ -35,7 +35,9 @@ def plan_run(paths: Sequence[str | Path], options: RunOptions, now: float) -> tu
         confined=options.confined,
     )
     if suite.unset:
-        raise SuiteError(suite.unset[0].message, code=suite.unset[0].code)
+        error = SuiteError(suite.unset[0].message, code=suite.unset[0].code)
+        error.others = suite.unset[1:]
+        raise error
     plan = make_plan(
         suite, run_id=options.run_id or new_run_id(suite.name, now), workers=options.workers, on=options.on,
         environment=options.environment, tags=options.tags, smoke=options.smoke,

@@ -363,6 +363,7 @@ class Checked:
     plan: Plan | None = None
     warnings: tuple[Remark, ...] = ()
     problem: Remark | None = None
+    others: tuple[Remark, ...] = ()  # further problems that were found at the same time
 
 
 def validate(files: Mapping[str, bytes], options: RunOptions, *, name: str = "suite", now: float = 0.0) -> Checked:
@@ -375,7 +376,8 @@ def validate(files: Mapping[str, bytes], options: RunOptions, *, name: str = "su
                 write_file(folder, path, data)
             _, plan = plan_run([folder], options.model_copy(update={"confined": True}), now)
         except UserError as error:
-            return Checked(problem=_remark(error.code, str(error), folder, files))
+            others = (_remark(note.code, note.message, folder, files) for note in getattr(error, "others", ()))
+            return Checked(problem=_remark(error.code, str(error), folder, files), others=tuple(others))
         pairs = zip(plan.warning_codes, plan.warnings, strict=True)
         return Checked(plan=plan, warnings=tuple(_remark(code, text, folder, files) for code, text in pairs))
 
