@@ -23,6 +23,7 @@ from toril.records.console import AuditLine
 from toril.runs import notes, suites
 from toril.runs.history import record_of, remember
 from toril.store import FolderStore
+from toril.suite.schema import suite_schema
 
 OVER = examples.plan().run_id
 READING = {
@@ -241,8 +242,9 @@ def test_an_import_gets_neither_files_nor_variables_of_the_server(
 
 def test_the_format_is_taught_by_a_resource_and_a_prompt(store: FolderStore) -> None:
     viewer = Assistant(store, "viewer")
-    (resource,) = viewer.ask("resources/list")["resources"]
-    (content,) = viewer.ask("resources/read", uri=resource["uri"])["contents"]
+    resources = viewer.ask("resources/list")["resources"]
+    ((content,), (schema,)) = [viewer.ask("resources/read", uri=each["uri"])["contents"] for each in resources]
+    assert json.loads(schema["text"]) == suite_schema()
     (prompt,) = viewer.ask("prompts/list")["prompts"]
     message = viewer.ask("prompts/get", name=prompt["name"], arguments={"goal": "Load the carts."})["messages"][0]
     assert message["content"]["text"].startswith("Load the carts.") and content["text"] in message["content"]["text"]

@@ -14,7 +14,7 @@ from urllib.parse import quote
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.mcpserver.prompts import Prompt
-from mcp.server.mcpserver.resources import TextResource
+from mcp.server.mcpserver.resources import FunctionResource, TextResource
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.types import (
     CallToolResult,
@@ -49,6 +49,7 @@ from toril.runs.schedules import next_runs
 from toril.secrets.masking import mask
 from toril.store import FolderStore, Reader
 from toril.store.records import find_record
+from toril.suite.schema import suite_schema
 
 Tool = TypeVar("Tool", bound=Callable[..., Any])
 AS_ASSISTANT = " with an assistant"  # the face of its desk
@@ -64,7 +65,7 @@ MOST_ROWS = 100
 MOST_LABELS = 50
 MOST_FILES = 500
 MOST_CHARACTERS = 50_000  # of a suite's file
-FORMAT = "toril://suite-format"
+FORMAT, SCHEMA = "toril://suite-format", "toril://suite-schema"
 INSTRUCTIONS = (
     "Load tests with toril. Percentiles are merged exactly over all workers and have 95 % intervals. A verdict is "
     "passed, failed or inconclusive; inconclusive is never a pass. Two single runs do not prove a regression. "
@@ -111,6 +112,12 @@ def server_of(store: Reader, desk: Desk, person: Person, clock: Clock, address: 
         TextResource(
             uri=FORMAT, name="suite-format", title="Format of suites", description=about, mime_type="text/markdown",
             text=guide,
+        )
+    )  # fmt: skip
+    server.add_resource(
+        FunctionResource(
+            uri=SCHEMA, name="suite-schema", title="JSON Schema of suites", mime_type="application/schema+json",
+            description="All keys of a suite.yml with their descriptions.", fn=suite_schema,
         )
     )  # fmt: skip
 
@@ -404,7 +411,7 @@ def _checked(tool: Tool, hidden: str) -> Tool:
         except UserError as error:
             text = str(error).replace(hidden, "the console's store") if hidden else str(error)
             more = {"consent": error.effect} if isinstance(error, ConsentError) else {}
-            text = text if isinstance(error, SuiteError) else mask(text)  # whoever reads the suite has its text
+            text = text if isinstance(error, SuiteError) else mask(text)  # its readers have the text
             raise RefusedCallError(text, error.code, more) from error
 
     return call  # type: ignore[return-value]
