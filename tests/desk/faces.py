@@ -236,7 +236,7 @@ class World:
         form = fields_.pop("@form", "")
         data = {**(fields(browser.get(form).text) if form else {}), **fields_}
         answer = browser.request(method, path, data=data or None)
-        code = re.search(r"<p><code>([a-z-]+)</code></p>", answer.text)
+        code = re.search(r"<p><code title=\"toril explain [a-z-]+\">([a-z-]+)</code></p>", answer.text)
         refused = (code[1] if code else "") if answer.status_code >= 400 else None
         return Done(refused, answer.status_code, answer.content)
 

@@ -469,7 +469,7 @@ LOCAL = "about files and programs of this machine"
 OTHER_COMMANDS = {
     **dict.fromkeys(("run", "try", "duet", "worker", "agent", "watch"), OWNERS),
     **dict.fromkeys(("console", "mcp", "login", "logout"), "serves or uses the other faces"),
-    **dict.fromkeys(("init", "import", "record", "plan", "doctor", "engines", "fetch"), LOCAL),
+    **dict.fromkeys(("init", "import", "record", "plan", "doctor", "engines", "explain", "fetch"), LOCAL),
     **dict.fromkeys(("github gates", "github comment"), LOCAL),
     **dict.fromkeys(("suite list", "trend"), READS),
 }

@@ -87,7 +87,7 @@ def place(
         workflow = {} if action is None else {WORKFLOW: workflow_text(path, plan, action).encode()}
         with placed(folder, workflow, force=force) as beside:
             pass
-    notes = (*map(Note, plan.warning_codes, plan.warnings), *_notes_of_repository(folder, action))
+    notes = (*plan.notes, *_notes_of_repository(folder, action))
     return Created(suite=suite, files=(*written, *beside), plan=plan, notes=notes)
 
 

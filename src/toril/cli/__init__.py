@@ -13,8 +13,9 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from toril import __version__
-from toril.cli.streams import echo, write_anything
+from toril.cli.streams import echo, with_store, write_anything
 from toril.errors import InfrastructureError, UserError
+from toril.explain import SITE
 
 INTERNAL_ERROR = 70
 NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -51,6 +52,10 @@ PANELS = {  # panel of the help → name → module and function, which a group 
         "mcp": ("console:mcp", "Serve the store to an assistant: the Model Context Protocol on stdin and stdout."),
     },
     "Set up": {
+        "explain": (
+            "explain:explain",
+            "Explain CODE, the word in brackets of an error, a warning or a reason: cause and fix.",
+        ),
         "doctor": ("running:doctor_command", "Check the requirements of a run; the exit code is 4 if one is missing."),
         "engines": ("setup:engines", "List the engines: what each accepts, and what it needs installed."),
         "agent": ("agent:agent", "Run workers of a private location on this machine, when a run needs them."),
@@ -69,6 +74,19 @@ PANELS = {  # panel of the help → name → module and function, which a group 
     "": {
         "worker": ("toril.worker.command:worker", "Run one worker's share of a run (the entry point of the container).")
     },
+}
+GUIDES = {  # command → its page in docs
+    **dict.fromkeys(("", "run", "init"), "how-to/start-a-suite"),
+    **{"try": "how-to/try-a-suite", "plan": "how-to/shape-the-load", "explain": "reference/codes"},
+    **dict.fromkeys(("watch", "adjust", "stop"), "how-to/change-a-running-load"),
+    **{"report": "how-to/read-a-report", "runs": "how-to/find-out-why", "fetch": "reference/run-folder"},
+    **dict.fromkeys(("compare", "suite pin"), "how-to/compare"),
+    **{"duet": "how-to/compare-base-and-head", "trend": "how-to/watch-the-nights", "import": "how-to/import"},
+    **dict.fromkeys(("suite", "suite list", "suite push"), "how-to/schedule-nights"),
+    **dict.fromkeys(("console", "login", "logout"), "how-to/open-the-console"),
+    **{"record": "how-to/record", "mcp": "how-to/connect-an-assistant", "doctor": "how-to/find-out-why"},
+    **{"engines": "reference/engines", "agent": "how-to/use-private-locations", "worker": "explanation/protocol"},
+    **dict.fromkeys(("github", "github gates", "github comment"), "how-to/fail-a-pull-request"),
 }
 COMMANDS = {name: place for commands in PANELS.values() for name, (place, _) in commands.items()}
 SETTINGS = {"help_option_names": ["-h", "--help"]}
@@ -98,12 +116,14 @@ def command(path: str) -> Any:
     """Returns a command of `toril`, such as `suite list`, with its parameters and help; KeyError for an unknown one."""
     panel, summary = next((panel, commands[path][1]) for panel, commands in PANELS.items() if path in commands)
     name = path.rpartition(" ")[2]
+    guide = _guide(path)
     if not COMMANDS[path]:
-        return Commands(name=name, help=summary, no_args_is_help=True, context_settings=SETTINGS)
+        return Commands(name=name, help=summary, epilog=guide, no_args_is_help=True, context_settings=SETTINGS)
     module, function = (COMMANDS[path] if "." in COMMANDS[path] else f"toril.cli.{COMMANDS[path]}").split(":")
     single = typer.Typer(add_completion=False, context_settings=SETTINGS)
-    single.command(name=name, hidden=not panel)(getattr(import_module(module), function))
+    single.command(name=name, hidden=not panel, epilog=guide)(getattr(import_module(module), function))
     made: Any = typer.main.get_command(single)
+    made.help = made.help.replace(f"{summary}\n\nEx", f"{summary}\n\n\nEx")  # or Typer strips the examples' indentation
     for parameter in made.params:
         if parameter.param_type_name == "argument":
             parameter.metavar = parameter.metavar or parameter.name.upper()
@@ -111,6 +131,12 @@ def command(path: str) -> Any:
         elif parameter.metavar is None:
             parameter.metavar = _metavar(parameter)
     return made
+
+
+def _guide(path: str) -> str:
+    """Returns the last line of a command's help: where its guide is."""
+    page = GUIDES[path]
+    return f"Guide: {SITE}/{page}/" if SITE else f"Guide: docs/{page}.md · codes in brackets: toril explain"
 
 
 def _metavar(option: Any) -> str:
@@ -124,6 +150,7 @@ def _metavar(option: Any) -> str:
 app = typer.Typer(
     cls=Commands,
     help="Run Taurus suites as distributed load tests, with one exact verdict.",
+    epilog=_guide(""),
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings=SETTINGS,
@@ -152,9 +179,11 @@ def main() -> None:
     try:
         app(prog_name="toril")
     except UserError as error:
+        from toril.explain import coded, command_of
         from toril.secrets.masking import mask  # slow to import: it compiles many patterns
 
-        echo(f"error: {mask(str(error))}", err=True)
+        echo(f"error: {coded(with_store(mask(str(error)), sys.argv), error.code)}", err=True)
+        echo(f"cause and fix: {command_of(error.code)}", err=True)
         sys.exit(error.exit_code)
     except OSError as error:
         if error.errno not in NO_SPACE:

@@ -159,6 +159,7 @@ def _change(text: str) -> float:
 
 def _proposals(plan: "Plan", store: str, change: float) -> Iterator[str]:
     """Yields a line for each figure, and the one that needs the most pairs."""
+    from toril.explain import coded
     from toril.records.history import Fingerprint
     from toril.regression.calibration import calibrate, propose
     from toril.runs.earlier import earlier_duets
@@ -174,7 +175,7 @@ def _proposals(plan: "Plan", store: str, change: float) -> Iterator[str]:
     slowest = max(proposals, key=lambda proposal: proposal.pairs or float("inf"))
     if slowest.pairs is not None:
         yield f"{slowest.figure.name} decides: --blocks {slowest.pairs} is enough"
-    yield from (f"note: {plain(warning, 1000)}" for warning in plan.warnings)
+    yield from (f"note: {coded(plain(note.message, 1000), note.code)}" for note in plan.notes)
 
 
 def _proposal(proposal: "Proposal") -> str:

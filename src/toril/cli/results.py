@@ -18,7 +18,7 @@ from toril.cli.options import (
     read_age,
     read_pairs,
 )
-from toril.cli.streams import echo
+from toril.cli.streams import echo, with_store
 from toril.clock import SystemClock
 from toril.errors import NoSuchRunError, StoreError
 
@@ -218,5 +218,8 @@ def runs(
         runs_table.show(Output(), listed[:limit])
     else:
         emit((runs_table.as_json if format == "json" else runs_table.as_csv)(listed[:limit]), None)
+    bad = (run.row.run_id for run in listed[:limit] if run.state in ("failed", "inconclusive") and not run.deleted)
+    if format == "text" and (newest := next(bad, None)):
+        echo(with_store(f"next: `toril report {newest}`", sys.argv).replace("`", ""), err=True)
     if len(listed) > limit:
         echo(f"the newest {plural(limit, 'run')}; --limit shows more", err=True)

@@ -49,6 +49,7 @@ from toril.cli.options import (
 from toril.cli.streams import echo
 from toril.clock import SystemClock
 from toril.errors import InfrastructureError, NoSuchRunError, OptionError, UserError
+from toril.explain import coded
 from toril.store import is_console
 
 if TYPE_CHECKING:
@@ -453,7 +454,7 @@ def run_to_verdict(
 
                 amend = comparison_of(recording_of(read), planned, opened)
             if not quiet:
-                notes = (f"note: {plain(warning, 1000)}" for warning in planned.warnings)
+                notes = (f"note: {coded(plain(note.message, 1000), note.code)}" for note in planned.notes)
                 lines = (f"{plain(planned.suite)}: {plan_text.in_brief(planned)}", *notes, *prepared_lines)
                 echo("\n".join(lines), err=True)
             with caught_interrupts() as interrupts, live.view(Output(stderr=True), quiet=quiet) as view:
@@ -495,7 +496,7 @@ def _conclude(store: "Store", judged: "Judged", failing: frozenset[str], unwritt
 
 
 def _say(note: "Note") -> None:
-    echo(f"note: {note.message}", err=True)
+    echo(f"note: {coded(note.message, note.code)}", err=True)
 
 
 def watch(

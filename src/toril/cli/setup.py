@@ -35,6 +35,7 @@ from toril.authoring.options import (
 from toril.cli.options import INTERRUPTED, Locations, TextOrJson
 from toril.cli.streams import echo
 from toril.errors import UserError
+from toril.explain import coded
 from toril.secrets.masking import mask
 
 Users = Annotated[
@@ -108,7 +109,7 @@ def show_created(created: Created, folder: Path, first: str = "plan") -> None:
         echo(f"wrote {folder / file}")
     for note in created.notes:
         if note.code != "unset-reference":  # the next commands set it
-            echo(f"note: {note.message}", err=True)
+            echo(f"note: {coded(note.message, note.code)}", err=True)
     suite = shlex.quote(str(folder / created.suite))
     names = variables_of(created.plan)
     if known := [name for name in names if name in os.environ]:  # such as NPM_TOKEN, of a recording of npm.example

@@ -9,8 +9,10 @@ import codecs
 import io
 import os
 import re
+import shlex
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Any, TextIO, cast
 
 import typer
@@ -20,6 +22,11 @@ REPLACEMENTS = str.maketrans("✔✘–−†±·→µ≤≥’", "+x--*~|>u<>'"
 ENDS = "\n\r\v\f\x1c-\x1e\x85\u2028\u2029"
 COMMANDS = re.compile(
     rf"(?:(?<![^{ENDS}])[^\x21-\x7e{ENDS}]*:[^\x20-\x7e{ENDS}]*(?=:))|(?:#[^\x20-\x7e{ENDS}]*#[^\x20-\x7e{ENDS}]*(?=\[))"
+)
+
+
+ON_A_STORE = re.compile(
+    r"(`toril (?:adjust|compare|duet|fetch|report|run|runs|stop|suite|trend|watch)\b(?:(?!--store)[^`])*)`"
 )
 
 
@@ -44,6 +51,17 @@ def echo(message: str = "", *, err: bool = False, nl: bool = True) -> None:
 
         message = visible(message)
     typer.echo(message, err=err, nl=nl)  # noqa: TID251 - the only call
+
+
+def with_store(text: str, arguments: Sequence[str]) -> str:
+    """Returns a text whose commands in backticks name the `--store` that these arguments name, if they name one."""
+    store = ""
+    for word, after in pairwise([*arguments, ""]):
+        option, sign, value = word.partition("=")
+        store = (value if sign else after) if option == "--store" else store
+    if store in ("", ".toril", os.environ.get("TORIL_STORE", "")):
+        return text
+    return ON_A_STORE.sub(lambda found: f"{found[1]} --store {shlex.quote(store)}`", text)
 
 
 class CommandFilter:

@@ -27,6 +27,7 @@ from toril.console.identity import Identity, Person, RefusedError, disguised
 from toril.desk.store import StoreDesk
 from toril.errors import InfrastructureError, NoSuchRunError, UserError
 from toril.reports.blocks import mark_of, reason_words
+from toril.reports.html import explained
 from toril.secrets.masking import mask
 from toril.store import Store
 
@@ -270,6 +271,7 @@ def templates() -> Environment:
         text=text,
         mark=mark_of,
         reason_words=reason_words,
+        explained=explained,
         plural=text.plural,
         sparkline=sparkline,
         with_query=with_query,

@@ -6,6 +6,7 @@ from typing import Literal
 
 from toril.aws.errors import AwsError
 from toril.errors import UserError
+from toril.explain import coded
 
 State = Literal["ok", "missing", "optional", "warning"]
 
@@ -30,7 +31,7 @@ class Finding:
 
     @property
     def line(self) -> str:
-        return f"{self.region + ' ' if self.region else ''}{self.name}: {self.detail}"
+        return f"{self.region + ' ' if self.region else ''}{self.name}: {coded(self.detail, self.code)}"
 
 
 def ok(detail: str) -> Finding:
@@ -75,4 +76,7 @@ def render(findings: Iterable[Finding]) -> str:
     named = [(f"{finding.region} {finding.name}".strip(), finding) for finding in ordered]
     of_regions = any(finding.region for finding in ordered)
     width = max((len(name) for name, _ in named), default=0) if of_regions else WIDTH
-    return "".join(f"{MARKS[finding.state]:<8}  {name:<{width}}  {finding.detail}\n" for name, finding in named)
+    return "".join(
+        f"{MARKS[finding.state]:<8}  {name:<{width}}  {coded(finding.detail, finding.code)}\n"
+        for name, finding in named
+    )

@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
+from toril.errors import Note
 from toril.load.curve import Curve
 from toril.load.interleave import Interleave
 from toril.load.search import SearchRange
@@ -320,6 +321,12 @@ class Plan(Record):
     functional: bool = False  # runs each test case once, and judges only these
     warnings: tuple[str, ...] = ()
     warning_codes: tuple[str, ...] = ()  # the codes of `warnings`, in the same order
+
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        """The warnings with their codes; plans of older versions have none."""
+        codes = (*self.warning_codes, *("" for _ in self.warnings))
+        return tuple(map(Note, codes, self.warnings))
 
     @property
     def secrets_of_workers(self) -> dict[str, str]:

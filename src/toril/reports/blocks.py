@@ -42,7 +42,7 @@ REASONS: Mapping[str, str] = {  # by code; for all others, the code itself is pl
     "unsure-clock": "inaccurate clock",
     "within-earlier": "no slower than earlier runs",
 }
-MISSING = "–"
+MISSING, MOST_CODES = "–", 4
 
 About = Literal["run", "load", "generators", "criteria", "cases", "comparison"]
 Part = tuple[str, str | None, str | None]  # label, location and execution
@@ -98,6 +98,11 @@ class Headline:
         """Returns the reasons that no criterion, test case or comparison repeats."""
         return [reason for reason in self.reasons if not reason.repeated]
 
+    @property
+    def codes(self) -> list[str]:
+        """Returns the codes of all reasons, without repetitions; at most the first MOST_CODES."""
+        return list(dict.fromkeys(reason.code for reason in self.reasons))[:MOST_CODES]
+
 
 @dataclass(frozen=True, slots=True)
 class Fact:
@@ -135,6 +140,7 @@ class ShownCriterion:
     place: SourcePlace | None = None  # its line in the suite
     subject: str = ""  # p95, fail, rc5??, …
     label: str = ""
+    code: str = ""  # of an outcome other than passed
 
     @property
     def remark(self) -> str:
@@ -175,6 +181,7 @@ class Cell:
     tone: Tone = ""
     outcome: str = ""  # shown as a mark
     link: str = ""  # the address of a page about it, shown only on pages
+    cause: str = ""  # a code that toril explains
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -270,6 +277,7 @@ class NoteBlock:
     code: str
     text: str
     tone: Literal["caution", "note", "detail", "hint"] = "note"  # hint: explains the page; shown only there
+    cause: str = ""  # a code that toril explains
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -379,7 +387,7 @@ def criteria_table(criteria: Criteria) -> Table:
     rows = tuple(
         Row(
             (
-                Cell(rule.text, small=tuple(filter(None, (rule.detail, rule.remark)))),
+                Cell(rule.text, small=tuple(filter(None, (rule.detail, rule.remark))), cause=rule.code),
                 Cell(rule.observed),
                 Cell(rule.limit),
                 Cell(rule.difference, tone="" if rule.outcome == "failed" else "dim"),

@@ -16,6 +16,7 @@ from markupsafe import Markup
 
 from toril import text
 from toril.errors import InfrastructureError
+from toril.explain import command_of, page_of
 from toril.reports.blocks import (
     Block,
     Charts,
@@ -128,7 +129,15 @@ def _model(report: Report, *, hero: bool = True, alone: bool = True, files: str 
         "verdict": "unjudged" if report.headline.is_unjudged else _tone(report.headline.outcome),
         "picture": _picture,
         "evidence_of": report.evidence_of,
+        "explained": explained,
     }
+
+
+def explained(code: str) -> Markup:
+    """Returns a code of toril for a page, with a link to its page or the command that explains it."""
+    if page := page_of(code):
+        return Markup('<a href="{}"><code>{}</code></a>').format(page, code)
+    return Markup('<code title="{}">{}</code>').format(command_of(code), code)
 
 
 def _sections(report: Report) -> list[PageSection]:

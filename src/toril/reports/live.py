@@ -13,6 +13,7 @@ from rich.text import Text
 
 from toril import text
 from toril.clock import Clock, SystemClock
+from toril.explain import coded
 from toril.records.progress import FiguresNow, Progress, ProgressNote
 from toril.reports import screen
 from toril.reports.blocks import mark_of
@@ -51,7 +52,7 @@ class LiveView:
         for note in progress.notes:
             if note not in self._shown:
                 self._shown.add(note)
-                self._console.print(Text(f"! {plain(note.message, 1000)}", style="yellow"))
+                self._console.print(Text(f"! {coded(plain(note.message, 1000), note.code)}", style="yellow"))
         if self._live is not None:
             self._live.update(table(progress), refresh=True)
         elif progress.phase != self._last_phase or self._clock.now() >= self._next_line_at:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from toril import text
+from toril.explain import command_of, page_of
 from toril.reports.blocks import (
     Charts,
     Column,
@@ -77,11 +78,11 @@ def _parts(report: Report, links: Links, most: int) -> Iterator[str]:
         match block:
             case Facts(id="facts"):
                 yield " · ".join(map(_fact, block.facts))
-                lines = [f"- {escaped(reason.message)} ({code(reason.code)})" for reason in reasons[:most]]
+                lines = [f"- {escaped(reason.message)} ({explained(reason.code)})" for reason in reasons[:most]]
                 left_out = more(len(reasons) - most, "reason")
                 yield "\n".join([*lines, *([f"- {left_out}"] if left_out else [])])
             case Findings():
-                lines = [f"- {escaped(finding.text)} ({code(finding.code)})" for finding in block.findings]
+                lines = [f"- {escaped(finding.text)} ({explained(finding.code)})" for finding in block.findings]
                 yield "\n".join(["**Findings**", "", *lines])
             case Criteria():
                 yield from _table(criteria_table(block), most)
@@ -98,9 +99,9 @@ def _parts(report: Report, links: Links, most: int) -> Iterator[str]:
                 lines = [f"- {code(one.label)} {escaped(one.message)} ({escaped(one.place)})" for one in block.failures]
                 yield details("First failures", "\n".join(lines[:most]))
             case NoteBlock(tone="caution"):
-                yield f"> {escaped(block.text)}"
+                yield f"> {escaped(block.text)}{_cause(block.cause)}"
             case NoteBlock(tone="note") | NoteBlock(tone="detail"):
-                small.append(f"note: {escaped(block.text)}" if block.tone == "note" else escaped(block.text))
+                small.append(f"{'note: ' * (block.tone == 'note')}{escaped(block.text)}{_cause(block.cause)}")
             case Facts(id="about"):
                 values = [escaped(fact.value) if " " in fact.value else code(fact.value) for fact in block.facts]
                 names = [escaped(fact.name) for fact in block.facts]
@@ -200,7 +201,10 @@ def _cell(row: Row, place: int, column: Column) -> str:
         shown = f"{icon(cell.outcome)} {shown}"
     if column.kind == "name":
         shown += "".join(f" ({escaped(tag)})" for tag in row.tags)
-    return shown + "".join(f"<br><sub>{escaped(line)}</sub>" for line in cell.small)
+    lines = [*map(escaped, cell.small)]
+    if cell.cause:
+        lines[-1:] = [" ".join((*lines[-1:], f"({explained(cell.cause)})"))]
+    return shown + "".join(f"<br><sub>{line}</sub>" for line in lines)
 
 
 def _line(cells: Iterable[str]) -> str:
@@ -232,6 +236,17 @@ def code(words: object) -> str:
     """Returns the text as escaped code, which users can copy."""
     shown = _entities(plain(words, 1000)).replace("www.", "www&#46;").replace("@", f"@{UNSEEN}")
     return f"<code>{shown}</code>"
+
+
+def explained(cause: str) -> str:
+    """Returns a code of toril, with a link to its page or the command that explains it."""
+    if page := page_of(cause):
+        return f"[{code(cause)}](<{page}>)"
+    return code(cause).replace("<code>", f'<code title="{_entities(command_of(cause))}">')
+
+
+def _cause(cause: str) -> str:
+    return f" ({explained(cause)})" if cause else ""
 
 
 def _entities(words: str) -> str:

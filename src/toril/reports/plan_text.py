@@ -9,6 +9,7 @@ from rich.text import Text
 
 from toril import text
 from toril.criteria import Criterion, conditions_of, criteria_of
+from toril.explain import coded
 from toril.load.search import most_stages
 from toril.records import Plan, PlannedExecution
 from toril.records.document import document
@@ -58,8 +59,8 @@ def show(console: Console, plan: Plan) -> None:
         console.print(Text("fails when a test case does", style="dim"))
     else:
         console.print(Text("no criteria: a complete run passes without being judged", style="yellow"))
-    for warning in plan.warnings:
-        console.print(Text(f"note: {plain(warning, 1000)}", style="yellow"))
+    for note in plan.notes:
+        console.print(Text(f"note: {coded(plain(note.message, 1000), note.code)}", style="yellow"))
 
 
 def _rule(criterion: Criterion) -> Text:

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import zip_longest
 
 from toril import text
 from toril.records import JudgedCriterion
@@ -132,8 +133,10 @@ def report_of(
         *_unanswered(bundle),
     ]
     blocks += map(_for_the_page, figures) if functional else figures  # the test cases suffice
-    blocks += [NoteBlock("note", plain(note, 1000)) for note in bundle.verdict.notes]
-    blocks += [NoteBlock("warning", plain(warning, 1000)) for warning in bundle.plan.warnings]
+    notes = zip_longest(bundle.verdict.notes, bundle.verdict.note_codes, fillvalue="")
+    blocks += [NoteBlock("note", plain(note, 1000), cause=plain(code)) for note, code in notes if note]
+    warnings = bundle.plan.notes
+    blocks += [NoteBlock("warning", plain(note.message, 1000), cause=plain(note.code)) for note in warnings]
     blocks += [_about(bundle), NoteBlock("page", LAST_HINT, "hint")]
     return Report(headline=_headline(bundle, duet), blocks=tuple(block for block in blocks if block is not None))
 
@@ -374,6 +377,7 @@ def _rule(bundle: Bundle, item: JudgedCriterion) -> ShownCriterion:
         place=bundle.plan.places.get(item.where),
         subject=plain(item.subject),
         label=plain(item.label),
+        code="" if item.outcome == "passed" else plain(item.code),
     )
 
 

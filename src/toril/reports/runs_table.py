@@ -100,7 +100,8 @@ def _row(run: ListedRun) -> Row:
             Cell(time_of(total, "p95"), small=interval),
         ]
     state = run.state if row.kind == "run" else f"{run.state} ({row.kind})"
-    small = ("files deleted",) if run.deleted else ()
+    codes = [plain(code, 40) for code in row.reasons if run.judged and run.state != "passed"]
+    small = (*(f"[{code}]" for code in codes[:2]), *(("files deleted",) if run.deleted else ()))
     shown, outcome = (state, run.state) if run.judged else (f"· {state}", "")
     verdict = Cell(shown, small=small, outcome=outcome, tone="dim")
     started = Cell(f"{datetime.fromtimestamp(row.started_at, UTC):%Y-%m-%d %H:%M}" if row.started_at else MISSING)

@@ -12,6 +12,7 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from toril import text
+from toril.explain import coded, command_of
 from toril.reports import screen
 from toril.reports.blocks import (
     Block,
@@ -68,7 +69,7 @@ def _parts(report: Report, width: int) -> Iterator[RenderableType]:
     reasons = headline.own_reasons
     if reasons:
         yield Text()
-        yield from (_indented(f"• {reason.message}") for reason in reasons[:MOST_REASONS])
+        yield from (_indented(f"• {coded(reason.message, reason.code)}") for reason in reasons[:MOST_REASONS])
         if len(reasons) > MOST_REASONS:
             yield _indented(f"… and {text.number(len(reasons) - MOST_REASONS)} more; see --format json", "dim")
     before: Block | None = None
@@ -77,6 +78,9 @@ def _parts(report: Report, width: int) -> Iterator[RenderableType]:
             yield Text()
         yield from _block(block, width, headline)
         before = block
+    if codes := headline.codes:
+        yield Text()
+        yield _indented(f"cause and fix: {command_of(*codes)}", "dim")
 
 
 def _block(block: Block, width: int, headline: Headline) -> Iterator[RenderableType]:
@@ -102,14 +106,14 @@ def _block(block: Block, width: int, headline: Headline) -> Iterator[RenderableT
         case Findings():
             yield Text()
             yield _indented("Findings", "bold")
-            yield from (_indented(f"• {finding.text} ({finding.code})") for finding in block.findings)
+            yield from (_indented(f"• {coded(finding.text, finding.code)}") for finding in block.findings)
         case Failures():
             yield Text()
             for failure in block.failures:
                 yield _indented(f"first failure: {failure.label}: {failure.message} ({failure.place})", "yellow")
         case NoteBlock() if block.tone in NOTES:
             prefix = "note: " if block.tone == "note" else ""
-            yield _indented(f"{prefix}{block.text}", NOTES[block.tone])
+            yield _indented(f"{prefix}{coded(block.text, block.cause)}", NOTES[block.tone])
         case Facts(id="about"):
             yield _indented(" · ".join(f"{fact.name} {fact.value}" for fact in block.facts), "dim")
         case Table() | NoteBlock() | Facts() | Charts() | ExchangeList():
@@ -220,7 +224,10 @@ def _cell(columns: Sequence[Column], row: Row, place: int, apart: str) -> Text:
 def _name(row: Row, cell: Cell) -> Text:
     bold = row.is_total or len(row.cells) == 1 or (row.outcome and row.outcome != "passed")
     shown = Text(text.shortened(cell.text, LONGEST_NAME), style="bold" if bold else "")
-    for line in (*row.tags, *cell.small):
+    lines = [*row.tags, *cell.small]
+    if cell.cause:
+        lines[-1:] = [coded("".join(lines[-1:]), cell.cause).strip()]
+    for line in lines:
         shown.append(f"\n{line}", style="not bold dim")
     return shown
 

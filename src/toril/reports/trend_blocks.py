@@ -45,7 +45,10 @@ def trend_report(trend: Trend, address: Address = beside_runs) -> Report:
     ended = [("An acknowledgement has ended", entry) for entry in trend.expired]
     unused = [("An acknowledgement fits no change", entry) for entry in trend.unused]
     notes = (NoteBlock("acknowledged", f"{problem}: {plain(entry)}", "caution") for problem, entry in (*ended, *unused))
-    limits = (NoteBlock(plain(reason.code), plain(reason.message, 500), "caution") for reason in trend.notes)
+    limits = (
+        NoteBlock((code := plain(reason.code)), plain(reason.message, 500), "caution", cause=code)
+        for reason in trend.notes
+    )
     history = (_charts(trend, address), _series_table(trend.series)) if trend.runs else ()
     return Report(headline=headline, blocks=(*limits, *changes, *notes, *history))
 

@@ -378,8 +378,8 @@ def validate(files: Mapping[str, bytes], options: RunOptions, *, name: str = "su
         except UserError as error:
             others = (_remark(note.code, note.message, folder, files) for note in getattr(error, "others", ()))
             return Checked(problem=_remark(error.code, str(error), folder, files), others=tuple(others))
-        pairs = zip(plan.warning_codes, plan.warnings, strict=True)
-        return Checked(plan=plan, warnings=tuple(_remark(code, text, folder, files) for code, text in pairs))
+        warnings = tuple(_remark(note.code, note.message, folder, files) for note in plan.notes)
+        return Checked(plan=plan, warnings=warnings)
 
 
 def _remark(code: str, message: str, folder: Path, files: Container[str]) -> Remark:
