@@ -1,8 +1,9 @@
-"""Fetches the scripts of the report page and the console when a distribution or the working tree is built."""
+"""Completes a distribution: fetches the scripts of report page and console, and makes README's addresses absolute."""
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+from hatchling.metadata.plugin.interface import MetadataHookInterface
 
 PINS = "tools/web"
 STAMP = ".pins"  # the lock that the files were fetched by; written last
@@ -31,6 +33,31 @@ FILES = {
         "codemirror.lint.css": "codemirror/addon/lint/lint.css",
     },
 }
+
+
+OWNER = re.compile(r'^OWNER = "(.*)"$', re.MULTILINE)
+PICTURE = re.compile(r"<picture>.*?</picture>\n*", re.DOTALL)
+FILE = re.compile(r'(?P<begin>src(?:set)?=")(?P<file>[^":]+)(?=")')
+LINK = re.compile(r"\[(?P<label>[^\[\]]+)\]\((?P<page>(?!https?:)[^)]+)\)")
+
+
+class ReadmeHook(MetadataHookInterface):
+    """Gives the package a README that a package index can show."""
+
+    def update(self, metadata: dict[str, Any]) -> None:
+        found = OWNER.search(Path(self.root, "src/toril/explain/__init__.py").read_text())
+        text = readme_of(Path(self.root, "README.md").read_text(), found[1] if found else "")
+        metadata["readme"] = {"content-type": "text/markdown", "text": text}
+
+
+def readme_of(readme: str, owner: str) -> str:
+    """Returns README with absolute links and pictures; without an owner there is no address, so both go."""
+    if not owner:
+        return LINK.sub(lambda link: link["label"], PICTURE.sub("", readme))
+    files = f"https://raw.githubusercontent.com/{owner}/toril/main"
+    pages = f"https://github.com/{owner}/toril/blob/main"
+    readme = FILE.sub(lambda picture: f"{picture['begin']}{files}/{picture['file']}", readme)
+    return LINK.sub(lambda link: f"[{link['label']}]({pages}/{link['page']})", readme)
 
 
 class WebHook(BuildHookInterface[Any]):

@@ -1,5 +1,6 @@
 """The workflow of `toril init`: short, with minimal permissions, and without untrusted values."""
 
+import json
 import os
 import re
 import subprocess
@@ -12,9 +13,9 @@ import yaml
 from tests.authoring import recordings
 from tests.authoring.calling import refuses, scripts, started
 from tests.suite.reading import codes
-from toril.authoring import InitOptions, create
+from toril.authoring import InitOptions, create, options
 from toril.authoring.importing import suite_of
-from toril.authoring.options import ImportOptions, Url
+from toril.authoring.options import NO_ACTION, ImportOptions, Url, installed_action
 
 ROOT = Path(__file__).parents[2]
 SHOP = Url("http://shop", "/")
@@ -93,7 +94,7 @@ def test_a_long_suite_has_enough_time(tmp_path):
 def test_a_missing_owner_is_noted_and_runs_no_code(tmp_path):
     created = create(InitOptions(urls=(SHOP,)), tmp_path)
     assert codes(created.notes) == ["no-action-owner"]
-    assert "uses: <owner>/toril@v1" in (tmp_path / WORKFLOW).read_text()
+    assert "uses: YOUR_ORG/toril@main" in (tmp_path / WORKFLOW).read_text()
 
 
 def test_a_folder_below_the_root_of_a_repository_is_noted(tmp_path):
@@ -138,3 +139,28 @@ def test_credentials_of_an_imported_suite_are_secrets_of_the_repository(tmp_path
     (job,) = yaml.safe_load((tmp_path / WORKFLOW).read_text())["jobs"].values()
     wanted = {"API_USER": "${{ secrets.API_USER }}", "API_PASSWORD": "${{ secrets.API_PASSWORD }}"}
     assert job["steps"][1]["env"] == wanted
+
+
+COMMIT = "6d5bef70c0ffee00c0ffee00c0ffee00c0ffee00"
+
+
+@pytest.mark.parametrize(
+    ("url", "commit", "expected"),
+    [
+        ("https://github.com/acme/toril", COMMIT, f"acme/toril@{COMMIT}"),
+        ("ssh://git@github.com/acme/toril.git", COMMIT, f"acme/toril@{COMMIT}"),
+        ("https://github.com.example/acme/toril", COMMIT, NO_ACTION),
+        ("https://git.example/acme/toril", COMMIT, NO_ACTION),
+        ("https://github.com/acme/toril/archive/main.zip", "", NO_ACTION),
+        ("file:///home/ada/toril", "", NO_ACTION),
+    ],
+)
+def test_the_action_is_that_of_the_commit_that_was_installed_from_github(url, commit, expected):
+    origin = {"url": url, **({"vcs_info": {"vcs": "git", "commit_id": commit}} if commit else {"dir_info": {}})}
+    assert installed_action(json.dumps(origin)) == expected
+
+
+def test_the_action_of_an_installation_from_an_index_is_that_of_its_publisher(monkeypatch):
+    assert installed_action("") == NO_ACTION
+    monkeypatch.setattr(options, "ACTION", "acme/toril@v0")
+    assert installed_action("") == "acme/toril@v0"

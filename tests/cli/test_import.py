@@ -118,7 +118,7 @@ def test_a_source_without_an_address_gives_the_suite_no_name(tmp_path):
 
 def test_a_workflow_without_an_owner_is_noted(tmp_path):
     done = call("-", "--into", str(tmp_path), "--workflow", text="curl https://a.example/")
-    assert "replace <owner>" in done.stderr
+    assert "loadtest.yml:19: replace YOUR_ORG" in done.stderr
 
 
 def test_a_server_that_is_not_there_is_named_in_a_sentence(tmp_path):

@@ -15,4 +15,4 @@
 """
 
 from toril.authoring.init import Created, create, refuse_taken
-from toril.authoring.options import ACTION, InitOptions
+from toril.authoring.options import InitOptions

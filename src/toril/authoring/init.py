@@ -13,7 +13,7 @@ import yaml
 
 from toril.authoring.companions import Companions, has_shape, of_jmx, of_script, of_taurus
 from toril.authoring.form import FormRequest, SuiteForm, criterion_of, text_of
-from toril.authoring.options import ACTION, THINK_TIME_S, InitOptions, drafted, number
+from toril.authoring.options import NO_ACTION, THINK_TIME_S, InitOptions, drafted, number
 from toril.criteria import duration_s
 from toril.errors import Note, OptionError
 from toril.plan import make_plan
@@ -139,14 +139,19 @@ def _notes_of_repository(folder: Path, action: str | None) -> Iterator[Note]:
         yield Note("runs-not-ignored", "toril stores runs in .toril/. Add `.toril/` to .gitignore.")
     if action is None:
         return
-    if action == ACTION:
-        text = f"{WORKFLOW}: replace <owner> by the owner of the repository with toril's action."
+    if action == NO_ACTION:
+        where = f"{WORKFLOW}:{_line_of(folder / WORKFLOW, NO_ACTION)}"
+        text = f"{where}: replace YOUR_ORG by the GitHub account that has a copy of toril, or pass --action."
         yield Note("no-action-owner", text)
     top = folder.resolve()
     above = next((parent for parent in top.parents if (parent / ".git").exists()), None)
     if above is not None and not (top / ".git").exists():
         text = f"GitHub reads workflows only in the root of the repository. Run the command in {above}."
         yield Note("not-at-the-top", text)
+
+
+def _line_of(file: Path, text: str) -> int:
+    return file.read_text().partition(text)[0].count("\n") + 1
 
 
 def suite_text(draft: InitOptions) -> str:

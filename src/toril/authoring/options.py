@@ -1,17 +1,20 @@
 """Parses the options and answers of `toril init` and `toril import`, and completes them to a draft of a suite."""
 
+import json
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from fractions import Fraction
+from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Never
 from urllib.parse import quote
 
 from toril.criteria import Language, parse_criterion, samples_needed
 from toril.errors import CriterionError, OptionError, UserError
+from toril.explain import ACTION
 from toril.suite.executions import LOCATION
 from toril.suite.reader import Environment, SuiteReader, quoted
 
@@ -46,8 +49,8 @@ class Limit(NamedTuple):
     language: Language
 
 
-# The action has no public owner yet. GitHub allows no such owner, so the placeholder runs no foreign code.
-ACTION = "<owner>/toril@v1"
+NO_ACTION = "YOUR_ORG/toril@main"  # GitHub allows no `_` in the name of an account, so it runs no foreign code
+ON_GITHUB = re.compile(r"(?:https://|ssh://git@)github\.com/(?P<repository>[\w-]+/[\w.-]+?)(?:\.git)?/?")
 USERS = 10
 RAMP_UP = "5s"
 MIN_HOLD_S = 25
@@ -147,10 +150,26 @@ def read_locations(texts: list[str]) -> dict[str, Fraction]:
     return weights
 
 
-def read_action(text: str) -> str:
-    """Returns the address of toril's action on GitHub."""
-    if text != ACTION and not ACTION_NAME.fullmatch(text):
-        fix = "expected OWNER/REPOSITORY@VERSION, such as acme/toril@v1."
+def installed_action(recorded: str | None = None) -> str:
+    """Returns the address of the action in the version that is installed here; NO_ACTION if it is unknown.
+
+    `recorded`: the installation's `direct_url.json` (PEP 610), which an installation from an index lacks.
+    """
+    if recorded is None:
+        recorded = distribution("toril").read_text("direct_url.json")
+    origin = json.loads(recorded) if recorded else {}
+    commit = origin.get("vcs_info", {}).get("commit_id", "")
+    if commit and (repository := ON_GITHUB.fullmatch(origin["url"])):
+        return f"{repository['repository']}@{commit}"
+    return ACTION or NO_ACTION
+
+
+def read_action(text: str | None) -> str:
+    """Returns the address of toril's action on GitHub; by default, of the version that is installed."""
+    if text is None:
+        return installed_action()
+    if text != NO_ACTION and not ACTION_NAME.fullmatch(text):
+        fix = "expected ACCOUNT/REPOSITORY@VERSION, such as acme/toril@v0."
         raise _refused("unusable-name", "--action", text, fix)
     return text
 
@@ -186,7 +205,7 @@ class InitOptions:
     limits: tuple[Limit, ...] = ()
     locations: Mapping[str, Fraction] = field(default_factory=dict)
     name: str = ""  # empty: derived from the file or the host
-    action: str = ACTION
+    action: str = field(default_factory=installed_action)
     workflow: bool = True
 
     @property

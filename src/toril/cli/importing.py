@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from toril.authoring.options import (
-    ACTION,
     LENGTH,
     ImportOptions,
     Keep,
@@ -66,7 +65,7 @@ def _shared(
     hold_for: HoldFor = None,
     criterion: Limits = None,
     locations: Locations = None,
-    action: Action = ACTION,
+    action: Action = None,
     workflow: Workflow = False,
     force: Force = False,
     format: TextOrJson = "text",

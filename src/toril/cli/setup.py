@@ -11,7 +11,7 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from toril.authoring import ACTION, Created, create, refuse_taken
+from toril.authoring import Created, create, refuse_taken
 from toril.authoring.init import variables_of
 from toril.authoring.options import (
     LIMITS,
@@ -56,7 +56,9 @@ Limits = Annotated[
     typer.Option("--criterion", help="Criterion that fails a run; repeatable; default: p95>500ms and fail>1%."),
 ]
 Name = Annotated[str | None, typer.Option("--name", help="Name of the suite; default: from the host or file.")]
-Action = Annotated[str, typer.Option("--action", help="Address of toril's action on GitHub.")]
+Action = Annotated[
+    str | None, typer.Option("--action", help="Address of toril's action on GitHub; default: of this installation.")
+]
 Workflow = Annotated[bool, typer.Option("--workflow/--no-workflow", help="Write a GitHub workflow beside the suite.")]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite existing files.")]
 
@@ -71,7 +73,7 @@ def init(
     criterion: Limits = None,
     locations: Locations = None,
     name: Name = None,
-    action: Action = ACTION,
+    action: Action = None,
     workflow: Workflow = True,
     force: Force = False,
 ) -> None:
