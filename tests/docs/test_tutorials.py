@@ -26,7 +26,7 @@ BLOCK = re.compile(r"^```(sh service|sh|text|(?:python|json|yaml) [\w.-]+|yaml)\
 PAGES = {name: (ROOT / f"docs/tutorials/{name}.md").read_text() for name in ("test-your-api", "gate-a-pull-request")}
 PORT = "8080"  # on the pages; the test takes a free one
 STATE = 'code=$?; { pwd; env -0; } > "$STATE"; exit $code'  # after each block, as a terminal keeps it
-ACTION = "YOUR-ORG/toril"
+ACTION = "YOUR_ORG/toril"
 
 
 @dataclass
@@ -145,7 +145,7 @@ def test_the_pull_request_of_the_page_is_red_on_a_runner_and_green_after_the_rev
     toril = project(tmp_path / "copy", name=ACTION)
     with read("gate-a-pull-request", tmp_path) as reader:
         pass
-    shop = Repository(folder=reader.folder, name="YOUR-ORG/shop", branch="bad-change")
+    shop = Repository(folder=reader.folder, name="YOUR_ORG/shop", branch="bad-change")
     shop.base, shop.head = shop.git("rev-parse", "main"), shop.git("rev-parse", "HEAD~1")
     with acting(tmp_path / "stage", shop, others={ACTION: toril.folder}) as stage:
         shop.git("checkout", "--quiet", "HEAD~1")

@@ -220,7 +220,7 @@ def _repository(remote: Path, home: Path) -> None:
     people = {
         "user.name": "Ada",
         "user.email": "ada@example.com",
-        f"url.{remote}.insteadOf": "https://github.com/YOUR-ORG/toril",
+        f"url.{remote}.insteadOf": "https://github.com/YOUR_ORG/toril",
     }
     environment = {**os.environ, "HOME": str(home), "GIT_DIR": str(remote)}
 
