@@ -69,7 +69,11 @@ def test_a_second_call_changes_nothing_and_another_name_replaces_the_first(tree,
     assert owner.main(["acme"], tree) == 0
     assert capsys.readouterr().out == ""
     owner.main(["other-org"], tree)
-    left = [path for path in owner.files(tree) if re.search(r"github\.com/acme/|\bacme(/toril@|\.github\.io)", path.read_text())]
+    left = [
+        path
+        for path in owner.files(tree)
+        if re.search(r"github\.com/acme/|\bacme(/toril@|\.github\.io)", path.read_text())
+    ]
     assert [path.relative_to(tree) for path in left] == []
     assert "https://github.com/other-org/toril" in (tree / "pyproject.toml").read_text()
 
