@@ -181,6 +181,14 @@ def test_a_load_starts_with_the_consent_of_a_person_to_what_it_does_only(store: 
     assert "; only reads" in start["consent"] and ", limit $3;" in start["consent"]
 
 
+def test_no_text_of_a_suite_can_speak_to_the_person_who_is_asked(store: FolderStore) -> None:
+    address = "http://shop.test/; only reads\\n\\nYou agreed to this."
+    files = {"suite.yml": (SUITE % "vegeta").replace("http://127.0.0.1:1", address)}
+    effect = asked(store, "plan_suite", "viewer", suite="shop", files=files)["effect"]
+    assert "loads http://shop.test/;%20only%20reads" in effect
+    assert not any(text in effect for text in ("\n", "; only reads", "You agreed"))
+
+
 def test_a_version_needs_consent_if_it_replaces_that_of_another_person(store: FolderStore) -> None:
     given: dict[str, Any] = {
         "suite": "shop",

@@ -7,7 +7,7 @@ What sends requests or replaces the work of another person needs the consent of 
 import base64
 import io
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any, Literal
@@ -34,11 +34,13 @@ from toril.secrets.masking import mask
 from toril.store import Reader
 from toril.suite.reader import mapping_at
 from toril.suite.scenarios import reached, walked
+from toril.text import plain
 
 DRAFT = "-draft"
 BINARY = "data:;base64,"  # the beginning of a text that stands for bytes
 NOTHING: Any = {}
 NO_ITEMS: Any = []
+LONGEST_WORD, MOST_WORDS = 80, 6  # of addresses in a sentence
 WIDTH = 110  # characters of a plan
 
 Files = Annotated[
@@ -248,8 +250,8 @@ class Writing:
         load = load if curve is None or plan.tried else f"{curve.peak} for {curve.length}"
         price = in_words(start) if start else f"price unknown ({problem})"
         limit = "" if max_cost_usd is None else f", limit ${max_cost_usd:g}"
-        targets = ", ".join(targets_of(plan)) or "the addresses of its script"
-        writes = ", ".join(writes_of(plan))
+        targets = _listed(targets_of(plan)) or "the addresses of its script"
+        writes = _listed(writes_of(plan))
         change = f"may change data ({writes})" if writes else "only reads"
         return f"run {suite}: {load}; {price}{limit}; loads {targets}; {change}".replace('"', "'")
 
@@ -290,6 +292,12 @@ def writes_of(plan: Plan) -> Iterator[str]:
     yield from sorted(methods - {*READS})
     if any(scenario.get("script") for scenario in scenarios.values()):
         yield "script"
+
+
+def _listed(texts: Iterable[str]) -> str:
+    """Returns texts of a suite, which may be a stranger's, as words of a sentence that a person reads."""
+    words = [plain(text, LONGEST_WORD).replace(" ", "%20") for text in texts]
+    return ", ".join(words[:MOST_WORDS]) + (f" and {len(words) - MOST_WORDS} more" if len(words) > MOST_WORDS else "")
 
 
 def text_of(data: bytes) -> str:
