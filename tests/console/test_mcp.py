@@ -137,6 +137,16 @@ def test_errors_carry_their_code(store: FolderStore) -> None:
     assert audited(store) == []
 
 
+def test_an_error_has_fields_for_programs_and_its_code_an_explanation(store: FolderStore) -> None:
+    refused = asked(store, "plan_suite", "viewer", suite="shop", files={"suite.yml": "execution: [{scenaro: a}]"})
+    text = asked(store, "explain_code", "viewer", code=refused["code"])["text"]
+    assert (refused["code"], refused["advice"], "scenaro" in refused["message"]) == (
+        "unknown-key", text.rpartition("Fix: ")[2], True
+    )  # fmt: skip
+    assert asked(store, "explain_code", "viewer", code="none-such")["code"] == "unknown-code"
+    assert asked(store, "fly", "viewer")["code"] == "unknown-tool"
+
+
 def test_no_answer_names_a_folder_of_the_server(store: FolderStore) -> None:
     assistant = Assistant(store)
     found = json.dumps([assistant.call("list_files", run_id=OVER), assistant.call("read_run", run_id="none")])

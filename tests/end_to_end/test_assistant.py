@@ -173,7 +173,7 @@ def test_an_assistant_comes_from_a_description_to_a_verdict(face: Any, carts: st
             assert [(each["code"], each["file"], each["line"]) for each in wrong["problems"]] == [
                 ("unknown-key", "suite.yml", 5)
             ]
-            assert (await assistant.call("explain_code", code="unknown-key"))["code"]
+            assert "Fix: " in (await assistant.call("explain_code", code="unknown-key"))["text"]
             right = await assistant.call("validate_suite", suite=suite, files=files, environment=environment)
             assert (right["valid"], right["problems"]) == (True, [])
 

@@ -137,22 +137,22 @@ class Server(MCPServer[Any]):
     async def call_tool(self, name: str, arguments: dict[str, Any], context: Any = None) -> Any:
         tool = self._tool_manager.get_tool(name)
         if tool is None:
-            return _refusal(f"There is no tool {name}, or your role does not allow it", "unknown-tool")
+            return _refusal(f"There is no tool {name}, or your role does not allow it", code="unknown-tool")
         known = {*tool.parameters["properties"]}
         if unknown := sorted({*arguments} - known):
-            return _refusal(f"{name}: there is no argument {', '.join(unknown)}", "invalid-arguments")
+            return _refusal(f"{name}: there is no argument {', '.join(unknown)}", code="invalid-arguments")
         given, asks = {**arguments}, "consent" in known and self._asks(context)
         if asks:  # only the person can agree
             answer = (context.input_responses or {}).get("consent")
             given["consent"] = context.request_state if answer is not None else ""
             if answer is not None and not _agrees(answer):
-                return _refusal(f"The person did not agree to this: {context.request_state}", "declined")
+                return _refusal(f"The person did not agree to this: {context.request_state}", code="declined")
         try:
             return await super().call_tool(name, given, context)
         except ToolError as error:
             cause = error.__cause__
             if isinstance(cause, ValidationError):
-                return _refusal(f"{name}: {why(cause)}", "invalid-arguments")
+                return _refusal(f"{name}: {why(cause)}", code="invalid-arguments")
             if not isinstance(cause, RefusedCallError):
                 raise
             if not asks or cause.code != "consent-needed":
@@ -163,7 +163,7 @@ class Server(MCPServer[Any]):
                 asked: Any = {"consent": ElicitRequest(params=question)}
                 return InputRequiredResult(input_requests=asked, request_state=effect)
             if not _agrees(await session.elicit_form(f"{effect}?", AGREEMENT, context.request_id)):
-                return _refusal(f"The person did not agree to this: {effect}", "declined")
+                return _refusal(f"The person did not agree to this: {effect}", code="declined")
             return await super().call_tool(name, {**given, "consent": effect}, context)
 
     def _asks(self, context: Any) -> bool:
@@ -419,5 +419,4 @@ def _checked(tool: Tool, hidden: str) -> Tool:
 
 def explained(code: str) -> str:
     """Returns what a code means, and what to do; empty for an unknown one."""
-    known: Any = getattr(explain, "codes", tuple)()
-    return next((str(each.plain) for each in known if each.name == code), "")
+    return next((each.plain for each in explain.codes() if each.name == code), "")
