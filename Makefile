@@ -14,7 +14,7 @@ PROGRAMS := mvn chromium chromedriver podman runc skopeo mmdebstrap
 UNIT = .venv/bin/pytest --tier unit -n logical --junitxml build/junit-unit.xml
 LIVE = .venv/bin/pytest --tier live -n 6 --dist loadgroup --junitxml build/junit-live.xml
 SOLO = .venv/bin/pytest --tier solo --junitxml build/junit-solo.xml
-FOR_TESTS := bytecode .tools/cloud/installed .tools/judges/installed system jmeter gatling junit pulumi actionlint vegeta
+FOR_TESTS := bytecode .tools/cloud/installed .tools/judges/installed .tools/editor/installed system jmeter gatling junit pulumi actionlint vegeta
 
 export PYTHON UV JMETER_HOME
 export UV_PYTHON_DOWNLOADS := never
@@ -118,9 +118,9 @@ owner: ## write the GitHub account that publishes toril into texts and settings:
 prices: .venv/installed ## complete the list prices of Fargate from AWS' public price list; LIST=ADDRESS reads another copy
 	@.venv/bin/python -m tools.prices $(LIST)
 
-lock: $(UV) ## pin all dependencies anew, in requirements/, tools/web/ and the Java tools
+lock: $(UV) ## pin all dependencies anew, in requirements/, tools/web/, tools/editor/ and the Java tools
 	tools/lock
-	cd tools/web && npm install --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund
+	for pins in web editor; do (cd tools/$$pins && npm install --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund); done
 	$(PYTHON) tools/jmeter/assemble.py --lock "$(JMETER_HOME)"
 	$(PYTHON) tools/maven.py tools/gatling --lock "$(GATLING_HOME)"
 	$(PYTHON) tools/maven.py tools/junit --lock "$(JUNIT_HOME)"
@@ -161,6 +161,13 @@ bytecode: .venv/installed ## compile the source here, so that commands start fas
 	@echo "Installing the judges of the stacks in .tools/judges" >&2
 	@[ -x .tools/judges/bin/python ] || "$(UV)" venv --quiet --python "$(PYTHON)" .tools/judges
 	@"$(UV)" pip sync --quiet --compile-bytecode --python .tools/judges --require-hashes --build-constraints requirements/build.txt requirements/judges.txt
+	@touch $@
+
+.tools/editor/installed: tools/editor/package-lock.json
+	@tools/system-packages npm
+	@echo "Installing the YAML language server of the tests in .tools/editor" >&2
+	@mkdir -p .tools/editor && cp tools/editor/package.json tools/editor/package-lock.json .tools/editor
+	@cd .tools/editor && npm ci --silent --ignore-scripts --no-audit --no-fund --prefer-offline
 	@touch $@
 
 .tools/oracle/installed: $(UV) requirements/oracle.txt | python

@@ -77,10 +77,12 @@ def test_all_locks_agree():
             assert versions <= everything[package], f"{package} in {name}.txt"
 
 
-def test_the_lock_of_npm_has_an_integrity_hash_and_no_address():
-    text = (ROOT / "tools/web/package-lock.json").read_text()
+@pytest.mark.parametrize("pins", ["web", "editor"])
+def test_the_lock_of_npm_has_an_integrity_hash_and_no_address_of_a_registry(pins):
+    text = (ROOT / f"tools/{pins}/package-lock.json").read_text()
     assert '"integrity": "sha512-' in text
-    assert "://" not in text
+    assert "resolved" not in text
+    assert "registry" not in text
 
 
 def test_every_make_target_is_explained():

@@ -55,7 +55,8 @@ def test_a_script_already_in_place_stays(tmp_path):
     mine = scripts(tmp_path / "loadtests/shop")
     before = tree(mine)
     printed = started(tmp_path, str(mine / "locustfile.py"))
-    assert [line for line in printed.splitlines() if line.startswith("wrote")] == [f"wrote {mine / 'suite.yml'}"]
+    wrote = [line for line in printed.splitlines() if line.startswith("wrote")]
+    assert wrote == [f"wrote {mine / 'suite.yml'}", f"wrote {mine.parent / 'suite.schema.json'}"]
     assert {name: text for name, text in tree(mine).items() if name != "suite.yml"} == before
 
 

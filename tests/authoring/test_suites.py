@@ -16,6 +16,7 @@ from toril.authoring import InitOptions, create
 from toril.authoring.options import Url, read_limit
 from toril.criteria import parse_criterion, samples_needed
 from toril.plan import make_plan
+from toril.suite.schema import schema_text
 
 SHOP = Url("http://shop", "/")
 
@@ -45,7 +46,8 @@ def test_the_page_on_suites_shows_what_is_written(tmp_path):
     (command,) = re.findall(r"^ *toril init (--url .+)$", page, re.MULTILINE)
     started(tmp_path, *shlex.split(command))
     (shown,) = re.findall(r"^ *```yaml\n(.*?)^ *```$", page, re.MULTILINE | re.DOTALL)
-    assert textwrap.dedent(shown) == (tmp_path / "loadtests/shop/suite.yml").read_text()
+    text = (tmp_path / "loadtests/shop/suite.yml").read_text()
+    assert textwrap.dedent(shown) == text.partition("\n")[2]  # without the line for editors
 
 
 def test_a_rate_is_jmeters_with_users_enough_for_it(tmp_path):
@@ -238,7 +240,17 @@ def test_the_end_says_what_was_written_and_what_comes_next(tmp_path, monkeypatch
     assert re.findall(r"wrote (.*)", said) == [
         f"{tmp_path}/my shop/loadtests/shop/suite.yml",
         f"{tmp_path}/my shop/.github/workflows/loadtest.yml",
+        f"{tmp_path}/my shop/loadtests/suite.schema.json",
     ]
     assert said.endswith(
         f"  toril plan '{tmp_path}/my shop/loadtests/shop'\n  toril run '{tmp_path}/my shop/loadtests/shop'\n"
     )
+
+
+def test_a_suite_names_its_schema_which_stands_beside_the_folders_of_suites(tmp_path):
+    for name in ("first", "second"):
+        call(tmp_path, "--url", f"https://{name}.example.com", "--name", name, "--no-workflow")
+        text = (tmp_path / "loadtests" / name / "suite.yml").read_text()
+        assert text.startswith("# yaml-language-server: $schema=../suite.schema.json\n")
+    schema = tmp_path / "loadtests/suite.schema.json"
+    assert schema.read_text() == schema_text()

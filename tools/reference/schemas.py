@@ -33,7 +33,7 @@ from toril.records.recording import Recording
 from toril.records.summary import Summary
 from toril.records.trend import Trend
 from toril.runs.suites import Pushed
-from toril.suite.schema import suite_schema
+from toril.suite.schema import schema_text
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 RECORDS: tuple[type[Record], ...] = (
@@ -53,7 +53,7 @@ LINES = {"toril.tests/1": Case}  # of a file of JSON lines: each line but the fi
 def pages() -> dict[str, str]:
     """Each schema as indented JSON, by `schemas/<name>.json`."""
     records = {f"schemas/{_file_name(schema['title'])}.json": _text(schema) for schema in _schemas()}
-    return records | {"schemas/suite.schema.json": json.dumps(suite_schema(), indent=1, ensure_ascii=False) + "\n"}
+    return records | {"schemas/suite.schema.json": schema_text()}
 
 
 def _schemas() -> Iterator[dict[str, Any]]:

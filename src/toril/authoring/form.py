@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, StringConstraints, model_validator
 
-from toril.authoring.writer import COMMENTS, ENOUGH, HEAD, SCRIPT_LOAD, Flow, yaml_of
+from toril.authoring.writer import COMMENTS, ENOUGH, HEAD, SCHEMA_LINE, SCHEMA_MARK, SCRIPT_LOAD, Flow, yaml_of
 from toril.criteria import Language, parse_criterion
 from toril.criteria.criterion import fields_of
 from toril.criteria.subjects import CriterionSyntaxError
@@ -145,7 +145,9 @@ class SuiteForm(_FormPart):
 
 def text_of(form: SuiteForm, base: str = "") -> str:
     """Returns a suite.yml with the form's values, and with all that the form does not own from `base`."""
-    return yaml_of(_applied(form, _document(base) if base else {}), _comments(form))
+    first, end, _ = base.partition("\n")
+    line = first + end if first.startswith(SCHEMA_MARK) else SCHEMA_LINE
+    return yaml_of(_applied(form, _document(base) if base else {}), _comments(form), line)
 
 
 def _comments(form: SuiteForm) -> dict[tuple[str, str], str]:
@@ -387,7 +389,7 @@ def _lines(value: object) -> dict[str, str]:
 
 def _lost(text: str) -> Iterator[str]:
     """Yields the parts of a YAML text that its values do not have: anchors, and comments of people."""
-    own = [*COMMENTS.values(), ENOUGH.partition("{")[0], SCRIPT_LOAD, HEAD[2:].strip()]
+    own = [*COMMENTS.values(), ENOUGH.partition("{")[0], SCRIPT_LOAD, HEAD[2:].strip(), SCHEMA_MARK[2:]]
     covered = bytearray(len(text) + 1)
     for token in yaml.scan(text, Loader=yaml.SafeLoader):
         if isinstance(token, yaml.AnchorToken):

@@ -14,14 +14,17 @@ import yaml
 from toril.authoring.companions import Companions, has_shape, of_jmx, of_script, of_taurus
 from toril.authoring.form import FormRequest, SuiteForm, criterion_of, text_of
 from toril.authoring.options import NO_ACTION, THINK_TIME_S, InitOptions, drafted, number
+from toril.authoring.writer import SCHEMA_FILE, SCHEMA_MARK
 from toril.criteria import duration_s
 from toril.errors import Note, OptionError
+from toril.explain import SITE
 from toril.plan import make_plan
 from toril.records import Plan
 from toril.suite import read_suite
 from toril.suite.fetch import checked_names, inside
 from toril.suite.files import SUITE_NAMES
 from toril.suite.reader import mapping_at
+from toril.suite.schema import schema_text
 from toril.suite.settings import VARIABLE
 
 if TYPE_CHECKING:
@@ -44,6 +47,7 @@ class Created:
     files: tuple[PurePosixPath, ...]  # written files, relative to the folder
     plan: Plan
     notes: tuple[Note, ...]
+    schema: tuple[PurePosixPath, ...] = ()  # the written schema of suites
 
 
 def create(options: InitOptions, folder: Path, *, force: bool = False) -> Created:
@@ -81,14 +85,30 @@ def place(
     refuse_existing(
         folder, {**contents, **({WORKFLOW: b""} if path else {})}, force=force
     )  # before writing, to name all files in one message
-    with placed(folder, contents, force=force) as written:
+    contents, schema = (contents, {}) if SITE or confined else _with_schema(contents, folder)
+    with placed(folder, contents, force=force) as written, placed(folder, schema, force=True) as about:
         read = read_suite([folder / suite], system={} if confined else None, confined=confined)
         plan = make_plan(read, run_id=suite.name, workers=None)
         workflow = {} if action is None else {WORKFLOW: workflow_text(path, plan, action).encode()}
         with placed(folder, workflow, force=force) as beside:
             pass
     notes = (*plan.notes, *_notes_of_repository(folder, action))
-    return Created(suite=suite, files=(*written, *beside), plan=plan, notes=notes)
+    return Created(suite=suite, files=(*written, *beside), schema=about, plan=plan, notes=notes)
+
+
+def _with_schema(contents: Contents, folder: Path) -> tuple[Contents, Contents]:
+    """Returns the contents with a line by which editors find the schema of suites, and the schema beside their folders.
+
+    While toril has no site, the repository holds the schema, so that it works for everybody who clones it.
+    """
+    text, wanted, schema = schema_text().encode(), dict(contents), dict[PurePosixPath, bytes | Path]()
+    for path, data in contents.items():
+        if path.name == "suite.yml" and isinstance(data, bytes):
+            wanted[path] = f"{SCHEMA_MARK}$schema=../{SCHEMA_FILE}\n".encode() + data
+            beside = path.parent.parent / SCHEMA_FILE
+            if not (folder / beside).is_file() or (folder / beside).read_bytes() != text:
+                schema[beside] = text
+    return wanted, schema
 
 
 def refuse_taken(folder: Path, name: str | None = None) -> None:

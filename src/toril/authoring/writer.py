@@ -9,8 +9,12 @@ from typing import Any
 import yaml
 
 from toril.authoring.recorded import Extract
+from toril.explain import SITE
 
 HEAD = "# A Taurus suite. Numbers are totals: toril divides them over locations and workers.\n"
+SCHEMA_FILE = "suite.schema.json"
+SCHEMA_MARK = "# yaml-language-server: "  # begins the line by which editors find the schema of a suite
+SCHEMA_LINE = f"{SCHEMA_MARK}$schema={SITE}/reference/schemas/{SCHEMA_FILE}\n" if SITE else ""
 SCRIPT_LOAD = "the script sets users and time; concurrency, ramp-up and hold-for would replace them"
 ENOUGH = "enough if a response takes at most {} ms"
 INVISIBLE = re.compile(r"[\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e0fff]")
@@ -61,8 +65,15 @@ _Dumper.add_representer(Flow, _represent_flow)
 _Dumper.add_representer(FlowList, _represent_flow_list)
 
 
-def yaml_of(document: Mapping[str, Any], comments: Mapping[tuple[str, str], str] = MappingProxyType({})) -> str:
-    """Returns a suite's document as YAML: its sections apart, with `COMMENTS` and others of that form."""
+def yaml_of(
+    document: Mapping[str, Any],
+    comments: Mapping[tuple[str, str], str] = MappingProxyType({}),
+    first: str = SCHEMA_LINE,
+) -> str:
+    """Returns a suite's document as YAML: its sections apart, with `COMMENTS` and others of that form.
+
+    `first` is the first line, by which editors find the schema.
+    """
     sections = {
         key: yaml.dump({key: value}, Dumper=_Dumper, allow_unicode=True, width=math.inf, sort_keys=False)
         for key, value in document.items()
@@ -70,7 +81,7 @@ def yaml_of(document: Mapping[str, Any], comments: Mapping[tuple[str, str], str]
     for (section, line), words in {**COMMENTS, **comments}.items():
         text = sections.get(section, "")
         sections |= {section: re.sub(rf"(?m)^{line}.*$", rf"\g<0> # {words}", text, count=1)} if text else {}
-    return HEAD + INVISIBLE.sub(lambda match: ascii(match[0])[1:-1], "\n".join(sections.values()))
+    return first + HEAD + INVISIBLE.sub(lambda match: ascii(match[0])[1:-1], "\n".join(sections.values()))
 
 
 def extractors(extracts: Iterable[Extract]) -> dict[str, dict[str, Any]]:

@@ -65,6 +65,7 @@ PANELS = {  # panel of the help → name → module and function, which a group 
         "suite list": ("suites:list_suites", "List the suites of a store, or the versions of one."),
         "suite push": ("suites:push", "Upload SUITE with its commit to the store, for scheduled runs."),
         "suite pin": ("suites:pin", "Show, set or clear the run that the runs of a suite are compared with."),
+        "suite schema": ("suites:schema", "Print the JSON Schema of suites, for editors."),
         "github gates": ("github:gates_command", "List the suites that a change must pass."),
         "github comment": (
             "github:comment",
@@ -80,7 +81,7 @@ GUIDES = {  # command → its page in docs
     **{"try": "how-to/try-a-suite", "plan": "how-to/shape-the-load", "explain": "reference/codes"},
     **dict.fromkeys(("watch", "adjust", "stop"), "how-to/change-a-running-load"),
     **{"report": "how-to/read-a-report", "runs": "how-to/find-out-why", "fetch": "reference/run-folder"},
-    **dict.fromkeys(("compare", "suite pin"), "how-to/compare"),
+    **{"compare": "how-to/compare", "suite pin": "how-to/compare", "suite schema": "how-to/edit-in-your-editor"},
     **{"duet": "how-to/compare-base-and-head", "trend": "how-to/watch-the-nights", "import": "how-to/import"},
     **dict.fromkeys(("suite", "suite list", "suite push"), "how-to/schedule-nights"),
     **dict.fromkeys(("console", "login", "logout"), "how-to/open-the-console"),

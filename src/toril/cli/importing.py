@@ -186,7 +186,7 @@ def _conclude(created: "Created", done: "Imported | None", shared: _Shared) -> N
 
     rules = list(explained(done.recorded, done.correlation)) if done else []
     if shared.format == "json":
-        files = [str(shared.into / file) for file in created.files]
+        files = [str(shared.into / file) for file in (*created.files, *created.schema)]
         notes = [{"code": note.code, "message": note.message} for note in created.notes]
         about = {"suite": str(shared.into / created.suite), "files": files, "variables": variables_of(created.plan)}
         shown = about | {"notes": notes, "rules": rules}

@@ -107,7 +107,7 @@ def init(
 
 def show_created(created: Created, folder: Path, first: str = "plan") -> None:
     """Prints the written files, the notes, and the next commands; `first` is the one before `toril run`."""
-    for file in created.files:
+    for file in (*created.files, *created.schema):
         echo(f"wrote {folder / file}")
     for note in created.notes:
         if note.code != "unset-reference":  # the next commands set it

@@ -37,6 +37,17 @@ def list_suites(
         runs_table.show_suites(Output(), pushed, of_one=name is not None)
 
 
+def schema() -> None:
+    """Print the JSON Schema of suites, by which editors complete and check them.
+
+    Examples:
+      toril suite schema > loadtests/suite.schema.json
+    """
+    from toril.suite.schema import schema_text
+
+    echo(schema_text().rstrip())
+
+
 def push(suite: Suites, store: StoreOption = ".toril") -> None:
     """Upload SUITE with its commit to the store, for scheduled runs.
 

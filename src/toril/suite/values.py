@@ -28,9 +28,10 @@ def string(*patterns: str) -> Schema:
     return {"type": "string", "pattern": "|".join((*(f"^(?:{pattern})$" for pattern in patterns), REFERENCE))}
 
 
-def number_or(pattern: str, kind: str = "number", **limits: float) -> Schema:
-    """Returns the schema of a number, or of such a text."""
-    return {**string(rf"\s*{pattern}\s*"), "type": [kind, "string"], **limits}
+def number_or(pattern: str, example: str, kind: str = "number", **limits: float) -> Schema:
+    """Returns the schema of a number, or of such a text; editors show the example."""
+    text = string(rf"\s*{pattern}\s*")
+    return {**text, "type": [kind, "string"], **limits, "patternErrorMessage": f"Write it like {example}."}
 
 
 def ref(name: str) -> Schema:
@@ -55,14 +56,14 @@ def named(names: Iterable[str]) -> WithJsonSchema:
     return WithJsonSchema({"anyOf": [{"enum": list(names)}, string(*spellings)]})
 
 
-WHOLE = WithJsonSchema(number_or(r"\+?[0-9]+(?:_[0-9]+)*(?:\.0*)?", "integer"))
-DURATION = WithJsonSchema(number_or(TIME, minimum=0))
+WHOLE = WithJsonSchema(number_or(r"\+?[0-9]+(?:_[0-9]+)*(?:\.0*)?", "10", "integer"))
+DURATION = WithJsonSchema(number_or(TIME, "30s or 1m30s", minimum=0))
 MOMENT = WithJsonSchema({"anyOf": [DURATION.json_schema, {"enum": [None, False, ""]}]})
-LENGTH = WithJsonSchema(number_or(TIME, minimum=0.001))
-SIZE = WithJsonSchema(number_or(rf"{DECIMAL}(?:[bB]|[kKmM](?:[iI]?[bB])?)?", minimum=0))
-RATE = WithJsonSchema(number_or(rf"{DECIMAL}[kM]?(?: */ *{PER})?", minimum=0))
-FACTOR = WithJsonSchema(number_or(rf"{DECIMAL}x?", minimum=1e-6, maximum=1e6))
-SHARE = WithJsonSchema(number_or(PERCENT, exclusiveMinimum=0, maximum=1))
+LENGTH = WithJsonSchema(number_or(TIME, "30s or 1m30s", minimum=0.001))
+SIZE = WithJsonSchema(number_or(rf"{DECIMAL}(?:[bB]|[kKmM](?:[iI]?[bB])?)?", "4KiB", minimum=0))
+RATE = WithJsonSchema(number_or(rf"{DECIMAL}[kM]?(?: */ *{PER})?", "500 or 500/s", minimum=0))
+FACTOR = WithJsonSchema(number_or(rf"{DECIMAL}x?", "2x", minimum=1e-6, maximum=1e6))
+SHARE = WithJsonSchema(number_or(PERCENT, "90%", exclusiveMinimum=0, maximum=1))
 RULE = string(COMPARISON)
 RULES: list[Schema] = [RULE, {"type": "object", "minProperties": 1}]
 CRITERIA = WithJsonSchema({**RULE, "type": ["array", "string", "object"], "items": {"anyOf": RULES}})

@@ -3,6 +3,7 @@
 A suite is accepted by both or refused by both, except for what `BEYOND` lists.
 """
 
+import json
 from functools import cache
 
 from toril.suite.schema import ours, taurus
@@ -34,3 +35,8 @@ def suite_schema() -> Schema:
         **definitions.pop("suite"),
         "definitions": definitions,
     }
+
+
+def schema_text() -> str:
+    """Returns the schema as a file."""
+    return json.dumps(suite_schema(), indent=1, ensure_ascii=False) + "\n"

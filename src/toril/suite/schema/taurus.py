@@ -34,9 +34,9 @@ UNSUPPORTED = {"locust": "master", "jmeter": "distributed"}  # keys of an execut
 RANDOM_PAUSE = rf"(?:{'|'.join(map(any_case, ('uniform', 'gaussian', 'poisson')))})\(.*\)"
 PAGES = {"execution": "suite.md#execution", "reporter": "criteria.md", "criterion": "criteria.md"}
 NUMBERS = {
-    "number": number_or(rf"(?:{values.DECIMAL})?", minimum=0, maximum=MAX_NUMBER),
-    "whole": number_or(r"(?:[0-9][0-9 ]*(?:\.[0 ]*)?)?", "integer", minimum=0, maximum=MAX_NUMBER),
-    "time": number_or(rf"(?:{values.TIME})?", minimum=0, maximum=MAX_DURATION_S),
+    "number": number_or(rf"(?:{values.DECIMAL})?", "10", minimum=0, maximum=MAX_NUMBER),
+    "whole": number_or(r"(?:[0-9][0-9 ]*(?:\.[0 ]*)?)?", "10", "integer", minimum=0, maximum=MAX_NUMBER),
+    "time": number_or(rf"(?:{values.TIME})?", "30s or 1m30s", minimum=0, maximum=MAX_DURATION_S),
 }
 
 
@@ -85,7 +85,7 @@ def _tables() -> dict[str, Schema]:
         "reference": string(),
         "rule": values.RULE,
         "boolean-text": string(*map(any_case, ("true", "false"))),
-        "executor": {"anyOf": [{"enum": [*ENGINES, *CASE_RUNNERS]}, ref("falsy"), string()]},
+        "executor": {"anyOf": [{"enum": [*ENGINES, *CASE_RUNNERS]}, {"not": {"not": ref("falsy")}}, string()]},
         "untested": {"type": "object", "required": ["executor"], "properties": untested},
         "has-own-module": {"required": ["modules"], "properties": {"modules": own_module}},
     }
@@ -172,4 +172,4 @@ def _engine_rules() -> Iterator[Schema]:
 
 def _if(key: str, choices: list[Any], properties: dict[str, Schema]) -> Schema:
     condition = {"required": [key], "properties": {key: {"enum": choices}}}
-    return {"if": condition, "then": {"properties": properties}}
+    return {"if": {"not": condition}, "else": {"properties": properties}}  # editors propose no keys below `not`
