@@ -26,7 +26,7 @@ BLOCK = re.compile(r"^```(sh service|sh|text|(?:python|json|yaml) [\w.-]+|yaml)\
 PAGES = {name: (ROOT / f"docs/tutorials/{name}.md").read_text() for name in ("test-your-api", "gate-a-pull-request")}
 PORT = "8080"  # on the pages; the test takes a free one
 STATE = 'code=$?; { pwd; env -0; } > "$STATE"; exit $code'  # after each block, as a terminal keeps it
-ACTION = "YOUR_ORG/toril"
+(ACTION,) = re.findall(r"--action (\S+)@", PAGES["gate-a-pull-request"])
 
 
 @dataclass
