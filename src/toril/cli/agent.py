@@ -68,7 +68,7 @@ def agent(
     opened = open_store(store, patience_s=PATIENCE_S)
     engines = installed_engines()
     if not engines:
-        text = "this machine has no engine; install `toril[worker]`, and see `toril doctor`"
+        text = "this machine has no engine; install the extra `worker`, and see `toril doctor`"
         raise InfrastructureError(text, code="no-engine")
     local = isinstance(opened, FolderStore)
     number = slots or max(1, (os.cpu_count() or 1) // 2)

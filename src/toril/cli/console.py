@@ -171,7 +171,7 @@ def _setup(address_of_store: str, store: "Store", identity: Any, address: str) -
 
 
 def _not_installed(error: ModuleNotFoundError) -> InfrastructureError:
-    text = f"the console needs {error.name}, which is not installed; install `toril[console]`"
+    text = f"the console needs {error.name}, which is not installed; install the extra `console`"
     return InfrastructureError(text, code="no-console")
 
 

@@ -69,6 +69,7 @@ class Mark:
     level: Literal["error", "warning"] = "error"
     field: str = ""
     line: int | None = None
+    code: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -102,7 +102,7 @@ def check(store: Store, draft: Draft, files: Mapping[str, bytes], main: str, now
             marks.append(Mark(message=f"There is a suite of the name {name}. Choose another name.", field="name"))
     except UserError as error:
         field = "name" if error.code == "suite-name" else ""
-        return Planned(marks=(*marks, Mark(message=mask(str(error)), field=field)))
+        return Planned(marks=(*marks, Mark(message=mask(str(error)), field=field, code=error.code)))
     if checked.problem is not None:
         marks.append(_mark(checked.problem, draft, "error"))
     marks += [_mark(remark, draft, "warning") for remark in checked.warnings]
@@ -247,6 +247,7 @@ def _mark(remark: suites.Remark, draft: Draft, level: str) -> Mark:
         level="error" if level == "error" else "warning",
         field=draft.field_of(path),
         line=remark.line,
+        code=remark.code,
     )
 
 

@@ -147,7 +147,7 @@ class Engine:
     def require(self, module: str, extra: str = "worker") -> None:
         """Raise ToolError if this Python module is missing. Replaces bzt's call of pip at each start."""
         if importlib.util.find_spec(module) is None:
-            raise ToolError(f"{self.tool_name} is not installed beside bzt. Install `toril[{extra}]`")
+            raise ToolError(f"{self.tool_name} is not installed beside bzt. Install the extra `{extra}`")
 
     def open_outputs(self, name: str) -> None:
         """Open files for the process's output; bzt closes them."""

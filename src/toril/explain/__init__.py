@@ -21,7 +21,7 @@ AREAS = (  # files of `codes`, in the order of a list
 )
 NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 HEADING = re.compile(r"^## (\S+?)(?:: (\w+))?\n", re.MULTILINE)  # `## saturated: inconclusive`
-LINK = re.compile(r"\[([^\]]+)\]\(\.\./([\w/-]+)\.md\)")
+LINK = re.compile(r"\[([^\]]+)\]\(\.\./([\w/-]+)\.md(#[\w-]+)?\)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Code:
     @property
     def plain(self) -> str:
         """The text for a terminal: links are followed by the address or the file of their page."""
-        of_page = rf"\1 ({SITE}/\2/)" if SITE else r"\1 (docs/\2.md)"
+        of_page = rf"\1 ({SITE}/\2/\3)" if SITE else r"\1 (docs/\2.md)"
         return LINK.sub(of_page, self.text)
 
 

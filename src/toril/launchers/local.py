@@ -30,7 +30,7 @@ class LocalLauncher(Launcher):
 
     def __init__(self, store: FolderStore, environment: Mapping[str, str]) -> None:
         if importlib.util.find_spec("bzt") is None:
-            text = "local runs need Taurus (bzt), which is not installed; install `toril[worker]`"
+            text = "local runs need Taurus (bzt), which is not installed; install the extra `worker`"
             raise InfrastructureError(text, code="no-bzt")
         self._store = store
         hide_process()

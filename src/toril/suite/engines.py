@@ -129,7 +129,7 @@ ENGINES = {
     ),
     "locust": EngineRules(
         title="Locust",
-        needs="toril[worker]",
+        needs="extra `worker`",
         resolution_us=1,
         advice="Use a locustfile, or `executor: jmeter`.",
         scripts=(".py",),
@@ -152,7 +152,7 @@ ENGINES = {
     ),
     "apiritif": EngineRules(
         title="Apiritif",
-        needs="toril[worker]",
+        needs="extra `worker`",
         resolution_us=1,
         advice="Use a script, or `executor: jmeter`.",
         scripts=(".py",),
@@ -184,7 +184,7 @@ ENGINES = {
     ),
     "selenium": EngineRules(
         title="Selenium",
-        needs="toril[browser], Chromium, chromedriver",
+        needs="extra `browser`, Chromium, chromedriver",
         resolution_us=1,
         advice="Use a script.",
         scripts=(".py",),
@@ -200,7 +200,7 @@ ENGINES = {
     ),
     "playwright": EngineRules(
         title="Playwright",
-        needs="toril[browser], Chromium",
+        needs="extra `browser`, Chromium",
         resolution_us=1,
         advice="Use a script, or `executor: selenium`.",
         scripts=(".py",),

