@@ -123,8 +123,8 @@ def console(
 def mcp(store: StoreOption = ".toril") -> None:
     """Serve the store to an assistant: the Model Context Protocol on stdin and stdout.
 
-    An assistant on this machine can list and read suites, runs and comparisons, and start, stop
-    and adjust runs, with your rights on the store.
+    An assistant on this machine can write, check, try and run suites, and read and compare runs,
+    with your rights on the store. Each load needs your consent.
 
     Examples:
       toril mcp
