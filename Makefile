@@ -22,7 +22,7 @@ export UV_NO_PROGRESS := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: owner console-zip demo demo-cloud demo-console docs oracle prices quick test test-all verify-aws check bench mutants soak image image-browser system jmeter gatling junit pulumi actionlint vegeta fuzz dist lock clean bytecode help
+.PHONY: release-rehearsal owner console-zip demo demo-cloud demo-console docs oracle prices quick test test-all verify-aws check bench mutants soak image image-browser system jmeter gatling junit pulumi actionlint vegeta fuzz dist lock clean bytecode help
 
 demo: bytecode ## load-test a small shop on this machine and judge it; SLOW=1 or ERRORS=1 to see the gate fail
 	@.venv/bin/python loadtests/shop/demo.py
@@ -105,6 +105,9 @@ fuzz: $(UV) ## search for a minute for a response that vegeta's program and Go's
 dist: $(UV) ## build the wheel and the sources, in dist/; VERSION=1.2.3 refuses any other
 	@[ -z "$(VERSION)" ] || grep -qxF '__version__ = "$(VERSION)"' src/toril/__init__.py || { echo "src/toril/__init__.py is not of version $(VERSION)" >&2; exit 1; }
 	"$(UV)" build --quiet --wheel --sdist --build-constraints requirements/build.txt --out-dir dist
+
+release-rehearsal: dist ## build the packages, print what a release publishes, and fail if something is missing
+	@$(PYTHON) -m tools.release
 
 console-zip: .venv/installed $(UV) ## build the function of the console on AWS, in dist/; ARCHITECTURE=x86-64
 	@.venv/bin/python -m tools.console_zip --architecture "$(or $(ARCHITECTURE),arm64)"

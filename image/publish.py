@@ -6,13 +6,17 @@ the push, and is the same in all regions. The script pushes the index to the reg
 waits for its scan, and prints all critical findings. After a finding it stops, and publishes neither to ECR Public nor
 to --out. Two kinds of findings do not stop it: accepted ones, and those without a fix (`fixAvailable` of enhanced
 scanning). It skips a registry that has the tag with the same digest, so a repeated call changes nothing.
+
+With --to it pushes to one repository of any registry instead, as REGISTRY_USER with REGISTRY_PASSWORD, without a scan.
 """
 
 from __future__ import annotations
 
 import argparse
+import base64
 import hashlib
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -45,39 +49,28 @@ def main() -> int:
     parser.add_argument("flavour", help="Flavour of the image, such as slim.")
     parser.add_argument("archives", nargs="+", type=Path, metavar="ARCHIVE", help="One archive per architecture.")
     parser.add_argument("--tag", required=True, help="Tag of the image.")
-    parser.add_argument("--store", required=True, help="Store (s3://bucket) whose deployments list the regions.")
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument("--store", help="Store (s3://bucket) whose deployments list the regions.")
+    where.add_argument("--to", help="Repository in another registry: ghcr.io/OWNER/NAME.")
     parser.add_argument("--public", default="", help="Repository in ECR Public: public.ecr.aws/ALIAS/NAME.")
     parser.add_argument("--out", type=Path, help='Add {"FLAVOUR": "sha256:…"} to this file.')
     parser.add_argument(
         "--accepted", type=Path, default=ACCEPTED, help="YAML file: ids of accepted findings, with reasons."
     )
     parser.add_argument("--only-report", action="store_true", help="Let no finding stop the publication.")
-    parser.add_argument("--registry", help=argparse.SUPPRESS)  # for the tests: replaces every host
+    parser.add_argument("--registry", default="", help=argparse.SUPPRESS)  # for the tests: before every host
     options = parser.parse_args()
-    accepted = accepted_findings(options.accepted)
     with tempfile.TemporaryDirectory(prefix="toril-publish-") as folder:
         layout = Path(folder, "layout")
         digest, parts = assembled(layout, options.archives, options.tag)
         print(f"{options.flavour}: {digest} for {', '.join(sorted(parts))}", flush=True)
-        for deployment, host, repository in private(options.store, options.flavour):
-            registry = ecr(deployment.region)
-            if pushed_before(registry, repository, options.tag, digest):
-                print(f"{host}/{repository}:{options.tag}: already published")
-            else:
-                target = f"{options.registry or ''}{'/' if options.registry else ''}{host}/{repository}:{options.tag}"
-                token = registry.get_authorization_token()["authorizationData"][0]["authorizationToken"]
-                push(layout, options.tag, target, token, Path(folder), plain=bool(options.registry))
-            found = findings(registry, repository, list(parts.values()))
-            for name, fix in found.items():
-                print(f"{host}/{repository}: critical: {name}, {accepted.get(name) or FIXES[fix]}", flush=True)
-            stopping = [name for name, fix in found.items() if fix != "NO" and name not in accepted]
-            if stopping and not options.only_report:
-                print(
-                    f"{host}/{repository}@{digest}: The scan has critical findings: {', '.join(stopping)}. Build the "
-                    f"image with their fixes. If they have none, add them with reasons to {options.accepted}.",
-                    file=sys.stderr,
-                )
-                return 1
+        if options.to:
+            login = f"{os.environ['REGISTRY_USER']}:{os.environ['REGISTRY_PASSWORD']}"
+            target = f"{options.registry}{options.to.lower()}:{options.tag}"  # an owner on GitHub may have capitals
+            token = base64.b64encode(login.encode()).decode()
+            push(layout, options.tag, target, token, Path(folder), plain=bool(options.registry))
+        elif not to_regions(options, layout, digest, list(parts.values())):
+            return 1
         if options.public:
             token = boto3.client("ecr-public", PUBLIC_REGION).get_authorization_token()["authorizationData"]
             push(layout, options.tag, f"{options.public}:{options.tag}", token["authorizationToken"], Path(folder))
@@ -85,6 +78,31 @@ def main() -> int:
         known = json.loads(options.out.read_text()) if options.out.exists() else {}
         options.out.write_text(json.dumps({**known, options.flavour: digest}))
     return 0
+
+
+def to_regions(options: argparse.Namespace, layout: Path, digest: str, parts: Sequence[str]) -> bool:
+    """Pushes the index to the registry of each region. Returns whether no finding of the scans stops the rest."""
+    accepted = accepted_findings(options.accepted)
+    for deployment, host, repository in private(options.store, options.flavour):
+        registry = ecr(deployment.region)
+        if pushed_before(registry, repository, options.tag, digest):
+            print(f"{host}/{repository}:{options.tag}: already published")
+        else:
+            target = f"{options.registry}{host}/{repository}:{options.tag}"
+            token = registry.get_authorization_token()["authorizationData"][0]["authorizationToken"]
+            push(layout, options.tag, target, token, layout.parent, plain=bool(options.registry))
+        found = findings(registry, repository, parts)
+        for name, fix in found.items():
+            print(f"{host}/{repository}: critical: {name}, {accepted.get(name) or FIXES[fix]}", flush=True)
+        stopping = [name for name, fix in found.items() if fix != "NO" and name not in accepted]
+        if stopping and not options.only_report:
+            print(
+                f"{host}/{repository}@{digest}: The scan has critical findings: {', '.join(stopping)}. Build the "
+                f"image with their fixes. If they have none, add them with reasons to {options.accepted}.",
+                file=sys.stderr,
+            )
+            return False
+    return True
 
 
 def assembled(layout: Path, archives: Sequence[Path], tag: str) -> tuple[str, dict[str, str]]:

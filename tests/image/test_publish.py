@@ -32,10 +32,19 @@ def cloud():
 
 
 def published(cloud: Cloud, *words: object) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, publish.__file__, "slim", *map(str, words), "--store", f"s3://{BUCKET}"]
+    to = [] if "--to" in words else ["--store", f"s3://{BUCKET}"]
+    user, _, password = cloud.registry_login().partition(":")
     return subprocess.run(
-        [*command, "--registry", cloud.url.partition("://")[2]],
-        env=cloud.environment(AWS_DEFAULT_REGION="us-east-1"),
+        [
+            sys.executable,
+            publish.__file__,
+            "slim",
+            *map(str, words),
+            *to,
+            "--registry",
+            f"{cloud.url.partition('://')[2]}/",
+        ],
+        env=cloud.environment(AWS_DEFAULT_REGION="us-east-1", REGISTRY_USER=user, REGISTRY_PASSWORD=password),
         capture_output=True,
         text=True,
         timeout=120,
@@ -70,6 +79,21 @@ def test_each_region_gets_the_same_index_and_the_output_file_its_digest(cloud, t
     other = published(cloud, archives[0], archive(tmp_path, "amd64", b"changed"), "--tag", "slim-1")
     assert other.returncode != 0
     assert "immutable" in other.stderr
+
+
+@pytest.mark.live
+@pytest.mark.nightly
+@pytest.mark.xdist_group("publish")
+def test_another_registry_gets_the_index_of_the_regions(cloud, tmp_path):
+    archives = [archive(tmp_path, "arm64"), archive(tmp_path, "amd64")]
+    cloud.client("ecr", "us-east-1").create_repository(repositoryName="acme/toril")
+    host = cloud.registry().partition("/")[2]
+    done = published(cloud, *archives, "--tag", "slim-7", "--to", f"{host}/Acme/toril", "--out", tmp_path / "out.json")
+    assert done.returncode == 0, done.stderr
+    registry = oci.Registry(cloud.registry(), cloud.registry_login())
+    digest = oci.digest_of(registry.manifest("acme/toril", "slim-7"))
+    assert json.loads((tmp_path / "out.json").read_text()) == {"slim": digest}
+    assert published(cloud, *archives, "--tag", "slim-7").stdout.startswith(f"slim: {digest}")
 
 
 @pytest.mark.live

@@ -8,8 +8,19 @@ from infra.settings.hub import GitHub
 from tests.workflows.parsed import FILES, Job, jobs, workflow
 
 JOBS = jobs()
+PUBLISHERS = ("pypa/gh-action-pypi-publish",)
 RUNS_A_SUITE = re.compile(r"\btoril (run|duet)\b|--confirm|pair\.py --base|make (check|test)\b|image/build")
-WRITES = {"id-token", "pull-requests", "contents", "issues", "attestations", "actions", "checks", "statuses"}
+WRITES = {
+    "id-token",
+    "pull-requests",
+    "contents",
+    "issues",
+    "attestations",
+    "actions",
+    "checks",
+    "statuses",
+    "packages",
+}
 # The variables with ARNs of roles, and the environment that the hub trusts for each by default.
 HOME = {"name": "acme/shop", "ownerId": "1", "repositoryId": "2"}
 HUB = GitHub.model_validate({"home": HOME})
@@ -54,7 +65,17 @@ def test_where_suites_or_a_changes_own_code_run_the_token_cannot_write(job):
 def test_id_tokens_are_only_for_roles_and_attestations(job):
     if "id-token" not in written(job) or "uses" in job.content:
         return
-    assert job.uses("aws-actions/configure-aws-credentials") or job.uses("actions/attest-build-provenance")
+    signers = ("aws-actions/configure-aws-credentials", "actions/attest-build-provenance", *PUBLISHERS)
+    assert any(map(job.uses, signers))
+
+
+@pytest.mark.parametrize("job", [job for job in JOBS if any(map(job.uses, PUBLISHERS))], ids=named)
+def test_the_package_index_trusts_a_job_without_code_of_the_repository(job):
+    assert job.permissions == {"id-token": "write"}
+    assert job.content["environment"] == "pypi"
+    assert job.content["if"] == "vars.TORIL_PYPI"
+    assert not job.lines
+    assert not job.uses("actions/checkout")
 
 
 @pytest.mark.parametrize("job", [job for job in JOBS if job.uses("aws-actions/configure-aws-credentials")], ids=named)

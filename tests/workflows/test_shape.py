@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from tests.workflows.parsed import ACTIONS, FILES, ROOT, action, jobs, steps, workflow
+from tools.release import FLAVOURS
 from toril import cli
 
 # Each action with the version of its commit, from the tags of its repository.
@@ -19,6 +20,7 @@ PINS = {
     "actions/download-artifact": ("3e5f45b2cfb9172054b4087a40e8e0b5a5461e7c", "v8.0.1"),
     "actions/upload-artifact": ("bbbca2ddaa5d8feaa63e36b76fdaad77386f024f", "v7.0.0"),
     "astral-sh/setup-uv": ("20cfd1bf945f4377ade1205e4dbc17946fc9a30d", "v10.0.1"),
+    "pypa/gh-action-pypi-publish": ("dc37677b2e1c63e2034f94d8a5b11f265b73ba33", "v1.14.2"),
     "aws-actions/configure-aws-credentials": ("e6de054238d6b7531b4efff3b6587d9aade6a06c", "v6.2.3"),
 }
 USES = re.compile(r"^\s*(?:- )?uses: (\S+)(?: # (\S+))?$", re.MULTILINE)
@@ -194,4 +196,12 @@ def test_every_published_image_has_an_attested_sbom():
         f"images/{flavour}-{architecture}.cdx.json"
         for flavour in matrix["flavour"]
         for architecture in matrix["architecture"]
+    }
+    release = workflow("release")["jobs"]["registry"]
+    assert release["strategy"]["matrix"]["flavour"] == matrix["flavour"] == list(FLAVOURS)
+    attested = {
+        step["with"]["sbom-path"] for step in release["steps"] if step.get("uses", "").startswith("actions/attest@")
+    }
+    assert attested == {
+        f"images/${{{{ matrix.flavour }}}}-{architecture}.cdx.json" for architecture in matrix["architecture"]
     }
