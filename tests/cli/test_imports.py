@@ -23,6 +23,7 @@ DATA = {"pydantic", "rich.console", "rich.table", "yaml", "toril.records", "tori
     [
         (["--version"], HEAVY | MEASURING | DATA),
         (["--help"], HEAVY | MEASURING | DATA - {"rich.console", "rich.table"}),
+        (["explain", "saturated"], HEAVY | MEASURING | DATA - {"pydantic"} | {"toril.secrets"}),
         (["stop", "--help"], HEAVY | MEASURING),
         (["runs", "--store", "/tmp/none"], HEAVY - {"psutil"} | MEASURING - {"toril.coordinator"}),
         (["plan", "loadtests/shop", "--env", "SHOP_URL=http://127.0.0.1:1"], HEAVY | MEASURING),

@@ -46,7 +46,7 @@ from toril.cli.options import (
     read_run_id,
     run_options,
 )
-from toril.cli.streams import echo
+from toril.cli.streams import echo, with_store
 from toril.clock import SystemClock
 from toril.errors import InfrastructureError, NoSuchRunError, OptionError, UserError
 from toril.explain import coded
@@ -226,7 +226,7 @@ def try_command(
             )
             problems = (*judged.unwritten, *judged.left)
             for problem in problems:
-                echo(f"error: {problem}", err=True)
+                echo(f"error: {with_store(problem, sys.argv)}", err=True)
             bundle = judged.bundle
             code = INTERRUPTED if judged.interrupted else InfrastructureError.exit_code if problems else 0
     printer.conclude(bundle)
@@ -356,7 +356,7 @@ def _run_through_console(
 
     unwritten = write_reports(None, bundle, targets)
     for problem in unwritten:
-        echo(f"error: {problem}", err=True)
+        echo(f"error: {with_store(problem, sys.argv)}", err=True)
     show(bundle)
     raise typer.Exit(exit_code(bundle.outcome, failing) or (InfrastructureError.exit_code if unwritten else 0))
 
@@ -484,7 +484,7 @@ def _conclude(store: "Store", judged: "Judged", failing: frozenset[str], unwritt
 
     problems = [*judged.unwritten, *unwritten, *judged.left]
     for problem in problems:  # before the verdict, which they could seem to contradict
-        echo(f"error: {problem}", err=True)
+        echo(f"error: {with_store(problem, sys.argv)}", err=True)
     show(judged.bundle)
     if not quiet and not judged.unwritten:
         echo(f"report: {store.address(run_key(judged.bundle.plan.run_id, 'report.html'))}", err=True)
@@ -496,7 +496,7 @@ def _conclude(store: "Store", judged: "Judged", failing: frozenset[str], unwritt
 
 
 def _say(note: "Note") -> None:
-    echo(f"note: {coded(note.message, note.code)}", err=True)
+    echo(f"note: {coded(with_store(note.message, sys.argv), note.code)}", err=True)
 
 
 def watch(
@@ -608,7 +608,7 @@ def _stop_tasks(run: str, store: str) -> None:
     if swept.bundle is not None:
         echo(f"{run_id}: verdict {swept.bundle.outcome}")
     for problem in filter(None, (swept.reason, *swept.problems)):
-        echo(f"error: {problem}", err=True)
+        echo(f"error: {with_store(problem, sys.argv)}", err=True)
     if swept.problems:
         raise typer.Exit(InfrastructureError.exit_code)
 

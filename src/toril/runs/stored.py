@@ -206,7 +206,7 @@ def write_reports(store: Store | None, bundle: Bundle, targets: Iterable[tuple[s
             elif store is not None:
                 store.put(run_key(run_id, f"report.{FORMATS[name].extension}"), render(name, bundle))
         except StoreError as error:
-            unwritten.append(f"{str(error).rstrip('.')}. Later: toril report {run_id} --format {name} --out PATH")
+            unwritten.append(f"{str(error).rstrip('.')}. Later: `toril report {run_id} --format {name} --out PATH`")
     return unwritten
 
 

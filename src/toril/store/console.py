@@ -196,4 +196,4 @@ def _title(response: urllib3.BaseHTTPResponse) -> str:
 
 
 def _code(response: urllib3.BaseHTTPResponse) -> str:
-    return str(_problem(response).get("code", "")) or f"status-{response.status}"
+    return str(_problem(response).get("code", "")) or "console-unreachable"
