@@ -199,6 +199,29 @@ def test_no_text_of_a_suite_can_speak_to_the_person_who_is_asked(store: FolderSt
     assert not any(text in effect for text in ("\n", "; only reads", "You agreed"))
 
 
+HIDDEN = """execution: [{executor: jmeter, scenario: buy, hold-for: 10s}]
+scenarios:
+  buy:
+    default-address: "http://shop.test"
+    requests:
+    - {if: '"a" == "b"', then: ["http://inner.test/a"]}
+    - {include-scenario: more}
+  more:
+    data-sources: [d.csv]
+    requests: ["${OTHER}/b", {url: "${from_data}/c", jsr223: {language: groovy, script-text: "1"}}]
+settings: {env: {OTHER: "http://169.254.169.254"}}
+services: [{module: shellexec, prepare: ["true"]}]
+"""
+
+
+def test_the_person_reads_every_address_and_that_a_suite_has_code(store: FolderStore) -> None:
+    files = {"suite.yml": HIDDEN, "d.csv": "from_data\nhttp://data.test\n"}
+    plan = asked(store, "plan_suite", "viewer", suite="shop", files=files)
+    assert plan["targets"] == ["http://shop.test", "http://inner.test", "http://169.254.169.254", "${from_data}"]
+    assert plan["changes_data"] == ["script", "services"]
+    assert "and what its code names; may change data (script, services)" in plan["effect"]
+
+
 def test_a_version_needs_consent_if_it_replaces_that_of_another_person(store: FolderStore) -> None:
     given: dict[str, Any] = {
         "suite": "shop",

@@ -233,14 +233,23 @@ OPERATIONS = {
     ),
     # ── suites
     "save": Operation(
-        command=call("suite push {folder}"),
-        tool=call("push_suite", suite="{suite}", expected="{now}", files={"suite.yml": "{text}"}, comment="newer"),
+        command=call("suite push {folder}"), tool="it names the version that it follows",
         api=call("POST /suites/{suite}/versions", files={"suite.yml": DIGEST}),
         page=call("POST /suites/{suite}/edit", **YAML),
-        given={"suite": "shop", "text": THIRD.decode(), "now": 2},
+        given={"suite": "shop", "text": THIRD.decode()},
         record={"number": 3, "by": "Ada", "files": {"suite.yml": DIGEST}},
         leaves=("versions/shop/000003.json", "versions/shop/files/*"),
         audit=(("suite.save", "shop"),),
+    ),
+    "save the next version of one": Operation(
+        command="`toril suite push` follows any version", page="a field of the editor: console/test_editing.py",
+        api=call("POST /suites/{suite}/versions", files={"suite.yml": DIGEST}, expected="{now}"),
+        tool=call("push_suite", suite="{suite}", expected="{now}", files={"suite.yml": "{text}"}, comment="newer"),
+        given={"suite": "shop", "text": THIRD.decode(), "now": 2},
+        record={"number": 3, "by": "Ada"},
+        leaves=("versions/shop/000003.json", "versions/shop/files/*"),
+        audit=(("suite.save", "shop"),),
+        refuses={"a newer version": ({"now": 1}, "version-conflict")},
     ),
     "restore": Operation(
         command="`toril suite push` of an earlier commit", api="`POST /suites/{name}/versions` with the earlier files",
@@ -471,7 +480,7 @@ OTHER_COMMANDS = {
     **dict.fromkeys(("console", "mcp", "login", "logout"), "serves or uses the other faces"),
     **dict.fromkeys(("init", "import", "record", "plan", "doctor", "engines", "explain", "fetch"), LOCAL),
     **dict.fromkeys(("github gates", "github comment"), LOCAL),
-    **dict.fromkeys(("suite list", "trend"), READS),
+    **dict.fromkeys(("suite list", "suite schema", "trend"), READS),
 }
 
 
@@ -515,7 +524,7 @@ def act(world: World, name: str, face: str, /, **other: Any) -> Done:
     cell = operation.cell(face)
     assert isinstance(cell, Call)
     given = {"folder": str(world.work / "shop"), **operation.given, **other}
-    if name == "save" and face == "api":
+    if name.startswith("save") and face == "api":
         world.api(f"PUT /uploads/{DIGEST}", **{"@content": THIRD})
     do = getattr(world, "page" if face == SECOND_FORM else face)
     done: Done = do(cell.line.format(**given), **filled(dict(cell.fields), given))

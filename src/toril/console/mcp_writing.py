@@ -40,7 +40,8 @@ DRAFT = "-draft"
 BINARY = "data:;base64,"  # the beginning of a text that stands for bytes
 NOTHING: Any = {}
 NO_ITEMS: Any = []
-LONGEST_WORD, MOST_WORDS = 80, 6  # of addresses in a sentence
+LONGEST_WORD, MOST_WORDS = 80, 20  # of addresses in a sentence
+CODE = ("script", "services", "modules")  # parts of a suite that may do anything
 WIDTH = 110  # characters of a plan
 
 Files = Annotated[
@@ -250,10 +251,12 @@ class Writing:
         load = load if curve is None or plan.tried else f"{curve.peak} for {curve.length}"
         price = in_words(start) if start else f"price unknown ({problem})"
         limit = "" if max_cost_usd is None else f", limit ${max_cost_usd:g}"
-        targets = _listed(targets_of(plan)) or "the addresses of its script"
-        writes = _listed(writes_of(plan))
-        change = f"may change data ({writes})" if writes else "only reads"
-        return f"run {suite}: {load}; {price}{limit}; loads {targets}; {change}".replace('"', "'")
+        writes, targets = [*writes_of(plan)], [_listed(targets_of(plan))]
+        targets += ["what its code names"] if {*CODE} & {*writes} else []
+        change = f"may change data ({_listed(writes)})" if writes else "only reads"
+        return f"run {suite}: {load}; {price}{limit}; loads {' and '.join(filter(None, targets))}; {change}".replace(
+            '"', "'"
+        )
 
     def _price(self, plan: Plan) -> tuple[StartEstimate | None, str]:
         try:
@@ -285,13 +288,17 @@ class Writing:
 
 
 def writes_of(plan: Plan) -> Iterator[str]:
-    """Yields the methods of a plan that may change data; `script` if a script decides."""
+    """Yields the methods of a plan that may change data, and the parts of its suite that are code."""
     scenarios = reached(mapping_at(plan.common, "scenarios"), (one.scenario for one in plan.executions))
     steps = [step for scenario in scenarios.values() for step, _ in walked(scenario.get("requests"), "")]
-    methods = {str(step.get("method") or "GET").upper() for step in steps if isinstance(step, dict)}
-    yield from sorted(methods - {*READS})
-    if any(scenario.get("script") for scenario in scenarios.values()):
-        yield "script"
+    requests = [step for step in steps if isinstance(step, dict)]
+    yield from sorted({str(request.get("method") or "GET").upper() for request in requests} - {*READS})
+    if any(part.get(key) for part in (*scenarios.values(), *requests) for key in ("script", "jsr223")):
+        yield CODE[0]
+    if plan.common.get("services"):
+        yield CODE[1]
+    if any("class" in module for module in mapping_at(plan.common, "modules").values() if isinstance(module, dict)):
+        yield CODE[2]
 
 
 def _listed(texts: Iterable[str]) -> str:

@@ -26,7 +26,7 @@ from toril.suite.scenarios import reached, urls_of
 WIDTH, HEIGHT = 320, 90  # of the drawn load
 POINTS = 160
 FILE = "suite.yml"
-ORIGIN = re.compile(r"https?://[^/?#]+")
+ORIGIN = re.compile(r"(?i)https?://[^/?#]+|\$\{[^}]*\}")
 PLACE = re.compile(r"^line \d+(?:, column \d+)?: ")
 HOST = re.compile(rb"\bhost\b\s*(:.*)?=|https?://")
 
@@ -164,15 +164,20 @@ def in_words(start: StartEstimate | None) -> str:
 
 
 def targets_of(plan: Plan) -> list[str]:
-    """Returns the addresses that a plan's scenarios send requests to; those of scripts are unknown."""
+    """Returns the addresses that a plan's scenarios send requests to; those of scripts are unknown.
+
+    An address that only a response or a row of data has is its reference, such as `${next}`.
+    """
+    known = mapping_at(plan.common, "settings", "env")
+    environment = Environment(plan.environment, known, {}, frozenset(plan.secrets))
     targets: list[str] = []
     scenarios = mapping_at(plan.common, "scenarios")
     for scenario in reached(scenarios, (execution.scenario for execution in plan.executions)).values():
-        default, urls = scenario.get("default-address"), urls_of(scenario.get("requests"), "")
-        targets += [str(default)] if default else [match[0] for url, _ in urls if (match := ORIGIN.match(url))]
-    known = mapping_at(plan.common, "settings", "env")
-    environment = Environment(plan.environment, known, {}, frozenset(plan.secrets))
-    return [mask(str(environment.resolve_all(address))) for address in dict.fromkeys(targets)]
+        default = scenario.get("default-address")
+        targets += [str(environment.resolve_all(default))] if default else []
+        urls = (environment.resolve(url).strip() for url, _ in urls_of(scenario.get("requests"), ""))
+        targets += [match[0] for url in urls if (match := ORIGIN.match(url))]
+    return [mask(address) for address in dict.fromkeys(targets)]
 
 
 def curve_of(plan: Plan) -> LoadCurve | None:
