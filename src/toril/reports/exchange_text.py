@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import zip_longest
 
 from rich.console import Console
 from rich.text import Text
 
 from toril import text
+from toril.explain import coded, command_of
 from toril.records.evidence import Content, Exchange, Named
 from toril.reports.blocks import mark_of
 from toril.reports.bundle import Bundle
@@ -43,8 +45,12 @@ class ExchangePrinter:
         """Prints the outcome with its reasons."""
         verdict = bundle.verdict
         self._console.print(Text(f"{mark_of(verdict.outcome)} {verdict.outcome}", style=COLOURS[verdict.outcome]))
-        for message in (*(reason.message for reason in verdict.reasons), *verdict.notes):
-            self._console.print(Text(f"  {plain(message, LONGEST)}"), soft_wrap=True)
+        notes = zip_longest(verdict.notes, verdict.note_codes, fillvalue="")
+        for message, code in (*((reason.message, reason.code) for reason in verdict.reasons), *notes):
+            self._console.print(Text(f"  {coded(plain(message, LONGEST), plain(code))}"), soft_wrap=True)
+        if verdict.outcome != "passed":
+            codes = dict.fromkeys(plain(reason.code) for reason in verdict.reasons)
+            self._console.print(Text(f"  cause and fix: {command_of(*codes)}"), soft_wrap=True)
 
 
 def in_text(exchange: Exchange) -> tuple[str, str]:
