@@ -31,6 +31,8 @@ FILES = {
         "codemirror.yaml.js": "codemirror/mode/yaml/yaml.js",
         "codemirror.lint.js": "codemirror/addon/lint/lint.js",
         "codemirror.lint.css": "codemirror/addon/lint/lint.css",
+        "codemirror.hint.js": "codemirror/addon/hint/show-hint.js",
+        "codemirror.hint.css": "codemirror/addon/hint/show-hint.css",
     },
 }
 
@@ -77,9 +79,11 @@ class WebHook(BuildHookInterface[Any]):
 
     def _up_to_date(self) -> bool:
         pinned = (self._pins / "package-lock.json").read_bytes()
-        for folder in FILES:
+        for folder, files in FILES.items():
             stamp = Path(self.root, folder, STAMP)
             if not stamp.is_file() or stamp.read_bytes() != pinned:
+                return False
+            if not all(Path(self.root, folder, name).is_file() for name in files):
                 return False
         return True
 

@@ -135,6 +135,31 @@ def test_a_change_of_the_view_loses_nothing(page, one):
     expect(page.get_by_label("Requests per second", exact=True)).to_have_value("80")
 
 
+def test_the_yaml_view_completes_keys_and_marks_mistakes_while_one_types(page, one):
+    page.goto("/suites/new?view=yaml")
+    code = "document.querySelector('.CodeMirror').CodeMirror"
+    lines = "execution:", "- scenario: shop", "  hold-fro: 1m", "  concurrency: 2.5", "scenarios:"
+    text = "\\n".join((*lines, "  shop: {requests: [/]}", "toril:", ""))
+    page.evaluate(f"() => {{ {code}.setValue('{text}'); {code}.focus(); {code}.setCursor(7, 0); }}")
+    wrong = "() => [...document.querySelectorAll('.CodeMirror-lint-mark-error')].map(mark => mark.textContent)"
+    page.wait_for_function(f"() => ['hold-fro', '2.5'].every(text => ({wrong})().includes(text))")
+    page.keyboard.type("  qu")
+    expect(page.locator(".CodeMirror-hint").first).to_contain_text("quorum")
+    expect(page.locator(".CodeMirror-hint").first).to_contain_text("Share of workers")
+    page.keyboard.press("Enter")
+    page.keyboard.type("150")
+    assert page.evaluate(f"() => {code}.getLine(7)") == "  quorum: 150"
+    page.wait_for_function(f"() => ({wrong})().includes('150')")
+    page.keyboard.press("Enter")
+    page.keyboard.type("worker:")
+    page.keyboard.press("Enter")
+    page.keyboard.type("  arch: ")
+    page.keyboard.press("Control+Space")
+    expect(page.locator(".CodeMirror-hint")).to_have_text(["arm64", "x86_64"])
+    for file in sorted(Path("loadtests").glob("*/suite.yml")):
+        assert page.evaluate("text => torilSchema.problems(text)", file.read_text()) == [], file
+
+
 def test_unsaved_changes_are_offered_again_until_they_are_saved(page, one):
     page.goto("/suites/new")
     page.get_by_label("Address", exact=True).fill("https://shop.example.com")

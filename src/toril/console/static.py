@@ -8,11 +8,18 @@ from importlib.resources import files
 from fastapi import APIRouter
 from fastapi.responses import Response
 
+from toril.authoring.writer import SCHEMA_FILE
 from toril.errors import InfrastructureError
 from toril.reports.html import SCRIPTS
+from toril.suite.schema import schema_text
 
 FOREVER = "public, max-age=31536000, immutable"
-TYPES = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8", "svg": "image/svg+xml"}
+TYPES = {
+    "json": "application/json",
+    "css": "text/css; charset=utf-8",
+    "js": "text/javascript; charset=utf-8",
+    "svg": "image/svg+xml",
+}
 LIVE_SCRIPTS = ("core.js", "marks.js", "plot.js", "legend.js", "keys.js", "paint.js")
 REPORT_STYLES = ("base.css", "verdict.css", "charts.css", "tables.css", "media.css")
 OWN = ("toril.console", "assets")
@@ -28,8 +35,14 @@ BUNDLES: dict[str, tuple[tuple[str, str, str], ...]] = {
         (*OWN, "console.css"),
     ),
     "console.js": ((*OWN, "console.js"),),
-    "codemirror.css": ((*VENDORED, "codemirror.css"), (*VENDORED, "codemirror.lint.css")),
-    "codemirror.js": tuple((*VENDORED, f"codemirror{part}.js") for part in ("", ".yaml", ".lint")),
+    "codemirror.css": (
+        (*VENDORED, "codemirror.css"),
+        (*VENDORED, "codemirror.lint.css"),
+        (*VENDORED, "codemirror.hint.css"),
+    ),
+    "codemirror.js": tuple((*VENDORED, f"codemirror{part}.js") for part in ("", ".yaml", ".lint", ".hint")),
+    "schema.js": ((*OWN, "schema.js"),),
+    SCHEMA_FILE: (),
     "editor.js": ((*OWN, "editor.js"),),
     "theme.js": ((*OWN, "theme.js"),),
     "htmx.js": ((*VENDORED, "htmx.min.js"),),
@@ -76,7 +89,7 @@ def routes() -> APIRouter:
 
 
 def _asset(name: str) -> Asset:
-    parts = [_read(*part) for part in BUNDLES[name]]
+    parts = [schema_text().encode()] if name == SCHEMA_FILE else [_read(*part) for part in BUNDLES[name]]
     content = b"\n".join(parts)
     if name in ENCLOSED:
         content = b'"use strict";\n(() => {\n' + content + b"\n})();"

@@ -6,6 +6,7 @@
   let code = null; // CodeMirror, in the YAML view
   let marks = [];
   let last_curve = null;
+  let marking = 0;
 
   // The server checks the suite; its messages come as JSON beside the plan.
   function show_marks() {
@@ -47,12 +48,32 @@
       mode: "yaml", lineNumbers: true, indentUnit: 2, tabSize: 2, viewportMargin: Infinity, lineWrapping: true,
       gutters: ["CodeMirror-lint-markers", "CodeMirror-linenumbers"],
       lint: { lintOnChange: false, getAnnotations: annotations },
-      extraKeys: { Tab: false, "Shift-Tab": false }, // Tab leaves the editor, as it leaves every field
+      extraKeys: { Tab: false, "Shift-Tab": false, "Ctrl-Space": "autocomplete" }, // Tab leaves the editor, as it leaves every field
+      hintOptions: { hint: proposals, completeSingle: false },
     });
+    torilSchema.load(area.dataset.schema).then(() => code.performLint());
+    code.on("inputRead", (cm, change) => { if (/^[a-z]$/i.test(change.text[0]) && !cm.state.completionActive) cm.showHint(); });
     code.getInputField().setAttribute("aria-label", area.labels[0].textContent);
-    code.on("changes", () => { code.save(); area.dispatchEvent(new Event("input", { bubbles: true })); });
+    code.on("changes", () => { code.save(); clearTimeout(marking); marking = setTimeout(() => code.performLint(), 300); area.dispatchEvent(new Event("input", { bubbles: true })); });
   }
+  // What the schema says at once; the server's message about the same line says more.
   function annotations(text, options, cm) {
+    const checked = server_marks(cm), lines = new Set(checked.map((one) => one.from.line));
+    const own = torilSchema.problems(text).filter((one) => !lines.has(one.number));
+    return [...checked, ...own.map((one) => ({
+      from: CodeMirror.Pos(one.number, one.from), to: CodeMirror.Pos(one.number, one.to), message: `${one.key}: ${one.message}`, severity: "error",
+    }))];
+  }
+  function proposals(cm) {
+    const { line, ch } = cm.getCursor(), found = torilSchema.hints(cm.getValue().split("\n"), line, ch);
+    if (!found) return null;
+    const list = found.list.map((one) => ({ ...one, render: (item) => {
+      item.append(one.displayText);
+      if (one.words) item.append(Object.assign(document.createElement("small"), { textContent: one.words }));
+    } }));
+    return { list, from: CodeMirror.Pos(line, found.from), to: CodeMirror.Pos(line, ch) };
+  }
+  function server_marks(cm) {
     return marks.filter((mark) => mark.line && mark.line <= cm.lineCount()).map((mark) => ({
       from: CodeMirror.Pos(mark.line - 1, 0), to: CodeMirror.Pos(mark.line - 1), message: mark.message, severity: mark.level,
     }));

@@ -1,6 +1,5 @@
 """Patterns of misspelt keys. The reader refuses a key that resembles a known one; JSON Schema knows patterns only."""
 
-import re
 from collections.abc import Collection, Iterator
 from typing import Any
 
@@ -15,7 +14,7 @@ def misspelt(known: Collection[str], cutoff: float, *, right: Collection[str] = 
 
     `nearest` with the same cutoff finds such a key. `right` are keys that are no misspellings.
     """
-    spared = "|".join(map(re.escape, sorted({*known, *right})))
+    spared = "|".join(sorted({*known, *right}))
     patterns = {}
     for name in known:
         edits = [any_case(name), *(pattern for pattern, text in _edits(name) if nearest(text, known, cutoff=cutoff))]
