@@ -1,6 +1,6 @@
-"""Prints the entry of suites for the catalogue of SchemaStore, so that editors know the schema without a line in a file.
+"""Prints the entry of suites for the catalogue of SchemaStore, by which editors know the schema without a line.
 
-    python -m tools.schemastore
+python -m tools.schemastore
 """
 
 import json

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from jsonschema import validate
 
-from toril import explain
 from tools.schemastore import entry, main
+from toril import explain
 
 CATALOGUE = {  # an entry of the catalogue, as SchemaStore's own schema has it
     "type": "object",

@@ -77,7 +77,7 @@ window.torilSchema = (() => {
   function problem(row) {
     if (is_wrong(row)) return { ...row, message: is_wrong(row), from: row.column, to: row.end };
     const expected = at(row.path), plain = row.value && !/^[[{|>&*!]/.test(row.value);
-    if (!plain || !expected.length || expected.every((one) => fits(scalar(row.value), one))) return null;
+    if (!plain || !expected.length || expected.some((one) => fits(scalar(row.value), one))) return null;
     const example = expected.flatMap((one) => parts(one, false)).map((one) => one.patternErrorMessage).find(Boolean);
     return { ...row, message: `This value does not fit. ${example ?? ""}`.trim(), from: row.at, to: row.at + row.value.length };
   }
