@@ -12,7 +12,7 @@ MOST_WORDS = 3_000
 SECTIONS = (  # page, and its headings; "" is the part before the first one
     ("reference/suite.md", ("", "References", "Execution", "Locations")),
     ("reference/scenarios.md", ("Scenarios", "Errors")),
-    ("reference/engines.md", ("", "What each engine accepts")),
+    ("reference/engines.md", ("", "Supported keys")),
     ("reference/criteria.md", ("", "Grammar")),
     ("reference/settings.md", ("Run", "Secrets")),
 )
