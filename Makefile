@@ -22,7 +22,7 @@ export UV_NO_PROGRESS := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: release-rehearsal owner console-zip demo demo-cloud demo-console docs oracle prices quick test test-all verify-aws check bench mutants soak image image-browser system jmeter gatling junit pulumi actionlint vegeta fuzz dist lock clean bytecode help
+.PHONY: release-rehearsal owner console-zip demo demo-cloud demo-console docs site oracle prices quick test test-all verify-aws check bench mutants soak image image-browser system jmeter gatling junit pulumi actionlint vegeta fuzz dist lock clean bytecode help
 
 demo: bytecode ## load-test a small shop on this machine and judge it; SLOW=1 or ERRORS=1 to see the gate fail
 	@.venv/bin/python loadtests/shop/demo.py
@@ -117,6 +117,8 @@ docs: .venv/installed ## write the generated pages of docs/reference
 
 owner: ## write the GitHub account that publishes toril into texts and settings: NAME=acme
 	@$(PYTHON) -m tools.owner "$(NAME)"
+site: .venv/installed .tools/site/installed ## build the site of the documentation, in build/site/html; SERVE=1 serves it at 127.0.0.1:8000
+	@.venv/bin/python -m tools.site $(if $(SERVE),--serve)
 
 prices: .venv/installed ## complete the list prices of Fargate from AWS' public price list; LIST=ADDRESS reads another copy
 	@.venv/bin/python -m tools.prices $(LIST)
@@ -177,6 +179,12 @@ bytecode: .venv/installed ## compile the source here, so that commands start fas
 	@echo "Installing the oracle of the statistics in .tools/oracle" >&2
 	@[ -x .tools/oracle/bin/python ] || "$(UV)" venv --quiet --python "$(PYTHON)" .tools/oracle
 	@"$(UV)" pip sync --quiet --compile-bytecode --python .tools/oracle --require-hashes requirements/oracle.txt
+	@touch $@
+
+.tools/site/installed: $(UV) requirements/site.txt | python
+	@echo "Installing the generator of the site in .tools/site" >&2
+	@[ -x .tools/site/bin/python ] || "$(UV)" venv --quiet --python "$(PYTHON)" .tools/site
+	@"$(UV)" pip sync --quiet --compile-bytecode --python .tools/site --require-hashes requirements/site.txt
 	@touch $@
 
 .tools/uv/bin/uv: requirements/uv.txt | python

@@ -1,46 +1,139 @@
-"""Draws the README's pictures from real runs of the demos: report page, comment and console, light and dark.
+"""Draws the pictures of README and docs, and the text of the README's run, from real runs.
 
-    python -m tools.pictures              needs Chromium; takes about five minutes
-    python -m tools.pictures console      only that one
+    python -m tools.pictures run         first keeps a new run
+    python -m tools.pictures             page, comment and README's text of the kept run
+    python -m tools.pictures console     the console
 
-The comment is the Markdown that `toril github comment` posts, in GitHub's colours. The console shows the run that
-`make demo-console` starts, after its first two minutes.
+They need Chromium; `run` needs a machine without other work. The kept run is docs/pictures/run.zip. Picture, comment
+and text all come from it. Each picture names in its PNG the digest of the page that it shows, which a test compares.
+The comment is the Markdown that `toril github comment` posts, in GitHub's colours.
 """
 
+import hashlib
 import os
+import re
 import shutil
 import signal
+import struct
 import subprocess
 import sys
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
+from zipfile import ZIP_DEFLATED, ZipFile
 
 from playwright.sync_api import Browser, sync_playwright
 
 from tests.github.pictures import page
 
 ROOT = Path(__file__).resolve().parent.parent
+README = ROOT / "README.md"
 PICTURES = ROOT / "docs" / "pictures"
-SIZE = {"report": (1200, 1100), "comment": (832, 760), "console": (1280, 950)}  # CSS pixels
+RUN = PICTURES / "run.zip"
+SUITE = re.compile(r"^```yaml\n(.*?)^```$", re.MULTILINE | re.DOTALL)  # the README's first one
+TEXT = re.compile(r"^```text\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+SIZE = {"report": (1200, 1100), "comment": (832, 560), "console": (1280, 950)}  # CSS pixels
+SLOWER = "150"  # percent: what makes the README's run fail
+COLUMNS = "84"  # of README's text
+RECORDS = ("plan.json", "start.json", "end.json", "launch.json", "suite.json", "suite/suite.yml", "workers/")
 LIVE_S = 135  # of the run in the console: its charts show two minutes
 SETTLED_MS = 1000  # for charts
 MARKS = {"✅": "✔", "❌": "✖"}  # Debian's fonts lack GitHub's emoji
+MARK, AFTER_HEADER = b"source\0", 33  # bytes of a PNG's signature and header
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
 
 def main() -> None:
     PICTURES.mkdir(exist_ok=True)
-    wanted = sys.argv[1:] or [*SIZE]
-    with TemporaryDirectory() as name, sync_playwright() as playwright:
-        folder = Path(name)
+    if sys.argv[1:] == ["run"]:
+        run()
+    with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        for picture, make in (("report", report_page), ("comment", comment_page)):
-            if picture in wanted:
-                draw(browser, picture, make(folder).as_uri())
-        if "console" in wanted:
+        if sys.argv[1:] == ["console"]:
             draw_console(browser)
+        else:
+            with kept_run() as folder:
+                readme = README.read_text()
+                README.write_text(TEXT.sub(lambda _: f"```text\n{text(folder)}```", readme, count=1))
+                for picture, html in (("report", report(folder)), ("comment", page(comment(folder)))):
+                    (folder / f"{picture}.html").write_text(html)
+                    draw(browser, picture, (folder / f"{picture}.html").as_uri())
+                sign("comment", comment(folder))
+                sign("report", verdict(folder))
         browser.close()
+
+
+def run() -> None:
+    """Runs the suite of README's first screen against the demo shop, and keeps what the report needs."""
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "loadtests" / "shop").mkdir(parents=True)
+        (folder / "loadtests" / "shop" / "suite.yml").write_text(suite())
+        shop = subprocess.Popen(
+            [sys.executable, str(ROOT / "loadtests" / "shop" / "service.py"), "--until-stdin-closes"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, "SLOWER": SLOWER},
+            text=True,
+        )
+        try:
+            assert shop.stdout is not None  # noqa: S101 - it is a pipe
+            address = shop.stdout.readline().strip()
+            toril(folder, "run", "loadtests/shop", "--env", f"SHOP_URL={address}", check=False)
+        finally:
+            shop.communicate(timeout=10)
+        [made] = (folder / ".toril" / "runs").iterdir()
+        with ZipFile(RUN, "w", ZIP_DEFLATED) as archive:
+            for path in sorted(path for path in made.rglob("*") if path.is_file()):
+                name = str(path.relative_to(made))
+                if name.startswith(RECORDS) and path.suffix != ".log":
+                    archive.write(path, f"{made.name}/{name}")
+
+
+def suite() -> str:
+    """Returns the suite of README's first screen."""
+    return str(SUITE.findall(README.read_text())[0])
+
+
+@contextmanager
+def kept_run() -> Iterator[Path]:
+    """Yields a folder with the kept run in its store."""
+    with TemporaryDirectory() as name:
+        with ZipFile(RUN) as archive:
+            archive.extractall(Path(name) / ".toril" / "runs")
+        yield Path(name)
+
+
+def text(folder: Path) -> str:
+    """Returns what the terminal shows of the run: the verdict and the criteria, without the tables below."""
+    shown = toril(folder, "report", "latest")
+    return "\n".join(line.rstrip() for line in shown.splitlines()).strip("\n").split("\n\n\n")[0] + "\n"
+
+
+def report(folder: Path) -> str:
+    return toril(folder, "report", "latest", "--format", "html")
+
+
+def verdict(folder: Path) -> str:
+    return toril(folder, "report", "latest", "--format", "json")
+
+
+def comment(folder: Path) -> str:
+    """Returns the comment's Markdown."""
+    markdown = toril(folder, "report", "latest", "--format", "github")
+    for emoji, mark in MARKS.items():
+        markdown = markdown.replace(emoji, mark)
+    return markdown
+
+
+def toril(folder: Path, *arguments: str, check: bool = True) -> str:
+    """Runs toril in the folder; returns its output."""
+    environment = {**os.environ, "COLUMNS": COLUMNS, "TERM": "dumb"}
+    command = [sys.executable, "-m", "toril", *arguments]
+    return subprocess.run(command, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True, check=check).stdout
 
 
 def draw(browser: Browser, picture: str, address: str, state: Any = None) -> None:
@@ -52,6 +145,26 @@ def draw(browser: Browser, picture: str, address: str, state: Any = None) -> Non
         tab.wait_for_timeout(SETTLED_MS)
         tab.screenshot(path=PICTURES / f"{picture}-{scheme}.png")
         tab.close()
+
+
+def sign(picture: str, source: str) -> None:
+    """Writes the digest of what a picture shows into its files, as a PNG's chunk of text."""
+    chunk = b"tEXt" + MARK + digest(source).encode()
+    framed = struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    for scheme in SCHEMES:
+        path = PICTURES / f"{picture}-{scheme}.png"
+        data = path.read_bytes()
+        path.write_bytes(data[:AFTER_HEADER] + framed + data[AFTER_HEADER:])
+
+
+def digest(source: str) -> str:
+    return hashlib.sha256(source.encode()).hexdigest()
+
+
+def signed(picture: str, scheme: str) -> str:
+    """Returns the digest of what a picture shows."""
+    data = (PICTURES / f"{picture}-{scheme}.png").read_bytes()
+    return data.partition(MARK)[2][:64].decode()
 
 
 def draw_console(browser: Browser) -> None:
@@ -75,36 +188,6 @@ def draw_console(browser: Browser) -> None:
     finally:
         demo.send_signal(signal.SIGINT)
         demo.wait()
-
-
-def report_page(folder: Path) -> Path:
-    """Returns the page of a demo run that passes."""
-    demo(folder)
-    return toril(folder, "report", "latest", "--format", "html", "--out", str(folder / "report.html"))
-
-
-def comment_page(folder: Path) -> Path:
-    """Returns a page with the comment on a demo run whose requests fail."""
-    demo(folder, ERRORS="1")
-    markdown = toril(folder, "report", "latest", "--format", "github", "--out", str(folder / "comment.md")).read_text()
-    for emoji, mark in MARKS.items():
-        markdown = markdown.replace(emoji, mark)
-    path = folder / "comment.html"
-    path.write_text(page(markdown))
-    return path
-
-
-def demo(folder: Path, **settings: str) -> None:
-    command = [sys.executable, str(ROOT / "loadtests" / "shop" / "demo.py")]
-    environment = {**os.environ, **settings, "TORIL_STORE": str(folder / "store")}
-    subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, check=False)
-
-
-def toril(folder: Path, *arguments: str) -> Path:
-    """Runs toril in the folder; returns the file that its last argument names."""
-    store = ["--store", str(folder / "store")]
-    subprocess.run([sys.executable, "-m", "toril", arguments[0], *store, *arguments[1:]], check=True)
-    return Path(arguments[-1])
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@
 
     python -m tools.texts [PATH …]      without paths: those of CHECKED
 
-It finds three kinds of offences and prints the line of each: banned words, sentences of more than 30 words, and long
-lines in Markdown. A line may have 120 characters; tables, code and HTML are exempt.
+It finds banned words, sentences of more than 30 words, and in Markdown long lines and what has to be read twice
+(UNCLEAR). A line may have 120 characters; tables, code and HTML are exempt.
 """
 
 import ast
@@ -37,6 +37,12 @@ WORDS = (
     *("becomes? of", "became of", "comes? to (?:its|their)", "as it come[s]"),
     *("looked at", "looks? at", "so many", "so manieth"),
 )
+UNCLEAR = {  # pattern in a sentence of a page → what is wrong with it
+    re.compile(r"\b(?:this|that|which) one\b(?! \w+\b)", re.IGNORECASE): "a noun is missing",
+    re.compile(r"(?<!\bwho )\bknows\b", re.IGNORECASE): "say `supports`, `accepts` or `has`",
+}
+THREE_IDEAS = re.compile(r";[^;]*;")  # in a cell, that may be a list
+PRONOUN = re.compile(r"\s*(?:[-*] |\d+\. )?(?:It|Its|Them)\b")  # at the begin of a paragraph, item or cell
 BANNED = re.compile(rf"\b({'|'.join(WORDS)})\b", re.IGNORECASE)
 NAMES = "bzt|k6|pytest|toril|vegeta"  # which begin sentences in lower case
 SENTENCE_END = re.compile(rf"(?<=[.!?:;])\s+(?=[A-Z`*\[(\"'{{]|(?:{NAMES})\b)|\n\s*\n|\n\s*(?=[-*|#>]|\d+\. )")
@@ -49,6 +55,7 @@ class Text(NamedTuple):
 
     line: int
     words: str
+    is_cell: bool = False  # of a table
 
 
 class Offence(NamedTuple):
@@ -71,6 +78,14 @@ def check(path: Path, content: str) -> Iterator[Offence]:
             count = len(re.findall(r"[\w`'’.,/<>=%+-]*\w[\w`'’.,/<>=%+-]*", CODE.sub("x", sentence)))
             if count > LONGEST_SENTENCE:
                 yield Offence(str(path), line, f"a sentence of {count} words: {' '.join(sentence.split())[:60]} …")
+            if path.suffix == ".md":
+                for pattern, message in UNCLEAR.items():
+                    for unclear in pattern.finditer(CODE.sub("x", sentence)):
+                        yield Offence(str(path), line, f"{message}: {' '.join(unclear[0].split())[:60]}")
+                if not text.is_cell and THREE_IDEAS.search(CODE.sub("x", sentence)):
+                    yield Offence(str(path), line, f"three ideas in a sentence: {' '.join(sentence.split())[:60]}")
+        if path.suffix == ".md" and PRONOUN.match(text.words):
+            yield Offence(str(path), text.line, f"a pronoun without its noun: {text.words.strip()[:60]}")
     if path.suffix == ".md":
         for number, row in enumerate(without_code(content).splitlines(), start=1):
             if len(row) > LONGEST_LINE and not row.lstrip().startswith(("|", "<")):
@@ -83,7 +98,7 @@ def markdown(content: str) -> Iterator[Text]:
     for block in re.split(r"(\n\s*\n)", without_code(content)):
         for offset, row in enumerate(block.split("\n") if block.lstrip().startswith("|") else [block]):
             for cell in row.split("|") if row.lstrip().startswith("|") else [row]:
-                yield Text(number + offset, cell)
+                yield Text(number + offset, cell, row.lstrip().startswith("|"))
         number += block.count("\n")
 
 

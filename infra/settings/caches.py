@@ -58,8 +58,8 @@ class CacheSettings(Setting):
     registry: str | None = Field(
         default=None, pattern=r"^[a-z0-9]{5,50}\.azurecr\.(io|us|cn)$", description="ACR: `<name>.azurecr.io`."
     )
-    account: Account | None = Field(default=None, description="ECR: upstream account. Default: this one.")
-    region: RegionName | None = Field(default=None, description="ECR: upstream region. Default: this one.")
+    account: Account | None = Field(default=None, description="ECR: upstream account. Default: that of the stack.")
+    region: RegionName | None = Field(default=None, description="ECR: upstream region. Default: that of the stack.")
     role: RoleArn | None = Field(
         default=None, description="ECR in another account: existing role that may pull. Default: a new one."
     )

@@ -33,6 +33,36 @@ def test_a_banned_word_is_found(sentence):
     assert message.removeprefix("banned word: ") in sentence
 
 
+@pytest.mark.parametrize(
+    ("sentence", "message"),
+    [
+        ("- It holds the load.", "a pronoun without its noun"),
+        ("| load | Its rights |", "a pronoun without its noun"),
+        ("The engine knows `subject`.", "say `supports`, `accepts` or `has`"),
+        ("Take the run that follows this one.", "a noun is missing"),
+        ("Start the task; watch the task; read the log.", "three ideas in a sentence"),
+    ],
+)
+def test_what_a_page_makes_its_reader_read_twice_is_found(sentence, message):
+    ((line, found),) = offences(MARKDOWN, f"# Title\n\n{sentence}\n")
+    assert (line, found.partition(":")[0]) == (3, message)
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "The check starts. It holds the load.",
+        "A person who knows the account can read the key.",
+        "This one line is enough.",
+        "Start the task; watch the task.",
+        "| role | start tasks; watch tasks; read logs |",
+        "Write `a; b; c;`.",
+    ],
+)
+def test_plain_sentences_pass(sentence):
+    assert offences(MARKDOWN, f"# Title\n\n{sentence}\n") == []
+
+
 def test_a_banned_word_is_found_in_docstrings_messages_and_comments():
     lines = ('"""It is said here."""', "FIRST = 1  # nobody reads it", 'SECOND = f"{FIRST} is told twice"')
     assert sorted({*offences(PYTHON, "\n".join(lines))}) == [

@@ -12,7 +12,7 @@ from pathlib import Path
 
 OWNER = ""
 REPOSITORY = f"https://github.com/{OWNER}/toril" if OWNER else ""
-SITE = f"https://{OWNER}.github.io/toril" if OWNER else ""
+SITE = f"https://{OWNER}.github.io/toril/latest" if OWNER else ""
 ACTION = f"{OWNER}/toril@v0" if OWNER else ""
 
 AREAS = (  # files of `codes`, in the order of a list
