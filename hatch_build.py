@@ -40,7 +40,7 @@ FILES = {
 OWNER = re.compile(r'^OWNER = "(.*)"$', re.MULTILINE)
 PICTURE = re.compile(r"<picture>.*?</picture>\n*", re.DOTALL)
 FILE = re.compile(r'(?P<begin>src(?:set)?=")(?P<file>[^":]+)(?=")')
-LINK = re.compile(r"\[(?P<label>[^\[\]]+)\]\((?P<page>(?!https?:)[^)]+)\)")
+LINK = re.compile(r"\[(?P<label>[^\[\]]+)\]\((?P<page>(?!https?:|#)[^)]+)\)")
 
 
 class ReadmeHook(MetadataHookInterface):

@@ -36,6 +36,10 @@ def run(*command: str | Path, cwd: Path = ROOT, **environment: str) -> str:
 
 @pytest.fixture(scope="module")
 def uv() -> Path:
+    return found_uv()
+
+
+def found_uv() -> Path:
     for candidate in (os.environ.get("UV"), shutil.which("uv"), ROOT / ".tools/uv/bin/uv"):
         if candidate and (ROOT / candidate).is_file():
             return ROOT / candidate
