@@ -114,7 +114,9 @@ def _factor(value: object) -> float:
 
 
 Factor = Annotated[float, BeforeValidator(_factor), FACTOR]
-Moment = Annotated[Duration, BeforeValidator(lambda value: value or 0.0), Field(le=MAX_DURATION_S), MOMENT]
+Moment = Annotated[
+    Duration, BeforeValidator(lambda value: 0.0 if value in (None, "") else value), Field(le=MAX_DURATION_S), MOMENT
+]
 Length = Annotated[Moment, Field(ge=0.001), LENGTH]
 ColumnName = Annotated[str, Field(min_length=1)]
 

@@ -218,6 +218,8 @@ class ExecutionReader:
     ) -> dict[str, Any]:
         """Returns the load keys that a curve, a search or a JMX sets."""
         implied: dict[str, Any] = {}
+        for key in TIMES:  # the implied values may replace them
+            self.reader.seconds(item.get(key), f"{path}.{key}")
         if course is not None:
             implied["hold-for"] = _plain(course.curve.length_s)
             implied["throughput"] = course.curve.peak_rps if search is None else search.to_rps

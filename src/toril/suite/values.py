@@ -58,7 +58,7 @@ def named(names: Iterable[str]) -> WithJsonSchema:
 
 WHOLE = WithJsonSchema(number_or(r"\+?[0-9]+(?:_[0-9]+)*(?:\.0*)?", "10", "integer"))
 DURATION = WithJsonSchema(number_or(TIME, "30s or 1m30s", minimum=0))
-MOMENT = WithJsonSchema({"anyOf": [DURATION.json_schema, {"enum": [None, False, ""]}]})
+MOMENT = WithJsonSchema({"anyOf": [DURATION.json_schema, {"enum": [None, ""]}]})
 LENGTH = WithJsonSchema(number_or(TIME, "30s or 1m30s", minimum=0.001))
 SIZE = WithJsonSchema(number_or(rf"{DECIMAL}(?:[bB]|[kKmM](?:[iI]?[bB])?)?", "4KiB", minimum=0))
 RATE = WithJsonSchema(number_or(rf"{DECIMAL}[kM]?(?: */ *{PER})?", "500 or 500/s", minimum=0))

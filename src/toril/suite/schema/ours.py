@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema
 
+from toril.records.summary import FINDING_CODES
 from toril.suite import values
 from toril.suite.curves import SHAPES, TIMELESS, Shape
 from toril.suite.schema.texts import described
@@ -55,6 +56,12 @@ def definitions() -> dict[str, Schema]:
     replay["anyOf"] = [{"type": "string", "minLength": 1}, {"$ref": replay.pop("$ref")}]
     found["Replay"]["properties"]["file"] |= {"type": "string", "minLength": 1}
     ours["type"] = ["object", "null"]
+    ours["properties"]["findings"].pop("propertyNames", None)  # pydantic's form of the same names
+    ours["properties"]["findings"] |= {
+        "type": ["object", "boolean"],
+        "properties": dict.fromkeys(FINDING_CODES, values.BOOLEAN),
+        "additionalProperties": False,
+    }
     ours["properties"]["curves"]["additionalProperties"] = ref("curve")
     ours["properties"]["secrets"]["propertyNames"] = {"pattern": f"^[~^$]?{VARIABLE.pattern}$"}
     found["curve"] = {"anyOf": [ref("Shape"), {"type": "array", "minItems": 1, "items": ref("Shape")}]}

@@ -80,7 +80,7 @@ def _tables() -> dict[str, Schema]:
     return {
         **numbers,
         **{f"placed-{name}": _placed(numbers[name], least) for name, least in (("number", 1), ("whole", 0))},
-        "pause": {"anyOf": [NUMBERS["time"], string(RANDOM_PAUSE), ref("falsy")]},
+        "pause": {"anyOf": [values.DURATION.json_schema, string(RANDOM_PAUSE), ref("falsy")]},
         "weights": weights,
         "reference": string(),
         "rule": values.RULE,
