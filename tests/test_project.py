@@ -10,6 +10,7 @@ from itertools import chain
 from pathlib import Path
 
 import pytest
+import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -87,6 +88,21 @@ def test_the_lock_of_npm_has_an_integrity_hash_and_no_address_of_a_registry(pins
     assert '"integrity": "sha512-' in text
     assert "resolved" not in text
     assert "registry" not in text
+
+
+def test_every_folder_with_pins_gets_updates():
+    kinds = {
+        "go.mod": "gomod",
+        "pom.xml": "maven",
+        "package-lock.json": "npm",
+        "requirements.txt": "pip",
+        "run.txt": "pip",
+    }
+    listed = run("git", "ls-files", "--", *(f"*{name}" for name in kinds)).splitlines()
+    pinned = {(kinds[Path(file).name], f"/{Path(file).parent}") for file in listed if Path(file).name in kinds}
+    updates = yaml.safe_load((ROOT / ".github/dependabot.yml").read_text())["updates"]
+    updated = {(update["package-ecosystem"], folder) for update in updates for folder in update["directories"]}
+    assert pinned == {update for update in updated if update[0] != "github-actions"}
 
 
 def test_every_make_target_is_explained():

@@ -35,6 +35,7 @@ def published(version: str, owner: str, packages: list[Path]) -> Iterator[str]:
     yield from (f"package  {path.name}" for path in packages)
     yield from (f"image    ghcr.io/{account.lower()}/toril:{flavour}-{tag}" for flavour in FLAVOURS)
     yield f"action   {account}/toril@{tag}, and {account}/toril@{tag.partition('.')[0]}"
+    yield f"site     https://{account}.github.io/toril/"
     yield f"release  https://github.com/{account}/toril/releases/tag/{tag}"
 
 

@@ -66,6 +66,7 @@ def test_a_rehearsal_lists_what_a_release_publishes(tree, capsys):
         "image    ghcr.io/acme/toril:slim-v0.2.0",
         "image    ghcr.io/acme/toril:full-v0.2.0",
         "action   Acme/toril@v0.2.0, and Acme/toril@v0",
+        "site     https://Acme.github.io/toril/",
         "release  https://github.com/Acme/toril/releases/tag/v0.2.0",
         "",
     ]
