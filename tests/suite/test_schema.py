@@ -13,10 +13,12 @@ from hypothesis import strategies as some
 from jsonschema import Draft7Validator
 
 from tests.tiers import examples
+from toril.criteria.criterion import OPERATORS, TAURUS_KEYS
 from toril.errors import UserError
 from toril.suite import read_suite
 from toril.suite.engines import BLOCKS, ENGINES, LOAD_KEYS, PHASES
-from toril.suite.executions import KNOWN_KEYS
+from toril.suite.executions import FUNCTIONAL, KNOWN_KEYS, MAX_EXECUTIONS
+from toril.suite.executions import LOAD as LOAD_CONSOLIDATOR
 from toril.suite.schema import suite_schema
 
 FOLDERS = sorted(path.parent for path in Path("loadtests").glob("*/suite.yml"))
@@ -211,6 +213,10 @@ def test_the_schema_has_every_key_that_toril_reads():
     found = suite_schema()["definitions"]
     assert {*KNOWN_KEYS, *LOAD_KEYS} <= {*found["execution"]["properties"]}
     assert {*BLOCKS, *PHASES} <= {*found["request"]["properties"]}
+    assert found["executions"]["maxItems"] == MAX_EXECUTIONS
+    assert found["criterion"]["anyOf"][1]["properties"]["condition"]["enum"] == [*OPERATORS]
+    assert {*found["criterion"]["anyOf"][1]["properties"]} == {*TAURUS_KEYS}
+    assert {*found["settings"]["properties"]["aggregator"]["enum"]} == {FUNCTIONAL, LOAD_CONSOLIDATOR, "", None}
     requests, scenarios = {*found["request"]["properties"]}, {*found["scenario"]["properties"]}
     for engine in ENGINES.values():
         assert {*engine.request_keys, *engine.without} <= requests | scenarios
