@@ -42,6 +42,7 @@ PICTURE = re.compile(r"(src|srcset)=\"(?!https?:)([^\"]+)\"|!\[([^\]]*)\]\((?!ht
 LESS_FOUND = "---\nsearch: {boost: 0.5}\n---\n"  # by the search than a guide
 NOT_FOUND = "---\nsearch: {exclude: true}\n---\n"  # because each code has a page
 FENCE = re.compile(r"(?ms)^( *)```.*?^\1``` *$")
+NAMES = {code.name for code in explain.codes()}
 FILTER = """<p class="gallery-filter">
 <label>Engine <select data-column="engine"><option value="">all</option>{engines}</select></label>
 <label>Need <select data-column="need"><option value="">all</option>{needs}</select></label>
@@ -69,7 +70,7 @@ def on_site(page: str, text: str, pages: dict[str, str]) -> str:
     def link(match: re.Match[str]) -> str:
         label, target, anchor = match[1], match[2], match[3] or ""
         path = os.path.normpath(Path(page).parent / target) if target else page
-        if path == CODES and anchor:
+        if path == CODES and anchor[1:] in NAMES:
             return f"[{label}]({relative(pages[page], f'codes/{anchor[1:]}.md')})"
         path = f"{path}/README.md" if f"{path}/README.md" in pages else path
         if path in pages:

@@ -18,7 +18,7 @@ from markupsafe import Markup, escape
 from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 
-from toril import __version__, text
+from toril import __version__, explain, text
 from toril.clock import Clock
 from toril.console import static
 from toril.console.audit import audit
@@ -272,6 +272,7 @@ def templates() -> Environment:
         mark=mark_of,
         reason_words=reason_words,
         explained=explained,
+        site=explain.SITE,
         plural=text.plural,
         sparkline=sparkline,
         with_query=with_query,

@@ -16,7 +16,7 @@ from markupsafe import Markup
 
 from toril import text
 from toril.errors import InfrastructureError
-from toril.explain import command_of, page_of
+from toril.explain import SITE, command_of, page_of
 from toril.reports.blocks import (
     Block,
     Charts,
@@ -130,6 +130,7 @@ def _model(report: Report, *, hero: bool = True, alone: bool = True, files: str 
         "picture": _picture,
         "evidence_of": report.evidence_of,
         "explained": explained,
+        "site": SITE,
     }
 
 
