@@ -1,11 +1,8 @@
 """The JSON Schema of `toril:`: from the classes that read it, with the texts of `toril.yml`."""
 
 from collections.abc import Iterator
-from functools import cache
-from importlib.resources import files
 from typing import Any, get_args
 
-import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema
@@ -13,7 +10,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from toril.records.summary import FINDING_CODES
 from toril.suite import values
 from toril.suite.curves import SHAPES, TIMELESS, Shape
-from toril.suite.schema.texts import described
+from toril.suite.schema.texts import described, texts_in
 from toril.suite.sections import Section
 from toril.suite.settings import VARIABLE, TorilSettings
 from toril.suite.values import Schema, ref, string
@@ -78,14 +75,9 @@ def sections_of(annotation: Any) -> Iterator[type[Section]]:
         yield from sections_of(argument)
 
 
-@cache
-def _texts() -> dict[str, dict[str, str]]:
-    return yaml.safe_load(files("toril.suite.schema").joinpath("toril.yml").read_text(encoding="utf-8"))  # type: ignore[no-any-return]
-
-
 def text_of(section: type[Section], field: FieldInfo) -> str:
     """Returns what a setting means; links name pages below docs."""
-    return _texts()[section.__name__][str(field.alias)]
+    return str(texts_in("toril.yml")[section.__name__][str(field.alias)])
 
 
 def default_of(field: FieldInfo) -> str:

@@ -1,10 +1,8 @@
 """The JSON Schema of Taurus' keys: `taurus.yml`, with what the reader has tables of."""
 
 from collections.abc import Iterator, Mapping
-from importlib.resources import files
+from copy import deepcopy
 from typing import Any
-
-import yaml
 
 from toril.criteria.criterion import TAURUS_KEYS
 from toril.load.shapes import OPEN_MODEL
@@ -26,7 +24,7 @@ from toril.suite.merge import SIMILAR as SIMILAR_TOP
 from toril.suite.merge import TOP_KEYS
 from toril.suite.reader import MAX_DURATION_S, MAX_NUMBER
 from toril.suite.requests import HOLDERS, WITHOUT_REQUESTS
-from toril.suite.schema.texts import described
+from toril.suite.schema.texts import described, texts_in
 from toril.suite.schema.typos import misspelt
 from toril.suite.values import Schema, any_case, number_or, ref, string
 
@@ -42,7 +40,7 @@ NUMBERS = {
 
 def definitions() -> dict[str, Schema]:
     """Returns the schemas of a suite (`suite`) and of its parts, by name."""
-    written = yaml.safe_load(files("toril.suite.schema").joinpath("taurus.yml").read_text(encoding="utf-8"))
+    written = deepcopy(texts_in("taurus.yml"))
     rules, parts = written.pop("rules"), written.pop("parts")
     found = {
         **_tables(),

@@ -2,10 +2,23 @@
 
 import re
 from collections.abc import Sequence
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import yaml
 
 from toril import explain
+from toril.suite.documents import YAML_LOADER
 
 LINK = re.compile(r"\[([^\]]+)\]\(([^)#]+)(#[^)]*)?\)")
+
+
+@cache
+def texts_in(name: str) -> Any:
+    """Returns the content of a YAML file of this folder. It is read once: copy what you change."""
+    text = files("toril.suite.schema").joinpath(name).read_text(encoding="utf-8")
+    return yaml.load(text, Loader=YAML_LOADER)  # noqa: S506 - a safe loader
 
 
 def described(text: str, default: str = "", engines: Sequence[str] = (), *, page: str) -> str:

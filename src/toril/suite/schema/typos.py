@@ -17,7 +17,7 @@ def misspelt(known: Collection[str], cutoff: float, *, right: Collection[str] = 
     spared = "|".join(sorted({*known, *right}))
     patterns = {}
     for name in known:
-        edits = [any_case(name), *(pattern for pattern, text in _edits(name) if nearest(text, known, cutoff=cutoff))]
+        edits = [any_case(name), *(pattern for pattern, text in _edits(name) if nearest(text, (name,), cutoff=cutoff))]
         patterns[f"^(?!(?:{spared})$)(?:{'|'.join(dict.fromkeys(edits))})$"] = wrong
     return patterns
 
