@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import pytest
@@ -158,6 +159,14 @@ COMMIT = "6d5bef70c0ffee00c0ffee00c0ffee00c0ffee00"
 def test_the_action_is_that_of_the_commit_that_was_installed_from_github(url, commit, expected):
     origin = {"url": url, **({"vcs_info": {"vcs": "git", "commit_id": commit}} if commit else {"dir_info": {}})}
     assert installed_action(json.dumps(origin)) == expected
+
+
+def test_toril_that_is_not_installed_has_no_action(monkeypatch):
+    def none(name):
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(options, "distribution", none)
+    assert installed_action() == NO_ACTION
 
 
 def test_the_action_of_an_installation_from_an_index_is_that_of_its_publisher(monkeypatch):

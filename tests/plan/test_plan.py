@@ -425,3 +425,9 @@ def test_the_note_on_too_few_samples_names_a_sufficient_load(tmp_path, load, lea
     assert all(figure in warning for figure in (f" {least_s} s", f" {value}"))
     assert not noted(**{"hold-for": f"{least_s}s"})
     assert not noted(**{key: value})
+
+
+def test_a_scenario_that_does_not_run_may_be_unfinished(tmp_path):
+    scenarios = {"home": {"requests": ["http://shop/"]}, "unfinished": {"requests": 1}}
+    suite = read(tmp_path, {"execution": [{"scenario": "home"}], "scenarios": scenarios})
+    assert make_plan(suite, run_id="r", workers=None).executions[0].scenario == "home"

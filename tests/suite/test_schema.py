@@ -183,9 +183,24 @@ def test_the_schema_accepts_the_short_forms_of_taurus(written):
         assert complaints(document) == []
 
 
+@pytest.mark.parametrize("prefix", ["~", "$"])
+@pytest.mark.parametrize("key", ["execution", "scenarios", "modules", "reporting", "toril"])
+def test_the_schema_accepts_the_prefixes_of_a_merge(key, prefix):
+    document = {"execution": {"scenario": "a"}, "scenarios": {"a": {"requests": ["http://shop/"]}}}
+    document[prefix + key] = document.pop(key, {})
+    assert complaints(document) == []
+
+
+def test_the_schema_leaves_reporters_to_bzt_that_toril_ignores():
+    reporters = [{"module": "mock", "run-at": "mock"}, {"module": "passfail", "run-at": "cloud"}]
+    assert complaints({"execution": {"scenario": {"requests": ["http://shop/"]}}, "reporting": reporters}) == []
+
+
 @pytest.mark.parametrize(
     ("written", "place"),
     [
+        ("{execution: {scenario: a}, services: [{module: passfail}]}", "$.services"),
+        ("{execution: {scenario: a}, reporting: [{module: passfail, run-at: mock}]}", "$.reporting"),
         ("{execution: {scenario: a, hold-fro: 1m}}", "execution"),
         ("{execution: {scenario: a}, scenarois: {}}", "$"),
         ("{execution: {scenario: a, executor: locust, throughput: 10}}", "execution"),

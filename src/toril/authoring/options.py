@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from fractions import Fraction
-from importlib.metadata import distribution
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Never
 from urllib.parse import quote
@@ -156,7 +156,10 @@ def installed_action(recorded: str | None = None) -> str:
     `recorded`: the installation's `direct_url.json` (PEP 610), which an installation from an index lacks.
     """
     if recorded is None:
-        recorded = distribution("toril").read_text("direct_url.json")
+        try:
+            recorded = distribution("toril").read_text("direct_url.json")
+        except PackageNotFoundError:  # run from its sources
+            recorded = ""
     origin = json.loads(recorded) if recorded else {}
     commit = origin.get("vcs_info", {}).get("commit_id", "")
     if commit and (repository := ON_GITHUB.fullmatch(origin["url"])):

@@ -89,7 +89,8 @@ class Iteration(NamedTuple):
 def iteration_of(scenario: Any) -> Iteration | None:
     """Returns a scenario's iteration; None if a script or a block decides what it sends."""
     requests = scenario.get("requests") if isinstance(scenario, dict) and not scenario.get("script") else None
-    whole = [request if isinstance(request, dict) else {"url": request} for request in requests or ()]
+    listed = requests if isinstance(requests, list) else ()  # the reader checks only scenarios that run
+    whole = [request if isinstance(request, dict) else {"url": request} for request in listed]
     if not whole or any(key in request for request in whole for key in (*BLOCKS, *PHASES)):
         return None
     labels = Counter(str(request.get("label") or request.get("url") or "") for request in whole)

@@ -19,6 +19,7 @@ BEYOND = (
     "keys, blocks and scripts that the engine of a scenario does not support",
     "scenarios that no execution uses, and requests beside a script",
     "keys with a prefix of the merge (~ ^ $), suites of several files or documents, and overrides",
+    "names of executors, missing scenarios and misspelt keys in a suite with modules of its own",
     "misspelt keys of Taurus that differ by more than one letter from the right ones",
 )
 

@@ -12,13 +12,14 @@ SAMPLE = "q"  # stands for any letter in a misspelling
 def misspelt(known: Collection[str], cutoff: float, *, right: Collection[str] = (), wrong: Any = False) -> Schema:
     """Returns the `patternProperties` of keys that differ from a known one by one edit: they fit the schema `wrong`.
 
-    `nearest` with the same cutoff finds such a key. `right` are keys that are no misspellings.
+    `nearest` with the same cutoff finds such a key. `right` are keys that are no misspellings. Neither are keys with a
+    prefix of the merge.
     """
     spared = "|".join(sorted({*known, *right}))
     patterns = {}
     for name in known:
         edits = [any_case(name), *(pattern for pattern, text in _edits(name) if nearest(text, (name,), cutoff=cutoff))]
-        patterns[f"^(?!(?:{spared})$)(?:{'|'.join(dict.fromkeys(edits))})$"] = wrong
+        patterns[f"^(?![~^$]|(?:{spared})$)(?:{'|'.join(dict.fromkeys(edits))})$"] = wrong
     return patterns
 
 
