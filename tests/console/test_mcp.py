@@ -222,6 +222,22 @@ def test_the_person_reads_every_address_and_that_a_suite_has_code(store: FolderS
     assert "and what its code names; may change data (script, services)" in plan["effect"]
 
 
+@pytest.mark.parametrize(
+    ("override", "part"),
+    [
+        ("modules.jmeter.path=./mine", "modules"),
+        ("modules.jmeter.download-link=http://other.test", "modules"),
+        ("settings.env.LD_PRELOAD=./mine.so", "environment"),
+        ("execution.0.env.PYTHONPATH=.", "environment"),
+    ],
+)
+def test_the_person_reads_that_a_setting_may_run_code(store: FolderStore, override: str, part: str) -> None:
+    found = Assistant(store, "operator").ask(
+        "tools/call", name="start_run", arguments={"suite": "shop", "overrides": [override]}
+    )
+    assert f"may change data ({part})" in found["structuredContent"]["consent"]
+
+
 def test_a_version_needs_consent_if_it_replaces_that_of_another_person(store: FolderStore) -> None:
     given: dict[str, Any] = {
         "suite": "shop",

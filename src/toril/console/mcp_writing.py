@@ -34,6 +34,7 @@ from toril.secrets.masking import mask
 from toril.store import Reader
 from toril.suite.reader import mapping_at
 from toril.suite.scenarios import reached, walked
+from toril.suite.settings import RESERVED
 from toril.text import plain
 
 DRAFT = "-draft"
@@ -41,7 +42,8 @@ BINARY = "data:;base64,"  # the beginning of a text that stands for bytes
 NOTHING: Any = {}
 NO_ITEMS: Any = []
 LONGEST_WORD, MOST_WORDS = 80, 20  # of addresses in a sentence
-CODE = ("script", "services", "modules")  # parts of a suite that may do anything
+CODE = ("script", "services", "modules", "environment")  # parts of a suite that may do anything
+PROGRAMS = ("class", "path", "download-link", "interpreter")  # settings of a module that name code
 WIDTH = 110  # characters of a plan
 
 Files = Annotated[
@@ -297,8 +299,13 @@ def writes_of(plan: Plan) -> Iterator[str]:
         yield CODE[0]
     if plan.common.get("services"):
         yield CODE[1]
-    if any("class" in module for module in mapping_at(plan.common, "modules").values() if isinstance(module, dict)):
+    modules = [module for module in mapping_at(plan.common, "modules").values() if isinstance(module, dict)]
+    if any(key in module for module in modules for key in PROGRAMS):
         yield CODE[2]
+    loads = [execution.config for share in plan.shares for execution in share.executions]
+    named = {name for one in (plan.common.get("settings"), *modules, *loads) for name in mapping_at(one, "env")}
+    if any(RESERVED.fullmatch(str(name)) for name in named):  # such as LD_PRELOAD
+        yield CODE[3]
 
 
 def _listed(texts: Iterable[str]) -> str:
