@@ -43,7 +43,7 @@ demo-cloud: .venv/installed .tools/cloud/installed pulumi ## deploy a hub with t
 demo-console: bytecode vegeta ## open the console over made-up runs and a real one that goes on; PORT=8080, BROWSER=none
 	@.venv/bin/python -m tools.demo_console
 
-verify-aws: bytecode ## check on your AWS account what only AWS can tell, for less than $$1; EMAIL=you@example.com, DESTROY=1
+verify-aws: bytecode ## check on your AWS account what only AWS can tell, for less than one dollar; EMAIL=you@example.com, DESTROY=1
 	@.venv/bin/python -m tools.verify_aws $(if $(EMAIL),--email "$(EMAIL)") $(if $(DESTROY),--destroy)
 
 check: .venv/installed $(UV) ## what is quick: formatting, lint, types, layers, language, workflows

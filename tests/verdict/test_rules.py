@@ -415,6 +415,13 @@ def test_too_few_samples_advise_how_to_get_enough():
     assert all(figure in verdict.reasons[0].message for figure in ("50", "72", "15 s", "15 "))
 
 
+@pytest.mark.parametrize(("exclude", "hold_s"), [(True, 15), (False, 17)])
+def test_the_advised_hold_counts_the_ramp_up_only_where_criteria_do(exclude, hold_s):
+    timeline = timeline_of(every_second(range(5, 15), FAST, 5), users=dict.fromkeys(range(15), 10))
+    plan = plan_of("p95>60ms", executions=[execution(ramp_up_s=5.0, hold_for_s=10.0)], ramp_up_exclude=exclude)
+    assert f"hold for {hold_s} s" in verdict_of(timeline, plan).criteria[0].message
+
+
 def hung(us: int, second: int, count: int = 4, **more: Any) -> list[Sample]:
     return [replace(FAST, us=us, second=second, **more)] * count
 

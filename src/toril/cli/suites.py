@@ -38,9 +38,10 @@ def list_suites(
 
 
 def schema() -> None:
-    """Print the JSON Schema of suites, by which editors complete and check them.
+    """Print the JSON Schema of suites, for editors.
 
     Examples:
+      toril suite schema
       toril suite schema > loadtests/suite.schema.json
     """
     from toril.suite.schema import schema_text

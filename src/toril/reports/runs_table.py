@@ -20,6 +20,7 @@ from toril.reports.blocks import MISSING, Cell, Column, Row, Table
 from toril.reports.run_tables import failed_share, interval_of, time_of
 from toril.text import plain
 
+MOST_CODES = 3  # of a run's reasons
 COLUMNS = (
     Column("run", "name", whole=True),  # users copy it
     Column("verdict", "text", whole=True),
@@ -101,7 +102,8 @@ def _row(run: ListedRun) -> Row:
         ]
     state = run.state if row.kind == "run" else f"{run.state} ({row.kind})"
     codes = [plain(code, 40) for code in row.reasons if run.judged and run.state != "passed"]
-    small = (*(f"[{code}]" for code in codes[:2]), *(("files deleted",) if run.deleted else ()))
+    more = (f"and {len(codes) - MOST_CODES} more",) * (len(codes) > MOST_CODES)
+    small = (*(f"[{code}]" for code in codes[:MOST_CODES]), *more, *(("files deleted",) if run.deleted else ()))
     shown, outcome = (state, run.state) if run.judged else (f"· {state}", "")
     verdict = Cell(shown, small=small, outcome=outcome, tone="dim")
     started = Cell(f"{datetime.fromtimestamp(row.started_at, UTC):%Y-%m-%d %H:%M}" if row.started_at else MISSING)

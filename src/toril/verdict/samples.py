@@ -209,7 +209,8 @@ def _advice_on_samples(criterion: Criterion, evidence: Evidence, samples: int) -
     executions = [execution for execution in evidence.plan.chosen(criterion.executions) if execution.name in senders]
     if len(executions) != 1:
         return ""
-    advice = load_for_samples(samples_needed(criterion) / samples, executions[0], executions[0].ramp_up_s)
+    counted_s = 0.0 if evidence.plan.ramp_up_exclude else executions[0].ramp_up_s
+    advice = load_for_samples(samples_needed(criterion) / samples, executions[0], counted_s)
     return f": {advice}" if advice else ""
 
 
