@@ -1,4 +1,4 @@
-"""Defects of bzt's criteria: its result and ours. docs/reference/criteria.md lists the same, one by one."""
+"""Defects of bzt's criteria: its result and ours. docs/reference/criteria.md lists most of them."""
 
 from dataclasses import replace
 
