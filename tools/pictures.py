@@ -38,7 +38,19 @@ TEXT = re.compile(r"^```text\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SIZE = {"report": (1200, 1100), "comment": (832, 560), "console": (1280, 950)}  # CSS pixels
 SLOWER = "150"  # percent: what makes the README's run fail
 COLUMNS = "84"  # of README's text
-RECORDS = ("plan.json", "start.json", "end.json", "launch.json", "suite.json", "suite/suite.yml", "workers/")
+RECORDS = (
+    "plan.json",
+    "start.json",
+    "end.json",
+    "launch.json",
+    "lease.json",
+    "evidence.json",
+    "verdict.json",
+    "summary.json",
+    "suite.json",
+    "suite/suite.yml",
+    "workers/",
+)
 LIVE_S = 135  # of the run in the console: its charts show two minutes
 SETTLED_MS = 1000  # for charts
 MARKS = {"✅": "✔", "❌": "✖"}  # Debian's fonts lack GitHub's emoji

@@ -63,6 +63,11 @@ def test_a_name_outside_the_folder_is_rejected_before_any_write(tmp_path, name):
         inside(tmp_path, name)
 
 
+@pytest.mark.parametrize("name", [".git/hooks/post-checkout", ".GIT/config", "data/.git/config"])
+def test_a_file_that_git_would_obey_is_rejected(tmp_path, name):
+    refuses_files(tmp_path, "outside-folder", "suite.yml", name)
+
+
 @pytest.mark.parametrize(("one", "other"), [("a.csv", "A.csv"), ("Data/x", "data/x"), ("é", "e\u0301"), ("ß", "SS")])
 def test_names_that_collide_on_some_file_systems_are_rejected(tmp_path, one, other):
     refuses_files(tmp_path, "colliding-names", one, other)

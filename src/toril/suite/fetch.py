@@ -67,7 +67,7 @@ def inside(folder: Path, name: str) -> Path:
 
 
 def checked_names(names: Iterable[str]) -> list[str]:
-    """Returns the names in order; raises SuiteError if one leads out of the folder, or collides with another."""
+    """Returns the names in order; raises SuiteError if one leads out of the folder or into git's, or collides."""
     checked: dict[str, str] = {}
     for name in names:
         if len(checked) == MAX_FILES:
@@ -81,6 +81,8 @@ def checked_names(names: Iterable[str]) -> list[str]:
             raise SuiteError(text, code="colliding-names")
     for disk_name, name in checked.items():
         parts = disk_name.split("/")
+        if ".git" in parts:  # git runs programs that its folder names
+            raise _outside(name)
         for length in range(1, len(parts)):
             if (above := checked.get("/".join(parts[:length]))) is not None:
                 text = f"{above!r} is a file, but a folder in {name!r}. Rename one."
