@@ -412,6 +412,7 @@ def test_every_key_of_a_criterion_is_in_an_example():
 NO_KEYS = {  # what the code looks up that is no key of a suite
     "${",
     "://",  # of an address
+    ".git",  # of a path
     "local",  # a place, and a module of bzt's
     "class",  # of a module: what else bzt's passfail is called
     *("apiritif", "selenium"),  # engines
