@@ -36,6 +36,7 @@ def test_force_overwrites_only_files_of_the_suite(tmp_path):
         WORKFLOW,
         SUITE,
         "loadtests/shop/other.csv",
+        "loadtests/suite.schema.json",
         ".github",
     }
 

@@ -26,7 +26,7 @@ def test_a_person_signs_in_and_returns_to_the_wanted_page(console):
     there = browser.get(login).headers["location"]
     back = browser.get(console.issuer.sign_in(there, name="Ann", groups=["staff", "toril-operator"]))
     assert back.headers["location"] == "/me?a=1"
-    assert browser.get("/api/v1/me").json() == {"subject": "ann", "name": "Ann", "role": "operator"}
+    assert browser.get("/api/v1/me").json() == {"subject": "ann", "name": "Ann", "role": "operator", "on": "local"}
 
 
 def test_the_cookie_is_host_only_and_sealed_and_holds_subject_role_and_times(console):
@@ -132,7 +132,7 @@ def test_another_process_refuses_the_sessions_within_half_a_minute(console):
 
 
 def test_access_tokens_of_the_issuer_have_the_role_of_their_groups(console):
-    me = {"subject": "ann", "name": "ann", "role": "operator"}
+    me = {"subject": "ann", "name": "ann", "role": "operator", "on": "local"}
     for key in (RSA, EC):
         assert console.asked(console.issuer.access_token(key=key, groups=["toril-operator"])) == (200, me)
 
