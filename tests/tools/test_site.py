@@ -17,6 +17,8 @@ from playwright.sync_api import Browser
 from tools import site
 from toril import explain
 
+pytestmark = pytest.mark.xdist_group("site")  # one build for all of them
+
 ROOT = Path(__file__).parents[2]
 QUESTIONS = {  # of a newcomer → the page, which has to be among the first four results
     "install": "how-to/install/",
