@@ -50,7 +50,7 @@ JOBS: dict[str, dict[str, str]] = {
         "sub": f"{{{REPOSITORY}}}:{{{STEP}}}",
     },
 }
-ROLE_OF = {"gitlab": "run", "buildkite": "run", "circleci": "publish", "bitbucket": "run"}
+ROLE_OF = {"gitlab": "run", "buildkite": "publish", "circleci": "publish", "bitbucket": "run"}
 NEIGHBOURS = [
     ("gitlab", {"sub": "project_path:acme/shop2:ref_type:branch:ref:main"}),
     ("gitlab", {"sub": "project_path:acme/shop:ref_type:branch:ref:feature"}),
@@ -73,7 +73,7 @@ NEIGHBOURS = [
 
 
 def documented() -> HubSettings:
-    """Returns the settings of the manual's commands, which it runs in a shell without Pulumi."""
+    """Returns the settings of the manual's commands, which it runs in a shell without Pulumi, and of its table."""
     done = subprocess.run(
         ["bash", "-ec", RECORDED + "".join(BLOCKS[:3])], capture_output=True, text=True, check=True, env={}
     )
@@ -86,6 +86,15 @@ def documented() -> HubSettings:
             access[int(number)].setdefault(key, []).append(value)
         else:
             access[int(number)][key] = value
+    for ci, values in (("CircleCI", {"ORG": ORG, "ID": PROJECT, "OWNER/NAME": "acme/shop"}), ("Bitbucket", {})):
+        issuer, audience, subject = re.findall(rf"^ *\| {ci} \| ([^|]+) \| ([^|]+) \| `([^`]+)`", PAGE, re.MULTILINE)[0]
+        job = JOBS[ci.lower()]
+        shown = {"issuer": issuer, "audiences": [audience.partition(",")[0]]} if values else {}
+        filled = {"roles": [ROLE_OF[ci.lower()]], "issuer": job["iss"], "audiences": [job["aud"]], **shown}
+        text = json.dumps({**filled, "subjects": [subject]}).replace("`", "").replace("REPOSITORY", REPOSITORY)
+        for name, value in values.items():
+            text = re.sub(rf"\b{name}\b", value, text)
+        access.append(json.loads(text))
     found = parse("hub", {"access": json.dumps(access)}).settings
     assert isinstance(found, HubSettings)
     return found

@@ -160,7 +160,7 @@ def test_the_role_publish_pushes_images_and_suites_and_starts_nothing(place):
 
 def test_the_role_publish_has_all_rights_to_publish_an_image(place, tmp_path):
     cloud, who = place.world.cloud, place.github("publish", "environment:publish")
-    options = ["--tag", "slim-role", "--store", f"s3://{BUCKET}", "--registry", cloud.url.partition("://")[2]]
+    options = ["--tag", "slim-role", "--store", f"s3://{BUCKET}", "--registry", cloud.url.partition("://")[2] + "/"]
     archives = [archive(tmp_path, "arm64"), archive(tmp_path, "amd64")]
     command = [sys.executable, publish.__file__, "slim", *map(str, archives), *options]
     environment = cloud.environment(AWS_DEFAULT_REGION=HUB, **who.environment())
