@@ -14,7 +14,7 @@ PROGRAMS := mvn chromium chromedriver podman runc skopeo mmdebstrap
 UNIT = .venv/bin/pytest --tier unit -n logical --junitxml build/junit-unit.xml
 LIVE = .venv/bin/pytest --tier live -n 6 --dist loadgroup --junitxml build/junit-live.xml
 SOLO = .venv/bin/pytest --tier solo --junitxml build/junit-solo.xml
-FOR_TESTS := bytecode .tools/cloud/installed .tools/judges/installed .tools/editor/installed system jmeter gatling junit pulumi actionlint vegeta
+FOR_TESTS := bytecode .tools/cloud/installed .tools/judges/installed .tools/editor/installed .tools/site/installed system jmeter gatling junit pulumi actionlint vegeta
 
 export PYTHON UV JMETER_HOME
 export UV_PYTHON_DOWNLOADS := never

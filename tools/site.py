@@ -84,8 +84,7 @@ def on_site(page: str, text: str, pages: dict[str, str]) -> str:
         place = relative(pages[page], path.removeprefix("docs/"))
         if match[4]:
             return f"![{match[3]}]({place})"
-        depth = "" if pages[page].endswith("index.md") else "../"  # the generator leaves addresses in HTML alone
-        return f'{match[1]}="{depth}{place}"'
+        return f'{match[1]}="{place}"'
 
     parts, last = [], 0
     for fence in [*FENCE.finditer(text), None]:
