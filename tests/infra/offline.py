@@ -75,7 +75,7 @@ class Found:
     resources: tuple[Resource, ...]
     exports: Mapping[str, Any]
     secret_exports: frozenset[str]
-    messages: tuple[str, ...]
+    messages: tuple[str, ...]  # sorted: resources are made side by side
     faults: tuple[str, ...]
     refusal: SettingError | None
 
@@ -212,7 +212,7 @@ class Monitor(MockMonitor):
             resources=tuple(one for _, one in sorted(self._resources.items())),
             exports=self._exports,
             secret_exports=self._secret_exports,
-            messages=tuple(engine.messages),
+            messages=tuple(sorted(engine.messages)),
             faults=tuple(sorted(self._faults)),
             refusal=refusal,
         )
