@@ -117,6 +117,7 @@ docs: .venv/installed ## write the generated pages of docs/reference
 
 owner: ## write the GitHub account that publishes toril into texts and settings: NAME=acme
 	@$(PYTHON) -m tools.owner "$(NAME)"
+
 site: .venv/installed .tools/site/installed ## build the site of the documentation, in build/site/html; SERVE=1 serves it at 127.0.0.1:8000
 	@.venv/bin/python -m tools.site $(if $(SERVE),--serve)
 

@@ -70,11 +70,14 @@ def main() -> None:
             with kept_run() as folder:
                 readme = README.read_text()
                 README.write_text(TEXT.sub(lambda _: f"```text\n{text(folder)}```", readme, count=1))
-                for picture, html in (("report", report(folder)), ("comment", page(comment(folder)))):
+                markdown = comment(folder)
+                for picture, html, source in (
+                    ("report", report(folder), verdict(folder)),
+                    ("comment", page(markdown), markdown),
+                ):
                     (folder / f"{picture}.html").write_text(html)
                     draw(browser, picture, (folder / f"{picture}.html").as_uri())
-                sign("comment", comment(folder))
-                sign("report", verdict(folder))
+                    sign(picture, source)
         browser.close()
 
 

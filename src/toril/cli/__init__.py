@@ -15,7 +15,7 @@ from typer.core import TyperCommand, TyperGroup
 from toril import __version__
 from toril.cli.streams import echo, with_store, write_anything
 from toril.errors import InfrastructureError, UserError
-from toril.explain import SITE
+from toril.explain import SITE, coded, command_of
 
 INTERNAL_ERROR = 70
 NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -180,7 +180,6 @@ def main() -> None:
     try:
         app(prog_name="toril")
     except UserError as error:
-        from toril.explain import coded, command_of
         from toril.secrets.masking import mask  # slow to import: it compiles many patterns
 
         echo(f"error: {coded(with_store(mask(str(error)), sys.argv), error.code)}", err=True)
