@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field
 
+from toril.errors import Note
 from toril.records.document import Count, Few, JsonObject, Number, StoredObject, Text, Word, document
 from toril.secrets.masking import masked
 
@@ -183,6 +184,12 @@ class Verdict(StoredObject):
     note_codes: Annotated[tuple[Word, ...], Few] = ()  # the codes of `notes`, in the same order
     comparison: Comparison | None = None  # of a duet
     earlier: EarlierRuns | None = None  # if the run was compared with earlier ones
+
+    @property
+    def coded_notes(self) -> tuple[Note, ...]:
+        """The notes with their codes; verdicts of older versions have none."""
+        codes = (*self.note_codes, *("" for _ in self.notes))
+        return tuple(map(Note, codes, self.notes))
 
     def to_json(self) -> bytes:
         return document(self)

@@ -2,14 +2,15 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import zip_longest
 
 from rich.console import Console
 from rich.text import Text
 
 from toril import text
+from toril.errors import Note
 from toril.explain import coded, command_of
 from toril.records.evidence import Content, Exchange, Named
+from toril.records.verdict import Reason
 from toril.reports.blocks import mark_of
 from toril.reports.bundle import Bundle
 from toril.reports.evidence_blocks import body_lines
@@ -45,9 +46,9 @@ class ExchangePrinter:
         """Prints the outcome with its reasons."""
         verdict = bundle.verdict
         self._console.print(Text(f"{mark_of(verdict.outcome)} {verdict.outcome}", style=COLOURS[verdict.outcome]))
-        notes = zip_longest(verdict.notes, verdict.note_codes, fillvalue="")
-        for message, code in (*((reason.message, reason.code) for reason in verdict.reasons), *notes):
-            self._console.print(Text(f"  {coded(plain(message, LONGEST), plain(code))}"), soft_wrap=True)
+        remarks: tuple[Reason | Note, ...] = (*verdict.reasons, *verdict.coded_notes)
+        for remark in remarks:
+            self._console.print(Text(f"  {coded(plain(remark.message, LONGEST), plain(remark.code))}"), soft_wrap=True)
         if verdict.outcome != "passed":
             codes = dict.fromkeys(plain(reason.code) for reason in verdict.reasons)
             self._console.print(Text(f"  cause and fix: {command_of(*codes)}"), soft_wrap=True)

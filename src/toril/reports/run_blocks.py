@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import zip_longest
 
 from toril import text
 from toril.records import JudgedCriterion
@@ -133,8 +132,8 @@ def report_of(
         *_unanswered(bundle),
     ]
     blocks += map(_for_the_page, figures) if functional else figures  # the test cases suffice
-    notes = zip_longest(bundle.verdict.notes, bundle.verdict.note_codes, fillvalue="")
-    blocks += [NoteBlock("note", plain(note, 1000), cause=plain(code)) for note, code in notes if note]
+    notes = [note for note in bundle.verdict.coded_notes if note.message]
+    blocks += [NoteBlock("note", plain(note.message, 1000), cause=plain(note.code)) for note in notes]
     warnings = bundle.plan.notes
     blocks += [NoteBlock("warning", plain(note.message, 1000), cause=plain(note.code)) for note in warnings]
     blocks += [_about(bundle), NoteBlock("page", LAST_HINT, "hint")]
