@@ -122,6 +122,7 @@ def test_search_finds_the_page_of_a_question(browser: Browser, address, question
     page.goto(address)
     page.wait_for_load_state("networkidle")
     page.keyboard.press("Control+k")
+    page.wait_for_selector("input:focus")  # on a busy machine the first letters would be keys of the page
     page.keyboard.type(question)
     page.wait_for_selector("ol[role=listbox] a")
     page.wait_for_timeout(500)  # for the last letter
