@@ -24,6 +24,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from itertools import pairwise
 
 from toril import text
@@ -92,7 +93,8 @@ def trend(
     runs = [record for record in records if matters(record) and record.kind != "duet"]
     duets = {record.tags[CONFIRMS]: record for record in records if matters(record) and record.kind == "duet"}
     numbers, cuts = _segments(runs)
-    lines = [_TrendLine(*key, runs, numbers, wanted.least or LEAST_CHANGE) for key in _keys(runs, wanted)]
+    measured = list(map(is_measured, runs))
+    lines = [_TrendLine(*key, runs, measured, numbers, wanted.least or LEAST_CHANGE) for key in _keys(runs, wanted)]
     claimed = (wanted.metric,) if wanted.metric else CLAIMED
     changes = [tuple(line.changes()) if line.metric in claimed else () for line in lines]
     ours = [entry for entry in accepted if entry.suite == suite]
@@ -100,7 +102,7 @@ def trend(
     clusters = _clusters([change for of_line in changes for change in of_line])
     groups = tuple(_group(cluster, runs, duets, valid) for cluster in clusters)
     regressed = any(group.state == "confirmed" and group.worse and not group.small for group in groups)
-    short = all(len(line.parts()[-1]) < LEAST for line in lines if line.metric in claimed)
+    short = all(len(line.parts[-1]) < LEAST for line in lines if line.metric in claimed)
     notes = (*_not_recent(runs, now), *_cut(runs, numbers, cuts), *_jumped(lines, claimed), *_missing(runs))
     short = short or any(reason.code == NOTHING_RECENT for reason in notes)
     used = [entry for entry in valid for cluster in clusters for change in cluster if _fits(entry, change, runs)]
@@ -112,7 +114,7 @@ def trend(
         segments=tuple(cuts),
         expired=tuple(str(entry) for entry in ours if entry not in valid),
         unused=tuple(str(entry) for entry in valid if entry not in used),
-        runs=sum(map(is_measured, runs)),
+        runs=sum(measured),
         outcome="regressed" if regressed else "short" if short else "clean",
         notes=notes,
     )
@@ -197,7 +199,7 @@ def _segments(runs: Sequence[HistoryRecord]) -> tuple[list[int], list[str]]:
     return numbers, cuts
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots, for its cached values
 class _TrendLine:
     """One series. Its numbers are logarithms of times and rates, or shares of failures."""
 
@@ -205,18 +207,20 @@ class _TrendLine:
     location: str
     metric: str
     runs: Sequence[HistoryRecord]
+    measured: Sequence[bool]  # of the runs
     segments: Sequence[int]  # of the runs
     least: float
 
-    def value(self, run: HistoryRecord) -> float | None:
-        return value_of(figures_of(run, self.label, self.location), self.metric)
+    @cached_property
+    def values(self) -> list[float | None]:
+        return [value_of(figures_of(run, self.label, self.location), self.metric) for run in self.runs]
 
+    @cached_property
     def parts(self) -> list[dict[int, float]]:
         """Returns the numbers of each segment, by the place of their run."""
         parts: list[dict[int, float]] = [{} for _ in range(self.segments[-1] + 1)]
-        for place, (run, segment) in enumerate(zip(self.runs, self.segments, strict=True)):
-            value = self.value(run) if is_measured(run) else None
-            if value is not None:
+        for place, (value, is_used, segment) in enumerate(zip(self.values, self.measured, self.segments, strict=True)):
+            if value is not None and is_used:
                 parts[segment][place] = value if self.metric == "failures" else math.log(value)
         return parts
 
@@ -225,7 +229,7 @@ class _TrendLine:
 
         None: it is no larger than a predicted one.
         """
-        *others, part = self.parts()
+        *others, part = self.parts
         old, new = list(others[-1].values())[-PREDICTING:] if others else [], list(part.values())
         if len(old) < PREDICTING or not new or len(new) >= LEAST:
             return None
@@ -240,8 +244,8 @@ class _TrendLine:
             TrendPoint(
                 run_id=run.run_id,
                 started_at=run.started_at,
-                value=self.value(run),
-                hollow=not is_measured(run),
+                value=self.values[place],
+                hollow=not self.measured[place],
                 segment=self.segments[place],
                 commit=_commit(run),
                 outcome=run.outcome,
@@ -259,7 +263,7 @@ class _TrendLine:
 
     def changes(self) -> Iterator[_Change]:
         """Yields the confirmed changes, and a suspected one."""
-        for part in self.parts():
+        for part in self.parts:
             places, numbers = list(part), list(part.values())
             points = splits(numbers, CONFIRMING, correlated=True)
             for number, at in enumerate(points):
@@ -312,7 +316,7 @@ class _TrendLine:
         """The largest change that counts as none; a step of the engine's record proves nothing."""
         if self.metric == "failures":
             return LEAST_FAILURES
-        figures, value = figures_of(self.runs[-1], self.label, self.location), self.value(self.runs[-1])
+        figures, value = figures_of(self.runs[-1], self.label, self.location), self.values[-1]
         step_us = figures.resolution_us or 0 if figures and self.metric != "throughput" else 0
         return math.log1p(self.least) + math.log1p(step_us / value if value else 0)
 

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import lru_cache
 from itertools import chain, groupby, islice
 from typing import Any, TypeVar
 
@@ -148,7 +149,12 @@ def histories(store: Reader, suite: str, at_once: int = AT_ONCE, before: str = "
     latest = (max(keys, key=lambda key: name_of(key)[1]) for stem, keys in runs if stem > before)
     while keys := list(islice(latest, at_once)):
         files = store.find_many(keys)
-        yield from (HistoryRecord.from_json(files[key], key) for key in keys if key in files)
+        yield from (_parsed(files[key], key) for key in keys if key in files)
+
+
+@lru_cache(maxsize=2_000)  # a console shows the same records again; one takes about 20 kB
+def _parsed(data: bytes, key: str) -> HistoryRecord:
+    return HistoryRecord.from_json(data, key)
 
 
 def name_of(key: str) -> tuple[str, int]:

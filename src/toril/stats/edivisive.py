@@ -9,6 +9,7 @@ Neighbouring values may be correlated, such as runs on one host. Then their mean
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -41,6 +42,11 @@ def splits(values: Sequence[float], level: float = 0.01, *, correlated: bool = F
 
     `correlated`: only those that are still significant with the correlation of neighbouring values.
     """
+    return _splits(tuple(values), level, correlated)
+
+
+@lru_cache(maxsize=512)  # a console shows the same series again; one has about 10 kB
+def _splits(values: tuple[float, ...], level: float, correlated: bool) -> tuple[Split, ...]:
     series = np.asarray(values, dtype=np.float64)
     differences = {place: (q, p) for place, q, p in _places(series, 0, len(series), level)}
     places, correlation = _lasting(series, sorted(differences), level) if correlated else (sorted(differences), 0.0)

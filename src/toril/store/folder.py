@@ -79,8 +79,9 @@ class FolderStore:
     def keys(self, prefix: str) -> Iterator[str]:
         top = self.folder / prefix if not prefix or prefix.endswith("/") else (self.folder / prefix).parent
         inside = (
-            (Path(folder) / name).relative_to(self.folder).as_posix()
+            f"{place}/{name}".removeprefix("./")
             for folder, _, names in os.walk(top)
+            for place in [Path(folder).relative_to(self.folder).as_posix()]  # once for all of its files
             for name in names
             if not name.startswith(HIDDEN)
         )
