@@ -1,6 +1,6 @@
 """Measures the console: pages, the start of its application, and what many watchers of one run cost.
 
-    python bench/console.py [--runs 200]
+    python bench/console.py [--runs 10000]
 
 The store is a folder with runs of ten suites, two runs of ten minutes with 20 labels, and a run that is going on. Pages
 are answered in this process, without a network; the bytes are those of the gzip body. A cold start is a new process,
@@ -62,7 +62,7 @@ app.get("/")(lambda: {})
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--runs", type=int, default=200)
+    parser.add_argument("--runs", type=int, default=10_000)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         addresses = filled(Path(name), asked.runs)
@@ -108,6 +108,7 @@ def filled(folder: Path, runs: int) -> dict[str, str]:
         "compare": f"/compare?run={base}&run={over}",
         "suites": "/suites",
         "a suite": "/suites/shop-1",
+        "a trend": "/suites/shop-1/trend",
         "edit": "/suites/shop-1/edit",
         "live API": f"/api/v1/runs/{served.LIVE}/live",
     }

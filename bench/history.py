@@ -16,11 +16,17 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from toril.records.history import KeptFigures
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "src"), str(ROOT)]
 
 YEAR_S, NOW = 365 * 86400.0, 1_795_000_000.0
+VARIATION = 0.05  # of response times from run to run
 HEAD = "| store | list | cold | CPU of it | warm | requests, cold | warm |\n|---|---|---|---|---|---|---|"
 SAMPLED = 100  # runs of the peer in a bucket
 BUCKET, CALLS = "history", 5
@@ -59,12 +65,16 @@ def fill(folder: Path, runs: int) -> None:
     bundle = examples.passed()
     files = {"plan.json": bundle.plan.to_json(), "summary.json": document(bundle.summary)}
     files["verdict.json"] = bundle.verdict.to_json()
-    first = record_of(bundle)
+    first, random = record_of(bundle), Random(1)
     for number in range(runs):
         at, suite = NOW - YEAR_S * (runs - number) / runs, f"shop-{number % 10}"
         run_id = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(at))}-{suite}-{number:04x}"
         tags = {"commit": f"{number:012x}", "pull-request": str(number % 400)}
-        record = replace(first, run_id=run_id, suite=suite, started_at=at, tags=tags)
+        factor = random.lognormvariate(0, VARIATION)
+        record = replace(
+            first, run_id=run_id, suite=suite, started_at=at, tags=tags, total=varied(first.total, factor),
+            labels={label: varied(figures, factor) for label, figures in first.labels.items()},
+        )  # fmt: skip
         written = {run_key(run_id, name): data for name, data in files.items()}
         for key, data in {
             **written,
@@ -74,6 +84,12 @@ def fill(folder: Path, runs: int) -> None:
             (folder / key).parent.mkdir(parents=True, exist_ok=True)
             (folder / key).write_bytes(data)
     pack(FolderStore(folder), NOW)
+
+
+def varied(figures: "KeptFigures", factor: float) -> "KeptFigures":
+    """Returns the figures with all response times multiplied."""
+    times = {name: replace(one, value_us=round(one.value_us * factor)) for name, one in figures.percentiles.items()}
+    return replace(figures, percentiles=times)
 
 
 def copy(folder: Path, cloud: object) -> None:
