@@ -8,10 +8,8 @@ from importlib.resources import files
 from fastapi import APIRouter
 from fastapi.responses import Response
 
-from toril.authoring.writer import SCHEMA_FILE
 from toril.errors import InfrastructureError
 from toril.reports.html import SCRIPTS
-from toril.suite.schema import schema_text
 
 FOREVER = "public, max-age=31536000, immutable"
 TYPES = {
@@ -26,6 +24,7 @@ OWN = ("toril.console", "assets")
 VENDORED = ("toril.console", "vendor")  # what the build fetches from npm
 CHARTS = ("toril.reports", "assets")
 REPORT = ("toril.reports", "page")
+SCHEMA = "suite.schema.json"
 
 # The served file → its parts, in order: package, folder, name.
 BUNDLES: dict[str, tuple[tuple[str, str, str], ...]] = {
@@ -42,7 +41,7 @@ BUNDLES: dict[str, tuple[tuple[str, str, str], ...]] = {
     ),
     "codemirror.js": tuple((*VENDORED, f"codemirror{part}.js") for part in ("", ".yaml", ".lint", ".hint")),
     "schema.js": ((*OWN, "schema.js"),),
-    SCHEMA_FILE: (),
+    SCHEMA: (),
     "editor.js": ((*OWN, "editor.js"),),
     "theme.js": ((*OWN, "theme.js"),),
     "htmx.js": ((*VENDORED, "htmx.min.js"),),
@@ -63,7 +62,6 @@ class Asset:
     media_type: str
 
 
-@cache
 def assets() -> dict[str, Asset]:
     """Returns the served files by name."""
     return {name: _asset(name) for name in BUNDLES}
@@ -71,7 +69,7 @@ def assets() -> dict[str, Asset]:
 
 def address_of(name: str) -> str:
     """Returns the address of a file, such as `/static/0a1b2c3d4e5f/console.css`."""
-    return f"/static/{assets()[name].path}"
+    return f"/static/{_asset(name).path}"
 
 
 def routes() -> APIRouter:
@@ -80,21 +78,28 @@ def routes() -> APIRouter:
 
     @router.get("/static/{path:path}")
     def static(path: str) -> Response:
-        asset = next((asset for asset in assets().values() if asset.path == path), None)
-        if asset is None:
+        name = path.rpartition("/")[2]
+        asset = _asset(name) if name in BUNDLES else None
+        if asset is None or asset.path != path:
             return Response(status_code=404)
         return Response(asset.content, media_type=asset.media_type, headers={"cache-control": FOREVER})
 
     return router
 
 
+@cache
 def _asset(name: str) -> Asset:
-    parts = [schema_text().encode()] if name == SCHEMA_FILE else [_read(*part) for part in BUNDLES[name]]
-    content = b"\n".join(parts)
+    content = _schema() if name == SCHEMA else b"\n".join(_read(*part) for part in BUNDLES[name])
     if name in ENCLOSED:
         content = b'"use strict";\n(() => {\n' + content + b"\n})();"
     digest = hashlib.sha256(content).hexdigest()[:12]
     return Asset(f"{digest}/{name}", content, TYPES[name.rsplit(".", 1)[1]])
+
+
+def _schema() -> bytes:
+    from toril.suite.schema import schema_text  # imports much, which only the editor needs
+
+    return schema_text().encode()
 
 
 def _read(package: str, folder: str, name: str) -> bytes:
