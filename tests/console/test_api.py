@@ -126,7 +126,7 @@ def test_a_repeated_key_starts_one_run(api: TestClient, store: FolderStore, star
     assert {request.run_id for request in starts.requests} == ids
     other = api.post("/api/v1/runs", json={"suite": "shop", "on": "local", "smoke": True}, headers=headers)
     assert (other.status_code, other.json()["code"]) == (409, "idempotency-mismatch")
-    assert api.get(f"/api/v1/runs/{ids.pop()}").json()["state"] == "requested"
+    assert api.get(f"/api/v1/runs/{ids.pop()}").json()["state"] == "starting"
 
 
 def test_a_run_starts_where_this_console_can_start_it_or_is_refused_at_once(

@@ -43,7 +43,9 @@ def test_a_requested_run_is_on_each_list_until_it_fails_to_start(store):
         (state,) = page(store, address).xpath("//span[contains(@class, 'starting')]")
         (row,) = state.xpath("(ancestor::*[self::tr or self::a])[last()]")
         assert link in row.xpath("descendant-or-self::a/@href")
-    assert client(store).get("/api/v1/runs/running").json() == [{"run_id": request.run_id, "state": "starting"}]
+    assert client(store).get("/api/v1/runs/running").json() == [
+        {"run_id": request.run_id, "state": "starting", "since": None, "step": ""}
+    ]
 
     keep_failure(store, request.run_id, NOW, "not-started", "no memory")
     for address in ("/", "/runs", "/suites"):
@@ -65,7 +67,7 @@ def test_a_run_whose_owner_is_gone_is_running_nowhere(store):
     assert suites.xpath("//a[@aria-label='Start shop']")
     assert browser.get("/api/v1/runs/running").json() == []
     every = browser.get("/api/v1/runs/running?every=true").json()
-    assert every == [{"run_id": run_id, "state": "not judged"}]
+    assert [(one["run_id"], one["state"], one["step"]) for one in every] == [(run_id, "coordinator lost", "judge")]
 
 
 def test_a_deleted_run_does_not_seem_to_start(store):

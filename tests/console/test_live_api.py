@@ -23,14 +23,14 @@ def store(tmp_path):
     return Counted(tmp_path)
 
 
-def test_a_poll_reads_one_object(store):
+def test_a_poll_reads_two_objects(store):
     running(store, progress(90))
     browser = client(store, "viewer")
 
     for _ in range(50):
         browser.get(ADDRESS)
 
-    assert store.reads == 50
+    assert store.reads == 100
 
 
 def test_an_unchanged_run_is_answered_without_content(store):
@@ -68,7 +68,13 @@ def test_an_old_version_has_its_age_and_its_owners_state(store):
 def test_a_run_without_figures_has_no_progress(store):
     running(store, None)
 
-    assert client(store, "viewer").get(ADDRESS).json() == {"state": "running", "age_s": 0.0, "progress": None}
+    assert client(store, "viewer").get(ADDRESS).json() == {
+        "state": "starting",
+        "since": None,
+        "step": "",
+        "age_s": 0.0,
+        "progress": None,
+    }
 
 
 def test_an_unknown_run_is_a_problem_document(store):

@@ -189,7 +189,7 @@ def test_a_requested_run_is_shown_as_starting_until_it_fails(store):
     browser = client(store)
 
     assert browser.get(f"/runs/{LIVE}").status_code == 200
-    assert browser.get(f"/api/v1/runs/{LIVE}/live").json()["state"] == "requested"
+    assert browser.get(f"/api/v1/runs/{LIVE}/live").json()["state"] == "starting"
     assert "Cancel this run" in browser.get(f"/runs/{LIVE}").text
     assert "Cancel this run" not in client(store, "viewer").get(f"/runs/{LIVE}").text
 

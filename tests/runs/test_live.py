@@ -12,9 +12,8 @@ from tests.tiers import examples
 from toril.coordinator.progress import packed
 from toril.records import RanTask, run_key
 from toril.records.progress import EVERY_S, RECENT_S, Progress, Recent
-from toril.runs.activity import activity_of
 from toril.runs.history import time_in
-from toril.runs.live import STALE_S, Watched, changes, watched
+from toril.runs.live import STALE_S, RunState, changes, state_of
 from toril.store import FolderStore
 
 COLUMNS = [name for name in Recent().members() if name != "from_s"]
@@ -41,7 +40,7 @@ def versions_of(one):
 
 
 def now_of(one: Scene):
-    return watched(one.store, one.plan.run_id, one.clock.now())
+    return state_of(one.store, one.plan.run_id, one.clock.now())
 
 
 def test_the_owner_writes_a_version_every_two_seconds_until_the_verdict(scene):
@@ -55,7 +54,7 @@ def test_the_owner_writes_a_version_every_two_seconds_until_the_verdict(scene):
     last = versions[-1]
     assert last.figures.samples == sum(last.recent.rps) == 60
     assert last.workers.ended == last.workers.ready == last.workers.planned == 2
-    assert now_of(one).state == "judged"
+    assert now_of(one).name == "judged"
 
 
 def test_a_store_that_refuses_progress_changes_no_verdict_and_is_noted(scene):
@@ -66,7 +65,7 @@ def test_a_store_that_refuses_progress_changes_no_verdict_and_is_noted(scene):
     assert {note.code for note in one.view.notes} == {"progress-unwritten"}
     one.store.up()
     assert now_of(one).progress is None
-    assert now_of(one).state == "judged"
+    assert now_of(one).name == "judged"
 
 
 def test_the_cost_of_tasks_grows_during_the_run(scene):
@@ -78,50 +77,50 @@ def test_the_cost_of_tasks_grows_during_the_run(scene):
     assert 0 < costs[0] < costs[-1]
 
 
-def test_each_of_fifty_watchers_reads_one_object_a_poll(scene):
+def test_each_of_fifty_watchers_reads_two_objects_a_poll(scene):
     one = scene()
     asked = []
 
     def watch() -> None:
         before = one.store.asked.copy()
-        states = {now_of(one).state for _ in range(50)}
+        states = {now_of(one).name for _ in range(50)}
         asked.append((states, one.store.asked - before))
 
     for second in (10, 20, 30):
         one.at(second, watch)
     one.run()
-    assert asked == 3 * [({"running"}, {"find": 50})]
+    assert asked == 3 * [({"running"}, {"find": 100})]
 
 
 def test_a_watcher_of_a_busy_owner_sees_the_age_of_the_figures(scene):
     one = scene()
     old = Progress(run_id=one.plan.run_id, at=one.clock.now() - 4, phase="running")
     one.store.put(one.key("progress.json"), packed(old))
-    assert (now_of(one).state, now_of(one).age_s) == ("running", 4)
+    assert (now_of(one).name, now_of(one).age_s) == ("running", 4)
 
 
 def test_a_watcher_polls_soon_after_a_version_is_due_and_never_in_a_hurry(scene):
     """Whatever its clock says."""
     version = Progress(run_id="r", at=100.0)
-    waits = {age_s: Watched(state="running", progress=version, age_s=age_s).again_s for age_s in (0, 1, 2, 3, 60)}
+    waits = {age_s: RunState(name="running", progress=version, age_s=age_s).again_s for age_s in (0, 1, 2, 3, 60)}
     assert waits[0] > EVERY_S > waits[1] > waits[2] == waits[3] >= 0.5
-    assert waits[60] == Watched(state="running", progress=None).again_s == EVERY_S
+    assert waits[60] == RunState(name="running", progress=None).again_s == EVERY_S
 
 
 def test_a_run_whose_owner_is_gone_has_no_owner_until_another_continues_its_numbers(scene):
     one = abandoned(scene(), 20.0)
     left = now_of(one)
-    assert left.state == "running"
+    assert left.name == "running"
     one.clock.sleep(STALE_S + 1)
-    assert now_of(one).state == "running"  # its lease has not expired
+    assert now_of(one).name == "running"  # its lease has not expired
     one.clock.sleep(one.plan.pace.lease_expires_s)
     gone = now_of(one)
-    assert gone.state == "without owner"
+    assert (gone.name, gone.step) == ("coordinator lost", "continue")
     assert gone.age_s > one.plan.pace.lease_expires_s
     assert gone.etag != left.etag
     one.take_over()
     last = now_of(one)
-    assert last.state == "judged"
+    assert last.name == "judged"
     assert last.progress is not None
     assert left.progress is not None
     assert last.progress.number > left.progress.number
@@ -158,9 +157,9 @@ def test_a_client_that_applies_changes_has_the_full_record(lasts):
             assert len(found["recent"]["rps"]) == last - since
 
 
-@pytest.mark.parametrize(("age_s", "state"), [(30, "running"), (3600, "over")])
-def test_a_new_run_that_has_no_lease_yet_is_running(tmp_path, age_s, state):
+@pytest.mark.parametrize(("age_s", "state"), [(30, "starting"), (3600, "coordinator lost")])
+def test_a_new_run_that_has_no_lease_yet_is_starting(tmp_path, age_s, state):
     store, plan = FolderStore(tmp_path), served.live_plan()
     store.put(run_key(plan.run_id, "plan.json"), plan.to_json())
     now = time_in(plan.run_id) + age_s
-    assert watched(store, plan.run_id, now).state == activity_of(store, plan, now) == state
+    assert state_of(store, plan.run_id, now).name == state

@@ -34,7 +34,7 @@ from toril.clock import Clock
 from toril.console.identity import Person, Role
 from toril.console.mcp_writing import Consent, ConsentError, Writing, agreed, text_of
 from toril.console.planned import places_of
-from toril.console.runs import head_of, seen, shown_to, trend_of
+from toril.console.runs import seen, shown_to, trend_of
 from toril.desk import Desk
 from toril.errors import OptionError, SuiteError, UserError
 from toril.launchers.agents import agents_by_location
@@ -298,18 +298,18 @@ class Tools:
         ]
 
     def watch_run(self, run_id: str) -> dict[str, Any]:
-        """Read the present figures of a run that is going on, or the state of one that is not: only `running` is one
-        with a coordinator.
-        """
+        """Read the state of a run, and its present figures if it is going on. `step`: what ends `coordinator lost`."""
         current = seen(self._store, run_id, self._clock.now())
-        head = head_of(self._store, run_id, current)
-        verdict = find_record(self._store, Verdict, run_key(run_id, "verdict.json")) if head.state == "judged" else None
+        judged = current.name == "judged"
+        verdict = find_record(self._store, Verdict, run_key(run_id, "verdict.json")) if judged else None
         progress = current.progress.to_dict() if current.progress else None
         for name in ("recent", "labels"):
             if progress is not None:
                 progress.pop(name)
         return {
-            "state": head.state,
+            "state": current.name,
+            "since": current.since,
+            "step": current.step,
             "outcome": verdict and verdict.outcome,
             "age_s": round(current.age_s, 1),
             "progress": progress,

@@ -1,25 +1,24 @@
-"""Finds the run of a request, in whichever state it is: requested, running, or over."""
+"""Finds the run of a request, in whichever state it is: requested, going on, or over."""
 
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from fastapi import Query
 from pydantic import BaseModel
 
-from toril.clock import Clock
+from toril.clock import Clock, SystemClock
 from toril.console.identity import Person
 from toril.errors import NoSuchRunError, StoreError
 from toril.records import Plan, run_key
-from toril.records.console import RequestFailure, RunRequest
-from toril.records.progress import Progress
+from toril.records.console import RunRequest
 from toril.records.schedule import SuiteSchedule
 from toril.records.trend import Trend
 from toril.runs.find import checked_id
-from toril.runs.live import changes, watched
+from toril.runs.live import RunState, state_of
 from toril.runs.notes import baseline_of
-from toril.runs.requests import DELETED, failure_of, keep_failure, request_of
+from toril.runs.requests import DELETED, keep_failure, request_of
 from toril.secrets.masking import HIDDEN, masked_settings
 from toril.store import Reader, Store
 from toril.store.records import find_record
@@ -36,26 +35,9 @@ WITH_VALUES = re.compile(
 OF_ENV = re.compile(r"settings(?:\.env(?:\..*)?)?|.*\*.*", re.DOTALL)  # an override that may set `settings.env`
 SHORTEST = 6  # characters of a value that is hidden elsewhere, too
 NAMES = frozenset({"run_id", "suite", "name"})  # of a record, by which it is found
-State = Literal["requested", "refused", "running", "without owner", "over", "judged"]
 
 
 WithValues = TypeVar("WithValues", Plan, RunRequest, SuiteSchedule)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
-    """A run as the console sees it. "requested": nothing has begun yet; "refused": it could not begin."""
-
-    state: State
-    etag: str
-    age_s: float = 0.0  # of `progress`
-    progress: Progress | None = None
-    request: RunRequest | None = None
-    failure: RequestFailure | None = None
-
-    def changes(self, since: int | None) -> dict[str, Any] | None:
-        """Returns the progress as JSON, with only the seconds after `since`."""
-        return None if self.progress is None else changes(self.progress, since)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,11 +46,15 @@ class Head:
 
     run_id: str
     suite: str
-    state: State
+    current: RunState
     plan: Plan | None = None
     request: RunRequest | None = None  # if the run was requested, so that it can be requested again
     baseline: str = ""  # the run that is the suite's baseline
     notes: int = 0
+
+    @property
+    def state(self) -> str:
+        return self.current.name
 
     @property
     def is_baseline(self) -> bool:
@@ -80,30 +66,24 @@ class Head:
         return {} if self.plan is None else dict(sorted(masked_settings(self.plan.tags).items()))
 
 
-def seen(store: Reader, run_id: str, now: float) -> Seen:
-    """Returns the run at this moment; NoSuchRunError if there is none. Reads one object of a running run."""
+def seen(store: Reader, run_id: str, now: float) -> RunState:
+    """Returns the run at this moment; NoSuchRunError if there is none."""
     try:
-        current = watched(store, checked_id(run_id), now)
+        current = state_of(store, checked_id(run_id), now)
     except StoreError as error:
         if error.code != "no-such-key":
             raise
-    else:
-        return Seen(state=current.state, etag=current.etag, age_s=current.age_s, progress=current.progress)
-    request = request_of(store, run_id)
-    if request is None:
+        raise _missing(run_id) from error
+    if current.failure is not None and current.failure.code == DELETED:
         raise _missing(run_id)
-    failure = failure_of(store, run_id)
-    if failure is not None and failure.code == DELETED:
-        raise _missing(run_id)
-    state: State = "requested" if failure is None else "refused"
-    return Seen(state=state, etag=f'"{state}"', request=request, failure=failure)
+    return current
 
 
-def present(setup: "Setup", run_id: str) -> Seen:
+def present(setup: "Setup", run_id: str) -> RunState:
     """Returns the run at this moment. If it has not begun in time, its coordinator's task may have ended: keeps why."""
     now = setup.clock.now()
     current = seen(setup.store, run_id, now)
-    if current.state != "requested" or current.request is None or now < current.request.at + STARTS_WITHIN_S:
+    if current.name != "starting" or current.request is None or now < current.request.at + STARTS_WITHIN_S:
         return current
     why = setup.starter.why_ended(current.request)
     if why is None:
@@ -112,23 +92,23 @@ def present(setup: "Setup", run_id: str) -> Seen:
     return seen(setup.store, run_id, now)
 
 
-def head_of(store: Reader, run_id: str, current: Seen | None = None, plan: Plan | None = None) -> Head:
-    """Returns the top of a run's page; NoSuchRunError if there is no such run."""
+def head_of(store: Reader, run_id: str, current: RunState | None = None, plan: Plan | None = None) -> Head:
+    """Returns the top of a run's page; NoSuchRunError if there is no such run. `current`: its state, if it is known."""
     plan = plan or find_record(store, Plan, run_key(checked_id(run_id), "plan.json"))
-    if plan is None:
-        if current is None or current.request is None:
-            raise _missing(run_id)
-        return Head(run_id=run_id, suite=current.request.suite, state=current.state, request=current.request)
-    state: State = "running" if current is None else current.state
     if current is None and store.find(run_key(run_id, "verdict.json"), 0) is not None:
-        state = "judged"
-    if state != "judged":
-        return Head(run_id=run_id, suite=plan.suite, state=state, plan=plan)
+        current = RunState(name="judged")
+    current = current or seen(store, run_id, SystemClock().now())
+    if plan is None:
+        if current.request is None:
+            raise _missing(run_id)
+        return Head(run_id=run_id, suite=current.request.suite, current=current, request=current.request)
+    if current.name != "judged":
+        return Head(run_id=run_id, suite=plan.suite, current=current, plan=plan)
     baseline = baseline_of(store, plan.suite)
     return Head(
         run_id=run_id,
         suite=plan.suite,
-        state=state,
+        current=current,
         plan=plan,
         request=request_of(store, run_id),
         baseline="" if baseline is None else baseline.run_id,

@@ -10,7 +10,7 @@ from toril.criteria import number, rate_per_s
 from toril.errors import OptionError, RunOverError, StoreError
 from toril.plan.division import CPU_UNITS_PER_CORE
 from toril.records import Plan, PlannedExecution, Rate, Start, rate_key
-from toril.runs.activity import has_ended
+from toril.runs.live import state_of
 from toril.store import Store
 from toril.store.records import next_rates, read_record
 from toril.suite.engines import engine_of
@@ -65,7 +65,7 @@ def adjust(
     """
     wanted = parse_rate(rate)
     plan, start, stop = read_record(store, run_id)
-    if has_ended(store, plan, now):
+    if state_of(store, run_id, now, plan=plan).over:
         raise RunOverError(f"run {run_id} is over, so its rate cannot be changed", code="run-over")
     chosen = chosen_of(plan, execution)
     if stop is not None:

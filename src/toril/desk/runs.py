@@ -10,9 +10,9 @@ from toril.errors import NoSuchRunError, OptionError, RunOverError, StoreError
 from toril.records import Plan, Stop, run_key
 from toril.records.console import Baseline, RunNote
 from toril.records.document import why
-from toril.runs.activity import activity_of, has_ended
 from toril.runs.find import run_ids
 from toril.runs.index import all_rows, forget
+from toril.runs.live import state_of
 from toril.runs.notes import BASELINES, baseline_key, moment
 from toril.runs.requests import DELETED, cancel, keep_failure, request_of
 from toril.runs.suites import checked_name
@@ -28,7 +28,7 @@ def ask_to_stop(store: Store, run_id: str, now: float, by: str) -> str:
     if cancel(store, run_id, now, by):
         return f"run {run_id} will not begin"
     plan, _, _ = read_record(store, run_id)
-    if has_ended(store, plan, now):
+    if state_of(store, run_id, now, plan=plan).over:
         raise RunOverError(f"run {run_id} is over, so there is nothing to stop", code="run-over")
     stop = Stop(at=now, cause="user", message=f"ended early by {by}")
     if store.put_once(run_key(run_id, "stop.json"), stop.to_json()):
@@ -76,7 +76,7 @@ def delete_run(store: Store, run_id: str, now: float) -> list[str]:
 
 def _is_over(store: Store, run_id: str, now: float) -> bool:
     try:
-        return activity_of(store, read_record(store, run_id)[0], now) == "over"
+        return state_of(store, run_id, now, plan=read_record(store, run_id)[0]).over
     except StoreError:  # damaged, or of another version
         return True
 

@@ -155,8 +155,10 @@ class ListedRun:
     """One run in a list, judged or not."""
 
     row: IndexRow  # of a run that is not judged: without figures, and its outcome has no meaning
-    state: str  # its outcome, or: starting, running, without owner, not judged, unreadable
+    state: str  # its outcome, or the name of its `RunState`
     deleted: bool = False  # its files; its history remains
+    since: float | None = None  # of "coordinator lost"; see `RunState`
+    step: str = ""
 
     @property
     def judged(self) -> bool:
@@ -165,7 +167,7 @@ class ListedRun:
     @property
     def going_on(self) -> bool:
         """Whether the run has a coordinator, or is about to get one. A run whose coordinator is gone is not running."""
-        return self.state in ("starting", "running")
+        return self.state in ("starting", "running", "stopping")
 
 
 def stem_of(started_at: float, run_id: str) -> str:

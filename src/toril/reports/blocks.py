@@ -11,7 +11,9 @@ from typing import Any, Literal
 
 from toril.records import SourcePlace
 
-MARKS = {"passed": "✔", "failed": "✘", "broken": "✘", "triggered": "!", "skipped": "–"}  # other outcomes: ?
+MARKS = {"passed": "✔", "failed": "✘", "broken": "✘", "triggered": "!", "skipped": "–"} | {  # other outcomes: ?
+    "starting": "○", "running": "●", "stopping": "◐", "coordinator lost": "!", "refused": "✘",
+}  # fmt: skip
 SEVERITY = {"failed": 0, "broken": 1, "inconclusive": 2, "unproven": 2, "triggered": 3, "skipped": 4, "passed": 5}
 REASONS: Mapping[str, str] = {  # by code; for all others, the code itself is plain
     "aa-clean": "no false alarm",

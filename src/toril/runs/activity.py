@@ -1,55 +1,30 @@
-"""Runs that are not judged: whether they have a coordinator, and what is known. Imports little, for list pages."""
+"""Runs that are not judged, for list pages: their state, and what is known. Imports little."""
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from typing import Literal
 
-from toril.coordinator.lease import is_live, read_lease
 from toril.errors import StoreError
-from toril.records import Lease, Plan, run_key
+from toril.records import Plan, run_key
 from toril.records.agent import PSEUDO_RUN
 from toril.records.console import REQUEST_FAILED, REQUESTS, RunRequest
 from toril.records.history import IndexRow, ListedRun
 from toril.runs.history import kind_of, time_in
 from toril.runs.index import all_rows
+from toril.runs.live import state_of
 from toril.secrets.masking import masked_settings
 from toril.store import Reader, Store
 from toril.store.records import find_record, read_launch
 
 ROWS_AT_ONCE = 16  # each row takes several requests to a bucket
 MOST_UNFINISHED = 100
-BEGINS_WITHIN_S = 600.0  # from the time in the id until the coordinator has the lease
 STARTS_WITHIN_S = 600.0  # of a request; it begins later only if AWS lacks capacity for so long
-
-Activity = Literal["running", "without owner", "over"]
-
-
-def activity_of(
-    store: Reader, plan: Plan, now: float, is_live: Callable[[Lease | None, float], bool] = is_live
-) -> Activity:
-    """Returns whether a run has a coordinator, or may be taken over; without a coordinator, it is over at its deadline.
-
-    A new run without a lease is running: its coordinator stores the suite's files, and takes the lease afterwards.
-    """
-    lease = read_lease(store, plan.run_id)
-    is_new = lease is None and 0 <= now - (time_in(plan.run_id) or 0.0) <= BEGINS_WITHIN_S
-    if is_new or is_live(lease, now):
-        return "running"
-    if plan.on == "local" or (lease is not None and lease.ended):
-        return "over"
-    launch = read_launch(store, plan.run_id)
-    return "over" if launch is None or now > launch.deadline else "without owner"
-
-
-def has_ended(store: Store, plan: Plan, now: float) -> bool:
-    return activity_of(store, plan, now) == "over" or store.find(run_key(plan.run_id, "verdict.json")) is not None
 
 
 def unfinished(store: Store, now: float, rows: Iterable[IndexRow] | None = None) -> list[ListedRun]:
     """Returns the runs that are starting, then those without a verdict among the newest 100 that are not in the index.
 
-    Of these, only those that are `going_on` are running.
+    Only those that are `going_on` have a coordinator, or are about to get one.
 
     In a bucket, this takes a request for each thousand runs. `rows`: the index, if the caller has read it.
     """
@@ -59,7 +34,8 @@ def unfinished(store: Store, now: float, rows: Iterable[IndexRow] | None = None)
     over = store.find_many(run_key(run_id, "verdict.json") for run_id in run_ids)
     left = [run_id for run_id in run_ids if run_key(run_id, "verdict.json") not in over]
     with ThreadPoolExecutor(ROWS_AT_ONCE) as pool:
-        begun = [run for run in pool.map(lambda run_id: unjudged(store, run_id, now), left) if run is not None]
+        found = list(pool.map(lambda run_id: unjudged(store, run_id, now), left))
+    begun = [run for run in found if run is not None and run.state != "judged"]  # one may be judged in the meantime
     known = {*names, *(row.run_id for row in rows)}
     return starting(store, now, known) + begun
 
@@ -110,7 +86,7 @@ def unjudged(store: Reader, run_id: str, now: float) -> ListedRun | None:
         plan = find_record(store, Plan, run_key(run_id, "plan.json"))
         if plan is None:
             return None
-        state, launch = activity_of(store, plan, now), None if named else read_launch(store, run_id)
+        state, launch = state_of(store, run_id, now, plan=plan), None if named else read_launch(store, run_id)
     except StoreError:
         return unreadable(run_id)
     row = IndexRow(
@@ -124,7 +100,7 @@ def unjudged(store: Reader, run_id: str, now: float) -> ListedRun | None:
         locations=plan.locations,
         workers=len(plan.shares),
     )
-    return ListedRun(row, "not judged" if state == "over" else state)
+    return ListedRun(row, state.name, since=state.since, step=state.step)
 
 
 def unreadable(run_id: str) -> ListedRun:

@@ -19,10 +19,10 @@ from toril.records.progress import Progress, ProgressNote, WorkersNow
 from toril.records.summary import Summary
 from toril.reports import FORMATS, Bundle, pieces, render
 from toril.reports.screen import emit
-from toril.runs.activity import activity_of, unindexed, unjudged, unreadable
+from toril.runs.activity import unindexed, unjudged, unreadable
 from toril.runs.history import record_of, remember, row_of
 from toril.runs.index import Query, all_rows
-from toril.runs.live import STALE_S, Watched, watched
+from toril.runs.live import STALE_S, RunState, state_of
 from toril.signals import Interrupts
 from toril.store import Reader, Store
 from toril.store.records import find_record, get_record, read_launch, read_record
@@ -51,11 +51,11 @@ def judged(store: Reader, run_id: str, now: float, *, measurements: bool = False
     plan, _, _ = read_record(store, run_id)
     summary, verdict = _summary(store, run_id), _verdict(store, run_id)
     if summary is None or verdict is None:
-        state = activity_of(store, plan, now)
-        if state == "running":
+        state = state_of(store, run_id, now, plan=plan)
+        if state.going_on:
             text = f"run {run_id} is not over yet; use `toril watch {run_id}` to follow it"
             raise StoreError(text, code="run-not-over")
-        if state == "without owner":
+        if state.step == "continue":
             raise StoreError(f"run {run_id} may not be over yet; {_unowned(run_id)}", code="run-not-over")
         return judge_again(store, run_id)
     bundle = Bundle(plan=judged_plan(plan), summary=summary, verdict=verdict, metrics=stored_metrics(store, plan))
@@ -90,10 +90,10 @@ def follow(store: Reader, run_id: str, *, clock: Clock, view: "View", interrupts
     is_owned = is_live if plan.on == "local" else LeaseWatch().is_live
     while not interrupts:
         now = clock.now()
-        state = watched(store, run_id, now, is_owned)
-        if state.state == "judged":
+        state = state_of(store, run_id, now, is_owned, plan)
+        if state.name == "judged":
             return judged(store, run_id, now)
-        if state.state == "over":
+        if state.over:
             from toril.runs.conclude import judge_again
 
             return judge_again(store, run_id)
@@ -103,10 +103,10 @@ def follow(store: Reader, run_id: str, *, clock: Clock, view: "View", interrupts
     return None
 
 
-def _shown(plan: Plan, state: Watched, now: float) -> Progress:
+def _shown(plan: Plan, state: RunState, now: float) -> Progress:
     """Returns the last version with its age, and a note if there is none or if its coordinator is gone."""
     notes: tuple[ProgressNote, ...] = ()
-    if state.state == "without owner":
+    if state.step == "continue":
         notes = (ProgressNote(code="without-owner", message=_unowned(plan.run_id)),)
     elif state.progress is None:
         text = "the coordinator of this run has not written any figures yet; older versions write none"
@@ -148,7 +148,9 @@ def listing(store: Reader, now: float, query: Query = EVERY_RUN, limit: int = 50
     rows, folders = all_rows(store), set(store.names("runs/"))
     matching = [row for row in rows if query.matches(row, row.outcome)]
     runs = [ListedRun(row, row.outcome, deleted=row.run_id not in folders) for row in matching[:limit]]
-    runs += [run for run in _filled(store, unindexed(folders, rows), now) if query.matches(run.row, run.state)]
+    for run in _filled(store, unindexed(folders, rows), now):
+        if query.matches(run.row, "running" if run.going_on else run.state):
+            runs.append(run)
     return sorted(runs, key=lambda run: (run.row.started_at, run.row.run_id), reverse=True)[:limit]
 
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from toril.console.described import STRICT
 from toril.console.identity import Admin, Operator, Viewer
-from toril.console.runs import State, head_of, present, seen, shown_to
+from toril.console.runs import head_of, present, seen, shown_to
 from toril.console.web import clock_of, desk_of, download, store_of
 from toril.desk.adjust import Adjusted
 from toril.records import Outcome, Plan, Verdict, run_key
@@ -21,6 +21,7 @@ from toril.records.summary import Summary
 from toril.reports import FORMATS, TABLES, ComparedFormat, check, compared, pieces
 from toril.runs import activity, index, notes
 from toril.runs.find import RUN_ID, run_in
+from toril.runs.live import StateName
 from toril.store.records import find_record
 
 router = APIRouter(tags=["runs"])
@@ -37,11 +38,18 @@ class RunPage(BaseModel):
     cursor: str
 
 
-class Running(BaseModel):
+class InState(BaseModel):
+    """The state of a run."""
+
+    state: StateName
+    since: Annotated[float | None, Field(description="Of `coordinator lost`: its last sign of life.")] = None
+    step: Annotated[Literal["", "judge", "continue"], Field(description="What ends `coordinator lost`.")] = ""
+
+
+class Running(InState):
     """A run that is not judged yet."""
 
     run_id: str
-    state: Annotated[str, Field(description="`starting`, `running`, `without owner`, `not judged` or `unreadable`.")]
 
 
 class Started(BaseModel):
@@ -50,12 +58,11 @@ class Started(BaseModel):
     run_id: str
 
 
-class RunDetails(BaseModel):
+class RunDetails(InState):
     """One run: its state, and the records that exist."""
 
     run_id: str
     suite: str
-    state: State
     outcome: Outcome | None = None
     plan: Plan | None = None
     request: RunRequest | None = None
@@ -63,10 +70,9 @@ class RunDetails(BaseModel):
     is_baseline: bool = False
 
 
-class Live(BaseModel):
+class Live(InState):
     """A run as a watcher sees it."""
 
-    state: State
     age_s: float  # of `progress`
     progress: dict[str, Any] | None  # `toril.progress/1`; None before its first version
 
@@ -135,7 +141,11 @@ def running_runs(
 ) -> list[Running]:
     """Returns the runs that are starting, then those that have a coordinator, newest first."""
     runs = activity.unfinished(store_of(request), clock_of(request).now())
-    return [Running(run_id=run.row.run_id, state=run.state) for run in runs if every or run.going_on]
+    return [
+        Running(run_id=run.row.run_id, state=run.state, since=run.since, step=run.step)
+        for run in runs
+        if every or run.going_on
+    ]
 
 
 @router.post("/runs", status_code=202)
@@ -155,10 +165,12 @@ def get_run(request: Request, person: Viewer, run_id: RunId) -> RunDetails:
     store = store_of(request)
     current = seen(store, run_id, clock_of(request).now())
     head = head_of(store, run_id, current)
-    verdict = find_record(store, Verdict, run_key(run_id, "verdict.json")) if head.state == "judged" else None
+    verdict = find_record(store, Verdict, run_key(run_id, "verdict.json")) if current.name == "judged" else None
     return RunDetails(
         run_id=run_id,
-        state=head.state,
+        state=current.name,
+        since=current.since,
+        step=current.step,
         outcome=verdict and verdict.outcome,
         suite=head.suite,
         plan=head.plan and shown_to(person, head.plan),
@@ -185,7 +197,8 @@ def live(
     headers = {"etag": current.etag, "cache-control": "no-store"}
     if if_none_match is not None and current.etag in (tag.strip() for tag in if_none_match.split(",")):
         return Response(status_code=304, headers=headers)
-    content = {"state": current.state, "age_s": round(current.age_s, 3), "progress": current.changes(since)}
+    state = {"state": current.name, "since": current.since, "step": current.step}
+    content = {**state, "age_s": round(current.age_s, 3), "progress": current.changes(since)}
     return JSONResponse(content, headers=headers)
 
 

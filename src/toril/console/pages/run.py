@@ -16,7 +16,7 @@ from fastapi.responses import Response
 from toril import text
 from toril.console.audit import audit
 from toril.console.identity import Operator, Viewer
-from toril.console.runs import Head, Seen, head_of, present, seen
+from toril.console.runs import Head, head_of, present, seen
 from toril.console.web import desk_of, download, page, see, why_unread
 from toril.errors import InfrastructureError, NoSuchRunError, OptionError, StoreError, UserError
 from toril.launchers.elsewhere import parts_of
@@ -29,7 +29,7 @@ from toril.reports.html import NO_CHARTS, chart_data, fragment
 from toril.reports.live_charts import live_charts
 from toril.runs.find import checked_id
 from toril.runs.index import all_rows
-from toril.runs.live import STALE_S
+from toril.runs.live import STALE_S, RunState
 from toril.store import FolderStore, Store
 from toril.store.records import find_record, next_rates
 
@@ -60,16 +60,15 @@ def run(
         if row is None:
             raise
         return page(request, "run_kept.html.jinja", title=f"{row.suite}: {row.outcome}", row=row)
-    if current.state == "judged":
+    if current.name == "judged":
         return _over(request, run_id, differences)
     plan = find_record(setup.store, Plan, run_key(run_id, "plan.json"))
-    if plan is None or current.state == "over":
+    if plan is None or current.over:
         return page(
             request,
             "run_state.html.jinja",
             title=run_id,
             **_head(setup.store, run_id, current, plan),
-            judges=isinstance(setup.store, FolderStore),
             data=_data(current, run_id),
         )
     return _live(request, run_id, current, plan)
@@ -126,7 +125,7 @@ def stop(request: Request, person: Operator, run_id: str) -> Response:
 def take_over(request: Request, person: Operator, run_id: str) -> Response:
     """Starts a coordinator that takes over a run without one."""
     setup = request.app.state.setup
-    if seen(setup.store, run_id, setup.clock.now()).state != "without owner":
+    if seen(setup.store, run_id, setup.clock.now()).step != "continue":
         raise OptionError(f"{run_id} has a coordinator, or is over.", code="run-has-owner")
     setup.starter.take_over(run_id, setup.clock.now())
     audit(request, "run.take-over", run_id)
@@ -162,7 +161,7 @@ def change_rate(
     except UserError as error:
         current = seen(setup.store, run_id, setup.clock.now())
         plan = find_record(setup.store, Plan, run_key(run_id, "plan.json"))
-        if plan is None or current.progress is None or current.state != "running":
+        if plan is None or current.progress is None or not current.going_on:
             raise
         unsure = execution if error.code == "large-step" else ""
         wrong = {"typed": {execution: rate}, "wrong": {execution: str(error)}, "unsure": unsure}
@@ -173,7 +172,7 @@ def change_rate(
 # ── during the run
 
 
-def _live(request: Request, run_id: str, current: Seen, plan: Plan, status: int = 200, **form: Any) -> Response:
+def _live(request: Request, run_id: str, current: RunState, plan: Plan, status: int = 200, **form: Any) -> Response:
     store, progress = request.app.state.setup.store, current.progress
     stop = find_record(store, Stop, run_key(run_id, "stop.json"))  # the coordinator reads it seconds later
     model = {
@@ -199,15 +198,15 @@ def _live(request: Request, run_id: str, current: Seen, plan: Plan, status: int 
 
 
 def _data(
-    current: Seen, run_id: str, *, hourly_usd: float = 0.0, progress: Progress | None = None, stopping: str = ""
+    current: RunState, run_id: str, *, hourly_usd: float = 0.0, progress: Progress | None = None, stopping: str = ""
 ) -> dict[str, Any]:
     """Returns what live.js needs."""
     of_charts = NO_CHARTS if progress is None else live_charts(progress)
-    own = {"id": run_id, "state": current.state, "begun": progress is not None, "age_s": current.age_s}
+    own = {"id": run_id, "state": current.name, "begun": progress is not None, "age_s": current.age_s}
     return {**of_charts, "run": {**own, "hourly_usd": hourly_usd, "stopping": stopping}}
 
 
-def _left(store: Store, current: Seen, plan: Plan | None) -> dict[str, Any]:
+def _left(store: Store, current: RunState, plan: Plan | None) -> dict[str, Any]:
     """Returns the price of an hour, and of the rest of the load; 0 for local workers and without a price."""
     hourly_usd = 0.0
     if plan is not None and plan.on == "fargate":
@@ -236,7 +235,7 @@ def _over(request: Request, run_id: str, differences: Literal["percent", "values
     facts = tuple(block for block in report.blocks if isinstance(block, Facts) and block.id == "facts")
     content = fragment(report, hero=False, files=f"/runs/{bundle.plan.run_id}/files/")
     data = json.dumps(content.data, separators=(",", ":"))
-    model = _head(request.app.state.setup.store, run_id, Seen(state="judged", etag=""), bundle.plan)
+    model = _head(request.app.state.setup.store, run_id, RunState(name="judged"), bundle.plan)
     model |= {
         "verdict": fragment(replace(report, blocks=facts)).html,
         **_beside(request, model["head"], bundle, differences),
@@ -279,5 +278,6 @@ def _beside(request: Request, head: Head, bundle: Bundle, differences: Literal["
     return {"beside": figures, "limits": limits, "problem": problem, "differences": differences}
 
 
-def _head(store: Store, run_id: str, current: Seen, plan: Plan | None) -> dict[str, Any]:
-    return {"head": head_of(store, run_id, current, plan), "found": current}
+def _head(store: Store, run_id: str, current: RunState, plan: Plan | None) -> dict[str, Any]:
+    judges = isinstance(store, FolderStore)  # a bucket's console has too little time
+    return {"head": head_of(store, run_id, current, plan), "found": current, "judges": judges}

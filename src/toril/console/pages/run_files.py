@@ -211,7 +211,7 @@ def exchanges(
     from toril.reports.exchange_text import in_text  # Rich takes long to import
 
     setup = request.app.state.setup
-    state = seen(setup.store, run_id, setup.clock.now()).state  # before the files: the last ones come before the end
+    state = seen(setup.store, run_id, setup.clock.now())  # before the files: the last ones come before the end
     kept, number = exchanges_after(setup.store, checked_id(run_id), after)
     return page(
         request,
@@ -220,5 +220,5 @@ def exchanges(
         run_id=run_id,
         exchanges=[(exchange, *in_text(exchange)) for exchange in kept],
         after=number,
-        goes_on=state in ("requested", "running"),
+        goes_on=state.going_on,
     )
