@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cache, partial
@@ -254,6 +254,16 @@ def sparkline(values: list[float | None], width: int = 96, height: int = 24) -> 
     return "".join(parts)
 
 
+def spark_marks(count: int, places: Iterable[int], width: int = 96, height: int = 24) -> str:
+    """Returns the path of upright lines at these places of a line of `sparkline` with `count` values.
+
+    >>> spark_marks(3, [1])
+    'M48.0 1V23'
+    """
+    step = (width - 4) / max(1, count - 1)
+    return "".join(f"M{2 + place * step:.1f} 1V{height - 1}" for place in places)
+
+
 @cache
 def templates() -> Environment:
     """Returns the templates with the functions that they call."""
@@ -275,6 +285,7 @@ def templates() -> Environment:
         site=explain.SITE,
         plural=text.plural,
         sparkline=sparkline,
+        spark_marks=spark_marks,
         with_query=with_query,
         back_of=back_of,
         iso=lambda at: f"{datetime.fromtimestamp(at, UTC):%Y-%m-%dT%H:%M:%SZ}",

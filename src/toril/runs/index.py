@@ -90,11 +90,9 @@ def compared(rows: Iterable[IndexRow]) -> Iterator[IndexRow]:
     return (row for row in rows if row.kind == "run" and not row.branch)
 
 
-def trend(rows: Iterable[IndexRow], most: int = 30) -> list[float | None]:
-    """Returns the p95 of the last runs in the suite's trend, oldest first. `rows`: of one suite, newest first."""
-    counted = (row for row in compared(rows) if not row.left_out)
-    percentiles: list[float | None] = [row.p95_us for row in islice(counted, most)]
-    return percentiles[::-1]
+def drawn(rows: Iterable[IndexRow], most: int = 30) -> list[IndexRow]:
+    """Returns the last runs in the suite's trend, oldest first. `rows`: of one suite, newest first."""
+    return list(islice((row for row in compared(rows) if not row.left_out), most))[::-1]
 
 
 def by_suite(rows: Iterable[IndexRow]) -> dict[str, list[IndexRow]]:

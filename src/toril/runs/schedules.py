@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import islice
+from itertools import islice, takewhile
 from zoneinfo import ZoneInfo
 
 from toril.records.schedule import Cron, SuiteSchedule, parse
@@ -51,6 +51,17 @@ def next_runs(schedule: SuiteSchedule, after: float, count: int = 5) -> list[flo
         return []
     times = islice(_times(schedule, after), count)
     return [at for at in times if schedule.expires_at is None or at <= schedule.expires_at]
+
+
+def last_due(schedule: SuiteSchedule, before: float) -> float | None:
+    """Returns the last time of a schedule up to `before`; None while it is paused, or if it is a month ago."""
+    if schedule.paused:
+        return None
+    end = before if schedule.expires_at is None else min(before, schedule.expires_at)
+    for days in (1, 32):  # a frequent schedule has many times
+        if times := [*takewhile(lambda at: at <= end, _times(schedule, before - 86_400 * days))]:
+            return times[-1]
+    return None
 
 
 def _times(schedule: SuiteSchedule, after: float) -> Iterator[float]:

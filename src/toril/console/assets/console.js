@@ -149,11 +149,11 @@
     script.src = data.dataset.script;
     document.body.append(script);
   }
-  // A list with a <select data-refresh> is read again, but not while somebody chooses rows or reads a menu.
+  // A list with a <select data-refresh> or [data-poll] is read again, but not while somebody chooses rows or reads a menu.
   let read_at = Date.now();
   function refresh() {
-    const every_s = Number(document.querySelector("[data-refresh]")?.value);
-    const busy = document.hidden || document.querySelector("#rows td :checked, dialog[open], details[open]");
+    const every_s = Number(document.querySelector("[data-refresh]")?.value ?? document.querySelector("[data-poll]")?.dataset.poll);
+    const busy = document.hidden || document.querySelector("#rows td :checked, dialog[open], details[open], #rows :focus");
     if (!every_s || busy || Date.now() - read_at < 1000 * every_s) return;
     read_at = Date.now();
     htmx.ajax("GET", location.href, { target: "#rows", select: "#rows", swap: "outerHTML" });

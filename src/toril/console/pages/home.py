@@ -1,12 +1,15 @@
-"""`/`: the suites with their last results, and the runs that are going on; `/me`: the signed-in person."""
+"""`/`: what needs attention, the runs that are going on, and the suites; `/me`: the signed-in person."""
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from toril.console import attention
 from toril.console.identity import Viewer
+from toril.console.marks import Marks, marks_of
 from toril.console.pages.schedules import next_by_suite
 from toril.console.web import desk_of, page
 from toril.records.history import IndexRow, ListedRun
@@ -16,38 +19,79 @@ from toril.store import Store
 from toril.store.records import find_record
 
 router = APIRouter()
-MOST_GOING_ON, MOST_ABANDONED = 12, 4
+MOST_GOING_ON, MOST_LINES = 12, 12
+SEEN, KEPT_S = "toril-seen", 400 * 86_400  # a cookie: the end of the visit before, and the last view; its longest age
+TIMES = re.compile(r"(\d{1,11})\.(\d{1,11})")
+VISIT_S, FIRST_S = 1800, 14 * 86_400  # a later view begins another visit; what the first visit shows
 
 
 @dataclass(frozen=True, slots=True)
 class SuiteCard:
-    """A suite on the home page: its last run, and the p95 of the last ones, oldest first, of `index.trend`."""
+    """A suite on the home page: its last run, and those that its trend draws, oldest first."""
 
     name: str
     last: IndexRow | None
-    p95_us: Sequence[float | None]
+    drawn: Sequence[IndexRow]
     runs: int
     stored: bool  # whether the console can start it
+    marks: Marks | None = None  # None: not computed yet
 
 
 @router.get("/")
-def home(request: Request, person: Viewer) -> Response:
+def home(request: Request, person: Viewer, complete: bool = False) -> Response:
+    """The page, with the changes of trends that are known; `complete`: with all, which may take seconds."""
     setup = request.app.state.setup
+    now = setup.clock.now()
     rows, damaged = index.readable_rows(setup.store)
-    cards = cards_of(rows, suites.suite_names(setup.store))
-    unfinished = activity.unfinished(setup.store, setup.clock.now(), rows)
-    _, upcoming, problem = next_by_suite(desk_of(request))
-    return page(
+    names = suites.suite_names(setup.store)
+    by_suite = index.by_suite(rows)
+    marks = {name: marks_of(setup.store, setup.clock, name, own, compute=complete) for name, own in by_suite.items()}
+    unfinished = activity.unfinished(setup.store, now, rows)
+    schedules, upcoming, problem = next_by_suite(desk_of(request))
+    before, seen = visit(request.cookies.get(SEEN, ""), now)
+    begun = {run.row.suite: run.row.started_at for run in reversed([*unfinished, *_listed(rows)])}
+    seen_at = before or now - FIRST_S
+    cards = cards_of(by_suite, names, marks)
+    lines = [
+        *attention.lost(unfinished),
+        *attention.broken(setup.store, attention.troubles(rows, seen_at, now), seen_at),
+        *attention.late(schedules, begun, names, now),
+        *attention.regressions(marks, {row.run_id: row.started_at for row in rows}, now),
+        *attention.silent(setup.store, now),
+        *attention.spending([card.last for card in cards if card.last], setup.max_cost_usd, now),
+    ]
+    lines.sort(key=lambda line: (not line.fresh, attention.ORDER.index(line.kind)))
+    answer = page(
         request,
         "home.html.jinja",
         title="Home",
+        lines=lines[:MOST_LINES],
+        more=len(lines[MOST_LINES:]),
+        before=before,
+        now=now,
+        pending=None in marks.values(),
         cards=cards,
         going_on=going_on_of(setup.store, [run for run in unfinished if run.going_on][:MOST_GOING_ON]),
-        abandoned=[run for run in unfinished if not run.going_on][:MOST_ABANDONED],
         upcoming=upcoming,
         problem=problem,
         damaged=damaged,
     )
+    if "hx-request" not in request.headers and not hasattr(request.state, "set_cookie"):  # a renewed session is first
+        secure = setup.address.startswith("https:")
+        answer.set_cookie(SEEN, seen, max_age=KEPT_S, httponly=True, samesite="lax", secure=secure)
+    return answer
+
+
+def visit(cookie: str, now: float) -> tuple[float | None, str]:
+    """Returns when the visit before this one ended, None if it is unknown, and the cookie that says it later on."""
+    match = TIMES.fullmatch(cookie)
+    before, last = (int(match[1]), int(match[2])) if match else (0, 0)
+    before = last if now - last > VISIT_S else before
+    return min(before, now) or None, f"{before}.{now:.0f}"
+
+
+def _listed(rows: Iterable[IndexRow]) -> Iterable[ListedRun]:
+    return (ListedRun(row, row.outcome) for row in rows)
 
 
 @router.get("/me")
@@ -64,12 +108,14 @@ def going_on_of(store: Store, running: Iterable[ListedRun]) -> list[tuple[Listed
     ]
 
 
-def cards_of(rows: Iterable[IndexRow], stored: Iterable[str]) -> list[SuiteCard]:
-    """Returns one card for each suite: those with the newest runs first. `rows`: newest first."""
-    by_suite = index.by_suite(rows)
+def cards_of(
+    by_suite: Mapping[str, list[IndexRow]], stored: Iterable[str], marks: Mapping[str, Marks | None]
+) -> list[SuiteCard]:
+    """Returns one card for each suite: those with the newest runs first. The rows of a suite: newest first."""
     names = set(stored)
     cards = []
     for name in [*by_suite, *sorted(names - set(by_suite))]:
         known = by_suite.get(name, [])
-        cards.append(SuiteCard(name, next(index.compared(known), None), index.trend(known), len(known), name in names))
+        last = next(index.compared(known), None)
+        cards.append(SuiteCard(name, last, index.drawn(known), len(known), name in names, marks.get(name)))
     return cards

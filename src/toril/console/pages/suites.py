@@ -16,6 +16,7 @@ from toril.authoring.options import read_locations
 from toril.console import planned, web
 from toril.console.editor import ROW, in_words, pairs_of, whole
 from toril.console.identity import Operator, Viewer
+from toril.console.marks import Marks, marks_of
 from toril.console.pages.edit import checked_new_name, main_of
 from toril.console.pages.schedules import next_by_suite
 from toril.console.web import Posted, desk_of, page, see
@@ -29,7 +30,7 @@ from toril.records.document import why
 from toril.records.history import IndexRow
 from toril.runs import activity, suites
 from toril.runs.history import history
-from toril.runs.index import by_suite, compared, readable_rows, trend
+from toril.runs.index import by_suite, compared, drawn, readable_rows
 from toril.secrets.masking import mask
 from toril.store import Store
 
@@ -60,7 +61,8 @@ class SuiteLine:
 
     version: SuiteVersion
     runs: list[IndexRow]  # newest first
-    trend: list[float | None]
+    drawn: list[IndexRow]  # those of its trend, oldest first
+    marks: Marks | None
     next_at: float | None
     running: str = ""  # the id of the newest run that starts or goes on
     state: str = ""  # of that run
@@ -100,7 +102,8 @@ def list_suites(
             SuiteLine(
                 version=version,
                 runs=runs.get(version.suite, []),
-                trend=trend(runs.get(version.suite, [])),
+                drawn=drawn(runs.get(version.suite, [])),
+                marks=marks_of(store, setup.clock, version.suite, runs.get(version.suite, [])),
                 next_at=due.get(version.suite),
                 running=going_on.get(version.suite, ("", ""))[0],
                 state=going_on.get(version.suite, ("", ""))[1],
@@ -169,7 +172,8 @@ def show_suite(request: Request, name: str, person: Viewer) -> Response:
         runs=runs,
         with_versions=any("suite-version" in record.tags for record in runs),
         last=next(compared(own), None),
-        trend=trend(own),
+        drawn=drawn(own),
+        marks=marks_of(setup.store, setup.clock, name, own),
         unfinished=unfinished,
         damaged=damaged,
         schedules=[schedule for schedule in schedules if schedule.suite == name],

@@ -1,0 +1,182 @@
+"""What needs somebody's attention: each line says what, since when, and the one action that helps."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import groupby
+from urllib.parse import quote, urlencode
+
+from toril import text
+from toril.console.marks import Marks
+from toril.errors import StoreError
+from toril.launchers.agents import seen_agents
+from toril.records import Verdict, run_key
+from toril.records.agent import LIVE_S
+from toril.records.history import IndexRow, ListedRun
+from toril.records.schedule import SuiteSchedule
+from toril.reports.blocks import reason_words
+from toril.runs.schedules import last_due
+from toril.store import Store
+
+RECENT_S = 30 * 86_400.0  # older trouble is how things are
+LATE_S = 900.0  # a coordinator takes minutes if AWS lacks capacity
+NEAR = 0.8  # of a limit
+MOST_READ = 8  # verdicts
+JUDGED = ("run", "functional", "duet")  # people look at their smoke runs and tries themselves
+ORDER = ("lost", "failed", "late", "regression", "silent", "spending", "inconclusive")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttentionLine:
+    """One thing that is wrong. `action`: the words on its button; `act`: where that leads."""
+
+    kind: str  # of ORDER
+    what: str
+    address: str
+    says: str
+    since: float | None = None
+    action: str
+    act: str
+    fresh: bool = False  # since the last visit
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Runs of a suite in a row that did not pass, the newest first."""
+
+    runs: Sequence[IndexRow]
+    passed: IndexRow | None  # the last run before them that did
+    over: bool  # whether a later run passed
+
+    @property
+    def kind(self) -> str:
+        return self.runs[0].outcome
+
+
+def troubles(rows: Iterable[IndexRow], seen_at: float, now: float) -> Iterator[Trouble]:
+    """Yields what did not pass: of each suite the newest runs, and those since `seen_at`."""
+    suites: dict[tuple[str, str], list[IndexRow]] = {}
+    for row in rows:
+        if row.kind in JUDGED and not row.branch:
+            suites.setdefault((row.suite, row.kind), []).append(row)
+    for runs in suites.values():
+        for passed, streak in groupby(runs, key=lambda row: row.outcome == "passed"):
+            own = [*streak]
+            newest, over = own[0], own[0] is not runs[0]
+            if newest.started_at < (seen_at if over else now - RECENT_S):
+                break
+            if not passed:
+                before = next((row for row in runs if row.stem > own[-1].stem), None)
+                yield Trouble(own, before, over)
+
+
+def broken(store: Store, found: Iterable[Trouble], seen_at: float) -> Iterator[AttentionLine]:
+    """Yields a line for each trouble, with the criterion of its newest run. Reads MOST_READ verdicts."""
+    listed = sorted(found, key=lambda one: (one.over, one.kind, -one.runs[0].started_at))
+    keys = {one.runs[0].run_id: run_key(one.runs[0].run_id, "verdict.json") for one in listed[:MOST_READ]}
+    files = store.find_many(keys.values())
+    verdicts = {run_id: _verdict(files.get(key), key) for run_id, key in keys.items()}
+    for one in listed:
+        newest, oldest = one.runs[0], one.runs[-1]
+        says = _why(verdicts.get(newest.run_id), newest)
+        counts = Counter(row.outcome for row in one.runs)
+        runs = " and ".join(f"{count} {word}" for word, count in sorted(counts.items()))
+        says += f" · {runs} in a row" if len(one.runs) > 1 else ""
+        says += " · passes again" if one.over else ""
+        address = f"/runs/{quote(newest.run_id, safe='')}"
+        action, act = "Open", address
+        if newest.outcome == "failed" and one.passed is not None:
+            action = "Compare with the last passed run"
+            act = "/compare?" + urlencode([("run", one.passed.run_id), ("run", newest.run_id)])
+        yield AttentionLine(
+            kind=newest.outcome, what=newest.suite, address=address, says=says, since=oldest.started_at,
+            action=action, act=act, fresh=newest.started_at >= seen_at,
+        )  # fmt: skip
+
+
+def _verdict(data: bytes | None, key: str) -> Verdict | None:
+    """Returns a verdict; None if it has expired, or cannot be read: the line stays."""
+    with suppress(StoreError):
+        return None if data is None else Verdict.from_json(data, key)
+    return None
+
+
+def _why(verdict: Verdict | None, row: IndexRow) -> str:
+    """Returns the first breached criterion, with the observed value and its limit; else the reasons."""
+    criteria = [one for one in verdict.criteria if one.outcome == "failed"] if verdict else []
+    if criteria:
+        return criteria[0].message + (f", and {len(criteria) - 1} more" if len(criteria) > 1 else "")
+    messages = [one.message for one in verdict.reasons] if verdict else [reason_words(code) for code in row.reasons]
+    return next((one for one in messages if one), row.outcome)
+
+
+def lost(unfinished: Iterable[ListedRun]) -> Iterator[AttentionLine]:
+    """Yields the runs that are not running any more, and not judged."""
+    for run in unfinished:
+        if not run.going_on:
+            address = f"/runs/{quote(run.row.run_id, safe='')}"
+            says = "it cannot be read" if run.state == "unreadable" else "without a coordinator, and not judged"
+            yield AttentionLine(
+                kind="lost", what=run.row.suite or run.row.run_id, address=address, says=says,
+                since=run.row.started_at, action="Judge or continue", act=address,
+            )  # fmt: skip
+
+
+def late(
+    schedules: Iterable[SuiteSchedule], begun: Mapping[str, float], names: Iterable[str], now: float
+) -> Iterator[AttentionLine]:
+    """Yields the schedules that were due, and have begun no run. `begun`: the newest run of each suite."""
+    known = {*names}
+    for schedule in schedules:
+        due = last_due(schedule, now - LATE_S)
+        if (
+            due is None
+            or due < max(schedule.began_at or 0.0, now - RECENT_S)
+            or begun.get(schedule.suite, 0) >= due - 60
+        ):
+            continue
+        suite = quote(schedule.suite, safe="")
+        start = schedule.suite in known
+        yield AttentionLine(
+            kind="late", what=schedule.name, address=f"/schedules#{schedule.name}",
+            says=f"no run of {schedule.suite} has begun since it was due", since=due,
+            action=f"Start {schedule.suite}" if start else "Open schedules",
+            act=f"/suites/{suite}/start" if start else "/schedules",
+        )  # fmt: skip
+
+
+def regressions(marks: Mapping[str, Marks | None], begun: Mapping[str, float], now: float) -> Iterator[AttentionLine]:
+    """Yields the newest regression of each suite, as its trend says it. `begun`: the start of each run."""
+    for suite, known in marks.items():
+        for group in known.groups if known else ():
+            at = begun.get(group.to_run, 0.0)
+            if group.state in ("confirmed", "suspected") and group.worse and not group.small and at > now - RECENT_S:
+                runs = urlencode([("run", group.from_run), ("run", group.to_run)])
+                yield AttentionLine(
+                    kind="regression", what=suite, address=f"/suites/{quote(suite, safe='')}/trend",
+                    says=group.message.rstrip("."), since=at, action="Compare before and after", act=f"/compare?{runs}",
+                )  # fmt: skip
+                break
+
+
+def silent(store: Store, now: float) -> Iterator[AttentionLine]:
+    """Yields the agents that were there in the last day, did not say that they leave, and are silent."""
+    for agent, age_s in seen_agents(store, now):
+        if age_s > LIVE_S and not agent.leaving:
+            yield AttentionLine(
+                kind="silent", what=f"{agent.location}/{agent.agent}", address="/locations", says="agent is silent",
+                since=now - age_s, action="Open locations", act="/locations",
+            )  # fmt: skip
+
+
+def spending(newest: Iterable[IndexRow], limit_usd: float | None, now: float) -> Iterator[AttentionLine]:
+    """Yields the suites whose last run cost almost what a run may cost. Without a limit, there are none."""
+    for row in newest:
+        if limit_usd and row.cost_usd and row.cost_usd >= NEAR * limit_usd and row.started_at > now - RECENT_S:
+            yield AttentionLine(
+                kind="spending", what=row.suite, address=f"/runs/{quote(row.run_id, safe='')}",
+                says=f"the last run cost {text.dollars(row.cost_usd)}; console.maxCost refuses more than "
+                f"{text.dollars(limit_usd)}",
+                since=row.started_at, action="Edit the load", act=f"/suites/{quote(row.suite, safe='')}/edit",
+            )  # fmt: skip
