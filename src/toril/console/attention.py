@@ -1,4 +1,4 @@
-"""What needs somebody's attention: each line says what, since when, and the one action that helps."""
+"""What needs attention on the home page: each line says what, since when, and the one action that helps."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -23,7 +23,7 @@ RECENT_S = 30 * 86_400.0  # older trouble is how things are
 LATE_S = 900.0  # a coordinator takes minutes if AWS lacks capacity
 NEAR = 0.8  # of a limit
 MOST_READ = 8  # verdicts
-JUDGED = ("run", "functional", "duet")  # people look at their smoke runs and tries themselves
+JUDGED = ("run", "functional", "duet")  # of smoke runs and tries, people see the results at once
 ORDER = ("lost", "failed", "late", "regression", "silent", "spending", "inconclusive")
 
 
