@@ -1,7 +1,6 @@
 """Turns a comparison of two runs into the blocks of its report, and into blocks for the page of the head."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
 from typing import Literal
 
 from toril import text
@@ -19,12 +18,10 @@ from toril.reports.blocks import (
     Tone,
 )
 from toril.reports.comparison import CONCLUSION, ComparedFigure, ComparedPart, RunComparison
-from toril.reports.differences import NAMES, Names
 
 Side = Literal["base", "head"]
 SIDES: tuple[Side, ...] = ("base", "head")
 USUAL = ("rps", "p50", "p95", "p99")  # shown of every label; other figures only if they differ
-BRIEF = ("rps", "failures", "p50", "p95", "p99")  # shown on the page that compares several runs
 MOST_PARTS = 120
 MARK = "† more than 1 % of these requests failed in one of the runs; the figures include their times"
 CONCLUSION_NOTE = NoteBlock("conclusion", CONCLUSION, "detail")
@@ -55,43 +52,6 @@ def page_blocks(comparison: RunComparison) -> Sequence[Block]:
     differences, criteria, load = _differences(comparison), _criteria(comparison), _load(comparison)
     blocks = [_page_table(comparison), *differences, criteria, load, CONCLUSION_NOTE]
     return [block for block in blocks if block is not None]
-
-
-def several_blocks(comparisons: Mapping[str, RunComparison], reference: str, *, detailed: bool) -> Sequence[Block]:
-    """Returns the blocks of runs that are compared with one reference, by the runs' short names.
-
-    `detailed`: with all figures and their intervals.
-    """
-    blocks: list[Block] = []
-    for name, comparison in comparisons.items():
-        pair, page = f"{name} against {reference}", _page_table(comparison, detailed=detailed)
-        blocks.append(replace(page, title=pair, about="", message=""))
-        for table, what in ((_criteria(comparison), "Criteria"), (_load(comparison), "Load")):
-            if table is not None:
-                blocks.append(replace(table, title=f"{what}: {pair}", folded=len(comparisons) > 1))
-    return [*blocks, CONCLUSION_NOTE]
-
-
-@dataclass(frozen=True, slots=True)
-class Glance:
-    """One of the main figures of both runs, as texts."""
-
-    title: str
-    head: str
-    base: str
-    change: str
-    differs: bool  # by more than the noise within the runs
-
-
-def at_a_glance(comparison: RunComparison, differences: Literal["percent", "values"]) -> list[Glance]:
-    """Returns the main figures of all requests; differences of percentages are in points."""
-    whole, glances = comparison.overall, []
-    for figure in (whole.requests, *map(whole.figure, ("rps", "failures", "p50", "p95", "p99"))):
-        relative = shown_relative(figure) if differences == "percent" else ""
-        change, differs = relative or shown_delta(figure), figure.finding == "differs"
-        mark = " †" if whole.marked and figure.unit == "us" else ""
-        glances.append(Glance(figure.title, shown(figure, "head") + mark, shown(figure, "base"), change, differs))
-    return glances
 
 
 def worse(figure: ComparedFigure) -> bool:
@@ -154,7 +114,7 @@ def _criteria(comparison: RunComparison) -> Table | None:
         Row((Cell(pair.text), _rule(pair.base), _rule(pair.head)), is_total=pair.changed, weight=place)
         for place, pair in enumerate(pairs)
     )
-    columns = (Column("fails when", "name", code=True), *map(Column, comparison.names))
+    columns = (Column("fails when", "name", code=True), *map(Column, SIDES))
     if not rows:
         return None
     return Table(
@@ -177,7 +137,7 @@ def _load(comparison: RunComparison) -> Table | None:
         id="compared-load",
         title="Load of both runs",
         noun="figure",
-        columns=(Column("load", "name"), *map(Column, comparison.names), Column("difference")),
+        columns=(Column("load", "name"), *map(Column, SIDES), Column("difference")),
         rows=tuple(Row((*map(Cell, others), Cell(change, tone="dim"))) for *others, change in cells),
         sortable=False,
     )
@@ -219,12 +179,10 @@ def _worth_a_line(figure: ComparedFigure) -> bool:
     return figure.key in USUAL or figure.finding == "differs" or failed
 
 
-def _only_in(part: ComparedPart, names: Names = NAMES) -> tuple[str, ...]:
+def _only_in(part: ComparedPart) -> tuple[str, ...]:
     if part.only_in is None:
         return ()
-    is_base = part.only_in == "base"
-    samples = part.base_samples if is_base else part.head_samples
-    return (f"only in {names[not is_base]}, {text.plural(samples, 'request')}",)
+    return (f"only in {part.only_in}, {text.plural(part.base_samples + part.head_samples, 'request')}",)
 
 
 def _tags(part: ComparedPart) -> tuple[str, ...]:
@@ -245,48 +203,44 @@ def _figure_cells(part: ComparedPart, figure: ComparedFigure) -> Iterable[Cell]:
     yield Cell(finding, tone=tone)
 
 
-def _page_table(comparison: RunComparison, *, detailed: bool = True) -> Table:
-    """Returns a row for each part; each cell has head's value and below it base's value and the change.
-
-    `detailed`: with all figures and their intervals, else only BRIEF.
-    """
+def _page_table(comparison: RunComparison) -> Table:
+    """Returns a row for each part; each cell has head's value and below it base's value and the change."""
     others = [parts for parts in (comparison.locations, comparison.executions) if len(parts) > 1]
     parts = [comparison.overall, *(part for _, part in _ranked(comparison.labels))]
     parts += [part for parts in others for part in parts]
-    titles = [figure.title for figure in comparison.overall.figures if detailed or figure.key in BRIEF]
+    titles = [figure.title for figure in comparison.overall.figures]
     return Table(
         id="comparison",
         title="Comparison",
         noun="label",
         columns=(Column("label", "name"), Column("requests"), *(Column(title) for title in titles)),
-        rows=tuple(_page_row(part, comparison.names, detailed) for part in parts),
+        rows=tuple(_page_row(part) for part in parts),
         about=f"with {comparison.base.run_id}",
         message=comparison.headline,
         left_out=max(0, len(comparison.labels) - MOST_PARTS),
     )
 
 
-def _page_row(part: ComparedPart, names: Names, detailed: bool) -> Row:
+def _page_row(part: ComparedPart) -> Row:
     requests = Cell(
         text.number(part.head_samples),
-        small=(f"{names[0]} {text.number(part.base_samples)}",),
+        small=(f"base {text.number(part.base_samples)}",),
         value=part.head_samples,
     )
-    name = Cell(part.name, small=_only_in(part, names))
-    shown = [figure for figure in part.figures if detailed or figure.key in BRIEF]
-    cells = (name, requests, *(_page_cell(part, figure, names, detailed) for figure in shown))
+    name = Cell(part.name, small=_only_in(part))
+    cells = (name, requests, *(_page_cell(part, figure) for figure in part.figures))
     return Row(cells, tags=_tags(part), is_total=part.kind == "all")
 
 
-def _page_cell(part: ComparedPart, figure: ComparedFigure, names: Names, detailed: bool) -> Cell:
+def _page_cell(part: ComparedPart, figure: ComparedFigure) -> Cell:
     differs, percentile = figure.finding == "differs", figure.key.startswith("p")
     change = shown_relative(figure) or shown_delta(figure)
     if differs and figure.delta:
         change = f"{'▲' if figure.delta > 0 else '▼'} {change}, differs"
     small = [
-        _interval(figure, "head") if percentile and detailed else "",
-        f"{names[0]} {shown(figure, 'base')}",
-        _interval(figure, "base") if percentile and detailed else "",
+        _interval(figure, "head") if percentile else "",
+        f"base {shown(figure, 'base')}",
+        _interval(figure, "base") if percentile else "",
         change if figure.delta is not None else "",
     ]
     return Cell(

@@ -14,7 +14,7 @@ from toril import text
 from toril.records.summary import LabelFigures, Summary
 from toril.reports.blocks import ShownCriterion
 from toril.reports.bundle import Bundle
-from toril.reports.differences import NAMES, Names, differences
+from toril.reports.differences import differences
 from toril.reports.labels import slice_of
 from toril.reports.run_blocks import headline, rules_of
 from toril.reports.run_tables import is_notable, window_of
@@ -94,10 +94,6 @@ class ComparedPart:
     only_in: Literal["base", "head"] | None = None  # set if the other run has no such part
     marked: bool = False  # in either run, more than 1 % of the requests failed
 
-    @property
-    def requests(self) -> ComparedFigure:
-        return ComparedFigure(key="requests", unit="", base=float(self.base_samples), head=float(self.head_samples))
-
     def figure(self, key: str) -> ComparedFigure:
         return next(figure for figure in self.figures if figure.key == key)
 
@@ -147,7 +143,6 @@ class RunComparison:
     labels: tuple[ComparedPart, ...]  # by name; transactions too
     locations: tuple[ComparedPart, ...]
     executions: tuple[ComparedPart, ...]
-    names: Names = NAMES  # what texts call base and head
 
     @property
     def parts(self) -> tuple[ComparedPart, ...]:
@@ -167,14 +162,13 @@ class RunComparison:
         return f"{text.number(apart)} of {text.plural(judged, 'figure')} {verb} by more than the noise within the runs"
 
 
-def compare(base: Bundle, head: Bundle, names: Names = NAMES) -> RunComparison:
-    """Returns the comparison. Rates have intervals only if the bundles have timelines. `names`: of base and head."""
+def compare(base: Bundle, head: Bundle) -> RunComparison:
+    """Returns the comparison. Rates have intervals only if the bundles have timelines."""
     both = (base.without_gaps(), head.without_gaps())
     return RunComparison(
         base=_side(base),
         head=_side(head),
-        differences=tuple(differences(base, head, names)),
-        names=names,
+        differences=tuple(differences(base, head)),
         load=tuple(_load(base.summary, head.summary)),
         criteria=tuple(_criteria(base, head)),
         overall=_parts("all", both)[0],

@@ -43,6 +43,26 @@ LOAD = {
 }
 
 
+def load_of(plan: Plan) -> str:
+    """Returns the planned load in words: `visits: 240/s, 4 min`; the name only if there are several executions."""
+    loads = []
+    for planned in plan.executions:
+        rate = planned.planned_rate()
+        users = text.plural(planned.concurrency, "user") if planned.concurrency else ""
+        rps = text.quantity(round(rate.peak_rps if rate else planned.throughput_rps or 0.0, 3), "/s")
+        lasts_s = planned.ramp_up_s + planned.hold_for_s
+        length = text.span(lasts_s) if lasts_s else text.plural(planned.iterations or 0, "iteration")
+        words = ", ".join(filter(None, (users, rps if rate or planned.throughput_rps else "", length)))
+        loads.append(f"{plain(planned.name)}: {words}" if len(plan.executions) > 1 else words)
+    return "; ".join(loads)
+
+
+def cautions(bundle: Bundle) -> list[str]:
+    """Returns why the figures of a run are unreliable; a breach of a criterion is no such reason."""
+    codes = dict.fromkeys(reason.code for reason in bundle.verdict.reasons)
+    return [CAUTIONS[code] for code in codes if code in CAUTIONS]
+
+
 def differences(base: Bundle, head: Bundle, names: Names = NAMES) -> Iterator[str]:
     """Yields sentences that name base first and head second; none for two runs with the same load."""
     if base.plan.run_id == head.plan.run_id:
@@ -128,10 +148,7 @@ def _achieved(base: Summary, head: Summary, names: Names) -> Iterator[str]:
 
 
 def _cautions(name: str, bundle: Bundle) -> Iterator[str]:
-    """Yields why the figures of a run are unreliable; a breach of a criterion is no such reason."""
-    codes = dict.fromkeys(reason.code for reason in bundle.verdict.reasons)
-    known = [CAUTIONS[code] for code in codes if code in CAUTIONS]
-    if known:
+    if known := cautions(bundle):
         yield f"{name} is {bundle.outcome}: {', '.join(known)}"
     elif bundle.outcome == "inconclusive":
         yield f"{name} is inconclusive"

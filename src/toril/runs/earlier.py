@@ -1,12 +1,13 @@
 """Reads the earlier runs and duets with which a run is compared, and the runs of a trend."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import islice, takewhile
 
 from toril.records.history import HistoryRecord
 from toril.records.trend import Trend
 from toril.regression.acknowledged import Acknowledgement
 from toril.regression.earlier import is_comparable
+from toril.regression.ordinary import MOST, is_ordinary
 from toril.regression.trend import TrendQuery, matters, trend
 from toril.runs.history import histories
 from toril.store import Reader
@@ -26,6 +27,13 @@ def earlier_runs(store: Reader, record: HistoryRecord, most: int) -> list[Histor
     """
     newest = islice(histories(store, record.suite, before=record.stem), MOST_READ)
     return list(islice((earlier for earlier in newest if is_comparable(earlier, record)), most))
+
+
+def ordinary_runs(store: Reader, like: HistoryRecord, without: Collection[str]) -> list[HistoryRecord]:
+    """Returns the newest runs that tell what runs such as `like` differ by, the oldest first. Not those `without`."""
+    newest = islice(histories(store, like.suite), MOST_OF_TREND)
+    ordinary = (record for record in newest if record.run_id not in without and is_ordinary(record, like))
+    return list(islice(ordinary, MOST))[::-1]
 
 
 def earlier_duets(store: Reader, suite: str) -> Iterator[HistoryRecord]:

@@ -14,7 +14,7 @@ from toril.coordinator.lease import LeaseWatch, is_live
 from toril.errors import StoreError
 from toril.records import Plan, Verdict, run_key
 from toril.records.evidence import Exchanges
-from toril.records.history import HISTORY, ListedRun
+from toril.records.history import HISTORY, HistoryRecord, ListedRun
 from toril.records.progress import Progress, ProgressNote, WorkersNow
 from toril.records.summary import Summary
 from toril.reports import FORMATS, Bundle, pieces, render
@@ -64,6 +64,11 @@ def judged(store: Reader, run_id: str, now: float, *, measurements: bool = False
         bundle = replace(bundle, timeline=fold.timeline, completeness=completeness)
     bundle = with_evidence(bundle, lambda: find_record(store, Exchanges, run_key(run_id, "evidence.json")))
     return with_cost(store, with_pictures(store, bundle))
+
+
+def recorded(store: Reader, bundle: Bundle) -> HistoryRecord:
+    """Returns the history record of a judged run, whether the store has it or not."""
+    return record_of(bundle, read_launch(store, bundle.plan.run_id))
 
 
 def judged_at(store: Reader, run_id: str, now: float, format: str, from_: str | None, to: str | None) -> Bundle:

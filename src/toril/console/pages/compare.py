@@ -1,7 +1,5 @@
-"""`/compare?run=a&run=b…&reference=a`: two to five runs against a pinned one; a form to choose, if there are fewer."""
+"""`/compare?run=a&run=b…&reference=a`: two to five runs as one matrix, against one of them; else a form to choose."""
 
-from dataclasses import dataclass
-from datetime import datetime
 from string import ascii_uppercase
 from urllib.parse import urlencode
 
@@ -23,30 +21,12 @@ MOST_RUNS = 5
 OFFERED = 30  # runs to choose from
 
 
-@dataclass(frozen=True, slots=True)
-class Compared:
-    """One of the runs. `name`: a letter, by which charts and tables call it."""
-
-    name: str
-    bundle: Bundle
-    is_reference: bool
-    pin: str  # the address of this page with the run as the reference
-    without: str  # … and without the run
-
-    @property
-    def started_at(self) -> float | None:
-        try:
-            return datetime.fromisoformat(self.bundle.summary.started_at or "").timestamp()
-        except ValueError:
-            return None
-
-
 @router.get("/compare")
 def compare_runs(
     request: Request, person: Viewer, reference: str = "", q: str = "", add: bool = False, detailed: bool = False
 ) -> Response:
     """The comparison, or the form to choose runs."""
-    from toril.runs.stored import judged
+    from toril.runs.stored import judged, recorded
 
     setup = request.app.state.setup
     wanted = list(dict.fromkeys(filter(None, request.query_params.getlist("run"))))
@@ -69,27 +49,24 @@ def compare_runs(
     known = {baseline_of(setup.store, suite) for suite in {bundle.plan.suite for bundle in bundles.values()}}
     baselines = {baseline.run_id for baseline in known if baseline is not None}
     usual = next((run_id for run_id in bundles if run_id in baselines), next(iter(bundles)))
-    pinned = reference if reference in bundles else usual
-    runs = [
-        Compared(name, bundles[run_id], run_id == pinned, _address(bundles, run_id), _address(bundles, pinned, run_id))
-        for name, run_id in zip(ascii_uppercase, bundles, strict=False)
-    ]
+    against = reference if reference in bundles else usual
     from toril.reports.charts import several
-    from toril.reports.compare_blocks import several_blocks
-    from toril.reports.comparison import compare
+    from toril.reports.matrix import matrix_of
+    from toril.runs.earlier import ordinary_runs
 
-    base = next(run for run in runs if run.is_reference)
-    pairs = {run.name: compare(base.bundle, run.bundle, (base.name, run.name)) for run in runs if run is not base}
-    charts = several({run.name: run.bundle for run in runs}, base.name)
-    report = Report(
-        headline=Headline(suite="", text="", brief=""),
-        blocks=(charts, *several_blocks(pairs, base.name, detailed=detailed)),
-    )
-    content = fragment(report, hero=False)
+    names = dict(zip(bundles, ascii_uppercase, strict=False))
+    runs = {names[run_id]: (bundle, recorded(setup.store, bundle)) for run_id, bundle in bundles.items()}
+    base = names[against]
+    ordinary = ordinary_runs(setup.store, runs[base][1], without=bundles)
+    matrix = matrix_of(runs, base, ordinary, detailed=detailed)
+    charts = several({name: bundle for name, (bundle, _) in runs.items()}, base)
+    content = fragment(Report(headline=Headline(suite="", text="", brief=""), blocks=(charts,)), hero=False)
     return page(
-        request, "compare.html.jinja", title="Compare", runs=runs, reference=base, pairs=pairs, problems=problems,
+        request, "compare.html.jinja", title="Compare", matrix=matrix, reference=base, problems=problems,
         detailed=detailed, content=content.html, data=content.data, most=MOST_RUNS,
-        add=f"{_address(bundles, pinned)}&add=true",
+        add=f"{_address(bundles, against)}&add=true",
+        pins={names[run_id]: _address(bundles, run_id) for run_id in bundles},
+        removals={names[run_id]: _address(bundles, against, run_id) for run_id in bundles},
     )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import Response
@@ -17,7 +17,7 @@ from toril import text
 from toril.console.audit import audit
 from toril.console.identity import Operator, Viewer
 from toril.console.runs import Head, head_of, present, seen
-from toril.console.web import desk_of, download, page, see, why_unread
+from toril.console.web import desk_of, download, page, see, store_of, why_unread
 from toril.errors import InfrastructureError, NoSuchRunError, OptionError, StoreError, UserError
 from toril.launchers.elsewhere import parts_of
 from toril.launchers.prepare import read_deployments
@@ -48,9 +48,7 @@ SHOWN: dict[str, Callable[[Any], str]] = {  # the kinds of figures that live.js 
 
 
 @router.get("/runs/{run_id}")
-def run(
-    request: Request, person: Viewer, run_id: str, differences: Literal["percent", "values"] = "percent"
-) -> Response:
+def run(request: Request, person: Viewer, run_id: str) -> Response:
     """The run in its state: requested, running, over."""
     setup = request.app.state.setup
     try:
@@ -61,7 +59,7 @@ def run(
             raise
         return page(request, "run_kept.html.jinja", title=f"{row.suite}: {row.outcome}", row=row)
     if current.name == "judged":
-        return _over(request, run_id, differences)
+        return _over(request, run_id)
     plan = find_record(setup.store, Plan, run_key(run_id, "plan.json"))
     if plan is None or current.over:
         return page(
@@ -229,7 +227,7 @@ def _shown(value: Any, kind: str) -> str:
 # ── after the run
 
 
-def _over(request: Request, run_id: str, differences: Literal["percent", "values"]) -> Response:
+def _over(request: Request, run_id: str) -> Response:
     bundle = _bundle(request, run_id)
     report = _report(bundle)
     facts = tuple(block for block in report.blocks if isinstance(block, Facts) and block.id == "facts")
@@ -238,7 +236,7 @@ def _over(request: Request, run_id: str, differences: Literal["percent", "values
     model = _head(request.app.state.setup.store, run_id, RunState(name="judged"), bundle.plan)
     model |= {
         "verdict": fragment(replace(report, blocks=facts)).html,
-        **_beside(request, model["head"], bundle, differences),
+        **_beside(request, model["head"], bundle),
         "content": content.html,
         "data": content.data if len(data) <= MOST_INLINE else None,
         "bundle": bundle,
@@ -261,21 +259,25 @@ def _report(bundle: Bundle) -> Report:
     return report_of(run, charts={} if run.plan.tried else charts_of(run))  # a try has one dot of each
 
 
-def _beside(request: Request, head: Head, bundle: Bundle, differences: Literal["percent", "values"]) -> dict[str, Any]:
+def _beside(request: Request, head: Head, bundle: Bundle) -> dict[str, Any]:
     """Returns the main figures beside those of the suite's baseline, or why the baseline cannot be read."""
-    figures, problem = [], ""
-    limits: tuple[str, ...] = ()
-    if head.baseline and not head.is_baseline and not bundle.plan.tried:
-        from toril.reports.compare_blocks import at_a_glance
-        from toril.reports.comparison import compare
+    if not head.baseline or head.is_baseline or bundle.plan.tried:
+        return {"matrix": None, "limits": (), "problem": ""}
+    from toril.reports.differences import differences
+    from toril.reports.matrix import matrix_of
+    from toril.runs.earlier import ordinary_runs
+    from toril.runs.stored import recorded
 
-        try:
-            compared = compare(_bundle(request, head.baseline), bundle, names=("the baseline", "this run"))
-            figures = at_a_glance(compared, differences)
-            limits = compared.differences
-        except UserError as error:
-            problem = f"There are no figures of the baseline: {why_unread(error)}"
-    return {"beside": figures, "limits": limits, "problem": problem, "differences": differences}
+    store, names = store_of(request), ("the baseline", "this run")
+    try:
+        bundles = dict(zip(names, (_bundle(request, head.baseline), bundle), strict=True))
+    except UserError as error:
+        problem = f"There are no figures of the baseline: {why_unread(error)}"
+        return {"matrix": None, "limits": (), "problem": problem}
+    runs = {name: (own, recorded(store, own)) for name, own in bundles.items()}
+    ordinary = ordinary_runs(store, runs[names[0]][1], without=(head.run_id, head.baseline))
+    limits = list(differences(bundles[names[0]], bundle, names))
+    return {"matrix": matrix_of(runs, names[0], ordinary), "limits": limits, "problem": ""}
 
 
 def _head(store: Store, run_id: str, current: RunState, plan: Plan | None) -> dict[str, Any]:
