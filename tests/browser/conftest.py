@@ -95,6 +95,14 @@ def _compared() -> bytes:
     return compared("html", base, head)
 
 
+def _many() -> Bundle:
+    """Returns a run with more labels and criteria than fit on paper."""
+    labels = tuple(f"GET /catalogues/{number:02}/{'long/' * (number % 20)}" for number in range(60))
+    criteria = (*ten_minutes.CRITERIA, *(f"p9{number % 10} of {labels[number]}>{5 + number}ms" for number in range(50)))
+    locations = (*ten_minutes.LOCATIONS, *(f"eu-north-{number}" for number in range(6)))
+    return ten_minutes.bundle(seconds=SHORT_S, labels=labels, criteria=criteria, locations=locations)
+
+
 def _few(**changes: Any) -> Bundle:
     few = {"labels": ten_minutes.LABELS[:4], "locations": ten_minutes.LOCATIONS[:2], "criteria": CRITERIA}
     return ten_minutes.bundle(seconds=SHORT_S, **few | changes)
@@ -102,6 +110,7 @@ def _few(**changes: Any) -> Bundle:
 
 MAKERS: dict[str, Callable[[], bytes]] = {
     "failed": lambda: render("html", ten_minutes.bundle()),
+    "many": lambda: render("html", _many()),
     "passed": lambda: render("html", _few(criteria=("p95>2s",), incident=ten_minutes.CALM)),
     "inconclusive": lambda: render("html", _inconclusive()),
     "compared": _compared,

@@ -1,7 +1,10 @@
 """The report page in a browser: reading, sorting, zooming, themes, print."""
 
+import re
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
 
 from tests.browser.conftest import MAKERS, PHONE, WIDE
 
@@ -247,19 +250,66 @@ def test_the_theme_can_be_switched_without_storage(opened):
     assert one.complaints == []
 
 
-def test_a_printed_page_is_light_and_unfolded(opened):
-    one = opened("failed", dark=True)
+@pytest.mark.parametrize("name", ["failed", "many", "evidence", "compared", "inconclusive"])
+@pytest.mark.parametrize("paper", ["A4", "Letter"])
+def test_a_run_is_printed_on_at_most_two_pages(opened, name, paper):
+    printed = opened(name, dark=True).page.pdf(format=paper, print_background=True)
 
-    paper = one.page.pdf(format="A4", print_background=True)
-    assert paper.startswith(b"%PDF")
+    assert len(re.findall(rb"/Type */Page\b", printed)) <= 2
+
+
+def test_a_printed_page_is_light_begins_with_the_verdict_and_has_nothing_interactive(opened):
+    one = opened("many", dark=True)
+    width = one.evaluate("() => document.querySelector('.plot canvas').clientWidth")
+
     one.page.emulate_media(media="print")
     one.evaluate("() => dispatchEvent(new Event('beforeprint'))")
     assert one.evaluate("() => getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
-    assert one.evaluate("() => document.querySelectorAll('details:not([open])').length") == 0
-    assert not one.page.locator(".bar").is_visible()
+    shown = one.page.locator("body").inner_text().split("\n")
+    assert "FAILED" in shown[0]
+    texts = ("criteria breached", "requests", "Criteria", "Run over time", "Labels", "more labels", "more criteria")
+    places = [next(place for place, line in enumerate(shown) if text in line) for text in texts[:5]]
+    assert places == sorted(places)
+    assert all(any(text in line for line in shown) for text in texts[5:])
+    assert not any(found.is_visible() for found in one.page.locator("nav, summary, button.quiet, select, input").all())
+    assert one.page.locator("[data-charts=course] canvas:visible").count() == 6
+    assert 0 < one.evaluate("() => document.querySelector('.plot canvas').clientWidth") < width
     one.evaluate("() => dispatchEvent(new Event('afterprint'))")
-    assert one.evaluate("() => document.querySelectorAll('details[open]').length") == 0
+    one.page.emulate_media(media="screen")
+    one.page.wait_for_function(f"() => document.querySelector('.plot canvas').clientWidth == {width}")
     assert one.complaints == []
+
+
+def test_the_outline_marks_the_section_in_view_and_keys_go_to_sections(opened):
+    one = opened("evidence", width=400)
+    names = one.page.locator("#outline a").all_inner_texts()
+    assert names[:4] == ["Verdict", "Criteria", "Charts", "Labels"]
+    assert "Evidence" in names
+    assert "What stands out" not in names  # it has no such section
+    current = one.page.locator("#outline [aria-current]")
+    assert current.inner_text() == "Verdict"
+
+    one.page.keyboard.press("4")
+
+    expect(current).to_have_text("Labels")
+    assert one.page.locator("#label").bounding_box()["y"] < 200
+    assert one.page.locator("#outline").is_visible()  # sticky
+    assert one.evaluate("() => document.documentElement.scrollWidth - innerWidth") <= 0
+
+
+def test_errors_are_stacked_by_kind(opened):
+    ticks = """window.ticks = [];
+    const write = CanvasRenderingContext2D.prototype.fillText;
+    CanvasRenderingContext2D.prototype.fillText = function (text, ...places) {
+      if (this.canvas.closest("figure")?.textContent.includes("Errors by kind")) window.ticks.push(parseFloat(text));
+      write.call(this, text, ...places);
+    };"""
+    one = opened("failed", reset=ticks)
+
+    values = one.page.locator("figure", has_text="Errors by kind").locator(".legend .value").all_inner_texts()
+    most = [float(value.removeprefix("max ").removesuffix("/s")) for value in values]
+    assert len(most) == 3
+    assert max(one.evaluate("() => ticks.filter((tick) => !Number.isNaN(tick))")) > max(most)
 
 
 def test_without_scripts_the_page_still_shows_every_figure(browser, pages):

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from axe_playwright_python.sync_playwright import Axe
 from tests.browser import ten_minutes
 from tests.browser.conftest import PHONE, Opened
 from tests.measured import Sample, execution, plan_of, timeline_of
+from tests.reports import exchanges
 from tests.reports.runs import judged
 from toril import text
 from toril.reports import Bundle, render
@@ -25,14 +27,16 @@ SHOWN = """async (wanted) => {
   await changed;
   const texts = (nodes) => [...nodes].map((node) => node.textContent.trim());
   const own = (cell) => texts([...cell.childNodes].filter((node) => node.nodeType === Node.TEXT_NODE)).join("");
-  const cell = (one) => [own(one), ...texts(one.querySelectorAll("small, .tag:not(.judged)"))];
+  const cell = (one) => [own(one), ...texts(one.querySelectorAll("small:not(.of-run), .tag:not(.judged)"))];
   const shown = (table) => [...table.tBodies[0].rows].filter((row) => !row.hidden);
   const rows = (table) => shown(table).map((row) => [...row.cells].map(cell));
   const tables = [...document.querySelectorAll("table[data-table]")].map((one) => [one.dataset.table, rows(one)]);
   const fact = ({ children: [name, value] }) => [own(name), ...cell(value)];
-  const facts = [...document.querySelectorAll(".facts > div")].map(fact);
+  const facts = [...[...document.querySelectorAll(".facts")].at(-1).children].map(fact);
   const cards = texts(document.querySelectorAll(".criteria > li"));
-  return { tables: Object.fromEntries(tables), facts, cards };
+  const verdict = texts([document.querySelector(".hero > .facts")]);
+  const of_run = texts(document.querySelectorAll("table[data-table=label] .of-run"));
+  return { tables: Object.fromEntries(tables), facts, cards, verdict, of_run };
 }"""
 
 
@@ -77,9 +81,7 @@ def shown(opened, run, tmp_path) -> Callable[..., Opened]:
     def show(page_bytes: int = 3 << 20, fragment: str = "", run: Bundle = run, **options: Any) -> Opened:
         limited = run.plan.model_copy(update={"page_bytes": page_bytes})
         path = tmp_path / "report.html"
-        path.write_bytes(
-            render("html", Bundle(limited, run.summary, run.verdict, run.timeline, completeness=run.completeness))
-        )
+        path.write_bytes(render("html", replace(run, plan=limited)))
         one: Opened = opened(path, **options)
         one.page.goto(path.as_uri() + fragment)
         one.page.locator(".window").wait_for()
@@ -116,7 +118,7 @@ def assert_equal(page: dict[str, Any], expected: dict[str, Any]) -> None:
         found = page["tables"].get(name, [])
         names = 2 if name == "crossed" else 1
         if name == "errors":
-            assert sorted(found) == sorted(rows)
+            assert sorted(row for row in found if row[-1] != ["0"]) == sorted(rows)
             continue
         known = {tuple(map(tuple, row[:names])): row[names:] for row in rows}
         for row in found:
@@ -142,7 +144,9 @@ def test_the_page_shows_the_figures_of_each_window_as_the_command_does(shown, ru
         assert_equal(pages[-1], texts_of(windowed(run, (first, end))))
     whole = one.page.evaluate(SHOWN, f"#window=0-{LENGTH}")
     assert_equal(whole, texts_of(run))
-    assert all(page["cards"] == whole["cards"] for page in pages)  # criteria stay those of the run
+    for page in pages:  # the run's own figures stay, beside those of the window
+        assert (page["cards"], page["verdict"]) == (whole["cards"], whole["verdict"])
+        assert page["of_run"][:2] == [f"run {cell[0]}" for cell in whole["tables"]["label"][0][1:3]]
     assert one.complaints == []
     assert one.requests == [one.page.url.partition("#")[0]] * 2
 
@@ -161,6 +165,7 @@ def test_without_the_ramp_up_the_figures_are_those_of_steady_samples(shown):
 def test_longer_steps_keep_the_figures_and_say_so(shown, run):
     one = shown(page_bytes=12_000)
     said = one.page.locator(".window").inner_text()
+    assert not one.page.locator("#pinned").count()
 
     assert "in steps of" in said
     step = int(said.partition("steps of ")[2].split()[0])
@@ -249,6 +254,34 @@ def test_the_address_keeps_window_label_and_theme(shown):
     one.page.get_by_label("next label").click()
     one.page.wait_for_function("() => location.hash.includes('theme=light')")
     assert one.evaluate("() => location.hash") == "#window=10-20&theme=light&label=cart+%28transaction%29"
+
+
+def test_a_chosen_window_is_pinned_and_its_chip_removes_it(shown):
+    one = shown(fragment="#window=20-40")
+    chip = one.page.get_by_role("button", name="Window 20–40 s of 60 s")
+    one.page.locator("#about").scroll_into_view_if_needed()
+    assert 0 <= chip.bounding_box()["y"] < 100
+    assert one.page.get_by_role("heading", name="In 20–40 s").count() == 1
+    assert "in 20–40 s" in one.page.locator("figure", has_text="Response times by percentile").inner_text()
+
+    chip.click()
+
+    assert not chip.is_visible()
+    assert one.page.locator("#in-window, .of-run").count() == 0
+    assert one.evaluate("() => location.hash") == ""
+
+
+def test_exchanges_outside_the_window_are_hidden_and_counted(shown):
+    one = shown(run=replace(mixed(), evidence=exchanges.failed().evidence), fragment="#window=10-22")
+    note = one.page.locator("#in-window-exchanges")
+    every, inside = one.page.locator(".exchange"), one.page.locator(".exchange:visible")
+    assert note.inner_text() == f"{inside.count()} of {every.count()} exchanges in this window."
+    assert inside.count() < every.count()
+    assert all(10 <= int(found.get_attribute("data-second")) < 22 for found in inside.all())
+
+    one.page.get_by_role("button", name="Whole run").click()
+
+    assert inside.count() == every.count()
 
 
 def test_a_window_beyond_the_run_is_clipped_and_the_address_says_so(shown):

@@ -18,7 +18,7 @@ TYPES = {
     "js": "text/javascript; charset=utf-8",
     "svg": "image/svg+xml",
 }
-LIVE_SCRIPTS = ("core.js", "marks.js", "plot.js", "legend.js", "keys.js", "paint.js")
+LIVE_SCRIPTS = ("core.js", "marks.js", "plot.js", "legend.js", "keys.js", "window.js", "paint.js")
 REPORT_STYLES = ("base.css", "verdict.css", "charts.css", "tables.css", "media.css")
 OWN = ("toril.console", "assets")
 VENDORED = ("toril.console", "vendor")  # what the build fetches from npm

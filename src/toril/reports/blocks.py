@@ -313,6 +313,7 @@ class ShownExchange:
     expected: str = ""  # of a failed assertion
     curl: str = ""  # the command that sends it again, with placeholders for secrets
     slow: bool = False  # kept because it was the slowest of its label
+    ended_s: int = 0  # the second of its completion, to which its sample belongs
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,6 +90,7 @@ def _shown(call: Exchange) -> ShownExchange:
         expected="\n".join(_safe(": ".join(filter(None, (why.name, why.expected, why.message)))) for why in failed),
         curl=curl_of(call),
         slow=call.why == "slowest",
+        ended_s=int(call.at_s + call.response_us / 1e6),
     )
 
 

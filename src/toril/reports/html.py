@@ -36,21 +36,20 @@ NOTHING_ELSE = "base-uri 'none'; form-action 'none'"
 STYLES = ("base.css", "verdict.css", "charts.css", "tables.css", "media.css")
 SCRIPTS = (
     *("core.js", "words.js", "measured.js", "figures.js", "marks.js", "plot.js", "legend.js", "keys.js", "paint.js"),
-    *("labels.js", "tables.js", "evidence.js", "brush.js", "main.js"),
+    *("labels.js", "tables.js", "evidence.js", "window.js", "brush.js", "outline.js", "main.js"),
 )
 THEME = "theme.js"  # the button of a page on its own; the console has another one
 NO_CHARTS = {"x": [], "seconds": 0, "step": 1, "steady": None, "breaches": [], "changes": [], "label": 0} | {
     section: [] for section in ("course", "labels", "generators", "server", "pairs", "trend")
 }
-NAMES = {  # sections in the navigation
-    "findings": "Findings",
-    **{"criteria": "Criteria", "cases": "Test cases", "duet": "Base and head", "pairs": "Pairs"},
-    **{"earlier": "Earlier runs", "changes": "Changes", "trend": "History", "series": "Series", "capacity": "Capacity"},
-    **{"comparison": "Comparison", "course": "Over time", "labels": "One label", "label": "Labels"},
-    **{"location": "Locations", "execution": "Executions", "errors": "Errors", "evidence": "Evidence"},
-    "first-failures": "First failures",
-    **{"generators": "Generators", "server": "Server", "about": "About"},
+OUTLINE = {  # the sections that it lists, and their names there
+    "findings": "What stands out",
+    **{"criteria": "Criteria", "cases": "Test cases", "duet": "Base and head", "capacity": "Capacity"},
+    **{"earlier": "Earlier runs", "changes": "Changes", "trend": "History", "comparison": "Comparison"},
+    **{"course": "Charts", "label": "Labels", "errors": "Errors", "evidence": "Evidence"},
+    **{"first-failures": "First failures", "generators": "Generators", "server": "Server"},
 }
+PRINTED = frozenset({"findings", "criteria", "cases", "duet", "capacity", "comparison", "course", "label", "about"})
 CLASSES = {"crossed": "figures crossed", "comparison": "compared", "compared-load": "slim", "cases": "errors"}
 CLASSES |= {"compared-criteria": "compared", "errors": "errors", "generators": "generators", "changes": "compared"}
 CLASSES |= dict.fromkeys(("label", "location", "execution"), "figures")
@@ -75,15 +74,15 @@ class Fragment:
     """The content of a report for a page that has its own styles and scripts."""
 
     html: Markup
+    outline: Markup  # links to its sections
     data: dict[str, Any]  # of the charts, for the scripts
 
 
 def fragment(report: Report, *, hero: bool = True, files: str = "") -> Fragment:
     """Returns the content of the page. `hero`: with the verdict; `files`: address of the run's folder, for links."""
-    return Fragment(
-        Markup(_template("fragment.html.jinja").render(_model(report, hero=hero, alone=False, files=files))),  # noqa: S704
-        chart_data(report.blocks),
-    )
+    model = _model(report, hero=hero, alone=False, files=files)
+    html, outline = (Markup(_template(f"{name}.html.jinja").render(model)) for name in ("fragment", "outline"))  # noqa: S704
+    return Fragment(html, outline, chart_data(report.blocks))
 
 
 def render(report: Report, measurements: str = "", span: tuple[int, int] | None = None) -> bytes:
@@ -102,7 +101,6 @@ def render(report: Report, measurements: str = "", span: tuple[int, int] | None 
         scripts=[Markup(script) for script in scripts],  # noqa: S704
         data=chart_data(report.blocks) | ({"span": span} if span else {}),
         measurements=measurements,
-        names=NAMES,
         **_model(report),
     )
     return page.encode("utf-8", "backslashreplace")
@@ -110,6 +108,8 @@ def render(report: Report, measurements: str = "", span: tuple[int, int] | None 
 
 def _model(report: Report, *, hero: bool = True, alone: bool = True, files: str = "") -> dict[str, Any]:
     """Returns the variables of the templates. `alone`: no other part of the page names the run."""
+    sections = _sections(report)
+    named = [(section.anchor, OUTLINE[section.id]) for section in sections if section.id in OUTLINE]
     return {
         "headline": report.headline,
         "hero": hero,
@@ -118,7 +118,9 @@ def _model(report: Report, *, hero: bool = True, alone: bool = True, files: str 
         "facts": [
             fact for block in report.blocks if isinstance(block, Facts) and block.id == "facts" for fact in block.facts
         ],
-        "sections": _sections(report),
+        "sections": sections,
+        "outline": [("suite", "Verdict"), *(one for one in named if not one[0][-1].isdigit())],
+        "printed": PRINTED,
         "classes": CLASSES,
         "most": MOST,
         "plural": text.plural,
@@ -163,7 +165,7 @@ def _sections(report: Report) -> list[PageSection]:
 def _section(block: Block) -> PageSection | None:
     match block:
         case Findings():
-            return PageSection("findings", "Findings", "most severe first")
+            return PageSection("findings", "What stands out", "most severe first")
         case Criteria():
             return PageSection("criteria", "Criteria", "each states when the run fails")
         case Table() | Charts():

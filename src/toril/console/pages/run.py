@@ -238,6 +238,7 @@ def _over(request: Request, run_id: str) -> Response:
         "verdict": fragment(replace(report, blocks=facts)).html,
         **_beside(request, model["head"], bundle),
         "content": content.html,
+        "outline": content.outline,
         "data": content.data if len(data) <= MOST_INLINE else None,
         "bundle": bundle,
     }

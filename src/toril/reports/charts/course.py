@@ -100,16 +100,17 @@ def _failed(bundle: Bundle, seconds: Seconds, before: Seconds, thin: Thinning) -
 
 
 def _kinds(bundle: Bundle, seconds: int, thin: Thinning) -> Chart:
-    """Returns errors per second by response code, or by message without a code."""
+    """Returns errors per second by response code, or by message without a code, stacked."""
     errors = _errors_by_second(bundle, seconds)
     total: Counter[str] = Counter({kind: sum(column) for kind, column in errors.items()})
     names = [kind for kind, _ in total.most_common(MOST_KINDS)]
-    lines = [line(kind, f"place{place} filled steps", thin(errors[kind])) for place, kind in enumerate(names)]
-    rest = [errors[kind] for kind in total if kind not in names]
-    if rest:
+    shown = {kind: (f"place{place} steps", errors[kind]) for place, kind in enumerate(names)}
+    if rest := [errors[kind] for kind in total if kind not in names]:
         name = f"{len(rest)} other kinds" if len(rest) > 1 else "1 other kind"
-        lines.append(line(name, "planned steps", thin([sum(column) for column in zip(*rest, strict=True)])))
-    return chart("Errors by kind", "/s", *lines)
+        shown[name] = ("planned steps", [sum(column) for column in zip(*rest, strict=True)])
+    drawn = thin.drawn([sum(column) for column in zip(*errors.values(), strict=True)])
+    lines = [line(kind, look, [column[at or 0] for at in drawn]) for kind, (look, column) in shown.items()]
+    return chart("Errors by kind", "/s", *lines, note="stacked: the top line is all errors", stacked=True)
 
 
 def _errors_by_second(bundle: Bundle, seconds: int) -> dict[str, list[int]]:

@@ -57,17 +57,18 @@ class Thinning:
         [1, 7, 2, 2]
         """
         padded = [*values[: self.seconds], *[None] * (self.seconds - len(values))]
-        if self.step_s == 1:
-            return padded
-        drawn: list[float | None] = []
+        return [None if at is None else padded[at] for at in self.drawn(padded)]
+
+    def drawn(self, values: Values) -> list[int | None]:
+        """Returns the second of each point; lines of a stack share those of their sum."""
+        seconds: list[int | None] = []
         for start in range(0, self.seconds, self.step_s):
-            known = [(value, at) for at, value in enumerate(padded[start : start + self.step_s]) if value is not None]
-            if not known:
-                drawn += [None, None]
-                continue
-            low, high = min(known), max(known, key=lambda pair: pair[0])
-            drawn += [low[0], high[0]] if low[1] <= high[1] else [high[0], low[0]]
-        return drawn
+            known = [
+                (value, start + at) for at, value in enumerate(values[start : start + self.step_s]) if value is not None
+            ]
+            ends = sorted((min(known)[1], max(known, key=lambda pair: pair[0])[1])) if known else (None, None)
+            seconds += ends if self.step_s > 1 else ends[:1]
+        return seconds
 
 
 def thinning(seconds: int) -> Thinning:

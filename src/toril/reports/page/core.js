@@ -47,7 +47,7 @@ const is_apart = (chart) => Boolean(chart.nines || chart.axis);
 const percentile = (nines) => nines === 0 ? "min" : Number((100 - 100 / 10 ** nines).toPrecision(Math.max(2, Math.floor(nines) + 2))) + " %";
 
 // The chosen window in seconds, and the one that is being marked; null: the whole run.
-const brushing = { possible: document.getElementById("measured") !== null && "DecompressionStream" in window, span: null, marked: null };
+const brushing = { possible: document.querySelector('[data-charts="course"]') !== null, span: null, marked: null };
 
 const live = document.getElementById("live");
 function announce(text) { live.textContent = text; }

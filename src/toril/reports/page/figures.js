@@ -1,4 +1,4 @@
-// The figures of a window, as `reports/windows.py` computes them, in place of those of the run; without intervals.
+// The figures of a window, as `reports/windows.py` computes them, without intervals; those of the run stay beside them.
 const PERCENTS = { p50: 50, p75: 75, p90: 90, p95: 95, p99: 99, "p99.9": 99.9, "p99.99": 99.99 };
 const CELLS = ["requests", "failed", "req/s", "mean", "p50", "p90", "p95", "p99", "p99.9", "max", "received"];
 
@@ -68,9 +68,10 @@ function restore() {
     if (value !== undefined) element.dataset.value = value;
   }
   as_served.clear();
-  for (const row of table_of("errors")?.of_run ?? []) row.hidden = false;
+  document.getElementById("in-window")?.remove();
 }
 const small = (texts) => texts.map((text) => make("small", {}, text));
+const of_whole_run = (text) => make("small", { class: "of-run" }, `run ${text}`);
 
 // Shows the figures of the window, or those of the run.
 function show_figures(span) {
@@ -82,17 +83,15 @@ function show_figures(span) {
       const view = measured.views[views[place]], own = view && figures(view, span);
       [...row.cells].slice(-CELLS.length).forEach((cell, column) => {
         const one = own ? own[CELLS[column]] : { text: "–", small: [], value: -1 };
-        write(cell, [one.text, ...small(one.small)], one);
+        write(cell, [one.text, ...small(one.small), of_whole_run(cell.firstChild.textContent)], one);
       });
     });
   }
   const total = figures(measured.views[measured.tables.label[0]], span);
   show_errors(total.pool.errors);
-  const facts = { requests: { ...total.requests, small: [] }, failed: total.failed, throughput: { text: total["req/s"].text + "/s", small: [] }, p95: total.p95, unfinished: { text: words.number(total.unfinished), small: [] }, users: { text: "–", small: [] } };
-  for (const place of document.querySelectorAll(".facts > div")) {
-    const one = facts[place.querySelector("dt").textContent];
-    if (one) write(place.querySelector("dd"), [one.text, ...small(one.small)]);
-  }
+  const facts = { requests: { ...total.requests, small: [] }, failed: total.failed, throughput: { text: total["req/s"].text + "/s", small: [] }, p95: total.p95, ...(total.unfinished ? { unfinished: { text: words.number(total.unfinished), small: [] } } : {}) };
+  const list = make("dl", { class: "facts" }, ...Object.entries(facts).map(([name, one]) => make("div", {}, make("dt", {}, name), make("dd", {}, one.text, ...small(one.small)))));
+  document.querySelector(".hero")?.append(make("div", { id: "in-window" }, make("h2", {}, `In ${in_words(span)}`), list));
   const about = `figures of the ${measured.steady ? "steady part of the window" : "window"}, from ${words.number(span[0])} s to ${words.number(span[1])} s`;
   for (const table of document.querySelectorAll("table[data-table]")) {
     const remark = table.closest("section")?.querySelector("h2 small");
@@ -109,8 +108,7 @@ function failed_note({ failures, failed_p95 }) {
 function show_errors(counts) {
   table_of("errors")?.of_run.forEach((row, kind) => {
     const count = counts.get(kind) ?? 0;
-    write(row.lastElementChild, [words.number(count)], { value: count });
-    row.hidden = !count;
+    write(row.lastElementChild, [words.number(count), of_whole_run(row.lastElementChild.firstChild.textContent)], { value: count });
   });
 }
 
@@ -119,4 +117,36 @@ function table_of(id) {
   const table = document.querySelector(`table[data-table="${id}"]`);
   if (table) table.of_run ??= [...table.tBodies[0].rows];
   return table;
+}
+
+// Shows only the kept requests that ended in the window.
+function show_exchanges(span) {
+  const all = [...document.querySelectorAll("[data-second]")], is_inside = ({ dataset: { second } }) => !span || (second >= span[0] && second < span[1]);
+  if (!all.length) return;
+  for (const one of all) one.hidden = !is_inside(one);
+  for (const group of document.querySelectorAll(".group")) group.hidden = !group.querySelector("[data-second]:not([hidden])");
+  document.getElementById("in-window-exchanges")?.remove();
+  if (span) document.querySelector(".exchanges").before(make("p", { id: "in-window-exchanges", class: "note" }, `${all.filter(is_inside).length} of ${all.length} exchanges in this window.`));
+}
+
+// Returns a percentile chart with a line of the window, from the view of its label; other charts as they are.
+function with_curve(chart, view) {
+  const own = chart.nines && measured?.views[view], found = own && brushing.span ? pool(own, ...brushing.span) : null;
+  if (!found?.samples) return chart;
+  const last = Math.log10(2 * found.samples) + 1e-9;
+  const values = chart.nines.map((nine) => nine > last ? null : found.percentile(100 - 100 / 10 ** nine) / 1000);
+  return { ...chart, lines: [...chart.lines, { name: `in ${in_words(brushing.span)}`, look: "second dashed", values }] };
+}
+
+// Draws the window into the percentile chart of the whole run.
+let curve = null;
+function show_curve() {
+  curve ??= plots.find(({ chart, element }) => chart.nines && element.closest('[data-charts="course"]'));
+  if (!curve) return;
+  const drawn = figure(with_curve(curve.whole ??= curve.chart, measured.labels[0]), curve.element.className === "wide");
+  curve.element.replaceWith(drawn.element);
+  curve.drawn.destroy();
+  plots.splice(plots.indexOf(curve), 1);
+  draw(drawn);
+  curve = Object.assign(drawn, { whole: curve.whole });
 }

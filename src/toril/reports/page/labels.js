@@ -1,6 +1,4 @@
 // One label at a time: the chooser, the charts and the figures of the label. A trend has the same chooser.
-let label_figures = () => {}, choose_label = () => {};
-
 // Fills the chooser with a list of entries and buttons to step through it; returns the list.
 function chooser_of(element, title, entries, chosen) {
   const noun = title.toLowerCase(), id = noun + "-chosen";
@@ -37,20 +35,22 @@ function labels() {
   const select = chooser_of(chooser, "Label", page.labels, chosen);
   let made = [];
   const show = () => {
-    made = replace_charts(place, made, page.labels[select.value].charts);
+    made = replace_charts(place, made, page.labels[select.value].charts.map((chart) => with_curve(chart, brushing.span && measured?.labels[select.value])));
     fill_beside();
   };
   const fill_beside = () => {
-    const label = page.labels[select.value], own = brushing.span && measured.views[measured.labels[select.value]];
+    const label = page.labels[select.value], own = brushing.span && measured?.views[measured.labels[select.value]];
     const found = own ? figures(own, brushing.span) : null, names = found ? errors(found.pool).slice(0, 5) : [];
-    const list = make("dl", {}, ...(found ? beside_of(found) : label.figures).map(([name, value, interval]) => make("div", {}, make("dt", {}, name), make("dd", {}, value, ...(interval ? [make("small", {}, interval)] : [])))));
+    const of_run = new Map(label.figures.map(([name, value]) => [name, of_whole_run(value)]));
+    const shown = found ? beside_of(found).map(([name, value]) => [name, value, of_run.get(name)]) : label.figures;
+    const list = make("dl", {}, ...shown.map(([name, value, under]) => make("div", {}, make("dt", {}, name), make("dd", {}, value, ...(under ? [under.nodeType ? under : make("small", {}, under)] : [])))));
     beside.replaceChildren(make("h3", { class: "hidden" }, "Figures of " + label.name), list);
     const counted = found ? names.map(([kind, count]) => [measured.kinds[kind], words.number(count)]) : label.errors;
     if (counted.length) beside.append(make("ul", { "aria-label": "most frequent errors" }, ...counted.map(([text, count]) => make("li", {}, make("b", {}, count), " × " + text))));
   };
   select.value = String(page.label);
   show();
-  label_figures = fill_beside;
+  label_figures = show;
   choose_label = (name) => {
     const found = page.labels.findIndex((label) => label.name === name);
     if (found < 0 || select.value === String(found)) return;

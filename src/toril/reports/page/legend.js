@@ -20,6 +20,7 @@ function legend(plot) {
       button.setAttribute("aria-pressed", String(show));
       plot.drawn.setSeries(place + 1, { show });
       if (is_band(line)) plot.drawn.setSeries(place + 2, { show });
+      if (chart.stacked) plot.drawn.setData(drawn_data(plot), false);
     });
     return { button, value };
   });

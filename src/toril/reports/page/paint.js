@@ -6,24 +6,26 @@ function repaint() {
   for (const { drawn } of plots) drawn.redraw(false);
 }
 
+const ON_PAPER = { width: 330, height: 125 }; // two beside each other on A4 or Letter
+let chosen, on_paper = false;
 function set_up_print() {
-  let chosen, folded = [];
   addEventListener("beforeprint", () => {
+    on_paper = true;
     chosen = root.dataset.theme;
     root.dataset.theme = "light";
-    folded = [...document.querySelectorAll("details:not([open])")];
-    for (const fold of folded) fold.open = true;
-    repaint();
+    palette = new Map();
+    for (const { drawn } of plots) drawn.setSize(ON_PAPER);
   });
   addEventListener("afterprint", () => {
     if (chosen) root.dataset.theme = chosen; else delete root.dataset.theme;
-    for (const fold of folded) fold.open = false;
+    on_paper = false;
+    fit();
     repaint();
   });
 }
 
 function fit() {
-  for (const { drawn, box } of plots) if (box.clientWidth && drawn.width !== box.clientWidth) drawn.setSize({ width: box.clientWidth, height: height() });
+  for (const { drawn, box } of plots) if (!on_paper && box.clientWidth && drawn.width !== box.clientWidth) drawn.setSize({ width: box.clientWidth, height: height() });
 }
 
 set_up_print();

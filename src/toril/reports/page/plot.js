@@ -6,7 +6,7 @@ const NINES = [0, Math.log10(2), 1, Math.log10(20), 2, 3, 4, 5, 6, 7];
 
 function height() { return innerWidth < 640 ? 190 : 230; }
 
-function look(line, values) {
+function look(line, values, filled = line.look.includes("filled") && 0.13) {
   const words = line.look.split(" ");
   const ink = words[0], has = (word) => words.includes(word);
   const dots = has("dots") || has("hollow"), faint = ink === "base" && !dots, band = ink === "band";
@@ -16,7 +16,7 @@ function look(line, values) {
     stroke: band ? undefined : () => colour(ink),
     width: faint || ink.startsWith("place") ? 1.25 : ink === "strong" ? 2.25 : 1.6,
     dash: has("dashed") ? [6, 4] : undefined,
-    fill: has("filled") ? () => colour(ink, 0.13) : undefined,
+    fill: filled ? () => colour(ink, filled) : undefined,
     paths: dots ? () => null : has("steps") && !alone ? uPlot.paths.stepped({ align: 1 }) : undefined,
     points: { show: dots || has("points") || (alone && !band), size: 7, fill: () => colour(has("hollow") ? "card" : ink) },
     spanGaps: has("points"),
@@ -79,7 +79,7 @@ function options(plot) {
   const grid = { stroke: () => colour("line"), width: 1 };
   const axis = { stroke: () => colour("dim"), grid, ticks: { ...grid, size: 5 }, font: FONT };
   const scale = range(chart, columns);
-  const bands = chart.lines.flatMap((line, place) => (line.look === "band" ? [{ series: [place + 1, place + 2], fill: () => colour("band") }] : []));
+  const bands = chart.stacked ? chart.lines.map((line, place) => ({ series: [place + 1, place], fill: () => colour(line.look.split(" ")[0], 0.45) })).slice(1) : chart.lines.flatMap((line, place) => (line.look === "band" ? [{ series: [place + 1, place + 2], fill: () => colour("band") }] : []));
   const last = own[own.length - 1], brushed = brushing.possible && !is_apart(chart);
   return {
     width: plot.box.clientWidth || 300,
@@ -95,7 +95,7 @@ function options(plot) {
         : { ...axis, size: 30, incrs: STEPS, space: 60, values: (_, ticks) => ticks.map(clock) },
       { ...axis, size: 62, values: (_, ticks) => ticks.map((at) => (at === null ? "" : tick(at, chart.unit))), ...(scale.distr === 3 ? { splits: decades, filter: (_, ticks) => ticks } : {}) },
     ],
-    series: [{}, ...chart.lines.map((line, place) => look(line, columns[place]))],
+    series: [{}, ...chart.lines.map((line, place) => look(line, columns[place], chart.stacked && !place ? 0.45 : undefined))],
     hooks: {
       drawClear: [(drawn) => shades(drawn, chart)],
       draw: [(drawn) => thresholds(drawn, chart)],
@@ -130,9 +130,16 @@ function figure(chart, wide) {
   return plot;
 }
 
+// The columns as they are drawn: each shown line of a stack stands on those before it.
+function drawn_data({ chart, own, columns, drawn }) {
+  let sum = own.map(() => 0);
+  const stacked = () => columns.map((column, place) => (sum = column.map((value, at) => sum[at] + (drawn?.series[place + 1].show === false ? 0 : value ?? 0))));
+  return [own, ...(chart.stacked ? stacked() : columns)];
+}
+
 function draw(plot) {
   plot.drawn?.destroy();
-  plot.drawn = new uPlot(options(plot), [plot.own, ...plot.columns], plot.box);
+  plot.drawn = new uPlot(options(plot), drawn_data(plot), plot.box);
   plots.push(plot);
   keys(plot);
   if (brushing.possible && !is_apart(plot.chart)) brush(plot);
