@@ -164,7 +164,11 @@ def progress(
         ),
         locations=tuple(
             LocationNow(
-                location=name, figures=replace(figures, rps=figures.rps / 2), workers_planned=1, workers_ready=1
+                location=name,
+                figures=replace(figures, rps=figures.rps / 2),
+                workers_planned=1,
+                workers_ready=1,
+                workers_running=1,
             )
             for name in ("madrid", "sevilla")
         ),
@@ -176,7 +180,7 @@ def progress(
             CriterionNow(outcome="passed", message="p95 is 51.2 ms, below 250 ms"),
         ),
         notes=(ProgressNote(code="no-capacity", message="eu-west-1: AWS has no Fargate capacity; trying again"),),
-        rates=(RateNow(execution="buy", rps=100),),
+        rates=(RateNow(execution="buy", rps=100, achieved_rps=99),),
     )
     return replace(made, **changes)
 

@@ -26,7 +26,7 @@ from toril.runs.conclude import judge_again
 from toril.runs.history import record_of, remember
 from toril.runs.stored import judged
 from toril.store import FolderStore
-from toril.store.records import find_record
+from toril.store.records import find_record, next_rates
 
 pytestmark = pytest.mark.live
 SHOTS = Path("build/console")
@@ -141,43 +141,67 @@ def test_a_lost_connection_is_shown_and_found_again(store, tab):
         expect(page.locator("#age")).to_contain_text("s ago", timeout=15_000)
 
 
+AT_ONCE_MS = 1_000  # a person waits no longer for an answer
+
+
 def test_a_person_adjusts_and_stops_a_run(store, tab):
     running(store, progress(90), plan=fargate_plan())
     store.put(run_key(LIVE, "start.json"), Start(at=NOW - 90, attempts={}).to_json())
     with serving(store, "operator") as address:
-        page = tab(f"{address}/runs/{LIVE}").page
-        page.get_by_label("New rate").fill("-1")
-        page.get_by_role("button", name="Adjust").click()
-        expect(page.get_by_role("alert")).to_be_visible()
-        store.delete_many([progress_key(LIVE)])
-        page.wait_for_url(f"**/runs/{LIVE}", timeout=15_000)  # a reload would send the refused rate again
-        store.put(progress_key(LIVE), packed(progress(90)))
-        page.get_by_label("New rate").fill("500")
-        page.get_by_role("button", name="Adjust").click()
-        page.get_by_role("button", name="Yes, set this rate").click()
-        page.wait_for_url(f"**/runs/{LIVE}")
-        expect(page.get_by_role("status").filter(has_text="500/s")).to_contain_text("Ada")
-        now = page.locator("[data-at='rates.0.rps']")
-        expect(now).to_have_text("100/s")
-        store.put(progress_key(LIVE), packed(progress(91, rates=(RateNow(execution="buy", rps=500),))))
-        expect(now).to_have_text("500/s", timeout=15_000)
+        one = tab(f"{address}/runs/{LIVE}")
+        page, bar = one.page, one.page.locator("#control")
+        planned, answer = bar.locator("[data-at='rates.0.rps']"), bar.get_by_role("status")
+        marks = "JSON.parse(document.getElementById('control').dataset.control).marks.map((mark) => mark.text)"
+        page.wait_for_load_state("networkidle")
+        bar.get_by_role("button", name="−10 %").click()
+        expect(answer).to_have_text(re.compile(r"100/s → 90/s at 1:31 \(.* UTC\) by Ada"), timeout=AT_ONCE_MS)
+        bar.get_by_role("button", name="×2").click()
+        expect(answer).to_contain_text("90/s → 180/s", timeout=AT_ONCE_MS)
+        expect(planned).to_have_text("180/s", timeout=AT_ONCE_MS)
+        assert page.evaluate(marks) == ["90/s by Ada", "180/s by Ada"]
+        store.put(progress_key(LIVE), packed(progress(91)))  # the coordinator has not read the rates yet
+        expect(page.locator("[data-at='elapsed_s']")).to_have_text("1 min 31 s", timeout=10_000)
+        expect(planned).to_have_text("180/s")
+
+        bar.get_by_role("textbox").fill("500")
+        bar.get_by_role("textbox").press("Enter")
+        bar.get_by_role("button", name="Yes, from 180/s to 500/s").click(timeout=AT_ONCE_MS)
+        expect(planned).to_have_text("500/s", timeout=AT_ONCE_MS)
+        rate = Rate(number=4, execution="buy", rps=300, at=NOW + 5, asked_at=NOW, cause="user", by="Bo", before_rps=500)
+        store.put(rate_key(LIVE, 4), rate.to_json())
+        store.put(progress_key(LIVE), packed(progress(92, changes=4, rates=(RateNow(execution="buy", rps=300),))))
+        expect(answer).to_contain_text("500/s → 300/s", timeout=10_000)  # by another person
+        expect(answer).to_contain_text("by Bo")
+        assert_accessible(page)
 
         page.keyboard.press(".")
         button = page.get_by_role("button", name="Stop and keep the results, saves")
         expect(button).to_be_visible()
         assert_accessible(page)
         button.click()
-        page.wait_for_load_state()
-        stopping = page.get_by_role("status").filter(has_text="Stopping")
-        expect(stopping).to_be_visible()
-        store.put(progress_key(LIVE), packed(progress(92)))  # the owner has not read the stop yet
-        expect(page.locator("[data-at='elapsed_s']")).to_have_text("1 min 32 s", timeout=15_000)
-        expect(stopping).to_be_visible()
+        expect(bar).to_contain_text("last results in about 4 seconds", timeout=AT_ONCE_MS)
+        expect(page).to_have_title("◐ stopping · shop · toril", timeout=AT_ONCE_MS)
+        store.put(progress_key(LIVE), packed(progress(93, changes=4)))  # the coordinator has not read the stop yet
+        expect(page.locator("[data-at='elapsed_s']")).to_have_text("1 min 33 s", timeout=15_000)
+        expect(bar).to_contain_text("last results")
+        assert one.complaints == []
 
-    rate = find_record(store, Rate, rate_key(LIVE, 1))
-    assert rate is not None
-    assert rate.rps == 500
+    assert [rate.rps for rate in next_rates(store, LIVE, 0)] == [90, 180, 500, 300]
     assert find_record(store, Stop, run_key(LIVE, "stop.json")) is not None
+
+
+def test_the_bar_is_in_sight_and_large_enough_for_a_thumb_on_a_phone(store, tab):
+    running(store, progress(90))
+    with serving(store, "operator") as address:
+        page = tab(f"{address}/runs/{LIVE}", width=PHONE).page
+        page.mouse.wheel(0, 700)
+        page.wait_for_function("scrollY > 500")
+        for name in ("−10 %", "×2", "Apply", "Pause"):
+            box = page.get_by_role("button", name=name).bounding_box()
+            assert 400 < box["y"] < box["y"] + box["height"] <= 900
+            assert box["height"] >= 44
+        expect(page.get_by_role("link", name="Stop")).to_be_in_viewport()
+        assert page.evaluate(OVERFLOW) == 0
 
 
 def test_stop_and_figures_work_without_script(store, tab):

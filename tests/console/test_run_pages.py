@@ -44,7 +44,7 @@ from toril.runs.notes import baseline_of, notes_of
 from toril.runs.stored import judged
 from toril.runs.suites import read, save, suite_names
 from toril.store import FolderStore
-from toril.store.records import find_record, get_record
+from toril.store.records import find_record, get_record, next_rates
 
 HOSTILE = "<img src=x onerror=alert(1)>'\"&{{7*7}}"
 SUITE = b"""execution: [{executor: vegeta, scenario: buy, throughput: 5, hold-for: 10s}]
@@ -232,7 +232,7 @@ def test_a_running_run_shows_its_figures_without_script(store):
     shown = {one.get("data-at"): one.text for one in page.xpath("//section[contains(@class, 'now')]//*[@data-at]")}
     assert shown["figures.samples"] == "9,000"
     assert shown["elapsed_s"] == "1 min 30 s"
-    assert page.xpath("//tr/@data-name") == ["madrid", "sevilla", "checkout", "cart", "search"]
+    assert page.xpath("//tr/@data-name") == ["madrid", "sevilla", "madrid", "sevilla", "checkout", "cart", "search"]
     assert page.xpath("//noscript/meta/@http-equiv") == ["refresh"]
 
 
@@ -275,29 +275,65 @@ def test_a_person_stops_a_run(store):
 
     assert (answer.status_code, answer.headers["location"]) == (303, f"/runs/{LIVE}")
     page = parsed(client(store, "operator").get(f"/runs/{LIVE}").content)  # before the owner has read it
-    (banner,) = page.xpath("//*[@data-if='stop']")
-    assert (banner.get("hidden"), "Ada" in banner.text_content()) == (None, True)
-    assert [one.get("hidden") is None for one in page.xpath("//*[@data-unless='stop']")] == [False, False]
+    bar = page.get_element_by_id("control").text_content()
+    assert ("last results in about 4 seconds" in bar, "Ada" in bar, "Stop…" in bar) == (True, True, False)
+    assert page.xpath("//title")[0].text == "◐ stopping · shop · toril"
     found = find_record(store, Stop, run_key(LIVE, "stop.json"))
     assert found is not None
     assert (found.cause, "Ada" in found.message) == ("user", True)
 
 
-def test_more_than_twice_the_rate_needs_an_answer(store):
+@pytest.mark.parametrize(("large", "rps", "step"), [("x2.1", 210, "100/s to 210/s"), ("9", 9, "100/s to 9/s")])
+def test_a_rate_beyond_twice_or_below_a_tenth_needs_an_answer(store, large, rps, step):
     running(store, progress(90))
     store.put(run_key(LIVE, "start.json"), Start(at=NOW - 90, attempts={}).to_json())
     store.time = lambda: (NOW, 0.0)
-    browser, typed = client(store, "operator"), {"execution": "buy", "rate": "x2.5"}
+    browser, typed = client(store, "operator"), {"execution": "buy", "typed": large}
 
     asked = browser.post(f"/runs/{LIVE}/rate", data=typed)
-    by_api = browser.post(f"/api/v1/runs/{LIVE}/rates", json={"rate": "x2.5", "sure": False})
+    by_api = browser.post(f"/api/v1/runs/{LIVE}/rates", json={"rate": large, "sure": False})
     before = find_record(store, Rate, rate_key(LIVE, 1))
-    (sure,) = parsed(asked.content).xpath("//form//button[@name='sure']/@value")
-    browser.post(f"/runs/{LIVE}/rate", data={**typed, "sure": sure})
+    (form,) = parsed(asked.content).xpath("//form[@class='sure']")
+    browser.post(form.get("action"), data=dict(form.form_values()))
 
     assert (asked.status_code, by_api.json()["code"], before) == (422, "large-step", None)
-    assert parsed(asked.content).get_element_by_id("rate-1").get("value") == "x2.5"
-    assert get_record(store, Rate, rate_key(LIVE, 1)).rps == 250
+    assert parsed(asked.content).xpath("//input[@name='typed']/@value")[0] == large
+    assert step in form.text_content()
+    assert get_record(store, Rate, rate_key(LIVE, 1)).rps == rps
+
+
+@pytest.mark.parametrize("rate", ["x2", "10"])
+def test_twice_the_rate_and_a_tenth_of_it_are_set_at_once(store, rate):
+    running(store, progress(90))
+    store.put(run_key(LIVE, "start.json"), Start(at=NOW - 90, attempts={}).to_json())
+    store.time = lambda: (NOW, 0.0)
+
+    answer = client(store, "operator").post(
+        f"/runs/{LIVE}/rate", data={"execution": "buy", "rate": rate}, headers={"hx-request": "true"}
+    )
+
+    rps = get_record(store, Rate, rate_key(LIVE, 1)).rps
+    bar = parsed(answer.content).get_element_by_id("control")
+    assert f"100/s → {rps:g}/s at 1:31 (14:13:21 UTC) by Ada" in answer.text
+    assert bar.xpath("//*[@data-at='rates.0.rps']")[0].text == f"{rps:g}/s"  # before the coordinator has read it
+    assert json.loads(bar.get("data-control"))["marks"] == [{"at": 91.0, "text": f"{rps:g}/s by Ada"}]
+
+
+def test_a_paused_load_resumes_with_the_rate_before(store):
+    running(store, progress(90))
+    store.put(run_key(LIVE, "start.json"), Start(at=NOW - 90, attempts={}).to_json())
+    clock = [NOW]
+    store.time = lambda: (clock[0], 0.0)
+    browser, rates = client(store, "operator"), []
+
+    for rate in ("+10%", "pause", "resume"):
+        page = parsed(browser.get(f"/runs/{LIVE}").content)
+        rates += page.xpath("//button[@name='rate'][@data-for]/@value")
+        browser.post(f"/runs/{LIVE}/rate", data={"execution": "buy", "rate": rate})
+        clock[0] += 2
+
+    assert rates == ["pause", "pause", "resume"]
+    assert [one.rps for one in next_rates(store, LIVE, 0)] == [110, 0, 110]
 
 
 def test_a_try_leads_to_the_start_of_the_load(store):
@@ -324,9 +360,9 @@ def test_a_refused_rate_stays_in_its_field(store):
     answer = client(store, "operator").post(f"/runs/{LIVE}/rate", data={"execution": "buy", "rate": "fast"})
 
     assert answer.status_code == 422
-    field = parsed(answer.content).get_element_by_id("rate-1")
+    (field,) = parsed(answer.content).xpath("//input[@name='typed']")
     assert (field.get("value"), field.get("aria-invalid")) == ("fast", "true")
-    assert "`" not in parsed(answer.content).get_element_by_id("rate-1-error").text_content()
+    assert "`" not in parsed(answer.content).get_element_by_id("rate-error").text_content()
 
 
 def test_a_refused_rate_of_a_run_whose_owner_is_gone_shows_no_live_page(store):
@@ -334,7 +370,7 @@ def test_a_refused_rate_of_a_run_whose_owner_is_gone_shows_no_live_page(store):
 
     answer = client(store, "operator").post(f"/runs/{LIVE}/rate", data={"execution": "buy", "rate": "5"})
 
-    assert (answer.status_code, "run-over" in answer.text, 'id="rate-1"' in answer.text) == (422, True, False)
+    assert (answer.status_code, "run-over" in answer.text, 'id="control"' in answer.text) == (422, True, False)
 
 
 def test_a_console_without_an_issuer_says_how_to_sign_in(store):

@@ -106,7 +106,10 @@ def compare(
 def adjust(
     run: Run,
     rate: Annotated[
-        str, typer.Option("--rate", help="Requests per second of all workers together, or a change: +20%, -20%, x2.")
+        str,
+        typer.Option(
+            "--rate", help="Requests per second of all workers together; 0 pauses. Or +20%, -20%, x2, resume."
+        ),
     ],
     execution: Annotated[
         str | None,

@@ -373,9 +373,9 @@ class Tools:
         return self._desk.stop(run_id)
 
     def adjust_rate(self, run_id: str, rate: str, execution: str | None = None, sure: bool = False) -> dict[str, Any]:
-        """Change the rate of a running run: `500` (per second), `30/min`, `+20%` or `x2`.
+        """Change the rate of a running run: `500` (per second), `30/min`, `+20%`, `x2`, `0` (pause) or `resume`.
 
-        More than twice the present rate needs `sure`: ask the person first.
+        Beyond twice the present rate, or below a tenth, it needs `sure`: ask the person first.
         """
         changed = self._desk.adjust(run_id, rate, execution, sure=sure)
         return {

@@ -11,7 +11,7 @@ from toril.coordinator.protocol import RunState
 from toril.criteria import criteria_of
 from toril.errors import Note
 from toril.load.shapes import OPEN_MODEL
-from toril.records import ARMS, Plan, Rate, Start
+from toril.records import ARMS, Plan, Rate, Start, rates_of
 from toril.records.document import document
 from toril.records.progress import (
     LONGEST_TEXT,
@@ -171,7 +171,8 @@ class ProgressBuilder:
             workers=WorkersNow(planned=len(plan.shares), ready=len(state.ready), ended=len(state.ended), lost=lost),
             criteria=criteria,
             notes=tuple(ProgressNote(code=note.code, message=note.message) for note in noted),
-            rates=tuple(_rates(self._planned(rates, start), elapsed_s)),
+            rates=tuple(self._rates(rates, start, elapsed_s, last)),
+            changes=len(rates),
             **self._details,
         )
 
@@ -234,13 +235,32 @@ class ProgressBuilder:
 
     def _location(self, state: RunState, location: str, last: int | None) -> LocationNow:
         workers = self._workers[location]
+        lost = workers & state.lost.keys()
+        over = (workers & state.ended.keys()) - lost
+        ready = (workers - lost - over) & state.ready
+        running = ready if state.start is not None else frozenset[str]()
         return LocationNow(
             location=location,
             figures=_figures(self._fold.whole.select(location=location), last),
             workers_planned=len(workers),
             workers_ready=len(workers & state.ready),
             workers_ended=len(workers & state.ended.keys()),
+            workers_starting=len(workers - lost - over - ready),
+            workers_waiting=len(ready - running),
+            workers_running=len(running),
+            workers_lost=len(lost),
+            workers_over=len(over),
         )
+
+    def _rates(
+        self, rates: Sequence[Rate], start: Start | None, elapsed_s: float, last: int | None
+    ) -> Iterable[RateNow]:
+        for execution in self._planned(rates, start).adjustable:
+            curve, set_last = execution.planned_rate(), rates_of(rates, execution.name)
+            if curve is not None:
+                rps = set_last[-1].rps if set_last else round(curve.rate_at(elapsed_s - execution.delay_s), 6)
+                achieved = _figures(self._fold.whole.select(executions=(execution.series,)), last).rps
+                yield RateNow(execution=execution.name, rps=rps, achieved_rps=achieved)
 
 
 def rate_notes(rates: Iterable[Rate], start: Start) -> tuple[Note, ...]:
@@ -290,13 +310,6 @@ def _planned_load(plan: Plan, seconds: range) -> tuple[list[float | None], list[
         [round(sum(planned_users(load, second + 0.5) for load in closed)) for second in seconds] if closed else nothing,
         [round(sum(by), 3) for by in zip(*limits, strict=True)] if limits else nothing,
     )
-
-
-def _rates(plan: Plan, elapsed_s: float) -> Iterable[RateNow]:
-    for execution in plan.adjustable:
-        curve = execution.planned_rate()
-        if curve is not None:
-            yield RateNow(execution=execution.name, rps=round(curve.rate_at(elapsed_s - execution.delay_s), 6))
 
 
 def packed(progress: Progress) -> bytes:

@@ -20,8 +20,15 @@ from toril.text import nearest
 RATE = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,6})?(?P<per>/s|/sec|/min|/m|/h)?")
 BY = re.compile(r"(?P<change>[+-][0-9]{1,6}(?:\.[0-9]{1,6})?)%")
 TIMES = re.compile(r"[x×](?P<times>[0-9]{1,6}(?:\.[0-9]{1,6})?)")
-LARGE_STEP = 2  # times the present rate; a larger one may be a slip
+MOST_TIMES, LEAST_PART = 2, 0.1  # of the present rate; a step beyond them may be a slip
+RESUME = "resume"  # the rate that an execution would have without its pause
 TRIES = 20  # because other commands may adjust the run at the same time
+
+
+class LargeStepError(OptionError):
+    """A step that needs a confirmation. `step`: from which rate to which."""
+
+    step = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +40,11 @@ class Adjusted:
     at_s: float  # seconds since the start signal
     in_s: float  # seconds from now
     warnings: tuple[str, ...] = ()
+    present_rps: float = 0.0  # `before_rps`; in a pause, the rate before it
 
 
 def parse_rate(text: str) -> Callable[[float], float]:
-    """Returns the new rate as a function of the current one: `500`, `500/s`, `30/min`, `+20%`, `-20%`, `x2`.
+    """Returns the new rate as a function of the current one: `500`, `500/s`, `30/min`, `+20%`, `-20%`, `x2`, `0`.
 
     >>> [parse_rate(text)(100) for text in ("500", "30/min", "+20%", "x2")]
     [500.0, 0.5, 120.0, 200.0]
@@ -60,10 +68,10 @@ def adjust(
 ) -> Adjusted:
     """Sets the rate of one execution of a running run, from a moment when all its workers have read it.
 
-    `by`: the person. Without `sure`, a rate above LARGE_STEP times the present one is
-    an OptionError with the code `large-step`.
+    `by`: the person. `rate`: as for `parse_rate`, or RESUME after a rate of 0. Without `sure`, a rate beyond MOST_TIMES
+    or LEAST_PART of the present one, or of the one before a pause, is an OptionError with the code `large-step`.
     """
-    wanted = parse_rate(rate)
+    wanted = (lambda paused: paused) if rate.strip() == RESUME else parse_rate(rate)
     plan, start, stop = read_record(store, run_id)
     if state_of(store, run_id, now, plan=plan).over:
         raise RunOverError(f"run {run_id} is over, so its rate cannot be changed", code="run-over")
@@ -78,10 +86,14 @@ def adjust(
     for _ in range(TRIES):
         rates = tuple(next_rates(store, run_id, 0))
         adjusted = _change(plan, start, rates, chosen, wanted, rate, asked_at, by)
-        if not sure and adjusted.rate.rps > LARGE_STEP * adjusted.before_rps:
-            step = f"{adjusted.before_rps:,g}/s to {adjusted.rate.rps:,g}/s"
-            text = f"{chosen.name}: from {step} is more than {LARGE_STEP} times the present rate; confirm it"
-            raise OptionError(text, code="large-step")
+        present, rps = adjusted.present_rps, adjusted.rate.rps
+        if not sure and not LEAST_PART * present <= rps <= MOST_TIMES * present:
+            limit = "more than twice" if rps > present else "less than a tenth of"
+            refused = LargeStepError(
+                f"{chosen.name}: {rps:,g}/s is {limit} the present rate; confirm it", code="large-step"
+            )
+            refused.step = f"from {present:,g}/s to {rps:,g}/s"
+            raise refused
         if store.put_once(rate_key(run_id, adjusted.rate.number), adjusted.rate.to_json()):
             return adjusted
     raise StoreError(
@@ -101,18 +113,22 @@ def _change(
 ) -> Adjusted:
     from toril.summary import adjusted_plan  # imports numpy
 
-    adjusted = adjusted_plan(plan, rates, start.at)
-    curve = next(planned for planned in adjusted.executions if planned.name == execution.name).planned_rate()
+    curve, unpaused = (
+        next(
+            one for one in adjusted_plan(plan, known, start.at).executions if one.name == execution.name
+        ).planned_rate()
+        for known in (rates, [rate for rate in rates if rate.rps])
+    )
     at_s = math.ceil(max(now + plan.pace.start_lead_s - start.at, execution.delay_s))
     since_s = at_s - execution.delay_s
     if curve is None or since_s >= curve.length_s:
         text = f"run {plan.run_id}: the load of {execution.name} ends before its workers can read a new rate"
         raise RunOverError(text, code="run-ending")
     before = curve.rate_at(since_s)
-    rps = wanted(before)
-    if not 0 < rps <= MAX_NUMBER:
-        fix = f"to end the load, use `toril stop {plan.run_id}`" if rps <= 0 else "use a lower rate"
-        text = f"rate `{written}`: {rps:,g}/s is out of range (above 0, at most {MAX_NUMBER:,}/s); {fix}"
+    present = before or (unpaused.rate_at(since_s) if unpaused else 0.0)
+    rps = wanted(present)
+    if not 0 <= rps <= MAX_NUMBER:
+        text = f"rate `{written}`: {rps:,g}/s is out of range (from 0, which pauses the load, to {MAX_NUMBER:,}/s)"
         raise OptionError(text, code="rate-out-of-range")
     rate = Rate(
         number=len(rates) + 1,
@@ -122,8 +138,9 @@ def _change(
         asked_at=now,
         cause="user",
         by=by,
+        before_rps=before,
     )
-    return Adjusted(rate, before, at_s, rate.at - now, tuple(_warnings(plan, execution, rps)))
+    return Adjusted(rate, before, at_s, rate.at - now, tuple(_warnings(plan, execution, rps)), present)
 
 
 def chosen_of(plan: Plan, name: str | None) -> PlannedExecution:

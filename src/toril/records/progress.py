@@ -43,6 +43,11 @@ class LocationNow(JsonObject):
     workers_planned: Count = 0
     workers_ready: Count = 0
     workers_ended: Count = 0
+    workers_starting: Count = 0  # not ready yet
+    workers_waiting: Count = 0  # ready, for the start signal
+    workers_running: Count = 0
+    workers_lost: Count = 0
+    workers_over: Count = 0  # ended, and not lost
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,10 +103,11 @@ class CriterionNow(JsonObject):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateNow(JsonObject):
-    """The rate of one execution that can be adjusted, in requests per second."""
+    """The rate of one execution that can be adjusted, in requests per second. A known change applies at once."""
 
     execution: Text
     rps: Number
+    achieved_rps: Number = 0  # of the last few complete seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +149,7 @@ class Progress(StoredObject):
     criteria: Annotated[tuple[CriterionNow, ...], Few] = ()
     notes: Annotated[tuple[ProgressNote, ...], Few] = ()
     rates: Annotated[tuple[RateNow, ...], Few] = ()
+    changes: Count = 0  # of rates, so far
     cost_usd: Number | None = None  # so far, at list prices; None for local workers
 
 

@@ -86,11 +86,12 @@ class Rate(Record):
     SCHEMA: ClassVar[str] = "toril.rate/1"
     number: int
     execution: str  # PlannedExecution.name
-    rps: float  # requests per second of all workers together
+    rps: float  # requests per second of all workers together; 0: a pause
     at: float  # seconds since the epoch; late enough for all workers to read it in time
     asked_at: float
     cause: Literal["user", "search"]
     by: str = ""  # user@host, or the coordinator of the run
+    before_rps: float | None = None  # the rate until then; None: unknown
 
 
 class Kept(RecordPart):

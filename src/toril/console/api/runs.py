@@ -78,13 +78,13 @@ class Live(InState):
 
 
 class NewRate(BaseModel):
-    """A new rate: `500` (per second), `30/min`, `+20%` or `x2`."""
+    """A new rate: `500` (per second), `30/min`, `+20%`, `x2`, `0` or `resume`."""
 
     model_config = STRICT
 
     rate: Annotated[str, Field(max_length=40)]
     execution: str | None = None
-    sure: Annotated[bool, Field(description="False: refuse more than twice the present rate, as `large-step`.")] = True
+    sure: Annotated[bool, Field(description="False: refuse a step beyond twice or a tenth, as `large-step`.")] = True
 
 
 class NewNote(BaseModel):

@@ -2,6 +2,7 @@
 const EVERY_MS = 2000, MOST_MS = 30000, OLD_S = 10;
 const run = page.run;
 let tag = null, since = page.x.length ? page.x[page.x.length - 1] : null, last_column = since;
+let control = { changes: 0, marks: [], planned: {} };
 let heard = performance.now() - 1000 * run.age_s, wait_ms = EVERY_MS, timer = 0, failures = 0;
 
 // ── texts
@@ -52,6 +53,14 @@ function rows(table, items) {
     }
     fill(row, item);
     for (const cell of row.querySelectorAll("[data-bad]")) cell.classList.toggle("bad", at(item, cell.dataset.bad) > 0);
+    for (const one of row.querySelectorAll("[data-some]")) one.hidden = !at(item, one.dataset.some);
+    row.querySelector("svg")?.setAttribute("viewBox", `0 0 ${item.workers_planned || 1} 1`);
+    let x = 0;
+    for (const part of row.querySelectorAll("[data-part]")) {
+      const count = item[part.dataset.part] ?? 0;
+      part.setAttribute("x", x); part.setAttribute("width", count);
+      x += count;
+    }
   }
 }
 function list(element, texts) {
@@ -85,6 +94,7 @@ function extend(recent) {
   redraw();
 }
 function redraw() {
+  page.changes = control.marks.filter((mark) => mark.at >= recent()[0]);
   for (const plot of plots) {
     plot.legend.entries.forEach(({ button }, place) => { button.parentElement.hidden = page.x.length > 0 && plot.columns[place].every((value) => value === null); });
     plot.drawn.setData([plot.own, ...plot.columns]);
@@ -93,10 +103,35 @@ function redraw() {
   }
 }
 
+// ── the control bar: the server draws it after each action, and after those of other people
+
+const is_going_on = (state) => ["starting", "running", "stopping"].includes(state);
+function controlled() {
+  const bar = document.getElementById("control");
+  if (!bar) return;
+  control = JSON.parse(bar.dataset.control);
+  run.state = control.state;
+  document.title = `${control.title} · toril`;
+  write(document.getElementById("live"), bar.querySelector("[role]:not([hidden])")?.textContent ?? "");
+  document.getElementById("stop")?.close();
+  redraw();
+}
+function renew() {
+  if (!document.activeElement.closest("#control input, #stop")) htmx.ajax("GET", `/runs/${encodeURIComponent(run.id)}/control`, { target: "#control", swap: "outerHTML" });
+}
+function choose(event) {
+  if (!event.target.matches("[data-chooser]")) return;
+  for (const one of document.querySelectorAll("#control [data-for]")) one.hidden = one.dataset.for !== event.target.value;
+}
+document.addEventListener("change", choose);
+document.addEventListener("htmx:load", (event) => { if (event.detail.elt.id === "control") controlled(); });
+
 // ── the page
 
 function show(progress) {
-  progress.stop ||= run.stopping; // the coordinator has not read it yet
+  if (progress.changes < control.changes) { // the coordinator has not read the last change yet
+    for (const one of progress.rates) one.rps = control.planned[one.execution] ?? one.rps;
+  }
   fill(document.getElementById("run"), { ...progress, left_s: Math.max(0, progress.planned_s - progress.elapsed_s) });
   show_known(progress);
   const bar = document.getElementById("bar");
@@ -138,9 +173,10 @@ async function poll() {
       if (!answer.ok) throw new Error(String(answer.status));
       const found = await answer.json();
       tag = answer.headers.get("etag");
-      if (found.state !== run.state || (found.progress !== null) !== run.begun || found.progress?.phase === "ended") return again();
+      if (is_going_on(found.state) !== is_going_on(run.state) || (found.progress !== null) !== run.begun || found.progress?.phase === "ended") return again();
       heard = performance.now() - 1000 * found.age_s;
       if (found.progress) show(found.progress);
+      if (run.begun && (found.state !== run.state || found.progress.changes > control.changes)) renew();
     }
     failures = 0;
     wait_ms = EVERY_MS;
@@ -159,6 +195,7 @@ function later() {
 if (run.begun) {
   place_charts(document.querySelector('[data-charts="course"]'), page.course);
   redraw();
+  controlled();
   setInterval(() => { if (!document.hidden) age(); }, 1000);
 }
 document.addEventListener("visibilitychange", () => { if (document.hidden) clearTimeout(timer); else poll(); });

@@ -4,10 +4,12 @@ Functions import what measurements need, so that other pages start without it.
 """
 
 import json
+import math
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Query, Request
@@ -18,13 +20,14 @@ from toril.console.audit import audit
 from toril.console.identity import Operator, Viewer
 from toril.console.runs import Head, head_of, present, seen
 from toril.console.web import desk_of, download, page, see, store_of, why_unread
+from toril.desk.adjust import RESUME
 from toril.errors import InfrastructureError, NoSuchRunError, OptionError, StoreError, UserError
 from toril.launchers.elsewhere import parts_of
 from toril.launchers.prepare import read_deployments
-from toril.records import Plan, Stop, run_key
-from toril.records.progress import WINDOW_S, Progress
+from toril.records import Plan, Rate, run_key
+from toril.records.progress import EVERY_S, WINDOW_S, Progress
 from toril.reports import FORMATS, Bundle, render
-from toril.reports.blocks import Facts, Report
+from toril.reports.blocks import Facts, Report, mark_of
 from toril.reports.html import NO_CHARTS, chart_data, fragment
 from toril.reports.live_charts import live_charts
 from toril.runs.find import checked_id
@@ -35,6 +38,10 @@ from toril.store.records import find_record, next_rates
 
 router = APIRouter()
 MOST_INLINE = 64_000  # bytes of the charts' data; a second request loads more
+TASK_STATES = {  # `workers_*` of a location → words
+    "over": "ended", "running": "running", "waiting": "waiting", "starting": "starting", "lost": "lost"
+}  # fmt: skip
+PAUSE = "pause"  # as a rate
 PHASES = {"preparing": "Start", "running": "Load", "draining": "Last results", "waiting": "CloudWatch's metrics"}
 SHOWN: dict[str, Callable[[Any], str]] = {  # the kinds of figures that live.js writes, too
     "us": text.time,
@@ -57,7 +64,7 @@ def run(request: Request, person: Viewer, run_id: str) -> Response:
         row = next((entry for entry in all_rows(setup.store) if entry.run_id == run_id), None)
         if row is None:
             raise
-        return page(request, "run_kept.html.jinja", title=f"{row.suite}: {row.outcome}", row=row)
+        return page(request, "run_kept.html.jinja", title=titled(row.outcome, row.suite), row=row)
     if current.name == "judged":
         return _over(request, run_id)
     plan = find_record(setup.store, Plan, run_key(run_id, "plan.json"))
@@ -65,7 +72,7 @@ def run(request: Request, person: Viewer, run_id: str) -> Response:
         return page(
             request,
             "run_state.html.jinja",
-            title=run_id,
+            title=titled(current.name, run_id if plan is None else plan.suite),
             **_head(setup.store, run_id, current, plan),
             data=_data(current, run_id),
         )
@@ -116,7 +123,7 @@ def ask(request: Request, person: Operator, run_id: str) -> Response:
 @router.post("/runs/{run_id}/stop")
 def stop(request: Request, person: Operator, run_id: str) -> Response:
     desk_of(request).stop(run_id)
-    return see(f"/runs/{run_id}", request)
+    return _controlled(request, run_id) or see(f"/runs/{run_id}", request)
 
 
 @router.post("/runs/{run_id}/take-over")
@@ -143,65 +150,140 @@ def judge(request: Request, person: Operator, run_id: str) -> Response:
     return see(f"/runs/{run_id}", request)
 
 
+@router.get("/runs/{run_id}/control")
+def control(request: Request, person: Viewer, run_id: str) -> Response:
+    """The bar that shows and changes the load."""
+    return _controlled(request, run_id) or see(f"/runs/{run_id}", request)
+
+
 @router.post("/runs/{run_id}/rate")
 def change_rate(
     request: Request,
     person: Operator,
     run_id: str,
-    rate: Annotated[str, Form(max_length=40)],
     execution: Annotated[str, Form(max_length=300)],
+    rate: Annotated[str, Form(max_length=40)] = "",
+    typed: Annotated[str, Form(max_length=40)] = "",
     sure: Annotated[bool, Form()] = False,
 ) -> Response:
-    """Changes the rate. A large step needs `sure`, which the page then asks for."""
-    setup = request.app.state.setup
+    """Changes the rate: by a button's `rate`, or the `typed` one. A large step needs `sure`; the bar then asks."""
+    wanted, form = rate or typed, {}
     try:
-        desk_of(request).adjust(run_id, rate, execution, sure=sure)
+        desk_of(request).adjust(
+            run_id, "0" if wanted == PAUSE else wanted, execution, sure=sure or wanted in (PAUSE, RESUME)
+        )
     except UserError as error:
+        form = {"typed": wanted, "chosen": execution, "wrong": str(error), "step": getattr(error, "step", "")}
+        setup = request.app.state.setup
         current = seen(setup.store, run_id, setup.clock.now())
         plan = find_record(setup.store, Plan, run_key(run_id, "plan.json"))
         if plan is None or current.progress is None or not current.going_on:
             raise
-        unsure = execution if error.code == "large-step" else ""
-        wrong = {"typed": {execution: rate}, "wrong": {execution: str(error)}, "unsure": unsure}
-        return _live(request, run_id, current, plan, status=422, **wrong)
-    return see(f"/runs/{run_id}", request)
+        if "hx-request" not in request.headers:
+            return _live(request, run_id, current, plan, status=422, **form)
+    return _controlled(request, run_id, **{"chosen": execution, **form}) or see(f"/runs/{run_id}", request)
 
 
 # ── during the run
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adjustable:
+    """An execution whose rate people can change: its rates now, and the words on its last change."""
+
+    execution: str
+    planned_rps: float
+    achieved_rps: float
+    change: str = ""
+
+
 def _live(request: Request, run_id: str, current: RunState, plan: Plan, status: int = 200, **form: Any) -> Response:
     store, progress = request.app.state.setup.store, current.progress
-    stop = find_record(store, Stop, run_key(run_id, "stop.json"))  # the coordinator reads it seconds later
     model = {
         **_head(store, run_id, current, plan),
         **_left(store, current, plan),
         "now": progress,
-        "stopping": stop.message if stop else progress.stop if progress else "",
-        "changed": {rate.execution: rate for rate in next_rates(store, run_id, 0)},  # the last change of each
+        "stopping": current.stop,
         "shown": _shown,
         "phases": PHASES,
+        "task_states": TASK_STATES,
         "age_s": current.age_s,
         "is_old": current.age_s > STALE_S,
         "window_s": WINDOW_S,
-        "typed": {},
-        "wrong": {},
-        "unsure": "",
-        **form,
     }
+    title = titled(current.name, plan.suite)
     if progress is None:
-        return page(request, "run_state.html.jinja", title=plan.suite, **model, data=_data(current, run_id))
-    data = _data(current, run_id, hourly_usd=model["hourly_usd"], progress=progress, stopping=model["stopping"])
-    return page(request, "run_live.html.jinja", status=status, title=plan.suite, **model, data=data)
+        return page(request, "run_state.html.jinja", title=title, **model, data=_data(current, run_id))
+    data = _data(current, run_id, hourly_usd=model["hourly_usd"], progress=progress)
+    model |= _control(store, current, plan, progress, **form)
+    return page(request, "run_live.html.jinja", status=status, title=title, **model, data=data)
+
+
+def _controlled(request: Request, run_id: str, **form: Any) -> Response | None:
+    """Returns the bar alone, for htmx; None if the whole page is needed."""
+    setup = request.app.state.setup
+    current = seen(setup.store, run_id, setup.clock.now())
+    plan = find_record(setup.store, Plan, run_key(run_id, "plan.json"))
+    if "hx-request" not in request.headers or plan is None or current.progress is None or not current.going_on:
+        return None
+    model = {**_head(setup.store, run_id, current, plan), "now": current.progress, "shown": _shown}
+    model |= _control(setup.store, current, plan, current.progress, **form)
+    return page(request, "run_control.html.jinja", title=titled(current.name, plan.suite), **model)
+
+
+def _control(store: Store, current: RunState, plan: Plan, now: Progress, **form: Any) -> dict[str, Any]:
+    """Returns what the bar shows. Its data tell live.js what the coordinator does not know yet."""
+    changes = [] if now.started_at is None else list(next_rates(store, plan.run_id, 0))
+    last = {change.execution: change for change in changes}
+    words = {name: _changed(change, now.started_at or 0.0) for name, change in last.items()}
+    adjustable = [
+        Adjustable(
+            execution=one.execution,
+            planned_rps=last[one.execution].rps if one.execution in last else one.rps,
+            achieved_rps=one.achieved_rps,
+            change=words.get(one.execution, ""),
+        )
+        for one in (() if plan.searched else now.rates)
+    ]
+    data = {
+        "state": current.name,
+        "title": titled(current.name, plan.suite),
+        "changes": len(changes),
+        "planned": {one.execution: one.planned_rps for one in adjustable},
+        "marks": [
+            {
+                "at": change.at - (now.started_at or 0.0),
+                "text": f"{_shown(change.rps, 'rate')} by {change.by or 'search'}",
+            }
+            for change in changes
+        ],
+    }
+    in_flight_s = (now.figures.p99_us or plan.graceful_stop_s * 1e6) / 1e6
+    ends_s = math.ceil(min(plan.graceful_stop_s, in_flight_s) + plan.pace.flush_s + EVERY_S)
+    own = {"chosen": adjustable[0].execution if adjustable else "", "typed": "", "wrong": "", "step": ""}
+    return {"adjustable": adjustable, "control": data, "ends_s": ends_s, "stopping": current.stop, **own, **form}
+
+
+def _changed(change: Rate, started_at: float) -> str:
+    """Returns a change in words: from what to what, when in the run and by the clock, and by whom."""
+    before = "" if change.before_rps is None else f"{_shown(change.before_rps, 'rate')} → "
+    minutes, seconds = divmod(round(change.at - started_at), 60)
+    at = f"{minutes}:{seconds:02d} ({datetime.fromtimestamp(change.at, UTC):%H:%M:%S} UTC)"
+    return f"{before}{_shown(change.rps, 'rate')} at {at} by {change.by or 'the search'}"
+
+
+def titled(state: str, suite: str) -> str:
+    """Returns the title of a run's page, which a browser's tab shows: `● running · shop`."""
+    return f"{mark_of(state)} {state} · {suite}"
 
 
 def _data(
-    current: RunState, run_id: str, *, hourly_usd: float = 0.0, progress: Progress | None = None, stopping: str = ""
+    current: RunState, run_id: str, *, hourly_usd: float = 0.0, progress: Progress | None = None
 ) -> dict[str, Any]:
     """Returns what live.js needs."""
     of_charts = NO_CHARTS if progress is None else live_charts(progress)
     own = {"id": run_id, "state": current.name, "begun": progress is not None, "age_s": current.age_s}
-    return {**of_charts, "run": {**own, "hourly_usd": hourly_usd, "stopping": stopping}}
+    return {**of_charts, "run": {**own, "hourly_usd": hourly_usd, "stopping": current.stop}}
 
 
 def _left(store: Store, current: RunState, plan: Plan | None) -> dict[str, Any]:
@@ -242,7 +324,7 @@ def _over(request: Request, run_id: str) -> Response:
         "data": content.data if len(data) <= MOST_INLINE else None,
         "bundle": bundle,
     }
-    return page(request, "run_over.html.jinja", title=f"{bundle.plan.suite}: {bundle.outcome}", **model)
+    return page(request, "run_over.html.jinja", title=titled(bundle.outcome, bundle.plan.suite), **model)
 
 
 def _bundle(request: Request, run_id: str) -> Bundle:
