@@ -13,6 +13,7 @@ from tests.console import served
 from tests.console.editing import Bucket, Console, console, fields
 from tests.console.served import parsed
 from tests.launchers.stage import deployment
+from toril.authoring.form import FormExecution
 from toril.console.planned import in_words
 from toril.desk.starting import StartEstimate
 from toril.errors import InfrastructureError
@@ -26,7 +27,10 @@ ADDRESS = "https://shop.example.com/search?q=lamp"
 
 def first(one, **changes):
     """The fields of a new suite, as the page has them, with what a person types."""
-    return fields(one.client().get("/suites/new").text) | {"address": ADDRESS} | changes
+    typed = {
+        f"executions.0.{name}" if name in FormExecution.model_fields else name: own for name, own in changes.items()
+    }
+    return fields(one.client().get("/suites/new").text) | {"executions.0.address": ADDRESS} | typed
 
 
 def made(one, name="shop"):
@@ -59,56 +63,61 @@ def test_a_try_saves_first(tmp_path):
 
 def test_form_and_yaml_are_the_same_suite(tmp_path):
     one = console(tmp_path)
-    form = first(one, **{"load": "rate", "rate": "80", "tags": "team=shop", "criteria.0.label": "a: b"})
+    form = first(
+        one, **{"executions.0.load": "rate", "executions.0.rate": "80", "tags": "team=shop", "criteria.0.label": "a: b"}
+    )
     yaml = fields(one.client().post("/suites/new", data=form | {"do": "yaml"}).text)
     assert yaml["view"] == "yaml"
     again = fields(one.client().post("/suites/new", data=yaml | {"do": "form"}).text)
     there = fields(one.client().post("/suites/new", data=again | {"do": "yaml"}).text)
     assert there["text"] == yaml["text"]
-    assert (again["rate"], again["tags"], again["criteria.0.label"]) == ("80", "team=shop\n", "a: b")
+    assert (again["executions.0.rate"], again["tags"], again["criteria.0.label"]) == ("80", "team=shop\n", "a: b")
 
 
-def test_what_the_form_cannot_show_survives_its_edit_or_stays_in_the_yaml(tmp_path):
+def test_what_the_form_cannot_show_survives_its_edit_and_a_lost_comment_is_named(tmp_path):
     one = console(tmp_path)
     made(one)
     yaml = fields(one.client().get("/suites/shop/edit?view=yaml").text)
     kept = yaml | {"text": yaml["text"] + "\nmodules: {locust: {x: 1}}\n"}
     form = fields(one.client().post("/suites/shop/edit", data=kept | {"do": "form"}).text)
     assert form["view"] == "form"
-    one.client().post("/suites/shop/edit", data=form | {"users": "7", "do": "save"})
+    one.client().post("/suites/shop/edit", data=form | {"executions.0.users": "7", "do": "save"})
     assert "concurrency: 7" in text_of(one)
     assert "locust:\n    x: 1" in text_of(one)
     lost = yaml | {"text": yaml["text"] + "\n# mine\n", "do": "form"}
     page = one.client().post("/suites/shop/edit", data=lost)
-    assert fields(page.text)["view"] == "yaml"
-    assert "# mine" in page.text
+    (notice,) = parsed(page.content).xpath("//*[contains(@class, 'banner')][not(@hidden)]")
+    assert (fields(page.text)["view"], "# mine" in notice.text_content()) == ("form", True)
 
 
 def test_rows_are_added_and_removed_without_losing_the_others(tmp_path):
     one = console(tmp_path)
     more = fields(one.client().post("/suites/new", data=first(one, do="add:criteria")).text)
     assert {"criteria.0.threshold", "criteria.1.threshold", "criteria.2.threshold"} < set(more)
-    fewer = fields(one.client().post("/suites/new", data=more | {"do": "remove:criteria:0"}).text)
+    fewer = fields(one.client().post("/suites/new", data=more | {"do": "remove:criteria.0"}).text)
     assert (fewer["criteria.0.threshold"], fewer["criteria.0.unit"], fewer["criteria.1.threshold"]) == ("1", "%", "")
-    assert fewer["requests.0.url"] == "/search?q=lamp"
+    assert fewer["executions.0.steps.0.url"] == "/search?q=lamp"
 
 
 @pytest.mark.parametrize(
     ("change", "marked"),
     [
         ({"criteria.0.threshold": "30x"}, "criteria.0.threshold"),
-        ({"users": "many"}, "users"),
-        ({"hold_for": "a while"}, "hold_for"),
-        ({"load": "rate", "rate": "-1"}, "rate"),
-        ({"most": "5"}, "most"),
+        ({"executions.0.users": "many"}, "executions.0.users"),
+        ({"executions.0.hold_for": "a while"}, "executions.0.hold_for"),
+        ({"executions.0.load": "rate", "executions.0.rate": "-1"}, "executions.0.rate"),
+        ({"executions.0.most": "5"}, "executions.0.most"),
         ({"workers": "0"}, "workers"),
-        ({"locations.0.name": "a b"}, "locations.0.name"),
-        ({"load": "stages", "stages.1.lasts": "x"}, "stages.1.to"),
+        ({"executions.0.locations.0.name": "a b"}, "executions.0.locations.0.name"),
+        ({"executions.0.load": "stages", "executions.0.stages.1.lasts": "x"}, "executions.0.stages.1.to"),
         ({"criteria.0.subject": "p99.99"}, "criteria.0.threshold"),  # too few samples
         ({"name": "taken"}, "name"),
         ({"name": "a b"}, "name"),
-        ({"address": "shop.example.com"}, "address"),
-        ({"address": "https://shop.example.com/products", "requests.0.url": "/search"}, "address"),
+        ({"executions.0.address": "shop.example.com"}, "executions.0.address"),
+        (
+            {"executions.0.address": "https://shop.example.com/products", "executions.0.steps.0.url": "/search"},
+            "executions.0.address",
+        ),
     ],
 )
 def test_a_check_marks_the_field(tmp_path, change, marked):
@@ -121,9 +130,11 @@ def test_a_check_marks_the_field(tmp_path, change, marked):
 def test_a_saved_address_may_have_a_path_before_each_request(tmp_path):
     one = console(tmp_path)
     made(one)
-    edited = fields(one.client().get("/suites/shop/edit").text) | {"address": "https://shop.example.com/v1"}
+    edited = fields(one.client().get("/suites/shop/edit").text) | {
+        "executions.0.address": "https://shop.example.com/v1"
+    }
     page = one.client().post("/suites/new/check", data=edited).text
-    assert '"level":"warning","field":"address"' in page
+    assert '"level":"warning","field":"executions.0.address"' in page
     assert '"level":"error"' not in page
 
 
@@ -131,7 +142,7 @@ def test_a_check_says_what_fields_without_a_unit_mean_and_the_most_that_users_se
     one = console(tmp_path)
     page = one.client().post("/suites/new/check", data=first(one, hold_for="20", users="30", think_time="2"))
     (said,) = parsed(page.content).xpath("//script[@data-echoes]/text()")
-    assert json.loads(said) == {"hold_for": "20 s", "think_time": "2 s, at most about 15/s"}
+    assert json.loads(said) == {"executions.0.hold_for": "20 s", "executions.0.think_time": "2 s, at most about 15/s"}
 
 
 def test_a_limit_has_its_unit_in_a_field_of_its_own(tmp_path):
@@ -157,8 +168,8 @@ def test_a_locustfile_without_a_host_has_a_warning(tmp_path, text, warned):
     script = f"from locust import HttpUser\n\n\nclass Visitor(HttpUser):\n    {text}\n"
     one.client().post("/suites/new/upload", data={"name": "mine"}, files={"file": ("load.py", script.encode())})
     page = one.client().get("/suites/mine/edit").text
-    assert fields(page)["locations.0.name"] == "local"
-    assert ('"level":"warning","field":"address"' in page) == warned
+    assert fields(page)["executions.0.locations.0.name"] == "local"
+    assert ('"level":"warning","field":"executions.0.address"' in page) == warned
 
 
 def test_a_check_draws_the_load_beside_a_wrong_criterion(tmp_path):
@@ -200,7 +211,7 @@ def test_a_run_of_a_wrong_suite_is_refused_and_keeps_the_input(tmp_path):
     one = console(tmp_path)
     page = one.client().post("/suites/new", data=first(one, users="many", comment="mine", do="start"))
     assert (page.status_code, one.starter.requests, suites.suite_names(one.store)) == (422, [], [])
-    assert (fields(page.text)["users"], fields(page.text)["comment"]) == ("many", "mine")
+    assert (fields(page.text)["executions.0.users"], fields(page.text)["comment"]) == ("many", "mine")
 
 
 def test_the_first_wrong_field_has_the_focus_without_script(tmp_path):
@@ -208,8 +219,8 @@ def test_the_first_wrong_field_has_the_focus_without_script(tmp_path):
     typed = first(one, load="rate", rate="many", **{"criteria.1.threshold": "mine", "do": "start"})
     page = one.client().post("/suites/new", data=typed)
     (focused,) = parsed(page.content).xpath("//form[@id='editor']//*[@autofocus]")
-    assert (focused.get("name"), focused.get("aria-invalid")) == ("rate", "true")
-    assert (fields(page.text)["rate"], fields(page.text)["criteria.1.threshold"]) == ("many", "mine")
+    assert (focused.get("name"), focused.get("aria-invalid")) == ("executions.0.rate", "true")
+    assert (fields(page.text)["executions.0.rate"], fields(page.text)["criteria.1.threshold"]) == ("many", "mine")
     page = one.client().post("/suites/new", data=first(one, quorum="none", do="start"))
     (focused,) = parsed(page.content).xpath("//*[@autofocus]")
     assert (focused.get("name"), focused.xpath("ancestor::details/@open")) == ("quorum", [""])
@@ -217,19 +228,19 @@ def test_the_first_wrong_field_has_the_focus_without_script(tmp_path):
 
 def test_steps_and_a_highest_rate_are_taurus_keys(tmp_path):
     one = console(tmp_path)
-    one.client().post("/suites/new", data=first(one, name="shop", steps="5", most="80", do="save"))
+    one.client().post("/suites/new", data=first(one, name="shop", steps_of_ramp="5", most="80", do="save"))
     assert "\n  throughput: 80" in text_of(one)
     assert "\n  steps: 5" in text_of(one)
     shown = fields(one.client().get("/suites/shop/edit").text)
-    assert (shown["view"], shown["steps"], shown["most"]) == ("form", "5", "80")
+    assert (shown["view"], shown["executions.0.steps_of_ramp"], shown["executions.0.most"]) == ("form", "5", "80")
 
 
 def test_a_conflict_shows_both_and_loses_nothing(tmp_path):
     one = console(tmp_path)
     made(one)
     mine, theirs = (fields(one.client().get("/suites/shop/edit").text) for _ in range(2))
-    one.client().post("/suites/shop/edit", data=theirs | {"users": "11", "do": "save"})
-    page = one.client().post("/suites/shop/edit", data=mine | {"users": "22", "do": "save"})
+    one.client().post("/suites/shop/edit", data=theirs | {"executions.0.users": "11", "do": "save"})
+    page = one.client().post("/suites/shop/edit", data=mine | {"executions.0.users": "22", "do": "save"})
     assert page.status_code == 409
     assert "-  concurrency: 11" in page.text
     assert "+  concurrency: 22" in page.text
@@ -244,7 +255,7 @@ def test_a_new_suite_replaces_no_other(tmp_path):
     made(one)
     page = one.client().post("/suites/new", data=first(one, name="shop", users="99", do="save"))
     assert page.status_code == 409
-    assert fields(page.text)["users"] == "99"
+    assert fields(page.text)["executions.0.users"] == "99"
     assert len(suites.versions(one.store, "shop")) == 1
     assert one.client().post("/suites/new", data=first(one, do="save")).headers["location"] == "/suites/shop-2"
 
@@ -253,7 +264,9 @@ def test_versions_have_differences_and_come_back(tmp_path):
     one = console(tmp_path)
     made(one)
     edited = fields(one.client().get("/suites/shop/edit").text)
-    one.client().post("/suites/shop/edit", data=edited | {"users": "77", "comment": "more <b>users</b>", "do": "save"})
+    one.client().post(
+        "/suites/shop/edit", data=edited | {"executions.0.users": "77", "comment": "more <b>users</b>", "do": "save"}
+    )
     page = one.client().get("/suites/shop/versions/2").text
     assert "+  concurrency: 77" in page
     assert "<b>users" not in page
@@ -287,7 +300,7 @@ def test_a_script_or_zip_becomes_a_suite(tmp_path, name, data, executor, load):
     answer = one.client().post("/suites/new/upload", data={"name": "mine"}, files={"file": (name, data)})
     assert answer.headers["location"] == "/suites/mine/edit"
     page = one.client().get("/suites/mine/edit")
-    assert (fields(page.text)["executor"], fields(page.text)["load"]) == (executor, load)
+    assert (fields(page.text)["executions.0.executor"], fields(page.text)["executions.0.load"]) == (executor, load)
 
 
 @pytest.mark.parametrize(
@@ -365,7 +378,7 @@ def test_huge_numbers_are_refused(tmp_path):
     one = console(tmp_path)
     made(one)
     huge = "9" * 5_000
-    assert one.client().post("/suites/new", data=first(one, do=f"remove:criteria:{huge}")).status_code == 200
+    assert one.client().post("/suites/new", data=first(one, do=f"remove:criteria.{huge}")).status_code == 200
     assert one.client().post("/suites/shop/start", data={"workers": huge}).status_code == 422
     assert one.client().get(f"/suites/shop/versions/{huge}").status_code == 422
     assert one.client().get("/suites/shop/versions/99").status_code == 404
@@ -441,11 +454,11 @@ def test_a_start_elsewhere_has_its_price_and_limits(tmp_path):
     assert "1 worker, 1 region, about " in page.text
     assert "to start, $0." in page.text
     assert "2 of 64 vCPU" in page.text
-    elsewhere = first(one) | {"locations.0.name": "mars-1"}
+    elsewhere = first(one) | {"executions.0.locations.0.name": "mars-1"}
     assert "not deployed" in one.client().post("/suites/new/check", data=elsewhere).text
     assert one.client().post("/suites/new", data=elsewhere | {"do": "start"}).status_code == 422
     one.store.put("deployments/eu-west-1.json", deployment("eu-west-1", workers=()).to_json())
-    here = {"locations.0.name": "us-east-1"}
+    here = {"executions.0.locations.0.name": "us-east-1"}
     checked = one.client().post("/suites/new/check", data=first(one) | here).text
     assert "cannot run this: eu-west-1 has no workers" in checked
     one.more["max_cost_usd"] = 0.5
@@ -457,7 +470,7 @@ def test_a_start_elsewhere_has_its_price_and_limits(tmp_path):
 
 def test_a_private_location_needs_a_live_agent_and_is_offered(tmp_path):
     one = Console(Bucket(tmp_path))
-    there = first(one) | {"locations.0.name": "office"}
+    there = first(one) | {"executions.0.locations.0.name": "office"}
     assert "toril agent office" in one.client().post("/suites/new/check", data=there).text
     announced = Announcement(
         location="office", agent="desk", instance="1", at=0.0, slots=4, free=3, toril_version="1.2.3",

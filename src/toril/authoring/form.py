@@ -7,13 +7,31 @@ whose own keys would not survive that. Fields are texts as typed, because `toril
 import math
 import re
 from collections.abc import Iterator, Mapping
-from itertools import zip_longest
 from textwrap import shorten
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, StringConstraints, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
+from toril.authoring.steps import (
+    LONGEST,
+    FormPart,
+    FormStep,
+    Headers,
+    Kept,
+    Line,
+    Values,
+    difference,
+    is_pair,
+    items,
+    line,
+    merged,
+    plain,
+    read_steps,
+    same,
+    scalar,
+    write_steps,
+)
 from toril.authoring.writer import COMMENTS, ENOUGH, HEAD, SCHEMA_LINE, SCHEMA_MARK, SCRIPT_LOAD, Flow, yaml_of
 from toril.criteria import Language, parse_criterion
 from toril.criteria.criterion import fields_of
@@ -24,31 +42,25 @@ from toril.suite.documents import parse
 from toril.suite.reader import mapping_at
 
 FILE = "suite.yml"
-LONGEST = 100_000  # characters of a suite.yml that the form shows
 CURVE_EXECUTORS = ("vegeta", "jmeter")
 NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,6})?")
 COMMENT = re.compile(r"(?<![^\s])#[^\n]*")
 
-Line = Annotated[str, StringConstraints(max_length=2_000, pattern=r"^[^\r\n]*$")]
-Block = Annotated[str, StringConstraints(max_length=LONGEST, pattern=r"^[^\r]*$")]
+MOST_STEPS = 200  # in the form
+CURVES = "toril.curves"  # in the kept keys of an execution: its curve, if stages cannot show it
 Load = Literal["users", "rate", "stages", "script"]
 
 
-class _FormPart(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+def _weights(value: object) -> object:
+    """Returns weights by location from rows of fields."""
+    return (
+        {row.get("name", "").strip(): row.get("weight", "").strip() for row in value}
+        if isinstance(value, list)
+        else value
+    )
 
 
-class FormRequest(_FormPart):
-    """One request; an empty method is GET."""
-
-    url: Line = ""
-    method: Line = ""
-    label: Line = ""
-    headers: dict[Line, Line] = {}
-    body: Block = ""
-
-
-class FormStage(_FormPart):
+class FormStage(FormPart):
     """A part of a load curve: from the rate before (or `start`) to the rate `to`."""
 
     to: Line = ""
@@ -56,7 +68,7 @@ class FormStage(_FormPart):
     start: Line = ""  # for a jump
 
 
-class FormCriterion(_FormPart):
+class FormCriterion(FormPart):
     """One criterion by its parts."""
 
     subject: Line = "p95"
@@ -100,44 +112,88 @@ class FormCriterion(_FormPart):
         return ""
 
 
-class SuiteForm(_FormPart):
-    """The fields of a suite with one scenario and one execution."""
+class FormData(FormPart):
+    """A file of rows, and the variables of its columns; without names, its first row has them."""
 
-    scenario: Line
+    path: Line = ""
+    names: Line = ""
+    kept: Kept = Field({})
+
+
+class FormExecution(FormPart):
+    """One execution with its scenario. A scenario that an earlier execution has is shown there only.
+
+    `kept`, `kept_scenario`: their keys without fields; `whole`: the execution has no fields at all.
+    """
+
+    scenario: Line = ""
     address: Line = ""  # with a script: its host
-    requests: tuple[FormRequest, ...] = ()
-    script: Line = ""  # a file of the suite; with one, there are no requests
-    executor: Line = "locust"
+    steps: tuple[FormStep, ...] = ()
+    script: Line = ""  # a file of the suite; with one, there are no steps
+    headers: Headers = Field({})
+    variables: Values = Field({})
+    data: tuple[FormData, ...] = ()
     think_time: Line = ""
+    executor: Line = "locust"
     load: Load = "users"  # the fields below that count
     users: Line = ""
     most: Line = ""  # of `users`: requests per second at most
     rate: Line = ""
     ramp_up: Line = ""
-    steps: Line = ""
+    steps_of_ramp: Line = ""
     hold_for: Line = ""
+    delay: Line = ""
     iterations: Line = ""
     stages: tuple[FormStage, ...] = ()
-    locations: dict[Line, Line] = {}  # with their weights
-    criteria: tuple[FormCriterion, ...] = ()
-    steady_only: bool = False  # criteria leave the ramp-up out
-    workers: Line = ""
-    quorum: Line = ""  # the share of workers that must be ready and stay
-    description: Line = ""
-    tags: dict[Line, Line] = {}
+    locations: Annotated[dict[Line, Line], BeforeValidator(_weights)] = Field({})
+    kept: Kept = Field({})
+    kept_scenario: Kept = Field({})
+    whole: bool = False
 
     @model_validator(mode="after")
     def _fitting(self) -> Self:
-        """Chooses an engine for the kind of load, and the order of criteria in a suite."""
+        """Chooses an engine for the kind of load."""
         executor = self.executor
         if self.load == "rate" or (self.load == "stages" and executor not in CURVE_EXECUTORS):
             executor = "vegeta"
         elif self.load == "users" and executor in OPEN_MODEL:
             executor = "locust"
         object.__setattr__(self, "executor", executor)
+        return self
+
+    @property
+    def also(self) -> list[str]:
+        """The keys without fields, of the execution and of its scenario."""
+        return [*self.kept, *self.kept_scenario]
+
+
+class SuiteForm(FormPart):
+    """The fields of a suite."""
+
+    executions: tuple[FormExecution, ...] = ()
+    criteria: tuple[FormCriterion, ...] = ()
+    steady_only: bool = False  # criteria leave the ramp-up out
+    workers: Line = ""
+    quorum: Line = ""  # the share of workers that must be ready and stay
+    description: Line = ""
+    tags: Values = Field({})
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        """Has the criteria in the order of a suite."""
         ordered = sorted(self.criteria, key=lambda criterion: criterion.language == "toril")
         object.__setattr__(self, "criteria", tuple(ordered))
         return self
+
+    @property
+    def first(self) -> FormExecution:
+        """The first execution; an empty one without any."""
+        return next(iter(self.executions), FormExecution())
+
+    def shared(self, index: int) -> bool:
+        """Whether an earlier execution shows the scenario of this one."""
+        name = self.executions[index].scenario
+        return any(name == other.scenario and not other.whole for other in self.executions[:index])
 
 
 # ── to a suite
@@ -152,79 +208,88 @@ def text_of(form: SuiteForm, base: str = "") -> str:
 
 def _comments(form: SuiteForm) -> dict[tuple[str, str], str]:
     """Returns the comments that explain the load of a form's suite to newcomers."""
-    if form.load == "script":
+    load = form.first
+    if len(form.executions) != 1:
+        return {}
+    if load.load == "script":
         return {("execution", "  executor:"): SCRIPT_LOAD}
-    if NUMBER.fullmatch(form.users) and NUMBER.fullmatch(form.most) and form.load == "users":
-        most_ms = math.floor(1000 * float(form.users) / (float(form.most) or math.inf))
+    if NUMBER.fullmatch(load.users) and NUMBER.fullmatch(load.most) and load.load == "users":
+        most_ms = math.floor(1000 * float(load.users) / (float(load.most) or math.inf))
         return {("execution", "  concurrency:"): ENOUGH.format(most_ms)} if most_ms else {}
     return {}
 
 
 def _applied(form: SuiteForm, base: Mapping[str, Any]) -> dict[str, Any]:
-    written = base.get("execution")
-    before = next((own for own in (written if isinstance(written, list) else [written]) if isinstance(own, dict)), {})
-    old = str(before.get("scenario", ""))
-    execution = _replaced(before, _execution(form))
-    scenario = _replaced(mapping_at(base, "scenarios", old), _scenario(form))
-    scenarios = {name: scenario for name, scenario in mapping_at(base, "scenarios").items() if name != old}
+    before = [line(item.get("scenario")) for item in items(base.get("execution")) if isinstance(item, dict)]
+    known = mapping_at(base, "scenarios")
+    scenarios, curves = {}, {}
+    for index, execution in enumerate(form.executions):
+        if execution.whole or form.shared(index):
+            continue
+        scenario = merged(_scenario(execution), execution.kept_scenario)
+        if scenario or execution.scenario in known:
+            scenarios[execution.scenario] = scenario
+        if execution.load == "stages":
+            curves[execution.scenario] = _shapes(execution.stages)
+        elif CURVES in execution.kept:
+            curves[execution.scenario] = execution.kept[CURVES]
     ours = {
         "description": form.description,
-        "workers": _scalar(form.workers),
+        "workers": scalar(form.workers),
         "quorum": form.quorum,
         "tags": dict(form.tags),
         "criteria": _criteria(form, "toril"),
+        "curves": curves
+        | {name: own for name, own in mapping_at(base, *CURVES.split(".")).items() if name not in before},
     }
-    curves = {name: curve for name, curve in mapping_at(base, "toril", "curves").items() if name != old}
-    if form.load == "stages":
-        curves[form.scenario] = _shapes(form.stages)
-    result = _replaced(
+    scenarios |= {name: own for name, own in known.items() if name not in (*before, *scenarios)}
+    return _replaced(
         base,
         {
-            "execution": [execution],
-            "scenarios": {form.scenario: scenario, **scenarios},
+            "execution": [
+                execution.kept if execution.whole else _execution(execution) for execution in form.executions
+            ],
+            "scenarios": scenarios,
             "settings": _replaced(mapping_at(base, "settings"), {"ramp-up-exclude": form.steady_only or None}),
             "reporting": _reporting(base.get("reporting"), _criteria(form, "taurus")),
-            "toril": _replaced(mapping_at(base, "toril"), {**ours, "curves": curves}),
+            "toril": _replaced(mapping_at(base, "toril"), ours),
         },
     )
-    return result
 
 
 def _replaced(base: Mapping[str, Any], ours: Mapping[str, Any]) -> dict[str, Any]:
     """Returns our keys that have a value, then the keys that only the base has."""
-    kept = {key: value for key, value in ours.items() if value not in (None, "", {}, [])}
-    return kept | {key: value for key, value in base.items() if key not in ours}
+    return merged(ours, {key: value for key, value in base.items() if key not in ours})
 
 
-def _execution(form: SuiteForm) -> dict[str, Any]:
+def _execution(form: FormExecution) -> dict[str, Any]:
     timed, users = form.load in ("users", "rate"), form.load == "users"
     with_users = users or (form.load == "stages" and form.executor not in OPEN_MODEL)
     values = {
         "concurrency": form.users if with_users else "",
         "throughput": form.most if users else form.rate if timed else "",
         "ramp-up": form.ramp_up if timed else "",
-        "steps": form.steps if timed else "",
+        "steps": form.steps_of_ramp if timed else "",
         "hold-for": form.hold_for if timed else "",
+        "delay": form.delay,
         "iterations": form.iterations if users else "",
     }
-    locations = Flow((name, _scalar(weight)) for name, weight in form.locations.items())
-    load = {key: _scalar(value) for key, value in values.items()}
-    return {"scenario": form.scenario, "executor": form.executor, **load, "locations": locations}
+    locations = Flow((name, scalar(weight)) for name, weight in form.locations.items())
+    load = {key: scalar(value) for key, value in values.items()}
+    ours = {"scenario": form.scenario, "executor": form.executor, **load, "locations": locations}
+    return merged(ours, {key: value for key, value in form.kept.items() if key != CURVES})
 
 
-def _scenario(form: SuiteForm) -> dict[str, Any]:
-    requests = [] if form.script else [_request(request) for request in form.requests]
+def _scenario(form: FormExecution) -> dict[str, Any]:
     return {
         "default-address": form.address,
         "script": form.script,
-        "think-time": "" if form.script or form.executor in OPEN_MODEL else _scalar(form.think_time),
-        "requests": requests,
+        "think-time": "" if form.script or form.executor in OPEN_MODEL else scalar(form.think_time),
+        "headers": dict(form.headers),
+        "variables": {name: scalar(value) for name, value in form.variables.items()},
+        "data-sources": [merged({"path": own.path, "variable-names": own.names}, own.kept) for own in form.data],
+        "requests": [] if form.script else write_steps(form.steps),
     }
-
-
-def _request(request: FormRequest) -> str | dict[str, Any]:
-    mapping = {key: value for key, value in request.model_dump().items() if value and key != "url"}
-    return {"url": request.url, **mapping} if mapping else request.url
 
 
 def _shapes(stages: tuple[FormStage, ...]) -> list[Flow]:
@@ -232,11 +297,11 @@ def _shapes(stages: tuple[FormStage, ...]) -> list[Flow]:
     for stage in stages:
         start = stage.start or before
         if start == stage.to:
-            shape: dict[str, Any] = {"constant": _scalar(stage.to)}
+            shape: dict[str, Any] = {"constant": scalar(stage.to)}
         else:
             rates = {"from": start, "to": stage.to} if start != "0" else {"to": stage.to}
-            shape = {"ramp": {key: _scalar(rate) for key, rate in rates.items()}}
-        shapes.append(Flow({**shape, "for": _scalar(stage.lasts)}))
+            shape = {"ramp": {key: scalar(rate) for key, rate in rates.items()}}
+        shapes.append(Flow({**shape, "for": scalar(stage.lasts)}))
         before = stage.to
     return shapes
 
@@ -247,7 +312,7 @@ def _criteria(form: SuiteForm, language: Language) -> list[Any]:
 
 def _reporting(base: object, criteria: list[Any]) -> list[Any]:
     """Returns the reporters, with the criteria in the first passfail."""
-    reporters = list(_items(base))
+    reporters = list(items(base))
     place = next((index for index, reporter in enumerate(reporters) if _is_passfail(reporter)), None)
     own = {"module": "passfail"} if place is None else reporters.pop(place)
     own = {key: value for key, value in {**own, "criteria": criteria}.items() if value != []}
@@ -260,41 +325,43 @@ def _is_passfail(reporter: object) -> bool:
     return isinstance(reporter, dict) and reporter.get("module") == "passfail"
 
 
-def _scalar(text: str) -> int | float | str:
-    """Returns a number for a text that a number in YAML is read back as.
-
-    >>> _scalar("10"), _scalar("2.5"), _scalar("1m"), _scalar("010")
-    (10, 2.5, '1m', '010')
-    """
-    if NUMBER.fullmatch(text):
-        number = float(text) if "." in text else int(text)
-        if str(number) == text:
-            return number
-    return text
-
-
 # ── from a suite
 
 
 def form_of(text: str) -> tuple[SuiteForm | None, str]:
-    """Returns the form of a suite.yml; None with the reason if the form would change the rest of the suite."""
+    """Returns the form of a suite.yml with what it would remove; None with the reason if it would change the suite."""
     if len(text) > LONGEST:
         return None, "The file is too long for the form."
     try:
         documents, warnings = parse(text, FILE)
         if len(documents) != 1 or warnings:
             return None, str(warnings[0].message) if warnings else "The form shows one YAML document."
-        if lost := next(_lost(text), ""):
-            return None, f"The form would remove {lost}."
         form = _read(documents[0])
-        changed = _difference(_canonical(_applied(form, documents[0])), _canonical(documents[0]), "")
+        changed = difference(_canonical(_applied(form, documents[0])), _canonical(documents[0]), "")
     except SuiteError as error:
         return None, str(error)
     except CriterionSyntaxError as error:
         return None, f"The form cannot show a criterion: {error}"
     except ValueError:  # a text that is too long, or has several lines
         return None, "The suite has a text that does not fit into a field."
-    return (None, f"The form has no field for `{changed}`.") if changed else (form, "")
+    if sum(len(execution.steps) for execution in form.executions) > MOST_STEPS:
+        return None, f"The form shows at most {MOST_STEPS} steps."
+    lost = list(dict.fromkeys(_lost(text)))
+    more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
+    return (None, f"The form has no field for `{changed}`.") if changed else (form, lost[0] + more if lost else "")
+
+
+def kept_by(text: str) -> list[str]:
+    """Returns the parts of a suite.yml that have no field, and stay as they are written."""
+    document = _document(text)
+    fields = ("description", "workers", "quorum", "tags", "criteria", "curves")
+    shown = {line(own.get("scenario")) for own in items(document.get("execution")) if isinstance(own, dict)}
+    found = [key for key in document if key not in ("execution", "scenarios", "settings", "reporting", "toril")]
+    found += [f"scenarios.{name}" for name in mapping_at(document, "scenarios") if name not in shown]
+    found += [f"settings.{name}" for name in mapping_at(document, "settings") if name != "ramp-up-exclude"]
+    found += [f"toril.{name}" for name in mapping_at(document, "toril") if name not in fields]
+    others = [own for own in items(document.get("reporting")) if not _is_passfail(own)]
+    return [str(name)[:80] for name in found + (["reporting"] if others else [])]
 
 
 def _document(text: str) -> dict[str, Any]:
@@ -303,63 +370,103 @@ def _document(text: str) -> dict[str, Any]:
 
 
 def _read(document: Mapping[str, Any]) -> SuiteForm:
-    """Returns the values that have fields; what the form cannot show is missing in it."""
-    item: dict[str, Any] = next((entry for entry in _items(document.get("execution")) if isinstance(entry, dict)), {})
-    name = _line(item.get("scenario"))
-    scenario, ours = mapping_at(document, "scenarios", name), mapping_at(document, "toril")
-    timed = {
-        field: _line(item.get(field.replace("_", "-"))) for field in ("ramp_up", "steps", "hold_for", "iterations")
-    }
-    users, rate, executor = (_line(item.get(key)) for key in ("concurrency", "throughput", "executor"))
-    load: Load = "users" if users or rate or any(timed.values()) else "script"
-    curve = mapping_at(ours, "curves").get(name)
-    load = "stages" if isinstance(curve, list) else "rate" if executor in OPEN_MODEL else load
+    """Returns the values that have fields, and beside them what has none."""
+    ours = mapping_at(document, "toril")
+    executions: list[FormExecution] = []
+    for item in items(document.get("execution")):
+        name = item.get("scenario") if isinstance(item, dict) else None
+        if not isinstance(name, str) or not isinstance(mapping_at(document, "scenarios").get(name, {}), dict):
+            executions.append(FormExecution(kept=item, whole=True))
+            continue
+        shown = any(name == other.scenario for other in executions)
+        executions.append(_read_execution(item, {} if shown else document))
     return SuiteForm(
+        executions=tuple(executions),
+        criteria=tuple(_read_criteria(document)),
+        steady_only=bool(mapping_at(document, "settings").get("ramp-up-exclude")),
+        tags=_lines(ours.get("tags")),
+        **{field: line(ours.get(field)) for field in ("workers", "quorum", "description")},
+    )
+
+
+def _read_execution(item: Mapping[str, Any], document: Mapping[str, Any]) -> FormExecution:
+    name = item["scenario"]
+    scenario, curve = mapping_at(document, "scenarios", name), mapping_at(document, *CURVES.split(".")).get(name)
+    keys = {"steps_of_ramp": "steps"} | {key.replace("-", "_"): key for key in ("ramp-up", "hold-for", "iterations")}
+    timed = {field: line(item.get(key)) for field, key in keys.items()}
+    users, rate, executor = (line(item.get(key)) for key in ("concurrency", "throughput", "executor"))
+    load: Load = "users" if users or rate or any(timed.values()) or "concurrency" in item else "script"
+    stages = tuple(_read_stages(curve))
+    drawn = isinstance(curve, list) and not difference(_shapes(stages), curve, "")
+    load = "stages" if drawn else "rate" if executor in OPEN_MODEL else load
+    form = FormExecution(
         scenario=name,
-        address=_line(scenario.get("default-address")),
-        requests=tuple(map(_read_request, _items(scenario.get("requests")))),
-        script=_line(scenario.get("script")),
+        address=line(scenario.get("default-address")),
+        steps=() if scenario.get("script") else tuple(read_steps(items(scenario.get("requests")))),
+        script=line(scenario.get("script")),
+        think_time=line(scenario.get("think-time")),
+        headers=_fitting_pairs(scenario.get("headers"), ":"),
+        variables=_fitting_pairs(scenario.get("variables"), "="),
+        data=tuple(map(_read_data, items(scenario.get("data-sources")))),
         executor=executor,
-        think_time=_line(scenario.get("think-time")),
         load=load,
         users=users,
         **{"rate" if load == "rate" else "most": rate},
         **timed,
-        stages=tuple(_read_stages(curve)),
+        delay=line(item.get("delay")),
+        stages=stages if drawn else (),
         locations=_lines(item.get("locations")),
-        criteria=tuple(_read_criteria(document)),
-        steady_only=bool(mapping_at(document, "settings").get("ramp-up-exclude")),
-        tags=_lines(ours.get("tags")),
-        **{field: _line(ours.get(field)) for field in ("workers", "quorum", "description")},
     )
+    kept = _unlike(item, _execution(form)) | ({CURVES: curve} if curve is not None and not drawn else {})
+    return form.model_copy(update={"kept": kept, "kept_scenario": _unlike(scenario, _scenario(form))})
 
 
-def _read_request(request: object) -> FormRequest:
-    if not isinstance(request, dict):
-        return FormRequest(url=_line(request))
-    headers = {name: value for name, value in _lines(request.get("headers")).items() if _is_header(name, value)}
-    parts = {key: _line(request.get(key)) for key in ("url", "method", "label", "body")}
-    return FormRequest(**parts, headers=headers)
+def _unlike(theirs: Mapping[str, Any], mine: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what fields do not have: the keys, and the pairs of mappings, that they would not write."""
+    found: dict[str, Any] = {}
+    for key, value in theirs.items():
+        own = mine.get(key)
+        if isinstance(value, dict) and isinstance(own, dict) and own:
+            value = {name: inner for name, inner in value.items() if name not in own}
+            found |= {key: value} if value else {}
+        elif not same({key: own}, {key: value}):
+            found[key] = value
+    checked: dict[str, Any] = FormData(kept=found).kept  # ValueError if no field can keep it
+    return checked
 
 
-def _is_header(name: str, value: str) -> bool:
-    """Returns whether a line of the field for headers can hold them."""
-    return ":" not in name and name == name.strip() and value == value.strip()
+def _fitting_pairs(written: object, separator: str) -> dict[str, str]:
+    pairs = written.items() if isinstance(written, dict) else ()
+    return {name: line(value) for name, value in pairs if is_pair(name, value, separator)}
+
+
+def _read_data(written: object) -> FormData:
+    source = {"path": written} if isinstance(written, str) else written
+    if not isinstance(source, dict):
+        raise ValueError("no data source")
+    names = source.get("variable-names")
+    return FormData(
+        path=line(source.get("path")),
+        names=names if isinstance(names, str) else "",
+        kept={
+            key: value for key, value in source.items() if key != "path" and (key != "variable-names" or value != names)
+        },
+    )
 
 
 def _read_stages(curve: object) -> Iterator[FormStage]:
     before = "0"
-    for shape in (entry for entry in _items(curve) if isinstance(entry, dict)):
+    for shape in (entry for entry in items(curve) if isinstance(entry, dict)):
         ramp = mapping_at(shape, "ramp") or {"from": shape.get("constant"), "to": shape.get("constant")}
-        start, to = _line(ramp.get("from", "0")), _line(ramp.get("to"))
-        yield FormStage(to=to, lasts=_line(shape.get("for")), start="" if start == before else start)
+        start, to = line(ramp.get("from", "0")), line(ramp.get("to"))
+        yield FormStage(to=to, lasts=line(shape.get("for")), start="" if start == before else start)
         before = to
 
 
 def _read_criteria(document: Mapping[str, Any]) -> Iterator[FormCriterion]:
-    reporters = [reporter for reporter in _items(document.get("reporting")) if _is_passfail(reporter)]
+    reporters = [reporter for reporter in items(document.get("reporting")) if _is_passfail(reporter)]
     for section in (*reporters[:1], mapping_at(document, "toril")):
-        yield from map(criterion_of, _items(section.get("criteria")))
+        yield from map(criterion_of, items(section.get("criteria")))
 
 
 def criterion_of(source: object) -> FormCriterion:
@@ -371,20 +478,12 @@ def criterion_of(source: object) -> FormCriterion:
     stop, fail = fields.pop("stop", True), fields.pop("fail", True)
     action = f"{'stop' if stop is True else 'continue'} as {'failed' if fail is True else 'non-failed'}"
     parts: dict[str, Any] = dict.fromkeys(FormCriterion.model_fields, "")
-    parts |= {key: _line(value) for key, value in fields.items()}
+    parts |= {key: line(value) for key, value in fields.items()}
     return FormCriterion(**{**parts, "action": "" if action == "stop as failed" else action})
 
 
-def _items(written: object) -> list[Any]:
-    return written if isinstance(written, list) else [] if written is None else [written]
-
-
-def _line(value: object) -> str:
-    return "" if value is None or isinstance(value, (dict, list)) else str(value)
-
-
 def _lines(value: object) -> dict[str, str]:
-    return {name: _line(item) for name, item in value.items()} if isinstance(value, dict) else {}
+    return {name: line(item) for name, item in value.items()} if isinstance(value, dict) else {}
 
 
 def _lost(text: str) -> Iterator[str]:
@@ -405,24 +504,14 @@ def _lost(text: str) -> Iterator[str]:
 
 def _canonical(document: dict[str, Any]) -> dict[str, Any]:
     """Returns the document with lists for single items, and without the criteria, which have fields of their own."""
-    reporters = _items(document.get("reporting"))
+    reporters = items(document.get("reporting"))
+    scenarios = document.get("scenarios")
     return {
         **document,
-        "execution": _items(document.get("execution")),
+        "execution": items(document.get("execution")),
+        "scenarios": {name: plain(own) for name, own in scenarios.items()}
+        if isinstance(scenarios, dict)
+        else scenarios,
         "reporting": [{**reporter, "criteria": None} if _is_passfail(reporter) else reporter for reporter in reporters],
         "toril": {**mapping_at(document, "toril"), "criteria": None},
     }
-
-
-def _difference(mine: Any, theirs: Any, path: str) -> str:
-    """Returns the first path at which two documents differ, or an empty text; numbers are equal to their texts."""
-    if isinstance(mine, str) and theirs == {"url": mine}:
-        return ""
-    if isinstance(mine, dict) and isinstance(theirs, dict):
-        parts = [(f"{path}.{key[:60]}".strip("."), mine.get(key), theirs.get(key)) for key in {**theirs, **mine}]
-    elif isinstance(mine, list) and isinstance(theirs, list):
-        parts = [(f"{path}[{index}]", *pair) for index, pair in enumerate(zip_longest(mine, theirs))]
-    else:
-        same = mine == theirs or not (mine or theirs) or (None not in (mine, theirs) and str(mine) == str(theirs))
-        return "" if same else path
-    return next(filter(None, (_difference(own, other, inner) for inner, own, other in parts)), "")

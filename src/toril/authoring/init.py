@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from toril.authoring.companions import Companions, has_shape, of_jmx, of_script, of_taurus
-from toril.authoring.form import FormRequest, SuiteForm, criterion_of, text_of
+from toril.authoring.form import FormExecution, SuiteForm, criterion_of, text_of
 from toril.authoring.options import NO_ACTION, THINK_TIME_S, InitOptions, drafted, number
+from toril.authoring.steps import FormStep
 from toril.authoring.writer import SCHEMA_FILE, SCHEMA_MARK
 from toril.criteria import duration_s
 from toril.errors import Note, OptionError
@@ -178,12 +179,10 @@ def suite_text(draft: InitOptions) -> str:
     """Returns the suite.yml for a URL, JMX or locustfile."""
     first = draft.urls[0].origin if draft.urls else ""
     rises = draft.ramp_up is not None and duration_s(draft.ramp_up) > 0
-    form = SuiteForm(
+    execution = FormExecution(
         scenario=draft.name,
         address=first,
-        requests=tuple(
-            FormRequest(url=url.path if url.origin == first else url.origin + url.path) for url in draft.urls
-        ),
+        steps=tuple(FormStep(url=url.path if url.origin == first else url.origin + url.path) for url in draft.urls),
         script=draft.file.name if draft.file else "",
         executor=draft.executor,
         think_time="" if draft.rps else f"{THINK_TIME_S}s",
@@ -193,10 +192,9 @@ def suite_text(draft: InitOptions) -> str:
         ramp_up=draft.ramp_up or "",
         hold_for=draft.hold_for or "",
         locations={name: str(number(weight)) for name, weight in draft.locations.items()},
-        criteria=tuple(criterion_of(limit.text) for limit in draft.limits),
-        steady_only=rises,
     )
-    return text_of(form)
+    criteria = tuple(criterion_of(limit.text) for limit in draft.limits)
+    return text_of(SuiteForm(executions=(execution,), criteria=criteria, steady_only=rises))
 
 
 def workflow_text(suite: str, plan: Plan, action: str) -> str:

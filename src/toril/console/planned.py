@@ -91,7 +91,7 @@ def check(store: Store, draft: Draft, files: Mapping[str, bytes], main: str, now
     if draft.empty:
         return Planned()
     marks = draft.marks_of_form()  # the plan ends at the first problem
-    if any(mark.field == "address" and mark.level == "error" for mark in marks):
+    if any(mark.field.endswith(".address") and mark.level == "error" for mark in marks):
         return Planned(marks=tuple(marks))
     marks += _without_host(draft, files)
     name = draft.suite_name or "suite"
@@ -111,11 +111,9 @@ def check(store: Store, draft: Draft, files: Mapping[str, bytes], main: str, now
     asked = checked.plan.on == "fargate" and any(map(is_private, checked.plan.locations))
     private = agents_by_location(store, now) if asked else {}
     places = tuple(_places(checked.plan, deployments(store), private))
-    names = [] if draft.form is None else list(draft.form.locations)
     for place in places:
         if place.problem and place.workers:
-            field = f"locations.{names.index(place.name)}.name" if place.name in names else ""
-            marks.append(Mark(message=place.problem, field=field))
+            marks.append(Mark(message=place.problem, field=draft.field_of_location(place.name)))
     start: StartEstimate | None = None
     try:
         start = estimate(store, checked.plan, os.environ)
@@ -132,11 +130,12 @@ def check(store: Store, draft: Draft, files: Mapping[str, bytes], main: str, now
 
 def _without_host(draft: Draft, files: Mapping[str, bytes]) -> list[Mark]:
     """Returns a warning if a locustfile sets no host, has no whole address, and gets none from the suite."""
-    form = draft.form
-    if form is None or form.address or form.executor != "locust" or HOST.search(files.get(form.script, b"host =")):
-        return []
     text = 'No host is known. Write one here, or `host = "https://…"` in the script.'
-    return [Mark(message=text, field="address", level="warning")]
+    return [
+        Mark(message=text, field=f"executions.{index}.address", level="warning")
+        for index, own in enumerate(draft.form.executions if draft.form else ())
+        if not own.address and own.executor == "locust" and not HOST.search(files.get(own.script, b"host ="))
+    ]
 
 
 def deployments(store: Store) -> dict[str, Deployment]:

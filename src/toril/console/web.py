@@ -48,13 +48,14 @@ DOWNLOADS = {  # formats of a report → words
     "csv": "CSV of all intervals",
     "parquet": "Parquet of all intervals",
 }
+MOST_FIELDS = 10_000  # of a form; a suite of 200 steps in the editor has about 4,000
 PROBLEM = "application/problem+json"
 MOST_THROUGH = 3 << 20  # bytes; an answer of a Lambda function has at most 6 MB, in base64 or as a text of JSON
 
 
 async def _posted(request: Request) -> AsyncIterator[FormData]:
     """Yields the fields of a form whose names are not known in advance, such as those of rows."""
-    async with request.form() as form:  # closes the temporary files of uploads
+    async with request.form(max_fields=MOST_FIELDS) as form:  # closes the temporary files of uploads
         yield form
 
 

@@ -1,22 +1,26 @@
 """`/suites/new` and `/suites/<name>/edit`: a suite as a form or as YAML, checked while people type."""
 
+import os
+import re
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from starlette.datastructures import FormData
 
-from toril.authoring.form import FILE
+from toril.authoring.form import FILE, MOST_STEPS
 from toril.authoring.options import NAME
 from toril.console import editor, planned
 from toril.console.audit import no_change
-from toril.console.editor import Draft, draft_of, whole
+from toril.console.editor import Draft, draft_of
 from toril.console.identity import Operator, Person
 from toril.console.web import Posted, desk_of, page, see, status_of
+from toril.desk.starting import estimate, launcher_of
 from toril.errors import OptionError, UserError
 from toril.launchers.agents import agents_by_location
+from toril.plan.options import RunOptions
 from toril.records.console import StartRun
 from toril.runs import suites
 from toril.runs.suites import ConflictError
@@ -26,6 +30,19 @@ from toril.suite.engines import ENGINES
 from toril.suite.files import SUITE_NAMES
 
 router = APIRouter()
+STEP = re.compile(r"executions\.([0-9]{1,3})\.steps\.([0-9]{1,3})")
+DRAFT = "-draft"  # ends the name of the suite whose versions are tried
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepTry:
+    """A try that was started for a step of the form. `row`: the beginning of its fields."""
+
+    row: str = ""
+    run_id: str = ""
+    on_aws: bool = False
+    words: str = ""  # what it uses and costs
+    problem: str = ""
 
 
 @router.get("/suites/new")
@@ -38,7 +55,8 @@ def new_draft(store: Store, name: str = "") -> Draft:
     """Returns the draft of a new suite, in the home region or on this machine."""
     regions = planned.deployments(store)
     first = min(regions, key=lambda region: regions[region].home is None, default="local")
-    return Draft(form=editor.FIRST.model_copy(update={"locations": {first: "1"}}), name=name)
+    execution = editor.FIRST_EXECUTION.model_copy(update={"locations": {first: "1"}})
+    return Draft(form=editor.FIRST.model_copy(update={"executions": (execution,)}), name=name)
 
 
 @router.get("/suites/{name}/edit")
@@ -55,7 +73,7 @@ def check(request: Request, person: Operator, fields: Posted) -> Response:
     """Answers while people type: the messages of `toril plan`, the load over time, start time and price."""
     no_change(request)
     setup = request.app.state.setup
-    draft = _posted(setup.store, fields)
+    draft, _ = _posted(setup.store, fields)
     files = _files(setup.store, draft)
     checked = planned.check(setup.store, draft, files, main_of(files), setup.clock.now())
     return page(
@@ -67,24 +85,43 @@ def check(request: Request, person: Operator, fields: Posted) -> Response:
 @router.post("/suites/{name}/edit")
 def act(request: Request, person: Operator, fields: Posted, name: str = "") -> Response:
     """Carries out the pressed button: saves, starts, changes the view, or adds and removes rows."""
-    draft = _posted(request.app.state.setup.store, fields)
+    do = str(fields.get("do", "save"))
+    draft, focus = _posted(request.app.state.setup.store, fields, do)
     draft = replace(draft, name=name or draft.name)
-    do, _, rest = str(fields.get("do", "save")).partition(":")
     no_change(request)  # a save and a start write lines of their own
-    match do:
+    match do.partition(":")[0]:
         case "yaml":
             return editor_page(request, draft.as_yaml())
         case "form":
             shown = draft if draft.form else _as_form(draft, _files(request.app.state.setup.store, draft))
             return editor_page(request, shown)
-        case "add":
-            more = draft.with_row(rest)
-            return editor_page(request, more, focus=more.field_of_row(rest, -1))
-        case "remove":
-            kind, _, index = rest.partition(":")
-            fewer, place = draft.without_row(kind, whole(index) or 0), whole(index) or 0
-            return editor_page(request, fewer, focus=fewer.field_of_row(kind, place) or f"add:{kind}")
+        case "add" | "remove" | "up" | "down":
+            return editor_page(request, draft, focus=focus)
+        case "send":
+            return editor_page(request, draft, tried=_try_step(request, draft, do.partition(":")[2]))
     return _save(request, person, draft, do)
+
+
+def _try_step(request: Request, draft: Draft, row: str) -> StepTry:
+    """Starts a try of the steps up to this one, as a version of the suite's draft, which `try_suite` uses too."""
+    setup = request.app.state.setup
+    match = STEP.fullmatch(row)
+    try:
+        part = draft.up_to(*((int(match[1]), int(match[2])) if match else (0, MOST_STEPS)))
+        files = _files(setup.store, draft)
+        files |= {main_of(files): part.written.encode()}
+        name = f"{checked_new_name(draft.suite_name)}{DRAFT}"
+        desk = desk_of(request)
+        wanted = RunOptions(on=launcher_of(setup.store), tried=True)
+        checked = suites.validate(files, wanted, name=name, now=setup.clock.now())
+        if checked.plan is None:
+            raise OptionError(checked.problem.message if checked.problem else "", code="invalid-suite")
+        words = planned.in_words(estimate(setup.store, checked.plan, os.environ))
+        version = desk.save(name, suites.checked_files(files), "a step to try").number
+        run_id = desk.start(StartRun(suite=name, version=version, tried=True))
+    except UserError as error:
+        return StepTry(row=row, problem=str(error))
+    return StepTry(row=row, run_id=run_id, on_aws=wanted.on == "fargate", words=words)
 
 
 def _save(request: Request, person: Person, draft: Draft, do: str) -> Response:
@@ -156,10 +193,11 @@ def _as_form(draft: Draft, files: Mapping[str, bytes]) -> Draft:
     return draft.as_form()
 
 
-def _posted(store: Store, fields: FormData) -> Draft:
-    draft = draft_of({name: value for name, value in fields.items() if isinstance(value, str)})
+def _posted(store: Store, fields: FormData, do: str = "") -> tuple[Draft, str]:
+    """Returns the posted draft after the change `do`, and the field that has the focus then."""
+    draft, focus = draft_of({name: value for name, value in fields.items() if isinstance(value, str)}, do)
     new = draft.version is None and not draft.name
-    return replace(draft, taken=tuple(suites.suite_names(store))) if new else draft
+    return (replace(draft, taken=tuple(suites.suite_names(store))) if new else draft), focus
 
 
 def editor_page(
@@ -170,7 +208,7 @@ def editor_page(
     files = _files(setup.store, draft)
     checked = planned.check(setup.store, draft, files, main_of(files), setup.clock.now())
     errors = {mark.field: mark for mark in reversed(checked.marks) if mark.field}
-    model = {"theirs": None, "changes": "", "uploading": False, "focus": ""} | model
+    model = {"theirs": None, "changes": "", "uploading": False, "focus": "", "tried": StepTry()} | model
     return page(
         request,
         "edit.html.jinja",

@@ -160,18 +160,17 @@ def suite_of(
     script = next((path for path in scripts if PurePosixPath(path).stem == "locustfile"), scripts[0])
     executor = executor if executor in TESTED else executor_of(script)
     own_load = ENGINES[executor].script_load or b"LoadTestShape" in files[script]
-    form = editor.FIRST.model_copy(
-        update={
-            "scenario": stem,
-            "script": script,
-            "requests": (),
-            "executor": executor,
-            "think_time": "",
-            "locations": {location: "1"} if location else {},
-        }
-        | ({"load": "script", "steady_only": False} if own_load else {})
-    )
-    return stem, {**files, FILE: text_of(SuiteForm(**form.model_dump())).encode()}
+    load = editor.FIRST.first.model_dump() | {
+        "scenario": stem,
+        "script": script,
+        "steps": (),
+        "executor": executor,
+        "think_time": "",
+        "locations": {location: "1"} if location else {},
+        "load": "script" if own_load else "users",
+    }
+    form = {**editor.FIRST.model_dump(), "executions": (load,), "steady_only": not own_load}
+    return stem, {**files, FILE: text_of(SuiteForm.model_validate(form)).encode()}
 
 
 def executor_of(path: str) -> str:

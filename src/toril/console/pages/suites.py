@@ -13,8 +13,9 @@ from fastapi.responses import Response
 from pydantic import ValidationError
 
 from toril.authoring.options import read_locations
+from toril.authoring.steps import pairs_of
 from toril.console import planned, web
-from toril.console.editor import ROW, in_words, pairs_of, whole
+from toril.console.editor import in_words, nested, rows_of, whole
 from toril.console.identity import Operator, Viewer
 from toril.console.marks import Marks, marks_of
 from toril.console.pages.edit import checked_new_name, main_of
@@ -278,12 +279,8 @@ def download(request: Request, name: str, person: Viewer, version: int | None = 
 
 def _locations(fields: Mapping[str, str]) -> list[tuple[str, str]]:
     """Returns the typed locations with their weights."""
-    rows: dict[int, dict[str, str]] = {}
-    for key, value in fields.items():
-        if (match := ROW.fullmatch(key)) and match[1] == "locations":
-            rows.setdefault(int(match[2]), {})[match[3]] = value.strip()
-    typed = [(row.get("name", ""), row.get("weight", "")) for _, row in sorted(rows.items())]
-    return [pair for pair in typed if pair[0]]
+    rows = rows_of(nested(fields), "locations")
+    return [(name, row.get("weight", "").strip()) for row in rows if (name := row.get("name", "").strip())]
 
 
 def _wanted(name: str, fields: Mapping[str, str]) -> StartRun:
