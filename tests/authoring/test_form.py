@@ -230,6 +230,7 @@ modules: {jmeter: {properties: {x: 1}}}
 
 def test_a_journey_becomes_fields_and_what_has_none_is_named_and_kept():
     form, notice = form_of(JOURNEY)
+    assert form is not None
     assert (notice, kept_by(JOURNEY)) == ("", ["modules"])
     first, whole, second = form.executions
     assert (first.also, whole.whole, form.shared(2), second.steps) == (
@@ -265,6 +266,7 @@ def test_a_journey_becomes_fields_and_what_has_none_is_named_and_kept():
 
 def test_a_renamed_or_removed_scenario_leaves_nothing_behind():
     form, _ = form_of(REST)
+    assert form is not None
     (old,) = form.executions
     renamed = form.model_copy(update={"executions": (old.model_copy(update={"scenario": "new"}),)})
     assert yaml.safe_load(text_of(renamed, REST))["scenarios"].keys() == {"new", "other"}

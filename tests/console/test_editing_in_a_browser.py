@@ -94,7 +94,7 @@ def test_from_nothing_to_a_run_in_two_locations(page, one):
 def test_a_refused_save_leads_to_the_first_wrong_field(page, one):
     page.goto("/suites/new")
     page.get_by_label("Address", exact=True).fill("https://shop.example.com")
-    page.get_by_text("Description, engine").click()
+    page.get_by_text("Description, workers").click()
     page.get_by_label("Workers", exact=True).fill("many")
     page.get_by_role("button", name="Save and start").click()
     expect(page.locator(".banner.failed")).to_be_visible()
@@ -133,6 +133,25 @@ def test_a_change_of_the_view_loses_nothing(page, one):
     page.get_by_role("button", name="Form").click()
     expect(page.get_by_label("Criterion 2: limit")).to_have_value("2")
     expect(page.get_by_label("Requests per second", exact=True)).to_have_value("80")
+
+
+def test_steps_are_moved_by_keys_and_keep_what_was_typed_and_opened(page, one):
+    page.goto("/suites/new")
+    page.get_by_label("Address", exact=True).fill("https://shop.example.com")
+    page.get_by_label("Path of step 1").fill("/login")
+    page.get_by_role("button", name="+ step").click()
+    page.get_by_label("Path of step 2").fill("/account")
+    page.locator("[data-step]").nth(0).locator("summary").click()
+    page.get_by_label("Label of step 1").fill("log in")
+    page.get_by_role("button", name="Add a check to step 1").click()
+    expect(page.get_by_label("Check 1 of step 1: value")).to_be_focused()
+    expect(page.get_by_label("Label of step 1")).to_have_value("log in")
+    page.get_by_label("Path of step 2").press("Alt+ArrowUp")
+    expect(page.get_by_label("Path of step 1")).to_have_value("/account")
+    expect(page.get_by_role("button", name="Move step 1 up")).to_be_focused()
+    page.keyboard.press("Alt+ArrowDown")
+    expect(page.get_by_label("Path of step 1")).to_have_value("/login")
+    expect(page.get_by_label("Label of step 1")).to_be_visible()
 
 
 def test_the_yaml_view_completes_keys_and_marks_mistakes_while_one_types(page, one):

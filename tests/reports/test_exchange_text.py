@@ -5,7 +5,7 @@ from io import StringIO
 from rich.console import Console
 
 from toril.records.evidence import Asserted, Content, Exchange
-from toril.reports.exchange_text import ExchangePrinter, in_text
+from toril.reports.exchange_text import ExchangePrinter, shown
 
 ORDER = Exchange(
     why="tried",
@@ -26,23 +26,13 @@ ORDER = Exchange(
 )
 
 
-def test_an_exchange_shows_what_was_sent_received_and_expected():
-    head, rest = in_text(ORDER)
-    assert head == "order  POST http://shop/orders → 500 in 12.0 ms"
-    lines = [line.strip() for line in rest.splitlines()]
-    assert lines == [
-        "> Content-Type: application/json",
-        ">",
-        "> {",
-        '>   "a": 1',
-        "> }",
-        "<",
-        "< (2 KiB of image/png)",
-        "✘ no stock",
-        "✘ body: with ok",
-        "basket = 17",
-        "page = \\x1b[2J",
-    ]
+def test_an_exchange_shows_what_was_sent_received_checked_and_carried():
+    (first, again) = shown([ORDER, ORDER])
+    assert (first.label, first.head, first.answer) == ("order", "POST http://shop/orders", "500 in 12.0 ms")
+    assert first.sent.splitlines() == ["Content-Type: application/json", "", "{", '  "a": 1', "}"]
+    assert first.received.strip() == "(2 KiB of image/png)"
+    assert (first.error, first.checks) == ("no stock", ((False, "body: with ok"),))
+    assert (first.carried, again.carried) == ((("basket", "17"), ("page", "\\x1b[2J")), ())
 
 
 def test_a_variable_is_printed_when_it_changes():
@@ -54,5 +44,5 @@ def test_a_variable_is_printed_when_it_changes():
 
 
 def test_a_cut_body_says_so():
-    _, rest = in_text(Exchange(why="tried", response=Content(text='{"a', bytes=9000, cut=True)))
-    assert rest.splitlines()[-1].strip() == "< … (only the beginning of 8.79 KiB)"
+    (one,) = shown([Exchange(why="tried", response=Content(text='{"a', bytes=9000, cut=True))])
+    assert one.received.splitlines()[-1] == "… (only the beginning of 8.79 KiB)"

@@ -47,6 +47,7 @@ SUBJECTS = tuple(  # what the form offers: subject, words, usual unit
 )
 UNITS = (("ms", "ms"), ("s", "s"), ("%", "%"), ("/s", "/s"), ("kB", "kB"), ("", "count"))
 SIGNS = {">": ">", ">=": "≥", "<": "<", "<=": "≤", "=": "=", "==": "="}
+DRAFT = "-draft"  # ends the name of the suite whose versions are tried
 MEASURED = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+) ?(ms|s|%|/s|kB|)")
 METHODS = [("", "GET"), *((name, name) for name in ("POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"))]
 BODIES = (("", "as written"), ("json", "JSON"), ("form", "form: name=value"))
@@ -407,6 +408,9 @@ def _typed_execution(own: dict[str, Any]) -> dict[str, Any]:
     }
     own, url = own | texts, _url(own.get("address", "") if isinstance(own.get("address"), str) else "")
     steps = rows_of(own, "steps")
+    carries = any(step.get("carried") or "jsonpath" in str(step.get("checks")) for step in steps)
+    if own.get("executor") == "locust" and carries:  # which scripts that bzt writes for Locust cannot
+        own["executor"] = "apiritif"
     if url and not own.get("script") and not any(step.get("url") or step.get("whole") for step in steps):
         own |= {"address": url.origin, "steps": [{**(steps[0] if steps else {}), "url": url.path}]}
     return own

@@ -21,6 +21,7 @@ from toril.authoring.init import variables_of
 from toril.authoring.options import ImportOptions, read_host, read_load
 from toril.authoring.readers import Input, script_of
 from toril.clock import Clock
+from toril.console.editor import DRAFT
 from toril.console.planned import curve_of, in_words, targets_of
 from toril.desk import Desk
 from toril.desk.starting import StartEstimate, estimate
@@ -37,7 +38,6 @@ from toril.suite.scenarios import reached, walked
 from toril.suite.settings import RESERVED
 from toril.text import plain
 
-DRAFT = "-draft"
 BINARY = "data:;base64,"  # the beginning of a text that stands for bytes
 NOTHING: Any = {}
 NO_ITEMS: Any = []

@@ -1,7 +1,8 @@
 """Prints requests with their responses for a terminal, as a try sends them."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from rich.console import Console
 from rich.text import Text
@@ -9,7 +10,7 @@ from rich.text import Text
 from toril import text
 from toril.errors import Note
 from toril.explain import coded, command_of
-from toril.records.evidence import Content, Exchange, Named
+from toril.records.evidence import Asserted, Content, Exchange, Named
 from toril.records.verdict import Reason
 from toril.reports.blocks import mark_of
 from toril.reports.bundle import Bundle
@@ -54,10 +55,50 @@ class ExchangePrinter:
             self._console.print(Text(f"  cause and fix: {command_of(*codes)}"), soft_wrap=True)
 
 
-def in_text(exchange: Exchange) -> tuple[str, str]:
-    """Returns the first line of an exchange, and the others, without colour."""
-    head, *others = (line.plain for line in _lines(exchange, dict(exchange.variables)))
-    return head, "\n".join(others)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownExchange:
+    """An exchange for a page. `carried`: the variables that it set or changed."""
+
+    ok: bool
+    label: str
+    head: str  # such as `POST http://shop/login`
+    answer: str  # such as `200 in 12.0 ms`
+    error: str
+    checks: tuple[tuple[bool, str], ...]
+    carried: tuple[tuple[str, str], ...]
+    sent: str
+    received: str
+    notes: tuple[str, ...]
+
+
+def shown(exchanges: Iterable[Exchange]) -> Iterator[ShownExchange]:
+    """Yields consecutive exchanges as pages show them."""
+    known: dict[str, str] = {}
+    for exchange in exchanges:
+        carried = tuple(pair for pair in exchange.variables if known.get(pair[0]) != pair[1])
+        known |= dict(carried)
+        head, _, answer = Text.assemble(*_head(exchange)).plain.partition("→ ")
+        yield ShownExchange(
+            ok=exchange.ok,
+            label=plain(exchange.label),
+            head=head.strip(),
+            answer=answer,
+            error=plain(exchange.error, LONGEST),
+            checks=tuple((check.ok, plain(_check(check, exchange), LONGEST)) for check in exchange.asserted),
+            carried=tuple((plain(name), plain(value, LONGEST)) for name, value in carried),
+            sent=_block(exchange.request_headers, exchange.request),
+            received=_block(exchange.response_headers, exchange.response),
+            notes=tuple(plain(line, LONGEST) for note in exchange.notes for line in note.splitlines()),
+        )
+
+
+def _block(headers: Sequence[Named], body: Content | None) -> str:
+    return "\n".join(line.plain.removeprefix(INDENT).rstrip() for line in _message("", headers, body))
+
+
+def _check(check: Asserted, exchange: Exchange) -> str:
+    words = ": ".join(filter(None, (check.name, check.expected)))
+    return words + (f" ({check.message})" if check.message and check.message != exchange.error else "")
 
 
 def as_json(exchange: Exchange) -> bytes:
@@ -72,10 +113,8 @@ def _lines(exchange: Exchange, variables: Mapping[str, str]) -> Iterator[Text]:
     if exchange.error:
         yield Text(f"{INDENT}✘ {plain(exchange.error, LONGEST)}", style="red")
     for check in exchange.asserted:
-        words = ": ".join(filter(None, (check.name, check.expected)))
-        why = f" ({check.message})" if check.message and check.message != exchange.error else ""
         mark, style = ("✔", "green") if check.ok else ("✘", "red")
-        yield Text(f"{INDENT}{mark} {plain(words + why, LONGEST)}", style=style)
+        yield Text(f"{INDENT}{mark} {plain(_check(check, exchange), LONGEST)}", style=style)
     for name, value in variables.items():
         yield Text(f"{INDENT}{plain(name)} = {plain(value, LONGEST)}", style="cyan")
     for note in exchange.notes:

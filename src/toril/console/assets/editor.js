@@ -171,7 +171,24 @@
     send_ahead(event.target).catch((error) => { document.getElementById("live").textContent = error.message; alert(error.message); });
   });
 
-  document.addEventListener("htmx:afterSettle", (event) => { if (event.target === editor()) catch_up(); });
+  // A changed row leaves the other parts of the form open, and the answers of tries in their places.
+  let open = new Set();
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    if (event.target === editor()) open = new Set([...editor().querySelectorAll("details[id][open]")].map((one) => one.id));
+  });
+  document.addEventListener("htmx:afterSettle", (event) => {
+    if (event.target !== editor()) return;
+    for (const id of open) document.getElementById(id)?.setAttribute("open", "");
+    catch_up();
+  });
+  // Alt and an arrow move the step in which the focus is.
+  document.addEventListener("keydown", (event) => {
+    const verb = event.altKey && { ArrowUp: "up", ArrowDown: "down" }[event.key];
+    const button = verb && event.target.closest?.("[data-step]")?.querySelector(`[value^="${verb}:"]`);
+    if (!button) return;
+    event.preventDefault();
+    button.click();
+  });
   // A message leads to its field, also in a closed part of the form.
   function show_field(field) {
     if (!field) return;

@@ -14,7 +14,7 @@ from toril.authoring.form import FILE, MOST_STEPS
 from toril.authoring.options import NAME
 from toril.console import editor, planned
 from toril.console.audit import no_change
-from toril.console.editor import Draft, draft_of
+from toril.console.editor import DRAFT, Draft, draft_of
 from toril.console.identity import Operator, Person
 from toril.console.web import Posted, desk_of, page, see, status_of
 from toril.desk.starting import estimate, launcher_of
@@ -31,7 +31,6 @@ from toril.suite.files import SUITE_NAMES
 
 router = APIRouter()
 STEP = re.compile(r"executions\.([0-9]{1,3})\.steps\.([0-9]{1,3})")
-DRAFT = "-draft"  # ends the name of the suite whose versions are tried
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,13 +18,14 @@ from toril.console.identity import Viewer
 from toril.console.runs import head_of, seen, without_values
 from toril.console.web import MOST_THROUGH, attachment, page, store_of
 from toril.errors import NoSuchRunError, StoreError
-from toril.records import run_key
+from toril.records import Plan, run_key
 from toril.records.evidence import MOST_FILES_OF_TRY
 from toril.runs.find import checked_id
-from toril.runs.trying import exchanges_after
+from toril.runs.trying import exchanges_after, why_not_started
 from toril.secrets.masking import mask
 from toril.store import Store
 from toril.store.keys import is_key
+from toril.store.records import find_record
 
 router = APIRouter()
 MOST_OF_FOLDER = 64 << 20  # without presigned addresses
@@ -208,17 +209,22 @@ def exchanges(
     request: Request, person: Viewer, run_id: str, after: Annotated[int, Query(ge=0, le=MOST_FILES_OF_TRY)] = 0
 ) -> Response:
     """The exchanges of the files after a number. The part asks for later ones until the try is over."""
-    from toril.reports.exchange_text import in_text  # Rich takes long to import
+    from toril.reports.exchange_text import shown  # Rich takes long to import
 
     setup = request.app.state.setup
-    state = seen(setup.store, run_id, setup.clock.now())  # before the files: the last ones come before the end
+    current = seen(setup.store, run_id, setup.clock.now())  # before the files: the last ones come before the end
     kept, number = exchanges_after(setup.store, checked_id(run_id), after)
+    goes_on, problem = current.going_on, "" if current.failure is None else current.failure.message
+    if not (goes_on or problem or number):
+        plan = find_record(setup.store, Plan, run_key(run_id, "plan.json"))
+        problem = (why_not_started(setup.store, plan) if plan else "") or "The try ended without a request."
     return page(
         request,
         "exchanges.html.jinja",
         title="Requests",
         run_id=run_id,
-        exchanges=[(exchange, *in_text(exchange)) for exchange in kept],
+        exchanges=list(shown(kept)),
         after=number,
-        goes_on=state.going_on,
+        goes_on=goes_on,
+        problem=mask(problem),
     )
