@@ -3,9 +3,9 @@
 | statement | purpose |
 |---|---|
 | ListStore, ReadStore | every page reads the store |
-| WriteStore | versions of suites, requests, notes, baselines, uploads, people, marks of deleted runs, the audit log |
+| WriteStore | versions, requests, notes, baselines, links, uploads, people, marks of deleted runs, the audit log |
 | SteerRuns | stop of a run, changes of its rate, and the probe with which the page of locations checks the store |
-| DeleteRuns | administrators delete runs with their history; operators delete suites |
+| DeleteRuns | administrators delete runs with their history; operators delete suites and links |
 | ReadSecrets | the session key, and the client's secret at the issuer |
 | MakeSessionKey | the first request makes the session key |
 | WriteLog | the function's own log |
@@ -29,8 +29,8 @@ from infra.place import Place
 
 LAMBDA_SERVICE = "lambda.amazonaws.com"
 PROBE = "runs/preflight/probe"
-WRITTEN = ("audit", "baselines", "index", "notes", "people", "requests", "uploads", "versions")
-DELETED = ("baselines", "history", "index", "notes", "runs", "suites", "versions")
+WRITTEN = ("audit", "baselines", "index", "notes", "people", "requests", "shares", "uploads", "versions")
+DELETED = ("baselines", "history", "index", "notes", "runs", "shares", "suites", "versions")
 
 
 def console_policy(scope: Scope) -> Document:

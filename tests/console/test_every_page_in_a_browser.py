@@ -38,6 +38,7 @@ PAGES = {
     "/runs/{run_id}/files": [f"/runs/{OVER}/files"],
     "/runs/{run_id}/notes": [f"/runs/{OVER}/notes"],
     "/runs/{run_id}/rerun": [f"/runs/{TRY}/rerun"],
+    "/runs/{run_id}/share": [f"/runs/{OVER}/share"],
     "/runs/{run_id}/stop": [f"/runs/{served.LIVE}/stop"],
     "/runs/{run_id}/suite": [f"/runs/{OVER}/suite"],
     "/schedules": ["/schedules"],
@@ -54,6 +55,7 @@ NO_PAGES = {  # files, parts of pages, data
     "/runs.csv", "/runs/{run_id}/charts", "/runs/{run_id}/exchanges", "/runs/{run_id}/files.zip",
     "/runs/{run_id}/files/{path:path}", "/runs/{run_id}/measured", "/runs/{run_id}/report",
     "/locations/quotas", "/locations/findings", "/suites/{name}/download", "/static/{path:path}",
+    "/shared/{run_id}/{token}",
 }  # fmt: skip
 RULES = {"label-content-name-mismatch": {"enabled": True}}  # off by default
 

@@ -93,6 +93,7 @@ def test_the_function_reads_the_store_and_writes_only_records_of_people(site):
         PROBE,
         "versions/shop/000001.json",
         "notes/a/b.json",
+        f"shares/{RUN.removeprefix('runs/')}/a.json",
         "audit/a.json",
     ):
         s3.put_object(Bucket=BUCKET, Key=key, Body=b"{}")

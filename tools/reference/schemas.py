@@ -23,7 +23,16 @@ from toril.records import (
     Verdict,
 )
 from toril.records.agent import Announcement, Claim, Ended, Offers
-from toril.records.console import AuditLine, Baseline, RequestFailure, RunNote, RunRequest, SuiteVersion
+from toril.records.console import (
+    AuditLine,
+    Baseline,
+    RequestFailure,
+    RunNote,
+    RunRequest,
+    SharedReport,
+    SharingAllowed,
+    SuiteVersion,
+)
 from toril.records.document import Record
 from toril.records.event import Event
 from toril.records.evidence import Exchanges
@@ -37,7 +46,7 @@ from toril.suite.schema import schema_text
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 RECORDS: tuple[type[Record], ...] = (
-    AuditLine, Baseline, RequestFailure, RunNote, RunRequest, SuiteVersion,
+    AuditLine, Baseline, RequestFailure, RunNote, RunRequest, SharedReport, SharingAllowed, SuiteVersion,
     Announcement, Claim, Deployment, End, Ended, Exit, Launch, Lease, Offers, Plan, Pushed, Rate, Ready, Recording,
     ServerMetrics, Start, Stop, SuiteOrigin,
 )  # fmt: skip

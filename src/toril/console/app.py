@@ -34,6 +34,7 @@ PAGES = (
     "run_files",
     "runs",
     "schedules",
+    "shares",
     "suite_files",
     "suites",
     "trend",

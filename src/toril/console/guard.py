@@ -4,7 +4,7 @@
 - On AWS, a request has to carry the secret that CloudFront adds, so that no request bypasses it.
 - A body has at most MOST_BYTES; an upload on this machine MOST_UPLOAD.
 - A change leaves a line in the audit, before its answer is sent.
-- Each request leaves one log line, without query, token and body.
+- Each request leaves one log line, without query, token, body, and what follows `/shared/`.
 """
 
 import json
@@ -28,6 +28,7 @@ MOST_BYTES = 10 << 20  # API Gateway's limit too
 MOST_UPLOAD = 51 << 20  # a suite of 50 MiB, and the rest of its form
 MOST_DIGITS = 20  # of a length; Python refuses to read thousands
 UPLOADS = re.compile(r"/suites/[^/]+/(?:upload|files)|/api/v1/uploads/[0-9a-f]+")
+TOKEN_IN_PATH = re.compile(r"(?<=^/shared/).*")
 ORIGIN_SECRET = "x-toril-origin"  # noqa: S105 - the name of a header
 
 Scope = MutableMapping[str, Any]
@@ -91,7 +92,8 @@ class Guard:
                 await _refuse(finish, *_too_large(body.most))
         finally:
             took_ms = round(1000 * (time.monotonic() - began))
-            line = {"request": request_id, "method": scope["method"], "path": scope["path"], "status": status}
+            path = TOKEN_IN_PATH.sub("***", scope["path"])
+            line = {"request": request_id, "method": scope["method"], "path": path, "status": status}
             log.info(json.dumps({**line, "ms": took_ms}))
 
     def _problem(self, scope: Scope) -> Problem | None:

@@ -15,6 +15,7 @@ from toril.runs.index import all_rows, forget
 from toril.runs.live import state_of
 from toril.runs.notes import BASELINES, baseline_key, moment
 from toril.runs.requests import DELETED, cancel, keep_failure, request_of
+from toril.runs.shares import SHARES
 from toril.runs.suites import checked_name
 from toril.store import Store
 from toril.store.records import get_record, read_record
@@ -50,6 +51,7 @@ def prune(store: Store, older_than: timedelta, now: float) -> tuple[list[str], l
         recent = now - (lease.renewed_at if lease else 0.0) <= older_than.total_seconds()
         if not recent and not is_live(lease, now) and _is_over(store, run_id, now):
             store.delete(run_key(run_id) + "/")
+            store.delete(f"{SHARES}{run_id}/")
             deleted.append(run_id)
     return deleted, clear_baselines(store, deleted)
 
@@ -66,6 +68,7 @@ def delete_run(store: Store, run_id: str, now: float) -> list[str]:
     if not is_kept and request_of(store, run_id) is None and all(row.run_id != run_id for row in all_rows(store)):
         raise NoSuchRunError(f"no run {run_id} in this store", code="no-such-run")
     cleared = clear_baselines(store, [run_id])
+    store.delete(f"{SHARES}{run_id}/")
     store.delete(run_key(run_id) + "/")
     store.delete(f"notes/{run_id}/")
     forget(store, run_id)

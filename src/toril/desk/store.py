@@ -15,7 +15,7 @@ from toril.plan.options import RunOptions
 from toril.records import LauncherName, SuiteOrigin
 from toril.records.console import RunNote, StartRun, SuiteVersion
 from toril.records.schedule import SuiteSchedule
-from toril.runs import notes, suites
+from toril.runs import notes, shares, suites
 from toril.runs.find import checked_id
 from toril.runs.requests import keep_failure
 from toril.store import Store
@@ -139,6 +139,26 @@ class StoreDesk:
         cleared = runs.delete_run(self.store, checked_id(run_id), self.clock.now())
         self.audit("run.delete", run_id)
         return cleared
+
+    def allow_sharing(self, is_allowed: bool) -> None:
+        """Allows links to reports for people without an account, or makes all of them stop working."""
+        allowed = shares.SharingAllowed(at=self.clock.now(), by=self.by)
+        if is_allowed:
+            self.store.put(shares.ALLOWED, allowed.to_json())
+        else:
+            self.store.delete_many([shares.ALLOWED])
+        self.audit("share.allow" if is_allowed else "share.forbid")
+
+    def share(self, run_id: str, hours: int) -> str:
+        """Makes a link to a run's report. Returns its token, see `runs.shares`."""
+        token = shares.share(self.store, run_id, hours, by=self.by, at=self.clock.now())
+        self.audit("share.create", run_id, hours=hours)
+        return token
+
+    def revoke_share(self, run_id: str, digest: str) -> None:
+        """Ends a link at once."""
+        shares.revoke(self.store, run_id, digest)
+        self.audit("share.revoke", run_id)
 
     def prune(self, older_than: timedelta) -> tuple[list[str], list[str]]:
         """See `Desk.prune`."""

@@ -106,6 +106,25 @@ class Baseline(Record):
     by: Text
 
 
+class SharingAllowed(Record):
+    """`shares/_allowed.json`: an administrator allows links to reports; without it, no link works."""
+
+    SCHEMA: ClassVar[str] = "toril.sharing/1"
+    at: Seconds
+    by: Text
+
+
+class SharedReport(Record):
+    """`shares/<run-id>/<SHA-256 of the token>.json`: a link that shows one report to everybody who has it."""
+
+    SCHEMA: ClassVar[str] = "toril.share/1"
+    run_id: RunName
+    at: Seconds
+    until: Seconds
+    by: Text
+    opened_at: Seconds | None = None  # the first time
+
+
 class PersonRecord(Record):
     """`people/<SHA-256 of the subject>.json`: a person who signed in.
 

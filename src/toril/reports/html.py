@@ -85,28 +85,43 @@ def fragment(report: Report, *, hero: bool = True, files: str = "") -> Fragment:
     return Fragment(html, outline, chart_data(report.blocks))
 
 
-def render(report: Report, measurements: str = "", span: tuple[int, int] | None = None) -> bytes:
+def render(
+    report: Report, measurements: str = "", span: tuple[int, int] | None = None, *, files: str | None = ""
+) -> bytes:
     """Returns the page. Its policy allows style and scripts by hash and blocks everything else.
 
     `measurements`: the text of `reports.measured`, for windows; `span`: the window that the page opens with.
+    `files`: address of the run's folder; None: no links to files.
     """
-    style = "\n".join([_asset("assets", "uPlot.min.css"), *(_asset("page", name) for name in STYLES)])
-    own = "\n".join(_asset("page", name) for name in (*SCRIPTS, THEME))
-    scripts = [_asset("assets", "uPlot.iife.min.js"), f'"use strict";\n(() => {{\n{own}\n}})();']
-    images = "img-src data:; " if any(isinstance(block, Failures) for block in report.blocks) else ""
-    allowed = " ".join(map(_hash, scripts))
+    style, scripts = _code()
     page = _template("page.html.jinja").render(
-        policy=f"default-src 'none'; {images}style-src {_hash(style)}; script-src {allowed}; {NOTHING_ELSE}",
+        policy=policy(report),
         style=Markup(style),  # noqa: S704 - files of toril and uPlot
         scripts=[Markup(script) for script in scripts],  # noqa: S704
         data=chart_data(report.blocks) | ({"span": span} if span else {}),
         measurements=measurements,
-        **_model(report),
+        **_model(report, files=files),
     )
     return page.encode("utf-8", "backslashreplace")
 
 
-def _model(report: Report, *, hero: bool = True, alone: bool = True, files: str = "") -> dict[str, Any]:
+def policy(report: Report) -> str:
+    """Returns the content security policy of the page."""
+    style, scripts = _code()
+    images = "img-src data:; " if any(isinstance(block, Failures) for block in report.blocks) else ""
+    allowed = " ".join(map(_hash, scripts))
+    return f"default-src 'none'; {images}style-src {_hash(style)}; script-src {allowed}; {NOTHING_ELSE}"
+
+
+@cache
+def _code() -> tuple[str, list[str]]:
+    """Returns the style and the scripts of each page."""
+    style = "\n".join([_asset("assets", "uPlot.min.css"), *(_asset("page", name) for name in STYLES)])
+    own = "\n".join(_asset("page", name) for name in (*SCRIPTS, THEME))
+    return style, [_asset("assets", "uPlot.iife.min.js"), f'"use strict";\n(() => {{\n{own}\n}})();']
+
+
+def _model(report: Report, *, hero: bool = True, alone: bool = True, files: str | None = "") -> dict[str, Any]:
     """Returns the variables of the templates. `alone`: no other part of the page names the run."""
     sections = _sections(report)
     named = [(section.anchor, OUTLINE[section.id]) for section in sections if section.id in OUTLINE]

@@ -33,6 +33,7 @@ from toril.reports.live_charts import live_charts
 from toril.runs.find import checked_id
 from toril.runs.index import all_rows
 from toril.runs.live import STALE_S, RunState
+from toril.runs.shares import shares_of
 from toril.store import FolderStore, Store
 from toril.store.records import find_record, next_rates
 
@@ -82,7 +83,9 @@ def run(request: Request, person: Viewer, run_id: str) -> Response:
 @router.get("/runs/{run_id}/charts")
 def charts(request: Request, person: Viewer, run_id: str) -> Response:
     """The data of the charts, if they are too large for the page."""
-    data = json.dumps(chart_data(_report(_bundle(request, run_id)).blocks), separators=(",", ":"), allow_nan=False)
+    data = json.dumps(
+        chart_data(full_report(bundle_of(request, run_id)).blocks), separators=(",", ":"), allow_nan=False
+    )
     return download(request, data.encode(), f"{run_id}-charts.json", "application/json")
 
 
@@ -310,8 +313,8 @@ def _shown(value: Any, kind: str) -> str:
 
 
 def _over(request: Request, run_id: str) -> Response:
-    bundle = _bundle(request, run_id)
-    report = _report(bundle)
+    bundle = bundle_of(request, run_id)
+    report = full_report(bundle)
     facts = tuple(block for block in report.blocks if isinstance(block, Facts) and block.id == "facts")
     content = fragment(report, hero=False, files=f"/runs/{bundle.plan.run_id}/files/")
     data = json.dumps(content.data, separators=(",", ":"))
@@ -321,20 +324,21 @@ def _over(request: Request, run_id: str) -> Response:
         **_beside(request, model["head"], bundle),
         "content": content.html,
         "outline": content.outline,
+        "links": shares_of(request.app.state.setup.store, run_id, request.app.state.setup.clock.now()),
         "data": content.data if len(data) <= MOST_INLINE else None,
         "bundle": bundle,
     }
     return page(request, "run_over.html.jinja", title=titled(bundle.outcome, bundle.plan.suite), **model)
 
 
-def _bundle(request: Request, run_id: str) -> Bundle:
+def bundle_of(request: Request, run_id: str) -> Bundle:
     from toril.runs.stored import judged
 
     setup = request.app.state.setup
     return judged(setup.store, checked_id(run_id), setup.clock.now())
 
 
-def _report(bundle: Bundle) -> Report:
+def full_report(bundle: Bundle) -> Report:
     from toril.reports.charts import charts_of
     from toril.reports.run_blocks import report_of
 
@@ -353,7 +357,7 @@ def _beside(request: Request, head: Head, bundle: Bundle) -> dict[str, Any]:
 
     store, names = store_of(request), ("the baseline", "this run")
     try:
-        bundles = dict(zip(names, (_bundle(request, head.baseline), bundle), strict=True))
+        bundles = dict(zip(names, (bundle_of(request, head.baseline), bundle), strict=True))
     except UserError as error:
         problem = f"There are no figures of the baseline: {why_unread(error)}"
         return {"matrix": None, "limits": (), "problem": problem}

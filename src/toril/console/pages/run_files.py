@@ -195,13 +195,17 @@ def _missing(run_id: str, path: str) -> StoreError:
 @router.get("/runs/{run_id}/measured")
 def measured(request: Request, person: Viewer, run_id: str) -> Response:
     """The measurements in the run's stored page; empty for a run without windows. Reads no interval files."""
-    page = store_of(request).find(run_key(checked_id(run_id), "report.html"), MOST_OF_PAGE)
-    match = ELEMENT.search(page or b"")
-    text = match[1] if match else b""
+    text = measurements_of(store_of(request), run_id)
     if request.app.state.setup.presign is not None and len(text) > MOST_THROUGH:
         error = f"The data of run {run_id} are too large for this console. Open its report.html from the files."
         raise StoreError(error, code="too-large")
     return Response(text, media_type="text/plain", headers={"cache-control": "private, max-age=3600"})
+
+
+def measurements_of(store: Store, run_id: str) -> bytes:
+    page = store.find(run_key(checked_id(run_id), "report.html"), MOST_OF_PAGE)
+    match = ELEMENT.search(page or b"")
+    return match[1] if match else b""
 
 
 @router.get("/runs/{run_id}/exchanges")
