@@ -39,6 +39,7 @@ class AttentionLine:
     action: str
     act: str
     fresh: bool = False  # since the last visit
+    run: ListedRun | None = None  # that is not going on, and not judged: its state is in the line, and what ends it
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,10 +117,9 @@ def lost(unfinished: Iterable[ListedRun]) -> Iterator[AttentionLine]:
     for run in unfinished:
         if not run.going_on:
             address = f"/runs/{quote(run.row.run_id, safe='')}"
-            says = "it cannot be read" if run.state == "unreadable" else "without a coordinator, and not judged"
             yield AttentionLine(
-                kind="lost", what=run.row.suite or run.row.run_id, address=address, says=says,
-                since=run.row.started_at, action="Judge or continue", act=address,
+                kind="lost", what=run.row.suite or run.row.run_id, address=address, says="", run=run,
+                since=run.since or run.row.started_at, action="Open", act=address,
             )  # fmt: skip
 
 

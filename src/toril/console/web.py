@@ -29,7 +29,7 @@ from toril.errors import InfrastructureError, NoSuchRunError, UserError
 from toril.reports.blocks import mark_of, reason_words
 from toril.reports.html import explained
 from toril.secrets.masking import mask
-from toril.store import Store
+from toril.store import FolderStore, Store
 
 MISSING_CODES = frozenset(f"no-such-{what}" for what in ("run", "suite", "key", "request", "version", "schedule"))
 CONFLICT_CODES = frozenset({"version-conflict", "run-exists", "idempotency-mismatch"})
@@ -76,6 +76,7 @@ def page(request: Request, template: str, *, status: int = 200, **model: Any) ->
         person=person,
         csrf=disguised(identity.csrf(request)) if person else "",
         can_sign_out=identity.can_sign_out,
+        judges=isinstance(store_of(request), FolderStore),  # a bucket's console has too little time
         **model,
     )
     return HTMLResponse(

@@ -368,5 +368,4 @@ def _beside(request: Request, head: Head, bundle: Bundle) -> dict[str, Any]:
 
 
 def _head(store: Store, run_id: str, current: RunState, plan: Plan | None) -> dict[str, Any]:
-    judges = isinstance(store, FolderStore)  # a bucket's console has too little time
-    return {"head": head_of(store, run_id, current, plan), "found": current, "judges": judges}
+    return {"head": head_of(store, run_id, current, plan), "found": current}
