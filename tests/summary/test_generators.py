@@ -320,3 +320,13 @@ def test_the_figures_of_a_generator_include_extremes_and_the_longest_time_above_
 
     assert (found.cpu_max, found.memory_max_bytes, found.throttled_s) == (0.95, 1006, 3.5)
     assert (found.longest_above_s, found.first_above_s) == (3, 4)
+
+
+def test_a_late_send_after_a_pause_does_not_cover_the_pause() -> None:
+    """The engine reports no lateness while nothing is due."""
+    paused = ((0, 10.0), (10, 10.0), (10, 0.0), (30, 0.0), (30, 10.0), (60, 10.0))
+    seconds: list[dict[str, Any]] = [{}] * 10 + [{"late_ms": None}] * 20 + [{"late_ms": 400.0}] + [{}] * 29
+    vegeta = {"executor": "vegeta", "adjustable": True, "throughput_rps": 10.0}
+    own = execution(concurrency=None, hold_for_s=60.0).model_copy(update=vegeta)
+    plans = (plan_of(executions=[own.model_copy(update={"curve": curve})]) for curve in (paused, ()))
+    assert [judged(seconds, plan).saturated for plan in plans] == [(), ("local-1",)]

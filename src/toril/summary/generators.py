@@ -10,6 +10,7 @@ import math
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cache
+from itertools import pairwise
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -92,11 +93,29 @@ def check_generators(
     is the length of the whole load if that is longer than the window.
     """
     most_s = most_over_s(window[1] - window[0] if load_s is None else load_s)
-    checks = {}
+    checks, paused = {}, _paused(plan)
     for worker, limits in limits_of(plan, timeline.health_workers() if workers is None else workers, median_us).items():
-        judged = timeline.health_series(worker).between(*window)
+        judged = _on_time(timeline.health_series(worker).between(*window), paused)
         checks[worker] = GeneratorCheck(judged, limits, saturations(judged, limits, most_s))
     return checks
+
+
+def _paused(plan: Plan) -> list[int]:
+    """Returns the seconds in which a person paused all the load, so that nothing is due."""
+    curves = [(one.delay_s, curve) for one in plan.adjustable if (curve := one.planned_rate()) is not None]
+    if len(curves) < len(plan.executions) or not any(
+        rps == after == 0 for _, c in curves for (_, rps), (_, after) in pairwise(c.points)
+    ):
+        return []
+    seconds = range(math.ceil(max(delay_s + curve.length_s for delay_s, curve in curves)))
+    due = sum(np.array(curve.by_second(seconds, delay_s)) for delay_s, curve in curves)
+    return [int(second) for second in np.flatnonzero(due < 1e-6)]
+
+
+def _on_time(series: HealthSeries, paused: list[int]) -> HealthSeries:
+    """Returns the series without a late send in a pause: a reading otherwise covers the time since the last one."""
+    idle = np.isin(series.second, paused) & (series.late_p90_us < 0)
+    return replace(series, late_p90_us=np.where(idle, 0, series.late_p90_us))
 
 
 def limits_of(plan: Plan, workers: Iterable[str], median_us: int | None = None) -> dict[str, GeneratorLimits]:
@@ -277,8 +296,9 @@ def seconds_over_limits(plan: Plan, timeline: Timeline) -> frozenset[int]:
     """Returns the seconds in which any generator exceeded a limit, and those after, when delayed requests complete."""
     total, seconds = timeline.select().total, set[int]()
     limits = limits_of(plan, timeline.health_workers(), total.percentile(50) if total.samples else None)
+    paused = _paused(plan)
     for worker in limits:
-        series = timeline.health_series(worker)
+        series = _on_time(timeline.health_series(worker), paused)
         over = over_limits(series, limits[worker])
         before = np.concatenate([series.second[:1] - 1, series.second[:-1]])  # a reading covers the time since the last
         for since, second in zip(before[over].tolist(), series.second[over].tolist(), strict=True):

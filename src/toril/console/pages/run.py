@@ -10,6 +10,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from importlib import import_module
+from threading import Thread
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Query, Request
@@ -219,6 +221,8 @@ def _live(request: Request, run_id: str, current: RunState, plan: Plan, status: 
         return page(request, "run_state.html.jinja", title=title, **model, data=_data(current, run_id))
     data = _data(current, run_id, hourly_usd=model["hourly_usd"], progress=progress)
     model |= _control(store, current, plan, progress, **form)
+    if model["adjustable"]:  # numpy: the first change of a rate answers at once, too
+        Thread(target=import_module, args=("toril.summary",), daemon=True).start()
     return page(request, "run_live.html.jinja", status=status, title=title, **model, data=data)
 
 

@@ -26,7 +26,7 @@ function shades(plot, chart) {
     fill(brushing.span[1], page.seconds + 1e6, "outside");
   }
   for (const breach of page.breaches) fill(breach.from, breach.to, "breach");
-  for (const change of page.changes || []) changed(plot, at(change.at), change.text);
+  for (const [row, change] of (page.changes || []).entries()) changed(plot, at(change.at), change.text, row % 3);
   ctx.restore();
 }
 
