@@ -544,6 +544,21 @@ def test_a_changed_schedule_stays_paused(tmp_path):
     assert client.post("/schedules/nightly/explode").status_code == 422
 
 
+def test_a_deleted_schedule_comes_back_with_all_its_options(tmp_path):
+    one = Console(Bucket(tmp_path))
+    made(one)
+    when, options = "cron(17 2 * * ? *)", {"workers": 3, "environment": {"LOGIN": "ada"}, "paused": True}
+    kept = SuiteSchedule.model_validate({"name": "nightly", "suite": "shop", "when": when, **options})
+    one.scheduler.found["nightly"] = kept
+    page = parsed(one.client().post("/schedules/nightly/delete").content)
+    assert one.scheduler.found == {}
+    (form,) = page.xpath("//*[@role='status']//form")
+    fields = {field.get("name"): field.get("value") for field in form.xpath(".//input")}
+    assert one.client().post(form.get("action"), data=fields).status_code == 303
+    assert one.scheduler.found == {"nightly": kept}
+    assert one.client().post("/schedules", data={"deleted": "{}"}).status_code == 422
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

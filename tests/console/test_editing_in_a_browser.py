@@ -225,6 +225,17 @@ def test_what_was_typed_outlives_a_session(page, one):
     expect(page.get_by_label("Name of the copy")).to_have_value("search-copy")
 
 
+def test_keys_save_a_suite_and_start_it(page, one):
+    page.goto("/suites/new")
+    page.get_by_label("Address", exact=True).fill("https://shop.example.com")
+    page.keyboard.press("ControlOrMeta+s")
+    page.wait_for_url("**/suites/shop*")
+    page.goto("/suites/shop/edit")
+    page.get_by_label("Comment").fill("none")
+    page.keyboard.press("ControlOrMeta+Enter")
+    page.wait_for_url("**/runs/*")
+
+
 def test_a_smoke_run_remains_one_after_a_new_sign_in(page, one):
     suites.save(one.store, "search", {"suite.yml": SUITE}, by="", comment="", at=0, expected=0)
     page.goto("/suites/search/start")

@@ -74,7 +74,8 @@ class Schedules:
 
 def row(store, number, outcome="passed", **figures):
     """Stores the row of a run of the suite `shop`, some days ago."""
-    one = IndexRow(run_id=f"run-{number}", suite="shop", started_at=NOW - number * DAY_S, outcome=outcome, **figures)
+    figures = {"run_id": f"run-{number}", "outcome": outcome} | figures
+    one = IndexRow(suite="shop", started_at=NOW - number * DAY_S, **figures)
     store.put(one.key, one.to_json())
     return one
 
@@ -137,10 +138,15 @@ def test_a_regression_has_its_commits_and_a_mark_once_the_second_part_has_comput
     assert lines(browser.get("/?complete=true")) == []
 
 
-def test_a_run_without_a_coordinator_needs_attention(store):
+def test_a_run_without_a_coordinator_needs_attention_until_it_is_judged(store):
     run_id = served.running(store, served.progress(9, at=NOW - 600), renewed_at=NOW - 600)
-    ((kind, links, _),) = lines(served.client(store).get("/"))
-    assert (kind, links) == ("lost", [f"/runs/{run_id}"])  # and a form that judges it
+    browser = served.client(store)
+    ((kind, links, _),) = lines(browser.get("/"))
+    assert (kind, links) == ("lost", [f"/runs/{run_id}"])
+    assert served.parsed(browser.get("/").content).xpath("//li//form/@action") == [f"/runs/{run_id}/judge"]
+    assert not served.parsed(served.client(store, "viewer").get("/").content).xpath("//li//form")
+    row(store, 0, run_id=run_id)
+    assert lines(browser.get("/")) == []
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ PAGES = (
     "audit",
     "compare",
     "edit",
+    "find",
     "home",
     "locations",
     "run",

@@ -20,7 +20,7 @@ from toril.runs.schedules import last_due
 from toril.store import Store
 
 RECENT_S = 30 * 86_400.0  # older trouble is how things are
-LATE_S = 900.0  # a coordinator takes minutes if AWS lacks capacity
+LATE_S, NEAR_S = 900.0, 60.0  # a coordinator takes minutes if AWS lacks capacity; clocks differ by less
 NEAR = 0.8  # of a limit
 MOST_READ = 8  # verdicts
 JUDGED = ("run", "functional", "duet")  # of smoke runs and tries, people see the results at once
@@ -40,6 +40,7 @@ class AttentionLine:
     act: str
     fresh: bool = False  # since the last visit
     run: ListedRun | None = None  # that is not going on, and not judged: its state is in the line, and what ends it
+    over: bool = False  # the suite has passed again
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +78,12 @@ def broken(store: Store, found: Iterable[Trouble], seen_at: float) -> Iterator[A
     listed = sorted(found, key=lambda one: (one.over, one.kind, -one.runs[0].started_at))
     keys = {one.runs[0].run_id: run_key(one.runs[0].run_id, "verdict.json") for one in listed[:MOST_READ]}
     files = store.find_many(keys.values())
-    verdicts = {run_id: _verdict(files.get(key), key) for run_id, key in keys.items()}
     for one in listed:
         newest, oldest = one.runs[0], one.runs[-1]
-        says = _why(verdicts.get(newest.run_id), newest)
-        counts = Counter(row.outcome for row in one.runs)
-        runs = " and ".join(f"{count} {word}" for word, count in sorted(counts.items()))
-        says += f" · {runs} in a row" if len(one.runs) > 1 else ""
+        says = _why(files.get(keys.get(newest.run_id, "")), newest)
+        if len(one.runs) > 1:
+            counts = sorted(Counter(row.outcome for row in one.runs).items())
+            says += f" · {' and '.join(f'{count} {word}' for word, count in counts)} in a row"
         says += " · passes again" if one.over else ""
         address = f"/runs/{quote(newest.run_id, safe='')}"
         action, act = "Open", address
@@ -92,24 +92,20 @@ def broken(store: Store, found: Iterable[Trouble], seen_at: float) -> Iterator[A
             act = "/compare?" + urlencode([("run", one.passed.run_id), ("run", newest.run_id)])
         yield AttentionLine(
             kind=newest.outcome, what=newest.suite, address=address, says=says, since=oldest.started_at,
-            action=action, act=act, fresh=newest.started_at >= seen_at,
+            action=action, act=act, fresh=newest.started_at >= seen_at, over=one.over,
         )  # fmt: skip
 
 
-def _verdict(data: bytes | None, key: str) -> Verdict | None:
-    """Returns a verdict; None if it has expired, or cannot be read: the line stays."""
-    with suppress(StoreError):
-        return None if data is None else Verdict.from_json(data, key)
-    return None
-
-
-def _why(verdict: Verdict | None, row: IndexRow) -> str:
+def _why(verdict: bytes | None, row: IndexRow) -> str:
     """Returns the first breached criterion, with the observed value and its limit; else the reasons."""
-    criteria = [one for one in verdict.criteria if one.outcome == "failed"] if verdict else []
-    if criteria:
-        return criteria[0].message + (f", and {len(criteria) - 1} more" if len(criteria) > 1 else "")
-    messages = [one.message for one in verdict.reasons] if verdict else [reason_words(code) for code in row.reasons]
-    return next((one for one in messages if one), row.outcome)
+    messages = [reason_words(code) for code in row.reasons]
+    with suppress(StoreError):  # the line stays if a verdict cannot be read
+        if verdict is not None:
+            judged = Verdict.from_json(verdict, row.run_id)
+            breached = [one.message for one in judged.criteria if one.outcome == row.outcome == "failed"]
+            messages = breached or [one.message for one in judged.reasons if one.message] or messages
+    more = f", and {len(messages) - 1} more" if len(messages) > 1 else ""
+    return messages[0] + more if messages else row.outcome
 
 
 def lost(unfinished: Iterable[ListedRun]) -> Iterator[AttentionLine]:
@@ -130,19 +126,15 @@ def late(
     known = {*names}
     for schedule in schedules:
         due = last_due(schedule, now - LATE_S)
-        if (
-            due is None
-            or due < max(schedule.began_at or 0.0, now - RECENT_S)
-            or begun.get(schedule.suite, 0) >= due - 60
-        ):
+        oldest = max(schedule.began_at or 0.0, now - RECENT_S, begun.get(schedule.suite, 0) + NEAR_S)
+        if due is None or due < oldest:
             continue
-        suite = quote(schedule.suite, safe="")
         start = schedule.suite in known
         yield AttentionLine(
             kind="late", what=schedule.name, address=f"/schedules#{schedule.name}",
             says=f"no run of {schedule.suite} has begun since it was due", since=due,
             action=f"Start {schedule.suite}" if start else "Open schedules",
-            act=f"/suites/{suite}/start" if start else "/schedules",
+            act=f"/suites/{quote(schedule.suite, safe='')}/start" if start else "/schedules",
         )  # fmt: skip
 
 
@@ -165,8 +157,8 @@ def silent(store: Store, now: float) -> Iterator[AttentionLine]:
     for agent, age_s in seen_agents(store, now):
         if age_s > LIVE_S and not agent.leaving:
             yield AttentionLine(
-                kind="silent", what=f"{agent.location}/{agent.agent}", address="/locations", says="agent is silent",
-                since=now - age_s, action="Open locations", act="/locations",
+                kind="silent", what=f"{agent.location}/{agent.agent}", address="/locations",
+                says="agent has not reported", since=now - age_s, action="Open locations", act="/locations",
             )  # fmt: skip
 
 
@@ -176,7 +168,6 @@ def spending(newest: Iterable[IndexRow], limit_usd: float | None, now: float) ->
         if limit_usd and row.cost_usd and row.cost_usd >= NEAR * limit_usd and row.started_at > now - RECENT_S:
             yield AttentionLine(
                 kind="spending", what=row.suite, address=f"/runs/{quote(row.run_id, safe='')}",
-                says=f"the last run cost {text.dollars(row.cost_usd)}; console.maxCost refuses more than "
-                f"{text.dollars(limit_usd)}",
+                says=f"last run: {text.dollars(row.cost_usd)} of the {text.dollars(limit_usd)} of console.maxCost",
                 since=row.started_at, action="Edit the load", act=f"/suites/{quote(row.suite, safe='')}/edit",
             )  # fmt: skip

@@ -38,6 +38,11 @@
   let before = "";
   const typing = (target) => target.closest("input:not([type=checkbox]), textarea, select, [contenteditable], .CodeMirror, dialog[open]");
   function keys(event) {
+    if ((event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey) {
+      if (event.key === "k") { event.preventDefault(); palette(); }
+      if (event.key === "s") focus_on(event, document.querySelector("[data-key-save]"), true);
+      if (event.key === "Enter") focus_on(event, document.querySelector("dialog[open] [data-key-start], :not(dialog *)[data-key-start]"), true);
+    }
     if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return;
     const pair = before + event.key;
     before = event.key === "g" ? "g " : "";
@@ -49,6 +54,60 @@
     else if (event.key === "x") document.activeElement.closest("tr")?.querySelector("input[type=checkbox]")?.click();
     else if (event.key === "c") document.querySelector("[data-key-c]")?.click();
     else if (event.key === ".") focus_on(event, document.querySelector("[data-key-stop]"), true);
+  }
+  // The palette: the server finds suites, runs and pages; this page adds its own actions.
+  function palette() {
+    const dialog = document.getElementById("palette");
+    if (!dialog || dialog.open || document.querySelector("dialog[open]")) return;
+    dialog.showModal();
+    const input = dialog.querySelector("input");
+    input.value = "";
+    input.focus();
+    htmx.trigger(input, "open");
+  }
+  const of_page = () => [...document.querySelectorAll("main .heading .actions :is(a, button), [data-key-stop], #theme, #help")].filter((one) => one.checkVisibility() && !one.disabled);
+  function own_actions(list, wanted) {
+    const named = of_page().map((one) => [one.getAttribute("aria-label") ?? one.textContent.trim(), one]);
+    const found = named.filter(([name]) => wanted.every((part) => name.toLowerCase().includes(part)));
+    if (!found.length) return;
+    const group = document.createElement("div"), title = document.createElement("p");
+    group.setAttribute("role", "group");
+    group.setAttribute("aria-label", title.textContent = "This page");
+    title.setAttribute("aria-hidden", "true");
+    group.append(title, ...found.map(([name, one]) => {
+      const line = Object.assign(document.createElement("a"), { href: "#", textContent: name, tabIndex: -1 });
+      line.setAttribute("role", "option");
+      line.addEventListener("click", (event) => { event.preventDefault(); document.getElementById("palette").close(); one.click(); });
+      return line;
+    }));
+    list.append(group);
+  }
+  function choose(by) {
+    const options = [...document.querySelectorAll("#found [role=option]")], now = options.findIndex((one) => one.ariaSelected === "true");
+    const next = options[(now + by + options.length) % options.length];
+    options.forEach((one, number) => { one.id = `found-${number}`; one.ariaSelected = String(one === next); });
+    document.querySelector("#palette input").setAttribute("aria-activedescendant", next ? next.id : "");
+    next?.scrollIntoView({ block: "nearest" });
+  }
+  function palette_of(dialog) {
+    const list = document.getElementById("found"), input = dialog.querySelector("input");
+    const enter = () => list.querySelector("[aria-selected=true]")?.click();
+    let stale = false, entered = false; // Enter waits for the answer to what was typed
+    input.addEventListener("input", () => { stale = true; });
+    document.getElementById("find").addEventListener("click", (event) => { event.preventDefault(); palette(); });
+    dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
+    dialog.addEventListener("htmx:afterSwap", () => {
+      own_actions(list, input.value.toLowerCase().split(" ").filter(Boolean));
+      if (!list.querySelector("[role=option]")) list.replaceChildren(Object.assign(document.createElement("p"), { textContent: `Nothing has “${input.value}”.` }));
+      choose(1);
+      if (entered) enter();
+      stale = entered = false;
+    });
+    input.addEventListener("keydown", (event) => {
+      const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+      if (by) { event.preventDefault(); choose(by); }
+      if (event.key === "Enter") { event.preventDefault(); entered = stale; if (!stale) enter(); }
+    });
   }
   function focus_on(event, element, click = false) {
     if (!element) return;
@@ -115,6 +174,10 @@
     if (opener) { event.preventDefault(); document.getElementById(opener.dataset.dialog).showModal(); }
     const copied = event.target.closest("[data-copy]");
     if (copied) copy(copied, copied.dataset.copy);
+    if (event.target.closest("[data-unselect]")) {
+      for (const one of document.querySelectorAll("#chosen td :checked")) one.checked = false;
+      chosen();
+    }
     const closer = event.target.closest("[data-close]");
     const open = closer?.closest("dialog");
     if (open) { event.preventDefault(); open.close(); }
@@ -170,6 +233,8 @@
     if (!form) return;
     const boxes = [...form.querySelectorAll("td input[name=run]:checked")], ids = boxes.map((one) => one.value);
     for (const button of form.querySelectorAll("[data-chosen]")) button.disabled = ids.length < Number(button.dataset.chosen) || ids.length > Number(button.dataset.most ?? Infinity);
+    for (const one of form.querySelectorAll("[data-selected], [data-unselect]")) one.hidden = !ids.length;
+    form.querySelector("[data-selected]").textContent = `${ids.length} selected`;
     for (const one of form.querySelectorAll("[data-count]")) one.textContent = ids.length === 1 ? "1 run" : `${ids.length || "the selected"} runs`;
     for (const one of form.querySelectorAll("[data-names]")) {
       const text = (box) => box.value + (box.dataset.remark ? `: ${box.dataset.remark}` : "");
@@ -220,7 +285,8 @@
     for (const button of document.querySelectorAll("[data-copy-link]")) button.hidden = !navigator.clipboard;
     const asked = location.hash && document.getElementById(location.hash.slice(1)); // as in `/suites/shop#copy`
     if (asked instanceof HTMLDialogElement) asked.showModal();
-    const help = document.getElementById("help");
+    const help = document.getElementById("help"), found = document.getElementById("palette");
+    if (found) palette_of(found);
     if (help) { help.hidden = false; help.addEventListener("click", () => document.getElementById("keys").showModal()); }
   });
 })();

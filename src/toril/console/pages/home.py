@@ -60,7 +60,7 @@ def home(request: Request, person: Viewer, complete: bool = False) -> Response:
         *attention.silent(setup.store, now),
         *attention.spending([card.last for card in cards if card.last], setup.max_cost_usd, now),
     ]
-    lines.sort(key=lambda line: (not line.fresh, attention.ORDER.index(line.kind)))
+    lines.sort(key=lambda line: (line.over, attention.ORDER.index(line.kind)))
     answer = page(
         request,
         "home.html.jinja",

@@ -21,6 +21,7 @@ from toril.store import Store
 
 router = APIRouter()
 SIZES = ("20", "50", "100")  # runs on a page
+FILTERS = ("q", "suite", "outcome", "kind", "location", "tag", "from", "to")
 Differences = Literal["percent", "values", "none"]
 MOST_DELETED = 100
 MOST_IN_CSV = 10_000
@@ -121,19 +122,20 @@ def runs(
     every, damaged = index.readable_rows(setup.store)
     matching = index.page_of(every, wanted, cursor=cursor, limit=int(size))
     chosen = [name for name in columns if name in COLUMNS]
-    filtered = wanted != index.Query()
     return page(
         request,
         "runs.html.jinja",
         title="Runs",
         wanted=wanted,
         tag=tag,
-        filtered=filtered,
+        filters=[(name, value) for name in FILTERS if (value := request.query_params.get(name, "").strip())],
         suites=sorted({row.suite for row in every}),
         locations=sorted({name for row in every for name in row.locations}),
         rows=(rows := _shown(setup.store, matching.rows, every, chosen, differences)),
         compared=any(cell.change for row in rows for cell in row.cells.values()),
-        unfinished=() if filtered or cursor else activity.unfinished(setup.store, setup.clock.now(), every),
+        unfinished=()
+        if cursor or wanted != index.Query()
+        else activity.unfinished(setup.store, setup.clock.now(), every),
         columns=COLUMNS,
         chosen=chosen,
         size=size,

@@ -57,11 +57,11 @@ def list_schedules(request: Request, person: Viewer) -> Response:
 
 @router.post("/schedules")
 def save(request: Request, person: Operator, posted: Posted) -> Response:
-    """Creates a schedule, or changes the one in the field `editing`."""
+    """Creates a schedule, or changes the one in the field `editing`; `deleted` is a whole one that comes back."""
     desk, fields = desk_of(request), {**EMPTY, **{name: str(value) for name, value in posted.items()}}
     editing = fields.get("editing", "")
     try:
-        wanted = _schedule(fields)
+        wanted = _deleted(fields["deleted"]) if "deleted" in fields else _schedule(fields)
         if editing:
             changed = {name: getattr(wanted, name) for name in OF_FORM}
             desk.change_schedule(editing, lambda before: before.model_copy(update=changed))
@@ -77,13 +77,22 @@ def change(request: Request, name: str, change: str, person: Operator) -> Respon
     """Pauses, resumes or deletes a schedule of the console."""
     desk = desk_of(request)
     if change == "delete":
+        deleted = desk.schedule(name)
         desk.delete_schedule(name)
-    elif change in ("pause", "resume"):
+        return _page(request, EMPTY, deleted=deleted)  # what it had, such as variables, stays out of addresses
+    if change in ("pause", "resume"):
         paused = {"paused": change == "pause"}
         desk.change_schedule(name, lambda before: before.model_copy(update=paused), f"schedule.{change}")
     else:
         raise OptionError(f"`{change[:40]}`: use pause, resume or delete.", code="unknown-value")
     return see("/schedules", request)
+
+
+def _deleted(text: str) -> SuiteSchedule:
+    try:
+        return SuiteSchedule.model_validate_json(text)
+    except ValidationError as error:
+        raise OptionError(f"The schedule is invalid: {why(error)}", code="bad-schedule") from error
 
 
 # ── what other pages show
@@ -171,8 +180,9 @@ def _program() -> list[str]:
 
 
 def _page(
-    request: Request, fields: Mapping[str, str], *, editing: str = "", wrong: UserError | None = None
-) -> Response:
+    request: Request, fields: Mapping[str, str], *, editing: str = "", wrong: UserError | None = None,
+    deleted: SuiteSchedule | None = None,
+) -> Response:  # fmt: skip
     setup = request.app.state.setup
     now = setup.clock.now()
     problem = mask(str(wrong)) if wrong else ""
@@ -211,6 +221,7 @@ def _page(
         local=setup.schedules is None,
         fields=fields,
         editing=editing,
+        deleted=deleted,
         wrong=problem,
         suites=names,
         presets=PRESETS,
