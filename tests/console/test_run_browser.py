@@ -223,8 +223,8 @@ def test_a_list_counts_the_selected_runs_and_stays_after_an_error(store, tab, tm
         expect(delete).to_be_disabled()
         page.get_by_label(f"Select {run_id}").check()
         delete.click()
-        expect(page.locator("dialog[open] h2")).to_have_text("Delete 1 run?")
-        expect(page.locator("dialog[open] li")).to_have_text(run_id)
+        expect(page.locator("dialog[open] h1")).to_have_text("Delete this run?")
+        expect(page.locator("dialog[open] li code")).to_have_text(run_id)
         page.keyboard.press("Escape")
 
         page.get_by_role("textbox", name="Tag").fill("commit")

@@ -1,5 +1,7 @@
 """Notes, baselines and audit lines: who did what, in the order of their times."""
 
+import json
+
 import pytest
 
 from tests.measured import plan_of
@@ -8,6 +10,7 @@ from toril.desk.runs import add_note, clear_baseline, set_baseline
 from toril.errors import OptionError, StoreError
 from toril.records import run_key
 from toril.records.console import AuditLine
+from toril.reports.differences import load_of
 from toril.runs.notes import audit, baseline_of, notes_of
 from toril.store import FolderStore
 
@@ -41,8 +44,39 @@ def test_a_suite_has_at_most_one_baseline(store):
     assert set_baseline(store, "shop", "b-run", by="berta", at=AT + 1) == baseline_of(store, "shop")
     with refused("no-such-run", error=StoreError):
         set_baseline(store, "shop", "other", by="anna", at=AT)
-    clear_baseline(store, "shop")
+    clear_baseline(store, "shop", by="carla", at=AT + 2)
     assert baseline_of(store, "shop") is None
+
+
+def test_a_baseline_keeps_its_load_its_outcome_and_who_changed_it(store):
+    store.put(run_key("b-run", "plan.json"), plan_of().to_json())
+    for place, by in enumerate(("anna", "berta", "berta")):  # the last one changes nothing
+        set_baseline(store, "shop", ("a-run", "b-run", "b-run")[place], by=by, at=AT + place)
+    clear_baseline(store, "shop", by="carla", at=AT + 3)
+    clear_baseline(store, "shop", by="dora", at=AT + 4)
+    set_baseline(store, "shop", "a-run", by="anna", at=AT + 5)
+
+    kept = baseline_of(store, "shop")
+
+    assert kept is not None
+    assert (kept.outcome, kept.load) == ("not judged", load_of(plan_of()))
+    assert [(one.by, one.before, one.after) for one in kept.changes] == [
+        ("anna", "", "a-run"), ("carla", "b-run", ""), ("berta", "a-run", "b-run"), ("anna", "", "a-run"),
+    ]  # fmt: skip
+    for place in range(30):
+        set_baseline(store, "shop", ("b-run", "a-run")[place % 2], by="anna", at=AT + 10 + place)
+    kept = baseline_of(store, "shop")
+    assert kept is not None and len(kept.changes) == 20
+
+
+def test_a_baseline_of_an_older_toril_is_read(store):
+    old = {"schema": "toril.baseline/1", "suite": "shop", "run_id": "a-run", "at": AT, "by": "anna"}
+    store.put("baselines/shop.json", json.dumps(old).encode())
+    kept = baseline_of(store, "shop")
+    assert kept is not None and (kept.run_id, kept.changes) == ("a-run", ())
+    clear_baseline(store, "shop", by="berta", at=AT)
+    kept = baseline_of(store, "shop", cleared=True)
+    assert kept is not None and [one.before for one in kept.changes] == ["a-run"]
 
 
 def test_a_try_is_no_baseline(store):

@@ -40,7 +40,7 @@ PANELS = {  # panel of the help → name → module and function, which a group 
         "init": ("setup:init", "Write a first suite and a GitHub workflow, ready to run, into DIR."),
         "import": ("importing:import_command", "Turn a recording, an API description or a script into a suite."),
         "record": ("importing:record", "Record a journey in Chromium, and turn it into a suite."),
-        "suite": ("", "List, upload and pin the suites of a store."),
+        "suite": ("", "List and upload the suites of a store, and choose their baselines."),
     },
     "Console": {
         "console": (

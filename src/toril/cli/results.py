@@ -210,7 +210,7 @@ def runs(
         gone, cleared = desk_for(opened).prune(read_age(prune))
         echo(f"deleted {plural(len(gone), 'run')}" + "".join(f"\n  {run_id}" for run_id in gone), err=True)
         for name in cleared:
-            echo(f"{name} has no pinned run now: it was deleted", err=True)
+            echo(f"{name} has no baseline now: its run was deleted", err=True)
     listed = stored.listing(opened, now, query, limit + 1)
     if suite and not listed:
         stored.check_suite(opened, suite, now, store)

@@ -1,11 +1,13 @@
-"""The group `toril suite`: list the suites of a store, save a version, and pin the run to compare with."""
+"""The group `toril suite`: list the suites of a store, save a version, and choose the baseline."""
 
+from datetime import datetime
 from typing import Annotated
 
 import typer
 
 from toril.cli.options import StoreOption, Suites, TextOrJson, desk_for
 from toril.cli.streams import echo
+from toril.clock import SystemClock
 from toril.errors import OptionError
 
 
@@ -70,22 +72,21 @@ def push(suite: Suites, store: StoreOption = ".toril") -> None:
 def pin(
     suite: Annotated[str, typer.Argument(metavar="NAME", help="Name of the suite.")],
     run: Annotated[
-        str | None, typer.Argument(help="Run to compare with from now on; default: show the pinned one.")
+        str | None, typer.Argument(help="Run that becomes the baseline; default: show the baseline.")
     ] = None,
-    clear: Annotated[bool, typer.Option("--clear", help="Compare with no run.")] = False,
+    clear: Annotated[bool, typer.Option("--clear", help="Have no baseline.")] = False,
     store: StoreOption = ".toril",
 ) -> None:
-    """Show, set or clear the run that the runs of a suite are compared with.
+    """Show, set or clear the baseline of a suite: the run that other runs are compared with.
 
     Examples:
       toril suite pin shop latest
       toril suite pin shop --clear
     """
-    from toril.records import Verdict, run_key
     from toril.runs import notes
     from toril.runs.find import run_in
     from toril.store import open_reader
-    from toril.store.records import find_record, read_record
+    from toril.store.records import read_record
 
     if clear and run is not None:
         raise OptionError("--clear: name no run with it", code="option-value")
@@ -96,8 +97,13 @@ def pin(
         run_id = run_in(opened, run, store)
         if (own := read_record(opened, run_id)[0].suite) != suite:
             raise OptionError(f"{run_id} is a run of `{own}`; name a run of `{suite}`", code="other-suite")
+        before, now = notes.baseline_of(opened, suite), SystemClock().now()
+        if before and before.run_id == run_id:
+            echo(f"note: it already was the baseline of {suite}", err=True)
+        for doubt in notes.doubts_about(opened, run_id, now):
+            echo(f"note: {doubt}", err=True)
         desk_for(opened).set_baseline(run_id, suite)
-        if doubts := notes.doubts_about(find_record(opened, Verdict, run_key(run_id, "verdict.json"))):
-            echo(f"note: {doubts}", err=True)
-    pinned = notes.baseline_of(opened, suite)
-    echo(f"{suite} has no pinned run" if pinned is None else pinned.run_id)
+    baseline = notes.baseline_of(opened, suite, cleared=True)
+    echo(baseline.run_id if baseline and baseline.run_id else f"{suite} has no baseline")
+    for change in baseline.changes if baseline and not (clear or run) else ():
+        echo(f"{datetime.fromtimestamp(change.at):%Y-%m-%d %H:%M} {change.by}: {change.in_words}", err=True)

@@ -12,7 +12,7 @@ from toril.clock import Clock, SystemClock
 from toril.console.identity import Person
 from toril.errors import NoSuchRunError, StoreError
 from toril.records import Plan, run_key
-from toril.records.console import RunRequest
+from toril.records.console import Baseline, RunRequest
 from toril.records.schedule import SuiteSchedule
 from toril.records.trend import Trend
 from toril.runs.find import checked_id
@@ -49,12 +49,17 @@ class Head:
     current: RunState
     plan: Plan | None = None
     request: RunRequest | None = None  # if the run was requested, so that it can be requested again
-    baseline: str = ""  # the run that is the suite's baseline
+    kept: Baseline | None = None  # the suite's baseline, or a cleared one
     notes: int = 0
 
     @property
     def state(self) -> str:
         return self.current.name
+
+    @property
+    def baseline(self) -> str:
+        """Returns the run that is the suite's baseline."""
+        return "" if self.kept is None else self.kept.run_id
 
     @property
     def is_baseline(self) -> bool:
@@ -104,14 +109,13 @@ def head_of(store: Reader, run_id: str, current: RunState | None = None, plan: P
         return Head(run_id=run_id, suite=current.request.suite, current=current, request=current.request)
     if current.name != "judged":
         return Head(run_id=run_id, suite=plan.suite, current=current, plan=plan)
-    baseline = baseline_of(store, plan.suite)
     return Head(
         run_id=run_id,
         suite=plan.suite,
         current=current,
         plan=plan,
         request=request_of(store, run_id),
-        baseline="" if baseline is None else baseline.run_id,
+        kept=baseline_of(store, plan.suite, cleared=True),
         notes=sum(1 for _ in store.keys(f"notes/{run_id}/")),
     )
 

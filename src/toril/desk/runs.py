@@ -7,18 +7,21 @@ from pydantic import ValidationError
 
 from toril.coordinator.lease import is_live, read_lease
 from toril.errors import NoSuchRunError, OptionError, RunOverError, StoreError
-from toril.records import Plan, Stop, run_key
-from toril.records.console import Baseline, RunNote
+from toril.records import Plan, Stop, Verdict, run_key
+from toril.records.console import Baseline, BaselineChange, RunNote
 from toril.records.document import why
 from toril.runs.find import run_ids
+from toril.runs.history import time_in
 from toril.runs.index import all_rows, forget
 from toril.runs.live import state_of
-from toril.runs.notes import BASELINES, baseline_key, moment
+from toril.runs.notes import baseline_key, baseline_of, moment, suites_with
 from toril.runs.requests import DELETED, cancel, keep_failure, request_of
 from toril.runs.shares import SHARES
 from toril.runs.suites import checked_name
 from toril.store import Store
-from toril.store.records import get_record, read_record
+from toril.store.records import find_record, get_record, read_record
+
+MOST_CHANGES = 20  # of a baseline that are kept
 
 
 def ask_to_stop(store: Store, run_id: str, now: float, by: str) -> str:
@@ -37,7 +40,7 @@ def ask_to_stop(store: Store, run_id: str, now: float, by: str) -> str:
     return f"run {run_id} is already ending"
 
 
-def prune(store: Store, older_than: timedelta, now: float) -> tuple[list[str], list[str]]:
+def prune(store: Store, older_than: timedelta, now: float, by: str = "") -> tuple[list[str], list[str]]:
     """Deletes the folders of runs that ended longer ago than `older_than`, but no run that may continue.
 
     Returns their ids, and the suites that have no baseline now. The history of the runs stays.
@@ -53,10 +56,10 @@ def prune(store: Store, older_than: timedelta, now: float) -> tuple[list[str], l
             store.delete(run_key(run_id) + "/")
             store.delete(f"{SHARES}{run_id}/")
             deleted.append(run_id)
-    return deleted, clear_baselines(store, deleted)
+    return deleted, clear_baselines(store, deleted, by=by, at=now)
 
 
-def delete_run(store: Store, run_id: str, now: float) -> list[str]:
+def delete_run(store: Store, run_id: str, now: float, by: str = "") -> list[str]:
     """Deletes a run's folder, notes, history and index rows. StoreError if the run may continue, or if there is none.
 
     After a crash, the run is still listed or completely gone; the next call deletes the rest. A deleted run is no
@@ -67,7 +70,7 @@ def delete_run(store: Store, run_id: str, now: float) -> list[str]:
     is_kept = any(any(store.keys(f"{folder}/{run_id}/")) for folder in ("runs", "notes"))
     if not is_kept and request_of(store, run_id) is None and all(row.run_id != run_id for row in all_rows(store)):
         raise NoSuchRunError(f"no run {run_id} in this store", code="no-such-run")
-    cleared = clear_baselines(store, [run_id])
+    cleared = clear_baselines(store, [run_id], by=by, at=now)
     store.delete(f"{SHARES}{run_id}/")
     store.delete(run_key(run_id) + "/")
     store.delete(f"notes/{run_id}/")
@@ -100,24 +103,42 @@ def set_baseline(store: Store, suite: str, run_id: str, *, by: str, at: float) -
 
     OptionError for a try, whose times are those of one user.
     """
-    if get_record(store, Plan, _check_run(store, run_id)).tried:
+    plan = get_record(store, Plan, _check_run(store, run_id))
+    if plan.tried:
         raise OptionError(f"{run_id} is a try, with the times of one user; choose a run", code="try-run")
-    baseline = Baseline(suite=checked_name(suite), run_id=run_id, at=at, by=by)
-    store.put(baseline_key(suite), baseline.to_json())
-    return baseline
+    from toril.reports.differences import load_of
+
+    verdict = find_record(store, Verdict, run_key(run_id, "verdict.json"))
+    chosen = Baseline(
+        suite=checked_name(suite), run_id=run_id, at=at, by=by, outcome=verdict.outcome if verdict else "not judged",
+        load=load_of(plan), started_at=time_in(run_id),
+    )  # fmt: skip
+    return _change(store, chosen)
 
 
-def clear_baseline(store: Store, suite: str) -> None:
-    """Removes the baseline of a suite, if there is one."""
-    store.delete_many([baseline_key(suite)])
+def clear_baseline(store: Store, suite: str, *, by: str, at: float) -> None:
+    """Removes the baseline of a suite, if there is one. Its changes are kept."""
+    _change(store, Baseline(suite=checked_name(suite), run_id="", at=at, by=by))
 
 
-def clear_baselines(store: Store, run_ids: Collection[str]) -> list[str]:
+def _change(store: Store, wanted: Baseline) -> Baseline:
+    """Replaces the baseline of a suite, and keeps who did it. Writes nothing if it is the same run."""
+    last = baseline_of(store, wanted.suite, cleared=True)
+    before = last.run_id if last else ""
+    if wanted.run_id == before:
+        return last or wanted
+    change = BaselineChange(at=wanted.at, by=wanted.by, before=before, after=wanted.run_id)
+    changes = (change, *(last.changes if last else ()))[:MOST_CHANGES]
+    changed = wanted.model_copy(update={"changes": changes})
+    store.put(baseline_key(wanted.suite), changed.to_json())
+    return changed
+
+
+def clear_baselines(store: Store, run_ids: Collection[str], *, by: str, at: float) -> list[str]:
     """Removes the baselines that are one of these runs. Returns the names of their suites."""
-    files = store.find_many(store.keys(BASELINES)) if run_ids else {}
-    baselines = [Baseline.from_json(data, key) for key, data in sorted(files.items())]
-    suites = [baseline.suite for baseline in baselines if baseline.run_id in run_ids]
-    store.delete_many(map(baseline_key, suites))
+    suites = suites_with(store, run_ids)
+    for suite in suites:
+        clear_baseline(store, suite, by=by, at=at)
     return suites
 
 

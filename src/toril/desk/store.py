@@ -125,18 +125,31 @@ class StoreDesk:
     def set_baseline(self, run_id: str, suite: str = "") -> None:
         """See `Desk.set_baseline`."""
         suite = suite or read_record(self.store, checked_id(run_id))[0].suite
+        before = notes.baseline_of(self.store, suite)
         runs.set_baseline(self.store, suite, run_id, by=self.by, at=self.clock.now())
-        self.audit("baseline.set", run_id, suite=suite)
+        if before is None or before.run_id != run_id:
+            self.audit("baseline.set", run_id, suite=suite)
 
     def clear_baseline(self, suite: str) -> None:
         """See `Desk.clear_baseline`."""
         before = notes.baseline_of(self.store, suite)
-        runs.clear_baseline(self.store, suite)
-        self.audit("baseline.clear", "" if before is None else before.run_id, suite=suite)
+        if before is not None:
+            runs.clear_baseline(self.store, suite, by=self.by, at=self.clock.now())
+            self.audit("baseline.clear", before.run_id, suite=suite)
+
+    def undo_baseline(self, suite: str, at: float) -> None:
+        """Reverses the change of a baseline that was made at this time; OptionError if another one followed."""
+        kept = notes.baseline_of(self.store, suite, cleared=True)
+        if kept is None or not kept.changes or kept.changes[0].at != at:
+            raise OptionError(f"The baseline of {suite} has changed since.", code="baseline-changed")
+        if before := kept.changes[0].before:
+            self.set_baseline(before, suite)
+        else:
+            self.clear_baseline(suite)
 
     def delete_run(self, run_id: str) -> list[str]:
         """Deletes a run and its history. Returns the suites that have no baseline now."""
-        cleared = runs.delete_run(self.store, checked_id(run_id), self.clock.now())
+        cleared = runs.delete_run(self.store, checked_id(run_id), self.clock.now(), self.by)
         self.audit("run.delete", run_id)
         return cleared
 
@@ -162,7 +175,7 @@ class StoreDesk:
 
     def prune(self, older_than: timedelta) -> tuple[list[str], list[str]]:
         """See `Desk.prune`."""
-        return runs.prune(self.store, older_than, self.clock.now())
+        return runs.prune(self.store, older_than, self.clock.now(), self.by)
 
     # ── suites
 
@@ -208,6 +221,7 @@ class StoreDesk:
             raise OptionError(text, code="suite-in-use")
         suites.delete(self.store, name)
         self.audit("suite.delete", name)
+        self.clear_baseline(name)
 
     # ── schedules
 

@@ -96,14 +96,34 @@ class RunNote(Record):
     text: Annotated[str, Field(min_length=1, max_length=4_000)]
 
 
+class BaselineChange(RecordPart):
+    """Who replaced the baseline of a suite. An empty id: there was, or is, none."""
+
+    at: Seconds
+    by: Text
+    before: RunName | Literal[""] = ""
+    after: RunName | Literal[""] = ""
+
+    @property
+    def in_words(self) -> str:
+        return f"from {self.before or 'none'} to {self.after or 'none'}"
+
+
 class Baseline(Record):
-    """`baselines/<suite>.json`: the run that other runs of a suite are compared with."""
+    """`baselines/<suite>.json`: the run that other runs of a suite are compared with, and who changed it.
+
+    After a clearance `run_id` is empty, and the changes remain. The rest is about the run, when it was chosen.
+    """
 
     SCHEMA: ClassVar[str] = "toril.baseline/1"
     suite: SuiteName
-    run_id: RunName
+    run_id: RunName | Literal[""]
     at: Seconds
     by: Text
+    outcome: Text = ""
+    load: Text = ""  # planned, in words
+    started_at: Seconds | None = None
+    changes: tuple[BaselineChange, ...] = ()  # the last 20, newest first
 
 
 class SharingAllowed(Record):

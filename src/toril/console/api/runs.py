@@ -7,6 +7,7 @@ from fastapi import APIRouter, Header, Path, Query, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from pydantic import BaseModel, Field
 
+from toril.console.audit import no_change
 from toril.console.described import STRICT
 from toril.console.identity import Admin, Operator, Viewer
 from toril.console.runs import head_of, present, seen, shown_to
@@ -285,9 +286,14 @@ def add_note(request: Request, person: Operator, run_id: RunId, wanted: NewNote)
 @router.put("/runs/{run_id}/baseline")
 def use_as_baseline(request: Request, person: Operator, run_id: RunId) -> Message:
     """Makes this run the baseline of its suite. The message says what speaks against it, such as a failure."""
+    store = store_of(request)
+    run_id = run_in(store, run_id, HERE)
+    doubts = notes.doubts_about(store, run_id, clock_of(request).now())
+    if already := head_of(store, run_id).is_baseline:
+        no_change(request)
     desk_of(request).set_baseline(run_id)
-    verdict = find_record(store_of(request), Verdict, run_key(run_id, "verdict.json"))
-    return Message(message=f"{run_id} is the baseline of its suite. {notes.doubts_about(verdict)}".strip())
+    told = f"{run_id} {'already was' if already else 'is'} the baseline of its suite."
+    return Message(message=" ".join([told, *doubts]))
 
 
 @router.delete("/runs/{run_id}")

@@ -231,15 +231,11 @@
   function chosen() {
     const form = document.getElementById("chosen");
     if (!form) return;
-    const boxes = [...form.querySelectorAll("td input[name=run]:checked")], ids = boxes.map((one) => one.value);
+    const ids = form.querySelectorAll("td input[name=run]:checked");
     for (const button of form.querySelectorAll("[data-chosen]")) button.disabled = ids.length < Number(button.dataset.chosen) || ids.length > Number(button.dataset.most ?? Infinity);
     for (const one of form.querySelectorAll("[data-selected], [data-unselect]")) one.hidden = !ids.length;
     form.querySelector("[data-selected]").textContent = `${ids.length} selected`;
     for (const one of form.querySelectorAll("[data-count]")) one.textContent = ids.length === 1 ? "1 run" : `${ids.length || "the selected"} runs`;
-    for (const one of form.querySelectorAll("[data-names]")) {
-      const text = (box) => box.value + (box.dataset.remark ? `: ${box.dataset.remark}` : "");
-      one.replaceChildren(...boxes.map((box) => Object.assign(document.createElement("li"), { textContent: text(box) })));
-    }
   }
   // An error of a part of the page is shown above the list, or in the open dialog; what was typed stays.
   function complain(text) {

@@ -1,7 +1,9 @@
 """What people do with a run that is over: notes, baseline, another run like it, deletion."""
 
 import os
+import re
 from typing import Annotated
+from urllib.parse import quote
 
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import Response
@@ -10,16 +12,16 @@ from toril.console.audit import no_change
 from toril.console.identity import Admin, Operator, Viewer
 from toril.console.planned import in_words
 from toril.console.runs import head_of
-from toril.console.web import desk_of, page, see, store_of
+from toril.console.web import clock_of, desk_of, page, see, store_of
 from toril.desk.starting import estimate, repeat_of
 from toril.errors import InfrastructureError, StoreError, UserError
-from toril.records import Verdict, run_key
 from toril.runs.find import checked_id
-from toril.runs.notes import doubts_about, notes_of
+from toril.runs.index import Query, search
+from toril.runs.notes import baseline_of, doubts_about, goes_along, notes_of
 from toril.secrets.masking import mask, masked_settings
-from toril.store.records import find_record
 
 router = APIRouter()
+OFFERED = 20  # passed runs to choose from
 
 
 @router.get("/runs/{run_id}/notes")
@@ -42,37 +44,66 @@ def write_note(
 
 @router.get("/runs/{run_id}/baseline")
 def ask_baseline(request: Request, person: Operator, run_id: str) -> Response:
-    """Asks before a run becomes the baseline that did not pass."""
-    store = request.app.state.setup.store
-    doubts = doubts_about(find_record(store, Verdict, run_key(checked_id(run_id), "verdict.json")))
+    """Asks before a run becomes the baseline that did not pass, or that has another load."""
+    store = store_of(request)
     head = head_of(store, run_id)
+    doubts = doubts_about(store, run_id, clock_of(request).now())
     return page(request, "run_baseline.html.jinja", title="Use as baseline", head=head, doubts=doubts)
 
 
 @router.post("/runs/{run_id}/baseline")
 def use_as_baseline(request: Request, person: Operator, run_id: str, sure: Annotated[bool, Form()] = False) -> Response:
-    return become_baseline(request, run_id, sure) or see(f"/runs/{run_id}", request)
+    return become_baseline(request, run_id, f"/runs/{run_id}", sure)
 
 
-def become_baseline(request: Request, run_id: str, sure: bool = False) -> Response | None:
-    """Makes the run the baseline of its suite. Returns the question unless it passed or the person is `sure`."""
+def become_baseline(request: Request, run_id: str, back: str = "", sure: bool = False) -> Response:
+    """Makes the run the baseline of its suite. Asks first if something speaks against it, unless the person is `sure`.
+
+    `back`: the page that then says so; by default that of the baseline.
+    """
     store = store_of(request)
     head = head_of(store, run_id)
-    doubts = "" if sure else doubts_about(find_record(store, Verdict, run_key(run_id, "verdict.json")))
     no_change(request)
-    if head.is_baseline:
-        return None
-    if doubts:
+    if not head.is_baseline and not sure and doubts_about(store, run_id, clock_of(request).now()):
         return see(f"/runs/{run_id}/baseline", request)
     desk_of(request).set_baseline(run_id)
-    return None
+    done = "same" if head.is_baseline else "changed"
+    return see(f"{back or f'/suites/{quote(head.suite)}/baseline'}?done={done}", request)
 
 
-@router.post("/runs/{run_id}/baseline/clear")
-def remove_baseline(request: Request, person: Operator, run_id: str) -> Response:
-    """Removes the baseline of the run's suite."""
-    desk_of(request).clear_baseline(head_of(store_of(request), run_id).suite)
-    return see(f"/runs/{run_id}", request)
+@router.get("/suites/{name}/baseline")
+def show_baseline(request: Request, person: Viewer, name: str) -> Response:
+    """Shows the baseline of a suite with its changes, and passed runs to choose from."""
+    store = store_of(request)
+    rows, folders = (
+        search(store, Query(suite=name, outcome="passed", kind="run"), limit=OFFERED).rows,
+        store.names("runs/"),
+    )
+    there, kept = set(folders), baseline_of(store, name, cleared=True)
+    offered = [row for row in rows if row.run_id in there]
+    return page(request, "baseline.html.jinja", title=f"Baseline of {name}", suite=name, kept=kept, offered=offered)
+
+
+@router.post("/suites/{name}/baseline/clear")
+def clear_baseline(request: Request, person: Operator, name: str, back: Annotated[str, Form()] = "") -> Response:
+    no_change(request)
+    desk_of(request).clear_baseline(name)
+    return _changed(request, name, back)
+
+
+@router.post("/suites/{name}/baseline/undo")
+def undo_baseline(
+    request: Request, person: Operator, name: str, at: Annotated[float, Form()], back: Annotated[str, Form()] = ""
+) -> Response:
+    no_change(request)
+    desk_of(request).undo_baseline(name, at)
+    return _changed(request, name, back)
+
+
+def _changed(request: Request, suite: str, back: str) -> Response:
+    """Returns to the page of the run that sent the form, or else to that of the baseline."""
+    page_of_run = re.fullmatch(r"/runs/[A-Za-z0-9._-]+", back)
+    return see(f"{back if page_of_run else f'/suites/{quote(suite)}/baseline'}?done=changed", request)
 
 
 @router.get("/runs/{run_id}/rerun")
@@ -105,7 +136,8 @@ def rerun(request: Request, person: Operator, run_id: str) -> Response:
 
 @router.get("/runs/{run_id}/delete")
 def ask_delete(request: Request, person: Admin, run_id: str) -> Response:
-    return page(request, "run_delete.html.jinja", title="Delete", head=head_of(request.app.state.setup.store, run_id))
+    runs = {run_id: goes_along(store_of(request), head_of(store_of(request), run_id).run_id)}
+    return page(request, "run_delete.html.jinja", title="Delete", runs=runs, action=f"/runs/{run_id}/delete")
 
 
 @router.post("/runs/{run_id}/delete")

@@ -16,7 +16,8 @@ from toril.console.web import desk_of, download, page, see
 from toril.errors import OptionError
 from toril.records.history import IndexRow, ListedRun
 from toril.runs import activity, index
-from toril.runs.notes import baseline_of
+from toril.runs.find import checked_id
+from toril.runs.notes import baseline_of, goes_along
 from toril.store import Store
 
 router = APIRouter()
@@ -159,6 +160,14 @@ def as_csv(
     return download(request, table, "runs.csv", "text/csv; charset=utf-8")
 
 
+@router.get("/delete")
+def ask_delete(request: Request, person: Admin, run: Annotated[tuple[str, ...], Query()] = ()) -> Response:
+    """Asks before the selected runs are deleted, and says what goes along."""
+    store = request.app.state.setup.store
+    runs = {run_id: goes_along(store, checked_id(run_id)) for run_id in run[:MOST_DELETED]}
+    return page(request, "run_delete.html.jinja", title="Delete", runs=runs, action="/runs")
+
+
 @router.post("/runs")
 def delete(request: Request, person: Admin, run: Annotated[tuple[str, ...], Form()] = ()) -> Response:
     """Deletes the selected runs: their files and their history."""
@@ -174,13 +183,13 @@ def baseline(request: Request, person: Operator, run: Annotated[tuple[str, ...],
     """Makes the selected run the baseline of its suite."""
     if len(run) != 1:
         raise OptionError("Select one run.", code="no-run-named")
-    return become_baseline(request, run[0]) or see(_list_of(request), request)
+    return become_baseline(request, run[0])
 
 
 def _list_of(request: Request) -> str:
     """Returns the address of the list that sent the form, with its search."""
-    query = urlsplit(request.headers.get("referer", "")).query
-    return "/runs" + (f"?{query}" if query else "")
+    came_from = urlsplit(request.headers.get("referer", ""))
+    return "/runs" + (f"?{came_from.query}" if came_from.query and came_from.path == "/runs" else "")
 
 
 def _shown(

@@ -32,6 +32,7 @@ from toril.records.history import IndexRow
 from toril.runs import activity, suites
 from toril.runs.history import history
 from toril.runs.index import by_suite, compared, drawn, readable_rows
+from toril.runs.notes import baseline_of
 from toril.secrets.masking import mask
 from toril.store import Store
 
@@ -180,6 +181,7 @@ def show_suite(request: Request, name: str, person: Viewer) -> Response:
         schedules=[schedule for schedule in schedules if schedule.suite == name],
         due=due.get(name),
         problem=problem,
+        kept=baseline_of(setup.store, name, cleared=True),
     )
 
 
