@@ -205,7 +205,7 @@ async def watching(folder: Path, address: str) -> str:
             await asyncio.gather(*(client.get(address) for _ in range(WATCHERS)))
         cpu_ms = 1000 * (time.process_time() - at) / (POLLS * WATCHERS)
     each = len(reads) / (POLLS * WATCHERS)
-    return f"\n{WATCHERS} watchers of one run: {each:.2f} objects read a poll (goal 1), {cpu_ms:.1f} ms of CPU a poll"
+    return f"\n{WATCHERS} watchers of one run: {each:.2f} objects read a poll (goal 2), {cpu_ms:.1f} ms of CPU a poll"
 
 
 def client_of(folder: Path, store: Any = None) -> Any:

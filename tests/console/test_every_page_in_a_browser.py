@@ -54,7 +54,8 @@ PAGES = {
     "/suites/{name}/versions/{number}": ["/suites/shop/versions/1"],
 }
 NO_PAGES = {  # files, parts of pages, data
-    "/runs.csv", "/runs/{run_id}/charts", "/runs/{run_id}/exchanges", "/runs/{run_id}/files.zip",
+    "/runs.csv", "/runs/{run_id}/charts", "/runs/{run_id}/control", "/runs/{run_id}/exchanges",
+    "/runs/{run_id}/files.zip",
     "/runs/{run_id}/files/{path:path}", "/runs/{run_id}/measured", "/runs/{run_id}/report",
     "/runs/{run_id}/control", "/find",
     "/locations/quotas", "/locations/findings", "/suites/{name}/download", "/static/{path:path}",

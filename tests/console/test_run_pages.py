@@ -28,6 +28,7 @@ from tests.records.test_stored import RUNS, copied
 from tests.reports import examples
 from tests.reports.parsed import Page
 from toril.console import web
+from toril.console.identity import Role
 from toril.console.pages import run as run_pages
 from toril.console.pages import run_files
 from toril.desk.runs import set_baseline
@@ -35,7 +36,7 @@ from toril.records import Launch, Rate, Start, Stop, rate_key, run_key, worker_k
 from toril.records.console import RequestFailure, RunRequest
 from toril.records.document import document
 from toril.records.evidence import Content, Exchange, Exchanges, evidence_file_name
-from toril.records.progress import FiguresNow, LabelNow
+from toril.records.progress import FiguresNow, LabelNow, LocationNow, RateNow
 from toril.reports import render
 from toril.reports.blocks import Failure, Failures, Headline, Report
 from toril.reports.html import fragment
@@ -316,6 +317,47 @@ def test_twice_the_rate_and_a_tenth_of_it_are_set_at_once(store, rate):
     assert f"100/s → {rps:g}/s at 1:31 (14:13:21 UTC) by Ada" in answer.text
     assert bar.xpath("//*[@data-at='rates.0.rps']")[0].text == f"{rps:g}/s"  # before the coordinator has read it
     assert json.loads(bar.get("data-control"))["marks"] == [{"at": 91.0, "text": f"{rps:g}/s by Ada"}]
+
+
+def test_one_bar_changes_the_rate_of_each_execution(store):
+    plan = live_plan()
+    executions = (plan.executions[0], plan.executions[0].model_copy(update={"name": "look"}))
+    rates = tuple(RateNow(execution=name, rps=rps, achieved_rps=rps - 1) for name, rps in (("buy", 100), ("look", 40)))
+    running(store, progress(90, rates=rates), plan=plan.model_copy(update={"executions": executions}))
+    store.put(run_key(LIVE, "start.json"), Start(at=NOW - 90, attempts={}).to_json())
+    store.time = lambda: (NOW, 0.0)
+
+    answer = client(store, "operator").post(
+        f"/runs/{LIVE}/rate", data={"execution": "look", "rate": "x2"}, headers={"hx-request": "true"}
+    )
+
+    bar = parsed(answer.content).get_element_by_id("control")
+    assert bar.xpath(".//select[@name='execution']/option/text()") == ["buy", "look"]
+    assert bar.xpath(".//option[@selected]/text()") == ["look"]
+    shown = [one.text_content().split("·")[0].strip() for one in bar.xpath(".//*[@data-for='look'][not(@hidden)]")]
+    assert "planned 200/s" in shown[0]
+    assert get_record(store, Rate, rate_key(LIVE, 1)).execution == "look"
+
+
+def test_a_viewer_and_a_run_with_users_have_no_rates_to_set(store):
+    running(store, progress(90, rates=(), planned_users=12))
+    roles: tuple[tuple[Role, int], ...] = (("viewer", 0), ("operator", 1))
+    for role, controls in roles:
+        bar = parsed(client(store, role).get(f"/runs/{LIVE}").content).get_element_by_id("control")
+        assert "planned 12 users" in " ".join(bar.text_content().split())
+        assert len(bar.xpath(".//a | .//button")) == controls
+
+
+def test_the_workers_of_a_location_are_shown_by_state(store):
+    here = LocationNow(
+        location="eu-west-1", workers_planned=8, workers_over=1, workers_running=4, workers_starting=1, workers_lost=2
+    )
+    running(store, progress(0, locations=(here,)))
+    (row,) = parsed(client(store).get(f"/runs/{LIVE}").content).xpath("//table[contains(@class, 'tasks')]/tbody/tr")
+    bars = {bar.get("class"): (int(bar.get("x")), int(bar.get("width"))) for bar in row.xpath(".//rect")}
+    assert bars == {"over": (0, 1), "running": (1, 4), "waiting": (5, 0), "starting": (5, 1), "lost": (6, 2)}
+    words = [" ".join(one.text_content().split()) for one in row.xpath("./td[2]/span[not(@hidden)]")]
+    assert words == ["1 ended", "4 running", "1 starting", "2 lost"]
 
 
 def test_a_paused_load_resumes_with_the_rate_before(store):

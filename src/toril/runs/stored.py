@@ -126,7 +126,7 @@ def _shown(plan: Plan, state: RunState, now: float) -> Progress:
 
 
 def _unowned(run_id: str) -> str:
-    return f"this run has no coordinator; use `toril watch {run_id} --take-over` to continue it"
+    return f"this run lost its coordinator; use `toril watch {run_id} --take-over` to continue it"
 
 
 def fetch(store: Reader, run_id: str, into: Store) -> tuple[int, list[str]]:
