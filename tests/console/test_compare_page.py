@@ -9,7 +9,9 @@ import pytest
 
 from tests.console.served import LIVE, NOW, client, parsed, progress, running, stored
 from tests.reports import examples
+from tests.reports.runs import small, store_run
 from toril.desk.runs import set_baseline
+from toril.runs.conclude import judge_again
 from toril.runs.history import record_of, remember
 from toril.runs.stored import judged
 from toril.store import FolderStore
@@ -209,3 +211,16 @@ def test_a_store_without_runs_leads_to_the_suites(tmp_path):
     page = parsed(compared(FolderStore(tmp_path)).content)
 
     assert page.xpath("//div[@class='empty']//a/@href") == ["/suites"]
+
+
+def test_a_window_has_its_own_figures_in_the_table_and_is_marked_in_the_charts(tmp_path):
+    for run_id in IDS[:2]:
+        store_run(tmp_path, run_id, small(), "p95>250ms")
+        judge_again(FolderStore(tmp_path), run_id)
+    store = FolderStore(tmp_path)
+    whole, part = compared(store, *IDS[:2]), compared(store, *IDS[:2], **{"from": "2s", "to": "4s"})
+    assert json.loads(parsed(part.content).get_element_by_id("data").text)["span"] == [2, 4]
+    assert letters(part.content) == letters(whole.content) == ["A", "B"]
+    assert "Figures of a window" in parsed(part.content).get_element_by_id("told").text
+    assert not parsed(part.content).cssselect("td.worse, td.better")
+    assert compared(store, *IDS[:2], **{"from": "90s"}).status_code == 422

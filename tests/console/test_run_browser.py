@@ -304,3 +304,40 @@ def test_the_pages_of_runs_are_accessible_and_fit(store, tab, tmp_path, width, d
             assert one.complaints == []
             shot = SHOTS / f"run-{name}-{width}-{'dark' if dark else 'light'}.png"
             one.page.screenshot(path=shot, full_page=True)
+
+
+def test_a_window_of_a_running_test_is_pinned_with_its_exact_sums(store, tab):
+    running(store, progress(90))
+    with serving(store) as address:
+        page = tab(f"{address}/runs/{LIVE}#window=20-40").page
+        pinned = page.locator("#pinned")
+        expected = f"{sum(progress(90).recent.rps[20:40]):,} requests, 1 failed"
+        expect(pinned).to_contain_text("20–40 s of 90 s")
+        expect(pinned).to_contain_text(expected)
+
+        store.put(progress_key(LIVE), packed(progress(200)))  # the charts have the last two minutes
+        expect(page.locator("[data-at='figures.samples']").first).to_have_text("20,000", timeout=10_000)
+        expect(pinned).to_contain_text("of 3:20")
+        expect(pinned).to_contain_text(expected)
+        assert page.url.endswith("#window=20-40")
+        assert_accessible(page)
+
+        stored(store, examples.failed(), run_id=LIVE)
+        store.put(progress_key(LIVE), packed(progress(300, phase="ended")))
+        expect(page.locator(".hero .badge")).to_contain_text("failed", ignore_case=True, timeout=10_000)
+        assert page.url.endswith("#window=20-30")  # the report's run had thirty seconds
+
+
+def test_a_window_chosen_on_a_comparison_leads_to_its_figures(tmp_path, tab):
+    for run_id in ("20261124T100000Z-shop-0001", "20261124T100000Z-shop-0002"):
+        store_run(tmp_path, run_id, small(), "p95>250ms")
+        judge_again(FolderStore(tmp_path), run_id)
+    with serving(FolderStore(tmp_path)) as address:
+        runs = "run=20261124T100000Z-shop-0001&run=20261124T100000Z-shop-0002"
+        page = tab(f"{address}/compare?{runs}#window=2-4").page
+        page.get_by_role("button", name="Show its figures in the table").click()
+        page.wait_for_url(re.compile("from=2s&to=4s"))
+        expect(page.locator("#pinned")).to_contain_text("Charts and table show this window")
+        assert_accessible(page)
+        page.get_by_role("button", name="Window 2–4 s of 10 s").click()
+        page.wait_for_url(f"{address}/compare?{runs}")

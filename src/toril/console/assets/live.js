@@ -92,6 +92,22 @@ function extend(recent) {
     });
   }
   redraw();
+  if (brushing.span) pin(brushing.span, figures_of(brushing.span));
+}
+
+// The exact sums of a window, as long as the charts have its seconds; percentiles of seconds cannot be added.
+let of_window = {};
+function figures_of(span) {
+  if (!span) return "";
+  const [from, to] = span, row = document.querySelector(".outline"), bar = document.getElementById("control");
+  if (row && bar) row.style.top = getComputedStyle(bar).position === "sticky" ? `${bar.offsetHeight}px` : "";
+  if (of_window.span !== span) of_window = { span, text: "Charts only: they no longer have all of its seconds. Its figures come with the report." };
+  if (!of_window.is_whole && page.x[0] <= from) {
+    const sum = (field) => plots.flatMap(({ chart, columns }) => chart.lines.flatMap((line, place) => line.field === field ? columns[place] : [])).reduce((all, value, place) => all + (page.x[place] >= from && page.x[place] < to ? value : 0), 0);
+    of_window.is_whole = last_column >= to - 1;
+    of_window.text = `${number(sum("rps"), 0)} requests, ${number(sum("failures"), 0)} failed, ${shown(sum("rps") / (to - from), "/s")}. Percentiles come with the report.`;
+  }
+  return of_window.text;
 }
 function redraw() {
   page.changes = control.marks.filter((mark) => mark.at >= recent()[0]);
@@ -119,11 +135,11 @@ function controlled() {
 function renew() {
   if (!document.activeElement.closest("#control input, #stop")) htmx.ajax("GET", `/runs/${encodeURIComponent(run.id)}/control`, { target: "#control", swap: "outerHTML" });
 }
-function choose(event) {
+function choose_execution(event) {
   if (!event.target.matches("[data-chooser]")) return;
   for (const one of document.querySelectorAll("#control [data-for]")) one.hidden = one.dataset.for !== event.target.value;
 }
-document.addEventListener("change", choose);
+document.addEventListener("change", choose_execution);
 document.addEventListener("htmx:load", (event) => { if (event.detail.elt.id === "control") controlled(); });
 
 // ── the page
@@ -161,8 +177,11 @@ function age() {
   element.classList.toggle("old", failures > 0 || seconds > OLD_S);
 }
 
-// A reload would send a refused rate again.
-function again() { location.replace(`/runs/${encodeURIComponent(run.id)}`); }
+// A reload of another page would send a refused rate again. This one keeps the window in its address.
+function again() {
+  const own = `/runs/${encodeURIComponent(run.id)}`;
+  if (location.pathname === own) location.reload(); else location.replace(own);
+}
 
 async function poll() {
   try {
@@ -196,6 +215,8 @@ if (run.begun) {
   place_charts(document.querySelector('[data-charts="course"]'), page.course);
   redraw();
   controlled();
+  open_windows({ length: () => last_column === null ? 0 : last_column + 1, show: figures_of });
+  addEventListener("hashchange", follow_address);
   setInterval(() => { if (!document.hidden) age(); }, 1000);
 }
 document.addEventListener("visibilitychange", () => { if (document.hidden) clearTimeout(timer); else poll(); });

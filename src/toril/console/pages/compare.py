@@ -1,9 +1,10 @@
 """`/compare?run=a&run=b…&reference=a`: two to five runs as one matrix, against one of them; else a form to choose."""
 
 from string import ascii_uppercase
+from typing import Annotated
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from toril.console.identity import Viewer
@@ -13,7 +14,8 @@ from toril.reports import Bundle
 from toril.reports.blocks import Headline, Report
 from toril.reports.html import fragment
 from toril.runs.find import checked_id
-from toril.runs.index import Query, search
+from toril.runs.index import Query as Wanted
+from toril.runs.index import search
 from toril.runs.notes import baseline_of
 
 router = APIRouter()
@@ -23,10 +25,11 @@ OFFERED = 30  # runs to choose from
 
 @router.get("/compare")
 def compare_runs(
-    request: Request, person: Viewer, reference: str = "", q: str = "", add: bool = False, detailed: bool = False
-) -> Response:
-    """The comparison, or the form to choose runs."""
-    from toril.runs.stored import judged, recorded
+    request: Request, person: Viewer, reference: str = "", q: str = "", add: bool = False, detailed: bool = False,
+    from_: Annotated[str, Query(alias="from")] = "", to: str = "",
+) -> Response:  # fmt: skip
+    """The comparison, of a window such as `&from=2m&to=4m` or of whole runs; or the form to choose runs."""
+    from toril.runs.stored import judged, judged_at, recorded
 
     setup = request.app.state.setup
     wanted = list(dict.fromkeys(filter(None, request.query_params.getlist("run"))))
@@ -39,7 +42,7 @@ def compare_runs(
     if len(wanted) > MOST_RUNS:
         problems.append(f"At most {MOST_RUNS} runs can be compared at once; these are the first {MOST_RUNS}.")
     if len(bundles) < 2 or add:
-        rows = search(setup.store, Query(text=q), limit=OFFERED).rows
+        rows = search(setup.store, Wanted(text=q), limit=OFFERED).rows
         offered = [row for row in rows if row.run_id not in bundles]
         return page(
             request, "compare_form.html.jinja", title="Compare", chosen=list(bundles), offered=offered,
@@ -58,12 +61,18 @@ def compare_runs(
     runs = {names[run_id]: (bundle, recorded(setup.store, bundle)) for run_id, bundle in bundles.items()}
     base = names[against]
     ordinary = ordinary_runs(setup.store, runs[base][1], without=bundles)
+    span = None
+    if from_ or to:  # ordinary differences are those of whole runs
+        times = ("json", from_ or None, to or None)
+        at = {names[run_id]: judged_at(setup.store, run_id, setup.clock.now(), *times) for run_id in bundles}
+        runs = {name: (bundle, recorded(setup.store, bundle)) for name, bundle in at.items()}
+        ordinary, span = [], max(filter(None, (bundle.span for bundle in at.values())), default=None)
     matrix = matrix_of(runs, base, ordinary, detailed=detailed)
-    charts = several({name: bundle for name, (bundle, _) in runs.items()}, base)
+    charts = several({names[run_id]: bundle for run_id, bundle in bundles.items()}, base)
     content = fragment(Report(headline=Headline(suite="", text="", brief=""), blocks=(charts,)), hero=False)
     return page(
         request, "compare.html.jinja", title="Compare", matrix=matrix, reference=base, problems=problems,
-        detailed=detailed, content=content.html, data=content.data, most=MOST_RUNS,
+        detailed=detailed, content=content.html, data=content.data | ({"span": span} if span else {}), most=MOST_RUNS,
         add=f"{_address(bundles, against)}&add=true",
         pins={names[run_id]: _address(bundles, run_id) for run_id in bundles},
         removals={names[run_id]: _address(bundles, against, run_id) for run_id in bundles},

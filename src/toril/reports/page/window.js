@@ -13,7 +13,12 @@ const windows_here = {
   step: 1,
   show(span) {
     zoom_to(span);
-    return "Charts show this window. Figures are those of the whole run.";
+    const form = document.getElementById("window"); // the console compares the figures of a window
+    if (!form) return "Charts show this window. Figures are those of the whole run.";
+    if (!span) return page.span && location.assign(form.dataset.whole);
+    if (String(span) === String(page.span)) return "Charts and table show this window.";
+    [form.elements.from.value, form.elements.to.value] = span.map((at) => `${at}s`);
+    return make("button", { form: "window", class: "quiet" }, "Show its figures in the table");
   },
 };
 let label_figures = () => {}, choose_label = () => {};
@@ -117,7 +122,7 @@ function follow_address() {
     dispatchEvent(new CustomEvent("themechange"));
   }
   if (wanted.has("label")) choose_label(wanted.get("label"));
-  if (windows_here.ready && wanted.has("window") && span.length === 2) {
+  if (windows_here.ready && windows_here.length() && wanted.has("window") && span.length === 2) {
     choose(span, false);
     remember({ window: brushing.span && brushing.span.join("-") }); // as chosen: within the run, in whole steps
   }
