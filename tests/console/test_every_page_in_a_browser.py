@@ -57,7 +57,7 @@ NO_PAGES = {  # files, parts of pages, data
     "/runs.csv", "/runs/{run_id}/charts", "/runs/{run_id}/control", "/runs/{run_id}/exchanges",
     "/runs/{run_id}/files.zip",
     "/runs/{run_id}/files/{path:path}", "/runs/{run_id}/measured", "/runs/{run_id}/report",
-    "/runs/{run_id}/control", "/find",
+    "/find",
     "/locations/quotas", "/locations/findings", "/suites/{name}/download", "/static/{path:path}",
     "/shared/{run_id}/{token}",
 }  # fmt: skip
