@@ -227,12 +227,12 @@ def test_a_list_counts_the_selected_runs_and_stays_after_an_error(store, tab, tm
         expect(page.locator("dialog[open] li code")).to_have_text(run_id)
         page.keyboard.press("Escape")
 
+        page.get_by_text("Filters", exact=True).click()
         page.get_by_role("textbox", name="Tag").fill("commit")
         page.keyboard.press("Tab")
         expect(page.locator("#problem")).to_contain_text("key=value")
         assert page.locator("#problem").bounding_box()["y"] < page.locator("#rows").bounding_box()["y"]
         page.get_by_role("textbox", name="Tag").fill("")
-        page.get_by_text("Filters", exact=True).click()
         page.locator("select[name=suite]").select_option("shop")
         expect(page.locator("#problem")).to_have_count(0)
         expect(page).to_have_url(f"{address}/runs?suite=shop")
