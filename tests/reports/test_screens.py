@@ -161,7 +161,7 @@ def test_a_github_job_prints_lines_even_with_a_terminal(monkeypatch):
 def test_a_new_phase_is_printed_immediately():
     text = shown(False, (0, Progress(run_id="r", at=0, workers=WorkersNow(planned=2, ready=1))), (1, FIGURES))
 
-    assert text.splitlines()[0] == "preparing: 1 of 2 workers ready"
+    assert text.splitlines()[0] == "starting: 1 of 2 workers ready"
     assert len(text.splitlines()) == 2
 
 

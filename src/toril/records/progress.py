@@ -152,6 +152,11 @@ class Progress(StoredObject):
     changes: Count = 0  # of rates, so far
     cost_usd: Number | None = None  # so far, at list prices; None for local workers
 
+    @property
+    def state(self) -> Literal["starting", "running", "stopping"]:
+        """The state of the run while it has a coordinator."""
+        return "stopping" if self.stop else "starting" if self.phase == "preparing" else "running"
+
 
 def progress_key(run_id: str) -> str:
     """Returns `runs/<run-id>/progress.json`."""

@@ -63,13 +63,13 @@ class LiveView:
 def line(progress: Progress) -> str:
     """Returns the figures in one line, for logs."""
     if progress.phase == "preparing":
-        return f"preparing: {progress.workers.ready} of {text.plural(progress.workers.planned, 'worker')} ready"
+        return f"{progress.state}: {progress.workers.ready} of {text.plural(progress.workers.planned, 'worker')} ready"
     if progress.phase == "waiting":
         return f"waiting for {progress.waiting}"
     figures = progress.figures
     planned = f"/{progress.planned_s:.0f}" if progress.planned_s else ""
     parts = [
-        f"{progress.phase} {progress.elapsed_s:.0f}{planned} s",
+        f"{progress.state} {progress.elapsed_s:.0f}{planned} s",
         f"{_users(progress, '/')} {'VUs' if progress.planned_users else 'in flight'}",
         f"{text.number(round(figures.rps, 1))} req/s",
         f"p50 {text.time(figures.p50_us)}",
@@ -97,7 +97,8 @@ def _users(progress: Progress, between: str) -> str:
 
 def table(progress: Progress) -> RenderableType:
     """Returns the live table: progress, then a row per location and the total."""
-    head = Text.assemble((progress.phase, "bold cyan"), "  ", (plain(progress.run_id), "dim"))
+    word = progress.phase if progress.phase == "waiting" else progress.state
+    head = Text.assemble((word, "bold cyan"), "  ", (plain(progress.run_id), "dim"))
     if progress.phase == "preparing":
         head.append(f"  {progress.workers.ready} of {text.plural(progress.workers.planned, 'worker')} ready")
         return Group(head, _bar(progress.workers.ready, progress.workers.planned))

@@ -108,11 +108,11 @@ def _state(store: Reader, run_id: str, now: float, is_live: IsLive, plan: Plan |
 def _going_on(store: Reader, run_id: str, seen: dict[str, Any]) -> RunState:
     progress = seen["progress"]
     if progress is not None and progress.stop:
-        return RunState(name="stopping", stop=progress.stop, **seen)
+        return RunState(name=progress.state, stop=progress.stop, **seen)
     stop = find_record(store, Stop, run_key(run_id, "stop.json"))  # the coordinator reads it a moment later
     if stop is not None:
         return RunState(name="stopping", stop=stop.message, **seen)
-    return RunState(name="starting" if progress is None or progress.phase == "preparing" else "running", **seen)
+    return RunState(name="starting" if progress is None else progress.state, **seen)
 
 
 def _requested(store: Reader, run_id: str) -> RunState:
