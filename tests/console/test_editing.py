@@ -142,7 +142,8 @@ def test_a_check_says_what_fields_without_a_unit_mean_and_the_most_that_users_se
     one = console(tmp_path)
     page = one.client().post("/suites/new/check", data=first(one, hold_for="20", users="30", think_time="2"))
     (said,) = parsed(page.content).xpath("//script[@data-echoes]/text()")
-    assert json.loads(said) == {"executions.0.hold_for": "20 s", "executions.0.think_time": "2 s, at most about 15/s"}
+    times = {"executions.0.hold_for": "20 s", "executions.0.think_time": "2 s, at most about 15/s"}
+    assert json.loads(said) == {"name": "saved as shop", **times}
 
 
 def test_a_limit_has_its_unit_in_a_field_of_its_own(tmp_path):
@@ -374,6 +375,37 @@ def test_hostile_yaml_is_a_message(tmp_path, text):
     assert one.starter.requests == []
 
 
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        {"executions.0.kept": "[" * 100_000},
+        {"executions.0.kept": "[1]"},
+        {"executions.0.steps.0.kept": '{"a":' * 900 + "1" + "}" * 900},
+        {"executions.0.steps.0.carried.0.how": "eval"},
+        {"executions.0.whole": "1"},
+        {"executions": "x", "executions.0": "y", "executions.x.y": "z"},
+        {"criteria.0.threshold.0.x": "1", "executions.0.locations.0.weight.0.x": "1"},
+        {"do": "up:executions.0.steps.0.checks.7"},
+        {"do": "remove:executions.9.steps.9"},
+        {"do": "add:executions.0.kept"},
+        {"do": "send:executions.7.steps.0"},
+    ],
+)
+def test_hostile_fields_are_refused_or_harmless(tmp_path, hostile):
+    one = console(tmp_path)
+    assert one.client().post("/suites/new", data=first(one) | {"do": "yaml"} | hostile).status_code in (200, 422)
+    assert one.starter.requests == []
+
+
+def test_many_steps_fit_into_a_form(tmp_path):
+    one = console(tmp_path)
+    steps = {f"executions.0.steps.{number}.url": f"/{number}" for number in range(200)}
+    checks = {f"executions.0.steps.{number}.checks.{row}.value": "200" for number in range(200) for row in range(4)}
+    answer = one.client().post("/suites/new", data=first(one, name="shop", do="save", **steps, **checks))
+    assert answer.status_code == 303
+    assert len(fields(one.client().get("/suites/shop/edit").text)) > 3_000
+
+
 def test_huge_numbers_are_refused(tmp_path):
     one = console(tmp_path)
     made(one)
@@ -443,8 +475,99 @@ def test_a_start_shows_its_workers(tmp_path):
     one = console(tmp_path)
     made(one)
     page = one.client().get("/suites/shop/start?workers=3&locations.0.name=madrid&locations.0.weight=2")
-    assert "Start: 3 workers on this machine" in page.text
+    assert "Start: 10 users, 1 min 10 s, 3 workers on this machine" in page.text
     assert one.client().post("/suites/shop/start", data={"workers": "no"}).status_code == 422
+
+
+def test_a_start_changes_load_and_length_in_place_and_says_what_differs(tmp_path):
+    one = console(tmp_path)
+    made(one)
+    client = one.client()
+    shown = parsed(client.get("/suites/shop/start").content)
+    typed = {name: shown.get_element_by_id(name).get("value") for name in ("load.0.users", "load.0.hold_for")}
+    assert typed == {"load.0.users": "10", "load.0.hold_for": "1m"}
+    typed |= {"load.0.users": "20", "load.0.hold_for": "2m", "against": "http://127.0.0.1:2"}
+    page = client.get("/suites/shop/start", params=typed)
+    differs = "20 users instead of 10, 2 min instead of 1 min, http://127.0.0.1:2 instead of https://shop.example.com"
+    assert f"Differs from version 1: {differs}" in parsed(page.content).text_content()
+    assert "Start: 20 users, 2 min 10 s, 1 worker on this machine" in page.text
+
+    client.post("/suites/shop/start", data=typed)
+    (request,) = one.starter.requests
+    assert request.overrides == ("execution.0.concurrency=20", "execution.0.hold-for=2m")
+    assert request.tags["differs"] == differs
+
+
+def test_a_run_again_shows_its_options_and_changes_only_what_was_typed(tmp_path):
+    one = console(tmp_path)
+    made(one)
+    client = one.client()
+    data = {"load.0.users": "20", "environment": "PASSWORD=lamp", "tags": "team=shop"}
+    client.post("/suites/shop/start", data=data)
+    address = f"/runs/{one.starter.requests[0].run_id}/rerun"
+    page = client.get(address)
+    shown = parsed(page.content)
+    assert shown.get_element_by_id("load.0.users").get("value") == "20"
+    assert (shown.get_element_by_id("start-tags").text, "lamp" in page.text.replace("q=lamp", "")) == (
+        "team=shop\n",
+        False,
+    )
+    client.post(address, data={"overrides": "", "load.0.users": "30", "tags": "team=shop"})
+    again = one.starter.requests[1]
+    assert (again.overrides, again.environment) == (("execution.0.concurrency=30",), {"PASSWORD": "lamp"})
+    assert again.tags["differs"] == "30 users instead of 10"
+
+
+def test_a_step_is_tried_with_those_before_it_as_a_version_of_the_draft(tmp_path):
+    one = console(tmp_path)
+    steps = {"executions.0.steps.0.url": "/login", "executions.0.steps.1.url": "/account"}
+    more = {"executions.0.steps.2.url": "/never", "executions.0.users": "many"}
+    values = {"executions.0.steps.0.carried.0.name": "token", "executions.0.steps.0.carried.0.expression": "$.token"}
+    typed = first(one, name="shop", address="https://shop.example.com", **steps, **values, **more)
+    page = one.client().post("/suites/new", data=typed | {"do": "send:executions.0.steps.1"})
+    (request,) = one.starter.requests
+    assert (request.suite, request.tried) == ("shop-draft", True)
+    text = suites.read(one.store, "shop-draft")[1]["suite.yml"].decode()
+    assert ("/account" in text, "/never" in text, "concurrency: 1\n" in text, "passfail" in text) == (
+        True,
+        False,
+        True,
+        False,
+    )
+    assert "executor: apiritif" in text  # Locust's generated script carries no values
+    panel = parsed(page.content).get_element_by_id("tried-0-2")
+    assert panel.xpath(".//*[@hx-get]/@hx-get") == [f"/runs/{request.run_id}/exchanges"]
+    assert fields(page.text)["executions.0.steps.2.url"] == "/never"
+
+    wrong = one.client().post("/suites/new", data=typed | {"name": "a b", "do": "send:executions.0.steps.0"})
+    assert parsed(wrong.content).get_element_by_id("tried-0-1").xpath(".//*[@role='alert']")
+    one.role = "viewer"
+    assert one.client().post("/suites/new", data=typed | {"do": "send:executions.0.steps.1"}).status_code == 403
+    assert len(one.starter.requests) == 1
+
+
+def test_executions_are_added_with_a_journey_of_their_own(tmp_path):
+    one = console(tmp_path)
+    two = fields(one.client().post("/suites/new", data=first(one, name="shop", do="add:executions")).text)
+    assert two["executions.1.address"] == "https://shop.example.com"
+    typed = two | {"executions.1.scenario": "buy", "executions.1.steps.0.url": "/buy", "do": "save"}
+    one.client().post("/suites/new", data=typed)
+    shown = fields(one.client().get("/suites/shop/edit").text)
+    assert (shown["executions.0.scenario"], shown["executions.1.scenario"]) == ("shop", "buy")
+    fewer = fields(one.client().post("/suites/shop/edit", data=shown | {"do": "remove:executions.0"}).text)
+    assert (fewer["executions.0.scenario"], "executions.1.scenario" in fewer) == ("buy", False)
+
+
+def test_steps_move_without_script(tmp_path):
+    one = console(tmp_path)
+    typed = first(one, **{"executions.0.steps.1.url": "/b", "executions.0.steps.1.kept": '{"retry": 3}'})
+    moved = one.client().post("/suites/new", data=typed | {"do": "up:executions.0.steps.1"})
+    shown = fields(moved.text)
+    assert (shown["executions.0.steps.0.url"], shown["executions.0.steps.0.kept"]) == ("/b", '{"retry":3}')
+    (focused,) = parsed(moved.content).xpath("//*[@autofocus]")
+    assert (focused.get("value"), focused.get("aria-label")) == ("up:executions.0.steps.0", "Move step 1 up")
+    there = one.client().post("/suites/new", data=shown | {"do": "down:executions.0.steps.1"})  # the last one stays
+    assert fields(there.text)["executions.0.steps.0.url"] == "/b"
 
 
 def test_a_start_elsewhere_has_its_price_and_limits(tmp_path):

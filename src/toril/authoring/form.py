@@ -54,7 +54,7 @@ Load = Literal["users", "rate", "stages", "script"]
 def _weights(value: object) -> object:
     """Returns weights by location from rows of fields."""
     return (
-        {row.get("name", "").strip(): row.get("weight", "").strip() for row in value}
+        {str(row.get("name", "")).strip(): str(row.get("weight", "")).strip() for row in value}
         if isinstance(value, list)
         else value
     )

@@ -30,7 +30,7 @@ from toril.errors import OptionError
 from toril.suite.engines import ENGINES, TESTED
 from toril.text import quantity
 
-NAME = re.compile(r"[a-z_]+(?:\.(?:[a-z_]+|[0-9]{1,3}))*")  # of a field; numbers are those of rows
+NAME = re.compile(r"[a-z_]+(?:\.[0-9]{1,3}\.[a-z_]+)*")  # of a field; numbers are those of rows
 FIRST_FIELDS = {  # of a new row, by the kind of rows; a row without values is not saved
     "executions": "scenario",
     "steps": "url",
@@ -149,7 +149,7 @@ class Draft:
                     "locations": {place: weight or "1" for place, weight in own.locations.items() if place},
                 }
             )
-            for own, name in zip(form.executions, names, strict=True)
+            for own, name in zip(form.executions, names, strict=False)
         ]
         found: SuiteForm = _without_empty(form).model_copy(update={"executions": tuple(executions)})
         return found
@@ -169,7 +169,12 @@ class Draft:
     def echoes(self) -> dict[str, str]:
         """What a field means, by its name: a time without a unit, and the most that users with a think time send."""
         executions = self.form.executions if self.form else ()
-        return {
+        saved = (
+            {"name": f"saved as {self.suite_name}"}
+            if not self.name and self.version is None and self.suite_name
+            else {}
+        )
+        return saved | {
             name: words for index, one in enumerate(executions) for name, words in _echoes(one, f"executions.{index}.")
         }
 
@@ -468,9 +473,9 @@ def in_words(source: str | dict[str, Any]) -> str:
     return text + ("" if parts.get("fail", True) else " (does not fail the run)")
 
 
-def _with_unit(row: dict[str, str]) -> dict[str, str]:
+def _with_unit(row: dict[str, Any]) -> dict[str, Any]:
     """Returns the fields of a criterion with the unit behind the number; a typed unit counts."""
-    threshold, unit = row.get("threshold", "").strip(), row.get("unit", "")
+    threshold, unit = str(row.get("threshold", "")).strip(), str(row.get("unit", ""))
     whole_row = {**row, "threshold": threshold + unit if _is_bare(threshold) else threshold}
     return {name: value for name, value in whole_row.items() if name != "unit"}
 

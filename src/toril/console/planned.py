@@ -162,6 +162,12 @@ def in_words(start: StartEstimate | None) -> str:
     return f"{workers}, {places}, about {text.span(round(start.start_s))} to start, {price}"
 
 
+def load_in_words(plan: Plan, start: StartEstimate) -> str:
+    """Returns what a start does, such as `10 users, 1 min 10 s, 6 workers, 2 regions, about 2 min to start, $0.04`."""
+    curve = None if plan.tried else curve_of(plan)
+    return ", ".join(filter(None, (*((curve.peak, curve.length) if curve else ()), in_words(start))))
+
+
 def targets_of(plan: Plan) -> list[str]:
     """Returns the addresses that a plan's scenarios send requests to; those of scripts are unknown.
 

@@ -13,7 +13,7 @@ from toril.desk.starting import Starter, launcher_of, repeat_of, request_run
 from toril.errors import InfrastructureError, OptionError, UserError
 from toril.plan.options import RunOptions
 from toril.records import LauncherName, SuiteOrigin
-from toril.records.console import RunNote, StartRun, SuiteVersion
+from toril.records.console import RunNote, StartOptions, StartRun, SuiteVersion
 from toril.records.schedule import SuiteSchedule
 from toril.runs import notes, shares, suites
 from toril.runs.find import checked_id
@@ -94,14 +94,17 @@ class StoreDesk:
         self.audit("run.start", request.run_id, **details)
         return request.run_id
 
-    def start_again(self, run_id: str) -> str:
-        """Starts a run like another one. Returns its id. Files that are no version of the suite become one."""
+    def start_again(self, run_id: str, changed: StartOptions | None = None) -> str:
+        """Starts a run like another one, or with changed options. Returns its id.
+
+        Files that are no version of the suite become one.
+        """
         wanted = repeat_of(self.store, checked_id(run_id), self.clock.now())
         version = wanted.version
         if version is None:
             version = self.save(wanted.suite, wanted.files, f"files of run {run_id}").number
-        options = wanted.options
-        return self.start(StartRun(suite=wanted.suite, version=version, on=options.on, **options.as_options()))
+        options = (changed or wanted.options).as_options()
+        return self.start(StartRun(suite=wanted.suite, version=version, on=wanted.options.on, **options))
 
     def stop(self, run_id: str) -> str:
         """See `Desk.stop`."""

@@ -56,7 +56,7 @@ class ExchangePrinter:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ShownExchange:
+class TriedExchange:
     """An exchange for a page. `carried`: the variables that it set or changed."""
 
     ok: bool
@@ -71,14 +71,14 @@ class ShownExchange:
     notes: tuple[str, ...]
 
 
-def shown(exchanges: Iterable[Exchange]) -> Iterator[ShownExchange]:
+def shown(exchanges: Iterable[Exchange]) -> Iterator[TriedExchange]:
     """Yields consecutive exchanges as pages show them."""
     known: dict[str, str] = {}
     for exchange in exchanges:
         carried = tuple(pair for pair in exchange.variables if known.get(pair[0]) != pair[1])
         known |= dict(carried)
         head, _, answer = Text.assemble(*_head(exchange)).plain.partition("→ ")
-        yield ShownExchange(
+        yield TriedExchange(
             ok=exchange.ok,
             label=plain(exchange.label),
             head=head.strip(),

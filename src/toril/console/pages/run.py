@@ -20,18 +20,22 @@ from fastapi.responses import Response
 from toril import text
 from toril.console.audit import audit
 from toril.console.identity import Operator, Viewer
+from toril.console.planned import load_in_words
 from toril.console.runs import Head, head_of, present, seen
 from toril.console.web import desk_of, download, page, see, store_of, why_unread
 from toril.desk.adjust import RESUME
+from toril.desk.starting import estimate
 from toril.errors import InfrastructureError, NoSuchRunError, OptionError, StoreError, UserError
 from toril.launchers.elsewhere import parts_of
 from toril.launchers.prepare import read_deployments
+from toril.plan.options import RunOptions
 from toril.records import Plan, Rate, run_key
 from toril.records.progress import EVERY_S, WINDOW_S, Progress
 from toril.reports import FORMATS, Bundle, render
-from toril.reports.blocks import Facts, Report, mark_of
+from toril.reports.blocks import ExchangeList, Facts, Report, mark_of
 from toril.reports.html import NO_CHARTS, chart_data, fragment
 from toril.reports.live_charts import live_charts
+from toril.runs import suites
 from toril.runs.find import checked_id
 from toril.runs.index import all_rows
 from toril.runs.live import STALE_S, RunState
@@ -318,7 +322,10 @@ def _shown(value: Any, kind: str) -> str:
 
 def _over(request: Request, run_id: str) -> Response:
     bundle = bundle_of(request, run_id)
-    report = full_report(bundle)
+    report, template = full_report(bundle), "run_over.html.jinja"
+    if bundle.plan.tried:  # its requests have a place of their own
+        report = replace(report, blocks=tuple(block for block in report.blocks if not isinstance(block, ExchangeList)))
+        template = "run_tried.html.jinja"
     facts = tuple(block for block in report.blocks if isinstance(block, Facts) and block.id == "facts")
     content = fragment(report, hero=False, files=f"/runs/{bundle.plan.run_id}/files/")
     data = json.dumps(content.data, separators=(",", ":"))
@@ -332,7 +339,22 @@ def _over(request: Request, run_id: str) -> Response:
         "data": content.data if len(data) <= MOST_INLINE else None,
         "bundle": bundle,
     }
-    return page(request, "run_over.html.jinja", title=titled(bundle.outcome, bundle.plan.suite), **model)
+    model |= _tried(request, bundle, model["head"]) if bundle.plan.tried else {"leads_to": ""}
+    return page(request, template, title=titled(bundle.outcome, bundle.plan.suite), **model)
+
+
+def _tried(request: Request, bundle: Bundle, head: Head) -> dict[str, Any]:
+    """Returns the requests of a try with their responses, and what a start of its suite would do."""
+    from toril.reports.exchange_text import shown
+
+    setup, words = request.app.state.setup, ""
+    with suppress(UserError):  # the start says why
+        files = suites.read(setup.store, head.suite)[1] if head.request else {}
+        checked = suites.validate(files, RunOptions(on=bundle.plan.on), name=head.suite, now=setup.clock.now())
+        if checked.plan is not None:
+            words = load_in_words(checked.plan, estimate(setup.store, checked.plan, os.environ))
+    kept = bundle.evidence.exchanges if bundle.evidence else ()
+    return {"exchanges": list(shown(sorted(kept, key=lambda exchange: exchange.at_s))), "leads_to": words}
 
 
 def bundle_of(request: Request, run_id: str) -> Bundle:

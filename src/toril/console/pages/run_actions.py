@@ -1,6 +1,5 @@
 """What people do with a run that is over: notes, baseline, another run like it, deletion."""
 
-import os
 import re
 from typing import Annotated
 from urllib.parse import quote
@@ -8,17 +7,17 @@ from urllib.parse import quote
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import Response
 
+from toril.console import start_form
 from toril.console.audit import no_change
 from toril.console.identity import Admin, Operator, Viewer
-from toril.console.planned import in_words
+from toril.console.pages.suites import start_page
 from toril.console.runs import head_of
-from toril.console.web import clock_of, desk_of, page, see, store_of
-from toril.desk.starting import estimate, repeat_of
-from toril.errors import InfrastructureError, StoreError, UserError
+from toril.console.web import Posted, clock_of, desk_of, page, see, store_of
+from toril.desk.starting import repeat_of
+from toril.errors import StoreError, UserError
 from toril.runs.find import checked_id
 from toril.runs.index import Query, search
 from toril.runs.notes import baseline_of, doubts_about, goes_along, notes_of
-from toril.secrets.masking import mask, masked_settings
 
 router = APIRouter()
 OFFERED = 20  # passed runs to choose from
@@ -108,30 +107,30 @@ def _changed(request: Request, suite: str, back: str) -> Response:
 
 @router.get("/runs/{run_id}/rerun")
 def ask_rerun(request: Request, person: Operator, run_id: str) -> Response:
-    """Asks before another run of the same version with the same options, with its price."""
+    """Asks before another run of the same version, by default with the same options, with its price."""
     setup = request.app.state.setup
-    wanted, price, problem = repeat_of(setup.store, checked_id(run_id), setup.clock.now()), None, ""
-    try:
-        price = estimate(setup.store, wanted.plan, os.environ)
-    except InfrastructureError as error:  # without a region the start would fail, too
-        problem = str(error)
-    return page(
-        request,
-        "run_rerun.html.jinja",
-        title="Run again",
-        head=head_of(setup.store, run_id),
-        wanted=wanted,
-        tags=masked_settings(wanted.options.tags),
-        overrides=[mask(override) for override in wanted.options.overrides],
-        words=in_words(price),
-        problem=problem,
-    )
+    wanted = repeat_of(setup.store, checked_id(run_id), setup.clock.now())
+    fields, kept = start_form.fields_of(wanted.options)
+    if "overrides" in request.query_params:
+        fields = start_form.EMPTY | dict(request.query_params)
+    head = head_of(setup.store, run_id)
+    return start_page(
+        request, "run_rerun.html.jinja", "Run again", wanted.suite, wanted.files, fields, kept, wanted.options.on,
+        head=head, again=True, version=wanted.version, wanted=wanted,
+    )  # fmt: skip
 
 
 @router.post("/runs/{run_id}/rerun")
-def rerun(request: Request, person: Operator, run_id: str) -> Response:
-    """Starts the run again. Files that are no version of the suite become one."""
-    return see(f"/runs/{desk_of(request).start_again(run_id)}", request)
+def rerun(request: Request, person: Operator, run_id: str, fields: Posted) -> Response:
+    """Starts the run again, with the typed changes. Files that are no version of the suite become one."""
+    setup, desk = request.app.state.setup, desk_of(request)
+    changed = None
+    if "overrides" in fields:  # without the form, the options are those of the run
+        wanted = repeat_of(setup.store, checked_id(run_id), setup.clock.now())
+        typed = start_form.EMPTY | {key: value for key, value in fields.items() if isinstance(value, str)}
+        _, kept = start_form.fields_of(wanted.options)
+        changed = start_form.asked(desk, wanted.suite, wanted.files, typed, kept, wanted.options.on).wanted
+    return see(f"/runs/{desk.start_again(run_id, changed)}", request)
 
 
 @router.get("/runs/{run_id}/delete")

@@ -10,24 +10,20 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import Response
-from pydantic import ValidationError
 
-from toril.authoring.options import read_locations
-from toril.authoring.steps import pairs_of
-from toril.console import planned, web
-from toril.console.editor import in_words, nested, rows_of, whole
+from toril.console import planned, start_form, web
+from toril.console.editor import in_words
 from toril.console.identity import Operator, Viewer
 from toril.console.marks import Marks, marks_of
 from toril.console.pages.edit import checked_new_name, main_of
 from toril.console.pages.schedules import next_by_suite
 from toril.console.web import Posted, desk_of, page, see
 from toril.desk.starting import StartEstimate, estimate, launcher_of
-from toril.errors import OptionError, UserError
+from toril.errors import UserError
 from toril.launchers.agents import agents_by_location
 from toril.plan.options import RunOptions
-from toril.records import Plan
-from toril.records.console import StartRun, SuiteVersion
-from toril.records.document import why
+from toril.records import LauncherName
+from toril.records.console import StartOptions, SuiteVersion
 from toril.records.history import IndexRow
 from toril.runs import activity, suites
 from toril.runs.history import history
@@ -52,8 +48,6 @@ SORTED: dict[str, Callable[["SuiteLine"], Any]] = {  # None is last in either di
     "runs": lambda line: len(line.runs),
     "version": lambda line: line.version.at,
 }
-OF_START = ("workers", "overrides", "environment", "tags", "against", "smoke", "tried")
-START = dict.fromkeys(OF_START, "")  # the fields of a start form
 READERS = 8  # threads; a list reads one record of each suite
 
 
@@ -217,41 +211,52 @@ def restore(request: Request, name: str, number: int, person: Operator) -> Respo
 @router.get("/suites/{name}/start")
 def ask_start(request: Request, name: str, person: Operator) -> Response:
     """Shows the options of a start, and what they would use and cost."""
+    version, files = suites.read(request.app.state.setup.store, name)
+    query = start_form.EMPTY | dict(request.query_params)
+    return start_page(request, "start.html.jinja", f"Start {name}", name, files, query, version=version.number)
+
+
+def start_page(
+    request: Request, template: str, title: str, name: str, files: Mapping[str, bytes], fields: Mapping[str, str],
+    kept: StartOptions = start_form.NOTHING, on: LauncherName | None = None, **model: Any,
+) -> Response:  # fmt: skip
+    """Renders the options of a start with its price. `kept`: those that the page does not show."""
     setup = request.app.state.setup
-    query = START | dict(request.query_params)
     price: StartEstimate | None = None
-    plan: Plan | None = None
-    wrong = ""
+    found, wrong = None, ""
     try:
-        _, files = suites.read(setup.store, name)
-        checked = suites.validate(
-            files, desk_of(request).options(_wanted(name, query)), name=name, now=setup.clock.now()
-        )
-        wrong, plan = checked.problem.message if checked.problem else "", checked.plan
-        price = estimate(setup.store, plan, os.environ) if plan else None
-    except OptionError as error:
+        found = start_form.asked(desk_of(request), name, files, fields, kept, on)
+        wrong = found.wrong
+        price = estimate(setup.store, found.plan, os.environ) if found.plan else None
+    except UserError as error:  # without a region the start would fail, too
         wrong = str(error)
+    plan = found.plan if found else None
     return page(
         request,
-        "start.html.jinja",
-        title=f"Start {name}",
+        template,
+        title=title,
         name=name,
-        fields=query,
+        fields=fields,
         opened="workers" not in request.query_params,
-        rows=[*_locations(query), ("", "")],
+        found=found,
+        places=[*(found.places if found else ()), ("", "")],
         regions=[*planned.deployments(setup.store), *agents_by_location(setup.store, setup.clock.now())],
         wrong=mask(wrong),
-        words=planned.in_words(price),
+        words=planned.load_in_words(plan, price) if plan and price else "",
         start=price,
         plan=plan,
+        curve=planned.curve_of(plan) if plan and not plan.tried else None,
         targets=planned.targets_of(plan) if plan else [],
+        **{"again": False, "kept": kept, **model},
     )
 
 
 @router.post("/suites/{name}/start")
 def start_now(request: Request, name: str, person: Operator, fields: Posted) -> Response:
-    typed = {key: value for key, value in fields.items() if isinstance(value, str)}
-    return see(f"/runs/{desk_of(request).start(_wanted(name, START | typed))}", request)
+    typed = start_form.EMPTY | {key: value for key, value in fields.items() if isinstance(value, str)}
+    _, files = suites.read(request.app.state.setup.store, name)
+    wanted = start_form.asked(desk_of(request), name, files, typed).wanted
+    return see(f"/runs/{desk_of(request).start(wanted)}", request)
 
 
 @router.post("/suites/{name}/copy")
@@ -277,31 +282,3 @@ def download(request: Request, name: str, person: Viewer, version: int | None = 
         for path, data in sorted(files.items()):
             archive.writestr(f"{name}/{path}", data)
     return web.download(request, packed.getvalue(), f"{kept.suite}-{kept.number}.zip", "application/zip")
-
-
-def _locations(fields: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Returns the typed locations with their weights."""
-    rows = rows_of(nested(fields), "locations")
-    return [(name, row.get("weight", "").strip()) for row in rows if (name := row.get("name", "").strip())]
-
-
-def _wanted(name: str, fields: Mapping[str, str]) -> StartRun:
-    """Returns the start in the fields of a form."""
-    workers = fields["workers"].strip()
-    if workers and whole(workers) is None:
-        raise OptionError(f"Workers `{workers[:20]}`: write a whole number, or nothing.", code="not-a-number")
-    places = read_locations([f"{name}={weight}" if weight else name for name, weight in _locations(fields)])
-    try:
-        return StartRun(
-            suite=name,
-            workers=whole(workers),
-            locations={name: str(float(weight)) for name, weight in places.items()},
-            overrides=tuple(filter(None, map(str.strip, fields["overrides"].splitlines()))),
-            environment=pairs_of(fields["environment"], "="),
-            tags=pairs_of(fields["tags"], "="),
-            against=fields["against"].strip() or None,
-            smoke=bool(fields["smoke"]),
-            tried=bool(fields["tried"]),
-        )
-    except ValidationError as error:
-        raise OptionError(f"The start is invalid: {why(error)}", code="invalid-request") from error
