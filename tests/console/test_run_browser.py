@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.browser import ten_minutes
 from tests.browser.conftest import PHONE, WIDE
 from tests.console.served import LIVE, NOW, fargate_plan, live_plan, progress, running, serving, stored
+from tests.measured import Sample, every_second
 from tests.records.test_stored import copied
 from tests.reports import examples
 from tests.reports.runs import small, store_run
@@ -247,7 +248,7 @@ def test_a_page_loads_its_measurements_when_a_window_is_wanted(tmp_path, tab):
         asked: list[str] = []
         page.on("request", lambda request: asked.append(urlsplit(request.url).path))
         page.reload()
-        button = page.get_by_role("button", name="Figures of a part of the run")
+        button = page.get_by_role("button", name="figures of a part of the run")
         expect(button).to_be_visible()
         assert "/runs/run/measured" not in asked
 
@@ -341,3 +342,16 @@ def test_a_window_chosen_on_a_comparison_leads_to_its_figures(tmp_path, tab):
         assert_accessible(page)
         page.get_by_role("button", name="Window 2–4 s of 10 s").click()
         page.wait_for_url(f"{address}/compare?{runs}")
+
+
+def test_the_measurements_show_errors_by_second_and_kind(tmp_path, tab):
+    failing = [*small(), *every_second(range(4, 8), Sample(0, 9000, label="home", ok=False, rc="503"), 3)]
+    store_run(tmp_path, "run", failing, "p95>250ms")
+    judge_again(FolderStore(tmp_path), "run")
+    with serving(FolderStore(tmp_path)) as address:
+        one = tab(f"{address}/runs/run")
+        one.page.get_by_role("button", name="Errors by second").click()
+        chart = one.page.locator("figure", has_text="Errors by kind")
+        expect(chart.locator(".legend")).to_contain_text("503")
+        expect(chart.locator(".legend .value")).to_have_text("max 3/s")
+        assert one.complaints == []

@@ -27,13 +27,37 @@ const charts_over_time = () => document.querySelector('[data-charts="course"]')?
 
 // The console's measurements have up to 3 MiB: they load when a person goes to a chart or asks. Returns what to remove then.
 function asked_for() {
-  const button = make("button", { type: "button", class: "quiet" }, "Figures of a part of the run"), offer = make("div", { class: "window" }, button);
+  const button = make("button", { type: "button", class: "quiet" }, "Errors by second, figures of a part of the run"), offer = make("div", { class: "window" }, button);
   const charts = charts_over_time();
   charts.before(offer);
   return new Promise((resolve) => {
     button.addEventListener("click", () => resolve(offer), { once: true });
     for (const kind of ["pointerover", "focusin"]) charts.addEventListener(kind, () => resolve(offer), { once: true });
   });
+}
+
+// The errors per second by kind, from the measurements. A page on its own has this chart already.
+const MOST_KINDS = 6;
+function show_kinds() {
+  const { step, error_ends: ends } = measured, view = measured.views[measured.labels[0]];
+  if (!view || page.course.some((chart) => chart.stacked)) return;
+  const empty = () => new Array(Math.ceil(measured.length / step)).fill(0), other = empty(), kinds = measured.kinds.map(empty);
+  for (const row of rows_of(view, 0, measured.length)) {
+    if (measured.ok[measured.series[row]]) continue;
+    const at = measured.steps[row];
+    other[at] += measured.samples[row] / step;
+    for (let place = row ? ends[row - 1] : 0; place < ends[row]; place += 1) {
+      kinds[measured.kind[place]][at] += measured.times[place] / step;
+      other[at] -= measured.times[place] / step;
+    }
+  }
+  const sum = (values) => values.reduce((all, value) => all + value, 0);
+  const found = kinds.map((values, kind) => ({ name: measured.kinds[kind], values })).filter(({ values }) => sum(values)).sort((one, two) => sum(two.values) - sum(one.values));
+  for (const { values } of found.slice(MOST_KINDS)) values.forEach((value, at) => { other[at] += value; });
+  const lines = found.slice(0, MOST_KINDS).map((line, place) => ({ ...line, look: `place${place} steps` }));
+  if (sum(other) > 0.5) lines.push({ name: "other kinds", values: other, look: "planned steps" });
+  const chart = { title: "Errors by kind", unit: "/s", note: "stacked: the top line is all errors", stacked: true, marks: [], x: other.map((_, at) => at * step), lines };
+  if (lines.length) place_charts(document.querySelector('[data-charts="course"]'), [chart]);
 }
 
 async function windows() {
@@ -55,5 +79,6 @@ async function windows() {
   if (!measured) return open_windows();
   [...Object.keys(measured.tables), "errors"].forEach(table_of);
   window_bar();
+  show_kinds();
   open_windows({ length: () => measured.length, step: measured.step, show: show_window });
 }
