@@ -2,6 +2,7 @@
 
 import logging
 import re
+from datetime import timedelta
 
 import pytest
 
@@ -10,7 +11,7 @@ from tests.console import served
 from tests.console.served import NOW, TOKEN
 from tests.reports import examples, exchanges
 from toril.console.guard import log
-from toril.desk.runs import delete_run
+from toril.desk.runs import delete_run, prune
 from toril.records.console import AuditLine
 from toril.reports import render
 from toril.store import FolderStore
@@ -155,8 +156,9 @@ def test_a_link_that_was_revoked_while_it_is_opened_stays_revoked(store, link, m
     assert not list(store.keys(f"shares/{RUN}/"))
 
 
-def test_a_deleted_run_has_no_links(store, link):
-    delete_run(store, RUN, NOW)
+@pytest.mark.parametrize("delete", [delete_run, lambda store, _, now: prune(store, timedelta(days=1), now)])
+def test_a_deleted_run_has_no_links(store, link, delete):
+    delete(store, RUN, NOW)
     assert not list(store.keys(f"shares/{RUN}/"))
     assert stranger(store).get(link).status_code == 404
 
