@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.console.served import NOW, client, parsed
+from tests.console.served import LIVE, NOW, client, parsed, progress, running
 from tests.runs.test_suites import SUITE, saved
 from toril.records.history import IndexRow
 from toril.runs.index import pack
@@ -42,6 +42,13 @@ def test_words_in_any_order_find_an_action_and_pages(store):
     assert found(store, "search start") == {"Actions": ["/suites/search/start"]}
     assert found(store, "schedules")["Pages"] == ["/schedules"]
     assert found(store, "nothing of this") == {}
+
+
+def test_a_running_run_is_found_and_stopped_from_each_page(store):
+    running(store, progress(90))
+    assert found(store, "live") == {"Running now": [f"/runs/{LIVE}"]}
+    assert found(store, "stop") == {"Actions": [f"/runs/{LIVE}/stop"]}
+    assert found(store, "stop", "viewer") == {}
 
 
 @pytest.mark.parametrize(("role", "may"), [("viewer", False), ("operator", True)])

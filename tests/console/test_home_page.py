@@ -100,6 +100,7 @@ def test_a_failed_night_is_on_the_home_page_with_its_criterion_until_the_suite_p
     assert "412 ms" in words
     assert "250 ms" in words
     assert "2 failed and 1 inconclusive in a row" in words
+    assert "412 ms" in browser.get(links[0]).text  # one click to the verdict, the criteria and what stands out
     row(store, 1)
     ((*_, words),) = lines(served.client(store).get("/"))  # a first visit shows the last days
     assert "passes again" in words

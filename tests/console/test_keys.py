@@ -7,7 +7,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import PHONE
-from tests.console.served import LIVE, NOW, progress, running, serving
+from tests.console.served import LIVE, NOW, live_plan, progress, running, serving
 from tests.runs.test_suites import SUITE, saved
 from toril.records.history import IndexRow
 from toril.store import FolderStore
@@ -103,6 +103,17 @@ def test_the_palette_is_a_link_to_the_search_without_script(browser: Browser, pa
     plain.locator("#find").click()
     expect(plain.locator(".search")).to_be_visible()
     context.close()
+
+
+def test_a_run_that_starts_elsewhere_appears_on_an_idle_home_page(page, tmp_path):
+    page.goto("/")
+    cards = page.locator(".card.now")
+    expect(cards).to_have_count(1)
+    expect(page.locator("#rows[hx-trigger=load]")).to_have_count(0)  # the trend's changes are computed
+    other = "20261127T100000Z-search-live"
+    running(FolderStore(tmp_path), progress(9, run_id=other), plan=live_plan(run_id=other, suite="search"))
+    page.evaluate("document.querySelector('[data-poll]').dataset.poll = 1")
+    expect(cards).to_have_count(2)
 
 
 @pytest.mark.parametrize("width", [1280, PHONE])

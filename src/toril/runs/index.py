@@ -50,7 +50,7 @@ class Query:
             and all(row.tags.get(name) == value for name, value in self.tags.items())
             and (self.from_s is None or row.started_at >= self.from_s)
             and (self.to_s is None or row.started_at < self.to_s)
-            and (not wanted or any(wanted in text.casefold() for text in (row.run_id, row.suite, *row.tags.values())))
+            and (not wanted or wanted in "\n".join((row.run_id, row.suite, *row.tags.values())).casefold())
         )
 
 

@@ -65,14 +65,14 @@
     input.focus();
     htmx.trigger(input, "open");
   }
-  const of_page = () => [...document.querySelectorAll("main .heading .actions :is(a, button), [data-key-stop], #theme, #help")].filter((one) => one.checkVisibility() && !one.disabled);
-  function own_actions(list, wanted) {
-    const named = of_page().map((one) => [one.getAttribute("aria-label") ?? one.textContent.trim(), one]);
+  function own_actions(name, selector, wanted, add) {
+    const shown = [...document.querySelectorAll(selector)].filter((one) => one.checkVisibility() && !one.disabled);
+    const named = shown.map((one) => [one.getAttribute("aria-label") ?? one.textContent.trim(), one]);
     const found = named.filter(([name]) => wanted.every((part) => name.toLowerCase().includes(part)));
     if (!found.length) return;
     const group = document.createElement("div"), title = document.createElement("p");
     group.setAttribute("role", "group");
-    group.setAttribute("aria-label", title.textContent = "This page");
+    group.setAttribute("aria-label", title.textContent = name);
     title.setAttribute("aria-hidden", "true");
     group.append(title, ...found.map(([name, one]) => {
       const line = Object.assign(document.createElement("a"), { href: "#", textContent: name, tabIndex: -1 });
@@ -80,7 +80,7 @@
       line.addEventListener("click", (event) => { event.preventDefault(); document.getElementById("palette").close(); one.click(); });
       return line;
     }));
-    list.append(group);
+    add(group);
   }
   function choose(by) {
     const options = [...document.querySelectorAll("#found [role=option]")], now = options.findIndex((one) => one.ariaSelected === "true");
@@ -97,7 +97,9 @@
     document.getElementById("find").addEventListener("click", (event) => { event.preventDefault(); palette(); });
     dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
     dialog.addEventListener("htmx:afterSwap", () => {
-      own_actions(list, input.value.toLowerCase().split(" ").filter(Boolean));
+      const wanted = input.value.toLowerCase().split(" ").filter(Boolean);
+      own_actions("This page", "main .heading .actions :is(a, button), [data-key-stop]", wanted, (group) => list.prepend(group));
+      own_actions("Console", "#theme, #help", wanted, (group) => list.append(group));
       if (!list.querySelector("[role=option]")) list.replaceChildren(Object.assign(document.createElement("p"), { textContent: `Nothing has “${input.value}”.` }));
       choose(1);
       if (entered) enter();
@@ -116,8 +118,8 @@
     if (click) element.click();
   }
   function move(by) {
-    const links = [...document.querySelectorAll("tr [data-row]")];
-    const now = links.findIndex((link) => link.closest("tr").contains(document.activeElement));
+    const links = [...document.querySelectorAll("[data-row]")];
+    const now = links.findIndex((link) => link.closest("tr, li")?.contains(document.activeElement));
     links[Math.min(links.length - 1, Math.max(0, now + by))]?.focus();
   }
 

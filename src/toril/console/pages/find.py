@@ -9,7 +9,7 @@ from fastapi.responses import Response
 
 from toril.console.identity import Person, Viewer
 from toril.console.web import page, store_of
-from toril.runs import index, suites
+from toril.runs import activity, index, suites
 
 router = APIRouter()
 MOST_SUITES, MOST_RUNS, MOST_ACTIONS = 8, 8, 10
@@ -35,10 +35,19 @@ def find(request: Request, person: Viewer, q: str = "") -> Response:
     wanted = q.casefold().split()
     store = store_of(request)
     names = suites.suite_names(store)
-    runs = index.search(store, index.Query(text=q.strip()), limit=MOST_RUNS).rows if wanted else ()
+    rows = index.readable_rows(store)[0] if wanted else []
+    runs = index.page_of(rows, index.Query(text=q.strip()), limit=MOST_RUNS).rows if wanted else ()
+    unfinished = activity.unfinished(store, request.app.state.setup.clock.now(), rows) if wanted else []
+    live = [(run, f"/runs/{quote(run.row.run_id, safe='')}") for run in unfinished if run.going_on]
+    stops = [Found(f"Stop {run.row.suite}", f"{address}/stop", run.state, run.row.started_at) for run, address in live]
     groups = {
+        "Running now": _best(
+            wanted, [Found(run.row.run_id, address, run.state, run.row.started_at) for run, address in live]
+        ),
         "Suites": _best(wanted, (Found(name, f"/suites/{quote(name, safe='')}") for name in names))[:MOST_SUITES],
-        "Actions": _best(wanted, _actions(person, names, bool(wanted)))[:MOST_ACTIONS],
+        "Actions": _best(wanted, [*_actions(person, names, bool(wanted)), *(stops if person.may("operator") else ())])[
+            :MOST_ACTIONS
+        ],
         "Pages": _best(wanted, (Found(name, address) for name, address in _pages(person).items())),
         "Runs": [Found(row.run_id, f"/runs/{quote(row.run_id, safe='')}", row.outcome, row.started_at) for row in runs],
     }
