@@ -45,7 +45,7 @@ def reach(
     """Returns by how much two ordinary runs differ at most: a logarithm, or a share of failures.
 
     None if fewer than eight runs have the figure. `runs` are ordinary, in the order of their times; `now` is the part
-    of the run to check, which has this number of `figures`.
+    of the reference, which has this number of `figures`.
     """
     parts = [part for run in runs if (part := figures_of(run, label, location)) is not None]
     values = [value for part in parts if (value := value_of(part, metric)) is not None]

@@ -128,8 +128,9 @@ def _row(
     ordinary: Sequence[HistoryRecord],
     figures: int,
 ) -> MatrixRow:
-    unit, cells, most = UNITS.get(metric, "us"), [], 0.0
-    reference = value_of(figures_of(base, label, location), metric)
+    unit, cells, of_base = UNITS.get(metric, "us"), [], figures_of(base, label, location)
+    reference = value_of(of_base, metric)
+    limit = reach(label, location, metric, ordinary, of_base, figures) if of_base else None
     for column in columns:
         own = figures_of(column.record, label, location)
         value, kept = value_of(own, metric), own.percentiles.get(metric) if own else None
@@ -139,13 +140,12 @@ def _row(
             cells.append(MatrixCell(shown, interval))
             continue
         change = value - reference if unit == "share" else value / reference - 1
-        limit = None if column.why else reach(label, location, metric, ordinary, own, figures)
-        excess = abs(change if unit == "share" else math.log1p(change)) / limit if limit else 0.0
+        distance = abs(change if unit == "share" else math.log1p(change))
+        excess = distance / limit if limit and not column.why else 0.0
         finding = "" if excess <= 1 else "worse" if (change > 0) != (metric == "throughput") else "better"
         cells.append(MatrixCell(shown, interval, text.change(_brief(change), unit), finding, excess))
-        most = max(most, limit or 0.0)
-    extent = text.extent(_brief(most if unit == "share" else math.expm1(most)), unit)
-    return MatrixRow(label, location, metric, tuple(cells), f"±{extent}" if most else "")
+    range_text = f"±{text.extent(_brief(limit if unit == 'share' else math.expm1(limit)), unit)}" if limit else ""
+    return MatrixRow(label, location, metric, tuple(cells), range_text)
 
 
 def _brief(change: float) -> float:
