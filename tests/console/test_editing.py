@@ -111,6 +111,24 @@ def test_rows_are_added_and_removed_without_losing_the_others(tmp_path):
         ({"executions.0.locations.0.name": "a b"}, "executions.0.locations.0.name"),
         ({"executions.0.load": "stages", "executions.0.stages.1.lasts": "x"}, "executions.0.stages.1.to"),
         ({"criteria.0.subject": "p99.99"}, "criteria.0.threshold"),  # too few samples
+        (
+            {
+                "executions.0.load": "rate",
+                "executions.0.steps.0.carried.0.name": "token",
+                "executions.0.steps.0.carried.0.expression": "$.token",
+            },
+            "executions.0.steps.0.carried.0.expression",
+        ),
+        (
+            {
+                "executions.0.address": "https://shop.example.com",
+                "executions.0.steps.0.url": "/a",
+                "executions.0.steps.1.url": "/b",
+                "executions.0.steps.1.transaction": "pay",
+                "executions.0.steps.1.think_time": "soon",
+            },
+            "executions.0.steps.1.think_time",
+        ),
         ({"name": "taken"}, "name"),
         ({"name": "a b"}, "name"),
         ({"executions.0.address": "shop.example.com"}, "executions.0.address"),
