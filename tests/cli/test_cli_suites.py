@@ -70,7 +70,12 @@ def test_a_baseline_is_set_shown_and_cleared(store: FolderStore) -> None:
     assert call("suite", "pin", "shop", "latest", *there).strip() == RUN.run_id
     assert call("suite", "pin", "shop", *there).strip() == RUN.run_id
     call("suite", "pin", "shop", "--clear", *there)
-    assert RUN.run_id not in call("suite", "pin", "shop", *there)
+    shown = CliRunner().invoke(app, ["suite", "pin", "shop", *there])
+    assert RUN.run_id not in shown.stdout
+    assert [line.partition(": ")[2] for line in shown.stderr.splitlines()] == [
+        f"from {RUN.run_id} to none",
+        f"from none to {RUN.run_id}",
+    ]
     refused = CliRunner().invoke(app, ["suite", "pin", "another", "latest", *there])
     assert isinstance(refused.exception, OptionError) and refused.exception.code == "other-suite"
 

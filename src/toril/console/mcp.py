@@ -248,7 +248,7 @@ class Tools:
     def read_baseline(self, suite: str) -> dict[str, Any]:
         """Read which run the other runs of a suite are compared with. `run_id` is null if there is none."""
         baseline = notes.baseline_of(self._store, suite)
-        return {"run_id": baseline and baseline.run_id, "by": baseline and baseline.by, "at": baseline and baseline.at}
+        return {name: getattr(baseline, name, None) for name in ("run_id", "by", "at", "outcome", "load")}
 
     def list_runs(
         self, suite: str = "", text: str = "", outcome: str = "", limit: int = 20, cursor: str = ""
