@@ -25,7 +25,7 @@ from tests.console.served import (
     stored,
 )
 from tests.records.test_stored import RUNS, copied
-from tests.reports import examples
+from tests.reports import examples, exchanges
 from tests.reports.parsed import Page
 from toril.console import web
 from toril.console.identity import Role
@@ -377,13 +377,19 @@ def test_a_paused_load_resumes_with_the_rate_before(store):
     assert [one.rps for one in next_rates(store, LIVE, 0)] == [110, 0, 110]
 
 
-def test_a_try_leads_to_the_start_of_the_load(store):
-    run_id = stored(store, examples.passed(), tried=True)
+def test_a_try_begins_with_its_requests_and_leads_to_the_start_of_the_load(store):
+    run_id = stored(store, replace(examples.passed(), evidence=exchanges.failed().evidence), tried=True)
     store.put(f"requests/{run_id}.json", request_of(run_id).to_json())
+    text = b"{execution: {scenario: a, concurrency: 10, hold-for: 1m}, scenarios: {a: {requests: ['http://shop/']}}}"
+    save(store, "shop", {"suite.yml": text}, by="", comment="", at=0, expected=0)
 
     page = parsed(client(store, "operator").get(f"/runs/{run_id}").content)
 
-    assert page.xpath("//a[@class='button primary']/@href") == ["/suites/shop/start"]
+    (start,) = page.xpath("//a[@class='button primary']")
+    assert start.get("href") == "/suites/shop/start"
+    assert start.text_content() == "Start the load: 10 users, 1 min, 1 worker on this machine"
+    assert page.xpath("//main//h2/text()")[0].strip() == "Requests and responses"
+    assert page.xpath("//details[contains(@class, 'exchange')]//pre[@aria-label='Response']")
     assert json.loads(page.get_element_by_id("data").text)["course"] == []
 
 

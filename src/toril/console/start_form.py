@@ -66,7 +66,8 @@ def asked(
         ]
         wanted = wanted.model_copy(update={"overrides": (*others, *load)})
         checked = _checked(desk, files, wanted)
-    saved = _checked(desk, files, StartRun(suite=suite, on=on))
+    plain = StartRun(suite=suite, on=on)
+    saved = checked if wanted == plain else _checked(desk, files, plain)
     differs = "" if alone or not (saved.plan and checked.plan) else ", ".join(differences(saved.plan, checked.plan))
     tags = {name: value for name, value in wanted.tags.items() if name != DIFFERS}
     tags |= {DIFFERS: shorten(differs, LONGEST, placeholder="…")} if differs else {}
