@@ -142,7 +142,7 @@ OPERATIONS = {
             "no run": ({"run": NONE}, "no-such-run"),
             "a run that is over": ({"run": OVER}, "run-over"),
             "no rate": ({"rate": "fast"}, "option-value"),
-            "a rate out of range": ({"rate": "-100%"}, "rate-out-of-range"),
+            "a rate out of range": ({"rate": "-200%"}, "rate-out-of-range"),
             "no execution": ({"execution": "sell"}, "no-such-execution"),
         },
     ),
