@@ -70,7 +70,7 @@ def test_a_suspended_machine_does_not_end_a_local_run_early(tmp_path):
         store.put("runs/r/lease.json", lease.to_json())
         with pytest.raises(StoreError, match="is not over yet"):
             judged(store, "r", now + 3600)
-        assert [row.state for row in listing(store, now + 3600)] == ["running"]
+        assert [row.state for row in listing(store, now + 3600)] == ["starting"]
         assert store.find("runs/r/verdict.json") is None
         coordinator.kill()
 
