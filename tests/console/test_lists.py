@@ -159,3 +159,12 @@ def test_the_density_of_a_list_is_in_its_address(store, address):
     run(store, 1)
     for query, chosen in (("", []), ("?density=compact", ["compact"])):
         assert page(store, address + query).xpath("//select[@name='density']/option[@selected]/@value") == chosen
+
+
+def test_a_suite_that_was_only_tried_while_somebody_wrote_it_is_on_no_list(store):
+    saved(store, {"suite.yml": SUITE}, name="shop-draft")
+    run(store, 1, suite="shop-draft", kind="try")
+    assert "shop-draft" not in page(store, "/").text_content() + page(store, "/suites").text_content()
+    run(store, 2, suite="shop-draft")
+    assert "shop-draft" in page(store, "/").text_content()
+    assert "shop-draft" in page(store, "/suites").text_content()

@@ -47,7 +47,6 @@ SUBJECTS = tuple(  # what the form offers: subject, words, usual unit
 )
 UNITS = (("ms", "ms"), ("s", "s"), ("%", "%"), ("/s", "/s"), ("kB", "kB"), ("", "count"))
 SIGNS = {">": ">", ">=": "≥", "<": "<", "<=": "≤", "=": "=", "==": "="}
-DRAFT = "-draft"  # ends the name of the suite whose versions are tried
 MEASURED = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+) ?(ms|s|%|/s|kB|)")
 METHODS = [("", "GET"), *((name, name) for name in ("POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"))]
 BODIES = (("", "as written"), ("json", "JSON"), ("form", "form: name=value"))

@@ -21,7 +21,6 @@ from toril.authoring.init import variables_of
 from toril.authoring.options import ImportOptions, read_host, read_load
 from toril.authoring.readers import Input, script_of
 from toril.clock import Clock
-from toril.console.editor import DRAFT
 from toril.console.planned import curve_of, in_words, targets_of
 from toril.desk import Desk
 from toril.desk.starting import StartEstimate, estimate
@@ -201,7 +200,7 @@ class Writing:
         """
         contents = self._contents(suite, version, files)
         checked = self._checked(suite, contents, environment=environment, on=on, against=against, tried=True)
-        name = f"{suite[:54]}{DRAFT}" if files and not suite.endswith(DRAFT) else suite
+        name = f"{suite[:54]}{suites.DRAFT}" if files and not suite.endswith(suites.DRAFT) else suite
         number = version or self._number(suite)
         agreed(self.effect(_planned(checked), name if files else f"{suite} version {number}"), consent)
         if files:

@@ -11,7 +11,7 @@ import re
 import stat
 import tempfile
 import zipfile
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import takewhile
@@ -22,6 +22,7 @@ from toril.errors import OptionError, StoreError, SuiteError, UserError
 from toril.plan.options import RunOptions, plan_run
 from toril.records import Plan, Record, SuiteOrigin
 from toril.records.console import SuiteVersion
+from toril.records.history import IndexRow
 from toril.secrets.masking import mask, masked_settings
 from toril.store import Reader, Store
 from toril.store.records import find_record, get_record
@@ -33,6 +34,7 @@ from toril.suite.reader import mapping_at
 NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,58}[A-Za-z0-9_])?")  # as the name of a suite's folder becomes one
 TOP = "versions/"
 RESERVED = "new"  # the address of the console's page for a new suite
+DRAFT = "-draft"  # ends the name of the suite whose versions are tried while somebody writes it
 MOST_FILES = 1_000  # of a suite that is uploaded
 MOST_BYTES = 50 << 20
 MOST_RATIO = 200  # of a zip's contents to the zip; text has up to about 100
@@ -46,6 +48,11 @@ LINE = re.compile(r"line (\d+)\b")
 
 class ConflictError(StoreError):
     """A version that another person saved first."""
+
+
+def is_draft(suite: str, runs: Iterable[IndexRow]) -> bool:
+    """Whether a suite was only tried while somebody wrote it, so that lists leave it out."""
+    return suite.endswith(DRAFT) and all(row.kind == "try" for row in runs)
 
 
 class Pushed(Record):

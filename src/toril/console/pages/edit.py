@@ -14,7 +14,7 @@ from toril.authoring.form import FILE, MOST_STEPS
 from toril.authoring.options import NAME
 from toril.console import editor, planned
 from toril.console.audit import no_change
-from toril.console.editor import DRAFT, Draft, draft_of
+from toril.console.editor import Draft, draft_of
 from toril.console.identity import Operator, Person
 from toril.console.web import Posted, desk_of, page, see, status_of
 from toril.desk.starting import estimate, launcher_of
@@ -109,7 +109,7 @@ def _try_step(request: Request, draft: Draft, row: str) -> StepTry:
         part = draft.up_to(*((int(match[1]), int(match[2])) if match else (0, MOST_STEPS)))
         files = _files(setup.store, draft)
         files |= {main_of(files): part.written.encode()}
-        name = f"{checked_new_name(draft.suite_name)}{DRAFT}"
+        name = f"{checked_new_name(draft.suite_name)}{suites.DRAFT}"
         desk = desk_of(request)
         wanted = RunOptions(on=launcher_of(setup.store), tried=True)
         checked = suites.validate(files, wanted, name=name, now=setup.clock.now())

@@ -116,6 +116,8 @@ def cards_of(
     cards = []
     for name in [*by_suite, *sorted(names - set(by_suite))]:
         known = by_suite.get(name, [])
+        if suites.is_draft(name, known):
+            continue
         last = next(index.compared(known), None)
         cards.append(SuiteCard(name, last, index.drawn(known), len(known), name in names, marks.get(name)))
     return cards

@@ -87,9 +87,10 @@ def list_suites(
 ) -> Response:
     setup = request.app.state.setup
     store: Store = setup.store
-    names = suites.suite_names(store)
     rows, damaged = readable_rows(store)
-    runs, unfinished = by_suite(rows), activity.unfinished(store, setup.clock.now(), rows)
+    runs = by_suite(rows)
+    names = [name for name in suites.suite_names(store) if q or not suites.is_draft(name, runs.get(name, []))]
+    unfinished = activity.unfinished(store, setup.clock.now(), rows)
     going_on = {run.row.suite: (run.row.run_id, run.state) for run in reversed(unfinished) if run.going_on}
     _, due, problem = next_by_suite(desk_of(request))
     with ThreadPoolExecutor(READERS) as pool:
