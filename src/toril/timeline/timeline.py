@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 
@@ -59,9 +59,8 @@ class Timeline:
         self._waiting: defaultdict[int, list[Interval]] = defaultdict(list)  # by part of the run
         self._pairs: Counter[int] = Counter()
         self._table = SampleTable(hot_blocks)
-        self._unfinished: defaultdict[str, defaultdict[Place, Unfinished]] = defaultdict(
-            lambda: defaultdict(Unfinished)
-        )  # by label
+        # By label.
+        self._unfinished = defaultdict[str, defaultdict[Place, Unfinished]](lambda: defaultdict(Unfinished))
         self._users = UsersBySecond()
         self._health = HealthBySecond()
         self._last: dict[str, int] = {}  # by worker
@@ -105,23 +104,20 @@ class Timeline:
 
     def between(self, first: int, last: int) -> "Timeline":
         """Returns a read-only copy of the measurements so far, cut to these seconds (inclusive)."""
-        self._merge()
-        timeline = copy(self)
-        timeline._slices, timeline.between_s, timeline._whole = {}, (first, last), self.whole
+        timeline = self._copied()
+        timeline.between_s, timeline._whole = (first, last), self.whole
         return timeline
 
     def at_worst(self, worst: Worst) -> "Timeline":
         """Returns a read-only copy that counts unanswered requests as failed samples."""
-        self._merge()
-        timeline = copy(self)
-        timeline._slices, timeline.worst = {}, worst
+        timeline = self._copied()
+        timeline.worst = worst
         return timeline
 
     def without(self, seconds: frozenset[int]) -> "Timeline":
         """Returns a read-only copy without the samples that completed in these seconds."""
-        self._merge()
-        timeline = copy(self)
-        timeline._slices, timeline.left_out = {}, seconds
+        timeline = self._copied()
+        timeline.left_out = seconds
         return timeline
 
     @property
@@ -136,8 +132,7 @@ class Timeline:
 
     def labels(self, *, failed: bool = False) -> tuple[str, ...]:
         """Returns all labels with samples, or with failed ones, in alphabetical order."""
-        self._merge()
-        series_of = self._table.series_of.items()
+        series_of = self.table.series_of.items()
         return tuple(sorted(label for label, series in series_of if not failed or not all(key.ok for _, key in series)))
 
     def sizes_of_labels(self) -> dict[str, int]:
@@ -147,26 +142,22 @@ class Timeline:
 
     def labels_of_both_kinds(self) -> frozenset[str]:
         """Returns the labels of both requests and transactions; `select` takes the requests unless a kind is given."""
-        self._merge()
         both = {"request", "transaction"}
-        series_of = self._table.series_of.items()
+        series_of = self.table.series_of.items()
         return frozenset(label for label, series in series_of if both <= {key.kind for _, key in series})
 
     def kind_of(self, label: str) -> Kind:
         """Returns the kind of the label's samples: the first one in KINDS; "request" without samples."""
-        self._merge()
-        kinds = {series.kind for _, series in self._table.series_of.get(label, ())}
+        kinds = {series.kind for _, series in self.table.series_of.get(label, ())}
         return next((kind for kind in KINDS if kind in kinds), "request")
 
     def executions(self) -> tuple[str, ...]:
         """Returns all executions with samples, in alphabetical order."""
-        self._merge()
-        return tuple(sorted({series.execution for _, series in self._table.series}))
+        return tuple(sorted({series.execution for _, series in self.table.series}))
 
     def counts_users(self, execution: str) -> bool:
         """Whether any worker has counted virtual users of the execution."""
-        self._merge()
-        return execution in self._executions_with_users
+        return execution in self._merged._executions_with_users
 
     def senders(self, label: str) -> frozenset[str]:
         """Returns the executions with samples or unfinished requests of the label; label "" means any label."""
@@ -175,47 +166,40 @@ class Timeline:
 
     def locations(self) -> tuple[str, ...]:
         """Returns all locations that sent an interval, in alphabetical order."""
-        self._merge()
-        return tuple(sorted(self._locations))
+        return tuple(sorted(self._merged._locations))
 
     def last_second_of(self, worker: str) -> int | None:
         """Returns the last second that the worker reported; None if there is none."""
-        self._merge()
-        return self._last.get(worker)
+        return self._merged._last.get(worker)
 
     @property
     def last_second(self) -> int | None:
         """The last second that any worker reported; None if there is none."""
-        self._merge()
-        return max(self._last.values(), default=None)
+        return max(self._merged._last.values(), default=None)
 
     def health_workers(self) -> tuple[str, ...]:
         """Returns all workers that reported their health, in alphabetical order."""
-        self._merge()
-        return self._health.workers()
+        return self._merged._health.workers()
 
     def health_series(self, worker: str) -> HealthSeries:
         """Returns one worker's health by second; KeyError if it reported none."""
-        self._merge()
-        return self._health.series(worker)
+        return self._merged._health.series(worker)
 
     def busiest_generator(self, first: int, last: int) -> tuple[float | None, float | None]:
         """Returns the highest CPU use of a worker, and of one core by its engine, in the seconds `first` to `last`."""
-        self._merge()
-        return self._health.highest("cpu", first, last), self._health.highest("core", first, last)
+        health = self._merged._health
+        return health.highest("cpu", first, last), health.highest("core", first, last)
 
     def highest_by_generator(self, name: str, first: int, last: int) -> dict[str, float]:
         """Returns the highest `cpu`, `core` or `late_us` of each worker in the seconds `first` to `last`."""
-        self._merge()
-        return self._health.highest_by_worker(name, first, last)
+        return self._merged._health.highest_by_worker(name, first, last)
 
     # For slices and exports
 
     @property
     def table(self) -> SampleTable:
         """All samples by row, after merging all waiting intervals."""
-        self._merge()
-        return self._table
+        return self._merged._table
 
     def series(self, label: str = "") -> dict[Placed, int]:
         """Returns all series, or those of a label, with their numbers."""
@@ -224,31 +208,33 @@ class Timeline:
 
     def unfinished(self, label: str = "") -> list[tuple[Place, Unfinished]]:
         """Returns the unfinished requests of a label, or of all labels, by place."""
-        self._merge()
-        labels = [label] if label else list(self._unfinished)
-        return [place for name in labels if name in self._unfinished for place in self._unfinished[name].items()]
+        unfinished = self._merged._unfinished
+        return [place for name in ([label] if label else unfinished) for place in unfinished.get(name, {}).items()]
 
     def waits(self, label: str) -> list[tuple[Place, Counter[int]]]:
         """Returns the unfinished requests of a label by place and waiting time in µs; "" means an unknown label."""
-        self._merge()
-        waiting = self._unfinished[label].items() if label in self._unfinished else ()
+        waiting = self._merged._unfinished.get(label, {}).items()
         return [(place, requests.by_wait_us) for place, requests in waiting if requests.by_wait_us]
 
     def unfinished_labels(self) -> tuple[str, ...]:
         """Returns all labels with unfinished requests, in alphabetical order."""
-        self._merge()
-        return tuple(sorted(self._unfinished))
+        return tuple(sorted(self._merged._unfinished))
 
     def users(self) -> tuple[UsersBySecond, dict[str, int]]:
         """Returns the virtual users, and the last second of each worker."""
-        self._merge()
-        return self._users, self._last
+        return self._merged._users, self._last
 
-    def _merge(self) -> None:
-        """Merges all waiting intervals."""
-        if self._waiting:
-            for part in sorted(self._waiting):
-                self._merge_part(part)
+    @property
+    def _merged(self) -> Self:
+        """This timeline, after merging all waiting intervals."""
+        for part in sorted(self._waiting):
+            self._merge_part(part)
+        return self
+
+    def _copied(self) -> "Timeline":
+        timeline = copy(self._merged)
+        timeline._slices = {}
+        return timeline
 
     def _merge_part(self, part: int) -> None:
         batch = self._waiting.pop(part)
@@ -295,8 +281,7 @@ class Slice:
         self._timeline, self._selection = timeline, selection
         self.label, self.executions, self.kind = selection.label, selection.executions, selection.kind
         self._known = -1  # the number of series at the last search
-        self._good: Int64s = np.empty(0, np.int64)
-        self._failed: Int64s = np.empty(0, np.int64)
+        self._series: tuple[Int64s, Int64s] = np.empty(0, np.int64), np.empty(0, np.int64)
 
     @property
     def total(self) -> Stats:
@@ -306,17 +291,14 @@ class Slice:
     @property
     def counts(self) -> tuple[int, int]:
         """The numbers of samples and of failed ones in the whole run; unlike `total`, independent of its length."""
-        self._find_series()
-        counts = self._timeline.table.counts
-        failures = int(counts[self._failed].sum())
-        return int(counts[self._good].sum()) + failures, failures
+        samples, failures = (int(self._timeline.table.counts[series].sum()) for series in self.series)
+        return samples + failures, failures
 
     @property
     def seconds(self) -> list[int]:
         """All seconds with samples, ascending."""
-        self._find_series()
-        rows = np.concatenate([self._good, self._failed])
-        _, seconds, _ = self._timeline.table.rows.places(rows, *(self._timeline.between_s or ()))
+        series = np.concatenate(self.series)
+        _, seconds, _ = self._timeline.table.rows.places(series, *(self._timeline.between_s or ()))
         shown = [second for second in np.unique(seconds).tolist() if second not in self._timeline.left_out]
         worst = self._timeline.worst
         if worst is not None:
@@ -333,14 +315,13 @@ class Slice:
 
     def by_second(self, seconds: int, percents: Sequence[float] = ()) -> BySecond:
         """Returns the figures of the seconds 0 … `seconds` − 1, ten times as fast as `second` for each."""
-        self._find_series()
-        table = self._timeline.table
+        table, (successful, unsuccessful) = self._timeline.table, self.series
         columns = np.zeros((3, seconds), np.int64)
         percentiles: list[list[int | None]] = [[] for _ in percents]
         for start in range(0, seconds, PART_S):
             end = min(seconds, start + PART_S)
-            _, good_at, good = table.rows.places(self._good, start, end - 1)
-            _, failed_at, failed = table.rows.places(self._failed, start, end - 1)
+            _, good_at, good = table.rows.places(successful, start, end - 1)
+            _, failed_at, failed = table.rows.places(unsuccessful, start, end - 1)
             at, rows = np.concatenate([good_at, failed_at]), np.concatenate([good, failed])
             np.add.at(columns[0], at, table.sums[rows, SAMPLES])
             np.add.at(columns[1], failed_at, table.sums[failed, SAMPLES])
@@ -356,9 +337,8 @@ class Slice:
 
         With `waited_us`: those that had waited longer for all of the second.
         """
-        self._find_series()
         table, changes = self._timeline.table, np.zeros(seconds + 1, np.int64)
-        series = np.concatenate([self._good, self._failed])
+        series = np.concatenate(self.series)
         for start in range(0, (self._timeline.last_second or 0) + 1, PART_S):
             _, at, rows = table.rows.places(series, start, start + PART_S - 1)
             positions, buckets, counts = table.buckets.pairs(rows)
@@ -384,8 +364,23 @@ class Slice:
     @property
     def series(self) -> tuple[Int64s, Int64s]:
         """The numbers of its series in `SampleTable`: of successful samples, and of failed ones."""
-        self._find_series()
-        return self._good, self._failed
+        series, wanted = self._timeline.series(self.label), self._selection
+        if len(series) != self._known:
+            kind = self.kind or (self._timeline.kind_of(self.label) if self.label else "request")
+            chosen = [
+                (number, key.ok)
+                for (location, key), number in series.items()
+                if key.kind == kind
+                and self._has((location, key.execution))
+                and wanted.steady in (None, key.steady)
+                and wanted.arm in (None, key.arm)
+                and wanted.block in (None, key.block)
+            ]
+            good, failed = (
+                np.array([number for number, ok in chosen if ok is good], np.int64) for good in (True, False)
+            )
+            self._series, self._known = (good, failed), len(series)
+        return self._series
 
     @property
     def resolution_us(self) -> int:
@@ -405,9 +400,8 @@ class Slice:
         return counts
 
     def _stats(self, first: int | None, last: int | None) -> Stats:
-        self._find_series()
         table, worst = self._timeline.table, self._timeline.worst
-        good, failed = (self._rows(series, first, last) for series in (self._good, self._failed))
+        good, failed = (self._rows(series, first, last) for series in self.series)
         low, high = -math.inf if first is None else first, math.inf if last is None else last
         unfinished = sum(count for second, count in self.unfinished_by_second.items() if low <= second <= high)
         if worst is None:
@@ -436,22 +430,3 @@ class Slice:
             for place, count in worst.unanswered.get(label, {}).items()
             if self._has(place) and (not senders or place[1] in senders)
         ]
-
-    def _find_series(self) -> None:
-        """Finds the slice's series if the timeline has new ones."""
-        series, wanted = self._timeline.series(self.label), self._selection
-        if len(series) == self._known:
-            return
-        kind = self.kind or (self._timeline.kind_of(self.label) if self.label else "request")
-        chosen = [
-            (number, key.ok)
-            for (location, key), number in series.items()
-            if key.kind == kind
-            and self._has((location, key.execution))
-            and wanted.steady in (None, key.steady)
-            and wanted.arm in (None, key.arm)
-            and wanted.block in (None, key.block)
-        ]
-        self._good = np.array([number for number, ok in chosen if ok], np.int64)
-        self._failed = np.array([number for number, ok in chosen if not ok], np.int64)
-        self._known = len(series)

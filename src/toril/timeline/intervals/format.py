@@ -213,18 +213,14 @@ def _read(body: memoryview, unpacked: int) -> Interval:
         labels=labels,
         rcs=tuple(map(mask, _texts(header["rcs"]))),
         messages=tuple(map(mask, _texts(header["messages"]))),
-        cells=tables["cells"],
         buckets=np.cumsum(gaps, dtype=np.uint16),
         counts=counts,
-        outcomes=tables["outcomes"],
-        unfinished=tables["unfinished"],
-        users=tables["users"],
-        health=tables["health"],
         vitals=_named(header.get("vitals", []), VITALS),
         waits=_named(header.get("waits", []), WAITS),
         generator=_numbers(header.get("generator", {})),
         resolution_us=_numbers(header["resolution_us"], MAX_DURATION_US),
         unreadable=_number(header["unreadable"]),
+        **tables,
     )
     _check(interval, position == len(raw))
     return interval
