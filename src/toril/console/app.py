@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib import import_module
+from pkgutil import iter_modules
+from types import ModuleType
 from typing import Any
 
 from fastapi.exceptions import RequestValidationError
@@ -11,7 +13,7 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from toril import __version__
 from toril.clock import Clock
-from toril.console import static, web
+from toril.console import api, pages, static, web
 from toril.console.described import Described
 from toril.console.guard import App, Guard
 from toril.console.identity import Identity, Person
@@ -20,34 +22,6 @@ from toril.desk.store import Scheduler, StoreDesk, unaudited
 from toril.errors import UserError
 from toril.launchers.findings import Finding
 from toril.store import FolderStore, Store
-
-# Modules with a `router`; those of pages are not part of the API's description.
-PAGES = (
-    "api",
-    "audit",
-    "compare",
-    "edit",
-    "find",
-    "home",
-    "locations",
-    "run",
-    "run_actions",
-    "run_files",
-    "runs",
-    "schedules",
-    "shares",
-    "suite_files",
-    "suites",
-    "trend",
-)
-API = (
-    "events",
-    "files",
-    "me",
-    "runs",
-    "schedules",
-    "suites",
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,11 +70,10 @@ def create_app(setup: Setup) -> App:
     app.add_middleware(GZipMiddleware, minimum_size=1024)
     app.include_router(setup.identity.routes)
     app.include_router(static.routes())
-    for name in PAGES:
-        app.include_router(_router(f"toril.console.pages.{name}"), include_in_schema=False)
-    for name in API:
-        app.include_router(_router(f"toril.console.api.{name}"), prefix="/api/v1")
-    app.include_router(_router("toril.console.api.mcp"))
+    for router in _routers(pages).values():  # they are not part of the API's description
+        app.include_router(router, include_in_schema=False)
+    for name, router in _routers(api).items():
+        app.include_router(router, prefix="" if name == "mcp" else "/api/v1")
     return Guard(
         app=app,
         address=setup.address,
@@ -110,5 +83,7 @@ def create_app(setup: Setup) -> App:
     )
 
 
-def _router(module: str) -> Any:
-    return import_module(module).router
+def _routers(package: ModuleType) -> dict[str, Any]:
+    """Returns the `router` of each module of a package, by its name."""
+    names = (module.name for module in iter_modules(package.__path__))
+    return {name: import_module(f"{package.__name__}.{name}").router for name in names}

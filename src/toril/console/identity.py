@@ -59,7 +59,6 @@ class Identity(Protocol):
     @property
     def routes(self) -> APIRouter:
         """The routes for signing in and out."""
-        ...
 
     @property
     def can_sign_out(self) -> bool: ...
@@ -67,22 +66,18 @@ class Identity(Protocol):
     @property
     def sign_in(self) -> SignIn | None:
         """What `toril login` needs; None without an issuer."""
-        ...
 
     def person(self, request: Request) -> Person | None:
         """Returns the person; None without a session, RefusedError for a bad token. Reads the request's headers only.
 
         `request.state.set_cookie` becomes a header of the response, which renews the session.
         """
-        ...
 
     def csrf(self, request: Request) -> str:
         """Returns the token that each change from this session has to carry; empty without a session."""
-        ...
 
     def end_sessions(self, subject: str) -> None:
         """Refuses a person's sessions and tokens from before this moment; OptionError without an issuer."""
-        ...
 
 
 class Loopback:

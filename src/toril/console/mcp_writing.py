@@ -173,7 +173,7 @@ class Writing:
         """
         options = {"against": against, "workers": workers, "smoke": smoke, "tried": tried}
         checked = self._checked(suite, self._contents(suite, version, files), environment=environment, on=on, **options)
-        plan = _planned(checked)
+        plan = checked.planned()
         start, problem = self._price(plan)
         shown = Console(file=io.StringIO(), width=WIDTH)
         plan_text.show(shown, plan)
@@ -202,7 +202,7 @@ class Writing:
         checked = self._checked(suite, contents, environment=environment, on=on, against=against, tried=True)
         name = f"{suite[:54]}{suites.DRAFT}" if files and not suite.endswith(suites.DRAFT) else suite
         number = version or self._number(suite)
-        agreed(self.effect(_planned(checked), name if files else f"{suite} version {number}"), consent)
+        agreed(self.effect(checked.planned(), name if files else f"{suite} version {number}"), consent)
         if files:
             number = self._desk.save(name, contents, "a draft to try").number
         wanted = StartRun(
@@ -239,7 +239,7 @@ class Writing:
         """Returns what a start will do, and the start with its version; SuiteError if the suite cannot run."""
         version, files = suites.read(self._store, wanted.suite, wanted.version)
         own = {**wanted.as_options(), "on": wanted.on}
-        plan = _planned(self._checked(wanted.suite, files, **own))
+        plan = self._checked(wanted.suite, files, **own).planned()
         if wanted.on == "fargate":
             self._priced(plan)
         fixed = wanted.model_copy(update={"version": version.number or None})
@@ -329,13 +329,6 @@ def bytes_of(path: str, text: str) -> bytes:
         return base64.b64decode(text.removeprefix(BINARY), validate=True)
     except ValueError as error:
         raise OptionError(f"{path}: not valid base64. Encode the file again.", code="unusable-value") from error
-
-
-def _planned(checked: suites.Checked) -> Plan:
-    if checked.plan is None:
-        assert checked.problem is not None  # noqa: S101 - a check has a plan or a problem
-        raise SuiteError(checked.problem.message, code=checked.problem.code)
-    return checked.plan
 
 
 def _remark(remark: suites.Remark) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import hmac
 import re
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlencode
@@ -20,7 +20,7 @@ from toril.clock import Clock
 from toril.console.audit import audit
 from toril.console.identity import ROLES, Person, RefusedError, Role, SignIn, Viewer, same
 from toril.console.lambda_settings import Machine
-from toril.console.sessions import IDLE_S, KEY_BYTES, People, Seal, Session, renewed
+from toril.console.sessions import IDLE_S, KEY_BYTES, People, Seal, Session
 from toril.console.web import CALLBACK, for_program, local_path, page, see
 from toril.errors import InfrastructureError, OptionError
 from toril.store import Store
@@ -116,7 +116,7 @@ class Oidc:
         if session.began <= known.not_before:
             return None
         if session.is_due(now):
-            request.state.set_cookie = self._session_cookie(renewed(session, now))
+            request.state.set_cookie = self._session_cookie(replace(session, renewed=now))
         return Person(subject=session.subject, name=known.name or session.subject, role=session.role)
 
     def csrf(self, request: Request) -> str:
@@ -202,7 +202,7 @@ class Oidc:
         return None if session is None or session.is_over(self._clock.now()) else session
 
     def _session_cookie(self, session: Session) -> str:
-        return self._set_cookie(self._cookie, self._sessions.seal(session.content()), IDLE_S)
+        return self._set_cookie(self._cookie, self._sessions.seal(astuple(session)), IDLE_S)
 
     def _set_cookie(self, name: str, value: str, seconds: float) -> str:
         # Lax: the issuer's redirect and links in messages have to find the session. Changes need the CSRF token.

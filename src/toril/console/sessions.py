@@ -10,7 +10,7 @@ import secrets
 import threading
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from cryptography.exceptions import InvalidTag
@@ -66,9 +66,6 @@ class Session:
         """Whether the cookie needs a newer one, which moves the end of the idle time."""
         return now >= self.renewed + RENEW_S
 
-    def content(self) -> list[Any]:
-        return [self.subject, self.role, self.began, self.renewed]
-
 
 class People:
     """The records of people in the store. A change reaches the console's other processes within FRESH_S."""
@@ -114,7 +111,3 @@ class People:
 
 def _key(subject: str) -> str:
     return f"people/{hashlib.sha256(subject.encode()).hexdigest()}.json"
-
-
-def renewed(session: Session, now: float) -> Session:
-    return replace(session, renewed=now)

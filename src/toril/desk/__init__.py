@@ -28,35 +28,27 @@ class Desk(Protocol):
 
     def about(self) -> tuple[str, LauncherName]:
         """Returns the person's name in records, and where runs start by default."""
-        ...
 
     def start(self, wanted: StartRun, key: str | None = None) -> str:
         """Starts a run of a stored suite. Returns its id. `key`: a repeated key starts one run."""
-        ...
 
     def stop(self, run_id: str) -> str:
         """Ends the load of a run, or cancels its request. Returns a sentence about the effect."""
-        ...
 
     def adjust(self, run_id: str, rate: str, execution: str | None, *, sure: bool = True) -> Adjusted:
         """Sets the rate of one execution of a running run. Without `sure`, a large step is refused."""
-        ...
 
     def add_note(self, run_id: str, text: str) -> RunNote:
         """Adds a note to a run."""
-        ...
 
     def set_baseline(self, run_id: str, suite: str = "") -> None:
         """Makes a run the baseline of a suite, by default of its own."""
-        ...
 
     def clear_baseline(self, suite: str) -> None:
         """Removes the baseline of a suite, if there is one."""
-        ...
 
     def prune(self, older_than: timedelta) -> tuple[list[str], list[str]]:
         """Deletes ended runs by age. Returns their ids, and the suites that have no baseline now."""
-        ...
 
     def save(
         self,
@@ -68,11 +60,9 @@ class Desk(Protocol):
         origin: SuiteOrigin | None = None,
     ) -> SuiteVersion:
         """Saves the next version of a suite. `expected`: the version that was edited, as for `suites.save`."""
-        ...
 
     def schedules(self) -> list[SuiteSchedule]:
         """Returns the schedules; none for a store that has no scheduler."""
-        ...
 
 
 def desk_of(reader: Reader, by: str, face: str = "") -> Desk:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from pydantic import ValidationError
 
-from toril.errors import InfrastructureError, NoSuchRunError, OptionError, SuiteError
+from toril.errors import InfrastructureError, NoSuchRunError, OptionError
 from toril.launchers.elsewhere import parts_of
 from toril.launchers.prepare import read_deployments
 from toril.plan.options import RunOptions, new_run_id
@@ -32,15 +32,12 @@ class Starter(Protocol):
 
     def start(self, request: RunRequest) -> None:
         """InfrastructureError if it cannot start."""
-        ...
 
     def why_ended(self, request: RunRequest) -> str | None:
         """Returns why the process or task of a request has ended; None while the run may still begin."""
-        ...
 
     def take_over(self, run_id: str, at: float) -> None:
         """Starts a new coordinator for a run on Fargate; InfrastructureError if it cannot start."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,17 +168,14 @@ def repeat_of(store: Store, run_id: str, now: float) -> Repeat:
         keys = {path: run_key(run_id, "suite", path) for path in plan.files}
         stored = store.find_many(keys.values())
         files = {path: stored[key] for path, key in keys.items() if key in stored}
-    checked = suites.validate(files, options, name=suite, now=now)
-    if checked.plan is None:
-        assert checked.problem is not None  # noqa: S101 - a check has a plan or a problem
-        raise SuiteError(checked.problem.message, code=checked.problem.code)
-    differs = plan is not None and checked.plan.executions != plan.executions
+    wanted = suites.validate(files, options, name=suite, now=now).planned()
+    differs = plan is not None and wanted.executions != plan.executions
     return Repeat(
         suite=suite,
         version=version,
         files=files,
         options=options,
-        plan=checked.plan,
+        plan=wanted,
         differs=differs,
     )
 
@@ -202,11 +196,7 @@ def _options_of_plan(plan: Plan) -> RunOptions:
 def planned(store: Store, request: RunRequest) -> Plan:
     """Returns the plan of a request; SuiteError if the suite cannot run."""
     _, files = suites.read(store, request.suite, request.version)
-    checked = suites.validate(files, options_of(request), name=request.suite, now=request.at)
-    if checked.plan is None:
-        assert checked.problem is not None  # noqa: S101 - a check has a plan or a problem
-        raise SuiteError(checked.problem.message, code=checked.problem.code)
-    return checked.plan
+    return suites.validate(files, options_of(request), name=request.suite, now=request.at).planned()
 
 
 def estimate(store: Reader, plan: Plan, environment: Mapping[str, str]) -> StartEstimate:

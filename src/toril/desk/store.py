@@ -28,7 +28,6 @@ class Scheduler(Protocol):
 
     def schedules(self) -> tuple[list[SuiteSchedule], list[str]]:
         """Returns the schedules by name, and the names of those that start something else."""
-        ...
 
     def create(self, schedule: SuiteSchedule) -> None: ...
 

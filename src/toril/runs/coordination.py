@@ -63,7 +63,6 @@ class Observer(Protocol):
 
     def close(self, within_s: float) -> tuple[Note, ...]:
         """Ends its work, after the report was shown. Returns what failed."""
-        ...
 
 
 @dataclass(slots=True, kw_only=True)

@@ -372,6 +372,13 @@ class Checked:
     problem: Remark | None = None
     others: tuple[Remark, ...] = ()  # further problems that were found at the same time
 
+    def planned(self) -> Plan:
+        """Returns the plan; SuiteError with the problem if there is none."""
+        if self.plan is None:
+            assert self.problem is not None  # noqa: S101 - a check has a plan or a problem
+            raise SuiteError(self.problem.message, code=self.problem.code)
+        return self.plan
+
 
 def validate(files: Mapping[str, bytes], options: RunOptions, *, name: str = "suite", now: float = 0.0) -> Checked:
     """Plans a suite of uploaded files, without this machine's environment and other files."""

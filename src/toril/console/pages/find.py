@@ -40,6 +40,7 @@ def find(request: Request, person: Viewer, q: str = "") -> Response:
     unfinished = activity.unfinished(store, request.app.state.setup.clock.now(), rows) if wanted else []
     live = [(run, f"/runs/{quote(run.row.run_id, safe='')}") for run in unfinished if run.going_on]
     stops = [Found(f"Stop {run.row.suite}", f"{address}/stop", run.state, run.row.started_at) for run, address in live]
+    pages = PAGES | ({"Audit": "/audit"} if person.may("admin") else {})
     groups = {
         "Running now": _best(
             wanted, [Found(run.row.run_id, address, run.state, run.row.started_at) for run, address in live]
@@ -48,7 +49,7 @@ def find(request: Request, person: Viewer, q: str = "") -> Response:
         "Actions": _best(wanted, [*_actions(person, names, bool(wanted)), *(stops if person.may("operator") else ())])[
             :MOST_ACTIONS
         ],
-        "Pages": _best(wanted, (Found(name, address) for name, address in _pages(person).items())),
+        "Pages": _best(wanted, (Found(name, address) for name, address in pages.items())),
         "Runs": [Found(row.run_id, f"/runs/{quote(row.run_id, safe='')}", row.outcome, row.started_at) for row in runs],
     }
     return page(request, "find.html.jinja", title="Find", groups=groups, q=q)
@@ -58,10 +59,6 @@ def _best(wanted: list[str], every: Iterable[Found]) -> list[Found]:
     """Returns what has all of these parts in its words, those that begin with the first one before others."""
     found = [one for one in every if all(part in one.words.casefold() for part in wanted)]
     return sorted(found, key=lambda one: bool(wanted) and not one.words.casefold().startswith(wanted[0]))
-
-
-def _pages(person: Person) -> dict[str, str]:
-    return PAGES | ({"Audit": "/audit"} if person.may("admin") else {})
 
 
 def _actions(person: Person, names: Iterable[str], of_suites: bool) -> Iterator[Found]:

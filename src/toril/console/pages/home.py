@@ -49,7 +49,7 @@ def home(request: Request, person: Viewer, complete: bool = False) -> Response:
     unfinished = activity.unfinished(setup.store, now, rows)
     schedules, upcoming, problem = next_by_suite(desk_of(request))
     before, seen = visit(request.cookies.get(SEEN, ""), now)
-    begun = {run.row.suite: run.row.started_at for run in reversed([*unfinished, *_listed(rows)])}
+    begun = {row.suite: row.started_at for row in reversed([*(run.row for run in unfinished), *rows])}
     seen_at = before or now - FIRST_S
     cards = cards_of(by_suite, names, marks)
     lines = [
@@ -88,10 +88,6 @@ def visit(cookie: str, now: float) -> tuple[float | None, str]:
     before, last = (int(match[1]), int(match[2])) if match else (0, 0)
     before = last if now - last > VISIT_S else before
     return min(before, now) or None, f"{before}.{now:.0f}"
-
-
-def _listed(rows: Iterable[IndexRow]) -> Iterable[ListedRun]:
-    return (ListedRun(row, row.outcome) for row in rows)
 
 
 @router.get("/me")
