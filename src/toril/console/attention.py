@@ -51,10 +51,6 @@ class Trouble:
     passed: IndexRow | None  # the last run before them that did
     over: bool  # whether a later run passed
 
-    @property
-    def kind(self) -> str:
-        return self.runs[0].outcome
-
 
 def troubles(rows: Iterable[IndexRow], seen_at: float, now: float) -> Iterator[Trouble]:
     """Yields what did not pass: of each suite the newest runs, and those since `seen_at`."""
@@ -75,7 +71,7 @@ def troubles(rows: Iterable[IndexRow], seen_at: float, now: float) -> Iterator[T
 
 def broken(store: Store, found: Iterable[Trouble], seen_at: float) -> Iterator[AttentionLine]:
     """Yields a line for each trouble, with the criterion of its newest run. Reads MOST_READ verdicts."""
-    listed = sorted(found, key=lambda one: (one.over, one.kind, -one.runs[0].started_at))
+    listed = sorted(found, key=lambda one: (one.over, one.runs[0].outcome, -one.runs[0].started_at))
     keys = {one.runs[0].run_id: run_key(one.runs[0].run_id, "verdict.json") for one in listed[:MOST_READ]}
     files = store.find_many(keys.values())
     for one in listed:

@@ -241,7 +241,7 @@ class Writing:
         own = {**wanted.as_options(), "on": wanted.on}
         plan = self._checked(wanted.suite, files, **own).planned()
         if wanted.on == "fargate":
-            self._priced(plan)
+            estimate(self._store, plan, os.environ)
         fixed = wanted.model_copy(update={"version": version.number or None})
         return self.effect(plan, f"{wanted.suite} version {version.number}", wanted.max_cost_usd), fixed
 
@@ -261,12 +261,9 @@ class Writing:
 
     def _price(self, plan: Plan) -> tuple[StartEstimate | None, str]:
         try:
-            return self._priced(plan), ""
+            return estimate(self._store, plan, os.environ), ""
         except UserError as error:
             return None, error.code
-
-    def _priced(self, plan: Plan) -> StartEstimate:
-        return estimate(self._store, plan, os.environ)
 
     # ── files
 

@@ -104,7 +104,7 @@ def by_suite(rows: Iterable[IndexRow]) -> dict[str, list[IndexRow]]:
 
 
 def _rows(store: Reader, problems: list[str] | None = None) -> Iterator[IndexRow]:
-    return (row for month in _months(store, problems) for row in month.rows())
+    return (row for month in _months(store, problems) for row in _newest_rows(month.every_row(), month.marks))
 
 
 def pack(store: Store, now: float, at_least: int = 30) -> int:
@@ -162,12 +162,9 @@ class _Month:
         """Returns the stems of deleted runs that still have rows."""
         return {row.stem for row in self.every_row() if row.stem in self.marks} if self.marks else set()
 
-    def rows(self) -> list[IndexRow]:
-        """Returns each run's row with the highest revision, newest first."""
-        return _newest_rows(self.every_row(), self.marks)
-
 
 def _newest_rows(rows: Iterable[IndexRow], marks: frozenset[str]) -> list[IndexRow]:
+    """Returns each run's row with the highest revision, newest first."""
     newest: dict[str, IndexRow] = {}
     for row in rows:
         stem = row.stem

@@ -61,10 +61,6 @@ class RunState:
         version = "none" if self.progress is None else f"{self.progress.number}-{self.progress.at:.3f}"
         return f'"{version}-{self.name.replace(" ", "-")}{self.step}"'
 
-    def changes(self, since: int | None) -> dict[str, Any] | None:
-        """Returns the progress as JSON, with only the seconds after `since`."""
-        return None if self.progress is None else changes(self.progress, since)
-
 
 def state_of(store: Reader, run_id: str, now: float, is_live: IsLive = is_live, plan: Plan | None = None) -> RunState:
     """Returns the run at this moment. StoreError (`no-such-key`) if there is no such run.

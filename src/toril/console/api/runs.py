@@ -22,7 +22,7 @@ from toril.records.summary import Summary
 from toril.reports import FORMATS, TABLES, ComparedFormat, check, compared, pieces
 from toril.runs import activity, index, notes
 from toril.runs.find import RUN_ID, run_in
-from toril.runs.live import StateName
+from toril.runs.live import StateName, changes
 from toril.store.records import find_record
 
 router = APIRouter(tags=["runs"])
@@ -199,7 +199,11 @@ def live(
     if if_none_match is not None and current.etag in (tag.strip() for tag in if_none_match.split(",")):
         return Response(status_code=304, headers=headers)
     state = {"state": current.name, "since": current.since, "step": current.step}
-    content = {**state, "age_s": round(current.age_s, 3), "progress": current.changes(since)}
+    content = {
+        **state,
+        "age_s": round(current.age_s, 3),
+        "progress": current.progress and changes(current.progress, since),
+    }
     return JSONResponse(content, headers=headers)
 
 

@@ -8,7 +8,7 @@ import math
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib import import_module
 from threading import Thread
@@ -22,14 +22,14 @@ from toril.console.audit import audit
 from toril.console.identity import Operator, Viewer
 from toril.console.planned import load_in_words
 from toril.console.runs import Head, head_of, present, seen
-from toril.console.web import desk_of, download, page, see, store_of, why_unread
+from toril.console.web import clock_of, desk_of, download, page, see, store_of, why_unread
 from toril.desk.adjust import RESUME
 from toril.desk.starting import estimate
 from toril.errors import InfrastructureError, NoSuchRunError, OptionError, StoreError, UserError
 from toril.launchers.elsewhere import parts_of
 from toril.launchers.prepare import read_deployments
 from toril.plan.options import RunOptions
-from toril.records import Plan, Rate, run_key
+from toril.records import Plan, Rate
 from toril.records.progress import EVERY_S, WINDOW_S, Progress
 from toril.reports import FORMATS, Bundle, render
 from toril.reports.blocks import ExchangeList, Facts, Report, mark_of
@@ -41,7 +41,7 @@ from toril.runs.index import all_rows
 from toril.runs.live import STALE_S, RunState
 from toril.runs.shares import shares_of
 from toril.store import FolderStore, Store
-from toril.store.records import find_record, next_rates
+from toril.store.records import next_rates
 
 router = APIRouter()
 MOST_INLINE = 64_000  # bytes of the charts' data; a second request loads more
@@ -74,16 +74,11 @@ def run(request: Request, person: Viewer, run_id: str) -> Response:
         return page(request, "run_kept.html.jinja", title=titled(row.outcome, row.suite), row=row)
     if current.name == "judged":
         return _over(request, run_id)
-    plan = find_record(setup.store, Plan, run_key(run_id, "plan.json"))
-    if plan is None or current.over:
-        return page(
-            request,
-            "run_state.html.jinja",
-            title=titled(current.name, run_id if plan is None else plan.suite),
-            **_head(setup.store, run_id, current, plan),
-            data=_data(current, run_id),
-        )
-    return _live(request, run_id, current, plan)
+    head = head_of(setup.store, run_id, current)
+    if head.plan is None or current.over or current.progress is None:
+        title = titled(current.name, head.suite if head.plan else run_id)
+        return page(request, "run_state.html.jinja", title=title, head=head, data=_data(current, run_id))
+    return _live(request, head, head.plan, current.progress)
 
 
 @router.get("/runs/{run_id}/charts")
@@ -117,16 +112,8 @@ def report(
 @router.get("/runs/{run_id}/stop")
 def ask(request: Request, person: Operator, run_id: str) -> Response:
     """The question before a stop, for browsers without script."""
-    setup = request.app.state.setup
-    current = seen(setup.store, run_id, setup.clock.now())
-    plan = find_record(setup.store, Plan, run_key(run_id, "plan.json"))
-    return page(
-        request,
-        "run_stop.html.jinja",
-        title="Stop",
-        **_head(setup.store, run_id, current, plan),
-        **_left(setup.store, current, plan),
-    )
+    head = _present(request, run_id)
+    return page(request, "run_stop.html.jinja", title="Stop", head=head, **_left(store_of(request), head))
 
 
 @router.post("/runs/{run_id}/stop")
@@ -183,34 +170,27 @@ def change_rate(
         )
     except UserError as error:
         form = {"typed": wanted, "chosen": execution, "wrong": str(error), "step": getattr(error, "step", "")}
-        setup = request.app.state.setup
-        current = seen(setup.store, run_id, setup.clock.now())
-        plan = find_record(setup.store, Plan, run_key(run_id, "plan.json"))
-        if plan is None or current.progress is None or not current.going_on:
+        head = _present(request, run_id)
+        if head.plan is None or head.current.progress is None or not head.current.going_on:
             raise
         if "hx-request" not in request.headers:
-            return _live(request, run_id, current, plan, status=422, **form)
+            return _live(request, head, head.plan, head.current.progress, status=422, **form)
     return _controlled(request, run_id, **{"chosen": execution, **form}) or see(f"/runs/{run_id}", request)
 
 
 # ── during the run
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Adjustable:
-    """An execution whose rate people can change: its rates now, and the words on its last change."""
-
-    execution: str
-    planned_rps: float
-    achieved_rps: float
-    change: str = ""
+def _present(request: Request, run_id: str) -> Head:
+    store = store_of(request)
+    return head_of(store, run_id, seen(store, run_id, clock_of(request).now()))
 
 
-def _live(request: Request, run_id: str, current: RunState, plan: Plan, status: int = 200, **form: Any) -> Response:
-    store, progress = request.app.state.setup.store, current.progress
+def _live(request: Request, head: Head, plan: Plan, progress: Progress, status: int = 200, **form: Any) -> Response:
+    store, current = store_of(request), head.current
     model = {
-        **_head(store, run_id, current, plan),
-        **_left(store, current, plan),
+        "head": head,
+        **_left(store, head),
         "now": progress,
         "stopping": current.stop,
         "shown": _shown,
@@ -221,9 +201,7 @@ def _live(request: Request, run_id: str, current: RunState, plan: Plan, status: 
         "window_s": WINDOW_S,
     }
     title = titled(current.name, plan.suite)
-    if progress is None:
-        return page(request, "run_state.html.jinja", title=title, **model, data=_data(current, run_id))
-    data = _data(current, run_id, hourly_usd=model["hourly_usd"], progress=progress)
+    data = _data(current, head.run_id, hourly_usd=model["hourly_usd"], progress=progress)
     model |= _control(store, current, plan, progress, **form)
     if model["adjustable"]:  # numpy: the first change of a rate answers at once, too
         Thread(target=import_module, args=("toril.summary",), daemon=True).start()
@@ -232,13 +210,12 @@ def _live(request: Request, run_id: str, current: RunState, plan: Plan, status: 
 
 def _controlled(request: Request, run_id: str, **form: Any) -> Response | None:
     """Returns the bar alone, for htmx; None if the whole page is needed."""
-    setup = request.app.state.setup
-    current = seen(setup.store, run_id, setup.clock.now())
-    plan = find_record(setup.store, Plan, run_key(run_id, "plan.json"))
+    head = _present(request, run_id)
+    plan, current = head.plan, head.current
     if "hx-request" not in request.headers or plan is None or current.progress is None or not current.going_on:
         return None
-    model = {**_head(setup.store, run_id, current, plan), "now": current.progress, "shown": _shown}
-    model |= _control(setup.store, current, plan, current.progress, **form)
+    model: dict[str, Any] = {"head": head, "now": current.progress, "shown": _shown}
+    model |= _control(store_of(request), current, plan, current.progress, **form)
     return page(request, "run_control.html.jinja", title=titled(current.name, plan.suite), **model)
 
 
@@ -247,20 +224,13 @@ def _control(store: Store, current: RunState, plan: Plan, now: Progress, **form:
     changes = [] if now.started_at is None else list(next_rates(store, plan.run_id, 0))
     last = {change.execution: change for change in changes}
     words = {name: _changed(change, now.started_at or 0.0) for name, change in last.items()}
-    adjustable = [
-        Adjustable(
-            execution=one.execution,
-            planned_rps=last[one.execution].rps if one.execution in last else one.rps,
-            achieved_rps=one.achieved_rps,
-            change=words.get(one.execution, ""),
-        )
-        for one in (() if plan.searched else now.rates)
-    ]
+    adjustable = () if plan.searched else now.rates
+    planned = {one.execution: last.get(one.execution, one).rps for one in adjustable}
     data = {
         "state": current.name,
         "title": titled(current.name, plan.suite),
         "changes": len(changes),
-        "planned": {one.execution: one.planned_rps for one in adjustable},
+        "planned": planned,
         "marks": [
             {
                 "at": change.at - (now.started_at or 0.0),
@@ -272,7 +242,8 @@ def _control(store: Store, current: RunState, plan: Plan, now: Progress, **form:
     in_flight_s = (now.figures.p99_us or plan.graceful_stop_s * 1e6) / 1e6
     ends_s = math.ceil(min(plan.graceful_stop_s, in_flight_s) + plan.pace.flush_s + EVERY_S)
     own = {"chosen": adjustable[0].execution if adjustable else "", "typed": "", "wrong": "", "step": ""}
-    return {"adjustable": adjustable, "control": data, "ends_s": ends_s, "stopping": current.stop, **own, **form}
+    model = {"adjustable": adjustable, "changed": words, "control": data, "ends_s": ends_s, "stopping": current.stop}
+    return {**model, **own, **form}
 
 
 def _changed(change: Rate, started_at: float) -> str:
@@ -297,9 +268,9 @@ def _data(
     return {**of_charts, "run": {**own, "hourly_usd": hourly_usd, "stopping": current.stop}}
 
 
-def _left(store: Store, current: RunState, plan: Plan | None) -> dict[str, Any]:
+def _left(store: Store, head: Head) -> dict[str, Any]:
     """Returns the price of an hour, and of the rest of the load; 0 for local workers and without a price."""
-    hourly_usd = 0.0
+    hourly_usd, plan, progress = 0.0, head.plan, head.current.progress
     if plan is not None and plan.on == "fargate":
         from toril.launchers.pricing import hourly_usd as priced
         from toril.launchers.pricing import read_prices
@@ -308,7 +279,6 @@ def _left(store: Store, current: RunState, plan: Plan | None) -> dict[str, Any]:
         with suppress(InfrastructureError, StoreError):  # priced as default stacks
             deployments = read_deployments(store)
         hourly_usd = priced(parts_of(plan)[0], deployments, read_prices(os.environ)) or 0.0
-    progress = current.progress
     left_s = max(0.0, progress.planned_s - progress.elapsed_s) if progress is not None else 0.0
     return {"hourly_usd": hourly_usd, "saved": text.dollars(hourly_usd * left_s / 3600) if hourly_usd * left_s else ""}
 
@@ -329,17 +299,18 @@ def _over(request: Request, run_id: str) -> Response:
     facts = tuple(block for block in report.blocks if isinstance(block, Facts) and block.id == "facts")
     content = fragment(report, hero=False, files=f"/runs/{bundle.plan.run_id}/files/")
     data = json.dumps(content.data, separators=(",", ":"))
-    model = _head(request.app.state.setup.store, run_id, RunState(name="judged"), bundle.plan)
-    model |= {
+    head = head_of(store_of(request), run_id, RunState(name="judged"), bundle.plan)
+    model = {
+        "head": head,
         "verdict": fragment(replace(report, blocks=facts)).html,
-        **_beside(request, model["head"], bundle),
+        **_beside(request, head, bundle),
         "content": content.html,
         "outline": content.outline,
-        "links": shares_of(request.app.state.setup.store, run_id, request.app.state.setup.clock.now()),
+        "links": shares_of(store_of(request), run_id, clock_of(request).now()),
         "data": content.data if len(data) <= MOST_INLINE else None,
         "bundle": bundle,
     }
-    model |= _tried(request, bundle, model["head"]) if bundle.plan.tried else {"leads_to": ""}
+    model |= _tried(request, bundle, head) if bundle.plan.tried else {"leads_to": ""}
     return page(request, template, title=titled(bundle.outcome, bundle.plan.suite), **model)
 
 
@@ -391,7 +362,3 @@ def _beside(request: Request, head: Head, bundle: Bundle) -> dict[str, Any]:
     ordinary = ordinary_runs(store, runs[names[0]][1], without=(head.run_id, head.baseline))
     limits = list(differences(bundles[names[0]], bundle, names))
     return {"matrix": matrix_of(runs, names[0], ordinary), "limits": limits, "problem": ""}
-
-
-def _head(store: Store, run_id: str, current: RunState, plan: Plan | None) -> dict[str, Any]:
-    return {"head": head_of(store, run_id, current, plan), "found": current}

@@ -74,11 +74,8 @@ def become_baseline(request: Request, run_id: str, back: str = "", sure: bool = 
 def show_baseline(request: Request, person: Viewer, name: str) -> Response:
     """Shows the baseline of a suite with its changes, and passed runs to choose from."""
     store = store_of(request)
-    rows, folders = (
-        search(store, Query(suite=name, outcome="passed", kind="run"), limit=OFFERED).rows,
-        store.names("runs/"),
-    )
-    there, kept = set(folders), baseline_of(store, name, cleared=True)
+    rows = search(store, Query(suite=name, outcome="passed", kind="run"), limit=OFFERED).rows
+    there, kept = set(store.names("runs/")), baseline_of(store, name, cleared=True)
     offered = [row for row in rows if row.run_id in there]
     return page(request, "baseline.html.jinja", title=f"Baseline of {name}", suite=name, kept=kept, offered=offered)
 

@@ -51,22 +51,6 @@ class RunFile:
 
 
 @dataclass(frozen=True, slots=True)
-class FileLine:
-    """A line of the list: one file, or all interval files of a worker under their common beginning."""
-
-    path: str
-    files: list[RunFile]
-
-    @property
-    def size(self) -> int:
-        return sum(file.size for file in self.files)
-
-    @property
-    def modified_at(self) -> float:
-        return max(file.modified_at for file in self.files)
-
-
-@dataclass(frozen=True, slots=True)
 class ShownText:
     """The text of a file. `left_out`: bytes before it."""
 
@@ -89,7 +73,7 @@ def files(request: Request, person: Viewer, run_id: str, log: str = "", q: str =
         request,
         "run_files.html.jinja",
         title="Files",
-        lines=[FileLine(path, list(group)) for path, group in groupby(listed[:MOST_LISTED], _line_of)],
+        lines=[(path, list(group)) for path, group in groupby(listed[:MOST_LISTED], _line_of)],
         left_out=max(0, len(listed) - MOST_LISTED),
         logs=logs,
         where=store.address(run_key(run_id)) + "/",
@@ -166,6 +150,7 @@ def files_of(store: Store, run_id: str) -> list[RunFile]:
 
 
 def _line_of(file: RunFile) -> str:
+    """Returns the file's line in the list: its path, or the common beginning of a worker's interval files."""
     match = INTERVALS.fullmatch(file.path)
     return match[1] if match else file.path
 

@@ -61,24 +61,6 @@ COLUMNS: dict[str, RunColumn] = {
 USUAL = ("duration", "requests", "failed", "p95", "rate", "cost", "tags")
 
 
-@dataclass(frozen=True, slots=True)
-class RunCell:
-    """One cell, and its difference to the baseline of the run's suite."""
-
-    value: str
-    change: str = ""
-    tags: Sequence[tuple[str, str]] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class ShownRun:
-    """One row of the page. `baseline`: whether it is that of its suite."""
-
-    row: IndexRow
-    baseline: bool
-    cells: dict[str, RunCell]
-
-
 def query_of(
     q: str = "",
     suite: str = "",
@@ -123,6 +105,11 @@ def runs(
     every, damaged = index.readable_rows(setup.store)
     matching = index.page_of(every, wanted, cursor=cursor, limit=int(size))
     chosen = [name for name in columns if name in COLUMNS]
+    baselines = _baselines(setup.store, matching.rows, every)
+    rows = [
+        (row, {name: _change(COLUMNS[name], row, baselines.get(row.suite), differences) for name in chosen})
+        for row in matching.rows
+    ]
     return page(
         request,
         "runs.html.jinja",
@@ -132,8 +119,9 @@ def runs(
         filters=[(name, value) for name in FILTERS if (value := request.query_params.get(name, "").strip())],
         suites=sorted({row.suite for row in every}),
         locations=sorted({name for row in every for name in row.locations}),
-        rows=(rows := _shown(setup.store, matching.rows, every, chosen, differences)),
-        compared=any(cell.change for row in rows for cell in row.cells.values()),
+        rows=rows,
+        baselines=[row.run_id for row in baselines.values()],
+        compared=any(change for _, changes in rows for change in changes.values()),
         unfinished=()
         if cursor or wanted != index.Query()
         else activity.unfinished(setup.store, setup.clock.now(), every),
@@ -192,33 +180,24 @@ def _list_of(request: Request) -> str:
     return "/runs" + (f"?{came_from.query}" if came_from.query and came_from.path == "/runs" else "")
 
 
-def _shown(
-    store: Store, rows: Sequence[IndexRow], every: Sequence[IndexRow], chosen: Sequence[str], differences: Differences
-) -> list[ShownRun]:
-    baselines = {suite: baseline_of(store, suite) for suite in {row.suite for row in rows}}
-    ids = {kept.run_id for kept in baselines.values() if kept is not None}
-    shown = {row.suite: row for row in every if row.run_id in ids}
-    return [
-        ShownRun(row, row.run_id in ids, {name: _cell(name, row, shown.get(row.suite), differences) for name in chosen})
-        for row in rows
-    ]
+def _baselines(store: Store, rows: Sequence[IndexRow], every: Sequence[IndexRow]) -> dict[str, IndexRow]:
+    """Returns the baselines of the rows' suites, by suite."""
+    kept = (baseline_of(store, suite) for suite in {row.suite for row in rows})
+    ids = {baseline.run_id for baseline in kept if baseline is not None}
+    return {row.suite: row for row in every if row.run_id in ids}
 
 
-def _cell(name: str, row: IndexRow, base: IndexRow | None, differences: Differences) -> RunCell:
-    column = COLUMNS[name]
-    change = ""
-    comparable = base is not None and base.run_id != row.run_id and base.kind == row.kind
-    if column.compared is not None and base is not None and comparable and differences != "none":
-        own, other = column.compared(row), column.compared(base)
-        if own is not None and other is not None:
-            change = _change(own, other, column.unit, differences)
-    return RunCell(column.show(row), change, tuple(row.tags.items()) if name == "tags" else ())
-
-
-def _change(own: float, other: float, unit: str, differences: Differences) -> str:
-    """Returns a difference: of shares in points, else as asked; both at the precision of the page."""
-    if unit == "%" or not other or differences == "values":
-        return text.difference(round(own - other, 2), unit)
+def _change(column: RunColumn, row: IndexRow, base: IndexRow | None, differences: Differences) -> str:
+    """Returns the difference to the baseline: of shares in points, else as asked; both at the precision of the page."""
+    if base is None or base.run_id == row.run_id or base.kind != row.kind:
+        return ""
+    if column.compared is None or differences == "none":
+        return ""
+    own, other = column.compared(row), column.compared(base)
+    if own is None or other is None:
+        return ""
+    if column.unit == "%" or not other or differences == "values":
+        return text.difference(round(own - other, 2), column.unit)
     return text.signed_percent(round(100 * (own / other - 1), 1))
 
 

@@ -5,7 +5,6 @@ import shutil
 import sys
 import zoneinfo
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -21,7 +20,6 @@ from toril.console.web import Posted, desk_of, page, see, status_of
 from toril.desk.store import StoreDesk
 from toril.errors import OptionError, UserError
 from toril.records.document import why
-from toril.records.history import IndexRow
 from toril.records.schedule import SuiteSchedule, parse
 from toril.runs import suites
 from toril.runs.index import by_suite, compared, readable_rows
@@ -34,16 +32,6 @@ router = APIRouter()
 SHOWN = 5  # next runs of a schedule
 OF_FORM = ("suite", "when", "timezone", "expires_at")  # what the form changes; other options come by the API
 AT = "%Y-%m-%dT%H:%M"  # of a field for a local time
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
-    """A schedule in the table."""
-
-    schedule: SuiteSchedule
-    when: str
-    next_at: list[float]
-    last: IndexRow | None  # the suite's last run
 
 
 @router.get("/schedules")
@@ -213,10 +201,8 @@ def _page(
         "schedules.html.jinja",
         title="Schedules",
         status=status_of(wrong) if wrong else 200,
-        lines=[
-            Line(schedule=each, when=in_words(each), next_at=next_runs(each, now, SHOWN), last=last.get(each.suite))
-            for each in known
-        ],
+        lines=[(each, in_words(each), next_runs(each, now, SHOWN)) for each in known],
+        last=last,
         others=others,
         local=setup.schedules is None,
         fields=fields,

@@ -15,7 +15,6 @@ from toril.console.pages.run_files import measurements_of
 from toril.console.runs import head_of
 from toril.console.web import MOST_THROUGH, clock_of, desk_of, page, see, store_of
 from toril.errors import UserError
-from toril.records.console import SharedReport
 from toril.reports.html import policy, render
 from toril.runs.shares import MOST_HOURS, allowed, opened, shares_of
 
@@ -78,12 +77,8 @@ def shared(request: Request, run_id: str, token: str) -> Response:
     except UserError:  # no such run any more, or damaged
         return HTMLResponse(NOTHING, status_code=404, headers=HEADERS)
     if found[1]:
-        _audit_first(request, found[0])
+        reader = Person(subject="link", name=f"link of {found[0].by}", role="viewer")
+        record(request.app.state.setup, reader, "share.open", run_id, {}, request_id=request.state.request_id)
     fits = request.app.state.setup.presign is None or len(measurements) <= MOST_THROUGH
     content = render(report, measurements.decode() if fits else "", files=None)
     return HTMLResponse(content, headers={**HEADERS, "content-security-policy": policy(report) + SANDBOX})
-
-
-def _audit_first(request: Request, link: SharedReport) -> None:
-    setup, reader = request.app.state.setup, Person(subject="link", name=f"link of {link.by}", role="viewer")
-    record(setup, reader, "share.open", link.run_id, {}, request_id=request.state.request_id)

@@ -24,7 +24,7 @@ from toril.launchers.agents import agents_by_location
 from toril.plan.options import RunOptions
 from toril.records import LauncherName
 from toril.records.console import StartOptions, SuiteVersion
-from toril.records.history import IndexRow
+from toril.records.history import IndexRow, ListedRun
 from toril.runs import activity, suites
 from toril.runs.history import history
 from toril.runs.index import by_suite, compared, drawn, readable_rows
@@ -60,8 +60,7 @@ class SuiteLine:
     drawn: list[IndexRow]  # those of its trend, oldest first
     marks: Marks | None
     next_at: float | None
-    running: str = ""  # the id of the newest run that starts or goes on
-    state: str = ""  # of that run
+    running: ListedRun | None  # the newest run that starts or goes on
 
     @property
     def last(self) -> IndexRow | None:
@@ -91,7 +90,7 @@ def list_suites(
     runs = by_suite(rows)
     names = [name for name in suites.suite_names(store) if q or not suites.is_draft(name, runs.get(name, []))]
     unfinished = activity.unfinished(store, setup.clock.now(), rows)
-    going_on = {run.row.suite: (run.row.run_id, run.state) for run in reversed(unfinished) if run.going_on}
+    going_on = {run.row.suite: run for run in reversed(unfinished) if run.going_on}
     _, due, problem = next_by_suite(desk_of(request))
     with ThreadPoolExecutor(READERS) as pool:
         versions = pool.map(lambda name: suites.current(store, name), names)
@@ -102,8 +101,7 @@ def list_suites(
                 drawn=drawn(runs.get(version.suite, [])),
                 marks=marks_of(store, setup.clock, version.suite, runs.get(version.suite, [])),
                 next_at=due.get(version.suite),
-                running=going_on.get(version.suite, ("", ""))[0],
-                state=going_on.get(version.suite, ("", ""))[1],
+                running=going_on.get(version.suite),
             )
             for version in versions
         ]
