@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from toril.worker.ready import ADDRESS, TaskFacts, task_facts
+from toril.worker.ready import ADDRESS, task_facts
 
 DIGEST, TASK = "sha256:" + "a" * 64, "arn:aws:ecs:eu-west-1:123456789012:task/toril/0123456789abcdef"
 FACTS = {"/v4/x": {"DockerId": "1", "ImageID": DIGEST}, "/v4/x/task": {"Cluster": "toril", "TaskARN": TASK}}
@@ -43,17 +43,18 @@ def agent(answers, delay_s=0.0):
 
 def test_a_container_reads_its_image_and_its_task():
     with agent(FACTS) as address:
-        assert task_facts({ADDRESS: address}) == TaskFacts(DIGEST, TASK)
+        assert task_facts({ADDRESS: address}) == {"image_digest": DIGEST, "task": TASK}
 
 
 def test_no_request_is_sent_outside_of_ecs():
-    assert task_facts({}) == TaskFacts()
+    assert task_facts({}) == {"image_digest": None, "task": None}
 
 
 def test_a_digest_in_the_environment_takes_precedence():
-    assert task_facts({"TORIL_IMAGE_DIGEST": "sha256:b"}) == TaskFacts("sha256:b", None)
+    assert task_facts({"TORIL_IMAGE_DIGEST": "sha256:b"}) == {"image_digest": "sha256:b", "task": None}
     with agent(FACTS) as address:
-        assert task_facts({ADDRESS: address, "TORIL_IMAGE_DIGEST": "sha256:b"}) == TaskFacts("sha256:b", TASK)
+        facts = task_facts({ADDRESS: address, "TORIL_IMAGE_DIGEST": "sha256:b"})
+        assert facts == {"image_digest": "sha256:b", "task": TASK}
 
 
 @pytest.mark.parametrize(
@@ -63,13 +64,13 @@ def test_a_digest_in_the_environment_takes_precedence():
 )
 def test_a_missing_fact_is_unknown_and_the_other_one_is_read(image, caplog):
     with agent({**FACTS, "/v4/x": image}) as address:
-        assert task_facts({ADDRESS: address}) == TaskFacts(None, TASK)
+        assert task_facts({ADDRESS: address}) == {"image_digest": None, "task": TASK}
 
 
 def test_an_unreachable_agent_is_logged_and_has_no_other_effect(caplog):
     with agent(FACTS) as address:
         pass
-    assert task_facts({ADDRESS: address}) == TaskFacts()
+    assert task_facts({ADDRESS: address}) == {"image_digest": None, "task": None}
     assert f"{address}: cannot read ImageID" in caplog.text
     assert f"{address}/task: cannot read TaskARN" in caplog.text
 
@@ -78,11 +79,11 @@ def test_an_unreachable_agent_is_logged_and_has_no_other_effect(caplog):
 def test_an_agent_that_does_not_respond_delays_each_fact_by_a_second():
     with agent(FACTS, delay_s=4.0) as address:
         began = time.monotonic()
-        assert task_facts({ADDRESS: address}) == TaskFacts()
+        assert task_facts({ADDRESS: address}) == {"image_digest": None, "task": None}
         assert time.monotonic() - began < 4.0
 
 
 def test_metadata_requests_use_no_proxy(monkeypatch):
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
     with agent(FACTS) as address:
-        assert task_facts({ADDRESS: address}) == TaskFacts(DIGEST, TASK)
+        assert task_facts({ADDRESS: address}) == {"image_digest": DIGEST, "task": TASK}

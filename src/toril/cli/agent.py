@@ -11,9 +11,9 @@ from typing import Annotated
 import typer
 
 from toril import __version__
-from toril.cli.options import StoreOption
+from toril.cli.options import StoreOption, wrong_value
 from toril.clock import SystemClock
-from toril.errors import InfrastructureError, OptionError
+from toril.errors import InfrastructureError
 
 PATIENCE_S = 10.0  # for a call to a bucket, because the agent has to announce itself
 
@@ -51,20 +51,17 @@ def agent(
     from toril.worker.agent import run_agent
 
     if not is_private(location):
-        text = "use 3 to 32 letters, digits and underscores; AWS regions have hyphens, and `local` is this machine"
-        raise OptionError(f"LOCATION `{location}`: {text}.", code="option-value")
+        text = "use 3 to 32 letters, digits and underscores; AWS regions have hyphens, and `local` is this machine."
+        raise wrong_value("LOCATION", location, text)
     own = re.sub(r"[^A-Za-z0-9._-]", "-", socket.gethostname())[:63] if name is None else name
     if not AGENT.fullmatch(own):
-        raise OptionError(
-            f"--agent-name `{own}`: use at most 63 letters, digits, `.`, `_` and `-`.", code="option-value"
-        )
+        raise wrong_value("--agent-name", own, "use at most 63 letters, digits, `.`, `_` and `-`.")
     try:
         longest_s = None if max_duration is None else float(duration_s(max_duration))
         if longest_s == 0:
             raise ValueError("no load lasts 0 s")
     except ValueError as error:
-        text = f"--max-duration `{max_duration}`: expected a duration such as 30m or 2h."
-        raise OptionError(text, code="option-value") from error
+        raise wrong_value("--max-duration", max_duration, "expected a duration such as 30m or 2h.") from error
     opened = open_store(store, patience_s=PATIENCE_S)
     engines = installed_engines()
     if not engines:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import typer
 
-from toril.cli.options import Browser, StoreOption
+from toril.cli.options import Browser, StoreOption, wrong_value
 from toril.cli.streams import echo
 from toril.errors import InfrastructureError, OptionError
 
@@ -189,7 +189,7 @@ def _oidc(*, client_id: str, groups: Iterable[str], machines: Iterable[str], **p
         repository_id, kind, name = (*rest.split("/", 2), "", "")[:3]
         if kind not in ("environment", "ref") or not name or not repository_id.isdecimal():
             wanted = "operator=123456/environment/load-test or viewer=123456/ref/refs/heads/main"
-            raise OptionError(f"--machine `{text}`: expected e.g. {wanted}.", code="option-value")
+            raise wrong_value("--machine", text, f"expected e.g. {wanted}.")
         jobs.append(Machine(repository_id=repository_id, role=_role("--machine", text, role), **{kind: name}))
     key = os.environ.pop("TORIL_CONSOLE_SESSION_KEY", "") or secrets.token_hex(32)
     try:
@@ -211,7 +211,7 @@ def _role(option: str, text: str, role: str) -> Any:
     from toril.console.identity import ROLES
 
     if role not in ROLES:
-        raise OptionError(f"{option} `{text}`: expected one of the roles {', '.join(ROLES)}.", code="option-value")
+        raise wrong_value(option, text, f"expected one of the roles {', '.join(ROLES)}.")
     return role
 
 

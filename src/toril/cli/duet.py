@@ -26,6 +26,7 @@ from toril.cli.options import (
     Workers,
     read_margin,
     run_options,
+    wrong_value,
 )
 from toril.cli.running import leave_tokens, run_to_verdict
 from toril.cli.streams import echo
@@ -153,7 +154,7 @@ def _change(text: str) -> float:
     """Returns `detect 5%` as 0.05."""
     match = DETECT.fullmatch(" ".join(text.split()))
     if not match or not 0 < float(match["percent"]) <= 100:
-        raise OptionError(f"--plan `{text}`: expected e.g. `detect 5%`.", code="option-value")
+        raise wrong_value("--plan", text, "expected e.g. `detect 5%`.")
     return float(match["percent"]) / 100
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from toril.cli.options import Environment, IgnoreMissing, On, TextOrJson, read_pairs
+from toril.cli.options import Environment, IgnoreMissing, On, TextOrJson, read_pairs, wrong_value
 from toril.cli.streams import echo
 from toril.clock import SystemClock
 from toril.errors import OptionError, StoreError
@@ -47,9 +47,7 @@ def gates_command(
       toril github gates loadtests --all --on fargate --output-name suites
     """
     if output_name is not None and not OUTPUT_NAME.fullmatch(output_name):
-        raise OptionError(
-            f"--output-name `{output_name}`: use letters, digits, `_` and `-`, and no digit first.", code="option-value"
-        )
+        raise wrong_value("--output-name", output_name, "use letters, digits, `_` and `-`, and no digit first.")
     if every and changed_since is not None:
         raise OptionError(
             "--all and --changed-since exclude each other. Remove one of them.", code="conflicting-options"
@@ -113,9 +111,7 @@ def comment(
     """
     for option, url in (("--report-url", report_url), ("--run-url", run_url)):
         if url is not None and not is_address(url):
-            raise OptionError(
-                f"{option} `{url}`: expected a percent-encoded http or https address.", code="option-value"
-            )
+            raise wrong_value(option, url, "expected a percent-encoded http or https address.")
     if ignore_missing and not (runs := [path for path in runs if path.is_dir()]):
         echo("The folders do not exist. No comment posted.", err=True)
         return
@@ -162,20 +158,18 @@ def _token() -> str:
 def _pulls(client: Client, repository: str, number: int | None, head: str | None, sha: str | None) -> list[int]:
     """Returns the numbers of the pull requests to comment on."""
     if not REPOSITORY.fullmatch(repository):
-        raise OptionError(f"--repository `{repository}`: expected OWNER/NAME.", code="option-value")
+        raise wrong_value("--repository", repository, "expected OWNER/NAME.")
     if (number is None) == (head is None):
         raise OptionError(
             "No pull request named. Pass either --pull-request NUMBER, or --branch OWNER:BRANCH with --sha COMMIT.",
             code="no-pull-request",
         )
     if sha is not None and not COMMIT.fullmatch(sha):
-        raise OptionError(f"--sha `{sha}`: expected the full commit hash.", code="option-value")
+        raise wrong_value("--sha", sha, "expected the full commit hash.")
     if number is not None:
         pulls = [number] if sha is None or is_at(client, repository, number, sha) else []
     elif head is None or not HEAD.fullmatch(head) or sha is None:
-        raise OptionError(
-            f"--branch `{head}`: expected OWNER:BRANCH, with the full commit hash in --sha.", code="option-value"
-        )
+        raise wrong_value("--branch", head, "expected OWNER:BRANCH, with the full commit hash in --sha.")
     else:
         pulls = pulls_of(client, repository, head, sha)
     if not pulls:

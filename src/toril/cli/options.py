@@ -34,13 +34,18 @@ AGE = re.compile(r"([0-9]+)([dhm])")
 AGE_UNITS = {"d": "days", "h": "hours", "m": "minutes"}
 
 
+def wrong_value(option: str, value: str | None, text: str) -> OptionError:
+    """Returns the error for the value of an option; the text says what was expected."""
+    return OptionError(f"{option} `{value}`: {text}", code="option-value")
+
+
 def read_pairs(option: str, values: Iterable[str]) -> dict[str, str]:
     """Returns `["a=1", "b=2"]` as a mapping."""
     pairs = {}
     for value in values:
         name, equals, rest = value.partition("=")
         if not equals or not name:
-            raise OptionError(f"{option} `{value}`: expected NAME=VALUE.", code="option-value")
+            raise wrong_value(option, value, "expected NAME=VALUE.")
         pairs[name] = rest
     return pairs
 
@@ -51,10 +56,7 @@ def read_locations(text: str) -> dict[str, str]:
     for part in filter(None, (part.strip() for part in text.split(","))):
         name, _, weight = part.partition("=")
         if name in weights or not WEIGHT.fullmatch(weight or "1"):
-            raise OptionError(
-                f"--locations `{text}`: expected unique names with weights, e.g. `us-east-1=2,eu-west-1`.",
-                code="option-value",
-            )
+            raise wrong_value("--locations", text, "expected unique names with weights, e.g. `us-east-1=2,eu-west-1`.")
         weights[name] = weight or "1"
     if not weights:
         raise OptionError(
@@ -68,10 +70,7 @@ def read_fail_on(text: str) -> frozenset[str]:
     names = [name.strip() for name in text.split(",") if name.strip()]
     unknown = [name for name in names if name not in (*OUTCOMES, "none")]
     if unknown or not names or ("none" in names and len(names) > 1):
-        raise OptionError(
-            f"--fail-on `{text}`: expected `failed`, `inconclusive`, `failed,inconclusive` or `none`.",
-            code="option-value",
-        )
+        raise wrong_value("--fail-on", text, "expected `failed`, `inconclusive`, `failed,inconclusive` or `none`.")
     return frozenset(names) - {"none"}
 
 
@@ -81,9 +80,7 @@ def read_report_targets(values: Iterable[str]) -> list[tuple[str, Path | None]]:
     for value in values:
         name, equals, path = value.partition("=")
         if equals and not path:
-            raise OptionError(
-                f"--report `{value}`: the path is missing. Add it, or write `--report {name}`.", code="option-value"
-            )
+            raise wrong_value("--report", value, f"the path is missing. Add it, or write `--report {name}`.")
         targets.append((name, Path(path) if path else None))
     return targets
 
@@ -118,8 +115,7 @@ def read_run_id(text: str) -> str:
     from toril.runs.find import RUN_ID
 
     if not RUN_ID.fullmatch(text) or text == PSEUDO_RUN:
-        wanted = "use at most 128 letters, digits, `.`, `_` and `-`, but not `agents`"
-        raise OptionError(f"--run-id `{text}`: {wanted}.", code="option-value")
+        raise wrong_value("--run-id", text, "use at most 128 letters, digits, `.`, `_` and `-`, but not `agents`.")
     return text
 
 
@@ -127,13 +123,11 @@ def read_age(text: str, option: str = "--prune") -> timedelta:
     """Returns the age that `30d`, `12h` or `90m` stands for."""
     match = AGE.fullmatch(text.strip())
     if not match:
-        raise OptionError(f"{option} `{text}`: expected an age such as `30d`, `12h` or `90m`.", code="option-value")
+        raise wrong_value(option, text, "expected an age such as `30d`, `12h` or `90m`.")
     try:
         return timedelta(**{AGE_UNITS[match[2]]: int(match[1])})
     except (OverflowError, ValueError) as error:  # ValueError: thousands of digits
-        raise OptionError(
-            f"{option} `{text}`: the age is too long. Choose a shorter one.", code="option-value"
-        ) from error
+        raise wrong_value(option, text, "the age is too long. Choose a shorter one.") from error
 
 
 def read_margin(text: str | None, option: str = "--margin") -> float | None:
@@ -142,18 +136,14 @@ def read_margin(text: str | None, option: str = "--margin") -> float | None:
         return None
     number = text.strip().removesuffix("%").strip()
     if not text.strip().endswith("%") or not SHARE.fullmatch(number) or not 0 < float(number) <= 100:
-        raise OptionError(
-            f"{option} `{text}`: expected a percentage above 0% and up to 100%, e.g. `3%`.", code="option-value"
-        )
+        raise wrong_value(option, text, "expected a percentage above 0% and up to 100%, e.g. `3%`.")
     return float(number) / 100
 
 
 def read_otlp(text: str | None) -> str | None:
     """Returns the address of a collector, without `/v1/metrics`."""
     if text is not None and not WEB_ADDRESS.fullmatch(text):
-        raise OptionError(
-            f"--otlp `{mask(text)}`: expected an address such as `http://localhost:4318`.", code="option-value"
-        )
+        raise wrong_value("--otlp", mask(text), "expected an address such as `http://localhost:4318`.")
     return text
 
 

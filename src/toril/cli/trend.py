@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from toril.cli.options import OUTPUT_FORMAT, Out, StoreOption, read_age, read_margin
+from toril.cli.options import OUTPUT_FORMAT, Out, StoreOption, read_age, read_margin, wrong_value
 from toril.cli.streams import echo
 from toril.clock import SystemClock
 from toril.errors import OptionError
@@ -73,10 +73,9 @@ def trend(
     if name is None and format == "html" and out is None:
         raise OptionError("--format html writes a page per suite. Add `--out FOLDER`.", code="option-value")
     if issues is not None and not REPOSITORY.fullmatch(issues):
-        raise OptionError(f"--issues `{issues}`: expected OWNER/NAME.", code="option-value")
+        raise wrong_value("--issues", issues, "expected OWNER/NAME.")
     if console and not is_address(console):
-        text = f"--console `{console}`: expected a percent-encoded http or https address."
-        raise OptionError(text, code="option-value")
+        raise wrong_value("--console", console, "expected a percent-encoded http or https address.")
     age_s = None if since is None else read_age(since, "--since").total_seconds()
     wanted = TrendQuery(label=label, location=location, metric=metric, since_s=age_s, least=read_margin(least, "--min"))
     accepted, opened = read_acknowledged(FILE), (open_store if confirm else open_reader)(store)

@@ -17,6 +17,7 @@ from toril.engines import Batch, EngineContext, FoundCase, InFlight, LoadFacts, 
 from toril.engines.disk import write_atomically
 from toril.engines.in_process import COLUMNS, LATE, NOT_SAMPLES, UNWRITTEN, USERS
 from toril.engines.readers import CaseLines, RowFile
+from toril.errors import InfrastructureError
 
 
 class Engine:
@@ -155,6 +156,12 @@ class Engine:
             Path(self.engine.create_artifact(name, ending)).open("w")  # noqa: SIM115
             for ending in (".out", ".err")
         )
+
+
+def not_installed(tool: str, version: str, home: Path, *, code: str) -> InfrastructureError:
+    """Returns the error of a tool whose prepared folder, its home, does not exist."""
+    fix = f"Run `make {tool.lower()}`, or set TORIL_{tool.upper()}_HOME to its folder"
+    return InfrastructureError(f"{tool} {version} is not installed in {home}. {fix}", code=code)
 
 
 class RowEngine(Engine):

@@ -13,7 +13,7 @@ import io
 import json
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -120,6 +120,7 @@ class GrowingFile:
         self.path = path
         self.unreadable = 0  # records, an incomplete last one included
         self._position = 0
+        self._rest = b""  # the incomplete record at the end
 
     def chunks(self) -> Iterator[bytes]:
         """Returns the bytes since the last call."""
@@ -134,10 +135,6 @@ class GrowingFile:
 
 class Lines(GrowingFile):
     """A growing file of lines."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(path)
-        self._rest = b""
 
     def read(self, final: bool = False) -> Iterator[list[str]]:
         """Returns whole lines since the last call; `final`: count an incomplete line as unreadable."""
@@ -154,7 +151,6 @@ class CsvTail(GrowingFile):
         super().__init__(path)
         self._wanted = wanted
         self._delimiter = delimiter
-        self._rest = b""
         self._header: list[str] = []
 
     def read(self, final: bool) -> Iterator[list[tuple[str, ...]]]:
@@ -175,9 +171,8 @@ class CsvTail(GrowingFile):
             self._header = next(csv.reader([first], delimiter=self._delimiter))
         width = len(self._header)
         count = text.count("\n")
-        fields = (
-            [] if '"' in text else text.replace("\n", f"\n{self._delimiter}").split(self._delimiter)
-        )  # without quotes, four times as fast
+        # Without quotes, four times as fast.
+        fields = [] if '"' in text else text.replace("\n", f"\n{self._delimiter}").split(self._delimiter)
         last = [field[:-1] for field in fields[width - 1 :: width] if field.endswith("\n")]
         if len(last) == count and len(fields) == count * width + 1 and "\r" not in text:
             columns = [tuple(fields[position:-1:width]) for position in range(width - 1)] + [tuple(last)]
@@ -246,6 +241,15 @@ class RecordReader:
     def _records(self, final: bool) -> Iterator[Sequence[Sampled]]:
         raise NotImplementedError
 
+    def _readable(self, parse: Callable[[Any], Sampled | None], raw: Iterable[Any]) -> Iterator[Sampled]:
+        """Yields the records that `parse` returns; what it cannot read counts as unreadable."""
+        for item in raw:
+            try:
+                if record := parse(item):
+                    yield record
+            except (ValueError, KeyError, TypeError, IndexError, OverflowError, RecursionError, csv.Error):
+                self._file.unreadable += 1
+
 
 class LineReader(RecordReader):
     """One record per line; `parse` returns None for other lines, and raises for unreadable ones."""
@@ -258,14 +262,7 @@ class LineReader(RecordReader):
 
     def _records(self, final: bool) -> Iterator[Sequence[Sampled]]:
         for lines in self._lines.read(final):
-            yield [record for line in lines if (record := self._record(line))]
-
-    def _record(self, line: str) -> Sampled | None:
-        try:
-            return self._parse(line.rstrip("\r"))
-        except (ValueError, KeyError, TypeError, IndexError, OverflowError, RecursionError, csv.Error):
-            self._lines.unreadable += 1
-            return None
+            yield list(self._readable(self._parse, (line.rstrip("\r") for line in lines)))
 
 
 def _is_valid(record: Sampled) -> bool:

@@ -48,9 +48,8 @@ def read_runs(paths: Iterable[Path]) -> tuple[list[Bundle], list[str]]:
     for folder in folders:
         try:
             sizes = [os.lstat(folder / name).st_size for name in FILES if os.path.lexists(folder / name)]
-            bytes_of_all += sum(
-                size for size in sizes if size <= MOST_BYTES
-            )  # a larger file is refused without reading
+            # A larger file is refused without reading.
+            bytes_of_all += sum(size for size in sizes if size <= MOST_BYTES)
             if bytes_of_all > MOST_BYTES_OF_ALL:
                 raise StoreError(
                     f"{len(folders)} runs have more than {MOST_BYTES_OF_ALL >> 20} MiB. Name fewer folders.",

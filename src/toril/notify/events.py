@@ -1,7 +1,7 @@
 """The log of events in a store, `events/`. A listing of a month has the newest event first."""
 
 from datetime import UTC, datetime
-from itertools import islice
+from itertools import chain, islice
 
 from toril.records.event import EVENTS, Event
 from toril.records.history import LAST_SECOND
@@ -21,16 +21,8 @@ def kept(store: Reader, cursor: str = "", limit: int = 50) -> tuple[list[Event],
     """
     current = cursor.partition("/")[0]
     months = (month for month in sorted(store.names(EVENTS), reverse=True) if not current or month <= current)
-    keys = [
-        *islice(
-            (
-                entry.key
-                for month in months
-                for entry in store.entries(f"{EVENTS}{month}/", EVENTS + cursor if month == current else "")
-            ),
-            limit + 1,
-        )
-    ]
+    listed = (store.entries(f"{EVENTS}{month}/", EVENTS + cursor if month == current else "") for month in months)
+    keys = [entry.key for entry in islice(chain.from_iterable(listed), limit + 1)]
     files = store.find_many(keys[:limit])
     events = [Event.from_json(files[key], key) for key in keys[:limit] if key in files]
     return events, keys[limit - 1].removeprefix(EVENTS) if len(keys) > limit else ""

@@ -320,15 +320,8 @@ def _data_files(
     The workers that read the file share it; if no execution names it, all workers do.
     """
     for path, rows in suite.data_rows.items():
-        readers = sorted(
-            {
-                index
-                for execution, parts in zip(executions, divided, strict=True)
-                if path in execution.files
-                for index in parts
-            }
-        )
-        sharing = readers or sorted({index for parts in divided for index in parts})
+        reading = [parts for load, parts in zip(executions, divided, strict=True) if path in load.files]
+        sharing = sorted({index for parts in reading or divided for index in parts})
         if rows < len(sharing):
             what = f"{suite.source}: toril.split-data: `{path}` has {rows} rows for {len(sharing)} workers"
             fix = "Add rows, lower `workers`, or remove the file from `split-data`."

@@ -240,9 +240,8 @@ def divided_throughput(
         units = total * parts
         if units.denominator == 1 or parts >= FINEST:
             parts_of: dict[int, Fraction] = {}
-            for location, share in zip(
-                used, split(math.floor(units), [weights[location] for location in used]), strict=True
-            ):
+            shares = split(math.floor(units), [weights[location] for location in used])
+            for location, share in zip(used, shares, strict=True):
                 there = [index for index in users if located[index] == location]
                 divided = split(share, [users[index] for index in there])
                 parts_of |= {index: Fraction(part, parts) for index, part in zip(there, divided, strict=True)}

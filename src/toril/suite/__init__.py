@@ -23,7 +23,7 @@ from toril.suite.executions import (
 from toril.suite.fetch import checked_names
 from toril.suite.files import SUITE_NAMES, SuiteFiles
 from toril.suite.merge import apply_overrides, check_top_keys, merged_configuration, suite_files
-from toril.suite.reader import Environment, SuiteReader, mapping_at
+from toril.suite.reader import Environment, SuiteReader, list_at, mapping_at
 from toril.suite.requests import engine_setting_advice
 from toril.suite.retarget import retarget
 from toril.suite.scenarios import Scenarios
@@ -204,8 +204,7 @@ def _split_data(
         files.find(name, f"toril.split-data[{index}]", kind="data file") for index, name in enumerate(toril.split_data)
     ]
     for name, scenario in scenarios.items():
-        sources = scenario.get("data-sources") if isinstance(scenario, dict) else None
-        for index, source in enumerate(sources if isinstance(sources, list) else ()):
+        for index, source in enumerate(list_at(scenario, "data-sources")):
             if isinstance(source, dict) and source.get("variable-names") and source.get("path") in toril.split_data:
                 where = f"scenarios.{name}.data-sources[{index}].variable-names"
                 what = "The first row of a `split-data` file is its header"

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from toril.criteria import duration_s
+from toril.suite.reader import list_at
 from toril.text import nearest
 
 LOCATORS = {"css": "css", "xpath": "xpath", "id": "id", "name": "name", "linktext": "linktext"}
@@ -136,8 +137,7 @@ def _check_duration(action: PageAction) -> None:
 
 def actions_of(request: Any) -> Iterator[tuple[int, Any]]:
     """Yields the actions of a request with their positions."""
-    actions = request.get("actions") if isinstance(request, dict) else None
-    yield from enumerate(actions if isinstance(actions, list) else ())
+    yield from enumerate(list_at(request, "actions"))
 
 
 def _unquoted(text: str) -> str:

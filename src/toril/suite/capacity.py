@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from operator import attrgetter
 from typing import Any
 
 from toril.criteria import METRICS, Criterion, conditions_of, criteria_of, lint, parse_criterion, samples_needed
@@ -14,6 +15,7 @@ from toril.suite.settings import CapacitySearch
 from toril.text import suggestion
 
 PAUSE_S = {"local": 4.0, "fargate": 20.0}  # from a stage's end until it is judged and all workers have the next rate
+SUBJECT = attrgetter("subject", "percentile", "rc_pattern", "label", "op", "percent")  # of a criterion
 LOAD = ("ramp-up", "hold-for", "steps", "iterations", "throughput")  # set by the search
 
 
@@ -100,11 +102,5 @@ def _breached(criterion: Criterion, name: str, search: Search) -> Iterator[Crite
         return
     for until in conditions_of(search, name):
         apart = until.threshold - criterion.threshold
-        if _subject(criterion) == _subject(until) and (apart <= 0 if until.op in ("<", "<=") else apart >= 0):
+        if SUBJECT(criterion) == SUBJECT(until) and (apart <= 0 if until.op in ("<", "<=") else apart >= 0):
             yield until
-
-
-def _subject(criterion: Criterion) -> tuple[object, ...]:
-    return (
-        criterion.subject, criterion.percentile, criterion.rc_pattern, criterion.label, criterion.op, criterion.percent
-    )  # fmt: skip

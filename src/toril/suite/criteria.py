@@ -11,7 +11,7 @@ from toril.criteria import Language, parse_criterion
 from toril.records import PlannedCriterion
 from toril.suite.executions import PROVISIONING, Execution
 from toril.suite.merge import TOP_KEYS, similar
-from toril.suite.reader import REFERENCE, SuiteReader, mapping_at, quoted
+from toril.suite.reader import REFERENCE, SuiteReader, list_at, mapping_at, quoted
 from toril.text import suggestion
 
 BASE_REPORTERS = ("final-stats", "console", "final_stats")  # bzt's own, on in every run
@@ -123,10 +123,10 @@ def _refuse_stray_criteria(config: Mapping[str, Any], judging: Sequence[str], re
                 fix = "Write `criteria`." if is_right else "Move the criteria to `reporting`."
                 raise reader.error("stray-criteria", f"{path}{key}", f"bzt ignores this key here. {fix}")
     for key in config:
-        if key not in TOP_KEYS and any(_module(item) in judging for item in _items(config[key])):
+        if key not in TOP_KEYS and any(_module(item) in judging for item in list_at(config, key)):
             text = "bzt ignores passfail here. Write `reporting: [{module: passfail, …}]`."
             raise reader.error("stray-criteria", quoted(key), text)
-    for index, service in enumerate(_items(config.get("services"))):
+    for index, service in enumerate(list_at(config, "services")):
         if _module(service) in judging:
             text = "passfail is a reporter, not a service. Move it to `reporting`."
             raise reader.error("stray-criteria", f"services[{index}]", text)
@@ -154,10 +154,6 @@ def _holders(config: Mapping[str, Any]) -> Iterator[tuple[str, bool, Mapping[Any
     for parent, is_right in (("scenarios", True), ("modules", False)):
         for name, child in mapping_at(config, parent).items():
             yield f"{parent}.{str(name)[:60]}.", is_right, mapping_at(child)
-
-
-def _items(written: object) -> list[Any]:
-    return written if isinstance(written, list) else []
 
 
 def _module(item: object) -> object:

@@ -189,10 +189,6 @@ class Replay(_Part):
     count: ColumnName = ""
 
 
-def _replay(written: object) -> object:
-    return {"file": written} if isinstance(written, str) else written
-
-
 class Shape(_Part):
     """One of these keys, and `for` if the shape has no length of its own."""
 
@@ -202,7 +198,7 @@ class Shape(_Part):
     spikes: Spikes = ABSENT
     sine: Sine = ABSENT
     points: list[Point] = ABSENT
-    csv: Annotated[Replay, BeforeValidator(_replay)] = ABSENT
+    csv: Annotated[Replay, BeforeValidator(lambda file: {"file": file} if isinstance(file, str) else file)] = ABSENT
     for_: Length = ABSENT
 
 

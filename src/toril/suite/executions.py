@@ -30,7 +30,7 @@ from toril.suite.engines import (
     warn_of_ignored_keys,
 )
 from toril.suite.files import TestPlan
-from toril.suite.reader import SuiteReader, mapping_at, quoted
+from toril.suite.reader import SuiteReader, list_at, mapping_at, quoted
 from toril.suite.requests import browser_problems
 from toril.suite.scenarios import Scenarios
 from toril.suite.settings import TorilSettings
@@ -163,7 +163,7 @@ class ExecutionReader:
                 raise self.reader.error("unknown-key", f"{path}.{key}", f"Unknown key. Did you mean `{meant}`?")
         without = item.get("scenario") is None and executor not in TESTED  # such as the results loader
         scenario = executor if without else self.scenarios.of(item, path, executor)
-        self.scenarios.check_files(item, path)
+        self.scenarios.check_listed(item, "files", path, "file")
         if executor == RESULTS_LOADER:
             named = item.get("scenario")
             holder = self.scenarios.named.get(named) if isinstance(named, str) else named
@@ -388,9 +388,7 @@ class ExecutionReader:
 
     def _files(self, config: Mapping[str, Any], scenario: str) -> tuple[str, ...]:
         own = self.scenarios.named.get(scenario, {})
-        listed: list[Any] = []
-        for value in (config.get("files"), own.get("files"), own.get("data-sources")):
-            listed += value if isinstance(value, list) else []
+        listed = [*list_at(config, "files"), *list_at(own, "files"), *list_at(own, "data-sources")]
         paths = (item.get("path") if isinstance(item, dict) else item for item in listed)
         return tuple(dict.fromkeys(path for path in paths if isinstance(path, str)))
 

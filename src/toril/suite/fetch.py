@@ -52,7 +52,15 @@ def fetch_files(store: Source, prefix: str, folder: Path, files: Mapping[str, st
 
 def write_file(folder: Path, name: str, data: bytes) -> None:
     """Writes a new file below `folder`; raises SuiteError for a name outside it, StoreError if it cannot be written."""
-    _write(inside(folder, name), data)
+    path = inside(folder, name)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)  # never write through an existing file or link
+        with path.open("xb") as file:
+            file.write(data)
+    except OSError as error:
+        text = f"{path}: The file cannot be written: {error.strerror}."
+        raise StoreError(text, code="unwritable-file") from error
 
 
 def inside(folder: Path, name: str) -> Path:
@@ -103,15 +111,3 @@ def _is_relative(name: str) -> bool:
 def _on_any_file_system(name: str) -> str:
     """Returns the same text for two names that are one file where case or accents do not count."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Replaces the path with a new file; never writes through an existing file or link."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.unlink(missing_ok=True)
-        with path.open("xb") as file:
-            file.write(data)
-    except OSError as error:
-        text = f"{path}: The file cannot be written: {error.strerror}."
-        raise StoreError(text, code="unwritable-file") from error

@@ -32,6 +32,12 @@ def mapping_at(document: object, *path: str) -> dict[str, Any]:
     return document if isinstance(document, dict) else {}
 
 
+def list_at(document: object, *path: str) -> list[Any]:
+    """Returns the list at this path of an unchecked document; empty if there is none."""
+    written = mapping_at(document, *path[:-1]).get(path[-1])
+    return written if isinstance(written, list) else []
+
+
 class Environment:
     """Resolves `${NAME}` from `--env`, `settings.env` and the machine's environment, in that order.
 

@@ -22,7 +22,7 @@ from toril.suite.engines import (
     EngineRules,
     Flaw,
 )
-from toril.suite.reader import mapping_at, quoted
+from toril.suite.reader import list_at, mapping_at, quoted
 from toril.suite.settings import Vegeta
 from toril.text import nearest
 
@@ -72,9 +72,8 @@ def problems(executor: str, scenario: Mapping[str, Any], path: str) -> Iterator[
         yield Flaw("not-a-list", f"{path}.requests", text)
     else:
         yield from _key_problems(engine, scenario, path, engine.scenario_without, engine.scenario_keys)
-        sources = scenario.get("data-sources") if engine.source_keys else None
-        for index, source in enumerate(sources if isinstance(sources, list) else ()):
-            if isinstance(source, dict):
+        for index, source in enumerate(list_at(scenario, "data-sources")):
+            if isinstance(source, dict) and engine.source_keys:
                 yield from _key_problems(engine, source, f"{path}.data-sources[{index}]", (), engine.source_keys)
         rooted = bool(scenario.get("default-address"))
         yield from _request_problems(executor, requests, f"{path}.requests", rooted=rooted)
@@ -171,8 +170,7 @@ def _plain_request_problems(executor: str, request: Mapping[str, Any], path: str
         yield Flaw("missing-url", f"{path}.url", "The request has no address. Add one: `{url: …}`.")
     if executor == "apiritif":
         yield from _extractor_problems(request, path)
-    checks = request.get("assert") if executor == "gatling" else None
-    for index, check in enumerate(checks if isinstance(checks, list) else ()):
+    for index, check in enumerate(list_at(request, "assert") if executor == "gatling" else ()):
         if isinstance(check, dict) and check.get("subject") == "headers":
             yield _unsupported(engine, f"{path}.assert[{index}].subject", "`headers`")
     if executor == "locust":

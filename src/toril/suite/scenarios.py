@@ -9,7 +9,7 @@ from typing import Any
 from toril.errors import Note
 from toril.suite.engines import BLOCKS, NESTED, PHASES
 from toril.suite.files import URL, SuiteFiles, TestPlan, read_jmx
-from toril.suite.reader import REFERENCE, Environment, SuiteReader, mapping_at, quoted
+from toril.suite.reader import REFERENCE, Environment, SuiteReader, list_at, mapping_at, quoted
 from toril.suite.requests import problems
 from toril.text import suggestion
 
@@ -110,11 +110,10 @@ class Scenarios:
         if scenario.get("script") is not None:
             scenario["script"] = self.files.find(scenario["script"], f"{path}.script", kind="script")
             self._check_data(scenario["script"], f"{path}.script")
-        self._check_listed(scenario, "data-sources", path, "data source")
+        self.check_listed(scenario, "data-sources", path, "data source")
         self._set_delimiters(scenario)
-        self._check_listed(scenario, "files", path, "file")
-        jars = scenario.get("additional-classpath")
-        for jar in jars if isinstance(jars, list) else ():
+        self.check_listed(scenario, "files", path, "file")
+        for jar in list_at(scenario, "additional-classpath"):
             if (there := self.files.existing(str(jar))) is not None:  # else a service may build it
                 self.files.add(there)
         for request, where in walked(scenario.get("requests"), f"{path}.requests"):
@@ -156,9 +155,8 @@ class Scenarios:
 
     def _variables(self, scenario: dict[str, Any]) -> set[str] | None:
         """Returns the variables that a scenario sets; None if it may set variables of any name."""
-        variables = set(_keys(scenario.get("variables")))
-        sources = scenario.get("data-sources")
-        for source in sources if isinstance(sources, list) else ():
+        variables = set(mapping_at(scenario, "variables"))
+        for source in list_at(scenario, "data-sources"):
             whole = source if isinstance(source, dict) else {"path": source}
             names = whole.get("variable-names") or self.files.header(whole)
             if names is None:
@@ -172,12 +170,12 @@ class Scenarios:
                 return None
             for key, value in request.items():
                 if key.startswith("extract-") or key == "set-variables":
-                    variables |= set(_keys(value))
+                    variables |= set(mapping_at(value))
                 elif key == "foreach":
                     variables.add(str(value).split(" ")[0])
         return variables
 
-    def _check_listed(self, holder: dict[str, Any], key: str, path: str, kind: str) -> None:
+    def check_listed(self, holder: dict[str, Any], key: str, path: str, kind: str) -> None:
         """Finds files that are listed as texts or as `{path: …}`."""
         if holder.get(key) is None:
             return
@@ -198,19 +196,15 @@ class Scenarios:
             if header is not None:
                 sources[index] = {**whole, "delimiter": max(DELIMITERS, key=header.count)}
 
-    def check_files(self, execution: dict[str, Any], path: str) -> None:
-        """Finds an execution's own `files`."""
-        self._check_listed(execution, "files", path, "file")
-
     def _check_request(self, request: Any, path: str) -> None:
         """Finds the files of a request: its body, its uploads and its scripts."""
         if not isinstance(request, dict):
             return
         named = [(request, "body-file", path)] if request.get("body-file") else []
-        uploads, scripts = request.get("upload-files"), request.get("jsr223")
-        for index, upload in enumerate(uploads if isinstance(uploads, list) else ()):
+        for index, upload in enumerate(list_at(request, "upload-files")):
             if isinstance(upload, dict):
                 named.append((upload, "path", f"{path}.upload-files[{index}]"))
+        scripts = request.get("jsr223")
         for index, script in enumerate(scripts if isinstance(scripts, list) else [scripts]):
             if isinstance(script, dict) and script.get("script-file"):
                 named.append((script, "script-file", f"{path}.jsr223[{index}]"))
@@ -287,10 +281,6 @@ def urls_of(requests: Any, path: str) -> Iterator[tuple[str, str]]:
         url = request.get("url") if isinstance(request, dict) else request
         if isinstance(url, str):
             yield url, where
-
-
-def _keys(written: Any) -> Iterator[str]:
-    yield from written if isinstance(written, dict) else ()
 
 
 def walked(requests: Any, path: str) -> Iterator[tuple[Any, str]]:

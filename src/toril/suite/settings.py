@@ -142,9 +142,8 @@ class Regression(Section):
     blocks: Whole | None = Field(default=None, ge=4, le=400)  # the most pairs; fewer than 4 prove nothing
     block_s: Duration | None = None  # steady load in each arm
     labels: Texts = ()
-    metrics: Annotated[
-        tuple[Metric, ...], BeforeValidator(as_list), one_or_many(METRIC.pattern)
-    ] = ()  # empty: percentiles of criteria, failures
+    # Empty: percentiles of criteria, failures.
+    metrics: Annotated[tuple[Metric, ...], BeforeValidator(as_list), one_or_many(METRIC.pattern)] = ()
 
 
 class EarlierBlock(Section):
@@ -160,9 +159,8 @@ class Vegeta(Section):
 
     http2: bool = False  # for all requests; they fail if the target does not support it
     dns_ttl_s: Duration = 5.0  # lifetime of a resolved address; 0: resolve for each connection
-    max_workers: Whole | None = Field(
-        default=None, ge=1, le=200_000
-    )  # requests in flight; None: the limit of open files
+    # Requests in flight; None: the limit of open files.
+    max_workers: Whole | None = Field(default=None, ge=1, le=200_000)
     redirects: Whole = Field(default=10, ge=0, le=100)  # to follow before the request fails
     insecure: bool = False  # whether to skip the verification of certificates
 

@@ -174,18 +174,16 @@ class Monitor:
 
 
 def _cpu_s(process: psutil.Process) -> float:
-    try:
+    with contextlib.suppress(psutil.Error):
         times = process.cpu_times()
-    except psutil.Error:
-        return 0.0
-    return float(times.user + times.system)
+        return float(times.user + times.system)
+    return 0.0
 
 
 def _memory(process: psutil.Process) -> int:
-    try:
+    with contextlib.suppress(psutil.Error):
         return int(process.memory_info().rss)
-    except psutil.Error:
-        return 0
+    return 0
 
 
 @dataclass(frozen=True, slots=True)

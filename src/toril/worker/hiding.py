@@ -137,11 +137,8 @@ class Hiding:
         headers = self._noted(masked_headers([(key, self._declared(value)) for key, value in sent]))
         if raw[name] is None:
             return headers, None
-        data, size, kind = (
-            base64.b64decode(raw[name], validate=True),
-            int(raw[f"{name}_bytes"]),
-            fields.get("content-type", "")[:200],
-        )
+        data, size = base64.b64decode(raw[name], validate=True), int(raw[f"{name}_bytes"])
+        kind = fields.get("content-type", "")[:200]
         whole = len(data) == size
         data, complete = _decompressed(data, fields.get("content-encoding", ""))
         text = self._declared(data.decode("utf-8", "surrogateescape"))

@@ -239,7 +239,6 @@ class Engines:
     def ready(self) -> Ready:
         assert self.offset is not None  # noqa: S101 - prepare() sets it
         offset_s, uncertainty_s = self.offset.result()
-        facts = task_facts(os.environ)
         return Ready(
             worker=self.worker,
             attempt=self.attempt,
@@ -249,8 +248,7 @@ class Engines:
             instance=secrets.token_hex(8),
             clock_offset_s=round(offset_s, 6),
             clock_uncertainty_s=round(uncertainty_s, 6),
-            image_digest=facts.image_digest,
-            task=facts.task,
+            **task_facts(os.environ),
         )
 
     def exit(self, state: State, now: float) -> Exit:

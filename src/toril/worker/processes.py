@@ -54,13 +54,10 @@ def cpu_s(leader: int) -> float:
     return total
 
 
-def kill_group(leader: int) -> bool:
-    """Kill a process group; returns False if it had already ended."""
-    try:
+def kill_group(leader: int) -> None:
+    """Kill a process group, unless it has already ended."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(leader, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        return False
-    return True
 
 
 def kill_all(leaders: Iterable[int]) -> int:

@@ -6,7 +6,6 @@ import threading
 import urllib.request
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass
 
 from toril.store import Store
 
@@ -50,24 +49,13 @@ TIMEOUT_S = 1.0
 log = logging.getLogger("toril.worker")
 
 
-@dataclass(frozen=True, slots=True)
-class TaskFacts:
-    """The image and the task of a container; None if unknown."""
-
-    image_digest: str | None = None
-    task: str | None = None  # its ARN
-
-
-def task_facts(environment: Mapping[str, str]) -> TaskFacts:
-    """Returns the image and the task of this container; unknown outside of ECS."""
+def task_facts(environment: Mapping[str, str]) -> dict[str, str | None]:
+    """Returns the digest of this container's image and the ARN of its task, as in `Ready`; None outside of ECS."""
     address = environment.get(ADDRESS)
     digest = environment.get("TORIL_IMAGE_DIGEST")  # for launchers that are not ECS
     if not address:
-        return TaskFacts(image_digest=digest)
-    return TaskFacts(
-        image_digest=digest or _fact(address, "ImageID"),
-        task=_fact(f"{address}/task", "TaskARN"),
-    )
+        return {"image_digest": digest, "task": None}
+    return {"image_digest": digest or _fact(address, "ImageID"), "task": _fact(f"{address}/task", "TaskARN")}
 
 
 def _fact(address: str, name: str) -> str | None:

@@ -47,12 +47,9 @@ class Expressions(JMeterExprCompiler):  # type: ignore[misc]  # bzt has no types
         return ast.Call(func=text, args=parts_read, keywords=[])
 
     def translate_jmeter_expr(self, expr: str) -> Any:
-        decoded = DECODED.fullmatch(expr)
-        return (
-            _call("apiritif", "decode_url", self.gen_expr(decoded[1]))
-            if decoded
-            else super().translate_jmeter_expr(expr)
-        )
+        if decoded := DECODED.fullmatch(expr):
+            return _call("apiritif", "decode_url", self.gen_expr(decoded[1]))
+        return super().translate_jmeter_expr(expr)
 
 
 class ScriptGenerator(ApiritifScriptGenerator):  # type: ignore[misc]  # bzt has no types

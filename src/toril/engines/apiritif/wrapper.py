@@ -509,11 +509,8 @@ def main() -> int:
 def run_users(test, failed) -> None:
     """Run Apiritif's own worker with its threads in this process, with our records."""
     params = loadgen.Params()
-    params.concurrency, params.iterations, params.steps = (
-        SETTINGS["concurrency"],
-        SETTINGS["iterations"],
-        SETTINGS["steps"],
-    )
+    for name in ("concurrency", "iterations", "steps"):
+        setattr(params, name, SETTINGS[name])
     params.ramp_up, params.hold_for, params.tests = SETTINGS["ramp_up_s"], SETTINGS["hold_for_s"], [test]
     params.report = os.devnull
     thread.set_total(params.concurrency)

@@ -17,13 +17,11 @@ from toril.engines.apiritif import executor as apiritif
 from toril.engines.apiritif import generator
 from toril.programs import chromedriver, chromium
 
-MISSING = "is not installed. Install {package}, or set {variable} to its path"
-
 
 def require_program(program: str | None, what: str, package: str, variable: str) -> str:
     """Returns the program's path; ToolError without one."""
     if program is None:
-        raise ToolError(f"{what} {MISSING.format(package=package, variable=variable)}")
+        raise ToolError(f"{what} is not installed. Install {package}, or set {variable} to its path")
     return program
 
 

@@ -92,12 +92,8 @@ class JtlReader(RecordReader):
             raise ValueError(f"{row['success']!r} is neither true nor false")
         if row["allThreads"]:
             self.users = int(row["allThreads"])
-        ok, connect_ms, latency_ms = (
-            row["success"].lower() == "true",
-            int(row["Connect"] or -1),
-            int(row["Latency"] or 0),
-        )
-        message = row["responseMessage"]
+        connect_ms, latency_ms = int(row["Connect"] or -1), int(row["Latency"] or 0)
+        ok, message = row["success"].lower() == "true", row["responseMessage"]
         transaction = not row["dataType"] and TRANSACTION.fullmatch(message)
         return Sampled(
             started_s=(at_ms - elapsed_ms if row["method"] else at_ms) / 1000,
@@ -123,13 +119,8 @@ class CsvReader(JtlReader):
 
     def _records(self, final: bool) -> Iterator[Sequence[Sampled]]:
         for columns in self._tail.read(final):
-            records = []
-            for row in zip(*columns, strict=True):
-                try:
-                    records.append(self._record(dict(zip(JTL, row, strict=True))))
-                except (ValueError, OverflowError):
-                    self._tail.unreadable += 1
-            yield records
+            rows = (dict(zip(JTL, row, strict=True)) for row in zip(*columns, strict=True))
+            yield list(self._readable(self._record, rows))
 
 
 class XmlReader(JtlReader):
@@ -146,31 +137,25 @@ class XmlReader(JtlReader):
             if self._lost:
                 return
             self._rest = (self._rest + chunk).rpartition(b">")[2]
-            records = []
-            for element in self._elements(chunk):
-                if element.getparent() is not None and element.getparent().tag == "testResults":
-                    try:
-                        records.append(self._record(self._row(element)))
-                    except (ValueError, TypeError, OverflowError):
-                        self._file.unreadable += 1
-                    element.clear()
-                    while element.getprevious() is not None:
-                        del element.getparent()[0]
-            yield records
+            yield list(self._readable(self._record, map(self._row, self._samples(chunk))))
         if final and not self._lost and (self._open > 1 or self._rest.strip()):
             self._file.unreadable += 1  # half a sample
 
-    def _elements(self, chunk: bytes) -> Iterator[Any]:
-        """Complete elements; everything after malformed XML is lost and counts as one record."""
+    def _samples(self, chunk: bytes) -> Iterator[Any]:
+        """Yields complete samples; everything after malformed XML is lost and counts as one record."""
         try:
             self._parser.feed(chunk)
         except etree.XMLSyntaxError:
             self._lost = True
             self._file.unreadable += 1
+        element: Any
         for event, element in self._parser.read_events():
             self._open += 1 if event == "start" else -1
-            if event == "end":
+            if event == "end" and element.getparent() is not None and element.getparent().tag == "testResults":
                 yield element
+                element.clear()
+                while element.getprevious() is not None:
+                    del element.getparent()[0]
 
     def _row(self, element: Any) -> dict[str, str]:
         failures = (

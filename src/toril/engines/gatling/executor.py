@@ -19,13 +19,12 @@ from bzt.engine import ScenarioExecutor
 from bzt.modules.gatling import GatlingExecutor
 
 from toril.engines import Batch, EngineContext, InFlight, LoadFacts, tail_of
-from toril.engines.base import Engine
+from toril.engines.base import Engine, not_installed
 from toril.engines.gatling.debug import GatlingDebug
 from toril.engines.gatling.log import GatlingReader
 from toril.engines.gatling.simulation import TEMPLATE, protocol, steps
 from toril.engines.jmeter.executor import OUTPUT_CHARS, compile_by, find_java, heap
 from toril.engines.readers import batch_of, keep, keeper_of
-from toril.errors import InfrastructureError
 from toril.programs import GATLING_VERSION, gatling_home
 
 GATED = "TorilGated"  # the class that Gatling runs
@@ -58,11 +57,7 @@ class Executor(Engine, GatlingExecutor):  # type: ignore[misc]  # bzt has no typ
     def prepare(self) -> None:
         ScenarioExecutor.prepare(self)
         if not (self._home / "lib").is_dir():
-            raise InfrastructureError(
-                f"Gatling {GATLING_VERSION} is not installed in {self._home}. Run `make gatling`, or set "
-                "TORIL_GATLING_HOME to its folder",
-                code="no-gatling",
-            )
+            raise not_installed("Gatling", GATLING_VERSION, self._home, code="no-gatling")
         self._java = find_java() or "java"
         folder = self.context.folder
         for name in ("classes", "results"):

@@ -26,7 +26,7 @@ from bzt.modules.jmeter import JMeter, JMeterExecutor
 from numpy.typing import NDArray
 
 from toril.engines import Batch, InFlight, LoadFacts, Sends, tail_of
-from toril.engines.base import Engine
+from toril.engines.base import Engine, not_installed
 from toril.engines.cgroup import ControlGroup, memory_limit_bytes
 from toril.engines.in_process import IDLE_CLOSED
 from toril.engines.jmeter.plan import NeededValue, rewrite, uses_groovy
@@ -83,7 +83,6 @@ FLAGS = {  # of the columns that the reader below needs
     "threadCounts": False,
 }
 SETTINGS = {
-    "detect-plugins": False,
     "properties": {
         "httpsampler.max_bytes_to_store_per_request": STORED_BYTES,
         CHECKED_AFTER: IDLE_MS,
@@ -100,11 +99,7 @@ def find_jmeter(configured: str | None) -> Path:
     for home in candidates:
         if is_jmeter(home):
             return home / "bin" / "jmeter"
-    raise InfrastructureError(
-        f"JMeter {JMETER_VERSION} is not installed in {candidates[-1]}. Run `make jmeter`, or set TORIL_JMETER_HOME to "
-        "its folder",
-        code="no-jmeter",
-    )
+    raise not_installed("JMeter", JMETER_VERSION, candidates[-1], code="no-jmeter")
 
 
 def find_java() -> str | None:
@@ -347,9 +342,8 @@ class Executor(Engine, JMeterExecutor):  # type: ignore[misc]
         ok = np.fromiter(map("true".__eq__, success), np.bool_, len(success))
         transactions = np.zeros(len(ok), np.bool_)
         why = np.full(len(ok), "", dtype=object)
-        if not ok.all():
-            for row in np.flatnonzero(~ok).tolist():
-                why[row] = failures[row] or messages[row] or "unknown error"
+        for row in np.flatnonzero(~ok).tolist():
+            why[row] = failures[row] or messages[row] or "unknown error"
         if "" in types:
             for row, data_type in enumerate(types):
                 if not data_type and (match := TRANSACTION.fullmatch(messages[row])):

@@ -94,17 +94,13 @@ def rewrite(
         listener = _own_element(LISTENER)
         plan.getroot().find("hashTree/hashTree")[:0] = [listener, etree.Element("hashTree")]
         writers.insert(0, listener)  # JMeter calls it first, so the worker reads it before the row with its message
-    if traceparent:
-        _add_trace_context(plan)
-    _show_requests_of_transactions(plan, writers)
-    _prefer_own_assertions(plan)
-    if tried:
-        _remove_think_times(plan)
-    for included, part in list(parts.items())[1:]:
+    if traceparent:  # a header manager within the plan may override it
+        _add_to_plan(plan, JMX._get_header_mgr({"traceparent": TRACEPARENT}))
+    for part in parts.values():
+        _show_requests_of_transactions(part, writers)
         if tried:
             _remove_think_times(part)
-        _show_requests_of_transactions(part, writers)
-        part.write(included, encoding="UTF-8", xml_declaration=True)
+    _prefer_own_assertions(plan)
     _prefer_own_variables(plan)
     if plain_groups:
         _prefer_plain_groups(plan)
@@ -119,7 +115,8 @@ def rewrite(
     if in_turns:
         _add_to_plan(plan, _own_element(TURNS))
     _add_gate(plan)
-    plan.write(path, encoding="UTF-8", xml_declaration=True)
+    for file, part in parts.items():
+        part.write(file, encoding="UTF-8", xml_declaration=True)
     return [] if require_values else [NeededValue(variable, _labels(extractor)) for extractor, variable in needed]
 
 
@@ -168,20 +165,9 @@ def _own_element(name: str) -> Tree:
     return etree.Element(name, guiclass=name, testclass=name, testname=name)
 
 
-def _add_to_plan(plan: Tree, element: Tree) -> Tree:
-    """Adds an element that concerns all groups; returns it."""
+def _add_to_plan(plan: Tree, element: Tree) -> None:
+    """Add an element that concerns all groups."""
     plan.getroot().find("hashTree/hashTree").extend([element, etree.Element("hashTree")])
-    return element
-
-
-def _add_trace_context(plan: Tree) -> None:
-    """Add a header with fresh identifiers. A header manager within the plan may override it."""
-    manager = etree.Element("HeaderManager", guiclass="HeaderPanel", testclass="HeaderManager", testname="trace")
-    headers = etree.SubElement(manager, "collectionProp", name="HeaderManager.headers")
-    header = etree.SubElement(headers, "elementProp", name="", elementType="Header")
-    header.append(JMX._string_prop("Header.name", "traceparent"))
-    header.append(JMX._string_prop("Header.value", TRACEPARENT))
-    _add_to_plan(plan, manager)
 
 
 def _show_requests_of_transactions(plan: Tree, writers: Sequence[Tree]) -> None:
@@ -290,9 +276,7 @@ def _set_rates(plan: Tree, rates: Sequence[float]) -> None:
         for old in list(schedule):
             schedule.remove(old)
         for from_rps, to_rps, lasts_s in rows_of(rates):
-            row = etree.SubElement(schedule, "collectionProp", name=f"row{len(schedule)}")
-            for number, value in enumerate((f"{from_rps:.9f}", f"{to_rps:.9f}", str(lasts_s))):
-                etree.SubElement(row, "stringProp", name=str(number)).text = value
+            schedule.append(_texts(f"row{len(schedule)}", (f"{from_rps:.9f}", f"{to_rps:.9f}", str(lasts_s))))
 
 
 def rows_of(rates: Sequence[float]) -> list[tuple[float, float, int]]:

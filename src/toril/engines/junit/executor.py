@@ -17,9 +17,8 @@ from bzt.modules import SubprocessedExecutor
 from junitparser import Error, Failure, JUnitXml, Skipped
 
 from toril.engines import FoundCase, LoadFacts, tail_of
-from toril.engines.base import Engine
+from toril.engines.base import Engine, not_installed
 from toril.engines.jmeter.executor import OUTPUT_CHARS, compile_by, find_java
-from toril.errors import InfrastructureError
 from toril.programs import JUNIT_VERSION, junit_home
 from toril.records import CaseOutcome
 
@@ -43,8 +42,7 @@ class Executor(Engine, SubprocessedExecutor):  # type: ignore[misc]  # bzt has n
         super().prepare()
         home = junit_home()
         if not (home / "lib").is_dir():
-            text = f"JUnit {JUNIT_VERSION} is not installed in {home}. Run `make junit`, or set TORIL_JUNIT_HOME"
-            raise InfrastructureError(f"{text} to its folder", code="no-junit")
+            raise not_installed("JUnit", JUNIT_VERSION, home, code="no-junit")
         self._java, self._read = find_java() or "java", False
         self._outcomes: set[CaseOutcome] = set()
         self.script = Path(self.get_script_path(required=True))

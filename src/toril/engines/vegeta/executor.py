@@ -110,11 +110,6 @@ class Executor(RowEngine, ScenarioExecutor):  # type: ignore[misc]  # bzt has no
         self.stdout = self.stderr = Path(self.engine.create_artifact("vegeta", ".log")).open("w")  # noqa: SIM115
         self.process = self._execute([str(program), str(path)])
 
-    def post_process(self) -> None:
-        super().post_process()
-        if self.stderr is not None:
-            self.stderr.close()
-
     def adjust(self, at: float, rps: float) -> None:
         with (self.context.folder / "rates").open("a") as rates:
             rates.write(f"{at!r} {rps!r}\n")
