@@ -13,13 +13,14 @@ from tests.refusals import refused
 from tests.troubled import TroubledStore
 from toril import __version__
 from toril.errors import InfrastructureError
-from toril.launchers.agents import AgentLauncher, live_agents
+from toril.launchers.agents import AgentLauncher, seen_agents
 from toril.launchers.elsewhere import Elsewhere, parts_of
 from toril.launchers.preflight.agents import check_agents
 from toril.launchers.prepare import launcher_for, preflight, prepared, price_lines
 from toril.records import Launch, Plan
 from toril.records.agent import (
     ENGINES,
+    LIVE_S,
     MOST_OFFERS,
     Announcement,
     Claim,
@@ -284,7 +285,7 @@ def test_agents_are_live_for_half_a_minute_of_the_stores_clock(office):
     office.announces(agent="shelf")
     old = office.store.path(announcement_key("office", "shelf"))
     os.utime(old, (old.stat().st_mtime - 40, old.stat().st_mtime - 40))
-    assert [one.agent for one in live_agents(office.store)] == ["desk"]
+    assert [one.agent for one, _ in seen_agents(office.store, within_s=LIVE_S)] == ["desk"]
     found = preflight(None, office.store, office.clock).findings
     assert [one.detail for one in found if one.code == "silent-agent"] == ["agent shelf has been silent for 1 min"]
 
@@ -338,6 +339,6 @@ def test_a_damaged_or_false_announcement_stops_no_other_agent(office):
     office.store.put(announcement_key("lab", "y"), b"{")
     forged = {**json.loads(false.to_json()), "location": "lab", "agent": "z", "targets": ["a\nok  another line"]}
     office.store.put(announcement_key("lab", "z"), json.dumps(forged).encode())
-    assert live_agents(office.store) == (false,)
+    assert [one for one, _ in seen_agents(office.store)] == [false]
     _, warnings = prepared(office.plan, office.store, {}, office.clock, max_cost_usd=None)
     assert ["lab-y" in warnings[0], "lab-z" in warnings[1], len(warnings)] == [True, True, 2]

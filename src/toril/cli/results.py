@@ -3,7 +3,7 @@
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -21,6 +21,9 @@ from toril.cli.options import (
 from toril.cli.streams import echo, with_store
 from toril.clock import SystemClock
 from toril.errors import NoSuchRunError, StoreError
+
+if TYPE_CHECKING:
+    from toril.store import Reader
 
 
 def report(
@@ -56,21 +59,27 @@ def report(
     from toril.reports import check, pieces, show
     from toril.reports.screen import emit
     from toril.runs import stored
-    from toril.runs.find import find_run
 
     check(format, table=table, onto_terminal=out is None and sys.stdout.isatty())
-    try:
-        known = find_run(run, store)
-    except NoSuchRunError as nothing:
-        if not ignore_missing:
-            raise
-        echo(f"nothing to report: {nothing}", err=True)
-        return
+    known = _found(run, store, "report", ignore_missing=ignore_missing)
     bundle = stored.judged_at(*known, SystemClock().now(), format, from_, to)
     if format == "terminal" and out is None:
         show(bundle)
     else:
         emit(pieces(format, bundle, table), out)
+
+
+def _found(run: str, store: str, action: str, *, ignore_missing: bool) -> "tuple[Reader, str]":
+    """Returns the store and the id of a run. Without one, the command may end: there is nothing to `action`."""
+    from toril.runs.find import find_run
+
+    try:
+        return find_run(run, store)
+    except NoSuchRunError as nothing:
+        if not ignore_missing:
+            raise
+        echo(f"nothing to {action}: {nothing}", err=True)
+        raise typer.Exit from None
 
 
 def compare(
@@ -158,17 +167,10 @@ def fetch(
     """
     from toril.records import run_key
     from toril.runs import stored
-    from toril.runs.find import find_run
     from toril.store import open_store
     from toril.text import plural
 
-    try:
-        opened, run_id = find_run(run, store)
-    except NoSuchRunError as nothing:
-        if not ignore_missing:
-            raise
-        echo(f"nothing to copy: {nothing}", err=True)
-        return
+    opened, run_id = _found(run, store, "copy", ignore_missing=ignore_missing)
     into = open_store(str(folder))
     files, problems = stored.fetch(opened, run_id, into)
     echo("".join(f"not copied: {problem}\n" for problem in problems), err=True, nl=False)

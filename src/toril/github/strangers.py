@@ -81,16 +81,15 @@ def _priced(bundle: Bundle, path: Path) -> Bundle:
         estimate = finished_cost(bundle.plan, end, {}, load_s=load_s, requests=requests)
         return replace(bundle, cost=cost_line(bundle.plan, estimate))
     except (ArithmeticError, ValueError) as error:  # impossible sizes and rates
-        raise StoreError(
-            f"{path}: cannot compute a price from this file and plan.json: {error}", code="foreign-record"
+        raise _refused(
+            path, f"cannot compute a price from this file and plan.json: {error}", code="foreign-record"
         ) from error
 
 
 def _folders(path: Path) -> Iterator[Path]:
     if path.is_symlink() or not path.is_dir():
-        raise StoreError(
-            f"{path}: not a folder. Name the folder of a run, or a folder that contains runs.", code="no-such-folder"
-        )
+        text = "not a folder. Name the folder of a run, or a folder that contains runs."
+        raise _refused(path, text, code="no-such-folder")
     if (path / "plan.json").exists():
         yield path
         return
@@ -98,10 +97,12 @@ def _folders(path: Path) -> Iterator[Path]:
     within = runs if runs.is_dir() and not runs.is_symlink() else path
     folders = [path for path in sorted(within.iterdir()) if not path.is_symlink() and (path / "plan.json").exists()]
     if not folders:
-        raise StoreError(
-            f"{path}: no run found: neither this folder nor its subfolders have a plan.json.", code="no-run"
-        )
+        raise _refused(path, "no run found: neither this folder nor its subfolders have a plan.json.", code="no-run")
     yield from folders
+
+
+def _refused(path: Path, text: str, *, code: str) -> StoreError:
+    return StoreError(f"{path}: {text}", code=code)
 
 
 def _data(path: Path) -> bytes:
@@ -110,15 +111,13 @@ def _data(path: Path) -> bytes:
         opened = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         with os.fdopen(opened, "rb") as file:
             if not stat.S_ISREG(os.fstat(opened).st_mode):
-                raise StoreError(f"{path}: not a regular file.", code="unreadable-file")
+                raise _refused(path, "not a regular file.", code="unreadable-file")
             data = file.read(MOST_BYTES + 1)
     except OSError as error:
-        raise StoreError(
-            f"{path}: cannot read the file: {error.strerror}. Judged runs have it as a regular file, not as a link.",
-            code="unreadable-file",
-        ) from error
+        text = f"cannot read the file: {error.strerror}. Judged runs have it as a regular file, not as a link."
+        raise _refused(path, text, code="unreadable-file") from error
     if len(data) > MOST_BYTES:
-        raise StoreError(f"{path}: larger than {MOST_BYTES >> 20} MiB.", code="too-large")
+        raise _refused(path, f"larger than {MOST_BYTES >> 20} MiB.", code="too-large")
     return data
 
 
@@ -126,10 +125,9 @@ def _plan(path: Path) -> Plan:
     """Returns the plan without the load, which comments do not show."""
     plan = Plan.from_json(_data(path), str(path))
     if not (NAME.fullmatch(plan.suite) and NAME.fullmatch(plan.run_id)):
-        raise StoreError(f"{path}: not written by toril: invalid name of the suite or run.", code="foreign-record")
+        raise _refused(path, "not written by toril: invalid name of the suite or run.", code="foreign-record")
     texts = (plan.toril_version, *plan.warnings, *plan.warning_codes, *plan.tags, *plan.tags.values())
     if len(texts) > MOST_ENTRIES or any(len(text) > LONGEST_TEXT for text in texts):
-        raise StoreError(
-            f"{path}: not written by toril: names, tags or warnings are too long or too many.", code="foreign-record"
-        )
+        text = "not written by toril: names, tags or warnings are too long or too many."
+        raise _refused(path, text, code="foreign-record")
     return plan.model_copy(update={"common": {}, "environment": {}})

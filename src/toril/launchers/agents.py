@@ -215,11 +215,6 @@ class AgentLauncher(Launcher):
         return kinds
 
 
-def live_agents(store: Reader, now: float | None = None) -> tuple[Announcement, ...]:
-    """Returns the agents that announced themselves in the 30 s before `now`, as `seen_agents` does."""
-    return tuple(agent for agent, _ in seen_agents(store, now, within_s=LIVE_S))
-
-
 def seen_agents(
     store: Reader, now: float | None = None, damaged: list[StoreError] | None = None, *, within_s: float = SEEN_S
 ) -> tuple[tuple[Announcement, float], ...]:
@@ -248,7 +243,7 @@ def seen_agents(
 def agents_by_location(store: Reader, now: float) -> dict[str, list[Announcement]]:
     """Returns the live agents of each private location, by name; `toril doctor` names damaged announcements."""
     by_location: dict[str, list[Announcement]] = {}
-    for live_agent in live_agents(store, now):
+    for live_agent, _ in seen_agents(store, now, within_s=LIVE_S):
         by_location.setdefault(live_agent.location, []).append(live_agent)
     return by_location
 

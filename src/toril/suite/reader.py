@@ -53,19 +53,14 @@ class Environment:
     ) -> None:
         """`secrets` are variables that only workers know. Their values in this machine's environment are ignored."""
         self.secrets = secrets
-        self.system = system = {
-            name: value for name, value in system.items() if name not in secrets and not is_withheld(name)
-        }
-        written = {name: "" if value is None else self._expanded(str(value)) for name, value in settings.items()}
-        self.values = {**system, **written, **given}
+        self.system = {name: value for name, value in system.items() if name not in secrets and not is_withheld(name)}
+        texts = {name: "" if value is None else str(value) for name, value in settings.items()}
+        written = {name: _replaced(SYSTEM_REFERENCE, text, self.system) for name, text in texts.items()}
+        self.values = {**self.system, **written, **given}
 
     def resolve(self, text: str) -> str:
         """Returns `text` with every known reference replaced."""
-        for _ in range(REFERENCE_ROUNDS):
-            if "${" not in text:
-                break
-            text = self._limited(REFERENCE.sub(lambda match: self.values.get(match[1], match[0]), self._limited(text)))
-        return text
+        return _replaced(REFERENCE, text, self.values) if "${" in text else text
 
     def resolve_all(self, value: Any) -> Any:
         """Resolves every text in lists and in the values of mappings; keys are never references."""
@@ -90,20 +85,19 @@ class Environment:
             return f"Write the value itself: only workers know the secret `{name}`."
         return f"Pass `--env {name}=…`, or set settings.env.{name}."
 
-    def _expanded(self, text: str) -> str:
-        for _ in range(REFERENCE_ROUNDS):
-            text = self._limited(
-                SYSTEM_REFERENCE.sub(
-                    lambda match: self.system.get(match[1] or match[2] or "", match[0]), self._limited(text)
-                )
-            )
-        return text
 
-    def _limited(self, text: str) -> str:
-        if len(text) > MAX_RESOLVED:
-            what = f"settings.env: `{text[:40]}…` becomes longer than {MAX_RESOLVED:,} characters"
-            raise SuiteError(f"{what}. Shorten it, or the values that it refers to.", code="too-large")
-        return text
+def _replaced(pattern: re.Pattern[str], text: str, values: Mapping[str, str]) -> str:
+    """Returns `text` with the pattern's references replaced, also those that the first round brought."""
+    for _ in range(REFERENCE_ROUNDS):
+        text = pattern.sub(lambda match: values.get("".join(filter(None, match.groups())), match[0]), _limited(text))
+    return _limited(text)
+
+
+def _limited(text: str) -> str:
+    if len(text) > MAX_RESOLVED:
+        what = f"settings.env: `{text[:40]}…` becomes longer than {MAX_RESOLVED:,} characters"
+        raise SuiteError(f"{what}. Shorten it, or the values that it refers to.", code="too-large")
+    return text
 
 
 class SuiteReader:

@@ -54,22 +54,20 @@ class K6Debug:
             if entry.get("level") == "error":
                 self._errors.append(text.strip())
             elif text.startswith("Request:\n"):
-                first, headers, body = _parts(text.removeprefix("Request:\n").removesuffix("\n"))
+                first, headers, data, size = _parts(text, self._most)
                 method, path, *_ = first.split(" ")
                 host = next((value for name, value in headers if name == "Host"), "")
-                data, size = capped(body, self._most)
                 sent = {"method": method, "url": f"{host}{path}", "request_headers": headers}
                 self._found[request] = {**sent, "request": data, "request_bytes": size}
                 self._labels[request] = str(entry.get("name") or f"{host}{path}")
             elif text.startswith("Response:\n") and request in self._found:
-                _, headers, body = _parts(text.removeprefix("Response:\n").removesuffix("\n"))
-                data, size = capped(body, self._most)
+                _, headers, data, size = _parts(text, self._most)
                 self._found[request] |= {"response_headers": headers, "response": data, "response_bytes": size}
 
 
-def _parts(message: str) -> tuple[str, list[list[str]], str]:
-    """Returns the first line of a message, its headers and its body."""
-    head, _, body = message.partition("\n\n")
+def _parts(text: str, most: int) -> tuple[str, list[list[str]], str | None, int]:
+    """Returns the first line of the message below the log's own line, its headers, and its body, capped."""
+    head, _, body = text.partition("\n")[2].removesuffix("\n").partition("\n\n")
     first, *lines = head.split("\n")
     pairs = [line.partition(": ") for line in lines]
-    return first, [[name, value] for name, _, value in pairs], body
+    return first, [[name, value] for name, _, value in pairs], *capped(body, most)

@@ -43,6 +43,7 @@ INTERVAL = "OTEL_METRIC_EXPORT_INTERVAL"  # ms; the standard's name
 TEMPORALITY = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE"
 PROTOCOL, HTTP = "OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"
 LOGGER = "opentelemetry.exporter.otlp"
+FIGURES = ("criterion", "observed", "threshold", "unit")  # of a criterion's event
 SEVERITIES = {"failed": SeverityNumber.ERROR, "inconclusive": SeverityNumber.WARN}
 
 SCOPE = InstrumentationScope(
@@ -124,21 +125,10 @@ class Exporter:
     def judged(self, bundle: Exported) -> None:
         """Exports the criteria, as metrics and as an event each, at the last second of the load."""
         at_ns = self._start_ns + (self._complete_to + 1) * 10**9
-        events = [
-            self._event(
-                "toril.criterion.judged",
-                at_ns,
-                criterion.outcome,
-                criterion.message,
-                {
-                    "toril.criterion": criterion.criterion,
-                    "toril.observed": criterion.observed,
-                    "toril.threshold": criterion.threshold,
-                    "toril.unit": criterion.unit,
-                },
-            )
-            for criterion in bundle.verdict.criteria
-        ]
+        events = []
+        for rule in bundle.verdict.criteria:
+            figures = {f"toril.{name}": getattr(rule, name) for name in FIGURES}
+            events.append(self._event("toril.criterion.judged", at_ns, rule.outcome, rule.message, figures))
         self._put([*self._last, *criterion_metrics(bundle.verdict, at_ns)], events)
 
     def send(self, event: Event) -> None:
