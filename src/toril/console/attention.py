@@ -1,7 +1,7 @@
 """What needs attention on the home page: each line says what, since when, and the one action that helps."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
@@ -116,16 +116,15 @@ def lost(unfinished: Iterable[ListedRun]) -> Iterator[AttentionLine]:
 
 
 def late(
-    schedules: Iterable[SuiteSchedule], begun: Mapping[str, float], names: Iterable[str], now: float
+    schedules: Iterable[SuiteSchedule], begun: Mapping[str, float], names: Collection[str], now: float
 ) -> Iterator[AttentionLine]:
     """Yields the schedules that were due, and have begun no run. `begun`: the newest run of each suite."""
-    known = {*names}
     for schedule in schedules:
         due = last_due(schedule, now - LATE_S)
         oldest = max(schedule.began_at or 0.0, now - RECENT_S, begun.get(schedule.suite, 0) + NEAR_S)
         if due is None or due < oldest:
             continue
-        start = schedule.suite in known
+        start = schedule.suite in names
         yield AttentionLine(
             kind="late", what=schedule.name, address=f"/schedules#{schedule.name}",
             says=f"no run of {schedule.suite} has begun since it was due", since=due,

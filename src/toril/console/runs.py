@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from fastapi import Query
@@ -51,10 +51,6 @@ class Head:
     request: RunRequest | None = None  # if the run was requested, so that it can be requested again
     kept: Baseline | None = None  # the suite's baseline, or a cleared one
     notes: int = 0
-
-    @property
-    def state(self) -> str:
-        return self.current.name
 
     @property
     def baseline(self) -> str:
@@ -107,17 +103,11 @@ def head_of(store: Reader, run_id: str, current: RunState | None = None, plan: P
         if current.request is None:
             raise _missing(run_id)
         return Head(run_id=run_id, suite=current.request.suite, current=current, request=current.request)
+    head = Head(run_id=run_id, suite=plan.suite, current=current, plan=plan)
     if current.name != "judged":
-        return Head(run_id=run_id, suite=plan.suite, current=current, plan=plan)
-    return Head(
-        run_id=run_id,
-        suite=plan.suite,
-        current=current,
-        plan=plan,
-        request=request_of(store, run_id),
-        kept=baseline_of(store, plan.suite, cleared=True),
-        notes=sum(1 for _ in store.keys(f"notes/{run_id}/")),
-    )
+        return head
+    kept, notes = baseline_of(store, plan.suite, cleared=True), sum(1 for _ in store.keys(f"notes/{run_id}/"))
+    return replace(head, request=request_of(store, run_id), kept=kept, notes=notes)
 
 
 def shown_to(person: Person, record: WithValues) -> WithValues:

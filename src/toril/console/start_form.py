@@ -31,21 +31,12 @@ LONGEST = 200  # characters of that tag
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LoadRow:
-    """The load of one execution. `fields`: the values that can be changed, by their field."""
-
-    name: str
-    row: str  # the beginning of its fields
-    fields: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
     """A start as its form has it. `differs`: from the saved version, in words."""
 
     wanted: StartRun
     plan: Plan | None
-    rows: tuple[LoadRow, ...]
+    rows: tuple[tuple[str, str, Mapping[str, str]], ...]  # see `_rows`
     places: list[tuple[str, str]]
     differs: str
     wrong: str
@@ -139,11 +130,12 @@ def _load(execution: PlannedExecution) -> dict[str, str]:
     return load | {"hold_for": f"{hold_s / 60:g}m" if hold_s and hold_s % 60 == 0 else f"{hold_s:g}s" if hold_s else ""}
 
 
-def _rows(plan: Plan, fields: Mapping[str, str]) -> Iterator[LoadRow]:
+def _rows(plan: Plan, fields: Mapping[str, str]) -> Iterator[tuple[str, str, Mapping[str, str]]]:
+    """Yields each execution's name, the beginning of its fields, and the values that can be changed, by their field."""
     for execution in plan.executions:
         row = f"load.{execution.index}"
         shown = {name: fields.get(f"{row}.{name}") or value for name, value in _load(execution).items() if value}
-        yield LoadRow(name=execution.name, row=row, fields=shown)
+        yield execution.name, row, shown
 
 
 def _overrides(plan: Plan, fields: Mapping[str, str]) -> Iterator[str]:

@@ -1,18 +1,16 @@
 """`/`: what needs attention, the runs that are going on, and the suites; `/me`: the signed-in person."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from toril.console import attention
 from toril.console.identity import Viewer
-from toril.console.marks import Marks, marks_of
+from toril.console.marks import marks_of
 from toril.console.pages.schedules import next_by_suite
 from toril.console.web import desk_of, page
-from toril.records.history import IndexRow, ListedRun
+from toril.records.history import ListedRun
 from toril.records.progress import Progress, progress_key
 from toril.runs import activity, index, suites
 from toril.store import Store
@@ -23,18 +21,6 @@ MOST_GOING_ON, MOST_LINES = 12, 12
 SEEN, KEPT_S = "toril-seen", 400 * 86_400  # a cookie: the end of the visit before, and the last view; its longest age
 TIMES = re.compile(r"(\d{1,11})\.(\d{1,11})")
 VISIT_S, FIRST_S = 1800, 14 * 86_400  # a later view begins another visit; what the first visit shows
-
-
-@dataclass(frozen=True, slots=True)
-class SuiteCard:
-    """A suite on the home page: its last run, and those that its trend draws, oldest first."""
-
-    name: str
-    last: IndexRow | None
-    drawn: Sequence[IndexRow]
-    runs: int
-    stored: bool  # whether the console can start it
-    marks: Marks | None = None  # None: not computed yet
 
 
 @router.get("/")
@@ -48,17 +34,20 @@ def home(request: Request, person: Viewer, complete: bool = False) -> Response:
     marks = {name: marks_of(setup.store, setup.clock, name, own, compute=complete) for name, own in by_suite.items()}
     unfinished = activity.unfinished(setup.store, now, rows)
     schedules, upcoming, problem = next_by_suite(desk_of(request))
+    going_on = [run for run in unfinished if run.going_on]
     before, seen = visit(request.cookies.get(SEEN, ""), now)
     begun = {row.suite: row.started_at for row in reversed([*(run.row for run in unfinished), *rows])}
     seen_at = before or now - FIRST_S
-    cards = cards_of(by_suite, names, marks)
+    every = [*by_suite, *sorted(set(names) - set(by_suite))]  # those with the newest runs first
+    runs = {name: by_suite.get(name, []) for name in every}
+    last = {name: next(index.compared(own), None) for name, own in runs.items() if not suites.is_draft(name, own)}
     lines = [
         *attention.lost(unfinished),
         *attention.broken(setup.store, attention.troubles(rows, seen_at, now), seen_at),
         *attention.late(schedules, begun, names, now),
         *attention.regressions(marks, {row.run_id: row.started_at for row in rows}, now),
         *attention.silent(setup.store, now),
-        *attention.spending([card.last for card in cards if card.last], setup.max_cost_usd, now),
+        *attention.spending(filter(None, last.values()), setup.max_cost_usd, now),
     ]
     lines.sort(key=lambda line: (line.over, attention.ORDER.index(line.kind)))
     answer = page(
@@ -70,8 +59,10 @@ def home(request: Request, person: Viewer, complete: bool = False) -> Response:
         before=before,
         now=now,
         pending=None in marks.values(),
-        cards=cards,
-        going_on=going_on_of(setup.store, [run for run in unfinished if run.going_on][:MOST_GOING_ON]),
+        last=last,
+        drawn={suite: index.drawn(own) for suite, own in by_suite.items()},
+        marks=marks,
+        going_on=[(run, _progress(setup.store, run)) for run in going_on[:MOST_GOING_ON]],
         upcoming=upcoming,
         problem=problem,
         damaged=damaged,
@@ -96,24 +87,6 @@ def me(request: Request, person: Viewer) -> Response:
     return page(request, "me.html.jinja", title=person.name, sign_in=setup.identity.sign_in, address=setup.address)
 
 
-def going_on_of(store: Store, running: Iterable[ListedRun]) -> list[tuple[ListedRun, Progress | None]]:
-    """Returns the runs that are going on, each with its figures; None before the first ones."""
-    return [
-        (run, None if run.state == "starting" else find_record(store, Progress, progress_key(run.row.run_id)))
-        for run in running
-    ]
-
-
-def cards_of(
-    by_suite: Mapping[str, list[IndexRow]], stored: Iterable[str], marks: Mapping[str, Marks | None]
-) -> list[SuiteCard]:
-    """Returns one card for each suite: those with the newest runs first. The rows of a suite: newest first."""
-    names = set(stored)
-    cards = []
-    for name in [*by_suite, *sorted(names - set(by_suite))]:
-        known = by_suite.get(name, [])
-        if suites.is_draft(name, known):
-            continue
-        last = next(index.compared(known), None)
-        cards.append(SuiteCard(name, last, index.drawn(known), len(known), name in names, marks.get(name)))
-    return cards
+def _progress(store: Store, run: ListedRun) -> Progress | None:
+    """Returns the figures of a run that goes on; None before the first ones."""
+    return None if run.state == "starting" else find_record(store, Progress, progress_key(run.row.run_id))

@@ -4,6 +4,8 @@ The page shows the stacks' records at once. The findings need calls to AWS, so t
 """
 
 from collections.abc import Iterable
+from itertools import groupby
+from operator import attrgetter
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
@@ -16,6 +18,7 @@ from toril.launchers.findings import Finding
 from toril.store import FolderStore, Store
 
 router = APIRouter()
+REGION = attrgetter("region")
 ORDER = ("missing", "warning", "optional", "ok")
 
 
@@ -38,8 +41,7 @@ def locations(request: Request, person: Viewer) -> Response:
 def findings(request: Request, person: Viewer) -> Response:
     """The second part: the findings, those that need an action first."""
     setup = request.app.state.setup
-    survey = [*setup.examine(setup.store)]
-    survey.sort(key=lambda finding: (finding.region, ORDER.index(finding.state)))
+    survey = sorted(setup.examine(setup.store), key=lambda finding: ORDER.index(finding.state))
     return page(request, "findings.html.jinja", title="Locations", by_region=_by_region(survey))
 
 
@@ -54,7 +56,4 @@ def quotas(request: Request, person: Viewer) -> Response:
 
 
 def _by_region(survey: Iterable[Finding]) -> dict[str, list[Finding]]:
-    by_region: dict[str, list[Finding]] = {}
-    for finding in survey:
-        by_region.setdefault(finding.region, []).append(finding)
-    return by_region
+    return {region: [*found] for region, found in groupby(sorted(survey, key=REGION), REGION)}
