@@ -19,9 +19,9 @@ from fastapi.responses import RedirectResponse, Response
 from toril.clock import Clock
 from toril.console.audit import audit
 from toril.console.identity import ROLES, Person, RefusedError, Role, SignIn, Viewer, same
-from toril.console.lambda_settings import Machine
+from toril.console.lambda_settings import SIGNED_IN, Machine
 from toril.console.sessions import IDLE_S, KEY_BYTES, People, Seal, Session
-from toril.console.web import CALLBACK, for_program, local_path, page, see
+from toril.console.web import for_program, local_path, page, see
 from toril.errors import InfrastructureError, OptionError
 from toril.store import Store
 from toril.store.connections import is_safe_address
@@ -99,7 +99,7 @@ class Oidc:
     def routes(self) -> APIRouter:
         router = APIRouter()
         router.get("/login", include_in_schema=False)(self._login)
-        router.get(CALLBACK, include_in_schema=False)(self._callback)
+        router.get(SIGNED_IN, include_in_schema=False)(self._callback)
         router.post("/logout", include_in_schema=False)(self._logout)
         router.post("/logout/everywhere", include_in_schema=False)(self._logout_everywhere)
         router.get("/signed-out", include_in_schema=False)(self._signed_out)
@@ -217,7 +217,7 @@ class Oidc:
             settings.client_id,
             settings.client_secret,
             token_endpoint_auth_method=method if settings.client_secret else "none",
-            redirect_uri=self._address + CALLBACK,
+            redirect_uri=self._address + SIGNED_IN,
             scope=settings.scope,
         )
 

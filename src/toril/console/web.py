@@ -24,6 +24,7 @@ from toril.console import static
 from toril.console.audit import audit
 from toril.console.guard import problem_document
 from toril.console.identity import Identity, Person, RefusedError, disguised
+from toril.console.lambda_settings import SIGNED_IN
 from toril.desk.store import StoreDesk
 from toril.errors import InfrastructureError, NoSuchRunError, UserError
 from toril.reports.blocks import mark_of, reason_words
@@ -34,9 +35,8 @@ from toril.store import FolderStore, Store
 MISSING_CODES = frozenset(f"no-such-{what}" for what in ("run", "suite", "key", "request", "version", "schedule"))
 CONFLICT_CODES = frozenset({"version-conflict", "run-exists", "idempotency-mismatch"})
 TEXTS = (".csv", ".json", ".log", ".md", ".txt", ".yml", ".yaml")  # names of files that are text
-CALLBACK = "/auth/callback"  # receives the authorisation code
 LOCAL = re.compile(r"/(?![/\\])[^\\\x00-\x20\x7f]{0,1000}")
-OWN_PATHS = ("/login", CALLBACK)
+OWN_PATHS = ("/login", SIGNED_IN)
 CODE = re.compile(r"`([^`\n]+)`")
 DOWNLOADS = {  # formats of a report → words
     "html": "HTML page",

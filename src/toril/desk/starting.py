@@ -145,7 +145,6 @@ class Repeat:
     version: int | None  # None: no version has these files, so they would be a new one
     files: Mapping[str, bytes]
     options: RunOptions
-    plan: Plan
     differs: bool  # from the run in its load: the run's record does not have its command's overrides
 
 
@@ -170,14 +169,7 @@ def repeat_of(store: Store, run_id: str, now: float) -> Repeat:
         files = {path: stored[key] for path, key in keys.items() if key in stored}
     wanted = suites.validate(files, options, name=suite, now=now).planned()
     differs = plan is not None and wanted.executions != plan.executions
-    return Repeat(
-        suite=suite,
-        version=version,
-        files=files,
-        options=options,
-        plan=wanted,
-        differs=differs,
-    )
+    return Repeat(suite=suite, version=version, files=files, options=options, differs=differs)
 
 
 def _options_of_plan(plan: Plan) -> RunOptions:

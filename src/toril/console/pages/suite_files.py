@@ -1,6 +1,7 @@
 """The files of a suite: a script or a zip becomes a suite; files are uploaded, edited, renamed and removed."""
 
 import re
+from contextlib import suppress
 from pathlib import PurePosixPath
 
 from fastapi import APIRouter, Request
@@ -53,10 +54,8 @@ def file(request: Request, name: str, person: Operator, path: str) -> Response:
     _check_there(path, files)
     text: str | None = None
     if len(files[path]) <= MOST_TEXT:
-        try:
+        with suppress(UnicodeDecodeError):  # no text
             text = files[path].decode()
-        except UnicodeDecodeError:
-            text = None
     return _file_page(request, name, path, files, version.number, text)
 
 

@@ -5,6 +5,7 @@ import os
 import zipfile
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -141,10 +142,8 @@ def show_suite(request: Request, name: str, person: Viewer) -> Response:
     checked = suites.validate(files, RunOptions(on=on), name=name, now=setup.clock.now())
     words = ""
     if checked.plan is not None:
-        try:
+        with suppress(UserError):  # a start says why
             words = planned.in_words(estimate(setup.store, checked.plan, os.environ))
-        except UserError:  # a start says why
-            words = ""
     main = main_of(files)
     schedules, due, problem = next_by_suite(desk_of(request))
     rows, damaged = readable_rows(setup.store)
