@@ -34,7 +34,7 @@ from toril.suite.reader import mapping_at
 NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,58}[A-Za-z0-9_])?")  # as the name of a suite's folder becomes one
 TOP = "versions/"
 RESERVED = "new"  # the address of the console's page for a new suite
-DRAFT = "-draft"  # ends the name of the suite whose versions are tried while somebody writes it
+DRAFT = "-draft"  # ends the name of the suite whose versions are tried while it is written
 MOST_FILES = 1_000  # of a suite that is uploaded
 MOST_BYTES = 50 << 20
 MOST_RATIO = 200  # of a zip's contents to the zip; text has up to about 100
@@ -51,7 +51,7 @@ class ConflictError(StoreError):
 
 
 def is_draft(suite: str, runs: Iterable[IndexRow]) -> bool:
-    """Whether a suite was only tried while somebody wrote it, so that lists leave it out."""
+    """Whether a suite was only tried while it was written, so that lists leave it out."""
     return suite.endswith(DRAFT) and all(row.kind == "try" for row in runs)
 
 
