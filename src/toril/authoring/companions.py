@@ -97,10 +97,8 @@ def _named_in_python(file: Path, package: PurePosixPath) -> Iterator[str]:
         tree = ast.parse(file.read_bytes(), str(file))
     except (SyntaxError, ValueError) as error:
         line = getattr(error, "lineno", None) or 1
-        raise OptionError(
-            f"{file}: line {line}: invalid Python: {getattr(error, 'msg', error)}. Correct the script.",
-            code="not-python",
-        ) from error
+        text = f"{file}: line {line}: invalid Python: {getattr(error, 'msg', error)}. Correct the script."
+        raise OptionError(text, code="not-python") from error
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and 0 < len(node.value) < MAX_NAME:
             yield node.value
@@ -136,8 +134,6 @@ def of_taurus(file: Path) -> Companions:
     del files[PurePosixPath(file.name)]
     own = PurePosixPath(f"suite{file.suffix.lower()}")
     if own in files:
-        raise OptionError(
-            f"{file}: the suite needs the name {own}, but also uses a file of that name. Rename that file.",
-            code="colliding-names",
-        )
+        text = f"{file}: the suite needs the name {own}, but also uses a file of that name. Rename that file."
+        raise OptionError(text, code="colliding-names")
     return Companions(files={own: file, **files}, notes=tuple(notes))

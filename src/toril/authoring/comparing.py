@@ -49,7 +49,7 @@ class Difference:
     """One step that did not go as recorded."""
 
     step: int = 0  # its number in the recording, from 1
-    label: str
+    label: str = ""
     code: str  # status, log-in, content-type, shape, title, form, not-sent or missing-value
     recorded: str
     now: str
@@ -144,47 +144,45 @@ def differences(recording: Recording, exchanges: Sequence[Exchange]) -> tuple[Di
         because = next((broken[name] for name in step.needs if name in broken), "")
         if now is None:  # a failed request ends its transaction
             because = because or (gaps[-1].because or gaps[-1].label if gaps else "")
-            own = [Difference(label=step.label, code="not-sent", recorded="sent", now="not sent", proposal=ELSE)]
+            own = [Difference(code="not-sent", recorded="sent", now="not sent", proposal=ELSE)]
         else:
             own = [_with_proposal(difference, step, recording, now) for difference in _of_step(step, now)]
         given = {} if now is None else dict(now.variables)
         broken = {name: label for name, label in broken.items() if name not in step.gives}
         broken |= {name: step.label for name in step.gives if own and given.get(name, "") in MISSING}
         plain = {"proposal": "", "yaml": "", "because": because} if because else {}
-        gaps += [replace(difference, step=index + 1, **plain) for difference in own]
+        gaps += [replace(difference, step=index + 1, label=step.label, **plain) for difference in own]
     return tuple(gaps)
 
 
 def _of_step(step: RecordedStep, now: Exchange) -> Iterator[Difference]:
     if step.status is not None and step.status != now.status:
         if now.rc == MISSING_VALUE:
-            yield Difference(label=step.label, code="not-sent", recorded="sent", now=f"not sent: {now.error}")
+            yield Difference(code="not-sent", recorded="sent", now=f"not sent: {now.error}")
             return
         answer = str(now.status) if now.status else now.rc or "no response"
-        yield Difference(label=step.label, code="status", recorded=str(step.status), now=answer)
+        yield Difference(code="status", recorded=str(step.status), now=answer)
         return
     shape = _shape_now(now)
     if step.shape is not None and shape.password and not step.shape.password:
         text = "the log-in was refused" if step.sends else "a log-in page came instead"
         check = f"Check {' and '.join(step.sends)}." if step.sends else SESSION_ENDED
-        yield Difference(label=step.label, code="log-in", recorded="no log-in page", now=text, proposal=check)
+        yield Difference(code="log-in", recorded="no log-in page", now=text, proposal=check)
         return
     if step.shape is not None and (sent := _fields_of(now)):
         before, again = (
             max((len(sent & {*form.fields}) for form in some.forms), default=0) for some in (step.shape, shape)
         )
         if again > before and 2 * again >= len(sent):
-            yield Difference(
-                label=step.label, code="form", recorded="accepted", now="it came back", proposal=FORM_REFUSED
-            )
+            yield Difference(code="form", recorded="accepted", now="it came back", proposal=FORM_REFUSED)
             return
     missing = [name for name in step.gives if now.variables and dict(now.variables).get(name, "") in MISSING]
     for name in missing:
-        yield Difference(label=step.label, code="missing-value", recorded=name, now="not found")
+        yield Difference(code="missing-value", recorded=name, now="not found")
     if missing or step.shape is None or now.response is None or now.response.binary:
         return  # the response differs for the same reason
     for code, recorded, here in _of_shape(step.shape, shape):
-        yield Difference(label=step.label, code=code, recorded=recorded, now=here)
+        yield Difference(code=code, recorded=recorded, now=here)
 
 
 def _fields_of(now: Exchange) -> set[str]:
@@ -239,10 +237,9 @@ def _matches(recorded: str, now: str) -> bool:
 
 def _may_be_missing(path: str, wanted: str, types: Mapping[str, str]) -> bool:
     """Returns whether a path is optional, in an empty list, beyond a limit, or in something that is missing itself."""
-    if "null" in wanted.split("|") or (len(types) >= MOST_PATHS and path > max(types)):
+    # The list of an item is missing or empty.
+    if "null" in wanted.split("|") or path.endswith("[*]") or (len(types) >= MOST_PATHS and path > max(types)):
         return True
-    if path.endswith("[*]"):
-        return True  # the list is missing or empty
     around = OWN_KEY.sub("", path)
     return around != path and bool({"null", MASKED} & set(types.get(around, "null").split("|")))
 
@@ -292,14 +289,11 @@ def _renamed(variable: str, step: RecordedStep, now: Exchange) -> Extract | None
         return Extract(variable=variable, how="jsonpath", expression=names[name]) if name else None
     fields = {name for form in step.shape.forms for name in form.fields}
     hidden = [name for form in HtmlPage(now.response.text).forms for name, _ in form.hidden if name not in fields]
-    name = _likely(variable, hidden)
-    return _of_field(name, variable) if name else None
+    if name := _likely(variable, hidden):
+        return Extract(variable=variable, how="css", expression=f"input{having('name', name)}", attribute="value")
+    return None
 
 
 def _likely(variable: str, names: Sequence[str]) -> str | None:
     """Returns the new name that resembles the variable's, or the only new one."""
     return nearest(variable, names, cutoff=0.3) or (names[0] if len(names) == 1 else None)
-
-
-def _of_field(name: str, variable: str) -> Extract:
-    return Extract(variable=variable, how="css", expression=f"input{having('name', name)}", attribute="value")

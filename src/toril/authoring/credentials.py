@@ -108,15 +108,13 @@ def referenced(
     )
 
 
-class _Search:
-    """Finds hidden values in texts, in all their escapings."""
+def _search(values: Iterable[str]) -> Callable[[str], list[str]]:
+    """Returns what finds hidden values in a text, in all their escapings.
 
-    def __init__(self, values: Iterable[str]) -> None:
-        self._forms = FormIndex(values)
-
-    def __call__(self, text: str) -> list[str]:
-        """Returns the forms in a text, the longest first; a short one has to stand alone."""
-        return [form for form in self._forms.begun_in(text) if form in text and pattern_of(form).search(text)]
+    It returns the forms in the text, the longest first; a short one has to stand alone.
+    """
+    forms = FormIndex(values)
+    return lambda text: [form for form in forms.begun_in(text) if form in text and pattern_of(form).search(text)]
 
 
 # ── Credentials
@@ -153,9 +151,8 @@ class _Finder:
             if name.lower() == "set-cookie"
         }
         of_pages = {field for exchange in every for field in _log_in_fields(exchange)}
-        self._fields, self._asked = (
-            {name for role, name, _ in of_pages if role == own} for own in ("password", "user")
-        )
+        self._fields = {name for role, name, _ in of_pages if role == "password"}
+        self._asked = {name for role, name, _ in of_pages if role == "user"}
         self._pressed = {(name, value) for role, name, value in of_pages if role == "button"}
         self._users = {user for exchange in raw for user in self._users_of(exchange)}
         texts = {*self._users, *(user for exchange in others for user in self._users_of(exchange))}
@@ -171,8 +168,8 @@ class _Finder:
         passwords = {text for text in typed if len(text) >= SHORTEST_FORM}
         self._logins = self._users | passwords
         self.hidden = {text for text in texts if _is_searched(text) and (foreign.search(text) or "${" not in text)}
-        self._found = _Search(self.hidden)
-        self._shown = _Search({*self.hidden, *(word for word in passwords if not names_a_password(word))})
+        self._found = _search(self.hidden)
+        self._shown = _search({*self.hidden, *(word for word in passwords if not names_a_password(word))})
 
     def without_foreign(self, exchange: RecordedExchange) -> RecordedExchange:
         """Returns the exchange with a variable for each value that an engine would evaluate, such as `${__P(x)}`."""
@@ -227,9 +224,8 @@ class _Finder:
             if (place.path, text) not in self._pressed:
                 forms.setdefault((place.where, beside), []).append((place, text))
         for (where, _), fields in forms.items():
-            own = (
-                self._is_password(place) and "${" not in text for place, text in fields
-            )  # the author's variables stay
+            # The author's variables stay.
+            own = (self._is_password(place) and "${" not in text for place, text in fields)
             first = next((at for at, is_user in enumerate(own) if is_user), None)
             if where in BODIES and first is not None:
                 named = [text for place, text in fields if text and (USER.fullmatch(_key(place)) or "@" in text)]
@@ -352,8 +348,7 @@ def _sessions_of_cookies(exchange: RecordedExchange) -> Iterator[str]:
     """Yields the values of cookies that look like those of a session, unlike `theme=dark-blue`."""
     cookies = [header for header in (*exchange.headers, *exchange.response_headers) if header[0].lower() in COOKIES]
     for hidden in masked_headers(cookies)[1]:
-        mixed = re.search("[A-Za-z]", hidden.value) and re.search(r"\d", hidden.value)
-        if len(hidden.value) >= (8 if mixed else 16):
+        if len(hidden.value) >= (8 if re.search("[A-Za-z]", hidden.value) and re.search(r"\d", hidden.value) else 16):
             yield hidden.value
 
 
@@ -406,7 +401,7 @@ def refuse_secrets(files: Mapping[PurePosixPath, bytes], hidden: Collection[str]
 
     A value of less than 12 characters has to stand alone.
     """
-    search = _Search(hidden)
+    search = _search(hidden)
     for path, data in files.items():
         for number, line in enumerate([str(path), *data.decode("utf-8", "replace").split("\n")]):
             for form in search(line)[:1]:

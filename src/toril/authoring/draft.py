@@ -263,8 +263,7 @@ class _Requests:
         names = chain([plain], (f"{number}-{plain}" for number in count(2)))
         path = next(own for own in map(FILES.joinpath, names) if self.uploads.get(own, data) == data)
         self.uploads[path] = data
-        kind = {"mime-type": part.type} if part.type else {}
-        return Flow({"param": part.field, "path": str(path), **kind})
+        return Flow({"param": part.field, "path": str(path), **({"mime-type": part.type} if part.type else {})})
 
 
 def _body(body: Payload, method: str, engine: str) -> tuple[str | dict[str, Any] | None, str]:
@@ -374,7 +373,6 @@ def _varied(
     groups: dict[object, list[RecordedExchange]] = {}
     for exchange in recorded.exchanges if recorded.kind == "har" else ():
         if "${" not in exchange.url.removeprefix(host_of(exchange.url)) and exchange.number not in fixed:
-            body = exchange.body and (exchange.body.data, exchange.body.fields)
             key = (
                 exchange.step,
                 exchange.method,
@@ -382,7 +380,7 @@ def _varied(
                 exchange.route,
                 keys_of_query(exchange.url),
                 exchange.headers,
-                body,
+                exchange.body and (exchange.body.data, exchange.body.fields),
                 exchange.status,
             )
             groups.setdefault(key, []).append(exchange)
@@ -435,8 +433,7 @@ def _parts(url: str) -> list[str]:
 
 def _weighted(addresses: Sequence[tuple[str, int]]) -> list[str]:
     """Returns each address as often as its weight says, at most 1,000 in all, evenly spread."""
-    total = sum(weight for _, weight in addresses)
-    scale = min(1.0, MOST_ROWS / total)
+    scale = min(1.0, MOST_ROWS / sum(weight for _, weight in addresses))
     times = [(max(1, round(weight * scale)), order, url) for order, (url, weight) in enumerate(addresses)]
     spread = [((2 * turn + 1) / (2 * count), order, url) for count, order, url in times for turn in range(count)]
     return [url for _, _, url in sorted(spread)][:MOST_ROWS]

@@ -68,7 +68,8 @@ def _reason(one: RecordedExchange, options: ImportOptions, own: str, flowing: se
         return "beacons", "they report to analytics"
     if Keep.THIRD_PARTIES not in options.kept and _site(host := _host(one)) != own and host not in flowing:
         return THIRD_PARTIES
-    if Keep.STATIC not in options.kept and _is_static(one):
+    is_static = one.kind in STATIC_KINDS or STATIC_PATH.search(path_of(one.url))
+    if Keep.STATIC not in options.kept and one.method in READS and is_static:
         return "static files", "caches serve them; keep them by `--with static`"
     return None
 
@@ -78,12 +79,6 @@ def _has_token(exchange: RecordedExchange) -> bool:
         HEX.fullmatch(text) or is_random(text) or (place.where == "path" and opens_a_door(place.path, text))
         for place, text in leaves_of(exchange)
     )
-
-
-def _is_static(exchange: RecordedExchange) -> bool:
-    if exchange.method not in READS:
-        return False
-    return exchange.kind in STATIC_KINDS or bool(STATIC_PATH.search(path_of(exchange.url)))
 
 
 def _expired(call: RecordedExchange, later: Sequence[RecordedExchange]) -> tuple[str, str] | None:
@@ -150,9 +145,8 @@ def _joined(exchanges: Sequence[RecordedExchange], skipped: Skipped) -> tuple[Re
         polled = len(group) >= POLLS and not changes_data(group[0])
         different: dict[object, RecordedExchange] = {}
         for one in group:
-            answer = (
-                one.number if changes_data(one) else 0 if polled else (one.status, one.response and one.response.data)
-            )
+            content = (one.status, one.response and one.response.data)
+            answer = one.number if changes_data(one) else 0 if polled else content
             first = different.get(answer)
             last = one if polled or first is None else first
             different[answer] = replace(last, count=one.count + (first.count if first else 0))

@@ -102,10 +102,9 @@ def suite_of(
     contents = files_of(draft)
     contents[PurePosixPath("README.md")] = readme_of(draft, shown, correlation, credentials).encode()
     if any(exchange.response is not None for exchange in shown.exchanges) and len(shown.exchanges) <= MOST_ENTRIES:
-        typed = correlation.typed
 
         def hide(text: str) -> str:
-            return NEW.sub(HIDDEN, typed.put(credentials.hide(text)))
+            return NEW.sub(HIDDEN, correlation.typed.put(credentials.hide(text)))
 
         record = _recording(draft, shown.origin, correlation, hide).to_json()
         contents |= {PurePosixPath(RECORDING): record} if len(record) <= MOST_BYTES else {}
@@ -113,8 +112,7 @@ def suite_of(
         contents |= more({**draft.hosts, **{name: f"${{{name}}}" for name in draft.credentials}})
     own = {path for path in contents if FILES in path.parents and not path.name.endswith("body.bin")}
     uploads = own | {path for path in contents if FILES_OF_SCRIPT in path.parents}
-    searched = {path: b"" if path in uploads else data for path, data in contents.items()}
-    refuse_secrets(searched, credentials.hidden)
+    refuse_secrets({path: b"" if path in uploads else data for path, data in contents.items()}, credentials.hidden)
     _refuse_foreign(draft, shown.references, contents[PurePosixPath("suite.yml")].decode())
     home = SUITES / draft.name
     action = options.action if options.workflow else None
@@ -159,15 +157,10 @@ def _refuse_foreign(draft: SuiteDraft, references: str, suite: str) -> None:
     """
     own = {*draft.hosts, *draft.credentials, *draft.unfound}
     own |= {extract.variable for request in draft.requests for extract in request.extracts}
-    own |= {
-        name for each in draft.scenarios.values() for step in each["requests"] for name in step.get("set-variables", ())
-    }
-    for path, data in draft.files.items():
-        own |= (
-            set(data.partition(b"\n")[0].decode().split(","))
-            if path.suffix == ".csv" and not path.parent.name
-            else set()
-        )
+    steps = (step for scenario in draft.scenarios.values() for step in scenario["requests"])
+    own |= {name for step in steps for name in step.get("set-variables", ())}
+    tables = (data for path, data in draft.files.items() if path.suffix == ".csv" and not path.parent.name)
+    own |= {name for data in tables for name in data.partition(b"\n")[0].decode().split(",")}
     reference = foreign([references, *sorted(map(re.escape, own))]).search(suite)
     problem = [] if reference is None else [suite[reference.start() : reference.start() + 40].splitlines()[0]]
     for name, address in draft.hosts.items():

@@ -59,13 +59,10 @@ def create(options: InitOptions, folder: Path, *, force: bool = False) -> Create
     contents: dict[PurePosixPath, bytes | Path] = {home / name: path for name, path in companions.files.items()}
     if draft.kind != "taurus":
         if home / "suite.yml" in contents:
-            raise OptionError(
-                f"{draft.file}: the script uses a file named suite.yml, but the suite needs that name. Rename it.",
-                code="colliding-names",
-            )
+            text = f"{draft.file}: the script uses a file named suite.yml, but the suite needs that name. Rename it."
+            raise OptionError(text, code="colliding-names")
         contents = {home / "suite.yml": suite_text(draft).encode(), **contents}
-    action = draft.action if draft.workflow else None
-    created = place(contents, suite, folder, force=force, action=action)
+    created = place(contents, suite, folder, force=force, action=draft.action if draft.workflow else None)
     return replace(created, notes=(*companions.notes, *_notes(draft, created.plan), *created.notes))
 
 
@@ -80,12 +77,10 @@ def place(
     _refuse_other_suites(folder, suite, contents)
     path = "" if action is None else str(suite)
     if path and not PATH_IN_WORKFLOW.fullmatch(path):
-        raise OptionError(
-            f"`{path}`: invalid path for a workflow. Rename it, or add --no-workflow.", code="unusable-name"
-        )
-    refuse_existing(
-        folder, {**contents, **({WORKFLOW: b""} if path else {})}, force=force
-    )  # before writing, to name all files in one message
+        text = f"`{path}`: invalid path for a workflow. Rename it, or add --no-workflow."
+        raise OptionError(text, code="unusable-name")
+    # before writing, to name all files in one message
+    refuse_existing(folder, {**contents, **({WORKFLOW: b""} if path else {})}, force=force)
     contents, schema = (contents, {}) if SITE or confined else _with_schema(contents, folder)
     with placed(folder, contents, force=force) as written, placed(folder, schema, force=True) as about:
         read = read_suite([folder / suite], system={} if confined else None, confined=confined)
@@ -135,13 +130,10 @@ def _suite(draft: InitOptions, folder: Path, home: PurePosixPath) -> tuple[PureP
 
 def _refuse_other_suites(folder: Path, home: PurePosixPath, contents: Contents) -> None:
     """Raises OptionError for a second suite in a folder, because only one would run."""
-    if not any(name.parent == home for name in contents):
-        return
-    for name in SUITE_NAMES:
+    for name in SUITE_NAMES if any(name.parent == home for name in contents) else ():
         if home / name not in contents and (folder / home / name).exists():
-            raise OptionError(
-                f"{folder / home / name}: the suite already exists. Choose another --name.", code="file-exists"
-            )
+            text = f"{folder / home / name}: the suite already exists. Choose another --name."
+            raise OptionError(text, code="file-exists")
 
 
 def _notes(draft: InitOptions, plan: Plan) -> Iterator[Note]:
@@ -250,11 +242,9 @@ def refuse_existing(folder: Path, contents: Contents, *, force: bool) -> None:
     if existing and not force:
         named = ", ".join(map(str, existing[:MAX_NAMED])) + (" …" if len(existing) > MAX_NAMED else "")
         keeps = " write no workflow (--no-workflow)," if folder / WORKFLOW in existing else ""
-        raise OptionError(
-            f"{named}: already {'exists' if len(existing) == 1 else 'exist'}, so no files are written. Choose another "
-            f"--name,{keeps} or overwrite with --force.",
-            code="file-exists",
-        )
+        what = f"{named}: already {'exists' if len(existing) == 1 else 'exist'}, so no files are written"
+        fix = f"Choose another --name,{keeps} or overwrite with --force"
+        raise OptionError(f"{what}. {fix}.", code="file-exists")
 
 
 def _is_source(path: Path, content: bytes | Path) -> bool:
@@ -277,9 +267,8 @@ def placed(folder: Path, contents: Contents, *, force: bool) -> Iterator[tuple[P
             try:
                 _write(path, content, undo)
             except OSError as error:
-                raise OptionError(
-                    f"{path}: cannot write the file: {error.strerror}. No files are written.", code="unwritable-file"
-                ) from error
+                text = f"{path}: cannot write the file: {error.strerror}. No files are written."
+                raise OptionError(text, code="unwritable-file") from error
         yield tuple(wanted)
         undo.pop_all()
 

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from toril.authoring.draft import FILES_OF_SCRIPT, LEAST_PAUSE_S, PAUSES_S
 from toril.authoring.messages import Action, Opened
+from toril.authoring.recorded import host_of
 from toril.authoring.recorder import SAMPLE, Step, Tape
 from toril.authoring.writer import yaml_of
 
@@ -42,7 +43,7 @@ def browser_files(
 
     `variables` are those of the protocol suite. `script`: the script that has recorded the journey; it is copied.
     """
-    origin = _origin(address)
+    origin = host_of(address)
     host = next((name for name, value in variables.items() if value == origin), "SITE_URL")
     name = SCRIPT if script is None else PurePosixPath(script.name)
     logins = (_login(variables, "USER"), _login(variables, "PASSWORD"))
@@ -131,13 +132,8 @@ def _uploads(tape: Tape) -> Iterator[tuple[str, str]]:
                 yield name, tape.files.get(key) or SAMPLE
 
 
-def _origin(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"
-
-
 def _relative(url: str, address: str) -> str:
-    return (url.removeprefix(_origin(address)) or "/") if _origin(url) == _origin(address) else url
+    return (url.removeprefix(host_of(address)) or "/") if host_of(url) == host_of(address) else url
 
 
 def _pattern(url: str) -> str:

@@ -187,10 +187,8 @@ def places_of(exchange: RecordedExchange) -> Iterator[tuple[ValuePlace, str]]:
     for where, path, value in _in_request(exchange):
         yield ValuePlace("request", where, path), value
         for name, inner in _inside(value) if where != "url" else ():
-            of_address = (
-                f"{path} /{name}" if name and value.startswith(("/", "http")) and f"/{name}/" in value else path
-            )
-            yield ValuePlace("request", where, of_address), inner
+            of_address = name and value.startswith(("/", "http")) and f"/{name}/" in value
+            yield ValuePlace("request", where, f"{path} /{name}" if of_address else path), inner
     for where, path, value in _in_response(exchange):
         yield ValuePlace("response", where, path), value
         for name, inner in _inside(value) if where in ("json", "html", "xml", "header") else ():

@@ -347,12 +347,9 @@ def _by_document(entries: Sequence[dict[str, Any]], names: Sequence[str]) -> lis
         if entry.get("_resourceType") == "document" and entry["request"]["url"] not in targets:
             opened.append(entry)
         targets.add(entry["response"].get("redirectURL", ""))
-    if names:
-        return [Step(at_s=_started_s(entry), name=name) for entry, name in zip(opened, names, strict=False)]
-    return [
-        Step(at_s=_started_s(entry), name=f"Open {route_of(entry['request']['url']).replace('{}', '{id}')}")
-        for entry in opened
-    ]
+    routes = (route_of(entry["request"]["url"]).replace("{}", "{id}") for entry in opened)
+    titles = names or [f"Open {route}" for route in routes]
+    return [Step(at_s=_started_s(entry), name=name) for entry, name in zip(opened, titles, strict=False)]
 
 
 def _fill(entries: Sequence[dict[str, Any]], tape: Tape) -> None:

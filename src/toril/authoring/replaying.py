@@ -85,10 +85,8 @@ class _Session:
         body = exchange.body.data if exchange.body is not None else None
         if exchange.body is not None and not body and (exchange.body.fields or exchange.body.uploads):
             body, kind = _encoded(exchange.body)
-            headers = {
-                **{name: value for name, value in headers.items() if name.lower() != "content-type"},
-                "Content-Type": kind,
-            }
+            headers = {name: value for name, value in headers.items() if name.lower() != "content-type"}
+            headers["Content-Type"] = kind
         if not host_of(url).startswith(("http://", "https://")):
             raise OptionError(f"--replay: `{url[:100]}` is not an address of HTTP", code="not-an-address")
         try:

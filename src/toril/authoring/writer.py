@@ -52,17 +52,11 @@ def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"' if INVISIBLE.search(text) else style)
 
 
-def _represent_flow(dumper: yaml.SafeDumper, mapping: Flow) -> yaml.Node:
-    return dumper.represent_mapping("tag:yaml.org,2002:map", mapping.items(), flow_style=True)
-
-
-def _represent_flow_list(dumper: yaml.SafeDumper, items: FlowList) -> yaml.Node:
-    return dumper.represent_sequence("tag:yaml.org,2002:seq", items, flow_style=True)
-
+MAP, SEQUENCE = "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"
 
 _Dumper.add_representer(str, _represent_text)
-_Dumper.add_representer(Flow, _represent_flow)
-_Dumper.add_representer(FlowList, _represent_flow_list)
+_Dumper.add_representer(Flow, lambda dumper, flow: dumper.represent_mapping(MAP, flow.items(), flow_style=True))
+_Dumper.add_representer(FlowList, lambda dumper, flow: dumper.represent_sequence(SEQUENCE, flow, flow_style=True))
 
 
 def yaml_of(

@@ -67,12 +67,10 @@ def typed_in(turns: Sequence[Hop], others: Mapping[int, RecordedExchange], taken
         other = _at(others[index], place) if index in others else None
         for word, another in _pairs(value, other or value):
             if word.lower() not in fresh and not _is_given(word, turns[: first.get(word, index)]):
-                name = free(
-                    f"new_{variable_of(place, words_of(key))}", {*taken, *(made.variable for made in fresh.values())}
-                )
+                names = {*taken, *(made.variable for made in fresh.values())}
                 second[word.lower()] = another.lower()
                 fresh[word.lower()] = Fresh(
-                    variable=name,
+                    variable=free(f"new_{variable_of(place, words_of(key))}", names),
                     function=_function(word, another, value),
                     number=number,
                     key=key,

@@ -125,7 +125,6 @@ def chain_of(exchange: RecordedExchange) -> tuple[RecordedExchange, ...]:
         name="",
         route="",
         hops=(),
-        extracts=exchange.extracts,
     )
     first, *others = exchange.hops
     named = replace(first, name=exchange.name, route=exchange.route, step=exchange.step, headers=exchange.headers)

@@ -78,10 +78,8 @@ def input_of(source: str) -> Input:
             data = file.read(MOST_BYTES + 1)
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or "not a file name"
-        raise OptionError(
-            f"{quoted(source)}: cannot read the file: {why}. Correct the path, or begin an address with https://.",
-            code="no-such-file",
-        ) from error
+        text = f"{quoted(source)}: cannot read the file: {why}. Correct the path, or begin an address with https://."
+        raise OptionError(text, code="no-such-file") from error
     return _limited(Input(data=data, name=path.name, folder=path.parent))
 
 

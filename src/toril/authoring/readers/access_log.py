@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
-from itertools import islice
+from itertools import count, islice
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -245,14 +245,13 @@ def _exchanges(addresses: Mapping[str, Counter[str]], own: list[str], base: str)
     groups[OTHER] = Counter()
     for label in addresses.keys() - set(own):
         groups[OTHER].update(_common(addresses[label]))
-    number = 0
+    numbers = count(1)
     for label, counts in groups.items():
         ranked = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
         for shown, times in ranked[: MOST_OTHERS if label == OTHER else MOST_ROWS]:
-            number += 1
             method, _, target = shown.partition(" ")
             yield RecordedExchange(
-                number=number,
+                number=next(numbers),
                 method=method,
                 url=base + target,
                 step=label,
@@ -285,8 +284,8 @@ def _rates(rates: Mapping[str, Counter[int]], own: list[str]) -> dict[str, LogRa
     by_label: dict[str, Counter[int]] = {label: Counter() for label in own}
     for label, counts in rates.items():
         kept = by_label.setdefault(label if label in own else OTHER, Counter())
-        for second, count in counts.items():
-            kept[(second - start_s) // step_s] += count
+        for second, times in counts.items():
+            kept[(second - start_s) // step_s] += times
     steps = range(-(-(end_s - start_s) // step_s))
     return {
         label: LogRates(step_s=float(step_s), counts=tuple(counts[step] for step in steps))

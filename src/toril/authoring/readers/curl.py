@@ -193,8 +193,7 @@ def _body(options: Options, given: Input, skipped: Skipped) -> Payload | None:
             if mark == "@":
                 about = dict(re.findall(r"(type|filename)=\"?([^;\"]+)", more))
                 shown = about.get("filename") or content.rpartition("/")[2]
-                part = FilePart(field=key, name=shown, type=about.get("type", ""), data=given.beside(content))
-                uploads.append(part)
+                uploads.append(FilePart(field=key, name=shown, type=about.get("type", ""), data=given.beside(content)))
             else:
                 fields.append((key, _file(content, given, skipped) if mark else content))
         elif name == "form-string":

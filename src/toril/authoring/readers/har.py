@@ -27,9 +27,8 @@ from toril.authoring.recorded import (
 from toril.authoring.routes import template
 from toril.errors import Note
 
-OWN_FILE = re.compile(
-    r"(?:.*/)?[0-9a-f]{40}\.\w+"
-)  # of Playwright: a HAR may name other files, such as a person's keys
+# Of Playwright: a HAR may name other files, such as a person's keys.
+OWN_FILE = re.compile(r"(?:.*/)?[0-9a-f]{40}\.\w+")
 NEAR = 10  # entries in which the target of a redirect is searched, since browsers send in parallel
 REDIRECTS = (301, 302, 303, 307, 308)
 DESTINATIONS = {"empty": "fetch", "iframe": "document", "style": "stylesheet", "audio": "media", "video": "media"}
@@ -190,9 +189,7 @@ def _data(part: Mapping[str, Any], given: Input) -> bytes | None:
     content = text(part.get("text"))
     if not content:
         return given.beside(file) if OWN_FILE.fullmatch(file := text(part.get("_file"))) else None
-    if "base64" not in (part.get("encoding"), part.get("_encoding")):
-        return content.encode()
-    return _base64(content)
+    return _base64(content) if "base64" in (part.get("encoding"), part.get("_encoding")) else content.encode()
 
 
 def _base64(text: str) -> bytes | None:

@@ -11,7 +11,7 @@ from urllib.parse import quote, unquote
 from toril.authoring.options import ImportOptions
 from toril.authoring.readers import source
 from toril.authoring.readers.source import Input, Skipped, items, mapping, text
-from toril.authoring.recorded import Expected, Extract, FilePart, Payload, Recorded, RecordedExchange
+from toril.authoring.recorded import Expected, Extract, FilePart, Payload, Recorded, RecordedExchange, member
 from toril.authoring.routes import singular
 from toril.errors import Note, OptionError
 from toril.secrets.masking import names_a_secret
@@ -44,8 +44,7 @@ class _Operation:
 
     @property
     def tag(self) -> str:
-        tags = self.node.get("tags")
-        return text(tags[0]) if isinstance(tags, list) and tags else ""
+        return next(map(text, _list(self.node.get("tags"))), "")
 
 
 def read_openapi(
@@ -90,10 +89,8 @@ def read_openapi(
 
 def _unsure(spec: "_Spec") -> Iterator[Note]:
     for name in (name for way in spec.unassigned for name in way):
-        text = (
-            f"The document does not say which operations need its security scheme {plain(name)}: all requests send it."
-        )
-        yield Note("unassigned-security", text)
+        what = f"The document does not say which operations need its security scheme {plain(name)}"
+        yield Note("unassigned-security", f"{what}: all requests send it.")
 
 
 def _base(document: Mapping[str, Any], given: Input, options: ImportOptions) -> str:
@@ -219,11 +216,7 @@ def _brought(spec: "_Spec", maker: tuple[_Operation, str, Any] | None, parameter
     operation, path, schema = maker
     known, wanted = {source.variable(name): name for name in spec.properties(schema)}, source.variable(parameter)
     key = known.get(wanted) or (known.get("id") if wanted.endswith("id") else None)
-    return None if key is None else (operation, path + _key(key))
-
-
-def _key(name: str) -> str:
-    return f".{name}" if re.fullmatch(r"[A-Za-z_]\w*", name) else f"['{name}']"
+    return None if key is None else (operation, member(path, key))
 
 
 def _name(before: str, parameter: str) -> str:
@@ -475,9 +468,10 @@ class _Spec:
         """Returns the JSONPath and the schema of the first item of a list in the response; None if it has none."""
         schema = self.whole(self.response(operation))
         found = [("$[0]", schema.get("items"))]
-        found += [(f"${_key(name)}[0]", self.whole(own).get("items")) for name, own in self.properties(schema).items()]
-        lists = [pair for pair in found if isinstance(pair[1], dict)]
-        return lists[0] if len(lists) == 1 else None
+        lists = ((member("$", name), self.whole(own)) for name, own in self.properties(schema).items())
+        found += [(f"{path}[0]", own.get("items")) for path, own in lists]
+        known = [pair for pair in found if isinstance(pair[1], dict)]
+        return known[0] if len(known) == 1 else None
 
     def sample(self, schema: Any, depth: int = 0) -> Any:
         """Returns a value of the schema; None if it is too deep or too large."""

@@ -276,8 +276,7 @@ def _of_scripts(
                 elif path != "$":
                     key = source.variable(match[1])
                     extracts[key] = Extract(variable=key, how="jsonpath", expression=path)
-        known = STATUS, TAKEN, SET
-        left = [line for line in script.splitlines() if not any(pattern.search(line) for pattern in known)]
+        left = [line for line in script.splitlines() if not any(form.search(line) for form in (STATUS, TAKEN, SET))]
         if any(not HARMLESS.fullmatch(line.strip()) for line in left):
             skipped.add("scripts", "only statuses and variables out of JSON are translated", name)
     return tuple(checks.values()) if len(checks) == 1 else (), tuple(extracts.values())
