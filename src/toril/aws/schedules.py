@@ -54,9 +54,8 @@ def plan_sweep(home: Deployment, clients: Clients, run_id: str, deadline: float)
 def cancel_sweep(home: Deployment, clients: Clients, run_id: str) -> tuple[str, ...]:
     """Removes the schedule of a run that has ended. Returns the problems that prevented it."""
     name, group = schedule_name(run_id), home_of(home).schedule_group
-    scheduler = clients("scheduler", home.region)
     try:
-        call(scheduler.delete_schedule, "scheduler:DeleteSchedule", Name=name, GroupName=group)
+        call(clients("scheduler", home.region).delete_schedule, "scheduler:DeleteSchedule", Name=name, GroupName=group)
     except AwsError as error:
         if error.fault.aws_code != MISSING:
             return (f"the schedule {name} could not be deleted, and will start a sweep at the deadline: {error}",)

@@ -40,13 +40,10 @@ def read_secrets(secrets: Mapping[str, str]) -> dict[str, str]:
 
 def _read(variable: str, reference: SecretReference, make: Clients) -> str:
     where = f"toril.secrets.{variable}: {reference.secret}"
-    request = {"SecretId": reference.secret, "VersionStage": reference.stage, "VersionId": reference.version}
+    asked = {"SecretId": reference.secret, "VersionStage": reference.stage, "VersionId": reference.version}
+    wanted = {key: text for key, text in asked.items() if text}
     try:
-        answer = call(
-            lambda **asked: make("secretsmanager", reference.region or "").get_secret_value(**asked),
-            RIGHT,
-            **{key: text for key, text in request.items() if text},
-        )
+        answer = call(lambda: make("secretsmanager", reference.region or "").get_secret_value(**wanted), RIGHT)
     except AwsError as error:
         fix = FIXES.get(error.fault.code, error.fault.fix)
         raise AwsError(replace(error.fault, where=f"{where} could not be read", fix=fix)) from None

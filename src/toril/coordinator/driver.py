@@ -161,8 +161,7 @@ class Coordinator:
         lease.take()
         launch = issue(store, plan, clock.now())
         _, start, stop = read_record(store, run_id)  # read again, now that no other coordinator can write
-        attempts = attempts_of(store, run_id, start)
-        state = resumed(begin(plan, launch, launch.at, attempts), start, stop)
+        state = resumed(begin(plan, launch, launch.at, attempts_of(store, run_id, start)), start, stop)
         fold = Fold(store, plan, dict(state.attempts))
         if start is not None:
             fold.read_ready()  # without a start, `step` reads them
@@ -207,13 +206,12 @@ class Coordinator:
 
     def progress(self, notes: Sequence[Note], phase: Phase | None, waiting: str, *, detailed: bool) -> Progress:
         """Returns the run at this moment, as in `ProgressBuilder.build`."""
-        criteria = self._criteria.evaluate(self.fold.timeline, self.clock)
         return self._builder.build(
             self.state,
             self.clock.now(),
             rates=self.rates,
             notes=(*notes, *self._searches.notes(), *self._sequential.notes()),
-            criteria=criteria,
+            criteria=self._criteria.evaluate(self.fold.timeline, self.clock),
             phase=phase,
             waiting=waiting,
             detailed=detailed,
@@ -341,17 +339,13 @@ class Coordinator:
         """Returns the stop criteria that are breached, whatever stuck or slow workers will report."""
         reported = self.fold.reported_to(self.state.ended)
         newest, began = max(reported.values(), default=-1), self.clock.now()
-        if (
-            newest <= self._judged_to_s
-            or newest - min(reported.values()) <= LAG_LIMIT_S
-            or began < self._judge_again_at
-        ):
+        lag_s = newest - min(reported.values(), default=-1)
+        if newest <= self._judged_to_s or lag_s <= LAG_LIMIT_S or began < self._judge_again_at:
             return []
         self._judged_to_s = newest
-        judged_to = {worker: self.fold.judged_to(last) for worker, last in reported.items()}
-        results = self._live.standing(
-            self.fold.timeline, {worker: -1 if last is None else last for worker, last in judged_to.items()}
-        )
+        lasts = {worker: self.fold.judged_to(last) for worker, last in reported.items()}
+        judged_to = {worker: -1 if last is None else last for worker, last in lasts.items()}
+        results = self._live.standing(self.fold.timeline, judged_to)
         ended = self.clock.now()  # this evaluation covers the whole run, and takes seconds after hours of load
         self._judge_again_at = ended + REST * (ended - began)
         return results
@@ -361,10 +355,7 @@ class Coordinator:
         start = self.state.start
         if not self._searches.searches or self.state.phase != "running" or start is None:
             return None
-        complete_to = self.fold.complete_to(self.state.ended)
-        if complete_to is None:
-            return None
-        now = self.clock.now()
+        now, complete_to = self.clock.now(), self.fold.complete_to(self.state.ended)
         stage = self._searches.next_stage(self.rates, start, self.fold.timeline, complete_to)
         if stage is not None:
             rate = Rate(

@@ -158,9 +158,8 @@ class Fold:
         for files in self._files.values():
             listed = files.exit is None or self.plan.on == "local"
             count = files.exit.interval_files if files.exit else None
-            prefix = self._key(files, "intervals-")
             for number, data, problem in numbered_files(
-                self.store, prefix, files.next_number, count, MAX_PACKED, listed=listed
+                self.store, self._key(files, "intervals-"), files.next_number, count, MAX_PACKED, listed=listed
             ):
                 if data is None:
                     self._damage(problem)
@@ -325,9 +324,8 @@ def completeness_of(
     planned = tuple(share.worker for share in fold.plan.shares)
     for worker in planned:
         exit_record = exits.get(worker)
-        reason = fold.rejected.get(worker, "left no exit.json") if exit_record is None else exit_record.failure
-        reason = lost.get(worker) or reason
-        if reason is not None:
+        own = fold.rejected.get(worker, "left no exit.json") if exit_record is None else exit_record.failure
+        if (reason := lost.get(worker) or own) is not None:
             reasons[worker] = reason
     return Completeness(
         planned=planned,

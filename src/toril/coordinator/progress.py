@@ -89,12 +89,11 @@ class CriteriaProgress:
         if result.code != "no-samples":
             return result.message
         steady_from_s = min((execution.steady_from_s for execution in self._plan.executions), default=0.0)
+        why = result.message
         if last is None:
             why = "waiting for the first samples"
         elif self._plan.ramp_up_exclude and last <= steady_from_s:
             why = "waiting for the end of the ramp-up"
-        else:
-            why = result.message
         return f"{result.criterion.text}: {why}"
 
 
@@ -149,7 +148,7 @@ class ProgressBuilder:
         lost = {worker: why.splitlines()[0] for worker, why in state.lost.items()}
         noted = [
             *notes,
-            *(() if start is None else rate_notes(rates, start)),
+            *(Note("changed-rate", text) for text in (describe_rates(rates, start.at) if start else ())),
             *(Note("lost-worker", f"worker {worker} lost: {why}") for worker, why in lost.items()),
             *(Note("saturated", text) for text in saturated if phase == "running"),
         ]
@@ -263,10 +262,6 @@ class ProgressBuilder:
                 yield RateNow(execution=execution.name, rps=rps, achieved_rps=achieved)
 
 
-def rate_notes(rates: Iterable[Rate], start: Start) -> tuple[Note, ...]:
-    return tuple(Note("changed-rate", text) for text in describe_rates(rates, start.at))
-
-
 def _turn(plan: Plan, elapsed_s: float) -> str:
     """Returns pair and version of a duet, such as `pair 3 of 10: head` or `warm-up: base`; empty without a duet."""
     if plan.duet is None:
@@ -282,13 +277,12 @@ def _figures(slice_: Slice, last: int | None) -> FiguresNow:
     if last is None:
         return FiguresNow()
     (samples, failures), recent = slice_.counts, slice_.window(max(0, last - WINDOW_S + 1), last)
-    figures = {f"p{q}_us": recent.percentile(q) for q in PERCENTS} if recent.samples else {}
     return FiguresNow(
         virtual_users=slice_.virtual_users(last),
         rps=round(recent.samples / min(WINDOW_S, last + 1), 3),
         samples=samples,
         failures=failures,
-        **figures,
+        **({f"p{q}_us": recent.percentile(q) for q in PERCENTS} if recent.samples else {}),
     )
 
 

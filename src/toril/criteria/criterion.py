@@ -47,7 +47,7 @@ OWN_KEYS = ("kind", *SERVER_KEYS)
 OPERATORS: dict[str, Operator] = {">": ">", ">=": ">=", "<": "<", "<=": "<=", "=": "=", "==": "="}
 MEANT = {"=>": ">=", "=<": "<="}  # common mistakes
 DATA_CRITERION = "bzt.modules.passfail.DataCriterion"  # the default class
-LOGICS = ("for", "within", "over")
+LOGICS: tuple[Logic, ...] = ("for", "within", "over")
 LONGEST = 1000  # characters of a criterion
 
 LAST_OPERATOR = re.compile(r"(?P<head>.*?)\s*(?P<operator>[<>=!]+)\s*(?P<tail>[^<>=!]*)")
@@ -100,15 +100,13 @@ def parse_criterion(
         if isinstance(source, str):
             criterion = _from_mapping(fields_of(source), language)
         elif not isinstance(source, Mapping):
-            text = "This is not a criterion. Write it like `p95>300ms for 10s`."
-            raise CriterionSyntaxError("not-a-criterion", text)
+            raise CriterionSyntaxError("not-a-criterion", "This is not a criterion. Write it like `p95>300ms for 10s`.")
         elif len(source) == 1 and (entry := next(iter(source.items())))[0] not in (*TAURUS_KEYS, *OWN_KEYS):
             criterion = _with_message(*entry, language)
         else:
             criterion = _from_mapping(source, language)
     except CriterionSyntaxError as error:
-        message = f"{where}: `{quoted(source)}`: {error}"
-        raise CriterionError(message, code=error.code) from None
+        raise CriterionError(f"{where}: `{quoted(source)}`: {error}", code=error.code) from None
     return replace(criterion, where=where, executions=executions)
 
 
@@ -133,13 +131,9 @@ def _parsed(source: str, where: str, language: Language, executions: tuple[str, 
 
 
 def _with_message(message: object, criterion: object, language: Language) -> Criterion:
-    if isinstance(criterion, str):
-        fields = fields_of(criterion)
-    elif isinstance(criterion, Mapping):
-        fields = dict(criterion)
-    else:
-        text = f"This is not a criterion. {suggestion(message, TAURUS_KEYS)}"
-        raise CriterionSyntaxError("not-a-criterion", text)
+    if not isinstance(criterion, str | Mapping):
+        raise CriterionSyntaxError("not-a-criterion", f"This is not a criterion. {suggestion(message, TAURUS_KEYS)}")
+    fields = fields_of(criterion) if isinstance(criterion, str) else criterion
     return _from_mapping({**fields, "message": message}, language)
 
 
@@ -152,8 +146,7 @@ def _from_mapping(fields: Mapping[str, Any], language: Language) -> Criterion:
         raise CriterionSyntaxError("unsupported-class", f"toril does not support criteria with a `class`. {fix}")
     for key in ("subject", "condition", "threshold"):
         if fields.get(key) is None:
-            text = f"`{key}` is missing. Write subject, condition and threshold."
-            raise CriterionSyntaxError("missing-key", text)
+            raise CriterionSyntaxError("missing-key", f"`{key}` is missing. Write subject, condition and threshold.")
     operator = fields["condition"]
     if not isinstance(operator, str) or operator not in OPERATORS:
         known = MEANT.get(str(operator))
@@ -227,7 +220,8 @@ def _label(fields: Mapping[str, Any], subject: Subject, language: Language) -> t
 
 
 def _window(logic: object, timeframe: object) -> tuple[Logic, int]:
-    if logic not in LOGICS:
+    known = next((own for own in LOGICS if own == logic), None)
+    if known is None:
         text = f"`{quoted(logic)}` is not a known logic. Use `for`, `within` or `over`."
         raise CriterionSyntaxError("wrong-logic", text)
     if timeframe is None or (
@@ -242,22 +236,18 @@ def _window(logic: object, timeframe: object) -> tuple[Logic, int]:
     if not seconds:
         text = f"The timeframe is 0. Write `{logic} 10s`, or remove it to judge the whole run."
         raise CriterionSyntaxError("wrong-timeframe", text)
-    if logic == "within":
-        return "within", seconds
-    return "over" if logic == "over" else "for", seconds
+    return known, seconds
 
 
 def _check_capacity(logic: Logic, timeframe_s: int, location: str, kind: Kind | None) -> None:
     """An execution has one capacity, which is known at the end of the run."""
-    if timeframe_s:
-        text = f"A capacity has no timeframe. Remove `{logic} {timeframe_s}s`."
-        raise CriterionSyntaxError("unexpected-timeframe", text)
-    if location:
-        text = "An execution has one capacity for all locations. Remove `in …`."
-        raise CriterionSyntaxError("unexpected-location", text)
-    if kind:
-        text = "A capacity has no kind. Name the execution: `capacity of shop<800/s`."
-        raise CriterionSyntaxError("unexpected-kind", text)
+    for given, code, text in (
+        (timeframe_s, "unexpected-timeframe", f"A capacity has no timeframe. Remove `{logic} {timeframe_s}s`."),
+        (location, "unexpected-location", "An execution has one capacity for all locations. Remove `in …`."),
+        (kind, "unexpected-kind", "A capacity has no kind. Name the execution: `capacity of shop<800/s`."),
+    ):
+        if given:
+            raise CriterionSyntaxError(code, text)
 
 
 def _flag(fields: Mapping[str, Any], key: str, otherwise: bool) -> bool:

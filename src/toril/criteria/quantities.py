@@ -30,8 +30,7 @@ def duration_s(value: object) -> Fraction:
         return Fraction(text)
     if not DURATION.fullmatch(text):
         raise ValueError(f"{text} is not a duration")
-    parts = DURATION_PART.findall(text)
-    return sum((_exact(number) * SECONDS[unit.lower()] for number, unit in parts), Fraction(0))
+    return sum((_exact(number) * SECONDS[unit.lower()] for number, unit in DURATION_PART.findall(text)), Fraction(0))
 
 
 def size_bytes(value: object) -> Fraction:

@@ -96,8 +96,7 @@ def read_server(fields: Mapping[str, Any]) -> tuple[ServerMetric, Unit, Fraction
     """Returns the metric of a criterion on a server, and the threshold's unit, value and canonical text."""
     subject = fields["subject"]
     shortcut = SHORTCUTS.get(subject)
-    own = FULL_KEYS if shortcut is None else tuple(shortcut.keys)
-    _only_known(fields, (*COMMON_KEYS, *QUERY_KEYS, *own), subject)
+    _only_known(fields, (*COMMON_KEYS, *QUERY_KEYS, *(FULL_KEYS if shortcut is None else shortcut.keys)), subject)
     if fields.get("stop") is True:
         text = "CloudWatch's metrics arrive minutes later, too late to stop the run. Remove `stop`."
         raise CriterionSyntaxError("cannot-stop", text)
@@ -136,10 +135,8 @@ def _own_name(fields: Mapping[str, Any], key: str, subject: str) -> str:
     text = _text(fields, key, subject)
     if text.startswith("arn:"):
         resource = text.split(":", 5)[-1]
-        if subject == "alb-response-time":
-            meant = resource.removeprefix("loadbalancer/")
-        else:
-            meant = resource.replace(":", "/").rpartition("/")[2]
+        last = resource.replace(":", "/").rpartition("/")[2]
+        meant = resource.removeprefix("loadbalancer/") if subject == "alb-response-time" else last
         raise CriterionSyntaxError("arn-as-name", f"`{key}` is an ARN. Write CloudWatch's name: `{quoted(meant)}`.")
     return text
 
@@ -148,8 +145,7 @@ def server_text(subject: str, metric: ServerMetric) -> str:
     """Returns the metric for people: `alb-response-time p95 of app/shop/1`, `AWS/SQS … Maximum of QueueName=orders`."""
     shortcut = SHORTCUTS.get(subject)
     name = f"{metric.namespace} {metric.metric}" if shortcut is None else subject
-    values = (f"{key}={value}" if shortcut is None else value for key, value in metric.dimensions.items())
-    of = ", ".join(values)
+    of = ", ".join(f"{key}={value}" if shortcut is None else value for key, value in metric.dimensions.items())
     return f"{name} {metric.statistic}" + (f" of {of}" if of else "")
 
 
@@ -188,12 +184,9 @@ def _statistic(written: object) -> str:
 
 
 def _region(written: object) -> str | None:
-    if written is None:
-        return None
-    if not isinstance(written, str) or not REGION.fullmatch(written):
-        text = f"`{quoted(written)}` is not a region. Write one like `eu-west-1`."
-        raise CriterionSyntaxError("wrong-region", text)
-    return written
+    if written is not None and not (isinstance(written, str) and REGION.fullmatch(written)):
+        raise CriterionSyntaxError("wrong-region", f"`{quoted(written)}` is not a region. Write one like `eu-west-1`.")
+    return None if written is None else str(written)
 
 
 def _period_s(written: object) -> int:

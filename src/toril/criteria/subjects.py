@@ -145,8 +145,7 @@ def check_keys(fields: Iterable[str], known: Sequence[str]) -> None:
     """Raises CriterionSyntaxError for an unknown key, with the nearest known one."""
     for key in fields:
         if key not in known:
-            text = f"Unknown key `{quoted(key)}`. {suggestion(key, known)}"
-            raise CriterionSyntaxError("unknown-key", text)
+            raise CriterionSyntaxError("unknown-key", f"Unknown key `{quoted(key)}`. {suggestion(key, known)}")
 
 
 @dataclass(frozen=True, slots=True)

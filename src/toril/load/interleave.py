@@ -6,6 +6,7 @@ schedule from whole numbers, for any weights and any curve. Together, the worker
 """
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -58,9 +59,7 @@ def interleave(weights: Sequence[Fraction | int]) -> tuple[Interleave, ...]:
     [1, 0]
     """
     whole = _whole_weights([Fraction(weight) for weight in weights])
-    counts: dict[int, int] = {}
-    for weight in whole:
-        counts[weight] = counts.get(weight, 0) + 1
+    counts = Counter(whole)
     seen = dict.fromkeys(counts, 0)
     groups = []
     for weight in whole:

@@ -152,18 +152,15 @@ class _Reply:
     def answer(self, region: str) -> Readings:
         if self.status == "Complete":
             return Readings(self.points)
-        code, message = (
-            "access-denied" if self.status == "Forbidden" else "busy",
-            "; ".join(dict.fromkeys(self.messages)),
-        )
+        code = "access-denied" if self.status == "Forbidden" else "busy"
+        message = "; ".join(dict.fromkeys(self.messages))
         status = self.status or "no status"
         return Readings(self.points, fault(code, RIGHT, where=place_of(region), message=message, aws_code=status))
 
 
 def _read(queries: Sequence[MetricQuery], asked: Span, client: "CloudWatchClient") -> dict[str, Readings]:
     replies = {f"q{number}": _Reply() for number in range(len(queries))}
-    wire = [_wire(name, query) for name, query in zip(replies, queries, strict=True)]
-    for page in _pages(wire, asked, client):
+    for page in _pages([_wire(name, query) for name, query in zip(replies, queries, strict=True)], asked, client):
         try:
             _take_in(page, replies, asked)
         except (KeyError, ValueError) as error:  # boto3 returns an empty answer if the body is not JSON

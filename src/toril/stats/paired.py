@@ -64,8 +64,7 @@ def error_of_one_more(spread: float, count: int) -> float:
 
 def detectable(spread: float, count: int, level: float = 0.05, power: float = 0.8) -> float:
     """Returns the distance from a limit at which a true mean is proven with this power, in the unit of `spread`."""
-    reach = student_quantile(1 - level, count - 1) + student_quantile(power, count - 1)
-    return reach * spread / math.sqrt(count)
+    return (student_quantile(1 - level, count - 1) + student_quantile(power, count - 1)) * spread / math.sqrt(count)
 
 
 def pairs_needed(effect: float, spread: float, level: float = 0.05, power: float = 0.9, most: int = 400) -> int | None:

@@ -123,9 +123,8 @@ def open_store(address: str, *, patience_s: float | None = None) -> Store:
         text = f"--store {address}: a console does not serve this command; use --store s3://… of the same store"
         raise OptionError(text, code="not-through-console")
     if ":/" in address:
-        raise OptionError(
-            f"--store {address}: use a folder, s3://bucket/prefix or a console's https:// address", code="bad-store"
-        )
+        text = f"--store {address}: use a folder, s3://bucket/prefix or a console's https:// address"
+        raise OptionError(text, code="bad-store")
     if Path(address).is_file():
         raise OptionError(f"--store {address}: this is a file; name a folder", code="bad-store")
     return FolderStore(Path(address))

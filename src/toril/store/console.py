@@ -18,7 +18,7 @@ from toril import __version__
 from toril.clock import Backoff, Clock, SystemClock, retry
 from toril.errors import OptionError, StoreError
 from toril.store.connections import is_safe_address, pool_for
-from toril.store.keys import Entry, checked
+from toril.store.keys import Entry, checked, found
 from toril.store.login import Tokens
 
 API = "/api/v1"
@@ -71,10 +71,7 @@ class ConsoleReader:
         return response.data if most is None else response.data[: most + 1]
 
     def get(self, key: str) -> bytes:
-        data = self.find(key)
-        if data is None:
-            raise StoreError(f"{self.address(key)}: no such file", code="no-such-key")
-        return data
+        return found(self.find(key), f"{self.address(key)}: no such file")
 
     def find_many(self, keys: Iterable[str], most: int | None = None) -> dict[str, bytes]:
         wanted = list(keys)
@@ -139,16 +136,14 @@ class ConsoleReader:
             raise self._refused(response)
 
         def after(error: Exception, failures: int) -> float | None:
-            return (
-                BACKOFF.wait_s(failures) if isinstance(error, _TransientError) and again and failures < TRIES else None
-            )
+            passes = isinstance(error, _TransientError) and again and failures < TRIES
+            return BACKOFF.wait_s(failures) if passes else None
 
         try:
             return retry(act, after, self._clock)
         except _TransientError as error:
-            raise StoreError(
-                f"{self.url}: {error}; check the address, or try again", code="console-unreachable"
-            ) from error
+            text = f"{self.url}: {error}; check the address, or try again"
+            raise StoreError(text, code="console-unreachable") from error
 
     def _once(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> urllib3.BaseHTTPResponse:
         own = {

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from toril.errors import StoreError
-from toril.store.keys import Entry, checked, checked_folder, is_key
+from toril.store.keys import Entry, checked, checked_folder, found, is_key
 
 MODIFIED_STEP_S = 0.01  # the coarsest resolution of a kernel's file times
 HIDDEN = ".tmp-"  # prefix of files that are not values
@@ -40,18 +40,14 @@ class FolderStore:
         return self._linked(self._written(key, data), self.path(key))
 
     def get(self, key: str) -> bytes:
-        data = self.find(key)
-        if data is None:
-            raise StoreError(f"{self.path(key)}: no such file", code="no-such-key")
-        return data
+        return found(self.find(key), f"{self.path(key)}: no such file")
 
     def find(self, key: str, most: int | None = None) -> bytes | None:
         read = self._read(key, most)
         return None if read is None else read[0]
 
     def find_many(self, keys: Iterable[str], most: int | None = None) -> dict[str, bytes]:
-        pairs = ((key, self.find(key, most)) for key in keys)
-        return {key: data for key, data in pairs if data is not None}
+        return {key: data for key in keys if (data := self.find(key, most)) is not None}
 
     def find_version(self, key: str) -> tuple[bytes, str] | None:
         read = self._read(key)
@@ -138,11 +134,10 @@ class FolderStore:
         try:
             with os.fdopen(os.open(self.path(key), os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
                 about = os.fstat(file.fileno())
-                if most is not None and not self._holds(key):
+                is_regular = stat.S_ISREG(about.st_mode)  # unlike a pipe, which would block the reader
+                if most is not None and not (is_regular and self._holds(key)):  # a worker's file counts as damaged
                     return b"", about.st_mtime_ns
-                if not stat.S_ISREG(about.st_mode):  # such as a pipe, which would block the reader
-                    if most is not None:  # a worker's file, which counts as damaged
-                        return b"", about.st_mtime_ns
+                if not is_regular:
                     raise StoreError(f"{self.path(key)} is not a regular file; remove it", code="not-a-file")
                 return file.read(-1 if most is None else most + 1), about.st_mtime_ns
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):

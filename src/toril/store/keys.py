@@ -29,6 +29,13 @@ def checked(key: str) -> str:
     return key
 
 
+def found(data: bytes | None, otherwise: str) -> bytes:
+    """Returns the value that a store has found; StoreError with the text `otherwise` if there is none."""
+    if data is None:
+        raise StoreError(otherwise, code="no-such-key")
+    return data
+
+
 def checked_folder(prefix: str) -> str:
     """Returns the prefix; StoreError unless it is a valid key and ends with a slash."""
     if not prefix.endswith("/"):

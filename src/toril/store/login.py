@@ -26,6 +26,7 @@ from toril.store.connections import is_safe_address, pool_for
 EARLIER_S = 60.0  # a token is renewed before it expires
 ENDPOINTS = ("authorization_endpoint", "token_endpoint")
 WAIT_S = 300.0  # for the browser
+TIMEOUT = urllib3.Timeout(30.0)
 DONE = b"<!doctype html><title>toril</title><p>You are signed in. You can close this page."
 
 
@@ -42,7 +43,7 @@ class Tokens:
             return given
         if self._environment.get("ACTIONS_ID_TOKEN_REQUEST_URL"):
             return self._of_workflow()
-        stored = read_tokens(self._address)
+        stored = _stored().get(self._address)
         if stored is None:
             text = f"you are not signed in to {self._address}; use `toril login {self._address}`"
             raise StoreError(text, code="not-signed-in")
@@ -56,9 +57,8 @@ class Tokens:
         if until > self._clock.now():
             return token
         url = f"{self._environment['ACTIONS_ID_TOKEN_REQUEST_URL']}&{urlencode({'audience': self._address})}"
-        answer = _json(
-            "GET", url, headers={"authorization": f"bearer {self._environment['ACTIONS_ID_TOKEN_REQUEST_TOKEN']}"}
-        )
+        bearer = f"bearer {self._environment['ACTIONS_ID_TOKEN_REQUEST_TOKEN']}"
+        answer = _json("GET", url, headers={"authorization": bearer})
         self._workflow = str(answer["value"]), self._clock.now() + 4 * EARLIER_S
         return self._workflow[0]
 
@@ -144,11 +144,6 @@ def login(
     return f"{me['name']}, {me['role']}"
 
 
-def read_tokens(address: str) -> dict[str, Any] | None:
-    """Returns the stored tokens of a console, or None."""
-    return _stored().get(address)
-
-
 def keep_tokens(address: str, answer: Mapping[str, Any], now: float) -> str:
     """Stores a console's tokens in a file that only this user can read. Returns the token."""
     file = _file()
@@ -169,11 +164,10 @@ def keep_tokens(address: str, answer: Mapping[str, Any], now: float) -> str:
 
 def forget_tokens(address: str) -> bool:
     """Removes a console's tokens. Returns whether there were any."""
-    file = _file()
     kept = _stored()
     there = kept.pop(address, None) is not None
     if there:
-        file.write_text(json.dumps(kept))
+        _file().write_text(json.dumps(kept))
     return there
 
 
@@ -184,9 +178,8 @@ def _stored() -> dict[str, dict[str, Any]]:
     except FileNotFoundError:
         return {}
     except (ValueError, TypeError, OSError) as error:
-        raise StoreError(
-            f"{_file()} cannot be read: {error}; delete it, and sign in again", code="bad-tokens"
-        ) from error
+        text = f"{_file()} cannot be read: {error}; delete it, and sign in again"
+        raise StoreError(text, code="bad-tokens") from error
 
 
 def _file() -> Path:
@@ -240,19 +233,13 @@ def _json(
     if form is not None:
         own["content-type"] = "application/x-www-form-urlencoded"
     try:
-        response = pool_for(url).request(
-            method, url, body=body, headers=own, retries=False, timeout=urllib3.Timeout(30.0)
-        )
+        response = pool_for(url).request(method, url, body=body, headers=own, retries=False, timeout=TIMEOUT)
         document = json.loads(response.data)
     except (HTTPError, ValueError) as error:
-        raise InfrastructureError(
-            f"{where}: no usable answer: {type(error).__name__}", code="sign-in-failed"
-        ) from error
+        text = f"{where}: no usable answer: {type(error).__name__}"
+        raise InfrastructureError(text, code="sign-in-failed") from error
     if response.status >= 300 or not isinstance(document, dict):
-        why = (
-            document.get("error_description") or document.get("error") or document.get("title")
-            if isinstance(document, dict)
-            else ""
-        )
-        raise InfrastructureError(f"{where}: {response.status} {why or ''}".rstrip(), code="sign-in-failed")
+        about = document if isinstance(document, dict) else {}
+        why = about.get("error_description") or about.get("error") or about.get("title") or ""
+        raise InfrastructureError(f"{where}: {response.status} {why}".rstrip(), code="sign-in-failed")
     return document

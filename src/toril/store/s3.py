@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from toril.clock import Clock, MonotonicClock
 from toril.errors import OptionError, StoreError
-from toril.store.keys import Entry, checked, checked_folder, is_key
+from toril.store.keys import Entry, checked, checked_folder, found, is_key
 from toril.store.s3_requests import READERS, S3Requests, make_client
 
 if TYPE_CHECKING:
@@ -72,10 +72,6 @@ class Bracket:
     def is_narrow(self) -> bool:
         return self.readings > 0 and (self.highest - self.lowest <= NARROW_S or self.readings >= MOST_READINGS)
 
-    def is_stale(self, now: float) -> bool:
-        """Returns whether the two clocks may have drifted apart."""
-        return now - self.read_at > STALE_S
-
     def wait_s(self, now: float) -> float:
         """Returns the seconds until the request that narrows the bracket most."""
         if not self.readings:
@@ -121,10 +117,7 @@ class S3Store:
         return self._written(key, data, None, again=False) is not None
 
     def get(self, key: str) -> bytes:
-        data = self.find(key)
-        if data is None:
-            raise StoreError(f"{self.address(key)}: no such object", code="no-such-key")
-        return data
+        return found(self.find(key), f"{self.address(key)}: no such object")
 
     def find(self, key: str, most: int | None = None) -> bytes | None:
         version = self.find_version(key, most)
@@ -154,8 +147,7 @@ class S3Store:
         yield from (key for key in self._all(prefix) if is_key(key))
 
     def entries(self, prefix: str, after: str = "") -> Iterator[Entry]:
-        asked = {"StartAfter": self._prefix + after} if after else {}
-        for page in self._pages(prefix, **asked):
+        for page in self._pages(prefix, **({"StartAfter": self._prefix + after} if after else {})):
             for entry in page.get("Contents", ()):
                 key = entry["Key"].removeprefix(self._prefix)
                 if is_key(key):
@@ -178,8 +170,7 @@ class S3Store:
         objects = [{"Key": self._prefix + key} for key in keys]
         for start in range(0, len(objects), KEYS_PER_DELETE):
             asked = {"Objects": objects[start : start + KEYS_PER_DELETE], "Quiet": True}
-            answer = self._requests.answer("delete_objects", self.address(where), Delete=asked)
-            for error in answer.get("Errors", ()):
+            for error in self._requests.answer("delete_objects", self.address(where), Delete=asked).get("Errors", ()):
                 key, why = error.get("Key", ""), f"{error.get('Code')} ({error.get('Message')})"
                 text = f"s3://{self.bucket}/{key} was not deleted: {why}; allow s3:DeleteObject there, or try again"
                 raise StoreError(text, code="not-deleted")
@@ -190,7 +181,7 @@ class S3Store:
         The first call takes about three seconds; its result is valid for a minute.
         """
         with self._bracket_lock:
-            if self._bracket.is_stale(self._clock.now()):
+            if self._clock.now() - self._bracket.read_at > STALE_S:  # the two clocks may have drifted apart
                 self._bracket = Bracket()
             while not self._bracket.is_narrow:
                 self._clock.sleep(self._bracket.wait_s(self._clock.now()))

@@ -67,9 +67,8 @@ def refuse_other_than_fips(request: Any, **_: Any) -> None:
         return
     regions = ", ".join(sorted(FIPS_REGIONS))
     problem = f"AWS_USE_FIPS_ENDPOINT is set, but {host} is not a FIPS endpoint of S3 (which exist in {regions})"
-    raise StoreError(
-        f"{problem}; set TORIL_STORE_REGION to the bucket's region, and unset AWS_ENDPOINT_URL", code="not-fips"
-    )
+    fix = "set TORIL_STORE_REGION to the bucket's region, and unset AWS_ENDPOINT_URL"
+    raise StoreError(f"{problem}; {fix}", code="not-fips")
 
 
 @dataclass(slots=True)
