@@ -170,9 +170,8 @@ def _of_step(step: RecordedStep, now: Exchange) -> Iterator[Difference]:
         yield Difference(code="log-in", recorded="no log-in page", now=text, proposal=check)
         return
     if step.shape is not None and (sent := _fields_of(now)):
-        before, again = (
-            max((len(sent & {*form.fields}) for form in some.forms), default=0) for some in (step.shape, shape)
-        )
+        common = ([len(sent & {*form.fields}) for form in some.forms] for some in (step.shape, shape))
+        before, again = (max(counts, default=0) for counts in common)
         if again > before and 2 * again >= len(sent):
             yield Difference(code="form", recorded="accepted", now="it came back", proposal=FORM_REFUSED)
             return

@@ -139,9 +139,8 @@ def draft_of(
 
 def files_of(draft: SuiteDraft) -> dict[PurePosixPath, bytes]:
     """Returns the files of a suite by their paths in its folder: suite.yml, data and uploads."""
-    taurus, ours = (
-        [rule.text for rule in draft.criteria if rule.language == language] for language in ("taurus", "toril")
-    )
+    taurus = [rule.text for rule in draft.criteria if rule.language == "taurus"]
+    ours = [rule.text for rule in draft.criteria if rule.language == "toril"]
     references = {name: f"${{{name}}}" for name in draft.credentials if name not in draft.hosts}
     settings = {
         "aggregator": None if draft.criteria else FUNCTIONAL,  # only a functional suite has none

@@ -53,11 +53,9 @@ Load = Literal["users", "rate", "stages", "script"]
 
 def _weights(value: object) -> object:
     """Returns weights by location from rows of fields."""
-    return (
-        {str(row.get("name", "")).strip(): str(row.get("weight", "")).strip() for row in value}
-        if isinstance(value, list)
-        else value
-    )
+    if not isinstance(value, list):
+        return value
+    return {str(row.get("name", "")).strip(): str(row.get("weight", "")).strip() for row in value}
 
 
 class FormStage(FormPart):
@@ -243,12 +241,11 @@ def _applied(form: SuiteForm, base: Mapping[str, Any]) -> dict[str, Any]:
         | {name: own for name, own in mapping_at(base, *CURVES.split(".")).items() if name not in before},
     }
     scenarios |= {name: own for name, own in known.items() if name not in (*before, *scenarios)}
+    executions = [execution.kept if execution.whole else _execution(execution) for execution in form.executions]
     return _replaced(
         base,
         {
-            "execution": [
-                execution.kept if execution.whole else _execution(execution) for execution in form.executions
-            ],
+            "execution": executions,
             "scenarios": scenarios,
             "settings": _replaced(mapping_at(base, "settings"), {"ramp-up-exclude": form.steady_only or None}),
             "reporting": _reporting(base.get("reporting"), _criteria(form, "taurus")),
@@ -431,8 +428,7 @@ def _unlike(theirs: Mapping[str, Any], mine: Mapping[str, Any]) -> dict[str, Any
             found |= {key: value} if value else {}
         elif not same({key: own}, {key: value}):
             found[key] = value
-    checked: dict[str, Any] = FormData(kept=found).kept  # ValueError if no field can keep it
-    return checked
+    return dict(FormData(kept=found).kept)  # ValueError if no field can keep it
 
 
 def _fitting_pairs(written: object, separator: str) -> dict[str, str]:
@@ -448,9 +444,7 @@ def _read_data(written: object) -> FormData:
     return FormData(
         path=line(source.get("path")),
         names=names if isinstance(names, str) else "",
-        kept={
-            key: value for key, value in source.items() if key != "path" and (key != "variable-names" or value != names)
-        },
+        kept={key: value for key, value in source.items() if key not in ("path", "variable-names")},
     )
 
 

@@ -153,18 +153,14 @@ def _notes_of_repository(folder: Path, action: str | None) -> Iterator[Note]:
     if action is None:
         return
     if action == NO_ACTION:
-        where = f"{WORKFLOW}:{_line_of(folder / WORKFLOW, NO_ACTION)}"
-        text = f"{where}: replace YOUR_ORG by the GitHub account that has a copy of toril, or pass --action."
+        line = (folder / WORKFLOW).read_text().partition(NO_ACTION)[0].count("\n") + 1
+        text = f"{WORKFLOW}:{line}: replace YOUR_ORG by the GitHub account that has a copy of toril, or pass --action."
         yield Note("no-action-owner", text)
     top = folder.resolve()
     above = next((parent for parent in top.parents if (parent / ".git").exists()), None)
     if above is not None and not (top / ".git").exists():
         text = f"GitHub reads workflows only in the root of the repository. Run the command in {above}."
         yield Note("not-at-the-top", text)
-
-
-def _line_of(file: Path, text: str) -> int:
-    return file.read_text().partition(text)[0].count("\n") + 1
 
 
 def suite_text(draft: InitOptions) -> str:

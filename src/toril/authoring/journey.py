@@ -53,11 +53,10 @@ def browser_files(
     else:
         code = script.read_text(encoding="utf-8")
         read = set(READS.findall(code))
-    environment = {host: origin, **{name: f"${{{name}}}" for name in sorted(read)}}
     suite = {
         "execution": [{"scenario": "journey", "executor": "playwright", "concurrency": 1, "hold-for": "30s"}],
         "scenarios": {"journey": {"script": str(name), "default-address": f"${{{host}}}"}},
-        "settings": {"env": environment},
+        "settings": {"env": {host: origin, **{name: f"${{{name}}}" for name in sorted(read)}}},
         "reporting": [{"module": "passfail", "criteria": ["fail>0%"]}],
     }
     uploads = {} if script else {name: b64decode(data.partition(",")[2]) for name, data in _uploads(tape)}
@@ -148,5 +147,4 @@ def _pattern(url: str) -> str:
 
 def _quoted(value: object) -> str:
     """Returns a text, or texts, as a literal of Python whose characters are all visible."""
-    shown = dumps(value, ensure_ascii=False)
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in shown)
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in dumps(value, ensure_ascii=False))

@@ -1,7 +1,7 @@
 """The messages of the script in recorded pages. Any page or frame can forge them, so each is validated."""
 
 import json
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, model_validator
@@ -129,15 +129,13 @@ class Bar(PageMessage):
     name: Name = ""
 
 
-_ADAPTER: TypeAdapter[Any] = TypeAdapter(
-    Annotated[Body | Html | Answer | SentFile | Action | Opened | Bar, Field(discriminator="kind")]
-)
+Message = Body | Html | Answer | SentFile | Action | Opened | Bar
+_ADAPTER: TypeAdapter[Message] = TypeAdapter(Annotated[Message, Field(discriminator="kind")])
 
 
-def message_of(data: object) -> Body | Html | Answer | SentFile | Action | Opened | Bar | None:
+def message_of(data: object) -> Message | None:
     """Returns a valid message; None for anything else."""
     try:
-        message: Body | Html | Answer | SentFile | Action | Opened | Bar = _ADAPTER.validate_json(json.dumps(data))
+        return _ADAPTER.validate_json(json.dumps(data))
     except (ValueError, TypeError, RecursionError):  # also for halves of characters, which no file can hold
         return None
-    return message

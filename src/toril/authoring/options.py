@@ -89,8 +89,7 @@ def read_url(text: str, option: str = "--url") -> Url:
         fix = f"Write {encoded}" if ADDRESS.fullmatch(encoded) else fix
         raise _refused("not-an-address", option, text, f"invalid characters in an address. {fix}")
     if match["port"] and not 0 < int(match["port"]) < 65536:
-        fix = f"invalid port {match['port']}. Choose one from 1 to 65535."
-        raise _refused("not-an-address", option, text, fix)
+        raise _refused("not-an-address", option, text, f"invalid port {match['port']}. Choose one from 1 to 65535.")
     path = match["path"] or "/"
     return Url(match["origin"], path if path.startswith("/") else f"/{path}")
 
@@ -141,8 +140,7 @@ def read_locations(texts: list[str]) -> dict[str, Fraction]:
     for text in texts:
         name, equals, weight = _value("--locations", text).partition("=")
         if not LOCATION.fullmatch(name):
-            fix = "use at most 63 letters, digits, `.`, `_` and `-`."
-            raise _refused("unusable-name", "--locations", text, fix)
+            raise _refused("unusable-name", "--locations", text, "use at most 63 letters, digits, `.`, `_` and `-`.")
         if name in weights:
             raise _refused("repeated-location", "--locations", text, f"{name} occurs twice. Remove one.")
         number = VALUES.number(weight, "--locations") if equals else Fraction(1)
@@ -172,8 +170,7 @@ def read_action(text: str | None) -> str:
     if text is None:
         return installed_action()
     if text != NO_ACTION and not ACTION_NAME.fullmatch(text):
-        fix = "expected ACCOUNT/REPOSITORY@VERSION, such as acme/toril@v0."
-        raise _refused("unusable-name", "--action", text, fix)
+        raise _refused("unusable-name", "--action", text, "expected ACCOUNT/REPOSITORY@VERSION, such as acme/toril@v0.")
     return text
 
 

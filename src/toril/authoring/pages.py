@@ -121,9 +121,8 @@ def _held(element: Element) -> Iterator[tuple[str, str]]:
         if named.get("type", "").lower() not in WITHOUT_STATE:
             yield f"{element.tag}{having('name', named['name'])}", named["value"]
     elif element.tag == "meta" and named.get("content"):
-        yield from (
-            (f"meta{having(key, named[key])}", named["content"]) for key in ("name", "property") if key in named
-        )
+        keys = (key for key in ("name", "property") if key in named)
+        yield from ((f"meta{having(key, named[key])}", named["content"]) for key in keys)
     yield from ((f"{element.tag}[{key}]", value) for key, value in named.items() if key.startswith("data-") and value)
 
 

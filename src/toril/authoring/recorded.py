@@ -285,9 +285,8 @@ def _in_body(body: Payload) -> _Found:
             yield from (("html", f"{place} {path}", value) for path, value in _in_address(address))
         texts = page.texts
     elif "xml" in kind:
-        yield from (
-            ("xml", tag or name, unescape(value or other)) for tag, value, name, other in _XML_VALUE.findall(text)
-        )
+        found = _XML_VALUE.findall(text)
+        yield from (("xml", tag or name, unescape(value or other)) for tag, value, name, other in found)
         return
     elif "x-www-form-urlencoded" in kind:
         yield from (("form", name, value) for name, value in parse_qsl(text))

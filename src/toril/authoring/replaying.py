@@ -14,6 +14,7 @@ from toril import __version__
 from toril.authoring.correlation import REPLAY, Correlation
 from toril.authoring.correlation.extractors import taken
 from toril.authoring.correlation.rules import chain_of, chains_of
+from toril.authoring.readers.source import BINARY
 from toril.authoring.recorded import MOST_BYTES_OF_BODY, Payload, Recorded, RecordedExchange, host_of
 from toril.authoring.references import carried
 from toril.errors import OptionError
@@ -123,9 +124,7 @@ class _Session:
 def _encoded(body: Payload) -> tuple[bytes, str]:
     """Returns a body of which the recording has only the parts, and its Content-Type."""
     if "multipart" in body.type:
-        files = [
-            (one.field, (one.name, one.data or b"", one.type or "application/octet-stream")) for one in body.uploads
-        ]
+        files = [(one.field, (one.name, one.data or b"", one.type or BINARY)) for one in body.uploads]
         return encode_multipart_formdata([*body.fields, *files])
     if body.uploads:
         return body.uploads[0].data or b"", body.type or body.uploads[0].type

@@ -26,8 +26,7 @@ def shape_of(text: str, type: str, *, cut: bool = False, hide: Callable[[str], s
     `cut`: the text is only the beginning of a body; of JSON, that has no shape.
     """
     kind = type.partition(";")[0].strip().lower()[:100]
-    start = text.lstrip()[:1]
-    if ("json" in kind or start in ("{", "[")) and text.strip():
+    if ("json" in kind or text.lstrip()[:1] in ("{", "[")) and text.strip():
         try:
             types = tuple(_types(json.loads(JSON_TOKEN.sub(_with_quotes, text)), hide))[:MOST_PATHS]
         except (ValueError, RecursionError):

@@ -17,16 +17,15 @@ from toril.suite.documents import MAX_DEPTH
 
 LONGEST = 100_000  # characters of a suite.yml that the form shows
 JSON_TYPE = ("content-type", "application/json")
-LONG = {"extract-jsonpath": "jsonpath", "extract-regexp": "regexp", "extract-css-jquery": "expression"}
-LONG |= {"extract-xpath": "xpath", "requests": "url", "do": "url", "data-sources": "path", "assert": "contains"}
-LONG |= {"assert-jsonpath": "jsonpath"}
+EXTRACTOR: dict[str, tuple[str, str]] = {**EXTRACTORS, "xpath": ("extract-xpath", "xpath")}
+LONG = {"requests": "url", "do": "url", "data-sources": "path", "assert": "contains", "assert-jsonpath": "jsonpath"}
+LONG |= dict(EXTRACTOR.values())
 LISTS = ("assert", "assert-jsonpath", "data-sources")  # Taurus takes one item for a list of one
 USUAL = {"regexp": True, "not": False, "subject": "body"}  # of an assertion
 
 Line = Annotated[str, StringConstraints(max_length=2_000, pattern=r"^[^\r\n]*$")]
 Block = Annotated[str, StringConstraints(max_length=LONGEST, pattern=r"^[^\r]*$")]
 How = Literal["jsonpath", "regexp", "css", "xpath"]
-EXTRACTOR: dict[str, tuple[str, str]] = {**EXTRACTORS, "xpath": ("extract-xpath", "xpath")}
 
 
 class FormPart(BaseModel):
@@ -37,12 +36,10 @@ class FormPart(BaseModel):
 
 def _kept(value: object) -> object:
     """Returns values that a field can keep as JSON; ValueError for others."""
-    try:
+    with suppress(TypeError, RecursionError):
         found = json.loads(value or "{}") if isinstance(value, str) else value
         if json.loads(json.dumps(found)) == found and depth(found) <= MAX_DEPTH:
             return found
-    except (TypeError, RecursionError) as error:
-        raise ValueError("not plain values") from error
     raise ValueError("not plain values")
 
 
@@ -234,8 +231,7 @@ def _read(written: Mapping[str, Any], transaction: str) -> FormStep:
 
     parts = {field: take(field.replace("_", "-")) for field in ("url", "method", "label", "think_time")}
     headers = _taken(kept, "headers", lambda name, value: is_pair(name, value, ":"))
-    types = {name.lower(): value for name, value in headers.items()}
-    is_json = types.get(JSON_TYPE[0]) == JSON_TYPE[1]
+    is_json = {name.lower(): value for name, value in headers.items()}.get(JSON_TYPE[0]) == JSON_TYPE[1]
     body, body_as = kept.get("body"), ""
     if isinstance(body, dict) and is_json:
         kept["body"], body_as = json.dumps(body), "json"  # what Taurus sends

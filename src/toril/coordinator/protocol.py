@@ -212,9 +212,8 @@ def _ended(state: RunState, event: WorkerEnded, now: float) -> tuple[RunState, t
             ready=state.ready - {worker},
         )
         return state, (Relaunch(worker, spares[0]),)
-    lost_why = event.reason if event.interrupted else None if event.exit is None else event.exit.failure
-    if event.exit is None:
-        lost_why = event.reason or "ended without an exit.json"
+    reported = event.reason if event.interrupted or event.exit is None else event.exit.failure
+    lost_why = reported or ("ended without an exit.json" if event.exit is None else None)
     state = replace(state, ended={**state.ended, worker: event.exit})
     if state.phase == "launching":
         lost_why = lost_why or "ended before it was ready"

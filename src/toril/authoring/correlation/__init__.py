@@ -6,7 +6,6 @@ The first response with a value is its source, unless the client sent the value 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from itertools import chain, count
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -26,6 +25,7 @@ from toril.authoring.correlation.rules import (
 )
 from toril.authoring.correlation.values import CLIENT_MADE, keys_of, route_of, variable_of
 from toril.authoring.recorded import Extract, Recorded, RecordedExchange, ValuePlace
+from toril.authoring.routes import free
 
 REPLAY = "replay"  # origin of a recording that `--replay` made
 
@@ -170,13 +170,9 @@ def _variables(rules: Mapping[int, Rule], applied: Collection[int], turns: list[
     for number, rule in sorted(rules.items(), key=lambda item: (item[0] not in applied, item[1].source, item[0])):
         sources = keys_of(rule.source.place, turns[rule.source.turn].exchange)
         uses = keys_of(rule.uses[0].place, turns[rule.uses[0].turn].exchange)
-        base = variable_of(rule.source.place, *sources, *uses)
-        free = (
-            name
-            for name in chain([base], (f"{base}_{n}" for n in count(2)))
-            if used_until.get(name, -1) <= rule.source.turn
-        )
-        name = of_extractor.setdefault((rule.source.turn, rule.extract.expression), next(free))
+        in_use = [name for name, until in used_until.items() if until > rule.source.turn]
+        name = free(variable_of(rule.source.place, *sources, *uses), in_use)
+        name = of_extractor.setdefault((rule.source.turn, rule.extract.expression), name)
         used_until[name] = max(used_until.get(name, -1), rule.uses[-1].turn)
         names[number] = name
     return names

@@ -8,6 +8,7 @@ once. These words become variables wherever requests have them.
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 from toril.authoring.correlation.rules import Hop, given_by_client
 from toril.authoring.correlation.values import CLIENT_MADE, DATE, is_token, kind_of, variable_of, words_of
@@ -117,9 +118,8 @@ def _first_sent(turns: Sequence[Hop]) -> dict[str, int]:
 
 def _is_given(value: str, turns: Sequence[Hop]) -> bool:
     headers = (text for turn in turns for _, text in turn.exchange.response_headers)
-    return any(value in text for text in headers) or any(
-        turn.exchange.response is not None and value in turn.exchange.response.text for turn in turns
-    )
+    bodies = (turn.exchange.response.text for turn in turns if turn.exchange.response is not None)
+    return any(value in text for text in chain(headers, bodies))
 
 
 def _at(exchange: RecordedExchange, place: ValuePlace) -> str | None:

@@ -400,6 +400,4 @@ def value_at(use: Usage, exchange: RecordedExchange, other: RecordedExchange) ->
     values, others = (
         [value for place, value in given_by_client(side) if place == use.place] for side in (exchange, other)
     )
-    if len(values) != len(others):
-        return None
-    return others[values.index(use.value)]
+    return others[values.index(use.value)] if len(values) == len(others) else None
