@@ -511,6 +511,9 @@ def _of_log(
     rows_of_rates = [[f"{index * step_s:.0f}", *some] for index, some in enumerate(counts)]
     files[PurePosixPath("rates.csv")] = _csv([["time", *columns], *rows_of_rates])
     speed = f"{len(counts) * step_s / float(duration_s(options.length)):.9f}".rstrip("0").rstrip(".") + "x"
+    # More requests are redirected than in the log, as to a log-in page.
+    most = math.ceil(100 * recorded.redirects) + MORE_REDIRECTS
+    redirects = (Limit(f"rc3??>{most}%", "taurus"),) if most < 100 else ()
     return SuiteDraft(
         name=suite,
         executor="vegeta",
@@ -521,12 +524,5 @@ def _of_log(
         credentials=credentials,
         curves={name: {"csv": {"file": "rates.csv", "count": name, "speed": speed}} for name in columns},
         files=files,
-        criteria=(*(options.limits or LIMITS), *_redirects(recorded)),
+        criteria=(*(options.limits or LIMITS), *redirects),
     )
-
-
-def _redirects(recorded: Recorded) -> Iterator[Limit]:
-    """Yields a criterion that fails if more requests are redirected than in the log, as to a log-in page."""
-    most = math.ceil(100 * recorded.redirects) + MORE_REDIRECTS
-    if most < 100:
-        yield Limit(f"rc3??>{most}%", "taurus")

@@ -147,8 +147,7 @@ def _notes(draft: InitOptions, plan: Plan) -> Iterator[Note]:
 
 def _notes_of_repository(folder: Path, action: str | None) -> Iterator[Note]:
     ignored = folder / ".gitignore"
-    named = ignored.is_file() and ".toril" in ignored.read_text(errors="replace")
-    if (folder / ".git").exists() and not named:
+    if (folder / ".git").exists() and not (ignored.is_file() and ".toril" in ignored.read_text(errors="replace")):
         yield Note("runs-not-ignored", "toril stores runs in .toril/. Add `.toril/` to .gitignore.")
     if action is None:
         return
@@ -276,15 +275,11 @@ def _write(path: Path, content: bytes | Path, undo: ExitStack) -> None:
         undo.callback(_remove_folder, parent)
     before = path.read_bytes() if path.exists() else None
     with path.open("xb" if before is None else "wb") as file:
-        undo.callback(_restore, path, before)
+        if before is None:
+            undo.callback(path.unlink, missing_ok=True)
+        else:
+            undo.callback(path.write_bytes, before)
         file.write(content if isinstance(content, bytes) else content.read_bytes())
-
-
-def _restore(path: Path, before: bytes | None) -> None:
-    if before is None:
-        path.unlink(missing_ok=True)
-    else:
-        path.write_bytes(before)
 
 
 def _remove_folder(folder: Path) -> None:

@@ -59,8 +59,9 @@ def browser_files(
         "settings": {"env": {host: origin, **{name: f"${{{name}}}" for name in sorted(read)}}},
         "reporting": [{"module": "passfail", "criteria": ["fail>0%"]}],
     }
-    uploads = {} if script else {name: b64decode(data.partition(",")[2]) for name, data in _uploads(tape)}
-    files = {FILES_OF_SCRIPT / name: data for name, data in uploads.items()}
+    actions = () if script else (action for action in tape.actions if isinstance(action, Action))
+    uploads = {name: tape.files.get(key) or SAMPLE for action in actions for key, name in action.files}
+    files = {FILES_OF_SCRIPT / name: b64decode(data.partition(",")[2]) for name, data in uploads.items()}
     return {SUITE: yaml_of(suite).encode(), name: code.encode(), **files}
 
 
@@ -122,13 +123,6 @@ def _lines(tape: Tape, address: str, user: str, password: str) -> Iterator[_Scri
         else:
             value = _quoted(now.value) if now.value or now.what in ("fill", "select") else ""
         yield _ScriptLine(now.at / 1000, f"{element}.{DONE.get(now.what, now.what)}({value})", element)
-
-
-def _uploads(tape: Tape) -> Iterator[tuple[str, str]]:
-    for action in tape.actions:
-        if isinstance(action, Action):
-            for key, name in action.files:
-                yield name, tape.files.get(key) or SAMPLE
 
 
 def _relative(url: str, address: str) -> str:

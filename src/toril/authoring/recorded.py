@@ -293,15 +293,9 @@ def _in_body(body: Payload) -> _Found:
         return
     else:
         texts = [text]
-    for own in texts:
-        yield from (("text", name, value) for name, value in _in_text(own))
-
-
-def _in_text(text: str) -> Iterator[tuple[str, str]]:
-    """Yields the words after a key, as in `var token = "abc"`, and long words without one."""
-    for name, value in _TEXT_VALUE.findall(text):
-        if name or len(value) > LONGEST_LONE_WORD:
-            yield name, value
+    # The words after a key, as in `var token = "abc"`, and long words without one.
+    words = (pair for own in texts for pair in _TEXT_VALUE.findall(own))
+    yield from (("text", name, value) for name, value in words if name or len(value) > LONGEST_LONE_WORD)
 
 
 def leaves(value: Any, path: str = "$") -> Iterator[tuple[str, str]]:

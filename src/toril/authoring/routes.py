@@ -88,7 +88,7 @@ def template(path: str) -> str:
         before = segments[index - 1] if index else ""
         name = f"{singular(before)}_id" if len(ids) > 1 and before and index - 1 not in ids else "id"
         parts[index] = f"{{{name}}}{whole.groupdict().get('suffix', '')}"
-    return "/".join(map(_shown, parts)) or "/"
+    return "/".join(VARIABLE.sub(lambda match: f"{{{match[1] or match[2]}}}", part) for part in parts) or "/"
 
 
 def singular(noun: str) -> str:
@@ -119,19 +119,11 @@ def _id(segment: str) -> re.Match[str] | None:
 
 def _route(exchange: RecordedExchange) -> str:
     """Returns the source's own route, below the path of its server, or that of the address."""
-    path = _path(exchange.url)
+    path = re.split("[?#;]", exchange.url.removeprefix(host_of(exchange.url)))[0] or "/"
     deeper = path.count("/") - exchange.route.count("/")
     if not exchange.route or deeper < 0:
         return template(path)
     return "/".join(path.split("/")[: deeper + 1]) + exchange.route
-
-
-def _shown(segment: str) -> str:
-    return VARIABLE.sub(lambda match: f"{{{match[1] or match[2]}}}", segment)
-
-
-def _path(url: str) -> str:
-    return re.split("[?#;]", url.removeprefix(host_of(url)))[0] or "/"
 
 
 def keys_of_query(url: str) -> str:

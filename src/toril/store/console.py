@@ -168,7 +168,8 @@ class ConsoleReader:
         if response.status == 401:
             text = f"{self.url} does not accept your token; sign in with `toril login {self.url}`"
             return StoreError(text, code="not-signed-in")
-        return StoreError(f"{self.url}: {_title(response)}", code=_code(response))
+        code = str(_problem(response).get("code", "")) or "console-unreachable"
+        return StoreError(f"{self.url}: {_title(response)}", code=code)
 
 
 def open_console(address: str) -> ConsoleReader:
@@ -188,7 +189,3 @@ def _problem(response: urllib3.BaseHTTPResponse) -> Mapping[str, Any]:
 
 def _title(response: urllib3.BaseHTTPResponse) -> str:
     return str(_problem(response).get("title", "")) or f"the answer is {response.status}"
-
-
-def _code(response: urllib3.BaseHTTPResponse) -> str:
-    return str(_problem(response).get("code", "")) or "console-unreachable"

@@ -65,7 +65,8 @@ def typed_in(turns: Sequence[Hop], others: Mapping[int, RecordedExchange], taken
     first = _first_sent(turns)
     for index, place, value in _typed(turns, first):
         number, key = turns[index].number, place.path.rpartition(".")[2]
-        other = _at(others[index], place) if index in others else None
+        again = given_by_client(others[index]) if index in others else ()
+        other = next((own for at, own in again if at == place), None)
         for word, another in _pairs(value, other or value):
             if word.lower() not in fresh and not _is_given(word, turns[: first.get(word, index)]):
                 names = {*taken, *(made.variable for made in fresh.values())}
@@ -75,7 +76,7 @@ def typed_in(turns: Sequence[Hop], others: Mapping[int, RecordedExchange], taken
                     function=_function(word, another, value),
                     number=number,
                     key=key,
-                    pattern=_alone(word),
+                    pattern=re.compile(rf"(?<![^\W_]){re.escape(word)}(?![^\W_])", re.IGNORECASE),
                 )
         named = " " in value or any(NAMING.fullmatch(word) for word in words_of(key))
         if named and not any(word.lower() in fresh for word in WORD.findall(value)):
@@ -122,10 +123,6 @@ def _is_given(value: str, turns: Sequence[Hop]) -> bool:
     return any(value in text for text in chain(headers, bodies))
 
 
-def _at(exchange: RecordedExchange, place: ValuePlace) -> str | None:
-    return next((value for own, value in given_by_client(exchange) if own == place), None)
-
-
 def _differs(word: str, other: str, place: ValuePlace, later: RecordedExchange | None) -> bool:
     if later is None:
         return len(word) >= LEAST_ALONE
@@ -150,7 +147,3 @@ def _function(word: str, other: str, value: str) -> str:
         return f"${{__RandomString({max(len(word), LEAST_LETTERS)},{LETTERS_AND_DIGITS})}}"
     length = max(len(word), LEAST_DIGITS) if LETTERS.search(value) else len(word)
     return f"${{__RandomString({length},123456789)}}"
-
-
-def _alone(word: str) -> re.Pattern[str]:
-    return re.compile(rf"(?<![^\W_]){re.escape(word)}(?![^\W_])", re.IGNORECASE)
