@@ -29,9 +29,8 @@ if TYPE_CHECKING:
 
 Days = Annotated[int | None, Query(ge=1, le=3_660, description="Age of the oldest run.")]
 STARTS_WITHIN_S = 20.0  # of a coordinator; later, AWS is asked whether it has ended
-WITH_VALUES = re.compile(
-    r"(?i)runs/[^/]+/plan\.json|requests/(?:keys/)?[^/]+(?<!\.failed)\.json"
-)  # some disks ignore case
+# Some disks ignore case.
+WITH_VALUES = re.compile(r"(?i)runs/[^/]+/plan\.json|requests/(?:keys/)?[^/]+(?<!\.failed)\.json")
 OF_ENV = re.compile(r"settings(?:\.env(?:\..*)?)?|.*\*.*", re.DOTALL)  # an override that may set `settings.env`
 SHORTEST = 6  # characters of a value that is hidden elsewhere, too
 NAMES = frozenset({"run_id", "suite", "name"})  # of a record, by which it is found

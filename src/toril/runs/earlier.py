@@ -13,9 +13,8 @@ from toril.runs.history import histories
 from toril.store import Reader
 
 MOST_READ = 1_000  # records: comparable runs may be rare among those of pull requests
-MOST_OF_TREND = (
-    400  # of the main branch: a year of nightly runs; the time for a series grows with the square of its runs
-)
+# Of the main branch: a year of nightly runs; the time for a series grows with the square of its runs.
+MOST_OF_TREND = 400
 MOST_READ_OF_TREND = 10_000
 
 

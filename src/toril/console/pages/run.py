@@ -84,9 +84,8 @@ def run(request: Request, person: Viewer, run_id: str) -> Response:
 @router.get("/runs/{run_id}/charts")
 def charts(request: Request, person: Viewer, run_id: str) -> Response:
     """The data of the charts, if they are too large for the page."""
-    data = json.dumps(
-        chart_data(full_report(bundle_of(request, run_id)).blocks), separators=(",", ":"), allow_nan=False
-    )
+    report = full_report(bundle_of(request, run_id))
+    data = json.dumps(chart_data(report.blocks), separators=(",", ":"), allow_nan=False)
     return download(request, data.encode(), f"{run_id}-charts.json", "application/json")
 
 
