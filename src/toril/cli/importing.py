@@ -22,7 +22,7 @@ from toril.authoring.options import (
     read_url,
     refuse,
 )
-from toril.cli.options import INTERRUPTED, Locations, TextOrJson, Yes
+from toril.cli.options import Locations, TextOrJson, Yes, nothing_written
 from toril.cli.setup import Action, Force, HoldFor, Limits, Name, RampUp, Rps, Users, Workflow, show_created
 from toril.cli.streams import echo
 from toril.errors import OptionError, UserError
@@ -151,7 +151,7 @@ def import_command(
     options = replace(shared.options, environment=postman_environment, only_reads=only_reads, functional=functional)
     options = replace(options, length=read_duration("--length", length, above_0=True), replay=replay)
     done: Imported | None = None
-    try:
+    with nothing_written():
         given = [input_of(path) for path in (source, second) if path is not None]
         kind = script_of(given[0])
         if kind is None:
@@ -172,9 +172,6 @@ def import_command(
             refuse(options, OF_RECORDINGS, f"with {given[0].name}: a script stays unchanged. Remove the option.")
             options = replace(options, script=kind, file=given[0].folder / given[0].name)
             created = create(options, shared.into, force=shared.force)
-    except (typer.Abort, KeyboardInterrupt):
-        echo("\nNo files written.", err=True)
-        raise typer.Exit(INTERRUPTED) from None
     _conclude(created, done, shared)
 
 
@@ -264,7 +261,7 @@ def record(
         url=url, steps=names, script=script, twice=twice, device=device, insecure=insecure, har=har
     )
     kept = [file for file in (har, second_of(har) if har and twice else None) if file]
-    try:
+    with nothing_written():
         if not shared.force:
             refuse_taken(shared.into, options.name)  # before a person clicks in vain
         if script is None:
@@ -284,9 +281,6 @@ def record(
             way = f"To try other options: toril import {files}" if kept else "Add --har FILE to keep a recording"
             echo(f"note: No suite is written. {way}.", err=True)
             raise
-    except KeyboardInterrupt:
-        echo("\nNo files written.", err=True)
-        raise typer.Exit(INTERRUPTED) from None
     if kept:
         text = "contains credentials. Delete what you no longer need for an import"
         echo(f"note: The recording in {' and '.join(map(str, kept))} {text}.", err=True)

@@ -2,13 +2,15 @@
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 import typer
 
+from toril.cli.streams import echo
 from toril.errors import OptionError
 from toril.secrets.masking import mask
 
@@ -32,6 +34,16 @@ WEB_ADDRESS = re.compile(r"https?://[^/\s@]+(?:/\S*)?")
 WEIGHT = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
 AGE = re.compile(r"([0-9]+)([dhm])")
 AGE_UNITS = {"d": "days", "h": "hours", "m": "minutes"}
+
+
+@contextmanager
+def nothing_written() -> Iterator[None]:
+    """Ends the command with a note after Ctrl-C, and at the end of the input."""
+    try:
+        yield
+    except (typer.Abort, KeyboardInterrupt):
+        echo("\nNo files written.", err=True)
+        raise typer.Exit(INTERRUPTED) from None
 
 
 def wrong_value(option: str, value: str | None, text: str) -> OptionError:

@@ -32,7 +32,7 @@ from toril.authoring.options import (
     read_url,
     read_users,
 )
-from toril.cli.options import INTERRUPTED, Locations, TextOrJson
+from toril.cli.options import Locations, TextOrJson, nothing_written
 from toril.cli.streams import echo
 from toril.errors import UserError
 from toril.explain import coded
@@ -93,15 +93,12 @@ def init(
         action=read_action(action),
         workflow=workflow,
     )
-    try:
+    with nothing_written():
         if options.kind is None and sys.stdin.isatty():
             if options.workflow and not force:
                 refuse_taken(folder)
             options = ask(options, folder, force=force)
         created = create(options, folder, force=force)
-    except (typer.Abort, KeyboardInterrupt):  # Ctrl-C, or the end of the input
-        echo("\nNo files written.", err=True)
-        raise typer.Exit(INTERRUPTED) from None
     show_created(created, folder)
 
 

@@ -44,6 +44,11 @@ def line(why, kind, label, outcome, started_s, response_us, ttfb_us=None, **more
     return {**EMPTY, **own, "response_us": response_us, "ttfb_us": ttfb_us, **more}
 
 
+def assertion(name, expected, message) -> dict[str, object]:
+    """Returns an item of `asserted`; the message is empty if the assertion holds."""
+    return {"name": name, "ok": not message, "expected": expected, "message": message}
+
+
 class Keeper:
     """Decides which requests of one process are kept, and writes them. Threads may share it.
 

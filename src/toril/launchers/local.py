@@ -34,8 +34,7 @@ class LocalLauncher(Launcher):
             raise InfrastructureError(text, code="no-bzt")
         self._store = store
         hide_process()
-        own = for_worker(os.environ)
-        self._environment = own | dict(environment)
+        self._environment = for_worker(os.environ) | dict(environment)
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._logs: dict[str, Path] = {}
         self._run_id = ""

@@ -39,6 +39,7 @@ LENGTHS = (300, 100, 30)  # of its texts in characters: the first that fits
 UNANSWERED = "no answer in time"
 UNSENT = "not sent in time"
 REGRESSION = "regression"  # code of a reason
+AS_JUDGED = ("outcome", "observed", "threshold", "unit")  # of a criterion
 
 
 class Receiver(Protocol):
@@ -227,13 +228,9 @@ def _texts(bundle: Bundle, longest: int) -> dict[str, Any]:
         "reasons": tuple(Reason(code=one.code, message=plain(one.message, longest)) for one in verdict.reasons[:MOST]),
         "criteria": tuple(
             EventCriterion(
-                criterion=plain(criterion.criterion, longest),
-                outcome=criterion.outcome,
-                observed=criterion.observed,
-                threshold=criterion.threshold,
-                unit=criterion.unit,
+                criterion=plain(rule.criterion, longest), **{name: getattr(rule, name) for name in AS_JUDGED}
             )
-            for criterion in breached[:MOST]
+            for rule in breached[:MOST]
         ),
         "standouts": tuple(
             Reason(code=hit.code, message=plain(hit.message, longest)) for hit in bundle.summary.standouts[:MOST]

@@ -65,8 +65,7 @@ def write_file(folder: Path, name: str, data: bytes) -> None:
 
 def inside(folder: Path, name: str) -> Path:
     """Returns the path of that name below `folder`; raises SuiteError if the name or a link leads elsewhere."""
-    if not _is_relative(name):
-        raise _outside(name)
+    _check_relative(name)
     path, top = folder / name, folder.resolve()
     if path.is_symlink() or not path.parent.resolve().is_relative_to(top):
         text = f"{name!r}: A link leads out of the suite's folder. Replace the link with its file."
@@ -81,8 +80,7 @@ def checked_names(names: Iterable[str]) -> list[str]:
         if len(checked) == MAX_FILES:
             text = f"The suite has more than {MAX_FILES:,} files. Remove files that no worker needs."
             raise SuiteError(text, code="too-large")
-        if not _is_relative(name):
-            raise _outside(name)
+        _check_relative(name)
         other = checked.setdefault(_on_any_file_system(name), name)
         if other != name:
             text = f"{name!r} and {other!r} would be the same file on some file systems. Rename one."
@@ -103,9 +101,10 @@ def _outside(name: str) -> SuiteError:
     return SuiteError(text, code="outside-folder")
 
 
-def _is_relative(name: str) -> bool:
-    """Returns whether the name leads down on every system: no backslash, no drive, no control character."""
-    return is_key(name) and len(name) <= MAX_NAME and name[1:2] != ":"
+def _check_relative(name: str) -> None:
+    """Raises SuiteError unless the name leads down on every system: no backslash, no drive, no control character."""
+    if not is_key(name) or len(name) > MAX_NAME or name[1:2] == ":":
+        raise _outside(name)
 
 
 def _on_any_file_system(name: str) -> str:

@@ -202,6 +202,7 @@ class Agent:
     def _take(self, offers: tuple[Offer, ...]) -> None:
         """Takes one offer at most, so that the agents of a location share the work evenly."""
         there = {_identity(offer) for offer in offers}
+        claim = Claim(agent=self._about.agent, instance=self._about.instance)
         self._answered &= there
         self._failures = Counter({offer: times for offer, times in self._failures.items() if offer in there})
         for offer in sorted(offers, key=lambda share: self._failures[_identity(share)] >= CLAIM_TRIES):
@@ -212,8 +213,8 @@ class Agent:
             try:
                 key = run_key(offer.run_id, "plan.json")
                 why = self._refusal(get_record(self._store, Plan, key)) if self._limited else ""
-                mine = self._claim(offer)
-            except StoreError:
+                mine = self._store.put_once(claim_key(*_identity(offer)), claim.to_json())
+            except StoreError:  # the next step repeats the claim
                 self._failures[_identity(offer)] += 1
                 raise
             self._answered.add(_identity(offer))
@@ -224,11 +225,6 @@ class Agent:
                 else:
                     self._run(share)
                 return
-
-    def _claim(self, offer: Offer) -> bool:
-        """Returns whether this agent has the share; after a StoreError, the next step repeats the claim."""
-        claim = Claim(agent=self._about.agent, instance=self._about.instance)
-        return self._store.put_once(claim_key(*_identity(offer)), claim.to_json())
 
     def _run(self, share: RunningShare) -> None:
         log.info("%s of %s: starting", share.worker, share.run_id)

@@ -321,12 +321,7 @@ def exchange(sample, why):
     """Returns a line of `keeping.py`."""
     outcome = (sample.rc, sample.message, sample.ok)
     asserted = [
-        {
-            "name": name,
-            "ok": not wrong,
-            "expected": arguments_of(extras)[:ASSERTED_CHARS],
-            "message": wrong[:ASSERTED_CHARS],
-        }
+        KEEPING.assertion(name, arguments_of(extras)[:ASSERTED_CHARS], wrong[:ASSERTED_CHARS])
         for name, extras, wrong in sample.asserted
     ]
     known = KEEPING.line(

@@ -295,7 +295,7 @@ class LocustLoad:
             why = self.keeper.wants(str(name), *outcome, response_us)
             if why:
                 asserted = [
-                    {"name": check["subject"], "ok": not wrong, "expected": check["expected"], "message": wrong}
+                    KEEPING.assertion(check["subject"], check["expected"], wrong)
                     for check, wrong in (more.get("context") or {}).get("toril_asserted", ())  # a generated script's
                 ]
                 known = KEEPING.line(
