@@ -28,7 +28,9 @@ def proven(recorded: Recorded, second: Recorded | None, *, functional: bool) -> 
     }
     logs_in = any(map(PASSWORD_FIELD.search, pages.values()))
     hidden = {name for page in pages.values() for form in HtmlPage(page).forms for name, _ in form.hidden}
-    typed = {value for exchange in recorded.exchanges for value in _typed(exchange) if len(value) >= SHORTEST}
+    bodies = [exchange.body for exchange in recorded.exchanges if exchange.body is not None]
+    values = (value for body in bodies for _, value in (*body.fields, *leaves(json_of(body))))
+    typed = {value for value in values if len(value) >= SHORTEST}
     titles = None if second is None else {title for exchange in second.exchanges for title in _titles(exchange)}
 
     def of_page(exchange: RecordedExchange, page: str) -> Iterator[Expected]:
@@ -76,8 +78,3 @@ def _of_json(document: object, *, functional: bool) -> Iterator[Expected]:
 def _titles(exchange: RecordedExchange) -> list[str]:
     """Returns the title of a page with its tags, as the response has it."""
     return TITLE.findall(exchange.response.text)[:1] if exchange.response else []
-
-
-def _typed(exchange: RecordedExchange) -> Iterator[str]:
-    if exchange.body is not None:
-        yield from (value for _, value in (*exchange.body.fields, *leaves(json_of(exchange.body))))

@@ -127,9 +127,8 @@ def _route(exchange: RecordedExchange) -> str:
 
 
 def keys_of_query(url: str) -> str:
-    return ", ".join(
-        dict.fromkeys(name for name, _ in parse_qsl(url.partition("#")[0].partition("?")[2], keep_blank_values=True))
-    )
+    pairs = parse_qsl(url.partition("#")[0].partition("?")[2], keep_blank_values=True)
+    return ", ".join(dict.fromkeys(name for name, _ in pairs))
 
 
 def _operation(exchange: RecordedExchange) -> str:
