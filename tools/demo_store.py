@@ -174,7 +174,10 @@ def _leave(store: Store, runs: Mapping[tuple[str, float], str], now: float) -> N
             set_baseline(store, suite, run_id, by=who, at=at)
         else:
             add_note(store, run_id, note, by=who, at=at)
-        line = AuditLine(at=at, who=who, name=who.title(), role="operator", what=what, target=run_id, where="127.0.0.1")
+        line = AuditLine(
+            at=at, who=who, name=who.title(), role="operator", what=what, target=run_id, where="127.0.0.1",
+            details={"suite": suite},
+        )  # fmt: skip
         notes.audit(store, line)
     add_note(store, fixed, "Back to normal. The new baseline.", by="ada", at=now - 5.9 * DAY_S)
 

@@ -179,6 +179,16 @@ def test_the_yaml_view_completes_keys_and_marks_mistakes_while_one_types(page, o
         assert page.evaluate("text => torilSchema.problems(text)", file.read_text()) == [], file
 
 
+def test_an_editor_without_changes_is_left_without_a_question(page, one):
+    asked = questions(page)
+    for path in ("/suites/new", "/suites/new?view=yaml"):
+        page.goto(path)
+        page.wait_for_load_state("networkidle")
+        page.click("nav a[href='/runs']")
+        page.wait_for_url("**/runs")
+    assert asked == []
+
+
 def test_unsaved_changes_are_offered_again_until_they_are_saved(page, one):
     page.goto("/suites/new")
     page.get_by_label("Address", exact=True).fill("https://shop.example.com")

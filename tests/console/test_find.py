@@ -38,6 +38,11 @@ def test_runs_are_found_by_id_and_commit_the_newest_first(store):
     assert found(store, "C0FFEE03") == {"Runs": ["/runs/run-03"]}
 
 
+def test_runs_are_found_by_suite_and_outcome(store):
+    assert found(store, "failed run-1")["Runs"] == ["/runs/run-11", "/runs/run-10"]
+    assert found(store, "baseline of search") == {"Actions": ["/suites/search/baseline"]}
+
+
 def test_words_in_any_order_find_an_action_and_pages(store):
     assert found(store, "search start") == {"Actions": ["/suites/search/start"]}
     assert found(store, "schedules")["Pages"] == ["/schedules"]

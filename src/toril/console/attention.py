@@ -1,5 +1,6 @@
 """What needs attention on the home page: each line says what, since when, and the one action that helps."""
 
+import textwrap
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -23,6 +24,7 @@ RECENT_S = 30 * 86_400.0  # older trouble is how things are
 LATE_S, NEAR_S = 900.0, 60.0  # a coordinator takes minutes if AWS lacks capacity; clocks differ by less
 NEAR = 0.8  # of a limit
 MOST_READ = 8  # verdicts
+LONGEST = 160  # characters of a reason; the page of its run has the whole one
 JUDGED = ("run", "functional", "duet")  # of smoke runs and tries, people see the results at once
 ORDER = ("lost", "failed", "late", "regression", "silent", "spending", "inconclusive")
 
@@ -76,7 +78,7 @@ def broken(store: Store, found: Iterable[Trouble], seen_at: float) -> Iterator[A
     files = store.find_many(keys.values())
     for one in listed:
         newest, oldest = one.runs[0], one.runs[-1]
-        says = _why(files.get(keys.get(newest.run_id, "")), newest)
+        says = textwrap.shorten(_why(files.get(keys.get(newest.run_id, "")), newest), LONGEST, placeholder=" …")
         if len(one.runs) > 1:
             counts = sorted(Counter(row.outcome for row in one.runs).items())
             says += f" · {' and '.join(f'{count} {word}' for word, count in counts)} in a row"

@@ -120,7 +120,8 @@
   const changed = () => editor().dispatchEvent(new Event("input", { bubbles: true }));
   // What was typed before the scripts listened to a new form.
   function catch_up() {
-    if ([...editor().elements].some((one) => "defaultValue" in one && one.value !== one.defaultValue)) changed();
+    const typed = (one) => (one.type === "checkbox" || one.type === "radio" ? one.checked !== one.defaultChecked : "defaultValue" in one && one.value !== one.defaultValue);
+    if ([...editor().elements].some(typed)) changed();
   }
 
   // Another measure has another unit.
@@ -181,6 +182,14 @@
     for (const id of open) document.getElementById(id)?.setAttribute("open", "");
     catch_up();
   });
+  // The answer of a try is in sight.
+  for (const name of ["htmx:beforeRequest", "htmx:afterSettle"]) {
+    document.addEventListener(name, (event) => {
+      const place = (event.detail.target ?? event.target).closest?.(".tried");
+      if (name === "htmx:beforeRequest" && place === event.detail.target) place?.replaceChildren("Sending…");
+      place?.scrollIntoView({ block: "nearest" });
+    });
+  }
   // Alt and an arrow move the step in which the focus is.
   document.addEventListener("keydown", (event) => {
     const verb = event.altKey && { ArrowUp: "up", ArrowDown: "down" }[event.key];

@@ -43,7 +43,7 @@ def compare_runs(
         problems.append(f"At most {MOST_RUNS} runs can be compared at once; these are the first {MOST_RUNS}.")
     if len(bundles) < 2 or add:
         rows = search(setup.store, Wanted(text=q), limit=OFFERED).rows
-        offered = [row for row in rows if row.run_id not in bundles]
+        offered = [row for row in rows if row.run_id not in bundles and row.kind != "try"]
         return page(
             request, "compare_form.html.jinja", title="Compare", chosen=list(bundles), offered=offered,
             problems=problems, reference=reference, q=q, most=MOST_RUNS,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from urllib.parse import quote
 
 from fastapi import APIRouter, Request
@@ -9,6 +10,7 @@ from fastapi.responses import Response
 
 from toril.console.identity import Person, Viewer
 from toril.console.web import page, store_of
+from toril.records.history import IndexRow
 from toril.runs import activity, index, suites
 
 router = APIRouter()
@@ -34,9 +36,9 @@ class Found:
 def find(request: Request, person: Viewer, q: str = "") -> Response:
     wanted = q.casefold().split()
     store = store_of(request)
-    names = suites.suite_names(store)
+    names = [name for name in suites.suite_names(store) if not suites.is_draft(name, ())]
     rows = index.readable_rows(store)[0] if wanted else []
-    runs = index.page_of(rows, index.Query(text=q.strip()), limit=MOST_RUNS).rows if wanted else ()
+    runs = islice((row for row in rows if _has(row, wanted)), MOST_RUNS)
     unfinished = activity.unfinished(store, request.app.state.setup.clock.now(), rows) if wanted else []
     live = [(run, f"/runs/{quote(run.row.run_id, safe='')}") for run in unfinished if run.going_on]
     stops = [Found(f"Stop {run.row.suite}", f"{address}/stop", run.state, run.row.started_at) for run, address in live]
@@ -53,6 +55,12 @@ def find(request: Request, person: Viewer, q: str = "") -> Response:
         "Runs": [Found(row.run_id, f"/runs/{quote(row.run_id, safe='')}", row.outcome, row.started_at) for row in runs],
     }
     return page(request, "find.html.jinja", title="Find", groups=groups, q=q)
+
+
+def _has(row: IndexRow, wanted: Iterable[str]) -> bool:
+    """Whether all of these parts are in the run's id, outcome and tags."""
+    texts = " ".join((row.run_id, row.outcome, *(f"{key}={value}" for key, value in row.tags.items()))).casefold()
+    return all(part in texts for part in wanted)
 
 
 def _best(wanted: list[str], every: Iterable[Found]) -> list[Found]:
@@ -73,4 +81,5 @@ def _actions(person: Person, names: Iterable[str], of_suites: bool) -> Iterator[
             yield from (Found(f"{word} {name}", f"{address}/{word.lower()}") for word in ("Start", "Edit"))
             yield Found(f"Try {name}", f"{address}/start?tried=1")
         yield Found(f"Trend of {name}", f"{address}/trend")
+        yield Found(f"Baseline of {name}", f"{address}/baseline")
         yield Found(f"Runs of {name}", f"/runs?suite={quote(name, safe='')}")

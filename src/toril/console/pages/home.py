@@ -49,7 +49,7 @@ def home(request: Request, person: Viewer, complete: bool = False) -> Response:
         *attention.silent(setup.store, now),
         *attention.spending(filter(None, last.values()), setup.max_cost_usd, now),
     ]
-    lines.sort(key=lambda line: (line.over, attention.ORDER.index(line.kind)))
+    lines.sort(key=lambda line: (attention.ORDER.index(line.kind), line.over))
     answer = page(
         request,
         "home.html.jinja",

@@ -39,6 +39,7 @@ from toril.runs import suites
 from toril.runs.find import checked_id
 from toril.runs.index import all_rows
 from toril.runs.live import STALE_S, RunState
+from toril.runs.notes import notes_of
 from toril.runs.shares import shares_of
 from toril.store import FolderStore, Store
 from toril.store.records import next_rates
@@ -302,6 +303,7 @@ def _over(request: Request, run_id: str) -> Response:
     model = {
         "head": head,
         "verdict": fragment(replace(report, blocks=facts)).html,
+        "note": next(reversed(notes_of(store_of(request), run_id)), None) if head.notes else None,
         **_beside(request, head, bundle),
         "content": content.html,
         "outline": content.outline,

@@ -22,8 +22,8 @@ ANALYSES: Mapping[FindingCode, Callable[[RunData], Iterator[RunFinding]]] = {  #
     "service-saturated": service_saturated,
     "drift": drift,
     "periodic-stall": periodic_stall,
-    "slow-location": slow_location,
     "dominant-label": dominant_label,
+    "slow-location": slow_location,  # most often the way to another continent
 }
 # A saturated generator delays all requests: it can cause the others' results, but not these.
 VALID_WHEN_SATURATED = frozenset({"errors-began", "idle-connections", "periodic-stall", "dominant-label"})
