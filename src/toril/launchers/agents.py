@@ -15,6 +15,7 @@ from toril.errors import Note, StoreError
 from toril.launchers import Launcher, WorkerExit
 from toril.records import Launch, Plan
 from toril.records.agent import (
+    ANNOUNCEMENTS,
     LIVE_S,
     MOST_OFFERS,
     Announcement,
@@ -24,7 +25,6 @@ from toril.records.agent import (
     Offers,
     RunningShare,
     announcement_key,
-    announcements_prefix,
     claim_key,
     ended_key,
     offers_key,
@@ -223,7 +223,7 @@ def seen_agents(
     `now`: by default the time of the store's clock, which S3 answers slowly. An agent may write anything into its own
     announcement: errors go to `damaged`, and one that names another agent does not count.
     """
-    entries = list(store.entries(announcements_prefix()))
+    entries = list(store.entries(ANNOUNCEMENTS))
     if now is None:
         now = store.time()[0] if entries else 0.0
     ages = {entry.key: now - entry.modified_at for entry in entries if entry.modified_at >= now - within_s}

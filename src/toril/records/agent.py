@@ -22,6 +22,7 @@ MOST_OFFERS = 1_000  # of a location
 ENGINES = ("apiritif", "jmeter", "locust", "playwright", "selenium", "vegeta")  # that agents look for
 UNPLACED = "local"  # the location of a suite without locations, which no agent serves
 RESERVED = (UNPLACED, "eusc")
+ANNOUNCEMENTS = run_key(PSEUDO_RUN, "workers/")  # the start of the keys of all announcements
 
 LocationName = Annotated[str, Field(pattern=f"^{PRIVATE_LOCATION.pattern}$")]
 Host = Annotated[Text, Field(pattern=r"^[^\x00-\x1f\x7f]*$")]
@@ -94,11 +95,6 @@ class Ended(Record):
 def is_private(location: str) -> bool:
     """Returns whether agents serve the location. The names of AWS regions have hyphens."""
     return location not in RESERVED and PRIVATE_LOCATION.fullmatch(location) is not None
-
-
-def announcements_prefix() -> str:
-    """Returns the start of the keys of all announcements."""
-    return run_key(PSEUDO_RUN, "workers/")
 
 
 def announcement_key(location: str, agent: str) -> str:

@@ -78,11 +78,8 @@ def why(error: Exception) -> str:
     """Returns the first fault of a file in one short line."""
     if isinstance(error, ValidationError):
         first: Any = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        text = (
-            f"{'.'.join(str(part)[:80] for part in first['loc'])}: {first['msg'].removeprefix('Value error, ')}".lstrip(
-                ": "
-            )
-        )
+        place, fault = ".".join(str(part)[:80] for part in first["loc"]), first["msg"].removeprefix("Value error, ")
+        text = f"{place}: {fault}".lstrip(": ")
     else:
         text = (str(error).splitlines() or ["it is empty"])[0]
     return text[:LONGEST_WHY]

@@ -4,7 +4,8 @@ A value is in its `unit`: durations in µs, sizes in bytes, shares in per cent. 
 files of older versions and in foreign files.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field
@@ -190,6 +191,12 @@ class Verdict(StoredObject):
         """The notes with their codes; verdicts of older versions have none."""
         codes = (*self.note_codes, *("" for _ in self.notes))
         return tuple(map(Note, codes, self.notes))
+
+    def with_notes(self, notes: Iterable[Note | Reason]) -> Self:
+        """Returns the verdict with more notes."""
+        more = tuple(notes)
+        messages, codes = (note.message for note in more), (note.code for note in more)
+        return replace(self, notes=(*self.notes, *messages), note_codes=(*self.note_codes, *codes))
 
     def to_json(self) -> bytes:
         return document(self)

@@ -111,10 +111,8 @@ def with_earlier(verdict: Verdict, runs: EarlierRuns) -> Verdict:
     if worst == "failed":
         reasons.sort(key=lambda reason: reason.code not in OF_FAILURES)
     verdict = replace(verdict, outcome=worst, reasons=tuple(reasons), earlier=runs)
-    if code != WITHIN:
-        return verdict
-    notes, codes = (*verdict.notes, runs.message), (*verdict.note_codes, WITHIN)  # reports show no reasons of a pass
-    return replace(verdict, notes=notes, note_codes=codes)
+    # Reports show no reasons of a pass.
+    return verdict.with_notes([Reason(WITHIN, runs.message)]) if code == WITHIN else verdict
 
 
 @dataclass(frozen=True, slots=True)

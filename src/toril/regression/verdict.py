@@ -110,13 +110,7 @@ def judge_duet(
         servers = judge(of_servers, whole, completeness, summary, metrics)
         head = _with_servers(head, servers)
         notes.append(Note("both-arms-in-periods", IN_PERIODS))
-    verdict = _combined(head, base, comparison)
-    verdict = replace(
-        verdict,
-        comparison=comparison,
-        notes=(*verdict.notes, *(note.message for note in notes)),
-        note_codes=(*verdict.note_codes, *(note.code for note in notes)),
-    )
+    verdict = replace(_combined(head, base, comparison), comparison=comparison).with_notes(notes)
     head_plan = head_plan.model_copy(update={"criteria": plan.criteria})
     return JudgedDuet(head_plan, summary, verdict)
 

@@ -14,7 +14,7 @@ from toril.records import Plan
 from toril.timeline import HealthSeries, Timeline
 from toril.verdict.evidence import Evidence, seconds_of_health
 from toril.verdict.result import CriterionResult, never_full, settled, undecided, worst_of
-from toril.verdict.windows import MORE, Points, PointWatch, breaches
+from toril.verdict.windows import MORE, Points, fires
 
 FRACTIONS = {  # subject → column of a worker's health
     "generator-cpu": "cpu",
@@ -70,9 +70,8 @@ def health_points(criterion: Criterion, plan: Plan, timeline: Timeline, first: f
                 points = [(second, 0.0) for second in timeline.health_series(share.worker).second.tolist()]
             within = [(second, value) for second, value in points if first <= second <= last]
             values = [value for _, value in within]
-            total = None
-            if values:
-                total = math.fsum(values) if criterion.subject == "generator-dropped" else max(values)
+            combined = math.fsum if criterion.subject == "generator-dropped" else max
+            total = combined(values) if values else None
             health.append(Points(share.worker, within, total))
     return health
 
@@ -100,15 +99,9 @@ def _is_final(criterion: Criterion, series: Sequence[Points], evidence: Evidence
     """
     for worker in series:
         until = _known_until(evidence, worker.name)
-        lasting = criterion.op in MORE and criterion.logic == "total"
-        if until < math.inf and not lasting:
-            if criterion.logic == "total":
-                continue
-            worker = replace(worker, points=[(second, value) for second, value in worker.points if second < until])
-        if criterion.logic != "total":
-            if PointWatch.through(criterion, worker).fired is not None:
-                return True
-        elif worker.total is not None and breaches(criterion, worker.total):
+        known = replace(worker, points=[(second, value) for second, value in worker.points if second < until])
+        lasts = criterion.logic != "total" or criterion.op in MORE or math.isinf(until)
+        if lasts and fires(criterion, known):
             return True
     return False
 

@@ -93,10 +93,7 @@ def judge(
         open_questions += _reasons_of(executions, rules.unreached)
     open_questions += [
         *unanswered,
-        *_reasons_of(executions, rules.unanswered),
-        *_reasons_of(executions, rules.stalled),
-        *_reasons_of(executions, rules.without_success),
-        *_reasons_of(executions, rules.missing_values),
+        *_reasons_of(executions, rules.unanswered, rules.stalled, rules.without_success, rules.missing_values),
         *_reasons_of(executions, lambda execution: rules.script_failures(execution, deciding[execution.name])),
     ]
     notes = (
@@ -109,13 +106,7 @@ def judge(
     # Several criteria may have the same reason; report it once.
     reasons = (*breaches, *dict.fromkeys(open_questions)) or (_passed(results, plan),)
     criteria = tuple(result.record() for result in results)
-    return Verdict(
-        outcome=outcome,
-        reasons=reasons,
-        criteria=criteria,
-        notes=tuple(note.message for note in notes),
-        note_codes=tuple(note.code for note in notes),
-    )
+    return Verdict(outcome=outcome, reasons=reasons, criteria=criteria).with_notes(notes)
 
 
 def judge_try(plan: Plan, timeline: Timeline, completeness: Completeness, summary: Summary) -> Verdict:
@@ -136,9 +127,7 @@ def judge_try(plan: Plan, timeline: Timeline, completeness: Completeness, summar
     open_questions = [
         *incomplete(timeline, completeness),
         *stopped(completeness),
-        *_reasons_of(executions, rules.ended_early),
-        *_reasons_of(executions, rules.unanswered),
-        *_reasons_of(executions, rules.missing_values),
+        *_reasons_of(executions, rules.ended_early, rules.unanswered, rules.missing_values),
         *(
             load.reason("dropped-sends", f"the engine did not send {plural(dropped, 'planned request')}; try again")
             for load in executions
@@ -150,12 +139,8 @@ def judge_try(plan: Plan, timeline: Timeline, completeness: Completeness, summar
         open_questions += _reasons_of(executions, lambda execution: rules.script_failures(execution, ()))
     notes = [note for execution in executions for note in rules.notes_of(execution, ())]
     tried = Reason("nothing-judged", f"{plural(summary.total.samples, 'request')} succeeded; a try has no criteria")
-    return Verdict(
-        outcome="failed" if failed else "inconclusive" if open_questions else "passed",
-        reasons=(*failed, *open_questions) or (tried,),
-        notes=tuple(note.message for note in notes),
-        note_codes=tuple(note.code for note in notes),
-    )
+    outcome: Outcome = "failed" if failed else "inconclusive" if open_questions else "passed"
+    return Verdict(outcome=outcome, reasons=(*failed, *open_questions) or (tried,)).with_notes(notes)
 
 
 def differing(verdict: Verdict, message: str, *, from_log_in: bool = False) -> Verdict:
@@ -176,8 +161,7 @@ def judge_tests(plan: Plan, timeline: Timeline, completeness: Completeness, test
     open_questions = [
         *incomplete(timeline, completeness),
         *stopped(completeness),
-        *_reasons_of(executions, rules.ended_early),
-        *_reasons_of(executions, rules.missing_values),
+        *_reasons_of(executions, rules.ended_early, rules.missing_values),
         *_reasons_of(executions, lambda execution: rules.script_errors(execution, ())),
     ]
     if not tests.total:
@@ -209,9 +193,9 @@ def _describe_test(case: Case) -> str:
 
 
 def _reasons_of(
-    executions: Sequence[MeasuredExecution], rule: Callable[[MeasuredExecution], Iterator[Reason]]
+    executions: Sequence[MeasuredExecution], *rules: Callable[[MeasuredExecution], Iterator[Reason]]
 ) -> list[Reason]:
-    return [reason for execution in executions for reason in rule(execution)]
+    return [reason for rule in rules for execution in executions for reason in rule(execution)]
 
 
 def _with_unfinished(result: CriterionResult, evidence: Evidence) -> CriterionResult:

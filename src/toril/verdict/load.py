@@ -19,7 +19,7 @@ from toril.summary.load import EDGE_S, SteadyLoad, sent_of, steady_load
 from toril.timeline import Timeline
 from toril.verdict.evidence import Evidence, MissingLoad
 from toril.verdict.result import CriterionResult, never_full, settled, undecided, worst_of
-from toril.verdict.windows import MORE, Points, PointWatch, breaches, opposite
+from toril.verdict.windows import MORE, Points, fires, opposite
 
 LEAST_DUE = 1.0  # request in a second
 
@@ -190,7 +190,4 @@ def _requested(plan: Plan, steady: SteadyLoad, location: str | None) -> float:
 
 def _fires(blank: CriterionResult, load: _Load, missing: dict[str, MissingLoad], op: Operator) -> bool:
     """Whether the execution breaches the criterion even if all missing load is as unfavourable to `op` as possible."""
-    points = load.with_missing(missing.get(load.execution), op)
-    if blank.criterion.logic == "total":
-        return points.total is not None and breaches(blank.criterion, points.total)
-    return PointWatch.through(blank.criterion, points).fired is not None
+    return fires(blank.criterion, load.with_missing(missing.get(load.execution), op))

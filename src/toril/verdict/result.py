@@ -165,16 +165,12 @@ def describe(criterion: Criterion, value: float, window: JudgedWindow | None = N
     if not breaches(criterion, value):
         return _describe_pass(criterion, value, window, of)
     what = f"{_named(criterion)} {_was(criterion, window)} {text.observed(value, criterion.threshold, criterion.unit)}"
+    side, limit = "above" if value > criterion.threshold else "below", text.limit(criterion.threshold, criterion.unit)
+    against = f"{_distance(criterion, abs(value - criterion.threshold))} {side} the limit of {limit}"
     if criterion.op == "=":
         against = "which is a breach"
-    else:
-        side = "above" if value > criterion.threshold else "below"
-        limit = text.limit(criterion.threshold, criterion.unit)
-        distance = abs(value - criterion.threshold)
-        if distance == 0:
-            against = f"exactly the limit of {limit}, which is a breach"
-        else:
-            against = f"{_distance(criterion, distance)} {side} the limit of {limit}"
+    elif value == criterion.threshold:
+        against = f"exactly the limit of {limit}, which is a breach"
     return f"{what}, {against}{_when(criterion, window)}{_place(criterion, of)}"
 
 

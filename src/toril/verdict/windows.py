@@ -395,14 +395,8 @@ class Points:
         return self.points[-1][0] - self.points[0][0] + 1 if self.points else 0
 
 
-def combined_by(criterion: Criterion) -> Combine:
-    """Returns how the seconds of a window are combined; lateness is already the maximum of each second."""
-    match criterion.subject:
-        case "generator-dropped":
-            return "sum"
-        case "generator-lateness":
-            return "max"
-    return "mean"
+# How the seconds of a window are combined, if not by their mean; lateness is already the maximum of each second.
+COMBINED_BY: Mapping[str, Combine] = {"generator-dropped": "sum", "generator-lateness": "max"}
 
 
 class PointWatch(WindowWatch[float]):
@@ -410,7 +404,7 @@ class PointWatch(WindowWatch[float]):
 
     def __init__(self, criterion: Criterion, combine: Combine | None = None, frame: int | None = None) -> None:
         super().__init__(criterion, frame)
-        self._combine = COMBINED[combine or combined_by(criterion)]
+        self._combine = COMBINED[combine or COMBINED_BY.get(criterion.subject, "mean")]
 
     @classmethod
     def through(cls, criterion: Criterion, series: Points) -> "PointWatch":
@@ -425,3 +419,10 @@ class PointWatch(WindowWatch[float]):
 
     def _together(self, first: int, last: int) -> float:
         return self._combine([value for _, value, _ in self._seconds])
+
+
+def fires(criterion: Criterion, points: Points) -> bool:
+    """Whether one series breaches the criterion: its total, or any of its windows."""
+    if criterion.logic == "total":
+        return points.total is not None and breaches(criterion, points.total)
+    return PointWatch.through(criterion, points).fired is not None
