@@ -168,7 +168,6 @@ class JsonObject:
 class StoredObject(JsonObject):
     """The content of a file that toril wrote. Fields of newer versions are kept and written again."""
 
-    SCHEMA: ClassVar[str] = ""
     MOST_BYTES: ClassVar[int | None] = None
     # The data as read.
     stored: Annotated[Mapping[str, Any] | None, Field(exclude=True)] = field(
@@ -180,22 +179,30 @@ class StoredObject(JsonObject):
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        document = super(StoredObject, cls).from_dict({"schema": cls.SCHEMA, **data})
+        kind: Any = cls
+        document = super(StoredObject, cls).from_dict({"schema": _schema_of(kind), **data})
         object.__setattr__(document, "stored", data)
         return document
 
     @classmethod
     def from_json(cls, data: bytes, where: str) -> Self:
         """Returns the content of a file; StoreError, which names `where`, if it is damaged or has another schema."""
+        kind: Any = cls
         try:
             content = json.loads(data)
             if not isinstance(content, dict):
                 raise ValueError("it is not a JSON object")
-            _check_schema(content.get("schema"), cls.SCHEMA, where)
+            _check_schema(content.get("schema"), _schema_of(kind), where)
             return cls.from_dict(content)
         except (ValueError, TypeError, AttributeError, RecursionError) as error:
             fix = "delete it, and toril makes it again from the run's files"
             raise StoreError(f"{where} is damaged: {why(error)}; {fix}", code="damaged-file") from error
+
+
+@cache
+def _schema_of(cls: Any) -> str:
+    """Returns the default of the field `schema`, which each stored object has."""
+    return str(next(field.default for field in fields(cls) if field.name == "schema"))
 
 
 @cache

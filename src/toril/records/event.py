@@ -64,7 +64,6 @@ def untold(delivery: Delivery) -> None:
 class Event(StoredObject):
     """`events/<yyyy-mm>/<inverse second>-<run id>-<kind>.json`."""
 
-    SCHEMA: ClassVar[str] = "toril.event/1"
     MOST_BYTES: ClassVar[int | None] = MOST_BYTES_OF_EVENT
 
     schema: Literal["toril.event/1"] = "toril.event/1"

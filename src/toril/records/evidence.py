@@ -88,7 +88,6 @@ class Exchange(JsonObject):
 class Exchanges(StoredObject):
     """`evidence.json`, and a worker's `evidence-NNNNNN`."""
 
-    SCHEMA: ClassVar[str] = "toril.evidence/1"
     MOST_BYTES: ClassVar[int | None] = MOST_BYTES_OF_EVIDENCE
 
     schema: Literal["toril.evidence/1"] = "toril.evidence/1"

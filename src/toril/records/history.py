@@ -105,7 +105,6 @@ class JudgedRun(StoredObject):
 class HistoryRecord(JudgedRun):
     """`history/<suite>/<key>.json`: one judged run."""
 
-    SCHEMA: ClassVar[str] = "toril.history/1"
     MOST_BYTES: ClassVar[int | None] = MOST_BYTES_OF_HISTORY
 
     schema: Literal["toril.history/1"] = "toril.history/1"
@@ -130,7 +129,6 @@ class HistoryRecord(JudgedRun):
 class IndexRow(JudgedRun):
     """`index/<yyyy-mm>/<key>.json`: one run in lists and searches; at most MOST_BYTES_OF_ROW bytes."""
 
-    SCHEMA: ClassVar[str] = "toril.index/1"
     MOST_BYTES: ClassVar[int | None] = MOST_BYTES_OF_ROW
 
     schema: Literal["toril.index/1"] = "toril.index/1"

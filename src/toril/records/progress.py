@@ -122,7 +122,6 @@ class ProgressNote(JsonObject):
 class Progress(StoredObject):
     """`progress.json`."""
 
-    SCHEMA: ClassVar[str] = "toril.progress/1"
     MOST_BYTES: ClassVar[int | None] = MOST_BYTES_OF_PROGRESS
 
     schema: Literal["toril.progress/1"] = "toril.progress/1"

@@ -52,10 +52,8 @@ class Cron:
         if year not in self.years or month not in self.months:
             return []
         last = calendar.monthrange(year, month)[1]
-        if self.weekdays == "?":
-            days = (day for part in self.days.split(",") for day in _days(part, year, month, last))
-        else:
-            days = (day for part in self.weekdays.split(",") for day in _days_of_week(part, year, month, last))
+        parts, days_of = (self.days, _days) if self.weekdays == "?" else (self.weekdays, _days_of_week)
+        days = (day for part in parts.split(",") for day in days_of(part, year, month, last))
         return sorted({day for day in days if 1 <= day <= last})
 
 

@@ -356,7 +356,6 @@ class RunFinding(JsonObject):
 class Summary(StoredObject):
     """`summary.json`."""
 
-    SCHEMA: ClassVar[str] = "toril.summary/1"
     OMITTED_WHEN_NONE: ClassVar[frozenset[str]] = frozenset({"tests", "rates", "capacity"})
 
     schema: Literal["toril.summary/1"] = "toril.summary/1"

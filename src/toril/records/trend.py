@@ -4,7 +4,7 @@ A value is in its `unit`, as in the verdict. Changes are relative (0.03 is 3 % m
 """
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -78,8 +78,6 @@ class TrendGroup(JsonObject):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trend(StoredObject):
     """The trend of one suite."""
-
-    SCHEMA: ClassVar[str] = "toril.trend/1"
 
     schema: Literal["toril.trend/1"] = "toril.trend/1"
     suite: Text

@@ -174,7 +174,6 @@ class EarlierRuns(JsonObject):
 class Verdict(StoredObject):
     """`verdict.json`."""
 
-    SCHEMA: ClassVar[str] = "toril.verdict/1"
     OMITTED_WHEN_NONE: ClassVar[frozenset[str]] = frozenset({"comparison", "earlier"})
 
     schema: Literal["toril.verdict/1"] = "toril.verdict/1"

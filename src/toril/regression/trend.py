@@ -395,9 +395,8 @@ def _answer(duet: HistoryRecord, changes: Sequence[_Change]) -> Outcome:
 def _fits(entry: Acknowledgement, change: _Change, runs: Sequence[HistoryRecord]) -> bool:
     """Whether an acknowledgement is about this change."""
     member = change.member
-    for name in ("label", "location", "metric"):
-        if getattr(entry, name) not in ("", getattr(member, name)):
-            return False
+    if any(getattr(entry, name) not in ("", getattr(member, name)) for name in ("label", "location", "metric")):
+        return False
     near = runs[max(0, change.at - MOVED) : change.at + MOVED + 1]
     if entry.run:
         return any(run.run_id == entry.run for run in near)
@@ -415,9 +414,8 @@ def _words(group: TrendGroup) -> str:
     unit, sign = UNITS.get(top.metric, "us"), -1 if (top.change or 0.0) < 0 else 1
     ends = (top.low, top.high)[::sign]
     size, least, most = (text.extent(sign * (value or 0.0), unit) for value in (top.change, *ends))
-    what = (
-        f"{text.sentence(text.figure(top.metric, top.label, top.location))} {VERBS[unit][not group.worse].format(size)}"
-    )
+    moved = VERBS[unit][not group.worse].format(size)
+    what = f"{text.sentence(text.figure(top.metric, top.label, top.location))} {moved}"
     more = f"; {others} more series moved with it" if others else ""
     words = f"found after {text.plural(top.delay, 'run')}" if group.state != "suspected" else "not confirmed yet"
     commits = text.plain(f"{group.from_commit or group.from_run} … {group.to_commit or group.to_run}")

@@ -81,11 +81,8 @@ def pieces(name: str, bundle: Bundle, table: str = TABLES[0]) -> Iterator[bytes]
             parts = {"verdict": bundle.verdict, "summary": bundle.summary, "evidence": bundle.evidence}
             yield document(masked({"schema": "toril.report/1", **parts}))
         case "outputs":
-            for key, value in (
-                ("outcome", bundle.outcome),
-                ("run-id", bundle.plan.run_id),
-                ("suite", bundle.plan.suite),
-            ):
+            outputs = {"outcome": bundle.outcome, "run-id": bundle.plan.run_id, "suite": bundle.plan.suite}
+            for key, value in outputs.items():
                 yield f"{key}={UNSAFE_IN_OUTPUT.sub('-', value)}\n".encode()
         case "hdr" | "hgrm":
             from toril.reports.exports import hdr

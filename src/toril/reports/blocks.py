@@ -7,7 +7,7 @@ escapes texts for its format and limits the number of rows. It does not depend o
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from toril.records import SourcePlace
 
@@ -47,7 +47,6 @@ REASONS: Mapping[str, str] = {  # by code; for all others, the code itself is pl
 MISSING, MOST_CODES = "–", 4
 
 About = Literal["run", "load", "generators", "criteria", "cases", "comparison"]
-Part = tuple[str, str | None, str | None]  # label, location and execution
 Tone = Literal["", "dim", "some", "bad", "differs"]
 
 
@@ -62,6 +61,14 @@ def reason_words(code: str) -> str:
 
 def severity_of(outcome: str) -> int:
     return SEVERITY.get(outcome, SEVERITY["inconclusive"])
+
+
+class Part(NamedTuple):
+    """The part of a run that has figures; an empty label: all requests."""
+
+    label: str = ""
+    location: str | None = None
+    execution: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, is_dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -180,38 +180,17 @@ def compare(base: Bundle, head: Bundle) -> RunComparison:
 
 def document(comparison: RunComparison) -> dict[str, Any]:
     """Returns the comparison as plain data (`toril.comparison/1`), with derived values."""
-    return {
-        "schema": SCHEMA,
-        "headline": comparison.headline,
-        "conclusion": CONCLUSION,
-        "base": asdict(comparison.base),
-        "head": asdict(comparison.head),
-        "differences": comparison.differences,
-        "load": _figure_data(comparison.load),
-        "criteria": [
-            {"text": pair.text, "base": _rule_data(pair.base), "head": _rule_data(pair.head)}
-            for pair in comparison.criteria
-        ],
-        "overall": _part_data(comparison.overall),
-        "labels": [_part_data(part) for part in comparison.labels],
-        "locations": [_part_data(part) for part in comparison.locations],
-        "executions": [_part_data(part) for part in comparison.executions],
-    }
+    return {"schema": SCHEMA, "headline": comparison.headline, "conclusion": CONCLUSION, **_data(comparison)}
 
 
-def _rule_data(rule: ShownCriterion | None) -> dict[str, Any] | None:
-    return None if rule is None else {name: getattr(rule, name) for name in RULE_FIELDS}
-
-
-def _part_data(part: ComparedPart) -> dict[str, Any]:
-    return {**asdict(part), "figures": _figure_data(part.figures)}
-
-
-def _figure_data(figures: Iterable[ComparedFigure]) -> list[dict[str, Any]]:
-    return [
-        {**asdict(figure), "delta": figure.delta, "relative": figure.relative, "finding": figure.finding}
-        for figure in figures
-    ]
+def _data(value: Any) -> Any:
+    if isinstance(value, ShownCriterion):
+        return {name: getattr(value, name) for name in RULE_FIELDS}
+    if isinstance(value, ComparedFigure):
+        return {**asdict(value), "delta": value.delta, "relative": value.relative, "finding": value.finding}
+    if is_dataclass(value):
+        return {field.name: _data(getattr(value, field.name)) for field in fields(value)}
+    return [_data(item) for item in value] if isinstance(value, tuple) else value
 
 
 def _side(bundle: Bundle) -> Side:
@@ -355,9 +334,8 @@ def rate_interval(
     counts = chosen.by_second(end).samples[first : first + size * BATCHES]
     means = counts.reshape(BATCHES, size).mean(axis=1)
     mean = float(means.mean())
-    reach = (
-        REACH * float(np.std(means, ddof=1)) / math.sqrt(BATCHES) + 1 / size
-    )  # one request more or less at the edges
+    # One request more or less at the edges.
+    reach = REACH * float(np.std(means, ddof=1)) / math.sqrt(BATCHES) + 1 / size
     return max(0.0, min(rps, mean) - reach), max(rps, mean) + reach
 
 

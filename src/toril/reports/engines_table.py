@@ -11,6 +11,7 @@ from toril.reports import terminal
 from toril.reports.blocks import MISSING, Cell, Column, Row, Table
 from toril.suite.engines import ENGINES, RESULTS_LOADER, EngineRules
 
+KEYS = ("concurrency", "throughput", "ramp-up", "iterations")
 USER_KEYS = ("concurrency", "iterations")  # an open model has no virtual users
 COLUMNS = (
     Column("executor", "name", whole=True),
@@ -53,17 +54,12 @@ def engine_facts() -> list[EngineFacts]:
 def _facts(executor: str, engine: EngineRules) -> EngineFacts:
     is_open, is_recorded = executor in OPEN_MODEL, executor == RESULTS_LOADER
 
-    def accepts(key: str) -> bool:
-        return key not in engine.ignored_load and not (is_open and key in USER_KEYS)
-
+    refused = (*engine.ignored_load, *(USER_KEYS if is_open else ()))
     return EngineFacts(
         executor=executor,
         title=engine.title,
         load_model="open" if is_open else "recorded" if is_recorded else "closed",
-        concurrency=accepts("concurrency"),
-        throughput=accepts("throughput"),
-        ramp_up=accepts("ramp-up"),
-        iterations=accepts("iterations"),
+        **{key.replace("-", "_"): key not in refused for key in KEYS},
         requests=engine.generates and not is_recorded,
         load_in_script=engine.script_load and not is_recorded,
         scripts=engine.scripts,
@@ -87,8 +83,7 @@ def show(console: Console) -> None:
 
 
 def _row(facts: EngineFacts) -> Row:
-    keys = ("concurrency", "throughput", "ramp-up", "iterations")
-    accepted = " ".join(key for key in keys if getattr(facts, key.replace("-", "_")))
+    accepted = " ".join(key for key in KEYS if getattr(facts, key.replace("-", "_")))
     model = f"{facts.load_model} or script" if facts.load_in_script else facts.load_model
     return Row(
         (

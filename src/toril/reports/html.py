@@ -49,6 +49,13 @@ OUTLINE = {  # the sections that it lists, and their names there
     **{"course": "Charts", "label": "Labels", "errors": "Errors", "evidence": "Evidence"},
     **{"first-failures": "First failures", "generators": "Generators", "server": "Server"},
 }
+SECTIONS: dict[type[Block], tuple[str, str, str]] = {  # id, title and remark, of blocks without their own
+    Findings: ("findings", "What stands out", "most severe first"),
+    Criteria: ("criteria", "Criteria", "each states when the run fails"),
+    ExchangeList: ("evidence", "Evidence", "requests and responses, without credentials"),
+    Failures: ("first-failures", "First failures", "pages in the browser"),
+    Facts: ("about", "About this run", ""),
+}
 PRINTED = frozenset({"findings", "criteria", "cases", "duet", "capacity", "comparison", "course", "label", "about"})
 CLASSES = {"crossed": "figures crossed", "comparison": "compared", "compared-load": "slim", "cases": "errors"}
 CLASSES |= {"compared-criteria": "compared", "errors": "errors", "generators": "generators", "changes": "compared"}
@@ -178,21 +185,9 @@ def _sections(report: Report) -> list[PageSection]:
 
 
 def _section(block: Block) -> PageSection | None:
-    match block:
-        case Findings():
-            return PageSection("findings", "What stands out", "most severe first")
-        case Criteria():
-            return PageSection("criteria", "Criteria", "each states when the run fails")
-        case Table() | Charts():
-            return PageSection(block.id, block.title, block.about, isinstance(block, Table) and block.folded)
-        case ExchangeList():
-            return PageSection("evidence", "Evidence", "requests and responses, without credentials")
-        case Failures():
-            return PageSection("first-failures", "First failures", "pages in the browser")
-        case Facts():
-            return PageSection("about", "About this run")
-        case _:
-            return None
+    if isinstance(block, Table | Charts):
+        return PageSection(block.id, block.title, block.about, isinstance(block, Table) and block.folded)
+    return PageSection(*SECTIONS[type(block)]) if type(block) in SECTIONS else None
 
 
 def chart_data(blocks: Iterable[Block]) -> dict[str, Any]:

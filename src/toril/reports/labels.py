@@ -1,6 +1,7 @@
 """Selects the labels that a report shows if space is short, and shortens their names."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain, count
 from typing import TYPE_CHECKING
 
 from toril.records import Verdict
@@ -61,11 +62,9 @@ def distinct(names: Iterable[str]) -> dict[str, str]:
     by_name: dict[str, str] = {}
     used: set[str] = set()
     for name in names:
-        shown = wanted = plain(name, LONGEST_NAME) if name else "all"
-        number = 1
-        while shown in used:
-            number += 1
-            shown = f"{wanted} (#{number})"
+        wanted = plain(name, LONGEST_NAME) if name else "all"
+        forms = chain([wanted], (f"{wanted} (#{number})" for number in count(2)))
+        shown = next(form for form in forms if form not in used)
         used.add(shown)
         by_name[name] = shown
     return by_name

@@ -90,9 +90,8 @@ def line(progress: Progress) -> str:
 
 def _users(progress: Progress, between: str) -> str:
     """Returns active and planned users; an open model has requests in flight and no planned users."""
-    return f"{progress.figures.virtual_users}" + (
-        f"{between}{progress.planned_users}" if progress.planned_users else ""
-    )
+    planned = f"{between}{progress.planned_users}" if progress.planned_users else ""
+    return f"{progress.figures.virtual_users}{planned}"
 
 
 def table(progress: Progress) -> RenderableType:

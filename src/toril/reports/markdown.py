@@ -40,12 +40,10 @@ MOST_EXCHANGES, LONGEST_EXCHANGE = 8, 1_500  # requests of the first errors, and
 SPECIAL = '\\`*_{}[]()#!|~<>&"$:'
 STARTS = re.compile(r"^(?:\s|[-+](?=\s|$)|=|-(?=-))|(?<=\d)[.)](?=\s|$)")  # starts of code, lists, headings and rules
 WORDS = re.compile(r"(?i)(\bGH-(?=\d)|www(?=\.))")  # starts of references and addresses
-COMMIT = re.compile(
-    r"(?<![0-9a-zA-Z])(?=[0-9a-fA-F]{7,})([0-9a-fA-F]+)(?![0-9a-zA-Z])"
-)  # GitHub links seven or more digits
-ADDRESS = re.compile(
-    r"https?://[A-Za-z0-9.\-\[\]:]+(?:[/?#][A-Za-z0-9._~%/?#@!$&'*+,;=:\-]*)?"
-)  # excludes characters that end a link
+# GitHub links seven or more digits.
+COMMIT = re.compile(r"(?<![0-9a-zA-Z])(?=[0-9a-fA-F]{7,})([0-9a-fA-F]+)(?![0-9a-zA-Z])")
+# Excludes characters that end a link.
+ADDRESS = re.compile(r"https?://[A-Za-z0-9.\-\[\]:]+(?:[/?#][A-Za-z0-9._~%/?#@!$&'*+,;=:\-]*)?")
 UNSEEN = "\u200b"  # breaks texts that would become mentions or links
 
 

@@ -218,11 +218,8 @@ def _load_headline(bundle: Bundle) -> str:
     if message and compared is earlier and earlier is not None and earlier.outcome == "passed":
         message = f"no slower than {text.plural(len(earlier.runs), 'earlier run')}"
     if message and not broken:
-        return (
-            f"{_criteria_headline(outcomes)}; {message}"
-            if bundle.outcome == "passed" and outcomes
-            else text.sentence(message)
-        )
+        held = f"{_criteria_headline(outcomes)}; {message}"
+        return held if bundle.outcome == "passed" and outcomes else text.sentence(message)
     of_all = f"{text.number(broken)} of {text.plural(len(outcomes), 'criterion')} breached"
     match bundle.outcome:
         case "passed" if bundle.plan.tried:

@@ -64,14 +64,14 @@ def figure_tables(bundle: Bundle) -> Iterator[Table]:
     weights = {"": -1} | {name: place for place, name in enumerate(chosen)}
     shown = {"": summary.total} | {name: figures for name, figures in summary.labels.items() if name in weights}
     left_out = sum(map(bool, summary.labels)) - len(chosen)
-    rows = _figure_rows(shown, weights, judged, _of_label)
+    rows = _figure_rows(shown, weights, judged, "label")
     yield _figure_table("label", "Labels", about, rows, left_out=left_out)
     for noun, parts in (("location", summary.locations), ("execution", summary.executions)):
         if len(parts) > 1:
             busiest = sorted(parts, key=lambda name: -parts[name].total.samples)
             totals = {name: part.total for name, part in parts.items()}
             weights = {name: place for place, name in enumerate(busiest)}
-            rows = _figure_rows(totals, weights, (), _of_location if noun == "location" else _of_execution)
+            rows = _figure_rows(totals, weights, (), noun)
             yield _figure_table(noun, f"{noun.capitalize()}s", about, rows, page_only=noun == "execution")
     if len(summary.locations) > 1:
         rows = tuple(_crossed_rows(bundle, judged))
@@ -113,27 +113,15 @@ def _figure_table(
     )  # fmt: skip
 
 
-def _of_label(name: str) -> Part:
-    return name, None, None
-
-
-def _of_location(name: str) -> Part:
-    return "", name, None
-
-
-def _of_execution(name: str) -> Part:
-    return "", None, name
-
-
 def _figure_rows(
-    parts: Mapping[str, LabelFigures], weights: Mapping[str, int], judged: Sequence[str], part_of: Callable[[str], Part]
+    parts: Mapping[str, LabelFigures], weights: Mapping[str, int], judged: Sequence[str], noun: str
 ) -> tuple[Row, ...]:
     rows = []
     for key, name in distinct(parts).items():
         row, full = _figure_row(parts[key], name), plain(key, LONGEST_WHOLE)
         weight = weights.get(key, 0)
         in_full = full if key and full != name else ""
-        row = replace(row, in_full=in_full, weight=weight, part=part_of(key))
+        row = replace(row, in_full=in_full, weight=weight, part=Part(**{noun: key}))
         rows.append(replace(row, is_total=weight < 0, is_judged=key in judged))
     return tuple(rows)
 
@@ -174,7 +162,7 @@ def _crossed_rows(bundle: Bundle, judged: Sequence[str]) -> Iterator[Row]:
         for location, part in summary.locations.items():
             if label in part.labels:
                 row = _figure_row(part.labels[label], name, plain(location, 60) or MISSING)
-                yield replace(row, part=(label, location, None))
+                yield replace(row, part=Part(label, location))
 
 
 # ── Errors, generators ────────────────────────────────────────────────────────────────────────────────────────────────

@@ -93,7 +93,10 @@ def _block(block: Block, width: int, headline: Headline) -> Iterator[RenderableT
                 yield _indented(f"{block.title}: {block.message}", _bold(block.outcome))
             yield from table_parts(block, width)
         case Sketches():
-            yield from _sketches(block)
+            yield Text()
+            for line in block.lines:
+                drawn = sparkline(line.values, SKETCH_WIDTH, line.highest)
+                yield _indented(f"{line.name:8}  {drawn}  at most {line.peak}")
         case ExchangeList() if block.failures:
             yield Text()
             for group in block.failures[:MOST_EXCHANGES]:
@@ -139,13 +142,6 @@ def _banner(headline: Headline, facts: Facts | None) -> Panel:
         ]
         parts.append(Columns(shown, padding=(0, 3)))
     return Panel(Group(*parts), box=box.HEAVY, border_style=colour, padding=(1, 2))
-
-
-def _sketches(block: Sketches) -> Iterator[RenderableType]:
-    yield Text()
-    for line in block.lines:
-        drawn = sparkline(line.values, SKETCH_WIDTH, line.highest)
-        yield _indented(f"{line.name:8}  {drawn}  at most {line.peak}")
 
 
 # ── Tables ────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -24,6 +24,7 @@ from toril.verdict.evaluation import evaluate
 from toril.verdict.evidence import Evidence
 
 NOT_OF_A_WINDOW = "not computed for a window"
+OF_A_WINDOW = ("observed", "worst", "window", "at_s", "samples", "interval")  # the values of a criterion
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,13 +117,5 @@ def _within(judged: JudgedCriterion, criterion: Criterion, evidence: Evidence) -
     """Returns the entry with the values of the span; its outcome and code stay those of the run."""
     of_samples = criterion.metric.source == "samples"
     values = evaluate(criterion, evidence).record() if of_samples else JudgedCriterion()
-    return replace(
-        judged,
-        observed=values.observed,
-        worst=values.worst,
-        window=values.window,
-        at_s=values.at_s,
-        samples=values.samples,
-        interval=values.interval,
-        message="" if of_samples else NOT_OF_A_WINDOW,
-    )
+    known = {name: getattr(values, name) for name in OF_A_WINDOW}
+    return replace(judged, **known, message="" if of_samples else NOT_OF_A_WINDOW)

@@ -69,11 +69,9 @@ class HealthBySecond:
             if interval.health.shape[1]:
                 known = self._throttled_us.get(interval.worker, 0)
                 self._throttled_us[interval.worker] = known + int(interval.health[4].sum())
-        of_health = np.repeat(rows, [interval.health.shape[1] for interval in batch])
-        alone = np.repeat(
-            [interval.generator.get("single_threaded", True) is True for interval in batch],
-            [interval.health.shape[1] for interval in batch],
-        )
+        sizes = [interval.health.shape[1] for interval in batch]
+        of_health = np.repeat(rows, sizes)
+        alone = np.repeat([interval.generator.get("single_threaded", True) is True for interval in batch], sizes)
         second, cpu, core, memory, _ = np.concatenate([interval.health for interval in batch], axis=1)
         self._take("cpu", of_health, second, cpu / HEALTH_SCALE)
         self._take("core", of_health[alone], second[alone], core[alone] / HEALTH_SCALE)
@@ -105,12 +103,6 @@ class HealthBySecond:
             columns[name] = whole[second]
         facts, throttled_s = self._facts.get(worker, {}), self._throttled_us.get(worker, 0) / 1e6
         return HealthSeries(worker=worker, facts=facts, throttled_s=throttled_s, second=second, **columns)
-
-    def highest(self, name: str, first: int, last: int) -> float | None:
-        """Returns the highest fraction of any worker in the seconds `first` to `last`; None without readings."""
-        known = self._tables[name][:, max(0, first) : last + 1]
-        known = known[~np.isnan(known)]
-        return round(float(known.max()), 4) if known.size else None
 
     def highest_by_worker(self, name: str, first: int, last: int) -> dict[str, float]:
         """Returns the highest value of each worker with readings in the seconds `first` to `last`."""

@@ -146,15 +146,9 @@ class Outcomes:
 
     def of(self, rows: Int64s) -> Counter[Outcome]:
         """Returns the sum of the outcomes of several rows."""
-        rows = rows[rows < self._first.size]
-        rows = rows[self._first[rows] >= 0]
-        totals = np.zeros(len(self._code_of), np.int64)
-        np.add.at(totals, self._first[rows], self._times[rows])
-        if self._others:
-            for row in rows.tolist():
-                for code, count in self._others.get(row, {}).items():
-                    totals[code] += count
-        names = list(self._code_of)
+        _, codes, counts = self.pairs(rows)
+        names, totals = self.names, np.zeros(len(self._code_of), np.int64)
+        np.add.at(totals, codes, counts)
         return Counter({names[code]: int(totals[code]) for code in np.flatnonzero(totals).tolist()})
 
 

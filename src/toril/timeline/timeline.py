@@ -187,8 +187,9 @@ class Timeline:
 
     def busiest_generator(self, first: int, last: int) -> tuple[float | None, float | None]:
         """Returns the highest CPU use of a worker, and of one core by its engine, in the seconds `first` to `last`."""
-        health = self._merged._health
-        return health.highest("cpu", first, last), health.highest("core", first, last)
+        values = (self.highest_by_generator(name, first, last).values() for name in ("cpu", "core"))
+        cpu, core = (round(max(known), 4) if known else None for known in values)
+        return cpu, core
 
     def highest_by_generator(self, name: str, first: int, last: int) -> dict[str, float]:
         """Returns the highest `cpu`, `core` or `late_us` of each worker in the seconds `first` to `last`."""

@@ -280,9 +280,8 @@ def _unfinished(plan: Plan, timeline: Timeline, results: list[CriterionResult]) 
     """Yields a note if many requests are unfinished; those that waited too long are a reason."""
     total = timeline.select().total
     users = sum(execution.concurrency or 0 for execution in plan.executions)
-    if not total.unfinished > NOTABLE_SHARE * (total.samples + total.unfinished) and not (
-        users and total.unfinished >= NOTABLE_USERS * users
-    ):
+    of_users = users and total.unfinished >= NOTABLE_USERS * users
+    if not (of_users or total.unfinished > NOTABLE_SHARE * (total.samples + total.unfinished)):
         return
     note = (
         f"{plural(total.unfinished, 'request')} had no response yet when the run ended. "

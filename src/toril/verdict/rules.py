@@ -373,14 +373,13 @@ def unanswered(execution: MeasuredExecution) -> Iterator[Reason]:
     limit = f"max({execution.longest_s:g} s, 10 × p95)"
     waited = f"{plural(count, 'request')}{of} got no response and waited longer than {limit}"
     fix = "Find out why the service hangs, or set a longer `graceful-stop` or a `timeout`"
+    due, allowed = execution.due or execution.sent, ""
     if users and count >= UNANSWERED_USERS * users:
-        limit = f"with {users:,} virtual users, fewer than {UNANSWERED_USERS * users:,.1f} are allowed"
-        yield execution.reason("unanswered", f"{waited}; {limit}. {fix}")
-        return
-    due = execution.due or execution.sent
-    if not users and count > UNANSWERED_SENDS * due:
-        limit = f"at most {UNANSWERED_SENDS * due:,.0f} of {due:,.0f} are allowed"
-        yield execution.reason("unanswered", f"{waited}; {limit}. {fix}")
+        allowed = f"with {users:,} virtual users, fewer than {UNANSWERED_USERS * users:,.1f} are allowed"
+    elif not users and count > UNANSWERED_SENDS * due:
+        allowed = f"at most {UNANSWERED_SENDS * due:,.0f} of {due:,.0f} are allowed"
+    if allowed:
+        yield execution.reason("unanswered", f"{waited}; {allowed}. {fix}")
         return
     for label in by_label:
         total = execution.of_label(label).total

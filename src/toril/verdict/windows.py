@@ -250,14 +250,13 @@ class WindowWatch(Generic[Value]):
         self.criterion = criterion
         self.fired: JudgedWindow | None = None  # the first window in breach
         self.worst: JudgedWindow | None = None
-        self.first_second: int | None = None
         self.last_second: int | None = None
         self._frame = frame or criterion.timeframe_s
         self.restart()
 
     def restart(self) -> None:
         """Restarts after unplanned time, which no window may span."""
-        self.first_second = None
+        self.first_second: int | None = None
         self._seconds: deque[tuple[int, Any, int]] = deque()  # with their samples
         self._samples = 0
         self._lowest = _LowestValue()

@@ -31,15 +31,13 @@ def charts_of(bundle: Bundle, base: Bundle | None = None) -> dict[str, Charts]:
     failing.sort(key=lambda name: -bundle.summary.labels[name].failures)
     first = next((one for one in (*breached, *failing, *judged_labels(bundle.verdict)) if one and one in names), None)
     labels = by_label(bundle, base, thin, names)
-    hints = [KEYS]
-    if window:
-        hints.append("Grey: times outside the figures, before and after the steady state.")
-    if breaches:
-        hints.append("Red: breach of a criterion.")
-    if thin.step_s > 1:
-        hints.append(
-            f"Charts show the lowest and the highest second of every {thin.step_s} s, so that no spike is lost."
-        )
+    ends = f"Charts show the lowest and the highest second of every {thin.step_s} s, so that no spike is lost."
+    hints = {  # and whether each applies
+        KEYS: True,
+        "Grey: times outside the figures, before and after the steady state.": window,
+        "Red: breach of a criterion.": breaches,
+        ends: thin.step_s > 1,
+    }
     shared = {
         "x": thin.x,
         "seconds": seconds,
@@ -51,7 +49,7 @@ def charts_of(bundle: Bundle, base: Bundle | None = None) -> dict[str, Charts]:
     opened = min(1, len(labels) - 1) if first is None else list(names).index(first)
     parts = (
         Charts(id="course", title="Run over time", about="time since the start signal", charts=every,
-               hint=" ".join(hints), shared=shared),
+               hint=" ".join(hint for hint, applies in hints.items() if applies), shared=shared),
         Charts(id="labels", title="One label at a time", charts=labels, shared={"label": opened}),
         Charts(id="generators", title="Load generators", about="a saturated generator measures its own delays",
                charts=generators(bundle, length, thin)),

@@ -52,11 +52,10 @@ def by_label(bundle: Bundle, base: Bundle | None, thin: Thinning, names: dict[st
 def _course(bundle: Bundle, timeline: Timeline, base: Bundle | None, thin: Thinning, label: str) -> list[Chart]:
     seconds = len(bundle.summary.series)
     own = slice_of(timeline, label).by_second(seconds, [float(p[1:]) for p in PERCENTS])
-    before = None
+    base_p95_us, base_samples = list[int | None](), list[int]()
     if base is not None and base.timeline is not None and label in base.summary.labels:
         before = slice_of(base.timeline, label).by_second(len(base.summary.series), [95.0])
-    base_p95_us = [] if before is None else before.percentiles_us[0]
-    base_samples = [] if before is None else before.samples.tolist()
+        base_p95_us, base_samples = before.percentiles_us[0], before.samples.tolist()
     return [
         times(bundle, label, own.percentiles_us, base_p95_us, thin),
         chart(

@@ -32,9 +32,8 @@ def course(bundle: Bundle, base: Bundle | None, thin: Thinning) -> list[Chart]:
 
 
 def _users(bundle: Bundle, seconds: Seconds, before: Seconds, thin: Thinning) -> Chart:
-    is_planned = any(
-        execution.concurrency for execution in bundle.plan.executions
-    )  # else users of a script, or in flight
+    # Else users of a script, or in flight.
+    is_planned = any(execution.concurrency for execution in bundle.plan.executions)
     return chart(
         "Virtual users",
         "",
@@ -46,9 +45,8 @@ def _users(bundle: Bundle, seconds: Seconds, before: Seconds, thin: Thinning) ->
 
 
 def _rate(bundle: Bundle, seconds: Seconds, before: Seconds, thin: Thinning) -> Chart:
-    whole = all(
-        execution.throughput_rps for execution in bundle.plan.executions
-    )  # else the plan does not cover all requests
+    # Else the plan does not cover all requests.
+    whole = all(execution.throughput_rps for execution in bundle.plan.executions)
     planned = line("planned", "planned dashed steps", thin(_column_of(seconds, "planned_rps")))
     return chart(
         "Requests per second",

@@ -135,10 +135,14 @@ class Interval:
         return int(self.cells[3].sum())
 
     @property
+    def by_second(self) -> tuple[Int64s, ...]:
+        """The tables that begin with a second."""
+        return self.cells, self.unfinished, self.users, self.health, self.vitals, self.waits
+
+    @property
     def last_second(self) -> int | None:
         """The last second in the file; None if it has none."""
-        tables = (self.cells, self.unfinished, self.users, self.health, self.vitals, self.waits)
-        lasts = [int(table[0].max()) for table in tables if table.shape[1]]
+        lasts = [int(table[0].max()) for table in self.by_second if table.shape[1]]
         return max(lasts, default=None)
 
 
@@ -278,20 +282,15 @@ def _check(interval: Interval, whole: bool) -> None:
             raise ValueError("it has a number that is too large")
     executions, labels = len(interval.executions), len(interval.labels)
     codes = (
+        *((table[0], MAX_SECOND) for table in interval.by_second),
         (cells[1], len(interval.series)),
-        (cells[0], MAX_SECOND),
         (outcomes[0], cells.shape[1]),
         (outcomes[1], len(interval.rcs)),
         (outcomes[2], len(interval.messages)),
-        (interval.unfinished[0], MAX_SECOND),
         (interval.unfinished[1], executions),
         (interval.unfinished[2], labels),
-        (interval.users[0], MAX_SECOND),
         (interval.users[1], executions),
         (interval.users[2], 1 << 31),
-        (interval.health[0], MAX_SECOND),
-        (interval.vitals[0], MAX_SECOND),
-        (interval.waits[0], MAX_SECOND),
         (interval.waits[1], executions),
         (interval.waits[2], labels),
         (interval.waits[3], MAX_DURATION_US),

@@ -243,11 +243,8 @@ class Recorder:
         self.digests += digest_of(data)
         self._batches, self._unreadable = rest, 0
         if not rest:
-            self._health.clear()
-            self._users.clear()
-            self._unfinished.clear()
-            self._waits.clear()
-            self._vitals.clear()
+            for kept in (self._health, self._users, self._unfinished, self._waits, self._vitals):
+                kept.clear()
         return data
 
     def _place(self, execution: str, arm: int, block: int) -> int:
@@ -294,10 +291,9 @@ def acceptable(columns: Columns) -> NDArray[np.bool_]:
 def _used(texts: list[str], *columns: Int64s) -> list[str]:
     """Returns the texts that the columns use; replaces the columns' codes by positions in that list."""
     codes, positions = np.unique(np.concatenate(columns), return_inverse=True)
-    start = 0
-    for column in columns:
-        column[:] = positions[start : start + column.size]
-        start += column.size
+    ends = np.cumsum([column.size for column in columns])
+    for column, own in zip(columns, np.split(positions, ends[:-1]), strict=True):
+        column[:] = own
     return [texts[code] for code in codes]
 
 
