@@ -14,7 +14,7 @@ from tests.pathological.brute import Raw, check_figures, judged, parts
 from tests.reports.runs import run_of, small, store_run
 from tests.tiers import examples
 from toril import cli
-from toril.errors import OptionError
+from toril.errors import Note, OptionError
 from toril.records import Stop
 from toril.reports.windows import NOT_OF_A_WINDOW, span_of, windowed
 
@@ -135,6 +135,13 @@ def test_criteria_that_judge_no_samples_have_no_value_in_a_window():
     run = windowed(run_of(every_second(range(10)), plan={"ours": ["load<90%", "generator-cpu>90%"]}), (2, 6))
 
     assert [(rule.observed, rule.message) for rule in run.verdict.criteria] == [(None, NOT_OF_A_WINDOW)] * 2
+
+
+def test_notes_keep_their_codes_in_a_window(run):
+    _, bundle = run
+    noted = replace(bundle, verdict=bundle.verdict.with_notes([Note("saturated", "The worker was busy.")]))
+
+    assert Note("saturated", "The worker was busy.") in windowed(noted, (1, 3)).verdict.coded_notes
 
 
 def test_ends_are_rounded_outwards_to_whole_seconds(run):

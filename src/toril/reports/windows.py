@@ -104,10 +104,11 @@ def windowed(bundle: Bundle, span: tuple[int, int]) -> Bundle:
         f"The figures are those of the window from {text.number(first)} s to {text.number(end)} s. Outcomes, reasons "
         "and load generators are those of the whole run."
     )
+    verdict = replace(bundle.verdict, notes=(note, *bundle.verdict.notes))
     return replace(
         bundle,
         summary=replace(summary, load=Load()),
-        verdict=replace(bundle.verdict, criteria=criteria, notes=(note, *bundle.verdict.notes)),
+        verdict=replace(verdict, criteria=criteria, note_codes=("", *verdict.note_codes)),
         timeline=part,
         span=span,
     )
