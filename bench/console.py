@@ -102,6 +102,8 @@ def filled(folder: Path, runs: int) -> dict[str, str]:
     over, base = (ten(store, ten_minutes.plan(), number) for number in (1, 2))
     return {
         "home": "/",
+        "home, with changes": "/?complete=true",
+        "palette": "/find?q=passed+0fff",
         "runs": "/runs",
         "a run over": f"/runs/{over}",
         "a run, live": f"/runs/{served.LIVE}",
@@ -109,6 +111,8 @@ def filled(folder: Path, runs: int) -> dict[str, str]:
         "suites": "/suites",
         "a suite": "/suites/shop-1",
         "a trend": "/suites/shop-1/trend",
+        "baseline": "/suites/shop-1/baseline",
+        "start": "/suites/shop-1/start",
         "edit": "/suites/shop-1/edit",
         "live API": f"/api/v1/runs/{served.LIVE}/live",
     }
