@@ -30,6 +30,7 @@ IN_TABLES = {  # of sources, from which a code comes by its value
     *("no-such-method", "unreadable-body", "no-such-address"),  # by status
     *("not-through-cloudfront", "not-audited"),  # of the console's guard
     *("cancelled", "deleted", "interrupted", "nothing-recent", "recursive-alias", "yaml-tag"),
+    *("unexpected-kind", "unexpected-location", "unexpected-timeframe"),  # of criteria on a capacity
 }
 
 

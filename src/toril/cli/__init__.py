@@ -64,7 +64,7 @@ PANELS = {  # panel of the help → name → module and function, which a group 
     "Commands": {  # of groups
         "suite list": ("suites:list_suites", "List the suites of a store, or the versions of one."),
         "suite push": ("suites:push", "Upload SUITE with its commit to the store, for scheduled runs."),
-        "suite pin": ("suites:pin", "Show, set or clear the run that the runs of a suite are compared with."),
+        "suite pin": ("suites:pin", "Show, set or clear the baseline of a suite, its reference run."),
         "suite schema": ("suites:schema", "Print the JSON Schema of suites, for editors."),
         "github gates": ("github:gates_command", "List the suites that a change must pass."),
         "github comment": (

@@ -77,7 +77,7 @@ def pin(
     clear: Annotated[bool, typer.Option("--clear", help="Have no baseline.")] = False,
     store: StoreOption = ".toril",
 ) -> None:
-    """Show, set or clear the baseline of a suite: the run that other runs are compared with.
+    """Show, set or clear the baseline of a suite, its reference run.
 
     Examples:
       toril suite pin shop latest
