@@ -326,7 +326,7 @@ def test_a_window_of_a_running_test_is_pinned_with_its_exact_sums(store, tab):
         stored(store, examples.failed(), run_id=LIVE)
         store.put(progress_key(LIVE), packed(progress(300, phase="ended")))
         expect(page.locator(".hero .badge")).to_contain_text("failed", ignore_case=True, timeout=10_000)
-        assert page.url.endswith("#window=20-30")  # the report's run had thirty seconds
+        expect(page).to_have_url(re.compile("#window=20-30$"), timeout=10_000)  # the report's run had thirty seconds
 
 
 def test_a_window_chosen_on_a_comparison_leads_to_its_figures(tmp_path, tab):

@@ -2,13 +2,16 @@
 
 import json
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.cloud.embedded import Cloud
 from tests.end_to_end.running import LIMIT_S, Finished, toril
+from toril.coordinator.progress import packed
 from toril.records import Lease, run_key
+from toril.records.progress import Progress, progress_key
 from toril.store import FolderStore
 from toril.store.s3 import S3Store
 
@@ -89,6 +92,8 @@ def test_a_live_run_in_a_bucket_can_be_stopped_from_elsewhere(kept: Kept) -> Non
     kept.store.put(key, lease.model_copy(update={"renewed_at": lease.renewed_at + 1e9, "ended": False}).to_json())
     for folder in ("history/", "index/"):  # as before its verdict
         kept.store.delete(folder)
+    place = progress_key(kept.run_id)
+    kept.store.put(place, packed(replace(Progress.from_json(kept.store.get(place), place), phase="running")))
     listed = kept.command("runs")
     assert "running" in listed.stdout, listed.stderr
     done = kept.command("stop", "latest")
