@@ -15,6 +15,7 @@ from toril.records import Plan, run_key
 from toril.records.console import Baseline, RunRequest
 from toril.records.schedule import SuiteSchedule
 from toril.records.trend import Trend
+from toril.runs import suites
 from toril.runs.find import checked_id
 from toril.runs.live import RunState, state_of
 from toril.runs.notes import baseline_of
@@ -59,6 +60,12 @@ class Head:
     @property
     def is_baseline(self) -> bool:
         return self.baseline == self.run_id
+
+    @property
+    def leads_on(self) -> bool:
+        """Returns whether this is a try that leads to the load of its suite; a draft has none."""
+        tried = self.plan is not None and self.plan.tried and self.request is not None
+        return tried and not suites.is_draft(self.suite, ())
 
     @property
     def tags(self) -> dict[str, str]:

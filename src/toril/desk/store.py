@@ -13,7 +13,7 @@ from toril.desk.starting import Starter, launcher_of, repeat_of, request_run
 from toril.errors import InfrastructureError, OptionError, UserError
 from toril.plan.options import RunOptions
 from toril.records import LauncherName, SuiteOrigin
-from toril.records.console import RunNote, StartOptions, StartRun, SuiteVersion
+from toril.records.console import RunNote, SharingAllowed, StartOptions, StartRun, SuiteVersion
 from toril.records.schedule import SuiteSchedule
 from toril.runs import notes, shares, suites
 from toril.runs.find import checked_id
@@ -157,7 +157,7 @@ class StoreDesk:
 
     def allow_sharing(self, is_allowed: bool) -> None:
         """Allows links to reports for people without an account, or makes all of them stop working."""
-        allowed = shares.SharingAllowed(at=self.clock.now(), by=self.by)
+        allowed = SharingAllowed(at=self.clock.now(), by=self.by)
         if is_allowed:
             self.store.put(shares.ALLOWED, allowed.to_json())
         else:

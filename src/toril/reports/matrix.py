@@ -190,7 +190,8 @@ def _conditions(columns: Sequence[RunColumn]) -> dict[str, list[str]]:
         "rate": ["changed during the run" if record.adjusted else "as planned" for record in records],
         "unreliable": ["; ".join(cautions(column.bundle)) for column in columns],
     }
-    differing = {
-        title for title, values in known.items() if len({*values}) > 1 or (title == "unreliable" and any(values))
+    return {
+        title: [text.plain(value) or "–" for value in values]
+        for title, values in known.items()
+        if len({*values}) > 1 or (title == "unreliable" and any(values))
     }
-    return {title: [text.plain(value) or "–" for value in known[title]] for title in known if title in differing}

@@ -6,8 +6,7 @@ import secrets
 
 from toril.errors import OptionError, StoreError
 from toril.records import run_key
-from toril.records.console import SharedReport as SharedReport
-from toril.records.console import SharingAllowed as SharingAllowed
+from toril.records.console import SharedReport, SharingAllowed
 from toril.runs.find import checked_id
 from toril.store import Reader, Store
 from toril.store.records import find_record
@@ -43,7 +42,7 @@ def shares_of(store: Reader, run_id: str, now: float) -> dict[str, SharedReport]
     found = store.find_many(store.keys(f"{SHARES}{run_id}/"))
     known = {key: SharedReport.from_json(data, key) for key, data in found.items()}
     working = sorted(known, key=lambda key: -known[key].at)
-    return {key[-69:-5]: known[key] for key in working if now < known[key].until}
+    return {_digest_in(key): known[key] for key in working if now < known[key].until}
 
 
 def revoke(store: Store, run_id: str, digest: str) -> None:
@@ -67,6 +66,10 @@ def opened(store: Store, run_id: str, token: str, now: float) -> tuple[SharedRep
     # Never `put`: it would make a link again that was revoked meanwhile.
     is_first = found.opened_at is None and store.swap(key, marked.to_json(), version[1]) is not None
     return found, is_first
+
+
+def _digest_in(key: str) -> str:
+    return key.rpartition("/")[2].removesuffix(".json")
 
 
 def _key(run_id: str, token: str) -> str:

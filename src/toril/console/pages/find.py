@@ -38,7 +38,7 @@ def find(request: Request, person: Viewer, q: str = "") -> Response:
     store = store_of(request)
     names = [name for name in suites.suite_names(store) if not suites.is_draft(name, ())]
     rows = index.readable_rows(store)[0] if wanted else []
-    runs = islice((row for row in rows if _has(row, wanted)), MOST_RUNS)
+    runs = islice((row for row in rows if _has(_texts(row), wanted)), MOST_RUNS)
     unfinished = activity.unfinished(store, request.app.state.setup.clock.now(), rows) if wanted else []
     live = [(run, f"/runs/{quote(run.row.run_id, safe='')}") for run in unfinished if run.going_on]
     stops = [Found(f"Stop {run.row.suite}", f"{address}/stop", run.state, run.row.started_at) for run, address in live]
@@ -57,15 +57,19 @@ def find(request: Request, person: Viewer, q: str = "") -> Response:
     return page(request, "find.html.jinja", title="Find", groups=groups, q=q)
 
 
-def _has(row: IndexRow, wanted: Iterable[str]) -> bool:
-    """Whether all of these parts are in the run's id, outcome and tags."""
-    texts = " ".join((row.run_id, row.outcome, *(f"{key}={value}" for key, value in row.tags.items()))).casefold()
-    return all(part in texts for part in wanted)
+def _texts(row: IndexRow) -> str:
+    """Returns what finds a run: its id, outcome and tags."""
+    return " ".join((row.run_id, row.outcome, *(f"{key}={value}" for key, value in row.tags.items())))
+
+
+def _has(text: str, wanted: Iterable[str]) -> bool:
+    folded = text.casefold()
+    return all(part in folded for part in wanted)
 
 
 def _best(wanted: list[str], every: Iterable[Found]) -> list[Found]:
     """Returns what has all of these parts in its words, those that begin with the first one before others."""
-    found = [one for one in every if all(part in one.words.casefold() for part in wanted)]
+    found = [one for one in every if _has(one.words, wanted)]
     return sorted(found, key=lambda one: bool(wanted) and not one.words.casefold().startswith(wanted[0]))
 
 
