@@ -14,7 +14,7 @@ PROGRAMS := mvn chromium chromedriver podman runc skopeo mmdebstrap
 UNIT = .venv/bin/pytest --tier unit -n logical --junitxml build/junit-unit.xml
 LIVE = .venv/bin/pytest --tier live -n 6 --dist loadgroup --junitxml build/junit-live.xml
 SOLO = .venv/bin/pytest --tier solo --junitxml build/junit-solo.xml
-FOR_TESTS := bytecode .tools/cloud/installed .tools/judges/installed .tools/editor/installed .tools/site/installed system jmeter gatling junit pulumi actionlint vegeta
+FOR_TESTS := bytecode .tools/cloud/installed .tools/judges/installed .tools/editor/installed .tools/site/installed system jmeter gatling junit pulumi actionlint engine
 
 export PYTHON UV JMETER_HOME
 export UV_PYTHON_DOWNLOADS := never
@@ -22,7 +22,7 @@ export UV_NO_PROGRESS := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: release-rehearsal owner console-zip demo demo-cloud demo-console docs site oracle prices quick test test-all verify-aws check bench mutants soak image image-browser system jmeter gatling junit pulumi actionlint vegeta fuzz dist lock clean bytecode help
+.PHONY: release-rehearsal owner console-zip demo demo-cloud demo-console docs site oracle prices quick test test-all verify-aws check bench mutants soak image image-browser system jmeter gatling junit pulumi actionlint engine fuzz dist lock clean bytecode help
 
 demo: bytecode ## load-test a small shop on this machine and judge it; SLOW=1 or ERRORS=1 to see the gate fail
 	@.venv/bin/python loadtests/shop/demo.py
@@ -40,7 +40,7 @@ demo-cloud: .venv/installed .tools/cloud/installed pulumi ## deploy a hub with t
 	@tools/system-packages $(filter-out mvn chromium chromedriver,$(PROGRAMS)) || echo "Without them tasks are processes" >&2
 	@PULUMI="$$(tools/pulumi/build "$(CACHE)")" .venv/bin/python -m tools.demo_cloud
 
-demo-console: bytecode vegeta ## open the console over made-up runs and a real one that goes on; PORT=8080, BROWSER=none
+demo-console: bytecode engine ## open the console over made-up runs and a real one that goes on; PORT=8080, BROWSER=none
 	@.venv/bin/python -m tools.demo_console
 
 verify-aws: bytecode ## check on your AWS account what only AWS can tell, for less than one dollar; EMAIL=you@example.com, DESTROY=1
@@ -56,11 +56,11 @@ check: .venv/installed $(UV) ## what is quick: formatting, lint, types, layers, 
 	"$$(tools/build actionlint "$(CACHE)")"
 	.venv/bin/zizmor --offline --quiet --persona pedantic --strict-collection .github action.yml comment/action.yml
 
-bench: bytecode .tools/cloud/installed jmeter vegeta ## measure what bench/README.md reports; ONLY="merge lag" for some of it
+bench: bytecode .tools/cloud/installed jmeter engine ## measure what bench/README.md reports; ONLY="merge lag" for some of it
 	@RUNLEVEL=1 tools/system-packages $(PROGRAMS) nginx wrk # at which Debian starts no service by itself
 	@.venv/bin/python bench $(ONLY)
 
-mutants: bytecode pulumi vegeta ## plant the mistakes of tests/mutants.toml, which the tests must find; ONLY="ID …" for some of them
+mutants: bytecode pulumi engine ## plant the mistakes of tests/mutants.toml, which the tests must find; ONLY="ID …" for some of them
 	@PULUMI="$$(tools/pulumi/build "$(CACHE)")" .venv/bin/python -m tools.mutants $(ONLY)
 
 oracle: .tools/oracle/installed ## compute anew, by SciPy, the values that the tests of the statistics compare with
@@ -96,11 +96,11 @@ pulumi: $(UV) ## build Pulumi's engine, if the machine has none, in a cache that
 actionlint: $(UV) ## build actionlint, which checks the workflows, in a cache that outlives `make clean`
 	@tools/build actionlint "$(CACHE)" >/dev/null
 
-vegeta: $(UV) ## build the program of `executor: vegeta`, in a cache that outlives `make clean`
-	@tools/build vegeta "$(CACHE)" >/dev/null
+engine: $(UV) ## build the program of `executor: toril`, in a cache that outlives `make clean`
+	@tools/build engine "$(CACHE)" >/dev/null
 
-fuzz: $(UV) ## search for a minute for a response that vegeta's program and Go's net/http read differently; FOR=10m
-	@$(PYTHON) tools/golang.py tools/vegeta test -run '^$$' -fuzz FuzzResponse -fuzztime $(or $(FOR),1m) -fuzzminimizetime 10x .
+fuzz: $(UV) ## search for a minute for a response that the engine and Go's net/http read differently; FOR=10m
+	@$(PYTHON) tools/golang.py tools/engine test -run '^$$' -fuzz FuzzResponse -fuzztime $(or $(FOR),1m) -fuzzminimizetime 10x .
 
 dist: $(UV) ## build the wheel and the sources, in dist/; VERSION=1.2.3 refuses any other
 	@[ -z "$(VERSION)" ] || grep -qxF '__version__ = "$(VERSION)"' src/toril/__init__.py || { echo "src/toril/__init__.py is not of version $(VERSION)" >&2; exit 1; }

@@ -88,7 +88,7 @@ def steady(intervals: list[Interval], from_s: int, to_s: int) -> Measured:
 def bare(url: str, folder: Path, rate: int) -> Measured:
     """Runs vegeta's own command, which writes its results."""
     program = subprocess.run(
-        [sys.executable, str(ROOT / "tools" / "build"), "bare-vegeta", str(cache_folder())],
+        [sys.executable, str(ROOT / "tools" / "build"), "vegeta", str(cache_folder())],
         check=True, stdout=subprocess.PIPE, text=True,
     ).stdout.strip()  # fmt: skip
     seconds, kept = 5, folder / "results.gob"

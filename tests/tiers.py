@@ -42,7 +42,7 @@ LASTING = {
         "tests/store/test_store.py",
         "tests/verdict/test_criteria_laws.py",
         "tests/engines/test_engine_contract.py",
-        "tests/engines/test_vegeta_law.py",
+        "tests/engines/test_toril_law.py",
     ),
     "simulation": ("tests/simulation",),
     "golden wording": ("tests/reports/test_golden.py", "tests/verdict/test_golden.py"),

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs Go in a module's folder: golang.py FOLDER ARGUMENT…, for example `golang.py tools/vegeta test ./...`.
+"""Runs Go in a module's folder: golang.py FOLDER ARGUMENT…, for example `golang.py tools/engine test ./...`.
 
 Uses the machine's Go, or a packaged one if it is missing or too old. `build` compiles a program of a module once.
 Standard library only.

@@ -1,6 +1,6 @@
 """The installed programs that toril starts, for workers and for `toril doctor`; and the commands of users (hooks).
 
-`make` prepares JMeter, Gatling, JUnit and vegeta's program in a cache that `make clean` keeps. This module imports only
+`make` prepares JMeter, Gatling, JUnit and the engine in a cache that `make clean` keeps. This module imports only
 the standard library, because the tools that build the programs import it before anything is installed.
 """
 
@@ -19,11 +19,11 @@ from toril.errors import OptionError
 GATLING_VERSION = "3.9.5"  # the worker reads this version's log; `make gatling` assembles it
 JUNIT_VERSION = "1.11.4"  # of the console; `make junit` assembles it
 JMETER_VERSION = "5.6.3"  # the worker reads this version's records; `make jmeter` assembles it
-VEGETA = "toril-vegeta"
-VEGETA_SOURCES = Path(__file__).resolve().parents[2] / "tools" / "vegeta"  # exists in toril's sources only
-VEGETA_MISSING = (
-    f"vegeta needs the program {VEGETA}, which is not installed. Run `make vegeta` in toril's sources, use toril's "
-    "worker image, or set TORIL_VEGETA to its path"
+ENGINE = "toril-engine"
+ENGINE_SOURCES = Path(__file__).resolve().parents[2] / "tools" / "engine"  # exists in toril's sources only
+ENGINE_MISSING = (
+    f"The program {ENGINE} is not installed. Run `make engine` in toril's sources, use toril's "
+    "worker image, or set TORIL_ENGINE to its path"
 )
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 BROWSER_ON_MACOS = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
@@ -81,30 +81,30 @@ def chromedriver() -> str | None:
     return _installed("TORIL_CHROMEDRIVER", DRIVERS)
 
 
-def vegeta_program(sources: Path = VEGETA_SOURCES) -> Path | None:
-    """Returns $TORIL_VEGETA, the program beside this Python, the one `make vegeta` built, or the one on PATH."""
-    if named := os.environ.get("TORIL_VEGETA"):
+def engine_program(sources: Path = ENGINE_SOURCES) -> Path | None:
+    """Returns $TORIL_ENGINE, the program beside this Python, the one `make engine` built, or the one on PATH."""
+    if named := os.environ.get("TORIL_ENGINE"):
         return Path(named).expanduser().absolute()
-    beside = Path(sys.executable).parent / VEGETA
+    beside = Path(sys.executable).parent / ENGINE
     if beside.is_file():
         return beside
     cache = cache_folder()
     if (sources / "go.mod").is_file():
-        built = [cache / f"vegeta-{vegeta_digest(sources)}" / VEGETA]
+        built = [cache / f"engine-{engine_digest(sources)}" / ENGINE]
     else:
-        built = list(cache.glob(f"vegeta-*/{VEGETA}"))
+        built = list(cache.glob(f"engine-*/{ENGINE}"))
     if built := [file for file in built if file.is_file()]:
         return max(built, key=lambda file: file.stat().st_mtime)
-    installed = shutil.which(VEGETA)
+    installed = shutil.which(ENGINE)
     return Path(installed) if installed else None
 
 
-def vegeta_digest(sources: Path = VEGETA_SOURCES) -> str:
+def engine_digest(sources: Path = ENGINE_SOURCES) -> str:
     """Returns a digest of the program's sources without tests; it identifies a build."""
     digest = hashlib.sha256()
-    for path in sorted([*sources.glob("*.go"), *sources.glob("go.*")]):
+    for path in sorted([*sources.rglob("*.go"), *sources.glob("go.*")]):
         if not path.name.endswith("_test.go"):
-            digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+            digest.update(str(path.relative_to(sources)).encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()[:12]
 
 

@@ -78,12 +78,12 @@ def test_jmeter_is_installed_if_the_suite_needs_it(tmp_path):
         assert job["steps"][1]["with"].get("jmeter") is needed
 
 
-def test_vegeta_is_built_if_the_suite_needs_it(tmp_path):
+def test_toril_is_built_if_the_suite_needs_it(tmp_path):
     taurus = "execution: {executor: vegeta, throughput: 5, hold-for: 1m, scenario: {requests: ['http://shop/']}}\n"
     (tmp_path / "suite.yml").write_text(taurus)
     started(tmp_path, str(tmp_path / "suite.yml"), "--workflow")
     (job,) = yaml.safe_load((tmp_path / WORKFLOW).read_text())["jobs"].values()
-    assert job["steps"][1]["with"].get("vegeta") is True
+    assert job["steps"][1]["with"].get("engine") is True
 
 
 def test_a_long_suite_has_enough_time(tmp_path):

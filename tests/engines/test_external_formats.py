@@ -92,7 +92,7 @@ def test_xml_with_an_entity_reads_no_other_file(tmp_path):
     assert "hunter2" not in str(found)
 
 
-def test_vegetas_csv_has_microseconds(tmp_path):
+def test_torils_csv_has_microseconds(tmp_path):
     text = f'{AT_MS}456789,200,1500499,0,17,"",Ym9keQ==,attack,1,GET,http://shop/,aGVhZA==\n'
     text += f'{AT_MS}456789,0,2000000,0,0,"dial tcp: refused, twice",,,2,GET,http://shop/,\n'
     (one, two), reader = read(tmp_path, text)
@@ -102,7 +102,7 @@ def test_vegetas_csv_has_microseconds(tmp_path):
     assert reader.resolution_us == 1
 
 
-def test_vegetas_json_is_read(tmp_path):
+def test_torils_json_is_read(tmp_path):
     text = '{"attack":"","seq":0,"code":503,"timestamp":"2026-11-25T20:00:00.123456789Z","latency":1500499,'
     text += '"bytes_out":0,"bytes_in":17,"error":"503 Service Unavailable","body":null,"method":"GET","url":"/"}\n{}\n'
     ((one,), reader) = read(tmp_path, text + '{"attack":1}\n')

@@ -1,4 +1,4 @@
-"""The load time of one arm, by the cases of `turns.json`. `tools/vegeta/engine_test.go` reads them, too."""
+"""The load time of one arm, by the cases of `turns.json`. `tools/engine/engine_test.go` reads them, too."""
 
 import json
 import subprocess

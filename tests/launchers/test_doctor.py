@@ -14,7 +14,7 @@ from toril.store import FolderStore
 def test_doctor_checks_everything_and_explains_each_finding(tmp_path: Path) -> None:
     findings = doctor.examine(str(tmp_path / "store"))
 
-    names = {"python", "machine", "store", "bzt", "locust", "apiritif", "java", "jmeter", "vegeta"}
+    names = {"python", "machine", "store", "bzt", "locust", "apiritif", "java", "jmeter", "engine"}
     names |= {"chromium", "playwright", "selenium", "open files"}
     assert {finding.name for finding in findings} == names
     assert all(finding.detail for finding in findings)
@@ -69,10 +69,10 @@ def test_a_missing_jmeter_is_reported_with_the_folder_and_the_need_for_maven(
 
 
 def test_a_missing_program_is_reported_with_its_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TORIL_VEGETA", str(tmp_path / "none"))
-    (found,) = [finding for finding in doctor.examine(str(tmp_path)) if finding.name == "vegeta"]
-    assert (found.state, found.code) == ("optional", "no-vegeta")
-    assert f"TORIL_VEGETA={tmp_path / 'none'}" in found.detail
+    monkeypatch.setenv("TORIL_ENGINE", str(tmp_path / "none"))
+    (found,) = [finding for finding in doctor.examine(str(tmp_path)) if finding.name == "engine"]
+    assert (found.state, found.code) == ("optional", "no-engine")
+    assert f"TORIL_ENGINE={tmp_path / 'none'}" in found.detail
 
 
 def test_missing_browser_programs_are_reported_with_the_fix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

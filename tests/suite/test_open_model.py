@@ -124,8 +124,8 @@ def test_a_plan_keeps_its_interleaving_and_curves(tmp_path):
     assert [own.interleave.place_of(number) for number in range(3)] == [1, 4, 7]
 
 
-def test_the_engine_receives_the_settings_of_toril_vegeta(tmp_path):
-    written = {**suite(), "toril": {"vegeta": {"http2": True, "dns-ttl": "1m", "max-workers": 7}}}
+def test_the_engine_receives_its_settings(tmp_path):
+    written = {**suite(), "toril": {"engine": {"http2": True, "dns-ttl": "1m", "max-workers": 7}}}
     settings = planned(tmp_path, written).common["modules"]["vegeta"]
     assert settings == {
         "http2": True,
@@ -229,12 +229,12 @@ def test_an_unknown_key_is_rejected_with_any_value(tmp_path, value):
     scenario = {"requests": REQUESTS, "verify-ssl": value}
     refuses(tmp_path, suite(scenario=scenario), "unknown-key", ".verify-ssl", "insecure: true")
     scenario = {"requests": REQUESTS, "max-worker": 5}
-    refuses(tmp_path, suite(scenario=scenario), "unknown-key", ".max-worker", "max-workers", "toril.vegeta")
+    refuses(tmp_path, suite(scenario=scenario), "unknown-key", ".max-worker", "max-workers", "toril.engine")
     assert not read(tmp_path, suite(scenario={"requests": REQUESTS, "store-cookie": False})).warnings
 
 
 def test_misplaced_settings_of_the_engine_are_rejected_or_noted(tmp_path):
-    for key, setting in (("verify-ssl", "insecure: true"), ("max-workers", "toril.vegeta")):
+    for key, setting in (("verify-ssl", "insecure: true"), ("max-workers", "toril.engine")):
         document = {**suite(), "modules": {"vegeta": {key: 5}}}
         refuses(tmp_path, document, "unsupported-key", f"modules.vegeta.{key}", setting)
     (warning,) = read(tmp_path, suite(**{"max-workers": 5})).warnings

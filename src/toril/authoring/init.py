@@ -187,7 +187,7 @@ def suite_text(draft: InitOptions) -> str:
 def workflow_text(suite: str, plan: Plan, action: str) -> str:
     """Returns the workflow for the repository of the user; `suite` is a path in it."""
     executors = {execution.executor for execution in plan.executions}
-    built = {engine: engine in executors for engine in ("jmeter", "vegeta")}
+    built = {"jmeter": "jmeter" in executors, "engine": not {"toril", "vegeta"}.isdisjoint(executors)}
     # The load plus time to install, start and judge; an hour if a script sets the load.
     minutes = 60 if plan.bounded_s is None else 20 + math.ceil(plan.bounded_s / 60)
     workflow = template("loadtest.yml.jinja", yaml_value)

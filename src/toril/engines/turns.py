@@ -1,6 +1,6 @@
 """The load time of one arm, which stands still between its turns. Wrappers of engines load this file by its path.
 
-It imports nothing of toril. `tools/vegeta/turns.go` and `tools/jmeter/Turns.java` compute the same.
+It imports nothing of toril. `tools/engine/turns.go` and `tools/jmeter/Turns.java` compute the same.
 """
 
 from bisect import bisect_right

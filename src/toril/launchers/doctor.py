@@ -15,7 +15,7 @@ import psutil
 from toril.clock import Clock
 from toril.errors import StoreError
 from toril.launchers.findings import Finding, checked, missing, ok, optional
-from toril.programs import chromedriver, chromium, is_jmeter, jmeter_home, vegeta_program
+from toril.programs import chromedriver, chromium, engine_program, is_jmeter, jmeter_home
 from toril.records import run_key
 from toril.records.agent import ENGINES
 from toril.store import FolderStore, Store, open_store
@@ -36,7 +36,7 @@ def examine(address: str) -> list[Finding]:
         "apiritif": partial(_package, "apiritif", "worker"),
         "java": _java,
         "jmeter": _jmeter,
-        "vegeta": _vegeta,
+        "engine": _engine,
         "chromium": _chromium,
         "playwright": partial(_package, "playwright", "browser"),
         "selenium": _selenium,
@@ -62,7 +62,7 @@ def installed_engines() -> tuple[str, ...]:
         "locust": (_bzt(), _package("locust", "")),
         "playwright": (_bzt(), _package("playwright", ""), _chromium()),
         "selenium": (_bzt(), _selenium(), _chromium()),
-        "vegeta": (_bzt(), _vegeta()),
+        "vegeta": (_bzt(), _engine()),
     }
     return tuple(name for name in ENGINES if all(finding.state == "ok" for finding in needs[name]))
 
@@ -113,12 +113,12 @@ def _jmeter() -> Finding:
     return _tool(str(home) if is_jmeter(home) else None, "no-jmeter", f"not found at {home}; {fix}")
 
 
-def _vegeta() -> Finding:
-    program = vegeta_program()
+def _engine() -> Finding:
+    program = engine_program()
     path = str(program) if program is not None and program.is_file() else None
-    where = f"TORIL_VEGETA={program} is not a file" if program else "not built"
-    fix = "for vegeta suites, run `make vegeta` in toril's repository, or set TORIL_VEGETA"
-    return _tool(path, "no-vegeta", f"{where}; {fix}")
+    where = f"TORIL_ENGINE={program} is not a file" if program else "not built"
+    fix = "for `executor: toril`, run `make engine` in toril's repository, or set TORIL_ENGINE"
+    return _tool(path, "no-engine", f"{where}; {fix}")
 
 
 def _chromium() -> Finding:

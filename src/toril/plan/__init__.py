@@ -212,7 +212,7 @@ def _by_one_user(suite: Suite, *, tried: bool) -> tuple[Execution, ...]:
 
 
 def _common(suite: Suite, executions: Sequence[Execution], *, tried: bool) -> dict[str, Any]:
-    """Returns the suite's configuration, with `toril.vegeta` as the settings of the vegeta module.
+    """Returns the suite's configuration, with `toril.engine` as the settings of the vegeta module.
 
     The executions of a try run in turn.
     """
@@ -221,7 +221,7 @@ def _common(suite: Suite, executions: Sequence[Execution], *, tried: bool) -> di
         local = {**mapping_at(common, "modules", "local"), "sequential": True}
         common["modules"] = {**mapping_at(common, "modules"), "local": local}
     if any(execution.executor == "vegeta" for execution in executions):
-        settings = {**suite.toril.vegeta.model_dump(by_alias=True), "split-data": list(suite.data_rows)}
+        settings = {**suite.toril.engine.model_dump(by_alias=True), "split-data": list(suite.data_rows)}
         common["modules"] = {**mapping_at(common, "modules"), "vegeta": settings}
     return common
 

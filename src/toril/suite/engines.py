@@ -108,7 +108,7 @@ VEGETA_REASONS = {
     "upload-files": "it sends a body as the suite has it",
     "variables": "it reads variables from data-sources only",
     "retrieve-resources": "it does not parse pages",
-    "use-dns-cache-mgr": "`toril.vegeta.dns-ttl` sets the lifetime of a resolved address",
+    "use-dns-cache-mgr": "`toril.engine.dns-ttl` sets the lifetime of a resolved address",
     "random-source-ip": "it has one source address",
     **dict.fromkeys(("timeout", "keepalive"), "it has one for the whole scenario"),
 }
@@ -183,7 +183,7 @@ ENGINES = {
     ),
     "vegeta": EngineRules(
         title="vegeta",
-        needs="vegeta (`make vegeta`)",
+        needs="vegeta (`make engine`)",
         resolution_us=1,
         advice="Remove it, or use `executor: jmeter`.",
         without=frozenset(VEGETA_REASONS) - {*BLOCKS, *PHASES},
@@ -355,10 +355,10 @@ def warn_of_ignored_keys(
         return
     for key in item:
         if key not in known:
-            text = f"{executor} ignores this key. See `toril.vegeta` for its settings."
+            text = f"{executor} ignores this key. See `toril.engine` for its settings."
             reader.warn("ignored-key", f"{path}.{key[:60]}", text)
     if item.get("concurrency") is not None:
-        text = f"{executor} ignores this key: it sends at a rate. `toril.vegeta.max-workers` limits requests in flight."
+        text = f"{executor} ignores this key: it sends at a rate. `toril.engine.max-workers` limits requests in flight."
         reader.warn("ignored-key", f"{path}.concurrency", text)
 
 

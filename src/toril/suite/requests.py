@@ -23,7 +23,7 @@ from toril.suite.engines import (
     Flaw,
 )
 from toril.suite.reader import list_at, mapping_at, quoted
-from toril.suite.settings import Vegeta
+from toril.suite.settings import Engine
 from toril.text import nearest
 
 HOLDERS = {"if": "then", "once": "once", "setup": "setup", "teardown": "teardown"}  # `do` in other blocks
@@ -38,7 +38,7 @@ APIRITIF_EXTRACTORS = {  # their options in its generated script
     "extract-xpath": {"xpath", "default", "use-tolerant-parser", "validate-xml"},
 }
 EXTRACTOR_DEFAULTS = {"match-no": ("1",), "template": ("1", "$1$"), "subject": ("body", "headers")}
-VEGETA_SETTINGS = tuple(str(field.alias) for field in Vegeta.model_fields.values())
+ENGINE_SETTINGS = tuple(str(field.alias) for field in Engine.model_fields.values())
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110: methods and names of headers
 SCHEME = re.compile(r"(https?)://.", re.IGNORECASE)
 TABS = ("tab", "\\t")
@@ -127,12 +127,12 @@ def _key_problems(
 
 
 def engine_setting_advice(key: str) -> str:
-    """Returns a sentence that says where to write a setting of vegeta; `key` is its name in the suite."""
+    """Returns a sentence that says where to write a setting of the engine; `key` is its name in the suite."""
     if key.startswith(("verify", "ssl", "tls")):
-        return "Write `toril: {vegeta: {insecure: true}}` to accept any certificate."
-    if meant := nearest(key, VEGETA_SETTINGS):
-        return f"Write `{meant}` under `toril.vegeta`."
-    return f"Keys of `toril.vegeta`: {', '.join(VEGETA_SETTINGS)}."
+        return "Write `toril: {engine: {insecure: true}}` to accept any certificate."
+    if meant := nearest(key, ENGINE_SETTINGS):
+        return f"Write `{meant}` under `toril.engine`."
+    return f"Keys of `toril.engine`: {', '.join(ENGINE_SETTINGS)}."
 
 
 def _request_problems(executor: str, requests: list[Any], path: str, *, rooted: bool) -> Iterator[Flaw]:

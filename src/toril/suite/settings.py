@@ -154,7 +154,7 @@ class EarlierBlock(Section):
     margin: Percentage = 0.03
 
 
-class Vegeta(Section):
+class Engine(Section):
     """Settings of the open-model engine that Taurus has no keys for. They apply to all its executions."""
 
     http2: bool = False  # for all requests; they fail if the target does not support it
@@ -234,7 +234,7 @@ class TorilSettings(Section):
     location_groups: dict[str, Annotated[Texts, Field(min_length=1)]] = Field(default_factory=dict)  # → locations
     capacity: dict[str, CapacitySearch] = Field(default_factory=dict)  # by execution
     curves: dict[str, Any] = Field(default_factory=dict)  # execution → its load curve, which is read with the execution
-    vegeta: Vegeta = Vegeta()
+    engine: Engine = Engine()
     browsers: dict[str, BrowserBlock] = Field(default_factory=dict)  # by execution
     evidence: EvidenceBlock = EvidenceBlock()
     notify: Annotated[tuple[NotifyBlock, ...], Field(max_length=10)] = ()

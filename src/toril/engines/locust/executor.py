@@ -20,7 +20,7 @@ from bzt.utils import dehumanize_time
 
 from toril.engines import LoadFacts, tail_of
 from toril.engines.base import RowEngine
-from toril.engines.vegeta.requests import encode_body
+from toril.engines.toril.requests import encode_body
 from toril.suite.requests import problems
 
 HERE = Path(__file__).parent

@@ -5,7 +5,7 @@ import csv
 import pytest
 
 from tests.refusals import refused
-from toril.engines.vegeta.requests import requests_of, sources_of
+from toril.engines.toril.requests import requests_of, sources_of
 from toril.errors import SuiteError
 
 

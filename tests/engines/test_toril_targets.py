@@ -121,7 +121,7 @@ def test_more_workers_than_files_are_refused_before_any_load(tmp_path):
     with workers(scheduled(shop("http://127.0.0.1:1"), vegeta={"max-workers": 200_000_000}), tmp_path) as run:
         run.launch()
         assert run.wait() == [4]
-        assert "toril.vegeta.max-workers is 200000000" in run.exit().message
+        assert "toril.engine.max-workers is 200000000" in run.exit().message
 
 
 @pytest.mark.nightly

@@ -54,7 +54,7 @@ def cases():
 def test_the_program_s_own_tests_pass_and_its_arrivals_are_the_plan_s(tmp_path):
     arrivals = tmp_path / "arrivals.json"
     arrivals.write_text(json.dumps(list(cases())))
-    command = [sys.executable, str(ROOT / "tools" / "golang.py"), str(ROOT / "tools" / "vegeta"), "test", "./..."]
+    command = [sys.executable, str(ROOT / "tools" / "golang.py"), str(ROOT / "tools" / "engine"), "test", "./..."]
     environment = {**os.environ, "TORIL_ARRIVALS": str(arrivals)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -1,4 +1,4 @@
-"""The requests of a scenario and the rows of its data sources, in the form that tools/vegeta reads."""
+"""The requests of a scenario and the rows of its data sources, in the form that tools/engine reads."""
 
 import base64
 import csv

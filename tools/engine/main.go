@@ -1,6 +1,6 @@
 // Toril's open-model engine: sends requests at the moments of a schedule and writes a row for each of them.
 //
-//	toril-vegeta LOAD.json
+//	toril-engine LOAD.json
 //
 // All communication with the worker is by files in the load's folder. The engine prepares everything, creates `parked`
 // and waits for `gate`, which holds the second since the epoch at which the load begins. `end` stops the load early; it
@@ -27,7 +27,7 @@ const (
 
 func main() {
 	if len(os.Args) != 2 {
-		fmt.Fprintln(os.Stderr, "usage: toril-vegeta LOAD.json")
+		fmt.Fprintln(os.Stderr, "usage: toril-engine LOAD.json")
 		os.Exit(2)
 	}
 	l, err := readLoad(os.Args[1])
@@ -121,7 +121,7 @@ func maxInFlight(wanted int) (int, error) {
 	possible := int(min(files.Max, 1<<20)) - reservedFiles
 	if wanted > possible {
 		return 0, fmt.Errorf(
-			"toril.vegeta.max-workers is %d, but this machine allows %d open files. Lower it, or raise the limit.",
+			"toril.engine.max-workers is %d, but this machine allows %d open files. Lower it, or raise the limit.",
 			wanted, files.Max)
 	}
 	if wanted == 0 {

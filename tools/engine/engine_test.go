@@ -21,7 +21,7 @@ import (
 func TestArrivalsAreThoseOfThePlan(t *testing.T) {
 	cases := os.Getenv("TORIL_ARRIVALS")
 	if cases == "" {
-		t.Skip("tests/engines/test_vegeta_law.py writes the arrivals")
+		t.Skip("tests/engines/test_toril_law.py writes the arrivals")
 	}
 	text, err := os.ReadFile(cases)
 	if err != nil {

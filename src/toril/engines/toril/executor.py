@@ -1,4 +1,4 @@
-"""vegeta: sends requests at a rate that does not depend on responses (an open model), by a Go program (tools/vegeta).
+"""vegeta: sends requests at a rate that does not depend on responses (an open model), by a Go program (tools/engine).
 
 The program uses vegeta's library. It has the whole run's curve and sends this worker's arrivals, each at its own time.
 A response time counts from the time at which the request was due, so it includes the delay that a stalling target
@@ -20,9 +20,9 @@ from bzt.utils import dehumanize_time
 from toril.engines import Batch, Sends
 from toril.engines.base import RowEngine
 from toril.engines.keeping import LEAST_OF_BODY
-from toril.engines.vegeta.requests import requests_of, sources_of, unknown_variables
+from toril.engines.toril.requests import requests_of, sources_of, unknown_variables
 from toril.errors import UserError
-from toril.programs import VEGETA_MISSING, vegeta_program
+from toril.programs import ENGINE_MISSING, engine_program
 from toril.suite.requests import problems
 
 COLUMNS = ("due_us", "late_us", "response_us", "ttfb_us", "connect_us", "bytes", "label", "outcome")
@@ -89,7 +89,7 @@ class Executor(RowEngine, ScenarioExecutor):  # type: ignore[misc]  # bzt has no
         }
 
     def _keep(self) -> dict[str, Any] | None:
-        """Returns what the program keeps of requests, in the form of tools/vegeta/keep.go."""
+        """Returns what the program keeps of requests, in the form of tools/engine/keep.go."""
         keeping = self.context.keeping
         if keeping is None:
             return None
@@ -98,10 +98,10 @@ class Executor(RowEngine, ScenarioExecutor):  # type: ignore[misc]  # bzt has no
         return {**kept, "path": str(self.context.kept), "body": keeping.body_bytes, "most_body": most}
 
     def startup(self) -> None:
-        program = vegeta_program()
+        program = engine_program()
         if program is None or not program.is_file():
             raise ToolError(
-                VEGETA_MISSING if program is None else f"TORIL_VEGETA: {program} is not a file. Correct the path"
+                ENGINE_MISSING if program is None else f"TORIL_ENGINE: {program} is not a file. Correct the path"
             )
         path = self.context.folder / "load.json"
         path.write_text(json.dumps(self._load))
