@@ -87,7 +87,7 @@ func (c *collector) writeLateness(always bool) {
 }
 
 // writeUnfinished writes for each label and arm a histogram of the time that requests without a response have waited
-// since they were due. Requests that were queued and never sent are dropped.
+// since they were due.
 func (c *collector) writeUnfinished() {
 	type series struct {
 		label uint32
@@ -95,19 +95,13 @@ func (c *collector) writeUnfinished() {
 	}
 	at, waits := now(), map[series]map[int]int{}
 	for _, slots := range c.slots {
-		for index, queued := slots.dequeue(); queued; index, queued = slots.dequeue() {
-			slots.all[index].busy = false
-			c.lateness.drop()
-		}
-		for i := range slots.all {
-			if s := &slots.all[i]; s.busy {
-				one := series{s.request.label, s.arm}
-				if waits[one] == nil {
-					waits[one] = map[int]int{}
-				}
-				waits[one][bucket(max(at-s.due, 0)/1000)]++
+		slots.each(func(s *slot) {
+			one := series{s.label, s.arm}
+			if waits[one] == nil {
+				waits[one] = map[int]int{}
 			}
-		}
+			waits[one][bucket(max(at-s.due, 0)/1000)]++
+		})
 	}
 	for label, number := range c.results.labels {
 		for arm := range 3 {

@@ -27,17 +27,18 @@ type conn struct {
 	number           uint32 // its index in the loop's connections
 	generation       uint32 // differs from that of earlier connections of the same number
 	pool             *pool
-	tls              *tls.Conn // nil without TLS
+	own              *connections // nil: all requests share it
+	tls              *tls.Conn    // nil without TLS
 	peer             net.Addr
 	plaintext        []byte // not yet encrypted
 	unsent           []byte // not yet taken by the kernel
 	ciphertext       []byte // with TLS the memory of unsent, to be used again
 	watchingWritable bool   // the poller reports room for more bytes
 	idleSince        int64
-	idleFor          int64 // before its present use; 0: it is new
-	writeErr         error // nothing more can be written
-	slot             *slot // nil: idle
-	response         response
+	idleFor          int64     // before its present use; 0: it is new
+	writeErr         error     // nothing more can be written
+	slot             *slot     // nil: idle
+	response         *response // nil: idle
 }
 
 // send writes as much as the kernel takes; flush writes the rest.

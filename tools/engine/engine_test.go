@@ -126,7 +126,7 @@ func TestLoadTimeStandsStillBetweenTurns(t *testing.T) {
 		if len(l.Turns) == 0 {
 			continue // the whole curve
 		}
-		pace := (&engine{collector: collector{lateness: &lateness{}}}).addPacer(l, newSlots(1), 0, 1)
+		pace := (&engine{collector: collector{lateness: &lateness{}}}).addPacer(l, 0, 1)
 		var found []float64 // each half second of load time
 		for a, more := pace.next(); more && pace.turn < len(l.Turns)-1; a, more = pace.next() {
 			found = append(found, float64(a.due)/1e9)
@@ -153,7 +153,7 @@ func TestBothArmsSendTheSameArrivalsInTheirTurns(t *testing.T) {
 	}
 	found := map[float64][]int64{} // by arm
 	for loop := range int64(2) {
-		pace := (&engine{collector: collector{lateness: &lateness{}}}).addPacer(l, newSlots(1), loop, 2)
+		pace := (&engine{collector: collector{lateness: &lateness{}}}).addPacer(l, loop, 2)
 		for a, more := pace.next(); more; a, more = pace.next() {
 			turn := l.Turns[pace.turn]
 			if a.due < seconds(turn[1]) || a.due >= seconds(turn[2]) || a.sendAt > seconds(turn[2]) {
@@ -176,7 +176,7 @@ func TestTheArrivalsOfATurnThatIsOverAreDropped(t *testing.T) {
 		Turns: [][3]float64{{1, 0, 1}, {2, 1.1, 2.1}, {1, 2.2, 3.2}, {2, 3.3, 4.3}},
 	}
 	late := &lateness{}
-	pace := (&engine{collector: collector{lateness: late}}).addPacer(l, newSlots(1), 0, 1)
+	pace := (&engine{collector: collector{lateness: late}}).addPacer(l, 0, 1)
 	for range 10 {
 		if a, more := pace.next(); pace.missed(a, more, seconds(1.04)) || !pace.missed(a, more, seconds(1.06)) {
 			t.Fatal("an arrival is late for 50 ms, and then dropped")
@@ -209,20 +209,21 @@ func TestTemplatesInsertKnownColumnsOnly(t *testing.T) {
 }
 
 func TestNoSlotIsAcquiredTwice(t *testing.T) {
-	all := newSlots(3)
-	seen := map[uint32]bool{}
-	for range 3 {
-		index, free := all.acquire()
-		if !free || seen[index] {
+	all := newSlots(2*slotsAtOnce - 1)
+	seen := map[*slot]bool{}
+	for range all.limit {
+		s := all.acquire()
+		if s == nil || seen[s] || all.at(s.index) != s {
 			t.Fatal("a slot was not free, or acquired twice")
 		}
-		seen[index] = true
+		seen[s] = true
 	}
-	if _, free := all.acquire(); free || all.inFlight() != 3 {
-		t.Fatal("there are three slots")
+	if all.acquire() != nil || all.inFlight() != all.limit {
+		t.Fatal("there are so many slots")
 	}
-	all.release(1)
-	if index, free := all.acquire(); !free || index != 1 {
+	one := all.at(slotsAtOnce)
+	all.release(one)
+	if all.acquire() != one {
 		t.Fatal("a released slot is free")
 	}
 }
@@ -335,7 +336,7 @@ func TestLoopsSendEachArrivalOnce(t *testing.T) {
 	arrivals := func(loops int64) map[int64]int64 {
 		found := map[int64]int64{}
 		for loop := range loops {
-			pace := (&engine{collector: collector{lateness: &lateness{}}}).addPacer(whole, newSlots(1), loop, loops)
+			pace := (&engine{collector: collector{lateness: &lateness{}}}).addPacer(whole, loop, loops)
 			for a, more := pace.next(); more; a, more = pace.next() {
 				if _, twice := found[a.global]; twice {
 					t.Fatalf("arrival %d is sent twice", a.global)

@@ -1,26 +1,57 @@
 package main
 
 import (
+	"crypto/tls"
 	"errors"
 	"io"
-	"net/http"
 	"os"
 	"slices"
 )
 
 const readsPerTurn = 8 // of one TLS connection before others have their turn
 
-// exchange sends one request of a slot: the arrival's own, or a redirect's, whose response goes to `answer`.
-func (o *loop) exchange(s *slot, wire []byte, to server, method string, answer chan<- answer) {
-	s.wire, s.hop, s.answer, s.headers, s.bytes = wire, method, answer, 0, 0
-	s.to, s.peer, s.fresh = to, nil, false
-	o.reclaim(&s.raw)
-	p, err := o.pool(to)
+// sockets is what a loop needs to send over sockets of its own.
+type sockets struct {
+	tls        *tls.Config
+	pools      map[server]*pool
+	conns      []*conn // by their numbers
+	unused     []uint32
+	generation uint32      // of the last connection
+	unread     []*conn     // connections to read from again although the poller may report nothing
+	nextDial   int64       // when it may open another connection, if it is late
+	buffer     []byte      // of the last read
+	parsers    []*response // of connections that are idle again
+}
+
+// socketState is what the loop keeps in a slot.
+type socketState struct {
+	conn      *conn // in use for it
+	connectBy int64 // the deadline of the connection being made; 0: none is
+}
+
+func newSockets(settings *tls.Config) sockets {
+	return sockets{tls: settings, pools: map[server]*pool{}, buffer: make([]byte, readBytes)}
+}
+
+// waitsUntil is true if this is the deadline of the request or of its connection.
+func (s *slot) waitsUntil(at int64) bool { return s.deadline == at || s.connectBy == at && at != 0 }
+
+// expired fails a request whose deadline has passed. While another goroutine connects, that knows the deadline.
+func (o *loop) expired(s *slot) {
+	if s.conn != nil {
+		o.fail(s.conn, os.ErrDeadlineExceeded)
+	}
+}
+
+// exchangeBySocket begins an exchange over a connection of its user, or of those that all share.
+func (o *loop) exchangeBySocket(s *slot) {
+	s.conn = nil
+	p, err := o.pool(s.to)
 	if err != nil {
-		o.settle(s, now(), 0, nil, err)
+		o.settleLater(s, err)
 		return
 	}
-	if c := p.take(alive, o.closeConn); c != nil {
+	if c := o.take(p, s.own); c != nil {
 		o.use(c, s)
 		return
 	}
@@ -43,13 +74,33 @@ func (o *loop) pool(to server) (*pool, error) {
 	return p, err
 }
 
+// take returns an idle connection to use; nil if the caller has to make one.
+func (o *loop) take(p *pool, own *connections) *conn {
+	if own == nil {
+		return p.take(alive, o.closeConn)
+	}
+	for _, c := range own.list {
+		if c.pool != p || c.slot != nil {
+			continue
+		}
+		if idleFor := now() - c.idleSince; p.usable(c, idleFor, alive) {
+			return c
+		}
+		o.closeConn(c)
+		break
+	}
+	return nil
+}
+
 func (o *loop) dialed(p *pool, c *conn, took int64, err error, s *slot) {
 	if err == nil {
-		err = o.adopt(p, c)
+		err = o.adopt(p, c, s.own)
 	}
 	if err != nil {
-		p.open--
-		o.settle(s, now(), 0, nil, err)
+		if s.own == nil {
+			p.open--
+		}
+		o.settle(s, exchanged{at: now(), connect: s.connect, err: err})
 		return
 	}
 	s.connect, s.fresh = took, true
@@ -57,38 +108,53 @@ func (o *loop) dialed(p *pool, c *conn, took int64, err error, s *slot) {
 }
 
 // adopt gives a new connection its number and registers it with the poller.
-func (o *loop) adopt(p *pool, c *conn) error {
+func (o *loop) adopt(p *pool, c *conn, own *connections) error {
 	if len(o.unused) == 0 {
 		o.unused = append(o.unused, uint32(len(o.conns)))
 		o.conns = append(o.conns, nil)
 	}
 	last := len(o.unused) - 1
 	o.generation++
-	c.pool, c.number, c.generation = p, o.unused[last], o.generation
+	c.pool, c.own, c.number, c.generation = p, own, o.unused[last], o.generation
 	if err := o.poll.add(c.fd, c.number, c.generation); err != nil {
 		c.close()
 		return err
 	}
 	o.unused = o.unused[:last]
 	o.conns[c.number] = c
+	if own != nil {
+		own.list = append(own.list, c)
+	}
 	return nil
 }
 
 func (o *loop) use(c *conn, s *slot) {
 	c.slot, s.conn, s.peer = s, c, c.peer
-	c.response.reset(s.hop, s.request.follow, s.answer != nil)
+	c.response = o.parser()
+	c.response.reset(s.method)
 	if now() >= s.deadline {
-		o.fail(c, os.ErrDeadlineExceeded)
+		o.failLater(c, os.ErrDeadlineExceeded)
 		return
 	}
 	o.afterWrite(c, c.send(s.wire))
 }
 
-// afterWrite reads if nothing more can be written: a service may have answered before it closed the connection.
+func (o *loop) parser() *response {
+	last := len(o.parsers) - 1
+	if last < 0 {
+		return &response{}
+	}
+	parser := o.parsers[last]
+	o.parsers = o.parsers[:last]
+	return parser
+}
+
+// afterWrite has the loop read soon if nothing more can be written: a service may have answered before it closed the
+// connection. It does not read at once, for a caller may still need the buffer.
 func (o *loop) afterWrite(c *conn, err error) {
 	if err != nil {
 		c.writeErr = err
-		o.read(c, now())
+		o.unread = append(o.unread, c)
 		return
 	}
 	o.watchWritable(c)
@@ -100,6 +166,18 @@ func (o *loop) watchWritable(c *conn) {
 		c.watchingWritable = wanted
 		if err := o.poll.wantWritable(c.fd, c.number, c.generation, wanted); err != nil {
 			c.writeErr = err
+		}
+	}
+}
+
+func (o *loop) hasUnread() bool { return len(o.unread) > 0 }
+
+func (o *loop) readAgain(at int64) {
+	unread := o.unread
+	o.unread = nil
+	for _, c := range unread {
+		if c.fd >= 0 {
+			o.read(c, at)
 		}
 	}
 }
@@ -133,20 +211,23 @@ func (o *loop) read(c *conn, at int64) {
 			return
 		}
 		if n > 0 {
-			headDone, err := c.response.feed(o.buffer[:n])
+			r := c.response
+			headDone, err := r.feed(o.buffer[:n])
 			if headDone {
 				c.slot.headers = at
-				if room := o.room(c, at); room >= 0 {
-					c.response.copyHead(o.memory(), room)
+				if whole := r.phase == complete; !whole || o.keeper != nil || c.slot.want.body {
+					if r.room = o.room(c.slot, r.framing.status, whole, at); !whole {
+						r.copyHead(o.memory())
+					}
 				}
-			} else if c.response.room > 0 {
-				c.response.copyMore(o.buffer[:n])
+			} else if r.room > 0 {
+				r.copyMore(o.buffer[:n])
 			}
 			if err != nil {
 				o.fail(c, err)
 				return
 			}
-			if c.response.phase == complete {
+			if r.phase == complete {
 				o.finish(c, at)
 				return
 			}
@@ -192,53 +273,36 @@ func (o *loop) ended(c *conn, at int64, err error) {
 
 // finish ends the exchange with a complete response.
 func (o *loop) finish(c *conn, at int64) {
-	s := c.slot
-	s.bytes = c.response.bodyBytes
-	status, head := c.response.framing.status, c.response.parsedHead
-	c.release(s)
-	if o.load.KeepAlive && c.response.reusable() && !c.hasUnsent() && c.writeErr == nil {
-		c.pool.give(c)
+	s, r := c.slot, c.response
+	c.slot, c.response, s.conn = nil, nil, nil
+	if !s.closes && r.reusable() && !c.hasUnsent() && c.writeErr == nil {
+		o.idle(c)
 	} else {
 		o.closeConn(c)
 	}
-	o.settle(s, at, status, head, nil)
+	o.settleParsed(s, r, exchanged{at: at, status: r.framing.status})
 }
 
-// release parts a connection from its slot, which takes the copy of the response.
-func (c *conn) release(s *slot) {
-	s.raw, c.response.copied = c.response.copied, nil
-	c.slot, s.conn = nil, nil
+// settleParsed hands an outcome to the caller, and takes its memory back afterwards.
+func (o *loop) settleParsed(s *slot, r *response, e exchanged) {
+	e.headers, e.connect, e.fresh, e.peer, e.bytes = s.headers, s.connect, s.fresh, s.peer, r.bodyBytes
+	e.head, e.body = r.parts()
+	o.settle(s, e)
+	o.reclaim(&r.copied)
+	o.parsers = append(o.parsers, r)
 }
 
-// room returns how much of the body to copy of a response whose head has just arrived; -1: nothing, and no head.
-func (o *loop) room(c *conn, at int64) int64 {
-	if o.keeper == nil {
-		return -1
-	}
-	return o.keeper.room(c.slot, c.response.framing.status, c.response.phase == complete, at)
-}
-
-// memory returns some to append to, for a copy that reclaim takes back.
-func (o *loop) memory() []byte {
-	last := len(o.spare) - 1
-	if last < 0 {
-		return nil
-	}
-	memory := o.spare[last]
-	o.spare = o.spare[:last]
-	return memory
-}
-
-func (o *loop) reclaim(memory *[]byte) {
-	if cap(*memory) > 0 {
-		o.spare = append(o.spare, (*memory)[:0])
-		*memory = nil
+// idle keeps a connection for the next request.
+func (o *loop) idle(c *conn) {
+	c.idleSince = now()
+	if c.own == nil {
+		c.pool.give(c)
 	}
 }
 
-// fail ends the exchange without one, and closes the connection.
+// fail ends the exchange without a complete response, and closes the connection.
 func (o *loop) fail(c *conn, err error) {
-	s := c.slot
+	s, r := c.slot, c.response
 	o.closeConn(c)
 	if s == nil {
 		return
@@ -246,21 +310,17 @@ func (o *loop) fail(c *conn, err error) {
 	if c.pool.lost(c, err) {
 		err = errIdleClosed
 	}
-	s.bytes = c.response.bodyBytes
-	c.release(s)
-	o.settle(s, now(), 0, nil, err)
+	c.slot, c.response, s.conn = nil, nil, nil
+	o.settleParsed(s, r, exchanged{at: now(), err: err})
 }
 
-// settle passes on the outcome of an exchange: to the redirect that made it, to a new redirect, or to the results.
-func (o *loop) settle(s *slot, at int64, status int, head *http.Response, err error) {
-	switch {
-	case s.answer != nil:
-		s.answer <- answer{head, err}
-	case err == nil && head != nil && s.request.follow:
-		o.follow(s, head)
-	default:
-		o.record(s, at, status, err)
-	}
+// failLater does so in the loop's next turn.
+func (o *loop) failLater(c *conn, err error) {
+	s := c.slot
+	o.closeConn(c)
+	o.parsers = append(o.parsers, c.response)
+	c.slot, c.response, s.conn = nil, nil, nil
+	o.settleLater(s, err)
 }
 
 // closeConn closes a connection, idle or not.
@@ -268,10 +328,15 @@ func (o *loop) closeConn(c *conn) {
 	if c.fd < 0 {
 		return
 	}
-	if at := slices.Index(c.pool.idle, c); at >= 0 {
-		c.pool.idle = slices.Delete(c.pool.idle, at, at+1)
+	if c.own != nil {
+		at := slices.Index(c.own.list, c)
+		c.own.list = slices.Delete(c.own.list, at, at+1)
+	} else {
+		if at := slices.Index(c.pool.idle, c); at >= 0 {
+			c.pool.idle = slices.Delete(c.pool.idle, at, at+1)
+		}
+		c.pool.open--
 	}
-	c.pool.open--
 	o.conns[c.number] = nil
 	o.unused = append(o.unused, c.number)
 	c.close()
@@ -279,9 +344,43 @@ func (o *loop) closeConn(c *conn) {
 
 // closeIdle closes all idle connections: their addresses may no longer be the name's.
 func (o *loop) closeIdle() {
+	if o.client != nil {
+		o.client.closeIdle()
+	}
+	for _, c := range o.conns {
+		if c != nil && c.slot == nil {
+			o.closeConn(c)
+		}
+	}
+}
+
+// mustWait is true if the loop is late and the request needs another connection too soon after the last one.
+func (o *loop) mustWait(a arrival, at int64) bool { return at < o.nextDial && !o.hasIdle(a) }
+
+// hasIdle is true if an idle connection could carry the request; if its server depends on data, if any is idle.
+func (o *loop) hasIdle(a arrival) bool {
+	if r := o.pacer.request(a.global); r.fixedWire != nil {
+		p := o.pools[r.fixedServer]
+		return p != nil && len(p.idle) > 0
+	}
 	for _, p := range o.pools {
-		for len(p.idle) > 0 {
-			o.closeConn(p.idle[0])
+		if len(p.idle) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// connections are those of one user, one for each server. The zero value has none. They stay open while the user thinks.
+type connections struct{ list []*conn }
+
+// close closes them. A request in flight fails with errClosed, in the loop's next turn.
+func (own *connections) close(o *loop) {
+	for len(own.list) > 0 {
+		if c := own.list[0]; c.slot != nil {
+			o.failLater(c, errClosed)
+		} else {
+			o.closeConn(c)
 		}
 	}
 }

@@ -122,3 +122,15 @@ func equalFold(text []byte, lower string) bool {
 	}
 	return true
 }
+
+// headerIn returns the value of a head's first field of this name, in lower case; empty if there is none.
+func headerIn(head []byte, lower string) string {
+	for len(head) > 0 {
+		line, rest, _ := bytes.Cut(head, []byte("\n"))
+		if len(line) > len(lower) && line[len(lower)] == ':' && equalFold(line[:len(lower)], lower) {
+			return string(bytes.TrimSpace(line[len(lower)+1:]))
+		}
+		head = rest
+	}
+	return ""
+}

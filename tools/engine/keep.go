@@ -74,22 +74,22 @@ func newKeeper(asked *keeping, targets []target, label func(string) uint32) (*ke
 	return k, err
 }
 
-// room returns how many bytes of a response's body to copy, now that its head is there; -1: nothing, and no head.
+// room returns how many bytes of a response's body to copy, now that its head is there.
 func (k *keeper) room(s *slot, status int, whole bool, at int64) int64 {
-	label := s.request.label
+	label := s.label
 	switch {
 	case k.Everything, k.isSlowest(label, at-s.due), status >= 400 && k.counter(label, status).Load() < k.Failures,
-		status/100 == 3 && s.request.follow: // it may be one redirect too many
+		status/100 == 3 && s.follow: // it may be one redirect too many
 		return k.MostBody
 	case !whole:
 		return k.Body + undecided
 	}
-	return -1
+	return 0
 }
 
 // offer keeps a request that is over, if it is one to keep.
 func (k *keeper) offer(s *slot, at int64, status int, o outcome) {
-	label, took := s.request.label, at-s.due
+	label, took := s.label, at-s.due
 	why := ""
 	switch {
 	case k.Everything:

@@ -257,7 +257,7 @@ func TestRequestsThatAreNotKeptAllocateNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &slot{request: &request{}, trail: trail{wire: []byte("GET / HTTP/1.1\r\n\r\n")}}
+	s := &slot{trail: trail{wire: []byte("GET / HTTP/1.1\r\n\r\n")}}
 	failed, fine := statuses[500], statuses[200]
 	k.offer(s, 10, 200, fine)
 	for range 3 {
@@ -275,7 +275,7 @@ func TestRequestsThatAreNotKeptAllocateNothing(t *testing.T) {
 func BenchmarkARequestThatIsNotKept(b *testing.B) {
 	k, _ := newKeeper(&keeping{Path: os.DevNull, Failures: 0, Slowest: []string{""}}, []target{{Label: "a"}},
 		func(string) uint32 { return 0 })
-	s := &slot{request: &request{}, trail: trail{wire: []byte("GET / HTTP/1.1\r\n\r\n")}}
+	s := &slot{trail: trail{wire: []byte("GET / HTTP/1.1\r\n\r\n")}}
 	k.offer(s, 10, 200, statuses[200])
 	for b.Loop() {
 		k.room(s, 500, true, 1)

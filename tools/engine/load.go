@@ -26,6 +26,8 @@ type load struct {
 	Sources       []dataSource `json:"sources"`
 	Turns         [][3]float64 `json:"turns"` // arm, begin and end in seconds; empty: no duet
 	Base          []target     `json:"base"`  // targets of arm 1, if the load is a duet's
+
+	byClient bool // send with Go's client, as over HTTP/2 and without epoll
 }
 
 // target is one request of the suite.

@@ -196,7 +196,7 @@ func TestConnectionsIdleForAsLongAsTheServiceKeepsThemAreNotUsed(t *testing.T) {
 	if idle(p, 29*second/10) != nil || idle(p, second) == nil {
 		t.Error("the service keeps connections for 3 s")
 	}
-	c := &conn{pool: p, idleFor: second}
+	c := &conn{pool: p, idleFor: second, response: &response{}}
 	if !p.lost(c, syscall.ECONNRESET) || idle(p, second) != nil {
 		t.Error("an idle connection was lost")
 	}

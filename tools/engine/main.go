@@ -10,9 +10,11 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"runtime/debug"
 	"slices"
 	"syscall"
@@ -46,15 +48,13 @@ func run(l *load) error {
 	if err != nil {
 		return err
 	}
-	if l.HTTP2 {
-		return sendWithClient(l, e)
-	}
-	return sendHTTP1(l, e)
+	return sendByLoops(l, e, loopCount(l, runtime.GOMAXPROCS(0)))
 }
 
 // engine is what a load needs however it is sent.
 type engine struct {
 	dialer    *dialer
+	tls       *tls.Config
 	results   *results
 	keeper    *keeper // nil: nothing is kept
 	requests  []request
@@ -80,19 +80,20 @@ func newEngine(l *load) (*engine, error) {
 	return &engine{
 		dialer: newDialer(time.Duration(l.DNSTTLS * 1e9)), results: results, keeper: keeper, requests: requests,
 		base: base, ending: make(chan struct{}),
+		tls:       &tls.Config{InsecureSkipVerify: l.Insecure}, // only if the suite asks for it
 		collector: collector{lateness: &lateness{}, results: results, keeper: keeper},
 	}, err
 }
 
 // addPacer returns the pacer of one of several loops.
-func (e *engine) addPacer(l *load, slots *slots, loop, loops int64) *pacer {
+func (e *engine) addPacer(l *load, loop, loops int64) *pacer {
 	turns := turnsOf(l, e.requests, e.base, loop)
 	p := &pacer{
-		course: turns[0].course, turns: turns, interleave: &l.Interleave, sources: l.Sources, slots: slots,
+		course: turns[0].course, turns: turns, interleave: &l.Interleave, sources: l.Sources,
 		lateness: e.collector.lateness, changes: make(chan rateChange, 1), ending: e.ending,
 		step: loops, tickShift: l.Interleave.shift(tick, loop, loops),
 	}
-	e.pacers, e.collector.slots = append(e.pacers, p), append(e.collector.slots, slots)
+	e.pacers = append(e.pacers, p)
 	return p
 }
 

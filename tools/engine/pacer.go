@@ -1,19 +1,13 @@
 package main
 
-import (
-	"runtime"
-	"sync/atomic"
-	"time"
-)
+import "sync/atomic"
 
 const (
-	timerSlack = 2 * time.Millisecond // Go's timers are up to 1 ms late: the alarm takes the rest of a wait
-	tick       = int64(500_000)       // ns: arrivals that are closer are sent in groups, because each wake-up costs CPU
-	endGrace   = int64(50_000_000)    // ns after a turn's end in which late arrivals are still sent
+	tick     = int64(500_000)    // ns: arrivals that are closer are sent in groups, because each wake-up costs CPU
+	endGrace = int64(50_000_000) // ns after a turn's end in which late arrivals are still sent
 )
 
-// pacer yields the arrivals of one loop at the moments of the schedule, independent of responses. It is the loop's, and
-// with Go's client it is also vegeta's pacer.
+// pacer yields the arrivals of one loop at the moments of the schedule, independent of responses.
 type pacer struct {
 	*course    // of the current turn
 	turns      []turn
@@ -26,9 +20,7 @@ type pacer struct {
 	stoppedAt  int64
 	tickShift  int64 // shifts the ticks against other workers' and loops'
 	sources    []dataSource
-	slots      *slots
 	lateness   *lateness
-	alarm      *alarm
 	changes    chan rateChange
 	ending     chan struct{} // closed when no further request may begin
 	stopped    atomic.Bool
@@ -119,44 +111,6 @@ func (p *pacer) stop(at int64) {
 	p.stopped.Store(true)
 }
 
-// Pace implements vegeta.Pacer. It waits for the next arrival, fills a slot and queues it for one of vegeta's workers.
-// It returns true when nothing is left to send.
-//
-// An arrival without a free slot is dropped and counted. If it waited for a slot, the model would be closed: a service
-// that stalls would get fewer requests.
-func (p *pacer) Pace(time.Duration, uint64) (time.Duration, bool) {
-	for {
-		a, more := p.next()
-		if ending, changed := p.wait(a.sendAt); ending {
-			p.stop(now())
-			return 0, true
-		} else if changed {
-			continue
-		}
-		if p.missed(a, more, now()) {
-			continue
-		}
-		if p.finished(a, more, now()) {
-			return 0, true
-		}
-		if now()-a.sendAt > tick {
-			runtime.Gosched() // catching up in one burst would open a connection for each, and be later still
-		}
-		local := p.advance(a)
-		index, free := p.slots.acquire()
-		if !free {
-			p.lateness.drop()
-			continue
-		}
-		p.fill(&p.slots.all[index], a, local)
-		p.slots.enqueue(index)
-		return 0, false
-	}
-}
-
-// Rate implements vegeta.Pacer; nothing calls it.
-func (p *pacer) Rate(time.Duration) float64 { return 0 }
-
 // sendTime returns when an arrival should be sent: when it is due, or at the next tick if it follows the one before
 // within less than a tick. That depends on the schedule alone, not on how late the engine is.
 func (p *pacer) sendTime(due int64) int64 {
@@ -182,39 +136,8 @@ func (p *pacer) fill(s *slot, a arrival, local int64) {
 			rows[i] = source.Rows[pass%int64(len(source.Rows))]
 		}
 	}
-	*s = slot{
-		due: a.sendAt, global: a.global, local: local, request: p.request(a.global), arm: p.arm, rows: rows,
-		connect: -1, busy: true,
-	}
-}
-
-// wait returns at that moment, or earlier if the load ends or its rate changes.
-func (p *pacer) wait(until int64) (ending, changed bool) {
-	for {
-		left := until - now()
-		if left <= int64(timerSlack) {
-			if ending, changed := p.interrupted(); ending || changed {
-				return ending, changed
-			}
-			if left > 0 {
-				if err := p.alarm.sleep(left); err != nil {
-					panic(err) // reading our own timer does not fail
-				}
-			}
-			return false, false
-		}
-		timer := time.NewTimer(time.Duration(left) - timerSlack)
-		select {
-		case <-timer.C:
-		case <-p.ending:
-			timer.Stop()
-			return true, false
-		case change := <-p.changes:
-			timer.Stop()
-			p.apply(change)
-			return false, true
-		}
-	}
+	r := p.request(a.global)
+	s.due, s.request, s.arm, s.rows, s.label, s.follow = a.sendAt, r, p.arm, rows, r.label, r.follow
 }
 
 func (p *pacer) apply(change rateChange) {

@@ -161,29 +161,8 @@ func transfer(call uintptr, fd int, data []byte, flags uintptr) (int, error) {
 	}
 }
 
-// alarm wakes one goroutine at a precise moment. Go's own timers are up to 1 ms late, because they are timeouts of its
-// network poller; this one is a file that becomes readable.
-type alarm struct {
-	fd   int
-	file *os.File
-	read [8]byte
-}
-
-func newAlarm() (*alarm, error) {
-	fd, err := newTimer()
-	if err != nil {
-		return nil, err
-	}
-	return &alarm{fd: fd, file: os.NewFile(uintptr(fd), "timerfd")}, nil
-}
-
-func (a *alarm) sleep(ns int64) error {
-	if err := setTimer(a.fd, ns); err != nil {
-		return err
-	}
-	_, err := a.file.Read(a.read[:])
-	return err
-}
+// useClient is false: the loop sends over sockets of its own.
+const useClient = false
 
 func newTimer() (int, error) {
 	const clockMonotonic = 1

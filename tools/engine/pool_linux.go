@@ -59,15 +59,23 @@ func (p *pool) take(alive func(*conn) bool, closeConn func(*conn)) *conn {
 		p.idle = p.idle[1:]
 		idleFor := now() - c.idleSince
 		surplus := idleFor > surplusFor && len(p.idle) >= max(1, addresses)
-		outlived := p.keptFor > 0 && idleFor >= p.keptFor*9/10
-		if !surplus && !outlived && (idleFor < aliveFor || alive(c)) {
-			p.survived, c.idleFor = max(p.survived, idleFor), idleFor
+		if !surplus && p.usable(c, idleFor, alive) {
 			return c
 		}
 		closeConn(c)
 	}
 	p.open++
 	return nil
+}
+
+// usable is false for a connection that the service has closed, or is about to close.
+func (p *pool) usable(c *conn, idleFor int64, alive func(*conn) bool) bool {
+	outlived := p.keptFor > 0 && idleFor >= p.keptFor*9/10
+	if outlived || idleFor >= aliveFor && !alive(c) {
+		return false
+	}
+	p.survived, c.idleFor = max(p.survived, idleFor), idleFor
+	return true
 }
 
 // learn notes that the service closed a connection after it was idle. One that had little time to be idle, or that

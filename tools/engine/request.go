@@ -5,8 +5,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-
-	vegeta "github.com/tsenart/vegeta/v12/lib"
 )
 
 // template is a text with ${names} of data columns. Most have none and cost nothing.
@@ -104,8 +102,6 @@ func isHex(char byte) bool {
 	return '0' <= char && char <= '9' || 'a' <= char && char <= 'f' || 'A' <= char && char <= 'F'
 }
 
-type server struct{ scheme, host string }
-
 // request is one request of the suite. Everything that does not depend on data is built before the load.
 type request struct {
 	method      string
@@ -134,7 +130,7 @@ func newRequests(targets []target, sources []dataSource, traced bool, label func
 	requests := make([]request, len(targets))
 	for i, t := range targets {
 		r := request{method: t.Method, follow: t.Follow, fixedBody: t.Body, label: label(t.Label)}
-		url, _, _ := strings.Cut(t.URL, "#") // a fragment is never sent; Go's client has the slot there
+		url, _, _ := strings.Cut(t.URL, "#") // a fragment is never sent
 		r.url, r.body = parseTemplate(url, known), parseTemplate(string(t.Body), known)
 		r.dynamicBody = !r.body.fixed()
 		own := func(header [2]string) bool { return strings.EqualFold(header[0], traceHeader) }
@@ -187,17 +183,6 @@ func (r *request) bodyFor(rows [][]string) []byte {
 	return r.fixedBody
 }
 
-// forGo returns the request as Go's client takes it.
-func (r *request) forGo(rows [][]string) (*http.Request, error) {
-	target := vegeta.Target{Method: r.method, URL: r.urlFor(rows), Header: r.headerFor(rows), Body: r.bodyFor(rows)}
-	req, err := target.Request()
-	if err == nil && req.URL.User != nil && req.Header.Get("Authorization") == "" {
-		password, _ := req.URL.User.Password()
-		req.SetBasicAuth(req.URL.User.Username(), password)
-	}
-	return req, err
-}
-
 // wire returns the request as it is sent over HTTP/1, and its server.
 func (r *request) wire(rows [][]string) ([]byte, server, error) {
 	if r.fixedWire != nil {
@@ -207,9 +192,17 @@ func (r *request) wire(rows [][]string) ([]byte, server, error) {
 }
 
 func (r *request) encode(rows [][]string) ([]byte, server, error) {
-	req, err := r.forGo(rows)
+	req, err := http.NewRequest(r.method, r.urlFor(rows), bytes.NewReader(r.bodyFor(rows)))
 	if err != nil {
 		return nil, server{}, err
+	}
+	req.Header = r.headerFor(rows).Clone()
+	if host := req.Header.Get("Host"); host != "" {
+		req.Host = host
+	}
+	if req.URL.User != nil && req.Header.Get("Authorization") == "" {
+		password, _ := req.URL.User.Password()
+		req.SetBasicAuth(req.URL.User.Username(), password)
 	}
 	var wire bytes.Buffer
 	if err := req.Write(&wire); err != nil {

@@ -28,28 +28,25 @@ const (
 	complete
 )
 
-// response parses one HTTP/1 response in pieces as they arrive. It counts the body's bytes and keeps none of them.
+// response parses one HTTP/1 response in pieces as they arrive. It counts the body's bytes, and copies as many as asked.
 //
 // It reads a head as net/http would: the usual ones by parseCommonHead, the others by net/http itself.
 type response struct {
-	method     string // of the request
-	redirects  bool   // keep the head of a redirect
-	keepHead   bool   // keep any head
-	phase      phase
-	head       []byte // the beginning of an incomplete head
-	scanned    int    // bytes of it known not to contain its end
-	statusOK   bool   // its first line is known to be a valid status line
-	info       int    // 1xx responses so far
-	framing    framing
-	parsedHead *http.Response // set if the caller asked to keep the head
-	left       int64          // bytes of a sized body still to come
-	chunks     chunks
-	bodyBytes  int64
-	excess     bool   // bytes arrived after the end of the response
-	whole      []byte // from the head on, as it lies in the memory of the last read: valid right after its feed
-	headBytes  int
-	copied     []byte // the response from its head on; empty if it is not kept
-	room       int64  // bytes that may be copied further
+	method    string // of the request
+	phase     phase
+	statusOK  bool   // the first line of an incomplete head is known to be a valid status line
+	head      []byte // the beginning of an incomplete head
+	scanned   int    // bytes of it known not to contain its end
+	info      int    // 1xx responses so far
+	framing   framing
+	left      int64 // bytes of a sized body still to come
+	chunks    chunks
+	bodyBytes int64
+	excess    int    // bytes that arrived after the end of the response
+	whole     []byte // from the head on, as it lies in the memory of the read that completed the head
+	headBytes int    // 0: the head is incomplete
+	copied    []byte // the response from its head on; empty if all of it arrived with its head
+	room      int64  // bytes of the body that may be copied further
 }
 
 // framing is what a head says about the status, the end of the body and the connection.
@@ -61,21 +58,32 @@ type framing struct {
 }
 
 // reset prepares for the response to a new request. It keeps the memory of incomplete heads and lines.
-func (r *response) reset(method string, redirects, keepHead bool) {
+func (r *response) reset(method string) {
 	head, pending := r.head, r.chunks.pending
-	*r = response{method: method, redirects: redirects, keepHead: keepHead}
+	*r = response{method: method}
 	r.head, r.chunks.pending = head[:0], pending[:0]
 }
 
 // copyHead copies the head and at most `room` bytes after it into `memory`. It follows the feed that completed the head.
-func (r *response) copyHead(memory []byte, room int64) {
-	r.copied, r.room = memory, room+int64(r.headBytes)
-	r.copyMore(r.whole)
+func (r *response) copyHead(memory []byte) {
+	r.copied = append(memory, r.whole[:r.headBytes]...)
+	r.copyMore(r.whole[r.headBytes:])
 }
 
+// copyMore follows each later feed.
 func (r *response) copyMore(data []byte) {
-	data = data[:min(int64(len(data)), r.room)]
+	data = data[:min(int64(len(data)-r.excess), r.room)]
 	r.copied, r.room = append(r.copied, data...), r.room-int64(len(data))
+}
+
+// parts returns the head and as much of the body as was copied; all of it if the response arrived with its head. Then
+// both lie in the memory of the last read.
+func (r *response) parts() (head, body []byte) {
+	whole := r.copied
+	if len(whole) == 0 {
+		whole = r.whole[:len(r.whole)-r.excess]
+	}
+	return whole[:r.headBytes], whole[r.headBytes:]
 }
 
 // feed parses the next bytes of the connection. headDone is true if they contained the end of the response's head.
@@ -103,13 +111,13 @@ func (r *response) feedHead(data []byte) (body []byte, err error) {
 		if err := r.parseHead(data[:end]); err != nil {
 			return nil, err
 		}
-		r.whole, r.headBytes = data, end
-		data, r.scanned, r.statusOK = data[end:], 0, false
 		if r.framing.status/100 != 1 || r.framing.status == http.StatusSwitchingProtocols {
+			r.whole, r.headBytes = data, end
 			r.head = r.head[:0]
 			r.startBody()
-			return data, nil
+			return data[end:], nil
 		}
+		data, r.scanned, r.statusOK = data[end:], 0, false
 		if r.info++; r.info > maxInformational {
 			return nil, errManyInformational
 		}
@@ -136,7 +144,7 @@ func (r *response) keepIncomplete(data []byte) error {
 
 func (r *response) parseHead(data []byte) error {
 	common, ok := parseCommonHead(data)
-	if ok && !r.keepHead && !(r.redirects && common.status/100 == 3) {
+	if ok {
 		r.framing = common
 		return nil
 	}
@@ -144,7 +152,6 @@ func (r *response) parseHead(data []byte) error {
 	if err != nil {
 		return err
 	}
-	r.parsedHead = full
 	r.framing = framing{full.StatusCode, full.ContentLength, len(full.TransferEncoding) > 0, full.Close}
 	return nil
 }
@@ -197,7 +204,7 @@ func (r *response) feedBody(data []byte) error {
 		r.bodyBytes += int64(len(data))
 		return nil
 	}
-	r.excess = r.excess || len(data) > 0
+	r.excess += len(data)
 	return nil
 }
 
@@ -220,5 +227,5 @@ func (r *response) untouched() bool { return r.phase == inHead && len(r.head) ==
 
 // reusable is true if the connection may carry another request.
 func (r *response) reusable() bool {
-	return r.phase == complete && !r.framing.closes && !r.excess && r.framing.status != http.StatusSwitchingProtocols
+	return r.phase == complete && !r.framing.closes && r.excess == 0 && r.framing.status != http.StatusSwitchingProtocols
 }

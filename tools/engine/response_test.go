@@ -136,7 +136,7 @@ func byNetHTTP(data []byte, method string) parsed {
 
 func inPieces(data []byte, method string, random *rand.Rand) parsed {
 	r := &response{}
-	r.reset(method, random.Intn(2) == 0, random.Intn(2) == 0)
+	r.reset(method)
 	for len(data) > 0 {
 		length := 1 + random.Intn(len(data))
 		if random.Intn(3) == 0 {
@@ -180,7 +180,7 @@ func TestInformationalResponsesAreNotCopied(t *testing.T) {
 	data := []byte(strings.Repeat(earlyHints, maxInformational) + "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
 	r := &response{}
 	if allocations := testing.AllocsPerRun(100, func() {
-		r.reset("GET", false, false)
+		r.reset("GET")
 		if _, err := r.feed(data); err != nil || !r.reusable() {
 			t.Error(err, r.phase)
 		}
@@ -191,7 +191,7 @@ func TestInformationalResponsesAreNotCopied(t *testing.T) {
 
 func TestAnEndlessHeadInSmallPiecesIsScannedOnce(t *testing.T) {
 	r := &response{}
-	r.reset("GET", false, false)
+	r.reset("GET")
 	var err error
 	for _, one := range []byte(earlyHints + "HTTP/2.0 200 OK\r\nX: " + strings.Repeat("x", maxHeadBytes)) {
 		if _, err = r.feed([]byte{one}); err != nil {
@@ -205,7 +205,7 @@ func TestAnEndlessHeadInSmallPiecesIsScannedOnce(t *testing.T) {
 
 func TestBytesAfterTheResponseEndTheConnection(t *testing.T) {
 	r := &response{}
-	r.reset("GET", false, false)
+	r.reset("GET")
 	data := []byte("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\n")
 	if _, err := r.feed(data); err != nil || r.bodyBytes != 2 || r.reusable() {
 		t.Errorf("%v, %d bytes, reusable: %v", err, r.bodyBytes, r.reusable())

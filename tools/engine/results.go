@@ -87,7 +87,7 @@ func (r *results) writeSample(s *slot, done int64, o outcome) {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
 	r.append(
-		epochUS(s.due), (s.sent-s.due)/1000, (done-s.due)/1000, headers, connect, s.bytes, s.request.label, r.outcome(o),
+		epochUS(s.due), (s.sent-s.due)/1000, (done-s.due)/1000, headers, connect, s.bytes, s.label, r.outcome(o),
 	)
 }
 

@@ -2,87 +2,85 @@ package main
 
 import "sync/atomic"
 
-// slot is a request from the moment it is due until its result is written. There are as many slots as requests may be
-// in flight. A slot has one owner at a time: the goroutine that acquired it, until that one releases it.
+const slotsAtOnce = 256 // slots of one allocation
+
+// slot is a request in flight: from the moment it is due until its result is written. It belongs to the loop. Only after
+// the loop has ended may others look at it.
 type slot struct {
-	due     int64 // the moment of the schedule; response times count from here
-	global  int64 // the arrival's number in the whole schedule
-	local   int64 // its number among this worker's
-	request *request
-	arm     int
-	rows    [][]string // of each data source
-	sent    int64
-	headers int64 // when the head of the last response was complete; 0: never
-	connect int64 // ns that a new connection took; -1: none was made
-	bytes   int64 // of the last response's body
-	err     error // Go's client only: the transport's error, or the body's
-	busy    bool  // set by the pacer after acquire, cleared before release
+	index uint32
+	busy  bool
+	due   int64 // the moment of the schedule; response times count from here
+	label uint32
+	arm   int
+
+	request *request // of the requests model
+	rows    [][]string
+	follow  bool // redirects
+
+	sent     int64
+	headers  int64 // when the head of the last response was complete; 0: never
+	connect  int64 // ns that a new connection took; -1: none was made
+	bytes    int64 // of the last response's body
+	deadline int64 // of the request and all its redirects
+	closes   bool  // close the connection after the response
+
+	done   func(*loop, *slot, *exchanged)
+	want   capture
+	own    *connections
+	method string // of the last request sent: a redirect may change it
 
 	trail
-	loopState // nothing where there is no loop
+	socketState // nothing where there are no sockets
 }
 
-// slots is the pool of free slots and the queue of slots that are due, without locks. One goroutine acquires and
-// enqueues, one releases, any number dequeues.
+// slots is the pool of slots. It grows up to its limit, and a slot stays where it is.
 type slots struct {
-	all      []slot
-	free     []uint32 // a ring: indexes of free slots
-	acquired atomic.Uint64
-	released atomic.Uint64
-	queue    []uint32 // a ring: slots of requests that are due and not begun
-	enqueued atomic.Uint64
-	dequeued atomic.Uint64
-	mask     uint64
+	limit  int
+	chunks [][]slot
+	free   []uint32
+	taken  atomic.Int64
 }
 
-func newSlots(count int) *slots {
-	ring := 1
-	for ring < count {
-		ring *= 2
+func newSlots(limit int) *slots { return &slots{limit: limit} }
+
+func (s *slots) at(index uint32) *slot { return &s.chunks[index/slotsAtOnce][index%slotsAtOnce] }
+
+// acquire returns an empty slot; nil if as many as allowed are in flight.
+func (s *slots) acquire() *slot {
+	if int(s.taken.Load()) >= s.limit {
+		return nil
 	}
-	s := &slots{
-		all: make([]slot, count), free: make([]uint32, ring), queue: make([]uint32, ring), mask: uint64(ring - 1),
-	}
-	for i := range s.all {
-		s.free[i] = uint32(i)
-	}
-	s.released.Store(uint64(count))
-	return s
-}
-
-// acquire returns a free slot; false if all are in flight.
-func (s *slots) acquire() (uint32, bool) {
-	acquired := s.acquired.Load()
-	if acquired == s.released.Load() {
-		return 0, false
-	}
-	index := s.free[acquired&s.mask]
-	s.acquired.Store(acquired + 1)
-	return index, true
-}
-
-func (s *slots) release(index uint32) {
-	released := s.released.Load()
-	s.free[released&s.mask] = index
-	s.released.Store(released + 1)
-}
-
-func (s *slots) inFlight() int {
-	return int(s.acquired.Load() + uint64(len(s.all)) - s.released.Load())
-}
-
-func (s *slots) enqueue(index uint32) {
-	enqueued := s.enqueued.Load()
-	s.queue[enqueued&s.mask] = index
-	s.enqueued.Store(enqueued + 1)
-}
-
-// dequeue returns the slot that has waited longest; false if none waits.
-func (s *slots) dequeue() (uint32, bool) {
-	for dequeued := s.dequeued.Load(); dequeued < s.enqueued.Load(); dequeued = s.dequeued.Load() {
-		if s.dequeued.CompareAndSwap(dequeued, dequeued+1) {
-			return s.queue[dequeued&s.mask], true
+	if len(s.free) == 0 {
+		first := uint32(len(s.chunks) * slotsAtOnce)
+		s.chunks = append(s.chunks, make([]slot, slotsAtOnce))
+		for i := range uint32(slotsAtOnce) {
+			s.free = append(s.free, first+slotsAtOnce-1-i)
 		}
 	}
-	return 0, false
+	index := s.free[len(s.free)-1]
+	s.free = s.free[:len(s.free)-1]
+	s.taken.Add(1)
+	found := s.at(index)
+	*found = slot{index: index, busy: true, connect: -1}
+	return found
+}
+
+func (s *slots) release(one *slot) {
+	one.busy = false
+	s.free = append(s.free, one.index)
+	s.taken.Add(-1)
+}
+
+// inFlight may be called by any goroutine.
+func (s *slots) inFlight() int { return int(s.taken.Load()) }
+
+// each calls f for every slot in flight.
+func (s *slots) each(f func(*slot)) {
+	for _, chunk := range s.chunks {
+		for i := range chunk {
+			if chunk[i].busy {
+				f(&chunk[i])
+			}
+		}
+	}
 }

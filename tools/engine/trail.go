@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"bytes"
-	"fmt"
 	"io"
 	"math/rand/v2"
 	"net"
@@ -15,28 +14,28 @@ import (
 
 // trail is what a slot knows of its last request, a redirect's included, and of the response. Only the keeper needs it.
 type trail struct {
-	wire  []byte // the request as sent; nil: it is invalid
-	own   []byte // memory of wire if each request has another trace context
-	raw   []byte // the beginning of the response as received; empty: not copied
-	to    server
-	hops  int            // redirects before this request
-	peer  net.Addr       // nil: no connection was made
-	fresh bool           // the connection was made for this request
-	head  *sentHead      // Go's client: in place of wire
-	reply *http.Response // Go's client: the head, which raw lacks
+	wire     []byte // the request as sent over HTTP/1; nil: it is invalid
+	memory   []byte // of wire, if it was made for this request
+	to       server
+	hops     int       // redirects before this request
+	referred bool      // the last of them set the Referer field
+	peer     net.Addr  // nil: no connection was made
+	fresh    bool      // the connection was made for this request
+	head     *sentHead // Go's client: in place of the head of wire
+	gotHead  []byte    // of the response, as received
+	gotBody  []byte    // its beginning, as far as it was copied
 }
 
 // sentHead is a head as Go's client sends it, in a goroutine that may outlive the request.
 type sentHead struct {
-	mutex  sync.Mutex
-	text   []byte
-	bodied bool // the request's body follows
+	mutex sync.Mutex
+	text  []byte
 }
 
 func newSentHead(req *http.Request) *sentHead {
 	text := make([]byte, 0, 512)
 	text = append(append(append(append(text, req.Method...), ' '), req.URL.RequestURI()...), " HTTP\r\n"...)
-	return &sentHead{text: text, bodied: req.ContentLength > 0}
+	return &sentHead{text: text}
 }
 
 func (h *sentHead) add(name string, values []string) {
@@ -51,29 +50,16 @@ func (h *sentHead) add(name string, values []string) {
 
 // sentBytes returns the request of a slot.
 func (s *slot) sentBytes() (head, body []byte) {
-	if s.head == nil {
-		if end := endOfHead(s.wire, 0); end >= 0 {
-			return s.wire[:end], s.wire[end:]
-		}
+	end := endOfHead(s.wire, 0)
+	if end < 0 {
 		return nil, nil
 	}
-	if s.head.bodied {
-		body = s.request.bodyFor(s.rows)
+	if s.head == nil {
+		return s.wire[:end], s.wire[end:]
 	}
 	s.head.mutex.Lock()
 	defer s.head.mutex.Unlock()
-	return append(bytes.Clone(s.head.text), "\r\n"...), body
-}
-
-// gotBytes returns the beginning of the response; its head is complete.
-func (s *slot) gotBytes() []byte {
-	if s.reply == nil {
-		return s.raw
-	}
-	var text bytes.Buffer
-	fmt.Fprintf(&text, "%s %s\r\n", s.reply.Proto, s.reply.Status)
-	_ = s.reply.Header.Write(&text)
-	return append(append(text.Bytes(), "\r\n"...), s.raw...)
+	return append(bytes.Clone(s.head.text), "\r\n"...), s.wire[end:]
 }
 
 // kept is one request with its response.
@@ -94,14 +80,15 @@ type kept struct {
 func (e *kept) set(s *slot, at int64, o outcome, mostBody int64) {
 	head, body := s.sentBytes()
 	url := s.to.scheme + "://" + s.to.host
-	if head == nil {
+	if head == nil && s.request != nil {
 		url = s.request.urlFor(s.rows)
 	}
+	got := s.gotBody[:min(int64(len(s.gotBody)), mostBody)]
 	*e = kept{
-		outcome: o, why: e.why, label: s.request.label, url: url, hops: s.hops, peer: s.peer, fresh: s.fresh,
+		outcome: o, why: e.why, label: s.label, url: url, hops: s.hops, peer: s.peer, fresh: s.fresh,
 		due: s.due, sent: s.sent, headers: s.headers, connect: s.connect, at: at,
 		request:      append(append(e.request[:0], head...), body[:min(int64(len(body)), mostBody)]...),
-		response:     append(e.response[:0], s.gotBytes()...),
+		response:     append(append(e.response[:0], s.gotHead...), got...),
 		requestBytes: int64(len(body)), responseBytes: s.bytes,
 	}
 }

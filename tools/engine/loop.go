@@ -1,0 +1,293 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"os"
+	"runtime"
+	"sync"
+	"sync/atomic"
+)
+
+const (
+	loopRate   = 40_000        // requests a second, about half of what one loop can send
+	readBytes  = 1 << 16       // of one read
+	dialPeriod = int64(50_000) // ns between new connections while the loop is late
+)
+
+// loopCount is one, or one for each processor if this worker's share of the peak rate is too much for one loop.
+func loopCount(l *load, processors int) int {
+	if l.PeakRPS*l.Interleave.share() > loopRate {
+		return processors
+	}
+	return 1
+}
+
+// sendByLoops sends the load by so many loops.
+func sendByLoops(l *load, e *engine, count int) error {
+	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + count) // a loop occupies one even while it waits: see poller
+	var loops []*loop
+	for i := range count {
+		limit := l.MaxWorkers / count
+		if i < l.MaxWorkers%count {
+			limit++
+		}
+		o, err := newLoop(l, e, e.addPacer(l, int64(i), int64(count)), newSlots(max(1, limit)))
+		if err != nil {
+			return err
+		}
+		defer o.poll.close()
+		loops = append(loops, o)
+	}
+	e.dialer.changed = func() {
+		for _, o := range loops {
+			o.post(o.closeIdle)
+		}
+	}
+	if err := e.start(l, func() {
+		for _, o := range loops {
+			o.poll.wake()
+		}
+	}); err != nil {
+		return err
+	}
+	var running sync.WaitGroup
+	for _, o := range loops {
+		running.Go(func() {
+			if err := o.run(); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				os.Exit(1)
+			}
+		})
+	}
+	done := make(chan struct{})
+	go func() {
+		running.Wait()
+		close(done)
+	}()
+	e.collector.collect(done, func() {
+		for _, o := range loops {
+			o.aborted.Store(true)
+			o.poll.wake()
+		}
+		<-done
+	})
+	return nil
+}
+
+// loop sends its part of a load and reads the responses, all in one goroutine that waits for nothing but the poller.
+// Over HTTP/1, other goroutines only look names up and make TLS handshakes; over HTTP/2, and on systems without epoll,
+// each request in flight has one of its own. They post their results to the loop.
+//
+// It sends no request twice. A response's time is the moment at which the poller reported it.
+type loop struct {
+	load    *load
+	poll    *poller
+	pacer   *pacer
+	slots   *slots
+	dialer  *dialer
+	results *results
+	keeper  *keeper // nil: nothing is kept
+	client  *client // nil: HTTP/1 over the loop's own sockets
+
+	sockets
+	deadlines deadlines
+	faults    []fault
+	outcome   exchanged // of the last exchange, as done sees it
+	spare     [][]byte  // memory of copies that are over
+	aborted   atomic.Bool
+
+	mutex     sync.Mutex
+	posted    []func()
+	anyPosted atomic.Bool
+}
+
+func newLoop(l *load, e *engine, pacer *pacer, slots *slots) (*loop, error) {
+	poll, err := newPoller()
+	if err != nil {
+		return nil, err
+	}
+	o := &loop{
+		load: l, poll: poll, pacer: pacer, slots: slots, dialer: e.dialer, results: e.results,
+		keeper: e.keeper, sockets: newSockets(e.tls),
+	}
+	if useClient || l.HTTP2 || l.byClient {
+		o.client = newClient(l, e)
+	}
+	e.collector.slots = append(e.collector.slots, slots)
+	return o, nil
+}
+
+// run returns when all requests are sent and answered, or when the loop is aborted.
+func (o *loop) run() error {
+	for {
+		until := o.send()
+		o.settleFaults()
+		if o.aborted.Load() || o.pacer.stopped.Load() && o.slots.inFlight() == 0 {
+			return nil
+		}
+		if len(o.faults) > 0 || o.hasUnread() {
+			until = 0
+		}
+		events, err := o.poll.wait(min(until, o.deadlines.next()))
+		if err != nil {
+			return err
+		}
+		at := now()
+		o.readAgain(at)
+		for i := range events {
+			o.handle(i, at)
+		}
+		if o.anyPosted.Swap(false) {
+			o.runPosted()
+		}
+		o.deadlines.expire(o.slots, at, o.expired)
+	}
+}
+
+// post has the loop call f. Any goroutine may call it.
+func (o *loop) post(f func()) {
+	o.mutex.Lock()
+	o.posted = append(o.posted, f)
+	o.mutex.Unlock()
+	if !o.anyPosted.Swap(true) {
+		o.poll.wake()
+	}
+}
+
+func (o *loop) runPosted() {
+	o.mutex.Lock()
+	posted := o.posted
+	o.posted = nil
+	o.mutex.Unlock()
+	for _, f := range posted {
+		f()
+	}
+}
+
+// send sends all requests that are due. It returns the moment of the next one.
+func (o *loop) send() int64 {
+	p := o.pacer
+	for !p.stopped.Load() {
+		at := now()
+		if ending, _ := p.interrupted(); ending {
+			p.stop(at)
+			break
+		}
+		a, more := p.next()
+		if a.sendAt > at {
+			return a.sendAt
+		}
+		if p.missed(a, more, at) {
+			continue
+		}
+		if p.finished(a, more, at) {
+			break
+		}
+		// Catching up in one burst would open a connection for each request, and make the loop later still.
+		if at-a.sendAt > tick && o.mustWait(a, at) {
+			return min(o.nextDial, at+int64(maxWait))
+		}
+		local := p.advance(a)
+		s := o.slots.acquire()
+		if s == nil {
+			p.lateness.drop()
+			continue
+		}
+		p.fill(s, a, local)
+		o.begin(s)
+	}
+	return math.MaxInt64
+}
+
+// begin sends a request of the requests model.
+func (o *loop) begin(s *slot) {
+	s.sent = now()
+	o.pacer.lateness.add((s.sent - s.due) / 1000)
+	o.expect(s, seconds(o.load.TimeoutS))
+	s.done, s.closes = answered, !o.load.KeepAlive
+	wire, to, err := s.request.wire(s.rows)
+	if err != nil {
+		o.settleLater(s, err)
+		return
+	}
+	if s.request.traced {
+		s.memory = append(o.memory(), wire...)
+		wire = s.memory
+		setTrace(traceIn(wire))
+	}
+	o.exchange(s, wire, to, s.request.method, capture{}, nil)
+}
+
+// answered is the end of an exchange of the requests model.
+func answered(o *loop, s *slot, r *exchanged) {
+	if r.err == nil && s.follow {
+		next, moved, err := redirect(hop{s.method, s.to, s.wire, false, s.referred}, r.status, headerIn(r.head, "location"))
+		switch {
+		case !moved:
+		case err == nil && s.hops == o.load.Redirects:
+			r.err = tooManyRedirects(s.hops)
+		case err != nil:
+			r.err = err
+		default:
+			s.hops, s.referred = s.hops+1, next.referred
+			o.exchange(s, next.wire, next.to, next.method, capture{}, nil)
+			return
+		}
+	}
+	o.record(s, r)
+}
+
+// record writes the result of a request and releases its slot.
+func (o *loop) record(s *slot, r *exchanged) {
+	status, text := r.status, ""
+	if r.err != nil {
+		status, text = 0, r.err.Error()
+	}
+	outcome := outcomeOf(uint16(status), r.err, text)
+	o.results.writeSample(s, r.at, outcome)
+	if o.keeper != nil {
+		o.keeper.offer(s, r.at, status, outcome)
+	}
+	o.release(s)
+}
+
+// release returns a slot whose request is over, with its memory.
+func (o *loop) release(s *slot) {
+	o.reclaim(&s.memory)
+	s.trail = trail{}
+	o.slots.release(s)
+}
+
+// room returns how many bytes to copy of a body whose head has just arrived.
+func (o *loop) room(s *slot, status int, whole bool, at int64) int64 {
+	room := int64(0)
+	if s.want.body {
+		room = s.want.limit
+	}
+	if o.keeper != nil {
+		room = max(room, o.keeper.room(s, status, whole, at))
+	}
+	return room
+}
+
+// memory returns some to append to. reclaim takes it back.
+func (o *loop) memory() []byte {
+	last := len(o.spare) - 1
+	if last < 0 {
+		return nil
+	}
+	memory := o.spare[last]
+	o.spare = o.spare[:last]
+	return memory
+}
+
+// mostSpare is the largest memory that is kept for the next copy.
+const mostSpare = 1 << 20
+
+func (o *loop) reclaim(memory *[]byte) {
+	if size := cap(*memory); size > 0 && size <= mostSpare {
+		o.spare = append(o.spare, (*memory)[:0])
+	}
+	*memory = nil
+}
