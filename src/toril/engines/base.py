@@ -2,17 +2,20 @@
 
 import importlib.util
 import json
+import os
 import signal
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
 from bzt import ToolError
 
+from toril.aws.signing import signing_keys
 from toril.engines import Batch, EngineContext, FoundCase, InFlight, LoadFacts, Sends, own_traceback, tail_of
 from toril.engines.disk import write_atomically
 from toril.engines.in_process import COLUMNS, LATE, NOT_SAMPLES, UNWRITTEN, USERS
@@ -44,6 +47,8 @@ class Engine:
     stdout: Any = None
     stderr: Any = None
     asked_to_end = False
+    _keys: Callable[[], Mapping[str, str]] | None = None  # that sign the requests
+    _known_keys: Mapping[str, str] = MappingProxyType({})
 
     def startup(self) -> None:
         super().startup()  # type: ignore[misc]  # bzt's
@@ -67,7 +72,33 @@ class Engine:
             return True
         if self.context.is_overdue(time.time()):
             self.cut_off()
+        self._renew_keys()
         return False
+
+    def signing(self, scenario: Any) -> dict[str, str] | None:
+        """Returns what the engine's process needs to sign requests; None if the scenario does not ask for it.
+
+        Keeps the file with the keys fresh from now on.
+        """
+        sign = scenario.get("sign")
+        if not sign:
+            return None
+        self._keys = signing_keys(str(sign.get("role") or ""))
+        self._renew_keys()
+        region = sign.get("region") or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+        if not region:
+            text = "`sign` has no `region`, and neither AWS_REGION nor AWS_DEFAULT_REGION is set. Add `region`"
+            raise InfrastructureError(text, code="no-region")
+        return {"service": str(sign["service"]), "region": str(region), "credentials": str(self._keys_file)}
+
+    @property
+    def _keys_file(self) -> Path:
+        return self.context.folder / "keys.json"
+
+    def _renew_keys(self) -> None:
+        if self._keys is not None and (keys := self._keys()) != self._known_keys:
+            self._known_keys = keys
+            write_atomically(self._keys_file, json.dumps(keys))
 
     def cut_off(self) -> None:
         """End the requests in flight after the graceful stop; for engines that do not do so themselves."""

@@ -71,6 +71,7 @@ class Executor(RowEngine, ApiritifNoseExecutor):  # type: ignore[misc]  # bzt ha
             "steps": load.steps or 0,
             "length_s": self.context.length_s,
             "graceful_stop_s": self.context.graceful_stop_s,
+            "sign": self.signing(self.get_scenario()),
             **self.kept_settings(),
             **self.more_settings(),
         }

@@ -467,6 +467,8 @@ def main() -> int:
             setattr(apiritif.recorder, name, getattr(recorder, name))
     if KEEPER.on:
         KEEPING.Sent().watch_requests()
+    if SETTINGS["sign"]:
+        in_process.load_module("signing").sign_sent(SETTINGS["sign"])
     requests.Session.send = timed(requests.Session.send)
     apiritif.http.request = recorded(apiritif.http.request)
     REUSE.install()

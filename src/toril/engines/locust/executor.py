@@ -112,6 +112,7 @@ class Executor(RowEngine, LocustIOExecutor):  # type: ignore[misc]  # bzt has no
             "timeout_s": dehumanize_time(scenario.get("timeout", "30s")),
             "headers": headers,
             "steps": self._steps(scenario, scenario.get("requests")),
+            "sign": self.signing(scenario),
         }
 
     def _steps(self, scenario: Any, items: Any) -> list[dict[str, Any]]:

@@ -1,8 +1,8 @@
 """The Locust script of a suite's generated requests; copied beside the run's other artifacts and read by Locust.
 
-TORIL_REQUESTS names a JSON file that `locust/executor.py` writes: host, timeout_s, headers, steps and base. A step is a
-request or {"transaction": label, "steps": [...]}. One pass through the steps is one iteration. In a duet the rest is
-head's, and `base` has the same of base.
+TORIL_REQUESTS names a JSON file that `locust/executor.py` writes: host, timeout_s, headers, steps, sign and base. A step
+is a request or {"transaction": label, "steps": [...]}. One pass through the steps is one iteration. In a duet the rest
+is head's, and `base` has the same of base.
 """
 
 # mypy: disable-error-code="no-untyped-def,no-untyped-call,union-attr"
@@ -10,12 +10,15 @@ head's, and `base` has the same of base.
 import json
 import os
 import re
+import sys
 import time
 from pathlib import Path
 
 from locust import FastHttpUser, task
 
 SCENARIO = json.loads(Path(os.environ["TORIL_REQUESTS"]).read_text())
+SIGNING = sys.modules["in_process"].load_module("signing") if SCENARIO["sign"] else None
+SIGNER = SIGNING.Signer(SCENARIO["sign"]) if SIGNING else None
 
 
 def failure_of(response, check) -> str:
@@ -85,13 +88,17 @@ class Requests(FastHttpUser):
         return ok
 
     def send(self, step) -> bool:
-        checks = step["assert"]
+        checks, headers = step["assert"], step["headers"]
+        if SIGNER:
+            headers = {**headers}
+            url = step["url"] if "://" in step["url"] else self.host + step["url"]
+            SIGNER.sign(step["method"], url, headers, step["body"])
         response = self.client.request(
             step["method"],
             step["url"],
             name=step["label"],
             data=step["body"],
-            headers=step["headers"],
+            headers=headers,
             allow_redirects=step["follow_redirects"],
             catch_response=bool(checks),
         )
