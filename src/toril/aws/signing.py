@@ -1,6 +1,7 @@
 """Keys that sign the load's requests: the environment's, or those of a role that it assumes."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from toril.aws.client import call, credentials
@@ -9,7 +10,7 @@ from toril.errors import InfrastructureError
 SESSION = "toril"  # name of the assumed role's session in CloudTrail
 
 
-def signing_keys(role: str = "") -> Callable[[], Mapping[str, str]]:
+def signing_keys(region: str, role: str = "") -> Callable[[], Mapping[str, str]]:
     """Returns a function that returns valid keys: access_key, secret_key and token.
 
     botocore renews them some minutes before they expire. Raises InfrastructureError without credentials, and AwsError
@@ -19,7 +20,7 @@ def signing_keys(role: str = "") -> Callable[[], Mapping[str, str]]:
     if own is None:
         text = "`sign` needs AWS credentials, and this environment has none. Set them, or give the task a role"
         raise InfrastructureError(text, code="no-credentials")
-    keys = _of_role(role, own) if role else own
+    keys = _of_role(role, region, own) if role else own
 
     def current() -> Mapping[str, str]:
         frozen = call(keys.get_frozen_credentials, "sts:AssumeRole" if role else "the AWS credentials")
@@ -28,9 +29,10 @@ def signing_keys(role: str = "") -> Callable[[], Mapping[str, str]]:
     return current
 
 
-def _of_role(role: str, own: Any) -> Any:
+def _of_role(role: str, region: str, own: Any) -> Any:
     from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
     from botocore.session import Session
 
-    fetcher = AssumeRoleCredentialFetcher(Session().create_client, own, role, extra_args={"RoleSessionName": SESSION})
+    sts = partial(Session().create_client, region_name=region)
+    fetcher = AssumeRoleCredentialFetcher(sts, own, role, extra_args={"RoleSessionName": SESSION})
     return DeferredRefreshableCredentials(fetcher.fetch_credentials, "assume-role")

@@ -83,13 +83,13 @@ class Engine:
         sign = scenario.get("sign")
         if not sign:
             return None
-        self._keys = signing_keys(str(sign.get("role") or ""))
-        self._renew_keys()
-        region = sign.get("region") or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+        region = str(sign.get("region") or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "")
         if not region:
             text = "`sign` has no `region`, and neither AWS_REGION nor AWS_DEFAULT_REGION is set. Add `region`"
             raise InfrastructureError(text, code="no-region")
-        return {"service": str(sign["service"]), "region": str(region), "credentials": str(self._keys_file)}
+        self._keys = signing_keys(region, str(sign.get("role") or ""))
+        self._renew_keys()
+        return {"service": str(sign["service"]), "region": region, "credentials": str(self._keys_file)}
 
     @property
     def _keys_file(self) -> Path:
