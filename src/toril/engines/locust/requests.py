@@ -1,8 +1,8 @@
 """The Locust script of a suite's generated requests; copied beside the run's other artifacts and read by Locust.
 
 TORIL_REQUESTS names a JSON file that `locust/executor.py` writes: host, timeout_s, headers, steps, sign and base. A
-step is a request or {"transaction": label, "steps": [...]}. One pass through the steps is one iteration. In a duet the rest
-is head's, and `base` has the same of base.
+step is a request or {"transaction": label, "steps": [...]}. One pass through the steps is one iteration. In a duet the
+rest is head's, and `base` has the same of base.
 """
 
 # mypy: disable-error-code="no-untyped-def,no-untyped-call,union-attr"
