@@ -11,6 +11,7 @@ const flushEvery = 100 * time.Millisecond
 // requests without a response.
 type collector struct {
 	slots      []*slots
+	crowds     []*crowd // of the models of users and arrivals
 	lateness   *lateness
 	results    *results
 	keeper     *keeper // nil: nothing is kept
@@ -54,11 +55,17 @@ func (c *collector) collect(answered <-chan struct{}, abort func()) {
 }
 
 func (c *collector) write() {
-	inFlight := 0
+	active := 0
 	for _, slots := range c.slots {
-		inFlight += slots.inFlight()
+		active += slots.inFlight()
 	}
-	c.results.writeRow(epochUS(now()), 0, 0, int64(inFlight), inFlightRow)
+	if len(c.crowds) > 0 {
+		active = 0
+	}
+	for _, crowd := range c.crowds {
+		active += int(crowd.shown.Load())
+	}
+	c.results.writeRow(epochUS(now()), 0, 0, int64(active), activeRow)
 	if at := now(); len(c.switches) > 0 && at >= c.switches[0].over {
 		c.writeLateness(false)
 		for ; len(c.switches) > 0 && at >= c.switches[0].over; c.switches = c.switches[1:] {
@@ -106,7 +113,7 @@ func (c *collector) writeUnfinished() {
 	for label, number := range c.results.labels {
 		for arm := range 3 {
 			for bucket, count := range waits[series{number, arm}] {
-				c.results.writeName("unfinished", label, count, float64(lowest(bucket))/1e6, arm)
+				c.results.writeName("unfinished", label.text, count, float64(lowest(bucket))/1e6, arm)
 			}
 		}
 	}
@@ -114,9 +121,34 @@ func (c *collector) writeUnfinished() {
 
 func (c *collector) finish() {
 	c.writeLateness(true) // even if nothing was dropped: 0 is not the same as unknown
-	c.results.writeRow(epochUS(now()), 0, 0, 0, inFlightRow)
+	c.results.writeRow(epochUS(now()), 0, 0, 0, activeRow)
 	c.flush()
 	c.results.writeName("fact", "begun_at", c.watcher.firstSent())
 	c.results.writeName("fact", "ended_at", c.watcher.lastSend())
+	c.writeFacts()
 	c.results.writeName("end", c.watcher.reason())
+}
+
+// writeFacts writes what only sessions know.
+func (c *collector) writeFacts() {
+	unfinished, missing := 0, map[missingValue]int{}
+	for _, crowd := range c.crowds {
+		unfinished += crowd.unfinishedUsers
+		for _, side := range crowd.sides {
+			for value, count := range side.missing {
+				missing[value] += count
+			}
+		}
+	}
+	if unfinished > 0 {
+		c.results.writeName("fact", "unfinished_users", unfinished)
+	}
+	if len(missing) == 0 {
+		return
+	}
+	var values [][3]any
+	for value, count := range missing {
+		values = append(values, [3]any{value.label, value.variable, count})
+	}
+	c.results.writeName("fact", "missing_values", values)
 }

@@ -52,16 +52,14 @@ type kind struct {
 }
 
 // newKeeper returns nil if nothing is to be kept.
-func newKeeper(asked *keeping, targets []target, label func(string) uint32) (*keeper, error) {
+func newKeeper(asked *keeping, labels map[labelKind]uint32) (*keeper, error) {
 	if asked == nil {
 		return nil, nil
 	}
 	file, err := os.OpenFile(asked.Path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
-	k := &keeper{keeping: *asked, file: file, kinds: map[kind]uint32{}}
-	for _, t := range targets {
-		if int(label(t.Label)) == len(k.labels) {
-			k.labels = append(k.labels, t.Label)
-		}
+	k := &keeper{keeping: *asked, file: file, kinds: map[kind]uint32{}, labels: make([]string, len(labels))}
+	for label, number := range labels {
+		k.labels[number] = label.text
 	}
 	k.failures = make([]atomic.Uint32, len(k.labels)*len(statuses))
 	k.slowest = make([]atomic.Int64, len(k.labels)+1)

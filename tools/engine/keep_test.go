@@ -252,8 +252,7 @@ func TestHTTP2RequestsAreKept(t *testing.T) {
 }
 
 func TestRequestsThatAreNotKeptAllocateNothing(t *testing.T) {
-	k, err := newKeeper(&keeping{Path: os.DevNull, Failures: 3, Slowest: []string{""}}, []target{{Label: "a"}},
-		func(string) uint32 { return 0 })
+	k, err := newKeeper(&keeping{Path: os.DevNull, Failures: 3, Slowest: []string{""}}, map[labelKind]uint32{{"a", "request"}: 0})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -273,8 +272,7 @@ func TestRequestsThatAreNotKeptAllocateNothing(t *testing.T) {
 }
 
 func BenchmarkARequestThatIsNotKept(b *testing.B) {
-	k, _ := newKeeper(&keeping{Path: os.DevNull, Failures: 0, Slowest: []string{""}}, []target{{Label: "a"}},
-		func(string) uint32 { return 0 })
+	k, _ := newKeeper(&keeping{Path: os.DevNull, Failures: 0, Slowest: []string{""}}, map[labelKind]uint32{{"a", "request"}: 0})
 	s := &slot{trail: trail{wire: []byte("GET / HTTP/1.1\r\n\r\n")}}
 	k.offer(s, 10, 200, statuses[200])
 	for b.Loop() {

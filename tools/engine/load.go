@@ -27,6 +27,14 @@ type load struct {
 	Turns         [][3]float64 `json:"turns"` // arm, begin and end in seconds; empty: no duet
 	Base          []target     `json:"base"`  // targets of arm 1, if the load is a duet's
 
+	Model         string    `json:"model"` // empty: requests
+	Seed          uint64    `json:"seed"`
+	Poisson       bool      `json:"poisson"`        // the arrivals of each second have random moments in it
+	RequireValues bool      `json:"require_values"` // a response without a value that another request needs has failed
+	Tried         bool      `json:"tried"`          // without think times
+	Users         usersLoad `json:"users"`
+	Journeys      []journey `json:"journeys"` // of the models of users and arrivals; in a duet head's, then base's
+
 	byClient bool // send with Go's client, as over HTTP/2 and without epoll
 }
 
@@ -45,7 +53,22 @@ type dataSource struct {
 	Columns []string   `json:"columns"`
 	Rows    [][]string `json:"rows"`
 	Own     bool       `json:"own"` // the rows are this worker's alone: count its passes, not those of all workers
+
+	Loop        *bool `json:"loop"` // false: what needs a row ends when all are used
+	RandomOrder bool  `json:"random_order"`
 }
+
+func (d *dataSource) loops() bool { return d.Loop == nil || *d.Loop }
+
+// The models of a load: independent requests on a schedule; users who go through a journey again and again; journeys that
+// begin on a schedule.
+const (
+	usersModel    = "users"
+	arrivalsModel = "arrivals"
+)
+
+// ofSessions is true for the models whose requests belong to a session.
+func (l *load) ofSessions() bool { return l.Model == usersModel || l.Model == arrivalsModel }
 
 func readLoad(path string) (*load, error) {
 	data, err := os.ReadFile(path)
@@ -56,6 +79,9 @@ func readLoad(path string) (*load, error) {
 	if err := json.Unmarshal(data, l); err != nil {
 		return nil, err
 	}
+	if l.ofSessions() {
+		return l, l.checkSessions()
+	}
 	if len(l.Targets) == 0 || len(l.Points) < 2 || l.Interleave.Weight <= 0 {
 		return nil, errors.New("a load needs targets, a curve of two points and a positive weight")
 	}
@@ -63,4 +89,25 @@ func readLoad(path string) (*load, error) {
 		return nil, errors.New("a duet needs turns and the targets of base")
 	}
 	return l, nil
+}
+
+func (l *load) checkSessions() error {
+	duet := len(l.Turns) > 0
+	scheduled := len(l.Points) >= 2 && l.Interleave.Weight > 0
+	switch {
+	case len(l.Journeys) == 0 || (len(l.Journeys) == 2) != duet:
+		return errors.New("a load of sessions needs a journey, and a duet two")
+	case l.Model == arrivalsModel && !scheduled, len(l.Points) > 0 && !scheduled:
+		return errors.New("a schedule needs a curve of two points and a positive weight")
+	case l.Model == usersModel && l.Users.Count < 1:
+		return errors.New("a load of users needs some")
+	case l.Model == usersModel && l.Users.length() == 0 && l.Users.Iterations == 0:
+		return errors.New("users need a time or a number of iterations")
+	}
+	for i := range l.Journeys {
+		if len(l.Journeys[i].Steps) == 0 {
+			return errors.New("a journey needs steps")
+		}
+	}
+	return nil
 }

@@ -10,14 +10,20 @@ import (
 )
 
 const (
-	loopRate   = 40_000        // requests a second, about half of what one loop can send
-	readBytes  = 1 << 16       // of one read
-	dialPeriod = int64(50_000) // ns between new connections while the loop is late
+	loopRate    = 40_000        // requests a second, about half of what one loop can send
+	journeyRate = 1_000         // journeys a second of one loop
+	loopUsers   = 500           // of one loop
+	readBytes   = 1 << 16       // of one read
+	dialPeriod  = int64(50_000) // ns between new connections while the loop is late
 )
 
 // loopCount is one, or one for each processor if this worker's share of the peak rate is too much for one loop.
 func loopCount(l *load, processors int) int {
-	if l.PeakRPS*l.Interleave.share() > loopRate {
+	rate := l.PeakRPS
+	if l.Interleave.Weight > 0 {
+		rate *= l.Interleave.share()
+	}
+	if rate > loopRate || l.Model == arrivalsModel && rate > journeyRate || l.Model == usersModel && l.Users.Count > loopUsers {
 		return processors
 	}
 	return 1
@@ -31,6 +37,9 @@ func sendByLoops(l *load, e *engine, count int) error {
 		limit := l.MaxWorkers / count
 		if i < l.MaxWorkers%count {
 			limit++
+		}
+		if l.Model == usersModel {
+			limit = 2 * l.Users.Count // a user has one request in flight, in a duet one of each side
 		}
 		o, err := newLoop(l, e, e.addPacer(l, int64(i), int64(count)), newSlots(max(1, limit)))
 		if err != nil {
@@ -89,6 +98,7 @@ type loop struct {
 	results *results
 	keeper  *keeper // nil: nothing is kept
 	client  *client // nil: HTTP/1 over the loop's own sockets
+	crowd   *crowd  // nil: independent requests
 
 	sockets
 	deadlines deadlines
@@ -115,6 +125,10 @@ func newLoop(l *load, e *engine, pacer *pacer, slots *slots) (*loop, error) {
 		o.client = newClient(l, e)
 	}
 	e.collector.slots = append(e.collector.slots, slots)
+	if l.ofSessions() {
+		o.crowd = newCrowd(o, e, len(e.collector.crowds), int(pacer.step))
+		e.collector.crowds = append(e.collector.crowds, o.crowd)
+	}
 	return o, nil
 }
 
@@ -167,6 +181,9 @@ func (o *loop) runPosted() {
 
 // send sends all requests that are due. It returns the moment of the next one.
 func (o *loop) send() int64 {
+	if o.crowd != nil {
+		return o.crowd.advance()
+	}
 	p := o.pacer
 	for !p.stopped.Load() {
 		at := now()

@@ -16,9 +16,10 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
-	"slices"
 	"syscall"
 	"time"
+
+	"toril/tools/engine/internal/text"
 )
 
 const (
@@ -62,6 +63,11 @@ type engine struct {
 	ending    chan struct{}
 	pacers    []*pacer
 	collector collector
+
+	programs []*program // of sessions: head's, then base's
+	feeds    *feeds
+	shared   text.Shared
+	starts   uint32 // the label of journeys' starts
 }
 
 func newEngine(l *load) (*engine, error) {
@@ -76,13 +82,25 @@ func newEngine(l *load) (*engine, error) {
 	}
 	requests := newRequests(l.Targets, l.Sources, l.Traceparent, results.label)
 	base := newRequests(l.Base, l.Sources, l.Traceparent, results.label)
-	keeper, err := newKeeper(l.Keep, append(slices.Clone(l.Targets), l.Base...), results.label)
-	return &engine{
+	programs, err := compileAll(l, results.labelOf)
+	if err != nil {
+		return nil, err
+	}
+	keeper, err := newKeeper(l.Keep, results.labels)
+	e := &engine{
 		dialer: newDialer(time.Duration(l.DNSTTLS * 1e9)), results: results, keeper: keeper, requests: requests,
 		base: base, ending: make(chan struct{}),
 		tls:       &tls.Config{InsecureSkipVerify: l.Insecure}, // only if the suite asks for it
 		collector: collector{lateness: &lateness{}, results: results, keeper: keeper},
-	}, err
+		programs:  programs,
+	}
+	if l.ofSessions() {
+		e.feeds = newFeeds(l)
+	}
+	if l.Model == arrivalsModel {
+		e.starts = results.labelOf("journey start", "timing")
+	}
+	return e, err
 }
 
 // addPacer returns the pacer of one of several loops.
@@ -91,7 +109,10 @@ func (e *engine) addPacer(l *load, loop, loops int64) *pacer {
 	p := &pacer{
 		course: turns[0].course, turns: turns, interleave: &l.Interleave, sources: l.Sources,
 		lateness: e.collector.lateness, changes: make(chan rateChange, 1), ending: e.ending,
-		step: loops, tickShift: l.Interleave.shift(tick, loop, loops),
+		step: loops,
+	}
+	if l.Interleave.Weight > 0 {
+		p.tickShift = l.Interleave.shift(tick, loop, loops)
 	}
 	e.pacers = append(e.pacers, p)
 	return p
@@ -107,9 +128,15 @@ func (e *engine) start(l *load, wake func()) error {
 	for _, p := range e.pacers {
 		p.startAt = startAt
 	}
+	for _, c := range e.collector.crowds {
+		c.open(startAt)
+	}
 	e.collector.switches = switchesOf(e.pacers[0].turns, startAt)
 	go e.dialer.keepFresh(context.Background())
 	e.collector.watcher = watch(l, e.pacers, wake)
+	for _, c := range e.collector.crowds {
+		c.watcher = e.collector.watcher
+	}
 	return nil
 }
 

@@ -22,6 +22,7 @@ type pacer struct {
 	sources    []dataSource
 	lateness   *lateness
 	changes    chan rateChange
+	changed    rateChange    // the last one
 	ending     chan struct{} // closed when no further request may begin
 	stopped    atomic.Bool
 }
@@ -141,5 +142,9 @@ func (p *pacer) fill(s *slot, a arrival, local int64) {
 }
 
 func (p *pacer) apply(change rateChange) {
+	p.changed = change
+	if len(p.cursor.curve) == 0 {
+		return
+	}
 	p.cursor = cursor{curve: p.cursor.curve.changed(float64(change.at-p.startAt)/1e9, change.rps)}
 }

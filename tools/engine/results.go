@@ -11,7 +11,7 @@ import (
 
 const (
 	rowBytes      = 56         // due, late, response, headers, connect, bytes: int64; label, outcome: uint32
-	inFlightRow   = 0xFFFFFFFF // as a label: `bytes` is the number of requests in flight
+	activeRow     = 0xFFFFFFFF // as a label: `bytes` is the number of active users, or of requests in flight
 	latenessRow   = 0xFFFFFFFE // as a label: see collector.writeLateness
 	maxOutcomes   = 1000       // failures beyond have the message "other"
 	exitUnwritten = 74         // EX_IOERR: a result could not be written
@@ -25,7 +25,7 @@ type results struct {
 	rows     *os.File
 	names    *os.File
 	pending  []byte
-	labels   map[string]uint32
+	labels   map[labelKind]uint32
 	outcomes map[outcome]uint32
 }
 
@@ -46,17 +46,24 @@ func newResults(folder string) (*results, error) {
 	}
 	return &results{
 		rows: rows, names: names, pending: make([]byte, 0, flushBytes+rowBytes),
-		labels: map[string]uint32{}, outcomes: map[outcome]uint32{},
+		labels: map[labelKind]uint32{}, outcomes: map[outcome]uint32{},
 	}, nil
 }
 
-// label returns the number of a label. It may be called before the load only.
-func (r *results) label(text string) uint32 {
-	number, known := r.labels[text]
+// labelKind is a label of requests, transactions or timings.
+type labelKind struct{ text, kind string }
+
+// label returns the number of a label of requests. It may be called before the load only.
+func (r *results) label(text string) uint32 { return r.labelOf(text, "request") }
+
+// labelOf returns the number of a label of any kind.
+func (r *results) labelOf(text, kind string) uint32 {
+	label := labelKind{text, kind}
+	number, known := r.labels[label]
 	if !known {
 		number = uint32(len(r.labels))
-		r.labels[text] = number
-		r.writeName("label", text)
+		r.labels[label] = number
+		r.writeName("label", text, kind)
 	}
 	return number
 }
@@ -89,6 +96,14 @@ func (r *results) writeSample(s *slot, done int64, o outcome) {
 	r.append(
 		epochUS(s.due), (s.sent-s.due)/1000, (done-s.due)/1000, headers, connect, s.bytes, s.label, r.outcome(o),
 	)
+}
+
+// writeSpan writes the row of a transaction or a timing: of its time between two moments, `took` counts.
+func (r *results) writeSpan(began, ended, took, bytes int64, label uint32, o outcome) {
+	due := ended - took
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	r.append(epochUS(due), (began-due)/1000, took/1000, -1, -1, bytes, label, r.outcome(o))
 }
 
 // writeRow writes a row that is not a sample.

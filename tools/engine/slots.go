@@ -24,6 +24,9 @@ type slot struct {
 	deadline int64 // of the request and all its redirects
 	closes   bool  // close the connection after the response
 
+	session *session // of the models of users and arrivals
+	step    *step    // the session's
+
 	done   func(*loop, *slot, *exchanged)
 	want   capture
 	own    *connections
@@ -70,6 +73,9 @@ func (s *slots) release(one *slot) {
 	s.free = append(s.free, one.index)
 	s.taken.Add(-1)
 }
+
+// full returns whether as many as allowed are in flight.
+func (s *slots) full() bool { return int(s.taken.Load()) >= s.limit }
 
 // inFlight may be called by any goroutine.
 func (s *slots) inFlight() int { return int(s.taken.Load()) }

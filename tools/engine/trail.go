@@ -24,6 +24,7 @@ type trail struct {
 	head     *sentHead // Go's client: in place of the head of wire
 	gotHead  []byte    // of the response, as received
 	gotBody  []byte    // its beginning, as far as it was copied
+	checked  []checked // assertions
 }
 
 // sentHead is a head as Go's client sends it, in a goroutine that may outlive the request.

@@ -26,6 +26,9 @@ func turnsOf(l *load, requests, base []request, loop int64) []turn {
 	of := func(arm int, requests []request) *course {
 		return &course{arm: arm, cursor: cursor{curve: l.Points}, local: loop, requests: requests}
 	}
+	if len(l.Points) == 0 && len(l.Turns) == 0 {
+		return []turn{{course: of(0, nil), end: l.Users.length()}}
+	}
 	if len(l.Turns) == 0 {
 		return []turn{{course: of(0, requests), end: l.Points.length()}}
 	}

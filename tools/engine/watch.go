@@ -20,6 +20,7 @@ type watcher struct {
 	wake         func()
 	graceful     int64 // ns that requests in flight may take after the last send
 	stopAsked    atomic.Bool
+	ended        atomic.Bool  // by an action of a session
 	answersUntil atomic.Int64 // responses after this moment do not count; 0: the load goes on
 }
 
@@ -43,6 +44,10 @@ func (w *watcher) run(folder string) {
 		if w.stopped() && ended == 0 {
 			ended = now()
 			w.answersUntil.Store(ended + w.graceful)
+		}
+		if w.ended.Load() && !w.stopAsked.Swap(true) {
+			close(w.ending)
+			w.wake()
 		}
 		text, err := os.ReadFile(filepath.Join(folder, "end"))
 		if err != nil {
@@ -114,6 +119,9 @@ func (w *watcher) timeIsUp() bool {
 }
 
 func (w *watcher) reason() string {
+	if w.ended.Load() {
+		return "script"
+	}
 	if w.stopAsked.Load() {
 		return "asked"
 	}
