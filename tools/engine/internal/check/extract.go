@@ -26,7 +26,9 @@ type Extractor struct {
 }
 
 // NewExtractor compiles an extractor. The error, for users, says what is wrong with the expression.
-func NewExtractor(spec Spec, names *text.Names) (*Extractor, error) { return &Extractor{spec: spec}, nil }
+func NewExtractor(spec Spec, names *text.Names) (*Extractor, error) {
+	return &Extractor{spec: spec}, nil
+}
 
 // NeedsBody reports whether the extractor reads the response's body.
 func (e *Extractor) NeedsBody() bool { return true }

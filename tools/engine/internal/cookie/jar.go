@@ -8,7 +8,9 @@ type Jar struct{}
 
 // AppendHeader appends the value of the Cookie header for a request, such as a=1; b=2. It appends nothing if no
 // cookie is due. host has no port, path is the URL's path without its query.
-func (j *Jar) AppendHeader(dst []byte, host, path string, secure bool, now time.Time) []byte { return dst }
+func (j *Jar) AppendHeader(dst []byte, host, path string, secure bool, now time.Time) []byte {
+	return dst
+}
 
 // Store keeps the cookie of one Set-Cookie header's value, or deletes one, if the header asks for it. It ignores what
 // the host may not set. It copies what it keeps.

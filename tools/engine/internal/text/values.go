@@ -114,6 +114,8 @@ type Scope struct {
 	Rand      *rand.Rand // never nil
 	Now       func() time.Time
 	LastOK    bool // the user's last request: ${JMeterThread.last_sample_ok}
+
+	depth int // of values that are evaluated inside values
 }
 
 // Shared is what all users have in common: properties and counters. It may be used by several goroutines. The zero
