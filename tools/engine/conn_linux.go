@@ -38,6 +38,8 @@ type conn struct {
 	idleFor          int64     // before its present use; 0: it is new
 	writeErr         error     // nothing more can be written
 	slot             *slot     // nil: idle
+	dialing          *dialing  // nil: the connection is complete
+	older, newer     *conn     // its neighbours among users' idle connections
 	response         *response // nil: idle
 }
 
@@ -143,6 +145,14 @@ func (t *tlsTransport) SetDeadline(at time.Time) error {
 	return nil
 }
 
+// SetWriteDeadline does nothing then, too.
+func (t *tlsTransport) SetWriteDeadline(at time.Time) error {
+	if t.conn == nil {
+		return t.Conn.SetWriteDeadline(at)
+	}
+	return nil
+}
+
 // Close does nothing after the handshake: conn.close closes the socket.
 func (t *tlsTransport) Close() error {
 	if t.conn == nil {
@@ -169,7 +179,7 @@ func detach(made net.Conn, secure *tls.Conn) (*conn, error) {
 	}
 	_ = made.Close() // the duplicate keeps the connection open
 	if withTLS {
-		transport.conn = c
+		transport.conn, transport.Conn = c, nil
 	}
 	return c, nil
 }

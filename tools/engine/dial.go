@@ -2,8 +2,12 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"maps"
 	"net"
+	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,8 +22,9 @@ var connectTimeout = 10 * time.Second
 type dialer struct {
 	lookup  func(ctx context.Context, host string) ([]string, error)
 	connect func(ctx context.Context, network, address string) (net.Conn, error)
-	ttl     time.Duration // 0: look up for each connection
-	changed func()        // called when a name has new addresses
+	hosts   map[string]string // addresses of names that are not looked up, some with a port
+	ttl     time.Duration     // 0: look up for each connection
+	changed func()            // called when a name has new addresses
 
 	mutex sync.Mutex
 	names map[string]*hostname
@@ -46,6 +51,7 @@ func (d *dialer) dial(ctx context.Context, network, address string) (net.Conn, e
 	if err != nil {
 		return nil, err
 	}
+	host, port = d.pinned(host, port)
 	addresses := []string{host}
 	if net.ParseIP(host) == nil {
 		if addresses, err = d.addresses(ctx, host); err != nil {
@@ -68,6 +74,53 @@ func (d *dialer) dial(ctx context.Context, network, address string) (net.Conn, e
 	return nil, first
 }
 
+// pinned returns where to connect for a host and a port: elsewhere if the suite says so.
+func (d *dialer) pinned(host, port string) (string, string) {
+	address, ok := d.hosts[strings.ToLower(host)]
+	if !ok {
+		return host, port
+	}
+	if at, own, err := net.SplitHostPort(address); err == nil {
+		return at, own
+	}
+	return address, port
+}
+
+// checkHosts returns an error for the first address that is none.
+func checkHosts(hosts map[string]string) error {
+	for _, name := range slices.Sorted(maps.Keys(hosts)) {
+		address := hosts[name]
+		if net.ParseIP(address) != nil {
+			continue
+		}
+		if _, err := netip.ParseAddrPort(address); err != nil {
+			return fmt.Errorf("toril.engine.hosts: %s is at %q, which is not an IP address, with or without a port. "+
+				"Write it as 10.0.0.7, 10.0.0.7:8443 or [2001:db8::7]:8443.", name, address)
+		}
+	}
+	return nil
+}
+
+// known returns all addresses of a name, beginning with the one whose turn it is; nil if it has to be looked up, or may
+// have to. It does not wait.
+func (d *dialer) known(name *hostname) []string {
+	if d.ttl == 0 || !name.mutex.TryLock() {
+		return nil
+	}
+	defer name.mutex.Unlock()
+	return name.next()
+}
+
+// next needs the mutex.
+func (n *hostname) next() []string {
+	if len(n.addresses) < 2 {
+		return n.addresses
+	}
+	turn := n.turn % len(n.addresses)
+	n.turn++
+	return slices.Concat(n.addresses[turn:], n.addresses[:turn])
+}
+
 // addresses returns all addresses of a name, beginning with the one whose turn it is.
 func (d *dialer) addresses(ctx context.Context, host string) ([]string, error) {
 	name := d.name(host)
@@ -80,9 +133,7 @@ func (d *dialer) addresses(ctx context.Context, host string) ([]string, error) {
 		}
 		d.update(name, found)
 	}
-	turn := name.turn % len(name.addresses)
-	name.turn++
-	return slices.Concat(name.addresses[turn:], name.addresses[:turn]), nil
+	return name.next(), nil
 }
 
 func (d *dialer) name(host string) *hostname {

@@ -18,9 +18,12 @@ type sockets struct {
 	unused     []uint32
 	generation uint32      // of the last connection
 	unread     []*conn     // connections to read from again although the poller may report nothing
+	mostConns  int         // connections that may be open
 	nextDial   int64       // when it may open another connection, if it is late
 	buffer     []byte      // of the last read
 	parsers    []*response // of connections that are idle again
+
+	idleLongest, idleLatest *conn // the ends of the list of users' idle connections
 }
 
 // socketState is what the loop keeps in a slot.
@@ -29,8 +32,8 @@ type socketState struct {
 	connectBy int64 // the deadline of the connection being made; 0: none is
 }
 
-func newSockets(settings *tls.Config) sockets {
-	return sockets{tls: settings, pools: map[server]*pool{}, buffer: make([]byte, readBytes)}
+func newSockets(settings *tls.Config, mostConns int) sockets {
+	return sockets{tls: settings, mostConns: mostConns, pools: map[server]*pool{}, buffer: make([]byte, readBytes)}
 }
 
 // waitsUntil is true if this is the deadline of the request or of its connection.
@@ -55,12 +58,7 @@ func (o *loop) exchangeBySocket(s *slot) {
 		o.use(c, s)
 		return
 	}
-	o.nextDial = now() + dialPeriod
-	deadline := s.deadline
-	go func() {
-		c, took, err := p.dial(o.dialer, o.tls, deadline)
-		o.post(func() { o.dialed(p, c, took, err, s) })
-	}()
+	o.startDialing(p, s)
 }
 
 func (o *loop) pool(to server) (*pool, error) {
@@ -84,6 +82,7 @@ func (o *loop) take(p *pool, own *connections) *conn {
 			continue
 		}
 		if idleFor := now() - c.idleSince; p.usable(c, idleFor, alive) {
+			o.rouse(c)
 			return c
 		}
 		o.closeConn(c)
@@ -92,23 +91,8 @@ func (o *loop) take(p *pool, own *connections) *conn {
 	return nil
 }
 
-func (o *loop) dialed(p *pool, c *conn, took int64, err error, s *slot) {
-	if err == nil {
-		err = o.adopt(p, c, s.own)
-	}
-	if err != nil {
-		if s.own == nil {
-			p.open--
-		}
-		o.settle(s, exchanged{at: now(), connect: s.connect, err: err})
-		return
-	}
-	s.connect, s.fresh = took, true
-	o.use(c, s)
-}
-
 // adopt gives a new connection its number and registers it with the poller.
-func (o *loop) adopt(p *pool, c *conn, own *connections) error {
+func (o *loop) adopt(p *pool, c *conn, own *connections, dialing bool) error {
 	if len(o.unused) == 0 {
 		o.unused = append(o.unused, uint32(len(o.conns)))
 		o.conns = append(o.conns, nil)
@@ -116,7 +100,8 @@ func (o *loop) adopt(p *pool, c *conn, own *connections) error {
 	last := len(o.unused) - 1
 	o.generation++
 	c.pool, c.own, c.number, c.generation = p, own, o.unused[last], o.generation
-	if err := o.poll.add(c.fd, c.number, c.generation); err != nil {
+	c.watchingWritable = dialing
+	if err := o.poll.add(c.fd, c.number, c.generation, dialing); err != nil {
 		c.close()
 		return err
 	}
@@ -190,6 +175,10 @@ func (o *loop) handle(index int, at int64) {
 	}
 	c := o.conns[number]
 	if c == nil || c.generation != generation { // closed since the poller reported the event
+		return
+	}
+	if c.dialing != nil {
+		o.dialed(c, at)
 		return
 	}
 	if writable && c.watchingWritable {
@@ -276,7 +265,7 @@ func (o *loop) finish(c *conn, at int64) {
 	s, r := c.slot, c.response
 	c.slot, c.response, s.conn = nil, nil, nil
 	if !s.closes && r.reusable() && !c.hasUnsent() && c.writeErr == nil {
-		o.idle(c)
+		o.rest(c)
 	} else {
 		o.closeConn(c)
 	}
@@ -292,17 +281,16 @@ func (o *loop) settleParsed(s *slot, r *response, e exchanged) {
 	o.parsers = append(o.parsers, r)
 }
 
-// idle keeps a connection for the next request.
-func (o *loop) idle(c *conn) {
-	c.idleSince = now()
-	if c.own == nil {
-		c.pool.give(c)
-	}
-}
-
 // fail ends the exchange without a complete response, and closes the connection.
 func (o *loop) fail(c *conn, err error) {
 	s, r := c.slot, c.response
+	if c.dialing != nil {
+		p := c.pool
+		o.discard(c)
+		o.undialed(p, s)
+		o.settle(s, exchanged{at: now(), connect: s.connect, err: err})
+		return
+	}
 	o.closeConn(c)
 	if s == nil {
 		return
@@ -317,9 +305,15 @@ func (o *loop) fail(c *conn, err error) {
 // failLater does so in the loop's next turn.
 func (o *loop) failLater(c *conn, err error) {
 	s := c.slot
-	o.closeConn(c)
-	o.parsers = append(o.parsers, c.response)
-	c.slot, c.response, s.conn = nil, nil, nil
+	if c.dialing != nil {
+		p := c.pool
+		o.discard(c)
+		o.undialed(p, s)
+	} else {
+		o.closeConn(c)
+		o.parsers = append(o.parsers, c.response)
+		c.slot, c.response, s.conn = nil, nil, nil
+	}
 	o.settleLater(s, err)
 }
 
@@ -329,6 +323,7 @@ func (o *loop) closeConn(c *conn) {
 		return
 	}
 	if c.own != nil {
+		o.rouse(c)
 		at := slices.Index(c.own.list, c)
 		c.own.list = slices.Delete(c.own.list, at, at+1)
 	} else {
@@ -380,6 +375,7 @@ func (own *connections) close(o *loop) {
 		if c := own.list[0]; c.slot != nil {
 			o.failLater(c, errClosed)
 		} else {
+			c.pool.leave(c)
 			o.closeConn(c)
 		}
 	}

@@ -8,24 +8,26 @@ import (
 
 // load is the engine's task; src/toril/worker/engines/toril/executor.py writes it.
 type load struct {
-	Folder        string       `json:"folder"`
-	Points        curve        `json:"points"`   // in a duet: of each arm, by its load time
-	PeakRPS       float64      `json:"peak_rps"` // planned, of all workers together
-	Interleave    interleave   `json:"stripe"`
-	GracefulStopS float64      `json:"graceful_stop_s"`
-	TimeoutS      float64      `json:"timeout_s"`
-	KeepAlive     bool         `json:"keepalive"`
-	Redirects     int          `json:"redirects"`
-	HTTP2         bool         `json:"http2"`
-	Insecure      bool         `json:"insecure"` // accept any certificate
-	DNSTTLS       float64      `json:"dns_ttl_s"`
-	MaxWorkers    int          `json:"max_workers"` // requests in flight; 0: the default
-	Keep          *keeping     `json:"keep"`        // null: nothing
-	Traceparent   bool         `json:"traceparent"`
-	Targets       []target     `json:"targets"`
-	Sources       []dataSource `json:"sources"`
-	Turns         [][3]float64 `json:"turns"` // arm, begin and end in seconds; empty: no duet
-	Base          []target     `json:"base"`  // targets of arm 1, if the load is a duet's
+	Folder        string            `json:"folder"`
+	Points        curve             `json:"points"`   // in a duet: of each arm, by its load time
+	PeakRPS       float64           `json:"peak_rps"` // planned, of all workers together
+	Interleave    interleave        `json:"stripe"`
+	GracefulStopS float64           `json:"graceful_stop_s"`
+	TimeoutS      float64           `json:"timeout_s"`
+	KeepAlive     bool              `json:"keepalive"`
+	Redirects     int               `json:"redirects"`
+	HTTP2         bool              `json:"http2"`
+	Insecure      bool              `json:"insecure"` // accept any certificate
+	DNSTTLS       float64           `json:"dns_ttl_s"`
+	MaxWorkers    int               `json:"max_workers"` // requests in flight; 0: the default
+	Keep          *keeping          `json:"keep"`        // null: nothing
+	Traceparent   bool              `json:"traceparent"`
+	Targets       []target          `json:"targets"`
+	Sources       []dataSource      `json:"sources"`
+	Hosts         map[string]string `json:"hosts"` // addresses of names, with or without a port
+	TLS           certificates      `json:"tls"`
+	Turns         [][3]float64      `json:"turns"` // arm, begin and end in seconds; empty: no duet
+	Base          []target          `json:"base"`  // targets of arm 1, if the load is a duet's
 
 	Model         string    `json:"model"` // empty: requests
 	Seed          uint64    `json:"seed"`

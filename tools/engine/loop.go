@@ -41,7 +41,7 @@ func sendByLoops(l *load, e *engine, count int) error {
 		if l.Model == usersModel {
 			limit = 2 * l.Users.Count // a user has one request in flight, in a duet one of each side
 		}
-		o, err := newLoop(l, e, e.addPacer(l, int64(i), int64(count)), newSlots(max(1, limit)))
+		o, err := newLoop(l, e, e.addPacer(l, int64(i), int64(count)), newSlots(max(1, limit)), e.files/count)
 		if err != nil {
 			return err
 		}
@@ -112,14 +112,14 @@ type loop struct {
 	anyPosted atomic.Bool
 }
 
-func newLoop(l *load, e *engine, pacer *pacer, slots *slots) (*loop, error) {
+func newLoop(l *load, e *engine, pacer *pacer, slots *slots, files int) (*loop, error) {
 	poll, err := newPoller()
 	if err != nil {
 		return nil, err
 	}
 	o := &loop{
 		load: l, poll: poll, pacer: pacer, slots: slots, dialer: e.dialer, results: e.results,
-		keeper: e.keeper, sockets: newSockets(e.tls),
+		keeper: e.keeper, sockets: newSockets(e.tls, files),
 	}
 	if useClient || l.HTTP2 || l.byClient {
 		o.client = newClient(l, e)
@@ -140,23 +140,31 @@ func (o *loop) run() error {
 		if o.aborted.Load() || o.pacer.stopped.Load() && o.slots.inFlight() == 0 {
 			return nil
 		}
-		if len(o.faults) > 0 || o.hasUnread() {
-			until = 0
-		}
-		events, err := o.poll.wait(min(until, o.deadlines.next()))
-		if err != nil {
+		if err := o.turn(until); err != nil {
 			return err
 		}
-		at := now()
-		o.readAgain(at)
-		for i := range events {
-			o.handle(i, at)
-		}
-		if o.anyPosted.Swap(false) {
-			o.runPosted()
-		}
-		o.deadlines.expire(o.slots, at, o.expired)
 	}
+}
+
+// turn waits until that moment or until something happens, and handles what has happened.
+func (o *loop) turn(until int64) error {
+	if len(o.faults) > 0 || o.hasUnread() {
+		until = 0
+	}
+	events, err := o.poll.wait(min(until, o.deadlines.next()))
+	if err != nil {
+		return err
+	}
+	at := now()
+	o.readAgain(at)
+	for i := range events {
+		o.handle(i, at)
+	}
+	if o.anyPosted.Swap(false) {
+		o.runPosted()
+	}
+	o.deadlines.expire(o.slots, at, o.expired)
+	return nil
 }
 
 // post has the loop call f. Any goroutine may call it.

@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"strings"
 	"syscall"
 	"time"
 
@@ -56,6 +57,7 @@ func run(l *load) error {
 type engine struct {
 	dialer    *dialer
 	tls       *tls.Config
+	files     int // connections that may be open
 	results   *results
 	keeper    *keeper // nil: nothing is kept
 	requests  []request
@@ -71,11 +73,18 @@ type engine struct {
 }
 
 func newEngine(l *load) (*engine, error) {
-	limit, err := maxInFlight(l.MaxWorkers)
+	limit, possible, err := maxInFlight(l.MaxWorkers)
 	if err != nil {
 		return nil, err
 	}
 	l.MaxWorkers = limit
+	if err := checkHosts(l.Hosts); err != nil {
+		return nil, err
+	}
+	settings, err := l.TLS.settings(l.Insecure)
+	if err != nil {
+		return nil, err
+	}
 	results, err := newResults(l.Folder)
 	if err != nil {
 		return nil, err
@@ -87,10 +96,15 @@ func newEngine(l *load) (*engine, error) {
 		return nil, err
 	}
 	keeper, err := newKeeper(l.Keep, results.labels)
+	dialer := newDialer(time.Duration(l.DNSTTLS * 1e9))
+	dialer.hosts = make(map[string]string, len(l.Hosts))
+	for name, address := range l.Hosts {
+		dialer.hosts[strings.ToLower(name)] = address
+	}
 	e := &engine{
-		dialer: newDialer(time.Duration(l.DNSTTLS * 1e9)), results: results, keeper: keeper, requests: requests,
+		dialer: dialer, results: results, keeper: keeper, requests: requests,
 		base: base, ending: make(chan struct{}),
-		tls:       &tls.Config{InsecureSkipVerify: l.Insecure}, // only if the suite asks for it
+		tls: settings, files: possible,
 		collector: collector{lateness: &lateness{}, results: results, keeper: keeper},
 		programs:  programs,
 	}
@@ -140,22 +154,22 @@ func (e *engine) start(l *load, wake func()) error {
 	return nil
 }
 
-// maxInFlight returns the limit of requests in flight. Each may need a connection, which is an open file.
-func maxInFlight(wanted int) (int, error) {
+// maxInFlight returns the limit of requests in flight, and that of connections. Each is an open file.
+func maxInFlight(wanted int) (limit, possible int, err error) {
 	var files syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files); err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	possible := int(min(files.Max, 1<<20)) - reservedFiles
+	possible = int(min(files.Max, 1<<20)) - reservedFiles
 	if wanted > possible {
-		return 0, fmt.Errorf(
+		return 0, 0, fmt.Errorf(
 			"toril.engine.max-workers is %d, but this machine allows %d open files. Lower it, or raise the limit.",
 			wanted, files.Max)
 	}
 	if wanted == 0 {
 		wanted = max(1, min(defaultMaxInFlight, possible))
 	}
-	return wanted, nil
+	return wanted, possible, nil
 }
 
 func waitForGate(folder string) (startAt int64, err error) {

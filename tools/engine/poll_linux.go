@@ -76,18 +76,21 @@ func (p *poller) close() {
 }
 
 // add registers a connection for reading. Its events carry its number, and a generation that tells it from earlier
-// connections of the same number.
-func (p *poller) add(fd int, number, generation uint32) error {
-	return p.control(syscall.EPOLL_CTL_ADD, fd, number, generation, syscall.EPOLLIN)
+// connections of the same number. `writable` asks for events as wantWritable does.
+func (p *poller) add(fd int, number, generation uint32, writable bool) error {
+	return p.control(syscall.EPOLL_CTL_ADD, fd, number, generation, wantedEvents(writable))
+}
+
+func wantedEvents(writable bool) uint32 {
+	if writable {
+		return syscall.EPOLLIN | syscall.EPOLLOUT
+	}
+	return syscall.EPOLLIN
 }
 
 // wantWritable turns events on or off for a connection that can take more bytes, or never will again.
 func (p *poller) wantWritable(fd int, number, generation uint32, wanted bool) error {
-	events := uint32(syscall.EPOLLIN)
-	if wanted {
-		events |= syscall.EPOLLOUT
-	}
-	return p.control(syscall.EPOLL_CTL_MOD, fd, number, generation, events)
+	return p.control(syscall.EPOLL_CTL_MOD, fd, number, generation, wantedEvents(wanted))
 }
 
 func (p *poller) control(operation, fd int, number, generation, events uint32) error {

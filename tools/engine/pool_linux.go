@@ -22,13 +22,19 @@ const (
 // each address of the name, so that all addresses get requests.
 type pool struct {
 	server
-	host     string
-	port     string
-	hostname *hostname // tells how many addresses there are
-	idle     []*conn   // idle for longest first
-	open     int       // connections, idle or not, with those being made
-	survived int64     // the longest time in ns after which an idle connection was used
-	keptFor  int64     // the shortest one after which the service closed one; 0: it closed none
+	host        string
+	port        string
+	literal     []string // the address, if the host is one or is pinned to one
+	connectPort string
+	parsed      map[string]*address
+	hostname    *hostname // tells how many addresses there are
+	idle        []*conn   // idle for longest first
+	open        int       // connections, idle or not, with those being made
+	survived    int64     // the longest time in ns after which an idle connection was used
+	keptFor     int64     // the shortest one after which the service closed one; 0: it closed none
+
+	closings      int // connections of users that ended since
+	closingsSince int64
 }
 
 func newPool(to server, dialer *dialer) (*pool, error) {
@@ -43,11 +49,30 @@ func newPool(to server, dialer *dialer) (*pool, error) {
 	if at.Hostname() == "" {
 		return nil, errors.New("no host in the address")
 	}
-	p := &pool{server: to, host: at.Hostname(), port: port, hostname: &hostname{}}
-	if net.ParseIP(p.host) == nil {
-		p.hostname = dialer.name(p.host)
+	p := &pool{
+		server: to, host: at.Hostname(), port: port, hostname: &hostname{}, parsed: map[string]*address{},
+	}
+	host, port := dialer.pinned(p.host, p.port)
+	if p.connectPort = port; net.ParseIP(host) == nil {
+		p.hostname = dialer.name(host)
+	} else {
+		p.literal = []string{host}
 	}
 	return p, nil
+}
+
+// parse returns false if the kernel does not take one of the addresses as it is.
+func (p *pool) parse(addresses []string) bool {
+	for _, text := range addresses {
+		if p.parsed[text] == nil {
+			parsed, ok := parseAddress(text, p.connectPort)
+			if !ok {
+				return false
+			}
+			p.parsed[text] = parsed
+		}
+	}
+	return true
 }
 
 // take returns the connection that has been idle for longest. It returns nil if the caller has to make one, and counts
