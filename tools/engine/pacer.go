@@ -146,5 +146,7 @@ func (p *pacer) apply(change rateChange) {
 	if len(p.cursor.curve) == 0 {
 		return
 	}
-	p.cursor = cursor{curve: p.cursor.curve.changed(float64(change.at-p.startAt)/1e9, change.rps)}
+	p.cursor = cursor{
+		curve: p.cursor.curve.changed(float64(change.at-p.startAt)/1e9, change.rps), poisson: p.cursor.poisson.changed(),
+	}
 }

@@ -29,7 +29,7 @@ type requestStep struct {
 	fixed      string        // the target, if it depends on nothing
 	whole      text.Template // a URL that begins with a variable; its server is found out each time
 	isWhole    bool
-	address    text.Template // in front of it, if it turns out to be a path
+	origin     text.Template // in front of it, if it turns out to be a path
 	head       string        // lines of headers that depend on nothing
 	headers    []headerText
 	host       text.Template // in place of the URL's
@@ -158,7 +158,7 @@ func (r *requestStep) parseURL(written, address string, names *text.Names) (err 
 	written, _, _ = cutFragment(written)
 	if strings.HasPrefix(written, "${") {
 		r.isWhole = true
-		if r.address, err = text.Parse(address, names); err == nil {
+		if r.origin, err = text.Parse(address, names); err == nil {
 			r.whole, err = text.Parse(written, names)
 		}
 		return err
@@ -480,27 +480,23 @@ var unreserved = func() (table [256]bool) {
 	return table
 }()
 
-// wire appends the request as it is sent, and returns its server and the method. `jar` appends the cookies that are
-// due, `more` further header lines.
-func (r *requestStep) wire(dst []byte, s *text.Scope, scratch *[]byte, u *session) ([]byte, server, string, error) {
-	to, method := r.to, r.method.String(s)
-	dst = append(append(dst, method...), ' ')
+// line appends the target, and returns the server and the URL's user, if it has one.
+func (r *requestStep) line(dst []byte, s *text.Scope, scratch *[]byte) (line []byte, to server, user string, err error) {
+	to = r.to
 	from := len(dst)
-	credentials := ""
 	switch {
 	case r.isWhole:
 		*scratch = r.whole.Append((*scratch)[:0], s)
 		whole := string(*scratch)
 		if !isAbsolute(whole) {
-			whole = joined(strings.TrimRight(r.address.String(s), "/"), whole)
+			whole = joined(strings.TrimRight(r.origin.String(s), "/"), whole)
 		}
 		origin, target := cutOrigin(whole)
-		var err error
 		if to, err = serverOf(origin); err != nil {
-			return dst, to, method, err
+			return dst, to, "", err
 		}
 		if at := strings.LastIndexByte(to.host, '@'); at >= 0 {
-			credentials, to.host = to.host[:at], to.host[at+1:]
+			user, to.host = to.host[:at], to.host[at+1:]
 		}
 		dst = appendTarget(dst, []byte(target))
 	case r.fixed != "":
@@ -515,6 +511,25 @@ func (r *requestStep) wire(dst []byte, s *text.Scope, scratch *[]byte, u *sessio
 			joint = '&'
 		}
 		dst = appendForm(append(dst, joint), r.body.query, s)
+	}
+	return dst, to, user, nil
+}
+
+// address returns the whole URL.
+func (r *requestStep) address(s *text.Scope) string {
+	var scratch []byte
+	line, to, _, _ := r.line(nil, s, &scratch)
+	return to.scheme + "://" + to.host + string(line)
+}
+
+// wire appends the request as it is sent over HTTP/1, and returns its server and its method.
+func (r *requestStep) wire(dst []byte, s *text.Scope, scratch *[]byte, u *session) ([]byte, server, string, error) {
+	method := r.method.String(s)
+	dst = append(append(dst, method...), ' ')
+	from := len(dst)
+	dst, to, credentials, err := r.line(dst, s, scratch)
+	if err != nil {
+		return dst, to, method, err
 	}
 	target := dst[from:]
 	dst = append(dst, " HTTP/1.1\r\nHost: "...)

@@ -1,6 +1,9 @@
 package main
 
-import "math"
+import (
+	"math"
+	"math/rand/v2"
+)
 
 // curve is a rate over time: straight lines between points, which may jump. Points are seconds since the start and
 // requests per second of all workers. src/toril/load/curve.py defines what it means.
@@ -30,11 +33,73 @@ func (c curve) changed(at, rps float64) curve {
 	return append(points, [2]float64{at, before}, [2]float64{at, rps}, [2]float64{length, rps})
 }
 
+// count returns the integral of the rate up to a second.
+func (c curve) count(to float64) float64 {
+	sum := 0.0
+	for i := 0; i+1 < len(c) && c[i][0] < to; i++ {
+		from, length := c[i], c[i+1][0]-c[i][0]
+		if length > 0 {
+			t := min(to-from[0], length)
+			sum += t * (from[1] + (c[i+1][1]-from[1])*t/length/2)
+		}
+	}
+	return sum
+}
+
 // cursor finds the due times of arrivals with rising numbers. Arrival n is due when the integral of the rate reaches n.
 type cursor struct {
-	curve  curve
-	piece  int
-	before float64 // the integral up to this piece
+	curve   curve
+	piece   int
+	before  float64  // the integral up to this piece
+	poisson *poisson // nil: evenly spaced
+}
+
+// poisson spreads the arrivals of each whole second at random over it: a Poisson process, given the number of its
+// arrivals. All workers compute the same moments.
+type poisson struct {
+	seed    uint64
+	second  float64 // of the present moments; valid with some
+	first   float64 // the number of its first arrival
+	moments []float64
+}
+
+// changed returns it for another curve.
+func (p *poisson) changed() *poisson {
+	if p == nil {
+		return nil
+	}
+	return &poisson{seed: p.seed}
+}
+
+// at returns the moment of an arrival that the curve has at `due`.
+func (p *poisson) at(arrival, due float64, of curve) float64 {
+	second := math.Floor(due)
+	if p.moments == nil || p.second != second {
+		p.spread(second, of)
+	}
+	place := int(arrival - p.first)
+	if place < 0 || place >= len(p.moments) {
+		return due // of another rate, in the second of a change
+	}
+	return p.moments[place]
+}
+
+// spread draws the moments of a second in rising order: sums of exponentially distributed distances.
+func (p *poisson) spread(second float64, of curve) {
+	length := min(1, of.length()-second)
+	p.second, p.first = second, math.Ceil(of.count(second))
+	count := max(0, int(math.Ceil(of.count(second+length))-p.first))
+	random := rand.New(rand.NewPCG(p.seed, uint64(second)))
+	p.moments = make([]float64, count)
+	sum := 0.0
+	for i := range p.moments {
+		sum += random.ExpFloat64()
+		p.moments[i] = sum
+	}
+	sum += random.ExpFloat64()
+	for i := range p.moments {
+		p.moments[i] = second + length*p.moments[i]/sum
+	}
 }
 
 // due returns the second at which an arrival is due; false if the curve ends before. Arrivals count from 0.
@@ -47,7 +112,11 @@ func (c *cursor) due(arrival float64) (float64, bool) {
 		}
 		requests := length * (from[1] + to[1]) / 2
 		if arrival < c.before+requests {
-			return from[0] + timeFor(arrival-c.before, from[1], (to[1]-from[1])/length), true
+			due := from[0] + timeFor(arrival-c.before, from[1], (to[1]-from[1])/length)
+			if c.poisson != nil {
+				due = c.poisson.at(arrival, due, c.curve)
+			}
+			return due, true
 		}
 		c.before += requests
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"iter"
 	"slices"
@@ -193,8 +194,9 @@ func (c *crowd) resume(u *session) {
 		u.step++
 		switch s.operation {
 		case doRequest:
-			c.request(u, s)
-			return
+			if !c.request(u, s) {
+				return
+			}
 		case doPause:
 			if c.sleep(u, c.pauseOf(u, s)) {
 				return
@@ -350,20 +352,24 @@ func (c *crowd) scopeOf(u *session) *text.Scope {
 	return &c.scope
 }
 
-// request sends the request of a step as soon as there are a token and a slot for it.
-func (c *crowd) request(u *session, s *step) {
+// request sends the request of a step as soon as there are a token and a slot for it. It returns true if none is needed,
+// since the user's cache has the response, and if the session goes on at once.
+func (c *crowd) request(u *session, s *step) bool {
 	d := u.side
-	if c.ended {
+	switch {
+	case c.ended:
 		c.leave(u)
-		return
-	}
-	if d.frozenAt == 0 && !c.capped && len(d.waiting.all()) == 0 {
+		return false
+	case s.request.cache && u.cache.Fresh(s.request.address(c.scopeOf(u)), c.scope.Now()):
+		return !c.sleep(u, s.think.draw(c.random))
+	case d.frozenAt == 0 && !c.capped && len(d.waiting.all()) == 0:
 		if one := c.loop.slots.acquire(); one != nil {
 			c.send(u, s, one)
-			return
+			return false
 		}
 	}
 	d.waiting.add(u)
+	return false
 }
 
 // grant has the session that has waited longest send its request. It returns false if there is no slot for it.
@@ -482,6 +488,21 @@ func pathOf(target []byte) string {
 type checked struct {
 	spec  *check.AssertionSpec
 	wrong string
+}
+
+// line returns the assertion as keeping.py has it.
+func (c *checked) line() map[string]any {
+	name, expected := c.spec.Kind, c.spec.Expression
+	switch {
+	case c.spec.Kind == "contains":
+		name, expected = cmp.Or(c.spec.Subject, "body"), strings.Join(c.spec.Contains, ", ")
+		if c.spec.Not {
+			expected = "not " + expected
+		}
+	case c.spec.Expected != nil:
+		expected += " = " + *c.spec.Expected
+	}
+	return map[string]any{"name": name, "ok": c.wrong == "", "expected": expected, "message": clean(c.wrong)}
 }
 
 // address returns the URL of a slot's last request.

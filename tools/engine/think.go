@@ -18,14 +18,14 @@ func (t *thinking) draw(random *rand.Rand) int64 {
 		s += random.NormFloat64() * t.DeviationS
 	case "poisson": // whole milliseconds around the mean, behind a constant part
 		constant := t.DeviationS
-		s = constant + float64(poisson((t.MeanS-constant)*1000, random))/1000
+		s = constant + float64(poissonCount((t.MeanS-constant)*1000, random))/1000
 	}
 	return max(0, seconds(s))
 }
 
-// poisson returns a Poisson-distributed number. Large means use the normal distribution, which then is the same to the
+// poissonCount returns a Poisson-distributed number. Large means use the normal distribution, which then is the same to the
 // eye.
-func poisson(mean float64, random *rand.Rand) int64 {
+func poissonCount(mean float64, random *rand.Rand) int64 {
 	if mean <= 0 {
 		return 0
 	}

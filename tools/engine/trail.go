@@ -75,6 +75,8 @@ type kept struct {
 	hops                            int
 	peer                            net.Addr
 	fresh                           bool
+	checked                         []checked
+	variables                       [][2]string
 }
 
 // set copies a slot, which its next request will change.
@@ -91,6 +93,10 @@ func (e *kept) set(s *slot, at int64, o outcome, mostBody int64) {
 		request:      append(append(e.request[:0], head...), body[:min(int64(len(body)), mostBody)]...),
 		response:     append(append(e.response[:0], s.gotHead...), got...),
 		requestBytes: int64(len(body)), responseBytes: s.bytes,
+		checked: s.checked,
+	}
+	if s.session != nil && e.why == "tried" {
+		e.variables = s.session.values.All()
 	}
 }
 
@@ -102,7 +108,7 @@ func (e *kept) line(label string, mostBody int64) map[string]any {
 		"started_s": float64(epochUS(e.sent)) / 1e6, "response_us": (e.at - e.due) / 1000, "ttfb_us": nil, "connect_us": nil,
 		"method": method, "url": e.url + target, "request_headers": sent, "request": body, "request_bytes": e.requestBytes,
 		"status": nil, "response_headers": [][2]string{}, "response": nil, "response_bytes": 0,
-		"asserted": []any{}, "variables": []any{}, "connection": "", "remote": "", "hops": e.hops, "notes": []string{},
+		"asserted": e.asserted(), "variables": append([][2]string{}, e.variables...), "connection": "", "remote": "", "hops": e.hops, "notes": []string{},
 	}
 	if e.peer == nil {
 		line["notes"] = []string{"The request was not sent: there was no connection."}
@@ -131,6 +137,15 @@ func (e *kept) line(label string, mostBody int64) map[string]any {
 	}
 	line["response"] = body
 	return line
+}
+
+// asserted returns the assertions as keeping.py has them.
+func (e *kept) asserted() []map[string]any {
+	found := []map[string]any{}
+	for i := range e.checked {
+		found = append(found, e.checked[i].line())
+	}
+	return found
 }
 
 // parseHead returns the first two words of a head, its fields in their order, and what follows it.

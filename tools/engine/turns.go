@@ -24,7 +24,11 @@ func (t *turn) at(own float64) (float64, bool) {
 // turnsOf returns the turns of a load for one of several loops. `base` are the requests of arm 1, if it is a duet's.
 func turnsOf(l *load, requests, base []request, loop int64) []turn {
 	of := func(arm int, requests []request) *course {
-		return &course{arm: arm, cursor: cursor{curve: l.Points}, local: loop, requests: requests}
+		random := (*poisson)(nil)
+		if l.Poisson {
+			random = &poisson{seed: l.Seed} // both arms of a duet have the same moments
+		}
+		return &course{arm: arm, cursor: cursor{curve: l.Points, poisson: random}, local: loop, requests: requests}
 	}
 	if len(l.Points) == 0 && len(l.Turns) == 0 {
 		return []turn{{course: of(0, nil), end: l.Users.length()}}
