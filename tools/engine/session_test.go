@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -200,5 +202,256 @@ func TestAUserTakesItsStepsInOrder(t *testing.T) {
 	}
 	if first, second := got.samples[0], got.samples[1]; first.connect < 0 || second.connect >= 0 {
 		t.Error("a user keeps its connection")
+	}
+}
+
+func TestBlocksBecomeJumps(t *testing.T) {
+	for _, one := range []struct{ steps, vars, wanted string }{
+		{`[{"do": "loop", "times": 3, "steps": [%a]}, %b]`, "", "aaab"},
+		{`[{"do": "loop", "times": "${n}", "steps": [%a]}]`, "n=2", "aa"},
+		{`[{"do": "loop", "times": "${n}", "steps": [%a]}, %b]`, "n=x", "b"},
+		{`[{"do": "loop", "times": 2, "steps": [{"do": "loop", "times": 2, "steps": [%a]}, %b]}]`, "", "aabaab"},
+		{`[{"do": "once", "steps": [%a]}, %b]`, "", "ab"},
+		{`[{"do": "loop", "times": 2, "steps": [{"do": "loop", "times": 2, "steps": [{"do": "once", "steps": [%a]}, %b]}]}]`,
+			"", "abbabb"},
+		{`[{"do": "if", "condition": "\"${x}\" == \"1\"", "then": [%a], "else": [%b]}]`, "x=1", "a"},
+		{`[{"do": "if", "condition": "\"${x}\" == \"1\"", "then": [%a], "else": [%b]}, %a]`, "x=2", "ba"},
+		{`[{"do": "if", "condition": "\"${x}\" == \"1\"", "then": [%a]}, %b]`, "x=2", "b"},
+		{`[{"do": "while", "condition": "\"${x}\" != \"1\"", "steps": [%a, {"do": "set", "variables": [["x", "1"]]}]}, %b]`,
+			"x=2", "ab"},
+		{`[{"do": "foreach", "input": "list", "variable": "one", "steps": [{"do": "request", "label": "one",
+			"method": "GET", "url": "/${one}"}]}, %b]`, "list_1=a,list_2=b,list_3=a", "abab"},
+		{`[{"do": "action", "action": "continue", "target": "current-thread"}, %a]`, "", ""},
+		{`[%a, {"do": "action", "action": "stop", "target": "current-thread"}, %b]`, "", "a"},
+		{`[%a, {"do": "action", "action": "stop-now", "target": "all-threads"}, %b]`, "", "a"},
+		{`[{"do": "scenario", "label": "other", "steps": [%a], "journey": {"variables": [["y", "b"]], "address": "URL",
+			"timeout_s": 5}}, {"do": "request", "label": "y", "method": "GET", "url": "/${y}"}]`, "", "ab"},
+		{`[{"do": "set", "variables": [["y", "a"], ["z", "${y}${y}"]]}, {"do": "request", "label": "y", "method": "GET",
+			"url": "/${z}"}]`, "", "aa"},
+	} {
+		w := witnessing(t, "", nil)
+		steps := strings.NewReplacer("%a", get("/a"), "%b", get("/b"), "URL", w.URL).Replace(one.steps)
+		fields := `{"model": "users", "users": {"count": 1, "iterations": 1}, "journeys": [{"address": "` + w.URL +
+			`", "timeout_s": 5, "keepalive": true, "variables": [`
+		for i, pair := range strings.Split(one.vars, ",") {
+			if name, value, found := strings.Cut(pair, "="); found {
+				fields += strings.Repeat(",", min(i, 1)) + fmt.Sprintf(`[%q, %q]`, name, value)
+			}
+		}
+		walkBy(t, w.URL, steps, fields+`]}]}`)
+		got := ""
+		for _, request := range w.requests() {
+			got += strings.TrimPrefix(request, "GET /")
+		}
+		if got != one.wanted {
+			t.Errorf("%s with %q sends %q, not %q", one.steps, one.vars, got, one.wanted)
+		}
+	}
+}
+
+func TestSetupAndTeardownArePartOfEachPass(t *testing.T) {
+	w := witnessing(t, "", nil)
+	walkBy(t, w.URL, "", `{"model": "users", "users": {"count": 1, "iterations": 2}, "journeys": [{"address": "`+w.URL+`",
+		"timeout_s": 5, "setup": [`+get("/in")+`], "teardown": [`+get("/out")+`], "steps": [`+get("/a")+`,
+		{"do": "action", "action": "continue", "target": "current-thread"}, `+get("/never")+`]}]}`)
+	w.expect(t, "GET /in", "GET /a", "GET /out", "GET /in", "GET /a", "GET /out")
+}
+
+func TestATransactionEndsWithItsLastResponse(t *testing.T) {
+	w := witnessing(t, "", func(out http.ResponseWriter, in *http.Request) {
+		time.Sleep(20 * time.Millisecond)
+		if in.URL.Path == "/wrong" {
+			out.WriteHeader(http.StatusTeapot)
+		}
+		_, _ = io.WriteString(out, "12345")
+	})
+	think := `, "think": {"kind": "constant", "mean_s": 0.1}`
+	got := walkBy(t, w.URL, `[{"do": "transaction", "label": "short", "steps": [`+get("/a", think)+`, `+get("/b", think)+`]},
+		{"do": "transaction", "label": "long", "include_timers": true, "steps": [{"do": "transaction", "label": "in", "steps":
+		[`+get("/a", think)+`]}, `+get("/wrong", think)+`]},
+		{"do": "transaction", "label": "empty", "steps": [{"do": "if", "condition": "1 == 2", "then": [`+get("/b")+`]}]}]`, once1)
+	short, long, in := got.of("short")[0], got.of("long")[0], got.of("in")[0]
+	if short.response < 40_000 || short.response > 90_000 || !short.ok || short.bytes != 10 || short.kind != "transaction" {
+		t.Errorf("%+v", short)
+	}
+	if long.response < 140_000 || long.response > 190_000 || long.ok || !strings.Contains(long.message, "failing samples : 1") {
+		t.Errorf("%+v", long)
+	}
+	if in.response > 60_000 || !in.ok || got.count("empty") != 0 {
+		t.Errorf("%+v", in)
+	}
+	// Python adds `late` to the due time for the start, and `response` for the end.
+	if began, first := short.due+short.late, got.samples[0]; began != first.due {
+		t.Errorf("a transaction begins with its first request, not %d µs later", began-first.due)
+	}
+	if last := got.samples[1]; math.Abs(float64(short.due+short.response-last.due-last.response)) > 2 { // rows have whole µs
+		t.Error("it ends with its last response")
+	}
+	if got.samples[2].label != "short" {
+		t.Error("it does not wait for the think time behind it")
+	}
+}
+
+func TestThinkTimeFollowsTheResponse(t *testing.T) {
+	w := witnessing(t, "", func(http.ResponseWriter, *http.Request) { time.Sleep(30 * time.Millisecond) })
+	got := walkBy(t, w.URL, `[`+get("/a", `, "think": {"kind": "constant", "mean_s": 0.05}`)+`,
+		{"do": "pause", "for_s": 0.02}, {"do": "pause", "for": "${ms}"}, `+get("/b")+`]`,
+		`{"model": "users", "users": {"count": 1, "iterations": 1},
+		"journeys": [{"address": "`+w.URL+`", "timeout_s": 5, "variables": [["ms", "30"]]}]}`)
+	a, b := got.samples[0], got.samples[1]
+	if gap := b.due - a.due - a.response; gap < 99_998 || gap > 100_002 { // rows have whole µs
+		t.Errorf("the next request is due %d µs after the response", gap)
+	}
+	if b.late < 0 || b.late > 20_000 || b.response < 30_000 {
+		t.Errorf("%+v", b)
+	}
+}
+
+func TestATryDoesNotThink(t *testing.T) {
+	w := witnessing(t, "", nil)
+	before := time.Now()
+	walkBy(t, w.URL, `[`+get("/a", `, "think": {"kind": "constant", "mean_s": 60}`)+`, {"do": "pause", "for_s": 60}, `+get("/b")+`]`,
+		`{"model": "users", "users": {"count": 1, "iterations": 1}, "tried": true}`)
+	if w.expect(t, "GET /a", "GET /b"); time.Since(before) > 5*time.Second {
+		t.Error("it thought")
+	}
+}
+
+func TestThinkTimesHaveTheirDistribution(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	for _, one := range []struct {
+		thinking
+		mean, deviation, least, most float64 // ms
+	}{
+		{thinking{"constant", 1, 0}, 1000, 0, 1000, 1000},
+		{thinking{"uniform", 1, 0.3}, 1000, 300 / math.Sqrt(3), 700, 1300},
+		{thinking{"gaussian", 1, 0.1}, 1000, 100, 0, 2000},
+		{thinking{"gaussian", 0.01, 10}, 4000, 5800, 0, 60_000}, // never negative
+		{thinking{"poisson", 1, 0.6}, 1000, 20, 600, 1300},
+		{thinking{"poisson", 2, 0.5}, 2000, math.Sqrt(1500), 500, 2500},
+	} {
+		const draws = 20_000
+		sum, squares := 0.0, 0.0
+		for range draws {
+			ms := float64(one.draw(random)) / 1e6
+			if ms < one.least || ms > one.most {
+				t.Fatalf("%+v draws %v ms", one.thinking, ms)
+			}
+			sum, squares = sum+ms, squares+ms*ms
+		}
+		mean := sum / draws
+		deviation := math.Sqrt(max(0, squares/draws-mean*mean))
+		if math.Abs(mean-one.mean) > 0.05*one.mean+1 || math.Abs(deviation-one.deviation) > 0.05*one.deviation+1 {
+			t.Errorf("%+v: mean %v, deviation %v", one.thinking, mean, deviation)
+		}
+	}
+}
+
+func TestUsersStartEvenlyOrInStairs(t *testing.T) {
+	for _, one := range []struct {
+		users usersLoad
+		at    []float64
+	}{
+		{usersLoad{Count: 4, RampUpS: 8}, []float64{0, 2, 4, 6}},
+		{usersLoad{Count: 4, RampUpS: 8, Steps: 2}, []float64{0, 0, 4, 4}},
+		{usersLoad{Count: 5, RampUpS: 9, Steps: 3}, []float64{0, 0, 3, 3, 6}},
+		{usersLoad{Count: 2}, []float64{0, 0}},
+	} {
+		for user, wanted := range one.at {
+			if got := one.users.start(user); math.Abs(got-wanted) > 1e-9 {
+				t.Errorf("%+v: user %d starts after %v s, not %v", one.users, user, got, wanted)
+			}
+		}
+	}
+}
+
+func TestUsersComeAndGoAsPlanned(t *testing.T) {
+	w := witnessing(t, "", nil)
+	got := walkBy(t, w.URL, `[`+get("/${__threadNum}", `, "think": {"kind": "constant", "mean_s": 0.05}`)+`]`,
+		`{"model": "users", "users": {"count": 4, "first": 10, "total": 20, "ramp_up_s": 0.4, "hold_for_s": 0.4, "phase_s": 0.1}}`)
+	firsts := map[string]int64{}
+	for _, one := range w.requests() {
+		firsts[one] = 0
+	}
+	if len(firsts) != 4 || firsts["GET /11"] != 0 || firsts["GET /14"] != 0 {
+		t.Errorf("%v", firsts)
+	}
+	if count := len(got.samples); count < 20 || count > 50 || got.end != "duration" {
+		t.Errorf("%d requests, %s", count, got.end)
+	}
+	if last := got.samples[len(got.samples)-1]; last.due > 700_000 {
+		t.Errorf("a request was sent %d µs after the start", last.due)
+	}
+	if most := slices.Max(got.users); most != 4 || got.users[len(got.users)-1] != 0 || !slices.Contains(got.users, 2) {
+		t.Errorf("active users: %v", got.users)
+	}
+	begun, ended := got.facts["begun_at"].(float64), got.facts["ended_at"].(float64)
+	if length := ended - begun; length < 0.69 || length > 0.75 {
+		t.Errorf("the load lasted %v s", length)
+	}
+}
+
+func TestRequestsInFlightAtTheEndMayFinish(t *testing.T) {
+	w := witnessing(t, "", func(out http.ResponseWriter, in *http.Request) {
+		if in.URL.Path == "/slow" {
+			time.Sleep(300 * time.Millisecond)
+		}
+		if in.URL.Path == "/silent" {
+			<-in.Context().Done()
+		}
+	})
+	got := walkBy(t, w.URL, `[{"do": "transaction", "label": "t", "steps": [`+get("/slow")+`]}, `+get("/b")+`]`,
+		`{"model": "users", "users": {"count": 1, "hold_for_s": 0.1}}`)
+	w.expect(t, "GET /slow")
+	if got.count("/slow") != 1 || got.count("t") != 1 || len(got.open) != 0 {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestDataSourcesGiveEachPassARow(t *testing.T) {
+	rows := `"sources": [{"columns": ["n"], "rows": [["0"], ["1"], ["2"], ["3"], ["4"]]%s}]`
+	for _, one := range []struct{ more, users, wanted string }{
+		{"", `"count": 1, "iterations": 7`, "0011234"},
+		{"", `"count": 2, "total": 4, "first": 2, "iterations": 2`, "1223"}, // passes 2, 3, 6 and 7 of all workers
+		{`, "own": true`, `"count": 2, "total": 4, "first": 2, "iterations": 2`, "0123"},
+		{`, "loop": false`, `"count": 2, "iterations": 9`, "01234"},
+		{`, "random_order": true`, `"count": 1, "iterations": 10`, "0011223344"},
+		{`, "random_order": true, "loop": false`, `"count": 1, "iterations": 10`, "01234"},
+	} {
+		w := witnessing(t, "", nil)
+		got := walkBy(t, w.URL, `[`+get("/${n}")+`]`,
+			`{"model": "users", "seed": 7, "users": {`+one.users+`}, `+fmt.Sprintf(rows, one.more)+`}`)
+		seen := w.requests()
+		slices.Sort(seen)
+		if text := strings.ReplaceAll(strings.Join(seen, ""), "GET /", ""); text != one.wanted {
+			t.Errorf("%s %s: %s, not %s", one.more, one.users, text, one.wanted)
+		}
+		if ended := strings.Contains(one.more, "loop"); ended != (got.facts["unfinished_users"] != nil) {
+			t.Errorf("%s: %v", one.more, got.facts)
+		}
+	}
+}
+
+func TestRandomOrderIsTheSameForAllWorkers(t *testing.T) {
+	source := dataSource{RandomOrder: true}
+	for n := range 50 {
+		source.Rows = append(source.Rows, []string{fmt.Sprint(n)})
+	}
+	one, other := newFeeds(&load{Seed: 1, Sources: []dataSource{source}}), newFeeds(&load{Seed: 1, Sources: []dataSource{source}})
+	rounds := map[string]bool{}
+	for round := range int64(3) {
+		order := ""
+		for pass := range int64(50) {
+			order += one.row(0, 0, round*50+pass)[0] + " "
+		}
+		rounds[order] = true
+	}
+	for pass := int64(149); pass >= 0; pass-- {
+		if one.row(0, 0, pass)[0] != other.row(0, 0, pass)[0] {
+			t.Fatal("workers disagree")
+		}
+	}
+	if len(rounds) != 3 {
+		t.Error("each round has an order of its own")
 	}
 }

@@ -28,7 +28,7 @@ type shuffle struct {
 func (f *feeds) nextPass(side int) (local, global int64) {
 	local = f.passes[side].Add(1) - 1
 	count := int64(max(1, f.users.Count))
-	return local, local/count*int64(max(1, f.users.Total)) + int64(f.users.First) + local%count
+	return local, local/count*max(count, int64(f.users.Total)) + int64(f.users.First) + local%count
 }
 
 // row returns the row of a pass; nil if a source that does not begin again has none left.
