@@ -455,3 +455,214 @@ func TestRandomOrderIsTheSameForAllWorkers(t *testing.T) {
 		t.Error("each round has an order of its own")
 	}
 }
+
+func TestJourneysStartWhenTheyAreDue(t *testing.T) {
+	w := witnessing(t, "Cookie", func(out http.ResponseWriter, in *http.Request) {
+		time.Sleep(200 * time.Millisecond) // nobody waits for others
+	})
+	got := walkBy(t, w.URL, `[`+get("/a")+`, `+get("/b", `, "think": {"kind": "constant", "mean_s": 60}`)+`]`,
+		`{"model": "arrivals", "points": [[0, 20], [1, 20]], "peak_rps": 20}`)
+	starts := got.of("journey start")
+	if len(starts) != 20 || got.count("/a") != 20 || got.count("/b") < 14 || got.end != "duration" {
+		t.Fatalf("%d starts, %d, %d", len(starts), got.count("/a"), got.count("/b"))
+	}
+	for i, one := range starts {
+		if one.kind != "timing" || one.late != 0 || !one.ok || math.Abs(float64(one.due-int64(i)*50_000)) > 2 {
+			t.Errorf("%d: %+v", i, one)
+		}
+	}
+	if most := slices.Max(got.users); most < 6 || most > 10 {
+		t.Errorf("%d journeys at a time", most)
+	}
+}
+
+func TestJourneysBeyondTheLimitAreDropped(t *testing.T) {
+	w := witnessing(t, "", func(http.ResponseWriter, *http.Request) { time.Sleep(2 * time.Second) })
+	l := loadOf(t, w.URL, `[`+get("/a")+`]`, `{"model": "arrivals", "points": [[0, 100], [0.2, 100]], "max_workers": 5}`)
+	go openGate(t.Context(), l.Folder)
+	if err := run(l); err != nil {
+		t.Fatal(err)
+	}
+	got, dropped := readWalked(t, l.Folder), 0
+	for _, row := range latenessRows(t, l) {
+		dropped += row
+	}
+	if got.count("/a") != 5 || dropped != 15 {
+		t.Errorf("%d journeys, %d dropped", got.count("/a"), dropped)
+	}
+}
+
+// latenessRows returns the numbers of dropped sends.
+func latenessRows(t *testing.T, l *load) (dropped []int) {
+	t.Helper()
+	rows, err := os.ReadFile(filepath.Join(l.Folder, "rows"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for ; len(rows) >= rowBytes; rows = rows[rowBytes:] {
+		if binary.LittleEndian.Uint32(rows[48:]) == latenessRow {
+			dropped = append(dropped, int(binary.LittleEndian.Uint64(rows[40:])))
+		}
+	}
+	return dropped
+}
+
+func TestJourneysEndWithTheirRows(t *testing.T) {
+	w := witnessing(t, "", nil)
+	got := walkBy(t, w.URL, `[`+get("/${n}")+`]`, `{"model": "arrivals", "points": [[0, 50], [1, 50]],
+		"sources": [{"columns": ["n"], "rows": [["0"], ["1"], ["2"]], "loop": false}]}`)
+	w.expect(t, "GET /0", "GET /1", "GET /2")
+	if length := got.facts["ended_at"].(float64) - got.facts["begun_at"].(float64); length > 0.2 {
+		t.Errorf("it ended after %v s", length)
+	}
+}
+
+func TestEachJourneyIsANewUser(t *testing.T) {
+	w := witnessing(t, "", func(out http.ResponseWriter, in *http.Request) { out.Header().Set("X-Peer", in.RemoteAddr) })
+	got := walkBy(t, w.URL, `[`+get("/${n}/${i}/${__threadNum}")+`, {"do": "set", "variables": [["n", "x"]]},
+		{"do": "once", "steps": [`+get("/once")+`]}]`,
+		`{"model": "arrivals", "points": [[0, 10], [0.3, 10]], "sources": [{"columns": ["i"], "rows": [["0"], ["1"]]}]}`)
+	seen := w.requests()
+	slices.Sort(seen)
+	if text := strings.Join(seen, " "); text != "GET /$%7Bn%7D/0/1 GET /$%7Bn%7D/0/3 GET /$%7Bn%7D/1/2 GET /once GET /once GET /once" {
+		t.Error(text)
+	}
+	for _, one := range got.samples {
+		if one.label == "/${n}/${i}/${__threadNum}" && one.connect < 0 {
+			t.Error("it has a connection of its own")
+		}
+	}
+}
+
+func TestPoissonArrivalsAreExactInNumber(t *testing.T) {
+	evenly, random := cursor{curve: curve{{0, 0}, {2, 100}, {4.5, 100}}}, cursor{curve: curve{{0, 0}, {2, 100}, {4.5, 100}}}
+	random.poisson = &poisson{seed: 3}
+	perSecond, last, gaps := map[int]int{}, -1.0, map[bool]int{}
+	for n := 0.0; ; n++ {
+		due, more := evenly.due(n)
+		other, otherMore := random.due(n)
+		if more != otherMore {
+			t.Fatal("another number of arrivals")
+		}
+		if !more {
+			break
+		}
+		if math.Floor(due) != math.Floor(other) || other < last {
+			t.Fatalf("arrival %v is due at %v, evenly at %v", n, other, due)
+		}
+		gaps[other-last < 0.005] += int(due / 2)
+		perSecond[int(due)]++
+		last = other
+	}
+	if perSecond[0] != 25 || perSecond[1] != 75 || perSecond[2] != 100 || perSecond[4] != 50 {
+		t.Errorf("%v", perSecond)
+	}
+	if short := float64(gaps[true]) / float64(gaps[true]+gaps[false]); short < 0.3 || short > 0.5 { // 1 - exp(-0.5)
+		t.Errorf("%v of the gaps are shorter than half the mean", short)
+	}
+	again := cursor{curve: random.curve, poisson: &poisson{seed: 3}}
+	other, _ := again.due(300)
+	if one, _ := (&cursor{curve: random.curve, poisson: &poisson{seed: 3}}).due(300); one != other {
+		t.Error("the seed decides")
+	}
+}
+
+func TestUsersShareATokenSchedule(t *testing.T) {
+	w := witnessing(t, "", nil)
+	l := loadOf(t, w.URL, `[`+get("/a")+`]`,
+		`{"model": "users", "users": {"count": 5, "hold_for_s": 1}, "points": [[0, 40], [1, 40]], "peak_rps": 40}`)
+	go openGate(t.Context(), l.Folder)
+	if err := run(l); err != nil {
+		t.Fatal(err)
+	}
+	got := readWalked(t, l.Folder)
+	if count := got.count("/a"); count < 39 || count > 40 {
+		t.Errorf("%d requests", count)
+	}
+	for i, one := range got.samples {
+		if math.Abs(float64(one.due-int64(i)*25_000)) > 3000 {
+			t.Errorf("request %d is due after %d µs", i, one.due)
+		}
+		if one.late > 20_000 {
+			t.Errorf("waiting for a token is no lateness: %+v", one)
+		}
+	}
+}
+
+func TestTokensThatNobodyTakesAreDropped(t *testing.T) {
+	w := witnessing(t, "", func(http.ResponseWriter, *http.Request) { time.Sleep(1500 * time.Millisecond) })
+	l := loadOf(t, w.URL, `[`+get("/a")+`]`,
+		`{"model": "users", "users": {"count": 1, "hold_for_s": 1.6}, "points": [[0, 10], [1.6, 10]], "peak_rps": 10}`)
+	go openGate(t.Context(), l.Folder)
+	if err := run(l); err != nil {
+		t.Fatal(err)
+	}
+	dropped := 0
+	for _, row := range latenessRows(t, l) {
+		dropped += row
+	}
+	if got := readWalked(t, l.Folder); got.count("/a") != 2 || dropped < 3 || dropped > 6 { // those due in 0.1 … 0.5 s
+		t.Errorf("%d requests, %d dropped", got.count("/a"), dropped)
+	}
+}
+
+func TestInADuetEachSideSendsInItsTurns(t *testing.T) {
+	base, head := witnessing(t, "", nil), witnessing(t, "", nil)
+	think := `, "think": {"kind": "constant", "mean_s": 0.02}`
+	steps := `"timeout_s": 5, "keepalive": true, "steps": [{"do": "transaction", "label": "t", "steps": [` +
+		get("/a", think) + `, ` + get("/b", think) + `]}]}`
+	for _, model := range []string{
+		`"model": "users", "users": {"count": 2, "hold_for_s": 1}`,
+		`"model": "arrivals", "points": [[0, 20], [1, 20]], "peak_rps": 20`,
+	} {
+		before := time.Now()
+		base.seen, base.at, head.seen, head.at = nil, nil, nil, nil
+		got := walkBy(t, "", "", `{`+model+`, "turns": [[1, 0, 0.25], [2, 0.25, 0.5], [1, 0.5, 0.75], [2, 0.75, 1]],
+			"journeys": [{"address": "`+head.URL+`", `+steps+`, {"address": "`+base.URL+`", `+steps+`]}`)
+		if len(got.samples) == 0 || len(base.at) < 10 || len(head.at) < 10 {
+			t.Fatalf("%s: %d and %d requests", model, len(base.at), len(head.at))
+		}
+		start := base.at[0]
+		for _, at := range base.at {
+			if since := at.Sub(start).Seconds(); since > 0.27 && since < 0.49 || since > 0.77 {
+				t.Errorf("%s: base got a request after %v s", model, since)
+			}
+		}
+		for _, at := range head.at {
+			if since := at.Sub(start).Seconds(); since < 0.24 || since > 0.53 && since < 0.74 {
+				t.Errorf("%s: head got a request after %v s", model, since)
+			}
+		}
+		for _, one := range got.of("t") {
+			if one.response > 15_000 {
+				t.Errorf("%s: a pause between turns is no part of a transaction: %+v", model, one)
+			}
+		}
+		if time.Since(before) > 3*time.Second {
+			t.Errorf("%s: it took %v", model, time.Since(before))
+		}
+	}
+}
+
+func TestThinkTimeStandsStillInAPause(t *testing.T) {
+	w := witnessing(t, "", nil)
+	l := loadOf(t, w.URL, `[`+get("/a", `, "think": {"kind": "constant", "mean_s": 0.3}`)+`, `+get("/b")+`]`,
+		`{"model": "arrivals", "points": [[0, 4], [2, 4]], "peak_rps": 4}`)
+	go func() {
+		openGate(t.Context(), l.Folder)
+		at := float64(time.Now().UnixMicro())/1e6 + 0.05
+		_ = os.WriteFile(filepath.Join(l.Folder, "rates"), []byte(fmt.Sprintf("%f 0\n%f 4\n", at+0.4, at+1.4)), 0o600)
+	}()
+	if err := run(l); err != nil {
+		t.Fatal(err)
+	}
+	got := readWalked(t, l.Folder)
+	a, b := got.of("/a"), got.of("/b")
+	if len(a) != 4 || len(b) < 3 || len(b) > 4 {
+		t.Fatalf("%d and %d requests", len(a), len(b))
+	}
+	first, second := b[0].due-a[0].due, b[1].due-a[1].due
+	if first > 350_000 || second < 1_290_000 || second > 1_350_000 {
+		t.Errorf("the first journey thought for %d µs, the second for %d µs", first, second)
+	}
+}
