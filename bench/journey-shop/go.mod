@@ -1,0 +1,3 @@
+module toril/bench/journey-shop
+
+go 1.26.6
