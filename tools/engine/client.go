@@ -4,11 +4,13 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptrace"
 	"net/textproto"
+	"sync/atomic"
 	"time"
 )
 
@@ -17,8 +19,10 @@ const http2Connections = 8
 // client sends a loop's requests by Go's HTTP client: over HTTP/2, and where there is no epoll over HTTP/1. Each request in
 // flight has a goroutine.
 type client struct {
-	transports []*http.Transport // those that all requests share, used in turn
-	next       int
+	load   *load
+	engine *engine
+	shared []*http.Transport // those that all requests share, used in turn
+	next   int
 }
 
 func newClient(l *load, e *engine) *client {
@@ -26,11 +30,23 @@ func newClient(l *load, e *engine) *client {
 	if l.HTTP2 {
 		count = http2Connections // one would send all requests over one connection, to one address of a load balancer
 	}
-	t := &client{}
+	t := &client{load: l, engine: e}
 	for range count {
-		t.transports = append(t.transports, newTransport(l, e))
+		t.shared = append(t.shared, newTransport(l, e))
 	}
 	return t
+}
+
+// transport returns the transport for the next request of a user, or of all: nil.
+func (t *client) transport(own *connections) *http.Transport {
+	if own == nil {
+		t.next++
+		return t.shared[t.next%len(t.shared)]
+	}
+	if own.transport == nil {
+		own.transport = newTransport(t.load, t.engine)
+	}
+	return own.transport
 }
 
 func newTransport(l *load, e *engine) *http.Transport {
@@ -38,7 +54,6 @@ func newTransport(l *load, e *engine) *http.Transport {
 		DialContext:            e.dialer.dial,
 		TLSClientConfig:        e.tls.Clone(),
 		TLSHandshakeTimeout:    connectTimeout,
-		DisableKeepAlives:      !l.KeepAlive,
 		DisableCompression:     true, // adds no header to the suite's, and bytes are counted as sent
 		MaxIdleConnsPerHost:    l.MaxWorkers,
 		MaxResponseHeaderBytes: maxHeadBytes,
@@ -51,7 +66,7 @@ func newTransport(l *load, e *engine) *http.Transport {
 }
 
 func (t *client) closeIdle() {
-	for _, transport := range t.transports {
+	for _, transport := range t.shared {
 		transport.CloseIdleConnections()
 	}
 }
@@ -67,10 +82,10 @@ func (t *client) exchange(o *loop, s *slot) {
 	if o.keeper != nil {
 		s.head = newSentHead(req)
 	}
-	t.next++
-	transport := t.transports[t.next%len(t.transports)]
+	req.Close = req.Close || s.closes
+	transport, repeats := t.transport(s.own), t.load.HTTP2
 	go func() {
-		trip := trip{slot: s}
+		trip := trip{slot: s, repeats: repeats}
 		r := trip.run(o, transport, req)
 		o.post(func() { s.peer, s.fresh, s.connect = r.peer, r.fresh, r.connect; o.settle(s, r) })
 	}()
@@ -99,6 +114,8 @@ type trip struct {
 	slot *slot
 	exchanged
 	informational int
+	repeats       bool // HTTP/2 knows which requests a service has not seen, HTTP/1 does not
+	wrote         atomic.Bool
 }
 
 func (t *trip) run(o *loop, transport *http.Transport, req *http.Request) exchanged {
@@ -106,8 +123,11 @@ func (t *trip) run(o *loop, transport *http.Transport, req *http.Request) exchan
 	t.connect = s.connect
 	ctx, cancel := context.WithDeadline(context.Background(), processStart.Add(time.Duration(s.deadline)))
 	defer cancel()
-	response, err := transport.RoundTrip(req.WithContext(t.traced(ctx)))
+	response, err := transport.RoundTrip(req.WithContext(t.traced(ctx, cancel)))
 	if err != nil {
+		if errors.Is(err, context.Canceled) {
+			err = errIdleClosed
+		}
 		t.err, t.at = err, now()
 		return t.exchanged
 	}
@@ -131,11 +151,17 @@ func (t *trip) run(o *loop, transport *http.Transport, req *http.Request) exchan
 	return t.exchanged
 }
 
-// traced measures how long a new connection takes and bounds informational responses.
-func (t *trip) traced(ctx context.Context) context.Context {
+// traced measures how long a new connection takes, bounds informational responses, and prevents that a request is sent
+// twice.
+func (t *trip) traced(ctx context.Context, cancel func()) context.Context {
 	asked := now()
 	trace := &httptrace.ClientTrace{
+		WroteHeaders: func() { t.wrote.Store(true) },
 		GotConn: func(got httptrace.GotConnInfo) {
+			if t.wrote.Load() && !t.repeats { // the client would send it again
+				cancel()
+				return
+			}
 			t.peer, t.fresh = got.Conn.RemoteAddr(), !got.Reused
 			if !got.Reused && t.connect < 0 {
 				t.connect = now() - asked

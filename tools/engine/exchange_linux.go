@@ -366,11 +366,10 @@ func (o *loop) hasIdle(a arrival) bool {
 	return false
 }
 
-// connections are those of one user, one for each server. The zero value has none. They stay open while the user thinks.
-type connections struct{ list []*conn }
+// ownSockets are a user's connections.
+type ownSockets struct{ list []*conn }
 
-// close closes them. A request in flight fails with errClosed, in the loop's next turn.
-func (own *connections) close(o *loop) {
+func (own *ownSockets) closeSockets(o *loop) {
 	for len(own.list) > 0 {
 		if c := own.list[0]; c.slot != nil {
 			o.failLater(c, errClosed)

@@ -104,7 +104,8 @@ type loop struct {
 	deadlines deadlines
 	faults    []fault
 	outcome   exchanged // of the last exchange, as done sees it
-	spare     [][]byte  // memory of copies that are over
+	bodies    decoder
+	spare     [][]byte // memory of copies that are over
 	aborted   atomic.Bool
 
 	mutex     sync.Mutex

@@ -54,7 +54,6 @@ func (o *loop) closeIdle()             { o.client.closeIdle() }
 
 func (o *loop) mustWait(arrival, int64) bool { return false }
 
-// connections are those of one user.
-type connections struct{}
+type ownSockets struct{}
 
-func (own *connections) close(*loop) {}
+func (ownSockets) closeSockets(*loop) {}

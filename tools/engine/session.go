@@ -567,7 +567,7 @@ func (c *crowd) judge(u *session, one *slot, e *exchanged, o outcome) outcome {
 	body := e.body
 	if r.capture.body {
 		var err error
-		if body, err = decodeBody(e.head, e.body); err != nil && o.ok {
+		if body, err = c.loop.bodies.decode(e.head, e.body); err != nil && o.ok {
 			o = outcome{o.rc, clean(err.Error()), false}
 		}
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"net"
+	"net/http"
 )
 
 // server is where requests go: a scheme and a host with its port, as in a URL.
@@ -19,8 +20,8 @@ const bodyLimit = 10 << 20
 
 // exchanged is the outcome of one exchange.
 //
-// head and body are as received, the body with its chunks and its content coding: decodeBody decodes it. They are valid
-// until done returns. Whoever keeps some of them copies it.
+// head and body are as received, the body with its chunks and its content coding: the loop's `bodies` decode it. They are
+// valid until done returns. Whoever keeps some of them copies it.
 type exchanged struct {
 	at      int64 // when the response was complete, or failed
 	headers int64 // when its head was complete; 0: never
@@ -32,6 +33,22 @@ type exchanged struct {
 	err     error
 	fresh   bool     // the connection was made for this request
 	peer    net.Addr // nil: there was no connection
+}
+
+// connections are those of one user, one for each server. The zero value has none. They stay open while the user thinks.
+// What a service closes meanwhile is replaced without a failure.
+type connections struct {
+	ownSockets
+	transport *http.Transport // nil: it has sent nothing by Go's client
+}
+
+// close closes them. A request in flight fails with errClosed, in the loop's next turn.
+func (own *connections) close(o *loop) {
+	own.closeSockets(o)
+	if own.transport != nil {
+		own.transport.CloseIdleConnections()
+		own.transport = nil
+	}
 }
 
 // errClosed is the outcome of a request whose connection its user closed.
