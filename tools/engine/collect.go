@@ -16,6 +16,7 @@ type collector struct {
 	results    *results
 	keeper     *keeper // nil: nothing is kept
 	watcher    *watcher
+	garbage    garbage
 	latenessTo int64 // the lateness of sends is written up to here
 	switches   []armSwitch
 }
@@ -36,6 +37,7 @@ func switchesOf(turns []turn, startAt int64) []armSwitch {
 // collect returns when `answered` is closed. If the time of requests in flight runs out first, it calls abort, which
 // stops the senders, records the requests without a response and ends the process.
 func (c *collector) collect(answered <-chan struct{}, abort func()) {
+	c.garbage.tune()
 	c.latenessTo = now()
 	for ticker := time.NewTicker(flushEvery); ; {
 		select {
@@ -75,6 +77,7 @@ func (c *collector) write() {
 		c.writeLateness(false)
 		c.latenessTo += int64(time.Second)
 	}
+	c.garbage.tune()
 	c.flush()
 }
 

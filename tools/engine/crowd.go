@@ -15,19 +15,20 @@ const mostAtOnce = 128
 
 // crowd is the sessions of one loop: users, or journeys that arrive.
 type crowd struct {
-	loop     *loop
-	watcher  *watcher
-	sides    []*side // one; in a duet that of base and that of head
-	feeds    *feeds
-	bases    []*text.Values // variables of each side's journey
-	scope    text.Scope
-	random   *rand.Rand
-	response check.Response
-	scratch  []byte
-	wanted   int64 // passes of each session; 0: until the end
-	capped   bool  // each request waits for a token of the schedule
-	reuses   bool  // the memory of sessions that are over
-	ended    bool  // no request begins any more
+	loop      *loop
+	watcher   *watcher
+	sides     []*side // one; in a duet that of base and that of head
+	feeds     *feeds
+	bases     []*text.Values // variables of each side's journey
+	scope     text.Scope
+	random    *rand.Rand
+	response  check.Response
+	scratch   []byte
+	wanted    int64 // passes of each session; 0: until the end
+	capped    bool  // each request waits for a token of the schedule
+	reuses    bool  // the memory of sessions that are over
+	ended     bool  // no request begins any more
+	exhausted bool  // no journey begins any more: the rows are used up
 
 	first, next, step int   // numbers of this loop's users: next one, and the distance between them
 	endAt             int64 // of users
@@ -106,6 +107,7 @@ func (c *crowd) advance() int64 {
 	p := c.loop.pacer
 	at := now()
 	if c.ended {
+		c.show()
 		return math.MaxInt64
 	}
 	ending, changed := p.interrupted()
@@ -257,7 +259,7 @@ func (c *crowd) over() bool {
 	if c.feeds.users != nil {
 		return c.next >= c.feeds.users.Count
 	}
-	return c.loop.pacer.stopped.Load()
+	return c.exhausted
 }
 
 // end ends the load: no request begins any more, and only sessions with a request in flight go on until its response.
@@ -277,7 +279,7 @@ func (c *crowd) end(at int64) {
 	}
 	c.show()
 	if p := c.loop.pacer; !p.stopped.Load() {
-		if c.feeds.users == nil {
+		if c.feeds.users == nil && !c.exhausted {
 			p.stop(at)
 			return
 		}

@@ -15,7 +15,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"runtime/debug"
 	"strings"
 	"syscall"
 	"time"
@@ -25,8 +24,7 @@ import (
 
 const (
 	defaultMaxInFlight = 20_000
-	reservedFiles      = 64  // open files that are not connections
-	gcPercent          = 400 // collects garbage a quarter as often as by default
+	reservedFiles      = 64 // open files that are not connections
 )
 
 func main() {
@@ -45,7 +43,6 @@ func main() {
 }
 
 func run(l *load) error {
-	debug.SetGCPercent(gcPercent)
 	e, err := newEngine(l)
 	if err != nil {
 		return err

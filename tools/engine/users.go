@@ -39,7 +39,7 @@ func (c *crowd) startUsers(at int64) int64 {
 func (c *crowd) startJourneys(at int64) int64 {
 	p := c.loop.pacer
 	for range mostAtOnce {
-		if p.stopped.Load() {
+		if c.exhausted {
 			return math.MaxInt64
 		}
 		a, more := p.next()
@@ -50,6 +50,7 @@ func (c *crowd) startJourneys(at int64) int64 {
 			continue
 		}
 		if p.finished(a, more, at) {
+			c.end(at)
 			return math.MaxInt64
 		}
 		local := p.advance(a)
@@ -68,8 +69,7 @@ func (c *crowd) startJourney(a arrival, local int64) {
 	u := d.join(int32(a.global+1), a.sendAt, c.bases[d.index])
 	if !c.begin(u, local, a.global) { // no rows are left
 		c.leave(u)
-		p.stoppedAt = at
-		p.stopped.Store(true)
+		c.exhausted = true
 		return
 	}
 	p.lateness.add((at - a.sendAt) / 1000)

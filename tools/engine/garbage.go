@@ -1,0 +1,33 @@
+package main
+
+import (
+	"runtime/debug"
+	"runtime/metrics"
+)
+
+const (
+	mostGCPercent  = 400      // collects garbage a quarter as often as by default
+	leastGCPercent = 50       // while many users think, garbage must not need more memory than they do
+	garbageBytes   = 64 << 20 // that may gather while there is little else
+)
+
+// garbage sets how much of it may gather. Few users leave much room, and it is cheap to collect rarely.
+type garbage struct {
+	live    []metrics.Sample
+	percent int
+}
+
+func (g *garbage) tune() {
+	if g.live == nil {
+		g.live = []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	}
+	metrics.Read(g.live)
+	percent := mostGCPercent
+	if live := g.live[0].Value.Uint64(); live > 0 {
+		percent = int(min(mostGCPercent, max(leastGCPercent, 100*garbageBytes/live)))
+	}
+	if percent != g.percent {
+		g.percent = percent
+		debug.SetGCPercent(percent)
+	}
+}
