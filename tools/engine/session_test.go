@@ -614,7 +614,7 @@ func TestInADuetEachSideSendsInItsTurns(t *testing.T) {
 	}
 	for _, model := range []string{
 		`"model": "users", "users": {"count": 2, "hold_for_s": 1}`,
-		`"model": "arrivals", "points": [[0, 20], [1, 20]], "peak_rps": 20`,
+		`"model": "arrivals", "points": [[0, 20], [0.5, 20]], "peak_rps": 20`,
 	} {
 		got := walkBy(t, "", "", `{`+model+`, "turns": [[1, 0, 0.25], [2, 0.25, 0.5], [1, 0.5, 0.75], [2, 0.75, 1]],
 			"journeys": [`+side("head")+`, `+side("base")+`]}`)
