@@ -133,6 +133,7 @@ def test_the_engine_receives_its_settings(tmp_path):
         "max-workers": 7,
         "redirects": 10,
         "insecure": False,
+        "poisson": False,
         "split-data": [],
     }
 

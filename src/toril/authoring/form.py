@@ -37,8 +37,8 @@ from toril.criteria import Language, parse_criterion
 from toril.criteria.criterion import fields_of
 from toril.criteria.subjects import CriterionSyntaxError
 from toril.errors import CriterionError, SuiteError
-from toril.load.shapes import OPEN_MODEL
 from toril.suite.documents import parse
+from toril.suite.engines import by_schedule
 from toril.suite.reader import mapping_at
 
 FILE = "suite.yml"
@@ -154,7 +154,7 @@ class FormExecution(FormPart):
         executor = self.executor
         if self.load == "rate" or (self.load == "stages" and executor not in CURVE_EXECUTORS):
             executor = "vegeta"
-        elif self.load == "users" and executor in OPEN_MODEL:
+        elif self.load == "users" and by_schedule(executor):
             executor = "locust"
         object.__setattr__(self, "executor", executor)
         return self
@@ -261,7 +261,7 @@ def _replaced(base: Mapping[str, Any], ours: Mapping[str, Any]) -> dict[str, Any
 
 def _execution(form: FormExecution) -> dict[str, Any]:
     timed, users = form.load in ("users", "rate"), form.load == "users"
-    with_users = users or (form.load == "stages" and form.executor not in OPEN_MODEL)
+    with_users = users or (form.load == "stages" and not by_schedule(form.executor))
     values = {
         "concurrency": form.users if with_users else "",
         "throughput": form.most if users else form.rate if timed else "",
@@ -281,7 +281,7 @@ def _scenario(form: FormExecution) -> dict[str, Any]:
     return {
         "default-address": form.address,
         "script": form.script,
-        "think-time": "" if form.script or form.executor in OPEN_MODEL else scalar(form.think_time),
+        "think-time": "" if form.script or by_schedule(form.executor) else scalar(form.think_time),
         "headers": dict(form.headers),
         "variables": {name: scalar(value) for name, value in form.variables.items()},
         "data-sources": [merged({"path": own.path, "variable-names": own.names}, own.kept) for own in form.data],
@@ -395,7 +395,7 @@ def _read_execution(item: Mapping[str, Any], document: Mapping[str, Any]) -> For
     load: Load = "users" if users or rate or any(timed.values()) or "concurrency" in item else "script"
     stages = tuple(_read_stages(curve))
     drawn = isinstance(curve, list) and not difference(_shapes(stages), curve, "")
-    load = "stages" if drawn else "rate" if executor in OPEN_MODEL else load
+    load = "stages" if drawn else "rate" if by_schedule(executor) else load
     form = FormExecution(
         scenario=name,
         address=line(scenario.get("default-address")),

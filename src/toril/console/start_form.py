@@ -13,7 +13,6 @@ from toril.console.editor import nested, rows_of, whole
 from toril.console.planned import targets_of
 from toril.desk.store import StoreDesk
 from toril.errors import OptionError
-from toril.load.shapes import OPEN_MODEL
 from toril.plan.options import RunOptions
 from toril.records import LauncherName, Plan, PlannedExecution
 from toril.records.console import StartOptions, StartRun
@@ -124,7 +123,7 @@ def _load(execution: PlannedExecution) -> dict[str, str]:
     """Returns the load that can be changed in place; none of a curve, a search, or a script's own load."""
     if execution.curve or execution.search:
         return {}
-    is_open = execution.executor in OPEN_MODEL
+    is_open = execution.by_schedule
     load = {"rate": f"{execution.throughput_rps or 0:g}"} if is_open else {"users": str(execution.concurrency or "")}
     hold_s = execution.hold_for_s
     return load | {"hold_for": f"{hold_s / 60:g}m" if hold_s and hold_s % 60 == 0 else f"{hold_s:g}s" if hold_s else ""}

@@ -10,7 +10,6 @@ from toril.coordinator.fold import Fold
 from toril.coordinator.protocol import RunState
 from toril.criteria import criteria_of
 from toril.errors import Note
-from toril.load.shapes import OPEN_MODEL
 from toril.records import ARMS, Plan, Rate, Start, rates_of
 from toril.records.document import document
 from toril.records.progress import (
@@ -110,9 +109,7 @@ class ProgressBuilder:
         self._workers: dict[str, set[str]] = {location: set() for location in fold.plan.locations}
         for share in fold.plan.shares:
             self._workers[share.location].add(share.worker)
-        self._planned_users = sum(
-            load.concurrency or int(load.executor not in OPEN_MODEL) for load in fold.judged_plan.executions
-        )
+        self._planned_users = sum(load.concurrency or int(not load.by_schedule) for load in fold.judged_plan.executions)
         self._adjusted: tuple[int, Plan] = (0, fold.plan)  # the plan after this number of rate changes
         self._phase: tuple[Phase, float] = ("preparing", 0.0)
         self._seconds: deque[tuple[Any, ...]] = deque(maxlen=RECENT_S)  # the columns of `Recent`

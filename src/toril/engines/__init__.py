@@ -112,7 +112,7 @@ class EngineContext:
         """This worker's offset in one arrival period, so that workers do not send simultaneously (except in stairs)."""
         users, planned_s = self.share.concurrency or 0, self.planned.ramp_up_s + self.planned.hold_for_s
         period_s = 0.0
-        if self.share.throughput_rps:
+        if self.share.throughput_rps and self.share.interleave is None:
             period_s = 1 / self.share.throughput_rps
         elif users and self.planned.ramp_up_s and not self.planned.steps:
             period_s = self.planned.ramp_up_s / users

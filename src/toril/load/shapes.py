@@ -10,8 +10,6 @@ from fractions import Fraction
 
 from toril.load.curve import Curve
 
-OPEN_MODEL = frozenset({"vegeta"})  # executors that send by schedule: with a rate, without virtual users
-
 Points = Sequence[tuple[float, float]]
 
 PIECES = 96  # lines in a period of a sine: a chord differs by at most (2 π / 96)² / 8 of the amplitude

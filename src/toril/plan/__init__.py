@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from toril import __version__
 from toril.criteria import criteria_of
 from toril.errors import OptionError, SuiteError
-from toril.load.shapes import OPEN_MODEL, curve_of
+from toril.load.shapes import curve_of
 from toril.plan.division import WorkerLoad, WorkerSlot, divided_between, split, worker_slots
 from toril.plan.warnings import iteration_of, load_warnings
 from toril.records import (
@@ -46,8 +46,8 @@ TRIED_RPS = 10  # of a try in an open model: people read its output
 LONGEST_TRY_S = 600.0
 MOST_OF_TRY = 64 << 10  # bytes of a body, for the comparison with a recording
 OF_BOTH = (  # fields of an execution and of its plan
-    "name", "index", "executor", "scenario", "concurrency", "iterations", "steps", "delay_s", "ramp_up_s", "hold_for_s",
-    "labels", "search",
+    "name", "index", "executor", "model", "scenario", "concurrency", "iterations", "steps", "delay_s", "ramp_up_s",
+    "hold_for_s", "labels", "search",
 )  # fmt: skip
 MOST_SLOWEST = 50  # labels whose slowest request workers keep
 
@@ -172,12 +172,12 @@ def _earlier(suite: Suite, asked: bool | None) -> EarlierAsked | None:
 def _by_one_user(suite: Suite, *, tried: bool) -> tuple[Execution, ...]:
     """Returns each execution with one virtual user in the first location: for a few seconds, or once if `tried`.
 
-    An open model gets a rate that is high enough to send each of its requests once.
+    Independent requests get a rate that is high enough to send each of them once.
     """
     location = dict(list(suite.executions[0].locations.items())[:1])
     notes = []
     for execution in suite.executions:
-        is_open = execution.executor in OPEN_MODEL
+        is_open = execution.model == "requests"
         rate, hold_s, iterations = None, 0.0 if tried else float(SMOKE_HOLD_S), execution.iterations
         if is_open and tried:
             iteration = iteration_of(suite.common["scenarios"].get(execution.scenario))
@@ -194,6 +194,7 @@ def _by_one_user(suite: Suite, *, tried: bool) -> tuple[Execution, ...]:
         notes.append(
             replace(
                 execution,
+                model="requests" if is_open else "users",
                 concurrency=users,
                 throughput_rps=None if rate is None else Fraction(rate),
                 iterations=iterations,
@@ -252,13 +253,14 @@ def _browser(suite: Suite, execution: Execution) -> Browser | None:
 
 def _planned(execution: Execution, browser: Browser | None) -> PlannedExecution:
     curve = execution.curve.points if execution.curve else ()
-    if not curve and execution.executor in OPEN_MODEL and execution.throughput_rps is not None:
+    if not curve and execution.by_schedule and execution.throughput_rps is not None:
         times = execution.ramp_up_s, execution.hold_for_s
         curve = curve_of(execution.throughput_rps, *times, execution.steps).points
     shared = {name: getattr(execution, name) for name in OF_BOTH}
     rate = None if execution.throughput_rps is None else float(execution.throughput_rps)
-    adjustable = execution.executor in OPEN_MODEL
-    return PlannedExecution(**shared, browser=browser, throughput_rps=rate, curve=curve, adjustable=adjustable)
+    return PlannedExecution(
+        **shared, browser=browser, throughput_rps=rate, curve=curve, adjustable=execution.by_schedule
+    )
 
 
 def _share(
@@ -285,7 +287,7 @@ def _execution_share(execution: Execution, part: WorkerLoad, phase: float) -> Ex
     config = deepcopy(execution.config)
     if execution.concurrency is not None:
         config["concurrency"] = part.users
-    if part.throughput is not None:
+    if part.throughput is not None and execution.model != "arrivals":
         config["throughput"] = int(part.throughput) if part.throughput.denominator == 1 else float(part.throughput)
     return ExecutionShare(
         execution=execution.name,
@@ -306,7 +308,7 @@ def _phase(
     Numbers alternate between locations, so that the starts are even in each location. In an open model, all workers
     start at once and interleave their arrivals instead.
     """
-    if execution.executor in OPEN_MODEL:
+    if execution.by_schedule:
         return 0.0
     running = sorted((other.number, other.index) for other in slots if other.index in parts)
     return running.index((slot.number, slot.index)) / len(running)

@@ -11,7 +11,6 @@ from itertools import accumulate, pairwise
 
 from toril.errors import SuiteError
 from toril.load.interleave import Interleave, interleave
-from toril.load.shapes import OPEN_MODEL
 from toril.records import Segment
 from toril.suite import Execution, Suite
 from toril.suite.engines import engine_of
@@ -114,7 +113,7 @@ def _needed(suite: Suite, executions: Sequence[Execution], weights: Mapping[str,
     located = any(execution.locations for execution in executions)
     users_in = {location: math.floor(users) for location, users in weights.items()} if located else {}
     most_workers = sum((execution.concurrency or 1) // execution.groups for execution in executions)
-    if any(execution.executor in OPEN_MODEL for execution in executions):  # any number of workers can share a rate
+    if any(execution.by_schedule for execution in executions):  # any number of workers can share a rate
         users_in, most_workers = {}, MAX_WORKERS
     return {
         location: max(1, min(math.ceil(need * weight / whole), users_in.get(location, most_workers)))
@@ -128,7 +127,7 @@ class WorkerLoad:
 
     users: int
     throughput: Fraction | None
-    interleave: Interleave | None = None  # for an open model
+    interleave: Interleave | None = None  # of a schedule
     segment: Segment | None = None  # for a script's own load
 
 
@@ -170,7 +169,7 @@ def _parts(
     execution: Execution, everywhere: Mapping[str, Fraction], slots: Sequence[WorkerSlot], turns: dict[str, int]
 ) -> dict[int, WorkerLoad]:
     weights = execution.locations or everywhere
-    if execution.executor in OPEN_MODEL:
+    if execution.by_schedule:
         return _open_model(execution, weights, slots)
     if engine_of(execution.executor).splits_script_load and execution.concurrency is None:
         return _segments(execution, weights, slots)
@@ -189,6 +188,10 @@ def _parts(
         return {index: WorkerLoad(count, None) for index, count in users.items()}
     located = {slot.index: slot.location for slot in slots}
     throughput = divided_throughput(execution.throughput_rps, weights, users, located)
+    if "arrivals" in engine_of(execution.executor).models:  # it limits all users by one schedule
+        places = sorted(users)
+        parts = dict(zip(places, interleave([throughput[index] for index in places]), strict=True))
+        return {index: WorkerLoad(count, throughput[index], parts[index]) for index, count in users.items()}
     return {index: WorkerLoad(count, throughput[index]) for index, count in users.items()}
 
 
@@ -256,7 +259,7 @@ def _idle(
     suite: Suite, executions: Sequence[Execution], slots: Sequence[WorkerSlot], slot: WorkerSlot, *, chosen: bool
 ) -> str:
     """Returns the reason why a worker would have no load, and the fix."""
-    closed = [execution for execution in executions if execution.executor not in OPEN_MODEL]
+    closed = [execution for execution in executions if not execution.by_schedule]
     most = max(closed or executions, key=lambda execution: execution.concurrency or 1)
     users = most.concurrency or 1
     what = f"{suite.source}: execution[{most.index}].concurrency: {users} is too low"

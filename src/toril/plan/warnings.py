@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from toril.criteria import Criterion, criteria_of, duration_s, lint, load_for_samples, samples_needed
 from toril.errors import Note, SuiteError
-from toril.load.shapes import OPEN_MODEL, curve_of
+from toril.load.shapes import curve_of
 from toril.plan.division import WorkerSlot
 from toril.records import PlannedCriterion
 from toril.suite import Execution, Suite
@@ -132,7 +132,7 @@ def _most(execution: Execution, iteration: Iteration | None, label: str, *, stea
     if iteration is None:
         return most
     part = (iteration.labels[label] or 1) if label else iteration.labels.total()  # the engine may change a label
-    if execution.executor in OPEN_MODEL:  # it sends the requests in turn
+    if execution.model == "requests":  # it sends the requests in turn
         return most * part / iteration.labels.total()
     if execution.iterations is not None:
         most = min(most, users * execution.iterations * part)

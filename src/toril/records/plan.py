@@ -9,6 +9,7 @@ from pydantic import Field
 from toril.errors import Note
 from toril.load.curve import Curve
 from toril.load.interleave import Interleave
+from toril.load.model import BY_SCHEDULE, Model
 from toril.load.search import SearchRange
 from toril.load.shapes import curve_of
 from toril.records.deployment import Architecture
@@ -70,9 +71,11 @@ class PlannedExecution(RecordPart):
     name: str  # its scenario's name, with #2, #3 … for repeats
     index: int
     executor: str
+    # Plans of older versions have no model.
+    model: Model = Field(default_factory=lambda given: "requests" if given.get("executor") == "vegeta" else "users")
     scenario: str
     concurrency: int | None = None
-    throughput_rps: float | None = None
+    throughput_rps: float | None = None  # requests per second; in the model `arrivals`, journeys per second
     iterations: int | None = None
     steps: int | None = None
     delay_s: float = 0.0
@@ -87,6 +90,11 @@ class PlannedExecution(RecordPart):
     lead_s: float | None = None  # the engine starts this long before its load; None: before the run's start
     adjustable: bool = False  # its rate can be changed during the run
     search: Search | None = None  # a search changes its rate until it breaches
+
+    @property
+    def by_schedule(self) -> bool:
+        """Whether requests or journeys begin by a schedule, without virtual users that wait."""
+        return self.model in BY_SCHEDULE
 
     @property
     def rate(self) -> Curve | None:

@@ -5,11 +5,10 @@ from dataclasses import asdict, dataclass
 from rich.console import Console
 
 from toril import text
-from toril.load.shapes import OPEN_MODEL
 from toril.records.document import document
 from toril.reports import terminal
 from toril.reports.blocks import MISSING, Cell, Column, Row, Table
-from toril.suite.engines import ENGINES, RESULTS_LOADER, EngineRules
+from toril.suite.engines import ENGINES, RESULTS_LOADER, EngineRules, by_schedule
 
 KEYS = ("concurrency", "throughput", "ramp-up", "iterations")
 USER_KEYS = ("concurrency", "iterations")  # an open model has no virtual users
@@ -52,7 +51,7 @@ def engine_facts() -> list[EngineFacts]:
 
 
 def _facts(executor: str, engine: EngineRules) -> EngineFacts:
-    is_open, is_recorded = executor in OPEN_MODEL, executor == RESULTS_LOADER
+    is_open, is_recorded = by_schedule(executor), executor == RESULTS_LOADER
 
     refused = (*engine.ignored_load, *(USER_KEYS if is_open else ()))
     return EngineFacts(

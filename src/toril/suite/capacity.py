@@ -7,6 +7,7 @@ from typing import Any
 
 from toril.criteria import METRICS, Criterion, conditions_of, criteria_of, lint, parse_criterion, samples_needed
 from toril.load.curve import Curve
+from toril.load.model import Model
 from toril.load.search import longest_s
 from toril.records import PlannedCriterion, Search
 from toril.suite.engines import check_search
@@ -23,17 +24,18 @@ def read_search(
     written: CapacitySearch,
     name: str,
     executor: str,
+    model: Model,
     item: Mapping[str, Any],
     labels: Collection[str],
     reader: SuiteReader,
 ) -> Search:
     """Returns the search for this execution's capacity; raises SuiteError for one that could not succeed."""
     path = f"toril.capacity.{name[:60]}"
-    check_search(executor, path, reader)
+    check_search(executor, model, path, reader)
     for key in LOAD:
         if item.get(key):
             raise reader.error("conflicting-keys", path, f"The search sets `{key}`. Remove it from the execution.")
-    search = Search(**written.model_dump())
+    search = Search(**written.model_dump(exclude={"arrivals"}))
     for index, source in enumerate(search.until):
         where = f"{path}.until[{index}]"
         criterion = parse_criterion(source, f"{reader.name}: {where}")

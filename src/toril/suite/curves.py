@@ -48,6 +48,11 @@ def is_curve(written: object) -> bool:
     return isinstance(written, list) or (isinstance(written, dict) and not {"local", "cloud"} & set(written))
 
 
+def is_shape(written: Mapping[Any, Any]) -> bool:
+    """Returns whether a mapping is one shape of a curve, and not one value for each execution."""
+    return bool(written.keys() & set(SHAPES))
+
+
 def read_curve(
     item: Mapping[str, Any],
     written: object,
@@ -70,16 +75,21 @@ def read_curve(
     else:
         written, where = curves[name], ours
     check_curve(executor, where, reader)
+    return curve_at(where, written, item, path, reader, files)
+
+
+def curve_at(
+    path: str, written: object, item: Mapping[str, Any], execution: str, reader: SuiteReader, files: SuiteFiles
+) -> PlannedCurve:
+    """Returns the curve `written` at `path`. The hold of its execution sets the length of a single shape without one.
+
+    `item` is the execution, and `execution` its path.
+    """
     for key in ("ramp-up", "steps", "iterations"):
         if item.get(key):
             text = "The load curve describes the whole load. Remove this key, or make it a shape of the curve."
-            raise reader.error("conflicting-keys", f"{path}.{key}", text)
-    hold_for_s = reader.seconds(item.get("hold-for"), f"{path}.hold-for")
-    return _read(written, where, hold_for_s, reader, files)
-
-
-def _read(written: object, path: str, hold_for_s: float, reader: SuiteReader, files: SuiteFiles) -> PlannedCurve:
-    """Returns the curve at `path`. The execution's `hold_for_s` sets the length of a single shape without one."""
+            raise reader.error("conflicting-keys", f"{execution}.{key}", text)
+    hold_for_s = reader.seconds(item.get("hold-for"), f"{execution}.hold-for")
     items = written if isinstance(written, list) else [written]
     if not items:
         raise reader.error("out-of-range", path, "The curve has no shapes. Write at least one.")

@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from toril.load.shapes import OPEN_MODEL
+from toril.load.model import BY_SCHEDULE, JOURNEY_START, Model, begun
 from toril.suite.files import MAX_FILES, SuiteFiles
 from toril.suite.reader import SuiteReader, quoted
 from toril.text import nearest, suggestion
@@ -24,8 +24,8 @@ EXTRACTORS = frozenset(("extract-regexp", "extract-jsonpath", "extract-css-jquer
 PATH_ASSERTIONS = frozenset(("assert-jsonpath", "assert-xpath"))
 # The browser sets these itself, or pages do not have them.
 OF_PROTOCOLS = frozenset(("method", "body", "body-file", "headers", "keepalive"))
-# Suffixes of the labels that browsers add to steps, and `toril.clients` to streams.
-TIMINGS = (" (TTFB)", " (DOM ready)", " (LCP)", "browser start", " (first message)", " (message)")
+# Suffixes of the labels that engines add to steps and journeys, and `toril.clients` to streams.
+TIMINGS = (" (TTFB)", " (DOM ready)", " (LCP)", "browser start", " (first message)", " (message)", JOURNEY_START)
 
 RESULTS_LOADER = "external-results-loader"  # reads the results of another tool
 CASE_RUNNERS = ("pytest", "robot", "junit")  # executors that run tests and measure no requests
@@ -75,6 +75,7 @@ class EngineRules:
     browser: bool = False
 
     # Load
+    models: tuple[Model, ...] = ("users",)
     ignored_load: Mapping[str, str] = field(default_factory=dict)  # load key that the engine ignores → the fix
     no_curve: str = ""  # the reason why it cannot follow a load curve; empty if it can
     no_curve_advice: str = "Use `executor: vegeta` or `executor: jmeter`."
@@ -193,6 +194,7 @@ ENGINES = {
         source_keys=VEGETA_SOURCE_KEYS,
         reasons=VEGETA_REASONS,
         checked=(*VEGETA_REQUEST_KEYS, *VEGETA_SCENARIO_KEYS, *VEGETA_SOURCE_KEYS),
+        models=("requests",),
         requests_per_core=12_000,
         start_up_cpu_s=0.1,
         switches=True,
@@ -250,6 +252,11 @@ TESTED = tuple(name for name in ENGINES if name != RESULTS_LOADER)  # tested exe
 BROWSER_ENGINES = tuple(name for name, engine in ENGINES.items() if engine.browser)
 
 
+def by_schedule(executor: str) -> bool:
+    """Returns whether an executor has no virtual users."""
+    return "users" not in engine_of(executor).models
+
+
 def engine_of(executor: str) -> EngineRules:
     """Returns the description of an executor; a general one for executors that toril does not test."""
     return ENGINES.get(executor) or replace(OTHER, title=executor.capitalize())
@@ -291,7 +298,7 @@ def check_executor(executor: str, path: str, reader: SuiteReader, *, own: Collec
 
 
 def load_problems(
-    executor: str, item: Mapping[str, Any], load: ParsedLoad, path: str, *, functional: bool
+    executor: str, item: Mapping[str, Any], load: ParsedLoad, path: str, *, functional: bool, model: Model
 ) -> Iterator[Flaw]:
     """Yields the keys of an execution that the engine does not support. `load` has the parsed load keys."""
     engine = engine_of(executor)
@@ -310,17 +317,19 @@ def load_problems(
         if load[key]:
             yield Flaw("ignored-load", f"{path}.{key}", f"{engine.title} ignores this key. {fix}")
     throughput, timed = load["throughput"], load["ramp-up"] or load["hold-for"]
+    if model == "arrivals" and not timed:
+        yield Flaw("missing-key", f"{path}.hold-for", "Journeys at a rate need a duration. Add `hold-for: 1m`.")
     if executor == "k6" and item.get("ramp-up") and item.get("iterations"):
         text = "k6 does not combine `iterations` with `ramp-up`. Remove one of them."
         yield Flaw("conflicting-keys", f"{path}.iterations", text)
     if throughput and not timed:
         text = "Taurus ignores a throughput without `ramp-up` or `hold-for`. Add `hold-for: 1m`."
         yield Flaw("ignored-load", f"{path}.throughput", text)
-    if load["steps"] and not load["ramp-up"] and executor in ("gatling", *OPEN_MODEL):
+    if load["steps"] and not load["ramp-up"] and (executor == "gatling" or model in BY_SCHEDULE):
         text = "Steps need a ramp-up. Add `ramp-up: 1m`, or remove `steps`."
         yield Flaw("ignored-load", f"{path}.steps", text)
-    if executor in OPEN_MODEL:
-        yield from _open_model_problems(executor, item, load, path)
+    if model in BY_SCHEDULE:
+        yield from _open_model_problems(executor, item, load, path, begun(model))
 
 
 def _functional_problems(executor: str, load: ParsedLoad, path: str) -> Iterator[Flaw]:
@@ -337,28 +346,30 @@ def _functional_problems(executor: str, load: ParsedLoad, path: str) -> Iterator
             yield Flaw("ignored-load", f"{path}.{key}", text)
 
 
-def _open_model_problems(executor: str, item: Mapping[str, Any], load: ParsedLoad, path: str) -> Iterator[Flaw]:
+def _open_model_problems(
+    executor: str, item: Mapping[str, Any], load: ParsedLoad, path: str, what: str
+) -> Iterator[Flaw]:
     """An open model has a rate and a duration, and no virtual users."""
     if load["throughput"] is None:
         fix = "Add the requests per second of all workers together: `throughput: 100`."
         yield Flaw("missing-rate", f"{path}.throughput", f"{executor} needs a rate. {fix}")
     if item.get("iterations") is not None:
-        fix = "Remove `iterations`: `throughput` and `hold-for` set the number of requests."
-        yield Flaw("ignored-load", f"{path}.iterations", f"{executor} has no virtual users. {fix}")
+        fix = f"Remove `iterations`: the rate and `hold-for` set the number of {what}."
+        yield Flaw("ignored-load", f"{path}.iterations", f"Load by a rate has no virtual users. {fix}")
 
 
 def warn_of_ignored_keys(
-    executor: str, item: Mapping[str, Any], known: Collection[str], reader: SuiteReader, path: str
+    executor: str, model: Model, item: Mapping[str, Any], known: Collection[str], reader: SuiteReader, path: str
 ) -> None:
     """Warns of keys of an execution that an open model does not support; `known` are the keys that toril reads."""
-    if executor not in OPEN_MODEL:
+    if model not in BY_SCHEDULE:
         return
     for key in item:
         if key not in known:
             text = f"{executor} ignores this key. See `toril.engine` for its settings."
             reader.warn("ignored-key", f"{path}.{key[:60]}", text)
     if item.get("concurrency") is not None:
-        text = f"{executor} ignores this key: it sends at a rate. `toril.engine.max-workers` limits requests in flight."
+        text = f"toril ignores this key: {begun(model)} begin at a rate. `toril.engine.max-workers` is a limit."
         reader.warn("ignored-key", f"{path}.concurrency", text)
 
 
@@ -370,11 +381,12 @@ def check_curve(executor: str, path: str, reader: SuiteReader) -> None:
         raise reader.error("unsupported-curve", path, text)
 
 
-def check_search(executor: str, path: str, reader: SuiteReader) -> None:
-    """Raises SuiteError for a capacity search with a closed-model engine."""
-    if executor not in OPEN_MODEL:
+def check_search(executor: str, model: Model, path: str, reader: SuiteReader) -> None:
+    """Raises SuiteError for a capacity search with virtual users."""
+    if model not in BY_SCHEDULE:
         what = f"A search needs a rate, but the virtual users of {executor} wait for responses"
-        raise reader.error("unsupported-search", path, f"{what}. Use `executor: {min(OPEN_MODEL)}`.")
+        fix = "Add `arrivals: true` to it" if "arrivals" in engine_of(executor).models else "Use `executor: vegeta`"
+        raise reader.error("unsupported-search", path, f"{what}. {fix}.")
 
 
 # --- Executors that run tests and measure no requests

@@ -9,10 +9,10 @@ from itertools import chain
 from typing import Any
 
 from toril.load.curve import Curve
-from toril.load.shapes import OPEN_MODEL
+from toril.load.model import BY_SCHEDULE, Model
 from toril.records import Search
 from toril.suite.capacity import lowest, read_search
-from toril.suite.curves import PlannedCurve, is_curve, read_curve
+from toril.suite.curves import PlannedCurve, curve_at, is_curve, is_shape, read_curve
 from toril.suite.engines import (
     BROWSER_ENGINES,
     CASE_RUNNERS,
@@ -31,7 +31,7 @@ from toril.suite.engines import (
 )
 from toril.suite.files import TestPlan
 from toril.suite.reader import SuiteReader, list_at, mapping_at, quoted
-from toril.suite.requests import browser_problems
+from toril.suite.requests import browser_problems, problems
 from toril.suite.scenarios import Scenarios
 from toril.suite.settings import TorilSettings
 from toril.text import nearest, suggestion
@@ -57,9 +57,10 @@ class Execution:
     name: str
     index: int
     executor: str
+    model: Model
     scenario: str  # a name under `scenarios`
     concurrency: int | None  # None: a script's own load, or an open model
-    throughput_rps: Fraction | None
+    throughput_rps: Fraction | None  # in the model `arrivals`, journeys per second
     iterations: int | None
     steps: int | None
     delay_s: float
@@ -73,6 +74,11 @@ class Execution:
     curve: Curve | None = None  # throughput_rps is its peak
     search: Search | None = None  # throughput_rps is its highest rate
     groups: int = 1  # thread groups of its JMX, each of which needs a virtual user on each worker
+
+    @property
+    def by_schedule(self) -> bool:
+        """Whether requests or journeys begin by a schedule, without virtual users that wait."""
+        return self.model in BY_SCHEDULE
 
 
 def is_functional(settings: Mapping[str, Any], reader: SuiteReader) -> bool:
@@ -118,6 +124,10 @@ class ExecutionReader:
             if isinstance(module, str) or (isinstance(module, dict) and "class" in module)
         }
         self.alone = not config.get("services")
+        # Rates and curves of journeys by execution; "": of the suite's only one.
+        self.arrivals: Mapping[str, Any] = {} if toril.arrivals is None else {"": toril.arrivals}
+        if isinstance(toril.arrivals, dict) and not is_shape(toril.arrivals):
+            self.arrivals = toril.arrivals
 
     def read_all(self) -> tuple[Execution, ...]:
         """Returns the suite's executions in order."""
@@ -145,13 +155,17 @@ class ExecutionReader:
             if alias not in (*EXECUTORS, *self.own) and (meant := nearest(alias, EXECUTORS, cutoff=SIMILAR)):
                 raise self.reader.error("unknown-key", f"modules.{alias}", f"Unknown module. Did you mean `{meant}`?")
             self.reader.mapping({} if alias in self.own else settings or {}, f"modules.{alias}", "{properties: {…}}")
+        if "" in self.arrivals and len(items) > 1:
+            text = f"The suite has {len(items)} executions. Write a rate for each: `arrivals: {{NAME: 50/s}}`."
+            raise self.reader.error("unknown-execution", "toril.arrivals", text)
         read: dict[str, Execution] = {}
         for index, (item, executor) in enumerate(zip(copies, executors, strict=True)):
             execution = self._read(item, executor, index, paths[index], read)
             read[execution.name] = execution
-        for key, written in (("capacity", self.toril.capacity), ("curves", self.toril.curves)):
+        by_name = {"capacity": self.toril.capacity, "curves": self.toril.curves, "arrivals": self.arrivals}
+        for key, written in by_name.items():
             for name in written:
-                if name not in read:
+                if name and name not in read:
                     text = f"The suite has no execution of this name. {suggestion(name, read)}"
                     raise self.reader.error("unknown-execution", f"toril.{key}.{name[:60]}", text)
         return tuple(read.values())
@@ -169,16 +183,20 @@ class ExecutionReader:
             holder = self.scenarios.named.get(named) if isinstance(named, str) else named
             check_results(item, holder, self.scenarios.files, self.reader, path, alone=self.alone)
         name, labels, script = _unused(scenario, taken), self.scenarios.labels(scenario), self.scenarios.jmx(scenario)
-        course = self._curve(item, name, executor, path)
-        search = self._search(item, name, executor, labels, course)
+        arrivals = self._arrivals(item, name, path)
+        course = arrivals if isinstance(arrivals, PlannedCurve) else self._curve(item, name, executor, path)
+        model = self._model(item, name, executor, scenario, path, arrivals, course)
+        search = self._search(item, name, executor, model, labels, course)
         if search is not None:
             course = PlannedCurve(lowest(search, self.on), 0.0)
         item |= self._implied(item, course, search, script, path)
+        if isinstance(arrivals, float):
+            item["throughput"] = arrivals
         load = self._load(item, path)
         timed = load["ramp-up"] + load["hold-for"] > 0
         own_load = self._has_own_load(executor, scenario) and not (timed or any(load[key] for key in LOAD_KEYS))
-        self._check(item, load, executor, scenario, path)
-        is_open = executor in OPEN_MODEL
+        self._check(item, load, executor, model, scenario, path)
+        is_open, unused = model in BY_SCHEDULE, {"throughput": None} if model == "arrivals" else {}
         concurrency = None if is_open else load["concurrency"]
         exact = self._exact(item.get("locations-weighted"), f"{path}.locations-weighted")
         locations = self._locations(item.get("locations", self.locations), f"{path}.locations", exact=exact)
@@ -187,6 +205,7 @@ class ExecutionReader:
             name=name,
             index=index,
             executor=executor,
+            model=model,
             scenario=scenario,
             concurrency=None if own_load or is_open else concurrency or max(1, script.groups),
             throughput_rps=load["throughput"],
@@ -201,7 +220,7 @@ class ExecutionReader:
             exact_workers=exact and bool(locations),
             files=self._files(item, scenario),
             config=self._config(
-                item, load | {"concurrency": concurrency}, executor, None if without else scenario, path
+                item, load | {"concurrency": concurrency} | unused, executor, None if without else scenario, path
             ),
             curve=None if course is None else course.curve,
             search=search,
@@ -237,12 +256,14 @@ class ExecutionReader:
             "steps": self.reader.whole(item.get("steps"), f"{path}.steps"),
         }
 
-    def _check(self, item: Mapping[str, Any], load: Mapping[str, Any], executor: str, scenario: str, path: str) -> None:
+    def _check(
+        self, item: Mapping[str, Any], load: Mapping[str, Any], executor: str, model: Model, scenario: str, path: str
+    ) -> None:
         """Raises SuiteError for keys that the engine does not support; warns of keys that it ignores."""
         engine = engine_of(executor)
         of_item = browser_problems(engine, item, path)
         of_module = browser_problems(engine, mapping_at(self.modules, executor), f"modules.{executor}")
-        of_load = load_problems(executor, item, load, path, functional=self.functional)
+        of_load = load_problems(executor, item, load, path, functional=self.functional, model=model)
         for problem in chain(of_item, of_module, of_load):
             raise self.reader.error(*problem)
         if executor == "gatling" and load["steps"] and not self._reads_steps(scenario):
@@ -251,7 +272,7 @@ class ExecutionReader:
         if item.get("start-at") is not None:
             text = "toril ignores this key and starts all workers together. Use `delay`."
             self.reader.warn("ignored-key", f"{path}.start-at", text)
-        warn_of_ignored_keys(executor, item, READ_KEYS, self.reader, path)
+        warn_of_ignored_keys(executor, model, item, READ_KEYS, self.reader, path)
 
     def _config(
         self, item: Mapping[str, Any], load: Mapping[str, Any], executor: str, scenario: str | None, path: str
@@ -273,8 +294,55 @@ class ExecutionReader:
         curves, files = self.toril.curves, self.scenarios.files
         return read_curve(item, written, name, path, curves, executor, self.reader, files)
 
+    def _arrivals(self, item: Mapping[str, Any], name: str, path: str) -> PlannedCurve | float | None:
+        """Returns the journeys per second of an execution, or their curve; None if the suite sets none."""
+        written: Any = self.arrivals.get("", self.arrivals.get(name))
+        if isinstance(written, (list, dict)):
+            where = f"toril.arrivals.{name[:60]}" if name in self.arrivals else "toril.arrivals"
+            return curve_at(where, written, item, path, self.reader, self.scenarios.files)
+        return None if written is None else float(written)
+
+    def _model(
+        self, item: Mapping[str, Any], name: str, executor: str, scenario: str, path: str,
+        arrivals: PlannedCurve | float | None, course: PlannedCurve | None,
+    ) -> Model:  # fmt: skip
+        """Returns the execution's model of load; raises SuiteError for one without support of its engine."""
+        models, search = engine_of(executor).models, self.toril.capacity.get(name)
+        if arrivals is not None or (search and search.arrivals):
+            where = "toril.arrivals" if arrivals is not None else f"toril.capacity.{name[:60]}.arrivals"
+            if "arrivals" not in models:
+                text = f"{executor} cannot start journeys at a rate. Use toril's engine: `toril: {{executor: toril}}`."
+                raise self.reader.error("unsupported-key", where, text)
+            for key in ("throughput", "iterations"):
+                if item.get(key):
+                    text = f"Journeys start at a rate, and each passes once. Remove `{key}`, or remove the rate."
+                    raise self.reader.error("conflicting-keys", f"{path}.{key}", text)
+            if name in self.toril.curves or (search and arrivals is not None):
+                text = f"`toril.{'capacity' if search else 'curves'}` also sets the rate. Remove one of them."
+                raise self.reader.error("conflicting-keys", where, text)
+            return "arrivals"
+        if "arrivals" not in models:
+            return models[0]
+        if item.get("concurrency") is not None or not (item.get("throughput") or course or search):
+            return "users"
+        flaw = next(problems("vegeta", self.scenarios.named.get(scenario) or {}, f"scenarios.{scenario}"), None)
+        if flaw is None:
+            return "requests"
+        what = f"The requests of a journey depend on each other, so a rate of requests cannot start them ({flaw.path})"
+        fix = "Write journeys per second, `toril: {arrivals: 10/s}`, or add `concurrency`"
+        if search:
+            fix = "Add `arrivals: true` to the search"
+        where = f"toril.capacity.{name[:60]}" if search else f"{path}.throughput"
+        raise self.reader.error("rate-of-journeys", where, f"{what}. {fix}.")
+
     def _search(
-        self, item: dict[str, Any], name: str, executor: str, labels: Collection[str], curve: PlannedCurve | None
+        self,
+        item: dict[str, Any],
+        name: str,
+        executor: str,
+        model: Model,
+        labels: Collection[str],
+        curve: PlannedCurve | None,
     ) -> Search | None:
         """Returns the capacity search. Its highest rate becomes the throughput, its length the hold."""
         if name not in self.toril.capacity:
@@ -282,7 +350,7 @@ class ExecutionReader:
         if curve is not None:
             text = "The execution also has a load curve, but a search sets the rate itself. Remove one of them."
             raise self.reader.error("conflicting-keys", f"toril.capacity.{name[:60]}", text)
-        return read_search(self.toril.capacity[name], name, executor, item, labels, self.reader)
+        return read_search(self.toril.capacity[name], name, executor, model, item, labels, self.reader)
 
     def _ramp_of(self, script: TestPlan, path: str) -> str:
         """Returns the longest ramp-up of a JMX's thread groups, which all groups get if the suite sets the hold."""

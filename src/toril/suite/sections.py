@@ -119,7 +119,7 @@ def misfit(code: str, text: str) -> PydanticCustomError:
     return PydanticCustomError(code, "{text}", {"text": text})
 
 
-def _rate(value: object) -> float:
+def rate_of(value: object) -> float:
     """Reads a rate: a number, or a number with its unit, such as `500/s` or `30k/min`."""
     match = RATE.fullmatch(str(value).replace(" ", ""))
     try:
@@ -170,7 +170,7 @@ def _whole(value: object) -> object:
 
 
 Whole = Annotated[int, BeforeValidator(_whole), values.WHOLE]
-Rate = Annotated[float, BeforeValidator(_rate), Field(le=MAX_NUMBER), values.RATE]  # requests per second
+Rate = Annotated[float, BeforeValidator(rate_of), Field(le=MAX_NUMBER), values.RATE]  # requests per second
 Duration = Annotated[float, BeforeValidator(_duration), values.DURATION]
 ByteSize = Annotated[int, BeforeValidator(_byte_size), values.SIZE]
 Percentage = Annotated[float, BeforeValidator(_percentage), values.SHARE]

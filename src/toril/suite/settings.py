@@ -18,8 +18,9 @@ from toril.records.event import NoticeEvent, NoticeFormat
 from toril.records.summary import FINDING_CODES, FindingCode
 from toril.secrets.masking import mask
 from toril.store.connections import is_safe_address
-from toril.suite.reader import SuiteReader, mapping_at
-from toril.suite.sections import ByteSize, Duration, Percentage, Rate, Section, Texts, Whole, as_list, misfit
+from toril.suite.curves import is_shape
+from toril.suite.reader import MAX_NUMBER, SuiteReader, mapping_at
+from toril.suite.sections import ByteSize, Duration, Percentage, Rate, Section, Texts, Whole, as_list, misfit, rate_of
 from toril.suite.values import CRITERIA, named, one_or_many, text_of
 from toril.text import suggestion
 
@@ -97,6 +98,19 @@ def _webhook(value: object) -> str:
     return text
 
 
+def _arrivals(value: object) -> object:
+    """Returns journeys per second, the shapes of a curve, or one of them for each execution."""
+    if isinstance(value, dict) and not is_shape(value):
+        return {name: one if isinstance(one, (dict, list)) else _above_zero(one) for name, one in value.items()}
+    return value if isinstance(value, (dict, list)) else _above_zero(value)
+
+
+def _above_zero(value: object) -> float:
+    if (rate := rate_of(value)) > 0 and rate <= MAX_NUMBER:
+        return rate
+    raise misfit("out-of-range", f"is out of range. Write a rate above 0, at most {MAX_NUMBER:,}/s.")
+
+
 def _variable(value: object) -> str:
     """Returns the name of a variable of `toril.secrets`."""
     text = value if isinstance(value, str) else ""
@@ -117,6 +131,7 @@ DeviceName = Annotated[str, BeforeValidator(lambda value: _one_of(DEVICES, "devi
 NetworkName = Annotated[str, BeforeValidator(lambda value: _one_of(NETWORKS, "network", value)), named(NETWORKS)]
 Metric = Annotated[str, BeforeValidator(_metric), text_of(METRIC.pattern)]
 Criteria = Annotated[tuple[str | dict[str, Any], ...], BeforeValidator(_criteria), CRITERIA]
+Arrivals = Annotated[Any, BeforeValidator(_arrivals)]
 VariableName = Annotated[str, BeforeValidator(_variable), text_of(VARIABLE.pattern)]
 
 
@@ -161,6 +176,7 @@ class Engine(Section):
     dns_ttl_s: Duration = 5.0  # lifetime of a resolved address; 0: resolve for each connection
     # Requests in flight; None: the limit of open files.
     max_workers: Whole | None = Field(default=None, ge=1, le=200_000)
+    poisson: bool = False  # whether requests or journeys of each second are due at random times in it
     redirects: Whole = Field(default=10, ge=0, le=100)  # to follow before the request fails
     insecure: bool = False  # whether to skip the verification of certificates
 
@@ -174,6 +190,7 @@ class CapacitySearch(Section):
     settle_s: Duration = 5.0
     step_s: Duration = Field(default=20.0, ge=5, validate_default=True)  # shorter stages cannot show saturation
     precision: Percentage = Field(default=0.05, ge=0.01, le=0.5)
+    arrivals: bool = False  # whether the rates are journeys per second
 
     @field_validator("to_rps")
     @classmethod
@@ -233,6 +250,7 @@ class TorilSettings(Section):
     earlier_runs: EarlierBlock | None = None  # None: with `--earlier-runs` only
     location_groups: dict[str, Annotated[Texts, Field(min_length=1)]] = Field(default_factory=dict)  # → locations
     capacity: dict[str, CapacitySearch] = Field(default_factory=dict)  # by execution
+    arrivals: Arrivals = None  # journeys per second, of all executions or by execution; curves are read with them
     curves: dict[str, Any] = Field(default_factory=dict)  # execution → its load curve, which is read with the execution
     engine: Engine = Engine()
     browsers: dict[str, BrowserBlock] = Field(default_factory=dict)  # by execution

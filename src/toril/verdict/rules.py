@@ -20,7 +20,6 @@ from itertools import chain
 import numpy as np
 
 from toril.criteria import Criterion
-from toril.load.shapes import OPEN_MODEL
 from toril.records import EngineReport, Exit, Plan, PlannedExecution, Reason
 from toril.stats.histogram import lowests_of
 from toril.summary import Completeness
@@ -93,7 +92,7 @@ class MeasuredExecution:
 
     @property
     def open_model(self) -> bool:
-        return self.planned.executor in OPEN_MODEL
+        return self.planned.by_schedule
 
     @property
     def cut_short(self) -> bool:

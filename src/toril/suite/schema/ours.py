@@ -60,6 +60,11 @@ def definitions() -> dict[str, Schema]:
         "additionalProperties": False,
     }
     ours["properties"]["curves"]["additionalProperties"] = ref("curve")
+    journeys = [{**(values.RATE.json_schema or {}), "exclusiveMinimum": 0}, ref("curve")]
+    ours["properties"]["arrivals"]["anyOf"] = [
+        *journeys,
+        {"type": "object", "additionalProperties": {"anyOf": journeys}},
+    ]
     ours["properties"]["secrets"]["propertyNames"] = {"pattern": f"^[~^$]?{VARIABLE.pattern}$"}
     found["curve"] = {"anyOf": [ref("Shape"), {"type": "array", "minItems": 1, "items": ref("Shape")}]}
     return {name: _without_titles(schema) for name, schema in found.items()}

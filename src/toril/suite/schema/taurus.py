@@ -5,7 +5,6 @@ from copy import deepcopy
 from typing import Any
 
 from toril.criteria.criterion import TAURUS_KEYS
-from toril.load.shapes import OPEN_MODEL
 from toril.suite import values
 from toril.suite.criteria import CRITERIA_KEYS
 from toril.suite.engines import (
@@ -18,6 +17,7 @@ from toril.suite.engines import (
     RESULTS_WAITS,
     TESTED,
     EngineRules,
+    by_schedule,
 )  # fmt: skip
 from toril.suite.executions import EXECUTORS, KNOWN_KEYS, LOCATION, PROVISIONING, SIMILAR
 from toril.suite.merge import SIMILAR as SIMILAR_TOP
@@ -159,7 +159,7 @@ def _engine_rules() -> Iterator[Schema]:
             rules = {"throughput": ref("placed-rate"), **rules}
         if name in UNSUPPORTED:
             rules[UNSUPPORTED[name]] = ref("falsy")
-        if name in OPEN_MODEL:
+        if by_schedule(name):
             rules["iterations"] = {"type": "null"}
         if name == RESULTS_LOADER:
             rules |= {"recorded": {"type": "boolean"}, **dict.fromkeys(RESULTS_WAITS, ref("time"))}
