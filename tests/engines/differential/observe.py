@@ -163,7 +163,13 @@ def _write_script(case: Case, scenarios: dict[str, Any], folder: Path) -> None:
     builder.write(str(folder / "test_requests.py"))
     settings = {
         **{"folder": str(folder), "test": str(folder / "test_requests.py"), "generated": True, "cases": False},
-        **{"require_values": False, "any_status": not checks_status, "keeping": None, "traceparent": False},
+        **{
+            "require_values": False,
+            "any_status": not checks_status,
+            "keeping": None,
+            "traceparent": False,
+            "sign": None,
+        },
         **{"concurrency": case.load.get("concurrency", 1), "iterations": case.load.get("iterations", 1)},
         **{"ramp_up_s": 0, "hold_for_s": 0, "steps": 0, "length_s": 0, "graceful_stop_s": 10},
     }

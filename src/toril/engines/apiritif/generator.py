@@ -7,7 +7,8 @@
 - A status of 400 or more fails a request only if the scenario has a default address, and even if the suite wants it.
 - A value that another request needs, and that no response brings, fails nothing: the next request sends `NOT_FOUND`.
 - `set-variables` stores functions and references as they are written.
-- `upload-files`, `subject: headers` of `extract-regexp`, `__urldecode` and functions of variables are missing.
+- `body-file`, `upload-files`, `subject: headers` of `extract-regexp`, `__urldecode` and functions of variables are
+  missing, and a header whose value is a number fails each request.
 """
 
 import ast
@@ -102,8 +103,12 @@ class ScriptGenerator(ApiritifScriptGenerator):  # type: ignore[misc]  # bzt has
         return expression
 
     def _extract_named_args(self, req: Any) -> Any:
-        """Adds uploads to bzt's arguments; a file without a name of a parameter is the body."""
+        """Adds files to bzt's arguments; one without a name of a parameter is the body."""
+        for headers in (self.scenario.get("headers"), req.headers):
+            headers.update({name: str(value) for name, value in headers.items()})
         named = super()._extract_named_args(req)
+        if (body_file := req.config.get("body-file")) and not req.body and req.method != "GET":
+            named["data"] = _call("apiritif", "file_content", self._gen_expr(self.executor.engine.find_file(body_file)))
         files = [(file.get("param", ""), file["path"], file["mime-type"]) for file in req.upload_files]
         read = [_call("apiritif", "file_content", self._gen_expr(path)) for _, path, _ in files]
         if files and not files[0][0]:
