@@ -24,11 +24,12 @@ type crowd struct {
 	random    *rand.Rand
 	response  check.Response
 	scratch   []byte
-	wanted    int64 // passes of each session; 0: until the end
-	capped    bool  // each request waits for a token of the schedule
-	reuses    bool  // the memory of sessions that are over
-	ended     bool  // no request begins any more
-	exhausted bool  // no journey begins any more: the rows are used up
+	checked   []checked // of the last response
+	wanted    int64     // passes of each session; 0: until the end
+	capped    bool      // each request waits for a token of the schedule
+	reuses    bool      // the memory of sessions that are over
+	ended     bool      // no request begins any more
+	exhausted bool      // no journey begins any more: the rows are used up
 
 	first, next, step int   // numbers of this loop's users: next one, and the distance between them
 	endAt             int64 // of users

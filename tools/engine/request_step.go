@@ -27,6 +27,7 @@ type requestStep struct {
 	to         server // known beforehand, unless `whole` is needed
 	target     text.Template
 	fixed      string        // the target, if it depends on nothing
+	path       string        // of it
 	whole      text.Template // a URL that begins with a variable; its server is found out each time
 	isWhole    bool
 	origin     text.Template // in front of it, if it turns out to be a path
@@ -49,6 +50,7 @@ type requestStep struct {
 	judges     bool                  // the suite judges the status itself
 	needed     []string
 	capture    capture
+	named      bool // an extractor reads the response's URL or message
 }
 
 type headerText struct {
@@ -106,6 +108,7 @@ func newRequestStep(b *block, j *journey, names *text.Names, traced bool, label 
 		}
 		r.extractors = append(r.extractors, one)
 		r.capture.body = r.capture.body || one.NeedsBody()
+		r.named = r.named || spec.Subject == "url" || strings.HasSuffix(spec.Subject, "message")
 	}
 	for _, spec := range b.Assert {
 		one, err := check.NewAssertion(spec, names)
@@ -178,6 +181,7 @@ func (r *requestStep) parseURL(written, address string, names *text.Names) (err 
 	}
 	if fixed, ok := r.target.Fixed(); ok {
 		r.fixed = string(appendTarget(nil, []byte(fixed)))
+		r.path = pathOf([]byte(r.fixed))
 	}
 	return nil
 }
@@ -583,8 +587,11 @@ func (r *requestStep) appendCookies(dst []byte, s *text.Scope, scratch *[]byte, 
 		if own > from {
 			dst = append(dst, "; "...)
 		}
-		jar := len(dst)
-		if dst = u.cookies.AppendHeader(dst, hostOf(to.host), pathOf(target), to.scheme == "https", s.Now()); len(dst) == jar {
+		jar, path := len(dst), r.path
+		if path == "" {
+			path = pathOf(target)
+		}
+		if dst = u.cookies.AppendHeader(dst, hostOf(to.host), path, to.scheme == "https", s.Now()); len(dst) == jar {
 			dst = dst[:own]
 		}
 	}

@@ -578,7 +578,9 @@ func (c *crowd) judge(u *session, one *slot, e *exchanged, o outcome) outcome {
 	response := &c.response
 	response.Reset()
 	response.Status, response.Head, response.Body = e.status, e.head, body
-	response.Message, response.URL = reasonOf(e.head), one.address()
+	if r.named {
+		response.Message, response.URL = reasonOf(e.head), one.address()
+	}
 	var missing []string
 	for _, extractor := range r.extractors {
 		if !extractor.Run(response, scope) {
@@ -586,16 +588,15 @@ func (c *crowd) judge(u *session, one *slot, e *exchanged, o outcome) outcome {
 		}
 	}
 	failure := ""
-	asking := c.loop.keeper != nil
+	c.checked = c.checked[:0]
 	for i, assertion := range r.assertions {
 		wrong := assertion.Check(response, scope)
 		if failure == "" {
 			failure = wrong
 		}
-		if asking {
-			one.checked = append(one.checked, checked{&r.checks[i], wrong})
-		}
+		c.checked = append(c.checked, checked{&r.checks[i], wrong})
 	}
+	one.checked = c.checked
 	for _, name := range r.needed {
 		for _, lacking := range missing {
 			if lacking != name {

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -93,7 +94,7 @@ func (e *kept) set(s *slot, at int64, o outcome, mostBody int64) {
 		request:      append(append(e.request[:0], head...), body[:min(int64(len(body)), mostBody)]...),
 		response:     append(append(e.response[:0], s.gotHead...), got...),
 		requestBytes: int64(len(body)), responseBytes: s.bytes,
-		checked: s.checked,
+		checked: slices.Clone(s.checked),
 	}
 	if s.session != nil && e.why == "tried" {
 		e.variables = s.session.values.All()
