@@ -4,5 +4,13 @@ go 1.26.6
 
 require (
 	github.com/andybalholm/brotli v1.2.0
-	golang.org/x/text v0.31.0
+	github.com/andybalholm/cascadia v1.3.4
+	github.com/antchfx/htmlquery v1.3.7
+	github.com/antchfx/xmlquery v1.5.2
+	github.com/antchfx/xpath v1.3.9
+	github.com/dlclark/regexp2 v1.11.5
+	golang.org/x/net v0.62.0
+	golang.org/x/text v0.43.0
 )
+
+require github.com/golang/groupcache v0.0.0-20210331224755-41bb18bfe9da // indirect
