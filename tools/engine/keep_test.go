@@ -30,6 +30,11 @@ type line struct {
 	ResponseUS                                             int64 `json:"response_us"`
 	LeftOut                                                int   `json:"left_out"`
 	Notes                                                  []string
+	Variables                                              [][2]string
+	Asserted                                               []struct {
+		Name, Expected, Message string
+		OK                      bool
+	}
 }
 
 func (l line) header(name string) string {
@@ -45,7 +50,12 @@ func keptBy(t *testing.T, l *load, run func(*load) error) []line {
 	t.Helper()
 	l.Keep.Path = filepath.Join(t.TempDir(), "exchanges")
 	sendBy(t, l, run)
-	text, err := os.ReadFile(l.Keep.Path)
+	return keptLines(t, l.Keep.Path)
+}
+
+func keptLines(t *testing.T, path string) []line {
+	t.Helper()
+	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
