@@ -41,7 +41,7 @@ PLACES = {  # of executors that are not `<name>/executor.py`
     "selenium": "browser.selenium",
     "playwright": "browser.playwright",
     "external-results-loader": "external.executor",
-    "vegeta": "toril.executor",
+    "vegeta": "toril.executor",  # another name of toril's engine
 }
 
 

@@ -62,7 +62,7 @@ def installed_engines() -> tuple[str, ...]:
         "locust": (_bzt(), _package("locust", "")),
         "playwright": (_bzt(), _package("playwright", ""), _chromium()),
         "selenium": (_bzt(), _selenium(), _chromium()),
-        "vegeta": (_bzt(), _engine()),
+        **dict.fromkeys(("toril", "vegeta"), (_bzt(), _engine())),
     }
     return tuple(name for name in ENGINES if all(finding.state == "ok" for finding in needs[name]))
 

@@ -39,6 +39,7 @@ from toril.records.recording import RECORDING
 from toril.suite import Execution, Suite
 from toril.suite.engines import engine_of
 from toril.suite.reader import mapping_at
+from toril.suite.requests import OWN
 from toril.suite.settings import MAX_WORKERS, browser_of
 
 SMOKE_HOLD_S = 5
@@ -213,7 +214,7 @@ def _by_one_user(suite: Suite, *, tried: bool) -> tuple[Execution, ...]:
 
 
 def _common(suite: Suite, executions: Sequence[Execution], *, tried: bool) -> dict[str, Any]:
-    """Returns the suite's configuration, with `toril.engine` as the settings of the vegeta module.
+    """Returns the suite's configuration, with `toril.engine` as the settings of the engine's modules.
 
     The executions of a try run in turn.
     """
@@ -221,9 +222,9 @@ def _common(suite: Suite, executions: Sequence[Execution], *, tried: bool) -> di
     if tried:
         local = {**mapping_at(common, "modules", "local"), "sequential": True}
         common["modules"] = {**mapping_at(common, "modules"), "local": local}
-    if any(execution.executor == "vegeta" for execution in executions):
+    for alias in {execution.executor for execution in executions}.intersection(OWN):
         settings = {**suite.toril.engine.model_dump(by_alias=True), "split-data": list(suite.data_rows)}
-        common["modules"] = {**mapping_at(common, "modules"), "vegeta": settings}
+        common["modules"] = {**mapping_at(common, "modules"), alias: settings}
     return common
 
 

@@ -24,7 +24,7 @@ from toril.suite.fetch import checked_names
 from toril.suite.files import SUITE_NAMES, SuiteFiles
 from toril.suite.merge import apply_overrides, check_top_keys, merged_configuration, suite_files
 from toril.suite.reader import Environment, SuiteReader, list_at, mapping_at
-from toril.suite.requests import engine_setting_advice
+from toril.suite.requests import OWN, engine_setting_advice
 from toril.suite.retarget import retarget
 from toril.suite.scenarios import Scenarios
 from toril.suite.settings import TorilSettings, check_secrets, read_settings, secret_names
@@ -218,9 +218,10 @@ def _warn_of_ignored(merged: Mapping[str, Any], reader: SuiteReader) -> None:
     if provisioning not in (None, "local"):
         text = f"toril ignores `{str(provisioning)[:40]}`: `--on` selects where the workers run."
         reader.warn("ignored-key", "provisioning", text)
-    for key in mapping_at(merged, "modules").get("vegeta") or ():  # toril's own settings replace it
-        text = f"toril's engine ignores this key. {engine_setting_advice(str(key))}"
-        raise reader.error("unsupported-key", f"modules.vegeta.{str(key)[:60]}", text)
+    for alias in OWN:
+        for key in mapping_at(merged, "modules").get(alias) or ():  # toril's own settings replace it
+            text = f"toril's engine ignores this key. {engine_setting_advice(str(key))}"
+            raise reader.error("unsupported-key", f"modules.{alias}.{str(key)[:60]}", text)
     local = mapping_at(merged, "modules", "local")
     if local.get("sequential") or local.get("capacity"):
         text = "The executions wait for each other, but the plan's times ignore that. Use `delay` to start them later."

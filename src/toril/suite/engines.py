@@ -47,7 +47,7 @@ REFUSED: Mapping[str, tuple[str, str]] = {  # executor of Taurus → why toril r
     "grinder": ("Taurus no longer has it", "Write a locustfile: `executor: locust`."),
     "pbench": ("Taurus no longer has it", "Use `executor: vegeta`."),
 }  # fmt: skip
-TRACED = ("jmeter", "locust", "apiritif", "vegeta")  # executors whose requests can carry a W3C trace context
+TRACED = ("jmeter", "locust", "apiritif", "toril", "vegeta")  # executors whose requests can carry a W3C trace context
 LOAD_KEYS = ("concurrency", "throughput", "iterations", "steps", "ramp-up", "hold-for")
 RESULTS_WAITS = ("wait-for-file", "results-timeout")  # keys of the results loader
 
@@ -112,6 +112,16 @@ VEGETA_REASONS = {
     "use-dns-cache-mgr": "`toril.engine.dns-ttl` sets the lifetime of a resolved address",
     "random-source-ip": "it has one source address",
     **dict.fromkeys(("timeout", "keepalive"), "it has one for the whole scenario"),
+}
+REQUEST_KEYS = (
+    *VEGETA_REQUEST_KEYS, "think-time", "timeout", "keepalive", "upload-files", "assert",
+    *sorted(PATH_ASSERTIONS), *sorted(EXTRACTORS),
+)  # fmt: skip
+SCENARIO_KEYS = (
+    *VEGETA_SCENARIO_KEYS, "think-time", "variables", "store-cookie", "store-cache", "auto-assert-ok", "files",
+)  # fmt: skip
+UNSUPPORTED_REASONS = {
+    key: VEGETA_REASONS[key] for key in ("jsr223", "retrieve-resources", "use-dns-cache-mgr", "random-source-ip")
 }
 SELENIUM = EngineRules(
     title="Selenium",
@@ -182,9 +192,29 @@ ENGINES = {
         users_per_worker=100,
         start_up_cpu_s=0.2,
     ),
+    "toril": EngineRules(
+        title="toril",
+        needs="toril's engine (`make engine`)",
+        resolution_us=1,
+        advice="Remove it, or use `executor: jmeter`.",
+        models=("users", "requests", "arrivals"),
+        blocks=(*BLOCKS, *PHASES),
+        without=frozenset(UNSUPPORTED_REASONS),
+        scenario_without=frozenset(UNSUPPORTED_REASONS),
+        request_keys=REQUEST_KEYS,
+        scenario_keys=SCENARIO_KEYS,
+        source_keys=VEGETA_SOURCE_KEYS,
+        reasons=UNSUPPORTED_REASONS,
+        checked=tuple({*REQUEST_KEYS, *SCENARIO_KEYS, *VEGETA_SOURCE_KEYS} - {"loop", "random-order"}),
+        requests_per_core=12_000,
+        users_per_worker=10_000,
+        start_up_cpu_s=0.1,
+        switches=True,
+        together=True,
+    ),
     "vegeta": EngineRules(
         title="vegeta",
-        needs="vegeta (`make engine`)",
+        needs="toril's engine (`make engine`)",
         resolution_us=1,
         advice="Remove it, or use `executor: jmeter`.",
         without=frozenset(VEGETA_REASONS) - {*BLOCKS, *PHASES},

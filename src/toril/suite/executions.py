@@ -162,7 +162,9 @@ class ExecutionReader:
         for index, (item, executor) in enumerate(zip(copies, executors, strict=True)):
             execution = self._read(item, executor, index, paths[index], read)
             read[execution.name] = execution
-        by_name = {"capacity": self.toril.capacity, "curves": self.toril.curves, "arrivals": self.arrivals}
+        named = self.toril.executor if isinstance(self.toril.executor, dict) else {}
+        own = {"arrivals": self.arrivals, "executor": named}
+        by_name = {"capacity": self.toril.capacity, "curves": self.toril.curves, **own}
         for key, written in by_name.items():
             for name in written:
                 if name and name not in read:
@@ -176,13 +178,17 @@ class ExecutionReader:
             if key not in KNOWN_KEYS and (meant := nearest(key, KNOWN_KEYS, cutoff=SIMILAR)):
                 raise self.reader.error("unknown-key", f"{path}.{key}", f"Unknown key. Did you mean `{meant}`?")
         without = item.get("scenario") is None and executor not in TESTED  # such as the results loader
-        scenario = executor if without else self.scenarios.of(item, path, executor)
+        scenario, place = (executor, path) if without else self.scenarios.of(item, path, executor)
+        name = _unused(scenario, taken)
+        executor = self._engine_of(name, scenario, executor)
+        if not without:
+            self.scenarios.check(scenario, executor, place)
         self.scenarios.check_listed(item, "files", path, "file")
         if executor == RESULTS_LOADER:
             named = item.get("scenario")
             holder = self.scenarios.named.get(named) if isinstance(named, str) else named
             check_results(item, holder, self.scenarios.files, self.reader, path, alone=self.alone)
-        name, labels, script = _unused(scenario, taken), self.scenarios.labels(scenario), self.scenarios.jmx(scenario)
+        labels, script = self.scenarios.labels(scenario), self.scenarios.jmx(scenario)
         arrivals = self._arrivals(item, name, path)
         course = arrivals if isinstance(arrivals, PlannedCurve) else self._curve(item, name, executor, path)
         model = self._model(item, name, executor, scenario, path, arrivals, course)
@@ -226,6 +232,18 @@ class ExecutionReader:
             search=search,
             groups=max(1, script.groups),
         )
+
+    def _engine_of(self, name: str, scenario: str, executor: str) -> str:
+        """Returns the executor that `toril.executor` names for an execution, else the suite's own."""
+        wanted = self.toril.executor
+        path = "toril.executor"
+        if isinstance(wanted, dict):
+            wanted, path = wanted.get(name, ""), f"{path}.{name[:60]}"
+        elif self.functional or not mapping_at(self.scenarios.named, scenario).get("requests"):
+            return executor
+        if wanted:
+            check_executor(wanted, path, self.reader, own=self.own, functional=self.functional)
+        return wanted or executor
 
     def _implied(
         self,

@@ -40,6 +40,7 @@ APIRITIF_EXTRACTORS = {  # their options in its generated script
 EXTRACTOR_DEFAULTS = {"match-no": ("1",), "template": ("1", "$1$"), "subject": ("body", "headers")}
 ENGINE_SETTINGS = tuple(str(field.alias) for field in Engine.model_fields.values())
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110: methods and names of headers
+OWN = ("toril", "vegeta")  # executors whose requests toril's own engine sends
 SCHEME = re.compile(r"(https?)://.", re.IGNORECASE)
 TABS = ("tab", "\\t")
 
@@ -139,9 +140,11 @@ def _request_problems(executor: str, requests: list[Any], path: str, *, rooted: 
     engine = ENGINES[executor]
     for index, written in enumerate(requests):
         where = f"{path}[{index}]"
-        if isinstance(written, str) and executor != "vegeta":
+        if isinstance(written, str) and executor not in OWN:
             continue
         request = {"url": written} if isinstance(written, str) else written
+        if executor == "vegeta" and "${__" in str(request):
+            yield _unsupported(engine, where, "functions such as `${__UUID()}`")
         if not isinstance(request, dict):
             text = "This is not a request. Write an address, or `{url: …}`."
             yield Flaw("not-a-request", where, text)
@@ -175,7 +178,7 @@ def _plain_request_problems(executor: str, request: Mapping[str, Any], path: str
             yield _unsupported(engine, f"{path}.assert[{index}].subject", "`headers`")
     if executor == "locust":
         yield from _assertion_problems(request.get("assert"), f"{path}.assert")
-    if executor == "vegeta":
+    if executor in OWN:
         if url and not (isinstance(url, str) and _is_address(url, rooted=rooted)):
             fix = "Write the whole address, such as http://shop/cart, or add `default-address`."
             yield Flaw("not-an-address", f"{path}.url", f"{quoted(url)} is not an HTTP address. {fix}")

@@ -33,8 +33,8 @@ class Scenarios:
         self.addressed: set[str] = set()
         self.labels_of: dict[str, tuple[str, ...]] = {}
 
-    def of(self, item: dict[str, Any], path: str, executor: str) -> str:
-        """Returns the name of an execution's scenario, and adds an inline one to `named`."""
+    def of(self, item: dict[str, Any], path: str, executor: str) -> tuple[str, str]:
+        """Returns the name of an execution's scenario and its path, and adds an inline one to `named`."""
         written = item.get("scenario")
         path = place = f"{path}.scenario"
         if isinstance(written, str) and written:
@@ -50,11 +50,14 @@ class Scenarios:
         else:
             what = "The execution has no scenario" if written is None else f"{quoted(written)} is not a scenario"
             raise self.reader.error("missing-scenario", path, f"{what}. {self._fix_of_missing()}")
-        self._check_addresses(name, self._examine(name, executor, place))
-        return name
+        return name, place
+
+    def check(self, name: str, executor: str, path: str) -> None:
+        """Checks a scenario and its included scenarios for the engine that runs them."""
+        self._check_addresses(name, self._examine(name, executor, path))
 
     def _examine(self, name: str, executor: str, path: str) -> dict[str, str]:
-        """Checks a scenario and its included scenarios for the engine that runs them; returns their paths."""
+        """Checks the scenarios; returns their paths."""
         paths, todo, graph = {name: path}, [name], dict[str, list[str]]()
         for scenario in todo:
             where = paths[scenario]

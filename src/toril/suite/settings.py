@@ -87,6 +87,14 @@ def _findings(value: object) -> object:
     return dict.fromkeys(FINDING_CODES, value) if isinstance(value, bool) else value
 
 
+def _executor(value: object) -> object:
+    """Returns the name of an executor, or those of executions."""
+    names = value.values() if isinstance(value, dict) else [value]
+    if not all(isinstance(name, str) for name in names):
+        raise misfit("not-a-text", "is not an executor. Write one like `toril`, or `{shop: toril}` by execution.")
+    return value
+
+
 def _webhook(value: object) -> str:
     """Returns an https address, or the name of a variable that has one."""
     text = value if isinstance(value, str) else ""
@@ -130,6 +138,7 @@ def _metric(value: object) -> str:
 DeviceName = Annotated[str, BeforeValidator(lambda value: _one_of(DEVICES, "device", value)), named(DEVICES)]
 NetworkName = Annotated[str, BeforeValidator(lambda value: _one_of(NETWORKS, "network", value)), named(NETWORKS)]
 Metric = Annotated[str, BeforeValidator(_metric), text_of(METRIC.pattern)]
+Executor = Annotated[str | dict[str, str], BeforeValidator(_executor)]
 Criteria = Annotated[tuple[str | dict[str, Any], ...], BeforeValidator(_criteria), CRITERIA]
 Arrivals = Annotated[Any, BeforeValidator(_arrivals)]
 VariableName = Annotated[str, BeforeValidator(_variable), text_of(VARIABLE.pattern)]
@@ -253,6 +262,7 @@ class TorilSettings(Section):
     arrivals: Arrivals = None  # journeys per second, of all executions or by execution; curves are read with them
     curves: dict[str, Any] = Field(default_factory=dict)  # execution → its load curve, which is read with the execution
     engine: Engine = Engine()
+    executor: Executor = ""  # of all executions with requests, or by execution; empty: the suite's own
     browsers: dict[str, BrowserBlock] = Field(default_factory=dict)  # by execution
     evidence: EvidenceBlock = EvidenceBlock()
     notify: Annotated[tuple[NotifyBlock, ...], Field(max_length=10)] = ()

@@ -42,7 +42,8 @@ LIMITS: Mapping[str, GeneratorLimits] = {
     "playwright": BROWSERS,
     "selenium": BROWSERS,
     "jmeter": replace(OTHERS, waiting=None),  # the waits of threads that wake together add up
-    "vegeta": replace(OTHERS, waiting=None),  # likewise; vegeta measures its lateness at each send
+    # likewise; toril's engine measures its lateness at each send
+    **dict.fromkeys(("toril", "vegeta"), replace(OTHERS, waiting=None)),
 }
 
 SIGNS: Mapping[str, str] = {  # of saturation, in a note during the run

@@ -65,6 +65,8 @@ def definitions() -> dict[str, Schema]:
         *journeys,
         {"type": "object", "additionalProperties": {"anyOf": journeys}},
     ]
+    named = {"type": "object", "additionalProperties": ref("executor")}
+    ours["properties"]["executor"]["anyOf"] = [ref("executor"), named]
     ours["properties"]["secrets"]["propertyNames"] = {"pattern": f"^[~^$]?{VARIABLE.pattern}$"}
     found["curve"] = {"anyOf": [ref("Shape"), {"type": "array", "minItems": 1, "items": ref("Shape")}]}
     return {name: _without_titles(schema) for name, schema in found.items()}
