@@ -28,7 +28,7 @@ class Suite:
         return self.random.random() < part
 
     def name(self) -> str:
-        return self.prefix + self.pick(*NAMES)
+        return f"{self.prefix}{self.pick(*NAMES)}"
 
     def text(self) -> str:
         return "".join(self.pick(*WORDS, f"${{{self.name()}}}") for _ in range(self.random.randint(1, 2)))
@@ -44,13 +44,14 @@ class Suite:
         path = f"{self.pick(*PATHS).partition('?')[0].rstrip('/')}/p{self.number()}"
         kind = self.pick("json", "json", "html", "xml", "body", "odd")
         words = [self.pick("red", "green", "käse", "5", "a b") for _ in range(self.random.randint(0, 3))]
-        answer: dict[str, Any] = {
+        contents: dict[str, dict[str, Any]] = {
             "json": {"json": {"id": self.random.randint(1, 9), "items": words, "in": {"name": self.pick("ü", "n")}}},
             "html": {"html": f"<p>{'</p><p>'.join(words)}</p><input name=token value='t{self.count}'>"},
             "xml": {"xml": f"<r><i>{'</i><i>'.join(words)}</i></r>"},
             "body": {"body": " ".join(f"id={word};" for word in words)},
             "odd": {"status": self.pick(201, 204, 400, 404, 500, 503), "body": "odd"},
-        }[kind]
+        }
+        answer = contents[kind]
         if self.often(0.3):
             answer["cookies"] = [self.cookie() for _ in range(self.random.randint(1, 2))]
         if self.often(0.2):
@@ -180,9 +181,8 @@ def generated(seed: int) -> Case:
     """Returns the suite of this seed."""
     suite = Suite(seed)
     requests = [suite.request(), *(suite.step(3) for _ in range(suite.random.randint(2, 6)))]
-    scenario: dict[str, Any] = {
-        "variables": {f"{suite.prefix}{name}": value for name, value in zip((*NAMES, "plain"), (*WORDS[:3], "p1"), strict=True)}
-    }
+    values = dict(zip((*NAMES, "plain"), (*WORDS[:3], "p1"), strict=True))
+    scenario: dict[str, Any] = {"variables": {f"{suite.prefix}{name}": value for name, value in values.items()}}
     if suite.often(0.4):
         scenario["headers"] = {"X-A": "scenario", "X-S": f"${{{suite.prefix}plain}}"}
     if suite.often(0.1):
