@@ -1,4 +1,5 @@
-// Toril's open-model engine: sends requests at the moments of a schedule and writes a row for each of them.
+// Toril's load engine: sends requests at the moments of a schedule, or as users who go through journeys, and writes a row
+// for each of them.
 //
 //	toril-engine LOAD.json
 //

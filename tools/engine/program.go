@@ -45,7 +45,7 @@ type step struct {
 	index     int // of a counter, or the depth of a transaction
 	request   *requestStep
 	think     *thinking
-	text      text.Template // the duration of a pause in ms, or the rounds of a loop
+	text      text.Template // the duration of a pause, or the rounds of a loop
 	rounds    int64         // if they are known; -1: as text says
 	condition text.Condition
 	assigned  []assignment

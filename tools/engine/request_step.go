@@ -343,7 +343,7 @@ func (r *requestStep) parseBody(b *block, headers [][2]string, names *text.Names
 	switch {
 	case err != nil:
 		return nil, err
-	case len(b.Files) == 1 && b.Files[0].Param == "":
+	case len(b.Files) == 1 && (b.Files[0].Param == "" || b.Method == "PUT"):
 		r.body.fixed, err = os.ReadFile(b.Files[0].Path)
 		return withType(b.Files[0].Mime), err
 	case len(b.Files) > 0 || b.Multipart:

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"toril/tools/engine/internal/cache"
 	"toril/tools/engine/internal/check"
@@ -263,11 +264,17 @@ func (c *crowd) pauseOf(u *session, s *step) int64 {
 	if s.think != nil {
 		return s.think.draw(c.random)
 	}
-	ms, err := strconv.ParseFloat(strings.TrimSpace(s.text.String(c.scopeOf(u))), 64)
-	if err != nil {
-		return 0
+	return parseDuration(s.text.String(c.scopeOf(u)))
+}
+
+// parseDuration returns a duration in ns as Taurus writes it, such as 1.5, 500ms or 1m30s; 0 if it is none.
+func parseDuration(text string) int64 {
+	text = strings.TrimSpace(text)
+	if s, err := strconv.ParseFloat(text, 64); err == nil {
+		return max(0, seconds(s))
 	}
-	return max(0, int64(ms*1e6))
+	found, _ := time.ParseDuration(text)
+	return max(0, int64(found))
 }
 
 // sleep has the session go on so much later. It returns false if that is no time at all.

@@ -297,7 +297,7 @@ func TestThinkTimeFollowsTheResponse(t *testing.T) {
 	got := walkBy(t, w.URL, `[`+get("/a", `, "think": {"kind": "constant", "mean_s": 0.05}`)+`,
 		{"do": "pause", "for_s": 0.02}, {"do": "pause", "for": "${ms}"}, `+get("/b")+`]`,
 		`{"model": "users", "users": {"count": 1, "iterations": 1},
-		"journeys": [{"address": "`+w.URL+`", "timeout_s": 5, "variables": [["ms", "30"]]}]}`)
+		"journeys": [{"address": "`+w.URL+`", "timeout_s": 5, "variables": [["ms", " 30ms"]]}]}`)
 	a, b := got.samples[0], got.samples[1]
 	if gap := b.due - a.due - a.response; gap < 99_998 || gap > 100_002 { // rows have whole µs
 		t.Errorf("the next request is due %d µs after the response", gap)
