@@ -134,9 +134,12 @@ func (c *collector) finish() {
 
 // writeFacts writes what only sessions know.
 func (c *collector) writeFacts() {
-	unfinished, missing := 0, map[missingValue]int{}
+	unfinished, missing, errors := 0, map[missingValue]int{}, map[string]int{}
 	for _, crowd := range c.crowds {
 		unfinished += crowd.unfinishedUsers
+		for label, count := range crowd.scriptErrors {
+			errors[label] += count
+		}
 		for _, side := range crowd.sides {
 			for value, count := range side.missing {
 				missing[value] += count
@@ -145,6 +148,9 @@ func (c *collector) writeFacts() {
 	}
 	if unfinished > 0 {
 		c.results.writeName("fact", "unfinished_users", unfinished)
+	}
+	if len(errors) > 0 {
+		c.results.writeName("fact", "script_errors", errors)
 	}
 	if len(missing) == 0 {
 		return

@@ -38,6 +38,7 @@ type crowd struct {
 	pauses            []rateChange
 	shown             atomic.Int64 // active sessions
 	unfinishedUsers   int
+	scriptErrors      map[string]int // by the condition
 }
 
 // turnSwitch is the begin or end of a side's turn.

@@ -209,7 +209,7 @@ func (c *compiler) choice(b *block) error {
 	if err != nil {
 		return fmt.Errorf("if: %w", err)
 	}
-	not := c.add(step{operation: doUnless, condition: condition})
+	not := c.add(step{operation: doUnless, condition: condition, label: c.label(b.Condition, "transaction")})
 	if err := c.blocks(b.Then); err != nil {
 		return err
 	}
@@ -246,6 +246,7 @@ func (c *compiler) loop(b *block) error {
 	case "while":
 		head.operation = doUnless
 		head.condition, err = text.ParseCondition(b.Condition, c.program.names)
+		head.label = c.label(b.Condition, "transaction") // of its errors
 	default:
 		head.operation, head.input, head.variable = doEach, b.Input, c.program.names.Variable(b.Variable)
 	}

@@ -211,7 +211,11 @@ func (c *crowd) resume(u *session) {
 		case doJump:
 			u.step = int32(s.to)
 		case doUnless:
-			if holds, err := s.condition.True(c.scopeOf(u)); err != nil || !holds {
+			holds, err := s.condition.True(c.scopeOf(u))
+			if err != nil {
+				c.scriptError(s, err)
+			}
+			if err != nil || !holds {
 				u.step = int32(s.to)
 			}
 		case doBegin:
@@ -257,6 +261,16 @@ func (c *crowd) resume(u *session) {
 	}
 	u.due = d.clock(now())
 	c.sleep(u, breather)
+}
+
+// scriptError records a step of the suite that means nothing with the present values.
+func (c *crowd) scriptError(s *step, err error) {
+	at := now()
+	c.loop.results.writeSpan(at, at, 0, 0, s.label, outcome{"ConditionError", clean(err.Error()), false})
+	if c.scriptErrors == nil {
+		c.scriptErrors = map[string]int{}
+	}
+	c.scriptErrors[s.condition.Source()]++
 }
 
 // pauseOf returns the length of a pause in ns.

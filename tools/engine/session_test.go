@@ -249,6 +249,19 @@ func TestBlocksBecomeJumps(t *testing.T) {
 	}
 }
 
+func TestAConditionThatMeansNothingIsAnErrorOfTheScript(t *testing.T) {
+	w := witnessing(t, "", nil)
+	condition := `${never} > 3`
+	got := walkBy(t, w.URL, fmt.Sprintf(`[{"do": "if", "condition": %q, "then": [%s]}, %s]`, condition, get("/a"), get("/b")), once1)
+	w.expect(t, "GET /b")
+	if one := got.of(condition); len(one) != 1 || one[0].ok || one[0].kind != "transaction" {
+		t.Errorf("%+v", got.samples)
+	}
+	if errors := fmt.Sprint(got.facts["script_errors"]); errors != "map["+condition+":1]" {
+		t.Error(errors)
+	}
+}
+
 func TestSetupAndTeardownArePartOfEachPass(t *testing.T) {
 	w := witnessing(t, "", nil)
 	walkBy(t, w.URL, "", `{"model": "users", "users": {"count": 1, "iterations": 2}, "journeys": [{"address": "`+w.URL+`",
