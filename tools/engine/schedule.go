@@ -3,6 +3,7 @@ package main
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 )
 
 // curve is a rate over time: straight lines between points, which may jump. Points are seconds since the start and
@@ -58,7 +59,8 @@ type cursor struct {
 // arrivals. All workers compute the same moments.
 type poisson struct {
 	seed    uint64
-	second  float64 // of the present moments; valid with some
+	drawn   bool
+	second  float64 // of the present moments
 	first   float64 // the number of its first arrival
 	moments []float64
 }
@@ -74,7 +76,7 @@ func (p *poisson) changed() *poisson {
 // at returns the moment of an arrival that the curve has at `due`.
 func (p *poisson) at(arrival, due float64, of curve) float64 {
 	second := math.Floor(due)
-	if p.moments == nil || p.second != second {
+	if !p.drawn || p.second != second {
 		p.spread(second, of)
 	}
 	place := int(arrival - p.first)
@@ -87,10 +89,10 @@ func (p *poisson) at(arrival, due float64, of curve) float64 {
 // spread draws the moments of a second in rising order: sums of exponentially distributed distances.
 func (p *poisson) spread(second float64, of curve) {
 	length := min(1, of.length()-second)
-	p.second, p.first = second, math.Ceil(of.count(second))
+	p.drawn, p.second, p.first = true, second, math.Ceil(of.count(second))
 	count := max(0, int(math.Ceil(of.count(second+length))-p.first))
 	random := rand.New(rand.NewPCG(p.seed, uint64(second)))
-	p.moments = make([]float64, count)
+	p.moments = slices.Grow(p.moments[:0], count)[:count]
 	sum := 0.0
 	for i := range p.moments {
 		sum += random.ExpFloat64()

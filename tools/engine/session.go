@@ -196,12 +196,14 @@ func (c *crowd) sleep(u *session, length int64) bool {
 // act returns true if the session is over, or waits.
 func (c *crowd) act(u *session, what action) bool {
 	switch what {
-	case nextPass:
+	case nextPass, stopUser:
 		c.closeTransactions(u)
-		u.step = int32(u.side.program.teardown)
-	case stopUser:
-		c.closeTransactions(u)
-		u.step, u.ending = int32(u.side.program.teardown), true
+		if p := u.side.program; int(u.step) > p.teardown { // it is a step of the teardown
+			u.step = int32(len(p.steps) - 1)
+		} else {
+			u.step = int32(p.teardown)
+		}
+		u.ending = u.ending || what == stopUser
 	case stopUserNow:
 		c.unfinished(u)
 		c.leave(u)

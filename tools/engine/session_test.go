@@ -268,6 +268,13 @@ func TestSetupAndTeardownArePartOfEachPass(t *testing.T) {
 		"timeout_s": 5, "setup": [`+get("/in")+`], "teardown": [`+get("/out")+`], "steps": [`+get("/a")+`,
 		{"do": "action", "action": "continue", "target": "current-thread"}, `+get("/never")+`]}]}`)
 	w.expect(t, "GET /in", "GET /a", "GET /out", "GET /in", "GET /a", "GET /out")
+	w.seen = nil
+	stop := `{"do": "action", "action": "stop", "target": "current-thread"}`
+	got := walkBy(t, w.URL, "", `{"model": "users", "users": {"count": 1, "iterations": 2}, "journeys": [{"address": "`+w.URL+`",
+		"timeout_s": 5, "teardown": [`+get("/out")+`, `+stop+`, `+get("/never")+`], "steps": [`+get("/a")+`, `+stop+`]}]}`)
+	if w.expect(t, "GET /a", "GET /out"); got.facts["unfinished_users"] != 1.0 {
+		t.Errorf("%v", got.facts)
+	}
 }
 
 func TestATransactionEndsWithItsLastResponse(t *testing.T) {
