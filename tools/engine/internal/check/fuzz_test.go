@@ -1,0 +1,197 @@
+package check
+
+import (
+	"bytes"
+	"encoding/json"
+	"regexp"
+	"regexp/syntax"
+	"slices"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"golang.org/x/net/html"
+
+	"toril/tools/engine/internal/text"
+)
+
+// byTree returns what a selector finds in the page's tree.
+func byTree(t testing.TB, page []byte, source, attribute string, most int) (found []string, ok bool) {
+	t.Helper()
+	selector, err := parseSelector(source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	root, err := html.ParseWithOptions(bytes.NewReader(page), html.ParseOptionEnableScripting(false))
+	if err != nil {
+		return nil, false // deeper than the parser goes
+	}
+	walk(root, func(node *html.Node) bool {
+		if node.Type == html.ElementNode && selector.matches(node) {
+			found = append(found, string(valueOf(node, attribute)))
+		}
+		return len(found) != most
+	})
+	return found, true
+}
+
+func FuzzQuickSelector(f *testing.F) {
+	for _, seed := range []string{
+		string(webPage()[:3000]), string(webPage()[9800:]), `<input name=token value=1><INPUT NAME='token' VALUE="2"/>`,
+		`<!-- <input name=token> --><script>"<input name=token>"</script><input/name=token/value="a>b">`,
+		`<table><input name=token value=1><tr><td><input name=token value=2></table><input name=token value=3>`,
+		`<select><option><input name=token><meta name=token></select><textarea><input name=token></textarea>`,
+		`<title><meta name=token content=1></title><meta name=token content='2'><meta name=token name=b content=3 content=4>`,
+		`<input name=token value="a&amp;b"><input name="token`, `</><?x <input name=token>><!doctype html><!x><input name=token>`,
+		`<noscript><input name=token></noscript><svg><title><input name=token>`, `<input name==token =name=token value=1 <input name=token>`,
+		`<head><noscript><meta name=token></noscript></head><meta name=token content=2>`, `<td><input name=token></table><frameset><input name=token>`,
+	} {
+		f.Add([]byte(seed), -1)
+		f.Add([]byte(seed), 1)
+	}
+	f.Fuzz(func(t *testing.T, page []byte, most int) {
+		if most != 1 {
+			most = -1
+		}
+		for _, c := range [][2]string{{"input[name=token]", "value"}, {`meta[name="token"]`, "content"}} {
+			got, ok := newQuickSelector(c[0]).find(page, c[1], most, nil)
+			want, parsed := byTree(t, page, c[0], c[1], most)
+			if !ok || !parsed {
+				continue
+			}
+			values := []string(nil)
+			for _, m := range got {
+				values = append(values, string(m.value))
+			}
+			if !slices.Equal(values, want) {
+				t.Errorf("%s in %q: %q, by the tree %q", c[0], page, values, want)
+			}
+		}
+	})
+}
+
+// TestUsualPagesNeedNoTree is why the quick selector is there.
+func TestUsualPagesNeedNoTree(t *testing.T) {
+	for _, page := range [][]byte{webPage(), read(t, "page.html")} {
+		for source, attribute := range map[string]string{
+			"input[name=token]": "value", "INPUT[type='hidden'][name=token]": "Value", "meta[name=csrf-token]": "content",
+		} {
+			quick := newQuickSelector(source)
+			if _, ok := quick.find(page, strings.ToLower(attribute), 1, nil); !ok {
+				t.Errorf("%s needs the tree", source)
+			}
+		}
+	}
+	for _, source := range []string{"a[href]", "input", "input[name^=t]", "form input[name=t]", "input[name=t] b", "input[name=t]:first-child"} {
+		if newQuickSelector(source) != nil {
+			t.Errorf("%s has no quick form", source)
+		}
+	}
+}
+
+func FuzzSequence(f *testing.F) {
+	for _, seed := range [][2]string{
+		{`name="token" value="([^"]+)"`, `name="token" value="abc" name="token" value="ü"`}, {`a(.+?)b`, "aab\nab"}, {`x(\d{2,3})(\w*?)y`, "x1234y x12y"},
+		{`a([^b]*)(b+)c?`, "aäöübbc ab"}, {`a(.*)b(.*)c`, "a b b c c"}, {`(ab)(c*)`, "abccab"}, {`a.{0,3}?b`, "axxxb ab"}, {`\$\{(.+)\}`, "${a}\xff}"},
+		{`a(b?)(b*)`, "abbb"}, {`<a[^>]*href="(.+?)"`, `<a class=x href="1"><a href="2">`},
+	} {
+		f.Add(seed[0], []byte(seed[1]))
+	}
+	f.Fuzz(func(t *testing.T, source string, subject []byte) {
+		tree, err := syntax.Parse(source, syntax.Perl)
+		if err != nil || len(source) > 100 {
+			return
+		}
+		s := newSequence(tree)
+		if s == nil {
+			return
+		}
+		library := regexp.MustCompile(source)
+		for _, most := range []int{1, -1} {
+			got, ok := s.findAll(subject, most, nil)
+			if want := library.FindAllSubmatchIndex(subject, most); ok && !slices.EqualFunc(got, want, slices.Equal[[]int]) {
+				t.Errorf("%q in %q: %v, by package regexp %v", source, subject, got, want)
+			}
+		}
+	})
+}
+
+func TestUsualExpressionsNeedNoLibrary(t *testing.T) {
+	for source, want := range map[string]bool{
+		`name="token" value="([^"]+)"`: true, `name="token" value="(.+?)"`: true, `"id":\s*(\d+)`: true, `/item/(\w+)`: true,
+		`href="(/item/(\d)[^"]*)"`: true, `a|b`: false, `(?i)a(.)`: false, `.a`: false, `a\b`: false, `a(bc)?`: false, `^a`: false,
+	} {
+		pattern, err := compile(source)
+		if err != nil || (pattern.simple != nil) != want {
+			t.Errorf("%s: %v, %v", source, pattern.simple, err)
+		}
+	}
+}
+
+func TestWorkOnOneExpressionIsBounded(t *testing.T) {
+	pattern, _ := compile(`a(.*)(.*)(.*)(.*)b`)
+	if _, ok := pattern.simple.find(bytes.Repeat([]byte("a"), 3000), 0, make([]int, 2*mostGroups)); ok {
+		t.Error("package regexp, whose work is bounded, is not asked")
+	}
+}
+
+func FuzzJSON(f *testing.F) {
+	for _, seed := range []string{
+		string(answer()[:500]), `{"a": [1, -2.5e+3, true, null, "\u00fc\ud83d\ude00\n\\"], "": {}, "b": []}`, `[[[]]]`, `"\ud800"`, ` 1 `,
+		`{"a":1,}`, `[1 2]`, `01`, `-`, `{"a"}`, "\xef\xbb\xbf{}", `nul`, `"\x"`, `[`, strings.Repeat("[", 2000),
+	} {
+		f.Add([]byte(seed), "$..a[0]")
+	}
+	f.Fuzz(func(t *testing.T, body []byte, path string) {
+		var d document
+		err := d.parse(body)
+		if steps, wrong := parseJSONPath(path); wrong == nil && err == nil && len(path) < 50 && len(body) < 2000 {
+			for _, at := range steps.find(&d, 0, nil) {
+				d.append(nil, at)
+			}
+		}
+		if !utf8.Valid(body) || bytes.Contains(body, []byte(`\u`)) || bytes.HasPrefix(body, []byte("\xef\xbb\xbf")) {
+			return // the library replaces what is no character
+		}
+		for _, c := range body {
+			if c < ' ' && c != '\n' && c != '\r' && c != '\t' {
+				return // the library accepts none in strings
+			}
+		}
+		if valid := json.Valid(body); valid != (err == nil) && !bytes.ContainsAny(body, "\n\r\t") && len(body) < 900 {
+			t.Fatalf("%q: %v, by the library %v", body, err, valid)
+		}
+		var object map[string]json.RawMessage
+		if err != nil || json.Unmarshal(body, &object) != nil {
+			return
+		}
+		for name, raw := range object {
+			at := d.member(0, name)
+			if at == 0 {
+				t.Fatalf("%q has no %q", body, name)
+			}
+			var content string
+			if raw[0] == '"' && json.Unmarshal(raw, &content) == nil && string(d.append(nil, at)) != content {
+				t.Fatalf("%q of %q is %q, by the library %q", name, body, d.append(nil, at), content)
+			}
+		}
+	})
+}
+
+func FuzzExtract(f *testing.F) {
+	f.Add([]byte("<a><b c='d'>e</b></a>"), "//b/@c", uint8(0))
+	f.Add([]byte("<a><b c='d'>e</b></a>"), "a > b:not(.c)", uint8(1))
+	f.Add([]byte("aab"), "(a)\\1|(?<=a)b$", uint8(2))
+	f.Add([]byte(`{"a":[{"b":1}]}`), "$.a[?(@.b in [1,'2'] && !(@.c =~ /x/i))]['b','c']", uint8(3))
+	f.Fuzz(func(t *testing.T, body []byte, expression string, kind uint8) {
+		if len(expression) > 60 || len(body) > 300 {
+			return
+		}
+		names := &text.Names{}
+		spec := Spec{Kind: []string{"xpath", "css", "regexp", "jsonpath"}[kind%4], Name: "v", Expression: expression, Tolerant: kind < 128}
+		made, err := NewExtractor(spec, names)
+		if err == nil {
+			made.Run(&Response{Body: body}, scope(names))
+		}
+	})
+}
