@@ -276,7 +276,7 @@ def _share(
         location=slot.location,
         index=slot.index,
         executions=tuple(
-            _execution_share(execution, parts[slot.index], _phase(execution, slot, parts, slots))
+            _execution_share(execution, slot.index, parts, _phase(execution, slot, parts, slots))
             for execution, parts in zip(executions, divided, strict=True)
             if slot.index in parts
         ),
@@ -284,7 +284,8 @@ def _share(
     )
 
 
-def _execution_share(execution: Execution, part: WorkerLoad, phase: float) -> ExecutionShare:
+def _execution_share(execution: Execution, index: int, parts: Mapping[int, WorkerLoad], phase: float) -> ExecutionShare:
+    part, before = parts[index], sum(other.users for worker, other in parts.items() if worker < index)
     config = deepcopy(execution.config)
     if execution.concurrency is not None:
         config["concurrency"] = part.users
@@ -293,6 +294,7 @@ def _execution_share(execution: Execution, part: WorkerLoad, phase: float) -> Ex
     return ExecutionShare(
         execution=execution.name,
         concurrency=None if execution.concurrency is None else part.users,
+        first_user=0 if execution.concurrency is None else before,
         throughput_rps=None if part.throughput is None else float(part.throughput),
         phase=phase,
         interleave=part.interleave,

@@ -142,6 +142,7 @@ class ExecutionShare(RecordPart):
 
     execution: str  # PlannedExecution.name
     concurrency: int | None = None
+    first_user: int = 0  # users of the workers before it
     throughput_rps: float | None = None
     phase: float = 0.0  # the worker's offset in [0, 1) of an arrival period, so that workers do not send in step
     interleave: Interleave | None = Field(None, alias="stripe")  # open model: the worker's arrivals in the schedule

@@ -29,7 +29,8 @@ from toril.text import nearest
 HOLDERS = {"if": "then", "once": "once", "setup": "setup", "teardown": "teardown"}  # `do` in other blocks
 WITHOUT_REQUESTS = ("include-scenario", "action", "set-variables")  # blocks
 SCRIPT_SUFFIXES = (".py", ".jmx", ".js", ".ts", ".scala", ".java", ".jar")  # other suffixes name no engine
-DISTRIBUTION = re.compile(r"(?:uniform|gaussian|poisson)\(.*\)", re.IGNORECASE)
+DISTRIBUTION = re.compile(r"(uniform|gaussian|poisson)\( *([\w.]+)[,\s]+([\w.]+) *\)", re.IGNORECASE)
+FOREACH = re.compile(r"(.+) in (.+)")
 ASSERTION_SUBJECTS = ("body", "http-code", "headers")  # in Locust's generated script
 APIRITIF_EXTRACTORS = {  # their options in its generated script
     "extract-jsonpath": {"jsonpath", "default"},
@@ -45,10 +46,11 @@ SCHEME = re.compile(r"(https?)://.", re.IGNORECASE)
 TABS = ("tab", "\\t")
 
 
-def problems(executor: str, scenario: Mapping[str, Any], path: str) -> Iterator[Flaw]:
+def problems(executor: str, scenario: Mapping[str, Any], path: str, *, address: object = None) -> Iterator[Flaw]:
     """Yields the parts of a scenario that its engine does not support, in their order; of a script only its kind.
 
-    The scenario is in Taurus' form. Executors without tests are not checked.
+    The scenario is in Taurus' form. `address` is the default of the one that includes it. Executors without tests are
+    not checked.
     """
     script, requests = scenario.get("script"), scenario.get("requests")
     if executor in CASE_RUNNERS and not script:
@@ -76,7 +78,7 @@ def problems(executor: str, scenario: Mapping[str, Any], path: str) -> Iterator[
         for index, source in enumerate(list_at(scenario, "data-sources")):
             if isinstance(source, dict) and engine.source_keys:
                 yield from _key_problems(engine, source, f"{path}.data-sources[{index}]", (), engine.source_keys)
-        rooted = bool(scenario.get("default-address"))
+        rooted = bool(scenario.get("default-address") or address)
         yield from _request_problems(executor, requests, f"{path}.requests", rooted=rooted)
 
 

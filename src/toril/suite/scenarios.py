@@ -66,7 +66,8 @@ class Scenarios:
                 self._check(scenario, where)
             if (scenario, executor) not in self.checked_for:
                 self.checked_for.add((scenario, executor))
-                for problem in problems(executor, self.named[scenario], where):
+                address = self.named[name].get("default-address")
+                for problem in problems(executor, self.named[scenario], where, address=address):
                     raise self.reader.error(*problem)
             included = dict(_included(self.named[scenario], where))
             graph[scenario] = list(included)

@@ -1,13 +1,15 @@
-"""vegeta: sends requests at a rate that does not depend on responses (an open model), by a Go program (tools/engine).
+"""toril's own engine, a Go program (tools/engine), under the names `toril` and `vegeta`.
 
-The program uses vegeta's library. It has the whole run's curve and sends this worker's arrivals, each at its own time.
-A response time counts from the time at which the request was due, so it includes the delay that a stalling target
-causes to later requests. `sends` reports the program's own lateness separately.
+The plan decides on the model of load. Independent requests and journeys of `toril.arrivals` begin at times of a
+schedule, which do not depend on responses. The program has the whole run's curve and begins this worker's arrivals.
+Users repeat the journey. A response time counts from the time at which the request was due, so it includes the delay
+that a stalling target causes to later requests. `sends` reports the program's own lateness separately.
 
-In a duet one program sends both arms: to each the same arrivals with the same rows of data, in its own turns.
+In a duet one program sends both arms: to each the same load with the same rows of data, in its own turns.
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -20,8 +22,9 @@ from bzt.utils import dehumanize_time
 from toril.engines import Batch, Sends
 from toril.engines.base import RowEngine
 from toril.engines.keeping import LEAST_OF_BODY
+from toril.engines.toril.journey import Scenario
 from toril.engines.toril.requests import requests_of, sources_of, unknown_variables
-from toril.errors import UserError
+from toril.errors import SuiteError, UserError
 from toril.programs import ENGINE_MISSING, engine_program
 from toril.suite.requests import problems
 
@@ -29,7 +32,7 @@ COLUMNS = ("due_us", "late_us", "response_us", "ttfb_us", "connect_us", "bytes",
 
 
 class Executor(RowEngine, ScenarioExecutor):  # type: ignore[misc]  # bzt has no types
-    tool_name = "vegeta"
+    tool_name = "toril"
     row = np.dtype([(name, "<i8") for name in COLUMNS[:6]] + [(name, "<u4") for name in COLUMNS[6:]])
     rows_per_batch: ClassVar[int] = 100_000
 
@@ -42,36 +45,28 @@ class Executor(RowEngine, ScenarioExecutor):  # type: ignore[misc]  # bzt has no
 
     def prepare(self) -> None:
         super().prepare()
-        planned, interleave = self.context.planned, self.context.share.interleave
-        rate = planned.rate
-        if rate is None or interleave is None:
-            raise TaurusConfigError("the plan of another toril version has no rate for vegeta. Start a new run")
-        scenario = _plain(self.get_scenario().data)
-        for problem in problems("vegeta", scenario, "scenario"):  # the suite reader refuses them first
+        scenario, base = self._scenario(self.execution["scenario"]), self.context.base
+        scenarios = [scenario, *([self._scenario(base.config["scenario"])] if base else [])]
+        for problem in problems(
+            self.context.planned.executor, scenario, "scenario"
+        ):  # the suite reader refuses them first
             raise TaurusConfigError(str(problem))
-        base = self.context.base
         try:
-            split = [str(path) for path in self.settings.get("split-data") or []]  # files with this worker's rows only
-            sources = sources_of(scenario.get("data-sources") or [], self.engine.find_file, split)
-            requests = requests_of(scenario, self.engine.find_file, sources)
-            of_base = _plain(self.get_scenario(base.config["scenario"]).data) if base else None
-            base_requests = requests_of(of_base, self.engine.find_file, sources) if of_base else []
+            sends = self._requests(scenarios) if self.context.planned.model == "requests" else self._journeys(scenarios)
         except (UserError, OSError, UnicodeError) as error:
             raise TaurusConfigError(f"scenario {self.context.planned.scenario}: {error}") from error
-        if unknown := unknown_variables(requests, sources):
-            raise TaurusConfigError(
-                f"scenario {planned.scenario}: `${{{unknown[0]}}}` has no value. Add a data source with this column, "
-                f"or pass --env {unknown[0]}=…"
-            )
         own = self.settings
+        files = {key: own.get(key) for key in ("ca", "cert", "key")}
         self._load = {
             "folder": str(self.context.folder),
-            "points": planned.curve,
-            "peak_rps": rate.peak_rps if planned.search is None else planned.search.to_rps,
-            "stripe": {
-                "weight": interleave.weight,
-                "mates": [[group.weight, group.workers, group.before] for group in interleave.groups],
-            },
+            "model": self.context.planned.model,
+            "poisson": bool(own.get("poisson", False)),
+            "tried": self.context.tried,
+            "require_values": self.context.require_values,
+            **self._schedule(),
+            **sends,
+            "hosts": {str(name): str(host) for name, host in (scenario.get("hosts") or {}).items()},
+            "tls": {key: self.engine.find_file(str(path)) for key, path in files.items() if path},
             "graceful_stop_s": self.context.graceful_stop_s,
             "timeout_s": dehumanize_time(scenario.get("timeout") or "30s"),
             "keepalive": bool(scenario.get("keepalive", True)),
@@ -82,10 +77,57 @@ class Executor(RowEngine, ScenarioExecutor):  # type: ignore[misc]  # bzt has no
             "max_workers": int(own.get("max-workers", 0) or 0),
             "keep": self._keep(),
             "traceparent": self.context.traceparent,
-            "targets": requests,
-            "sources": sources,
             "turns": [(turn.arm, turn.begin_s, turn.end_s) for turn in self.context.turns],
-            "base": base_requests,
+        }
+
+    def _scenario(self, name: str) -> Any:
+        """Returns a scenario as plain dictionaries: bzt's own add each key that is read."""
+        return _plain(self.get_scenario(name).data)
+
+    def _sources(self, written: Sequence[Any]) -> list[dict[str, Any]]:
+        split = [str(path) for path in self.settings.get("split-data") or []]  # files with this worker's rows only
+        return sources_of(written, self.engine.find_file, split)
+
+    def _requests(self, scenarios: Sequence[Any]) -> dict[str, Any]:
+        sources = self._sources(scenarios[0].get("data-sources") or [])
+        requests, *of_base = [requests_of(scenario, self.engine.find_file, sources) for scenario in scenarios]
+        if unknown := unknown_variables(requests, sources):
+            what = f"`${{{unknown[0]}}}` has no value. Add a data source with this column"
+            raise SuiteError(f"{what}, or pass --env {unknown[0]}=…", code="unset-reference")
+        return {"targets": requests, "sources": sources, "base": of_base[0] if of_base else []}
+
+    def _journeys(self, scenarios: Sequence[Any]) -> dict[str, Any]:
+        fresh = bool(self.settings.get("fresh-cookies", False))
+        read = [Scenario(scenario, self._scenario, self.engine.find_file) for scenario in scenarios]
+        share, planned = self.context.share, self.context.planned
+        users = {
+            "count": share.concurrency or 0,
+            "total": planned.concurrency or 0,
+            "first": share.first_user,
+            "ramp_up_s": planned.ramp_up_s,
+            "steps": planned.steps or 0,
+            "hold_for_s": planned.hold_for_s,
+            "iterations": planned.iterations or 0,
+            "phase_s": self.context.phase_shift_s,
+        }
+        journeys = [one.journey(fresh_cookies=fresh) for one in read]
+        return {"journeys": journeys, "users": users, "sources": self._sources(read[0].sources())}
+
+    def _schedule(self) -> dict[str, Any]:
+        """Returns the schedule of requests or journeys, or of the requests that users may send; {} without a rate."""
+        planned, interleave = self.context.planned, self.context.share.interleave
+        rate = planned.planned_rate()
+        if rate is None:
+            return {}
+        if interleave is None:
+            raise TaurusConfigError("the plan of another toril version has no schedule. Start a new run")
+        return {
+            "points": rate.points,
+            "peak_rps": rate.peak_rps if planned.search is None else planned.search.to_rps,
+            "stripe": {
+                "weight": interleave.weight,
+                "mates": [[group.weight, group.workers, group.before] for group in interleave.groups],
+            },
         }
 
     def _keep(self) -> dict[str, Any] | None:
@@ -107,7 +149,7 @@ class Executor(RowEngine, ScenarioExecutor):  # type: ignore[misc]  # bzt has no
         path.write_text(json.dumps(self._load))
         path.chmod(0o600)  # headers may hold a secret
         self._load = {}
-        self.stdout = self.stderr = Path(self.engine.create_artifact("vegeta", ".log")).open("w")  # noqa: SIM115
+        self.stdout = self.stderr = Path(self.engine.create_artifact("toril", ".log")).open("w")  # noqa: SIM115
         self.process = self._execute([str(program), str(path)])
 
     def adjust(self, at: float, rps: float) -> None:
@@ -127,7 +169,6 @@ class Executor(RowEngine, ScenarioExecutor):  # type: ignore[misc]  # bzt has no
 
 
 def _plain(value: Any) -> Any:
-    """Returns bzt's dictionaries as plain ones: bzt's own add each key that is read."""
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     return [_plain(item) for item in value] if isinstance(value, list) else value

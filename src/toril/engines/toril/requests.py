@@ -65,11 +65,13 @@ def _request(
 
 def _joined(address: str, url: str, index: int) -> str:
     if not address:
-        raise SuiteError(
-            f"requests[{index}].url: `{url[:60]}` has no host. Write the full URL, or set `default-address`",
-            code="no-host",
-        )
+        raise no_host(url, f"requests[{index}]")
     return address + (url if url.startswith(("/", "?")) else f"/{url}")
+
+
+def no_host(url: str, place: str) -> SuiteError:
+    text = f"{place}.url: `{url[:60]}` has no host. Write the full URL, or set `default-address`"
+    return SuiteError(text, code="no-host")
 
 
 def _before(name: str, address: str, index: int, sources: Sequence[Mapping[str, Any]]) -> str:
@@ -132,6 +134,7 @@ def sources_of(written: Sequence[Any], find: Callable[[str], str], own: Sequence
                 code="short-row",
             )
         sources.append({"columns": columns, "rows": rows, "own": str(source["path"]) in own})
+        sources[-1] |= {"loop": bool(source.get("loop", True)), "random_order": bool(source.get("random-order"))}
     return sources
 
 

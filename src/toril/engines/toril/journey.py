@@ -1,0 +1,295 @@
+"""Scenarios as the journeys of tools/engine (journeys.go), with bzt's defaults.
+
+The defaults are those of bzt's JMX: cookies and a cache, 30 s of timeout, `NOT_FOUND` for a missing value. A scenario
+that includes another one passes its address and headers on to it.
+"""
+
+import base64
+import json
+import mimetypes
+import re
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from toril.criteria import duration_s
+from toril.engines.toril.requests import ABSOLUTE, MULTIPART, encode_body, no_host
+from toril.records.evidence import NOT_FOUND
+from toril.suite.requests import DISTRIBUTION, FOREACH
+from toril.suite.scenarios import walked
+
+Step = dict[str, Any]  # a step or a journey, in the form of journeys.go
+
+NAMES = re.compile(r"\$\{(\w+)\}")
+PHASES = ("setup", "teardown")
+EXTRACTS = (  # key, kind, key of the expression, bzt's `match-no`
+    ("extract-regexp", "regexp", "regexp", 1),
+    ("extract-jsonpath", "jsonpath", "jsonpath", 0),
+    ("extract-css-jquery", "css", "expression", 0),
+    ("extract-xpath", "xpath", "xpath", -1),
+)
+
+
+class Scenario:
+    """A scenario in Taurus' form, which becomes a journey."""
+
+    def __init__(
+        self,
+        written: Mapping[str, Any],
+        named: Callable[[str], Mapping[str, Any]],
+        find: Callable[[str], str],
+        outer: "Scenario | None" = None,
+    ) -> None:
+        """`named` returns the scenario of a name, `find` the path of a file; `outer` is the one that includes this."""
+        self.written, self._named, self._find = written, named, find
+        self.address: str = str(written.get("default-address") or (outer.address if outer else "")).rstrip("/")
+        own = _texts(written.get("headers"))
+        self.sign: Mapping[str, Any] | None = written.get("sign") or (outer.sign if outer else None)
+        self.headers: dict[str, str] = _without(outer.headers if outer else {}, own) | own
+        requests = list(walked(written.get("requests"), "requests"))
+        names = [str(block["include-scenario"]) for block, _ in requests if "include-scenario" in block]
+        self.included = {name: Scenario(named(name), named, find, self) for name in names}
+
+    def journey(self, *, fresh_cookies: bool = False) -> Step:
+        """Returns the journey; SuiteError for a request without a host."""
+        requests = list(_numbered(self.written.get("requests"), "requests"))
+        phases = {
+            phase: [step for block, place in requests for step in self._steps(block.get(phase), f"{place}.{phase}")]
+            for phase in PHASES
+        }
+        steps = [self._step(block, place) for block, place in requests if not block.keys() & set(PHASES)]
+        variables = _pairs(_texts(self.variables()))
+        journey = {**self._defaults(), "fresh_cookies": fresh_cookies, "variables": variables, **phases, "steps": steps}
+        _mark_needed(journey)
+        return journey
+
+    def variables(self) -> dict[str, Any]:
+        """Returns the variables of this scenario and of the included ones."""
+        variables: dict[str, Any] = {}
+        for inner in self.included.values():
+            variables |= inner.variables()
+        return variables | dict(self.written.get("variables") or {})
+
+    def sources(self) -> list[Any]:
+        """Returns the data sources of this scenario and of the included ones, each once."""
+        listed = [*(self.written.get("data-sources") or ())]
+        for inner in self.included.values():
+            listed += [source for source in inner.sources() if source not in listed]
+        return listed
+
+    def _defaults(self) -> Step:
+        written = self.written
+        return {
+            "address": self.address,
+            "headers": _pairs(self.headers),
+            "cookies": bool(written.get("store-cookie", True)),
+            "cache": bool(written.get("store-cache", True)),
+            "keepalive": bool(written.get("keepalive", True)),
+            "timeout_s": _seconds(written.get("timeout")) or 30.0,
+            "follow_redirects": bool(written.get("follow-redirects", True)),
+            "sign": self.sign,
+        }
+
+    def _steps(self, requests: Any, place: str) -> list[Step]:
+        return [self._step(request, where) for request, where in _numbered(requests, place)]
+
+    def _step(self, block: Mapping[str, Any], place: str) -> Step:
+        def inside(key: str) -> list[Step]:
+            return self._steps(block.get(key), f"{place}.{key}")
+
+        match block:
+            case {"if": condition}:
+                return {"do": "if", "condition": str(condition), "then": inside("then"), "else": inside("else")}
+            case {"once": _}:
+                return {"do": "once", "steps": inside("once")}
+            case {"loop": times}:
+                return _loop(times, inside("do"))
+            case {"while": condition}:
+                return {"do": "while", "condition": str(condition), "steps": inside("do")}
+            case {"foreach": written} if named := FOREACH.fullmatch(str(written)):
+                return {"do": "foreach", "variable": named[1], "input": named[2], "steps": inside("do")}
+            case {"transaction": label}:
+                timers = bool(block.get("include-timers", False))
+                return {"do": "transaction", "label": str(label), "include_timers": timers, "steps": inside("do")}
+            case {"include-scenario": name}:
+                inner = self.included[str(name)]
+                steps = inner._steps(inner.written.get("requests"), f"scenarios.{name}.requests")
+                return {"do": "scenario", "label": str(name), "journey": inner._defaults(), "steps": steps}
+            case {"action": "pause"}:
+                return _pause(block.get("pause-duration") or 0)
+            case {"action": action}:
+                return {"do": "action", "action": action, "target": block.get("target") or "current-thread"}
+            case {"set-variables": variables}:
+                return {"do": "set", "variables": _pairs(_texts(variables))}
+            case {"setup": _} | {"teardown": _}:  # in an included scenario
+                return {"do": "loop", "times": 1, "steps": inside("setup" if "setup" in block else "teardown")}
+        return self._request(block, place)
+
+    def _request(self, request: Mapping[str, Any], place: str) -> Step:
+        url, method = str(request["url"]), str(request.get("method") or "GET")
+        if not self.address and not ABSOLUTE.match(url):
+            raise no_host(url, place)
+        checks = list(_assertions(request))
+        judged = any(check["kind"] == "contains" and check["subject"] == "http-code" for check in checks)
+        think = request.get("think-time")
+        timeout_s = _seconds(request.get("timeout"))
+        return {
+            "do": "request",
+            "label": str(request.get("label") or url),
+            "method": method if "${" in method else method.upper(),
+            "url": url,
+            "headers": _pairs(_texts(request.get("headers"))),
+            **self._body(request),
+            "timeout_s": timeout_s or None,
+            "keepalive": request.get("keepalive"),
+            "follow_redirects": request.get("follow-redirects"),
+            "think": _thinking(self.written.get("think-time") if think is None else think),
+            "extract": list(_extractors(request)),
+            "assert": checks,
+            "judges_status": judged or not self.written.get("auto-assert-ok", True),
+        }
+
+    def _body(self, request: Mapping[str, Any]) -> Step:
+        body, files = request.get("body"), request.get("upload-files") or []
+        if files:
+            fields = {"form": _pairs(_texts(body))} if isinstance(body, Mapping) else {}
+            return {**fields, "files": [self._upload(file) for file in files]}
+        if request.get("body-file") and not body:
+            data = Path(self._find(str(request["body-file"]))).read_bytes()
+            return {"body_bytes": base64.b64encode(data).decode()}
+        headers = self.headers | _texts(request.get("headers"))
+        kind = next((value.lower() for name, value in headers.items() if name.lower() == "content-type"), "")
+        if isinstance(body, Mapping) and "json" not in kind:
+            if all(isinstance(value, str | int | float) for value in body.values()):
+                return {"form": _pairs(_texts(body)), **({"multipart": True} if kind == MULTIPART else {})}
+            return {"body": json.dumps(body)}
+        body = encode_body(body, dict(headers))
+        return {} if body is None else {"body": str(body)}
+
+    def _upload(self, file: Mapping[str, Any]) -> Step:
+        path = self._find(str(file["path"]))
+        kind = file.get("mime-type") or mimetypes.guess_type(path)[0] or "application/octet-stream"
+        return {"param": str(file.get("param") or ""), "path": path, "mime": str(kind)}
+
+
+def _numbered(requests: Any, place: str) -> Iterator[tuple[Mapping[str, Any], str]]:
+    """Yields the requests of a list, which may be addresses, with their places."""
+    for index, request in enumerate(requests or ()):
+        yield request if isinstance(request, Mapping) else {"url": request}, f"{place}[{index}]"
+
+
+def _loop(times: Any, steps: list[Step]) -> Step:
+    rounds = {"forever": 0, "-1": 0, "0": 1}.get(str(times), str(times))
+    return {"do": "loop", "times": rounds, "steps": [] if str(times) == "0" else steps}
+
+
+def _pause(written: Any) -> Step:
+    return {"do": "pause", "for": written} if "${" in str(written) else {"do": "pause", "for_s": _seconds(written)}
+
+
+def _thinking(written: Any) -> Step | None:
+    if parts := DISTRIBUTION.fullmatch(str(written)):
+        mean_s, deviation_s = map(_seconds, parts.groups()[1:])
+        return {"kind": parts[1].lower(), "mean_s": mean_s, "deviation_s": deviation_s}
+    return {"kind": "constant", "mean_s": _seconds(written), "deviation_s": 0.0} if written else None
+
+
+def _seconds(written: Any) -> float:
+    return float(duration_s(written)) if written else 0.0
+
+
+def _described(request: Mapping[str, Any], key: str, main: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for name, written in (request.get(key) or {}).items():
+        yield str(name), written if isinstance(written, Mapping) else {main: written}
+
+
+def _extractors(request: Mapping[str, Any]) -> Iterator[Step]:
+    for key, kind, main, match in EXTRACTS:
+        for name, options in _described(request, key, main):
+            template = str(options.get("template", 1))
+            yield {
+                "kind": kind,
+                "name": name,
+                "expression": str(options[main]),
+                "default": NOT_FOUND if options.get("default") is None else str(options["default"]),
+                "match": int(options.get("match-no", match)),
+                "template": f"${template}$" if template.isdigit() else template,
+                "subject": str(options.get("subject") or "body").lower(),
+                "attribute": str(options.get("attribute") or ""),
+                "concat": bool(options.get("concat", False)),
+                "from_variable": str(options.get("from-variable") or ""),
+                **_xml(options),
+                "namespaces": bool(options.get("use-namespaces", False)),
+            }
+
+
+def _xml(options: Mapping[str, Any]) -> Step:
+    return {
+        "tolerant": bool(options.get("use-tolerant-parser", False)),
+        "validate": bool(options.get("validate-xml", False)),
+        "ignore_whitespace": bool(options.get("ignore-whitespace", True)),
+    }
+
+
+def _assertions(request: Mapping[str, Any]) -> Iterator[Step]:
+    for check in _checks(request, "assert", "contains"):
+        contains = check["contains"]
+        yield {
+            "kind": "contains",
+            "subject": str(check.get("subject") or "body"),
+            "contains": [str(text) for text in (contains if isinstance(contains, list) else [contains])],
+            "regexp": bool(check.get("regexp", True)),
+            "not": bool(check.get("not", False)),
+            "assume_success": bool(check.get("assume-success", False)),
+        }
+    for check in _checks(request, "assert-jsonpath", "jsonpath"):
+        expected = check.get("expected-value")
+        yield {
+            "kind": "jsonpath",
+            "expression": str(check["jsonpath"]),
+            "expected": None if expected in (None, "") else str(expected),
+            "regexp": bool(check.get("regexp", True)),
+            "invert": bool(check.get("invert", False)),
+            "expect_null": bool(check.get("expect-null", False)),
+            "validate": bool(check.get("validate", False)),
+        }
+    for check in _checks(request, "assert-xpath", "xpath"):
+        invert = bool(check.get("invert", False))
+        yield {"kind": "xpath", "expression": str(check["xpath"]), "invert": invert, **_xml(check)}
+
+
+def _checks(request: Mapping[str, Any], key: str, main: str) -> Iterator[Mapping[str, Any]]:
+    for check in request.get(key) or ():
+        yield check if isinstance(check, Mapping) else {main: check}
+
+
+def _mark_needed(journey: Step) -> None:
+    """Names in each request the variables that it extracts without a default, and that a request refers to."""
+    steps = list(_flat([*journey["setup"], *journey["steps"], *journey["teardown"]]))
+    conditions = {"condition", "then", "else", "steps"}
+    written = [{key: value for key, value in step.items() if key not in conditions} for step in steps]
+    used = set(NAMES.findall(json.dumps(written, ensure_ascii=False)))
+    for step in steps:
+        if step["do"] == "request":
+            names = [one["name"] for one in step["extract"] if one["default"] == NOT_FOUND]
+            step["needed"] = [name for name in names if name in used]
+
+
+def _flat(steps: list[Step]) -> Iterator[Step]:
+    for step in steps:
+        yield step
+        for key in ("steps", "then", "else"):
+            yield from _flat(step.get(key) or [])
+
+
+def _texts(written: Any) -> dict[str, str]:
+    return {str(name): "" if value is None else str(value) for name, value in (written or {}).items()}
+
+
+def _without(headers: Mapping[str, str], own: Mapping[str, str]) -> dict[str, str]:
+    names = {name.lower() for name in own}
+    return {name: value for name, value in headers.items() if name.lower() not in names}
+
+
+def _pairs(texts: Mapping[str, str]) -> list[list[str]]:
+    return [[name, value] for name, value in texts.items()]
