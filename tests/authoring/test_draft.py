@@ -13,10 +13,8 @@ from tests.authoring import recordings
 from tests.authoring.suites import SHOP, body, exchange, files_of, form, recorded, requests, suite
 from toril.authoring.options import read_limit
 from toril.authoring.recorded import Expected, Extract, FilePart, LogRates, Payload
-from toril.errors import SuiteError
 from toril.records.recording import Recording
 from toril.suite import read_suite
-from toril.suite.engines import engine_of
 from toril.suite.executions import FUNCTIONAL
 
 GET = exchange(1, "/", kind="document")
@@ -46,24 +44,34 @@ def test_every_character_of_a_suite_is_visible(tmp_path):
     assert requests(yaml.safe_load(text))[0]["body"] == hidden
 
 
-def test_a_journey_with_carried_values_is_apiritifs_and_an_iteration_of_its_own(tmp_path):
+def test_a_journey_is_of_torils_engine_and_for_bzt_of_jmeters_with_new_cookies_in_each_iteration(tmp_path):
     document = suite(tmp_path, recordings.api())
     token, items, order, read = requests(document)
-    assert document["execution"][0]["executor"] == "apiritif"
+    assert document["execution"][0]["executor"] == "jmeter"
+    assert [one["retrieve-resources"] for one in document["scenarios"].values()] == [False]
+    assert document["toril"] == {"executor": "toril", "engine": {"fresh-cookies": True}, "require-values": True}
     assert token["extract-jsonpath"] == {"access_token": "$.access_token"}
     assert items["headers"]["Authorization"] == "Bearer ${access_token}"
     assert order["body"] == {"item": recordings.ITEM, "quantity": 2}
     assert (read["label"], read["url"]) == ("GET /orders/{id}", "/orders/${order_id}")
 
 
-def test_requests_that_carry_nothing_are_locusts(tmp_path):
-    assert suite(tmp_path, recorded(GET))["execution"][0] == {
+def test_requests_that_carry_nothing_are_for_bzt_apiritifs(tmp_path):
+    document = suite(tmp_path, recorded(GET))
+    assert document["execution"][0] == {
         "scenario": "shop",
-        "executor": "locust",
+        "executor": "apiritif",
         "concurrency": 10,
         "ramp-up": "5s",
         "hold-for": "25s",
     }
+    assert document["toril"] == {"executor": "toril"}
+
+
+def test_journeys_may_start_at_a_rate(tmp_path):
+    document = suite(tmp_path, recordings.api(), arrivals="20/s")
+    assert document["toril"] == {"executor": "toril", "arrivals": "20/s", "require-values": True}
+    assert document["execution"][0].keys() == {"scenario", "executor", "ramp-up", "hold-for"}
 
 
 def test_a_step_is_a_transaction_also_of_one_request_and_pauses_stand_between_steps(tmp_path):
@@ -152,7 +160,7 @@ def test_files_of_a_form_and_files_as_bodies_are_in_the_suite(tmp_path):
     )
     whole = Payload(type="application/pdf", uploads=(FilePart(field="", name="terms.json", type="application/pdf"),))
     recording = recorded(exchange(1, "/photos", "POST", body=parts), exchange(2, "/terms", "PUT", body=whole))
-    files = files_of(tmp_path, recording, engine="jmeter")
+    files = files_of(tmp_path, recording)
     first, second = requests(yaml.safe_load(files["suite.yml"]))
     assert first["upload-files"] == [{"param": "photo", "path": "files/a-b.png", "mime-type": "image/png"}]
     assert first["body"] == {"title": "lamp"}
@@ -187,13 +195,14 @@ def test_the_pause_before_a_poll_is_not_shorter_than_the_recorded_one(tmp_path):
 
 def test_statuses_and_the_sources_own_checks_are_asserted(tmp_path):
     own = (Expected(subject="jsonpath", value="$.id"), Expected(subject="body", value="(lamp)"))
-    (found,) = requests(suite(tmp_path, recorded(replace(GET, status=201, checks=own)), engine="apiritif"))
+    (found,) = requests(suite(tmp_path, recorded(replace(GET, status=201, checks=own))))
     assert found["assert"] == [{"subject": "http-code", "contains": ["201"]}, {"contains": ["(lamp)"], "regexp": False}]
     assert found["assert-jsonpath"] == [{"jsonpath": "$.id"}]
 
 
 def test_a_functional_suite_checks_the_structure_and_has_no_load(tmp_path):
     document = suite(tmp_path, recorded(of_json(1, {}, response=body('{"id": 7, "name": "lamp"}'))), functional=True)
+    assert "toril" not in document
     assert document["settings"]["aggregator"] == FUNCTIONAL
     assert document["execution"] == [{"scenario": "shop", "executor": "apiritif"}]
     assert requests(document)[0]["assert-jsonpath"] == [{"jsonpath": "$.id"}, {"jsonpath": "$.name"}]
@@ -247,23 +256,6 @@ def test_the_load_is_long_enough_for_two_iterations(tmp_path):
     assert suite(tmp_path, recorded(*pauses))["execution"][0]["hold-for"] == "90s"
 
 
-def test_another_engine_has_to_support_the_suite(tmp_path):
-    document = suite(tmp_path, recordings.api(), engine="jmeter")
-    assert document["modules"] == {"jmeter": {"fresh-cookies": True}}
-    assert [one["retrieve-resources"] for one in document["scenarios"].values()] == [False]
-    with pytest.raises(SuiteError, match=engine_of("locust").title) as refusal:
-        suite(tmp_path, recordings.api(), engine="locust")
-    assert refusal.value.code == "unsupported-key"
-
-
-def test_gatling_has_the_requests_of_a_step_without_a_transaction(tmp_path):
-    recording = recorded(*(exchange(number, f"/{number}", step="look") for number in (1, 2)))
-    files = files_of(tmp_path, recording, engine="gatling")
-    (scenario,) = yaml.safe_load(files["suite.yml"])["scenarios"].values()
-    assert [one["url"] for one in scenario["requests"]] == ["/1", "/2"]
-    assert "Gatling has no transactions" in files["README.md"].decode()
-
-
 def test_a_log_is_a_mix_of_requests_at_its_rates(tmp_path):
     def seen(number, path, count, label, route):
         return exchange(number, path, status=None, step=label, name=label, route=route, count=count)
@@ -284,7 +276,8 @@ def test_a_log_is_a_mix_of_requests_at_its_rates(tmp_path):
     )
     files = files_of(tmp_path, recording, length="1m")
     document = yaml.safe_load(files["suite.yml"])
-    assert document["execution"] == [{"scenario": one, "executor": "vegeta"} for one in ("home", "items", "other")]
+    assert document["execution"] == [{"scenario": one, "executor": "apiritif"} for one in ("home", "items", "other")]
+    assert document["toril"]["executor"] == "toril"
     assert document["toril"]["curves"]["items"] == {"csv": {"file": "rates.csv", "count": "items", "speed": "2x"}}
     assert files["rates.csv"].decode().splitlines() == ["time,home,items,other", "0,40,10,5", "60,20,20,5"]
     assert document["scenarios"]["items"]["requests"] == [{"label": items, "url": "/items/${item_id}"}]

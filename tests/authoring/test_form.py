@@ -95,9 +95,13 @@ OF_TIMES = dict.fromkeys(("ramp_up", "steps_of_ramp", "hold_for"), LINE)
 LOADS = st.one_of(
     st.fixed_dictionaries(
         {"load": st.just("users"), "users": st.sampled_from(["1", "20", "many"])},
-        optional={**OF_TIMES, "most": LINE, "iterations": LINE, "executor": st.just("jmeter")},
+        optional={**OF_TIMES, "most": LINE, "iterations": LINE, "executor": st.sampled_from(["jmeter", "locust"])},
     ),
-    st.fixed_dictionaries({"load": st.just("rate")}, optional={**OF_TIMES, "rate": LINE}),
+    st.fixed_dictionaries(
+        {"load": st.just("users"), "users": LINE.filter(bool), "taurus": st.sampled_from(["jmeter", "toril"])}
+    ),
+    st.fixed_dictionaries({"load": st.just("arrivals"), "arrivals": st.sampled_from(["5/s", "7"])}, optional=OF_TIMES),
+    st.fixed_dictionaries({"load": st.just("rate"), "rate": LINE.filter(bool)}, optional=OF_TIMES),
     st.just({"load": "script", "executor": "k6", "script": "load.js"}),
 )  # fmt: skip
 
@@ -109,13 +113,14 @@ def stages(draw):
     for to, lasts, start in draw(st.lists(st.tuples(LINE.filter(bool), LINE, LINE), min_size=1, max_size=4)):
         found.append(FormStage(to=to, lasts=lasts, start="" if start in ("0", before) else start))
         before = to
-    return {"load": "stages", "stages": tuple(found)}
+    counted = draw(st.sampled_from(["requests", "journeys"]))
+    return {"load": "stages", "stages": tuple(found), "counted": counted}
 
 
 @st.composite
 def executions(draw):
     load = draw(st.one_of(LOADS, stages()))
-    open_model = load["load"] in ("rate", "stages")
+    open_model = load["load"] == "rate" or load.get("counted") == "requests"
     return FormExecution(
         scenario=draw(NAME),
         address=draw(LINE),

@@ -34,7 +34,7 @@ def test_addresses_become_requests_of_the_service_that_the_first_one_is_of(tmp_p
     suite = written(tmp_path, "shop")
     assert requests(suite, "shop") == ["https://shop.example.com/", "https://shop.example.com/s?q=a:b", "http://b/"]
     (execution,) = suite.executions
-    assert (execution.executor, execution.concurrency) == ("locust", 10)
+    assert (execution.executor, execution.concurrency) == ("toril", 10)
     assert (execution.ramp_up_s, execution.hold_for_s) == (5, 25)
     assert [one.source for one in suite.criteria] == ["p95>500ms", "fail>1%"]
     assert suite.ramp_up_exclude
@@ -50,10 +50,18 @@ def test_the_page_on_suites_shows_what_is_written(tmp_path):
     assert textwrap.dedent(shown) == text.partition("\n")[2]  # without the line for editors
 
 
-def test_a_rate_is_jmeters_with_users_enough_for_it(tmp_path):
+def test_a_rate_has_users_enough_for_it(tmp_path):
     started(tmp_path, "--url", "http://shop/", "--rps", "37.5")
     (execution,) = written(tmp_path, "shop").executions
-    assert (execution.executor, execution.concurrency, execution.throughput_rps) == ("jmeter", 38, Fraction("37.5"))
+    assert (execution.executor, execution.concurrency, execution.throughput_rps) == ("toril", 38, Fraction("37.5"))
+
+
+def test_arrivals_have_no_users(tmp_path):
+    started(tmp_path, "--url", "http://shop/", "--url", "http://shop/cart", "--arrivals", "7.5")
+    suite = written(tmp_path, "shop")
+    (execution,) = suite.executions
+    assert (execution.executor, execution.concurrency, execution.hold_for_s) == ("toril", None, 25)
+    assert execution.throughput_rps == 7.5
 
 
 @pytest.mark.parametrize(
@@ -183,6 +191,9 @@ def test_what_was_written_can_be_pointed_elsewhere(tmp_path):
         ("--url http://shop/100%", "not-an-address", "http://shop/100%25"),
         ("--url http://shop:99999/", "not-an-address", "99999"),
         ("--url http://shöp/", "not-an-address", "http://shöp/"),
+        ("--url http://shop/ --arrivals 0/s", "out-of-range", "--arrivals"),
+        ("--url http://shop/ --arrivals 5/s --users 5", "conflicting-options", "--users"),
+        ("locustfile.py --arrivals 5/s", "conflicting-options", "--arrivals"),
         ("--url http://shop/ --rps 0", "out-of-range", "--rps"),
         ("--url http://shop/ --rps nan", "not-a-number", "--rps: `nan`"),
         ("--url http://shop/ --rps ${RPS}", "unset-reference", "--rps `${RPS}`"),
@@ -199,7 +210,7 @@ def test_what_was_written_can_be_pointed_elsewhere(tmp_path):
         ("--url http://shop/ --name ../a", "unusable-name", "../a"),
         ("--url http://shop/ --name a.", "unusable-name", "a."),
         ("--url http://shop/ --action toril", "unusable-name", "--action"),
-        ("--url http://shop/ --users 2000000", "too-many-workers", "2,000"),
+        ("--url http://shop/ --users 20000000", "too-many-workers", "2,000"),
     ],
 )
 def test_what_cannot_be_is_refused_and_nothing_is_written(tmp_path, monkeypatch, arguments, code, named):

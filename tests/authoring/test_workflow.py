@@ -71,19 +71,12 @@ def test_all_inputs_of_the_action_exist(workflow):
     assert "report" in action["outputs"]
 
 
-def test_jmeter_is_installed_if_the_suite_needs_it(tmp_path):
-    for option, needed in (("--users=5", None), ("--rps=5", True)):
-        started(tmp_path / option, "--url", "http://shop/", option)
-        (job,) = yaml.safe_load((tmp_path / option / WORKFLOW).read_text())["jobs"].values()
+def test_jmeter_or_torils_engine_is_installed_if_the_suite_needs_it(tmp_path):
+    for source, needed in ((("--url", "http://shop/"), None), ((scripts(tmp_path) / "load.jmx", "--workflow"), True)):
+        started(tmp_path / str(needed), *map(str, source))
+        (job,) = yaml.safe_load((tmp_path / str(needed) / WORKFLOW).read_text())["jobs"].values()
         assert job["steps"][1]["with"].get("jmeter") is needed
-
-
-def test_toril_is_built_if_the_suite_needs_it(tmp_path):
-    taurus = "execution: {executor: vegeta, throughput: 5, hold-for: 1m, scenario: {requests: ['http://shop/']}}\n"
-    (tmp_path / "suite.yml").write_text(taurus)
-    started(tmp_path, str(tmp_path / "suite.yml"), "--workflow")
-    (job,) = yaml.safe_load((tmp_path / WORKFLOW).read_text())["jobs"].values()
-    assert job["steps"][1]["with"].get("engine") is True
+        assert job["steps"][1]["with"].get("engine") is (None if needed else True)
 
 
 def test_a_long_suite_has_enough_time(tmp_path):

@@ -94,7 +94,7 @@ def test_wrong_options_are_refused(arguments, code, tmp_path):
         ("curl https://a.example/", ["--length", "5m"], "--length"),
         ("curl https://a.example/", ["--rule", "7"], "rule 7"),
         (LOG, ["--hold-for", "5m"], "--hold-for"),
-        (LOG, ["--executor", "locust"], "--executor"),
+        (LOG, ["--arrivals", "5/s"], "--arrivals"),
     ],
 )
 def test_an_option_without_effect_on_the_source_is_refused(source, arguments, option, tmp_path):

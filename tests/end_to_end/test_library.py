@@ -39,7 +39,7 @@ ONE_SAMPLE_A_REQUEST = {
     "locust",
     "jmeter",
     "apiritif",
-    "vegeta",
+    "toril",
     "k6",
     "gatling",
     "external-results-loader",  # the example's own tool writes a row for each

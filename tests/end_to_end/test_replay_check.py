@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import ANY
@@ -72,13 +71,14 @@ CASES: dict[
 }
 
 
-@pytest.mark.parametrize("engine", ["", pytest.param("jmeter", marks=pytest.mark.nightly)])
 @pytest.mark.parametrize("case", ["wrong", *(pytest.param(one, marks=pytest.mark.nightly) for one in list(CASES)[1:])])
-def test_what_an_application_refuses_by_200_fails_a_run_and_a_try_says_what_it_was(case, engine, tmp_path):
+def test_what_an_application_refuses_by_200_fails_a_run_and_a_try_says_what_it_was(case, tmp_path):
     options, variables, difference, label = CASES[case]
     with serving("admin") as service:
-        read = replace(ImportOptions(name="admin", **LOAD), engine=engine)
-        suite = tmp_path / suite_of(visits.admin(service), None, read, tmp_path).created.suite
+        suite = (
+            tmp_path
+            / suite_of(visits.admin(service), None, ImportOptions(name="admin", **LOAD), tmp_path).created.suite
+        )
         if case == "wrong":
             assert tried(suite) == (0, [], ANY)
             assert called(suite, "run", "--fail-on", "failed").returncode == 0, verdict_of(suite)

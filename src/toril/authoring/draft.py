@@ -15,7 +15,17 @@ from urllib3 import encode_multipart_formdata
 
 from toril.authoring.correlation import Correlation
 from toril.authoring.credentials import prefix_of
-from toril.authoring.options import LIMITS, MIN_HOLD_S, RAMP_UP, USERS, ImportOptions, Limit, Url, default_name, number
+from toril.authoring.options import (
+    LIMITS,
+    MIN_HOLD_S,
+    RAMP_UP,
+    ImportOptions,
+    Limit,
+    Url,
+    default_name,
+    default_users,
+    number,
+)
 from toril.authoring.readers.source import FORM, JSON, MULTIPART
 from toril.authoring.recorded import (
     Expected,
@@ -31,8 +41,6 @@ from toril.authoring.references import NAME, outside
 from toril.authoring.routes import free, keys_of_query, singular
 from toril.authoring.writer import Flow, FlowList, extractors, filled, short, yaml_of
 from toril.criteria import duration_s
-from toril.errors import OptionError
-from toril.suite.engines import engine_of
 from toril.suite.executions import FUNCTIONAL
 
 SAMPLE_FILE = b"0123456789abcde\n" * 64  # for a file that the source lacks
@@ -69,13 +77,13 @@ class SuiteDraft:
     """A suite before it is written."""
 
     name: str
-    executor: str
     scenarios: Mapping[str, dict[str, Any]]
     executions: tuple[dict[str, Any], ...]
     requests: tuple[DraftRequest, ...]  # of all scenarios, in their order
     hosts: Mapping[str, str]  # variable → address
     credentials: Mapping[str, str]  # variable → what it is; never its value
     criteria: tuple[Limit, ...] = ()
+    engine: Mapping[str, Any] = field(default_factory=dict)  # as under `toril`
     curves: Mapping[str, Any] = field(default_factory=dict)  # as under `toril.curves`
     files: Mapping[PurePosixPath, bytes] = field(default_factory=dict)  # data and uploads
     unfound: tuple[str, ...] = ()  # variables of tokens that no response brings
@@ -103,31 +111,30 @@ def draft_of(
     taken = {*columns, *(extract.variable for some in extracts.values() for extract in some)}
     files = {PurePosixPath("data.csv"): _csv([columns, columns.values()])} if columns else {}
     exchanges = _varied(recorded, {number for number, own in extracts.items() if own}, files, taken)
-    making, pauses = _Requests(exchanges, origins, options), _pauses(exchanges)
+    making, pauses = _Requests(exchanges, origins), _pauses(exchanges)
     requests = [making.of(call, pause, extracts[call.number]) for call, pause in zip(exchanges, pauses, strict=True)]
     fresh = {made.variable: made.function for made in correlation.typed.fresh}
-    if fresh and options.engine in ("gatling", "locust"):
-        text = f"--executor {options.engine}: it cannot make the new values of `set-variables`"
-        raise OptionError(f"{text}. Use apiritif or jmeter, or import one recording.", code="conflicting-options")
-    needs = files or fresh or making.uploads or any(call.extracts or "${__" in str(call.written) for call in requests)
-    executor = "apiritif" if needs or options.functional else "locust"
-    executor = options.engine or ("jmeter" if options.rps else executor)
+    carries = bool(fresh) or any(call.extracts or "${__" in str(call.written) for call in requests)
+    # For bzt, whose own Apiritif scripts support none of these.
+    jmeter = not options.functional and bool(carries or making.uploads or options.rps)
     timed = any(exchange.started_s is not None for exchange in exchanges)
     scenario = {
         "default-address": f"${{{next(iter(hosts))}}}" if making.single else "",
         "store-cookie": None if making.single else True,
-        "retrieve-resources": False if executor == "jmeter" else None,  # it would load what the suite leaves out
+        "retrieve-resources": False if jmeter else None,  # it would load what the suite leaves out
         "headers": making.shared,
         "think-time": "" if timed or options.functional else "1s",
         "data-sources": FlowList(map(str, files)),
-        "requests": [*([{"set-variables": fresh}] if fresh else []), *_grouped(requests, executor)],
+        "requests": [*([{"set-variables": fresh}] if fresh else []), *_grouped(requests)],
     }
-    load = {} if options.functional else _load(exchanges, pauses, options)
+    load, engine = ({}, {}) if options.functional else _load(exchanges, pauses, options)
+    if carries and load and not options.arrivals:
+        engine["engine"] = {"fresh-cookies": True}  # each iteration logs in
     return SuiteDraft(
         name=name,
-        executor=executor,
         scenarios={name: filled(scenario)},
-        executions=(_execution(name, executor, load, options),),
+        executions=(_execution(name, load, options, "jmeter" if jmeter else "apiritif"),),
+        engine=engine,
         requests=tuple(requests),
         hosts=hosts,
         credentials=credentials,
@@ -148,15 +155,15 @@ def files_of(draft: SuiteDraft) -> dict[PurePosixPath, bytes]:
         "ramp-up-exclude": any("ramp-up" in execution for execution in draft.executions) or None,
     }
     counts = any("(?>" in extract.expression for request in draft.requests for extract in request.extracts)
-    jmeter = {"fresh-cookies": True, "properties": JAVA_PATTERNS if counts else {}}
     document = {
         "execution": list(draft.executions),
         "scenarios": draft.scenarios,
         "settings": filled(settings),
-        "modules": {"jmeter": filled(jmeter)} if draft.executor == "jmeter" else {},
+        "modules": {"jmeter": {"properties": JAVA_PATTERNS}} if counts else {},
         "reporting": [{"module": "passfail", "criteria": taurus}] if taurus else [],
         "toril": filled(
             {
+                **draft.engine,
                 "require-values": any(request.extracts for request in draft.requests) or None,
                 "curves": {name: Flow(curve) for name, curve in draft.curves.items()},
                 "criteria": ours,
@@ -166,7 +173,9 @@ def files_of(draft: SuiteDraft) -> dict[PurePosixPath, bytes]:
     return {PurePosixPath("suite.yml"): yaml_of(filled(document)).encode(), **draft.files}
 
 
-def _execution(scenario: str, executor: str, load: Mapping[str, Any], options: ImportOptions) -> dict[str, Any]:
+def _execution(
+    scenario: str, load: Mapping[str, Any], options: ImportOptions, executor: str = "apiritif"
+) -> dict[str, Any]:
     locations = Flow((name, number(weight)) for name, weight in options.locations.items())
     return filled({"scenario": scenario, "executor": executor, **load, "locations": locations})
 
@@ -210,10 +219,8 @@ def _address(origin: str, name: str, recorded: Recorded, options: ImportOptions)
 class _Requests:
     """Makes the requests of a scenario, and collects their uploads."""
 
-    def __init__(
-        self, exchanges: Sequence[RecordedExchange], origins: Mapping[str, str], options: ImportOptions
-    ) -> None:
-        self._origins, self._options = origins, options
+    def __init__(self, exchanges: Sequence[RecordedExchange], origins: Mapping[str, str]) -> None:
+        self._origins = origins
         self.single = len(origins) == 1 and all(host_of(exchange.url) in origins for exchange in exchanges)
         self.shared = _shared_headers(exchanges)
         self.uploads: dict[PurePosixPath, bytes] = {}
@@ -222,7 +229,7 @@ class _Requests:
         headers = {name: value for name, value in exchange.headers if self.shared.get(name) != value}
         body, uploads = None, exchange.body.uploads if exchange.body else ()
         if exchange.body is not None:
-            body, kind = _body(exchange.body, exchange.method, self._options.engine)
+            body, kind = _body(exchange.body, exchange.method)
             headers = {name: value for name, value in headers.items() if name.lower() != "content-type"}
             headers |= {"Content-Type": kind} if kind else {}
             if body is None and exchange.body.data:
@@ -265,14 +272,14 @@ class _Requests:
         return Flow({"param": part.field, "path": str(path), **({"mime-type": part.type} if part.type else {})})
 
 
-def _body(body: Payload, method: str, engine: str) -> tuple[str | dict[str, Any] | None, str]:
+def _body(body: Payload, method: str) -> tuple[str | dict[str, Any] | None, str]:
     """Returns a body and its Content-Type, which is empty if the engine sets it; None for a binary body."""
     kind = body.type.partition(";")[0].strip().lower()
     if body.uploads:
         return dict(body.fields) or None, "" if kind == MULTIPART else body.type
     fields = dict(body.fields)
     if kind == MULTIPART and fields:
-        if len(fields) == len(body.fields) and engine != "gatling":
+        if len(fields) == len(body.fields):
             return fields, MULTIPART
         data, kind = encode_multipart_formdata(body.fields, BOUNDARY)
         return data.decode(), kind
@@ -333,12 +340,11 @@ def _shared_headers(exchanges: Sequence[RecordedExchange]) -> dict[str, str]:
     }
 
 
-def _grouped(requests: Sequence[DraftRequest], executor: str) -> Iterator[dict[str, Any]]:
-    """Yields the requests, with those of a step as a transaction if the engine has them."""
-    joins = "transaction" in engine_of(executor).blocks
+def _grouped(requests: Sequence[DraftRequest]) -> Iterator[dict[str, Any]]:
+    """Yields the requests, with those of a step as a transaction."""
     for step, some in groupby(requests, lambda request: request.recorded.step or request.recorded.number):
         written = [request.written for request in some]
-        if joins and isinstance(step, str):
+        if isinstance(step, str):
             yield {"transaction": step, "do": written}
         else:
             yield from written
@@ -447,13 +453,20 @@ def _csv(rows: Iterable[Iterable[object]]) -> bytes:
 # ── Load
 
 
-def _load(exchanges: Sequence[RecordedExchange], pauses: Sequence[str], options: ImportOptions) -> dict[str, Any]:
-    """Returns the load of `toril init`, long enough for two iterations."""
+def _load(
+    exchanges: Sequence[RecordedExchange], pauses: Sequence[str], options: ImportOptions
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Returns the load of `toril init`, long enough for two iterations: keys of the execution, and those of `toril`."""
     iteration_s = sum(float(duration_s(pause)) for pause in pauses if pause) + sum(call.took_s for call in exchanges)
     hold_s = min(LONGEST_HOLD_S, max(MIN_HOLD_S, 5 * math.ceil(2 * iteration_s / 5)))
-    load: dict[str, Any] = {"concurrency": options.users or max(USERS, math.ceil(options.rps or 0))}
-    load |= {"throughput": number(options.rps)} if options.rps else {}
-    return load | {"ramp-up": options.ramp_up or RAMP_UP, "hold-for": options.hold_for or f"{hold_s}s"}
+    users = None if options.arrivals else options.users or default_users(options.rps)
+    load = {
+        "concurrency": users,
+        "throughput": options.rps and number(options.rps),
+        "ramp-up": options.ramp_up or RAMP_UP,
+        "hold-for": options.hold_for or f"{hold_s}s",
+    }
+    return load, filled({"executor": "toril", "arrivals": options.arrivals})
 
 
 def _limits(exchanges: Sequence[RecordedExchange]) -> tuple[Limit, ...]:
@@ -516,9 +529,9 @@ def _of_log(
     redirects = (Limit(f"rc3??>{most}%", "taurus"),) if most < 100 else ()
     return SuiteDraft(
         name=suite,
-        executor="vegeta",
         scenarios=scenarios,
-        executions=tuple(_execution(name, "vegeta", {}, options) for name in columns),
+        executions=tuple(_execution(name, {}, options) for name in columns),
+        engine={"executor": "toril"},
         requests=tuple(requests),
         hosts=hosts,
         credentials=credentials,

@@ -6,7 +6,8 @@ whose own keys would not survive that. Fields are texts as typed, because `toril
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from textwrap import shorten
 from typing import Annotated, Any, Literal, Self
 
@@ -38,17 +39,16 @@ from toril.criteria.criterion import fields_of
 from toril.criteria.subjects import CriterionSyntaxError
 from toril.errors import CriterionError, SuiteError
 from toril.suite.documents import parse
-from toril.suite.engines import by_schedule
 from toril.suite.reader import mapping_at
 
 FILE = "suite.yml"
-CURVE_EXECUTORS = ("vegeta", "jmeter")
+BY_SCHEDULE = ("toril", "vegeta")  # executors that send requests at a rate, without users
 NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,6})?")
 COMMENT = re.compile(r"(?<![^\s])#[^\n]*")
 
 MOST_STEPS = 200  # in the form
-CURVES = "toril.curves"  # in the kept keys of an execution: its curve, if stages cannot show it
-Load = Literal["users", "rate", "stages", "script"]
+CURVES, ARRIVALS = "toril.curves", "toril.arrivals"  # in the kept keys of an execution: its curve without stages
+Load = Literal["users", "arrivals", "rate", "stages", "script"]
 
 
 def _weights(value: object) -> object:
@@ -132,17 +132,20 @@ class FormExecution(FormPart):
     variables: Values = Field({})
     data: tuple[FormData, ...] = ()
     think_time: Line = ""
-    executor: Line = "locust"
+    executor: Line = "toril"
+    taurus: Line = "apiritif"  # with toril's engine: the executor for bzt; `toril` if the suite has none
     load: Load = "users"  # the fields below that count
     users: Line = ""
     most: Line = ""  # of `users`: requests per second at most
     rate: Line = ""
+    arrivals: Line = ""  # journeys per second
     ramp_up: Line = ""
     steps_of_ramp: Line = ""
     hold_for: Line = ""
     delay: Line = ""
     iterations: Line = ""
     stages: tuple[FormStage, ...] = ()
+    counted: Literal["requests", "journeys"] = "requests"  # of the rates of the stages
     locations: Annotated[dict[Line, Line], BeforeValidator(_weights)] = Field({})
     kept: Kept = Field({})
     kept_scenario: Kept = Field({})
@@ -151,13 +154,20 @@ class FormExecution(FormPart):
     @model_validator(mode="after")
     def _fitting(self) -> Self:
         """Chooses an engine for the kind of load."""
-        executor = self.executor
-        if self.load == "rate" or (self.load == "stages" and executor not in CURVE_EXECUTORS):
-            executor = "vegeta"
-        elif self.load == "users" and by_schedule(executor):
-            executor = "locust"
-        object.__setattr__(self, "executor", executor)
+        of_curves = ("toril",) if self.counted == "journeys" else (*BY_SCHEDULE, "jmeter")
+        fitting = {"arrivals": ("toril",), "rate": BY_SCHEDULE, "stages": of_curves}.get(self.load)
+        if (fitting and self.executor not in fitting) or (self.load, self.executor) == ("users", "vegeta"):
+            object.__setattr__(self, "executor", "toril")
         return self
+
+    @property
+    def thinks(self) -> bool:
+        """Whether users send the requests, one after another; else they are independent."""
+        return self.load != "rate" and (self.load, self.counted, self.executor in BY_SCHEDULE) != (
+            "stages",
+            "requests",
+            True,
+        )
 
     @property
     def also(self) -> list[str]:
@@ -220,18 +230,27 @@ def _comments(form: SuiteForm) -> dict[tuple[str, str], str]:
 def _applied(form: SuiteForm, base: Mapping[str, Any]) -> dict[str, Any]:
     before = [line(item.get("scenario")) for item in items(base.get("execution")) if isinstance(item, dict)]
     known = mapping_at(base, "scenarios")
-    scenarios, curves = {}, {}
-    for index, execution in enumerate(form.executions):
+    scenarios: dict[str, Any] = {}
+    curves: dict[str, Any] = {}
+    arrivals: dict[str, Any] = {}
+    names = _names(own.scenario for own in form.executions)
+    for index, (name, execution) in enumerate(zip(names, form.executions, strict=True)):
+        if execution.load == "arrivals":
+            arrivals[name] = scalar(execution.arrivals) or execution.kept.get(ARRIVALS)
         if execution.whole or form.shared(index):
             continue
         scenario = merged(_scenario(execution), execution.kept_scenario)
         if scenario or execution.scenario in known:
             scenarios[execution.scenario] = scenario
         if execution.load == "stages":
-            curves[execution.scenario] = _shapes(execution.stages)
+            (arrivals if execution.counted == "journeys" else curves)[name] = _shapes(execution.stages)
         elif CURVES in execution.kept:
             curves[execution.scenario] = execution.kept[CURVES]
+    written = mapping_at(base, "toril")
+    alone = len(form.executions) == 1 and written.get("arrivals") == _part(written.get("arrivals"), names[0], names)
     ours = {
+        "executor": _on_toril(form, names, written.get("executor")),
+        "arrivals": next(iter(arrivals.values()), None) if alone else arrivals,
         "description": form.description,
         "workers": scalar(form.workers),
         "quorum": form.quorum,
@@ -254,17 +273,45 @@ def _applied(form: SuiteForm, base: Mapping[str, Any]) -> dict[str, Any]:
     )
 
 
+def _names(scenarios: Iterable[object]) -> list[str]:
+    """Returns the names of executions, as a suite has them: with #2, #3 … if an earlier one has the scenario."""
+    counts: Counter[str] = Counter()
+    names = []
+    for scenario in map(str, scenarios):
+        counts[scenario] += 1
+        names.append(scenario if counts[scenario] == 1 else f"{scenario}#{counts[scenario]}")
+    return names
+
+
+def _part(written: Any, name: str, names: Sequence[str]) -> Any:
+    """Returns the part of an execution in a setting of all executions, or of some by their names."""
+    return written if not isinstance(written, dict) or written.keys().isdisjoint(names) else written.get(name)
+
+
+def _on_toril(form: SuiteForm, names: Sequence[str], before: object) -> object:
+    """Returns `toril.executor`: the engine of all executions with requests, or of some by their names."""
+    rows = [row for row in zip(names, form.executions, strict=True) if not row[1].script]
+    shown = [(name, own) for name, own in rows if not own.whole]
+    ours = {name: "toril" for name, own in shown if own.executor == "toril" != own.taurus}
+    if isinstance(before, dict):
+        return ours | {name: own for name, own in before.items() if name not in names}
+    if len(ours) < len(shown) or (before is None and len(shown) < len(rows)):
+        return ours
+    return "toril" if ours else before
+
+
 def _replaced(base: Mapping[str, Any], ours: Mapping[str, Any]) -> dict[str, Any]:
     """Returns our keys that have a value, then the keys that only the base has."""
     return merged(ours, {key: value for key, value in base.items() if key not in ours})
 
 
 def _execution(form: FormExecution) -> dict[str, Any]:
-    timed, users = form.load in ("users", "rate"), form.load == "users"
-    with_users = users or (form.load == "stages" and not by_schedule(form.executor))
+    timed, users = form.load in ("users", "arrivals", "rate"), form.load == "users"
+    with_users = users or (form.load == "stages" and form.executor not in BY_SCHEDULE)
+    executor = form.taurus if form.executor == "toril" and not form.script else form.executor
     values = {
         "concurrency": form.users if with_users else "",
-        "throughput": form.most if users else form.rate if timed else "",
+        "throughput": form.most if users else form.rate if form.load == "rate" else "",
         "ramp-up": form.ramp_up if timed else "",
         "steps": form.steps_of_ramp if timed else "",
         "hold-for": form.hold_for if timed else "",
@@ -273,15 +320,15 @@ def _execution(form: FormExecution) -> dict[str, Any]:
     }
     locations = Flow((name, scalar(weight)) for name, weight in form.locations.items())
     load = {key: scalar(value) for key, value in values.items()}
-    ours = {"scenario": form.scenario, "executor": form.executor, **load, "locations": locations}
-    return merged(ours, {key: value for key, value in form.kept.items() if key != CURVES})
+    ours = {"scenario": form.scenario, "executor": executor, **load, "locations": locations}
+    return merged(ours, {key: value for key, value in form.kept.items() if key not in (CURVES, ARRIVALS)})
 
 
 def _scenario(form: FormExecution) -> dict[str, Any]:
     return {
         "default-address": form.address,
         "script": form.script,
-        "think-time": "" if form.script or by_schedule(form.executor) else scalar(form.think_time),
+        "think-time": "" if form.script or not form.thinks else scalar(form.think_time),
         "headers": dict(form.headers),
         "variables": {name: scalar(value) for name, value in form.variables.items()},
         "data-sources": [merged({"path": own.path, "variable-names": own.names}, own.kept) for own in form.data],
@@ -351,7 +398,7 @@ def form_of(text: str) -> tuple[SuiteForm | None, str]:
 def kept_by(text: str) -> list[str]:
     """Returns the parts of a suite.yml that have no field, and stay as they are written."""
     document = _document(text)
-    fields = ("description", "workers", "quorum", "tags", "criteria", "curves")
+    fields = ("description", "workers", "quorum", "tags", "criteria", "curves", "executor", "arrivals")
     shown = {line(own.get("scenario")) for own in items(document.get("execution")) if isinstance(own, dict)}
     found = [key for key in document if key not in ("execution", "scenarios", "settings", "reporting", "toril")]
     found += [f"scenarios.{name}" for name in mapping_at(document, "scenarios") if name not in shown]
@@ -370,13 +417,16 @@ def _read(document: Mapping[str, Any]) -> SuiteForm:
     """Returns the values that have fields, and beside them what has none."""
     ours = mapping_at(document, "toril")
     executions: list[FormExecution] = []
-    for item in items(document.get("execution")):
+    written = items(document.get("execution"))
+    names = _names(item.get("scenario") if isinstance(item, dict) else "" for item in written)
+    for item, own_name in zip(written, names, strict=True):
         name = item.get("scenario") if isinstance(item, dict) else None
         if not isinstance(name, str) or not isinstance(mapping_at(document, "scenarios").get(name, {}), dict):
             executions.append(FormExecution(kept=item, whole=True))
             continue
         shown = any(name == other.scenario for other in executions)
-        executions.append(_read_execution(item, {} if shown else document))
+        engine, arrivals = (_part(ours.get(key), own_name, names) for key in ("executor", "arrivals"))
+        executions.append(_read_execution(item, {} if shown else document, engine, arrivals))
     return SuiteForm(
         executions=tuple(executions),
         criteria=tuple(_read_criteria(document)),
@@ -386,16 +436,21 @@ def _read(document: Mapping[str, Any]) -> SuiteForm:
     )
 
 
-def _read_execution(item: Mapping[str, Any], document: Mapping[str, Any]) -> FormExecution:
+def _read_execution(
+    item: Mapping[str, Any], document: Mapping[str, Any], engine: object, arrivals: Any
+) -> FormExecution:
     name = item["scenario"]
     scenario, curve = mapping_at(document, "scenarios", name), mapping_at(document, *CURVES.split(".")).get(name)
     keys = {"steps_of_ramp": "steps"} | {key.replace("-", "_"): key for key in ("ramp-up", "hold-for", "iterations")}
     timed = {field: line(item.get(key)) for field, key in keys.items()}
-    users, rate, executor = (line(item.get(key)) for key in ("concurrency", "throughput", "executor"))
+    users, rate, taurus = (line(item.get(key)) for key in ("concurrency", "throughput", "executor"))
+    executor = "toril" if engine == "toril" and not scenario.get("script") else taurus
     load: Load = "users" if users or rate or any(timed.values()) or "concurrency" in item else "script"
-    stages = tuple(_read_stages(curve))
-    drawn = isinstance(curve, list) and not difference(_shapes(stages), curve, "")
-    load = "stages" if drawn else "rate" if by_schedule(executor) else load
+    drawing = curve if arrivals is None else arrivals
+    stages = tuple(_read_stages(drawing))
+    drawn = isinstance(drawing, list) and not difference(_shapes(stages), drawing, "")
+    by_rate = executor in BY_SCHEDULE and "concurrency" not in item and (executor == "vegeta" or rate or curve)
+    load = "stages" if drawn else "arrivals" if arrivals is not None else "rate" if by_rate else load
     form = FormExecution(
         scenario=name,
         address=line(scenario.get("default-address")),
@@ -406,15 +461,20 @@ def _read_execution(item: Mapping[str, Any], document: Mapping[str, Any]) -> For
         variables=_fitting_pairs(scenario.get("variables"), "="),
         data=tuple(map(_read_data, items(scenario.get("data-sources")))),
         executor=executor,
+        **({"taurus": taurus} if executor == "toril" else {}),
         load=load,
         users=users,
+        arrivals="" if drawn else line(arrivals),
         **{"rate" if load == "rate" else "most": rate},
         **timed,
         delay=line(item.get("delay")),
         stages=stages if drawn else (),
+        counted="journeys" if drawn and arrivals is not None else "requests",
         locations=_lines(item.get("locations")),
     )
-    kept = _unlike(item, _execution(form)) | ({CURVES: curve} if curve is not None and not drawn else {})
+    undrawn = {CURVES: curve if not drawn or arrivals is not None else None}
+    undrawn |= {ARRIVALS: arrivals if isinstance(arrivals, (dict, list)) and not drawn else None}
+    kept = _unlike(item, _execution(form)) | {key: own for key, own in undrawn.items() if own is not None}
     return form.model_copy(update={"kept": kept, "kept_scenario": _unlike(scenario, _scenario(form))})
 
 

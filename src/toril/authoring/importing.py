@@ -77,7 +77,7 @@ def suite_of(
     if options.functional:
         refuse(options, (*LOAD, "limits"), "with --functional: each request is a test case without load. Remove it.")
     if recorded.kind == "access-log":
-        refuse(options, (*LOAD, "engine"), "with an access log: vegeta repeats its rates. Set --length instead.")
+        refuse(options, LOAD, "with an access log: its rates are the load. Set --length instead.")
     elif options.length != LENGTH:
         raise OptionError("--length is for access logs. Set --hold-for instead.", code="conflicting-options")
     everything = _without_users(recorded)

@@ -57,9 +57,9 @@ MIN_HOLD_S = 25
 THINK_TIME_S = 1  # in a suite without --rps
 LENGTH = "10m"
 HEADROOM = 1.1  # factor on the needed samples
-LOAD = ("users", "rps", "ramp_up", "hold_for")  # fields of InitOptions
+LOAD = ("users", "rps", "arrivals", "ramp_up", "hold_for")  # fields of InitOptions
 SINGULAR = {  # options that differ from their fields
-    "limits": "criterion", "environment": "postman-environment", "engine": "executor", "hosts": "host", "kept": "with",
+    "limits": "criterion", "environment": "postman-environment", "hosts": "host", "kept": "with",
     "forced": "rule", "dropped": "no-rule",
 }  # fmt: skip
 LIMITS = (Limit("p95>500ms", "taurus"), Limit("fail>1%", "taurus"))
@@ -110,6 +110,12 @@ def read_users(text: str) -> int:
 def read_rps(text: str) -> Fraction:
     """Returns the requests per second in total."""
     return VALUES.number(_value("--rps", text), "--rps") or _not_above_0("--rps", text)
+
+
+def read_arrivals(text: str) -> str:
+    """Returns the journeys per second in total, such as `50/s`."""
+    rate = VALUES.number(_value("--arrivals", text).removesuffix("/s"), "--arrivals")
+    return f"{number(rate)}/s" if rate else _not_above_0("--arrivals", text)
 
 
 def read_duration(option: str, text: str, *, above_0: bool) -> str:
@@ -200,6 +206,7 @@ class InitOptions:
     script: Kind | None = None  # the kind of the file
     users: int | None = None
     rps: Fraction | None = None
+    arrivals: str = ""  # journeys per second, as under `toril.arrivals`
     ramp_up: str | None = None
     hold_for: str | None = None
     limits: tuple[Limit, ...] = ()
@@ -217,7 +224,7 @@ class InitOptions:
     def executor(self) -> str:
         if self.kind in ("k6", "gatling"):
             return str(self.kind)
-        return "jmeter" if self.kind == "jmx" or self.rps else "locust"
+        return {"jmx": "jmeter", "locustfile": "locust"}.get(str(self.kind), "toril")
 
 
 class Keep(StrEnum):
@@ -237,7 +244,6 @@ class ImportOptions(InitOptions):
     environment: Path | None = None  # of a Postman collection
     only_reads: bool = False  # whether to leave out requests that change data
     functional: bool = False
-    engine: str = ""  # empty: chosen by what the scenario needs
     length: str = LENGTH  # of the load of an access log
     forced: frozenset[int] = frozenset()  # numbers of rules to apply
     dropped: frozenset[int] = frozenset()  # numbers of rules not to apply
@@ -258,6 +264,8 @@ def drafted(options: InitOptions, *, shaped: bool = False) -> InitOptions:
     if kind == "taurus":
         fix = "Write the value in the file, or pass it to each run with -o."
         refuse(options, (*LOAD, "limits", "locations"), f"with a Taurus file: it stays unchanged. {fix}")
+    if kind != "url":
+        refuse(options, ["arrivals"], "with a script: it has no journeys of the suite. Use --users.")
     if kind == "locustfile":
         if options.rps:
             fix = "Remove --rps, and set `wait_time` in the script."
@@ -275,7 +283,7 @@ def drafted(options: InitOptions, *, shaped: bool = False) -> InitOptions:
         options = replace(options, limits=LIMITS)
     if own_load:
         return options
-    users = options.users or default_users(options.rps)
+    users = None if options.arrivals else options.users or default_users(options.rps)
     hold_for = options.hold_for or default_hold(options, users)
     return replace(options, users=users, ramp_up=options.ramp_up or RAMP_UP, hold_for=hold_for)
 
@@ -283,6 +291,7 @@ def drafted(options: InitOptions, *, shaped: bool = False) -> InitOptions:
 def read_load(
     users: int | None,
     rps: str | None,
+    arrivals: str | None,
     ramp_up: str | None,
     hold_for: str | None,
     criterion: Sequence[str] | None,
@@ -290,9 +299,13 @@ def read_load(
     name: str | None,
 ) -> dict[str, Any]:
     """Returns the options that `toril init`, `toril import` and `toril record` share, by their names in InitOptions."""
+    if arrivals is not None and (users is not None or rps is not None):
+        fix = "Remove --users and --rps: each journey is a user of its own."
+        raise OptionError(f"--arrivals {quoted(arrivals)}: it sets the load alone. {fix}", code="conflicting-options")
     return {
         "users": users,
         "rps": None if rps is None else read_rps(rps),
+        "arrivals": "" if arrivals is None else read_arrivals(arrivals),
         "ramp_up": None if ramp_up is None else read_duration("--ramp-up", ramp_up, above_0=False),
         "hold_for": None if hold_for is None else read_duration("--hold-for", hold_for, above_0=True),
         "limits": tuple(map(read_limit, criterion or ())),
@@ -320,9 +333,10 @@ def default_users(rps: Fraction | None) -> int:
     return max(USERS, math.ceil(rps or 0))
 
 
-def default_hold(options: InitOptions, users: int) -> str:
+def default_hold(options: InitOptions, users: int | None) -> str:
     """Returns a time with enough samples for the limits, if each response takes at most a second."""
-    per_s = float(options.rps or 0) or users / (1 + THINK_TIME_S)
+    arriving = float(options.arrivals.removesuffix("/s") or 0) * max(1, len(options.urls))
+    per_s = float(options.rps or 0) or arriving or (users or 0) / (1 + THINK_TIME_S)
     needed = [0.0]
     for limit in options.limits or LIMITS:
         criterion = parse_criterion(limit.text, "--criterion", limit.language)

@@ -10,7 +10,6 @@ from toril.authoring.draft import FILES, SuiteDraft
 from toril.authoring.filters import READS
 from toril.authoring.init import template
 from toril.authoring.recorded import Recorded, RecordedExchange
-from toril.suite.engines import engine_of
 from toril.text import plain, plural
 
 MOST_NAMES = 5  # in a note
@@ -77,9 +76,6 @@ def _notes(draft: SuiteDraft, recorded: Recorded, correlation: Correlation, cred
         yield "If the service refuses them the second time, write a Locust script, or record with `--playwright`."
     if correlation.unpaired:
         yield f"Only one of the two recordings has {credentials.hide(', '.join(correlation.unpaired))}."
-    engine = engine_of(draft.executor)
-    if "transaction" not in engine.blocks and any(request.recorded.step for request in draft.requests):
-        yield f"{engine.title} has no transactions, so no step is measured as a whole."
     if recorded.kind == "har" and len(draft.requests) > 1:
         yield "A browser sends some requests at the same time. The suite sends them one after another."
 

@@ -29,6 +29,7 @@ COMMENTS = {  # by section, and the beginning of a line in it
     ("scenarios", "    think-time:"): "what a user waits after each request",
     ("settings", "  ramp-up-exclude:"): "criteria judge the load at its full height",
     ("reporting", r"reporting:(?=[\s\S]*\bcriteria:)"): "each criterion says when the run fails",
+    ("toril", "  executor:"): "toril's engine; bzt uses the one above",
     ("toril", "  require-values:"): "a response without an extracted value has failed",
     ("toril", "  criteria:"): "in toril's own language",
 }

@@ -23,7 +23,7 @@ from toril.authoring.options import (
     refuse,
 )
 from toril.cli.options import Locations, TextOrJson, Yes, nothing_written
-from toril.cli.setup import Action, Force, HoldFor, Limits, Name, RampUp, Rps, Users, Workflow, show_created
+from toril.cli.setup import Action, Arrivals, Force, HoldFor, Limits, Name, RampUp, Rps, Users, Workflow, show_created
 from toril.cli.streams import echo
 from toril.errors import OptionError, UserError
 
@@ -31,9 +31,8 @@ if TYPE_CHECKING:
     from toril.authoring import Created
     from toril.authoring.importing import Imported
 
-Engine = Literal["apiritif", "gatling", "jmeter", "locust"]
 OF_RECORDINGS = (  # options without effect on a script
-    "environment", "hosts", "kept", "only_reads", "functional", "engine", "forced", "dropped", "replay"
+    "environment", "hosts", "kept", "only_reads", "functional", "forced", "dropped", "replay"
 )  # fmt: skip
 
 Into = Annotated[Path, typer.Option("--into", metavar="DIR", help="Root folder of your repository.")]
@@ -42,7 +41,6 @@ Hosts = Annotated[
     typer.Option("--host", help="Host to keep, or address of a source without one; repeatable."),
 ]
 With = Annotated[list[Keep] | None, typer.Option("--with", help="Requests to keep; repeatable.")]
-Executor = Annotated[Engine | None, typer.Option("--executor", help="Engine; default: the one that the suite needs.")]
 Rules = Annotated[list[int] | None, typer.Option("--rule", min=1, help="Number of a rule to apply; repeatable.")]
 NoRules = Annotated[list[int] | None, typer.Option("--no-rule", min=1, help="Number of a rule to drop; repeatable.")]
 Explain = Annotated[bool, typer.Option("--explain", help="List each extracted value with its reasons.")]
@@ -54,13 +52,13 @@ def _shared(
     name: Name = None,
     host: Hosts = None,
     with_: With = None,
-    executor: Executor = None,
     rule: Rules = None,
     no_rule: NoRules = None,
     explain: Explain = False,
     try_: Try = False,
     users: Users = None,
     rps: Rps = None,
+    arrivals: Arrivals = None,
     ramp_up: RampUp = None,
     hold_for: HoldFor = None,
     criterion: Limits = None,
@@ -72,12 +70,11 @@ def _shared(
 ) -> "_Shared":
     """Returns the options of both commands as one value."""
     options = ImportOptions(
-        **read_load(users, rps, ramp_up, hold_for, criterion, locations, name),
+        **read_load(users, rps, arrivals, ramp_up, hold_for, criterion, locations, name),
         action=read_action(action),
         workflow=workflow,
         kept=frozenset(with_ or ()),
         hosts=tuple(map(read_host, host or ())),
-        engine=executor or "",
         forced=frozenset(rule or ()),
         dropped=frozenset(no_rule or ()),
     )

@@ -41,8 +41,10 @@ from toril.secrets.masking import mask
 Users = Annotated[
     int | None, typer.Option("--users", min=1, help="Virtual users in total; default: 10, or more with --rps.")
 ]
-Rps = Annotated[
-    str | None, typer.Option("--rps", help="Largest throughput in total, in requests per second; uses JMeter.")
+Rps = Annotated[str | None, typer.Option("--rps", help="Largest throughput in total, in requests per second.")]
+Arrivals = Annotated[
+    str | None,
+    typer.Option("--arrivals", help="Journeys that start per second, such as 50/s, however slow the service is."),
 ]
 RampUp = Annotated[str | None, typer.Option("--ramp-up", help="Time to reach the full load; default: 5s.")]
 HoldFor = Annotated[
@@ -68,6 +70,7 @@ def init(
     url: Annotated[list[str] | None, typer.Option("--url", help="Address to request; repeatable.")] = None,
     users: Users = None,
     rps: Rps = None,
+    arrivals: Arrivals = None,
     ramp_up: RampUp = None,
     hold_for: HoldFor = None,
     criterion: Limits = None,
@@ -89,7 +92,7 @@ def init(
     """
     options = InitOptions(
         urls=tuple(map(read_url, url or ())),
-        **read_load(users, rps, ramp_up, hold_for, criterion, locations, name),
+        **read_load(users, rps, arrivals, ramp_up, hold_for, criterion, locations, name),
         action=read_action(action),
         workflow=workflow,
     )
@@ -166,10 +169,10 @@ def ask(options: InitOptions, folder: Path, *, force: bool) -> InitOptions:
 
 
 def _ask_load(options: InitOptions) -> InitOptions:
-    if options.rps is None:
+    if options.rps is None and not options.arrivals:
         question = "Largest throughput in requests per second (empty: no limit)"
         options = replace(options, rps=_ask_value(question, lambda text: read_rps(text) if text else None, ""))
-    if options.users is None:
+    if options.users is None and not options.arrivals:
         options = replace(options, users=_ask_value("Virtual users", read_users, str(default_users(options.rps))))
     if options.ramp_up is None:
         read = partial(read_duration, "--ramp-up", above_0=False)

@@ -82,6 +82,7 @@ FIRST_EXECUTION = FormExecution(
     steps=(FormStep(),),
     users="10",
     rate="50",
+    arrivals="10/s",
     ramp_up="10s",
     hold_for="1m",
     think_time="1s",
@@ -248,8 +249,10 @@ class Draft:
                     match, field = next((match, field) for match, field in found if match)
                     field = "most" if field == "rate" and own.load == "users" else field
                     return row + field.format(*(group.replace("-", "_") for group in match.groups()))
-            if match := re.fullmatch(rf"toril\.curves\.{re.escape(own.scenario)}.*?(?:\[(\d+)\].*)?", path):
-                return f"{row}stages.{match[1] or 0}.to"
+            if match := re.fullmatch(
+                rf"toril\.(?:curves|arrivals)(?:\.{re.escape(own.scenario)})?.*?(?:\[(\d+)\].*)?", path
+            ):
+                return row + (f"stages.{match[1] or 0}.to" if own.load == "stages" else "arrivals")
         return ""
 
     def field_of_location(self, name: str) -> str:
@@ -413,8 +416,8 @@ def _typed_execution(own: dict[str, Any]) -> dict[str, Any]:
     own, url = own | texts, _url(own.get("address", "") if isinstance(own.get("address"), str) else "")
     steps = rows_of(own, "steps")
     carries = any(step.get("carried") or "jsonpath" in str(step.get("checks")) for step in steps)
-    if own.get("executor") == "locust" and carries:  # which scripts that bzt writes for Locust cannot
-        own["executor"] = "apiritif"
+    if own.get("taurus") == "apiritif" and carries:  # which scripts that bzt writes for Apiritif cannot
+        own["taurus"] = "jmeter"
     if url and not own.get("script") and not any(step.get("url") or step.get("whole") for step in steps):
         own |= {"address": url.origin, "steps": [{**(steps[0] if steps else {}), "url": url.path}]}
     return own

@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Field
 from rich.console import Console
@@ -57,7 +57,6 @@ Variables = Annotated[dict[str, str], Field(description="Values of ${NAME} in th
 Version = Annotated[int | None, Field(ge=1, description="Version of the suite in the store. Default: the current one.")]
 Consent = Annotated[str, Field(description="What the person agreed to: the sentence of the error consent-needed.")]
 On = Annotated[LauncherName | None, Field(description="Default: where this store starts runs.")]
-Engine = Literal["", "apiritif", "gatling", "jmeter", "locust"]
 
 
 class ConsentError(OptionError):
@@ -92,9 +91,9 @@ class Writing:
         ] = NO_ITEMS,
         only_reads: Annotated[bool, Field(description="Leave out requests that change data.")] = False,
         functional: Annotated[bool, Field(description="Check responses without load.")] = False,
-        executor: Engine = "",
         users: Annotated[int | None, Field(ge=1)] = None,
         rps: Annotated[str | None, Field(description="Requests per second in total.")] = None,
+        arrivals: Annotated[str | None, Field(description="Journeys that start per second, such as 50/s.")] = None,
         ramp_up: str | None = None,
         hold_for: str | None = None,
         criteria: Annotated[
@@ -115,12 +114,11 @@ class Writing:
             if environment is not None:
                 environment.write_text(postman_environment, "utf-8")
             options = ImportOptions(
-                **read_load(users, rps, ramp_up, hold_for, criteria, None, name or None),
+                **read_load(users, rps, arrivals, ramp_up, hold_for, criteria, None, name or None),
                 hosts=tuple(map(read_host, hosts)),
                 environment=environment,
                 only_reads=only_reads,
                 functional=functional,
-                engine=executor,
                 forced=frozenset(rules),
                 dropped=frozenset(dropped_rules),
             )

@@ -185,6 +185,7 @@ class Engine(Section):
     dns_ttl_s: Duration = 5.0  # lifetime of a resolved address; 0: resolve for each connection
     # Requests in flight; None: the limit of open files.
     max_workers: Whole | None = Field(default=None, ge=1, le=200_000)
+    fresh_cookies: bool = False  # whether each iteration of a user begins without cookies
     poisson: bool = False  # whether requests or journeys of each second are due at random times in it
     redirects: Whole = Field(default=10, ge=0, le=100)  # to follow before the request fails
     insecure: bool = False  # whether to skip the verification of certificates
