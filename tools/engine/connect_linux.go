@@ -240,10 +240,9 @@ func (p *pool) leave(c *conn) {
 }
 
 // rest keeps an idle connection, with as little memory as possible if it is a user's.
-func (o *loop) rest(c *conn) {
-	c.idleSince = now()
-	if c.own == nil {
-		c.pool.give(c)
+func (o *loop) rest(c *conn, at int64) {
+	if c.idleSince = at; c.own == nil {
+		c.pool.give(c, at)
 		return
 	}
 	c.plaintext, c.unsent, c.ciphertext = nil, nil, nil

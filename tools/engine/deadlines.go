@@ -64,8 +64,8 @@ func (q *deadlineQueue) expire(slots *slots, at int64, late func(*slot)) {
 	}
 }
 
-// expect sets the deadline of a request that is about to be sent.
+// expect sets the deadline of a request, which counts from s.sent.
 func (o *loop) expect(s *slot, timeout int64) {
-	s.deadline = now() + timeout
+	s.deadline = s.sent + timeout
 	o.deadlines.add(s, s.deadline, timeout)
 }

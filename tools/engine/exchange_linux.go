@@ -81,7 +81,7 @@ func (o *loop) take(p *pool, own *connections) *conn {
 		if c.pool != p || c.slot != nil {
 			continue
 		}
-		if idleFor := now() - c.idleSince; p.usable(c, idleFor, alive) {
+		if idleFor := now() - c.idleSince; p.usable(c, idleFor, ownAlive, alive) {
 			o.rouse(c)
 			return c
 		}
@@ -117,7 +117,7 @@ func (o *loop) use(c *conn, s *slot) {
 	c.slot, s.conn, s.peer = s, c, c.peer
 	c.response = o.parser()
 	c.response.reset(s.method)
-	if now() >= s.deadline {
+	if c.idleFor == 0 && now() >= s.deadline { // the connection was made for it
 		o.failLater(c, os.ErrDeadlineExceeded)
 		return
 	}
@@ -265,7 +265,7 @@ func (o *loop) finish(c *conn, at int64) {
 	s, r := c.slot, c.response
 	c.slot, c.response, s.conn = nil, nil, nil
 	if !s.closes && r.reusable() && !c.hasUnsent() && c.writeErr == nil {
-		o.rest(c)
+		o.rest(c, at)
 	} else {
 		o.closeConn(c)
 	}

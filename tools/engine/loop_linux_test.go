@@ -147,24 +147,24 @@ func TestEachAddressHasAConnectionAndIdleOnesTakeTurns(t *testing.T) {
 		t.Fatal("there is no connection yet")
 	}
 	first, second := &conn{pool: p}, &conn{pool: p}
-	p.give(first)
+	p.give(first, now())
 	if take() != nil {
 		t.Fatal("one of two addresses would get everything")
 	}
-	p.give(second)
+	p.give(second, now())
 	for _, want := range []*conn{first, second, first} {
 		got := take()
 		if got != want {
 			t.Fatal("idle connections do not take turns")
 		}
-		p.give(got)
+		p.give(got, now())
 	}
 }
 
 func TestSurplusIdleConnectionsAreClosed(t *testing.T) {
 	p := &pool{hostname: &hostname{}}
 	for range 5 {
-		p.give(&conn{pool: p})
+		p.give(&conn{pool: p}, now())
 		p.idle[len(p.idle)-1].idleSince -= 2 * surplusFor
 		p.open++
 	}
@@ -179,7 +179,7 @@ func TestConnectionsIdleForAsLongAsTheServiceKeepsThemAreNotUsed(t *testing.T) {
 	alive := func(*conn) bool { return true }
 	idle := func(p *pool, since int64) *conn {
 		c := &conn{pool: p}
-		p.give(c)
+		p.give(c, now())
 		c.idleSince -= since
 		p.open++
 		return p.take(alive, func(*conn) { p.open-- })

@@ -14,6 +14,7 @@ import (
 
 const (
 	aliveFor   = int64(250 * time.Millisecond) // skip the check of a connection that was used so recently
+	ownAlive   = int64(5 * time.Millisecond)   // and of a user's, who has no other
 	idleFrom   = int64(200 * time.Millisecond) // services keep idle connections for a second or more
 	surplusFor = int64(time.Second)            // close a connection that was idle for longer while others were, too
 )
@@ -84,7 +85,7 @@ func (p *pool) take(alive func(*conn) bool, closeConn func(*conn)) *conn {
 		p.idle = p.idle[1:]
 		idleFor := now() - c.idleSince
 		surplus := idleFor > surplusFor && len(p.idle) >= max(1, addresses)
-		if !surplus && p.usable(c, idleFor, alive) {
+		if !surplus && p.usable(c, idleFor, aliveFor, alive) {
 			return c
 		}
 		closeConn(c)
@@ -94,9 +95,9 @@ func (p *pool) take(alive func(*conn) bool, closeConn func(*conn)) *conn {
 }
 
 // usable is false for a connection that the service has closed, or is about to close.
-func (p *pool) usable(c *conn, idleFor int64, alive func(*conn) bool) bool {
+func (p *pool) usable(c *conn, idleFor, unchecked int64, alive func(*conn) bool) bool {
 	outlived := p.keptFor > 0 && idleFor >= p.keptFor*9/10
-	if outlived || idleFor >= aliveFor && !alive(c) {
+	if outlived || idleFor >= unchecked && !alive(c) {
 		return false
 	}
 	p.survived, c.idleFor = max(p.survived, idleFor), idleFor
@@ -122,8 +123,8 @@ func (p *pool) lost(c *conn, err error) bool {
 	return true
 }
 
-func (p *pool) give(c *conn) {
-	c.idleSince = now()
+func (p *pool) give(c *conn, at int64) {
+	c.idleSince = at
 	p.idle = append(p.idle, c)
 }
 

@@ -58,7 +58,7 @@ var errClosed = errors.New("the connection was closed before the response was wh
 //
 // It calls s.done in the loop's goroutine, once, and never before it returns. `wire` is the request as sent over HTTP/1;
 // it must not change before done is called. `own` are the connections to use; nil: the loop's, which all requests share.
-// The caller has called o.expect before; several exchanges of a slot, its redirects, share one deadline.
+// The caller has set s.sent and called o.expect before; several exchanges of a slot, its redirects, share one deadline.
 func (o *loop) exchange(s *slot, wire []byte, to server, method string, want capture, own *connections) {
 	s.wire, s.to, s.method, s.want, s.own = wire, to, method, want, own
 	s.headers, s.bytes, s.peer, s.fresh = 0, 0, nil, false

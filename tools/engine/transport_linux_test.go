@@ -70,6 +70,7 @@ func (r *rig) begin(own *connections, method, address string, want capture) *rep
 		}
 		o.release(s)
 	}
+	s.sent = now()
 	r.expect(s, 5*int64(time.Second))
 	r.exchange(s, []byte(wire), server{at.Scheme, at.Host}, method, want, own)
 	if got.done {
