@@ -4,13 +4,11 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptrace"
 	"net/textproto"
-	"sync/atomic"
 	"time"
 )
 
@@ -73,7 +71,7 @@ func (t *client) closeIdle() {
 
 // exchange sends a slot's request and posts the outcome to the loop.
 func (t *client) exchange(o *loop, s *slot) {
-	req, err := parseRequest(s.wire, s.to)
+	req, err := parseRequest(s.wire, s.to, t.load.HTTP2)
 	if err != nil {
 		o.settleLater(s, err)
 		return
@@ -83,25 +81,33 @@ func (t *client) exchange(o *loop, s *slot) {
 		s.head = newSentHead(req)
 	}
 	req.Close = req.Close || s.closes
-	transport, repeats := t.transport(s.own), t.load.HTTP2
+	transport := t.transport(s.own)
 	go func() {
-		trip := trip{slot: s, repeats: repeats}
+		trip := trip{slot: s}
 		r := trip.run(o, transport, req)
 		o.post(func() { s.peer, s.fresh, s.connect = r.peer, r.fresh, r.connect; o.settle(s, r) })
 	}()
 }
 
-// parseRequest returns a request as Go's client takes it.
-func parseRequest(wire []byte, to server) (*http.Request, error) {
+// parseRequest returns a request as Go's client takes it. Over HTTP/2 that repeats only what a service says it has not
+// seen. Over HTTP/1 it would repeat a request on which a connection ended, unless there is a body that it cannot get again.
+func parseRequest(wire []byte, to server, http2 bool) (*http.Request, error) {
 	req, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(wire)))
 	if err != nil {
 		return nil, err
 	}
 	req.URL.Scheme, req.URL.Host, req.RequestURI = to.scheme, to.host, ""
-	if body := wire[endOfHead(wire, 0):]; len(body) > 0 {
-		again := func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+	body := wire[endOfHead(wire, 0):]
+	again := func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+	switch mayBeRepeated := req.Method == http.MethodGet || req.Method == http.MethodHead || req.Method == http.MethodOptions; {
+	case len(body) > 0:
 		req.Body, _ = again()
-		req.GetBody, req.ContentLength = again, int64(len(body))
+		req.ContentLength = int64(len(body))
+	case mayBeRepeated && !http2:
+		req.Body, _ = again() // empty: net/http finds that out, and sends none
+	}
+	if http2 && len(body) > 0 {
+		req.GetBody = again
 	}
 	if req.Header["User-Agent"] == nil {
 		req.Header["User-Agent"] = []string{""} // none rather than Go's
@@ -114,8 +120,6 @@ type trip struct {
 	slot *slot
 	exchanged
 	informational int
-	repeats       bool // HTTP/2 knows which requests a service has not seen, HTTP/1 does not
-	wrote         atomic.Bool
 }
 
 func (t *trip) run(o *loop, transport *http.Transport, req *http.Request) exchanged {
@@ -123,11 +127,8 @@ func (t *trip) run(o *loop, transport *http.Transport, req *http.Request) exchan
 	t.connect = s.connect
 	ctx, cancel := context.WithDeadline(context.Background(), processStart.Add(time.Duration(s.deadline)))
 	defer cancel()
-	response, err := transport.RoundTrip(req.WithContext(t.traced(ctx, cancel)))
+	response, err := transport.RoundTrip(req.WithContext(t.traced(ctx)))
 	if err != nil {
-		if errors.Is(err, context.Canceled) {
-			err = errIdleClosed
-		}
 		t.err, t.at = err, now()
 		return t.exchanged
 	}
@@ -151,17 +152,11 @@ func (t *trip) run(o *loop, transport *http.Transport, req *http.Request) exchan
 	return t.exchanged
 }
 
-// traced measures how long a new connection takes, bounds informational responses, and prevents that a request is sent
-// twice.
-func (t *trip) traced(ctx context.Context, cancel func()) context.Context {
+// traced measures how long a new connection takes and bounds informational responses.
+func (t *trip) traced(ctx context.Context) context.Context {
 	asked := now()
 	trace := &httptrace.ClientTrace{
-		WroteHeaders: func() { t.wrote.Store(true) },
 		GotConn: func(got httptrace.GotConnInfo) {
-			if t.wrote.Load() && !t.repeats { // the client would send it again
-				cancel()
-				return
-			}
 			t.peer, t.fresh = got.Conn.RemoteAddr(), !got.Reused
 			if !got.Reused && t.connect < 0 {
 				t.connect = now() - asked

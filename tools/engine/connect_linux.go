@@ -188,7 +188,7 @@ func (o *loop) dialElsewhere(p *pool, s *slot, evicted bool) {
 	}
 	deadline, own := s.deadline, s.own
 	go func() {
-		c, took, err := p.dial(o.dialer, o.tls, deadline)
+		c, took, err := p.dial(o.dialer, deadline)
 		o.post(func() {
 			switch {
 			case exhausted(err) && !evicted && o.evict(p, own, err):

@@ -65,7 +65,7 @@ func (o *loop) pool(to server) (*pool, error) {
 	if p := o.pools[to]; p != nil {
 		return p, nil
 	}
-	p, err := newPool(to, o.dialer)
+	p, err := newPool(to, o.dialer, o.tls)
 	if err == nil {
 		o.pools[to] = p
 	}

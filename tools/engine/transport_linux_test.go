@@ -416,3 +416,31 @@ func TestAResponseInPiecesIsCapturedUpToTheLimit(t *testing.T) {
 		}
 	}
 }
+
+func TestALocalPortIsFreeAtOnceIfItsConnectionGivesWay(t *testing.T) {
+	ended := make(chan error, 2)
+	address := raw(t, func(made net.Conn) {
+		some := make([]byte, 1000)
+		if _, err := made.Read(some); err == nil {
+			_, _ = io.WriteString(made, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+		}
+		_, err := made.Read(some)
+		ended <- err
+	})
+	other, _ := counting(t, (*httptest.Server).Start)
+	r := newRig(t, &load{}, 10)
+	var ann, bob connections
+	if r.ask(&bob, "GET", other.URL).rc != "OK" || r.ask(&ann, "GET", address).rc != "OK" {
+		t.Fatal("no connections")
+	}
+	p := r.pools[server{"http", address[len("http://"):]}]
+	if r.evict(p, &ann, syscall.EADDRNOTAVAIL) {
+		t.Error("no other user is connected to this server")
+	}
+	if !r.evict(p, &bob, syscall.EADDRNOTAVAIL) || len(ann.list) != 0 || len(bob.list) != 1 {
+		t.Error("the other user's connection to the same server gives way")
+	}
+	if err := <-ended; !errors.Is(err, syscall.ECONNRESET) {
+		t.Error("it ended with", err)
+	}
+}
