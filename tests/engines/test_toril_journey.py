@@ -125,9 +125,9 @@ def test_blocks_hold_steps_and_setup_and_teardown_are_apart():
     assert (thrice["times"], forever["times"], never["steps"]) == ("3", 0, [])
     assert loop["condition"] == "${more}"
     assert (each["variable"], each["input"]) == ("item", "items")
-    assert assign == {"do": "set", "variables": [["a", "1"]]}
-    assert (pause, variable) == ({"do": "pause", "for_s": 2.0}, {"do": "pause", "for": "${t}"})
-    assert stop == {"do": "action", "action": "stop", "target": "all-threads"}
+    assert (assign["do"], assign["variables"], assign["at"]) == ("set", [["a", "1"]], "requests[8]")
+    assert (pause["for_s"], variable["for"]) == (2.0, "${t}")
+    assert (stop["action"], stop["target"]) == ("stop", "all-threads")
 
 
 def test_extractors_have_bzts_defaults():

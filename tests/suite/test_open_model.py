@@ -133,7 +133,9 @@ def test_the_engine_receives_its_settings(tmp_path):
         "max-workers": 7,
         "redirects": 10,
         "insecure": False,
+        **dict.fromkeys(("ca", "cert", "key")),
         "poisson": False,
+        "fresh-cookies": False,
         "split-data": [],
     }
 

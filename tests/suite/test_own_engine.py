@@ -1,8 +1,12 @@
 """`executor: toril`: which suites the engine of toril accepts, and for which executions it replaces the executor."""
 
+import re
+
 import pytest
 
 from tests.suite.reading import read, refuses
+from toril.programs import ENGINE_SOURCES
+from toril.suite.journeys import FUNCTIONS
 
 JOURNEY = [
     {"url": "http://shop/login", "method": "POST", "body": {"name": "${user}"}, "think-time": "uniform(1s, 500ms)"},
@@ -70,3 +74,75 @@ def test_what_the_engine_cannot_do_is_rejected(tmp_path, request_, code, path, f
     document = suite(executor="toril")
     document["scenarios"]["shop"]["requests"] = [request_]
     refuses(tmp_path, document, code, path, fix)
+
+
+@pytest.mark.parametrize(
+    ("request_", "code", "path"),
+    [
+        ({"url": "/${__Randm(1,2)}"}, "unsupported-function", "requests[0]"),
+        ({"url": "/", "body": "${__groovy(1)}"}, "unsupported-function", "requests[0]"),
+        ({"set-variables": {"a": "${__jexl3(1)}"}}, "unsupported-function", "requests[0].set-variables"),
+        ({"url": "/", "extract-regexp": {"a": {"regexp": "a", "scope": "all"}}}, "unsupported-key", "a.scope"),
+        ({"url": "/", "extract-jsonpath": {"a": {"match-no": 1}}}, "missing-key", "a.jsonpath"),
+        ({"url": "/", "extract-xpath": {"a": {"xpath": "//a", "match-no": "one"}}}, "not-a-number", "a.match-no"),
+        ({"url": "/", "assert": [{"contains": ["a"], "subject": "title"}]}, "unknown-value", "assert[0].subject"),
+        ({"url": "/", "assert": "text"}, "not-a-list", "requests[0].assert"),
+        ({"url": "/", "assert-jsonpath": [{"expected-value": 1}]}, "missing-key", "assert-jsonpath[0].jsonpath"),
+        ({"url": "/", "assert-xpath": "//a"}, "not-a-list", "requests[0].assert-xpath"),
+        ({"url": "/", "think-time": "uniform(a, b)"}, "not-a-duration", "requests[0].think-time"),
+        ({"foreach": "items", "do": ["/"]}, "unknown-value", "requests[0].foreach"),
+        ({"loop": "often", "do": ["/"]}, "not-a-number", "requests[0].loop"),
+        ({"action": "jump"}, "unknown-value", "requests[0].action"),
+        ({"action": "stop", "target": "me"}, "unknown-value", "requests[0].target"),
+    ],
+)
+def test_what_would_fail_at_the_start_is_found_in_the_plan(tmp_path, request_, code, path):
+    document = suite(executor="toril")
+    document["scenarios"]["shop"] = {"default-address": "http://shop", "requests": [request_]}
+    refuses(tmp_path, document, code, path)
+
+
+def test_the_functions_are_those_of_the_engines_program():
+    source = (ENGINE_SOURCES / "internal" / "text" / "functions.go").read_text()
+    assert set(re.findall(r'^\t\t"(__\w+)": +\{', source, re.MULTILINE)) == set(FUNCTIONS)
+
+
+def test_an_included_scenario_may_leave_the_address_to_the_one_that_includes_it(tmp_path):
+    document = suite(executor="toril")
+    document["scenarios"]["shop"] = {"default-address": "http://shop", "requests": [{"include-scenario": "inner"}]}
+    document["scenarios"]["inner"] = {"requests": ["/inner"]}
+    assert executors(tmp_path, document) == ["toril"]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "engine", "code"),
+    [
+        ("hosts", {"shop": "10.0.0.7:8443"}, "toril", ""),
+        ("hosts", {"shop": 7}, "toril", "not-a-mapping"),
+        ("hosts", {"shop": "10.0.0.7"}, "jmeter", "unsupported-key"),
+        ("sign", {"service": "execute-api", "region": "eu-west-1"}, "toril", ""),
+        ("sign", {"service": "execute-api"}, "apiritif", ""),
+        ("sign", {"region": "eu-west-1"}, "apiritif", "not-a-mapping"),
+        ("sign", {"service": "s3", "key": "x"}, "toril", "not-a-mapping"),
+        ("sign", {"service": "s3"}, "jmeter", "unsupported-key"),
+    ],
+)
+def test_the_keys_of_a_scenario_beyond_those_of_taurus(tmp_path, key, value, engine, code):
+    document = suite(executor=engine)
+    document["scenarios"]["shop"] = {"requests": ["http://shop/"], key: value}
+    if code:
+        refuses(tmp_path, document, code, f"scenarios.shop.{key}")
+    else:
+        assert read(tmp_path, document).common["scenarios"]["shop"][key] == value
+
+
+def test_certificates_are_files_of_the_suite(tmp_path):
+    for name in ("ca.pem", "cert.pem", "key.pem"):
+        (tmp_path / name).write_text("")
+    whole = {"ca": "./ca.pem", "cert": "cert.pem", "key": "key.pem"}
+    found = read(tmp_path, suite({"engine": whole}, executor="toril"))
+    assert (found.toril.engine.ca, found.toril.engine.key) == ("ca.pem", "key.pem")
+    assert {"ca.pem", "cert.pem", "key.pem"} <= {file.name for file in found.named}
+    refuses(tmp_path, suite({"engine": {"ca": "no.pem"}}, executor="toril"), "no-such-file", "toril.engine.ca")
+    refuses(tmp_path, suite({"engine": {"key": "key.pem"}}, executor="toril"), "missing-key", "toril.engine.cert")
+    refuses(tmp_path, suite({"engine": whole}, executor="jmeter"), "unsupported-key", "toril.engine.ca")

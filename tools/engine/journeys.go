@@ -36,6 +36,7 @@ type signing struct {
 // block is one step as it is written: a request, or steps with a rule. `Do` tells which of its fields count.
 type block struct {
 	Do    string `json:"do"`
+	At    string `json:"at"` // its place in the suite's scenario, for errors
 	Label string `json:"label"`
 
 	// request

@@ -97,15 +97,12 @@ func compile(j *journey, sources []dataSource, traced bool, label func(text, kin
 	if p.variables, err = c.assignments(j.Variables); err != nil {
 		return nil, fmt.Errorf("variables: %w", err)
 	}
-	for _, part := range [...]struct {
-		name   string
-		blocks []block
-	}{{"setup", j.Setup}, {"requests", j.Steps}, {"teardown", j.Teardown}} {
-		if part.name == "teardown" {
+	for number, blocks := range [...][]block{j.Setup, j.Steps, j.Teardown} {
+		if number == 2 {
 			p.teardown = len(p.steps)
 		}
-		if err := c.blocks(part.blocks); err != nil {
-			return nil, fmt.Errorf("%s: %w", part.name, err)
+		if err := c.blocks(blocks); err != nil {
+			return nil, err
 		}
 	}
 	c.add(step{operation: doEnd})
@@ -125,10 +122,16 @@ func (c *compiler) counter() int {
 	return c.program.counters - 1
 }
 
+// placed is an error with its place in the suite: that of the innermost block.
+type placed struct{ error }
+
 func (c *compiler) blocks(blocks []block) error {
 	for i := range blocks {
-		if err := c.block(&blocks[i]); err != nil {
-			return fmt.Errorf("%d: %w", i, err)
+		err := c.block(&blocks[i])
+		if _, known := err.(placed); err != nil && !known {
+			return placed{fmt.Errorf("%s: %w", blocks[i].At, err)}
+		} else if err != nil {
+			return err
 		}
 	}
 	return nil

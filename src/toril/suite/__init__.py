@@ -106,6 +106,7 @@ def read_suite(
     check_secrets(toril.secrets, merged, env, reader)
     suite_reader = ExecutionReader(merged, scenarios, on, toril, functional=is_functional(settings, reader))
     executions, functional = suite_reader.read_all(), suite_reader.functional
+    toril = _with_certificates(toril, executions, own_files, reader)
     check_browsers(toril.browsers, executions, reader)
     criteria = read_criteria({**merged, "scenarios": scenarios.named}, toril.criteria, executions, reader, on)
     check_criteria(criteria, {execution.name: execution.search for execution in executions if execution.search}, reader)
@@ -195,6 +196,21 @@ def _common(merged: Mapping[str, Any], scenarios: Scenarios, env: Mapping[str, s
         references = {name: f"${{{name}}}" for name in env}
         common["settings"] = {**mapping_at(common, "settings"), "env": {**written, **references}}
     return common
+
+
+def _with_certificates(
+    toril: TorilSettings, executions: Sequence[Execution], files: SuiteFiles, reader: SuiteReader
+) -> TorilSettings:
+    """Returns the settings with the paths of the engine's certificates, which become files of the suite."""
+    paths = {key: path for key in ("ca", "cert", "key") if (path := getattr(toril.engine, key)) is not None}
+    if paths and not any(execution.executor in OWN for execution in executions):
+        text = "No execution uses toril's engine, which reads this file. Write `toril: {executor: toril}`."
+        raise reader.error("unsupported-key", f"toril.engine.{min(paths)}", text)
+    if lacking := {"cert", "key"} - paths.keys() if paths.keys() & {"cert", "key"} else None:
+        text = "The client's certificate consists of two files. Name the other one, too."
+        raise reader.error("missing-key", f"toril.engine.{min(lacking)}", text)
+    found = {key: files.find(path, f"toril.engine.{key}", kind="certificate") for key, path in paths.items()}
+    return toril.model_copy(update={"engine": toril.engine.model_copy(update=found)})
 
 
 def _split_data(

@@ -95,7 +95,8 @@ class EngineRules:
 PAUSES = ("timeout", "think-time")
 VEGETA_REQUEST_KEYS = ("url", "label", "method", "headers", "body", "body-file", "follow-redirects")
 VEGETA_SCENARIO_KEYS = (
-    "requests", "default-address", "headers", "timeout", "keepalive", "follow-redirects", "data-sources", "criteria"
+    "requests", "default-address", "headers", "timeout", "keepalive", "follow-redirects", "data-sources", "criteria",
+    "hosts",
 )  # fmt: skip
 VEGETA_SOURCE_KEYS = ("path", "delimiter", "quoted", "encoding", "variable-names", "loop", "random-order")
 INDEPENDENT_REQUESTS = "its requests are independent of each other"
@@ -119,6 +120,7 @@ REQUEST_KEYS = (
 )  # fmt: skip
 SCENARIO_KEYS = (
     *VEGETA_SCENARIO_KEYS, "think-time", "variables", "store-cookie", "store-cache", "auto-assert-ok", "files",
+    "sign",
 )  # fmt: skip
 UNSUPPORTED_REASONS = {
     key: VEGETA_REASONS[key] for key in ("jsr223", "retrieve-resources", "use-dns-cache-mgr", "random-source-ip")
@@ -167,7 +169,7 @@ ENGINES = {
         ignored_load=dict.fromkeys(
             ("throughput", "steps"), "Remove it and pace the users in the script, or use `executor: jmeter`."
         ),
-        checked=PAUSES,
+        checked=(*PAUSES, "sign"),
         no_curve="`wait_time` in the script sets the pace of its users",
         no_curve_advice="Use a `LoadTestShape`, or `executor: vegeta`.",
         requests_per_core=1000,
@@ -183,7 +185,7 @@ ENGINES = {
         resolution_us=1,
         advice="Use a script, or `executor: jmeter`.",
         scripts=(".py",),
-        checked=PAUSES,
+        checked=(*PAUSES, "sign"),
         blocks=("transaction", "include-scenario", "set-variables", *PHASES),
         without=frozenset(("jsr223",)),
         ignored_load={"throughput": "Remove it, or use `executor: jmeter`."},

@@ -22,6 +22,7 @@ from toril.suite.engines import (
     EngineRules,
     Flaw,
 )
+from toril.suite.journeys import block_problems, journey_problems
 from toril.suite.reader import list_at, mapping_at, quoted
 from toril.suite.settings import Engine
 from toril.text import nearest
@@ -30,8 +31,7 @@ HOLDERS = {"if": "then", "once": "once", "setup": "setup", "teardown": "teardown
 WITHOUT_REQUESTS = ("include-scenario", "action", "set-variables")  # blocks
 SCRIPT_SUFFIXES = (".py", ".jmx", ".js", ".ts", ".scala", ".java", ".jar")  # other suffixes name no engine
 DISTRIBUTION = re.compile(r"(uniform|gaussian|poisson)\( *([\w.]+)[,\s]+([\w.]+) *\)", re.IGNORECASE)
-FOREACH = re.compile(r"(.+) in (.+)")
-ASSERTION_SUBJECTS = ("body", "http-code", "headers")  # in Locust's generated script
+ASSERTION_SUBJECTS = ("body", "http-code", "headers")  # of Locust and toril
 APIRITIF_EXTRACTORS = {  # their options in its generated script
     "extract-jsonpath": {"jsonpath", "default"},
     "extract-regexp": {"regexp", "default"},
@@ -41,6 +41,8 @@ APIRITIF_EXTRACTORS = {  # their options in its generated script
 EXTRACTOR_DEFAULTS = {"match-no": ("1",), "template": ("1", "$1$"), "subject": ("body", "headers")}
 ENGINE_SETTINGS = tuple(str(field.alias) for field in Engine.model_fields.values())
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110: methods and names of headers
+BEYOND_TAURUS = {"hosts": ("toril", "vegeta"), "sign": ("toril", "locust", "apiritif")}  # key of a scenario → engines
+USE_REQUESTS = "Write `requests`, and `toril: {executor: toril}`."
 OWN = ("toril", "vegeta")  # executors whose requests toril's own engine sends
 SCHEME = re.compile(r"(https?)://.", re.IGNORECASE)
 TABS = ("tab", "\\t")
@@ -62,6 +64,10 @@ def problems(executor: str, scenario: Mapping[str, Any], path: str, *, address: 
     if script:
         yield from _script_problems(executor, engine, str(script), f"{path}.script")
     yield from browser_problems(engine, scenario, path)
+    for key, executors in BEYOND_TAURUS.items():
+        if scenario.get(key) and (script or executor not in executors):
+            subject = "A script" if script else engine.title
+            yield Flaw("unsupported-key", f"{path}.{key}", f"{subject} does not support this key. {USE_REQUESTS}")
     if script:
         return
     if not engine.generates:
@@ -157,6 +163,8 @@ def _request_problems(executor: str, requests: list[Any], path: str, *, rooted: 
         elif block not in engine.blocks:
             yield _unsupported(engine, f"{where}.{block}", "this block")
         else:
+            if executor == "toril":
+                yield from block_problems(block, request, where)
             held = HOLDERS.get(block, "do")
             if block not in WITHOUT_REQUESTS and not isinstance(request.get(held), list):
                 text = f"This is not a list of requests. Write it like `{held}: [http://…]`."
@@ -178,8 +186,10 @@ def _plain_request_problems(executor: str, request: Mapping[str, Any], path: str
     for index, check in enumerate(list_at(request, "assert") if executor == "gatling" else ()):
         if isinstance(check, dict) and check.get("subject") == "headers":
             yield _unsupported(engine, f"{path}.assert[{index}].subject", "`headers`")
-    if executor == "locust":
-        yield from _assertion_problems(request.get("assert"), f"{path}.assert")
+    if executor in ("locust", "toril"):
+        yield from _assertion_problems(request.get("assert"), f"{path}.assert", compiles=executor == "locust")
+    if executor == "toril":
+        yield from journey_problems(request, path)
     if executor in OWN:
         if url and not (isinstance(url, str) and _is_address(url, rooted=rooted)):
             fix = "Write the whole address, such as http://shop/cart, or add `default-address`."
@@ -226,8 +236,8 @@ def _step_problems(executor: str, request: Mapping[str, Any], path: str) -> Iter
             yield Flaw(error.code, f"{path}.actions[{index}]", str(error))
 
 
-def _assertion_problems(written: Any, path: str) -> Iterator[Flaw]:
-    """Locust's generated script compiles the patterns, so a wrong pattern has to be found here."""
+def _assertion_problems(written: Any, path: str, *, compiles: bool) -> Iterator[Flaw]:
+    """Locust's generated script compiles the patterns, so a wrong pattern has to be found here (`compiles`)."""
     if written and not isinstance(written, list):
         text = f"{quoted(written)} is not a list. Write it like `assert: [a text of the body]`."
         yield Flaw("not-a-list", path, text)
@@ -243,7 +253,7 @@ def _assertion_problems(written: Any, path: str) -> Iterator[Flaw]:
             text = "Missing key. Add the expected text: `contains: [text]`."
             yield Flaw("missing-key", f"{where}.contains", text)
         texts = contains if isinstance(contains, list) else [contains]
-        for pattern in texts if mapping.get("regexp", True) else ():
+        for pattern in texts if compiles and mapping.get("regexp", True) else ():
             try:
                 re.compile(str(pattern))
             except (re.error, OverflowError, RecursionError) as error:
@@ -270,7 +280,18 @@ def _is_duration(written: object) -> bool:
 
 
 def _is_pause(written: object) -> bool:
-    return _is_duration(written) or DISTRIBUTION.fullmatch(str(written)) is not None
+    parts = DISTRIBUTION.fullmatch(str(written))
+    return all(map(_is_duration, parts.groups()[1:])) if parts else _is_duration(written)
+
+
+def _are_hosts(written: object) -> bool:
+    return isinstance(written, dict) and all(value and isinstance(value, str) for value in written.values())
+
+
+def _is_signature(written: object) -> bool:
+    texts = mapping_at(written)
+    known = texts.keys() <= {"service", "region", "role"} and "service" in texts
+    return known and all(value and isinstance(value, str) for value in texts.values())
 
 
 def _is_delimiter(written: object) -> bool:
@@ -306,6 +327,11 @@ VALUES: Mapping[str, tuple[Callable[[Any], bool], str, str]] = {
     "follow-redirects": (lambda value: isinstance(value, bool), *NOT_A_BOOLEAN),
     "method": (_is_token, "unknown-value", "is not a method. Write it like GET or POST."),
     "headers": (_are_headers, "bad-header", "are not headers. Write names and texts of one line: `Accept: text/html`."),
+    "hosts": (_are_hosts, "not-a-mapping", "are not hosts. Write names and addresses: `{shop.example: 10.0.0.7}`."),
+    "sign": (
+        _is_signature, "not-a-mapping",
+        "is not a signature. Write `{service: execute-api}`, with `region` and `role` if needed.",
+    ),
     "label": (lambda value: not isinstance(value, (dict, list)), "not-a-text", "is not a text. Write a name."),
     "loop": (
         lambda value: value is not False, "unsupported-key",

@@ -189,6 +189,9 @@ class Engine(Section):
     poisson: bool = False  # whether requests or journeys of each second are due at random times in it
     redirects: Whole = Field(default=10, ge=0, le=100)  # to follow before the request fails
     insecure: bool = False  # whether to skip the verification of certificates
+    ca: str | None = None  # files of the suite: authorities to trust beside the system's, and the client's certificate
+    cert: str | None = None
+    key: str | None = None
 
 
 class CapacitySearch(Section):

@@ -15,7 +15,8 @@ from typing import Any
 from toril.criteria import duration_s
 from toril.engines.toril.requests import ABSOLUTE, MULTIPART, encode_body, no_host
 from toril.records.evidence import NOT_FOUND
-from toril.suite.requests import DISTRIBUTION, FOREACH
+from toril.suite.journeys import FOREACH
+from toril.suite.requests import DISTRIBUTION
 from toril.suite.scenarios import walked
 
 Step = dict[str, Any]  # a step or a journey, in the form of journeys.go
@@ -57,7 +58,9 @@ class Scenario:
             phase: [step for block, place in requests for step in self._steps(block.get(phase), f"{place}.{phase}")]
             for phase in PHASES
         }
-        steps = [self._step(block, place) for block, place in requests if not block.keys() & set(PHASES)]
+        steps = [
+            self._step(block, place) | {"at": place} for block, place in requests if not block.keys() & set(PHASES)
+        ]
         variables = _pairs(_texts(self.variables()))
         journey = {**self._defaults(), "fresh_cookies": fresh_cookies, "variables": variables, **phases, "steps": steps}
         _mark_needed(journey)
@@ -91,7 +94,7 @@ class Scenario:
         }
 
     def _steps(self, requests: Any, place: str) -> list[Step]:
-        return [self._step(request, where) for request, where in _numbered(requests, place)]
+        return [self._step(request, where) | {"at": where} for request, where in _numbered(requests, place)]
 
     def _step(self, block: Mapping[str, Any], place: str) -> Step:
         def inside(key: str) -> list[Step]:
