@@ -19,7 +19,6 @@ type crowd struct {
 	watcher   *watcher
 	sides     []*side // one; in a duet that of base and that of head
 	feeds     *feeds
-	bases     []*text.Values // variables of each side's journey
 	scope     text.Scope
 	random    *rand.Rand
 	response  check.Response
@@ -59,26 +58,15 @@ func newCrowd(o *loop, e *engine, loop, loops int) *crowd {
 	if l.Model == usersModel {
 		c.wanted = l.Users.Iterations
 	}
-	c.scope = text.Scope{Shared: &e.shared, Rand: c.random, Now: time.Now}
+	c.scope = text.Scope{Shared: e.shared, Rand: c.random, Now: time.Now}
 	for i, p := range e.programs {
 		d := &side{index: i, program: p}
 		if len(e.programs) > 1 {
 			d.arm = 2 - i // the first program is head's
 		}
 		c.sides = append(c.sides, d)
-		c.bases = append(c.bases, c.baseOf(p))
 	}
 	return c
-}
-
-// baseOf returns the variables with which all sessions of a program begin.
-func (c *crowd) baseOf(p *program) *text.Values {
-	base := text.NewValues(p.names, nil)
-	c.scope.Values = base
-	for i := range p.variables {
-		base.SetValue(p.variables[i].variable, p.variables[i].value.String(&c.scope))
-	}
-	return base
 }
 
 // open begins the load.
@@ -271,9 +259,10 @@ func (c *crowd) end(at int64) {
 	}
 	c.ended = true
 	for _, d := range c.sides {
-		for len(d.sleepers) > 0 {
-			c.leave(d.sleepers.take().user)
+		for _, one := range d.sleepers {
+			c.leave(one.user)
 		}
+		d.sleepers = nil
 		for _, u := range d.waiting.all() {
 			c.leave(u)
 		}

@@ -66,7 +66,7 @@ type engine struct {
 
 	programs []*program // of sessions: head's, then base's
 	feeds    *feeds
-	shared   text.Shared
+	shared   *text.Shared
 	starts   uint32 // the label of journeys' starts
 }
 
@@ -89,7 +89,8 @@ func newEngine(l *load) (*engine, error) {
 	}
 	requests := newRequests(l.Targets, l.Sources, l.Traceparent, results.label)
 	base := newRequests(l.Base, l.Sources, l.Traceparent, results.label)
-	programs, err := compileAll(l, results.labelOf)
+	shared := &text.Shared{}
+	programs, err := compileAll(l, shared, results.labelOf)
 	if err != nil {
 		return nil, err
 	}
@@ -105,6 +106,7 @@ func newEngine(l *load) (*engine, error) {
 		tls: settings, files: possible,
 		collector: collector{lateness: &lateness{}, results: results, keeper: keeper},
 		programs:  programs,
+		shared:    shared,
 	}
 	if l.ofSessions() {
 		e.feeds = newFeeds(l)

@@ -2,8 +2,10 @@ package main
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"strconv"
 	"strings"
+	"time"
 
 	"toril/tools/engine/internal/text"
 )
@@ -11,14 +13,14 @@ import (
 // program is a journey, compiled to steps that follow one another. Blocks have become jumps, so that what a session
 // knows of its place is one number. All sessions share a program, and nothing changes it.
 type program struct {
-	journey   *journey
-	steps     []step
-	teardown  int // the first step of a pass's end
-	names     *text.Names
-	variables []assignment
-	columns   [][]text.Variable // of each data source
-	counters  int               // of loops, and flags of `once`
-	depth     int               // of transactions within one another
+	journey  *journey
+	steps    []step
+	teardown int // the first step of a pass's end
+	names    *text.Names
+	base     *text.Values      // with which all sessions begin
+	columns  [][]text.Variable // of each data source
+	counters int               // of loops, and flags of `once`
+	depth    int               // of transactions within one another
 }
 
 type operation uint8
@@ -83,18 +85,18 @@ type compiler struct {
 }
 
 // compile returns the program of a journey. Its errors are for users.
-func compile(j *journey, sources []dataSource, traced bool, label func(text, kind string) uint32) (*program, error) {
+func compile(j *journey, l *load, scope *text.Scope, label func(text, kind string) uint32) (*program, error) {
 	p := &program{journey: j, names: &text.Names{}}
-	for _, source := range sources {
+	for _, source := range l.Sources {
 		var columns []text.Variable
 		for _, name := range source.Columns {
 			columns = append(columns, p.names.Variable(name))
 		}
 		p.columns = append(p.columns, columns)
 	}
-	c := &compiler{program: p, label: label, traced: traced, defaults: j}
-	var err error
-	if p.variables, err = c.assignments(j.Variables); err != nil {
+	c := &compiler{program: p, label: label, traced: l.Traceparent, defaults: j}
+	variables, err := c.assignments(j.Variables)
+	if err != nil {
 		return nil, fmt.Errorf("variables: %w", err)
 	}
 	for number, blocks := range [...][]block{j.Setup, j.Steps, j.Teardown} {
@@ -106,6 +108,11 @@ func compile(j *journey, sources []dataSource, traced bool, label func(text, kin
 		}
 	}
 	c.add(step{operation: doEnd})
+	p.base = text.NewValues(p.names, nil)
+	scope.Values = p.base
+	for i := range variables {
+		p.base.SetValue(variables[i].variable, variables[i].value.String(scope))
+	}
 	return p, nil
 }
 
@@ -284,10 +291,11 @@ func (c *compiler) assignments(pairs [][2]string) ([]assignment, error) {
 }
 
 // compileAll returns the programs of a load's journeys.
-func compileAll(l *load, label func(text, kind string) uint32) ([]*program, error) {
+func compileAll(l *load, shared *text.Shared, label func(text, kind string) uint32) ([]*program, error) {
+	scope := &text.Scope{Shared: shared, Rand: rand.New(rand.NewPCG(l.Seed, rand.Uint64())), Now: time.Now}
 	var programs []*program
 	for i := range l.Journeys {
-		p, err := compile(&l.Journeys[i], l.Sources, l.Traceparent, label)
+		p, err := compile(&l.Journeys[i], l, scope, label)
 		if err != nil {
 			return nil, err
 		}

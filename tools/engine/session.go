@@ -42,7 +42,9 @@ func (c *crowd) leave(u *session) {
 	}
 	d := u.side
 	d.active--
-	u.own.close(c.loop)
+	if !c.ended { // then nobody needs the files, and closing many would delay the last responses
+		u.own.close(c.loop)
+	}
 	u.values.Reset()
 	clear(u.counters)
 	*u = session{values: u.values, counters: u.counters, open: u.open, over: true}
@@ -144,8 +146,8 @@ func (c *crowd) resume(u *session) {
 			}
 		}
 	}
-	u.due = d.clock(now())
-	c.sleep(u, breather)
+	u.due = d.clock(now()) + breather
+	d.sleepers.add(u.due, u)
 }
 
 // scriptError records a step of the suite that means nothing with the present values.

@@ -687,3 +687,24 @@ func TestThinkTimeStandsStillInAPause(t *testing.T) {
 		t.Errorf("the first journey thought for %d µs, the second for %d µs", first, second)
 	}
 }
+
+func TestALoopWithoutRequestsHoldsUpNobody(t *testing.T) {
+	w := witnessing(t, "", nil)
+	for _, tried := range []string{"false", "true"} {
+		w.seen = nil
+		got := walkBy(t, w.URL, `[{"do": "if", "condition": "${__threadNum} == 1", "then": [{"do": "while", "condition": "1 == 1",
+			"steps": []}]}, `+get("/")+`]`, `{"model": "users", "tried": `+tried+`, "users": {"count": 2, "hold_for_s": 0.3}}`)
+		if len(w.requests()) < 2 || got.end != "duration" {
+			t.Errorf("%d requests, %s", len(w.requests()), got.end)
+		}
+	}
+}
+
+func TestVariablesOfAScenarioAreEvaluatedOnce(t *testing.T) {
+	w := witnessing(t, "", nil)
+	walkBy(t, w.URL, `[`+get("/${id}")+`]`, `{"model": "users", "users": {"count": 2, "iterations": 2}, "journeys": [{
+		"address": "`+w.URL+`", "timeout_s": 5, "variables": [["id", "${__UUID}"]]}]}`)
+	if seen := w.requests(); len(seen) != 4 || len(slices.Compact(slices.Sorted(slices.Values(seen)))) != 1 {
+		t.Errorf("%v", seen)
+	}
+}

@@ -44,9 +44,9 @@ func (d *side) thaw(at int64) {
 	}
 	by := at - d.frozenAt
 	d.frozenAt, d.still = 0, d.still+by
-	d.sleepers.shift(by)
+	d.sleepers.shift(by, at)
 	for _, user := range d.waiting.all() {
-		user.due += by
+		user.due = max(user.due+by, at)
 	}
 }
 
@@ -70,13 +70,13 @@ func (l *waiters) take() *session {
 }
 
 // join returns a new session of the side.
-func (d *side) join(number int32, at int64, base *text.Values) *session {
+func (d *side) join(number int32, at int64) *session {
 	var u *session
 	if last := len(d.spare) - 1; last >= 0 {
 		u = d.spare[last]
 		d.spare[last], d.spare = nil, d.spare[:last]
 	} else {
-		u = &session{values: text.NewValues(d.program.names, base)}
+		u = &session{values: text.NewValues(d.program.names, d.program.base)}
 		if d.program.counters > 0 {
 			u.counters = make([]int32, d.program.counters)
 		}

@@ -60,10 +60,10 @@ func (q *sleepers) take() sleeper {
 	return first
 }
 
-// shift moves all moments: the sleepers' time stood still.
-func (q sleepers) shift(by int64) {
+// shift moves all moments, because the sleepers' time stood still until now.
+func (q sleepers) shift(by, now int64) {
 	for i := range q {
-		q[i].at += by
-		q[i].user.due += by
+		q[i].at = max(q[i].at+by, now)
+		q[i].user.due = max(q[i].user.due+by, now)
 	}
 }

@@ -18,7 +18,7 @@ func (c *crowd) startUsers(at int64) int64 {
 		}
 		for i, d := range c.sides {
 			local, global := c.feeds.nextPass(i)
-			u := d.join(int32(users.First+c.next+1), d.clock(due), c.bases[i])
+			u := d.join(int32(users.First+c.next+1), d.clock(due))
 			if !c.begin(u, local, global) {
 				c.unfinished(u)
 				c.leave(u)
@@ -66,7 +66,7 @@ func (c *crowd) startJourney(a arrival, local int64) {
 		p.lateness.drop()
 		return
 	}
-	u := d.join(int32(a.global+1), a.sendAt, c.bases[d.index])
+	u := d.join(int32(a.global+1), a.sendAt)
 	if !c.begin(u, local, a.global) { // no rows are left
 		c.leave(u)
 		c.exhausted = true
