@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -107,5 +108,38 @@ func TestAJourneysHeadersAreDefaults(t *testing.T) {
 	}
 	if trace := got.Get("Traceparent"); len(trace) != len(noTrace) || trace == noTrace {
 		t.Error(trace)
+	}
+}
+
+func TestTargetsAreEscapedAsInTheRequestsModel(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 1))
+	const origin = "http://h"
+	for range 2000 {
+		text := []byte("/")
+		for range random.IntN(8) {
+			if char := "/?&=% 4aF\"<>\\^`{|}~'ü\x00\x7f+"[random.IntN(25)]; char != '#' {
+				text = append(text, char)
+			}
+		}
+		if got, wanted := origin+string(appendTarget(nil, text)), escapeURL(origin+string(text)); got != wanted {
+			t.Fatalf("%q: %s, not %s", text, got, wanted)
+		}
+	}
+}
+
+func TestValuesCannotChangeTheRequestAroundThem(t *testing.T) {
+	w := witnessing(t, "X-Own", nil)
+	got := walkBy(t, w.URL, fmt.Sprintf(`[{"do": "set", "variables": [["x", "a\r\nX-Own: evil\r\n\r\nGET /evil HTTP/1.1\r\n"]]},
+		{"do": "request", "label": "path", "method": "GET", "url": "/${x}"},
+		{"do": "request", "label": "header", "method": "GET", "url": "/h", "headers": [["X-Own", "${x}"]]},
+		{"do": "request", "label": "method", "method": "${x}", "url": "/m"},
+		{"do": "request", "label": "host", "method": "GET", "url": "http://${x}/"},
+		{"do": "request", "label": "host", "method": "GET", "url": "%s/", "headers": [["Host", "${x}"]]}]`, w.URL), once1)
+	seen := w.requests()
+	if len(seen) != 2 || strings.Contains(seen[0], " evil") || seen[1] != "GET /h a  X-Own: evil    GET /evil HTTP/1.1" {
+		t.Errorf("%q", seen)
+	}
+	if method, host := got.of("method")[0], got.of("host")[0]; method.ok || host.ok {
+		t.Errorf("%+v %+v", method, host)
 	}
 }

@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 
+	"golang.org/x/net/http/httpguts"
+
 	"toril/tools/engine/internal/check"
 	"toril/tools/engine/internal/text"
 )
@@ -243,6 +245,11 @@ func serverOf(origin string) (server, error) {
 	scheme, host, found := strings.Cut(origin, "://")
 	if !found || host == "" {
 		return server{}, errNoHost
+	}
+	for _, char := range []byte(host) {
+		if !plain[char] && char != '%' && char < 0x80 { // of a variable's value
+			return server{}, fmt.Errorf("invalid host %q", host)
+		}
 	}
 	return server{strings.ToLower(scheme), host}, nil
 }
@@ -529,6 +536,9 @@ func (r *requestStep) address(s *text.Scope) string {
 // wire appends the request as it is sent over HTTP/1, and returns its server and its method.
 func (r *requestStep) wire(dst []byte, s *text.Scope, scratch *[]byte, u *session) ([]byte, server, string, error) {
 	method := r.method.String(s)
+	if !httpguts.ValidHeaderFieldName(method) { // a token, too
+		return dst, server{}, method, fmt.Errorf("invalid method %q", method)
+	}
 	dst = append(append(dst, method...), ' ')
 	from := len(dst)
 	dst, to, credentials, err := r.line(dst, s, scratch)
