@@ -17,7 +17,7 @@ def call(label, action):
     return {"url": "/", "label": label, "method": "POST", "body": "{}", "headers": headers}
 
 
-@pytest.mark.parametrize("engine", ["locust", "apiritif"])
+@pytest.mark.parametrize("engine", ["locust", "apiritif", "toril"])
 def test_a_role_that_the_load_assumes_decides_about_each_request(engine, strict, tmp_path, monkeypatch):
     allowed = {"Effect": "Allow", "Action": "ecr:DescribeRepositories", "Resource": "*"}
     reader = role(strict, "reader", [allowed], {"AWS": f"arn:aws:iam::{ACCOUNT}:root"})

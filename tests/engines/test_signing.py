@@ -48,7 +48,7 @@ def is_signed(request, url) -> bool:
     return hmac.compare_digest(judge.signature(text, again), found[3])
 
 
-@pytest.mark.parametrize("engine", ["locust", "apiritif"])
+@pytest.mark.parametrize("engine", ["locust", "apiritif", "toril"])
 def test_each_request_carries_the_signature_that_botocore_computes(engine, tmp_path, monkeypatch):
     for name, value in KEYS.items():
         monkeypatch.setenv(name, value)

@@ -98,7 +98,8 @@ class Executor(RowEngine, ScenarioExecutor):  # type: ignore[misc]  # bzt has no
 
     def _journeys(self, scenarios: Sequence[Any]) -> dict[str, Any]:
         fresh = bool(self.settings.get("fresh-cookies", False))
-        read = [Scenario(scenario, self._scenario, self.engine.find_file) for scenario in scenarios]
+        find = self.engine.find_file
+        read = [Scenario(scenario, self._scenario, find, sign=self.signing(scenario)) for scenario in scenarios]
         share, planned = self.context.share, self.context.planned
         users = {
             "count": share.concurrency or 0,

@@ -40,12 +40,16 @@ class Scenario:
         named: Callable[[str], Mapping[str, Any]],
         find: Callable[[str], str],
         outer: "Scenario | None" = None,
+        sign: Mapping[str, str] | None = None,
     ) -> None:
-        """`named` returns the scenario of a name, `find` the path of a file; `outer` is the one that includes this."""
+        """`named` returns the scenario of a name, `find` the path of a file; `outer` is the one that includes this.
+
+        `sign` is `Engine.signing` of the outermost one, whose requests it signs with those of included ones.
+        """
         self.written, self._named, self._find = written, named, find
         self.address: str = str(written.get("default-address") or (outer.address if outer else "")).rstrip("/")
         own = _texts(written.get("headers"))
-        self.sign: Mapping[str, Any] | None = written.get("sign") or (outer.sign if outer else None)
+        self.sign: Mapping[str, str] | None = outer.sign if outer else sign
         self.headers: dict[str, str] = _without(outer.headers if outer else {}, own) | own
         requests = list(walked(written.get("requests"), "requests"))
         names = [str(block["include-scenario"]) for block, _ in requests if "include-scenario" in block]
