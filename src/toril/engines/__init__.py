@@ -69,6 +69,7 @@ class EngineContext:
     graceful_stop_s: float
     functional: bool = False  # the result is test cases, each run once
     keeping: Keeping | None = None  # the requests to keep; None: none
+    seed: int = 0  # of the execution in this run: the same on all workers
     traceparent: bool = False  # whether requests carry a W3C trace context
     require_values: bool = False  # whether a response without a value that another request needs has failed
     folder: Path  # scratch folder of this execution

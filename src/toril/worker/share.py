@@ -10,6 +10,7 @@ from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
+from zlib import crc32
 
 from toril.engines import EngineContext, modules_of
 from toril.errors import SuiteError
@@ -93,6 +94,7 @@ def contexts(plan: Plan, share: Share, scratch: Path, suite: Path) -> list[Engin
             graceful_stop_s=plan.graceful_stop_s,
             functional=plan.functional,
             keeping=plan.keeping,
+            seed=crc32(f"{plan.run_id} {planned.series}".encode()),
             traceparent=plan.traceparent,
             require_values=plan.require_values,
             folder=folder,

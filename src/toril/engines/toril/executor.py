@@ -60,6 +60,7 @@ class Executor(RowEngine, ScenarioExecutor):  # type: ignore[misc]  # bzt has no
         self._load = {
             "folder": str(self.context.folder),
             "model": self.context.planned.model,
+            "seed": self.context.seed,
             "poisson": bool(own.get("poisson", False)),
             "tried": self.context.tried,
             "require_values": self.context.require_values,
