@@ -7,8 +7,10 @@ import (
 	"iter"
 	"slices"
 	"strings"
+	"time"
 
 	"toril/tools/engine/internal/check"
+	"toril/tools/engine/internal/sign"
 )
 
 // sessionAnswered is the end of an exchange of a session.
@@ -32,6 +34,13 @@ func sessionAnswered(o *loop, one *slot, e *exchanged) {
 			wire := next.wire
 			if r.cookies {
 				wire = c.withCookies(u, next)
+			}
+			if r.signer != nil && next.to == from.to {
+				if signed, err := r.signer.Sign(wire, time.Now()); err == nil { // it has signed the first request
+					wire = signed
+				}
+			} else if r.signer != nil {
+				wire = sign.Strip(wire)
 			}
 			o.exchange(one, wire, next.to, next.method, r.capture, &u.own)
 			return

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"toril/tools/engine/internal/check"
+	"toril/tools/engine/internal/sign"
 )
 
 // The records of this file are the journeys of a load file.
@@ -31,6 +32,19 @@ type signing struct {
 	Service     string `json:"service"`
 	Region      string `json:"region"`
 	Credentials string `json:"credentials"` // path of a JSON file, which changes
+
+	made *sign.Signer
+}
+
+// signer returns the signer of all requests with these settings; nil: they are not signed.
+func (s *signing) signer() (made *sign.Signer, err error) {
+	if s == nil {
+		return nil, nil
+	}
+	if s.made == nil {
+		s.made, err = sign.New(s.Service, s.Region, s.Credentials)
+	}
+	return s.made, err
 }
 
 // block is one step as it is written: a request, or steps with a rule. `Do` tells which of its fields count.

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/net/http/httpguts"
 
 	"toril/tools/engine/internal/check"
+	"toril/tools/engine/internal/sign"
 	"toril/tools/engine/internal/text"
 )
 
@@ -45,6 +46,7 @@ type requestStep struct {
 	follow     bool // redirects
 	cookies    bool
 	cache      bool
+	signer     *sign.Signer // nil: no signature
 	traced     bool
 	extractors []*check.Extractor
 	assertions []*check.Assertion
@@ -89,6 +91,9 @@ func newRequestStep(b *block, j *journey, names *text.Names, traced bool, label 
 		r.timeout = seconds(b.TimeoutS)
 	}
 	var err error
+	if r.signer, err = j.Sign.signer(); err != nil {
+		return nil, err
+	}
 	if r.method, err = text.Parse(b.Method, names); err != nil {
 		return nil, fmt.Errorf("method: %w", err)
 	}

@@ -293,6 +293,9 @@ func (c *crowd) send(u *session, s *step, one *slot) {
 	one.memory = o.memory()
 	wire, to, method, err := r.wire(one.memory, c.scopeOf(u), &c.scratch, u)
 	one.memory = wire
+	if r.signer != nil && err == nil {
+		wire, err = r.signer.Sign(wire, time.Now())
+	}
 	if err != nil {
 		o.settleLater(one, err)
 		return

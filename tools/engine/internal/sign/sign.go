@@ -153,6 +153,19 @@ func (s *Signer) Sign(wire []byte, now time.Time) ([]byte, error) {
 	return append(signed, body...), nil
 }
 
+// Strip returns a request without the headers that signing set: for a redirect to another service.
+func Strip(wire []byte) []byte {
+	head, body, _ := bytes.Cut(wire, []byte("\r\n\r\n"))
+	stripped := make([]byte, 0, len(wire))
+	for field := range bytes.Lines(slices.Concat(head, []byte("\r\n"))) {
+		name, _, _ := bytes.Cut(field, []byte(":"))
+		if !slices.Contains(replaced, strings.ToLower(string(name))) {
+			stripped = append(stripped, field...)
+		}
+	}
+	return append(append(stripped, "\r\n"...), body...)
+}
+
 // canonicalHeaders returns the names, joined by semicolons, and the lines of names and values. Values of one name are
 // joined, and blanks are single.
 func canonicalHeaders(headers []header) (names, lines string) {

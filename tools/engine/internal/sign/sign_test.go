@@ -83,6 +83,9 @@ func TestARequestIsSignedAgain(t *testing.T) {
 	if !strings.HasSuffix(once, "\r\n\r\nbody") || strings.Count(once, "x-amz-security-token: token\r\n") != 1 {
 		t.Error(once)
 	}
+	if plain := string(Strip([]byte(once))); plain != request+"body" {
+		t.Error(plain)
+	}
 	if later := signed(t, s, request, now.Add(48*time.Hour)); !strings.Contains(later, "/20260205/") {
 		t.Error(later)
 	}
