@@ -26,7 +26,7 @@ func (g *garbage) tune() {
 	if live := g.live[0].Value.Uint64(); live > 0 {
 		percent = int(min(mostGCPercent, max(leastGCPercent, 100*garbageBytes/live)))
 	}
-	if percent != g.percent {
+	if change := percent - g.percent; max(change, -change) > g.percent/8 { // each change stops the world
 		g.percent = percent
 		debug.SetGCPercent(percent)
 	}

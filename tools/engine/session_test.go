@@ -12,6 +12,8 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -707,4 +709,19 @@ func TestVariablesOfAScenarioAreEvaluatedOnce(t *testing.T) {
 	if seen := w.requests(); len(seen) != 4 || len(slices.Compact(slices.Sorted(slices.Values(seen)))) != 1 {
 		t.Errorf("%v", seen)
 	}
+}
+
+func TestThinkingUsersLeaveLittleRoomForGarbage(t *testing.T) {
+	defer debug.SetGCPercent(debug.SetGCPercent(100))
+	g := &garbage{}
+	runtime.GC()
+	if g.tune(); g.percent != mostGCPercent {
+		t.Errorf("%d %% for a small heap", g.percent)
+	}
+	large := make([]byte, 200<<20)
+	runtime.GC()
+	if g.tune(); g.percent != leastGCPercent {
+		t.Errorf("%d %% for a large heap", g.percent)
+	}
+	runtime.KeepAlive(large)
 }
