@@ -42,7 +42,7 @@ type response struct {
 	left      int64 // bytes of a sized body still to come
 	chunks    chunks
 	bodyBytes int64
-	excess    int    // bytes that arrived after the end of the response
+	excess    int    // bytes that arrived after the end of the response; invalid trailers may be among them
 	whole     []byte // from the head on, as it lies in the memory of the read that completed the head
 	headBytes int    // 0: the head is incomplete
 	copied    []byte // the response from its head on; empty if all of it arrived with its head
@@ -72,7 +72,7 @@ func (r *response) copyHead(memory []byte) {
 
 // copyMore follows each later feed.
 func (r *response) copyMore(data []byte) {
-	data = data[:min(int64(len(data)-r.excess), r.room)]
+	data = data[:min(int64(max(len(data)-r.excess, 0)), r.room)]
 	r.copied, r.room = append(r.copied, data...), r.room-int64(len(data))
 }
 
@@ -81,7 +81,7 @@ func (r *response) copyMore(data []byte) {
 func (r *response) parts() (head, body []byte) {
 	whole := r.copied
 	if len(whole) == 0 {
-		whole = r.whole[:len(r.whole)-r.excess]
+		whole = r.whole[:max(len(r.whole)-r.excess, r.headBytes)]
 	}
 	return whole[:r.headBytes], whole[r.headBytes:]
 }

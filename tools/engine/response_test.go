@@ -73,6 +73,7 @@ var methods = []string{http.MethodGet, http.MethodHead}
 type parsed struct {
 	status   int
 	bytes    int64
+	body     string // as captured and decoded
 	failure  string // the response code of the sample
 	reusable bool   // the connection may carry another request
 }
@@ -125,25 +126,38 @@ func byNetHTTP(data []byte, method string) parsed {
 			}
 			continue
 		}
-		bytes, err := io.Copy(io.Discard, response.Body)
+		body, err := io.ReadAll(response.Body)
 		if err != nil {
-			return failed(err, bytes)
+			return failed(err, int64(len(body)))
 		}
 		_, end := reader.Peek(1)
-		return parsed{status, bytes, "", !response.Close && end != nil && status != http.StatusSwitchingProtocols}
+		return parsed{status, int64(len(body)), string(body), "", !response.Close && end != nil && status != http.StatusSwitchingProtocols}
 	}
 }
 
 func inPieces(data []byte, method string, random *rand.Rand) parsed {
 	r := &response{}
 	r.reset(method)
+	var head, body []byte
 	for len(data) > 0 {
 		length := 1 + random.Intn(len(data))
 		if random.Intn(3) == 0 {
 			length = 1
 		}
-		if _, err := r.feed(bytes.Clone(data[:length])); err != nil {
+		piece, ended := bytes.Clone(data[:length]), r.phase == complete
+		headDone, err := r.feed(piece)
+		if err != nil {
 			return failed(err, r.bodyBytes)
+		}
+		if headDone { // as loop.read does
+			if r.room = bodyLimit; r.phase != complete {
+				r.copyHead(nil)
+			}
+		} else if r.room > 0 && !ended {
+			r.copyMore(piece)
+		}
+		if r.phase == complete && !ended {
+			head, body = r.parts()
 		}
 		data = data[length:]
 	}
@@ -151,8 +165,15 @@ func inPieces(data []byte, method string, random *rand.Rand) parsed {
 		if err := r.closed(); err != nil {
 			return failed(err, r.bodyBytes)
 		}
+		head, body = r.parts()
 	}
-	return parsed{r.framing.status, r.bodyBytes, "", r.reusable()}
+	if r.framing.chunked {
+		body = appendChunks(nil, body)
+	}
+	if len(head) == 0 || endOfHead(head, 0) != len(head) {
+		return parsed{body: "the captured head is incomplete"}
+	}
+	return parsed{r.framing.status, r.bodyBytes, string(body), "", r.reusable()}
 }
 
 func failed(err error, bytes int64) parsed {
