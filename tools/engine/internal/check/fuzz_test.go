@@ -3,6 +3,7 @@ package check
 import (
 	"bytes"
 	"encoding/json"
+	"math/rand/v2"
 	"regexp"
 	"regexp/syntax"
 	"slices"
@@ -194,4 +195,46 @@ func FuzzExtract(f *testing.F) {
 			made.Run(&Response{Body: body}, scope(names))
 		}
 	})
+}
+
+// TestRandomPagesGiveWhatTheirTreesGive puts pages together from pieces that change how a page is read.
+func TestRandomPagesGiveWhatTheirTreesGive(t *testing.T) {
+	pieces := strings.Split(`<input name=token value=1>|<input type="hidden" name="token" value="a>b"/>|<INPUT NAME=token VALUE='&amp;'>|<input value=x
+		name=token>|<input name="other" value=2>|<meta name="token" content=m>|<meta name=token>|<p>|</p>|text|<div class="a">|</div>|<table>|</table>|
+		<tr>|</tr>|<td>|</td>|<th>|<caption>|<tbody>|<colgroup>|<col>|<select>|</select>|<option>|<textarea>|</textarea>|<title>|</title>|<script>|
+		</script>|<style>|</style>|<noscript>|</noscript>|<head>|</head>|<body>|</body>|<html>|</html>|<form>|</form>|<a href="x>y">|</a>|<b>|</b>|<!--|
+		-->|<!-- c -->|<!doctype html>|<svg>|</svg>|<template>|</template>|<iframe>|</iframe>|<button>|</button>|<li>|<ul>|</ul>|"|'|<|>|=|/|<x y='|
+		<frameset>|<plaintext>|<object>|</object>|<br/>|&amp;|<xmp>|</xmp>|<math>|</math>|<nobr>|<h1>|</h2>|</br>|</p >|<?php echo '<' ?>|<td title='<tr>'>`, "|")
+	random := rand.New(rand.NewPCG(3, 3))
+	judged := 0
+	for range 20_000 {
+		var page []byte
+		for range 1 + random.IntN(14) {
+			page = append(page, strings.TrimSpace(pieces[random.IntN(len(pieces))])...)
+		}
+		if random.IntN(2) > 0 {
+			page = append(page, pieces[random.IntN(4)]...)
+		}
+		most := []int{-1, 1}[random.IntN(2)]
+		for _, c := range [][2]string{{"input[name=token]", "value"}, {`meta[name="token"]`, "content"}} {
+			got, ok := newQuickSelector(c[0]).find(page, c[1], most, nil)
+			if !ok {
+				continue
+			}
+			want, _ := byTree(t, page, c[0], c[1], most)
+			if len(want) > 0 {
+				judged++
+			}
+			values := []string(nil)
+			for _, m := range got {
+				values = append(values, string(m.value))
+			}
+			if !slices.Equal(values, want) {
+				t.Fatalf("%s in %s: %q, by the tree %q", c[0], page, values, want)
+			}
+		}
+	}
+	if judged < 1000 {
+		t.Errorf("only %d pages had an element", judged)
+	}
 }

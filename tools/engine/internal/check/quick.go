@@ -38,8 +38,11 @@ func newQuickSelector(source string) *quickSelector {
 // can say what there is, or in which order.
 func (q *quickSelector) find(page []byte, attribute string, most int, found []match) (all []match, ok bool) {
 	before := len(found)
+	if mayHaveFrames(page) {
+		return found, false // a frameset replaces what precedes it
+	}
 	tables, inCell, inSelect := 0, false, false
-	for at := 0; most < 0 || len(found)-before < most; {
+	for at := 0; most < 0 || len(found)-before < most || tables > 0; { // what follows in a table may precede it
 		next := bytes.IndexByte(page[at:], '<')
 		if next < 0 || at+next+1 >= len(page) {
 			break
@@ -115,6 +118,9 @@ func (q *quickSelector) find(page []byte, attribute string, most int, found []ma
 				return found[:before], false
 			}
 		}
+	}
+	if most >= 0 && len(found)-before > most {
+		found = found[:before+most]
 	}
 	return found, true
 }
@@ -306,13 +312,30 @@ const (
 	isRaw
 )
 
+func mayHaveFrames(page []byte) bool {
+	for _, begin := range [][]byte{[]byte("<f"), []byte("<F")} {
+		for at := bytes.Index(page, begin); at >= 0; {
+			page := page[at+1:]
+			if len(page) > 8 && isWordOf(page[:8], "frameset") {
+				return true
+			}
+			next := bytes.Index(page, begin)
+			if next < 0 {
+				break
+			}
+			at += next + 1
+		}
+	}
+	return false
+}
+
 // kinds are the tags that matter, by their first letter.
 var kinds = func() (found [26][]struct {
 	name string
 	kind tagKind
 }) {
 	for kind, names := range map[tagKind]string{
-		isUnusual: "frameset svg math template plaintext noembed noframes", isTable: "table", isCell: "td th caption",
+		isUnusual: "svg math template plaintext noembed noframes", isTable: "table", isCell: "td th caption",
 		isRow: "tr tbody thead tfoot colgroup col", isSelect: "select", isRaw: "script style title textarea iframe xmp",
 	} {
 		for name := range strings.FieldsSeq(names) {
