@@ -10,7 +10,8 @@ from tests.worker.driver import Outcome, Run, plan_of, planned, workers
 from tests.worker.schedules import scheduled
 from toril.records import Plan, Segment
 
-ENGINES = ("locust", "HttpUser", "apiritif", "apiritif script", "jmeter", "vegeta", "gatling")
+ENGINES = ("locust", "HttpUser", "apiritif", "apiritif script", "jmeter", "vegeta", "toril", "arrivals", "gatling")
+BY_SCHEDULE = ("vegeta", "arrivals")
 HOME = {"visit": "/"}  # label → path
 
 HTTP_USER = """
@@ -78,7 +79,10 @@ def loading(
     think_s: float = 0.0,
     **settings: Any,
 ) -> AbstractContextManager[Run]:
-    """Returns workers whose engine requests these paths in a loop; vegeta sends one each `think_s` a user."""
+    """Returns workers whose engine requests these paths in a loop; vegeta sends one each `think_s` a user.
+
+    `toril` and `arrivals` are toril's engine with users, and with a journey each `think_s` a user.
+    """
     think = {"think-time": f"{round(think_s * 1000)}ms"} if think_s else {}
     requests = [{"url": path, "label": label, **think} for label, path in paths.items()]
     scenario: dict[str, Any] = {"default-address": url, "requests": requests}
@@ -91,10 +95,11 @@ def loading(
     elif engine == "apiritif script":
         engine, files = "apiritif", {"test_visit.py": TEST.format(url=url, think_s=think_s, paths=dict(paths))}
         scenario = {"script": "test_visit.py"}
-    if engine == "vegeta":
+    if engine in BY_SCHEDULE:
         rate = users / think_s if think_s else 20 * users
         requests = [{"url": path, "label": label} for label, path in paths.items()]
-        plan = scheduled({**scenario, "requests": requests}, rate=rate, hold_for_s=seconds or 1.0)
+        executor = "vegeta" if engine == "vegeta" else "toril"
+        plan = scheduled({**scenario, "requests": requests}, rate=rate, hold_for_s=seconds or 1.0, executor=executor)
     elif engine == "k6":
         plan, files = k6_plan(folder, url, **load), k6_script(str([*paths.values()]).replace("'", '"'))
     else:

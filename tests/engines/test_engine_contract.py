@@ -7,7 +7,7 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.engines.contract import ENGINES, load, loading
+from tests.engines.contract import BY_SCHEDULE, ENGINES, load, loading
 from tests.targets import target
 from tests.wicked import (
     answering,
@@ -117,7 +117,7 @@ REFUSED = {"locust": "ConnectionRefusedError", "jmeter": "HttpHostConnectExcepti
 def test_requests_to_a_service_that_is_down_fail_with_the_reason(engine, tmp_path):
     found = load(engine, tmp_path, "http://127.0.0.1:9", users=1, iterations=3)
     assert found.exits[0].outcome == "finished"
-    assert found.total().samples == found.total().failures == (20 if engine == "vegeta" else 3)
+    assert found.total().samples == found.total().failures == (20 if engine in BY_SCHEDULE else 3)
     ((message, rc),) = found.total().errors
     assert "refused" in message
     assert rc == REFUSED.get(engine, rc)
@@ -170,13 +170,25 @@ GENERATED: dict[
         [WANTED, BOTH, MOVED, INCLUDED, {"url": "/status/500", "label": "not json", "extract-jsonpath": {"x": "$.y"}}],
         ("wanted", "first", "/b", "both", "moved", "included", "not json"),
     ),
+    "toril": (
+        [
+            WANTED,
+            BOTH,
+            MOVED,
+            INCLUDED,
+            {"url": "/status/201", "method": "POST", "body": {"a": 1}, "label": "create"},
+            {"url": "/redirect/2", "label": "not followed", "follow-redirects": False},
+            {"url": "/status/500", "label": "not json", "extract-jsonpath": {"x": "$.y"}},
+        ],
+        ("wanted", "first", "/b", "both", "moved", "included", "create", "not followed", "not json"),
+    ),
     "jmeter": ([{**BOTH, "force-parent-sample": True}, MOVED, INCLUDED], ("first", "/b", "both", "moved", "included")),
     "gatling": ([INCLUDED], ("included",)),
 }
 CODES = {"home": "200", "missing": "404", "moved": "200", "wanted": "404", "create": "201", "not followed": "302"}
 
 
-@pytest.mark.parametrize("engine", ["locust", "apiritif", "jmeter", GATLING])
+@pytest.mark.parametrize("engine", ["locust", "apiritif", "toril", "jmeter", GATLING])
 def test_generated_requests_keep_the_suites_labels_and_the_services_codes(engine, tmp_path):
     more, labels = GENERATED[engine]
     with target() as service:
@@ -213,10 +225,11 @@ def test_generated_requests_keep_the_suites_labels_and_the_services_codes(engine
 
 
 @pytest.mark.nightly
-@pytest.mark.parametrize("engine", ["locust", "apiritif"])
+@pytest.mark.parametrize("engine", ["locust", "apiritif", "toril"])
 def test_the_pause_after_a_transaction_is_no_part_of_its_time(engine, tmp_path):
-    inner = {"transaction": "inner", "do": ["/a", {"url": "/b", "think-time": "400ms"}]}
-    requests = [{"transaction": "outer", "do": [{"url": "/first", "think-time": "100ms"}, inner]}]
+    timed = {"include-timers": True}  # the others always include them
+    inner = {"transaction": "inner", **timed, "do": ["/a", {"url": "/b", "think-time": "400ms"}]}
+    requests = [{"transaction": "outer", **timed, "do": [{"url": "/first", "think-time": "100ms"}, inner]}]
     with target() as service:
         scenario = {"default-address": service.url, "requests": requests}
         found = outcome(plan_of([planned(engine, "shop", concurrency=1, iterations=2)], {"shop": scenario}), tmp_path)
@@ -261,7 +274,7 @@ def test_a_connection_that_the_service_closed_while_it_was_idle_is_not_used(engi
 
 
 @pytest.mark.nightly
-@pytest.mark.parametrize("engine", ["locust", "HttpUser", "apiritif script", "jmeter", "vegeta"])
+@pytest.mark.parametrize("engine", ["locust", "HttpUser", "apiritif script", "jmeter", "vegeta", "toril"])
 def test_a_request_that_meets_the_end_of_an_idle_connection_has_its_own_code_and_no_successors(engine, tmp_path):
     with wicked(hanging_up(idle_s=0.3)) as service:
         found = load(engine, tmp_path, service.url, users=1, seconds=5, think_s=0.5)

@@ -34,18 +34,14 @@ REQUESTS: list[dict[str, Any]] = [
 ]
 ASSERTED = {"url": "/asserted", "label": "asserted", "assert": ["ok", "a basket"]}
 WRONG = {"jsonpath": "$.ok", "expected-value": "false", "validate": True}
-MORE: dict[str, list[dict[str, Any]]] = {
-    "vegeta": [],
-    "locust": [ASSERTED],
-    "apiritif": [ASSERTED],
-    "jmeter": [
-        ASSERTED,
-        {"url": "/form", "label": "form", "method": "POST", "body": {"a": "1 2", "ü": "&"}, "assert": ["a basket"]},
-        {"url": "/json", "label": "json", "assert-jsonpath": [WRONG]},
-        {"url": "/silent", "label": "silent", "method": "PUT", "body": "käse", "timeout": "200ms"},
-        {"url": "/file", "label": "file", "method": "POST", "body-file": "body.bin", "assert": ["a basket"]},
-    ],
-}
+CHECKED = [
+    ASSERTED,
+    {"url": "/form", "label": "form", "method": "POST", "body": {"a": "1 2", "ü": "&"}, "assert": ["a basket"]},
+    {"url": "/json", "label": "json", "assert-jsonpath": [WRONG]},
+    {"url": "/silent", "label": "silent", "method": "PUT", "body": "käse", "timeout": "200ms"},
+    {"url": "/file", "label": "file", "method": "POST", "body-file": "body.bin", "assert": ["a basket"]},
+]
+MORE = {"vegeta": [], "locust": [ASSERTED], "apiritif": [ASSERTED], "jmeter": CHECKED, "toril": CHECKED}
 
 
 def one_of(exchanges, label, why="failure"):
@@ -58,6 +54,7 @@ def one_of(exchanges, label, why="failure"):
         ("locust", False),
         ("apiritif", True),
         pytest.param("jmeter", False, marks=needs_listener),
+        ("toril", True),
         ("vegeta", True),
         pytest.param("vegeta", False, marks=pytest.mark.nightly),
     ],
@@ -75,7 +72,9 @@ def test_evidence_of_requests_is_what_was_sent(tmp_path, monkeypatch, engine, se
         if engine == "vegeta":
             plan = scheduled(scenario, rate=35, hold_for_s=1, vegeta={"insecure": True}, **kept_of_run)
         else:
-            plan = plan_of([planned(engine, "shop", concurrency=2, iterations=4)], {"shop": scenario}, **kept_of_run)
+            common = {"modules": {"toril": {"insecure": True}}}
+            load = planned(engine, "shop", concurrency=2, iterations=4)
+            plan = plan_of([load], {"shop": scenario}, common=common, **kept_of_run)
         with workers(plan, tmp_path, {"body.bin": "from a file"}) as run:
             outcome = run.go()
             found = run.exchanges()
@@ -103,6 +102,11 @@ def test_evidence_of_requests_is_what_was_sent(tmp_path, monkeypatch, engine, se
     if "asserted" in last:
         assert not last["asserted"].asserted[-1].ok
         assert "a basket" in last["asserted"].asserted[-1].expected
+    if engine == "toril":
+        assert last["form"].asserted[0].expected == "a basket"
+        assert last["json"].asserted[0].expected == "$.ok = false"
+        assert (last["silent"].status, last["silent"].response, last["silent"].request.text) == (None, None, "käse")
+        assert last["file"].request.text == "from a file"
     if engine == "jmeter":
         assert last["form"].asserted[0].expected == "text to contain /a basket/"
         assert "false" in last["json"].asserted[0].expected
@@ -172,12 +176,14 @@ def test_a_try_keeps_every_request_and_skips_think_times(tmp_path):
     extracting = {**pausing, "extract-jsonpath": {"id": "$.id"}}
     with raw_target({**ANSWERED, **JSON}) as service:
         scenarios: dict[str, Any] = {"own": {"script": "test_own.py"}}
-        for name, first in (("a", extracting), ("l", pausing)):
+        for name, first in (("a", extracting), ("l", pausing), ("t", extracting)):
             scenarios[name] = {"default-address": service.url, "requests": [first, "/json"]}
         plan = plan_of(
             [
                 planned(executor, name, index=index, concurrency=1, iterations=1)
-                for index, (executor, name) in enumerate((("apiritif", "own"), ("apiritif", "a"), ("locust", "l")))
+                for index, (executor, name) in enumerate(
+                    (("apiritif", "own"), ("apiritif", "a"), ("locust", "l"), ("toril", "t"))
+                )
             ],
             scenarios,
             keeping=Keeping(slowest=(), everything=True),
@@ -186,7 +192,7 @@ def test_a_try_keeps_every_request_and_skips_think_times(tmp_path):
         with workers(plan, tmp_path, {"test_own.py": TEST.replace("URL", service.url)}) as run:
             run.go()
             found = run.exchanges()
-    assert [one.why for one in found] == ["tried"] * 6
+    assert [one.why for one in found] == ["tried"] * 8
     for shown in found:
         sent = next(one for one in service.requests if shown.trace_id in one.head.decode())
         if sent.path in JSON:
@@ -194,7 +200,9 @@ def test_a_try_keeps_every_request_and_skips_think_times(tmp_path):
     bodies = {one.label.rpartition("/")[2]: one.request.text for one in found if one.request is not None}
     assert bodies["json"] == "user=joe&password=***"
     assert "<500 bytes of image/png>" in bodies["wrong"]
-    assert ("id", "x-17") in next(one for one in found if one.execution == "a" and one.label == "id").variables
+    for execution in ("a", "t"):
+        shown = next(one for one in found if one.execution == execution and one.label == "id")
+        assert ("id", "x-17") in shown.variables
 
 
 @needs_listener

@@ -18,13 +18,19 @@ def scheduled(
     points: Sequence[tuple[float, float]] = (),
     weights: Sequence[int] = (1,),
     vegeta: Mapping[str, Any] | None = None,
+    executor: str = "vegeta",
     **settings: Any,
 ) -> Plan:
-    """Returns a plan with the execution `shop`; `points` replace rate and ramp-up, `weights` are the workers'."""
+    """Returns a plan with the execution `shop`; `points` replace rate and ramp-up, `weights` are the workers'.
+
+    With `executor="toril"` journeys begin at this rate.
+    """
     curve = tuple(points) or curve_of(rate, ramp_up_s, hold_for_s).points
     hold_for_s = curve[-1][0] - ramp_up_s
-    execution = planned("vegeta", "shop", ramp_up_s=ramp_up_s, hold_for_s=hold_for_s, throughput_rps=rate, curve=curve)
-    common = {"modules": {"vegeta": dict(vegeta or {})}}
+    model = "requests" if executor == "vegeta" else "arrivals"
+    load: dict[str, Any] = {"ramp_up_s": ramp_up_s, "hold_for_s": hold_for_s, "throughput_rps": rate, "curve": curve}
+    execution = planned(executor, "shop", model=model, **load)
+    common = {"modules": {executor: dict(vegeta or {})}}
     plan = plan_of([execution], {"shop": dict(scenario)}, workers=len(weights), common=common, **settings)
     shares = [
         share.model_copy(

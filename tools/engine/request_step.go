@@ -355,7 +355,7 @@ func (r *requestStep) parseBody(b *block, headers [][2]string, names *text.Names
 	switch {
 	case err != nil:
 		return nil, err
-	case len(b.Files) == 1 && (b.Files[0].Param == "" || b.Method == "PUT"):
+	case len(b.Files) == 1 && b.Files[0].Param == "":
 		r.body.fixed, err = os.ReadFile(b.Files[0].Path)
 		return withType(b.Files[0].Mime), err
 	case len(b.Files) > 0 || b.Multipart:
@@ -531,13 +531,6 @@ func (r *requestStep) line(dst []byte, s *text.Scope, scratch *[]byte) (line []b
 	return dst, to, user, nil
 }
 
-// address returns the whole URL.
-func (r *requestStep) address(s *text.Scope) string {
-	var scratch []byte
-	line, to, _, _ := r.line(nil, s, &scratch)
-	return to.scheme + "://" + to.host + string(line)
-}
-
 // wire appends the request as it is sent over HTTP/1, and returns its server and its method.
 func (r *requestStep) wire(dst []byte, s *text.Scope, scratch *[]byte, u *session) ([]byte, server, string, error) {
 	method := r.method.String(s)
@@ -573,7 +566,7 @@ func (r *requestStep) wire(dst []byte, s *text.Scope, scratch *[]byte, u *sessio
 		dst = append(appendValue(dst, *scratch), "\r\n"...)
 	}
 	dst = r.appendCookies(dst, s, scratch, u, to, target)
-	if r.cache {
+	if r.cache && !u.cache.Empty() {
 		dst = u.cache.AppendHeaders(dst, to.scheme+"://"+to.host+string(target))
 	}
 	if !r.body.empty {

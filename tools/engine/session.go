@@ -251,20 +251,17 @@ func (c *crowd) scopeOf(u *session) *text.Scope {
 	return &c.scope
 }
 
-// request sends the request of a step as soon as there are a token and a slot for it. It returns true if none is needed,
-// since the user's cache has the response, and if the session goes on at once.
+// request sends the request of a step as soon as there are a token and a slot for it. It returns true if the session
+// goes on at once, since the user's cache has the response.
 func (c *crowd) request(u *session, s *step) bool {
 	d := u.side
 	switch {
 	case c.ended:
 		c.leave(u)
 		return false
-	case s.request.cache && u.cache.Fresh(s.request.address(c.scopeOf(u)), c.scope.Now()):
-		return !c.sleep(u, s.think.draw(c.random))
 	case d.frozenAt == 0 && !c.capped && len(d.waiting.all()) == 0:
 		if one := c.loop.slots.acquire(); one != nil {
-			c.send(u, s, one)
-			return false
+			return !c.send(u, s, one) && !c.sleep(u, s.think.draw(c.random))
 		}
 	}
 	d.waiting.add(u)
@@ -279,29 +276,40 @@ func (c *crowd) grant(d *side, at int64) bool {
 	}
 	u := d.waiting.take()
 	u.due = max(u.due, at)
-	c.send(u, &d.program.steps[u.step-1], one)
+	s := &d.program.steps[u.step-1]
+	if !c.send(u, s, one) && !c.sleep(u, s.think.draw(c.random)) {
+		c.resume(u)
+	}
 	return true
 }
 
-func (c *crowd) send(u *session, s *step, one *slot) {
+// send sends a request. It returns false if none is needed, since the user's cache has the response.
+func (c *crowd) send(u *session, s *step, one *slot) bool {
 	o, r := c.loop, s.request
 	one.session, one.step, one.label, one.arm, one.follow = u, s, r.label, u.side.arm, r.follow
 	one.due, one.done, one.closes = u.due, sessionAnswered, r.closes
 	one.sent = now()
-	o.pacer.lateness.add((one.sent - one.due) / 1000)
-	o.expect(one, r.timeout)
 	one.memory = o.memory()
 	wire, to, method, err := r.wire(one.memory, c.scopeOf(u), &c.scratch, u)
 	one.memory = wire
+	if err == nil && r.cache && !u.cache.Empty() {
+		if u.cache.Fresh(to.scheme+"://"+to.host+string(targetIn(wire)), c.scope.Now()) {
+			o.release(one)
+			return false
+		}
+	}
+	o.pacer.lateness.add((one.sent - one.due) / 1000)
+	o.expect(one, r.timeout)
 	if r.signer != nil && err == nil {
 		wire, err = r.signer.Sign(wire, time.Now())
 	}
 	if err != nil {
 		o.settleLater(one, err)
-		return
+		return true
 	}
 	if r.traced {
 		setTrace(traceIn(wire))
 	}
 	o.exchange(one, wire, to, method, r.capture, &u.own)
+	return true
 }

@@ -11,7 +11,7 @@ from tests.engines.differential.observe import Case, observe
 pytestmark = pytest.mark.live
 
 CASES = [Case(**case) for case in yaml.safe_load(Path(__file__).with_name("cases.yaml").read_text("utf-8"))]
-ENGINES = ("jmeter", "apiritif")
+ENGINES = ("jmeter", "apiritif", "toril")
 
 
 def test_engines_send_and_record_the_same(tmp_path):

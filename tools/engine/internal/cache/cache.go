@@ -24,6 +24,9 @@ type entry struct {
 // mostEntries is how many URLs JMeter's Cache Manager keeps by default.
 const mostEntries = 5000
 
+// Empty reports whether nothing is known of any URL.
+func (c *Cache) Empty() bool { return len(c.entries) == 0 }
+
 // Fresh reports whether the user still has the response to a GET of this URL. Such a request is not sent and gives no
 // sample.
 func (c *Cache) Fresh(url string, now time.Time) bool { return c.entries[url].until > now.Unix() }
