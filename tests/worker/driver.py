@@ -86,6 +86,7 @@ class Run:
     plan: Plan
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
     start_at: float = 0.0
+    patience_s: float = PATIENCE_S
 
     def attempt(self, number: int) -> str:
         return f"attempt{number}"
@@ -116,8 +117,8 @@ class Run:
         stop = Stop(at=time.time(), cause=cause, message="enough")
         self.store.put(run_key(RUN, "stop.json"), stop.to_json())
 
-    def wait(self, timeout_s: float = PATIENCE_S) -> list[int]:
-        return [process.wait(timeout=timeout_s) for process in self.processes]
+    def wait(self, timeout_s: float | None = None) -> list[int]:
+        return [process.wait(timeout=timeout_s or self.patience_s) for process in self.processes]
 
     def go(self) -> "Outcome":
         """Run every worker from launch to end."""
@@ -225,7 +226,7 @@ def left_over(found: Sequence[psutil.Process]) -> list[psutil.Process]:
 
 def wait_until(holds: Any, run: Run) -> None:
     """Wait for something, but not for workers that have all ended."""
-    limit = time.monotonic() + PATIENCE_S
+    limit = time.monotonic() + run.patience_s
     while not holds():
         if time.monotonic() > limit or all(process.poll() is not None for process in run.processes):
             raise AssertionError(f"it never happened; {[p.poll() for p in run.processes]}\n{run.log()[-4000:]}")

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -23,12 +24,14 @@ from lxml import etree
 from tests.engines.differential.server import Recording, recording
 from tests.worker.driver import plan_of, planned, workers
 from toril.engines.in_process import NOT_SAMPLES
+from toril.programs import engine_program
 from toril.records import Keeping
 from toril.suite.requests import problems
 
 ENGINES = ("jmeter", "apiritif", "toril")
 KINDS: tuple[Literal["request", "transaction"], ...] = ("request", "transaction")
 PATIENCE_S = 300.0
+AT_ONCE = 4
 BETWEEN = " ¦ "  # in JMeter's labels, between the name of a case and its own label
 
 
@@ -104,28 +107,46 @@ def scenarios_of(case: Case, service: Recording, folder: Path) -> dict[str, Any]
 Total = tuple[str, str, str, int, int]  # case, label, kind, samples, failures
 
 
-def _each(cases: Sequence[Case], scenarios: dict[str, Any], folder: Path) -> Iterator[Total]:
-    """Runs toril's engine: one worker with an execution for each case."""
-    executions = [
-        planned("toril", case.name, index=index, **{"concurrency": 1, "iterations": 1, **case.load})
-        for index, case in enumerate(cases)
-    ]
-    plan = plan_of(executions, scenarios, keeping=Keeping(everything=True, slowest=()))
-    with workers(plan, folder) as run:
-        outcome = run.go()
-        for one in outcome.exits:
-            assert one.outcome == "finished", f"{one.message}\n{run.log()[-6000:]}"
-        for case in cases:
-            for label, kind in product(outcome.timeline.labels(), KINDS):
-                total = outcome.timeline.select(label, executions=[case.name], kind=kind).total
-                if label and total.samples:
-                    yield case.name, label, kind, total.samples, total.failures
+def _direct(cases: Sequence[Case], scenarios: dict[str, Any], folder: Path) -> Iterator[Total]:
+    """Runs toril's engine: its program on each journey, without workers, which take longer."""
+    from toril.engines.toril.executor import Executor  # imports bzt, which takes a second
+
+    program = engine_program()
+    assert program is not None
+    folders = {case.name: folder / "loads" / case.name for case in cases}
+    for case in cases:
+        folders[case.name].mkdir(parents=True)
+        (folders[case.name] / "gate").write_text("0")
+        load = {"folder": str(folders[case.name]), **load_of(case, scenarios)}
+        (folders[case.name] / "load.json").write_text(json.dumps(load))
+
+    def run(name: str) -> None:
+        command = [str(program), str(folders[name] / "load.json")]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+        assert done.returncode == 0, f"{name}: {done.stderr}"
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        list(pool.map(run, folders))
+    yield from _rows(folders, Executor.row)
+
+
+def load_of(case: Case, scenarios: dict[str, Any]) -> dict[str, Any]:
+    """Returns what the program reads, but for its folder."""
+    from toril.engines.toril.journey import Scenario
+    from toril.engines.toril.requests import sources_of
+
+    scenario = Scenario(scenarios[case.name], scenarios.__getitem__, str)
+    count = case.load.get("concurrency", 1)
+    users = {"count": count, "total": count, "iterations": case.load.get("iterations", 1)}
+    limits = {"graceful_stop_s": 10.0, "timeout_s": 30.0, "keepalive": True, "redirects": 10}
+    sources = sources_of(scenario.sources(), str, [])
+    journeys = [scenario.journey()]
+    return {"model": "users", "tried": True, "users": users, **limits, "sources": sources, "journeys": journeys}
 
 
 def _forked(cases: Sequence[Case], scenarios: dict[str, Any], folder: Path) -> Iterator[Total]:
     """Runs Apiritif: the scripts that toril generates, in forks of one process."""
-    from toril.engines.apiritif.executor import WRAPPER, Executor  # imports bzt, which takes a second
-    from toril.engines.readers import RowFile
+    from toril.engines.apiritif.executor import WRAPPER, Executor
 
     folders = {case.name: folder / "scripts" / case.name for case in cases}
     for case in cases:
@@ -135,8 +156,15 @@ def _forked(cases: Sequence[Case], scenarios: dict[str, Any], folder: Path) -> I
     settings = [str(one / "settings.json") for one in folders.values()]
     forks = Path(__file__).with_name("forks.py")
     subprocess.run([sys.executable, "-P", str(forks), str(WRAPPER), *settings], check=True, timeout=PATIENCE_S)
+    yield from _rows(folders, Executor.row)
+
+
+def _rows(folders: Mapping[str, Path], row: Any) -> Iterator[Total]:
+    """Reads what each engine recorded in its folder."""
+    from toril.engines.readers import RowFile
+
     for name, one in folders.items():
-        file = RowFile(one, Executor.row, 10_000)
+        file = RowFile(one, row, 10_000)
         totals: Counter[tuple[str, str, bool]] = Counter()
         for rows in file.read(final=True):
             samples = rows[rows["label"] < NOT_SAMPLES]
@@ -185,6 +213,7 @@ def _merged(cases: Sequence[Case], scenarios: dict[str, Any], folder: Path) -> I
         keeping=Keeping(everything=True, slowest=()),
     )
     with workers(plan, folder, {"all.jmx": (folder / "all.jmx").read_text("utf-8")}) as run:
+        run.patience_s = PATIENCE_S  # it starts many engines
         outcome = run.go()
         assert outcome.exits[0].outcome == "finished", f"{outcome.exits[0].message}\n{run.log()[-6000:]}"
         for label, kind in product(outcome.timeline.labels(), KINDS):
@@ -263,4 +292,4 @@ def _literal(case: Case, scenarios: dict[str, Any]) -> frozenset[str]:
     return literal_labels({name: scenarios[name] for name in (case.name, *case.scenarios)})
 
 
-RUNNERS = {"jmeter": _merged, "apiritif": _forked, "toril": _each}
+RUNNERS = {"jmeter": _merged, "apiritif": _forked, "toril": _direct}
