@@ -191,7 +191,9 @@ class User:
         for kind, extractors in request.items():
             if kind.startswith("extract-"):
                 for name, given in extractors.items():
-                    self.keep(name, given, list(FOUND[kind](given, answer.body)))
+                    values = list(FOUND[kind](given, answer.body))
+                    only = kind == "extract-jsonpath" and len(values) == 1  # JMeter takes it, whichever is wanted
+                    self.keep(name, {**given, "match-no": 1} if only and given["match-no"] > 0 else given, values)
 
     def keep(self, name: str, given: Mapping[str, Any], values: Sequence[str]) -> None:
         number = given.get("match-no", 1)
