@@ -183,8 +183,8 @@ def test_steady_load_leaves_a_second_out_at_both_ends():
     assert (load.from_s, load.to_s) == (11, 19)
     assert (load.achieved_users, load.achieved_rps) == (10, 31 / 10.5)
     found = summary_of(timeline, plan)["load"]
-    assert found["requested"] == {"virtual_users": 10, "rps": 3}
-    assert found["achieved"] == {"virtual_users": 10, "rps": round(31 / 10.5, 3)}
+    assert found["requested"] == {"virtual_users": 10, "rps": 3, "journeys_per_s": None}
+    assert found["achieved"] == {"virtual_users": 10, "rps": round(31 / 10.5, 3), "journeys_per_s": None}
 
 
 def test_requests_count_when_sent_so_slow_or_missing_responses_are_no_missing_load():
@@ -200,10 +200,10 @@ def test_the_total_load_is_known_only_if_that_of_each_execution_is():
     timeline = timeline_of(every_second(range(10), times=3), users=dict.fromkeys(range(20), 10))
     found = summary_of(timeline, plan_of(executions=both))["load"]
 
-    assert found["requested"] == {"virtual_users": 30, "rps": None}
-    assert found["achieved"] == {"virtual_users": None, "rps": None}
+    assert found["requested"] == {"virtual_users": 30, "rps": None, "journeys_per_s": None}
+    assert found["achieved"] == {"virtual_users": None, "rps": None, "journeys_per_s": None}
     assert found["executions"]["shop"]["requested"]["rps"] == 3
-    assert found["executions"]["shop"]["achieved"] == {"virtual_users": 10, "rps": 3}
+    assert found["executions"]["shop"]["achieved"] == {"virtual_users": 10, "rps": 3, "journeys_per_s": None}
 
 
 def test_steady_load_ends_with_an_early_stop_and_needs_a_planned_end():

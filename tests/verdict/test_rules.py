@@ -44,6 +44,15 @@ def open_model(rps: float, hold_s: float = 10.0) -> PlannedExecution:
     return execution(executor="vegeta", concurrency=None, throughput_rps=rps, hold_for_s=hold_s, curve=curve)
 
 
+STARTED = Sample(0, 1, label="journey start", kind="timing")
+
+
+def arrivals(rate: float, hold_s: float = 10.0) -> PlannedExecution:
+    curve = ((0.0, rate), (hold_s, rate))
+    return execution(executor="toril", model="arrivals", concurrency=None, throughput_rps=rate, hold_for_s=hold_s,
+                     curve=curve, labels=("home",))  # fmt: skip
+
+
 def waiting(*waits: tuple[str, float], execution: str = "shop") -> Interval:
     """Returns an interval of unfinished requests, given as labels and waiting times; label "" is unknown."""
     recorder = Recorder("local-2", "local")
@@ -116,6 +125,44 @@ def test_the_due_requests_must_be_sent_except_two_per_user(each_second, rps, use
     timeline = timeline_of(every_second(TEN, FAST, each_second), users=dict.fromkeys(TEN, users))
     load = execution(throughput_rps=rps, concurrency=users)
     assert found(timeline, load=load) == (["kept"] if reached else ["unreached-load"])
+
+
+@pytest.mark.parametrize(
+    ("each_second", "requests", "reached"),
+    [(100, 300, True), (95, 300, True), (94, 300, False), (94, 100, False), (105, 5, True), (106, 300, False)],
+)
+def test_the_due_journeys_must_start_whatever_their_requests(each_second, requests, reached):
+    samples = [*every_second(TEN, STARTED, each_second), *every_second(TEN, FAST, requests)]
+    verdict = found(timeline_of(samples), load=arrivals(100.0))
+    assert verdict == (["kept"] if reached else ["unreached-load"])
+
+
+def test_two_journeys_a_worker_may_be_missing():
+    few = [*every_second(range(8), STARTED, 1), *every_second(TEN, FAST, 1)]
+    assert found(timeline_of(few), load=arrivals(1.0)) == ["kept"]
+    assert found(timeline_of(few[1:]), load=arrivals(1.0)) == ["unreached-load"]
+
+
+def test_journeys_that_did_not_start_are_dropped_sends():
+    timeline = timeline_of([*every_second(TEN, STARTED, 98), *every_second(TEN, FAST, 98)])
+    assert found(timeline, load=arrivals(100.0), dropped=100) == ["kept"]
+    assert found(timeline, load=arrivals(100.0), dropped=101) == ["dropped-sends"]
+
+
+def test_starts_of_journeys_are_no_requests():
+    timeline = timeline_of([*every_second(TEN, STARTED, 100), *every_second(TEN, BROKEN, 100)])
+    assert found(timeline, "hits>1500", load=arrivals(100.0)) == ["no-success"]
+
+
+def test_hanging_journeys_are_unanswered_but_never_stalled():
+    samples = [*every_second(TEN, STARTED, 100), *every_second(TEN, FAST, 100)]
+    for count, outcome in ((10, "kept"), (11, "unanswered")):
+        timeline = timeline_of(samples)
+        timeline.add(waiting(*[("home", 6.0)] * count))
+        assert found(timeline, FAILURES, load=arrivals(100.0)) == [outcome]
+    slow = replace(FAST, us=9_000 * MS)
+    held = timeline_of([*every_second(TEN, STARTED, 100), *every_second(TEN, FAST, 99), *every_second(TEN, slow, 1)])
+    assert found(held, FAILURES, load=arrivals(100.0)) == ["kept"]
 
 
 def test_a_changed_rate_is_the_plan_from_its_time_on():

@@ -132,7 +132,7 @@ def adjust(
 
     All workers change at the same moment, a few seconds from now. The new rate
     lasts until the next change or the end of the load. The verdict and all
-    reports show the change. Only executor vegeta supports it.
+    reports show the change. The load must follow a rate: vegeta, or journeys.
 
     Examples:
       toril adjust latest --rate 500

@@ -13,6 +13,7 @@ from toril.console.editor import Draft, Mark
 from toril.desk.starting import StartEstimate, estimate, launcher_of
 from toril.errors import InfrastructureError, StoreError, UserError
 from toril.launchers.agents import agents_by_location
+from toril.load.model import unit_of
 from toril.plan.options import RunOptions
 from toril.records import Deployment, Plan
 from toril.records.agent import is_private
@@ -198,7 +199,8 @@ def curve_of(plan: Plan) -> LoadCurve | None:
         values = [
             sum(rate.rate_at(min(at_s, length_s - 1e-6) - load.delay_s) for load, rate in rates) for at_s in times_s
         ]
-        peak = f"{text.quantity(round(max(values), 3), '/s')}"
+        units = {unit_of(load.model) for load, _ in rates}
+        peak = text.quantity(round(max(values), 3), units.pop() if len(units) == 1 else "/s")
     else:
         values = [sum(planned_users(load, min(at_s, length_s - 1e-6)) for load in plan.executions) for at_s in times_s]
         peak = text.plural(round(max(values)), "user")

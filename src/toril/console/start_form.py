@@ -13,10 +13,12 @@ from toril.console.editor import nested, rows_of, whole
 from toril.console.planned import targets_of
 from toril.desk.store import StoreDesk
 from toril.errors import OptionError
+from toril.load.model import rate_text
 from toril.plan.options import RunOptions
 from toril.records import LauncherName, Plan, PlannedExecution
 from toril.records.console import StartOptions, StartRun
 from toril.records.document import why
+from toril.reports.curves import has_curve
 from toril.runs import suites
 from toril.runs.requests import VERSION_TAG
 from toril.secrets.masking import mask, masked_settings
@@ -103,7 +105,7 @@ def differences(saved: Plan, plan: Plan) -> Iterator[str]:
         if own.concurrency != old.concurrency:
             yield f"{name}{text.plural(own.concurrency or 0, 'user')} instead of {old.concurrency or 0}"
         if own.throughput_rps != old.throughput_rps:
-            yield f"{name}{_rate(own.throughput_rps)} instead of {_rate(old.throughput_rps)}"
+            yield f"{name}{_rate(own)} instead of {_rate(old)}"
         if own.hold_for_s != old.hold_for_s:
             yield f"{name}{text.span(own.hold_for_s)} instead of {text.span(old.hold_for_s)}"
     for new, last in ((targets_of(plan), targets_of(saved)), (plan.locations, saved.locations)):
@@ -111,8 +113,8 @@ def differences(saved: Plan, plan: Plan) -> Iterator[str]:
             yield f"{' and '.join(new)} instead of {' and '.join(last)}"
 
 
-def _rate(rps: float | None) -> str:
-    return text.quantity(round(rps or 0, 3), "/s")
+def _rate(execution: PlannedExecution) -> str:
+    return rate_text(round(execution.throughput_rps or 0, 3), execution.model)
 
 
 def _checked(desk: StoreDesk, files: Mapping[str, bytes], wanted: StartRun) -> suites.Checked:
@@ -121,10 +123,11 @@ def _checked(desk: StoreDesk, files: Mapping[str, bytes], wanted: StartRun) -> s
 
 def _load(execution: PlannedExecution) -> dict[str, str]:
     """Returns the load that can be changed in place; none of a curve, a search, or a script's own load."""
-    if execution.curve or execution.search:
+    if has_curve(execution) or execution.search:
         return {}
-    is_open = execution.by_schedule
-    load = {"rate": f"{execution.throughput_rps or 0:g}"} if is_open else {"users": str(execution.concurrency or "")}
+    load = {"users": str(execution.concurrency or "")}
+    if execution.by_schedule:
+        load = {"arrivals" if execution.model == "arrivals" else "rate": f"{execution.throughput_rps or 0:g}"}
     hold_s = execution.hold_for_s
     return load | {"hold_for": f"{hold_s / 60:g}m" if hold_s and hold_s % 60 == 0 else f"{hold_s:g}s" if hold_s else ""}
 
@@ -142,7 +145,11 @@ def _overrides(plan: Plan, fields: Mapping[str, str]) -> Iterator[str]:
         for name, value in _load(execution).items():
             typed = fields.get(f"load.{execution.index}.{name}", "").strip()
             if typed and value and typed != value:
-                yield f"execution.{execution.index}.{OF_LOAD[name]}={typed}"
+                several = f".{execution.name}" if len(plan.executions) > 1 else ""
+                place = (
+                    f"toril.arrivals{several}" if name == "arrivals" else f"execution.{execution.index}.{OF_LOAD[name]}"
+                )
+                yield f"{place}={typed}"
 
 
 def _places(fields: Mapping[str, str]) -> list[tuple[str, str]]:

@@ -10,6 +10,7 @@ from toril.coordinator.fold import Fold
 from toril.coordinator.protocol import RunState
 from toril.criteria import criteria_of
 from toril.errors import Note
+from toril.load.model import unit_of
 from toril.records import ARMS, Plan, Rate, Start, rates_of
 from toril.records.document import document
 from toril.records.progress import (
@@ -33,10 +34,12 @@ from toril.records.progress import (
 from toril.summary import (
     adjusted_plan,
     describe_rates,
+    due_by_second,
     judged_plan,
-    planned_by_second,
     planned_users,
     saturated_now,
+    sends_of,
+    starts_of,
 )
 from toril.text import plain
 from toril.timeline import Slice, Timeline
@@ -209,17 +212,39 @@ class ProgressBuilder:
             return
         self._next = last + 1
         plan, whole = self._planned(rates, start), self._fold.whole.select()
-        users, rps = _planned_load(plan, seconds)
+        (users, rps, due), started = _planned_load(plan, seconds), starts_of(self._fold.whole, *plan.executions)
         for place, second in enumerate(seconds):
             stats = whole.second(second)
             percentiles = (stats.percentile(q) if stats.samples else None for q in PERCENTS)
             at = whole.virtual_users(second)
-            self._seconds.append((stats.samples, stats.failures, *percentiles, at, users[place], rps[place]))
+            self._seconds.append(
+                (
+                    stats.samples,
+                    stats.failures,
+                    *percentiles,
+                    at,
+                    users[place],
+                    rps[place],
+                    started.second(second).samples if started else None,
+                    due[place],
+                )
+            )
 
     def _recent(self) -> Recent:
         if not self._seconds:
             return Recent()
-        names = ("rps", "failures", "p50_us", "p95_us", "p99_us", "virtual_users", "planned_users", "planned_rps")
+        names = (
+            "rps",
+            "failures",
+            "p50_us",
+            "p95_us",
+            "p99_us",
+            "virtual_users",
+            "planned_users",
+            "planned_rps",
+            "journeys",
+            "planned_journeys",
+        )
         columns = dict(zip(names, zip(*self._seconds, strict=True), strict=True))
         return Recent(from_s=self._next - len(self._seconds), **columns)
 
@@ -255,8 +280,8 @@ class ProgressBuilder:
             curve, set_last = execution.planned_rate(), rates_of(rates, execution.name)
             if curve is not None:
                 rps = set_last[-1].rps if set_last else round(curve.rate_at(elapsed_s - execution.delay_s), 6)
-                achieved = _figures(self._fold.whole.select(executions=(execution.series,)), last).rps
-                yield RateNow(execution=execution.name, rps=rps, achieved_rps=achieved)
+                achieved = _figures(sends_of(self._fold.whole, execution), last).rps
+                yield RateNow(execution=execution.name, rps=rps, achieved_rps=achieved, unit=unit_of(execution.model))
 
 
 def _turn(plan: Plan, elapsed_s: float) -> str:
@@ -283,23 +308,24 @@ def _figures(slice_: Slice, last: int | None) -> FiguresNow:
     )
 
 
-def _planned_load(plan: Plan, seconds: range) -> tuple[list[float | None], list[float | None]]:
-    """Returns the planned users and requests in each second; None if the plan sets none, or no times.
+def _planned_load(plan: Plan, seconds: range) -> tuple[list[float | None], list[float | None], list[float | None]]:
+    """Returns the planned users, requests and journeys in each second; None if the plan sets none, or no times.
 
     Executions that wait for each other have no planned times.
     """
     if plan.duet is not None and plan.duet.switched:  # one arm at a time, with its full load after the warm-up
         warm_s = plan.duet.warm_s
-        users, rps = _planned_load(judged_plan(plan), range(warm_s + 1))
-        return [users[min(second, warm_s)] for second in seconds], [rps[min(second, warm_s)] for second in seconds]
+        users, rps, journeys = _planned_load(judged_plan(plan), range(warm_s + 1))
+        at = [min(second, warm_s) for second in seconds]
+        return [users[second] for second in at], [rps[second] for second in at], [journeys[second] for second in at]
     nothing: list[float | None] = [None] * len(seconds)
     if plan.in_turns:
-        return nothing, nothing
+        return nothing, nothing, nothing
     closed = [execution for execution in plan.executions if execution.concurrency]
-    limits = [by for execution in plan.executions if (by := planned_by_second(execution, seconds)) is not None]
     return (
         [round(sum(planned_users(load, second + 0.5) for load in closed)) for second in seconds] if closed else nothing,
-        [round(sum(by), 3) for by in zip(*limits, strict=True)] if limits else nothing,
+        due_by_second(plan, seconds),
+        due_by_second(plan, seconds, journeys=True),
     )
 
 

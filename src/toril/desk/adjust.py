@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from toril.criteria import number, rate_per_s
 from toril.errors import OptionError, RunOverError, StoreError
+from toril.load.model import rate_text
 from toril.plan.division import CPU_UNITS_PER_CORE
 from toril.records import Plan, PlannedExecution, Rate, Start, rate_key
 from toril.runs.live import state_of
@@ -90,9 +91,10 @@ def adjust(
         if not sure and not LEAST_PART * present <= rps <= MOST_TIMES * present:
             limit = "more than twice" if rps > present else "less than a tenth of"
             refused = LargeStepError(
-                f"{chosen.name}: {rps:,g}/s is {limit} the present rate; confirm it", code="large-step"
+                f"{chosen.name}: {rate_text(rps, chosen.model)} is {limit} the present rate; confirm it",
+                code="large-step",
             )
-            refused.step = f"from {present:,g}/s to {rps:,g}/s"
+            refused.step = f"from {rate_text(present, chosen.model)} to {rate_text(rps, chosen.model)}"
             raise refused
         if store.put_once(rate_key(run_id, adjusted.rate.number), adjusted.rate.to_json()):
             return adjusted
@@ -164,18 +166,22 @@ def chosen_of(plan: Plan, name: str | None) -> PlannedExecution:
         text = f"run {plan.run_id} has several adjustable executions; add --execution {' or '.join(adjustable)}"
         raise OptionError(text, code="no-execution-named")
     closed = next(execution for execution in plan.executions if name in (None, execution.name))
-    fix = f"use --execution {' or '.join(adjustable)}" if adjustable else "use `executor: vegeta` for adjustable rates"
+    fix = (
+        f"use --execution {' or '.join(adjustable)}"
+        if adjustable
+        else "use a rate: `executor: vegeta` or `toril.arrivals`"
+    )
     why = f"{closed.executor} has virtual users, which wait for responses"
     text = f"the rate of {closed.name} cannot be changed during the run: {why}; {fix}"
     raise OptionError(text, code="fixed-rate")
 
 
 def _warnings(plan: Plan, execution: PlannedExecution, rps: float) -> Iterator[str]:
-    known = engine_of(execution.executor).requests_per_core
+    known = engine_of("vegeta" if execution.model == "requests" else execution.executor).requests_per_core
     workers = sum(any(part.execution == execution.name for part in share.executions) for share in plan.shares)
     if known is None or not workers:
         return
     cores = workers * max(1, plan.task.cpu // CPU_UNITS_PER_CORE) if plan.task else os.cpu_count() or 1
-    if rps > known * cores:
+    if rps * execution.requests_per_due > known * cores:
         limit = f"the {known * cores:,}/s that the run's generators sustain ({cores} cores with {known:,}/s each)"
-        yield f"{rps:,g}/s is above {limit}; saturated generators make a run inconclusive"
+        yield f"{rate_text(rps, execution.model)} is above {limit}; saturated generators make a run inconclusive"

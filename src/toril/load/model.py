@@ -11,16 +11,20 @@ Model = Literal["requests", "users", "arrivals"]
 
 BY_SCHEDULE: tuple[Model, ...] = ("requests", "arrivals")  # open models: what begins waits for no response
 JOURNEY_START = "journey start"  # the timing of each started journey; its time is the lateness of the start
-UNITS: dict[Model, str] = {"arrivals": " journeys/s"}  # of the rate of an execution; else /s
 
 
 def unit_of(model: Model) -> str:
-    """Returns the unit of a planned rate.
+    """Returns the unit of the rate of an execution."""
+    return "journeys/s" if model == "arrivals" else "/s"
 
-    >>> unit_of("requests"), unit_of("arrivals")
-    ('/s', ' journeys/s')
+
+def rate_text(rate: float, model: Model) -> str:
+    """Returns a rate of an execution with its unit.
+
+    >>> rate_text(1500, "requests"), rate_text(0.5, "arrivals")
+    ('1,500/s', '0.5 journeys/s')
     """
-    return UNITS.get(model, "/s")
+    return f"{rate:,.10g}{' ' if model == 'arrivals' else ''}{unit_of(model)}"
 
 
 def begun(model: Model) -> str:

@@ -19,7 +19,8 @@ from toril.criteria import criteria_of
 from toril.errors import OptionError, SuiteError
 from toril.load.shapes import curve_of
 from toril.plan.division import WorkerLoad, WorkerSlot, divided_between, split, worker_slots
-from toril.plan.warnings import iteration_of, load_warnings
+from toril.plan.iteration import iteration_of
+from toril.plan.warnings import load_warnings
 from toril.records import (
     Browser,
     EarlierAsked,
@@ -99,7 +100,7 @@ def make_plan(
         toril_version=__version__,
         tags={**suite.toril.tags, **(tags or {})},
         named_files=tuple(file.as_posix() for file in suite.named),
-        executions=tuple(_planned(execution, _browser(suite, execution)) for execution in executions),
+        executions=tuple(_planned(suite, execution) for execution in executions),
         shares=tuple(_share(slot, executions, parts, slots, suite) for slot in slots),
         common=_common(suite, executions, tried=tried),
         criteria=criteria,
@@ -252,15 +253,21 @@ def _browser(suite: Suite, execution: Execution) -> Browser | None:
     return browser_of(wanted.device, wanted.network) if wanted else browser_of(None, None)
 
 
-def _planned(execution: Execution, browser: Browser | None) -> PlannedExecution:
+def _planned(suite: Suite, execution: Execution) -> PlannedExecution:
     curve = execution.curve.points if execution.curve else ()
     if not curve and execution.by_schedule and execution.throughput_rps is not None:
         times = execution.ramp_up_s, execution.hold_for_s
         curve = curve_of(execution.throughput_rps, *times, execution.steps).points
     shared = {name: getattr(execution, name) for name in OF_BOTH}
     rate = None if execution.throughput_rps is None else float(execution.throughput_rps)
+    iteration = iteration_of(suite.common["scenarios"].get(execution.scenario))
     return PlannedExecution(
-        **shared, browser=browser, throughput_rps=rate, curve=curve, adjustable=execution.by_schedule
+        **shared,
+        browser=_browser(suite, execution),
+        throughput_rps=rate,
+        curve=curve,
+        adjustable=execution.by_schedule,
+        journey=iteration.journey if iteration and execution.model == "arrivals" else None,
     )
 
 

@@ -11,6 +11,7 @@ from itertools import accumulate, pairwise
 
 from toril.errors import SuiteError
 from toril.load.interleave import Interleave, interleave
+from toril.plan.iteration import Iteration, iteration_of
 from toril.records import Segment
 from toril.suite import Execution, Suite
 from toril.suite.engines import engine_of
@@ -20,6 +21,7 @@ from toril.text import plural
 HERE = "local"  # the location of a suite without locations
 CPU_UNITS_PER_CORE = 1024
 FINEST = 10**9  # parts of a request per second
+RESPONSE_S = Fraction(1, 5)  # assumed for the pace of virtual users
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +103,11 @@ def _needed(suite: Suite, executions: Sequence[Execution], weights: Mapping[str,
     cores = max(1, suite.toril.worker.cpu // CPU_UNITS_PER_CORE)
     need = Fraction(0)
     for execution in executions:
-        engine, users = engine_of(execution.executor), execution.concurrency or 1
+        engine = engine_of("vegeta" if execution.model == "requests" else execution.executor)
+        users, requests = _sized(execution, iteration_of(suite.common["scenarios"].get(execution.scenario)))
         if engine.requests_per_core:
-            usable = 1 if engine.single_threaded else cores
-            requests = (execution.throughput_rps or 0) / Fraction(engine.requests_per_core * usable)
-            most = engine.users_per_worker  # None: an open model has no virtual users
+            requests /= engine.requests_per_core * (1 if engine.single_threaded else cores)
+            most = engine.users_per_worker  # None: independent requests have no virtual users
             need += max(requests, Fraction(users, most) if most else 0)
         elif engine.browsers_per_core:
             need += Fraction(users, engine.browsers_per_core * cores)
@@ -119,6 +121,20 @@ def _needed(suite: Suite, executions: Sequence[Execution], weights: Mapping[str,
         location: max(1, min(math.ceil(need * weight / whole), users_in.get(location, most_workers)))
         for location, weight in weights.items()
     }
+
+
+def _sized(execution: Execution, iteration: Iteration | None) -> tuple[Fraction, Fraction]:
+    """Returns the virtual users of an execution and its requests per second, as far as its workers depend on them.
+
+    The pace of users without a limit counts with toril's engine alone: that of others ends at `users_per_worker`.
+    """
+    users, rate = Fraction(execution.concurrency or 1), execution.throughput_rps or Fraction(0)
+    each = iteration.labels.total() if iteration else max(1, len(execution.labels))
+    lasts_s = Fraction(iteration.think_s if iteration else 0) + each * RESPONSE_S
+    if execution.model == "arrivals":
+        return rate * lasts_s, rate * each
+    paced = "arrivals" in engine_of(execution.executor).models and execution.model == "users"
+    return users, rate or (users * each / lasts_s if paced else rate)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,17 +1,17 @@
 """Warnings about a planned load and its criteria: criteria that cannot be true, or cannot be decided."""
 
 import math
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
 
-from toril.criteria import Criterion, criteria_of, duration_s, lint, load_for_samples, samples_needed
+from toril.criteria import Criterion, criteria_of, lint, load_for_samples, samples_needed
 from toril.errors import Note, SuiteError
+from toril.load.model import JOURNEY_START
 from toril.load.shapes import curve_of
 from toril.plan.division import WorkerSlot
+from toril.plan.iteration import Iteration, iteration_of
 from toril.records import PlannedCriterion
 from toril.suite import Execution, Suite
-from toril.suite.engines import BLOCKS, PHASES, TIMINGS, TRACED, engine_of
+from toril.suite.engines import TIMINGS, TRACED, engine_of
 
 
 def load_warnings(
@@ -66,9 +66,10 @@ def load_warnings(
 
 
 def _timings(executions: Sequence[Execution]) -> set[str]:
-    """Returns the labels that browsers add: timings of each step, and the browser's start."""
+    """Returns the labels that engines add: timings of each step of browsers and their start, starts of journeys."""
     steps = {label for execution in executions if engine_of(execution.executor).browser for label in execution.labels}
-    return {f"{step}{timing}" for step in (*steps, "") for timing in TIMINGS} if steps else set()
+    started = {JOURNEY_START for execution in executions if execution.model == "arrivals"}
+    return {f"{step}{timing}" for step in (*steps, "") for timing in TIMINGS} | started if steps else started
 
 
 def _judged_s(executions: Sequence[Execution], *, steady_only: bool) -> float:
@@ -77,24 +78,6 @@ def _judged_s(executions: Sequence[Execution], *, steady_only: bool) -> float:
         return math.inf
     starts_s = (execution.delay_s + steady_only * execution.ramp_up_s for execution in executions)
     return max(load.delay_s + load.ramp_up_s + load.hold_for_s for load in executions) - min(starts_s)
-
-
-class Iteration(NamedTuple):
-    """One pass through a generated scenario: its requests by label, and its think-times in seconds."""
-
-    labels: Counter[str]
-    think_s: float
-
-
-def iteration_of(scenario: Any) -> Iteration | None:
-    """Returns a scenario's iteration; None if a script or a block decides what it sends."""
-    requests = scenario.get("requests") if isinstance(scenario, dict) and not scenario.get("script") else None
-    listed = requests if isinstance(requests, list) else ()  # the reader checks only scenarios that run
-    whole = [request if isinstance(request, dict) else {"url": request} for request in listed]
-    if not whole or any(key in request for request in whole for key in (*BLOCKS, *PHASES)):
-        return None
-    labels = Counter(str(request.get("label") or request.get("url") or "") for request in whole)
-    return Iteration(labels, sum(_seconds(request.get("think-time", scenario.get("think-time"))) for request in whole))
 
 
 def too_few(
@@ -132,16 +115,9 @@ def _most(execution: Execution, iteration: Iteration | None, label: str, *, stea
     if iteration is None:
         return most
     part = (iteration.labels[label] or 1) if label else iteration.labels.total()  # the engine may change a label
-    if execution.model == "requests":  # it sends the requests in turn
-        return most * part / iteration.labels.total()
+    if execution.by_schedule:  # requests in turn, or journeys
+        return most * part / (iteration.labels.total() if execution.model == "requests" else 1)
     if execution.iterations is not None:
         most = min(most, users * execution.iterations * part)
     time_s += 0.0 if steady_only else execution.ramp_up_s
     return min(most, users * (time_s / iteration.think_s + 1) * part) if iteration.think_s and time_s else most
-
-
-def _seconds(written: object) -> float:
-    try:
-        return float(duration_s(written)) if written else 0.0
-    except ValueError:  # a reference, or a distribution
-        return 0.0

@@ -27,6 +27,7 @@ from toril.records.plan import (
     Duet,
     EarlierAsked,
     ExecutionShare,
+    Journey,
     Keeping,
     LauncherName,
     Network,

@@ -65,6 +65,14 @@ class Search(RecordPart):
         return SearchRange(self.from_rps, self.to_rps, self.precision)
 
 
+class Journey(RecordPart):
+    """One pass through a scenario whose steps are fixed."""
+
+    requests: int
+    first: str  # the label of its first request
+    think_s: float = 0.0  # all its think times, on average
+
+
 class PlannedExecution(RecordPart):
     """One execution of the suite with the load of the whole run, in total over all workers."""
 
@@ -90,6 +98,7 @@ class PlannedExecution(RecordPart):
     lead_s: float | None = None  # the engine starts this long before its load; None: before the run's start
     adjustable: bool = False  # its rate can be changed during the run
     search: Search | None = None  # a search changes its rate until it breaches
+    journey: Journey | None = None  # in the model `arrivals`, unless blocks decide about its requests
 
     @property
     def by_schedule(self) -> bool:
@@ -113,6 +122,11 @@ class PlannedExecution(RecordPart):
             for at_s, rps in adjustments:
                 rate = rate.changed(at_s, rps)
         return rate
+
+    @property
+    def requests_per_due(self) -> int:
+        """The requests of what its rate counts: one, or those of a journey if they are known."""
+        return self.journey.requests if self.journey else 1
 
     @property
     def series(self) -> str:

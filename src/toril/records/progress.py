@@ -71,6 +71,8 @@ class Recent(JsonObject):
     virtual_users: Annotated[tuple[Count, ...], Few] = ()
     planned_users: Annotated[tuple[Number | None, ...], Few] = ()  # None: the plan sets none
     planned_rps: Annotated[tuple[Number | None, ...], Few] = ()
+    journeys: Annotated[tuple[Count | None, ...], Few] = ()  # that started; None: none start at a rate
+    planned_journeys: Annotated[tuple[Number | None, ...], Few] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,11 +105,12 @@ class CriterionNow(JsonObject):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateNow(JsonObject):
-    """The rate of one execution that can be adjusted, in requests per second. A known change applies at once."""
+    """The rate of one execution that can be adjusted. A known change applies at once."""
 
     execution: Text
     rps: Number
     achieved_rps: Number = 0  # of the last few complete seconds
+    unit: Word = "/s"  # or journeys/s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -68,10 +68,11 @@ class WorkerCounts(JsonObject):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadTotals(JsonObject):
-    """Virtual users and requests per second."""
+    """Virtual users, and requests or started journeys per second."""
 
     virtual_users: Number | None = None
     rps: Number | None = None
+    journeys_per_s: Number | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -254,6 +255,8 @@ class SecondFigures(LocationSecond):
     bytes: Count = 0
     planned_users: Count | None = None
     planned_rps: Number | None = None
+    journeys: Count | None = None  # that started; None without journeys at a rate
+    planned_journeys: Number | None = None
     p50_us: Count | None = None
     p99_us: Count | None = None
     locations: Annotated[dict[Text, LocationSecond], Few] = field(default_factory=dict)

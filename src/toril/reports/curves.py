@@ -7,8 +7,10 @@ from itertools import pairwise
 
 from toril import text
 from toril.load.curve import Curve
+from toril.load.model import begun, unit_of
 from toril.records import Plan, PlannedExecution
 from toril.reports.bundle import Bundle
+from toril.summary import sends_of
 from toril.text import plain
 
 STEPS = "▁▂▃▄▅▆▇█"
@@ -20,7 +22,7 @@ MOST = 8  # drawn executions
 
 @dataclass(frozen=True, slots=True)
 class RateCurve:
-    """Requests of one execution in each second: planned and completed."""
+    """Requests, or journeys, of one execution in each second: planned, and completed or started."""
 
     execution: str
     planned: Sequence[float]
@@ -42,13 +44,16 @@ def rate_curves(bundle: Bundle) -> list[RateCurve]:
         return []
     if len(plan.executions) == 1:
         series = bundle.summary.series[:seconds]
-        planned = [float(second.planned_rps or 0) for second in series]
-        return [RateCurve(plan.executions[0].name, planned, [float(second.samples) for second in series])]
+        names = (
+            ("planned_journeys", "journeys") if plan.executions[0].model == "arrivals" else ("planned_rps", "samples")
+        )
+        planned, achieved = ([float(getattr(second, name) or 0) for second in series] for name in names)
+        return [RateCurve(plan.executions[0].name, planned, achieved)]
     if bundle.timeline is None:
         return []
     curves = []
     for execution, rate in chosen:
-        view = bundle.timeline.select(executions=(execution.name,))
+        view = sends_of(bundle.timeline, execution)
         achieved = [float(count) for count in view.by_second(seconds).samples.tolist()]
         curves.append(RateCurve(execution.name, rate.by_second(range(seconds), execution.delay_s), achieved))
     return curves
@@ -60,15 +65,23 @@ def _adjusted_rate(bundle: Bundle, execution: PlannedExecution) -> Curve | None:
     return execution.planned_rate([(rate.at_s - execution.delay_s, rate.rps) for rate in changes])
 
 
+def rate_of(execution: PlannedExecution, rate: float | None) -> str:
+    """Returns a rate of the execution in its unit: `50/s`, or `50 journeys/s`."""
+    return text.quantity(rate, unit_of(execution.model))
+
+
 def describe(plan: Plan, width: int) -> list[str]:
     """Returns the load curves of a plan, each drawn below its number of requests, length and peak."""
     lines: list[str] = []
     for execution in [execution for execution in plan.executions if has_curve(execution)][:MOST]:
         rate = execution.planned_rate()
         if rate is not None:
-            total, peak = text.number(round(rate.total)), f"{text.number(round(rate.peak_rps, 3))}/s"
-            summed = f"{total} requests in {text.span(rate.length_s)}, at most {peak}{_cut(plan, execution, rate)}"
-            lines += [f"{plain(execution.name)}: {summed}", *drawn(rate, max(10, min(WIDTH, width - 16)))]
+            total, peak = text.number(round(rate.total)), rate_of(execution, round(rate.peak_rps, 3))
+            summed = f"{total} {begun(execution.model)} in {text.span(rate.length_s)}, at most {peak}"
+            lines += [
+                f"{plain(execution.name)}: {summed}{_cut(plan, execution, rate)}",
+                *drawn(rate, max(10, min(WIDTH, width - 16))),
+            ]
     return lines
 
 
@@ -77,7 +90,9 @@ def _cut(plan: Plan, execution: PlannedExecution, rate: Curve) -> str:
     left_s = math.inf if plan.max_duration_s is None else plan.max_duration_s - execution.delay_s
     if left_s >= rate.length_s:
         return ""
-    return f"; max-duration ends it after {text.number(round(rate.count_to(max(0.0, left_s))))} requests"
+    return (
+        f"; max-duration ends it after {text.number(round(rate.count_to(max(0.0, left_s))))} {begun(execution.model)}"
+    )
 
 
 def drawn(rate: Curve, width: int = WIDTH, rows: int = ROWS) -> list[str]:

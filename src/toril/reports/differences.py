@@ -7,7 +7,7 @@ from toril import text
 from toril.records import Plan, PlannedExecution
 from toril.records.summary import Summary
 from toril.reports.bundle import Bundle
-from toril.reports.curves import has_curve
+from toril.reports.curves import has_curve, rate_of
 from toril.text import plain
 
 Names = tuple[str, str]
@@ -49,7 +49,7 @@ def load_of(plan: Plan) -> str:
     for planned in plan.executions:
         rate = planned.planned_rate()
         users = text.plural(planned.concurrency, "user") if planned.concurrency else ""
-        rps = text.quantity(round(rate.peak_rps if rate else planned.throughput_rps or 0.0, 3), "/s")
+        rps = rate_of(planned, round(rate.peak_rps if rate else planned.throughput_rps or 0.0, 3))
         lasts_s = planned.ramp_up_s + planned.hold_for_s
         length = text.span(lasts_s) if lasts_s else text.plural(planned.iterations or 0, "iteration")
         words = ", ".join(filter(None, (users, rps if rate or planned.throughput_rps else "", length)))
@@ -119,8 +119,8 @@ def _executions(base: Plan, head: Plan, names: Names) -> Iterator[str]:
 
 
 def _planned_total(execution: PlannedExecution) -> str:
-    rate = execution.planned_rate()
-    return "no planned rate" if rate is None else text.plural(round(rate.total), "request")
+    rate, noun = execution.planned_rate(), "journey" if execution.model == "arrivals" else "request"
+    return "no planned rate" if rate is None else text.plural(round(rate.total), noun)
 
 
 def _load(execution: PlannedExecution, field: str, unit: str) -> str:

@@ -72,6 +72,11 @@ def line(progress: Progress) -> str:
         f"{progress.state} {progress.elapsed_s:.0f}{planned} s",
         f"{_users(progress, '/')} {'VUs' if progress.planned_users else 'in flight'}",
         f"{text.number(round(figures.rps, 1))} req/s",
+        *(
+            f"{text.number(round(rate.achieved_rps, 1))} of {text.quantity(rate.rps, rate.unit)}"
+            for rate in progress.rates
+            if rate.unit != "/s"
+        ),
         f"p50 {text.time(figures.p50_us)}",
         f"p95 {text.time(figures.p95_us)}",
         f"p99 {text.time(figures.p99_us)}",

@@ -13,6 +13,7 @@ from toril.reports.html import NO_CHARTS
 PLANNED = "planned dashed steps"
 LINES = (  # title, unit, divisor, and the lines: name, look, field of `Recent`
     ("Requests per second", "/s", 1, (("achieved", "first", "rps"), ("planned", PLANNED, "planned_rps"))),
+    ("Journeys per second", "/s", 1, (("started", "first", "journeys"), ("planned", PLANNED, "planned_journeys"))),
     (
         "Response times",
         "ms",
@@ -45,6 +46,7 @@ def live_charts(progress: Progress) -> dict[str, Any]:
             ],
         }
         for title, unit, divisor, lines in LINES
+        if title != "Journeys per second" or any(rate.unit != "/s" for rate in progress.rates)
     ]
     return {
         **NO_CHARTS,

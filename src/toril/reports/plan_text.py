@@ -90,8 +90,8 @@ def _search(execution: PlannedExecution) -> str:
     most = most_stages(search.range)
     until = " or ".join(plain(criterion.text) for criterion in conditions_of(search, execution.name))
     return (
-        f"looks for the capacity of {plain(execution.name)}: from {text.quantity(search.from_rps, '/s')} to "
-        f"{text.quantity(search.to_rps, '/s')} until {until}, within {text.percent(100 * search.precision)}; "
+        f"looks for the capacity of {plain(execution.name)}: from {curves.rate_of(execution, search.from_rps)} to "
+        f"{curves.rate_of(execution, search.to_rps)} until {until}, within {text.percent(100 * search.precision)}; "
         f"{most} stages of {text.span(search.step_s)} at most, and {text.span(execution.hold_for_s)} in all"
     )
 
@@ -102,7 +102,7 @@ def _executions(plan: Plan) -> Table:
             plain(execution.name),
             plain(execution.executor),
             text.quantity(execution.concurrency, ""),
-            text.quantity(execution.throughput_rps, "/s"),
+            curves.rate_of(execution, execution.throughput_rps),
             _ramp(execution),
             text.span(execution.hold_for_s) if execution.hold_for_s else MISSING,
             text.quantity(execution.iterations, ""),
@@ -129,7 +129,7 @@ def _shares(plan: Plan) -> Table:
                 cells.append(MISSING)
                 continue
             users = text.plural(part.concurrency, "user") if part.concurrency is not None else ""
-            rate = f"≤ {text.quantity(part.throughput_rps, '/s')}" if part.throughput_rps is not None else ""
+            rate = f"≤ {curves.rate_of(execution, part.throughput_rps)}" if part.throughput_rps is not None else ""
             if rate and part.concurrency is None:  # an open model sends exactly at its rate
                 rate = rate.removeprefix("≤ ")
             cells.append(" ".join(filter(None, (users, rate))) or "as written")

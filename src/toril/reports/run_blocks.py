@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 
 from toril import text
+from toril.load.model import JOURNEY_START
 from toril.records import JudgedCriterion
 from toril.records.summary import TRANSACTION, Generator, RunFinding
 from toril.reports.blocks import (
@@ -313,10 +314,13 @@ def _facts(bundle: Bundle) -> Iterator[Fact]:
     if total.unfinished:
         yield Fact("unfinished", text.number(total.unfinished))
     rate = f"{text.number(total.rps or 0)}/s"
-    if requested.rps is not None and all(execution.throughput_rps for execution in bundle.plan.executions):
+    if requested.rps is not None and all(load.throughput_rps for load in bundle.plan.executions):
         steady_rps = (total.rps or 0) if achieved.rps is None else achieved.rps
         rate = f"{text.number(steady_rps)} of {text.number(requested.rps)}/s"
     yield Fact("throughput", rate)
+    if requested.journeys_per_s is not None:
+        started = text.number(achieved.journeys_per_s or 0)
+        yield Fact("journeys", f"{started} of {text.number(requested.journeys_per_s)}/s")
     yield Fact("p95", time_of(total, "p95"), interval=interval_of(total, "p95"))
     if requested.virtual_users is not None and achieved.virtual_users is not None:
         users = text.number(round(achieved.virtual_users, 1))
@@ -549,7 +553,7 @@ def not_judged(bundle: Bundle) -> Iterator[str]:
     if any(rule.label for rule in rules):
         judged = {rule.label for rule in rules if rule.label}
         covered = judged | {f"{name}{TRANSACTION}" for name in judged}
-        names = [name for name in bundle.summary.labels if name and name not in covered]
+        names = [name for name in bundle.summary.labels if name and name not in (*covered, JOURNEY_START)]
         if names:
             shown = ", ".join(plain(name, 60) for name in names[:MOST_NAMED])
             more = f" and {text.number(len(names) - MOST_NAMED)} more" if len(names) > MOST_NAMED else ""

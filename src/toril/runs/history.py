@@ -49,7 +49,7 @@ MOST_CHANGES = 20
 AT_ONCE = 50  # records to read with one call
 ID_TIME = re.compile(r"(\d{8}T\d{6}Z)-")  # the start of a run's id, unless the user chose another id
 OF_BOTH = (*(name for name in JudgedRun.__annotations__ if name != "schema"), "workers", "cost_usd")  # record and row
-LOAD = {"name", "executor", "scenario", "concurrency", "throughput_rps", "steps", "labels", "browser"}
+LOAD = {"name", "executor", "model", "scenario", "concurrency", "throughput_rps", "steps", "labels", "browser"}
 SUITE_FILE = (".yml", ".yaml")  # its content that matters is in the plan; the rest are criteria and reports
 
 
@@ -256,7 +256,14 @@ def _kept_duet(comparison: Comparison) -> KeptDuet:
 def fingerprint_of(plan: Plan, launch: Launch | None) -> Fingerprint:
     """Returns what makes two runs comparable. Criteria, the shares of workers and the run's folder do not matter."""
     in_duet, scenarios = any(execution.arm for execution in plan.executions), mapping_at(plan.common, "scenarios")
-    executions = [execution.model_dump(mode="json", include=LOAD if in_duet else None) for execution in plan.executions]
+    executions = [
+        load.model_dump(
+            mode="json",
+            include=LOAD if in_duet else None,
+            exclude={"journey"} if load.model == "arrivals" else {"journey", "model"},  # else the other fields tell it
+        )
+        for load in plan.executions
+    ]
     named = plan.files if plan.named_files is None else plan.named_files
     scripts = {file: plan.files[file] for file in plan.files if file in named and not file.endswith(SUITE_FILE)}
     if in_duet:  # which has the suite's load, but times and addresses of its own

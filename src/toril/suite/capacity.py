@@ -39,7 +39,8 @@ def read_search(
     for index, source in enumerate(search.until):
         where = f"{path}.until[{index}]"
         criterion = parse_criterion(source, f"{reader.name}: {where}")
-        _check(criterion, where, search, labels, reader)
+        each = len(labels) if model == "arrivals" and not criterion.label else 1
+        _check(criterion, where, search, max(1, each), labels, reader)
         for finding in lint(criterion):
             reader.warn(finding.code, where, finding.message)
     return search
@@ -74,7 +75,10 @@ def check_criteria(criteria: Iterable[PlannedCriterion], searches: Mapping[str, 
                 reader.warn("breached-by-search", path, text)
 
 
-def _check(criterion: Criterion, where: str, search: Search, labels: Collection[str], reader: SuiteReader) -> None:
+def _check(
+    criterion: Criterion, where: str, search: Search, each: int, labels: Collection[str], reader: SuiteReader
+) -> None:
+    """`each`: the requests of what begins at the rate."""
     judged_s = search.step_s - search.settle_s
     if not criterion.metric.ends_search:
         known = ", ".join(name for name, metric in METRICS.items() if metric.ends_search)
@@ -89,12 +93,12 @@ def _check(criterion: Criterion, where: str, search: Search, labels: Collection[
     if criterion.timeframe_s > judged_s:
         what = f"`{criterion.text}`: The timeframe is longer than the {judged_s:g} s that are judged of each stage"
         raise reader.error("out-of-range", where, f"{what}. Make `step` longer, or the timeframe shorter.")
-    needed, available = samples_needed(criterion), search.from_rps * judged_s
+    needed, available = samples_needed(criterion), search.from_rps * each * judged_s
     if available < needed:
-        step_s = math.ceil(needed / search.from_rps + search.settle_s)
+        step_s = math.ceil(needed / each / search.from_rps + search.settle_s)
         few = f"a stage at {search.from_rps:g}/s has {available:,.0f}"
         what = f"`{criterion.text}` needs {needed:,} samples, but {few}"
-        fix = f"Use `step: {step_s}s`, or `from: {math.ceil(needed / judged_s)}`."
+        fix = f"Use `step: {step_s}s`, or `from: {math.ceil(needed / each / judged_s)}`."
         raise reader.error("too-few-samples", where, f"{what}. {fix}")
 
 

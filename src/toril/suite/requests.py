@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from toril.criteria import duration_s
+from toril.load.model import JOURNEY_START
 from toril.suite.actions import ActionError, actions_of, read_action
 from toril.suite.engines import (
     BLOCKS,
@@ -181,6 +182,8 @@ def _plain_request_problems(executor: str, request: Mapping[str, Any], path: str
         yield from _step_problems(executor, request, path)
     elif executor != "jmeter" and not url:
         yield Flaw("missing-url", f"{path}.url", "The request has no address. Add one: `{url: …}`.")
+    if "arrivals" in engine.models and request.get("label") == JOURNEY_START:
+        yield Flaw("reserved-label", f"{path}.label", "This name is a timing of journeys. Choose another label.")
     if executor == "apiritif":
         yield from _extractor_problems(request, path)
     for index, check in enumerate(list_at(request, "assert") if executor == "gatling" else ()):

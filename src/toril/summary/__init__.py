@@ -13,5 +13,14 @@ from toril.summary.generators import (
     saturated_between,
     saturated_now,
 )
-from toril.summary.load import SteadyLoad, planned_by_second, planned_users, sent_of, steady_load
+from toril.summary.load import (
+    SteadyLoad,
+    due_by_second,
+    planned_by_second,
+    planned_users,
+    sends_of,
+    sent_of,
+    starts_of,
+    steady_load,
+)
 from toril.summary.plan_forms import adjusted_plan, describe_rates, judged_plan, queued_plan

@@ -33,7 +33,7 @@ from toril.stats.histogram import Histogram, highests_of, lowests_of
 from toril.stats.quantiles import quantile_interval
 from toril.summary.completeness import Completeness, judged_window, last_measured, lasted_s, planned_s
 from toril.summary.generators import generators
-from toril.summary.load import SteadyLoad, planned_by_second, planned_users, steady_load
+from toril.summary.load import SteadyLoad, due_by_second, planned_users, starts_of, steady_load
 from toril.summary.plan_forms import queued_plan
 from toril.timeline import Slice, Stats, Timeline
 from toril.timeline.intervals import Kind
@@ -272,13 +272,20 @@ def _load(loads: tuple[SteadyLoad, ...]) -> Load:
 
 
 def _requested(loads: tuple[SteadyLoad, ...]) -> LoadTotals:
-    users, rps = [load.requested_users for load in loads], [load.requested_rps for load in loads]
-    return LoadTotals(virtual_users=_total(users), rps=_total(rps))
+    return _totals(loads, [load.requested_users for load in loads], [load.requested_rps for load in loads])
 
 
 def _achieved(loads: tuple[SteadyLoad, ...]) -> LoadTotals:
-    users, rps = [load.achieved_users for load in loads], [load.achieved_rps for load in loads]
-    return LoadTotals(virtual_users=_total(users), rps=_total(rps))
+    return _totals(loads, [load.achieved_users for load in loads], [load.achieved_rps for load in loads])
+
+
+def _totals(loads: Sequence[SteadyLoad], users: Sequence[float | None], rates: Sequence[float | None]) -> LoadTotals:
+    by_journeys = [load.of_journeys for load in loads]
+    rps, journeys = (
+        [rate if of is wanted else None for rate, of in zip(rates, by_journeys, strict=True)]
+        for wanted in (False, True)
+    )
+    return LoadTotals(virtual_users=_total(users), rps=_total(rps), journeys_per_s=_total(journeys))
 
 
 def _total(values: Sequence[float | None]) -> float | None:
@@ -294,7 +301,9 @@ def _series(plan: Plan, timeline: Timeline, duration_s: int, locations: tuple[st
     parts = {
         name: (view.by_second(duration_s, (95,)), view.virtual_users_curve(duration_s)) for name, view in views.items()
     }
-    limits = [by for load in plan.executions if (by := planned_by_second(load, range(duration_s))) is not None]
+    started, seconds = starts_of(timeline, *plan.executions), range(duration_s)
+    journeys = [None] * duration_s if started is None else started.by_second(duration_s).samples.tolist()
+    due, due_journeys = due_by_second(plan, seconds), due_by_second(plan, seconds, journeys=True)
     for second in range(duration_s):
         p50_us, p95_us, p99_us = (column[second] for column in whole.percentiles_us)
         yield SecondFigures(
@@ -304,7 +313,9 @@ def _series(plan: Plan, timeline: Timeline, duration_s: int, locations: tuple[st
             bytes=int(whole.bytes[second]),
             virtual_users=users[second],
             planned_users=round(sum(planned_users(execution, second + 0.5) for execution in plan.executions)),
-            planned_rps=round(math.fsum(by[second] for by in limits), 3) if limits else None,
+            planned_rps=due[second],
+            journeys=journeys[second],
+            planned_journeys=due_journeys[second],
             p50_us=p50_us,
             p95_us=p95_us,
             p99_us=p99_us,

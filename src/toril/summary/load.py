@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass, replace
 
+from toril.load.model import JOURNEY_START
 from toril.records import Plan, PlannedExecution
 from toril.timeline import Slice, Timeline
 
@@ -18,12 +19,13 @@ class SteadyLoad:
 
     execution: str
     requested_users: int | None
-    requested_rps: float | None  # of a load curve: its mean in the steady state
+    requested_rps: float | None  # of a load curve: its mean in the steady state; journeys per second in that model
     from_s: int
     to_s: int  # exclusive; equal to from_s if there is no such second
     steady_s: float = 0.0  # length of the steady state, edges included; 0 without a planned end
     achieved_users: float | None = None
     achieved_rps: float | None = None
+    of_journeys: bool = False
 
 
 def planned_users(execution: PlannedExecution, at_s: float) -> float:
@@ -34,9 +36,31 @@ def planned_users(execution: PlannedExecution, at_s: float) -> float:
 
 
 def planned_by_second(execution: PlannedExecution, seconds: range) -> list[float] | None:
-    """Returns the number of due requests in each of the seconds; None if throughput is not limited."""
+    """Returns the number of due requests, or journeys, in each of the seconds; None if throughput is not limited."""
     rate = execution.planned_rate()
     return None if rate is None else rate.by_second(seconds, execution.delay_s)
+
+
+def due_by_second(plan: Plan, seconds: range, *, journeys: bool = False) -> list[float | None]:
+    """Returns the due requests, or journeys, of all executions in each second; None if no rate limits them."""
+    loads = [load for load in plan.executions if (load.model == "arrivals") == journeys]
+    limits = [by for load in loads if (by := planned_by_second(load, seconds)) is not None]
+    return [round(math.fsum(by), 3) for by in zip(*limits, strict=True)] if limits else [None] * len(seconds)
+
+
+def starts_of(timeline: Timeline, *executions: PlannedExecution) -> Slice | None:
+    """Returns the starts of the executions' journeys; None if none of them starts journeys at a rate."""
+    names = tuple(load.series for load in executions if load.model == "arrivals")
+    return timeline.select(JOURNEY_START, names, kind="timing") if names else None
+
+
+def sends_of(
+    timeline: Timeline, execution: PlannedExecution, location: str | None = None, steady: bool | None = None
+) -> Slice:
+    """Returns what the execution's rate counts: the starts of its journeys, or its requests."""
+    if execution.model == "arrivals":
+        return timeline.select(JOURNEY_START, (execution.series,), location, steady, "timing")
+    return timeline.select("", (execution.series,), location, steady)
 
 
 def steady_load(plan: Plan, timeline: Timeline, stopped_at_s: float | None = None) -> tuple[SteadyLoad, ...]:
@@ -57,10 +81,11 @@ def _steady(execution: PlannedExecution, timeline: Timeline, stopped_at_s: float
         from_s=first,
         to_s=max(first, end),
         steady_s=steady_s,
+        of_journeys=execution.model == "arrivals",
     )
     if not steady_s:
         return load
-    view, rate = timeline.select(executions=(execution.name,), steady=True), execution.rate
+    view, rate = sends_of(timeline, execution, steady=True), execution.rate
     if rate is not None:
         from_s = execution.ramp_up_s
         load = replace(load, requested_rps=rate.mean(from_s, from_s + steady_s))

@@ -42,14 +42,14 @@ class MissingLoad:
         self._lost_records = missing.lost_records
         self.end_s = missing.end_s
         self._parts: dict[int, float] = {}
-        self._planned_rps = 0.0
+        self._planned_rps, each = 0.0, {load.name: load.requests_per_due for load in missing.plan.executions}
         self._weights: dict[str, dict[str, float]] = {}  # execution → worker → part of the load
         for share in missing.plan.shares:
             if location in (None, share.location):
                 for part in share.executions:
                     if not executions or part.execution in executions:
                         weight = part.throughput_rps or part.concurrency or 1
-                        self._planned_rps += part.throughput_rps or 0.0
+                        self._planned_rps += (part.throughput_rps or 0.0) * each.get(part.execution, 1)
                         self._weights.setdefault(part.execution, {})[share.worker] = weight
         self._gaps = [
             gap

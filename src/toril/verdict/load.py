@@ -15,7 +15,7 @@ from itertools import accumulate
 from toril.criteria import Criterion, Operator
 from toril.load.curve import Curve
 from toril.records import Plan, PlannedExecution
-from toril.summary.load import EDGE_S, SteadyLoad, sent_of, steady_load
+from toril.summary.load import EDGE_S, SteadyLoad, sends_of, sent_of, steady_load
 from toril.timeline import Timeline
 from toril.verdict.evidence import Evidence, MissingLoad
 from toril.verdict.result import CriterionResult, never_full, settled, undecided, worst_of
@@ -94,13 +94,13 @@ class _Load:
     def _sums(self, values: Sequence[tuple[int, int, float]]) -> tuple[float, float]:
         """Returns the sums of achieved and planned load; requests count in the second they were sent."""
         if self.of_throughput:
-            view = self.timeline.select(executions=(self.execution,), location=self.location, steady=True)
+            view = sends_of(self.timeline, self.planned, self.location, steady=True)
             return float(sent_of(view)), self.requested * self.steady.steady_s
         return float(sum(value for _, value, _ in values)), math.fsum(planned for *_, planned in values)
 
     def values(self, seconds: range) -> Iterator[tuple[int, int, float]]:
         """Yields for each judged second: the second, its requests or virtual users, and the planned number."""
-        view = self.timeline.select(executions=(self.execution,), location=self.location)
+        view = sends_of(self.timeline, self.planned, self.location)
         for second in seconds:
             if not self.planned.curve:
                 value = view.second(second).samples if self.of_throughput else view.virtual_users(second)

@@ -20,9 +20,10 @@ from itertools import chain
 import numpy as np
 
 from toril.criteria import Criterion
+from toril.load.model import begun
 from toril.records import EngineReport, Exit, Plan, PlannedExecution, Reason
 from toril.stats.histogram import lowests_of
-from toril.summary import Completeness
+from toril.summary import Completeness, sends_of
 from toril.summary.load import height, planned_users
 from toril.text import percent, plural
 from toril.timeline import Slice, Stats, Timeline, Worst
@@ -88,6 +89,9 @@ class MeasuredExecution:
 
     @cached_property
     def sent(self) -> int:
+        """The requests that it sent, or the journeys that it started."""
+        if self.planned.model == "arrivals":
+            return sends_of(self.timeline, self.planned).total.samples
         return self.answers.samples + self.requests.total.unfinished
 
     @property
@@ -216,7 +220,9 @@ def unreached(execution: MeasuredExecution) -> Iterator[Reason]:
         late_s = execution.completeness.queued_s(execution.name)
         allowed = max(MOST_DROPPED * due, due / max(1.0, execution.end_s - execution.planned.delay_s - late_s))
         if dropped > allowed:
-            dropped_of_due = f"the engine did not send {dropped:,} of {due:,.0f} due requests (limit {allowed:,.0f})"
+            what = "start" if execution.planned.model == "arrivals" else "send"
+            due_sends = f"{due:,.0f} due {begun(execution.planned.model)} (limit {allowed:,.0f})"
+            dropped_of_due = f"the engine did not {what} {dropped:,} of {due_sends}"
             fix = "raise `concurrency`, `max-workers` or `workers`, or lower the rate"
             yield execution.reason("dropped-sends", f"{dropped_of_due}; {fix}")
 
@@ -276,7 +282,8 @@ def _throughput(execution: MeasuredExecution) -> Iterator[Reason]:
     elif 0 < sent < due:
         needed = math.ceil(users * due / sent)
         fix = f"; use about {needed:,} virtual users instead of {users:,} at these response times"
-    message = f"the engine sent {sent:,} requests, but {due:,.0f} were due"
+    verb = "started" if execution.planned.model == "arrivals" else "sent"
+    message = f"the engine {verb} {sent:,} {begun(execution.planned.model)}, but {due:,.0f} were due"
     allowed = f"{math.ceil(least):,} to {math.floor(most):,} are allowed"
     yield execution.reason("unreached-load", f"{message} ({allowed}){fix}")
 

@@ -216,9 +216,12 @@ def cost_line(plan: Plan, price: Estimate | None) -> str:
 
 def requests_of(plan: Plan) -> float | None:
     """Returns the maximum number of requests of the load; None if throughput or time does not limit all executions."""
-    rates = [execution.planned_rate() for execution in plan.executions]
-    known = [rate.total for rate in rates if rate is not None]
-    return sum(known) if len(known) == len(rates) else None
+    known = [
+        rate.total * execution.requests_per_due
+        for execution in plan.executions
+        if (rate := execution.planned_rate()) is not None and (execution.model != "arrivals" or execution.journey)
+    ]
+    return sum(known) if len(known) == len(plan.executions) else None
 
 
 def peak_gbit_s(plan: Plan, assumed: Assumed) -> dict[str, float]:
@@ -236,7 +239,7 @@ def peak_gbit_s(plan: Plan, assumed: Assumed) -> dict[str, float]:
         own = [(location, part.throughput_rps) for location, part in parts if part.execution == execution.name]
         even = execution.throughput_rps / len(own) if execution.throughput_rps and own else most
         for location, rate in own:
-            peaks[location] += (rate or even) * bits / GB
+            peaks[location] += (rate or even) * execution.requests_per_due * bits / GB
     return peaks
 
 

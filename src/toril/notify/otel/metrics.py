@@ -188,6 +188,12 @@ def load_metrics(progress: Progress, at_ns: int) -> Iterator[Metric]:
     yield _gauge("toril.rate", f"Requests per second, over the last {WINDOW_S} s.", rps, measured_rps, at_ns)
     yield _gauge("toril.users.planned", "Planned users.", users, [({}, n) for n in recent.planned_users[-1:]], at_ns)
     yield _gauge("toril.rate.planned", "Planned rate.", rps, [({}, n) for n in recent.planned_rps[-1:]], at_ns)
+    for name, meaning, column in (
+        ("toril.journeys", "Journeys started in a second.", recent.journeys),
+        ("toril.journeys.planned", "Journeys due in a second.", recent.planned_journeys),
+    ):
+        if any(value is not None for value in column[-1:]):
+            yield _gauge(name, meaning, "{journey}/s", [({}, value) for value in column[-1:]], at_ns)
 
 
 def generator_metrics(timeline: Timeline, first: int, last: int, at_ns: int) -> Iterator[Metric]:

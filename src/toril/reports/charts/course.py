@@ -23,6 +23,7 @@ def course(bundle: Bundle, base: Bundle | None, thin: Thinning) -> list[Chart]:
     return [
         _users(bundle, seconds, before, thin),
         _rate(bundle, seconds, before, thin),
+        *_journeys(bundle, seconds, thin),
         *_curves(bundle, thin),
         times(bundle, "", [_column_of(seconds, f"{name}_us") for name in PERCENTS], _column_of(before, "p95_us"), thin),
         _failed(bundle, seconds, before, thin),
@@ -46,7 +47,7 @@ def _users(bundle: Bundle, seconds: Seconds, before: Seconds, thin: Thinning) ->
 
 def _rate(bundle: Bundle, seconds: Seconds, before: Seconds, thin: Thinning) -> Chart:
     # Else the plan does not cover all requests.
-    whole = all(execution.throughput_rps for execution in bundle.plan.executions)
+    whole = all(load.throughput_rps and load.model != "arrivals" for load in bundle.plan.executions)
     planned = line("planned", "planned dashed steps", thin(_column_of(seconds, "planned_rps")))
     return chart(
         "Requests per second",
@@ -56,6 +57,15 @@ def _rate(bundle: Bundle, seconds: Seconds, before: Seconds, thin: Thinning) -> 
         planned if whole else None,
         marks=marks.of_subject(bundle, "throughput", ""),
     )
+
+
+def _journeys(bundle: Bundle, seconds: Seconds, thin: Thinning) -> list[Chart]:
+    """Returns the chart of started journeys, if any start at a rate."""
+    if all(execution.model != "arrivals" for execution in bundle.plan.executions):
+        return []
+    started = line("started", "first", thin(_column_of(seconds[: bundle.whole_seconds], "journeys")))
+    planned = line("planned", "planned dashed steps", thin(_column_of(seconds, "planned_journeys")))
+    return [chart("Journeys per second", "/s", started, planned)]
 
 
 def _curves(bundle: Bundle, thin: Thinning) -> list[Chart]:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from toril.criteria import conditions_of
+from toril.load.model import rate_text
 from toril.load.search import HIGHEST_RATE, UNSTEADY, SearchResult, Stage, StageOutcome, next_stage
 from toril.records import Plan, PlannedExecution, Rate, Search, rates_of
 from toril.records.summary import Capacity, CapacityStage
@@ -80,15 +81,14 @@ class SearchProgress:
         """Returns the result as a sentence without a period."""
         ended, name = self.ended(), self.execution.name
         last = self.stages[-1].message if self.stages else ""
+        held, breached = (rate_text(rps or 0.0, self.execution.model) for rps in (ended.held_rps, ended.breached_rps))
         if ended.held_rps is None:
             if ended.exact:
-                why = describe_limit(ended.limited_by)
-                return f"{name} did not sustain {ended.breached_rps:,.10g}/s, the lowest rate: {why}"
+                return f"{name} did not sustain {breached}, the lowest rate: {describe_limit(ended.limited_by)}"
             return f"the capacity of {name} is unknown: {_why(ended.limited_by, last)}"
-        held = f"{ended.held_rps:,.10g}/s"
+        above = "" if ended.breached_rps is None else f", but not {breached}"
         if ended.exact:
-            return f"{name} sustained {held}, but not {ended.breached_rps:,.10g}/s: {describe_limit(ended.limited_by)}"
-        above = "" if ended.breached_rps is None else f", but not {ended.breached_rps:,.10g}/s"
+            return f"{name} sustained {held}{above}: {describe_limit(ended.limited_by)}"
         return f"{name} sustained at least {held}{above}: {_why(ended.limited_by, last)}"
 
 

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from itertools import chain
 
 from toril.criteria import conditions_of, samples_needed
+from toril.load.model import begun, rate_text
 from toril.load.search import RECOVER_STEPS, Outcome, Stage
 from toril.records import Plan, PlannedExecution, Search
 from toril.records.summary import CapacityStage, StageObservation
-from toril.summary import Completeness, dropped_between, saturated_between
+from toril.summary import Completeness, dropped_between, saturated_between, sends_of
 from toril.timeline import Timeline, Worst
 from toril.verdict.evaluation import evaluate
 from toril.verdict.evidence import Evidence
@@ -44,9 +45,10 @@ class StageJudge:
             return None
         part = self.timeline.between(from_s, to_s - 1)
         samples = part.select(executions=(self.execution.name,)).total.samples
+        sent = sends_of(part, self.execution).total.samples
         expected = stage.rps * (to_s - from_s)
         results = self._criteria(part)
-        outcome, why, message = self._outcome(part, math.ceil(at_s), to_s, samples, expected, results)
+        outcome, why, message = self._outcome(part, math.ceil(at_s), to_s, self._answered(part), expected, results)
         return CapacityStage(
             rps=stage.rps,
             kind=stage.kind,
@@ -57,7 +59,7 @@ class StageJudge:
             why=why,
             message=message,
             samples=samples,
-            achieved_rps=round(samples / (to_s - from_s), 3),
+            achieved_rps=round(sent / (to_s - from_s), 3),
             observed=tuple(
                 StageObservation(
                     criterion=result.criterion.text,
@@ -68,6 +70,14 @@ class StageJudge:
                 for result in results
             ),
         )
+
+    def _answered(self, part: Timeline) -> int:
+        """Returns the responses, one for each request or journey that was due."""
+        if self.execution.model == "requests":
+            return part.select(executions=(self.execution.name,)).total.samples
+        if self.execution.journey is None:
+            return sends_of(part, self.execution).total.samples
+        return part.select(self.execution.journey.first, (self.execution.name,)).total.samples
 
     def _outcome(
         self,
@@ -90,9 +100,17 @@ class StageJudge:
             return "void", GENERATORS, saturated[0].message
         dropped = dropped_between(self.plan, self.timeline, window, self.execution.name)
         if dropped > DROPPED * expected:
-            return "void", GENERATORS, f"the workers did not send {dropped:,} of {expected:,.0f} due requests"
+            return (
+                "void",
+                GENERATORS,
+                f"the workers did not send {dropped:,} of {expected:,.0f} due {begun(self.execution.model)}",
+            )
         if samples < ANSWERED * expected and samples < expected - SPARE:
-            return "breached", ANSWERS, f"{samples:,} responses to {expected:,.0f} requests: the service fell behind"
+            return (
+                "breached",
+                ANSWERS,
+                f"{samples:,} responses to {expected:,.0f} {begun(self.execution.model)}: the service fell behind",
+            )
         judged = [result.criterion for result in results]
         measured = MeasuredExecution(self.execution, self._plan, part, Completeness(planned=()))
         broken = next(chain(without_success(measured), unjudged(measured, judged)), None)
@@ -121,13 +139,15 @@ class StageJudge:
                     to_s=end,
                     outcome="held" if calm else "void",
                     why="" if calm else RECOVERY,
-                    message="" if calm else f"no recovery within {end - first} s at {stage.rps:,.10g}/s",
+                    message=""
+                    if calm
+                    else f"no recovery within {end - first} s at {rate_text(stage.rps, self.execution.model)}",
                 )
         return None
 
     def _calm(self, stage: Stage, end: int) -> bool:
         part = self.timeline.between(end - CALM_S, end - 1)
-        samples, expected = part.select(executions=(self.execution.name,)).total.samples, stage.rps * CALM_S
+        samples, expected = self._answered(part), stage.rps * CALM_S
         keeps_up = abs(samples - expected) <= max(SPARE, (1 - ANSWERED) * expected)
         return keeps_up and not any(result.fired for result in self._criteria(part))
 

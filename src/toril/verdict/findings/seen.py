@@ -50,23 +50,33 @@ class RunData:
 
         Users of an open model are requests in flight, so they are a result and not the load.
         """
-        series, rated = self.summary.series[: self.seconds], [load.planned_rate() for load in self.plan.executions]
-        if all(rated):
-            return np.array([second.planned_rps or 0.0 for second in series])
-        if any(rated):
+        if len(self._load_fields) > 1:
             return np.zeros(self.seconds)
-        return np.array([second.virtual_users or 0.0 for second in series])
+        field = next(iter(self._load_fields), "virtual_users")
+        return np.array([getattr(second, field) or 0.0 for second in self.summary.series[: self.seconds]])
 
     @property
     def load_unit(self) -> str:
-        return " planned requests/s" if all(load.planned_rate() for load in self.plan.executions) else " users"
+        units = {"planned_rps": " planned requests/s", "planned_journeys": " planned journeys/s"}
+        return units.get(next(iter(self._load_fields), ""), " users")
+
+    @cached_property
+    def _load_fields(self) -> set[str]:
+        """The fields of a second with the load of the executions."""
+        rates = {"arrivals": "planned_journeys"}
+        return {
+            rates.get(load.model, "planned_rps") if load.planned_rate() else "virtual_users"
+            for load in self.plan.executions
+        }
 
     @cached_property
     def hold(self) -> Span:
         """The longest time of constant planned load."""
         series = self.summary.series[: self.seconds]
         spans, start = [(0, 0)], 0
-        for height, same in groupby((row.planned_users or row.virtual_users, row.planned_rps) for row in series):
+        for height, same in groupby(
+            (row.planned_users or row.virtual_users, row.planned_rps, row.planned_journeys) for row in series
+        ):
             end = start + len(list(same))
             spans += [(start, end)] if any(height) else []
             start = end

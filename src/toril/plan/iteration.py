@@ -1,0 +1,52 @@
+"""One pass through a scenario, as far as the suite alone tells it."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+from toril.criteria import duration_s
+from toril.records import Journey
+from toril.suite.engines import BLOCKS, PHASES
+
+MEAN = re.compile(r"\w+\(([^,()]+),.*\)")  # of a distribution of think-times
+
+
+class Iteration(NamedTuple):
+    """One pass through a generated scenario: its requests by label, and its think-times in seconds."""
+
+    labels: Counter[str]
+    think_s: float
+
+    @property
+    def journey(self) -> Journey:
+        return Journey(requests=self.labels.total(), first=next(iter(self.labels)), think_s=self.think_s)
+
+
+def iteration_of(scenario: Any) -> Iteration | None:
+    """Returns a scenario's iteration; None if a script or a block decides what it sends."""
+    requests = scenario.get("requests") if isinstance(scenario, dict) and not scenario.get("script") else None
+    listed = requests if isinstance(requests, list) else ()  # the reader checks only scenarios that run
+    whole = list(_unfolded(listed))
+    if not whole or any(key in request for request in whole for key in (*BLOCKS, *PHASES)):
+        return None
+    labels = Counter(str(request.get("label") or request.get("url") or "") for request in whole)
+    return Iteration(labels, sum(_seconds(request.get("think-time", scenario.get("think-time"))) for request in whole))
+
+
+def _unfolded(requests: Iterable[Any]) -> Iterator[dict[str, Any]]:
+    """Yields requests and blocks; transactions only group theirs."""
+    for request in requests:
+        if isinstance(request, dict) and "transaction" in request and isinstance(request.get("do"), list):
+            yield from _unfolded(request["do"])
+        else:
+            yield request if isinstance(request, dict) else {"url": request}
+
+
+def _seconds(written: object) -> float:
+    """Returns a think-time, or the mean of its distribution; 0 for a reference."""
+    mean = MEAN.fullmatch(str(written or 0))
+    try:
+        return float(duration_s(mean[1] if mean else written)) if written else 0.0
+    except ValueError:
+        return 0.0
