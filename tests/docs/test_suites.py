@@ -53,6 +53,7 @@ BESIDE = {
     "Buying.scala": "class Buying extends Simulation",
     "login.robot": "",
     "CartTest.java": "class CartTest",
+    **dict.fromkeys(("ca.pem", "client.pem", "client.key"), "-----BEGIN"),
 }
 
 
@@ -231,7 +232,7 @@ def test_a_probable_slip_is_planned_with_a_note(shop, code, written):
 
 # What engines take of `requests`
 
-ENGINES = ("jmeter", "locust", "apiritif", "vegeta", "gatling", "selenium", "playwright")
+ENGINES = ("jmeter", "locust", "apiritif", "toril", "vegeta", "gatling", "selenium", "playwright")
 MATRIX = re.findall(r"^\| (.*`.*?)" + r" \| (yes|refused)" * len(ENGINES) + r" \|$", PAGES["engines"], re.MULTILINE)
 CELLS = [
     (key, engine, answer)
@@ -241,18 +242,19 @@ CELLS = [
 ]
 BLOCKS = {
     "transaction": {"transaction": "t", "do": ["/"]},
-    **{kind: {kind: "x", "do": ["/"]} for kind in ("loop", "while", "foreach")},
+    **{kind: {kind: value, "do": ["/"]} for kind, value in (("loop", 2), ("while", "x"), ("foreach", "a in b"))},
     "if": {"if": "x", "then": ["/"]},
     **{kind: {kind: ["/"]} for kind in ("once", "setup", "teardown")},
     "include-scenario": {"include-scenario": "other"},
     "action": {"action": "pause"},
     "set-variables": {"set-variables": {}},
 }
+VALUES = {"keepalive": True, "assert-jsonpath": ["$.a"], "assert-xpath": ["//a"]}
 
 
 @pytest.mark.parametrize(("key", "engine", "answer"), CELLS)
 def test_an_engine_takes_of_requests_what_the_page_says(key, engine, answer):
-    scenario: dict[str, Any] = {"requests": [BLOCKS.get(key, {"url": "/", key: "1s"})]}
+    scenario: dict[str, Any] = {"requests": [BLOCKS.get(key, {"url": "/", key: VALUES.get(key, "1s")})]}
     if key in ("data-sources", "variables"):
         scenario = {"requests": ["/"], key: ["x"]}
     scenario["default-address"] = "http://shop"

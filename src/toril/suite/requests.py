@@ -23,7 +23,7 @@ from toril.suite.engines import (
     EngineRules,
     Flaw,
 )
-from toril.suite.journeys import block_problems, journey_problems
+from toril.suite.journeys import FUNCTION, block_problems, journey_problems
 from toril.suite.reader import list_at, mapping_at, quoted
 from toril.suite.settings import Engine
 from toril.text import nearest
@@ -152,7 +152,7 @@ def _request_problems(executor: str, requests: list[Any], path: str, *, rooted: 
         if isinstance(written, str) and executor not in OWN:
             continue
         request = {"url": written} if isinstance(written, str) else written
-        if executor == "vegeta" and "${__" in str(request):
+        if executor == "vegeta" and FUNCTION.search(str(request)):
             yield _unsupported(engine, where, "functions such as `${__UUID()}`")
         if not isinstance(request, dict):
             text = "This is not a request. Write an address, or `{url: …}`."
