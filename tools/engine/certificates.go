@@ -21,22 +21,22 @@ func (c certificates) settings(insecure bool) (*tls.Config, error) {
 	if c.CA != "" {
 		authorities, err := os.ReadFile(c.CA)
 		if err != nil {
-			return nil, fmt.Errorf("toril.engine.tls.ca: %w", err)
+			return nil, fmt.Errorf("toril.engine.ca: %w", err)
 		}
 		if settings.RootCAs, err = x509.SystemCertPool(); err != nil {
 			settings.RootCAs = x509.NewCertPool()
 		}
 		if !settings.RootCAs.AppendCertsFromPEM(authorities) {
-			return nil, fmt.Errorf("toril.engine.tls.ca: %s has no certificate in PEM form", c.CA)
+			return nil, fmt.Errorf("toril.engine.ca: %s has no certificate in PEM form", c.CA)
 		}
 	}
 	if (c.Cert == "") != (c.Key == "") {
-		return nil, errors.New("toril.engine.tls: a client certificate needs both cert and key")
+		return nil, errors.New("toril.engine: a client certificate needs both cert and key")
 	}
 	if c.Cert != "" {
 		pair, err := tls.LoadX509KeyPair(c.Cert, c.Key)
 		if err != nil {
-			return nil, fmt.Errorf("toril.engine.tls.cert and key: %w", err)
+			return nil, fmt.Errorf("toril.engine.cert and key: %w", err)
 		}
 		settings.Certificates = []tls.Certificate{pair}
 	}

@@ -94,7 +94,7 @@ func checkHosts(hosts map[string]string) error {
 			continue
 		}
 		if _, err := netip.ParseAddrPort(address); err != nil {
-			return fmt.Errorf("toril.engine.hosts: %s is at %q, which is not an IP address, with or without a port. "+
+			return fmt.Errorf("hosts: %s is at %q, which is not an IP address, with or without a port. "+
 				"Write it as 10.0.0.7, 10.0.0.7:8443 or [2001:db8::7]:8443.", name, address)
 		}
 	}
