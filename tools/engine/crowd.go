@@ -13,7 +13,8 @@ import (
 // mostAtOnce bounds the sessions that go on before the loop reads responses again.
 const mostAtOnce = 128
 
-// crowd is the sessions of one loop: users, or journeys that arrive.
+// crowd is the sessions of one loop: users, or journeys that arrive. Only the loop's goroutine uses it, but for `shown`,
+// and for what the collector reads after the loop's end.
 type crowd struct {
 	loop      *loop
 	watcher   *watcher
@@ -30,14 +31,15 @@ type crowd struct {
 	ended     bool      // no request begins any more
 	exhausted bool      // no journey begins any more: the rows are used up
 
-	first, next, step int   // numbers of this loop's users: next one, and the distance between them
-	endAt             int64 // of users
-	starts            uint32
-	switches          []turnSwitch
-	pauses            []rateChange
-	shown             atomic.Int64 // active sessions
-	unfinishedUsers   int
-	scriptErrors      map[string]int // by the condition
+	next, step int    // the number of this loop's next user, and the distance to the one after it
+	endAt      int64  // when the load ends at the latest
+	starts     uint32 // the label of journeys' starts
+	switches   []turnSwitch
+	pauses     []rateChange
+
+	shown           atomic.Int64 // active sessions
+	unfinishedUsers int
+	scriptErrors    map[string]int // by the condition
 }
 
 // turnSwitch is the begin or end of a side's turn.

@@ -22,12 +22,14 @@ func (g *garbage) tune() {
 		g.live = []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
 	}
 	metrics.Read(g.live)
-	percent := mostGCPercent
-	if live := g.live[0].Value.Uint64(); live > 0 {
-		percent = int(min(mostGCPercent, max(leastGCPercent, 100*garbageBytes/live)))
-	}
+	percent := garbagePercent(g.live[0].Value.Uint64())
 	if change := percent - g.percent; max(change, -change) > g.percent/8 { // each change stops the world
 		g.percent = percent
 		debug.SetGCPercent(percent)
 	}
+}
+
+// garbagePercent returns how much garbage may gather, in percent of the bytes that are alive.
+func garbagePercent(live uint64) int {
+	return int(min(mostGCPercent, max(leastGCPercent, 100*garbageBytes/max(live, 1))))
 }

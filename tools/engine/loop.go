@@ -12,7 +12,7 @@ import (
 const (
 	loopRate    = 40_000        // requests a second, about half of what one loop can send
 	journeyRate = 1_000         // journeys a second of one loop
-	loopUsers   = 500           // of one loop
+	loopUsers   = 500           // users of one loop
 	readBytes   = 1 << 16       // of one read
 	dialPeriod  = int64(50_000) // ns between new connections while the loop is late
 )

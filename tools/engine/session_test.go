@@ -12,8 +12,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"runtime"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -712,16 +710,9 @@ func TestVariablesOfAScenarioAreEvaluatedOnce(t *testing.T) {
 }
 
 func TestThinkingUsersLeaveLittleRoomForGarbage(t *testing.T) {
-	defer debug.SetGCPercent(debug.SetGCPercent(100))
-	g := &garbage{}
-	runtime.GC()
-	if g.tune(); g.percent != mostGCPercent {
-		t.Errorf("%d %% for a small heap", g.percent)
+	for live, percent := range map[uint64]int{0: 400, 1 << 20: 400, 64 << 20: 100, 300 << 20: 50} {
+		if got := garbagePercent(live); got != percent {
+			t.Errorf("%d %% of %d bytes, not %d", got, live, percent)
+		}
 	}
-	large := make([]byte, 200<<20)
-	runtime.GC()
-	if g.tune(); g.percent != leastGCPercent {
-		t.Errorf("%d %% for a large heap", g.percent)
-	}
-	runtime.KeepAlive(large)
 }

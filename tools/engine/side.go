@@ -1,20 +1,18 @@
 package main
 
-import (
-	"toril/tools/engine/internal/text"
-)
+import "toril/tools/engine/internal/text"
 
 // side is the sessions of one arm in one loop.
 type side struct {
-	index    int
-	arm      int
+	index    int // its place among the crowd's sides and the engine's programs
+	arm      int // of a duet; 0: there is one only
 	program  *program
 	sleepers sleepers
 	waiting  waiters // for a token of the schedule, for a slot, or for the end of a pause
 	active   int
-	frozenAt int64 // since when its time stands still; 0: it does not
-	still    int64 // ns for which it stood still in all
-	spare    []*session
+	frozenAt int64      // since when its time stands still; 0: it does not
+	still    int64      // ns for which it stood still in all
+	spare    []*session // memory of sessions that are over
 	missing  map[missingValue]int
 }
 
