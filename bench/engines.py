@@ -22,6 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
@@ -80,7 +82,8 @@ def steady(intervals: list[Interval], from_s: int, to_s: int) -> Measured:
         cores = float(one.generator.get("cores") or os.cpu_count() or 1)
         for second, cpu in zip(one.health[0].tolist(), one.health[1].tolist(), strict=True):
             cpu_s += cpu / HEALTH_SCALE * cores * (from_s <= second < to_s)
-        counted = (one.cells[0] >= from_s) & (one.cells[0] < to_s)
+        requests = np.array([series.kind == "request" for series in one.series], bool)[one.cells[1]]
+        counted = (one.cells[0] >= from_s) & (one.cells[0] < to_s) & requests
         samples += int(one.cells[3][counted].sum())
     return Measured(cpu_s / max(1, samples) * 1e6, samples / (to_s - from_s))
 
