@@ -22,6 +22,7 @@ NONE = {  # started by another script, or alone: minutes each
     "duets",
     "evidence",
     "imports",
+    "journeys",
     "soak",
     "taurus_examples",
 }

@@ -9,7 +9,7 @@ Each engine runs by `toril run` with one worker. JMeter, Apiritif, Gatling and t
 Locust has a locustfile, FastHttpUser, that does the same. 10 users do not think. `arrivals` starts journeys at a rate.
 CPU is that of worker and engine without the first seconds, as in bench/engines.py.
 
-    .venv/bin/python bench/journeys.py [ENGINE …] [--rounds 3] [--rate 2000] [--tls | --http2]
+    .venv/bin/python bench/journeys.py [ENGINE …] [--rounds 3] [--rate 4000] [--tls | --http2]
     .venv/bin/python bench/journeys.py --memory 18000
 
 `--memory` starts so many users that think for 10 s, over plain HTTP/1.1, and reports the engine's resident memory.
@@ -313,7 +313,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("engines", nargs="*", metavar="ENGINE", default=list(ENGINES), help="of " + ", ".join(ENGINES))
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--rate", type=int, default=2_000, help="Journeys per second for arrivals.")
+    parser.add_argument("--rate", type=int, default=4_000, help="Journeys per second for arrivals.")
     parser.add_argument("--memory", type=int, help="Number of thinking users.")
     protocol = parser.add_mutually_exclusive_group()
     protocol.add_argument("--tls", action="store_true")
