@@ -38,13 +38,12 @@ func newQuickSelector(source string) *quickSelector {
 // can say what there is, or in which order.
 func (q *quickSelector) find(page []byte, attribute string, most int, found []match) (all []match, ok bool) {
 	before := len(found)
-	if mayHaveFrames(page) {
-		return found, false // a frameset replaces what precedes it
-	}
 	tables, inCell, inSelect := 0, false, false
-	for at := 0; most < 0 || len(found)-before < most || tables > 0; { // what follows in a table may precede it
+	at := 0
+	for most < 0 || len(found)-before < most || tables > 0 { // what follows in a table may precede it
 		next := bytes.IndexByte(page[at:], '<')
 		if next < 0 || at+next+1 >= len(page) {
+			at = len(page)
 			break
 		}
 		at += next + 1
@@ -76,7 +75,8 @@ func (q *quickSelector) find(page []byte, attribute string, most int, found []ma
 			at = skipTag(page, at)
 		}
 		if at < 0 {
-			break // a tag without an end is none
+			at = len(page) // a tag without an end is none
+			break
 		}
 		if isTarget {
 			if inSelect && q.tag != "input" || tables > 0 && !inCell {
@@ -118,6 +118,9 @@ func (q *quickSelector) find(page []byte, attribute string, most int, found []ma
 				return found[:before], false
 			}
 		}
+	}
+	if mayHaveFrames(page[at:]) {
+		return found[:before], false // a frameset replaces what precedes it
 	}
 	if most >= 0 && len(found)-before > most {
 		found = found[:before+most]
@@ -201,6 +204,9 @@ func readAttribute(page []byte, at int) (key, value []byte, end int) {
 
 // skipTag returns the position behind a tag; -1 if it has no end.
 func skipTag(page []byte, at int) int {
+	if length := bytes.IndexByte(page[at:], '>'); length >= 0 && areClosed(page[at:at+length]) {
+		return at + length + 1
+	}
 	for at = skipSpace(page, at); at < len(page); at = skipSpace(page, at) {
 		if page[at] == '>' {
 			return at + 1
@@ -210,6 +216,25 @@ func skipTag(page []byte, at int) int {
 		}
 	}
 	return -1
+}
+
+// areClosed reports whether no quote can be open behind these attributes. It is sure of the usual form only: a quote
+// that opens follows =, and one that closes follows neither = nor a blank.
+func areClosed(attributes []byte) bool {
+	if bytes.IndexByte(attributes, '\'') >= 0 {
+		return false
+	}
+	for {
+		opens := bytes.IndexByte(attributes, '"')
+		if opens < 0 {
+			return true
+		}
+		closes := bytes.IndexByte(attributes[opens+1:], '"') + opens + 1
+		if opens == 0 || attributes[opens-1] != '=' || closes == opens || attributes[closes-1] == '=' || isBlank(attributes[closes-1]) {
+			return false
+		}
+		attributes = attributes[closes+1:]
+	}
 }
 
 // read reads the attributes of the selector's element, whose name is at begin. end is -1 if the tag has no end.
@@ -313,20 +338,15 @@ const (
 )
 
 func mayHaveFrames(page []byte) bool {
-	for _, begin := range [][]byte{[]byte("<f"), []byte("<F")} {
-		for at := bytes.Index(page, begin); at >= 0; {
-			page := page[at+1:]
-			if len(page) > 8 && isWordOf(page[:8], "frameset") {
-				return true
-			}
-			next := bytes.Index(page, begin)
-			if next < 0 {
-				break
-			}
-			at += next + 1
+	for {
+		at := bytes.IndexByte(page, '<')
+		if at < 0 {
+			return false
+		}
+		if page = page[at+1:]; len(page) > 8 && page[0]|0x20 == 'f' && isWordOf(page[:8], "frameset") {
+			return true
 		}
 	}
-	return false
 }
 
 // kinds are the tags that matter, by their first letter.
@@ -335,7 +355,7 @@ var kinds = func() (found [26][]struct {
 	kind tagKind
 }) {
 	for kind, names := range map[tagKind]string{
-		isUnusual: "svg math template plaintext noembed noframes", isTable: "table", isCell: "td th caption",
+		isUnusual: "frameset svg math template plaintext noembed noframes", isTable: "table", isCell: "td th caption",
 		isRow: "tr tbody thead tfoot colgroup col", isSelect: "select", isRaw: "script style title textarea iframe xmp",
 	} {
 		for name := range strings.FieldsSeq(names) {
