@@ -108,10 +108,10 @@ func TestWrongHostsAndCertificatesAreErrorsBeforeTheLoad(t *testing.T) {
 	for want, l := range map[string]*load{
 		`shop.example is at "elsewhere"`: {Hosts: map[string]string{"shop.example": "elsewhere"}},
 		`shop.example is at "::1:80:x"`:  {Hosts: map[string]string{"shop.example": "::1:80:x"}},
-		"engine.ca: open /missing":          {TLS: certificates{CA: "/missing"}},
+		"engine.ca: open /missing":       {TLS: certificates{CA: "/missing"}},
 		"has no certificate":             {TLS: certificates{CA: good.Key}},
 		"needs both":                     {TLS: certificates{Cert: good.Cert}},
-		"engine.cert and key: ":             {TLS: certificates{Cert: good.Cert, Key: good.CA}},
+		"engine.cert and key: ":          {TLS: certificates{Cert: good.Cert, Key: good.CA}},
 	} {
 		l.Folder = t.TempDir()
 		if _, err := newEngine(l); err == nil || !strings.Contains(err.Error(), want) {
