@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -137,6 +138,37 @@ func TestWhatASessionDidIsKept(t *testing.T) {
 		}
 		if everything != slices.Contains(one.Variables, [2]string{"id", "47"}) {
 			t.Errorf("%v", one.Variables)
+		}
+	}
+}
+
+func TestUsersGoOverHTTP2AsOverHTTP1(t *testing.T) {
+	for _, http2 := range []bool{false, true} {
+		var protocols []string
+		server := httptest.NewUnstartedServer(http.HandlerFunc(func(out http.ResponseWriter, in *http.Request) {
+			protocols = append(protocols, in.Proto)
+			if in.URL.Path == "/in" {
+				http.SetCookie(out, &http.Cookie{Name: "id", Value: "1"})
+				http.Redirect(out, in, "/home", http.StatusSeeOther)
+				return
+			}
+			_, _ = fmt.Fprintf(out, `{"path": %q, "cookie": %q}`, in.URL.Path, in.Header.Get("Cookie"))
+		}))
+		server.EnableHTTP2 = http2
+		server.StartTLS()
+		got := walkBy(t, server.URL, `[{"do": "request", "label": "in", "method": "POST", "url": "/in", "form": [["a", "b"]],
+			"extract": [{"kind": "jsonpath", "name": "path", "expression": "$.path", "default": "", "match": 1}]},
+			`+get("/then${path}", `, "assert": [{"kind": "contains", "subject": "body", "contains": ["then/home", "id=1"],
+			"regexp": false}]`)+`]`, fmt.Sprintf(`{"model": "users", "http2": %v, "insecure": true, "users": {"count": 1, "iterations": 2}}`, http2))
+		server.Close()
+		wanted := map[bool]string{false: "HTTP/1.1", true: "HTTP/2.0"}[http2]
+		if len(protocols) != 6 || protocols[0] != wanted || len(got.samples) != 4 {
+			t.Fatalf("%v %+v", protocols, got.samples)
+		}
+		for i, one := range got.samples {
+			if !one.ok || (one.connect >= 0) != (i == 0) {
+				t.Errorf("%s: %+v", wanted, one)
+			}
 		}
 	}
 }

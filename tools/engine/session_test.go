@@ -716,3 +716,19 @@ func TestThinkingUsersLeaveLittleRoomForGarbage(t *testing.T) {
 		}
 	}
 }
+
+func TestManyUsersShareTheLoops(t *testing.T) {
+	w := witnessing(t, "", nil)
+	count := loopUsers + 1
+	got := walkBy(t, w.URL, `[`+get("/${__threadNum}?${row}")+`]`, fmt.Sprintf(`{"model": "users",
+		"users": {"count": %d, "iterations": 1}, "sources": [{"columns": ["row"], "rows": [["a"], ["b"]]}]}`, count))
+	seen, rows := map[string]bool{}, map[string]int{}
+	for _, request := range w.requests() {
+		user, row, _ := strings.Cut(request, "?")
+		seen[user] = true
+		rows[row]++
+	}
+	if len(seen) != count || len(got.samples) != count || rows["a"] != rows["b"]+1 {
+		t.Errorf("%d users, %d samples, rows %v", len(seen), len(got.samples), rows)
+	}
+}
