@@ -54,7 +54,7 @@ func FuzzQuickSelector(f *testing.F) {
 		if most != 1 {
 			most = -1
 		}
-		for _, c := range [][2]string{{"input[name=token]", "value"}, {`meta[name="token"]`, "content"}} {
+		for _, c := range [][2]string{{"input[name=token]", "value"}, {`meta[name="token"]`, "content"}, {"#token", "value"}} {
 			got, ok := newQuickSelector(c[0]).find(page, c[1], most, nil)
 			want, parsed := byTree(t, page, c[0], c[1], most)
 			if !ok || !parsed {
@@ -75,7 +75,7 @@ func FuzzQuickSelector(f *testing.F) {
 func TestUsualPagesNeedNoTree(t *testing.T) {
 	for _, page := range [][]byte{webPage(), read(t, "page.html")} {
 		for source, attribute := range map[string]string{
-			"input[name=token]": "value", "INPUT[type='hidden'][name=token]": "Value", "meta[name=csrf-token]": "content",
+			"input[name=token]": "value", "#token": "value", "INPUT[type='hidden'][name=token]": "Value", "meta[name=csrf-token]": "content",
 		} {
 			quick := newQuickSelector(source)
 			if _, ok := quick.find(page, strings.ToLower(attribute), 1, nil); !ok {
@@ -83,7 +83,7 @@ func TestUsualPagesNeedNoTree(t *testing.T) {
 			}
 		}
 	}
-	for _, source := range []string{"a[href]", "input", "input[name^=t]", "form input[name=t]", "input[name=t] b", "input[name=t]:first-child"} {
+	for _, source := range []string{"a[href]", "input", "input[name^=t]", "form input[name=t]", ".t", "#", "", "input[name=t] b", "input[name=t]:first-child"} {
 		if newQuickSelector(source) != nil {
 			t.Errorf("%s has no quick form", source)
 		}
@@ -204,7 +204,8 @@ func TestRandomPagesGiveWhatTheirTreesGive(t *testing.T) {
 		<tr>|</tr>|<td>|</td>|<th>|<caption>|<tbody>|<colgroup>|<col>|<select>|</select>|<option>|<textarea>|</textarea>|<title>|</title>|<script>|
 		</script>|<style>|</style>|<noscript>|</noscript>|<head>|</head>|<body>|</body>|<html>|</html>|<form>|</form>|<a href="x>y">|</a>|<b>|</b>|<!--|
 		-->|<!-- c -->|<!doctype html>|<svg>|</svg>|<template>|</template>|<iframe>|</iframe>|<button>|</button>|<li>|<ul>|</ul>|"|'|<|>|=|/|<x y='|
-		<frameset>|<plaintext>|<object>|</object>|<br/>|&amp;|<xmp>|</xmp>|<math>|</math>|<nobr>|<h1>|</h2>|</br>|</p >|<?php echo '<' ?>|<td title='<tr>'>`, "|")
+		<p id=token>|<a id="token" value=9>|<body id=token value=8>|<input id=token value=7>|<html id="&#116;oken">|<input id="tok&#101;n" name=token>|
+		<b id=tok&#101;n>|<frameset>|<plaintext>|<object>|</object>|<br/>|&amp;|<xmp>|</xmp>|<math>|</math>|<nobr>|<h1>|</h2>|</br>|</p >|<?php echo '<' ?>|<td title='<tr>'>`, "|")
 	random := rand.New(rand.NewPCG(3, 3))
 	judged := 0
 	for range 20_000 {
@@ -216,7 +217,7 @@ func TestRandomPagesGiveWhatTheirTreesGive(t *testing.T) {
 			page = append(page, pieces[random.IntN(4)]...)
 		}
 		most := []int{-1, 1}[random.IntN(2)]
-		for _, c := range [][2]string{{"input[name=token]", "value"}, {`meta[name="token"]`, "content"}} {
+		for _, c := range [][2]string{{"input[name=token]", "value"}, {`meta[name="token"]`, "content"}, {"#token", "value"}, {"input#token", "value"}} {
 			got, ok := newQuickSelector(c[0]).find(page, c[1], most, nil)
 			if !ok {
 				continue

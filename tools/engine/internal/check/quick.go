@@ -12,13 +12,13 @@ import (
 // quickSelector is a selector such as input[name=token], of an element that HTML keeps wherever it is. A page is
 // searched for it without its tree, with the result that the tree gives.
 type quickSelector struct {
-	tag        string
+	tag        string // "": any, as in #token. The tree is needed if another element may have the attributes
 	attributes [][2]string
 }
 
 var (
-	quickForm      = regexp.MustCompile(`^\s*(?i:(input|meta))((?:\[\s*[A-Za-z][\w-]*\s*=\s*(?:"[^"\\]*"|'[^'\\]*'|[A-Za-z][\w-]*)\s*\])+)\s*$`)
-	quickAttribute = regexp.MustCompile(`\[\s*([A-Za-z][\w-]*)\s*=\s*(?:"([^"]*)"|'([^']*)'|([\w-]+))\s*\]`)
+	quickForm      = regexp.MustCompile(`^\s*(?i:(input|meta))?(?:#([A-Za-z][\w-]*))?((?:\[\s*[A-Za-z][\w-]*\s*=\s*(?:"[\w-]+"|'[\w-]+'|[A-Za-z][\w-]*)\s*\])*)\s*$`)
+	quickAttribute = regexp.MustCompile(`\[\s*([A-Za-z][\w-]*)\s*=\s*["']?([\w-]+)["']?\s*\]`)
 )
 
 // newQuickSelector returns nil for a selector of another form.
@@ -28,8 +28,14 @@ func newQuickSelector(source string) *quickSelector {
 		return nil
 	}
 	q := &quickSelector{tag: strings.ToLower(found[1])}
-	for _, test := range quickAttribute.FindAllStringSubmatch(found[2], -1) {
-		q.attributes = append(q.attributes, [2]string{strings.ToLower(test[1]), test[2] + test[3] + test[4]})
+	if found[2] != "" {
+		q.attributes = append(q.attributes, [2]string{"id", found[2]})
+	}
+	for _, test := range quickAttribute.FindAllStringSubmatch(found[3], -1) {
+		q.attributes = append(q.attributes, [2]string{strings.ToLower(test[1]), test[2]})
+	}
+	if len(q.attributes) == 0 {
+		return nil
 	}
 	return q
 }
@@ -66,7 +72,8 @@ func (q *quickSelector) find(page []byte, attribute string, most int, found []ma
 		var name []byte
 		begin := at
 		name, at = readName(page, at)
-		isTarget := !ends && isWordOf(name, q.tag)
+		isInput := isWordOf(name, "input")
+		isTarget := !ends && (isInput && q.tag != "meta" || q.tag != "input" && isWordOf(name, "meta"))
 		var value []byte
 		matches := false
 		if isTarget {
@@ -78,8 +85,11 @@ func (q *quickSelector) find(page []byte, attribute string, most int, found []ma
 			at = len(page) // a tag without an end is none
 			break
 		}
+		if !isTarget && q.tag == "" && mayHave(page[begin:at], q.attributes[0][1]) {
+			return found[:before], false
+		}
 		if isTarget {
-			if inSelect && q.tag != "input" || tables > 0 && !inCell {
+			if inSelect && !isInput || tables > 0 && !inCell {
 				return found[:before], false // left out, or put before the table
 			}
 			if inSelect = false; matches {
@@ -119,8 +129,8 @@ func (q *quickSelector) find(page []byte, attribute string, most int, found []ma
 			}
 		}
 	}
-	if mayHaveFrames(page[at:]) {
-		return found[:before], false // a frameset replaces what precedes it
+	if changesWhatPrecedes(page[at:], q.tag == "") {
+		return found[:before], false // a frameset, or a tag that belongs to the beginning
 	}
 	if most >= 0 && len(found)-before > most {
 		found = found[:before+most]
@@ -337,13 +347,30 @@ const (
 	isRaw
 )
 
-func mayHaveFrames(page []byte) bool {
+// mayHave reports whether a tag may have an attribute of this value, which consists of word characters and hyphens.
+func mayHave(tag []byte, value string) bool {
+	if bytes.Contains(tag, []byte(value)) {
+		return true
+	}
+	for _, entity := range []string{"&#", "&lowbar", "&UnderBar", "&fjlig"} { // those of word characters
+		if bytes.Contains(tag, []byte(entity)) {
+			return true
+		}
+	}
+	return false
+}
+
+// changesWhatPrecedes reports whether the rest of a page may change what was found: a frameset replaces it, and
+// attributes of html and body, if they count, go to the elements that are there.
+func changesWhatPrecedes(page []byte, begins bool) bool {
 	for {
 		at := bytes.IndexByte(page, '<')
 		if at < 0 {
 			return false
 		}
-		if page = page[at+1:]; len(page) > 8 && page[0]|0x20 == 'f' && isWordOf(page[:8], "frameset") {
+		page = page[at+1:]
+		if len(page) > 8 && page[0]|0x20 == 'f' && isWordOf(page[:8], "frameset") ||
+			begins && len(page) > 4 && (isWordOf(page[:4], "html") || isWordOf(page[:4], "body")) {
 			return true
 		}
 	}
