@@ -94,7 +94,8 @@ func FuzzSequence(f *testing.F) {
 	for _, seed := range [][2]string{
 		{`name="token" value="([^"]+)"`, `name="token" value="abc" name="token" value="ü"`}, {`a(.+?)b`, "aab\nab"}, {`x(\d{2,3})(\w*?)y`, "x1234y x12y"},
 		{`a([^b]*)(b+)c?`, "aäöübbc ab"}, {`a(.*)b(.*)c`, "a b b c c"}, {`(ab)(c*)`, "abccab"}, {`a.{0,3}?b`, "axxxb ab"}, {`\$\{(.+)\}`, "${a}\xff}"},
-		{`a(b?)(b*)`, "abbb"}, {`<a[^>]*href="(.+?)"`, `<a class=x href="1"><a href="2">`},
+		{`a(b?)(b*)`, "abbb"}, {`(?:name|id)="t" (.+?)"`, `name="t" x" id="t" y"`}, {`[ab]{0,2}(xyz)`, "xyz abxyz"}, {`(ü|ö?)=bcd(.)`, "üü=bcde=bcdf\xff=bcd"},
+		{`(a|ab)(c|bcd)efg`, "abcdefg"}, {`.?abc$`, "xabc\n"}, {`\w+?abc`, "aabc"}, {`<a[^>]*href="(.+?)"`, `<a class=x href="1"><a href="2">`},
 	} {
 		f.Add(seed[0], []byte(seed[1]))
 	}
@@ -103,11 +104,19 @@ func FuzzSequence(f *testing.F) {
 		if err != nil || len(source) > 100 {
 			return
 		}
+		library := regexp.MustCompile(source)
+		if whole, err := compile(source); err == nil && whole.inner != nil {
+			for _, most := range []int{1, -1} {
+				got, want := whole.find(subject, most, nil), library.FindAllSubmatchIndex(subject, most)
+				if !slices.EqualFunc(got, want, slices.Equal[[]int]) || whole.matches(subject) != (len(want) > 0) {
+					t.Errorf("%q in %q: %v, by package regexp %v", source, subject, got, want)
+				}
+			}
+		}
 		s := newSequence(tree)
 		if s == nil {
 			return
 		}
-		library := regexp.MustCompile(source)
 		for _, most := range []int{1, -1} {
 			got, ok := s.findAll(subject, most, nil)
 			if want := library.FindAllSubmatchIndex(subject, most); ok && !slices.EqualFunc(got, want, slices.Equal[[]int]) {
@@ -195,6 +204,40 @@ func FuzzExtract(f *testing.F) {
 			made.Run(&Response{Body: body}, scope(names))
 		}
 	})
+}
+
+// TestRandomExpressions compares expressions with an inner text with package regexp.
+func TestRandomExpressions(t *testing.T) {
+	pieces := []string{"a", "b", "ü", "[ab]", "(a|b)", "(?:ab|c)?", ".", ".?", "(b{0,2})", "(a??)", "(c+)", "[^a]*", "abc", "bcd", "\\w", "x*"}
+	random := rand.New(rand.NewPCG(5, 5))
+	judged := 0
+	for range 4000 {
+		source := ""
+		for range 2 + random.IntN(4) {
+			source += pieces[random.IntN(len(pieces))]
+		}
+		whole, err := compile(source)
+		if err != nil || whole.inner == nil && whole.simple == nil {
+			continue
+		}
+		library := regexp.MustCompile(source)
+		for range 10 {
+			subject := ""
+			for range random.IntN(12) {
+				subject += []string{"a", "b", "c", "d", "ü", "abc", "bcd", "\xff", "\n"}[random.IntN(9)]
+			}
+			for _, most := range []int{1, -1} {
+				got, want := whole.find([]byte(subject), most, nil), library.FindAllSubmatchIndex([]byte(subject), most)
+				judged += len(want)
+				if !slices.EqualFunc(got, want, slices.Equal[[]int]) {
+					t.Fatalf("%q in %q: %v, by package regexp %v", source, subject, got, want)
+				}
+			}
+		}
+	}
+	if judged < 1000 {
+		t.Errorf("only %d matches were compared", judged)
+	}
 }
 
 // TestRandomPagesGiveWhatTheirTreesGive puts pages together from pieces that change how a page is read.

@@ -17,6 +17,8 @@ import (
 type pattern struct {
 	simple *sequence // nil: not in this form
 	fast   *regexp.Regexp
+	inner  []byte          // a text in each match; nil: none is known
+	before int             // bytes that a match may have in front of it
 	slow   *regexp2.Regexp // if fast is nil, and for a text whose last line feed a $ may precede
 	dollar bool
 }
@@ -32,7 +34,9 @@ func compile(source string) (*pattern, error) {
 		p.fast, err = regexp.Compile(source)
 	}
 	if err == nil && !p.dollar {
-		p.simple = newSequence(tree)
+		if p.simple = newSequence(tree); p.simple == nil {
+			p.inner, p.before = innerText(tree)
+		}
 		return p, nil
 	}
 	slow, wrong := regexp2.Compile(source, regexp2.None)
@@ -45,6 +49,72 @@ func compile(source string) (*pattern, error) {
 	slow.MatchTimeout = longestMatch
 	p.slow = slow
 	return p, nil
+}
+
+// innerText returns a text that each match has, and how many bytes may precede it; nil if there is none, or no limit.
+func innerText(tree *syntax.Regexp) (inner []byte, before int) {
+	if tree.Op != syntax.OpConcat {
+		return nil, 0
+	}
+	for _, sub := range tree.Sub {
+		if sub.Op == syntax.OpLiteral && sub.Flags&syntax.FoldCase == 0 && len(sub.Rune) > 2 && before > 0 {
+			if text := []byte(string(sub.Rune)); bytes.IndexRune(text, utf8.RuneError) < 0 {
+				return text, before
+			}
+		}
+		width := longest(sub)
+		if width < 0 {
+			return nil, 0
+		}
+		before += width
+	}
+	return nil, 0
+}
+
+// longestInFront bounds the bytes in front of an inner text.
+const longestInFront = 1000
+
+// longest returns how many bytes a part of an expression may match; -1: more than it pays, or it looks around.
+func longest(tree *syntax.Regexp) int {
+	width, each := 0, 1
+	switch tree.Op {
+	case syntax.OpEmptyMatch, syntax.OpCapture, syntax.OpConcat, syntax.OpQuest, syntax.OpAlternate:
+	case syntax.OpLiteral:
+		width = utf8.UTFMax * len(tree.Rune)
+	case syntax.OpCharClass, syntax.OpAnyChar, syntax.OpAnyCharNotNL:
+		width = utf8.UTFMax
+	case syntax.OpRepeat:
+		if each = tree.Max; each < 0 {
+			return -1
+		}
+	default:
+		return -1
+	}
+	for _, sub := range tree.Sub {
+		inner := longest(sub)
+		if inner < 0 {
+			return -1
+		}
+		width += each * inner
+	}
+	if width > longestInFront {
+		return -1
+	}
+	return width
+}
+
+// begin returns where the first match may begin; -1: there is none.
+func (p *pattern) begin(text []byte) int {
+	if p.inner == nil {
+		return 0
+	}
+	at := bytes.Index(text, p.inner)
+	if at < 0 {
+		return -1
+	}
+	for at = max(0, at-p.before); at > 0 && !utf8.RuneStart(text[at]); at-- {
+	}
+	return at
 }
 
 // hasDollar reports whether a $ also precedes the last line feed: it does in Perl, and not in RE2.
@@ -72,7 +142,8 @@ func (p *pattern) matches(text []byte) bool {
 			return found
 		}
 	}
-	return p.fast.Match(text)
+	begin := p.begin(text)
+	return begin >= 0 && p.fast.Match(text[begin:])
 }
 
 // find appends the positions of up to most matches and of their groups, as package regexp does: two numbers for each
@@ -86,13 +157,25 @@ func (p *pattern) find(text []byte, most int, found [][]int) [][]int {
 			return all
 		}
 	}
-	if most == 1 {
-		if groups := p.fast.FindSubmatchIndex(text); groups != nil {
-			found = append(found, groups)
-		}
+	begin, from := p.begin(text), len(found)
+	if begin < 0 {
 		return found
 	}
-	return append(found, p.fast.FindAllSubmatchIndex(text, most)...)
+	if most == 1 {
+		if groups := p.fast.FindSubmatchIndex(text[begin:]); groups != nil {
+			found = append(found, groups)
+		}
+	} else {
+		found = append(found, p.fast.FindAllSubmatchIndex(text[begin:], most)...)
+	}
+	for _, groups := range found[from:] {
+		for i := range groups {
+			if groups[i] >= 0 {
+				groups[i] += begin
+			}
+		}
+	}
+	return found
 }
 
 // findSlowly translates the slow engine's positions, which count characters.
