@@ -64,9 +64,6 @@ func NewAssertion(spec AssertionSpec, names *text.Names) (*Assertion, error) {
 // NeedsBody reports whether the assertion reads the response's body.
 func (a *Assertion) NeedsBody() bool { return a.spec.Subject == "" || a.spec.Subject == "body" }
 
-// NeedsHead reports whether the assertion reads the response's headers.
-func (a *Assertion) NeedsHead() bool { return a.spec.Subject == "headers" }
-
 // JudgesStatus reports whether the assertion is about the response's status.
 func (a *Assertion) JudgesStatus() bool {
 	return a.spec.Kind == "contains" && a.spec.Subject == "http-code"

@@ -90,9 +90,6 @@ func (e *Extractor) NeedsBody() bool {
 	return e.spec.FromVariable == "" && (e.spec.Subject == "" || e.spec.Subject == "body")
 }
 
-// NeedsHead reports whether the extractor reads the response's headers.
-func (e *Extractor) NeedsHead() bool { return e.spec.FromVariable == "" && e.spec.Subject == "headers" }
-
 // Name returns the variable's name.
 func (e *Extractor) Name() string { return e.spec.Name }
 

@@ -12,9 +12,8 @@ import (
 
 // Condition is the condition of an if or a while. It is safe for several goroutines.
 type Condition struct {
-	source    string
-	root      node
-	variables []string
+	source string
+	root   node
 }
 
 // ParseCondition compiles a condition. The error, for users, quotes what it does not understand.
@@ -25,7 +24,7 @@ type Condition struct {
 // may be ${__jexl3(…)}, ${__groovy(…)} or ${__javaScript(…)}. A text is compared as a number only with a number.
 func ParseCondition(source string, names *Names) (Condition, error) {
 	c := Condition{source: source}
-	p := conditionParser{text: source, names: names, condition: &c}
+	p := conditionParser{text: source, names: names}
 	root, err := p.whole()
 	if err != nil {
 		return c, fmt.Errorf("condition %s: %w", strings.TrimSpace(source), err)
@@ -36,9 +35,6 @@ func ParseCondition(source string, names *Names) (Condition, error) {
 
 // Source returns the condition as the suite has it.
 func (c *Condition) Source() string { return c.source }
-
-// Variables returns the names of the variables that the condition reads.
-func (c *Condition) Variables() []string { return c.variables }
 
 // True evaluates the condition. The error, for users, says which values cannot be compared: such a condition is
 // not true.
@@ -134,11 +130,10 @@ func compare(a, b value) (int, error) {
 
 // conditionParser is a recursive-descent parser: or, and, equality, order, sums, products, negation, methods.
 type conditionParser struct {
-	text      string
-	at        int
-	depth     int
-	names     *Names
-	condition *Condition
+	text  string
+	at    int
+	depth int
+	names *Names
 }
 
 // deepest bounds parentheses and scripts inside each other.
@@ -422,11 +417,6 @@ func (p *conditionParser) template(source string, loose bool) (node, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range t.Variables() {
-		if !slices.Contains(p.condition.variables, name) {
-			p.condition.variables = append(p.condition.variables, name)
-		}
-	}
 	return func(s *Scope) (value, error) {
 		found := value{text: t.String(s)}
 		if loose {
@@ -449,7 +439,7 @@ func (p *conditionParser) script(open int) (node, error) {
 		return nil, p.surprise()
 	}
 	condition := conditionParser{
-		text: strings.ReplaceAll(arguments[0], `\,`, `,`), depth: p.depth, names: p.names, condition: p.condition,
+		text: strings.ReplaceAll(arguments[0], `\,`, `,`), depth: p.depth, names: p.names,
 	}
 	root, err := condition.whole()
 	p.at = inner.at + 1

@@ -2,7 +2,6 @@ package text
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 )
 
@@ -50,26 +49,6 @@ func (p *part) isText() bool { return p.variable == nil && p.call == nil }
 
 // Source returns the text as the suite has it.
 func (t *Template) Source() string { return t.source }
-
-// Variables returns the names of the variables that the text reads, each once, those of arguments included.
-func (t *Template) Variables() []string {
-	var found []string
-	for i := range t.parts {
-		if v := t.parts[i].variable; v != nil && !slices.Contains(found, v.Name) {
-			found = append(found, v.Name)
-		}
-		if c := t.parts[i].call; c != nil {
-			for j := range c.arguments {
-				for _, name := range c.arguments[j].Variables() {
-					if !slices.Contains(found, name) {
-						found = append(found, name)
-					}
-				}
-			}
-		}
-	}
-	return found
-}
 
 // Append appends the text with the values of this moment. A variable that has none stays as it is written: ${name}.
 func (t *Template) Append(dst []byte, s *Scope) []byte {
