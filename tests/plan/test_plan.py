@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from tests.refusals import refused
-from tests.suite.reading import read
+from tests.suite.reading import execution, read
 from tests.tiers import examples
 from toril.errors import OptionError, SuiteError
 from toril.plan import make_plan, share_config, split
@@ -431,3 +431,13 @@ def test_a_scenario_that_does_not_run_may_be_unfinished(tmp_path):
     scenarios = {"home": {"requests": ["http://shop/"]}, "unfinished": {"requests": 1}}
     suite = read(tmp_path, {"execution": [{"scenario": "home"}], "scenarios": scenarios})
     assert make_plan(suite, run_id="r", workers=None).executions[0].scenario == "home"
+
+
+def test_each_share_says_how_many_users_the_workers_before_it_have(tmp_path):
+    document = execution(concurrency=7, locations={"a": 2, "b": 1})
+    plan = make_plan(read(tmp_path, document), run_id="run", workers=4)
+    shares = [one.executions[0] for one in plan.shares]
+    assert sum(share.concurrency or 0 for share in shares) == 7
+    assert [share.first_user for share in shares] == [
+        sum(share.concurrency or 0 for share in shares[:index]) for index in range(len(shares))
+    ]

@@ -39,7 +39,13 @@ def test_the_setting_replaces_the_executor_of_executions_with_requests(tmp_path)
     document = suite({"executor": "toril"}, executor="jmeter")
     (tmp_path / "load.py").write_text("")
     document["execution"].append({"scenario": {"script": "load.py"}, "executor": "locust", "hold-for": "1m"})
-    assert executors(tmp_path, document) == ["toril", "locust"]
+    pages = {"scenario": {"requests": ["http://shop/"]}, "executor": "playwright", "hold-for": "1m"}
+    document["execution"].append(pages)
+    assert executors(tmp_path, document) == ["toril", "locust", "playwright"]
+    functional = {**suite({"executor": "toril"}, executor="jmeter", concurrency=1, iterations=1)}
+    functional["execution"][0].pop("hold-for")
+    functional["settings"] = {"aggregator": "functional-consolidator"}
+    assert executors(tmp_path, functional) == ["jmeter"]
 
 
 def test_the_setting_may_name_executions(tmp_path):

@@ -235,11 +235,11 @@ class ExecutionReader:
 
     def _engine_of(self, name: str, scenario: str, executor: str) -> str:
         """Returns the executor that `toril.executor` names for an execution, else the suite's own."""
-        wanted = self.toril.executor
+        wanted, own = self.toril.executor, mapping_at(self.scenarios.named, scenario)
         path = "toril.executor"
         if isinstance(wanted, dict):
             wanted, path = wanted.get(name, ""), f"{path}.{name[:60]}"
-        elif self.functional or not mapping_at(self.scenarios.named, scenario).get("requests"):
+        elif self.functional or engine_of(executor).browser or own.get("script") or not own.get("requests"):
             return executor
         if wanted:
             check_executor(wanted, path, self.reader, own=self.own, functional=self.functional)
