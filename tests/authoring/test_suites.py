@@ -210,7 +210,7 @@ def test_what_was_written_can_be_pointed_elsewhere(tmp_path):
         ("--url http://shop/ --name ../a", "unusable-name", "../a"),
         ("--url http://shop/ --name a.", "unusable-name", "a."),
         ("--url http://shop/ --action toril", "unusable-name", "--action"),
-        ("--url http://shop/ --users 20000000", "too-many-workers", "2,000"),
+        ("--url http://shop/ --users 90000000", "too-many-workers", "more than 1,000"),
     ],
 )
 def test_what_cannot_be_is_refused_and_nothing_is_written(tmp_path, monkeypatch, arguments, code, named):
