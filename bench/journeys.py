@@ -284,6 +284,7 @@ def thinking(asked: argparse.Namespace, folder: Path) -> None:
         files = sorted(store.glob("runs/*/workers/*/*/intervals-*"))
         reached = steady([decode(path.read_bytes(), path.name) for path in files], ramp_s + 5, ramp_s + hold_s - 2)
         found, answered = requests_of(store), [facts(url) for url in urls]
+        verdict = json.loads(next(store.glob("runs/*/verdict.json")).read_text())
     print("\n| users who think 10 s | engine's memory | a user (goal 8 KiB) | peak | rate: due, done | p99 |")
     print("|---|---|---|---|---|---|")
     p99 = found["response_us"]["p99"] / 1000
@@ -295,7 +296,8 @@ def thinking(asked: argparse.Namespace, folder: Path) -> None:
         f"\nSockets of both sides: {held.sockets:,}, with {held.sockets_bytes / 2**20:.1f} MiB of data in the kernel. "
         f"{1e6 / reached.cpu_us:,.0f} requests per CPU-second. "
         f"{found['samples']:,} samples, {found['failures']} failures; "
-        f"{sum(one['answered'] for one in answered):,} answered, {sum(one['refused'] for one in answered)} refused."
+        f"{sum(one['answered'] for one in answered):,} answered, {sum(one['refused'] for one in answered)} refused. "
+        f"Verdict: {verdict['outcome']} {[reason['message'] for reason in verdict['reasons']]}."
     )
 
 

@@ -22,6 +22,7 @@ type sockets struct {
 	nextDial   int64       // when it may open another connection, if it is late
 	buffer     []byte      // of the last read
 	parsers    []*response // of connections that are idle again
+	farewells  farewells
 
 	idleLongest, idleLatest *conn // the ends of the list of users' idle connections
 }
@@ -32,8 +33,11 @@ type socketState struct {
 	connectBy int64 // the deadline of the connection being made; 0: none is
 }
 
-func newSockets(settings *tls.Config, mostConns int) sockets {
-	return sockets{tls: settings, mostConns: mostConns, pools: map[server]*pool{}, buffer: make([]byte, readBytes)}
+func newSockets(settings *tls.Config, mostConns, loops int) sockets {
+	return sockets{
+		tls: settings, mostConns: mostConns, pools: map[server]*pool{}, buffer: make([]byte, readBytes),
+		farewells: farewells{most: mostFarewells / loops},
+	}
 }
 
 // waitsUntil is true if this is the deadline of the request or of its connection.
@@ -334,6 +338,7 @@ func (o *loop) closeConn(c *conn) {
 	}
 	o.conns[c.number] = nil
 	o.unused = append(o.unused, c.number)
+	o.sayGoodbye(c)
 	c.close()
 }
 

@@ -120,7 +120,7 @@ func newLoop(l *load, e *engine, pacer *pacer, slots *slots, files int) (*loop, 
 	}
 	o := &loop{
 		load: l, poll: poll, pacer: pacer, slots: slots, dialer: e.dialer, results: e.results,
-		keeper: e.keeper, sockets: newSockets(e.tls, files),
+		keeper: e.keeper, sockets: newSockets(e.tls, files, int(pacer.step)),
 	}
 	if useClient || l.HTTP2 || l.byClient {
 		o.client = newClient(l, e)

@@ -40,7 +40,7 @@ type sockets struct{ nextDial int64 }
 
 type socketState struct{}
 
-func newSockets(*tls.Config, int) sockets { return sockets{} }
+func newSockets(*tls.Config, int, int) sockets { return sockets{} }
 
 func (s *slot) waitsUntil(at int64) bool { return s.deadline == at }
 

@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -442,5 +443,45 @@ func TestALocalPortIsFreeAtOnceIfItsConnectionGivesWay(t *testing.T) {
 	}
 	if err := <-ended; !errors.Is(err, syscall.ECONNRESET) {
 		t.Error("it ended with", err)
+	}
+}
+
+func TestAfterManyConnectionsOfAMinuteTheNextOnesKeepNoLocalPort(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	ends := make(chan error)
+	go func() {
+		for {
+			accepted, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			some := make([]byte, 1000)
+			_, _ = accepted.Read(some)
+			_, _ = io.WriteString(accepted, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+			_, err = accepted.Read(some)
+			ends <- err
+			_ = accepted.Close()
+		}
+	}()
+	r := newRig(t, &load{}, 100)
+	r.farewells.most = 2
+	var got []bool
+	for range 4 {
+		var own connections
+		if body := r.ask(&own, http.MethodGet, "http://"+listener.Addr().String()+"/").body; body != "ok" {
+			t.Fatal(body)
+		}
+		own.close(r.loop)
+		got = append(got, errors.Is(<-ends, syscall.ECONNRESET))
+	}
+	if want := []bool{false, false, true, true}; !slices.Equal(got, want) {
+		t.Errorf("resets: %v, want %v", got, want)
+	}
+	if r.farewells.since -= int64(time.Minute); r.farewells.abrupt(now()) {
+		t.Error("a new minute begins with resets")
 	}
 }
