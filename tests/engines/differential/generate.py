@@ -164,7 +164,8 @@ class Suite:
         return {"foreach": f"{item} in {self.prefix}{self.pick(*LISTS)}", "do": [request]}
 
     def transaction(self, depth: int) -> Any:
-        return {"transaction": f"t{self.random.randint(1, 4)}", "do": self.steps(depth)}
+        # JMeter reports some transactions without a request, and others not.
+        return {"transaction": f"t{self.random.randint(1, 4)}", "do": [self.request(), *self.steps(depth)]}
 
     def set(self, depth: int) -> Any:
         plain = {f"{self.prefix}plain": self.pick("p1", "p2", "p3")}

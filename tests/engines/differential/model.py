@@ -230,7 +230,7 @@ def values_at(path: str, body: str) -> list[str]:
 
 
 def patterns(given: Mapping[str, Any], body: str) -> Iterator[str]:
-    for found in re.finditer(given["regexp"], body):
+    for found in re.finditer(given["regexp"], body, re.ASCII):
         yield found[1]
 
 
@@ -244,7 +244,8 @@ def inputs(given: Mapping[str, Any], body: str) -> Iterator[str]:
 
 def elements(given: Mapping[str, Any], body: str) -> Iterator[str]:
     name = given["xpath"].removeprefix("//")
-    yield from re.findall(rf"<{name}>(.*?)</{name}>", body)
+    for text in re.findall(rf"<{name}>(.*?)</{name}>", body):
+        yield text or given["default"]  # to JMeter, an empty element is none
 
 
 FOUND: Mapping[str, Any] = {
