@@ -163,9 +163,9 @@ class User:
         key = next((key for key in ("json", "html", "xml", "body") if key in found), "body")
         text = json.dumps(found[key]) if key == "json" else found.get(key, "" if "status" in found else "fine")
         fields = "".join(f"{name}: {value}\n" for name, value in found.get("headers", {}).items())
-        return Answer(int(found.get("status", 200)), "" if method == "HEAD" else text, fields), found.get(
-            "location", ""
-        )
+        status = int(found.get("status", 200))
+        without_body = method == "HEAD" or status in (204, 304)
+        return Answer(status, "" if without_body else text, fields), found.get("location", "")
 
     def store(self, cookie: str, at: str) -> None:
         pair, *attributes = cookie.split("; ")
