@@ -34,14 +34,20 @@ REQUESTS: list[dict[str, Any]] = [
 ]
 ASSERTED = {"url": "/asserted", "label": "asserted", "assert": ["ok", "a basket"]}
 WRONG = {"jsonpath": "$.ok", "expected-value": "false", "validate": True}
-CHECKED = [
+CHECKED: list[dict[str, Any]] = [
     ASSERTED,
     {"url": "/form", "label": "form", "method": "POST", "body": {"a": "1 2", "ü": "&"}, "assert": ["a basket"]},
     {"url": "/json", "label": "json", "assert-jsonpath": [WRONG]},
     {"url": "/silent", "label": "silent", "method": "PUT", "body": "käse", "timeout": "200ms"},
     {"url": "/file", "label": "file", "method": "POST", "body-file": "body.bin", "assert": ["a basket"]},
 ]
-MORE = {"vegeta": [], "locust": [ASSERTED], "apiritif": [ASSERTED], "jmeter": CHECKED, "toril": CHECKED}
+MORE: dict[str, list[dict[str, Any]]] = {
+    "vegeta": [],
+    "locust": [ASSERTED],
+    "apiritif": [ASSERTED],
+    "jmeter": CHECKED,
+    "toril": CHECKED,
+}
 
 
 def one_of(exchanges, label, why="failure"):
