@@ -126,7 +126,7 @@ def test_every_value_is_written_exactly_or_refused(asked, replaced):
     assert {key: float(value) for key, value in execution.locations.items()} == {
         where: float(weight or 1) for where, _, weight in parts
     }
-    assert workflow["jobs"]["load-test"]["steps"][1]["with"] == {"suite": f"loadtests/{name}"}
+    assert workflow["jobs"]["load-test"]["steps"][1]["with"] == {"suite": f"loadtests/{name}", "engine": True}
 
 
 @examples(60)

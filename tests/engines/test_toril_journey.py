@@ -180,6 +180,12 @@ def test_only_values_without_a_default_that_a_request_refers_to_are_needed():
     assert [one["needed"] for one in made["steps"][:2]] == [["id"], []]
 
 
+def test_a_value_in_the_headers_of_the_scenario_is_needed():
+    login = {"url": "/", "extract-jsonpath": {"tok-id": "$.t"}}
+    made = scenario({"default-address": "http://shop", "requests": [login, "/"], "headers": {"X": "t ${tok-id}"}})
+    assert made.journey()["steps"][0]["needed"] == ["tok-id"]
+
+
 def test_an_included_scenario_inherits_address_and_headers():
     other = {"requests": ["/other"], "headers": {"accept": "a/b"}, "variables": {"x": "1", "y": "2"}, "timeout": "1s"}
     outer = scenario(

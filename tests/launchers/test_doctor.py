@@ -71,7 +71,7 @@ def test_a_missing_jmeter_is_reported_with_the_folder_and_the_need_for_maven(
 def test_a_missing_program_is_reported_with_its_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TORIL_ENGINE", str(tmp_path / "none"))
     (found,) = [finding for finding in doctor.examine(str(tmp_path)) if finding.name == "engine"]
-    assert (found.state, found.code) == ("optional", "no-engine")
+    assert (found.state, found.code) == ("optional", "engine-not-built")
     assert f"TORIL_ENGINE={tmp_path / 'none'}" in found.detail
 
 

@@ -143,7 +143,7 @@ def test_a_page_fits_its_window(browser: Browser, address, path, width):
 def test_the_gallery_is_filtered_by_engine_and_need(browser: Browser, address):
     page = browser.new_page()
     page.goto(address + "gallery/")
-    page.select_option("[data-column=engine]", "vegeta")
+    page.select_option("[data-column=engine]", "toril")
     page.select_option("[data-column=need]", "Shapes of load")
     shown = page.eval_on_selector_all(
         "table tbody tr", "rows => rows.filter(r => !r.hidden).map(r => r.cells[0].textContent)"

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"cmp"
-	"fmt"
 	"iter"
 	"slices"
 	"strings"
@@ -33,7 +32,7 @@ func sessionAnswered(o *loop, one *slot, e *exchanged) {
 			one.referred = next.referred
 			wire := next.wire
 			if r.cookies {
-				wire = c.withCookies(u, next)
+				wire = c.withCookies(u, one, next)
 			}
 			if r.signer != nil && next.to == from.to {
 				if signed, err := r.signer.Sign(wire, time.Now()); err == nil { // it has signed the first request
@@ -61,15 +60,13 @@ func (c *crowd) storeCookies(u *session, one *slot, e *exchanged) {
 }
 
 // withCookies returns a redirect's request with the cookies that its server gets.
-func (c *crowd) withCookies(u *session, next hop) []byte {
-	host, path := hostOf(next.to.host), pathOf(targetIn(next.wire))
-	c.scratch = u.cookies.AppendHeader(c.scratch[:0], host, path, next.to.scheme == "https", c.scope.Now())
-	if len(c.scratch) == 0 {
-		return next.wire
-	}
-	end := endOfHead(next.wire, 0)
-	field := fmt.Appendf(nil, "Cookie: %s\r\n", c.scratch)
-	return slices.Concat(next.wire[:end-2], field, next.wire[end-2:])
+func (c *crowd) withCookies(u *session, one *slot, next hop) []byte {
+	host, end := hostOf(next.to.host), endOfHead(next.wire, 0)
+	wire := slices.Clone(next.wire[:end-2])
+	r := one.step.request
+	own := r.ownCookie && sameOrSubdomain(host, hostOf(one.to.host))
+	wire = r.appendCookies(wire, c.scopeOf(u), &c.scratch, u, next.to, pathOf(targetIn(next.wire)), own)
+	return append(wire, next.wire[end-2:]...)
 }
 
 // headersIn yields the values of a head's fields of this name, which is in lower case.

@@ -97,7 +97,7 @@ func parseRequest(wire []byte, to server, http2 bool) (*http.Request, error) {
 		return nil, err
 	}
 	req.URL.Scheme, req.URL.Host, req.RequestURI = to.scheme, to.host, ""
-	body := wire[endOfHead(wire, 0):]
+	body := bytes.Clone(wire[endOfHead(wire, 0):]) // the transport may read it after the slot has gone on
 	again := func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
 	switch mayBeRepeated := req.Method == http.MethodGet || req.Method == http.MethodHead || req.Method == http.MethodOptions; {
 	case len(body) > 0:

@@ -150,7 +150,7 @@ func (c *crowd) serve(at int64) int64 {
 	if !c.capped {
 		for _, d := range c.sides {
 			for d.frozenAt == 0 && len(d.waiting.all()) > 0 {
-				if !c.grant(d, 0) {
+				if _, granted := c.grant(d, 0); !granted {
 					return at + int64(time.Millisecond)
 				}
 			}
@@ -169,10 +169,13 @@ func (c *crowd) serve(at int64) int64 {
 		}
 		switch {
 		case len(d.waiting.all()) > 0 && d.frozenAt == 0:
-			if !c.grant(d, a.sendAt) {
+			sent, granted := c.grant(d, a.sendAt)
+			if !granted {
 				return at + int64(time.Millisecond)
 			}
-			p.advance(a)
+			if sent { // else the next user takes the token
+				p.advance(a)
+			}
 		case at-a.sendAt > tokenLife || p.missed(a, more, at):
 			p.advance(a)
 			p.lateness.drop()

@@ -328,8 +328,9 @@ func (o *loop) closeConn(c *conn) {
 	}
 	if c.own != nil {
 		o.rouse(c)
-		at := slices.Index(c.own.list, c)
-		c.own.list = slices.Delete(c.own.list, at, at+1)
+		if at := slices.Index(c.own.list, c); at >= 0 { // -1: its session ended with the load
+			c.own.list = slices.Delete(c.own.list, at, at+1)
+		}
 	} else {
 		if at := slices.Index(c.pool.idle, c); at >= 0 {
 			c.pool.idle = slices.Delete(c.pool.idle, at, at+1)

@@ -3,6 +3,7 @@ package main
 import (
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -34,6 +35,24 @@ func TestACookieOfTheSuiteComesFirst(t *testing.T) {
 	w := answeringBy(t, map[string]func(http.ResponseWriter, *http.Request){"/": saying(200, "", "Set-Cookie", "id=1")})
 	walkBy(t, w.URL, `[`+get("/")+`, `+get("/a", `, "headers": [["cookie", "own=2"]]`)+`]`, once1)
 	w.expect(t, "GET / ", "GET /a own=2; id=1")
+}
+
+func TestACookieOfTheSuiteFollowsARedirectOfItsHost(t *testing.T) {
+	w := answeringBy(t, map[string]func(http.ResponseWriter, *http.Request){
+		"/": saying(302, "", "Set-Cookie", "id=1; Path=/", "Location", "/there"),
+	})
+	walkBy(t, w.URL, `[`+get("/", `, "headers": [["cookie", "own=2"]]`)+`]`, once1)
+	w.expect(t, "GET / own=2", "GET /there own=2; id=1")
+}
+
+func TestCookiesDoNotDependOnTheCaseOfHosts(t *testing.T) {
+	w := answeringBy(t, map[string]func(http.ResponseWriter, *http.Request){
+		"/": saying(200, "", "Set-Cookie", "id=1; Domain=shop.example; Path=/"),
+	})
+	address := strings.TrimPrefix(w.URL, "http://")
+	walkBy(t, "http://Shop.Example", `[`+get("/")+`, `+get("/a")+`]`,
+		`{"model": "users", "users": {"count": 1, "iterations": 1}, "hosts": {"Shop.Example": "`+address+`"}}`)
+	w.expect(t, "GET / ", "GET /a id=1")
 }
 
 func TestACachedResponseIsNotAskedForAgain(t *testing.T) {

@@ -565,7 +565,11 @@ func (r *requestStep) wire(dst []byte, s *text.Scope, scratch *[]byte, u *sessio
 		*scratch = r.headers[i].value.Append((*scratch)[:0], s)
 		dst = append(appendValue(dst, *scratch), "\r\n"...)
 	}
-	dst = r.appendCookies(dst, s, scratch, u, to, target)
+	path := r.path
+	if path == "" {
+		path = pathOf(target)
+	}
+	dst = r.appendCookies(dst, s, scratch, u, to, path, r.ownCookie)
 	if r.cache && !u.cache.Empty() {
 		dst = u.cache.AppendHeaders(dst, to.scheme+"://"+to.host+string(target))
 	}
@@ -582,25 +586,25 @@ func (r *requestStep) wire(dst []byte, s *text.Scope, scratch *[]byte, u *sessio
 	return append(dst, *scratch...), to, method, nil
 }
 
-func (r *requestStep) appendCookies(dst []byte, s *text.Scope, scratch *[]byte, u *session, to server, target []byte) []byte {
+// appendCookies appends the Cookie header: with `own` the suite's, and those of the user's jar.
+func (r *requestStep) appendCookies(
+	dst []byte, s *text.Scope, scratch *[]byte, u *session, to server, path string, own bool,
+) []byte {
 	before := len(dst)
 	dst = append(dst, "Cookie: "...)
 	from := len(dst)
-	if r.ownCookie {
+	if own {
 		*scratch = r.cookie.Append((*scratch)[:0], s)
 		dst = appendValue(dst, *scratch)
 	}
 	if r.cookies {
-		own := len(dst)
-		if own > from {
+		end := len(dst)
+		if end > from {
 			dst = append(dst, "; "...)
 		}
-		jar, path := len(dst), r.path
-		if path == "" {
-			path = pathOf(target)
-		}
+		jar := len(dst)
 		if dst = u.cookies.AppendHeader(dst, hostOf(to.host), path, to.scheme == "https", s.Now()); len(dst) == jar {
-			dst = dst[:own]
+			dst = dst[:end]
 		}
 	}
 	if len(dst) == from {
@@ -609,10 +613,10 @@ func (r *requestStep) appendCookies(dst []byte, s *text.Scope, scratch *[]byte, 
 	return append(dst, "\r\n"...)
 }
 
-// hostOf returns a host without its port.
+// hostOf returns a host without its port, in lower case.
 func hostOf(host string) string {
 	if at := strings.LastIndexByte(host, ':'); at >= 0 && strings.IndexByte(host[at:], ']') < 0 {
-		return host[:at]
+		host = host[:at]
 	}
-	return host
+	return strings.ToLower(host)
 }

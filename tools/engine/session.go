@@ -268,19 +268,25 @@ func (c *crowd) request(u *session, s *step) bool {
 	return false
 }
 
-// grant has the session that has waited longest send its request. It returns false if there is no slot for it.
-func (c *crowd) grant(d *side, at int64) bool {
+// grant has the session that has waited longest send its request, which is due at this moment or was due before. It
+// returns whether a request was sent, which the user's cache may spare, and false if there was no slot.
+func (c *crowd) grant(d *side, at int64) (sent, granted bool) {
 	one := c.loop.slots.acquire()
 	if one == nil {
-		return false
+		return false, false
 	}
 	u := d.waiting.take()
-	u.due = max(u.due, at)
+	if waited := at - u.due; waited > 0 {
+		for i := range u.depth { // a timer, as a think time is
+			u.open[i].pending += waited
+		}
+		u.due = at
+	}
 	s := &d.program.steps[u.step-1]
-	if !c.send(u, s, one) && !c.sleep(u, s.think.draw(c.random)) {
+	if sent = c.send(u, s, one); !sent && !c.sleep(u, s.think.draw(c.random)) {
 		c.resume(u)
 	}
-	return true
+	return sent, true
 }
 
 // send sends a request. It returns false if none is needed, since the user's cache has the response.

@@ -603,8 +603,8 @@ func TestUsersShareATokenSchedule(t *testing.T) {
 	}
 	slices.SortFunc(got.samples, func(a, b walk) int { return int(a.due - b.due) })
 	for i, one := range got.samples {
-		if one.due < int64(i)*25_000-1000 {
-			t.Errorf("request %d is due after %d µs", i, one.due)
+		if due := one.due - got.samples[0].due; due < int64(i)*25_000-1000 {
+			t.Errorf("request %d is due after %d µs", i, due)
 		}
 	}
 }
@@ -730,5 +730,48 @@ func TestManyUsersShareTheLoops(t *testing.T) {
 	}
 	if len(seen) != count || len(got.samples) != count || rows["a"] != rows["b"]+1 {
 		t.Errorf("%d users, %d samples, rows %v", len(seen), len(got.samples), rows)
+	}
+}
+
+func TestAServiceMayCloseIdleConnectionsAfterTheEnd(t *testing.T) {
+	w := witnessing(t, "", func(_ http.ResponseWriter, in *http.Request) {
+		if in.URL.Path == "/slow" && in.URL.Query().Get("user") == "2" {
+			time.Sleep(800 * time.Millisecond)
+		}
+	})
+	w.Config.IdleTimeout = 300 * time.Millisecond
+	got := walkBy(t, w.URL, `[`+get("/slow?user=${__threadNum}", `, "think": {"kind": "constant", "mean_s": 5}`)+`]`,
+		`{"model": "users", "users": {"count": 2, "hold_for_s": 0.2}}`)
+	if len(got.samples) != 2 || got.end == "" {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestATransactionExcludesTheWaitForTheSchedule(t *testing.T) {
+	w := witnessing(t, "", nil)
+	l := loadOf(t, w.URL, `[{"do": "transaction", "label": "t", "steps": [`+get("/a")+`, `+get("/b")+`]}]`,
+		`{"model": "users", "users": {"count": 5, "hold_for_s": 1}, "points": [[0, 10], [1, 10]], "peak_rps": 10}`)
+	go openGate(t.Context(), l.Folder)
+	if err := run(l); err != nil {
+		t.Fatal(err)
+	}
+	for _, one := range readWalked(t, l.Folder).of("t") {
+		if one.response > 90_000 { // a user waits for 0.5 s between its requests
+			t.Errorf("a transaction took %d µs", one.response)
+		}
+	}
+}
+
+func TestACachedResponseTakesNoTokenOfTheSchedule(t *testing.T) {
+	w := witnessing(t, "", func(out http.ResponseWriter, _ *http.Request) { out.Header().Set("Cache-Control", "max-age=60") })
+	l := loadOf(t, w.URL, `[`+get("/a")+`, `+get("/a")+`]`,
+		`{"model": "users", "users": {"count": 5, "hold_for_s": 1}, "points": [[0, 20], [1, 20]], "peak_rps": 20,
+		"journeys": [{"address": "`+w.URL+`", "cache": true, "timeout_s": 5, "keepalive": true}]}`)
+	go openGate(t.Context(), l.Folder)
+	if err := run(l); err != nil {
+		t.Fatal(err)
+	}
+	if count := readWalked(t, l.Folder).count("/a"); count < 19 {
+		t.Errorf("%d requests", count)
 	}
 }

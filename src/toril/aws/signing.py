@@ -30,9 +30,11 @@ def signing_keys(region: str, role: str = "") -> Callable[[], Mapping[str, str]]
 
 
 def _of_role(role: str, region: str, own: Any) -> Any:
+    from botocore.config import Config
     from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
     from botocore.session import Session
 
-    sts = partial(Session().create_client, region_name=region)
+    patience = Config(connect_timeout=5, read_timeout=10, retries={"total_max_attempts": 1})
+    sts = partial(Session().create_client, region_name=region, config=patience)
     fetcher = AssumeRoleCredentialFetcher(sts, own, role, extra_args={"RoleSessionName": SESSION})
     return DeferredRefreshableCredentials(fetcher.fetch_credentials, "assume-role")

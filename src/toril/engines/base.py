@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import math
 import os
 import signal
 import sys
@@ -15,12 +16,15 @@ from typing import Any, ClassVar
 import numpy as np
 from bzt import ToolError
 
+from toril.aws.errors import AwsError
 from toril.aws.signing import signing_keys
 from toril.engines import Batch, EngineContext, FoundCase, InFlight, LoadFacts, Sends, own_traceback, tail_of
 from toril.engines.disk import write_atomically
 from toril.engines.in_process import COLUMNS, LATE, NOT_SAMPLES, UNWRITTEN, USERS
 from toril.engines.readers import CaseLines, RowFile
 from toril.errors import InfrastructureError
+
+RENEW_EACH_S = 30.0  # botocore renews keys more than ten minutes before they expire
 
 
 class Engine:
@@ -49,6 +53,7 @@ class Engine:
     asked_to_end = False
     _keys: Callable[[], Mapping[str, str]] | None = None  # that sign the requests
     _known_keys: Mapping[str, str] = MappingProxyType({})
+    _renewed_at = -math.inf
 
     def startup(self) -> None:
         super().startup()  # type: ignore[misc]  # bzt's
@@ -96,7 +101,17 @@ class Engine:
         return self.context.folder / "keys.json"
 
     def _renew_keys(self) -> None:
-        if self._keys is not None and (keys := self._keys()) != self._known_keys:
+        if self._keys is None or time.monotonic() < self._renewed_at + RENEW_EACH_S:
+            return
+        self._renewed_at = time.monotonic()
+        try:
+            keys = self._keys()
+        except AwsError as error:
+            if not self._known_keys:
+                raise
+            self.log.warning("%s", error)  # type: ignore[attr-defined]  # bzt's; the known keys are valid for minutes
+            return
+        if keys != self._known_keys:
             self._known_keys = keys
             write_atomically(self._keys_file, json.dumps(keys))
 

@@ -118,7 +118,7 @@ def _engine() -> Finding:
     path = str(program) if program is not None and program.is_file() else None
     where = f"TORIL_ENGINE={program} is not a file" if program else "not built"
     fix = "for `executor: toril`, run `make engine` in toril's repository, or set TORIL_ENGINE"
-    return _tool(path, "no-engine", f"{where}; {fix}")
+    return _tool(path, "engine-not-built", f"{where}; {fix}")
 
 
 def _chromium() -> Finding:

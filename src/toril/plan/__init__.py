@@ -260,14 +260,15 @@ def _planned(suite: Suite, execution: Execution) -> PlannedExecution:
         curve = curve_of(execution.throughput_rps, *times, execution.steps).points
     shared = {name: getattr(execution, name) for name in OF_BOTH}
     rate = None if execution.throughput_rps is None else float(execution.throughput_rps)
-    iteration = iteration_of(suite.common["scenarios"].get(execution.scenario))
+    arrives = execution.model == "arrivals"
+    iteration = iteration_of(suite.common["scenarios"].get(execution.scenario)) if arrives else None
     return PlannedExecution(
         **shared,
         browser=_browser(suite, execution),
         throughput_rps=rate,
         curve=curve,
         adjustable=execution.by_schedule,
-        journey=iteration.journey if iteration and execution.model == "arrivals" else None,
+        journey=iteration.journey if iteration else None,
     )
 
 

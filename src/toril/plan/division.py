@@ -102,9 +102,11 @@ def _needed(suite: Suite, executions: Sequence[Execution], weights: Mapping[str,
     """Returns the workers of each location that its part of the load needs, by the engines' measured rates."""
     cores = max(1, suite.toril.worker.cpu // CPU_UNITS_PER_CORE)
     need = Fraction(0)
+    scenarios = {execution.scenario for execution in executions}
+    iterations = {name: iteration_of(suite.common["scenarios"].get(name)) for name in scenarios}
     for execution in executions:
         engine = engine_of("vegeta" if execution.model == "requests" else execution.executor)
-        users, requests = _sized(execution, iteration_of(suite.common["scenarios"].get(execution.scenario)))
+        users, requests = _sized(execution, iterations[execution.scenario])
         if engine.requests_per_core:
             requests /= engine.requests_per_core * (1 if engine.single_threaded else cores)
             most = engine.users_per_worker  # None: independent requests have no virtual users

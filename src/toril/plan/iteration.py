@@ -27,7 +27,7 @@ def iteration_of(scenario: Any) -> Iteration | None:
     """Returns a scenario's iteration; None if a script or a block decides what it sends."""
     requests = scenario.get("requests") if isinstance(scenario, dict) and not scenario.get("script") else None
     listed = requests if isinstance(requests, list) else ()  # the reader checks only scenarios that run
-    whole = list(_unfolded(listed))
+    whole = [request for request in _unfolded(listed) if "set-variables" not in request]  # which sends nothing
     if not whole or any(key in request for request in whole for key in (*BLOCKS, *PHASES)):
         return None
     labels = Counter(str(request.get("label") or request.get("url") or "") for request in whole)

@@ -113,7 +113,7 @@ def _most(execution: Execution, iteration: Iteration | None, label: str, *, stea
         curve = execution.curve or curve_of(execution.throughput_rps, *times, execution.steps)
         most = curve.total - (curve.count_to(execution.ramp_up_s) if steady_only else 0.0)
     if iteration is None:
-        return most
+        return math.inf if execution.model == "arrivals" else most  # a journey has several requests
     part = (iteration.labels[label] or 1) if label else iteration.labels.total()  # the engine may change a label
     if execution.by_schedule:  # requests in turn, or journeys
         return most * part / (iteration.labels.total() if execution.model == "requests" else 1)

@@ -31,6 +31,7 @@ from dataclasses import dataclass, replace
 
 from toril.criteria import criteria_of
 from toril.errors import Note
+from toril.load.model import JOURNEY_START
 from toril.records import ARMS, BASE, HEAD, Comparison, Exit, Plan, Reason, ServerMetrics, Verdict
 from toril.records.summary import LabelFigures, Summary
 from toril.regression.calibration import Calibration, expected, warning
@@ -118,7 +119,11 @@ def judge_duet(
 def _not_compared(base: Summary, head: Summary, comparison: Comparison) -> Iterator[Note]:
     """Yields notes on labels that differ although no compared figure shows it, e.g. below the p95 of all requests."""
     covered = {metric.label for metric in comparison.metrics if metric.unit == "us"}
-    labels = [(label, base.labels[label], figures) for label, figures in head.labels.items() if label in base.labels]
+    labels = [
+        (label, base.labels[label], figures)
+        for label, figures in head.labels.items()
+        if label in base.labels and label != JOURNEY_START
+    ]
     both = [label for label in labels if min(label[1].samples, label[2].samples) >= EXPECTED]
     margin = 1 + (comparison.margin or 0.0)
     slower = [label for label, old, new in both if label not in covered and _above(new, old, margin)]

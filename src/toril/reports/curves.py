@@ -10,7 +10,6 @@ from toril.load.curve import Curve
 from toril.load.model import begun, unit_of
 from toril.records import Plan, PlannedExecution
 from toril.reports.bundle import Bundle
-from toril.summary import sends_of
 from toril.text import plain
 
 STEPS = "▁▂▃▄▅▆▇█"
@@ -51,6 +50,8 @@ def rate_curves(bundle: Bundle) -> list[RateCurve]:
         return [RateCurve(plan.executions[0].name, planned, achieved)]
     if bundle.timeline is None:
         return []
+    from toril.summary import sends_of  # imports numpy
+
     curves = []
     for execution, rate in chosen:
         view = sends_of(bundle.timeline, execution)

@@ -14,6 +14,7 @@ from functools import lru_cache
 from itertools import chain, groupby, islice
 from typing import Any, TypeVar
 
+from toril.load.model import JOURNEY_START
 from toril.plan.duet import name_in_arm
 from toril.records import HEAD, Comparison, Launch, Plan
 from toril.records.history import (
@@ -61,7 +62,7 @@ def record_of(bundle: Bundle, launch: Launch | None = None) -> HistoryRecord:
     plan, summary, comparison = bundle.plan, bundle.summary, bundle.verdict.comparison
     compared = (*(plan.earlier.labels if plan.earlier else ()), *(plan.duet.labels if plan.duet else ()))
     labels = sorted(
-        ((label, figures) for label, figures in summary.labels.items() if label),
+        ((label, figures) for label, figures in summary.labels.items() if label not in ("", JOURNEY_START)),
         key=lambda item: (item[0] not in compared, -item[1].samples, item[0]),
     )
     kept = HistoryRecord(

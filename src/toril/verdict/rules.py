@@ -380,6 +380,8 @@ def unanswered(execution: MeasuredExecution) -> Iterator[Reason]:
     waited = f"{plural(count, 'request')}{of} got no response and waited longer than {limit}"
     fix = "Find out why the service hangs, or set a longer `graceful-stop` or a `timeout`"
     due, allowed = execution.due or execution.sent, ""
+    if execution.planned.model == "arrivals":  # its due are journeys, each of several requests
+        due = execution.answers.samples + execution.requests.total.unfinished
     if users and count >= UNANSWERED_USERS * users:
         allowed = f"with {users:,} virtual users, fewer than {UNANSWERED_USERS * users:,.1f} are allowed"
     elif not users and count > UNANSWERED_SENDS * due:

@@ -53,7 +53,7 @@ class Executor(RowEngine, ScenarioExecutor):  # type: ignore[misc]  # bzt has no
             raise TaurusConfigError(str(problem))
         try:
             sends = self._requests(scenarios) if self.context.planned.model == "requests" else self._journeys(scenarios)
-        except (UserError, OSError, UnicodeError) as error:
+        except (UserError, OSError, ValueError) as error:
             raise TaurusConfigError(f"scenario {self.context.planned.scenario}: {error}") from error
         own = self.settings
         files = {key: own.get(key) for key in ("ca", "cert", "key")}

@@ -21,7 +21,7 @@ from toril.suite.scenarios import walked
 
 Step = dict[str, Any]  # a step or a journey, in the form of journeys.go
 
-NAMES = re.compile(r"\$\{(\w+)\}")
+NAMES = re.compile(r"\$\{([^${}()]+)\}")
 PHASES = ("setup", "teardown")
 EXTRACTS = (  # key, kind, key of the expression, bzt's `match-no`
     ("extract-regexp", "regexp", "regexp", 1),
@@ -275,7 +275,7 @@ def _mark_needed(journey: Step) -> None:
     steps = list(_flat([*journey["setup"], *journey["steps"], *journey["teardown"]]))
     conditions = {"condition", "then", "else", "steps"}
     written = [{key: value for key, value in step.items() if key not in conditions} for step in steps]
-    used = set(NAMES.findall(json.dumps(written, ensure_ascii=False)))
+    used = set(NAMES.findall(json.dumps([written, journey["headers"], journey["address"]], ensure_ascii=False)))
     for step in steps:
         if step["do"] == "request":
             names = [one["name"] for one in step["extract"] if one["default"] == NOT_FOUND]
