@@ -49,8 +49,8 @@ def cases():
                     }
 
 
-@pytest.mark.live
 @pytest.mark.nightly
+@pytest.mark.solo  # some of them bound times
 def test_the_program_s_own_tests_pass_and_its_arrivals_are_the_plan_s(tmp_path):
     arrivals = tmp_path / "arrivals.json"
     arrivals.write_text(json.dumps(list(cases())))
