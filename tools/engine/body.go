@@ -77,9 +77,15 @@ func appendChunks(dst, raw []byte) []byte {
 	}
 }
 
+// mostCodings bounds the work that a response can ask for; services apply one.
+const mostCodings = 5
+
 // decompress undoes content codings, of which the last one was applied last.
 func (d *decoder) decompress(codings string, body []byte) ([]byte, error) {
 	names := strings.Split(codings, ",")
+	if len(names) > mostCodings {
+		return body, fmt.Errorf("the body has %d content codings, more than %d", len(names), mostCodings)
+	}
 	for i := len(names) - 1; i >= 0 && len(body) > 0; i-- {
 		name := strings.ToLower(strings.TrimSpace(names[i]))
 		if name == "identity" || name == "" {

@@ -88,6 +88,13 @@ func TestABodyWithoutCodingIsNotCopied(t *testing.T) {
 	}
 }
 
+func TestManyCodingsAreRefused(t *testing.T) {
+	head := []byte("HTTP/1.1 200 OK\r\nContent-Encoding: " + strings.Repeat("gzip,", 6) + "\r\n\r\n")
+	if _, err := new(decoder).decode(head, []byte("x")); err == nil || !strings.Contains(err.Error(), "codings") {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestADecompressedBodyIsBounded(t *testing.T) {
 	zipped := coded(t, "gzip", strings.Repeat("\x00", bodyLimit+1))
 	got, err := (&decoder{}).decode([]byte("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n"), []byte(zipped))

@@ -119,7 +119,11 @@ func (a *Assertion) patterns(names *text.Names) error {
 			if err != nil {
 				return err.Error()
 			}
-			if pattern.matches(subject) == a.spec.Not {
+			matches, err := pattern.matches(subject)
+			if err != nil {
+				return err.Error()
+			}
+			if matches == a.spec.Not {
 				return a.failed(subject, expression.template.String(s))
 			}
 		}
@@ -233,7 +237,10 @@ func (a *Assertion) equals(d *document, at int32, expected string, s *text.Scope
 	value := d.append(nil, at)
 	if a.whole != nil {
 		pattern, err := a.whole.in(s)
-		return err == nil && pattern.matches(value), err
+		if err != nil {
+			return false, err
+		}
+		return pattern.matches(value)
 	}
 	if string(value) == expected {
 		return true, nil

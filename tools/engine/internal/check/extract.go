@@ -143,8 +143,12 @@ func (e *Extractor) Run(r *Response, s *text.Scope) (found bool) {
 	return true
 }
 
+// mostMatches bounds the variables that a response can set for each user.
+const mostMatches = 10_000
+
 // setAll sets name_1, name_2, … and name_matchNr, and name_ALL if asked for.
 func (e *Extractor) setAll(s *text.Scope, matches []match) {
+	matches = matches[:min(len(matches), mostMatches)]
 	s.Values.SetValue(e.count, strconv.Itoa(len(matches)))
 	var all []byte
 	for i := range matches {

@@ -108,7 +108,8 @@ func FuzzSequence(f *testing.F) {
 		if whole, err := compile(source); err == nil && whole.inner != nil {
 			for _, most := range []int{1, -1} {
 				got, want := whole.find(subject, most, nil), library.FindAllSubmatchIndex(subject, most)
-				if !slices.EqualFunc(got, want, slices.Equal[[]int]) || whole.matches(subject) != (len(want) > 0) {
+				matches, err := whole.matches(subject)
+				if !slices.EqualFunc(got, want, slices.Equal[[]int]) || matches != (len(want) > 0) || err != nil {
 					t.Errorf("%q in %q: %v, by package regexp %v", source, subject, got, want)
 				}
 			}

@@ -131,19 +131,18 @@ func (p *pattern) backtracks(text []byte) bool {
 }
 
 // matches reports whether the expression occurs in the text.
-func (p *pattern) matches(text []byte) bool {
+func (p *pattern) matches(text []byte) (bool, error) {
 	if p.backtracks(text) {
-		found, err := p.slow.MatchString(string(text))
-		return found && err == nil
+		return p.slow.MatchString(string(text))
 	}
 	if p.simple != nil {
 		var groups [2 * mostGroups]int
 		if found, ok := p.simple.find(text, 0, groups[:]); ok {
-			return found
+			return found, nil
 		}
 	}
 	begin := p.begin(text)
-	return begin >= 0 && p.fast.Match(text[begin:])
+	return begin >= 0 && p.fast.Match(text[begin:]), nil
 }
 
 // find appends the positions of up to most matches and of their groups, as package regexp does: two numbers for each
