@@ -104,7 +104,7 @@ func TestLatenessIsTheMaximumAndThe90thPercentile(t *testing.T) {
 	}
 }
 
-// The cases are those of src/toril/worker/engines/turns.py.
+// The cases are those of src/toril/engines/turns.py.
 func TestLoadTimeStandsStillBetweenTurns(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join("..", "..", "tests", "engines", "turns.json"))
 	if err != nil {

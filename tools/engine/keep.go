@@ -17,7 +17,7 @@ const (
 	undecided       = 4 << 10 // bytes beyond the shown ones, of a response that may become the slowest when it ends
 )
 
-// keeping is which requests to keep with their responses, as in worker/engines/keeping.py.
+// keeping is which requests to keep with their responses, as in src/toril/engines/keeping.py.
 type keeping struct {
 	Path       string   `json:"path"`
 	Failures   uint32   `json:"failures"`  // the first ones of each label and outcome

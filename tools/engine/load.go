@@ -6,7 +6,7 @@ import (
 	"os"
 )
 
-// load is the engine's task; src/toril/worker/engines/toril/executor.py writes it.
+// load is the engine's task; src/toril/engines/toril/executor.py writes it.
 type load struct {
 	Folder        string            `json:"folder"`
 	Points        curve             `json:"points"`   // in a duet: of each arm, by its load time

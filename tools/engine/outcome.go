@@ -17,7 +17,7 @@ import (
 
 const messageChars = 500
 
-// errIdleClosed has the text of worker/engines/in_process.py.
+// errIdleClosed has the text of src/toril/engines/in_process.py.
 var errIdleClosed = errors.New("the service closed the idle connection just when the request was sent")
 
 var (

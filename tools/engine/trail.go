@@ -101,7 +101,7 @@ func (e *kept) set(s *slot, at int64, o outcome, mostBody int64) {
 	}
 }
 
-// line is what the worker reads; worker/engines/keeping.py explains its fields.
+// line is what the worker reads; src/toril/engines/keeping.py explains its fields.
 func (e *kept) line(label string, mostBody int64) map[string]any {
 	method, target, sent, body := parseHead(e.request)
 	line := map[string]any{

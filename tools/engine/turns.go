@@ -1,7 +1,7 @@
 package main
 
 // turn is a part of the load without interruption. A load has one, that of a duet has those of both arms in order of
-// time. Times are seconds since the start. src/toril/worker/engines/turns.py computes the same.
+// time. Times are seconds since the start. src/toril/engines/turns.py computes the same.
 type turn struct {
 	course     *course
 	begin, end float64

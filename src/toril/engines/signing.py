@@ -1,6 +1,6 @@
 """Signature Version 4 for requests of generated scripts: engines' own processes load it by its path.
 
-The worker keeps the keys' file fresh (`Engine.signs`).
+The worker keeps the keys' file fresh (`Engine.signing`).
 """
 
 # mypy: disable-error-code="no-untyped-def,no-untyped-call,assignment"

@@ -1,4 +1,4 @@
-"""One pass through a scenario, as far as the suite alone tells it."""
+"""One pass through a scenario, derived from the suite alone."""
 
 import re
 from collections import Counter

@@ -261,7 +261,7 @@ def fingerprint_of(plan: Plan, launch: Launch | None) -> Fingerprint:
         load.model_dump(
             mode="json",
             include=LOAD if in_duet else None,
-            exclude={"journey"} if load.model == "arrivals" else {"journey", "model"},  # else the other fields tell it
+            exclude={"journey"} if load.model == "arrivals" else {"journey", "model"},  # set by other fields
         )
         for load in plan.executions
     ]

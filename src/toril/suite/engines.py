@@ -401,7 +401,7 @@ def warn_of_ignored_keys(
             text = f"{executor} ignores this key. See `toril.engine` for its settings."
             reader.warn("ignored-key", f"{path}.{key[:60]}", text)
     if item.get("concurrency") is not None:
-        text = f"toril ignores this key: {begun(model)} begin at a rate. `toril.engine.max-workers` is a limit."
+        text = f"toril ignores this key: {begun(model)} begin at a rate. `toril.engine.max-workers` limits them."
         reader.warn("ignored-key", f"{path}.concurrency", text)
 
 

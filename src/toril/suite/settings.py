@@ -179,7 +179,7 @@ class EarlierBlock(Section):
 
 
 class Engine(Section):
-    """Settings of the open-model engine that Taurus has no keys for. They apply to all its executions."""
+    """Settings of toril's engine that Taurus has no keys for. They apply to all its executions."""
 
     http2: bool = False  # for all requests; they fail if the target does not support it
     dns_ttl_s: Duration = 5.0  # lifetime of a resolved address; 0: resolve for each connection

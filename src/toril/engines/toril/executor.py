@@ -47,9 +47,8 @@ class Executor(RowEngine, ScenarioExecutor):  # type: ignore[misc]  # bzt has no
         super().prepare()
         scenario, base = self._scenario(self.execution["scenario"]), self.context.base
         scenarios = [scenario, *([self._scenario(base.config["scenario"])] if base else [])]
-        for problem in problems(
-            self.context.planned.executor, scenario, "scenario"
-        ):  # the suite reader refuses them first
+        # The suite reader refuses them first.
+        for problem in problems(self.context.planned.executor, scenario, "scenario"):
             raise TaurusConfigError(str(problem))
         try:
             sends = self._requests(scenarios) if self.context.planned.model == "requests" else self._journeys(scenarios)
