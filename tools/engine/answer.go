@@ -18,34 +18,23 @@ func sessionAnswered(o *loop, one *slot, e *exchanged) {
 	if e.err == nil && r.cookies {
 		c.storeCookies(u, one, e)
 	}
-	if e.err == nil && one.follow {
-		from := hop{one.method, one.to, one.wire, r.cookies, one.referred}
-		next, moved, err := redirect(from, e.status, headerIn(e.head, "location"))
-		switch {
-		case !moved:
-		case err == nil && one.hops == o.load.Redirects:
-			e.err = tooManyRedirects(one.hops)
-		case err != nil:
-			e.err = err
-		default:
-			one.hops++
-			one.referred = next.referred
-			wire := next.wire
-			if r.cookies {
-				wire = c.withCookies(u, one, next)
-			}
-			if r.signer != nil && next.to == from.to {
-				if signed, err := r.signer.Sign(wire, time.Now()); err == nil { // it has signed the first request
-					wire = signed
-				}
-			} else if r.signer != nil {
-				wire = sign.Strip(wire)
-			}
-			o.exchange(one, wire, next.to, next.method, r.capture, &u.own)
-			return
-		}
+	next, moved := o.redirected(one, e, r.cookies)
+	if !moved {
+		c.settle(u, one, e)
+		return
 	}
-	c.settle(u, one, e)
+	wire := next.wire
+	if r.cookies {
+		wire = c.withCookies(u, one, next)
+	}
+	if r.signer != nil && next.to == one.to {
+		if signed, err := r.signer.Sign(wire, time.Now()); err == nil { // it has signed the first request
+			wire = signed
+		}
+	} else if r.signer != nil {
+		wire = sign.Strip(wire)
+	}
+	o.exchange(one, wire, next.to, next.method, r.capture, &u.own)
 }
 
 // storeCookies keeps the cookies of a response.

@@ -7,15 +7,10 @@ import (
 	"net/netip"
 	"os"
 	"syscall"
-	"time"
 	"unsafe"
 )
 
-const (
-	keepAliveS   = 30     // seconds between probes of an idle connection
-	manyClosings = 10_000 // connections to one server closed within a minute, of some 28,000 local ports
-	minute       = int64(time.Minute)
-)
+const keepAliveS = 30 // seconds between probes of an idle connection
 
 // dialing is a connection without TLS that is being made, by the loop itself.
 type dialing struct {
@@ -226,17 +221,6 @@ func (o *loop) evict(p *pool, own *connections, err error) bool {
 // resetOnClose frees the local port at once. It would be in use for a minute otherwise.
 func (c *conn) resetOnClose() {
 	_ = syscall.SetsockoptLinger(c.fd, syscall.SOL_SOCKET, syscall.SO_LINGER, &syscall.Linger{Onoff: 1})
-}
-
-// leave prepares the end of a user's connection: where many come and go, their ports would run out.
-func (p *pool) leave(c *conn) {
-	at := now()
-	if at-p.closingsSince > minute {
-		p.closingsSince, p.closings = at, 0
-	}
-	if p.closings++; p.closings > manyClosings {
-		c.resetOnClose()
-	}
 }
 
 // rest keeps an idle connection, with as little memory as possible if it is a user's.

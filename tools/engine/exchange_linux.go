@@ -380,7 +380,6 @@ func (own *ownSockets) closeSockets(o *loop) {
 		if c := own.list[0]; c.slot != nil {
 			o.failLater(c, errClosed)
 		} else {
-			c.pool.leave(c)
 			o.closeConn(c)
 		}
 	}

@@ -1,9 +1,6 @@
 package main
 
-import (
-	"syscall"
-	"time"
-)
+import "time"
 
 // mostFarewells is how many connections all loops together close politely within a minute. A side that closes first
 // keeps the local port for a minute (TIME_WAIT). Linux has 28,232 of them for each address of a target, so that 470
@@ -30,6 +27,6 @@ func (f *farewells) abrupt(at int64) bool {
 // sayGoodbye decides how the connection ends, just before it is closed.
 func (o *loop) sayGoodbye(c *conn) {
 	if o.farewells.abrupt(now()) {
-		_ = syscall.SetsockoptLinger(c.fd, syscall.SOL_SOCKET, syscall.SO_LINGER, &syscall.Linger{Onoff: 1})
+		c.resetOnClose()
 	}
 }

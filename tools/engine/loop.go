@@ -247,21 +247,32 @@ func (o *loop) begin(s *slot) {
 
 // answered is the end of an exchange of the requests model.
 func answered(o *loop, s *slot, r *exchanged) {
-	if r.err == nil && s.follow {
-		next, moved, err := redirect(hop{s.method, s.to, s.wire, false, s.referred}, r.status, headerIn(r.head, "location"))
-		switch {
-		case !moved:
-		case err == nil && s.hops == o.load.Redirects:
-			r.err = tooManyRedirects(s.hops)
-		case err != nil:
-			r.err = err
-		default:
-			s.hops, s.referred = s.hops+1, next.referred
-			o.exchange(s, next.wire, next.to, next.method, capture{}, nil)
-			return
-		}
+	if next, moved := o.redirected(s, r, false); moved {
+		o.exchange(s, next.wire, next.to, next.method, capture{}, nil)
+		return
 	}
 	o.record(s, r)
+}
+
+// redirected returns the request that follows the slot's response; false if none does. It counts the redirect. A wrong
+// one, and one too many, is the error of the exchange.
+func (o *loop) redirected(s *slot, e *exchanged, jar bool) (next hop, ok bool) {
+	if e.err != nil || !s.follow {
+		return hop{}, false
+	}
+	next, moved, err := redirect(hop{s.method, s.to, s.wire, jar, s.referred}, e.status, headerIn(e.head, "location"))
+	switch {
+	case !moved:
+		return hop{}, false
+	case err == nil && s.hops == o.load.Redirects:
+		err = tooManyRedirects(s.hops)
+	}
+	if err != nil {
+		e.err = err
+		return hop{}, false
+	}
+	s.hops, s.referred = s.hops+1, next.referred
+	return next, true
 }
 
 // record writes the result of a request and releases its slot.

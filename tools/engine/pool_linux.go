@@ -34,9 +34,6 @@ type pool struct {
 	open        int         // connections, idle or not, with those being made
 	survived    int64       // the longest time in ns after which an idle connection was used
 	keptFor     int64       // the shortest one after which the service closed one; 0: it closed none
-
-	closings      int // connections of users that ended since
-	closingsSince int64
 }
 
 func newPool(to server, dialer *dialer, settings *tls.Config) (*pool, error) {

@@ -379,14 +379,19 @@ func property(c *call, dst []byte, s *Scope) []byte {
 	return append(dst, '1')
 }
 
-func longProperty(c *call, dst []byte, s *Scope) []byte {
-	if value, ok := s.Shared.Property(c.word(0, s)); ok {
-		return append(dst, value...)
-	}
+// otherwise appends the third argument, the default of what the first one names; without it, the name.
+func (c *call) otherwise(dst []byte, s *Scope) []byte {
 	if len(c.arguments) > 2 {
 		return c.arguments[2].Append(dst, s)
 	}
 	return c.arguments[0].Append(dst, s)
+}
+
+func longProperty(c *call, dst []byte, s *Scope) []byte {
+	if value, ok := s.Shared.Property(c.word(0, s)); ok {
+		return append(dst, value...)
+	}
+	return c.otherwise(dst, s)
 }
 
 func setProperty(c *call, dst []byte, s *Scope) []byte {
@@ -403,10 +408,7 @@ func environment(c *call, dst []byte, s *Scope) []byte {
 	if value, ok := os.LookupEnv(c.word(0, s)); ok {
 		return append(dst, value...)
 	}
-	if len(c.arguments) > 2 {
-		return c.arguments[2].Append(dst, s)
-	}
-	return c.arguments[0].Append(dst, s)
+	return c.otherwise(dst, s)
 }
 
 func variableNamed(c *call, dst []byte, s *Scope) []byte {
