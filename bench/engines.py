@@ -19,6 +19,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -163,15 +164,18 @@ def main() -> None:
             sys.stdout.write(f"\n{ratio}\n")
 
 
+def ratio(engine: str, peer: str, found: dict[str, list[Measured]]) -> str:
+    """Returns how many times the CPU of a request a peer takes: the median of the rounds."""
+    if peer not in found or peer == engine:
+        return "–"
+    pairs = zip(found[engine], found[peer], strict=True)
+    return f"{statistics.median(theirs.cpu_us / ours.cpu_us for ours, theirs in pairs):.2f}"
+
+
 def row(engine: str, found: dict[str, list[Measured]], rate: int) -> str:
     """Returns a table row of medians. Ratios are medians of the ratios of the rounds."""
 
-    def to(peer: str) -> str:
-        if peer not in found or peer == engine:
-            return "–"
-        pairs = zip(found[engine], found[peer], strict=True)
-        return f"{statistics.median(theirs.cpu_us / ours.cpu_us for ours, theirs in pairs):.2f}"
-
+    to = partial(ratio, engine, found=found)
     cpu_us = statistics.median(one.cpu_us for one in found[engine])
     rps = statistics.median(one.rps for one in found[engine])
     rates = f"{rate:,}, {rps:,.0f}" if "vegeta" in engine or engine == PACED else f"–, {rps:,.0f}"

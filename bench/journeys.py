@@ -39,7 +39,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 sys.path.insert(0, str(ROOT))
 
-from bench.engines import Measured, children_cpu_s, steady  # noqa: E402 - scripts are run by their paths
+from bench.engines import Measured, children_cpu_s, ratio, steady  # noqa: E402 - scripts are run by their paths
 from toril.timeline.intervals import decode  # noqa: E402
 
 OURS = ("users", "arrivals")
@@ -228,16 +228,9 @@ def measure(asked: argparse.Namespace, folder: Path) -> None:
 
 def row(engine: str, found: dict[str, list[Measured]]) -> str:
     """Returns a table row of medians. Ratios are medians of the ratios of the rounds."""
-
-    def to(peer: str) -> str:
-        if peer not in found or peer == engine:
-            return "–"
-        pairs = zip(found[engine], found[peer], strict=True)
-        return f"{statistics.median(theirs.cpu_us / ours.cpu_us for ours, theirs in pairs):.2f}"
-
     cpu_us = statistics.median(one.cpu_us for one in found[engine])
     rps = statistics.median(one.rps for one in found[engine])
-    ratios = " | ".join(to(peer) for peer in ("jmeter", "gatling", "locust", "apiritif", "wrk"))
+    ratios = " | ".join(ratio(engine, peer, found) for peer in ("jmeter", "gatling", "locust", "apiritif", "wrk"))
     return f"| {engine} | {1e6 / cpu_us:,.0f} | {cpu_us:.1f} | {ratios} | {rps:,.0f} |\n"
 
 
