@@ -40,9 +40,9 @@ from toril.criteria.subjects import CriterionSyntaxError
 from toril.errors import CriterionError, SuiteError
 from toril.suite.documents import parse
 from toril.suite.reader import mapping_at
+from toril.suite.requests import OWN
 
 FILE = "suite.yml"
-BY_SCHEDULE = ("toril", "vegeta")  # executors that send requests at a rate, without users
 NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,6})?")
 COMMENT = re.compile(r"(?<![^\s])#[^\n]*")
 
@@ -154,8 +154,8 @@ class FormExecution(FormPart):
     @model_validator(mode="after")
     def _fitting(self) -> Self:
         """Chooses an engine for the kind of load."""
-        of_curves = ("toril",) if self.counted == "journeys" else (*BY_SCHEDULE, "jmeter")
-        fitting = {"arrivals": ("toril",), "rate": BY_SCHEDULE, "stages": of_curves}.get(self.load)
+        of_curves = ("toril",) if self.counted == "journeys" else (*OWN, "jmeter")
+        fitting = {"arrivals": ("toril",), "rate": OWN, "stages": of_curves}.get(self.load)
         if (fitting and self.executor not in fitting) or (self.load, self.executor) == ("users", "vegeta"):
             object.__setattr__(self, "executor", "toril")
         return self
@@ -163,7 +163,7 @@ class FormExecution(FormPart):
     @property
     def thinks(self) -> bool:
         """Whether users send the requests, one after another; else they are independent."""
-        return self.load != "rate" and (self.load, self.counted, self.executor in BY_SCHEDULE) != (
+        return self.load != "rate" and (self.load, self.counted, self.executor in OWN) != (
             "stages",
             "requests",
             True,
@@ -307,7 +307,7 @@ def _replaced(base: Mapping[str, Any], ours: Mapping[str, Any]) -> dict[str, Any
 
 def _execution(form: FormExecution) -> dict[str, Any]:
     timed, users = form.load in ("users", "arrivals", "rate"), form.load == "users"
-    with_users = users or (form.load == "stages" and form.executor not in BY_SCHEDULE)
+    with_users = users or (form.load == "stages" and form.executor not in OWN)
     executor = form.taurus if form.executor == "toril" and not form.script else form.executor
     values = {
         "concurrency": form.users if with_users else "",
@@ -449,7 +449,7 @@ def _read_execution(
     drawing = curve if arrivals is None else arrivals
     stages = tuple(_read_stages(drawing))
     drawn = isinstance(drawing, list) and not difference(_shapes(stages), drawing, "")
-    by_rate = executor in BY_SCHEDULE and "concurrency" not in item and (executor == "vegeta" or rate or curve)
+    by_rate = executor in OWN and "concurrency" not in item and (executor == "vegeta" or rate or curve)
     load = "stages" if drawn else "arrivals" if arrivals is not None else "rate" if by_rate else load
     form = FormExecution(
         scenario=name,

@@ -20,7 +20,7 @@ class Iteration(NamedTuple):
 
     @property
     def journey(self) -> Journey:
-        return Journey(requests=self.labels.total(), first=next(iter(self.labels)), think_s=self.think_s)
+        return Journey(requests=self.labels.total(), first=next(iter(self.labels)))
 
 
 def iteration_of(scenario: Any) -> Iteration | None:

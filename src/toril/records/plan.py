@@ -70,7 +70,6 @@ class Journey(RecordPart):
 
     requests: int
     first: str  # the label of its first request
-    think_s: float = 0.0  # all its think times, on average
 
 
 class PlannedExecution(RecordPart):
