@@ -84,7 +84,7 @@ def test_a_journey_has_its_requests_in_the_plan(tmp_path):
     plan = planned(tmp_path, suite({"arrivals": "5/s"}, **{"hold-for": "1m"}))
     journey = plan.executions[0].journey
     assert journey is not None
-    assert (journey.requests, journey.first, journey.think_s, requests_of(plan)) == (2, "home", 3.0, 600)
+    assert (journey.requests, journey.first, requests_of(plan)) == (2, "home", 600)
     blocks = suite({"arrivals": "5/s"}, requests=[{"loop": 3, "do": JOURNEY}], **{"hold-for": "1m"})
     plan = planned(tmp_path, blocks)
     assert (plan.executions[0].journey, requests_of(plan)) == (None, None)
