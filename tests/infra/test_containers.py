@@ -8,6 +8,7 @@ import pytest
 from infra.registry.images import Image
 from infra.workers.containers import LogTarget, definition, environment
 from tests.infra.regions import secret
+from toril.suite.engines import ENGINES
 
 LOGS = LogTarget(group="/toril/main/workers", region="us-east-1", blocking=False)
 IMAGE = Image(uri="registry/worker@sha256:00", digest="sha256:00")
@@ -32,11 +33,18 @@ def test_a_task_has_fargates_longest_stop_timeout_and_most_open_files():
     assert found["ulimits"] == [{"name": "nofile", "softLimit": 1_048_576, "hardLimit": 1_048_576}]
 
 
+def test_a_task_has_more_local_ports_than_the_planner_gives_users_to_a_worker():
+    (control,) = container()["systemControls"]
+    first, last = map(int, control["value"].split())
+    assert control["namespace"] == "net.ipv4.ip_local_port_range"
+    assert last - first + 1 > max(rules.users_per_worker or 0 for rules in ENGINES.values())
+
+
 def test_ecs_adds_no_init_process_beside_the_images_pid1():
     assert container()["linuxParameters"] == {"initProcessEnabled": False}
 
 
-@pytest.mark.parametrize("key", ["cpu", "portMappings", "systemControls", "volumesFrom"])
+@pytest.mark.parametrize("key", ["cpu", "portMappings", "volumesFrom"])
 def test_defaults_of_ecs_are_written_out(key):
     assert container()[key] in (0, [])
 
