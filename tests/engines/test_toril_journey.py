@@ -56,7 +56,8 @@ def test_a_scenario_passes_its_own_settings_on():
         ({"body": "a=${b}"}, {"body": "a=${b}"}),
         ({"body": {"a": 1, "b": "${c} d"}}, {"form": [["a", "1"], ["b", "${c} d"]]}),
         ({"body": {"a": 1}, "headers": {"content-type": "application/json"}}, {"body": '{"a": 1}'}),
-        ({"body": {"a": [1]}}, {"body": '{"a": [1]}'}),
+        ({"body": {"a": [1, 2]}}, {"form": [["a", "1"], ["a", "2"]]}),
+        ({"body": {"a": {"b": 1}}}, {"body": '{"a": {"b": 1}}'}),
         ({"body": [1, "é"]}, {"body": '[1, "\\u00e9"]'}),
         (
             {"body": {"a": 1}, "headers": {"Content-Type": "multipart/form-data"}},

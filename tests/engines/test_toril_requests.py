@@ -1,11 +1,9 @@
-"""The requests and the rows of a suite's data files for the open-model engine's program."""
+"""The rows of a suite's data files for the open-model engine's program."""
 
 import csv
 
-import pytest
-
 from tests.refusals import refused
-from toril.engines.toril.requests import requests_of, sources_of
+from toril.engines.toril.requests import sources_of
 from toril.errors import SuiteError
 
 
@@ -39,25 +37,3 @@ def test_an_invalid_csv_file_is_refused_by_name(tmp_path):
             source_of(tmp_path, b"a,b\n" + b"x" * 200_000 + b",1\n")
     finally:
         csv.field_size_limit(longest)
-
-
-@pytest.mark.parametrize(
-    ("values", "sent"),
-    [
-        (["/a", "/b?c=1"], "http://shop${path}"),
-        (["a", "b/c"], "http://shop/${path}"),
-        (["http://one/a", "https://two/"], "${path}"),
-        ([], "http://shop/${path}"),
-    ],
-)
-def test_an_address_that_begins_with_a_reference_is_joined_by_its_values(values, sent):
-    scenario = {"default-address": "http://shop/", "requests": ["${path}"]}
-    source = {"columns": ["id", "path"], "rows": [["1", value] for value in values]}
-    (request,) = requests_of(scenario, str, [source])
-    assert request["url"] == sent
-
-
-def test_addresses_of_several_forms_are_refused():
-    source = {"columns": ["path"], "rows": [["/a"], ["b"]]}
-    with refused("mixed-addresses", "path", error=SuiteError):
-        requests_of({"default-address": "http://shop", "requests": ["${path}"]}, str, [source])

@@ -3,7 +3,7 @@ package main
 import (
 	"bytes"
 	"cmp"
-	"iter"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -12,65 +12,69 @@ import (
 	"toril/tools/engine/internal/sign"
 )
 
-// sessionAnswered is the end of an exchange of a session.
-func sessionAnswered(o *loop, one *slot, e *exchanged) {
-	c, u, r := o.crowd, one.session, one.step.request
+// answered is the end of an exchange.
+func answered(o *loop, s *slot, e *exchanged) {
+	u, r := s.session, s.request
 	if e.err == nil && r.cookies {
-		c.storeCookies(u, one, e)
+		o.storeCookies(u, s, e)
 	}
-	next, moved := o.redirected(one, e, r.cookies)
+	next, moved := o.redirected(s, e)
 	if !moved {
-		c.settle(u, one, e)
+		if u == nil {
+			o.record(s, e, outcomeOf(e.status, e.err))
+		} else {
+			o.crowd.settle(u, s, e)
+		}
 		return
 	}
 	wire := next.wire
-	if r.cookies {
-		wire = c.withCookies(u, one, next)
+	if r.cookies || r.cache {
+		o.crowd.scopeOf(u)
+		own := sameOrSubdomain(hostOf(next.to.host), hostOf(s.to.host))
+		end := endOfHead(wire, 0) - len("\r\n")
+		wire = append(r.appendKept(slices.Clone(wire[:end]), &o.encoder, u, next.to, targetIn(wire), own), wire[end:]...)
 	}
-	if r.signer != nil && next.to == one.to {
+	if r.signer != nil && next.to == s.to {
 		if signed, err := r.signer.Sign(wire, time.Now()); err == nil { // it has signed the first request
 			wire = signed
 		}
 	} else if r.signer != nil {
 		wire = sign.Strip(wire)
 	}
-	o.exchange(one, wire, next.to, next.method, r.capture, &u.own)
+	o.exchange(s, wire, next.to, next.method, r.capture, s.own)
 }
 
 // storeCookies keeps the cookies of a response.
-func (c *crowd) storeCookies(u *session, one *slot, e *exchanged) {
+func (o *loop) storeCookies(u *session, s *slot, e *exchanged) {
 	host, path := "", ""
 	for value := range headersIn(e.head, "set-cookie") {
 		if host == "" {
-			host, path = hostOf(one.to.host), pathOf(targetIn(one.wire))
+			host, path = hostOf(s.to.host), pathOf(targetIn(s.wire))
 		}
-		u.cookies.Store(host, path, one.to.scheme == "https", value, c.scope.Now())
+		u.cookies.Store(host, path, s.to.scheme == "https", value, o.scope.Now())
 	}
 }
 
-// withCookies returns a redirect's request with the cookies that its server gets.
-func (c *crowd) withCookies(u *session, one *slot, next hop) []byte {
-	host, end := hostOf(next.to.host), endOfHead(next.wire, 0)
-	wire := slices.Clone(next.wire[:end-2])
-	r := one.step.request
-	own := r.ownCookie && sameOrSubdomain(host, hostOf(one.to.host))
-	wire = r.appendCookies(wire, c.scopeOf(u), &c.scratch, u, next.to, pathOf(targetIn(next.wire)), own)
-	return append(wire, next.wire[end-2:]...)
-}
-
-// headersIn yields the values of a head's fields of this name, which is in lower case.
-func headersIn(head []byte, name string) iter.Seq[[]byte] {
-	return func(yield func([]byte) bool) {
-		for len(head) > 0 {
-			line, rest, _ := bytes.Cut(head, []byte{'\n'})
-			head = rest
-			if len(line) > len(name) && line[len(name)] == ':' && equalFold(line[:len(name)], name) {
-				if !yield(bytes.TrimSpace(line[len(name)+1:])) {
-					return
-				}
-			}
-		}
+// redirected returns the request that follows the slot's response; false if none does. It counts the redirect. A wrong
+// one, and one too many, is the error of the exchange.
+func (o *loop) redirected(s *slot, e *exchanged) (next hop, ok bool) {
+	if e.err != nil || !s.follow {
+		return hop{}, false
 	}
+	from := hop{s.method, s.to, s.wire, s.request.cookies, s.request.cache, s.referred}
+	next, moved, err := redirect(from, e.status, headerIn(e.head, "location"))
+	switch {
+	case !moved:
+		return hop{}, false
+	case err == nil && s.hops == o.load.Redirects:
+		err = fmt.Errorf("%w after %d redirects", errManyRedirects, s.hops)
+	}
+	if err != nil {
+		e.err = err
+		return hop{}, false
+	}
+	s.hops, s.referred = s.hops+1, next.referred
+	return next, true
 }
 
 // targetIn returns the target of a request as sent.
@@ -107,22 +111,21 @@ func (c *checked) line() map[string]any {
 	return map[string]any{"name": name, "ok": c.wrong == "", "expected": expected, "message": clean(c.wrong)}
 }
 
+// url returns the address of a target.
+func (s server) url(target []byte) string { return s.scheme + "://" + s.host + string(target) }
+
 // address returns the URL of a slot's last request.
-func (s *slot) address() string { return s.to.scheme + "://" + s.to.host + string(targetIn(s.wire)) }
+func (s *slot) address() string { return s.to.url(targetIn(s.wire)) }
 
 // settle records a request that is over and lets its session go on.
 func (c *crowd) settle(u *session, one *slot, e *exchanged) {
-	o, s, d := c.loop, one.step, u.side
-	outcome := c.judge(u, one, e, outcomeOfExchange(e))
+	s, d := one.step, u.side
+	outcome := c.judge(u, one, e, outcomeOf(e.status, e.err))
 	u.lastOK = outcome.ok
-	o.results.writeSample(one, e.at, outcome)
-	if o.keeper != nil {
-		o.keeper.offer(one, e.at, e.status, outcome)
-	}
 	for i := range u.depth {
-		u.open[i].add(e.at, d.stillAt(e.at), one.bytes, outcome.ok)
+		u.open[i].add(e.at, d.stillAt(e.at), e.bytes, outcome.ok)
 	}
-	o.release(one)
+	c.loop.record(one, e, outcome)
 	u.due = d.clock(e.at)
 	for c.leaves(u) { // the transactions that end here do not wait for the pause
 		c.recordTransaction(u, &d.program.steps[u.step])
@@ -139,7 +142,7 @@ func (c *crowd) settle(u *session, one *slot, e *exchanged) {
 
 // judge runs the extractors and assertions of a response and returns the outcome.
 func (c *crowd) judge(u *session, one *slot, e *exchanged, o outcome) outcome {
-	r, scope := one.step.request, c.scopeOf(u)
+	r, scope := one.request, c.scopeOf(u)
 	if e.err != nil {
 		c.response.Reset()
 		for _, extractor := range r.extractors {
@@ -209,14 +212,6 @@ func (c *crowd) miss(u *session, label, variable string) {
 		d.missing = map[missingValue]int{}
 	}
 	d.missing[missingValue{label, variable}]++
-}
-
-func outcomeOfExchange(e *exchanged) outcome {
-	status, message := e.status, ""
-	if e.err != nil {
-		status, message = 0, e.err.Error()
-	}
-	return outcomeOf(uint16(status), e.err, message)
 }
 
 // reasonOf returns the reason phrase of a response's first line.

@@ -77,17 +77,17 @@ func TestAClientShowsItsCertificateAndTrustsAPrivateAuthorityAtAPinnedAddress(t 
 	t.Cleanup(server.Close)
 	pinned := map[string]string{"Shop.example": server.Listener.Addr().String()}
 	for _, http2 := range []bool{false, true} {
-		l := &load{HTTP2: http2, TLS: files, Hosts: pinned, Targets: to("https://shop.example:7443/")}
+		l := &load{HTTP2: http2, TLS: files, Hosts: pinned, Journeys: to("https://shop.example:7443/")}
 		if got := send(t, l); got["200"] != 20 || len(got) != 1 {
 			t.Error(http2, got)
 		}
 	}
 	files.Cert, files.Key = "", ""
-	if got := send(t, &load{TLS: files, Hosts: pinned, Targets: to("https://shop.example:7443/")}); got["200"] != 0 {
+	if got := send(t, &load{TLS: files, Hosts: pinned, Journeys: to("https://shop.example:7443/")}); got["200"] != 0 {
 		t.Error("without a certificate", got)
 	}
 	files.CA = ""
-	if got := send(t, &load{TLS: files, Hosts: pinned, Targets: to("https://shop.example:7443/")}); got["SSLCertVerificationError"] != 20 {
+	if got := send(t, &load{TLS: files, Hosts: pinned, Journeys: to("https://shop.example:7443/")}); got["SSLCertVerificationError"] != 20 {
 		t.Error("without the authority", got)
 	}
 }
@@ -97,7 +97,7 @@ func TestANamePinnedToAnAddressKeepsItsPort(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { host = r.Host }))
 	t.Cleanup(server.Close)
 	_, port, _ := net.SplitHostPort(server.Listener.Addr().String())
-	l := &load{Hosts: map[string]string{"shop.example": "127.0.0.1"}, Targets: to("http://shop.example:" + port + "/")}
+	l := &load{Hosts: map[string]string{"shop.example": "127.0.0.1"}, Journeys: to("http://shop.example:" + port + "/")}
 	if got := send(t, l); got["200"] != 20 || host != "shop.example:"+port {
 		t.Error(got, host)
 	}

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"toril/tools/engine/internal/check"
-	"toril/tools/engine/internal/text"
 )
 
 // mostAtOnce bounds the sessions that go on before the loop reads responses again.
@@ -20,10 +19,8 @@ type crowd struct {
 	watcher   *watcher
 	sides     []*side // one; in a duet that of base and that of head
 	feeds     *feeds
-	scope     text.Scope
 	random    *rand.Rand
 	response  check.Response
-	scratch   []byte
 	checked   []checked // of the last response
 	wanted    int64     // passes of each session; 0: until the end
 	capped    bool      // each request waits for a token of the schedule
@@ -53,14 +50,13 @@ type turnSwitch struct {
 func newCrowd(o *loop, e *engine, loop, loops int) *crowd {
 	l := o.load
 	c := &crowd{
-		loop: o, feeds: e.feeds, random: rand.New(rand.NewPCG(l.Seed+uint64(loop), rand.Uint64())),
+		loop: o, feeds: e.feeds, random: o.scope.Rand,
 		next: loop, step: loops, starts: e.starts, reuses: l.Model == arrivalsModel, wanted: 1,
 		capped: l.Model == usersModel && len(l.Points) > 0,
 	}
 	if l.Model == usersModel {
 		c.wanted = l.Users.Iterations
 	}
-	c.scope = text.Scope{Shared: e.shared, Rand: c.random, Now: time.Now}
 	for i, p := range e.programs {
 		d := &side{index: i, program: p}
 		if len(e.programs) > 1 {

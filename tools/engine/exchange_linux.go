@@ -360,8 +360,8 @@ func (o *loop) mustWait(a arrival, at int64) bool { return at < o.nextDial && !o
 
 // hasIdle is true if an idle connection could carry the request; if its server depends on data, if any is idle.
 func (o *loop) hasIdle(a arrival) bool {
-	if r := o.pacer.request(a.global); r.fixedWire != nil {
-		p := o.pools[r.fixedServer]
+	if r := o.pacer.request(a.global); r.whole == nil {
+		p := o.pools[r.to]
 		return p != nil && len(p.idle) > 0
 	}
 	for _, p := range o.pools {

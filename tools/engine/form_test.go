@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -108,22 +107,6 @@ func TestAJourneysHeadersAreDefaults(t *testing.T) {
 	}
 	if trace := got.Get("Traceparent"); len(trace) != len(noTrace) || trace == noTrace {
 		t.Error(trace)
-	}
-}
-
-func TestTargetsAreEscapedAsInTheRequestsModel(t *testing.T) {
-	random := rand.New(rand.NewPCG(1, 1))
-	const origin = "http://h"
-	for range 2000 {
-		text := []byte("/")
-		for range random.IntN(8) {
-			if char := "/?&=% 4aF\"<>\\^`{|}~'ü\x00\x7f+"[random.IntN(25)]; char != '#' {
-				text = append(text, char)
-			}
-		}
-		if got, wanted := origin+string(appendTarget(nil, text)), escapeURL(origin+string(text)); got != wanted {
-			t.Fatalf("%q: %s, not %s", text, got, wanted)
-		}
 	}
 }
 

@@ -1,6 +1,9 @@
 package main
 
-import "bytes"
+import (
+	"bytes"
+	"iter"
+)
 
 // endOfHead returns the index after the empty line that ends a head; -1 if it is not there. The search starts at from.
 func endOfHead(data []byte, from int) int {
@@ -125,12 +128,20 @@ func equalFold(text []byte, lower string) bool {
 
 // headerIn returns the value of a head's first field of this name, in lower case; empty if there is none.
 func headerIn(head []byte, lower string) string {
-	for len(head) > 0 {
-		line, rest, _ := bytes.Cut(head, []byte("\n"))
-		if len(line) > len(lower) && line[len(lower)] == ':' && equalFold(line[:len(lower)], lower) {
-			return string(bytes.TrimSpace(line[len(lower)+1:]))
-		}
-		head = rest
+	for value := range headersIn(head, lower) {
+		return string(value)
 	}
 	return ""
+}
+
+// headersIn yields the values of a head's fields of this name, in lower case.
+func headersIn(head []byte, lower string) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		for line := range bytes.Lines(head) {
+			if len(line) > len(lower) && line[len(lower)] == ':' && equalFold(line[:len(lower)], lower) &&
+				!yield(bytes.TrimSpace(line[len(lower)+1:])) {
+				return
+			}
+		}
+	}
 }

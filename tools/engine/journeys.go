@@ -62,7 +62,7 @@ type block struct {
 	Form         [][2]string           `json:"form"`
 	Files        []upload              `json:"files"`
 	Multipart    bool                  `json:"multipart"`
-	TimeoutS     float64               `json:"timeout_s"` // 0: the journey's
+	TimeoutS     *float64              `json:"timeout_s"` // null: the journey's; so are the next two
 	KeepAlive    *bool                 `json:"keepalive"`
 	Follow       *bool                 `json:"follow_redirects"`
 	Think        *thinking             `json:"think"`

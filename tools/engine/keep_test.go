@@ -131,12 +131,13 @@ func TestTheFirstFailuresAreKeptAsTheyWereSentAndReceived(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			url, requests := recorded(t, answers)
 			l := &load{Keep: firstFailures(2), Traceparent: true, Points: curve{{0, 80}, {0.5, 80}}}
+			var asked []block
 			for _, path := range []string{"/fail", "/early", "/parts", "/moved", "/loop", "/ok", "/cut"} {
-				one := target{Method: "POST", URL: url + path, Label: path, Follow: true, Body: []byte("a body of " + path)}
+				one := block{Method: "POST", URL: url + path, Label: path, BodyBytes: []byte("a body of " + path)}
 				one.Headers = [][2]string{{"X-Own", "yes"}, {"Authorization", "Bearer abc"}}
-				l.Targets = append(l.Targets, one)
+				asked = append(asked, one)
 			}
-			l.Targets = append(l.Targets, target{Method: "GET", URL: "http://127.0.0.1:1/", Label: "/refused"})
+			l.Journeys = asking(append(asked, block{URL: "http://127.0.0.1:1/", Label: "/refused"})...)
 			byLabel := map[string][]line{}
 			for _, one := range keptBy(t, l, sender) {
 				byLabel[one.Label] = append(byLabel[one.Label], one)
@@ -205,7 +206,7 @@ func TestTheSlowestRequestsAreKeptEvenIfOnlyTheirBodiesAreSlow(t *testing.T) {
 	for name, sender := range senders {
 		count.Store(0)
 		l := &load{Keep: &keeping{Failures: 0, Body: 4096, MostBody: 16384, Slowest: []string{"", "judged"}}}
-		l.Targets = []target{{URL: server.URL + "/judged", Label: "judged"}, {URL: server.URL + "/", Label: "not judged"}}
+		l.Journeys = asking(block{URL: server.URL + "/judged", Label: "judged"}, block{URL: server.URL + "/", Label: "not judged"})
 		last := map[string]line{}
 		for _, one := range keptBy(t, l, sender) {
 			last[one.Label] = one
@@ -232,9 +233,9 @@ func TestATimeoutIsKeptWithWhatArrivedAndEverythingIsKeptOfATry(t *testing.T) {
 	}))
 	t.Cleanup(silent.Close)
 	l := &load{Keep: &keeping{Everything: true, MostBody: 100}, Points: curve{{0, 4}, {0.5, 4}}}
-	l.Targets = []target{{URL: silent.URL, Label: "quick"}, {URL: silent.URL + "/silent", Label: "silent"}}
+	l.Journeys = asking(block{URL: silent.URL, Label: "quick"}, block{URL: silent.URL + "/silent", Label: "silent"})
 	got := keptBy(t, l, func(l *load) error {
-		l.TimeoutS = 0.3
+		l.Journeys[0].TimeoutS = 0.3
 		return run(l)
 	})
 	if len(got) != 2 || got[0].Why != "tried" || !got[0].OK || got[1].Rc != "TimeoutError" || got[1].Status != 200 ||
@@ -253,7 +254,7 @@ func TestHTTP2RequestsAreKept(t *testing.T) {
 	server.StartTLS()
 	t.Cleanup(server.Close)
 	l := &load{Keep: firstFailures(1), Traceparent: true, HTTP2: true, Insecure: true}
-	l.Targets = []target{{Method: "POST", URL: server.URL + "/a?b", Label: "tea", Body: []byte("leaves")}}
+	l.Journeys = asking(block{Method: "POST", URL: server.URL + "/a?b", Label: "tea", BodyBytes: []byte("leaves")})
 	got := keptBy(t, l, run)
 	if len(got) != 1 || string(got[0].Response) != got[0].header("traceparent")+" "+got[0].header("user-agent")+" leaves" ||
 		string(got[0].Request) != "leaves" || got[0].URL != server.URL+"/a?b" || got[0].Status != http.StatusTeapot {

@@ -13,8 +13,6 @@ type load struct {
 	PeakRPS       float64           `json:"peak_rps"` // planned, of all workers together
 	Interleave    interleave        `json:"stripe"`
 	GracefulStopS float64           `json:"graceful_stop_s"`
-	TimeoutS      float64           `json:"timeout_s"`
-	KeepAlive     bool              `json:"keepalive"`
 	Redirects     int               `json:"redirects"`
 	HTTP2         bool              `json:"http2"`
 	Insecure      bool              `json:"insecure"` // accept any certificate
@@ -22,12 +20,10 @@ type load struct {
 	MaxWorkers    int               `json:"max_workers"` // requests in flight; 0: the default
 	Keep          *keeping          `json:"keep"`        // null: nothing
 	Traceparent   bool              `json:"traceparent"`
-	Targets       []target          `json:"targets"`
 	Sources       []dataSource      `json:"sources"`
 	Hosts         map[string]string `json:"hosts"` // addresses of names, with or without a port
 	TLS           certificates      `json:"tls"`
 	Turns         [][3]float64      `json:"turns"` // arm, begin and end in seconds; empty: no duet
-	Base          []target          `json:"base"`  // targets of arm 1, if the load is a duet's
 
 	Model         string    `json:"model"` // empty: requests
 	Seed          uint64    `json:"seed"`
@@ -35,19 +31,9 @@ type load struct {
 	RequireValues bool      `json:"require_values"` // a response without a value that another request needs has failed
 	Tried         bool      `json:"tried"`          // without think times
 	Users         usersLoad `json:"users"`
-	Journeys      []journey `json:"journeys"` // of the models of users and arrivals; in a duet head's, then base's
+	Journeys      []journey `json:"journeys"` // one; in a duet head's, then base's. In the requests model all steps are requests
 
 	byClient bool // send with Go's client, as over HTTP/2 and without epoll
-}
-
-// target is one request of the suite.
-type target struct {
-	Method  string      `json:"method"`
-	URL     string      `json:"url"`
-	Label   string      `json:"label"`
-	Headers [][2]string `json:"headers"`
-	Body    []byte      `json:"body"` // base64
-	Follow  bool        `json:"follow_redirects"`
 }
 
 // dataSource is one data file. Each pass through the requests takes its next row.
@@ -81,25 +67,16 @@ func readLoad(path string) (*load, error) {
 	if err := json.Unmarshal(data, l); err != nil {
 		return nil, err
 	}
-	if l.ofSessions() {
-		return l, l.checkSessions()
-	}
-	if len(l.Targets) == 0 || len(l.Points) < 2 || l.Interleave.Weight <= 0 {
-		return nil, errors.New("a load needs targets, a curve of two points and a positive weight")
-	}
-	if (len(l.Turns) > 0) != (len(l.Base) > 0) {
-		return nil, errors.New("a duet needs turns and the targets of base")
-	}
-	return l, nil
+	return l, l.check()
 }
 
-func (l *load) checkSessions() error {
+func (l *load) check() error {
 	duet := len(l.Turns) > 0
 	scheduled := len(l.Points) >= 2 && l.Interleave.Weight > 0
 	switch {
 	case len(l.Journeys) == 0 || (len(l.Journeys) == 2) != duet:
-		return errors.New("a load of sessions needs a journey, and a duet two")
-	case l.Model == arrivalsModel && !scheduled, len(l.Points) > 0 && !scheduled:
+		return errors.New("a load needs a journey, and a duet two")
+	case (l.Model != usersModel || len(l.Points) > 0) && !scheduled:
 		return errors.New("a schedule needs a curve of two points and a positive weight")
 	case l.Model == usersModel && l.Users.Count < 1:
 		return errors.New("a load of users needs some")

@@ -3,10 +3,14 @@ package main
 import (
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"os"
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
+
+	"toril/tools/engine/internal/text"
 )
 
 const (
@@ -101,6 +105,8 @@ type loop struct {
 	crowd   *crowd  // nil: independent requests
 
 	sockets
+	encoder
+	feeds     *feeds
 	deadlines deadlines
 	faults    []fault
 	outcome   exchanged // of the last exchange, as done sees it
@@ -120,8 +126,10 @@ func newLoop(l *load, e *engine, pacer *pacer, slots *slots, files int) (*loop, 
 	}
 	o := &loop{
 		load: l, poll: poll, pacer: pacer, slots: slots, dialer: e.dialer, results: e.results,
-		keeper: e.keeper, sockets: newSockets(e.tls, files, int(pacer.step)),
+		keeper: e.keeper, feeds: e.feeds, sockets: newSockets(e.tls, files, int(pacer.step)),
 	}
+	random := rand.New(rand.NewPCG(l.Seed+uint64(len(e.collector.slots)), rand.Uint64()))
+	o.scope = text.Scope{Shared: e.shared, Rand: random, Now: time.Now}
 	if useClient || l.HTTP2 || l.byClient {
 		o.client = newClient(l, e)
 	}
@@ -220,71 +228,58 @@ func (o *loop) send() int64 {
 			p.lateness.drop()
 			continue
 		}
-		p.fill(s, a, local)
-		o.begin(s)
+		o.begin(s, a, local)
 	}
 	return math.MaxInt64
 }
 
-// begin sends a request of the requests model.
-func (o *loop) begin(s *slot) {
-	s.sent = now()
+// begin sends a request of the requests model. It is the arrival a, and the `local`th of this worker's.
+func (o *loop) begin(s *slot, a arrival, local int64) {
+	p := o.pacer.program
+	count := int64(len(p.requests))
+	o.scope.Values = o.pacer.values
+	p.fill(o.scope.Values, o.feeds, local/count, a.global/count)
+	s.due, s.arm, s.request = a.sendAt, o.pacer.arm, o.pacer.request(a.global)
+	o.start(s, nil)
+}
+
+// start sends the request of a slot that is due. It returns false if none is needed, since the user's cache has the
+// response.
+func (o *loop) start(s *slot, own *connections) bool {
+	r := s.request
+	s.label, s.follow, s.closes, s.done, s.sent = r.label, r.follow, r.closes, answered, now()
+	wire, to, method, err := r.wire, r.to, "", error(nil)
+	if wire != nil && !r.traced {
+		method, _ = r.method.Fixed()
+	} else {
+		s.memory, to, method, err = r.append(o.memory(), &o.encoder, s.session)
+		wire = s.memory
+	}
+	if err == nil && r.cache && !s.session.cache.Empty() && s.session.cache.Fresh(to.url(targetIn(wire)), o.scope.Now()) {
+		o.release(s)
+		return false
+	}
 	o.pacer.lateness.add((s.sent - s.due) / 1000)
-	o.expect(s, seconds(o.load.TimeoutS))
-	s.done, s.closes = answered, !o.load.KeepAlive
-	wire, to, err := s.request.wire(s.rows)
+	o.expect(s, r.timeout)
+	if err == nil && r.signer != nil {
+		wire, err = r.signer.Sign(wire, time.Now())
+	}
 	if err != nil {
 		o.settleLater(s, err)
-		return
+		return true
 	}
-	if s.request.traced {
-		s.memory = append(o.memory(), wire...)
-		wire = s.memory
+	if r.traced {
 		setTrace(traceIn(wire))
 	}
-	o.exchange(s, wire, to, s.request.method, capture{}, nil)
-}
-
-// answered is the end of an exchange of the requests model.
-func answered(o *loop, s *slot, r *exchanged) {
-	if next, moved := o.redirected(s, r, false); moved {
-		o.exchange(s, next.wire, next.to, next.method, capture{}, nil)
-		return
-	}
-	o.record(s, r)
-}
-
-// redirected returns the request that follows the slot's response; false if none does. It counts the redirect. A wrong
-// one, and one too many, is the error of the exchange.
-func (o *loop) redirected(s *slot, e *exchanged, jar bool) (next hop, ok bool) {
-	if e.err != nil || !s.follow {
-		return hop{}, false
-	}
-	next, moved, err := redirect(hop{s.method, s.to, s.wire, jar, s.referred}, e.status, headerIn(e.head, "location"))
-	switch {
-	case !moved:
-		return hop{}, false
-	case err == nil && s.hops == o.load.Redirects:
-		err = tooManyRedirects(s.hops)
-	}
-	if err != nil {
-		e.err = err
-		return hop{}, false
-	}
-	s.hops, s.referred = s.hops+1, next.referred
-	return next, true
+	o.exchange(s, wire, to, method, r.capture, own)
+	return true
 }
 
 // record writes the result of a request and releases its slot.
-func (o *loop) record(s *slot, r *exchanged) {
-	status, text := r.status, ""
-	if r.err != nil {
-		status, text = 0, r.err.Error()
-	}
-	outcome := outcomeOf(uint16(status), r.err, text)
-	o.results.writeSample(s, r.at, outcome)
+func (o *loop) record(s *slot, e *exchanged, result outcome) {
+	o.results.writeSample(s, e.at, result)
 	if o.keeper != nil {
-		o.keeper.offer(s, r.at, status, outcome)
+		o.keeper.offer(s, e.at, e.status, result)
 	}
 	o.release(s)
 }

@@ -54,10 +54,10 @@ func TestLargeBodiesAreSentAndReceivedWithAndWithoutTLS(t *testing.T) {
 			start(server)
 			t.Cleanup(server.Close)
 			l := &load{Insecure: true, Points: curve{{0, 8}, {0.5, 8}}}
-			for _, path := range []string{"/known", "/chunks"} {
-				target := target{Method: "POST", URL: server.URL + path, Label: path, Body: make([]byte, 20*megabyte)}
-				l.Targets = append(l.Targets, target)
+			large := func(path string) block {
+				return block{Method: "POST", URL: server.URL + path, Label: path, BodyBytes: make([]byte, 20*megabyte)}
 			}
+			l.Journeys = asking(large("/known"), large("/chunks"))
 			if got := send(t, l); got["200"] != 4 || len(got) != 1 {
 				t.Error(got)
 			}
@@ -96,9 +96,7 @@ func TestASlowResponseDoesNotDelayOthers(t *testing.T) {
 			}
 		}
 	})
-	l := &load{Targets: []target{
-		{Method: "GET", URL: server + "/drops", Label: "drops"}, {Method: "GET", URL: server + "/", Label: "quick"},
-	}}
+	l := &load{Journeys: asking(block{URL: server + "/drops", Label: "drops"}, block{URL: server + "/", Label: "quick"})}
 	if got := send(t, l); got["200"] != 20 || len(got) != 1 {
 		t.Error(got)
 	}
@@ -118,7 +116,7 @@ func TestATruncatedTLSResponseIsAFailure(t *testing.T) {
 	server.StartTLS()
 	t.Cleanup(server.Close)
 	for path, want := range map[string]string{"/cut": "RemoteDisconnected", "/closed": "200"} {
-		if got := send(t, &load{Insecure: true, Targets: to(server.URL + path)}); got[want] != 20 || len(got) != 1 {
+		if got := send(t, &load{Insecure: true, Journeys: to(server.URL + path)}); got[want] != 20 || len(got) != 1 {
 			t.Error(path, got)
 		}
 	}
@@ -132,7 +130,7 @@ func TestIPv6AddressesWork(t *testing.T) {
 	server := &httptest.Server{Listener: listener, Config: &http.Server{Handler: http.NotFoundHandler()}}
 	server.Start()
 	t.Cleanup(server.Close)
-	if got := send(t, &load{Targets: to(server.URL)}); got["404"] != 20 || len(got) != 1 {
+	if got := send(t, &load{Journeys: to(server.URL)}); got["404"] != 20 || len(got) != 1 {
 		t.Error(got)
 	}
 }
@@ -209,7 +207,7 @@ func TestConnectionsIdleForAsLongAsTheServiceKeepsThemAreNotUsed(t *testing.T) {
 func TestSeveralLoopsSendTheWholeLoad(t *testing.T) {
 	var protocol atomic.Int32
 	server := served(t, (*httptest.Server).Start, &protocol)
-	got := sendBy(t, &load{Targets: to(server.URL)}, func(l *load) error {
+	got := sendBy(t, &load{Journeys: to(server.URL)}, func(l *load) error {
 		e, err := newEngine(l)
 		if err != nil {
 			return err

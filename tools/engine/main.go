@@ -58,13 +58,11 @@ type engine struct {
 	files     int // connections that may be open
 	results   *results
 	keeper    *keeper // nil: nothing is kept
-	requests  []request
-	base      []request // of arm 1, if the load is a duet's
 	ending    chan struct{}
 	pacers    []*pacer
 	collector collector
 
-	programs []*program // of sessions: head's, then base's
+	programs []*program // one; in a duet head's, then base's
 	feeds    *feeds
 	shared   *text.Shared
 	starts   uint32 // the label of journeys' starts
@@ -87,8 +85,6 @@ func newEngine(l *load) (*engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	requests := newRequests(l.Targets, l.Sources, l.Traceparent, results.label)
-	base := newRequests(l.Base, l.Sources, l.Traceparent, results.label)
 	shared := &text.Shared{}
 	programs, err := compileAll(l, shared, results.labelOf)
 	if err != nil {
@@ -101,15 +97,12 @@ func newEngine(l *load) (*engine, error) {
 		dialer.hosts[strings.ToLower(name)] = address
 	}
 	e := &engine{
-		dialer: dialer, results: results, keeper: keeper, requests: requests,
-		base: base, ending: make(chan struct{}),
+		dialer: dialer, results: results, keeper: keeper, ending: make(chan struct{}),
 		tls: settings, files: possible,
 		collector: collector{lateness: &lateness{}, results: results, keeper: keeper},
 		programs:  programs,
+		feeds:     newFeeds(l),
 		shared:    shared,
-	}
-	if l.ofSessions() {
-		e.feeds = newFeeds(l)
 	}
 	if l.Model == arrivalsModel {
 		e.starts = results.labelOf("journey start", "timing")
@@ -119,9 +112,9 @@ func newEngine(l *load) (*engine, error) {
 
 // addPacer returns the pacer of one of several loops.
 func (e *engine) addPacer(l *load, loop, loops int64) *pacer {
-	turns := turnsOf(l, e.requests, e.base, loop)
+	turns := turnsOf(l, e.programs, loop)
 	p := &pacer{
-		course: turns[0].course, turns: turns, interleave: &l.Interleave, sources: l.Sources,
+		course: turns[0].course, turns: turns, interleave: &l.Interleave,
 		lateness: e.collector.lateness, changes: make(chan rateChange, 1), ending: e.ending,
 		step: loops,
 	}

@@ -36,11 +36,10 @@ func init() {
 	}
 }
 
-// outcomeOf names failures as Locust does, so that criteria on response codes hold for both engines. `text` is vegeta's
-// error text, for errors that the transport does not return.
-func outcomeOf(code uint16, err error, text string) outcome {
-	if code != 0 {
-		return statuses[code%1000]
+// outcomeOf names failures as Locust does, so that criteria on response codes hold for both engines.
+func outcomeOf(status int, err error) outcome {
+	if err == nil {
+		return statuses[status%len(statuses)]
 	}
 	var (
 		lookup    *net.DNSError
@@ -52,6 +51,7 @@ func outcomeOf(code uint16, err error, text string) outcome {
 		alert     tls.AlertError
 		operation *net.OpError
 	)
+	text := err.Error()
 	failed := func(rc, message string) outcome { return outcome{rc, message, false} }
 	switch {
 	case errors.As(err, &lookup):
@@ -78,8 +78,8 @@ func outcomeOf(code uint16, err error, text string) outcome {
 		return failed("OSError", "Too many open files")
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
 		return failed("OSError", "Cannot assign requested address")
-	case strings.Contains(text, "stopped after"):
-		return failed("TooManyRedirects", "too many redirects")
+	case errors.Is(err, errManyRedirects):
+		return failed("TooManyRedirects", errManyRedirects.Error())
 	case strings.Contains(text, "malformed HTTP"), strings.Contains(text, "transport connection broken"):
 		return failed("BadStatusLine", clean(text))
 	case errors.As(err, &operation):

@@ -19,7 +19,6 @@ type pacer struct {
 	firstSent  int64 // when the first arrival was sent or dropped; 0: never
 	stoppedAt  int64
 	tickShift  int64 // shifts the ticks against other workers' and loops'
-	sources    []dataSource
 	lateness   *lateness
 	changes    chan rateChange
 	changed    rateChange    // the last one
@@ -122,23 +121,9 @@ func (p *pacer) sendTime(due int64) int64 {
 	return p.startAt + p.tickShift + (since+tick-1)/tick*tick
 }
 
-func (p *pacer) request(global int64) *request { return &p.requests[global%int64(len(p.requests))] }
-
-func (p *pacer) fill(s *slot, a arrival, local int64) {
-	var rows [][]string
-	if len(p.sources) > 0 {
-		perPass := int64(len(p.requests))
-		rows = make([][]string, len(p.sources))
-		for i, source := range p.sources {
-			pass := a.global / perPass
-			if source.Own {
-				pass = local / perPass
-			}
-			rows[i] = source.Rows[pass%int64(len(source.Rows))]
-		}
-	}
-	r := p.request(a.global)
-	s.due, s.request, s.arm, s.rows, s.label, s.follow = a.sendAt, r, p.arm, rows, r.label, r.follow
+// request returns the request of an arrival.
+func (p *pacer) request(global int64) *request {
+	return p.program.requests[global%int64(len(p.program.requests))]
 }
 
 func (p *pacer) apply(change rateChange) {

@@ -15,7 +15,8 @@ import (
 type program struct {
 	journey  *journey
 	steps    []step
-	teardown int // the first step of a pass's end
+	requests []*request // of the steps
+	teardown int        // the first step of a pass's end
 	names    *text.Names
 	base     *text.Values      // with which all sessions begin
 	columns  [][]text.Variable // of each data source
@@ -45,7 +46,7 @@ type step struct {
 	operation operation
 	to        int
 	index     int // of a counter, or the depth of a transaction
-	request   *requestStep
+	request   *request
 	think     *thinking
 	text      text.Template // the duration of a pause, or the rounds of a loop
 	rounds    int64         // if they are known; -1: as text says
@@ -116,6 +117,20 @@ func compile(j *journey, l *load, scope *text.Scope, label func(text, kind strin
 	return p, nil
 }
 
+// fill gives the columns of data sources the values of a pass; false if a source has no row left.
+func (p *program) fill(values *text.Values, f *feeds, local, global int64) bool {
+	for source, columns := range p.columns {
+		row := f.row(source, local, global)
+		if row == nil {
+			return false
+		}
+		for i, column := range columns {
+			values.SetValue(column, row[i])
+		}
+	}
+	return true
+}
+
 func (c *compiler) add(s step) int {
 	c.program.steps = append(c.program.steps, s)
 	return len(c.program.steps) - 1
@@ -147,11 +162,12 @@ func (c *compiler) blocks(blocks []block) error {
 func (c *compiler) block(b *block) error {
 	switch b.Do {
 	case "request":
-		request, err := newRequestStep(b, c.defaults, c.program.names, c.traced, c.label(b.Label, "request"))
+		request, err := newRequest(b, c.defaults, c.program.names, c.traced, c.label(b.Label, "request"))
 		if err != nil {
 			return fmt.Errorf("%s: %w", b.Label, err)
 		}
 		c.add(step{operation: doRequest, request: request, think: b.Think})
+		c.program.requests = append(c.program.requests, request)
 		return nil
 	case "transaction":
 		depth := c.depth
@@ -295,7 +311,11 @@ func compileAll(l *load, shared *text.Shared, label func(text, kind string) uint
 	scope := &text.Scope{Shared: shared, Rand: rand.New(rand.NewPCG(l.Seed, rand.Uint64())), Now: time.Now}
 	var programs []*program
 	for i := range l.Journeys {
-		p, err := compile(&l.Journeys[i], l, scope, label)
+		j := &l.Journeys[i]
+		if !l.ofSessions() {
+			j.Cookies, j.Cache = false, false // they are a user's
+		}
+		p, err := compile(j, l, scope, label)
 		if err != nil {
 			return nil, err
 		}

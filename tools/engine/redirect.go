@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -15,11 +16,12 @@ type hop struct {
 	method   string
 	to       server
 	wire     []byte
-	jar      bool // its Cookie field is a jar's: it does not go on, for the jar knows what the next server gets
+	jar      bool // its Cookie field is a jar's, which knows what the next server gets
+	cache    bool // its conditions are a cache's, which knows what it has of the next URL
 	referred bool // its Referer field is an earlier redirect's
 }
 
-func tooManyRedirects(followed int) error { return fmt.Errorf("stopped after %d redirects", followed) }
+var errManyRedirects = errors.New("too many redirects")
 
 // redirect returns the request that follows a response with this status and Location, as net/http's client and browsers
 // build it; false if none does. A 301, 302 or 303 makes every method but HEAD a GET without a body; 307 and 308 keep
@@ -42,7 +44,7 @@ func redirect(from hop, status int, location string) (next hop, ok bool, err err
 	if err != nil {
 		return hop{}, true, fmt.Errorf("failed to parse Location header %q: %v", location, err)
 	}
-	next = hop{method: from.method, to: server{to.Scheme, to.Host}, jar: from.jar}
+	next = hop{method: from.method, to: server{to.Scheme, to.Host}}
 	if !bodied && from.method != http.MethodGet && from.method != http.MethodHead {
 		next.method = http.MethodGet
 	}
@@ -56,8 +58,7 @@ func redirect(from hop, status int, location string) (next hop, ok bool, err err
 // head builds the head of the next request: the fields of the last one, in their order, without those that must not go
 // with it.
 func (from hop) head(last, to *url.URL, location string, fields []byte, method string, bodied bool) (wire []byte, referred bool) {
-	root := to.Scheme + "://" + to.Host
-	wire = fmt.Appendf(nil, "%s %s HTTP/1.1\r\n", method, escapeURL(root + to.RequestURI())[len(root):])
+	wire = append(appendTarget([]byte(method+" "), []byte(to.RequestURI())), " HTTP/1.1\r\n"...)
 	safe := sameOrSubdomain(to.Hostname(), last.Hostname())
 	referred = last.Scheme != "https" || to.Scheme != "http"
 	authorized := false
@@ -77,6 +78,10 @@ func (from hop) head(last, to *url.URL, location string, fields []byte, method s
 			authorized = true
 		case "www-authenticate", "cookie", "cookie2":
 			if !safe || from.jar {
+				continue
+			}
+		case "if-none-match", "if-modified-since":
+			if from.cache {
 				continue
 			}
 		case "referer":

@@ -45,10 +45,10 @@ func TestRedirectsAreFollowedAsBrowsersDo(t *testing.T) {
 			url, found := recording(t, func(r *http.Request, body string) string {
 				return r.Method + " " + r.URL.String() + " " + body + " " + r.Header.Get("X-Mine") + " " + r.Header.Get("Referer")
 			})
-			moved := target{Method: "POST", Label: "/", Body: []byte("sent"), Headers: [][2]string{{"X-Mine", "yes"}}, Follow: true}
+			moved := block{Method: "POST", Label: "/", BodyBytes: []byte("sent"), Headers: [][2]string{{"X-Mine", "yes"}}}
 			repeated := moved
 			moved.URL, repeated.URL = url+"/move/302", url+"/move/307"
-			if got := sendBy(t, &load{Targets: []target{moved, repeated}}, run); got["200"] != 20 || len(got) != 1 {
+			if got := sendBy(t, &load{Journeys: asking(moved, repeated)}, run); got["200"] != 20 || len(got) != 1 {
 				t.Error(got)
 			}
 			if got := found(); !slices.Equal(got, []string{
@@ -57,8 +57,8 @@ func TestRedirectsAreFollowedAsBrowsersDo(t *testing.T) {
 			}) {
 				t.Errorf("%q", got)
 			}
-			moved.Follow = false
-			if got := sendBy(t, &load{Targets: []target{moved}}, run); got["302"] != 20 || len(got) != 1 {
+			moved.Follow = new(bool)
+			if got := sendBy(t, &load{Journeys: asking(moved)}, run); got["302"] != 20 || len(got) != 1 {
 				t.Error(got)
 			}
 		})
@@ -71,7 +71,7 @@ func TestAURLMayContainANameAndAPassword(t *testing.T) {
 		return r.URL.String() + " " + name + " " + password
 	})
 	address = strings.Replace(address, "http://", "http://ann:secret@", 1)
-	if got := send(t, &load{Targets: to(address + "/home")}); got["200"] != 20 {
+	if got := send(t, &load{Journeys: to(address + "/home")}); got["200"] != 20 {
 		t.Error(got)
 	}
 	if got := found(); !slices.Equal(got, []string{"/home ann secret"}) {
@@ -81,7 +81,7 @@ func TestAURLMayContainANameAndAPassword(t *testing.T) {
 
 func TestResponsesToHEADHaveNoBody(t *testing.T) {
 	address, _ := recording(t, func(*http.Request, string) string { return "" })
-	if got := send(t, &load{Targets: []target{{Method: "HEAD", URL: address, Label: "/"}}}); got["200"] != 20 || len(got) != 1 {
+	if got := send(t, &load{Journeys: asking(block{Method: "HEAD", URL: address, Label: "/"})}); got["200"] != 20 || len(got) != 1 {
 		t.Error(got)
 	}
 }

@@ -181,7 +181,7 @@ func failed(err error, bytes int64) parsed {
 	if err.Error() == errTrailerTooBig.Error() {
 		err = io.ErrUnexpectedEOF
 	}
-	return parsed{failure: outcomeOf(0, err, err.Error()).rc, bytes: bytes}
+	return parsed{failure: outcomeOf(0, err).rc, bytes: bytes}
 }
 
 func TestMoreThanFiveInformationalResponsesAreAFailure(t *testing.T) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"encoding/json"
@@ -15,6 +16,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"toril/tools/engine/internal/text"
 )
 
 // send runs a load, of 20 requests unless it has points, and returns the number of samples for each response code.
@@ -39,7 +42,7 @@ func sendBy(t *testing.T, l *load, run func(*load) error) map[string]int {
 		l.Points = curve{{0, 40}, {0.5, 40}}
 	}
 	l.Interleave = interleave{Weight: 1, Peers: []peerGroup{{1, 1, 0}}}
-	l.TimeoutS, l.GracefulStopS, l.KeepAlive, l.MaxWorkers, l.Redirects = 5, 5, true, 100, 10
+	l.GracefulStopS, l.MaxWorkers, l.Redirects = 5, 100, 10
 	go openGate(t.Context(), l.Folder)
 	if err := run(l); err != nil {
 		t.Fatal(err)
@@ -104,7 +107,15 @@ func served(t *testing.T, start func(*httptest.Server), protocols *atomic.Int32)
 	return server
 }
 
-func to(url string) []target { return []target{{Method: "GET", URL: url, Label: "/", Follow: true}} }
+func to(url string) []journey { return asking(block{URL: url, Label: "/"}) }
+
+// asking returns the journey of these requests, which are GETs unless they have a method.
+func asking(requests ...block) []journey {
+	for i := range requests {
+		requests[i].Do, requests[i].Method = "request", cmp.Or(requests[i].Method, "GET")
+	}
+	return []journey{{KeepAlive: true, TimeoutS: 5, Follow: true, Steps: requests}}
+}
 
 func TestHTTP2IsUsedIfTheSuiteAsksForIt(t *testing.T) {
 	var protocol atomic.Int32
@@ -118,14 +129,14 @@ func TestHTTP2IsUsedIfTheSuiteAsksForIt(t *testing.T) {
 		}
 		s.StartTLS()
 	}, &protocol)
-	got := send(t, &load{HTTP2: true, Insecure: true, Targets: to(server.URL)})
+	got := send(t, &load{HTTP2: true, Insecure: true, Journeys: to(server.URL)})
 	if got["200"] != 20 || protocol.Load() != 2 {
 		t.Errorf("%v over HTTP/%d", got, protocol.Load())
 	}
 	if connections.Load() < http2Connections { // a slow handshake makes further ones
 		t.Errorf("over %d connections, which is one address of a load balancer", connections.Load())
 	}
-	got = send(t, &load{Insecure: true, Targets: to(server.URL)})
+	got = send(t, &load{Insecure: true, Journeys: to(server.URL)})
 	if got["200"] != 20 || protocol.Load() != 1 {
 		t.Errorf("%v over HTTP/%d without http2", got, protocol.Load())
 	}
@@ -138,7 +149,7 @@ func TestHTTP2WorksWithoutTLS(t *testing.T) {
 		s.Config.Protocols.SetUnencryptedHTTP2(true)
 		s.Start()
 	}, &protocol)
-	if got := send(t, &load{HTTP2: true, Targets: to(server.URL)}); got["200"] != 20 || protocol.Load() != 2 {
+	if got := send(t, &load{HTTP2: true, Journeys: to(server.URL)}); got["200"] != 20 || protocol.Load() != 2 {
 		t.Errorf("%v over HTTP/%d", got, protocol.Load())
 	}
 }
@@ -146,7 +157,7 @@ func TestHTTP2WorksWithoutTLS(t *testing.T) {
 func TestHTTP2DoesNotFallBackToHTTP1(t *testing.T) {
 	var protocol atomic.Int32
 	server := served(t, func(s *httptest.Server) { s.StartTLS() }, &protocol)
-	if got := send(t, &load{HTTP2: true, Insecure: true, Targets: to(server.URL)}); got["200"] != 0 || len(got) != 1 {
+	if got := send(t, &load{HTTP2: true, Insecure: true, Journeys: to(server.URL)}); got["200"] != 0 || len(got) != 1 {
 		t.Errorf("%v: it fell back to HTTP/%d", got, protocol.Load())
 	}
 }
@@ -154,36 +165,47 @@ func TestHTTP2DoesNotFallBackToHTTP1(t *testing.T) {
 func TestAnUnknownCertificateAuthorityIsAFailure(t *testing.T) {
 	var protocol atomic.Int32
 	server := served(t, func(s *httptest.Server) { s.Config.ErrorLog = nil; s.StartTLS() }, &protocol)
-	if got := send(t, &load{Targets: to(server.URL)}); got["SSLCertVerificationError"] != 20 {
+	if got := send(t, &load{Journeys: to(server.URL)}); got["SSLCertVerificationError"] != 20 {
 		t.Error(got)
 	}
-	if got := send(t, &load{Targets: to("https" + strings.TrimPrefix(server.URL, "https")), Insecure: true}); got["200"] != 20 {
+	if got := send(t, &load{Journeys: to("https" + strings.TrimPrefix(server.URL, "https")), Insecure: true}); got["200"] != 20 {
 		t.Error(got)
 	}
 }
 
 func TestURLsAreEscaped(t *testing.T) {
-	made := map[string]string{
-		"http://h":                  "http://h",
-		"http://ü/a b?q=lamp shade": "http://ü/a%20b?q=lamp%20shade",
-		"http://h/ü?50% off&%41=%4": "http://h/%C3%BC?50%25%20off&%41=%254",
-		"http://h/[1]?a=\"b\"|\r\n": "http://h/[1]?a=%22b%22%7C%0D%0A",
-		"http://u:p@h:80?x=1&y=2+3": "http://u:p@h:80?x=1&y=2+3",
-	}
-	for address, wanted := range made {
-		if got := escapeURL(address); got != wanted {
-			t.Errorf("%q became %q and not %q", address, got, wanted)
+	for target, wanted := range map[string]string{
+		"":                  "/",
+		"/a b?q=lamp shade": "/a%20b?q=lamp%20shade",
+		"/ü?50% off&%41=%4": "/%C3%BC?50%25%20off&%41=%254",
+		"/[1]?a=\"b\"|\r\n": "/[1]?a=%22b%22%7C%0D%0A",
+		"?x=1&y=2+3":        "/?x=1&y=2+3",
+		"/x y#part/z?w":     "/x%20y",
+	} {
+		if got := string(appendTarget(nil, []byte(target))); got != wanted {
+			t.Errorf("%q became %q and not %q", target, got, wanted)
 		}
 	}
-	plain := newRequests([]target{{Method: "GET", URL: "http://h/a b|c#part"}}, nil, false, func(string) uint32 { return 0 })[0]
-	if got, _, _ := strings.Cut(string(plain.fixedWire), "\r\n"); got != "GET /a%20b%7Cc HTTP/1.1" {
-		t.Errorf("what goes over the wire begins with %q", got)
+}
+
+func TestARequestThatDependsOnNothingIsBuiltOnce(t *testing.T) {
+	for written, built := range map[string]bool{"http://h/a b|c#part": true, "http://h/${v}": false, "http://${v}/": false} {
+		r, err := newRequest(&block{Method: "GET", URL: written}, &journey{}, &text.Names{}, false, 0)
+		if err != nil || (r.wire != nil) != built || built && !strings.HasPrefix(string(r.wire), "GET /a%20b%7Cc HTTP/1.1\r\nHost: h\r\n") {
+			t.Errorf("%s: %v %q", written, err, r.wire)
+		}
 	}
-	known := []dataSource{{Columns: []string{"v"}, Rows: [][]string{{"x y#part/z"}}}}
-	one := newRequests([]target{{URL: "http://h/${v}?w"}}, known, false, func(string) uint32 { return 0 })[0]
-	if got := one.urlFor([][]string{{"x y#part/z"}}); got != "http://h/x%20y" {
-		t.Errorf("a value with a fragment became %q", got)
+}
+
+func TestIndependentRequestsTakeRowsInTurn(t *testing.T) {
+	w := witnessing(t, "X-Item", nil)
+	l := &load{Sources: []dataSource{{Columns: []string{"user", "item"}, Rows: [][]string{{"ann", "1"}, {"bob", "2"}}}}}
+	l.Journeys = asking(block{URL: w.URL + "/${user}/${other}", Headers: [][2]string{{"X-Item", "${item}"}}}, block{URL: w.URL + "/b?${user}"})
+	l.Points = curve{{0, 8}, {0.5, 8}}
+	if got := send(t, l); got["200"] != 4 {
+		t.Error(got)
 	}
+	w.expect(t, "GET /ann/$%7Bother%7D 1", "GET /b?ann ", "GET /bob/$%7Bother%7D 2", "GET /b?bob ")
 }
 
 func TestEndlessHeadersAreAFailure(t *testing.T) {
@@ -197,7 +219,7 @@ func TestEndlessHeadersAreAFailure(t *testing.T) {
 		}
 	})
 	for name, run := range senders {
-		got := sendBy(t, &load{Targets: to(server), Points: curve{{0, 4}, {0.5, 4}}}, run)
+		got := sendBy(t, &load{Journeys: to(server), Points: curve{{0, 4}, {0.5, 4}}}, run)
 		if got["BadStatusLine"] != 2 || len(got) != 1 {
 			t.Error(name, got)
 		}
@@ -212,7 +234,7 @@ func TestEndlessInformationalResponsesAreAFailure(t *testing.T) {
 		}
 	})
 	for name, run := range senders {
-		if got := sendBy(t, &load{Targets: to(server)}, run); got["BadStatusLine"] != 20 || len(got) != 1 {
+		if got := sendBy(t, &load{Journeys: to(server)}, run); got["BadStatusLine"] != 20 || len(got) != 1 {
 			t.Error(name, got)
 		}
 	}
@@ -228,7 +250,7 @@ func TestInformationalResponsesAreBoundedOverHTTP2(t *testing.T) {
 		server.EnableHTTP2 = true
 		server.StartTLS()
 		t.Cleanup(server.Close)
-		if got := send(t, &load{HTTP2: true, Insecure: true, Targets: to(server.URL)}); got[want] != 20 || len(got) != 1 {
+		if got := send(t, &load{HTTP2: true, Insecure: true, Journeys: to(server.URL)}); got[want] != 20 || len(got) != 1 {
 			t.Errorf("%d of them: %v", many, got)
 		}
 	}
@@ -248,12 +270,12 @@ func TestFailuresOfDifferentHTTP2StreamsAreCountedTogether(t *testing.T) {
 func TestAnIdleConnectionThatTheServiceClosedIsNotUsed(t *testing.T) {
 	var protocol atomic.Int32
 	server := served(t, func(s *httptest.Server) { s.Config.IdleTimeout = 60 * time.Millisecond; s.Start() }, &protocol)
-	got := send(t, &load{Targets: to(server.URL), Points: curve{{0, 3}, {1, 3}}})
+	got := send(t, &load{Journeys: to(server.URL), Points: curve{{0, 3}, {1, 3}}})
 	if got["200"] != 3 || len(got) != 1 {
 		t.Error(got)
 	}
 	server = served(t, func(s *httptest.Server) { s.Config.IdleTimeout = 60 * time.Millisecond; s.StartTLS() }, &protocol)
-	got = send(t, &load{Insecure: true, Targets: to(server.URL), Points: curve{{0, 3}, {1, 3}}})
+	got = send(t, &load{Insecure: true, Journeys: to(server.URL), Points: curve{{0, 3}, {1, 3}}})
 	if got["200"] != 3 || len(got) != 1 {
 		t.Error("with TLS", got)
 	}
@@ -281,13 +303,13 @@ func TestConnectionsAreUsedAgainAfterResponsesOfEveryKind(t *testing.T) {
 	}
 	server.Start()
 	t.Cleanup(server.Close)
-	var targets []target
+	var targets []block
 	for _, path := range []string{"/chunks", "/nothing", "/early", "/"} {
-		targets = append(targets, target{Method: "GET", URL: server.URL + path, Label: path})
+		targets = append(targets, block{URL: server.URL + path, Label: path})
 	}
 	for name, run := range senders {
 		connections.Store(0)
-		got := sendBy(t, &load{Targets: targets}, run)
+		got := sendBy(t, &load{Journeys: asking(targets...)}, run)
 		if got["200"] != 15 || got["204"] != 5 || connections.Load() > 4 {
 			t.Errorf("%s: %v over %d connections", name, got, connections.Load())
 		}
@@ -302,8 +324,8 @@ func TestAResponseBeforeTheEndOfTheRequestCounts(t *testing.T) {
 		}
 		time.Sleep(100 * time.Millisecond) // closing with unread bytes resets the connection
 	})
-	large := target{Method: "POST", URL: server, Label: "/", Body: make([]byte, 20<<20)}
-	got := send(t, &load{Targets: []target{large}, Points: curve{{0, 8}, {0.5, 8}}})
+	large := block{Method: "POST", URL: server, Label: "/", BodyBytes: make([]byte, 20<<20)}
+	got := send(t, &load{Journeys: asking(large), Points: curve{{0, 8}, {0.5, 8}}})
 	if got["413"] != 4 || len(got) != 1 {
 		t.Error(got)
 	}
@@ -342,7 +364,7 @@ func TestATLSHandshakeIsBoundedByTheConnectTimeout(t *testing.T) {
 	t.Cleanup(func() { _ = silent.Close() })
 	for _, http2 := range []bool{false, true} {
 		began := time.Now()
-		got := send(t, &load{HTTP2: http2, Targets: to("https://" + silent.Addr().String()), Points: curve{{0, 3}, {1, 3}}})
+		got := send(t, &load{HTTP2: http2, Journeys: to("https://" + silent.Addr().String()), Points: curve{{0, 3}, {1, 3}}})
 		if took := time.Since(began); got["TimeoutError"] != 3 || took > 4*time.Second {
 			t.Error(http2, got, took)
 		}

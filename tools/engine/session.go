@@ -62,16 +62,7 @@ func (c *crowd) begin(u *session, local, global int64) bool {
 	if d.program.journey.FreshCookies {
 		u.cookies.Clear()
 	}
-	for i := range d.program.columns {
-		row := c.feeds.row(i, local, global)
-		if row == nil {
-			return false
-		}
-		for at, column := range d.program.columns[i] {
-			u.values.SetValue(column, row[at])
-		}
-	}
-	return true
+	return d.program.fill(u.values, c.feeds, local, global)
 }
 
 // resume takes the session's steps until it has to wait: for a response, a moment, a token or a slot.
@@ -90,10 +81,9 @@ func (c *crowd) resume(u *session) {
 				return
 			}
 		case doAssign:
-			scope := c.scopeOf(u)
+			c.scopeOf(u)
 			for i := range s.assigned {
-				c.scratch = s.assigned[i].value.Append(c.scratch[:0], scope)
-				u.values.SetBytes(s.assigned[i].variable, c.scratch)
+				u.values.SetBytes(s.assigned[i].variable, c.loop.text(&s.assigned[i].value))
 			}
 		case doJump:
 			u.step = int32(s.to)
@@ -247,8 +237,9 @@ func (c *crowd) unfinished(u *session) {
 }
 
 func (c *crowd) scopeOf(u *session) *text.Scope {
-	c.scope.Values, c.scope.Thread, c.scope.Iteration, c.scope.LastOK = u.values, int(u.number), u.iteration, u.lastOK
-	return &c.scope
+	scope := &c.loop.scope
+	scope.Values, scope.Thread, scope.Iteration, scope.LastOK = u.values, int(u.number), u.iteration, u.lastOK
+	return scope
 }
 
 // request sends the request of a step as soon as there are a token and a slot for it. It returns true if the session
@@ -291,31 +282,7 @@ func (c *crowd) grant(d *side, at int64) (sent, granted bool) {
 
 // send sends a request. It returns false if none is needed, since the user's cache has the response.
 func (c *crowd) send(u *session, s *step, one *slot) bool {
-	o, r := c.loop, s.request
-	one.session, one.step, one.label, one.arm, one.follow = u, s, r.label, u.side.arm, r.follow
-	one.due, one.done, one.closes = u.due, sessionAnswered, r.closes
-	one.sent = now()
-	one.memory = o.memory()
-	wire, to, method, err := r.wire(one.memory, c.scopeOf(u), &c.scratch, u)
-	one.memory = wire
-	if err == nil && r.cache && !u.cache.Empty() {
-		if u.cache.Fresh(to.scheme+"://"+to.host+string(targetIn(wire)), c.scope.Now()) {
-			o.release(one)
-			return false
-		}
-	}
-	o.pacer.lateness.add((one.sent - one.due) / 1000)
-	o.expect(one, r.timeout)
-	if r.signer != nil && err == nil {
-		wire, err = r.signer.Sign(wire, time.Now())
-	}
-	if err != nil {
-		o.settleLater(one, err)
-		return true
-	}
-	if r.traced {
-		setTrace(traceIn(wire))
-	}
-	o.exchange(one, wire, to, method, r.capture, &u.own)
-	return true
+	one.session, one.step, one.request, one.arm, one.due = u, s, s.request, u.side.arm, u.due
+	c.scopeOf(u)
+	return c.loop.start(one, &u.own)
 }

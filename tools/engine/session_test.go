@@ -56,7 +56,7 @@ func walkBy(t *testing.T, address, steps, fields string) *walked {
 func loadOf(t *testing.T, address, steps, fields string) *load {
 	t.Helper()
 	l := &load{
-		Folder: t.TempDir(), TimeoutS: 5, GracefulStopS: 5, KeepAlive: true, MaxWorkers: 100, Redirects: 10,
+		Folder: t.TempDir(), GracefulStopS: 5, MaxWorkers: 100, Redirects: 10,
 		Interleave: interleave{Weight: 1, Peers: []peerGroup{{1, 1, 0}}},
 		Journeys:   []journey{{Address: address, Cookies: true, KeepAlive: true, TimeoutS: 5, Follow: true}},
 	}
@@ -74,7 +74,7 @@ func loadOf(t *testing.T, address, steps, fields string) *load {
 			}
 		}
 	}
-	if err := l.checkSessions(); err != nil {
+	if err := l.check(); err != nil {
 		t.Fatal(err)
 	}
 	return l

@@ -13,8 +13,7 @@ type slot struct {
 	label uint32
 	arm   int
 
-	request *request // of the requests model
-	rows    [][]string
+	request *request
 	follow  bool // redirects
 
 	sent     int64

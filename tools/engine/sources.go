@@ -1,26 +1,24 @@
 package main
 
 import (
-	"math/rand/v2"
-	"sync"
+	"math/bits"
 	"sync/atomic"
 )
 
-// feeds are the data sources of all sessions of this worker. Each pass of a session takes one row of each source.
+// feeds are the data sources of all loops of this worker. Each pass through a journey takes one row of each source.
 type feeds struct {
-	sources    []dataSource
-	interleave *interleave // of arrivals; nil for users
-	users      *usersLoad  // nil for arrivals
-	seed       uint64
-	passes     [2]atomic.Int64 // begun by the users of each side
-	mutex      sync.Mutex
-	shuffled   []shuffle // of each source in random order: the present round
+	sources []dataSource
+	users   *usersLoad // nil: passes begin on a schedule
+	seed    uint64
+	passes  [2]atomic.Int64 // begun by the users of each side
 }
 
-// shuffle is the order of a source's rows in one round through them.
-type shuffle struct {
-	round int64
-	order []int
+func newFeeds(l *load) *feeds {
+	f := &feeds{sources: l.Sources, seed: l.Seed}
+	if l.Model == usersModel {
+		f.users = &l.Users
+	}
+	return f
 }
 
 // nextPass returns the numbers of a user's next pass: among this worker's and among those of all workers. Workers take
@@ -43,30 +41,31 @@ func (f *feeds) row(source int, local, global int64) []string {
 	}
 	round, at := number/rows, number%rows
 	if s.RandomOrder {
-		at = int64(f.order(source, round)[at])
+		at = shuffled(at, rows, mixed(uint64(round), f.seed+uint64(source)))
 	}
 	return s.Rows[at]
 }
 
-// order returns the order of the rows in one round, the same for all workers.
-func (f *feeds) order(source int, round int64) []int {
-	f.mutex.Lock()
-	defer f.mutex.Unlock()
-	if f.shuffled == nil {
-		f.shuffled = make([]shuffle, len(f.sources))
+// shuffled returns a number's place in a random order of the numbers below count, the same for all workers: a Feistel
+// network over the next power of four, walked until it is below count.
+func shuffled(number, count int64, seed uint64) int64 {
+	half := max(1, (bits.Len64(uint64(count-1))+1)/2)
+	mask := uint64(1)<<half - 1
+	for {
+		left, right := uint64(number)>>half, uint64(number)&mask
+		for round := range uint64(4) {
+			left, right = right, left^mixed(right<<8|round, seed)&mask
+		}
+		if number = int64(left<<half | right); number < count {
+			return number
+		}
 	}
-	shuffled := &f.shuffled[source]
-	if shuffled.order == nil || shuffled.round != round {
-		random := rand.New(rand.NewPCG(f.seed+uint64(source), uint64(round)))
-		shuffled.round, shuffled.order = round, random.Perm(len(f.sources[source].Rows))
-	}
-	return shuffled.order
 }
 
-func newFeeds(l *load) *feeds {
-	f := &feeds{sources: l.Sources, seed: l.Seed}
-	if l.Model == usersModel {
-		f.users = &l.Users
-	}
-	return f
+// mixed is the finalizer of SplitMix64.
+func mixed(value, seed uint64) uint64 {
+	value = value*0x9E3779B97F4A7C15 + seed
+	value = (value ^ value>>30) * 0xBF58476D1CE4E5B9
+	value = (value ^ value>>27) * 0x94D049BB133111EB
+	return value ^ value>>31
 }

@@ -83,9 +83,11 @@ type kept struct {
 // set copies a slot, which its next request will change.
 func (e *kept) set(s *slot, at int64, o outcome, mostBody int64) {
 	head, body := s.sentBytes()
-	url := s.to.scheme + "://" + s.to.host
-	if head == nil && s.request != nil {
-		url = s.request.urlFor(s.rows)
+	url := ""
+	if head != nil {
+		url = s.address()
+	} else if s.request != nil {
+		url = s.request.written
 	}
 	got := s.gotBody[:min(int64(len(s.gotBody)), mostBody)]
 	*e = kept{
@@ -103,11 +105,11 @@ func (e *kept) set(s *slot, at int64, o outcome, mostBody int64) {
 
 // line is what the worker reads; src/toril/engines/keeping.py explains its fields.
 func (e *kept) line(label string, mostBody int64) map[string]any {
-	method, target, sent, body := parseHead(e.request)
+	method, _, sent, body := parseHead(e.request)
 	line := map[string]any{
 		"why": e.why, "label": label, "kind": "request", "ok": e.ok, "rc": e.rc, "error": e.message,
 		"started_s": float64(epochUS(e.sent)) / 1e6, "response_us": (e.at - e.due) / 1000, "ttfb_us": nil, "connect_us": nil,
-		"method": method, "url": e.url + target, "request_headers": sent, "request": body, "request_bytes": e.requestBytes,
+		"method": method, "url": e.url, "request_headers": sent, "request": body, "request_bytes": e.requestBytes,
 		"status": nil, "response_headers": [][2]string{}, "response": nil, "response_bytes": 0,
 		"asserted": e.asserted(), "variables": append([][2]string{}, e.variables...), "connection": "", "remote": "", "hops": e.hops, "notes": []string{},
 	}

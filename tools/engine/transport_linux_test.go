@@ -67,7 +67,7 @@ func (r *rig) begin(own *connections, method, address string, want capture) *rep
 		}
 		*got = reply{exchanged: *e, body: string(e.body), done: true}
 		if got.rc = http.StatusText(e.status); e.err != nil {
-			got.rc = outcomeOf(0, e.err, e.err.Error()).rc
+			got.rc = outcomeOf(0, e.err).rc
 		}
 		o.release(s)
 	}

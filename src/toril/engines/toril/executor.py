@@ -17,13 +17,12 @@ from typing import Any, ClassVar
 import numpy as np
 from bzt import TaurusConfigError, ToolError
 from bzt.engine import ScenarioExecutor
-from bzt.utils import dehumanize_time
 
 from toril.engines import Batch, Sends
 from toril.engines.base import RowEngine
 from toril.engines.keeping import LEAST_OF_BODY
-from toril.engines.toril.journey import Scenario
-from toril.engines.toril.requests import requests_of, sources_of, unknown_variables
+from toril.engines.toril.journey import Scenario, unset_names
+from toril.engines.toril.requests import sources_of
 from toril.errors import SuiteError, UserError
 from toril.programs import ENGINE_MISSING, engine_program
 from toril.suite.requests import problems
@@ -51,7 +50,7 @@ class Executor(RowEngine, ScenarioExecutor):  # type: ignore[misc]  # bzt has no
         for problem in problems(self.context.planned.executor, scenario, "scenario"):
             raise TaurusConfigError(str(problem))
         try:
-            sends = self._requests(scenarios) if self.context.planned.model == "requests" else self._journeys(scenarios)
+            sends = self._journeys(scenarios)
         except (UserError, OSError, ValueError) as error:
             raise TaurusConfigError(f"scenario {self.context.planned.scenario}: {error}") from error
         own = self.settings
@@ -68,8 +67,6 @@ class Executor(RowEngine, ScenarioExecutor):  # type: ignore[misc]  # bzt has no
             "hosts": {str(name): str(host) for name, host in (scenario.get("hosts") or {}).items()},
             "tls": {key: self.engine.find_file(str(path)) for key, path in files.items() if path},
             "graceful_stop_s": self.context.graceful_stop_s,
-            "timeout_s": dehumanize_time(scenario.get("timeout") or "30s"),
-            "keepalive": bool(scenario.get("keepalive", True)),
             "redirects": int(own.get("redirects", 10)),
             "http2": bool(own.get("http2", False)),
             "insecure": bool(own.get("insecure", False)),
@@ -84,22 +81,13 @@ class Executor(RowEngine, ScenarioExecutor):  # type: ignore[misc]  # bzt has no
         """Returns a scenario as plain dictionaries: bzt's own add each key that is read."""
         return _plain(self.get_scenario(name).data)
 
-    def _sources(self, written: Sequence[Any]) -> list[dict[str, Any]]:
-        split = [str(path) for path in self.settings.get("split-data") or []]  # files with this worker's rows only
-        return sources_of(written, self.engine.find_file, split)
-
-    def _requests(self, scenarios: Sequence[Any]) -> dict[str, Any]:
-        sources = self._sources(scenarios[0].get("data-sources") or [])
-        requests, *of_base = [requests_of(scenario, self.engine.find_file, sources) for scenario in scenarios]
-        if unknown := unknown_variables(requests, sources):
-            what = f"`${{{unknown[0]}}}` has no value. Add a data source with this column"
-            raise SuiteError(f"{what}, or pass --env {unknown[0]}=…", code="unset-reference")
-        return {"targets": requests, "sources": sources, "base": of_base[0] if of_base else []}
-
     def _journeys(self, scenarios: Sequence[Any]) -> dict[str, Any]:
         fresh = bool(self.settings.get("fresh-cookies", False))
         find = self.engine.find_file
         read = [Scenario(scenario, self._scenario, find, sign=self.signing(scenario)) for scenario in scenarios]
+        journeys = [one.journey(fresh_cookies=fresh) for one in read]
+        split = [str(path) for path in self.settings.get("split-data") or []]  # files with this worker's rows only
+        sources = sources_of(read[0].sources(), find, split)
         share, planned = self.context.share, self.context.planned
         users = {
             "count": share.concurrency or 0,
@@ -111,8 +99,11 @@ class Executor(RowEngine, ScenarioExecutor):  # type: ignore[misc]  # bzt has no
             "iterations": planned.iterations or 0,
             "phase_s": self.context.phase_shift_s,
         }
-        journeys = [one.journey(fresh_cookies=fresh) for one in read]
-        return {"journeys": journeys, "users": users, "sources": self._sources(read[0].sources())}
+        unset = planned.model == "requests" and {name for one in journeys for name in unset_names(one, sources)}
+        if unset:
+            what = f"`${{{min(unset)}}}` has no value. Add a data source with this column"
+            raise SuiteError(f"{what}, or pass --env {min(unset)}=…", code="unset-reference")
+        return {"journeys": journeys, "users": users, "sources": sources}
 
     def _schedule(self) -> dict[str, Any]:
         """Returns the schedule of requests or journeys, or of the requests that users may send; {} without a rate."""

@@ -8,12 +8,13 @@ import base64
 import json
 import mimetypes
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from toril.criteria import duration_s
-from toril.engines.toril.requests import ABSOLUTE, MULTIPART, encode_body, no_host
+from toril.engines.toril.requests import MULTIPART, encode_body
+from toril.errors import SuiteError
 from toril.records.evidence import NOT_FOUND
 from toril.suite.journeys import FOREACH
 from toril.suite.requests import DISTRIBUTION
@@ -21,6 +22,7 @@ from toril.suite.scenarios import walked
 
 Step = dict[str, Any]  # a step or a journey, in the form of journeys.go
 
+ABSOLUTE = re.compile(r"https?://|\$\{", re.IGNORECASE)
 NAMES = re.compile(r"\$\{([^${}()]+)\}")
 PHASES = ("setup", "teardown")
 EXTRACTS = (  # key, kind, key of the expression, bzt's `match-no`
@@ -135,7 +137,8 @@ class Scenario:
     def _request(self, request: Mapping[str, Any], place: str) -> Step:
         url, method = str(request["url"]), str(request.get("method") or "GET")
         if not self.address and not ABSOLUTE.match(url):
-            raise no_host(url, place)
+            text = f"{place}.url: `{url[:60]}` has no host. Write the full URL, or set `default-address`"
+            raise SuiteError(text, code="no-host")
         checks = list(_assertions(request))
         judged = any(check["kind"] == "contains" and check["subject"] == "http-code" for check in checks)
         think = request.get("think-time")
@@ -167,8 +170,10 @@ class Scenario:
         headers = self.headers | _texts(request.get("headers"))
         kind = next((value.lower() for name, value in headers.items() if name.lower() == "content-type"), "")
         if isinstance(body, Mapping) and "json" not in kind:
-            if all(isinstance(value, str | int | float) for value in body.values()):
-                return {"form": _pairs(_texts(body)), **({"multipart": True} if kind == MULTIPART else {})}
+            lists = {name: value if isinstance(value, list) else [value] for name, value in body.items()}
+            if all(isinstance(value, str | int | float) for values in lists.values() for value in values):
+                form = [[str(name), str(value)] for name, values in lists.items() for value in values]
+                return {"form": form, **({"multipart": True} if kind == MULTIPART else {})}
             return {"body": json.dumps(body)}
         body = encode_body(body, dict(headers))
         return {} if body is None else {"body": str(body)}
@@ -275,11 +280,22 @@ def _mark_needed(journey: Step) -> None:
     steps = list(_flat([*journey["setup"], *journey["steps"], *journey["teardown"]]))
     conditions = {"condition", "then", "else", "steps"}
     written = [{key: value for key, value in step.items() if key not in conditions} for step in steps]
-    used = set(NAMES.findall(json.dumps([written, journey["headers"], journey["address"]], ensure_ascii=False)))
+    used = _named([written, journey["headers"], journey["address"]])
     for step in steps:
         if step["do"] == "request":
             names = [one["name"] for one in step["extract"] if one["default"] == NOT_FOUND]
             step["needed"] = [name for name in names if name in used]
+
+
+def unset_names(journey: Step, sources: Sequence[Mapping[str, Any]]) -> set[str]:
+    """Returns the names in the addresses and headers of a journey of requests that no column of a source has."""
+    written = [[step["url"], step["headers"]] for step in journey["steps"]]
+    columns = {name for source in sources for name in source["columns"]}
+    return _named([written, journey["headers"], journey["address"]]) - columns
+
+
+def _named(written: Any) -> set[str]:
+    return set(NAMES.findall(json.dumps(written, ensure_ascii=False)))
 
 
 def _flat(steps: list[Step]) -> Iterator[Step]:
