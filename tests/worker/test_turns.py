@@ -161,3 +161,13 @@ def test_an_unknown_wait_may_have_lasted_for_the_whole_load(plan: Plan, tmp_path
     (context,) = prepared(plan, tmp_path)
     _, interval = recorded(context, batch(), unfinished=lambda: [InFlight(label="")])
     assert interval.waits[3:].T.tolist() == [[pytest.approx(19e6, rel=0.01), 1]]
+
+
+def test_a_request_that_is_due_as_the_steady_state_begins_belongs_to_it(plan: Plan, tmp_path: Path) -> None:
+    """A record cuts its time to µs, and a float of seconds since 1970 is not exact either."""
+    (context,) = prepared(plan, tmp_path)
+    context = replace(context, turns=())
+    begins_s = context.planned.steady_from_s
+    for begun_s, steady in ((begins_s - 1.2e-6, True), (begins_s - 0.001, False)):
+        _, interval = recorded(context, batch(begun_s))
+        assert [series.steady for series in interval.series] == [steady]

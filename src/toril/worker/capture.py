@@ -151,7 +151,8 @@ class Capture:
         self._recorder.resolution(planned.series, run.engine.resolution_us)
         late_s = run.queued_s(self.start_at)
         started_s = batch.started_s - self.start_at
-        steady_from_s, steady_to_s = planned.steady_from_s + late_s, planned.steady_to_s + late_s
+        cut_s = (run.engine.resolution_us + 1) / 1e6  # a record cuts times, and µs since 1970 are no exact floats
+        steady_from_s, steady_to_s = planned.steady_from_s + late_s - cut_s, planned.steady_to_s + late_s
         ahead_s = math.inf if run.engine.recorded else AHEAD_S
         columns: Columns = {name: getattr(batch, name) for name in RECORDED}
         columns["completed_s"] = batch.completed_s - self.start_at
