@@ -31,8 +31,8 @@ type decoder struct {
 // decode returns a body without chunks and without its content coding (gzip, deflate, br), converted to UTF-8 from the
 // charset that the head names, or that an HTML page names itself. Without one it is taken to be UTF-8.
 //
-// head and raw are those of exchanged. Of a body that was cut off it returns what can be decoded, up to bodyLimit. The
-// result is valid as long as raw is, and until the next call.
+// head and raw are those of exchanged. Of a body that the capture cut off at bodyLimit it returns what can be decoded, up
+// to as many bytes. The result is valid as long as raw is, and until the next call.
 func (d *decoder) decode(head, raw []byte) ([]byte, error) {
 	body := raw
 	if equalFold([]byte(headerIn(head, "transfer-encoding")), "chunked") {
@@ -124,8 +124,8 @@ func (d *decoder) reader(name string, body []byte) (io.Reader, error) {
 func (d *decoder) readAll(reader io.Reader) ([]byte, error) {
 	plain := bytes.NewBuffer(shrunk(d.plain))
 	_, err := plain.ReadFrom(io.LimitReader(reader, bodyLimit))
-	if errors.Is(err, io.ErrUnexpectedEOF) {
-		err = nil // cut off
+	if errors.Is(err, io.ErrUnexpectedEOF) && d.source.Size() >= bodyLimit {
+		err = nil // the capture cut it off, not the service
 	}
 	d.plain = plain.Bytes()
 	return d.plain, err

@@ -45,7 +45,7 @@ func TestBodiesBecomeText(t *testing.T) {
 		{"Transfer-Encoding: chunked\r\n", "3\r\nabc\r\n2;x=y\r\nde\r\n0\r\n\r\n", "abcde"},
 		{"transfer-encoding: Chunked\r\n", "3\r\nabc\r\n5\r\nde", "abcde"},
 		{"Content-Encoding: gzip\r\n", zipped, text},
-		{"Content-Encoding: x-gzip\r\n", zipped[:len(zipped)-4], text},
+		{"Content-Encoding: x-gzip\r\n", zipped, text},
 		{"Content-Encoding: identity\r\n", text, text},
 		{"Content-Encoding: br\r\n", coded(t, "br", text), text},
 		{"Content-Encoding: deflate\r\n", coded(t, "zlib", text), text},
@@ -92,6 +92,16 @@ func TestManyCodingsAreRefused(t *testing.T) {
 	head := []byte("HTTP/1.1 200 OK\r\nContent-Encoding: " + strings.Repeat("gzip,", 6) + "\r\n\r\n")
 	if _, err := new(decoder).decode(head, []byte("x")); err == nil || !strings.Contains(err.Error(), "codings") {
 		t.Errorf("%v", err)
+	}
+}
+
+func TestACodedBodyThatTheServiceCutsOffIsAnError(t *testing.T) {
+	for name, coding := range map[string]string{"gzip": "gzip", "br": "br", "deflate": "zlib"} {
+		head := []byte("HTTP/1.1 200 OK\r\nContent-Encoding: " + name + "\r\n\r\n")
+		whole := coded(t, coding, strings.Repeat("lorem ipsum ", 50))
+		if _, err := new(decoder).decode(head, []byte(whole[:len(whole)-12])); err == nil {
+			t.Errorf("%s: no error", coding)
+		}
 	}
 }
 

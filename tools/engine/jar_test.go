@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -73,5 +74,26 @@ func TestACachedResponseIsNotAskedForAgain(t *testing.T) {
 	w.expect(t, append(slices.Clone(pass), pass...)...)
 	if got.count("/fresh") != 2 || got.count("/tagged") != 6 || !got.samples[2].ok {
 		t.Errorf("%+v", got.samples)
+	}
+}
+
+func TestABodyThatIsReadIsAskedForInFull(t *testing.T) {
+	w := witnessing(t, "If-None-Match", func(out http.ResponseWriter, in *http.Request) {
+		out.Header().Set("Etag", `"1"`)
+		if in.Header.Get("If-None-Match") != "" {
+			out.WriteHeader(http.StatusNotModified)
+			return
+		}
+		io.WriteString(out, "found")
+	})
+	checked := get("/", `, "assert": [{"kind": "contains", "subject": "body", "contains": ["found"]}]`)
+	got := walkBy(t, w.URL, `[`+get("/")+`, `+checked+`, `+get("/")+`]`,
+		`{"model": "users", "users": {"count": 1, "iterations": 1}, "journeys": [{"address": "`+w.URL+`", "cache": true,
+		"timeout_s": 5, "keepalive": true}]}`)
+	w.expect(t, "GET / ", "GET / ", `GET / "1"`)
+	for _, sample := range got.samples {
+		if !sample.ok {
+			t.Errorf("%+v", sample)
+		}
 	}
 }

@@ -428,7 +428,7 @@ func (r *request) appendKept(dst []byte, e *encoder, u *session, to server, targ
 	if dst = append(dst, "\r\n"...); len(dst) == from+2 {
 		dst = dst[:before]
 	}
-	if r.cache && !u.cache.Empty() {
+	if r.cache && !r.capture.body && !u.cache.Empty() { // the cache has no bodies, so none could be read after a 304
 		dst = u.cache.AppendHeaders(dst, to.url(target))
 	}
 	return dst
