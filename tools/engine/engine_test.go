@@ -335,3 +335,11 @@ func TestLoopsSendEachArrivalOnce(t *testing.T) {
 		t.Error("three loops send other arrivals than one")
 	}
 }
+
+func TestNothingIsRecordedAsBeforeTheStartItIsDueAt(t *testing.T) {
+	for startS := 1796177832.3486133; startS < 1796177833; startS += 0.0137 {
+		if recorded := float64(epochUS(moment(startS))) / 1e6; recorded < startS || recorded > startS+2e-6 {
+			t.Errorf("%.7f is recorded as %.6f", startS, recorded)
+		}
+	}
+}

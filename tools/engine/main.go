@@ -197,6 +197,7 @@ func now() int64 { return int64(time.Since(processStart)) }
 // moment converts seconds since the epoch.
 func moment(epochS float64) int64 { return int64(epochS*1e9) - processStart.UnixNano() }
 
-func epochUS(moment int64) int64 { return (processStart.UnixNano() + moment) / 1000 }
+// epochUS rounds up: what begins with the load is not recorded as before it.
+func epochUS(moment int64) int64 { return (processStart.UnixNano() + moment + 999) / 1000 }
 
 func seconds(s float64) int64 { return int64(s * 1e9) }
