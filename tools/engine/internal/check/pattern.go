@@ -15,7 +15,6 @@ import (
 // pattern is a regular expression with Perl's meaning. RE2 runs those that it can; a backtracking engine runs those
 // with look-around, references and possessive quantifiers.
 type pattern struct {
-	simple *sequence // nil: not in this form
 	fast   *regexp.Regexp
 	inner  []byte          // a text in each match; nil: none is known
 	before int             // bytes that a match may have in front of it
@@ -34,9 +33,7 @@ func compile(source string) (*pattern, error) {
 		p.fast, err = regexp.Compile(source)
 	}
 	if err == nil && !p.dollar {
-		if p.simple = newSequence(tree); p.simple == nil {
-			p.inner, p.before = innerText(tree)
-		}
+		p.inner, p.before = innerText(tree)
 		return p, nil
 	}
 	slow, wrong := regexp2.Compile(source, regexp2.None)
@@ -57,7 +54,7 @@ func innerText(tree *syntax.Regexp) (inner []byte, before int) {
 		return nil, 0
 	}
 	for _, sub := range tree.Sub {
-		if sub.Op == syntax.OpLiteral && sub.Flags&syntax.FoldCase == 0 && len(sub.Rune) > 2 && before > 0 {
+		if sub.Op == syntax.OpLiteral && sub.Flags&syntax.FoldCase == 0 && len(sub.Rune) > 2 {
 			if text := []byte(string(sub.Rune)); bytes.IndexRune(text, utf8.RuneError) < 0 {
 				return text, before
 			}
@@ -135,12 +132,6 @@ func (p *pattern) matches(text []byte) (bool, error) {
 	if p.backtracks(text) {
 		return p.slow.MatchString(string(text))
 	}
-	if p.simple != nil {
-		var groups [2 * mostGroups]int
-		if found, ok := p.simple.find(text, 0, groups[:]); ok {
-			return found, nil
-		}
-	}
 	begin := p.begin(text)
 	return begin >= 0 && p.fast.Match(text[begin:]), nil
 }
@@ -150,11 +141,6 @@ func (p *pattern) matches(text []byte) (bool, error) {
 func (p *pattern) find(text []byte, most int, found [][]int) [][]int {
 	if p.backtracks(text) {
 		return p.findSlowly(text, most, found)
-	}
-	if p.simple != nil {
-		if all, ok := p.simple.findAll(text, most, found); ok {
-			return all
-		}
 	}
 	begin, from := p.begin(text), len(found)
 	if begin < 0 {
