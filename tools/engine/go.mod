@@ -9,8 +9,13 @@ require (
 	github.com/antchfx/xmlquery v1.5.2
 	github.com/antchfx/xpath v1.3.9
 	github.com/dlclark/regexp2 v1.11.5
+	github.com/tidwall/gjson v1.20.4
+	github.com/tidwall/pretty v1.3.0
 	golang.org/x/net v0.62.0
 	golang.org/x/text v0.43.0
 )
 
-require github.com/golang/groupcache v0.0.0-20210331224755-41bb18bfe9da // indirect
+require (
+	github.com/golang/groupcache v0.0.0-20210331224755-41bb18bfe9da // indirect
+	github.com/tidwall/match v1.1.1 // indirect
+)

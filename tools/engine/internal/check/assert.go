@@ -6,6 +6,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/tidwall/gjson"
+
 	"toril/tools/engine/internal/text"
 )
 
@@ -176,11 +178,10 @@ func (a *Assertion) jsonPath(names *text.Names) error {
 		}
 		source := expression.template.String(s)
 		document := r.document()
-		if document == nil {
+		if !document.Exists() {
 			return "the body is no JSON, so " + source + " is missing"
 		}
-		r.found = path.find(document, 0, r.found[:0])
-		failure, err := a.judge(document, r.found, path.isDefinite(), source, expected.String(s), s)
+		failure, err := a.judge(path.find(document, document, nil), path.isDefinite(), source, expected.String(s), s)
 		switch {
 		case err != nil:
 			return err.Error()
@@ -194,7 +195,7 @@ func (a *Assertion) jsonPath(names *text.Names) error {
 	return nil
 }
 
-func (a *Assertion) judge(d *document, found []int32, definite bool, source, expected string, s *text.Scope) (string, error) {
+func (a *Assertion) judge(found []gjson.Result, definite bool, source, expected string, s *text.Scope) (string, error) {
 	if len(found) == 0 && (definite || expected != "[]") {
 		return source + " is missing", nil
 	}
@@ -202,54 +203,44 @@ func (a *Assertion) judge(d *document, found []int32, definite bool, source, exp
 		return "", nil
 	}
 	candidates := found
-	if definite && d.nodes[found[0]].kind == '[' {
-		if candidates = nil; expected != "[]" || d.count(found[0]) > 0 {
-			candidates = append(candidates, found[0])
-			for child := d.first(found[0]); child > 0; child = d.nodes[child].next {
-				candidates = append(candidates, child)
-			}
+	if definite && found[0].IsArray() {
+		if candidates = nil; expected != "[]" || size(found[0]) > 0 {
+			candidates = append(found[:1:1], found[0].Array()...)
 		}
 	}
 	if len(candidates) == 0 { // [] is expected
 		return "", nil
 	}
-	for _, at := range candidates {
-		isNull := d.nodes[at].kind == 'n'
-		if a.spec.ExpectNull && isNull {
+	for _, value := range candidates {
+		if a.spec.ExpectNull && isNull(value) {
 			return "", nil
 		}
 		if a.spec.Expected == nil {
 			continue
 		}
-		same, err := a.equals(d, at, expected, s)
+		same, err := a.equals(value, expected, s)
 		if err != nil || same {
 			return "", err
 		}
 	}
-	value := shown(d.append(nil, found[0]))
+	value := shown(textOf(found[0]))
 	if a.spec.ExpectNull {
 		return fmt.Sprintf("%s is %s, not null", source, value), nil
 	}
 	return fmt.Sprintf("%s is %s, not %q", source, value, expected), nil
 }
 
-func (a *Assertion) equals(d *document, at int32, expected string, s *text.Scope) (bool, error) {
-	value := d.append(nil, at)
+func (a *Assertion) equals(value gjson.Result, expected string, s *text.Scope) (bool, error) {
+	content := textOf(value)
 	if a.whole != nil {
 		pattern, err := a.whole.in(s)
 		if err != nil {
 			return false, err
 		}
-		return pattern.matches(value)
+		return pattern.matches(content)
 	}
-	if string(value) == expected {
-		return true, nil
-	}
-	var other document // JSON that is written otherwise, such as 1.50 or a text in quotes
-	if other.parse([]byte(expected)) != nil {
-		return false, nil
-	}
-	return sameJSON(d.operand(at), other.operand(0)), nil
+	// JSON may be written otherwise, such as 1.50 or a text in quotes.
+	return string(content) == expected || sameJSON(value, parseJSON([]byte(expected))), nil
 }
 
 func (a *Assertion) xPath(names *text.Names) error {

@@ -314,17 +314,15 @@ func (e *Extractor) jsonPath() (finder, error) {
 	return func(r *Response, s *text.Scope, most int, found []match) []match {
 		path, err := expression.in(s)
 		document := r.document()
-		if err != nil || document == nil {
+		if err != nil || !document.Exists() {
 			return found
 		}
-		r.found = path.find(document, 0, r.found[:0])
-		for _, at := range r.found {
-			null := document.nodes[at].kind == 'n'
-			m := match{null: null}
-			if !null {
-				m.value = document.append(nil, at)
+		for _, value := range path.find(document, document, nil) {
+			if isNull(value) {
+				found = append(found, match{null: true})
+			} else {
+				found = append(found, match{value: textOf(value)})
 			}
-			found = append(found, m)
 		}
 		return found
 	}, nil

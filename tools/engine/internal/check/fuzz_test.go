@@ -2,14 +2,12 @@ package check
 
 import (
 	"bytes"
-	"encoding/json"
 	"math/rand/v2"
 	"regexp"
 	"regexp/syntax"
 	"slices"
 	"strings"
 	"testing"
-	"unicode/utf8"
 
 	"golang.org/x/net/html"
 
@@ -111,49 +109,6 @@ func FuzzInnerText(f *testing.F) {
 				if !slices.EqualFunc(got, want, slices.Equal[[]int]) || matches != (len(want) > 0) || err != nil {
 					t.Errorf("%q in %q: %v, by package regexp %v", source, subject, got, want)
 				}
-			}
-		}
-	})
-}
-
-func FuzzJSON(f *testing.F) {
-	for _, seed := range []string{
-		string(answer()[:500]), `{"a": [1, -2.5e+3, true, null, "\u00fc\ud83d\ude00\n\\"], "": {}, "b": []}`, `[[[]]]`, `"\ud800"`, ` 1 `,
-		`{"a":1,}`, `[1 2]`, `01`, `-`, `{"a"}`, "\xef\xbb\xbf{}", `nul`, `"\x"`, `[`, strings.Repeat("[", 2000),
-	} {
-		f.Add([]byte(seed), "$..a[0]")
-	}
-	f.Fuzz(func(t *testing.T, body []byte, path string) {
-		var d document
-		err := d.parse(body)
-		if steps, wrong := parseJSONPath(path); wrong == nil && err == nil && len(path) < 50 && len(body) < 2000 {
-			for _, at := range steps.find(&d, 0, nil) {
-				d.append(nil, at)
-			}
-		}
-		if !utf8.Valid(body) || bytes.Contains(body, []byte(`\u`)) || bytes.HasPrefix(body, []byte("\xef\xbb\xbf")) {
-			return // the library replaces what is no character
-		}
-		for _, c := range body {
-			if c < ' ' && c != '\n' && c != '\r' && c != '\t' {
-				return // the library accepts none in strings
-			}
-		}
-		if valid := json.Valid(body); valid != (err == nil) && !bytes.ContainsAny(body, "\n\r\t") && len(body) < 900 {
-			t.Fatalf("%q: %v, by the library %v", body, err, valid)
-		}
-		var object map[string]json.RawMessage
-		if err != nil || json.Unmarshal(body, &object) != nil {
-			return
-		}
-		for name, raw := range object {
-			at := d.member(0, name)
-			if at == 0 {
-				t.Fatalf("%q has no %q", body, name)
-			}
-			var content string
-			if raw[0] == '"' && json.Unmarshal(raw, &content) == nil && string(d.append(nil, at)) != content {
-				t.Fatalf("%q of %q is %q, by the library %q", name, body, d.append(nil, at), content)
 			}
 		}
 	})

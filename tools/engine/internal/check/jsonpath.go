@@ -1,12 +1,17 @@
 package check
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"math"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
+
+	"github.com/tidwall/gjson"
 )
 
 // jsonPath is a compiled path with the meaning of Jayway's library, which JMeter uses. Its functions, such as
@@ -23,45 +28,56 @@ type jsonStep struct {
 	filter   filter
 }
 
-// filter judges a value.
-type filter func(d *document, at int32) bool
+// filter judges a value of a document.
+type filter func(root, at gjson.Result) bool
+
+// operand is one side of a comparison: a value that does not exist if its path leads nowhere.
+type operand func(root, at gjson.Result) gjson.Result
 
 // parseJSONPath compiles a path. $ may be missing.
 func parseJSONPath(source string) (jsonPath, error) {
 	p := pathParser{text: strings.TrimSpace(source)}
 	if !p.take("$") && !p.take("@") {
 		if p.text == "" {
-			return nil, fmt.Errorf("the JSON path is empty")
+			return nil, errors.New("the JSON path is empty")
 		}
 		if p.text[0] != '[' {
 			p.text = "." + p.text
 		}
 	}
-	path, err := p.steps()
-	if err == nil && p.at < len(p.text) {
-		err = p.fail()
+	path := p.steps()
+	switch {
+	case p.err == nil && p.at < len(p.text):
+		p.fail()
+	case p.err == nil && len(path) > 0 && path[len(path)-1].descent:
+		p.err = errors.New("it ends with dots")
 	}
-	if err == nil && len(path) > 0 && path[len(path)-1].descent {
-		err = fmt.Errorf("it ends with dots")
-	}
-	if err != nil {
-		return nil, fmt.Errorf("JSON path %s: %w", source, err)
+	if p.err != nil {
+		return nil, fmt.Errorf("JSON path %s: %w", source, p.err)
 	}
 	return path, nil
 }
 
+// pathParser reads a path. Behind an error, which is the first one, it reads nothing.
 type pathParser struct {
 	text  string
 	at    int
 	depth int
+	err   error
 }
 
-func (p *pathParser) fail() error {
-	rest := p.text[p.at:]
-	if rest == "" {
-		rest = "its end"
+func (p *pathParser) fail() {
+	if p.err == nil {
+		p.err = fmt.Errorf("%.40s is not understood", cmp.Or(p.text[p.at:], "its end"))
 	}
-	return fmt.Errorf("%.40s is not understood", rest)
+	p.at = len(p.text)
+}
+
+// rest returns the text behind the blanks.
+func (p *pathParser) rest() string {
+	rest := strings.TrimLeft(p.text[p.at:], " \t\n")
+	p.at = len(p.text) - len(rest)
+	return rest
 }
 
 func (p *pathParser) take(text string) bool {
@@ -72,411 +88,288 @@ func (p *pathParser) take(text string) bool {
 	return true
 }
 
-func (p *pathParser) blanks() {
-	for p.at < len(p.text) && (p.text[p.at] == ' ' || p.text[p.at] == '\t' || p.text[p.at] == '\n') {
-		p.at++
+// expect takes a text behind blanks.
+func (p *pathParser) expect(text string) {
+	if p.rest(); !p.take(text) {
+		p.fail()
 	}
 }
 
-func (p *pathParser) steps() (jsonPath, error) {
+func (p *pathParser) steps() jsonPath {
 	var path jsonPath
 	for p.at < len(p.text) {
 		switch {
 		case p.take(".."):
 			path = append(path, jsonStep{descent: true})
 			if !strings.HasPrefix(p.text[p.at:], "[") {
-				if err := p.name(&path); err != nil {
-					return nil, err
-				}
+				path = append(path, p.name())
 			}
+		case p.take(".["), p.take("["):
+			path = append(path, p.brackets())
+			p.expect("]")
 		case p.take("."):
-			if strings.HasPrefix(p.text[p.at:], "[") {
-				continue
-			}
-			if err := p.name(&path); err != nil {
-				return nil, err
-			}
-		case p.take("["):
-			step, err := p.brackets()
-			if err != nil {
-				return nil, err
-			}
-			path = append(path, step)
+			path = append(path, p.name())
 		default:
-			return path, nil
+			return path
 		}
 	}
-	return path, nil
+	return path
 }
 
 // name reads a name behind a dot, or a star.
-func (p *pathParser) name(path *jsonPath) error {
+func (p *pathParser) name() jsonStep {
 	if p.take("*") {
-		*path = append(*path, jsonStep{wildcard: true})
-		return nil
+		return jsonStep{wildcard: true}
 	}
-	end := p.at
-	for end < len(p.text) && strings.IndexByte(".[]()=!<>&|,'\" \t\n", p.text[end]) < 0 {
-		end++
+	rest := p.text[p.at:]
+	end := strings.IndexAny(rest, ".[]()=!<>&|,'\" \t\n")
+	if end < 0 {
+		end = len(rest)
 	}
-	if end == p.at {
-		return p.fail()
+	if end == 0 {
+		p.fail()
+	} else if strings.HasPrefix(rest[end:], "(") {
+		p.err = fmt.Errorf("%s() is a function, and functions are not supported", rest[:end])
 	}
-	if end < len(p.text) && p.text[end] == '(' {
-		return fmt.Errorf("%s() is a function, and functions are not supported", p.text[p.at:end])
-	}
-	*path = append(*path, jsonStep{names: []string{p.text[p.at:end]}})
-	p.at = end
-	return nil
+	p.at = min(p.at+end, len(p.text))
+	return jsonStep{names: []string{rest[:end]}}
 }
 
-func (p *pathParser) brackets() (step jsonStep, err error) {
-	p.blanks()
-	switch rest := p.text[p.at:]; {
+// brackets reads what is between brackets.
+func (p *pathParser) brackets() (step jsonStep) {
+	switch rest := p.rest(); {
 	case p.take("*"):
 		step.wildcard = true
 	case p.take("?"):
-		p.blanks()
-		if !p.take("(") {
-			return step, p.fail()
-		}
-		if step.filter, err = p.either(); err != nil {
-			return step, err
-		}
-		if p.blanks(); !p.take(")") {
-			return step, p.fail()
-		}
+		p.expect("(")
+		step.filter = p.either()
+		p.expect(")")
 	case strings.HasPrefix(rest, "'") || strings.HasPrefix(rest, `"`):
-		for {
-			name, err := p.quoted()
-			if err != nil {
-				return step, err
-			}
-			step.names = append(step.names, name)
-			if p.blanks(); !p.take(",") {
-				break
-			}
-			p.blanks()
+		step.names = append(step.names, p.quoted())
+		for p.rest(); p.take(","); p.rest() {
+			p.rest()
+			step.names = append(step.names, p.quoted())
 		}
 	default:
-		end := strings.IndexByte(rest, ']')
-		if end < 0 {
-			return step, p.fail()
+		inside, _, _ := strings.Cut(rest, "]")
+		if step.numbers(inside) != nil {
+			p.fail()
 		}
-		if err := step.numbers(rest[:end]); err != nil {
-			return step, err
-		}
-		p.at += end
+		p.at = min(p.at+len(inside), len(p.text))
 	}
-	if p.blanks(); !p.take("]") {
-		return step, p.fail()
-	}
-	return step, nil
+	return step
 }
 
-// numbers reads 0, or 0,2, or from:to.
-func (step *jsonStep) numbers(text string) error {
+// numbers reads 0, or 0,2, or from:to. As Jayway, it ignores a width behind from:to.
+func (step *jsonStep) numbers(text string) (err error) {
 	if parts := strings.Split(text, ":"); len(parts) > 1 {
 		step.slice = &[2]int{math.MaxInt, math.MaxInt}
-		for i, part := range parts[:2] { // as Jayway, without a step's width
-			if part = strings.TrimSpace(part); part == "" {
-				continue
+		for i, part := range parts[:2] {
+			if part = strings.TrimSpace(part); part != "" && err == nil {
+				step.slice[i], err = strconv.Atoi(part)
 			}
-			number, err := strconv.Atoi(part)
-			if err != nil {
-				return fmt.Errorf("[%s] is not understood", text)
-			}
-			step.slice[i] = number
 		}
-		return nil
+		return err
 	}
 	for part := range strings.SplitSeq(text, ",") {
-		number, err := strconv.Atoi(strings.TrimSpace(part))
-		if err != nil {
-			return fmt.Errorf("[%s] is not understood", text)
-		}
-		step.indexes = append(step.indexes, number)
+		number, wrong := strconv.Atoi(strings.TrimSpace(part))
+		step.indexes, err = append(step.indexes, number), errors.Join(err, wrong)
 	}
-	return nil
+	return err
 }
+
+var quotedText = regexp.MustCompile(`^(?s:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)')`)
 
 // quoted reads a text in quotes.
-func (p *pathParser) quoted() (string, error) {
-	if p.at >= len(p.text) {
-		return "", p.fail()
+func (p *pathParser) quoted() string {
+	found := quotedText.FindStringSubmatch(p.text[p.at:])
+	if found == nil {
+		p.fail()
+		return ""
 	}
-	quote, content := p.text[p.at], []byte(nil)
-	for i := p.at + 1; i < len(p.text); i++ {
-		switch c := p.text[i]; {
-		case c == '\\' && i+1 < len(p.text):
-			i++
-			content = append(content, p.text[i])
-		case c == quote:
-			p.at = i + 1
-			return string(content), nil
-		default:
-			content = append(content, c)
-		}
-	}
-	return "", p.fail()
+	p.at += len(found[0])
+	return escapedCharacter.ReplaceAllString(found[1]+found[2], "$1")
 }
+
+var escapedCharacter = regexp.MustCompile(`(?s)\\(.)`)
 
 // either reads comparisons that are joined by ||.
-func (p *pathParser) either() (filter, error) {
-	left, err := p.both()
-	for err == nil {
-		if p.blanks(); !p.take("||") {
-			return left, nil
-		}
-		var right filter
-		before := left
-		if right, err = p.both(); err == nil {
-			left = func(d *document, at int32) bool { return before(d, at) || right(d, at) }
-		}
+func (p *pathParser) either() filter { return p.join("||", p.both, true) }
+
+func (p *pathParser) both() filter { return p.join("&&", p.one, false) }
+
+// join reads filters with an operator between them. A filter that gives `decides` decides.
+func (p *pathParser) join(operator string, next func() filter, decides bool) filter {
+	parts := []filter{next()}
+	for p.rest(); p.take(operator); p.rest() {
+		parts = append(parts, next())
 	}
-	return nil, err
+	return func(root, at gjson.Result) bool {
+		return slices.ContainsFunc(parts, func(part filter) bool { return part(root, at) == decides }) == decides
+	}
 }
 
-func (p *pathParser) both() (filter, error) {
-	left, err := p.one()
-	for err == nil {
-		if p.blanks(); !p.take("&&") {
-			return left, nil
-		}
-		var right filter
-		before := left
-		if right, err = p.one(); err == nil {
-			left = func(d *document, at int32) bool { return before(d, at) && right(d, at) }
-		}
-	}
-	return nil, err
-}
+// deepestFilter bounds parentheses and negations inside each other.
+const deepestFilter = 50
 
 // one reads a comparison, a path that has to exist, or either in parentheses.
-func (p *pathParser) one() (filter, error) {
-	p.blanks()
-	if p.depth++; p.depth > 50 {
-		return nil, p.fail()
+func (p *pathParser) one() filter {
+	if p.depth++; p.depth > deepestFilter {
+		p.fail()
 	}
 	defer func() { p.depth-- }()
-	switch {
-	case p.take("!"):
-		inner, err := p.one()
-		return func(d *document, at int32) bool { return !inner(d, at) }, err
-	case p.take("("):
-		inner, err := p.either()
-		if err != nil {
-			return nil, err
-		}
-		if p.blanks(); !p.take(")") {
-			return nil, p.fail()
-		}
-		return inner, nil
+	p.rest()
+	if p.take("!") {
+		inner := p.one()
+		return func(root, at gjson.Result) bool { return !inner(root, at) }
 	}
-	left, err := p.operand()
-	if err != nil {
-		return nil, err
+	if p.take("(") {
+		inner := p.either()
+		p.expect(")")
+		return inner
 	}
-	p.blanks()
-	for _, operator := range []string{"==", "!=", "<=", "<", ">=", ">", "=~", "in ", "nin ", "contains ", "size ", "empty "} {
-		if !p.take(operator) {
-			continue
-		}
-		p.blanks()
-		if operator == "=~" {
-			return p.pattern(left)
-		}
-		right, err := p.operand()
-		if err != nil {
-			return nil, err
-		}
-		operator = strings.TrimSpace(operator)
-		return func(d *document, at int32) bool { return compareJSON(operator, left(d, at), right(d, at)) }, nil
+	left := p.operand()
+	p.rest()
+	if p.take("=~") {
+		return p.pattern(left)
 	}
-	return func(d *document, at int32) bool { return left(d, at).kind != 0 }, nil
+	for _, operator := range comparisons {
+		if p.take(operator.name) {
+			right := p.operand()
+			return func(root, at gjson.Result) bool { return operator.holds(left(root, at), right(root, at)) }
+		}
+	}
+	return func(root, at gjson.Result) bool { return left(root, at).Exists() }
 }
+
+var regularExpression = regexp.MustCompile(`^(?s:/((?:[^/\\]|\\.)*)/(i?))`)
 
 // pattern reads /regular expression/i. It has to match the whole text.
-func (p *pathParser) pattern(left operand) (filter, error) {
-	if !p.take("/") {
-		return nil, p.fail()
+func (p *pathParser) pattern(left operand) filter {
+	found := regularExpression.FindStringSubmatch(p.rest())
+	if found == nil {
+		p.fail()
+		return nil
 	}
-	source := ""
-	for {
-		end := strings.IndexByte(p.text[p.at:], '/')
-		if end < 0 {
-			return nil, p.fail()
-		}
-		source += p.text[p.at : p.at+end]
-		p.at += end + 1
-		if !strings.HasSuffix(source, `\`) {
-			break
-		}
-		source = source[:len(source)-1] + "/"
-	}
+	p.at += len(found[0])
 	flags := ""
-	if p.take("i") {
+	if found[2] != "" {
 		flags = "(?i)"
 	}
-	pattern, err := regexp.Compile(flags + "^(?:" + source + ")$")
+	pattern, err := regexp.Compile(flags + "^(?:" + strings.ReplaceAll(found[1], `\/`, "/") + ")$")
 	if err != nil {
-		return nil, err
+		p.fail()
+		p.err = err
 	}
-	return func(d *document, at int32) bool {
-		value := left(d, at)
-		return value.kind == '"' && pattern.MatchString(value.text)
-	}, nil
+	return func(root, at gjson.Result) bool {
+		value := left(root, at)
+		return value.Type == gjson.String && pattern.MatchString(value.Str)
+	}
 }
 
-// jsonValue is one side of a comparison. Its kind is that of a jsonNode, or 0: a path leads nowhere.
-type jsonValue struct {
-	kind byte
-	text string
-	list []jsonValue // of [
-	size int         // of [ and {
-}
-
-type operand func(d *document, at int32) jsonValue
+var literal = regexp.MustCompile(`^(?:true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?)`)
 
 // operand reads a path or a literal.
-func (p *pathParser) operand() (operand, error) {
-	rest := p.text[p.at:]
-	switch {
-	case rest == "":
-		return nil, p.fail()
-	case rest[0] == '@' || rest[0] == '$':
-		p.at++
-		path, err := p.steps()
-		if err != nil {
-			return nil, err
-		}
-		return func(d *document, at int32) jsonValue {
-			if rest[0] == '$' {
-				at = 0
-			}
-			found := path.find(d, at, nil)
-			if len(found) == 0 {
-				return jsonValue{}
-			}
-			return d.operand(found[0])
-		}, nil
-	case rest[0] == '\'' || rest[0] == '"':
-		text, err := p.quoted()
-		return constant(jsonValue{kind: '"', text: text}), err
-	case rest[0] == '[':
-		p.at++
-		list := jsonValue{kind: '['}
-		for {
-			p.blanks()
-			if p.take("]") {
-				list.size = len(list.list)
-				return constant(list), nil
-			}
-			if p.at == len(p.text) || strings.IndexByte("[@$", p.text[p.at]) >= 0 {
-				return nil, p.fail()
-			}
-			element, err := p.operand()
-			if err != nil {
-				return nil, err
-			}
-			list.list = append(list.list, element(nil, -1))
-			p.blanks()
-			p.take(",")
-		}
+func (p *pathParser) operand() operand {
+	rest := p.rest()
+	if p.take("@") {
+		path := p.steps()
+		return func(root, at gjson.Result) gjson.Result { return path.first(root, at) }
 	}
-	for _, word := range []string{"true", "false", "null"} {
-		if p.take(word) {
-			return constant(jsonValue{kind: word[0], text: word}), nil
-		}
+	if p.take("$") {
+		path := p.steps()
+		return func(root, _ gjson.Result) gjson.Result { return path.first(root, root) }
 	}
-	end, ok := skipNumber([]byte(rest), 0)
-	if !ok {
-		return nil, p.fail()
-	}
-	p.at += end
-	return constant(jsonValue{kind: '0', text: rest[:end]}), nil
+	value := gjson.Parse(p.literal(rest))
+	return func(_, _ gjson.Result) gjson.Result { return value }
 }
 
-func constant(value jsonValue) operand { return func(*document, int32) jsonValue { return value } }
-
-func (d *document) operand(at int32) jsonValue {
-	value := jsonValue{kind: d.nodes[at].kind}
-	switch value.kind {
-	case '[':
-		for child := d.first(at); child > 0; child = d.nodes[child].next {
-			value.list = append(value.list, d.operand(child))
+// literal reads a constant, and returns it as JSON.
+func (p *pathParser) literal(rest string) string {
+	if p.take("[") {
+		var list []string
+		for p.rest(); p.err == nil && !p.take("]"); p.take(",") {
+			list = append(list, p.literal(p.rest()))
+			p.rest()
 		}
-		value.size = len(value.list)
-	case '{':
-		value.size = d.count(at)
+		return "[" + strings.Join(list, ",") + "]"
 	}
-	value.text = string(d.append(nil, at))
-	return value
+	if strings.HasPrefix(rest, "'") || strings.HasPrefix(rest, `"`) {
+		return string(gjson.AppendJSONString(nil, p.quoted()))
+	}
+	found := literal.FindString(rest)
+	if found == "" {
+		p.fail()
+	}
+	p.at += len(found)
+	return found
 }
 
-func compareJSON(operator string, a, b jsonValue) bool {
-	switch operator {
-	case "==":
-		return sameJSON(a, b)
-	case "!=":
-		return !sameJSON(a, b)
-	case "in":
-		return slices.ContainsFunc(b.list, func(element jsonValue) bool { return sameJSON(a, element) })
-	case "nin":
-		return !slices.ContainsFunc(b.list, func(element jsonValue) bool { return sameJSON(a, element) })
-	case "contains":
-		if a.kind == '"' {
-			return strings.Contains(a.text, b.text)
-		}
-		return slices.ContainsFunc(a.list, func(element jsonValue) bool { return sameJSON(b, element) })
-	case "size":
-		size, err := strconv.Atoi(b.text)
-		return err == nil && (a.kind == '[' && a.size == size || a.kind == '"' && len([]rune(a.text)) == size)
-	case "empty":
-		empty := a.size == 0
-		if a.kind == '"' {
-			empty = a.text == ""
-		}
-		return (a.kind == '[' || a.kind == '{' || a.kind == '"') && strconv.FormatBool(empty) == b.text
+// comparisons are the operators. A longer one precedes its prefix.
+var comparisons = []struct {
+	name  string
+	holds func(a, b gjson.Result) bool
+}{
+	{"==", sameJSON},
+	{"!=", func(a, b gjson.Result) bool { return !sameJSON(a, b) }},
+	{"<=", ordered(func(order int) bool { return order <= 0 })},
+	{"<", ordered(func(order int) bool { return order < 0 })},
+	{">=", ordered(func(order int) bool { return order >= 0 })},
+	{">", ordered(func(order int) bool { return order > 0 })},
+	{"in ", func(a, b gjson.Result) bool { return isElement(a, b) }},
+	{"nin ", func(a, b gjson.Result) bool { return !isElement(a, b) }},
+	{"contains ", func(a, b gjson.Result) bool {
+		return a.Type == gjson.String && strings.Contains(a.Str, string(textOf(b))) || isElement(b, a)
+	}},
+	{"size ", func(a, b gjson.Result) bool {
+		return (a.IsArray() || a.Type == gjson.String) && strconv.Itoa(size(a)) == b.Raw
+	}},
+	{"empty ", func(a, b gjson.Result) bool {
+		return (a.Type == gjson.JSON || a.Type == gjson.String) && strconv.FormatBool(size(a) == 0) == b.Raw
+	}},
+}
+
+func isElement(value, list gjson.Result) bool {
+	return list.IsArray() && slices.ContainsFunc(list.Array(), func(element gjson.Result) bool { return sameJSON(value, element) })
+}
+
+// size returns the number of children, or of a string's characters.
+func size(of gjson.Result) (n int) {
+	if of.Type == gjson.String {
+		return utf8.RuneCountInString(of.Str)
 	}
-	order, ok := orderJSON(a, b)
-	switch operator {
-	case "<":
-		return ok && order < 0
-	case "<=":
-		return ok && order <= 0
-	case ">":
-		return ok && order > 0
+	for range children(of) {
+		n++
 	}
-	return ok && order >= 0
+	return n
+}
+
+func ordered(fits func(order int) bool) func(a, b gjson.Result) bool {
+	return func(a, b gjson.Result) bool {
+		order, ok := orderJSON(a, b)
+		return ok && fits(order)
+	}
 }
 
 // orderJSON compares two texts, or two numbers of which one may be a text.
-func orderJSON(a, b jsonValue) (order int, ok bool) {
-	if a.kind == '"' && b.kind == '"' {
-		return strings.Compare(a.text, b.text), true
+func orderJSON(a, b gjson.Result) (order int, ok bool) {
+	isText := func(value gjson.Result) bool { return value.Type == gjson.String }
+	if isText(a) && isText(b) {
+		return strings.Compare(a.Str, b.Str), true
 	}
-	if (a.kind != '0' || b.kind != '0' && b.kind != '"') && (b.kind != '0' || a.kind != '"') {
+	if !isText(a) && a.Type != gjson.Number || !isText(b) && b.Type != gjson.Number {
 		return 0, false
 	}
-	x, err := strconv.ParseFloat(a.text, 64)
-	y, wrong := strconv.ParseFloat(b.text, 64)
-	switch {
-	case err != nil || wrong != nil:
-		return 0, false
-	case x < y:
-		return -1, true
-	case x > y:
-		return 1, true
-	}
-	return 0, true
+	x, err := strconv.ParseFloat(cmp.Or(a.Str, a.Raw), 64)
+	y, wrong := strconv.ParseFloat(cmp.Or(b.Str, b.Raw), 64)
+	return cmp.Compare(x, y), err == nil && wrong == nil
 }
 
-func sameJSON(a, b jsonValue) bool {
+func sameJSON(a, b gjson.Result) bool {
 	if order, ok := orderJSON(a, b); ok {
 		return order == 0
 	}
-	return a.kind != 0 && a.kind == b.kind && a.text == b.text
+	return a.Exists() && a.Type == b.Type && string(textOf(a)) == string(textOf(b))
 }
 
 // isDefinite reports whether the path selects one value at most.
@@ -486,108 +379,95 @@ func (path jsonPath) isDefinite() bool {
 	})
 }
 
-// find appends the values that the path selects from one value, in the order of the document. An object of members
-// that ['a','b'] selects has a node of its own, which the document keeps.
-func (path jsonPath) find(d *document, at int32, found []int32) []int32 {
+func (path jsonPath) first(root, at gjson.Result) gjson.Result {
+	for _, found := range path.find(root, at, nil) {
+		return found
+	}
+	return gjson.Result{}
+}
+
+// find appends the values that the path selects from one value, in the order of the document.
+func (path jsonPath) find(root, at gjson.Result, found []gjson.Result) []gjson.Result {
 	if len(path) == 0 {
 		return append(found, at)
 	}
 	step, rest := &path[0], path[1:]
-	isArray := d.nodes[at].kind == '['
 	switch {
 	case step.descent:
-		found = rest.find(d, at, found)
-		for child := d.first(at); child > 0; child = d.nodes[child].next {
-			if kind := d.nodes[child].kind; kind == '{' || kind == '[' {
-				found = path.find(d, child, found)
+		found = rest.find(root, at, found)
+		for _, child := range children(at) {
+			if child.Type == gjson.JSON {
+				found = path.find(root, child, found)
 			}
 		}
 	case step.wildcard:
-		for child := d.first(at); child > 0; child = d.nodes[child].next {
-			found = rest.find(d, child, found)
+		for _, child := range children(at) {
+			found = rest.find(root, child, found)
 		}
-	case step.filter != nil && !isArray:
-		if d.nodes[at].kind == '{' && step.filter(d, at) {
-			found = rest.find(d, at, found)
+	case step.filter != nil && at.IsObject():
+		if step.filter(root, at) {
+			found = rest.find(root, at, found)
 		}
 	case step.filter != nil:
-		for child := d.first(at); child > 0; child = d.nodes[child].next {
-			if step.filter(d, child) {
-				found = rest.find(d, child, found)
+		for _, child := range children(at) {
+			if step.filter(root, child) {
+				found = rest.find(root, child, found)
 			}
-		}
-	case len(step.names) == 1:
-		if child := d.member(at, step.names[0]); child > 0 {
-			found = rest.find(d, child, found)
 		}
 	case len(step.names) > 1 && len(rest) == 0:
-		if d.nodes[at].kind == '{' {
-			found = append(found, d.project(at, step.names))
+		if at.IsObject() {
+			found = append(found, project(at, step.names))
 		}
-	case len(step.names) > 1:
+	case len(step.names) > 0:
 		for _, name := range step.names {
-			if child := d.member(at, name); child > 0 {
-				found = rest.find(d, child, found)
+			if child := member(at, name); child.Exists() {
+				found = rest.find(root, child, found)
 			}
 		}
-	case isArray && step.slice != nil:
-		size := d.count(at)
-		from, to := 0, size
-		if step.slice[0] != math.MaxInt {
-			from = step.slice[0]
-		}
-		if step.slice[1] != math.MaxInt {
-			to = step.slice[1]
-		}
-		if from < 0 {
-			from = max(0, from+size)
-		}
-		if to < 0 {
-			to += size
-		}
-		i := 0
-		for child := d.first(at); child > 0; child = d.nodes[child].next {
-			if i >= from && i < to {
-				found = rest.find(d, child, found)
-			}
-			i++
-		}
-	case isArray:
-		for _, index := range step.indexes {
-			if index < 0 {
-				index += d.count(at)
-			}
-			child := d.first(at)
-			for ; child > 0 && index > 0; index-- {
-				child = d.nodes[child].next
-			}
-			if child > 0 && index == 0 {
-				found = rest.find(d, child, found)
-			}
+	case at.IsArray():
+		elements := at.Array()
+		for _, index := range step.positions(len(elements)) {
+			found = rest.find(root, elements[index], found)
 		}
 	}
 	return found
 }
 
-// project adds an object with some members of another one, behind the document's text.
-func (d *document) project(of int32, names []string) int32 {
-	begin := len(d.text)
-	text := append(slices.Clip(d.text), '{')
+// positions returns the numbers that the step selects of an array's elements. A negative one counts from the end.
+func (step *jsonStep) positions(size int) (all []int) {
+	if step.slice == nil {
+		for _, index := range step.indexes {
+			if index < 0 {
+				index += size
+			}
+			if index >= 0 && index < size {
+				all = append(all, index)
+			}
+		}
+		return all
+	}
+	from, to := step.slice[0], step.slice[1]
+	if from == math.MaxInt {
+		from = 0
+	} else if from < 0 {
+		from = max(0, from+size)
+	}
+	if to < 0 {
+		to += size
+	}
+	for index := from; index < min(to, size); index++ {
+		all = append(all, index)
+	}
+	return all
+}
+
+// project returns an object with some members of another one.
+func project(of gjson.Result, names []string) gjson.Result {
+	var members []string
 	for _, name := range names {
-		if child := d.member(of, name); child > 0 {
-			if text[len(text)-1] != '{' {
-				text = append(text, ',')
-			}
-			node := &d.nodes[child]
-			text = append(append(append(text, '"'), d.text[node.key:node.key+node.size]...), '"', ':')
-			quote := int32(0)
-			if node.kind == '"' {
-				quote = 1
-			}
-			text = append(text, d.text[node.begin-quote:node.end+quote]...)
+		if child := member(of, name); child.Exists() {
+			members = append(members, string(gjson.AppendJSONString(nil, name))+":"+child.Raw)
 		}
 	}
-	d.text = append(text, '}')
-	d.nodes = append(d.nodes, jsonNode{kind: '{', begin: int32(begin), end: int32(len(d.text)), size: -1})
-	return int32(len(d.nodes) - 1)
+	return gjson.Parse("{" + strings.Join(members, ",") + "}")
 }

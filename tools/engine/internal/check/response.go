@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"github.com/antchfx/xmlquery"
+	"github.com/tidwall/gjson"
 	"golang.org/x/net/html"
 )
 
@@ -18,14 +19,13 @@ type Response struct {
 	Body    []byte // decoded: chunks, compression, and the charset, to UTF-8
 	URL     string // of the last request, after redirects
 
-	json      document
+	json      gjson.Result
 	jsonState parsed
 	html      *html.Node
 	xml       *xmlquery.Node
 	xmlState  parsed
 	headers   []byte
 	subject   []byte // room for a subject that is no part of the response
-	found     []int32
 }
 
 type parsed uint8
@@ -36,30 +36,17 @@ const (
 	isBroken
 )
 
-// mostRoom bounds what Reset keeps of a large response.
-const mostRoom = 1 << 20
-
 // Reset forgets the response and its documents, and keeps some room for the next.
 func (r *Response) Reset() {
-	nodes, headers, subject, found := r.json.nodes[:0], r.headers[:0], r.subject[:0], r.found[:0]
-	if cap(nodes) > mostRoom/32 {
-		nodes = nil
-	}
-	*r = Response{json: document{nodes: nodes}, headers: headers, subject: subject, found: found}
+	*r = Response{headers: r.headers[:0], subject: r.subject[:0]}
 }
 
-// document returns the body as JSON; nil: it is none.
-func (r *Response) document() *document {
+// document returns the body as JSON. It does not exist if the body is none.
+func (r *Response) document() gjson.Result {
 	if r.jsonState == notYet {
-		r.jsonState = isParsed
-		if r.json.parse(r.Body) != nil {
-			r.jsonState = isBroken
-		}
+		r.json, r.jsonState = parseJSON(r.Body), isParsed
 	}
-	if r.jsonState == isBroken {
-		return nil
-	}
-	return &r.json
+	return r.json
 }
 
 // page returns the body as HTML.
