@@ -1,5 +1,6 @@
 """Health and lateness are recorded for every second of the load."""
 
+import math
 import time
 from types import SimpleNamespace
 from typing import Any
@@ -74,7 +75,7 @@ def test_due_sends_without_a_free_user_are_dropped(tmp_path):
 
 def vitals_of(start_at: float = 1000.0, **engine: Any) -> tuple[Vitals, Recorder]:
     recorder = Recorder("w", "here")
-    fake = SimpleNamespace(single_threaded=False, process=None, **engine)
+    fake = SimpleNamespace(**{"single_threaded": False, "reports_work": False, "process": None} | engine)
     runs = EngineRuns([EngineRun(engine=fake, started=True)])  # type: ignore[arg-type]
     return Vitals(recorder, runs, start_at, start_at - 0.5), recorder
 
@@ -97,6 +98,15 @@ def test_nothing_is_recorded_before_the_start():
     vitals.record(999.9)
     vitals.record(1000.1)
     assert recorder.flush() is None
+
+
+@pytest.mark.parametrize("reports", [False, True])
+def test_a_loop_that_always_works_fills_its_core(reports):
+    vitals, recorder = vitals_of(reports_lateness=True, reports_work=reports)
+    vitals._runs[0].busy = 0.95
+    for now in (999.9, 1000.02, 1001.03, 1002.0):
+        vitals.record(now)
+    assert series_of(recorder).core.tolist() == pytest.approx([0.95, 0.95] if reports else [math.nan] * 2, nan_ok=True)
 
 
 @pytest.mark.parametrize("reports", [False, True])

@@ -12,6 +12,9 @@ const flushEvery = 100 * time.Millisecond
 type collector struct {
 	slots      []*slots
 	crowds     []*crowd // of the models of users and arrivals
+	works      []*work  // of the loops
+	workedTo   int64    // their work is written up to here
+	busy       bool     // the busiest one worked most of the time, as last written
 	lateness   *lateness
 	results    *results
 	keeper     *keeper // nil: nothing is kept
@@ -39,6 +42,7 @@ func switchesOf(turns []turn, startAt int64) []armSwitch {
 func (c *collector) collect(answered <-chan struct{}, abort func()) {
 	c.garbage.tune()
 	c.latenessTo = now()
+	c.busiest()
 	for ticker := time.NewTicker(flushEvery); ; {
 		select {
 		case <-answered:
@@ -67,7 +71,7 @@ func (c *collector) write() {
 	for _, crowd := range c.crowds {
 		active += int(crowd.shown.Load())
 	}
-	c.results.writeRow(epochUS(now()), 0, 0, int64(active), activeRow)
+	c.results.writeRow(epochUS(now()), 0, 0, 0, int64(active), activeRow)
 	if at := now(); len(c.switches) > 0 && at >= c.switches[0].over {
 		c.writeLateness(false)
 		for ; len(c.switches) > 0 && at >= c.switches[0].over; c.switches = c.switches[1:] {
@@ -88,12 +92,25 @@ func (c *collector) flush() {
 	}
 }
 
-// writeLateness writes the maximum as `response`, the 90th percentile as `headers` and the dropped requests as `bytes`.
+// writeLateness writes the maximum as `response`, the 90th percentile as `headers`, the share of the time in which the
+// busiest loop worked as `connect`, in millionths, and the dropped requests as `bytes`.
 func (c *collector) writeLateness(always bool) {
 	most, p90, dropped, some := c.lateness.take()
-	if some || always {
-		c.results.writeRow(epochUS(c.latenessTo), most, p90, dropped, latenessRow)
+	busiest := c.busiest()
+	if busy := busiest > 0.5; some || always || busy || c.busy {
+		c.busy = busy
+		c.results.writeRow(epochUS(c.latenessTo), most, p90, int64(1e6*busiest), dropped, latenessRow)
 	}
+}
+
+// busiest returns the share of the time since the last call in which the busiest loop worked.
+func (c *collector) busiest() float64 {
+	at, most := now(), 0.0
+	for _, work := range c.works {
+		most = max(most, work.share(at, at-c.workedTo))
+	}
+	c.workedTo = at
+	return most
 }
 
 // writeUnfinished writes for each label and arm a histogram of the time that requests without a response have waited
@@ -124,7 +141,7 @@ func (c *collector) writeUnfinished() {
 
 func (c *collector) finish() {
 	c.writeLateness(true) // even if nothing was dropped: 0 is not the same as unknown
-	c.results.writeRow(epochUS(now()), 0, 0, 0, activeRow)
+	c.results.writeRow(epochUS(now()), 0, 0, 0, 0, activeRow)
 	c.flush()
 	c.results.writeName("fact", "begun_at", c.watcher.firstSent())
 	c.results.writeName("fact", "ended_at", c.watcher.lastSend())

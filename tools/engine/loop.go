@@ -113,6 +113,7 @@ type loop struct {
 	bodies    decoder
 	spare     [][]byte // memory of copies that are over
 	aborted   atomic.Bool
+	work      *work
 
 	mutex     sync.Mutex
 	posted    []func()
@@ -126,8 +127,9 @@ func newLoop(l *load, e *engine, pacer *pacer, slots *slots, files int) (*loop, 
 	}
 	o := &loop{
 		load: l, poll: poll, pacer: pacer, slots: slots, dialer: e.dialer, results: e.results,
-		keeper: e.keeper, feeds: e.feeds, sockets: newSockets(e.tls, files, int(pacer.step)),
+		keeper: e.keeper, feeds: e.feeds, sockets: newSockets(e.tls, files, int(pacer.step)), work: &work{},
 	}
+	e.collector.works = append(e.collector.works, o.work)
 	random := rand.New(rand.NewPCG(l.Seed+uint64(len(e.collector.slots)), rand.Uint64()))
 	o.scope = text.Scope{Shared: e.shared, Rand: random, Now: time.Now}
 	if useClient || l.HTTP2 || l.byClient {
@@ -160,13 +162,17 @@ func (o *loop) turn(until int64) error {
 	if len(o.faults) > 0 || o.hasUnread() {
 		until = 0
 	}
+	o.work.pause()
 	events, err := o.poll.wait(min(until, o.deadlines.next()))
 	if err != nil {
 		return err
 	}
-	at := now()
+	at := o.work.resume()
 	o.readAgain(at)
 	for i := range events {
+		if o.aborted.Load() { // a check of a large body may take long
+			return nil
+		}
 		o.handle(i, at)
 	}
 	if o.anyPosted.Swap(false) {

@@ -107,10 +107,10 @@ func (r *results) writeSpan(began, ended, took, bytes int64, label uint32, o out
 }
 
 // writeRow writes a row that is not a sample.
-func (r *results) writeRow(due, response, headers, bytes int64, label uint32) {
+func (r *results) writeRow(due, response, headers, connect, bytes int64, label uint32) {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
-	r.append(due, 0, response, headers, 0, bytes, label, 0)
+	r.append(due, 0, response, headers, connect, bytes, label, 0)
 }
 
 func (r *results) append(due, late, response, headers, connect, bytes int64, label, outcome uint32) {

@@ -100,6 +100,20 @@ func (r *rig) ask(own *connections, method, address string) *reply {
 	return got
 }
 
+func TestAnEndedLoopHandlesNoMoreResponses(t *testing.T) {
+	r := newRig(t, &load{}, 10)
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer server.Close()
+	own := &connections{}
+	r.ask(own, "GET", server.URL)
+	got := r.begin(own, "GET", server.URL, capture{})
+	time.Sleep(50 * time.Millisecond) // until the response is there
+	r.aborted.Store(true)
+	if err := r.turn(now() + int64(time.Second)); err != nil || got.done {
+		t.Error("handled", got, err)
+	}
+}
+
 // counting starts a server that answers with the client's address and counts connections by their state.
 func counting(t *testing.T, start func(*httptest.Server)) (server *httptest.Server, count func(http.ConnState) int) {
 	t.Helper()

@@ -176,6 +176,7 @@ class Sends:
     late_us: int | None  # maximum; None if unknown
     late_p90_us: int | None  # 90th percentile
     dropped: int | None = None  # sends due by a throughput and never made; None without one
+    busy: float = 0.0  # share of the time in which the engine's busiest loop worked, if it `reports_work`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

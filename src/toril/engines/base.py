@@ -39,6 +39,7 @@ class Engine:
     parks: ClassVar[bool] = True
     single_threaded: ClassVar[bool] = False  # health compares its busiest process with one core
     reports_lateness: ClassVar[bool] = False  # whether `sends` returns lateness
+    reports_work: ClassVar[bool] = False  # whether `sends` returns how busy the engine's busiest loop was
     switches: ClassVar[bool] = False  # whether it sends in `context.turns` only
     adjustable: ClassVar[bool] = False  # whether its rate can change during the load (`adjust`)
     requests_are_cases = False  # in a functional suite each request is a test case

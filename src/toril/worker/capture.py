@@ -104,6 +104,7 @@ class Capture:
         for sends in engine.sends():
             if sends.at_s < self.start_at - 1:
                 continue
+            run.busy = sends.busy
             late = {"late_us": sends.late_us, "late_p90_us": sends.late_p90_us}
             self._recorder.sends(self._second(sends.at_s), **late, dropped=sends.dropped)
             if sends.dropped is not None:

@@ -41,6 +41,7 @@ class EngineRun:
     unfinished: Counter[int] = field(default_factory=Counter)
     dropped: Counter[int] | None = None  # None: it has no schedule
     users: int = 0
+    busy: float = 0.0  # as of `Sends`
     first_users_at: float | None = None  # first time with users, seconds since the epoch
     ended_at: float | None = None
     early_grace_s: float = math.inf  # time that an early end gives requests in flight

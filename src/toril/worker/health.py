@@ -4,7 +4,7 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Collection
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import psutil
@@ -257,7 +257,7 @@ class Vitals:
         recorder.generator(
             cores=round(self._monitor.cores, 3),
             memory_limit_bytes=self._monitor.memory_limit_bytes,
-            single_threaded=bool(runs) and any(run.engine.single_threaded for run in runs),
+            single_threaded=bool(runs) and any(run.engine.single_threaded or run.engine.reports_work for run in runs),
         )
 
     def record(self, now: float) -> None:
@@ -269,6 +269,9 @@ class Vitals:
         health = self._monitor.read(now, self._runs.single_threaded(), self._runs.processes())
         if second == 0:
             return  # this reading covers the time before the start
+        busiest = max((run.busy for run in self._runs if run.at_work), default=0.0)
+        busiest = max(busiest, health.busiest_engine_core_fraction)
+        health = replace(health, busiest_engine_core_fraction=busiest)
         second = max(0, int(now - self._start_at - 0.5))  # the last second of which the reading covers most
         self._recorder.health(second, **asdict(health))
 

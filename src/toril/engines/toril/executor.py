@@ -36,6 +36,7 @@ class Executor(RowEngine, ScenarioExecutor):  # type: ignore[misc]  # bzt has no
     rows_per_batch: ClassVar[int] = 100_000
 
     adjustable: ClassVar[bool] = True
+    reports_work: ClassVar[bool] = True
     switches: ClassVar[bool] = True
 
     def __init__(self) -> None:
@@ -152,7 +153,7 @@ class Executor(RowEngine, ScenarioExecutor):  # type: ignore[misc]  # bzt has no
         return rows["due_us"] / 1e6
 
     def _late(self, row: Any) -> Sends:
-        return replace(super()._late(row), dropped=int(row["bytes"]))
+        return replace(super()._late(row), dropped=int(row["bytes"]), busy=int(row["connect_us"]) / 1e6)
 
     def _batch(self, rows: Any) -> Batch:
         due = super()._batch(rows)  # response times count from the due time
