@@ -45,6 +45,7 @@ class Sample:
     bytes: int = 0
     ttfb_us: int = -1
     connect_us: int = -1
+    message: str = "it broke"  # of a failure
 
     def __mul__(self, times: int) -> list["Sample"]:
         return [self] * times
@@ -90,7 +91,7 @@ def timeline_of(
             steady=sample.steady,
             kind=sample.kind,
             rc=sample.rc,
-            message="" if sample.ok else "it broke",
+            message="" if sample.ok else sample.message,
             ttfb_us=sample.ttfb_us,
             connect_us=sample.connect_us,
             bytes=sample.bytes,

@@ -575,6 +575,12 @@ def test_failing_labels_are_named_in_the_order_of_the_suite_so_that_a_refused_lo
     assert ["login" in one.message for one in verdict.reasons] == [True, False]
 
 
+def test_a_label_whose_pages_are_log_in_pages_says_so():
+    page = replace(DEAD, rc="200", message='the body has "(?i)type=.?password"')
+    timeline = timeline_of(every_second(TEN, FAST, 10) + every_second(TEN, page, 10), users=dict.fromkeys(TEN, 10))
+    assert "a log-in page" in verdict_of(timeline, plan_of(TIMES)).reasons[0].message
+
+
 def test_a_criterion_without_a_full_window_judges_no_failures():
     timeline = timeline_of(every_second(TEN, FAST, 10) + every_second(TEN, DEAD, 10), users=dict.fromkeys(TEN, 10))
     assert codes(verdict_of(timeline, plan_of("fail of login>500 for 30s"))) == ["dead-label"]

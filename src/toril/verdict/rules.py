@@ -43,6 +43,7 @@ MOST_MISSING = 0.01  # of a label's responses may lack a value that another requ
 STALLED_SHARE = 0.1  # of the planned user-seconds, or of the planned seconds
 UNJUDGED_SHARE, UNJUDGED_FAILURES = 0.1, 20
 STALLED_FIX = "Find out why the service hangs; an open model (`executor: vegeta`) shows its effect on all requests"
+LOG_IN_PAGE = "type=.?password"  # in assertions of imported suites: pages without a field for a password
 MOST_NAMED = 20  # labels of an execution with a reason of their own
 # The engines' codes of timeouts: JMeter, Locust and Apiritif, vegeta, k6, Gatling.
 TIMED_OUT = frozenset(
@@ -532,6 +533,7 @@ def unjudged(execution: MeasuredExecution, criteria: Collection[Criterion]) -> I
             continue
         (message, rc), _ = next(error for error in total.errors.most_common() if error[0][1] in left)
         why = message if rc in message or not rc else f"{message}, code {rc}" if message else f"code {rc}"
+        why += ": a log-in page" if LOG_IN_PAGE in message else ""
         if all_failed:
             every = "the only request" if failures == 1 else f"all {failures:,} requests"
             fix = f"Correct the request, or add a criterion on this label: {criterion_on(label)}"
