@@ -203,9 +203,11 @@ def _with_certificates(
 ) -> TorilSettings:
     """Returns the settings with the paths of the engine's certificates, which become files of the suite."""
     paths = {key: path for key in ("ca", "cert", "key") if (path := getattr(toril.engine, key)) is not None}
-    if paths and not any(execution.executor in OWN for execution in executions):
-        text = "No execution uses toril's engine, which reads this file. Write `toril: {executor: toril}`."
-        raise reader.error("unsupported-key", f"toril.engine.{min(paths)}", text)
+    if toril.engine.model_fields_set and not any(execution.executor in OWN for execution in executions):
+        text = "No execution uses toril's engine, so these settings have no effect. Write `toril: {executor: toril}`."
+        if paths:
+            raise reader.error("unsupported-key", f"toril.engine.{min(paths)}", text)
+        reader.warn("ignored-key", "toril.engine", text)
     if lacking := {"cert", "key"} - paths.keys() if paths.keys() & {"cert", "key"} else None:
         text = "The client's certificate consists of two files. Name the other one, too."
         raise reader.error("missing-key", f"toril.engine.{min(lacking)}", text)

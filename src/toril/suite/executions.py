@@ -123,6 +123,7 @@ class ExecutionReader:
             for name, module in self.modules.items()
             if isinstance(module, str) or (isinstance(module, dict) and "class" in module)
         }
+        self.known: set[str] = set()  # executors that are checked
         self.alone = not config.get("services")
         # Rates and curves of journeys by execution; "": of the suite's only one.
         self.arrivals: Mapping[str, Any] = {} if toril.arrivals is None else {"": toril.arrivals}
@@ -147,14 +148,6 @@ class ExecutionReader:
             self.functional = True
             text = "The suite runs each test once, as with `settings.aggregator: functional-consolidator`."
             self.reader.warn("functional-by-executor", "execution", text)
-        for executor in dict.fromkeys(executors):
-            first = executors.index(executor)
-            path = f"{paths[first]}.{'runner' if 'runner' in copies[first] else 'executor'}"
-            check_executor(executor, path, self.reader, own=self.own, functional=self.functional)
-        for alias, settings in self.modules.items():
-            if alias not in (*EXECUTORS, *self.own) and (meant := nearest(alias, EXECUTORS, cutoff=SIMILAR)):
-                raise self.reader.error("unknown-key", f"modules.{alias}", f"Unknown module. Did you mean `{meant}`?")
-            self.reader.mapping({} if alias in self.own else settings or {}, f"modules.{alias}", "{properties: {…}}")
         if "" in self.arrivals and len(items) > 1:
             text = f"The suite has {len(items)} executions. Write a rate for each: `arrivals: {{NAME: 50/s}}`."
             raise self.reader.error("unknown-execution", "toril.arrivals", text)
@@ -162,6 +155,10 @@ class ExecutionReader:
         for index, (item, executor) in enumerate(zip(copies, executors, strict=True)):
             execution = self._read(item, executor, index, paths[index], read)
             read[execution.name] = execution
+        for alias, settings in self.modules.items():
+            if alias not in (*EXECUTORS, *self.own) and (meant := nearest(alias, EXECUTORS, cutoff=SIMILAR)):
+                raise self.reader.error("unknown-key", f"modules.{alias}", f"Unknown module. Did you mean `{meant}`?")
+            self.reader.mapping({} if alias in self.own else settings or {}, f"modules.{alias}", "{properties: {…}}")
         named = self.toril.executor if isinstance(self.toril.executor, dict) else {}
         own = {"arrivals": self.arrivals, "executor": named}
         by_name = {"capacity": self.toril.capacity, "curves": self.toril.curves, **own}
@@ -173,14 +170,14 @@ class ExecutionReader:
         return tuple(read.values())
 
     def _read(self, item: dict[str, Any], executor: str, index: int, path: str, taken: Collection[str]) -> Execution:
-        item.pop("runner", None)
+        chosen = f"{path}.{'executor' if item.pop('runner', None) is None else 'runner'}"
         for key in item if executor not in self.own else ():
             if key not in KNOWN_KEYS and (meant := nearest(key, KNOWN_KEYS, cutoff=SIMILAR)):
                 raise self.reader.error("unknown-key", f"{path}.{key}", f"Unknown key. Did you mean `{meant}`?")
         without = item.get("scenario") is None and executor not in TESTED  # such as the results loader
         scenario, place = (executor, path) if without else self.scenarios.of(item, path, executor)
         name = _unused(scenario, taken)
-        executor = self._engine_of(name, scenario, executor)
+        executor = self._engine_of(name, scenario, executor, chosen)
         if not without:
             self.scenarios.check(scenario, executor, place)
         self.scenarios.check_listed(item, "files", path, "file")
@@ -233,17 +230,23 @@ class ExecutionReader:
             groups=max(1, script.groups),
         )
 
-    def _engine_of(self, name: str, scenario: str, executor: str) -> str:
-        """Returns the executor that `toril.executor` names for an execution, else the suite's own."""
-        wanted, own = self.toril.executor, mapping_at(self.scenarios.named, scenario)
-        path = "toril.executor"
-        if isinstance(wanted, dict):
-            wanted, path = wanted.get(name, ""), f"{path}.{name[:60]}"
-        elif self.functional or engine_of(executor).browser or own.get("script") or not own.get("requests"):
-            return executor
-        if wanted:
+    def _engine_of(self, name: str, scenario: str, executor: str, place: str) -> str:
+        """Returns the executor that `toril.executor` names for an execution, else the suite's own, which is checked."""
+        setting, own = self.toril.executor, mapping_at(self.scenarios.named, scenario)
+        wanted, path = executor, place
+        if isinstance(setting, dict):
+            if setting.get(name):
+                wanted, path = setting[name], f"toril.executor.{name[:60]}"
+        elif (
+            setting
+            and own.get("requests")
+            and not (self.functional or engine_of(executor).browser or own.get("script"))
+        ):
+            wanted, path = setting, "toril.executor"
+        if wanted not in self.known:
+            self.known.add(wanted)
             check_executor(wanted, path, self.reader, own=self.own, functional=self.functional)
-        return wanted or executor
+        return wanted
 
     def _implied(
         self,

@@ -9,7 +9,6 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-from toril.criteria import duration_s
 from toril.load.model import JOURNEY_START
 from toril.suite.actions import ActionError, actions_of, read_action
 from toril.suite.engines import (
@@ -23,7 +22,18 @@ from toril.suite.engines import (
     EngineRules,
     Flaw,
 )
-from toril.suite.journeys import FUNCTION, block_problems, journey_problems
+from toril.suite.journeys import (
+    FUNCTION,
+    NOT_A_BOOLEAN,
+    NOT_A_DURATION,
+    NOT_TEXTS,
+    are_hosts,
+    are_texts,
+    block_problems,
+    function_problems,
+    is_duration,
+    journey_problems,
+)
 from toril.suite.reader import list_at, mapping_at, quoted
 from toril.suite.settings import Engine
 from toril.text import nearest
@@ -32,7 +42,7 @@ HOLDERS = {"if": "then", "once": "once", "setup": "setup", "teardown": "teardown
 WITHOUT_REQUESTS = ("include-scenario", "action", "set-variables")  # blocks
 SCRIPT_SUFFIXES = (".py", ".jmx", ".js", ".ts", ".scala", ".java", ".jar")  # other suffixes name no engine
 DISTRIBUTION = re.compile(r"(uniform|gaussian|poisson)\( *([\w.]+)[,\s]+([\w.]+) *\)", re.IGNORECASE)
-ASSERTION_SUBJECTS = ("body", "http-code", "headers")  # of Locust and toril
+ASSERTION_SUBJECTS = ("body", "http-code", "headers")  # of Locust
 APIRITIF_EXTRACTORS = {  # their options in its generated script
     "extract-jsonpath": {"jsonpath", "default"},
     "extract-regexp": {"regexp", "default"},
@@ -45,8 +55,12 @@ TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110: methods and name
 BEYOND_TAURUS = {"hosts": ("toril", "vegeta"), "sign": ("toril", "locust", "apiritif")}  # key of a scenario → engines
 USE_REQUESTS = "Write `requests`, and `toril: {executor: toril}`."
 OWN = ("toril", "vegeta")  # executors whose requests toril's own engine sends
+WORD = re.compile(r"[\w:/+=,.@-]+")
 SCHEME = re.compile(r"(https?)://.", re.IGNORECASE)
 TABS = ("tab", "\\t")
+ROWS_OF_VEGETA = {"loop": True, "random-order": False}  # keys of data sources
+FIXED = ("timeout", "think-time", "encoding")  # keys whose values toril's engine does not take from variables
+SUBSTITUTED = ("default-address", "headers", "variables")  # keys of a scenario whose values may have functions
 
 
 def problems(executor: str, scenario: Mapping[str, Any], path: str, *, address: object = None) -> Iterator[Flaw]:
@@ -82,11 +96,25 @@ def problems(executor: str, scenario: Mapping[str, Any], path: str, *, address: 
         yield Flaw("not-a-list", f"{path}.requests", text)
     else:
         yield from _key_problems(engine, scenario, path, engine.scenario_without, engine.scenario_keys)
+        for key in SUBSTITUTED if executor in OWN else ():
+            yield from _function_problems(executor, scenario.get(key), f"{path}.{key}")
         for index, source in enumerate(list_at(scenario, "data-sources")):
+            where = f"{path}.data-sources[{index}]"
             if isinstance(source, dict) and engine.source_keys:
-                yield from _key_problems(engine, source, f"{path}.data-sources[{index}]", (), engine.source_keys)
+                yield from _key_problems(engine, source, where, (), engine.source_keys)
+            for key, value in ROWS_OF_VEGETA.items() if executor == "vegeta" else ():
+                if mapping_at(source).get(key, value) is not value:
+                    text = "vegeta uses rows in their order, and begins again after the last one. Remove this key."
+                    yield Flaw("unsupported-key", f"{where}.{key}", text)
         rooted = bool(scenario.get("default-address") or address)
         yield from _request_problems(executor, requests, f"{path}.requests", rooted=rooted)
+
+
+def _function_problems(executor: str, written: object, path: str) -> Iterator[Flaw]:
+    if executor == "toril":
+        yield from function_problems(written, path)
+    elif FUNCTION.search(str(written)):
+        yield _unsupported(ENGINES[executor], path, "functions such as `${__UUID()}`")
 
 
 def _script_problems(executor: str, engine: EngineRules, script: str, path: str) -> Iterator[Flaw]:
@@ -132,6 +160,9 @@ def _key_problems(
     for key, (fits, code, text) in VALUES.items():
         if key in engine.checked and key in written and not fits(written[key]):
             yield Flaw(code, f"{path}.{key}", f"{quoted(written[key])} {text}")
+        elif key in FIXED and engine.request_keys and _has_reference(written.get(key)):
+            text = f"{quoted(written[key])}: {engine.title} needs the value when it starts. Write it here."
+            yield Flaw("unset-reference", f"{path}.{key}", text)
     if engine.title == "Playwright" and DISTRIBUTION.fullmatch(str(written.get("think-time", ""))):
         yield _unsupported(engine, f"{path}.think-time", "a distribution")
 
@@ -152,8 +183,8 @@ def _request_problems(executor: str, requests: list[Any], path: str, *, rooted: 
         if isinstance(written, str) and executor not in OWN:
             continue
         request = {"url": written} if isinstance(written, str) else written
-        if executor == "vegeta" and FUNCTION.search(str(request)):
-            yield _unsupported(engine, where, "functions such as `${__UUID()}`")
+        if executor == "vegeta":
+            yield from _function_problems(executor, request, where)
         if not isinstance(request, dict):
             text = "This is not a request. Write an address, or `{url: …}`."
             yield Flaw("not-a-request", where, text)
@@ -189,8 +220,8 @@ def _plain_request_problems(executor: str, request: Mapping[str, Any], path: str
     for index, check in enumerate(list_at(request, "assert") if executor == "gatling" else ()):
         if isinstance(check, dict) and check.get("subject") == "headers":
             yield _unsupported(engine, f"{path}.assert[{index}].subject", "`headers`")
-    if executor in ("locust", "toril"):
-        yield from _assertion_problems(request.get("assert"), f"{path}.assert", compiles=executor == "locust")
+    if executor == "locust":
+        yield from _assertion_problems(request.get("assert"), f"{path}.assert")
     if executor == "toril":
         yield from journey_problems(request, path)
     if executor in OWN:
@@ -239,8 +270,8 @@ def _step_problems(executor: str, request: Mapping[str, Any], path: str) -> Iter
             yield Flaw(error.code, f"{path}.actions[{index}]", str(error))
 
 
-def _assertion_problems(written: Any, path: str, *, compiles: bool) -> Iterator[Flaw]:
-    """Locust's generated script compiles the patterns, so a wrong pattern has to be found here (`compiles`)."""
+def _assertion_problems(written: Any, path: str) -> Iterator[Flaw]:
+    """Locust's generated script compiles the patterns, so a wrong pattern has to be found here."""
     if written and not isinstance(written, list):
         text = f"{quoted(written)} is not a list. Write it like `assert: [a text of the body]`."
         yield Flaw("not-a-list", path, text)
@@ -256,7 +287,7 @@ def _assertion_problems(written: Any, path: str, *, compiles: bool) -> Iterator[
             text = "Missing key. Add the expected text: `contains: [text]`."
             yield Flaw("missing-key", f"{where}.contains", text)
         texts = contains if isinstance(contains, list) else [contains]
-        for pattern in texts if compiles and mapping.get("regexp", True) else ():
+        for pattern in texts if mapping.get("regexp", True) else ():
             try:
                 re.compile(str(pattern))
             except (re.error, OverflowError, RecursionError) as error:
@@ -276,10 +307,7 @@ def _is_token(written: object) -> bool:
 
 
 def _is_duration(written: object) -> bool:
-    try:
-        return not written or _has_reference(written) or duration_s(written) >= 0
-    except ValueError:
-        return False
+    return not written or _has_reference(written) or is_duration(written)
 
 
 def _is_pause(written: object) -> bool:
@@ -287,14 +315,10 @@ def _is_pause(written: object) -> bool:
     return all(map(_is_duration, parts.groups()[1:])) if parts else _is_duration(written)
 
 
-def _are_hosts(written: object) -> bool:
-    return isinstance(written, dict) and all(value and isinstance(value, str) for value in written.values())
-
-
 def _is_signature(written: object) -> bool:
     texts = mapping_at(written)
     known = texts.keys() <= {"service", "region", "role"} and "service" in texts
-    return known and all(value and isinstance(value, str) for value in texts.values())
+    return known and all(isinstance(value, str) and WORD.fullmatch(value) for value in texts.values())
 
 
 def _is_delimiter(written: object) -> bool:
@@ -321,32 +345,36 @@ def _is_address(url: str, *, rooted: bool) -> bool:
     return url.startswith("${") or bool(SCHEME.match(url)) or (rooted and "://" not in url.partition("?")[0])
 
 
-NOT_A_DURATION = "not-a-duration", "is not a duration. Write it like 30s, 1m30s or 500ms."
-NOT_A_BOOLEAN = "not-a-boolean", "is not a boolean. Write true or false."
+BOOLEAN = (lambda value: isinstance(value, bool), "not-a-boolean", NOT_A_BOOLEAN)
 VALUES: Mapping[str, tuple[Callable[[Any], bool], str, str]] = {
-    "timeout": (_is_duration, *NOT_A_DURATION),
-    "think-time": (_is_pause, *NOT_A_DURATION),
-    "keepalive": (lambda value: isinstance(value, bool), *NOT_A_BOOLEAN),
-    "follow-redirects": (lambda value: isinstance(value, bool), *NOT_A_BOOLEAN),
+    "timeout": (_is_duration, "not-a-duration", NOT_A_DURATION),
+    "think-time": (_is_pause, "not-a-duration", NOT_A_DURATION),
+    **dict.fromkeys(
+        (
+            "keepalive", "follow-redirects", "store-cookie", "store-cache", "auto-assert-ok", "quoted", "loop",
+            "random-order",
+        ),
+        BOOLEAN,
+    ),
+    "variables": (are_texts, "not-a-mapping", NOT_TEXTS),
+    "default-address": (
+        lambda value: isinstance(value, str) and (not value or _is_address(value, rooted=False)), "not-an-address",
+        "is not an HTTP address. Write it like http://shop:8080.",
+    ),
     "method": (_is_token, "unknown-value", "is not a method. Write it like GET or POST."),
     "headers": (_are_headers, "bad-header", "are not headers. Write names and texts of one line: `Accept: text/html`."),
-    "hosts": (_are_hosts, "not-a-mapping", "are not hosts. Write names and addresses: `{shop.example: 10.0.0.7}`."),
+    "hosts": (
+        are_hosts, "not-a-mapping",
+        "are not hosts. Write names and IP addresses: `{shop.example: 10.0.0.7}`, or `'[2001:db8::7]:8443'`.",
+    ),
     "sign": (
         _is_signature, "not-a-mapping",
         "is not a signature. Write `{service: execute-api}`, with `region` and `role` if needed.",
     ),
     "label": (lambda value: not isinstance(value, (dict, list)), "not-a-text", "is not a text. Write a name."),
-    "loop": (
-        lambda value: value is not False, "unsupported-key",
-        "is not supported: vegeta stops by time, and starts again at the first row. Remove it.",
-    ),
     "delimiter": (_is_delimiter, "unknown-value", "is not a delimiter. Write one character, or `tab`."),
     "encoding": (_is_encoding, "unknown-value", "is not a known encoding. Write it like utf-8."),
     "variable-names": (
-        lambda value: not isinstance(value, dict), "not-a-list", "is a mapping. Write a list of names."
-    ),
-    "random-order": (
-        lambda value: not value, "unsupported-key",
-        "is not supported: vegeta uses rows in their order. Remove it, and shuffle the file.",
+        lambda value: isinstance(value, (str, list)), "not-a-list", "is not a list. Write names like `[id, user]`.",
     ),
 }  # fmt: skip

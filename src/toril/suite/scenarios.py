@@ -10,7 +10,7 @@ from toril.errors import Note
 from toril.suite.engines import BLOCKS, NESTED, PHASES
 from toril.suite.files import URL, SuiteFiles, TestPlan, read_jmx
 from toril.suite.reader import REFERENCE, Environment, SuiteReader, list_at, mapping_at, quoted
-from toril.suite.requests import problems
+from toril.suite.requests import BEYOND_TAURUS, OWN, problems
 from toril.text import suggestion
 
 SET_BY_WORKERS = ("TORIL_", "TAURUS_", "AWS_", "ECS_", "COOKIE_", "__")  # prefixes of variables that workers set
@@ -29,7 +29,7 @@ class Scenarios:
             {} if written is None else reader.mapping(written, "scenarios", "scenarios: {checkout: {requests: […]}}")
         )
         self.checked: set[str] = set()
-        self.checked_for: set[tuple[str, str]] = set()  # scenario, executor
+        self.includes: dict[tuple[str, str], dict[str, str]] = {}  # of a scenario that is checked for an executor
         self.addressed: set[str] = set()
         self.labels_of: dict[str, tuple[str, ...]] = {}
 
@@ -64,12 +64,20 @@ class Scenarios:
             if scenario not in self.checked:
                 self.checked.add(scenario)
                 self._check(scenario, where)
-            if (scenario, executor) not in self.checked_for:
-                self.checked_for.add((scenario, executor))
+            if (scenario, executor) not in self.includes:
+                written = self.named[scenario]
+                if executor in OWN:  # whose values the worker reads after it has resolved them
+                    written = self.workers.resolve_all(written)
                 address = self.named[name].get("default-address")
-                for problem in problems(executor, self.named[scenario], where, address=address):
+                for problem in problems(executor, written, where, address=address):
                     raise self.reader.error(*problem)
-            included = dict(_included(self.named[scenario], where))
+                self.includes[scenario, executor] = dict(_included(written, where))
+            for key in BEYOND_TAURUS:
+                own = self.named[scenario].get(key)
+                if own and own != self.named[name].get(key):
+                    text = "An included scenario does not have this key. Write it into the one that includes it."
+                    raise self.reader.error("unsupported-key", f"{where}.{key}", text)
+            included = self.includes[scenario, executor]
             graph[scenario] = list(included)
             for inner, place in included.items():
                 if inner not in self.named:

@@ -16,21 +16,16 @@ from toril.criteria import duration_s
 from toril.engines.toril.requests import MULTIPART, encode_body
 from toril.errors import SuiteError
 from toril.records.evidence import NOT_FOUND
-from toril.suite.journeys import FOREACH
+from toril.suite.journeys import ASSERTIONS, EXTRACTORS, FOREACH, Upload, section_of
 from toril.suite.requests import DISTRIBUTION
 from toril.suite.scenarios import walked
+from toril.suite.sections import Section
 
 Step = dict[str, Any]  # a step or a journey, in the form of journeys.go
 
 ABSOLUTE = re.compile(r"https?://|\$\{", re.IGNORECASE)
 NAMES = re.compile(r"\$\{([^${}()]+)\}")
 PHASES = ("setup", "teardown")
-EXTRACTS = (  # key, kind, key of the expression, bzt's `match-no`
-    ("extract-regexp", "regexp", "regexp", 1),
-    ("extract-jsonpath", "jsonpath", "jsonpath", 0),
-    ("extract-css-jquery", "css", "expression", 0),
-    ("extract-xpath", "xpath", "xpath", -1),
-)
 
 
 class Scenario:
@@ -178,10 +173,11 @@ class Scenario:
         body = encode_body(body, dict(headers))
         return {} if body is None else {"body": str(body)}
 
-    def _upload(self, file: Mapping[str, Any]) -> Step:
-        path = self._find(str(file["path"]))
-        kind = file.get("mime-type") or mimetypes.guess_type(path)[0] or "application/octet-stream"
-        return {"param": str(file.get("param") or ""), "path": path, "mime": str(kind)}
+    def _upload(self, written: Any) -> Step:
+        found = _options(Upload, written)
+        path = self._find(found["path"])
+        kind = found["mime"] or mimetypes.guess_type(path)[0] or "application/octet-stream"
+        return {"param": found["param"], "path": path, "mime": kind}
 
 
 def _numbered(requests: Any, place: str) -> Iterator[tuple[Mapping[str, Any], str]]:
@@ -210,69 +206,23 @@ def _seconds(written: Any) -> float:
     return float(duration_s(written)) if written else 0.0
 
 
-def _described(request: Mapping[str, Any], key: str, main: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    for name, written in (request.get(key) or {}).items():
-        yield str(name), written if isinstance(written, Mapping) else {main: written}
+def _options(kind: type[Section], written: Any) -> Step:
+    return {name.rstrip("_"): value for name, value in kind.model_validate(section_of(kind, written))}
 
 
 def _extractors(request: Mapping[str, Any]) -> Iterator[Step]:
-    for key, kind, main, match in EXTRACTS:
-        for name, options in _described(request, key, main):
-            template = str(options.get("template", 1))
-            yield {
-                "kind": kind,
-                "name": name,
-                "expression": str(options[main]),
-                "default": NOT_FOUND if options.get("default") is None else str(options["default"]),
-                "match": int(options.get("match-no", match)),
-                "template": f"${template}$" if template.isdigit() else template,
-                "subject": str(options.get("subject") or "body").lower(),
-                "attribute": str(options.get("attribute") or ""),
-                "concat": bool(options.get("concat", False)),
-                "from_variable": str(options.get("from-variable") or ""),
-                **_xml(options),
-                "namespaces": bool(options.get("use-namespaces", False)),
-            }
-
-
-def _xml(options: Mapping[str, Any]) -> Step:
-    return {
-        "tolerant": bool(options.get("use-tolerant-parser", False)),
-        "validate": bool(options.get("validate-xml", False)),
-        "ignore_whitespace": bool(options.get("ignore-whitespace", True)),
-    }
+    for key, kind in EXTRACTORS.items():
+        for name, written in (request.get(key) or {}).items():
+            found = {"kind": kind.kind, "name": str(name), **_options(kind, written)}
+            if found.get("template", "").isdigit():
+                found["template"] = f"${found['template']}$"
+            yield found
 
 
 def _assertions(request: Mapping[str, Any]) -> Iterator[Step]:
-    for check in _checks(request, "assert", "contains"):
-        contains = check["contains"]
-        yield {
-            "kind": "contains",
-            "subject": str(check.get("subject") or "body"),
-            "contains": [str(text) for text in (contains if isinstance(contains, list) else [contains])],
-            "regexp": bool(check.get("regexp", True)),
-            "not": bool(check.get("not", False)),
-            "assume_success": bool(check.get("assume-success", False)),
-        }
-    for check in _checks(request, "assert-jsonpath", "jsonpath"):
-        expected = check.get("expected-value")
-        yield {
-            "kind": "jsonpath",
-            "expression": str(check["jsonpath"]),
-            "expected": None if expected in (None, "") else str(expected),
-            "regexp": bool(check.get("regexp", True)),
-            "invert": bool(check.get("invert", False)),
-            "expect_null": bool(check.get("expect-null", False)),
-            "validate": bool(check.get("validate", False)),
-        }
-    for check in _checks(request, "assert-xpath", "xpath"):
-        invert = bool(check.get("invert", False))
-        yield {"kind": "xpath", "expression": str(check["xpath"]), "invert": invert, **_xml(check)}
-
-
-def _checks(request: Mapping[str, Any], key: str, main: str) -> Iterator[Mapping[str, Any]]:
-    for check in request.get(key) or ():
-        yield check if isinstance(check, Mapping) else {main: check}
+    for key, kind in ASSERTIONS.items():
+        for written in request.get(key) or ():
+            yield {"kind": kind.kind, **_options(kind, written)}
 
 
 def _mark_needed(journey: Step) -> None:
