@@ -249,14 +249,17 @@ BLOCKS = {
     "action": {"action": "pause"},
     "set-variables": {"set-variables": {}},
 }
-VALUES = {"keepalive": True, "assert-jsonpath": ["$.a"], "assert-xpath": ["//a"]}
+VALUES = {
+    "keepalive": True, "assert-jsonpath": ["$.a"], "assert-xpath": ["//a"], "upload-files": [{"path": "a.png"}],
+    **{f"extract-{kind}": {"x": "//a"} for kind in ("regexp", "jsonpath", "css-jquery", "xpath")},
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(("key", "engine", "answer"), CELLS)
 def test_an_engine_takes_of_requests_what_the_page_says(key, engine, answer):
     scenario: dict[str, Any] = {"requests": [BLOCKS.get(key, {"url": "/", key: VALUES.get(key, "1s")})]}
     if key in ("data-sources", "variables"):
-        scenario = {"requests": ["/"], key: ["x"]}
+        scenario = {"requests": ["/"], key: ["x"] if key == "data-sources" else {"x": "y"}}
     scenario["default-address"] = "http://shop"
     assert ("refused" if list(problems(engine, scenario, "s")) else "yes") == answer
 

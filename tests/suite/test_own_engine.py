@@ -88,7 +88,7 @@ def test_what_the_engine_cannot_do_is_rejected(tmp_path, request_, code, path, f
         ({"url": "/${__Randm(1,2)}"}, "unsupported-function", "requests[0]"),
         ({"url": "/", "body": "${__groovy(1)}"}, "unsupported-function", "requests[0]"),
         ({"set-variables": {"a": "${__jexl3(1)}"}}, "unsupported-function", "requests[0].set-variables"),
-        ({"url": "/", "extract-regexp": {"a": {"regexp": "a", "scope": "all"}}}, "unsupported-key", "a.scope"),
+        ({"url": "/", "extract-regexp": {"a": {"regexp": "a", "scope": "all"}}}, "unknown-value", "a.scope"),
         ({"url": "/", "extract-jsonpath": {"a": {"match-no": 1}}}, "missing-key", "a.jsonpath"),
         ({"url": "/", "extract-xpath": {"a": {"xpath": "//a", "match-no": "one"}}}, "not-a-number", "a.match-no"),
         ({"url": "/", "assert": [{"contains": ["a"], "subject": "title"}]}, "unknown-value", "assert[0].subject"),
@@ -100,12 +100,90 @@ def test_what_the_engine_cannot_do_is_rejected(tmp_path, request_, code, path, f
         ({"loop": "often", "do": ["/"]}, "not-a-number", "requests[0].loop"),
         ({"action": "jump"}, "unknown-value", "requests[0].action"),
         ({"action": "stop", "target": "me"}, "unknown-value", "requests[0].target"),
+        ({"action": "pause", "pause-duration": "5x"}, "not-a-duration", "requests[0].pause-duration"),
+        ({"url": "/", "extract-regexp": {"a": {"regexp": "a", "subject": ["body"]}}}, "unknown-value", "a.subject"),
+        ({"url": "/", "extract-regexp": "a"}, "not-a-mapping", "requests[0].extract-regexp"),
+        ({"url": "/", "extract-xpath": {"a": {"xpath": ["//a"]}}}, "not-a-text", "a.xpath"),
+        ({"url": "/", "extract-jsonpath": {"a": {"jsonpath": "$", "concat": "${x}"}}}, "not-a-boolean", "a.concat"),
+        ({"url": "/", "assert": [{"contains": ["a"], "regex": False}]}, "unknown-key", "assert[0].regex"),
+        ({"url": "/", "assert-xpath": [{"xpath": "//a", "invert": "no way"}]}, "not-a-boolean", "[0].invert"),
+        ({"url": "/", "upload-files": "a.png"}, "not-a-list", "requests[0].upload-files"),
+        ({"url": "/", "upload-files": [{"path": "suite.yml", "name": "a"}]}, "unknown-key", "upload-files[0].name"),
+        ({"url": "/", "timeout": "${t}"}, "unset-reference", "requests[0].timeout"),
+        ({"set-variables": ["a"]}, "not-a-mapping", "requests[0].set-variables"),
+        ({"include-scenario": None}, "not-a-text", "requests[0].include-scenario"),
+        ({"include-scenario": "${name}"}, "unset-reference", "requests[0].include-scenario"),
+        ({"while": True, "do": ["/"]}, "not-a-condition", "requests[0].while"),
+        ({"loop": -2, "do": ["/"]}, "not-a-number", "requests[0].loop"),
+        ({"if": '"a" == "a"', "then": ["/"], "else": "/"}, "not-a-list", "requests[0].else"),
+        ({"transaction": "a", "do": ["/"], "think-time": "1s"}, "unknown-key", "requests[0].think-time"),
+        ({"action": "pause", "pause-duration": "${__nope()}"}, "unsupported-function", "requests[0].pause-duration"),
     ],
 )
 def test_what_would_fail_at_the_start_is_found_in_the_plan(tmp_path, request_, code, path):
     document = suite(executor="toril")
     document["scenarios"]["shop"] = {"default-address": "http://shop", "requests": [request_]}
     refuses(tmp_path, document, code, path)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "code"),
+    [
+        ("default-address", "shop", "not-an-address"),
+        ("default-address", "http://${__nope()}", "unsupported-function"),
+        ("headers", {"X-Time": "${__tim()}"}, "unsupported-function"),
+        ("variables", {"now": "${__tim()}"}, "unsupported-function"),
+        ("variables", ["now"], "not-a-mapping"),
+        ("store-cookie", "sometimes", "not-a-boolean"),
+        ("think-time", "${pause}", "unset-reference"),
+        ("hosts", {"shop": "db.internal"}, "not-a-mapping"),
+        ("hosts", {"http://shop": "10.0.0.7"}, "not-a-mapping"),
+        ("hosts", {"shop": "10.0.0.7:99999"}, "not-a-mapping"),
+        ("sign", {"service": "${service}"}, "not-a-mapping"),
+        ("data-sources", [{"path": "suite.yml", "loop": "no way"}], "not-a-boolean"),
+        ("data-sources", [{"path": "suite.yml", "variable-names": 3}], "not-a-list"),
+    ],
+)
+def test_wrong_values_of_a_scenario_are_found_in_the_plan(tmp_path, key, value, code):
+    document = suite(executor="toril")
+    document["scenarios"]["shop"] = {"default-address": "http://shop", "requests": ["/"], key: value}
+    refuses(tmp_path, document, code, f"scenarios.shop.{key}")
+
+
+def test_values_from_the_environment_are_checked_as_workers_read_them(tmp_path):
+    document = suite(executor="toril")
+    document["scenarios"]["shop"] = {"default-address": "${URL}", "timeout": "${T}", "requests": ["/"]}
+    given = {"URL": "http://shop", "T": "3s"}
+    assert executors(tmp_path, document | {"settings": {"env": given}}) == ["toril"]
+    refuses(tmp_path, document, "not-a-duration", "shop.timeout", env=given | {"T": "soon"})
+
+
+@pytest.mark.parametrize("key", ["hosts", "sign"])
+def test_an_included_scenario_cannot_have_other_addresses_and_signatures(tmp_path, key):
+    value = {"hosts": {"shop": "10.0.0.7"}, "sign": {"service": "execute-api"}}[key]
+    document = suite(executor="toril")
+    document["scenarios"]["shop"] = {"default-address": "http://shop", "requests": [{"include-scenario": "inner"}]}
+    document["scenarios"]["inner"] = {"requests": ["/inner"], key: value}
+    refuses(tmp_path, document, "unsupported-key", f"scenarios.inner.{key}")
+    document["scenarios"]["shop"][key] = value
+    assert executors(tmp_path, document) == ["toril"]
+
+
+@pytest.mark.parametrize("executor", ["siege", "ab", "tsung", "pbench", "unheard-of"])
+def test_the_setting_replaces_executors_that_toril_refuses(tmp_path, executor):
+    assert executors(tmp_path, suite({"executor": "toril"}, executor=executor)) == ["toril"]
+
+
+def test_settings_of_an_engine_that_no_execution_uses_are_noted(tmp_path):
+    found = read(tmp_path, suite({"engine": {"poisson": True}}, executor="jmeter"))
+    assert [note.code for note in found.warnings] == ["ignored-key"]
+    assert "toril.engine" in found.warnings[0].message
+
+
+def test_a_rate_of_requests_does_not_accept_functions_of_the_scenario(tmp_path):
+    document = suite(executor="vegeta", throughput=10)
+    document["scenarios"]["shop"] = {"requests": ["http://shop/"], "headers": {"X-Id": "${__UUID()}"}}
+    refuses(tmp_path, document, "unsupported-key", "scenarios.shop.headers", "__UUID")
 
 
 def test_the_functions_are_those_of_the_engines_program():

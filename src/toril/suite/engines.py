@@ -122,6 +122,7 @@ SCENARIO_KEYS = (
     *VEGETA_SCENARIO_KEYS, "think-time", "variables", "store-cookie", "store-cache", "auto-assert-ok", "files",
     "sign",
 )  # fmt: skip
+OF_BLOCKS = (*BLOCKS, "else", "target", "pause-duration", "include-timers")
 UNSUPPORTED_REASONS = {
     key: VEGETA_REASONS[key] for key in ("jsr223", "retrieve-resources", "use-dns-cache-mgr", "random-source-ip")
 }
@@ -207,7 +208,7 @@ ENGINES = {
         scenario_keys=SCENARIO_KEYS,
         source_keys=VEGETA_SOURCE_KEYS,
         reasons=UNSUPPORTED_REASONS,
-        checked=(*REQUEST_KEYS, *SCENARIO_KEYS, *VEGETA_SOURCE_KEYS),
+        checked=(*REQUEST_KEYS, *SCENARIO_KEYS, *VEGETA_SOURCE_KEYS, *OF_BLOCKS),
         requests_per_core=8_000,  # of journeys; independent requests count as vegeta's
         users_per_worker=50_000,  # a worker has 55,536 local ports for connections to one address
         start_up_cpu_s=0.1,

@@ -3,20 +3,17 @@
 The fields are named as in the engine's load file (tools/engine/journeys.go), their aliases as in Taurus.
 """
 
-import ipaddress
 import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
-from toril.criteria import duration_s
 from toril.errors import SuiteError
 from toril.records.evidence import NOT_FOUND
-from toril.suite.engines import NESTED, Flaw
+from toril.suite.engines import Flaw
 from toril.suite.reader import mapping_at, quoted
 from toril.suite.sections import Section, Whole, misfit
-from toril.text import nearest, suggestion
 
 FOREACH = re.compile(r"(.+) in (.+)")
 FUNCTION = re.compile(r"\$\{(__\w+)")
@@ -29,21 +26,8 @@ FUNCTIONS = (  # of JMeter and its usual plug-ins: tools/engine/internal/text/fu
     "__unescape", "__char", "__digest", "__MD5", "__substring", "__strLen", "__strReplace", "__split",
     "__machineName",
 )  # fmt: skip
-BLOCK_KEYS = {  # key of a block → its other keys
-    "if": ("then", "else"),
-    **dict.fromkeys(("loop", "while", "foreach"), ("do",)),
-    "transaction": ("do", "include-timers"),
-    "action": ("target", "pause-duration"),
-}
 MAIN = ("expression", "contains", "path")  # fields
-ACTIONS = ("pause", "stop", "stop-now", "continue")
-TARGETS = ("current-thread", "all-threads")
 JMETER = "Use `executor: jmeter` without `toril.executor`."
-HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_])?")
-HOST_AND_PORT = re.compile(r"([0-9.]+|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})")
-NOT_A_DURATION = "is not a duration. Write it like 30s, 1m30s or 500ms."
-NOT_A_BOOLEAN = "is not a boolean. Write true or false."
-NOT_TEXTS = "is not a mapping of names to texts. Write it like `{name: value}`."
 
 
 def _text(value: object) -> str:
@@ -54,12 +38,6 @@ def _text(value: object) -> str:
 
 def _texts(value: object) -> object:
     return value if isinstance(value, list) else [value]
-
-
-def _scope(value: object) -> object:
-    if value not in ("parent", "variable"):
-        raise misfit("unsupported-key", f"is no scope of toril's engine, which has no sub-samples. {JMETER}")
-    return value
 
 
 Text = Annotated[str, BeforeValidator(_text)]
@@ -74,7 +52,7 @@ class Extractor(Section):
     default: Text = NOT_FOUND
     match: Whole = Field(default=0, alias="match-no", ge=-1, le=1_000_000)
     from_variable: Text = ""
-    scope: Annotated[str, BeforeValidator(_scope)] = "parent"
+    scope: Literal["parent", "variable"] = "parent"  # without sub-samples there are no others
 
 
 class RegexpExtractor(Extractor):
@@ -204,8 +182,7 @@ def _misfits(kind: type[Section], written: object, path: str) -> Iterator[Flaw]:
 
 
 def journey_problems(request: Mapping[str, Any], path: str) -> Iterator[Flaw]:
-    """Yields the parts of a request that the engine does not support."""
-    yield from function_problems(request, path)
+    """Yields wrong extractors, assertions and uploads of a request."""
     for key, extractor in EXTRACTORS.items():
         if not isinstance(request.get(key) or {}, dict):
             text = f"{quoted(request[key])} is not a mapping. Write it like `{key}: {{name: expression}}`."
@@ -217,94 +194,7 @@ def journey_problems(request: Mapping[str, Any], path: str) -> Iterator[Flaw]:
         if not isinstance(listed, list):
             yield Flaw("not-a-list", f"{path}.{key}", f"{quoted(listed)} is not a list. Write it like `{key}: […]`.")
         for index, written in enumerate(listed if isinstance(listed, list) else ()):
+            if kind is Upload and not isinstance(written, dict):
+                text = f"{quoted(written)} is not a mapping. Write it like `{{param: photo, path: a.png}}`."
+                yield Flaw("not-a-mapping", f"{path}.{key}[{index}]", text)
             yield from _misfits(kind, written, f"{path}.{key}[{index}]")
-
-
-def function_problems(written: object, path: str) -> Iterator[Flaw]:
-    """Yields the functions that the engine does not have."""
-    for name in dict.fromkeys(FUNCTION.findall(str(written))):
-        if name not in FUNCTIONS:
-            meant = nearest(name, FUNCTIONS)
-            fix = f"Did you mean `{meant}`?" if meant else JMETER
-            yield Flaw("unsupported-function", path, f"toril's engine does not have the function {quoted(name)}. {fix}")
-
-
-def block_problems(block: str, request: Mapping[str, Any], path: str) -> Iterator[Flaw]:
-    """Yields unknown keys and wrong values of a block."""
-    written, where, keys = request[block], f"{path}.{block}", (block, *BLOCK_KEYS.get(block, ()))
-    for key in request:
-        if key not in keys:
-            text = f"The block does not have this key. {suggestion(str(key), keys)}"
-            yield Flaw("unknown-key", f"{path}.{str(key)[:60]}", text)
-    if block not in ("if", "while", "once"):  # conditions have further functions
-        yield from function_problems([value for key, value in request.items() if key not in NESTED], where)
-    for key in ("else", "then"):
-        if key in request and not isinstance(request[key] or [], list):
-            text = f"This is not a list of requests. Write it like `{key}: [http://…]`."
-            yield Flaw("not-a-list", f"{path}.{key}", text)
-    match block:
-        case "if" | "while" if not (isinstance(written, str) and written.strip()):
-            text = f'{quoted(written)} is not a condition. Write it like `\'"${{name}}" == "text"\'`.'
-            yield Flaw("not-a-condition", where, text)
-        case "transaction" | "include-scenario" if not isinstance(written, (str, int, float)) or written == "":
-            yield Flaw("not-a-text", where, f"{quoted(written)} is not a text. Write a name.")
-        case "transaction" if not isinstance(request.get("include-timers") or False, bool):
-            yield Flaw(
-                "not-a-boolean", f"{path}.include-timers", f"{quoted(request['include-timers'])} {NOT_A_BOOLEAN}"
-            )
-        case "set-variables" if not are_texts(written):
-            yield Flaw("not-a-mapping", where, f"{quoted(written)} {NOT_TEXTS}")
-        case "foreach" if not FOREACH.fullmatch(str(written)):
-            yield Flaw("unknown-value", where, f"{quoted(written)} has another form. Write `item in items`.")
-        case "loop" if not (_is_count(written) or str(written) == "forever" or "${" in str(written)):
-            yield Flaw("not-a-number", where, f"{quoted(written)} is not a whole number. Write one, or `forever`.")
-        case "action":
-            yield from _action_problems(request, path)
-
-
-def _action_problems(request: Mapping[str, Any], path: str) -> Iterator[Flaw]:
-    action, target, duration = (request.get(key) for key in ("action", "target", "pause-duration"))
-    if action not in ACTIONS:
-        text = f"{quoted(action)} is not an action. Use one of {', '.join(ACTIONS)}."
-        yield Flaw("unknown-value", f"{path}.action", text)
-    if target is not None and target not in TARGETS:
-        yield Flaw("unknown-value", f"{path}.target", f"{quoted(target)} is not a target. Use {' or '.join(TARGETS)}.")
-    if action == "pause" and not duration:
-        yield Flaw("missing-key", f"{path}.pause-duration", "Missing key. Add a duration: `pause-duration: 1s`.")
-    elif duration is not None and not ("${" in str(duration) or is_duration(duration)):
-        yield Flaw("not-a-duration", f"{path}.pause-duration", f"{quoted(duration)} {NOT_A_DURATION}")
-
-
-def are_texts(written: object) -> bool:
-    """Returns whether this is a mapping of names to texts."""
-    return isinstance(written, dict) and not any(isinstance(value, (dict, list)) for value in written.values())
-
-
-def is_duration(written: Any) -> bool:
-    """Returns whether this is a duration."""
-    try:
-        return bool(duration_s(written) >= 0)
-    except ValueError:
-        return False
-
-
-def are_hosts(written: object) -> bool:
-    """Returns whether this is a mapping of names to addresses, with or without a port."""
-    return isinstance(written, dict) and all(
-        HOST.fullmatch(str(name)) and _is_ip_address(address) for name, address in written.items()
-    )
-
-
-def _is_ip_address(written: object) -> bool:
-    parts = HOST_AND_PORT.fullmatch(written) if isinstance(written, str) else None
-    host, port = (parts[1], int(parts[2])) if parts else (written, 0)
-    try:
-        return (
-            isinstance(host, str) and port < 65_536 and bool(ipaddress.ip_address(host.strip("[]") if parts else host))
-        )
-    except ValueError:
-        return False
-
-
-def _is_count(written: object) -> bool:
-    return not isinstance(written, bool) and re.fullmatch(r"-1|[0-9]{1,18}", str(written)) is not None

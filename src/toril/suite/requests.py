@@ -6,9 +6,13 @@
 import codecs
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import suppress
+from ipaddress import ip_address
 from pathlib import PurePosixPath
 from typing import Any
+from urllib.parse import urlsplit
 
+from toril.criteria import duration_s
 from toril.load.model import JOURNEY_START
 from toril.suite.actions import ActionError, actions_of, read_action
 from toril.suite.engines import (
@@ -22,18 +26,7 @@ from toril.suite.engines import (
     EngineRules,
     Flaw,
 )
-from toril.suite.journeys import (
-    FUNCTION,
-    NOT_A_BOOLEAN,
-    NOT_A_DURATION,
-    NOT_TEXTS,
-    are_hosts,
-    are_texts,
-    block_problems,
-    function_problems,
-    is_duration,
-    journey_problems,
-)
+from toril.suite.journeys import FOREACH, FUNCTION, FUNCTIONS, JMETER, journey_problems
 from toril.suite.reader import list_at, mapping_at, quoted
 from toril.suite.settings import Engine
 from toril.text import nearest
@@ -58,9 +51,16 @@ OWN = ("toril", "vegeta")  # executors whose requests toril's own engine sends
 WORD = re.compile(r"[\w:/+=,.@-]+")
 SCHEME = re.compile(r"(https?)://.", re.IGNORECASE)
 TABS = ("tab", "\\t")
-ROWS_OF_VEGETA = {"loop": True, "random-order": False}  # keys of data sources
-FIXED = ("timeout", "think-time", "encoding")  # keys whose values toril's engine does not take from variables
-SUBSTITUTED = ("default-address", "headers", "variables")  # keys of a scenario whose values may have functions
+FIXED = ("timeout", "think-time", "encoding", "body-file", "path", "include-scenario")  # without variables
+UNEVALUATED = ("requests", "if", "while", "label", *NESTED)  # keys whose functions the engine checks itself, or ignores
+BLOCK_KEYS = {  # of toril's engine, besides the block's own key and that of its requests
+    "if": ("else",),
+    "transaction": ("include-timers",),
+    "action": ("target", "pause-duration"),
+}
+ACTIONS = ("pause", "stop", "stop-now", "continue")
+TARGETS = ("current-thread", "all-threads")
+HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_])?")
 
 
 def problems(executor: str, scenario: Mapping[str, Any], path: str, *, address: object = None) -> Iterator[Flaw]:
@@ -96,25 +96,30 @@ def problems(executor: str, scenario: Mapping[str, Any], path: str, *, address: 
         yield Flaw("not-a-list", f"{path}.requests", text)
     else:
         yield from _key_problems(engine, scenario, path, engine.scenario_without, engine.scenario_keys)
-        for key in SUBSTITUTED if executor in OWN else ():
-            yield from _function_problems(executor, scenario.get(key), f"{path}.{key}")
         for index, source in enumerate(list_at(scenario, "data-sources")):
             where = f"{path}.data-sources[{index}]"
             if isinstance(source, dict) and engine.source_keys:
-                yield from _key_problems(engine, source, where, (), engine.source_keys)
-            for key, value in ROWS_OF_VEGETA.items() if executor == "vegeta" else ():
-                if mapping_at(source).get(key, value) is not value:
-                    text = "vegeta uses rows in their order, and begins again after the last one. Remove this key."
-                    yield Flaw("unsupported-key", f"{where}.{key}", text)
+                yield from _key_problems(engine, {**source, "loop": None}, where, (), engine.source_keys)
+            loops = mapping_at(source).get("loop")
+            if executor == "toril" and not isinstance(loops, bool | None):
+                yield Flaw(BOOLEAN[1], f"{where}.loop", f"{quoted(loops)} {BOOLEAN[2]}")
+            if executor == "vegeta" and (loops is False or mapping_at(source).get("random-order")):
+                text = "vegeta uses rows in their order, and begins again after the last one. Remove `{}`."
+                key = "loop" if loops is False else "random-order"
+                yield Flaw("unsupported-key", f"{where}.{key}", text.format(key))
         rooted = bool(scenario.get("default-address") or address)
         yield from _request_problems(executor, requests, f"{path}.requests", rooted=rooted)
 
 
-def _function_problems(executor: str, written: object, path: str) -> Iterator[Flaw]:
-    if executor == "toril":
-        yield from function_problems(written, path)
-    elif FUNCTION.search(str(written)):
-        yield _unsupported(ENGINES[executor], path, "functions such as `${__UUID()}`")
+def _function_problems(engine: EngineRules, written: object, path: str) -> Iterator[Flaw]:
+    """Yields the functions that toril's engine does not have, or that independent requests cannot have."""
+    for name in dict.fromkeys(FUNCTION.findall(str(written))):
+        if engine is ENGINES["vegeta"]:
+            yield _unsupported(engine, path, f"functions such as `${{{name}()}}`")
+        elif name not in FUNCTIONS:
+            meant = nearest(name, FUNCTIONS)
+            fix = f"Did you mean `{meant}`?" if meant else JMETER
+            yield Flaw("unsupported-function", path, f"toril's engine does not have the function {quoted(name)}. {fix}")
 
 
 def _script_problems(executor: str, engine: EngineRules, script: str, path: str) -> Iterator[Flaw]:
@@ -156,6 +161,8 @@ def _key_problems(
             meant = nearest(key, known)
             fix = f"Did you mean `{meant}`?" if meant else engine_setting_advice(str(key))
             yield Flaw("unknown-key", where, f"{engine.title} does not know this key. {fix}")
+        elif known and key not in UNEVALUATED:
+            yield from _function_problems(engine, value, where)
     written = {key: value for key, value in holder.items() if value is not None}  # bzt's mappings make missing keys
     for key, (fits, code, text) in VALUES.items():
         if key in engine.checked and key in written and not fits(written[key]):
@@ -183,8 +190,6 @@ def _request_problems(executor: str, requests: list[Any], path: str, *, rooted: 
         if isinstance(written, str) and executor not in OWN:
             continue
         request = {"url": written} if isinstance(written, str) else written
-        if executor == "vegeta":
-            yield from _function_problems(executor, request, where)
         if not isinstance(request, dict):
             text = "This is not a request. Write an address, or `{url: …}`."
             yield Flaw("not-a-request", where, text)
@@ -195,9 +200,10 @@ def _request_problems(executor: str, requests: list[Any], path: str, *, rooted: 
         elif block not in engine.blocks:
             yield _unsupported(engine, f"{where}.{block}", "this block")
         else:
-            if executor == "toril":
-                yield from block_problems(block, request, where)
             held = HOLDERS.get(block, "do")
+            if executor == "toril":
+                written = {block: "", **{key: value for key, value in request.items() if value is not None}}
+                yield from _key_problems(engine, written, where, (), (block, held, *BLOCK_KEYS.get(block, ())))
             if block not in WITHOUT_REQUESTS and not isinstance(request.get(held), list):
                 text = f"This is not a list of requests. Write it like `{held}: [http://…]`."
                 yield Flaw("not-a-list", f"{where}.{held}", text)
@@ -306,13 +312,45 @@ def _is_token(written: object) -> bool:
     return _has_reference(written) or (isinstance(written, str) and TOKEN.fullmatch(written) is not None)
 
 
-def _is_duration(written: object) -> bool:
-    return not written or _has_reference(written) or is_duration(written)
+def _is_duration(written: Any) -> bool:
+    try:
+        return not written or _has_reference(written) or duration_s(written) >= 0
+    except ValueError:
+        return False
 
 
 def _is_pause(written: object) -> bool:
     parts = DISTRIBUTION.fullmatch(str(written))
     return all(map(_is_duration, parts.groups()[1:])) if parts else _is_duration(written)
+
+
+def _are_texts(written: object) -> bool:
+    return isinstance(written, dict) and not any(isinstance(value, (dict, list)) for value in written.values())
+
+
+def _are_hosts(written: object) -> bool:
+    return isinstance(written, dict) and all(
+        HOST.fullmatch(str(name)) and _is_ip_address(str(address)) for name, address in written.items()
+    )
+
+
+def _is_ip_address(written: str) -> bool:
+    """Returns whether this is an IP address, with or without a port."""
+    with suppress(ValueError):
+        return bool(ip_address(written))
+    with suppress(ValueError):
+        parts = urlsplit(f"//{written}")
+        return parts.netloc == written and bool(parts.port and ip_address(parts.hostname or ""))
+    return False
+
+
+def _is_name(written: object) -> bool:
+    return isinstance(written, (str, int, float)) and written != ""
+
+
+def _are_rounds(written: object) -> bool:
+    whole = not isinstance(written, bool) and re.fullmatch(r"-1|[0-9]{1,18}", str(written))
+    return bool(whole) or written == "forever" or _has_reference(written)
 
 
 def _is_signature(written: object) -> bool:
@@ -345,18 +383,28 @@ def _is_address(url: str, *, rooted: bool) -> bool:
     return url.startswith("${") or bool(SCHEME.match(url)) or (rooted and "://" not in url.partition("?")[0])
 
 
-BOOLEAN = (lambda value: isinstance(value, bool), "not-a-boolean", NOT_A_BOOLEAN)
+NOT_A_DURATION = "not-a-duration", "is not a duration. Write it like 30s, 1m30s or 500ms."
+BOOLEAN = (lambda value: isinstance(value, bool), "not-a-boolean", "is not a boolean. Write true or false.")
+CONDITION = (
+    lambda value: isinstance(value, str) and bool(value.strip()), "not-a-condition",
+    "is not a condition. Write it like `'\"${name}\" == \"text\"'`.",
+)  # fmt: skip
+TEXTS = (_are_texts, "not-a-mapping", "is not a mapping of names to texts. Write it like `{name: value}`.")
 VALUES: Mapping[str, tuple[Callable[[Any], bool], str, str]] = {
-    "timeout": (_is_duration, "not-a-duration", NOT_A_DURATION),
-    "think-time": (_is_pause, "not-a-duration", NOT_A_DURATION),
-    **dict.fromkeys(
-        (
-            "keepalive", "follow-redirects", "store-cookie", "store-cache", "auto-assert-ok", "quoted", "loop",
-            "random-order",
-        ),
-        BOOLEAN,
+    **dict.fromkeys(("timeout", "pause-duration"), (_is_duration, *NOT_A_DURATION)),
+    "think-time": (_is_pause, *NOT_A_DURATION),
+    **dict.fromkeys(("keepalive", "follow-redirects", "store-cookie", "store-cache", "auto-assert-ok"), BOOLEAN),
+    **dict.fromkeys(("quoted", "random-order", "include-timers"), BOOLEAN),
+    **dict.fromkeys(("variables", "set-variables"), TEXTS),
+    **dict.fromkeys(("if", "while"), CONDITION),
+    **dict.fromkeys(("transaction", "include-scenario"), (_is_name, "not-a-text", "is not a text. Write a name.")),
+    "else": (lambda value: isinstance(value, list), "not-a-list", "is not a list. Write it like `else: [http://…]`."),
+    "foreach": (
+        lambda value: bool(FOREACH.fullmatch(str(value))), "unknown-value", "has another form. Write `item in items`."
     ),
-    "variables": (are_texts, "not-a-mapping", NOT_TEXTS),
+    "loop": (_are_rounds, "not-a-number", "is not a whole number. Write one, or `forever`."),
+    "action": (lambda value: value in ACTIONS, "unknown-value", f"is no action. Use one of {', '.join(ACTIONS)}."),
+    "target": (lambda value: value in TARGETS, "unknown-value", f"is not a target. Use {' or '.join(TARGETS)}."),
     "default-address": (
         lambda value: isinstance(value, str) and (not value or _is_address(value, rooted=False)), "not-an-address",
         "is not an HTTP address. Write it like http://shop:8080.",
@@ -364,7 +412,7 @@ VALUES: Mapping[str, tuple[Callable[[Any], bool], str, str]] = {
     "method": (_is_token, "unknown-value", "is not a method. Write it like GET or POST."),
     "headers": (_are_headers, "bad-header", "are not headers. Write names and texts of one line: `Accept: text/html`."),
     "hosts": (
-        are_hosts, "not-a-mapping",
+        _are_hosts, "not-a-mapping",
         "are not hosts. Write names and IP addresses: `{shop.example: 10.0.0.7}`, or `'[2001:db8::7]:8443'`.",
     ),
     "sign": (
