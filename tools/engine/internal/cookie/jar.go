@@ -28,11 +28,13 @@ type cookie struct {
 	expires  int64 // Unix time in seconds; 0: with the session
 }
 
-// The limits of RFC 6265bis for a cookie and of its attributes, and of browsers for the cookies of a domain.
+// The limits of RFC 6265bis for a cookie and of its attributes, of browsers for the cookies of a domain, and of
+// RFC 6265 for all cookies.
 const (
 	longestPair      = 4096
 	longestAttribute = 1024
 	mostOfADomain    = 180
+	mostCookies      = 3000
 )
 
 func (c *cookie) nameIs() string   { return c.text[:c.name] }
@@ -149,6 +151,8 @@ func (j *Jar) keep(made cookie, now time.Time) {
 	}
 	if of >= mostOfADomain {
 		j.cookies = slices.Delete(j.cookies, oldest, oldest+1)
+	} else if len(j.cookies) >= mostCookies {
+		j.cookies = slices.Delete(j.cookies, 0, 1)
 	}
 	j.cookies = append(j.cookies, made)
 }
@@ -211,6 +215,19 @@ func (a *attributes) read(rest []byte, now time.Time) {
 			}
 		}
 	}
+}
+
+// dateForms are the usual dates of an expires attribute, without commas and hyphens.
+var dateForms = []string{"Mon 2 Jan 2006 15:04:05 MST", "Mon 2 Jan 06 15:04:05 MST", "Monday 2 Jan 06 15:04:05 MST", "Mon Jan _2 15:04:05 2006"}
+
+func parseDate(text []byte) (time.Time, bool) {
+	plain := strings.NewReplacer(",", "", "-", " ").Replace(string(text))
+	for _, form := range dateForms {
+		if found, err := time.Parse(form, plain); err == nil && found.Year() > 1600 { // as RFC 6265 says
+			return found, true
+		}
+	}
+	return time.Time{}, false
 }
 
 func isKey(key []byte, name string) bool {

@@ -79,7 +79,13 @@ func TestAServiceCannotFillTheMemory(t *testing.T) {
 		j.Store("s.example", "/", false, fmt.Appendf(nil, "a%d=1", i), now)
 	}
 	if len(j.cookies) != mostOfADomain {
-		t.Errorf("%d cookies are kept", len(j.cookies))
+		t.Errorf("%d cookies are kept of one domain", len(j.cookies))
+	}
+	for i := range 2 * mostCookies {
+		j.Store(fmt.Sprintf("s%d.example", i), "/", false, []byte("a=1"), now)
+	}
+	if newest := j.AppendHeader(nil, fmt.Sprintf("s%d.example", 2*mostCookies-1), "/", false, now); len(j.cookies) != mostCookies || string(newest) != "a=1" {
+		t.Errorf("%d cookies are kept, of the newest domain %q", len(j.cookies), newest)
 	}
 }
 
@@ -87,7 +93,7 @@ func TestDates(t *testing.T) {
 	want := time.Date(2027, 11, 9, 8, 49, 37, 0, time.UTC)
 	for _, text := range []string{
 		"Tue, 09 Nov 2027 08:49:37 GMT", "Tue, 09-Nov-2027 08:49:37 GMT", "Tuesday, 09-Nov-27 08:49:37 GMT",
-		"Tue Nov  9 8:49:37 2027", "9 november 2027 08:49:37.5",
+		"Tue Nov  9 08:49:37 2027", "Tue, 9-nov-27 08:49:37 GMT",
 	} {
 		if got, ok := parseDate([]byte(text)); !ok || !got.Equal(want) {
 			t.Errorf("%s: %v, %v", text, got, ok)
