@@ -18,13 +18,10 @@ from toril.suite.sections import Section, Whole, misfit
 FOREACH = re.compile(r"(.+) in (.+)")
 FUNCTION = re.compile(r"\$\{(__\w+)")
 FUNCTIONS = (  # of JMeter and its usual plug-ins: tools/engine/internal/text/functions.go
-    "__time", "__timeShift", "__dateTimeConvert", "__RandomDate", "__Random", "__RandomString",
-    "__RandomFromMultipleVars", "__chooseRandom", "__UUID", "__urlencode", "__urldecode", "__base64Encode",
-    "__base64Decode", "__threadNum", "__iterationNum", "__counter", "__P", "__property", "__setProperty", "__env",
-    "__V", "__isVarDefined", "__isDefined", "__eval", "__evalVar", "__intSum", "__longSum", "__toLowerCase",
-    "__lowercase", "__toUpperCase", "__uppercase", "__changeCase", "__escapeHtml", "__escapeXml", "__unescapeHtml",
-    "__unescape", "__char", "__digest", "__MD5", "__substring", "__strLen", "__strReplace", "__split",
-    "__machineName",
+    "__time", "__timeShift", "__Random", "__RandomString", "__chooseRandom", "__UUID", "__urlencode", "__urldecode",
+    "__base64Encode", "__base64Decode", "__threadNum", "__iterationNum", "__counter", "__P", "__property", "__env",
+    "__V", "__intSum", "__longSum", "__toLowerCase", "__toUpperCase", "__changeCase", "__escapeHtml", "__escapeXml",
+    "__char", "__digest",
 )  # fmt: skip
 MAIN = ("expression", "contains", "path")  # fields
 JMETER = "Use `executor: jmeter` without `toril.executor`."

@@ -34,6 +34,8 @@ func TestAssertions(t *testing.T) {
 		{data, AssertionSpec{Kind: "jsonpath", Expression: "$.a"}, ""},
 		{data, AssertionSpec{Kind: "jsonpath", Expression: "$.z"}, "$.z is missing"},
 		{data, AssertionSpec{Kind: "jsonpath", Expression: "$.z", Invert: true}, ""},
+		{html, AssertionSpec{Kind: "jsonpath", Expression: "$.z", Invert: true}, ""},
+		{&Response{}, AssertionSpec{Kind: "jsonpath", Expression: "$.z", Invert: true}, "the body is no JSON, so $.z is missing"},
 		{data, AssertionSpec{Kind: "jsonpath", Expression: "$.a", Invert: true}, "$.a is there, or has the value that it must not have"},
 		{data, AssertionSpec{Kind: "jsonpath", Expression: "$..z"}, "$..z is missing"},
 		{data, AssertionSpec{Kind: "jsonpath", Expression: "$.n"}, ""},

@@ -38,8 +38,3 @@ func digest(c *call, dst []byte, s *Scope) []byte {
 	}
 	return append(dst, text...)
 }
-
-func md5Of(c *call, dst []byte, s *Scope) []byte {
-	sum := md5.Sum([]byte(c.text(0, s)))
-	return hex.AppendEncode(dst, sum[:])
-}

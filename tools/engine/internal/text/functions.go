@@ -4,13 +4,10 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
-	"html"
-	"math"
 	"os"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 	"unicode/utf8"
 )
 
@@ -122,12 +119,8 @@ func init() {
 		"__time": {usage: "format,variable", most: 2, store: 1, check: readLayout, run: now},
 		"__timeShift": {usage: "format,date,duration such as P1DT2H,locale,variable", most: 5, store: 4,
 			check: readLayout, run: timeShift},
-		"__dateTimeConvert": {usage: "date,format,new format,variable", least: 3, most: 4, store: 3, run: convertTime},
-		"__RandomDate":      {usage: "format,first day,last day,locale,variable", least: 3, most: 5, store: 4, check: readLayout, run: randomDate},
-		"__Random":          {usage: "least,most,variable", least: 2, most: 3, store: 2, check: wholeNumbers(0, 1), run: random},
-		"__RandomString":    {usage: "length,letters,variable", least: 1, most: 3, store: 2, check: wholeNumbers(0), run: randomString},
-		"__RandomFromMultipleVars": {usage: "name|name,variable", least: 1, most: 2, store: 1, check: computesNames,
-			run: randomFromVariables},
+		"__Random":       {usage: "least,most,variable", least: 2, most: 3, store: 2, check: wholeNumbers(0, 1), run: random},
+		"__RandomString": {usage: "length,letters,variable", least: 1, most: 3, store: 2, check: wholeNumbers(0), run: randomString},
 		"__chooseRandom": {usage: "value,value,variable", least: 2, most: 1000, run: chooseRandom},
 		"__UUID":         {usage: "", most: 0, run: uuid},
 		"__urlencode":    {usage: "text", least: 1, most: 1, run: urlEncode},
@@ -138,33 +131,18 @@ func init() {
 		"__iterationNum": {usage: "", most: 0, run: func(_ *call, dst []byte, s *Scope) []byte { return strconv.AppendInt(dst, s.Iteration, 10) }},
 		"__counter":      {usage: "TRUE or FALSE,variable", least: 1, most: 2, store: 1, check: remembers, run: counter},
 		"__P":            {usage: "name,default", least: 1, most: 2, run: property},
-		"__property":     {usage: "name,variable,default", least: 1, most: 3, store: 1, run: longProperty},
-		"__setProperty":  {usage: "name,value,true or false", least: 2, most: 3, run: setProperty},
+		"__property":     {usage: "name,variable,default", least: 1, most: 3, store: 1, run: otherwise},
 		"__env":          {usage: "name,variable,default", least: 1, most: 3, store: 1, run: environment},
 		"__V":            {usage: "name,default", least: 1, most: 2, check: computesNames, run: variableNamed},
-		"__isVarDefined": {usage: "name", least: 1, most: 1, check: computesNames, run: isDefined},
-		"__isDefined":    {usage: "name", least: 1, most: 1, check: computesNames, run: isDefinedNumber},
-		"__eval":         {usage: "text", least: 1, most: 1, check: computesNames, run: evaluate},
-		"__evalVar":      {usage: "name", least: 1, most: 1, check: computesNames, run: evaluateVariable},
 		"__intSum":       {usage: "number,number,variable", least: 2, most: 1000, check: sumsNumbers, run: sum},
 		"__longSum":      {usage: "number,number,variable", least: 2, most: 1000, check: sumsNumbers, run: sum},
 		"__toLowerCase":  {usage: "text,variable", least: 1, most: 2, store: 1, run: lower},
-		"__lowercase":    {usage: "text,variable", least: 1, most: 2, store: 1, run: lower},
 		"__toUpperCase":  {usage: "text,variable", least: 1, most: 2, store: 1, run: upper},
-		"__uppercase":    {usage: "text,variable", least: 1, most: 2, store: 1, run: upper},
 		"__changeCase":   {usage: "text,UPPER or LOWER or CAPITALIZE,variable", least: 1, most: 3, store: 2, check: knownCase, run: changeCase},
 		"__escapeHtml":   {usage: "text", least: 1, most: 1, run: escapeHTML},
 		"__escapeXml":    {usage: "text", least: 1, most: 1, run: escapeXML},
-		"__unescapeHtml": {usage: "text", least: 1, most: 1, run: unescapeHTML},
-		"__unescape":     {usage: "text", least: 1, most: 1, run: unescape},
 		"__char":         {usage: "number,number", least: 1, most: 1000, run: characters},
 		"__digest":       {usage: "algorithm,text,salt,upper case,variable", least: 2, most: 5, store: 4, check: knownDigest, run: digest},
-		"__MD5":          {usage: "text,variable", least: 1, most: 2, store: 1, run: md5Of},
-		"__substring":    {usage: "text,begin,end,variable", least: 3, most: 4, store: 3, check: wholeNumbers(1, 2), run: substring},
-		"__strLen":       {usage: "text,variable", least: 1, most: 2, store: 1, run: length},
-		"__strReplace":   {usage: "text,old,new,variable", least: 3, most: 4, store: 3, run: replace},
-		"__split":        {usage: "text,variable,delimiter", least: 2, most: 3, check: computesNames, run: split},
-		"__machineName":  {usage: "variable", most: 1, run: machineName},
 	}
 }
 
@@ -188,7 +166,7 @@ func nearest(name string) string {
 
 func computesNames(c *call) error {
 	if c.names != nil {
-		if text, fixed := c.arguments[0].Fixed(); fixed && c.name != "__eval" && c.name != "__evalVar" && c.name != "__split" {
+		if text, fixed := c.arguments[0].Fixed(); fixed {
 			c.names.slot(strings.TrimSpace(text))
 		} else {
 			c.names.dynamic = true
@@ -241,26 +219,6 @@ func isASCII(text string) bool {
 		}
 	}
 	return true
-}
-
-func randomFromVariables(c *call, dst []byte, s *Scope) []byte {
-	var found []string
-	for name := range strings.SplitSeq(c.text(0, s), "|") {
-		name = strings.TrimSpace(name)
-		if count, ok := s.Values.Get(name + "_matchNr"); ok {
-			if n, _ := strconv.Atoi(count); n > 0 {
-				if value, ok := s.Values.Get(name + "_" + strconv.Itoa(s.Rand.IntN(n)+1)); ok {
-					found = append(found, value)
-				}
-			}
-		} else if value, ok := s.Values.Get(name); ok {
-			found = append(found, value)
-		}
-	}
-	if len(found) == 0 {
-		return dst
-	}
-	return append(dst, found[s.Rand.IntN(len(found))]...)
 }
 
 // chooseRandom's last argument names a variable.
@@ -368,11 +326,8 @@ func counter(c *call, dst []byte, s *Scope) []byte {
 	return dst
 }
 
-// property returns 1 for a property that is not set and has no default, as JMeter does.
+// property returns the default, and 1 without one, as JMeter does for a property that is not set: none is set here.
 func property(c *call, dst []byte, s *Scope) []byte {
-	if value, ok := s.Shared.Property(c.word(0, s)); ok {
-		return append(dst, value...)
-	}
 	if len(c.arguments) > 1 {
 		return c.arguments[1].Append(dst, s)
 	}
@@ -380,35 +335,18 @@ func property(c *call, dst []byte, s *Scope) []byte {
 }
 
 // otherwise appends the third argument, the default of what the first one names; without it, the name.
-func (c *call) otherwise(dst []byte, s *Scope) []byte {
+func otherwise(c *call, dst []byte, s *Scope) []byte {
 	if len(c.arguments) > 2 {
 		return c.arguments[2].Append(dst, s)
 	}
 	return c.arguments[0].Append(dst, s)
 }
 
-func longProperty(c *call, dst []byte, s *Scope) []byte {
-	if value, ok := s.Shared.Property(c.word(0, s)); ok {
-		return append(dst, value...)
-	}
-	return c.otherwise(dst, s)
-}
-
-func setProperty(c *call, dst []byte, s *Scope) []byte {
-	name := c.word(0, s)
-	if strings.EqualFold(c.word(2, s), "true") {
-		old, _ := s.Shared.Property(name)
-		dst = append(dst, old...)
-	}
-	s.Shared.SetProperty(name, c.text(1, s))
-	return dst
-}
-
 func environment(c *call, dst []byte, s *Scope) []byte {
 	if value, ok := os.LookupEnv(c.word(0, s)); ok {
 		return append(dst, value...)
 	}
-	return c.otherwise(dst, s)
+	return otherwise(c, dst, s)
 }
 
 func variableNamed(c *call, dst []byte, s *Scope) []byte {
@@ -421,51 +359,6 @@ func variableNamed(c *call, dst []byte, s *Scope) []byte {
 	}
 	return append(dst, name...)
 }
-
-func isDefined(c *call, dst []byte, s *Scope) []byte {
-	_, ok := s.Values.Get(c.word(0, s))
-	return strconv.AppendBool(dst, ok)
-}
-
-func isDefinedNumber(c *call, dst []byte, s *Scope) []byte {
-	if _, ok := s.Values.Get(c.word(0, s)); ok {
-		return append(dst, '1')
-	}
-	return append(dst, '0')
-}
-
-func evaluate(c *call, dst []byte, s *Scope) []byte { return appendEvaluated(dst, c.text(0, s), s) }
-
-func evaluateVariable(c *call, dst []byte, s *Scope) []byte {
-	value, _ := s.Values.Get(c.word(0, s))
-	return appendEvaluated(dst, value, s)
-}
-
-// appendEvaluated evaluates a value that may have references. One that cannot be compiled stays as it is.
-func appendEvaluated(dst []byte, source string, s *Scope) []byte {
-	if s.depth >= mostEvaluations {
-		return append(dst, source...)
-	}
-	inner := *s
-	inner.depth++
-	parser := parser{text: source}
-	parts, err := parser.parts(false)
-	if err != nil {
-		return append(dst, source...)
-	}
-	for i := range parts { // by name: the names are complete, and no slot may be added
-		if v := parts[i].variable; v != nil {
-			if value, ok := s.Values.Get(v.Name); ok {
-				parts[i] = part{literal: value}
-			}
-		}
-	}
-	t := Template{source: source, parts: parts}
-	return t.Append(dst, &inner)
-}
-
-// mostEvaluations bounds values that evaluate themselves.
-const mostEvaluations = 10
 
 // sumsNumbers checks all arguments but the last, which may name a variable.
 func sumsNumbers(c *call) error {
@@ -541,35 +434,6 @@ func escapeXML(c *call, dst []byte, s *Scope) []byte {
 	return append(dst, replacer.Replace(c.text(0, s))...)
 }
 
-func unescapeHTML(c *call, dst []byte, s *Scope) []byte {
-	return append(dst, html.UnescapeString(c.text(0, s))...)
-}
-
-// unescape reads the escapes of Java's texts, such as \n, \t and the one for a code unit.
-func unescape(c *call, dst []byte, s *Scope) []byte {
-	text := c.text(0, s)
-	for i := 0; i < len(text); i++ {
-		if text[i] != '\\' || i+1 == len(text) {
-			dst = append(dst, text[i])
-			continue
-		}
-		i++
-		if at := strings.IndexByte("ntrbf", text[i]); at >= 0 {
-			dst = append(dst, "\n\t\r\b\f"[at])
-			continue
-		}
-		if text[i] == 'u' && i+4 < len(text) {
-			if unit, err := strconv.ParseUint(text[i+1:i+5], 16, 16); err == nil {
-				dst = utf8.AppendRune(dst, rune(unit))
-				i += 4
-				continue
-			}
-		}
-		dst = append(dst, text[i])
-	}
-	return dst
-}
-
 func characters(c *call, dst []byte, s *Scope) []byte {
 	for i := range c.arguments {
 		if code, err := strconv.ParseInt(c.word(i, s), 0, 32); err == nil {
@@ -577,71 +441,4 @@ func characters(c *call, dst []byte, s *Scope) []byte {
 		}
 	}
 	return dst
-}
-
-func substring(c *call, dst []byte, s *Scope) []byte {
-	runes := []rune(c.text(0, s))
-	begin, _ := c.number(1, s)
-	end, ok := c.number(2, s)
-	if !ok {
-		end = math.MaxInt64
-	}
-	size := int64(len(runes))
-	begin, end = max(0, min(begin, size)), min(end, size)
-	if end <= begin {
-		return dst
-	}
-	return append(dst, string(runes[begin:end])...)
-}
-
-func length(c *call, dst []byte, s *Scope) []byte {
-	return strconv.AppendInt(dst, int64(utf8.RuneCountInString(c.text(0, s))), 10)
-}
-
-func replace(c *call, dst []byte, s *Scope) []byte {
-	return append(dst, strings.ReplaceAll(c.text(0, s), c.text(1, s), c.text(2, s))...)
-}
-
-// split stores the pieces in name_1, name_2, … and their number in name_n. It returns the text, as JMeter does.
-func split(c *call, dst []byte, s *Scope) []byte {
-	text, name, delimiter := c.text(0, s), c.word(1, s), c.text(2, s)
-	if delimiter == "" {
-		delimiter = ","
-	}
-	pieces := strings.Split(text, delimiter)
-	s.Values.Set(name, text)
-	s.Values.Set(name+"_n", strconv.Itoa(len(pieces)))
-	for i, piece := range pieces {
-		if piece == "" {
-			piece = "?"
-		}
-		s.Values.Set(name+"_"+strconv.Itoa(i+1), piece)
-	}
-	s.Values.Remove(name + "_" + strconv.Itoa(len(pieces)+1))
-	return append(dst, text...)
-}
-
-func machineName(c *call, dst []byte, s *Scope) []byte {
-	host, _ := os.Hostname()
-	if name := c.word(0, s); name != "" {
-		s.Values.Set(name, host)
-	}
-	return append(dst, host...)
-}
-
-// now is __time. Without a format it returns milliseconds since the epoch, with /n those divided by n.
-func now(c *call, dst []byte, s *Scope) []byte { return appendTime(dst, c, s.Now(), s) }
-
-func appendTime(dst []byte, c *call, at time.Time, s *Scope) []byte {
-	format := ""
-	l := c.layout
-	if len(c.arguments) > 0 && l == nil {
-		if format = c.text(0, s); format != "" {
-			l, _ = parseLayout(format)
-		}
-	}
-	if l == nil {
-		return strconv.AppendInt(dst, at.UnixMilli(), 10)
-	}
-	return l.append(dst, at)
 }

@@ -9,20 +9,32 @@ import (
 	"time"
 )
 
-// layout is a format of times as Java has it, such as yyyy-MM-dd'T'HH:mm:ss.SSSXXX. nil: milliseconds since the epoch.
+// layout is a format of times as Java has it, such as yyyy-MM-dd'T'HH:mm:ss.SSSXXX.
 type layout []field
 
-// field is a letter of the format with its count, a literal text, or /n: milliseconds divided by n.
+// field is a part of a format. One of the fields is set.
 type field struct {
-	letter  byte // 0: a literal
-	count   int
+	layout  string // of package time
 	literal string
+	digits  int   // of the fraction of the second
+	divisor int64 // /1000: milliseconds since the epoch, divided by it
 }
 
 // named are formats that JMeter's properties define.
 var named = map[string]string{"YMD": "yyyyMMdd", "HMS": "HHmmss", "YMDHMS": "yyyyMMdd-HHmmss"}
 
-var errLayout = errors.New("a format of times has letters such as yyyy-MM-dd HH:mm:ss, and other texts in quotes")
+// layouts are Java's letters in package time.
+var layouts = map[string]string{
+	"y": "2006", "yy": "06", "yyyy": "2006", "u": "2006", "uuuu": "2006", "M": "1", "MM": "01", "MMM": "Jan",
+	"MMMM": "January", "d": "2", "dd": "02", "DDD": "002", "HH": "15", "h": "3", "hh": "03", "m": "4", "mm": "04",
+	"s": "5", "ss": "05", "a": "PM", "E": "Mon", "EE": "Mon", "EEE": "Mon", "EEEE": "Monday", "z": "MST",
+	"Z": "-0700", "X": "Z07", "XX": "Z0700", "XXX": "Z07:00",
+}
+
+var (
+	errLayout   = errors.New("a format of times has letters such as yyyy-MM-dd HH:mm:ss, and other texts in quotes")
+	layoutParts = regexp.MustCompile(`'[^']*'|y+|u+|M+|d+|D+|H+|h+|m+|s+|S+|a+|E+|z+|Z+|X+|[^A-Za-z']+|(?s:.)`)
+)
 
 func parseLayout(format string) (layout, error) {
 	if divisor, ok := strings.CutPrefix(format, "/"); ok {
@@ -30,39 +42,29 @@ func parseLayout(format string) (layout, error) {
 		if err != nil || n < 1 {
 			return nil, fmt.Errorf("%q: %w", format, errLayout)
 		}
-		return layout{{letter: '/', count: int(n)}}, nil
+		return layout{{divisor: n}}, nil
 	}
 	if known := named[format]; known != "" {
 		format = known
 	}
 	var found layout
-	for i := 0; i < len(format); {
-		c := format[i]
-		end := i + 1
-		switch {
+	for _, part := range layoutParts.FindAllString(format, -1) {
+		switch c := part[0]; {
+		case part == "''":
+			found = append(found, field{literal: "'"})
+		case c == '\'' && len(part) > 1:
+			found = append(found, field{literal: part[1 : len(part)-1]})
 		case c == '\'':
-			close := strings.IndexByte(format[end:], '\'')
-			if close < 0 {
-				return nil, fmt.Errorf("%q: a quote has no end", format)
-			}
-			literal := format[end : end+close]
-			if close == 0 {
-				literal = "'"
-			}
-			found = append(found, field{literal: literal})
-			end += close + 1
+			return nil, fmt.Errorf("%q: a quote has no end", format)
+		case c == 'S':
+			found = append(found, field{digits: len(part)})
+		case layouts[part] != "":
+			found = append(found, field{layout: layouts[part]})
 		case c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z':
-			for end < len(format) && format[end] == c {
-				end++
-			}
-			if strings.IndexByte("yuYMLdHhkKmsSaEDzZXwn", c) < 0 {
-				return nil, fmt.Errorf("%q: %w. The letter %c is unknown", format, errLayout, c)
-			}
-			found = append(found, field{letter: c, count: end - i})
+			return nil, fmt.Errorf("%q: %w. %s is not supported", format, errLayout, part)
 		default:
-			found = append(found, field{literal: format[i:end]})
+			found = append(found, field{literal: part})
 		}
-		i = end
 	}
 	return found, nil
 }
@@ -72,188 +74,53 @@ func readLayout(c *call) (err error) {
 	if len(c.arguments) == 0 {
 		return nil
 	}
-	format, fixed := c.arguments[0].Fixed()
-	if !fixed || format == "" {
-		return nil
+	if format, fixed := c.arguments[0].Fixed(); fixed && format != "" {
+		c.layout, err = parseLayout(format)
 	}
-	c.layout, err = parseLayout(format)
 	return err
 }
 
 // append appends a moment in its time zone.
 func (l layout) append(dst []byte, at time.Time) []byte {
 	for _, f := range l {
-		dst = f.append(dst, at)
+		switch {
+		case f.divisor > 0:
+			dst = strconv.AppendInt(dst, at.UnixMilli()/f.divisor, 10)
+		case f.digits > 0:
+			dst = append(dst, fmt.Sprintf("%09d", at.Nanosecond())[:min(f.digits, 9)]...)
+		case f.layout != "":
+			dst = at.AppendFormat(dst, f.layout)
+		default:
+			dst = append(dst, f.literal...)
+		}
 	}
 	return dst
 }
 
-func (f field) append(dst []byte, at time.Time) []byte {
-	switch f.letter {
-	case 0:
-		return append(dst, f.literal...)
-	case '/':
-		return strconv.AppendInt(dst, at.UnixMilli()/int64(f.count), 10)
-	case 'y', 'u', 'Y':
-		year := at.Year()
-		if f.letter == 'Y' {
-			year, _ = at.ISOWeek()
-		}
-		if f.count == 2 {
-			return appendPadded(dst, year%100, 2)
-		}
-		return appendPadded(dst, year, f.count)
-	case 'M', 'L':
-		switch {
-		case f.count > 3:
-			return append(dst, at.Month().String()...)
-		case f.count == 3:
-			return append(dst, at.Month().String()[:3]...)
-		}
-		return appendPadded(dst, int(at.Month()), f.count)
-	case 'd':
-		return appendPadded(dst, at.Day(), f.count)
-	case 'D':
-		return appendPadded(dst, at.YearDay(), f.count)
-	case 'w':
-		_, week := at.ISOWeek()
-		return appendPadded(dst, week, f.count)
-	case 'H':
-		return appendPadded(dst, at.Hour(), f.count)
-	case 'k':
-		return appendPadded(dst, (at.Hour()+23)%24+1, f.count)
-	case 'K':
-		return appendPadded(dst, at.Hour()%12, f.count)
-	case 'h':
-		return appendPadded(dst, (at.Hour()+11)%12+1, f.count)
-	case 'm':
-		return appendPadded(dst, at.Minute(), f.count)
-	case 's':
-		return appendPadded(dst, at.Second(), f.count)
-	case 'S': // a fraction of the second
-		digits := appendPadded(nil, at.Nanosecond(), 9)
-		return append(dst, digits[:min(f.count, 9)]...)
-	case 'n':
-		return appendPadded(dst, at.Nanosecond(), f.count)
-	case 'a':
-		return at.AppendFormat(dst, "PM")
-	case 'E':
-		if f.count > 3 {
-			return at.AppendFormat(dst, "Monday")
-		}
-		return at.AppendFormat(dst, "Mon")
-	case 'z':
-		return at.AppendFormat(dst, "MST")
-	case 'Z':
-		return at.AppendFormat(dst, "-0700")
-	}
-	return at.AppendFormat(dst, []string{"", "Z07", "Z0700", "Z07:00"}[min(f.count, 3)]) // X
-}
+// ambiguous are texts that package time takes for a part of a moment.
+var ambiguous = regexp.MustCompile(`\d|Jan|Mon|MST|PM|pm`)
 
-func appendPadded(dst []byte, value, width int) []byte {
-	var digits [20]byte
-	text := strconv.AppendInt(digits[:0], int64(value), 10)
-	for i := len(text); i < width; i++ {
-		dst = append(dst, '0')
-	}
-	return append(dst, text...)
-}
-
-// parse reads a moment that the layout describes. What it does not say is the least: 1 January 1970, midnight.
+// parse reads a moment that the layout describes. Fields that it lacks have those of 1 January 1970, midnight.
 func (l layout) parse(text string, zone *time.Location) (time.Time, error) {
-	year, month, day, hour, minute, second, nanosecond := 1970, 1, 1, 0, 0, 0, 0
-	afternoon := false
-	fail := fmt.Errorf("%q is not of this format", text)
-	for at, f := range l {
-		switch f.letter {
-		case 0:
-			rest, ok := strings.CutPrefix(text, f.literal)
-			if !ok {
-				return time.Time{}, fail
-			}
-			text = rest
-			continue
-		case 'X', 'Z', 'z', 'a', 'E':
-			size := strings.IndexAny(text+" ", " ,)")
-			word := text[:size]
-			text = text[size:]
-			switch {
-			case f.letter == 'a':
-				afternoon = strings.EqualFold(word, "PM")
-			case f.letter == 'E':
-			case word == "Z" || word == "UTC" || word == "GMT":
-				zone = time.UTC
-			default:
-				moment, err := time.Parse("-0700", strings.ReplaceAll(word, ":", ""))
-				if err != nil {
-					return time.Time{}, fail
-				}
-				_, offset := moment.Zone()
-				zone = time.FixedZone("", offset)
-			}
-			continue
-		case 'M', 'L':
-			if f.count < 3 {
-				break
-			}
-			found := false
-			for m := time.January; m <= time.December && !found; m++ {
-				name := m.String()
-				if f.count == 3 {
-					name = name[:3]
-				}
-				if found = len(text) >= len(name) && strings.EqualFold(text[:len(name)], name); found {
-					month, text = int(m), text[len(name):]
-				}
-			}
-			if !found {
-				return time.Time{}, fail
-			}
-			continue
-		}
-		width := 0
-		adjacent := at+1 < len(l) && l[at+1].letter != 0 // yyyyMMdd: only the count separates numbers
-		for width < len(text) && text[width] >= '0' && text[width] <= '9' && width < 18 && (!adjacent || width < f.count) {
-			width++
-		}
-		value, err := strconv.Atoi(text[:width])
-		if err != nil {
-			return time.Time{}, fail
-		}
-		text = text[width:]
-		switch f.letter {
-		case 'y', 'u', 'Y':
-			if year = value; f.count == 2 {
-				year += 2000
-			}
-		case 'M', 'L':
-			month = value
-		case 'd':
-			day = value
-		case 'H', 'h', 'k', 'K':
-			if hour = value; f.letter == 'h' || f.letter == 'k' && hour == 24 {
-				hour %= 12
-			}
-		case 'm':
-			minute = value
-		case 's':
-			second = value
-		case 'S':
-			for ; width < 9; width++ {
-				value *= 10
-			}
-			nanosecond = value
-		case '/':
-			return time.UnixMilli(int64(value) * int64(f.count)).In(zone), nil
+	form := ""
+	for _, f := range l {
+		switch {
+		case f.divisor > 0:
+			n, err := strconv.ParseInt(text, 10, 64)
+			return time.UnixMilli(n * f.divisor).In(zone), err
+		case f.digits > 0: // package time reads it behind the seconds, and a dot
+			form = strings.TrimRight(form, ".,")
+		case ambiguous.MatchString(f.literal):
+			return time.Time{}, errLayout
+		default:
+			form += f.layout + f.literal
 		}
 	}
-	if text != "" {
-		return time.Time{}, fail
+	found, err := time.ParseInLocation(form, text, zone)
+	if err == nil && found.Year() == 0 && !strings.Contains(form, "06") {
+		found = found.AddDate(1970, 0, 0)
 	}
-	if afternoon && hour < 12 {
-		hour += 12
-	}
-	return time.Date(year, time.Month(month), day, hour, minute, second, nanosecond, zone), nil
+	return found, err
 }
 
 // period is a duration of ISO 8601: P1DT2H, -P1D, PT30S.
@@ -283,7 +150,11 @@ func parsePeriod(text string) (time.Duration, bool) {
 func timeShift(c *call, dst []byte, s *Scope) []byte {
 	at := s.Now()
 	if date := c.word(1, s); date != "" {
-		moment, err := readTime(date, c.layout, c.text(0, s), at.Location())
+		l := c.layoutIn(s)
+		if l == nil {
+			l = layout{{divisor: 1}}
+		}
+		moment, err := l.parse(date, at.Location())
 		if err != nil {
 			return dst
 		}
@@ -297,61 +168,25 @@ func timeShift(c *call, dst []byte, s *Scope) []byte {
 	return appendTime(dst, c, at, s)
 }
 
-// readTime reads a date by a compiled layout, by a format, or, without both, as milliseconds since the epoch.
-func readTime(date string, l layout, format string, zone *time.Location) (time.Time, error) {
-	if l == nil && format != "" {
-		found, err := parseLayout(format)
-		if err != nil {
-			return time.Time{}, err
-		}
-		l = found
+// now is __time. Without a format it returns milliseconds since the epoch.
+func now(c *call, dst []byte, s *Scope) []byte { return appendTime(dst, c, s.Now(), s) }
+
+func appendTime(dst []byte, c *call, at time.Time, s *Scope) []byte {
+	if l := c.layoutIn(s); l != nil {
+		return l.append(dst, at)
 	}
-	if l == nil {
-		ms, err := strconv.ParseInt(date, 10, 64)
-		return time.UnixMilli(ms).In(zone), err
-	}
-	return l.parse(date, zone)
+	return strconv.AppendInt(dst, at.UnixMilli(), 10)
 }
 
-func convertTime(c *call, dst []byte, s *Scope) []byte {
-	at, err := readTime(c.word(0, s), nil, c.text(1, s), s.Now().Location())
-	if err != nil {
-		return dst
+// layoutIn returns the format in the first argument; nil: there is none, or a wrong one.
+func (c *call) layoutIn(s *Scope) layout {
+	if c.layout != nil || len(c.arguments) == 0 {
+		return c.layout
 	}
-	l, err := parseLayout(c.text(2, s))
-	if err != nil {
-		return dst
+	format := c.text(0, s)
+	if format == "" {
+		return nil
 	}
-	return l.append(dst, at)
-}
-
-// randomDate returns a day from the first, which is today if empty, up to the day before the last.
-func randomDate(c *call, dst []byte, s *Scope) []byte {
-	l := c.layout
-	if l == nil {
-		l, _ = parseLayout("yyyy-MM-dd")
-		if format := c.text(0, s); format != "" {
-			if found, err := parseLayout(format); err == nil {
-				l = found
-			}
-		}
-	}
-	first := s.Now()
-	if text := c.word(1, s); text != "" {
-		moment, err := l.parse(text, time.UTC)
-		if err != nil {
-			return dst
-		}
-		first = moment
-	}
-	last, err := l.parse(c.word(2, s), time.UTC)
-	if err != nil {
-		return dst
-	}
-	first = time.Date(first.Year(), first.Month(), first.Day(), 0, 0, 0, 0, time.UTC)
-	days := int64(last.Sub(first) / (24 * time.Hour))
-	if days < 1 {
-		return l.append(dst, first)
-	}
-	return l.append(dst, first.AddDate(0, 0, int(s.Rand.Int64N(days))))
+	l, _ := parseLayout(format)
+	return l
 }

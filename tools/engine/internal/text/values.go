@@ -114,34 +114,13 @@ type Scope struct {
 	Rand      *rand.Rand // never nil
 	Now       func() time.Time
 	LastOK    bool // the user's last request: ${JMeterThread.last_sample_ok}
-
-	depth int // of values that are evaluated inside values
 }
 
-// Shared is what all users have in common: properties and counters. It may be used by several goroutines. The zero
+// Shared is what all users have in common: the counters. It may be used by several goroutines. The zero
 // value is ready.
 type Shared struct {
-	lock       sync.Mutex
-	properties map[string]string
-	counters   map[any]int64
-}
-
-// Property returns a property's value.
-func (s *Shared) Property(name string) (value string, ok bool) {
-	s.lock.Lock()
-	defer s.lock.Unlock()
-	value, ok = s.properties[name]
-	return value, ok
-}
-
-// SetProperty sets a property, which ${__P(name)} reads.
-func (s *Shared) SetProperty(name, value string) {
-	s.lock.Lock()
-	defer s.lock.Unlock()
-	if s.properties == nil {
-		s.properties = map[string]string{}
-	}
-	s.properties[name] = value
+	lock     sync.Mutex
+	counters map[any]int64
 }
 
 // count returns how often it was called with this key, from 1.
