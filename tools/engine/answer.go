@@ -58,7 +58,7 @@ func (o *loop) storeCookies(u *session, s *slot, e *exchanged) {
 // redirected returns the request that follows the slot's response; false if none does. It counts the redirect. A wrong
 // one, and one too many, is the error of the exchange.
 func (o *loop) redirected(s *slot, e *exchanged) (next hop, ok bool) {
-	if e.err != nil || !s.follow {
+	if e.err != nil || !s.follow || e.status/100 != 3 {
 		return hop{}, false
 	}
 	from := hop{s.method, s.to, s.wire, s.request.cookies, s.request.cache, s.referred}

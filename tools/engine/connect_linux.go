@@ -80,7 +80,7 @@ func exhausted(err error) bool {
 // goroutine.
 func (o *loop) startDialing(p *pool, s *slot) {
 	at := now()
-	o.nextDial = at + dialPeriod
+	defer func() { o.nextDial = now() + dialPeriod }() // making it takes the loop's time, too
 	var addresses []string
 	if p.scheme == "http" {
 		if addresses = p.literal; addresses == nil {

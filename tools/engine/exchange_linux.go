@@ -79,7 +79,7 @@ func (o *loop) pool(to server) (*pool, error) {
 // take returns an idle connection to use; nil if the caller has to make one.
 func (o *loop) take(p *pool, own *connections) *conn {
 	if own == nil {
-		return p.take(alive, o.closeConn)
+		return p.take(now(), alive, o.closeConn)
 	}
 	for _, c := range own.list {
 		if c.pool != p || c.slot != nil {

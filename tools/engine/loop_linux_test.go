@@ -139,7 +139,7 @@ func TestEachAddressHasAConnectionAndIdleOnesTakeTurns(t *testing.T) {
 	p := &pool{hostname: &hostname{}}
 	p.hostname.count.Store(2)
 	take := func() *conn {
-		return p.take(func(*conn) bool { return true }, func(*conn) { t.Error("one is dropped") })
+		return p.take(now(), func(*conn) bool { return true }, func(*conn) { t.Error("one is dropped") })
 	}
 	if take() != nil || p.open != 1 {
 		t.Fatal("there is no connection yet")
@@ -167,7 +167,7 @@ func TestSurplusIdleConnectionsAreClosed(t *testing.T) {
 		p.open++
 	}
 	alive := func(*conn) bool { return true }
-	if p.take(alive, func(*conn) { p.open-- }) == nil || p.open != 1 {
+	if p.take(now(), alive, func(*conn) { p.open-- }) == nil || p.open != 1 {
 		t.Errorf("%d connections are kept for one request", p.open)
 	}
 }
@@ -180,7 +180,7 @@ func TestConnectionsIdleForAsLongAsTheServiceKeepsThemAreNotUsed(t *testing.T) {
 		p.give(c, now())
 		c.idleSince -= since
 		p.open++
-		return p.take(alive, func(*conn) { p.open-- })
+		return p.take(now(), alive, func(*conn) { p.open-- })
 	}
 	p := &pool{hostname: &hostname{}}
 	if idle(p, 3*second) == nil {

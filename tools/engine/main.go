@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -57,8 +58,8 @@ type engine struct {
 	tls       *tls.Config
 	files     int // connections that may be open
 	results   *results
-	keeper    *keeper // nil: nothing is kept
-	ending    chan struct{}
+	keeper    *keeper     // nil: nothing is kept
+	ending    atomic.Bool // no further request may begin
 	pacers    []*pacer
 	collector collector
 
@@ -97,7 +98,7 @@ func newEngine(l *load) (*engine, error) {
 		dialer.hosts[strings.ToLower(name)] = address
 	}
 	e := &engine{
-		dialer: dialer, results: results, keeper: keeper, ending: make(chan struct{}),
+		dialer: dialer, results: results, keeper: keeper,
 		tls: settings, files: possible,
 		collector: collector{lateness: &lateness{}, results: results, keeper: keeper},
 		programs:  programs,
@@ -115,7 +116,7 @@ func (e *engine) addPacer(l *load, loop, loops int64) *pacer {
 	turns := turnsOf(l, e.programs, loop)
 	p := &pacer{
 		course: turns[0].course, turns: turns, interleave: &l.Interleave,
-		lateness: e.collector.lateness, changes: make(chan rateChange, 1), ending: e.ending,
+		lateness: e.collector.lateness, changes: make(chan rateChange, 1), ending: &e.ending,
 		step: loops,
 	}
 	if l.Interleave.Weight > 0 {

@@ -21,8 +21,8 @@ type pacer struct {
 	tickShift  int64 // shifts the ticks against other workers' and loops'
 	lateness   *lateness
 	changes    chan rateChange
-	changed    rateChange    // the last one
-	ending     chan struct{} // closed when no further request may begin
+	changed    rateChange   // the last one
+	ending     *atomic.Bool // no further request may begin
 	stopped    atomic.Bool
 }
 
@@ -71,15 +71,14 @@ func (p *pacer) advance(a arrival) int64 {
 
 // interrupted tells whether the load is ending or its rate has changed, without waiting. It applies the change.
 func (p *pacer) interrupted() (ending, changed bool) {
-	select {
-	case <-p.ending:
+	if p.ending.Load() {
 		return true, false
-	case change := <-p.changes:
-		p.apply(change)
-		return false, true
-	default:
+	}
+	if len(p.changes) == 0 {
 		return false, false
 	}
+	p.apply(<-p.changes)
+	return false, true
 }
 
 // missed drops an arrival whose turn is over: another turn follows. Late arrivals are sent for a while beyond the end.

@@ -78,12 +78,12 @@ func (p *pool) parse(addresses []string) bool {
 
 // take returns the connection that has been idle for longest. It returns nil if the caller has to make one, and counts
 // that as open already. No connection is used that has been idle for about as long as the service keeps one.
-func (p *pool) take(alive func(*conn) bool, closeConn func(*conn)) *conn {
+func (p *pool) take(at int64, alive func(*conn) bool, closeConn func(*conn)) *conn {
 	addresses := int(p.hostname.count.Load())
 	for len(p.idle) > 0 && p.open >= addresses {
 		c := p.idle[0]
 		p.idle = p.idle[1:]
-		idleFor := now() - c.idleSince
+		idleFor := at - c.idleSince
 		surplus := idleFor > surplusFor && len(p.idle) >= max(1, addresses)
 		if !surplus && p.usable(c, idleFor, aliveFor, alive) {
 			return c

@@ -10,6 +10,7 @@ import (
 
 const (
 	maxHeadBytes     = 256 << 10 // a loop may hold as many incomplete heads as requests in flight
+	mostCommon       = 1 << 10   // a longer head is not kept for comparisons
 	maxInformational = 5         // 1xx responses before the response itself
 )
 
@@ -32,21 +33,23 @@ const (
 //
 // It reads a head as net/http would: the usual ones by parseCommonHead, the others by net/http itself.
 type response struct {
-	method    string // of the request
-	phase     phase
-	statusOK  bool   // the first line of an incomplete head is known to be a valid status line
-	head      []byte // the beginning of an incomplete head
-	scanned   int    // bytes of it known not to contain its end
-	info      int    // 1xx responses so far
-	framing   framing
-	left      int64 // bytes of a sized body still to come
-	chunks    chunks
-	bodyBytes int64
-	excess    int    // bytes that arrived after the end of the response; invalid trailers may be among them
-	whole     []byte // from the head on, as it lies in the memory of the read that completed the head
-	headBytes int    // 0: the head is incomplete
-	copied    []byte // the response from its head on; empty if all of it arrived with its head
-	room      int64  // bytes of the body that may be copied further
+	method     string // of the request
+	phase      phase
+	statusOK   bool   // the first line of an incomplete head is known to be a valid status line
+	head       []byte // the beginning of an incomplete head
+	scanned    int    // bytes of it known not to contain its end
+	info       int    // 1xx responses so far
+	framing    framing
+	common     framing // what commonHead says
+	commonHead []byte  // the last one in the usual form: many responses of a service have the same
+	left       int64   // bytes of a sized body still to come
+	chunks     chunks
+	bodyBytes  int64
+	excess     int    // bytes that arrived after the end of the response; invalid trailers may be among them
+	whole      []byte // from the head on, as it lies in the memory of the read that completed the head
+	headBytes  int    // 0: the head is incomplete
+	copied     []byte // the response from its head on; empty if all of it arrived with its head
+	room       int64  // bytes of the body that may be copied further
 }
 
 // framing is what a head says about the status, the end of the body and the connection.
@@ -60,7 +63,7 @@ type framing struct {
 // reset prepares for the response to a new request. It keeps the memory of incomplete heads and lines.
 func (r *response) reset(method string) {
 	head, pending := r.head, r.chunks.pending
-	*r = response{method: method}
+	*r = response{method: method, common: r.common, commonHead: r.commonHead}
 	r.head, r.chunks.pending = head[:0], pending[:0]
 }
 
@@ -143,9 +146,15 @@ func (r *response) keepIncomplete(data []byte) error {
 }
 
 func (r *response) parseHead(data []byte) error {
+	if bytes.Equal(data, r.commonHead) {
+		r.framing = r.common
+		return nil
+	}
 	common, ok := parseCommonHead(data)
 	if ok {
-		r.framing = common
+		if r.framing = common; len(data) <= mostCommon {
+			r.common, r.commonHead = common, append(r.commonHead[:0], data...)
+		}
 		return nil
 	}
 	full, err := r.parseWithGo(data)

@@ -27,6 +27,9 @@ type results struct {
 	pending  []byte
 	labels   map[labelKind]uint32
 	outcomes map[outcome]uint32
+
+	last       outcome // most have the same
+	lastNumber uint32
 }
 
 // outcome is a response code, or what happened instead, with the message of a failure.
@@ -69,6 +72,9 @@ func (r *results) labelOf(text, kind string) uint32 {
 }
 
 func (r *results) outcome(o outcome) uint32 {
+	if o == r.last && o.rc != "" {
+		return r.lastNumber
+	}
 	number, known := r.outcomes[o]
 	if !known && !o.ok && len(r.outcomes) >= maxOutcomes {
 		o.message = "other"
@@ -79,6 +85,7 @@ func (r *results) outcome(o outcome) uint32 {
 		r.outcomes[o] = number
 		r.writeName("outcome", o.rc, o.message, o.ok)
 	}
+	r.last, r.lastNumber = o, number
 	return number
 }
 

@@ -16,7 +16,7 @@ const watchEvery = 20 * time.Millisecond
 // watcher reads the files `end` and `rates`, passes them on to the pacers and knows when the load is over.
 type watcher struct {
 	pacers       []*pacer
-	ending       chan struct{}
+	ending       *atomic.Bool
 	wake         func()
 	graceful     int64 // ns that requests in flight may take after the last send
 	stopAsked    atomic.Bool
@@ -46,7 +46,7 @@ func (w *watcher) run(folder string) {
 			w.answersUntil.Store(ended + w.graceful)
 		}
 		if w.ended.Load() && !w.stopAsked.Swap(true) {
-			close(w.ending)
+			w.ending.Store(true)
 			w.wake()
 		}
 		text, err := os.ReadFile(filepath.Join(folder, "end"))
@@ -61,7 +61,7 @@ func (w *watcher) run(folder string) {
 			if ended == 0 {
 				ended = now()
 			}
-			close(w.ending)
+			w.ending.Store(true)
 			w.wake()
 		}
 		w.answersUntil.Store(ended + min(w.graceful, seconds(within)))
