@@ -6,8 +6,9 @@ extractions and three assertions. One server process, bench/journey-shop, is the
 sessions, tokens and values that it did not give; a run counts only if it refused none, and if it answered all samples.
 
 Each engine runs by `toril run` with one worker. JMeter, Apiritif, Gatling and toril run the same requests of a suite;
-Locust has a locustfile, FastHttpUser, that does the same. 10 users do not think. `arrivals` starts journeys at a rate.
-CPU is that of worker and engine without the first seconds, as in bench/engines.py.
+Locust has a locustfile, FastHttpUser, that does the same. 10 users do not think. `arrivals` starts journeys at a rate,
+each with a connection of its own, and so does `gatling-arrivals`, by a script with `constantUsersPerSec`. CPU is that
+of worker and engine without the first seconds, as in bench/engines.py.
 
     .venv/bin/python bench/journeys.py [ENGINE …] [--rounds 3] [--rate 4000] [--tls | --http2]
     .venv/bin/python bench/journeys.py --memory 18000
@@ -43,19 +44,42 @@ from bench.engines import Measured, children_cpu_s, ratio, steady  # noqa: E402 
 from toril.timeline.intervals import decode  # noqa: E402
 
 OURS = ("users", "arrivals")
-ENGINES = ("wrk", *OURS, "jmeter", "gatling", "locust", "apiritif")
+GATLINGS = ("gatling", "gatling-arrivals")
+ENGINES = ("wrk", *OURS, "jmeter", *GATLINGS, "locust", "apiritif")
+PEERS = {"jmeter": "JMeter", **dict(zip(GATLINGS, ("Gatling", "its arrivals"), strict=True)), "locust": "Locust",
+         "apiritif": "Apiritif", "wrk": "wrk"}  # fmt: skip
 NO_CERTIFICATE = ("apiritif",)  # it accepts no self-signed certificate
-SECONDS = {"jmeter": (30, 42), "gatling": (30, 42)}  # of warm-up and of load; others (3, 11)
+SECONDS = dict.fromkeys(("jmeter", *GATLINGS), (30, 42))  # of warm-up and of load; others (3, 11)
+GATLING_RATE = 1_000  # journeys per second, about half of what two cores can do beside the server
 PASSWORD = "correct-horse"  # noqa: S105 - of nobody
 ITEMS = 40
 THINK_S = 10
 FILES = 18_000  # connections of one server process, which the machine may allow 20,000 open files
 PORTS = 7  # of it: where connections have to be closed for others, each waits for a minute in the kernel
 PORT = 18_100 + os.getpid() % 50 * 100
-HEAD = """
-| engine | requests per CPU-second | µs of CPU a request | to JMeter | to Gatling | to Locust | to Apiritif | to wrk | requests per second |
-|---|---|---|---|---|---|---|---|---|
+HEAD = f"""
+| engine | requests per CPU-second | µs of CPU a request | {" | ".join(f"to {peer}" for peer in PEERS.values())} | requests per second |
+|---|---|---|---|---|---|---|---|---|---|
 """  # noqa: E501 - a table
+SIMULATION = """
+import io.gatling.core.Predef._
+import io.gatling.http.Predef._
+import scala.concurrent.duration._
+
+class Shop extends Simulation {{
+  val journey = scenario("shop").feed(csv("people.csv").circular)
+    .exec(http("log in").post("/login").formParam("user", "#{{user}}").formParam("password", "#{{password}}"))
+    .exec(http("list").get("/items").check(substring("40 items found").exists))
+    .exec(http("open").get("/items/#{{item}}").check(regex("<h1>Item [0-9]+</h1>").exists)
+      .check(regex("name=\\"token\\" value=\\"([^\\"]+)\\"").saveAs("token")))
+    .exec(http("cart").post("/cart").formParam("item", "#{{item}}").formParam("token", "#{{token}}")
+      .check(jsonPath("$.cart.id").saveAs("cart")))
+    .exec(http("order").post("/orders").header("Content-Type", "application/json")
+      .body(StringBody("{{\\"cart\\": \\"#{{cart}}\\"}}")).check(substring("\\"state\\": \\"paid\\"").exists))
+    .exec(http("log out").get("/logout"))
+  setUp(journey.inject(constantUsersPerSec({rate}).during({seconds})).protocols(http.baseUrl("{url}")))
+}}
+"""
 LOCUSTFILE = """
 import csv, itertools, re
 from locust import FastHttpUser, task
@@ -154,6 +178,10 @@ def suite(engine: str, url: str, rate: int, folder: Path) -> dict[str, Any]:
         settings["arrivals"] = f"{rate}/s"
     if engine == "gatling":
         del scenario["keepalive"]
+    if engine == "gatling-arrivals":
+        (folder / "Shop.scala").write_text(SIMULATION.format(rate=GATLING_RATE, seconds=seconds, url=url))
+        execution = {"executor": "gatling", "hold-for": f"{seconds}s", "scenario": "shop"}
+        scenario = {"script": "Shop.scala", "default-address": url, "files": ["people.csv"]}
     if engine == "locust":
         (folder / "shop.py").write_text(LOCUSTFILE)
         scenario = {"script": "shop.py", "default-address": url, "files": ["people.csv"]}
@@ -230,7 +258,7 @@ def row(engine: str, found: dict[str, list[Measured]]) -> str:
     """Returns a table row of medians. Ratios are medians of the ratios of the rounds."""
     cpu_us = statistics.median(one.cpu_us for one in found[engine])
     rps = statistics.median(one.rps for one in found[engine])
-    ratios = " | ".join(ratio(engine, peer, found) for peer in ("jmeter", "gatling", "locust", "apiritif", "wrk"))
+    ratios = " | ".join(ratio(engine, peer, found) for peer in PEERS)
     return f"| {engine} | {1e6 / cpu_us:,.0f} | {cpu_us:.1f} | {ratios} | {rps:,.0f} |\n"
 
 
