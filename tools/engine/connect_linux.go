@@ -1,13 +1,11 @@
 package main
 
 import (
-	"encoding/binary"
 	"errors"
 	"net"
 	"net/netip"
 	"os"
 	"syscall"
-	"unsafe"
 )
 
 const keepAliveS = 30 // seconds between probes of an idle connection
@@ -22,34 +20,32 @@ type dialing struct {
 
 // address is one of a server's, as the kernel takes it and as net shows it.
 type address struct {
-	family int
-	raw    [syscall.SizeofSockaddrInet6]byte
-	length int
-	shown  net.Addr
+	raw   syscall.Sockaddr
+	shown net.Addr
 }
 
 // parseAddress returns false for an address with a zone: only net knows the number of the interface.
-func parseAddress(text, port string) (*address, bool) {
+func parseAddress(text, port string) (address, bool) {
 	at, err := netip.ParseAddrPort(net.JoinHostPort(text, port))
 	if err != nil || at.Addr().Zone() != "" {
-		return nil, false
+		return address{}, false
 	}
-	a := &address{shown: net.TCPAddrFromAddrPort(at)}
-	binary.BigEndian.PutUint16(a.raw[2:], at.Port())
+	a := address{shown: net.TCPAddrFromAddrPort(at)}
 	if ip := at.Addr().Unmap(); ip.Is4() {
-		a.family, a.length = syscall.AF_INET, syscall.SizeofSockaddrInet4
-		copy(a.raw[4:], ip.AsSlice())
+		a.raw = &syscall.SockaddrInet4{Port: int(at.Port()), Addr: ip.As4()}
 	} else {
-		a.family, a.length = syscall.AF_INET6, syscall.SizeofSockaddrInet6
-		copy(a.raw[8:], ip.AsSlice())
+		a.raw = &syscall.SockaddrInet6{Port: int(at.Port()), Addr: ip.As16()}
 	}
-	binary.NativeEndian.PutUint16(a.raw[:], uint16(a.family))
 	return a, true
 }
 
 // open begins a connection. connected is true if it is complete already, as it may be on the same machine.
-func (a *address) open() (c *conn, connected bool, err error) {
-	fd, err := syscall.Socket(a.family, syscall.SOCK_STREAM|syscall.SOCK_NONBLOCK|syscall.SOCK_CLOEXEC, 0)
+func (a address) open() (c *conn, connected bool, err error) {
+	family := syscall.AF_INET6
+	if _, is4 := a.raw.(*syscall.SockaddrInet4); is4 {
+		family = syscall.AF_INET
+	}
+	fd, err := syscall.Socket(family, syscall.SOCK_STREAM|syscall.SOCK_NONBLOCK|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, false, a.failure("socket", err)
 	}
@@ -59,15 +55,15 @@ func (a *address) open() (c *conn, connected bool, err error) {
 	} {
 		_ = syscall.SetsockoptInt(fd, option[0], option[1], option[2])
 	}
-	_, _, errno := syscall.RawSyscall(syscall.SYS_CONNECT, uintptr(fd), uintptr(unsafe.Pointer(&a.raw)), uintptr(a.length))
-	if errno != 0 && errno != syscall.EINPROGRESS && errno != syscall.EINTR {
+	err = syscall.Connect(fd, a.raw)
+	if err != nil && err != syscall.EINPROGRESS && err != syscall.EINTR {
 		_ = syscall.Close(fd)
-		return nil, false, a.failure("connect", errno)
+		return nil, false, a.failure("connect", err)
 	}
-	return &conn{fd: fd, peer: a.shown}, errno == 0, nil
+	return &conn{fd: fd, peer: a.shown}, err == nil, nil
 }
 
-func (a *address) failure(call string, err error) error {
+func (a address) failure(call string, err error) error {
 	return &net.OpError{Op: "dial", Net: "tcp", Addr: a.shown, Err: os.NewSyscallError(call, err)}
 }
 
@@ -81,13 +77,11 @@ func exhausted(err error) bool {
 func (o *loop) startDialing(p *pool, s *slot) {
 	at := now()
 	defer func() { o.nextDial = now() + dialPeriod }() // making it takes the loop's time, too
-	var addresses []string
-	if p.scheme == "http" {
-		if addresses = p.literal; addresses == nil {
-			addresses = o.dialer.known(p.hostname)
-		}
+	addresses := p.literal
+	if addresses == nil {
+		addresses = o.dialer.known(p.hostname)
 	}
-	if len(addresses) == 0 || !p.parse(addresses) {
+	if p.scheme != "http" || len(addresses) == 0 {
 		o.dialElsewhere(p, s, false)
 		return
 	}
@@ -102,7 +96,12 @@ func (o *loop) startDialing(p *pool, s *slot) {
 // dial tries the addresses until a connection to one of them is complete, or on its way.
 func (o *loop) dial(p *pool, s *slot, d *dialing) {
 	for len(d.addresses) > 0 {
-		c, connected, err := o.open(p.parsed[d.addresses[0]])
+		a, known := parseAddress(d.addresses[0], p.connectPort)
+		if !known {
+			o.dialElsewhere(p, s, d.evicted)
+			return
+		}
+		c, connected, err := o.open(a)
 		if exhausted(err) && !d.evicted {
 			if d.evicted = true; o.evict(p, s.own, err) {
 				continue
@@ -123,12 +122,11 @@ func (o *loop) dial(p *pool, s *slot, d *dialing) {
 			d.failed = err
 		}
 	}
-	o.undialed(p, s)
 	o.settleLater(s, d.failed)
 }
 
 // open makes a socket, unless the loop has as many as it may.
-func (o *loop) open(a *address) (*conn, bool, error) {
+func (o *loop) open(a address) (*conn, bool, error) {
 	if len(o.conns)-len(o.unused) >= o.mostConns {
 		return nil, false, a.failure("socket", syscall.EMFILE)
 	}
@@ -150,25 +148,9 @@ func (o *loop) dialed(c *conn, at int64) {
 	if d.failed == nil {
 		d.failed = &net.OpError{Op: "dial", Net: "tcp", Addr: c.peer, Err: os.NewSyscallError("connect", err)}
 	}
-	p := c.pool
-	o.discard(c)
-	o.dial(p, s, d)
-}
-
-// discard closes a connection that was never complete. Its pool still counts one that is being made.
-func (o *loop) discard(c *conn) {
-	if c.slot.conn = nil; c.own == nil {
-		c.pool.open++
-	}
-	c.slot, c.dialing = nil, nil
 	o.closeConn(c)
-}
-
-// undialed takes back that a connection is being made.
-func (o *loop) undialed(p *pool, s *slot) {
-	if s.own == nil {
-		p.open--
-	}
+	c.slot, s.conn = nil, nil
+	o.dial(c.pool, s, d)
 }
 
 func (o *loop) connected(c *conn, s *slot, took int64) {
@@ -182,9 +164,11 @@ func (o *loop) dialElsewhere(p *pool, s *slot, evicted bool) {
 		evicted = o.evict(p, s.own, syscall.EMFILE)
 	}
 	deadline, own := s.deadline, s.own
+	p.elsewhere++
 	go func() {
 		c, took, err := p.dial(o.dialer, deadline)
 		o.post(func() {
+			p.elsewhere--
 			switch {
 			case exhausted(err) && !evicted && o.evict(p, own, err):
 				o.dialElsewhere(p, s, true)
@@ -193,7 +177,6 @@ func (o *loop) dialElsewhere(p *pool, s *slot, evicted bool) {
 				err = o.adopt(p, c, own, false)
 			}
 			if err != nil {
-				o.undialed(p, s)
 				o.settle(s, exchanged{at: now(), connect: s.connect, err: err})
 				return
 			}

@@ -1,20 +1,33 @@
 package main
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // deadlines are the moments at which requests time out. Requests with the same timeout form a queue in the order in which
-// they were sent, which is the order of their deadlines. Answered requests stay until they reach the front.
+// they were sent, which is the order of their deadlines. Answered requests stay until they reach the front, or until they
+// are half of a long queue.
 type deadlines struct{ queues []*deadlineQueue }
 
 type deadlineQueue struct {
 	timeout int64
 	queue   []deadline
 	first   int
+	most    int // compact a longer queue
 }
+
+const leastDeadlines = 1 << 12 // a shorter queue is not compacted
 
 type deadline struct {
 	at    int64
 	index uint32 // of a slot, which may belong to another request by now
+}
+
+// counts is false if the request is over.
+func (d deadline) counts(slots *slots) bool {
+	s := slots.at(d.index)
+	return s.busy && s.waitsUntil(d.at)
 }
 
 // add has the slot expire a timeout after now. A suite has few different timeouts.
@@ -49,18 +62,21 @@ func (d *deadlines) expire(slots *slots, at int64, late func(*slot)) {
 func (q *deadlineQueue) expire(slots *slots, at int64, late func(*slot)) {
 	for ; q.first < len(q.queue); q.first++ {
 		one := q.queue[q.first]
-		s := slots.at(one.index)
-		if !s.busy || !s.waitsUntil(one.at) {
+		if !one.counts(slots) {
 			continue
 		}
 		if one.at > at {
 			break
 		}
-		late(s)
+		late(slots.at(one.index))
 	}
-	if q.first > len(q.queue)/2 {
+	switch {
+	case q.first > len(q.queue)/2:
 		q.queue = q.queue[:copy(q.queue, q.queue[q.first:])]
 		q.first = 0
+	case len(q.queue) > max(q.most, leastDeadlines):
+		q.queue = slices.DeleteFunc(q.queue[q.first:], func(d deadline) bool { return !d.counts(slots) })
+		q.first, q.most = 0, 2*len(q.queue)
 	}
 }
 

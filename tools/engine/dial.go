@@ -24,11 +24,15 @@ type dialer struct {
 	connect func(ctx context.Context, network, address string) (net.Conn, error)
 	hosts   map[string]string // addresses of names that are not looked up, some with a port
 	ttl     time.Duration     // 0: look up for each connection
-	changed func()            // called when a name has new addresses
+	changed func(*hostname)   // called when a name has new addresses
 
 	mutex sync.Mutex
 	names map[string]*hostname
 }
+
+// mostNames is how many names a dialer remembers, and refreshes: a service may redirect to ever new ones. It looks others
+// up for each connection.
+const mostNames = 1000
 
 // hostname is the addresses of a name.
 type hostname struct {
@@ -141,8 +145,9 @@ func (d *dialer) name(host string) *hostname {
 	defer d.mutex.Unlock()
 	name := d.names[host]
 	if name == nil {
-		name = &hostname{}
-		d.names[host] = name
+		if name = (&hostname{}); len(d.names) < mostNames {
+			d.names[host] = name
+		}
 	}
 	return name
 }
@@ -163,7 +168,7 @@ func (d *dialer) find(ctx context.Context, host string) ([]string, error) {
 // update needs the name's mutex.
 func (d *dialer) update(name *hostname, found []string) {
 	if name.addresses != nil && !slices.Equal(found, name.addresses) && d.changed != nil {
-		d.changed()
+		d.changed(name)
 	}
 	name.addresses = found
 	name.count.Store(int32(len(found)))

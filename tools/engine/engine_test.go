@@ -261,7 +261,7 @@ func TestNewAddressesAreUsedAndReported(t *testing.T) {
 	addresses, changes := []string{"127.0.0.1"}, 0
 	dials := newDialer(5)
 	dials.lookup = func(context.Context, string) ([]string, error) { return append([]string{}, addresses...), nil }
-	dials.changed = func() { changes++ }
+	dials.changed = func(*hostname) { changes++ }
 	var last string
 	dials.connect = func(_ context.Context, _, address string) (net.Conn, error) { last = address; return nil, nil }
 	dial := func() {

@@ -4,16 +4,22 @@ import (
 	"crypto/tls"
 	"errors"
 	"io"
+	"maps"
 	"os"
 	"slices"
 )
 
-const readsPerTurn = 8 // of one TLS connection before others have their turn
+const (
+	readsPerTurn = 8    // of one TLS connection before others have their turn
+	leastPools   = 1000 // servers that a loop remembers: a service may redirect to ever new ones
+	mostOwn      = 256  // connections of one user
+)
 
 // sockets is what a loop needs to send over sockets of its own.
 type sockets struct {
 	tls        *tls.Config
 	pools      map[server]*pool
+	mostPools  int
 	conns      []*conn // by their numbers
 	unused     []uint32
 	generation uint32      // of the last connection
@@ -35,7 +41,7 @@ type socketState struct {
 
 func newSockets(settings *tls.Config, mostConns, loops int) sockets {
 	return sockets{
-		tls: settings, mostConns: mostConns, pools: map[server]*pool{}, buffer: make([]byte, readBytes),
+		tls: settings, mostConns: mostConns, pools: map[server]*pool{}, mostPools: leastPools, buffer: make([]byte, readBytes),
 		farewells: farewells{most: mostFarewells / loops},
 	}
 }
@@ -70,10 +76,26 @@ func (o *loop) pool(to server) (*pool, error) {
 		return p, nil
 	}
 	p, err := newPool(to, o.dialer, o.tls)
-	if err == nil {
-		o.pools[to] = p
+	if err != nil {
+		return nil, err
 	}
-	return p, err
+	if len(o.pools) >= o.mostPools {
+		o.forgetPools()
+	}
+	o.pools[to] = p
+	return p, nil
+}
+
+// forgetPools forgets the servers to which there is no connection.
+func (o *loop) forgetPools() {
+	connected := map[*pool]bool{}
+	for _, c := range o.conns {
+		if c != nil {
+			connected[c.pool] = true
+		}
+	}
+	maps.DeleteFunc(o.pools, func(_ server, p *pool) bool { return p.elsewhere == 0 && !connected[p] })
+	o.mostPools = max(leastPools, 2*len(o.pools))
 }
 
 // take returns an idle connection to use; nil if the caller has to make one.
@@ -111,9 +133,16 @@ func (o *loop) adopt(p *pool, c *conn, own *connections, dialing bool) error {
 	}
 	o.unused = o.unused[:last]
 	o.conns[c.number] = c
-	if own != nil {
-		own.list = append(own.list, c)
+	if own == nil {
+		p.open++
+		return nil
 	}
+	if len(own.list) >= mostOwn {
+		if at := slices.IndexFunc(own.list, func(c *conn) bool { return c.slot == nil }); at >= 0 {
+			o.closeConn(own.list[at])
+		}
+	}
+	own.list = append(own.list, c)
 	return nil
 }
 
@@ -210,7 +239,7 @@ func (o *loop) read(c *conn, at int64) {
 				c.slot.headers = at
 				if whole := r.phase == complete; !whole || o.keeper != nil || c.slot.want.body {
 					if r.room = o.room(c.slot, r.framing.status, whole, at); !whole {
-						r.copyHead(o.memory())
+						r.copyHead(o.roomy())
 					}
 				}
 			} else if r.room > 0 {
@@ -268,7 +297,7 @@ func (o *loop) ended(c *conn, at int64, err error) {
 func (o *loop) finish(c *conn, at int64) {
 	s, r := c.slot, c.response
 	c.slot, c.response, s.conn = nil, nil, nil
-	if !s.closes && r.reusable() && !c.hasUnsent() && c.writeErr == nil {
+	if !s.closes && r.reusable() && !c.hasUnsent() && c.writeErr == nil && c.generation > c.pool.outdated {
 		o.rest(c, at)
 	} else {
 		o.closeConn(c)
@@ -276,9 +305,14 @@ func (o *loop) finish(c *conn, at int64) {
 	o.settleParsed(s, r, exchanged{at: at, status: r.framing.status})
 }
 
-// settleParsed hands an outcome to the caller, and takes its memory back afterwards.
+// settleParsed hands an outcome to the caller, and takes its memory back afterwards. r is nil without a connection.
 func (o *loop) settleParsed(s *slot, r *response, e exchanged) {
-	e.headers, e.connect, e.fresh, e.peer, e.bytes = s.headers, s.connect, s.fresh, s.peer, r.bodyBytes
+	e.headers, e.connect, e.fresh, e.peer = s.headers, s.connect, s.fresh, s.peer
+	if r == nil {
+		o.settle(s, e)
+		return
+	}
+	e.bytes = r.bodyBytes
 	e.head, e.body = r.parts()
 	o.settle(s, e)
 	o.reclaim(&r.copied)
@@ -288,13 +322,6 @@ func (o *loop) settleParsed(s *slot, r *response, e exchanged) {
 // fail ends the exchange without a complete response, and closes the connection.
 func (o *loop) fail(c *conn, err error) {
 	s, r := c.slot, c.response
-	if c.dialing != nil {
-		p := c.pool
-		o.discard(c)
-		o.undialed(p, s)
-		o.settle(s, exchanged{at: now(), connect: s.connect, err: err})
-		return
-	}
 	o.closeConn(c)
 	if s == nil {
 		return
@@ -309,15 +336,11 @@ func (o *loop) fail(c *conn, err error) {
 // failLater does so in the loop's next turn.
 func (o *loop) failLater(c *conn, err error) {
 	s := c.slot
-	if c.dialing != nil {
-		p := c.pool
-		o.discard(c)
-		o.undialed(p, s)
-	} else {
-		o.closeConn(c)
+	o.closeConn(c)
+	if c.response != nil {
 		o.parsers = append(o.parsers, c.response)
-		c.slot, c.response, s.conn = nil, nil, nil
 	}
+	c.slot, c.response, s.conn = nil, nil, nil
 	o.settleLater(s, err)
 }
 
@@ -343,13 +366,16 @@ func (o *loop) closeConn(c *conn) {
 	c.close()
 }
 
-// closeIdle closes all idle connections: their addresses may no longer be the name's.
-func (o *loop) closeIdle() {
+// renew closes the connections to a name, whose addresses have changed: idle ones now, the others after the response.
+func (o *loop) renew(name *hostname) {
 	if o.client != nil {
 		o.client.closeIdle()
 	}
 	for _, c := range o.conns {
-		if c != nil && c.slot == nil {
+		if c == nil || c.pool.hostname != name {
+			continue
+		}
+		if c.pool.outdated = o.generation; c.slot == nil {
 			o.closeConn(c)
 		}
 	}

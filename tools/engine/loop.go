@@ -52,9 +52,9 @@ func sendByLoops(l *load, e *engine, count int) error {
 		defer o.poll.close()
 		loops = append(loops, o)
 	}
-	e.dialer.changed = func() {
+	e.dialer.changed = func(name *hostname) {
 		for _, o := range loops {
-			o.post(o.closeIdle)
+			o.post(func() { o.renew(name) })
 		}
 	}
 	if err := e.start(l, func() {
@@ -111,7 +111,7 @@ type loop struct {
 	faults    []fault
 	outcome   exchanged // of the last exchange, as done sees it
 	bodies    decoder
-	spare     [][]byte // memory of copies that are over
+	spare     spares
 	aborted   atomic.Bool
 	work      *work
 
@@ -309,23 +309,43 @@ func (o *loop) room(s *slot, status int, whole bool, at int64) int64 {
 	return room
 }
 
-// memory returns some to append to. reclaim takes it back.
-func (o *loop) memory() []byte {
-	last := len(o.spare) - 1
+// spares is memory to use again. Requests get small pieces only. Otherwise each would end up with one of the size of the
+// largest response.
+type spares struct{ small, large [][]byte }
+
+const (
+	smallSpare = 16 << 10
+	largeSpare = 1 << 20 // larger memory is not kept
+	mostLarge  = 64
+)
+
+// memory returns some to append a request to. reclaim takes it back.
+func (o *loop) memory() []byte { return pop(&o.spare.small) }
+
+// roomy returns memory to append a copy of a response to.
+func (o *loop) roomy() []byte {
+	if len(o.spare.large) > 0 {
+		return pop(&o.spare.large)
+	}
+	return pop(&o.spare.small)
+}
+
+func pop(spare *[][]byte) []byte {
+	last := len(*spare) - 1
 	if last < 0 {
 		return nil
 	}
-	memory := o.spare[last]
-	o.spare = o.spare[:last]
+	memory := (*spare)[last]
+	*spare = (*spare)[:last]
 	return memory
 }
 
-// mostSpare is the largest memory that is kept for the next copy.
-const mostSpare = 1 << 20
-
 func (o *loop) reclaim(memory *[]byte) {
-	if size := cap(*memory); size > 0 && size <= mostSpare {
-		o.spare = append(o.spare, (*memory)[:0])
+	switch size := cap(*memory); {
+	case size > 0 && size <= smallSpare:
+		o.spare.small = append(o.spare.small, (*memory)[:0])
+	case size > 0 && size <= largeSpare && len(o.spare.large) < mostLarge:
+		o.spare.large = append(o.spare.large, (*memory)[:0])
 	}
 	*memory = nil
 }

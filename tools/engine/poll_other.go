@@ -50,7 +50,7 @@ func (o *loop) hasUnread() bool        { return false }
 func (o *loop) readAgain(int64)        {}
 func (o *loop) handle(int, int64)      {}
 func (o *loop) exchangeBySocket(*slot) {}
-func (o *loop) closeIdle()             { o.client.closeIdle() }
+func (o *loop) renew(*hostname)        { o.client.closeIdle() }
 
 func (o *loop) mustWait(arrival, int64) bool { return false }
 

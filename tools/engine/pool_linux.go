@@ -27,11 +27,12 @@ type pool struct {
 	port        string
 	literal     []string // the address, if the host is one or is pinned to one
 	connectPort string
-	parsed      map[string]*address
 	tls         *tls.Config // of all its connections
 	hostname    *hostname   // tells how many addresses there are
 	idle        []*conn     // idle for longest first
-	open        int         // connections, idle or not, with those being made
+	open        int         // connections that requests share, idle or not
+	elsewhere   int         // connections that other goroutines make
+	outdated    uint32      // the generation of the last connection to earlier addresses
 	survived    int64       // the longest time in ns after which an idle connection was used
 	keptFor     int64       // the shortest one after which the service closed one; 0: it closed none
 }
@@ -48,9 +49,7 @@ func newPool(to server, dialer *dialer, settings *tls.Config) (*pool, error) {
 	if at.Hostname() == "" {
 		return nil, errors.New("no host in the address")
 	}
-	p := &pool{
-		server: to, host: at.Hostname(), port: port, hostname: &hostname{}, parsed: map[string]*address{},
-	}
+	p := &pool{server: to, host: at.Hostname(), port: port, hostname: &hostname{}}
 	p.tls = settings.Clone()
 	p.tls.ServerName = p.host
 	host, port := dialer.pinned(p.host, p.port)
@@ -62,25 +61,11 @@ func newPool(to server, dialer *dialer, settings *tls.Config) (*pool, error) {
 	return p, nil
 }
 
-// parse returns false if the kernel does not take one of the addresses as it is.
-func (p *pool) parse(addresses []string) bool {
-	for _, text := range addresses {
-		if p.parsed[text] == nil {
-			parsed, ok := parseAddress(text, p.connectPort)
-			if !ok {
-				return false
-			}
-			p.parsed[text] = parsed
-		}
-	}
-	return true
-}
-
-// take returns the connection that has been idle for longest. It returns nil if the caller has to make one, and counts
-// that as open already. No connection is used that has been idle for about as long as the service keeps one.
+// take returns the connection that has been idle for longest. It returns nil if the caller has to make one. No
+// connection is used that has been idle for about as long as the service keeps one.
 func (p *pool) take(at int64, alive func(*conn) bool, closeConn func(*conn)) *conn {
 	addresses := int(p.hostname.count.Load())
-	for len(p.idle) > 0 && p.open >= addresses {
+	for len(p.idle) > 0 && p.open+p.elsewhere >= addresses {
 		c := p.idle[0]
 		p.idle = p.idle[1:]
 		idleFor := at - c.idleSince
@@ -90,7 +75,6 @@ func (p *pool) take(at int64, alive func(*conn) bool, closeConn func(*conn)) *co
 		}
 		closeConn(c)
 	}
-	p.open++
 	return nil
 }
 
