@@ -160,12 +160,12 @@ func TestNewAddressesRenewTheConnectionsOfTheirNameAlone(t *testing.T) {
 func TestMemoryOfLargeResponsesIsBoundedAndNotForRequests(t *testing.T) {
 	o := &loop{}
 	for range 2 * mostLarge {
-		for _, size := range []int{smallSpare, largeSpare, largeSpare + 1} {
+		for _, size := range []int{smallSpare, mostSpare, mostSpare + 1} {
 			memory := make([]byte, size)
 			o.reclaim(&memory)
 		}
 	}
-	if len(o.spare.large) != mostLarge || cap(o.roomy()) != largeSpare || cap(o.memory()) != smallSpare {
+	if len(o.spare.large) != mostLarge || cap(o.roomy()) != mostSpare || cap(o.memory()) != smallSpare {
 		t.Error(len(o.spare.large), "large pieces are kept")
 	}
 }

@@ -315,7 +315,7 @@ type spares struct{ small, large [][]byte }
 
 const (
 	smallSpare = 16 << 10
-	largeSpare = 1 << 20 // larger memory is not kept
+	mostSpare  = 1 << 20 // larger memory is not kept
 	mostLarge  = 64
 )
 
@@ -344,7 +344,7 @@ func (o *loop) reclaim(memory *[]byte) {
 	switch size := cap(*memory); {
 	case size > 0 && size <= smallSpare:
 		o.spare.small = append(o.spare.small, (*memory)[:0])
-	case size > 0 && size <= largeSpare && len(o.spare.large) < mostLarge:
+	case size > 0 && size <= mostSpare && len(o.spare.large) < mostLarge:
 		o.spare.large = append(o.spare.large, (*memory)[:0])
 	}
 	*memory = nil
