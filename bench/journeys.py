@@ -13,7 +13,7 @@ of worker and engine without the first seconds, as in bench/engines.py.
     .venv/bin/python bench/journeys.py [ENGINE …] [--rounds 3] [--rate 4000] [--tls | --http2]
     .venv/bin/python bench/journeys.py --memory 18000
 
-`--memory` starts so many users that think for 10 s, over plain HTTP/1.1, and reports the engine's resident memory.
+`--memory N` starts N users that think for 10 s, over plain HTTP/1.1, and reports the engine's resident memory.
 """
 
 import argparse
@@ -51,7 +51,7 @@ PEERS = {"jmeter": "JMeter", **dict(zip(GATLINGS, ("Gatling", "its arrivals"), s
 NO_CERTIFICATE = ("apiritif",)  # it accepts no self-signed certificate
 SECONDS = dict.fromkeys(("jmeter", *GATLINGS), (30, 42))  # of warm-up and of load; others (3, 11)
 GATLING_RATE = 1_000  # journeys per second, about half of what two cores can do beside the server
-PASSWORD = "correct-horse"  # noqa: S105 - of nobody
+PASSWORD = "correct-horse"  # noqa: S105 - of no real user
 ITEMS = 40
 THINK_S = 10
 FILES = 18_000  # connections of one server process, which the machine may allow 20,000 open files

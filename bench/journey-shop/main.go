@@ -30,8 +30,8 @@ import (
 func main() {
 	secure := flag.Bool("tls", false, "HTTP/1.1 over TLS")
 	http2 := flag.Bool("http2", false, "HTTP/2 over TLS")
-	ports := flag.Int("ports", 1, "listen on so many ports")
-	lifetime := flag.Int("seconds", 900, "end after so many seconds")
+	ports := flag.Int("ports", 1, "number of ports to listen on")
+	lifetime := flag.Int("seconds", 900, "seconds until it ends")
 	flag.Parse()
 	host, first, err := net.SplitHostPort(flag.Arg(0))
 	port, err2 := strconv.Atoi(first)

@@ -12,7 +12,7 @@ import (
 const items = 40
 
 // shop is the service: its pages, its open sessions and what it refused. Everything that a later request has to carry
-// depends on the session, so that nobody can pass with a value of another user or of an earlier journey.
+// depends on the session: values of another user or of an earlier journey are refused.
 type shop struct {
 	answered, refused atomic.Int64
 	serial            atomic.Uint64

@@ -161,7 +161,7 @@ func parameter(text, name string) string {
 	return value
 }
 
-// convert returns the text in UTF-8. A charset that nobody knows changes nothing.
+// convert returns the text in UTF-8. An unknown charset changes nothing.
 func (d *decoder) convert(charset string, body []byte) []byte {
 	known, err := ianaindex.IANA.Encoding(charset)
 	if err != nil || known == nil {

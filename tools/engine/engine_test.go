@@ -171,6 +171,8 @@ func TestBothArmsSendTheSameArrivalsInTheirTurns(t *testing.T) {
 }
 
 func TestTheArrivalsOfATurnThatIsOverAreDropped(t *testing.T) {
+	defer func(grace int64) { endGrace = grace }(endGrace)
+	endGrace = seconds(0.05)
 	l := &load{
 		Points: curve{{0, 10}, {2, 10}}, Interleave: interleave{Weight: 1, Peers: []peerGroup{{1, 1, 0}}},
 		Turns: [][3]float64{{1, 0, 1}, {2, 1.1, 2.1}, {1, 2.2, 3.2}, {2, 3.3, 4.3}},
@@ -201,7 +203,7 @@ func TestNoSlotIsAcquiredTwice(t *testing.T) {
 		seen[s] = true
 	}
 	if all.acquire() != nil || all.inFlight() != all.limit {
-		t.Fatal("there are so many slots")
+		t.Fatal("there are more slots")
 	}
 	one := all.at(slotsAtOnce)
 	all.release(one)

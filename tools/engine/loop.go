@@ -33,7 +33,7 @@ func loopCount(l *load, processors int) int {
 	return 1
 }
 
-// sendByLoops sends the load by so many loops.
+// sendByLoops sends the load by `count` loops.
 func sendByLoops(l *load, e *engine, count int) error {
 	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + count) // a loop occupies one even while it waits: see poller
 	var loops []*loop

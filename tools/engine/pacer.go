@@ -2,10 +2,9 @@ package main
 
 import "sync/atomic"
 
-const (
-	tick     = int64(500_000)    // ns: arrivals that are closer are sent in groups, because each wake-up costs CPU
-	endGrace = int64(50_000_000) // ns after a turn's end in which late arrivals are still sent
-)
+const tick = int64(500_000) // ns: arrivals that are closer are sent in groups, because each wake-up costs CPU
+
+var endGrace = int64(50_000_000) // ns after a turn's end in which late arrivals are still sent
 
 // pacer yields the arrivals of one loop at the moments of the schedule, independent of responses.
 type pacer struct {

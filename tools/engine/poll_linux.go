@@ -177,7 +177,7 @@ func newTimer() (int, error) {
 	return int(fd), nil
 }
 
-// setTimer makes the timer expire once, after so many nanoseconds.
+// setTimer makes the timer expire once, after `ns` nanoseconds.
 func setTimer(fd int, ns int64) error {
 	setting := [2]syscall.Timespec{{}, syscall.NsecToTimespec(max(ns, 1))}
 	if _, _, errno := syscall.RawSyscall6(

@@ -20,6 +20,12 @@ import (
 	"toril/tools/engine/internal/text"
 )
 
+// TestMain has loads send all of their requests, however late a busy machine makes them.
+func TestMain(m *testing.M) {
+	endGrace = int64(time.Minute)
+	os.Exit(m.Run())
+}
+
 // send runs a load, of 20 requests unless it has points, and returns the number of samples for each response code.
 func send(t *testing.T, l *load) map[string]int {
 	t.Helper()
@@ -42,7 +48,7 @@ func sendBy(t *testing.T, l *load, run func(*load) error) map[string]int {
 		l.Points = curve{{0, 40}, {0.5, 40}}
 	}
 	l.Interleave = interleave{Weight: 1, Peers: []peerGroup{{1, 1, 0}}}
-	l.GracefulStopS, l.MaxWorkers, l.Redirects = 5, 100, 10
+	l.GracefulStopS, l.MaxWorkers, l.Redirects = 60, 100, 10
 	go openGate(t.Context(), l.Folder)
 	if err := run(l); err != nil {
 		t.Fatal(err)
@@ -114,7 +120,7 @@ func asking(requests ...block) []journey {
 	for i := range requests {
 		requests[i].Do, requests[i].Method = "request", cmp.Or(requests[i].Method, "GET")
 	}
-	return []journey{{KeepAlive: true, TimeoutS: 5, Follow: true, Steps: requests}}
+	return []journey{{KeepAlive: true, TimeoutS: 60, Follow: true, Steps: requests}}
 }
 
 func TestHTTP2IsUsedIfTheSuiteAsksForIt(t *testing.T) {
@@ -303,15 +309,16 @@ func TestConnectionsAreUsedAgainAfterResponsesOfEveryKind(t *testing.T) {
 	}
 	server.Start()
 	t.Cleanup(server.Close)
-	var targets []block
-	for _, path := range []string{"/chunks", "/nothing", "/early", "/"} {
-		targets = append(targets, block{URL: server.URL + path, Label: path})
-	}
-	for name, run := range senders {
+	for _, byClient := range []bool{false, true} {
 		connections.Store(0)
-		got := sendBy(t, &load{Journeys: asking(targets...)}, run)
-		if got["200"] != 15 || got["204"] != 5 || connections.Load() > 4 {
-			t.Errorf("%s: %v over %d connections", name, got, connections.Load())
+		r := newRig(t, &load{byClient: byClient, MaxWorkers: 10}, 100)
+		for _, path := range []string{"/chunks", "/nothing", "/early", "/", "/chunks"} {
+			if got := r.ask(nil, http.MethodGet, server.URL+path); got.err != nil {
+				t.Error(path, got.err)
+			}
+		}
+		if connections.Load() != 1 {
+			t.Errorf("%d connections, with Go's client: %t", connections.Load(), byClient)
 		}
 	}
 }
@@ -365,7 +372,7 @@ func TestATLSHandshakeIsBoundedByTheConnectTimeout(t *testing.T) {
 	for _, http2 := range []bool{false, true} {
 		began := time.Now()
 		got := send(t, &load{HTTP2: http2, Journeys: to("https://" + silent.Addr().String()), Points: curve{{0, 3}, {1, 3}}})
-		if took := time.Since(began); got["TimeoutError"] != 3 || took > 4*time.Second {
+		if took := time.Since(began); got["TimeoutError"] != 3 || took > 30*time.Second {
 			t.Error(http2, got, took)
 		}
 	}

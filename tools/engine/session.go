@@ -42,7 +42,7 @@ func (c *crowd) leave(u *session) {
 	}
 	d := u.side
 	d.active--
-	if !c.ended { // then nobody needs the files, and closing many would delay the last responses
+	if !c.ended { // the files are no longer needed then, and closing many would delay the last responses
 		u.own.close(c.loop)
 	}
 	u.values.Reset()

@@ -404,7 +404,8 @@ func TestUsersComeAndGoAsPlanned(t *testing.T) {
 	if last := got.samples[len(got.samples)-1]; last.due > 700_001 {
 		t.Errorf("a request was sent %d µs after the start", last.due)
 	}
-	if most := slices.Max(got.users); most != 4 || got.users[len(got.users)-1] != 0 || !slices.Contains(got.users, 2) {
+	if most := slices.Max(got.users); most != 4 || got.users[len(got.users)-1] != 0 ||
+		!slices.ContainsFunc(got.users, func(active int) bool { return 0 < active && active < 4 }) {
 		t.Errorf("active users: %v", got.users)
 	}
 	begun, ended := got.facts["begun_at"].(float64), got.facts["ended_at"].(float64)
@@ -480,7 +481,7 @@ func TestRandomOrderIsTheSameForAllWorkers(t *testing.T) {
 
 func TestJourneysStartWhenTheyAreDue(t *testing.T) {
 	w := witnessing(t, "Cookie", func(out http.ResponseWriter, in *http.Request) {
-		time.Sleep(200 * time.Millisecond) // nobody waits for others
+		time.Sleep(200 * time.Millisecond) // users do not wait for each other
 	})
 	got := walkBy(t, w.URL, `[`+get("/a")+`, `+get("/b", `, "think": {"kind": "constant", "mean_s": 60}`)+`]`,
 		`{"model": "arrivals", "points": [[0, 20], [1, 20]], "peak_rps": 20}`)
@@ -736,10 +737,11 @@ func TestManyUsersShareTheLoops(t *testing.T) {
 func TestAServiceMayCloseIdleConnectionsAfterTheEnd(t *testing.T) {
 	w := witnessing(t, "", func(_ http.ResponseWriter, in *http.Request) {
 		if in.URL.Path == "/slow" && in.URL.Query().Get("user") == "2" {
-			time.Sleep(800 * time.Millisecond)
+			time.Sleep(500 * time.Millisecond)
+			in.Context().Value(http.ServerContextKey).(*http.Server).SetKeepAlivesEnabled(false) // closes idle connections
+			time.Sleep(100 * time.Millisecond)
 		}
 	})
-	w.Config.IdleTimeout = 300 * time.Millisecond
 	got := walkBy(t, w.URL, `[`+get("/slow?user=${__threadNum}", `, "think": {"kind": "constant", "mean_s": 5}`)+`]`,
 		`{"model": "users", "users": {"count": 2, "hold_for_s": 0.2}}`)
 	if len(got.samples) != 2 || got.end == "" {
@@ -756,7 +758,7 @@ func TestATransactionExcludesTheWaitForTheSchedule(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, one := range readWalked(t, l.Folder).of("t") {
-		if one.response > 90_000 { // a user waits for 0.5 s between its requests
+		if one.response > 450_000 { // a user waits for 0.5 s between its requests
 			t.Errorf("a transaction took %d µs", one.response)
 		}
 	}

@@ -13,7 +13,7 @@ type sleeper struct {
 
 const children = 4
 
-// next returns the earliest moment; math.MaxInt64 if nobody sleeps.
+// next returns the earliest moment; math.MaxInt64 if there is none.
 func (q sleepers) next() int64 {
 	if len(q) == 0 {
 		return math.MaxInt64

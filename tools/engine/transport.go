@@ -21,7 +21,7 @@ const bodyLimit = 10 << 20
 // exchanged is the outcome of one exchange.
 //
 // head and body are as received, the body with its chunks and its content coding: the loop's `bodies` decode it. They are
-// valid until done returns. Whoever keeps some of them copies it.
+// valid until done returns: a caller that keeps some of them makes a copy.
 type exchanged struct {
 	at      int64 // when the response was complete, or failed
 	headers int64 // when its head was complete; 0: never

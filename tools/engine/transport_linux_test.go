@@ -82,7 +82,7 @@ func (r *rig) begin(own *connections, method, address string, want capture) *rep
 
 func (r *rig) wait(done func() bool) {
 	r.t.Helper()
-	for until := now() + 10*int64(time.Second); !done(); {
+	for until := now() + int64(time.Minute); !done(); {
 		r.settleFaults()
 		if done() {
 			return
@@ -298,7 +298,7 @@ func TestAConnectionIsBoundedByTheConnectTimeout(t *testing.T) {
 	}
 	name, _ := syscall.Getsockname(fd)
 	full := net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: name.(*syscall.SockaddrInet4).Port}
-	if made, err := net.DialTCP("tcp", nil, &full); err == nil { // nobody accepts: the next one waits
+	if made, err := net.DialTCP("tcp", nil, &full); err == nil { // the server accepts none: the next one waits
 		defer made.Close()
 	}
 	connectTimeout = 100 * time.Millisecond
