@@ -50,7 +50,7 @@ PEERS = {"jmeter": "JMeter", **dict(zip(GATLINGS, ("Gatling", "its arrivals"), s
          "apiritif": "Apiritif", "wrk": "wrk"}  # fmt: skip
 NO_CERTIFICATE = ("apiritif",)  # it accepts no self-signed certificate
 SECONDS = dict.fromkeys(("jmeter", *GATLINGS), (30, 42))  # of warm-up and of load; others (3, 11)
-GATLING_RATE = 1_000  # journeys per second, about half of what two cores can do beside the server
+GATLING_RATE = 600  # journeys per second, about half of what two cores can do beside the server
 PASSWORD = "correct-horse"  # noqa: S105 - of no real user
 ITEMS = 40
 THINK_S = 10
