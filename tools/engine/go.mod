@@ -8,6 +8,7 @@ require (
 	github.com/antchfx/htmlquery v1.3.7
 	github.com/antchfx/xmlquery v1.5.2
 	github.com/antchfx/xpath v1.3.9
+	github.com/aws/aws-sdk-go-v2 v1.48.0
 	github.com/dlclark/regexp2 v1.11.5
 	github.com/tidwall/gjson v1.20.4
 	github.com/tidwall/pretty v1.3.0
@@ -16,6 +17,7 @@ require (
 )
 
 require (
+	github.com/aws/smithy-go v1.28.9 // indirect
 	github.com/golang/groupcache v0.0.0-20210331224755-41bb18bfe9da // indirect
 	github.com/tidwall/match v1.1.1 // indirect
 )
