@@ -158,3 +158,9 @@ def test_an_address_that_jmeter_would_shorten_is_rejected(tmp_path: Path, addres
     )
     with refused("unreached-address", "scenarios.shop", "new.example"):
         read_suite([file], against=address)
+
+
+@pytest.mark.parametrize("executor", ["toril", "{shop: toril}"])
+def test_the_engine_for_toril_uses_the_whole_address(tmp_path: Path, executor: str) -> None:
+    suite = read(tmp_path, REQUESTS, executor="jmeter", more=f"toril: {{executor: {executor}, arrivals: 5/s}}\n")
+    assert address(suite) == URL

@@ -98,7 +98,9 @@ def _used(merged: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], str]]:
         elif isinstance(scenario, str):
             scenario = item["scenario"] = {"script": scenario}
         if isinstance(scenario, dict):
-            yield path, scenario, executor
+            wanted = mapping_at(merged, "toril").get("executor") if scenario.get("requests") else None
+            wanted = wanted.get(str(item.get("scenario"))) if isinstance(wanted, dict) else wanted
+            yield path, scenario, str(wanted or executor)
 
 
 def _check(scenario: dict[str, Any], executor: str, variable: str | None, where: str) -> None:
