@@ -190,6 +190,29 @@ def test_reading_takes_a_small_share_of_the_workers_time(tmp_path, monkeypatch):
     assert len(files_of(book, tmp_path)) == 1
 
 
+def test_the_first_failure_of_each_label_and_code_precedes_the_second_ones(tmp_path, monkeypatch):
+    clock = iter(range(100))
+    monkeypatch.setattr(evidence, "time", SimpleNamespace(monotonic=lambda: next(clock), thread_time=lambda: 0.0))
+    one = {"why": "failure", "ok": False, "label": "a"}
+    written(tmp_path, *[{**one, "rc": rc} for rc in ("500", "500", "500", "TimeoutError", "403")])
+    (found,) = files_of(book_of(slowest=()), tmp_path)  # there is time for two
+    assert [exchange.rc for exchange in found.exchanges] == ["500", "TimeoutError"]
+    assert found.left_out == 3
+
+
+def test_time_in_which_other_programs_run_is_not_charged(tmp_path, monkeypatch):
+    clock = iter(range(100))
+    monkeypatch.setattr(evidence, "time", SimpleNamespace(monotonic=lambda: next(clock), thread_time=lambda: 0.0))
+    monkeypatch.setattr(evidence, "FREE_S", 4.0)
+    monkeypatch.setattr(evidence, "STEP_S", 2.0)  # enough for one
+    written(tmp_path, *[{"why": "failure", "ok": False, "label": label} for label in "abcd"])
+    book = book_of(slowest=())
+    for _ in range(4):
+        book.read(run_in(tmp_path), START)
+    ((name, data),) = book.flush(last=True)
+    assert len(Exchanges.from_stranger(data, name).exchanges) == 4
+
+
 def failures_of_users(count, **more):
     """Returns failures whose messages have a key of their own, of which the request's head tells that it is one."""
     return [

@@ -3,9 +3,10 @@
 import json
 import logging
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import replace
+from operator import itemgetter
 from typing import Any
 
 from toril.engines.keeping import EMPTY, HEAD
@@ -39,7 +40,7 @@ class ExchangeBook:
     """Reads what engines keep, and makes files of it. While the load goes on it uses little CPU.
 
     The heads of failures are read at once, as they have values to hide in the messages of the same requests. Exchanges
-    with their bodies wait until there is CPU for them.
+    with their bodies wait until there is CPU for them, the first one of each label and code before the second ones.
     """
 
     def __init__(self, run_id: str, recorder: Recorder, hiding: Hiding, keeping: Keeping | None) -> None:
@@ -47,7 +48,8 @@ class ExchangeBook:
         self._keeping = keeping or Keeping(failures=0, slowest=())
         self._tried = self._keeping.everything
         self._tails: dict[str, Lines] = {}
-        self._waiting: dict[str, deque[dict[str, Any]]] = {}  # read lines by execution
+        self._waiting: dict[str, deque[tuple[int, dict[str, Any]]]] = {}  # read lines by execution, in their turns
+        self._turns = Counter[tuple[str, ...]]()
         self._counted: dict[str, int] = {}  # exchanges that each engine left out
         self._fresh: list[Exchange] = []
         self._slowest: dict[str, Exchange] = {}  # by label, as in `Keeping.slowest`
@@ -63,24 +65,25 @@ class ExchangeBook:
 
     def read(self, run: EngineRun, start_at: float, *, last: bool = False) -> None:
         """Take in what the engine has kept since the last call; `last`: all of it. Never raises."""
-        began = time.monotonic()
+        began, used_s = time.monotonic(), time.thread_time()
         allowed_s = FREE_S + SHARE_OF_CPU * (began - self._began) - self._spent_s
         ends = began + (self._last_s if last else LAST_S if self._tried else min(STEP_S, allowed_s))
         try:
             tail = self._tails.setdefault(run.execution, Lines(run.engine.context.kept))
             waiting = self._waiting.setdefault(run.execution, deque())
-            waiting.extend(raw for lines in tail.read() for line in lines if (raw := self._learned(run, line)))
+            if new := [raw for lines in tail.read() for line in lines if (raw := self._learned(run, line))]:
+                turns = [*waiting, *((self._turn(run, raw), raw) for raw in new)]
+                self._waiting[run.execution] = waiting = deque(sorted(turns, key=itemgetter(0)))
             while waiting and time.monotonic() < ends:
-                self._take(run, waiting.popleft(), start_at)
+                self._take(run, waiting.popleft()[1], start_at)
             if last:
                 self._lost += len(waiting)
                 waiting.clear()
         except Exception:
             log.exception("Cannot read the kept requests of %s", run.execution)
             self._lost += 1
-        took_s = time.monotonic() - began
-        self._spent_s += took_s
-        self._last_s -= took_s if last else 0.0
+        self._spent_s += time.thread_time() - used_s  # on a busy machine less than has passed
+        self._last_s -= time.monotonic() - began if last else 0.0
 
     def flush(self, *, last: bool) -> Iterator[tuple[str, bytes]]:
         """Returns names and contents of files with what was read since the last one; `last` after the last read."""
@@ -126,6 +129,11 @@ class ExchangeBook:
             self._skipped(run, error)
             return None
         return None if raw["why"] == HEAD else raw
+
+    def _turn(self, run: EngineRun, raw: dict[str, Any]) -> int:
+        """Returns the number of the exchange among those of its label and code; of a try, 0."""
+        self._turns[kind := (run.execution, raw["why"], raw["label"], raw["rc"])] += not self._tried
+        return self._turns[kind]
 
     def _skipped(self, run: EngineRun, error: Exception) -> None:
         log.warning("Skipped a kept request of %s: %s", run.execution, type(error).__name__)
