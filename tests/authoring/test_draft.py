@@ -56,6 +56,13 @@ def test_a_journey_is_of_torils_engine_and_for_bzt_of_jmeters_with_new_cookies_i
     assert (read["label"], read["url"]) == ("GET /orders/{id}", "/orders/${order_id}")
 
 
+@pytest.mark.parametrize(("path", "cache"), [("/", False), ("/other", None)])
+def test_users_send_each_request_that_the_browser_sent_whatever_a_cache_has(tmp_path, path, cache):
+    document = suite(tmp_path, recorded(replace(GET, step="one"), exchange(2, path, kind="document", step="two")))
+    assert len(requests(document)) == 2
+    assert [one.get("store-cache") for one in document["scenarios"].values()] == [cache]
+
+
 def test_requests_that_carry_nothing_are_for_bzt_apiritifs(tmp_path):
     document = suite(tmp_path, recorded(GET))
     assert document["execution"][0] == {

@@ -118,10 +118,12 @@ def draft_of(
     # For bzt, whose own Apiritif scripts support none of these.
     jmeter = not options.functional and bool(carries or making.uploads or options.rps)
     timed = any(exchange.started_s is not None for exchange in exchanges)
+    read = [exchange.url for exchange in exchanges if exchange.method == "GET"]
     scenario = {
         "default-address": f"${{{next(iter(hosts))}}}" if making.single else "",
         "store-cookie": None if making.single else True,
         "retrieve-resources": False if jmeter else None,  # it would load what the suite leaves out
+        "store-cache": False if len({*read}) < len(read) else None,  # the browser sent each of them
         "headers": making.shared,
         "think-time": "" if timed or options.functional else "1s",
         "data-sources": FlowList(map(str, files)),
