@@ -1,6 +1,6 @@
 """The tables of docs/reference/settings.md, from the classes that read `toril:`; its other text is written by hand.
 
-A comment such as `<!-- keys: workers quorum -->` stands before each table.
+A table has the keys of its rows on the page: a new key is a new row such as `| `gate` |`.
 """
 
 import re
@@ -14,7 +14,9 @@ from toril.suite.sections import Section
 from toril.suite.settings import TorilSettings
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "settings.md"
-TABLE = re.compile(r"(<!-- keys: ([^>]*) -->\n)(?:\|[^\n]*\n)*")
+HEAD = "| key | default | meaning |\n|---|---|---|\n"
+TABLE = re.compile(re.escape(HEAD) + r"((?:\|[^\n]*\n)*)")
+KEY = re.compile(r"^\| `([^`]+)` \|", re.MULTILINE)
 LINK = re.compile(r"\]\(([^)]*)\)")
 
 
@@ -23,8 +25,7 @@ def pages() -> dict[str, str]:
     rows = dict(_rows(TorilSettings))
 
     def table(found: re.Match[str]) -> str:
-        lines = ["| key | default | meaning |", "|---|---|---|", *(rows[name] for name in found[2].split())]
-        return found[1] + "\n".join(lines) + "\n"
+        return HEAD + "".join(f"{rows[name]}\n" for name in KEY.findall(found[1]))
 
     return {PAGE.name: TABLE.sub(table, PAGE.read_text("utf-8"))}
 
