@@ -90,7 +90,7 @@ def test_a_block_is_accepted_or_rejected_at_any_depth(tmp_path, engine, kind):
         ("locust", {"requests": [{"url": "/", "assert": "text"}]}, ("not-a-list", "scenarios.shop.requests[0].assert")),
         (
             "locust",
-            {"requests": [{"url": "/", "assert": [{"subject": "cookie"}]}]},
+            {"requests": [{"url": "/", "assert": [{"contains": ["a"], "subject": "cookie"}]}]},
             ("unknown-value", "scenarios.shop.requests[0].assert[0].subject", "cookie"),
         ),
         (

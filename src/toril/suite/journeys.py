@@ -5,7 +5,7 @@ The fields are named as in the engine's load file (tools/engine/journeys.go), th
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
@@ -44,7 +44,6 @@ Expression = Annotated[Text, Field(min_length=1)]
 class Extractor(Section):
     """A variable's value in a response."""
 
-    kind: ClassVar[str]
     expression: Expression
     default: Text = NOT_FOUND
     match: Whole = Field(default=0, alias="match-no", ge=-1, le=1_000_000)
@@ -55,7 +54,6 @@ class Extractor(Section):
 class RegexpExtractor(Extractor):
     """By a regular expression."""
 
-    kind = "regexp"
     expression: Expression = Field(alias="regexp")
     match: Whole = Field(default=1, alias="match-no", ge=-1, le=1_000_000)
     template: Text = "1"
@@ -67,7 +65,6 @@ class RegexpExtractor(Extractor):
 class JsonExtractor(Extractor):
     """By a JSON path."""
 
-    kind = "jsonpath"
     expression: Expression = Field(alias="jsonpath")
     concat: bool = False
 
@@ -75,7 +72,6 @@ class JsonExtractor(Extractor):
 class CssExtractor(Extractor):
     """By a CSS selector."""
 
-    kind = "css"
     attribute: Text = ""
 
 
@@ -90,22 +86,14 @@ class XmlOptions(Section):
 class XpathExtractor(XmlOptions, Extractor):
     """By an XPath."""
 
-    kind = "xpath"
     expression: Expression = Field(alias="xpath")
     match: Whole = Field(default=-1, alias="match-no", ge=-1, le=1_000_000)
     namespaces: bool = Field(default=False, alias="use-namespaces")
 
 
-class Assertion(Section):
-    """What a response has to contain."""
-
-    kind: ClassVar[str]
-
-
-class TextAssertion(Assertion):
+class TextAssertion(Section):
     """Texts or patterns in a part of the response."""
 
-    kind = "contains"
     contains: Annotated[list[Text], BeforeValidator(_texts)] = Field(min_length=1)
     subject: Literal["body", "headers", "http-code"] = "body"
     regexp: bool = True
@@ -113,10 +101,9 @@ class TextAssertion(Assertion):
     assume_success: bool = False
 
 
-class JsonAssertion(Assertion):
+class JsonAssertion(Section):
     """A value in a JSON body."""
 
-    kind = "jsonpath"
     expression: Expression = Field(alias="jsonpath")
     # None: the path has to exist
     expected: Annotated[Text | None, BeforeValidator(lambda value: None if value == "" else value)] = Field(
@@ -128,10 +115,9 @@ class JsonAssertion(Assertion):
     validated: bool = Field(default=False, alias="validate")  # without effect: the engine always compares
 
 
-class XpathAssertion(XmlOptions, Assertion):
+class XpathAssertion(XmlOptions):
     """A node in an XML or HTML body."""
 
-    kind = "xpath"
     expression: Expression = Field(alias="xpath")
     invert: bool = False
 
@@ -144,18 +130,17 @@ class Upload(Section):
     mime: Text = Field(default="", alias="mime-type")
 
 
-EXTRACTORS: Mapping[str, type[Extractor]] = {
-    "extract-regexp": RegexpExtractor,
-    "extract-jsonpath": JsonExtractor,
-    "extract-css-jquery": CssExtractor,
-    "extract-xpath": XpathExtractor,
+EXTRACTORS: Mapping[str, tuple[str, type[Extractor]]] = {  # key → kind in the load file
+    "extract-regexp": ("regexp", RegexpExtractor),
+    "extract-jsonpath": ("jsonpath", JsonExtractor),
+    "extract-css-jquery": ("css", CssExtractor),
+    "extract-xpath": ("xpath", XpathExtractor),
 }
-ASSERTIONS: Mapping[str, type[Assertion]] = {
-    "assert": TextAssertion,
-    "assert-jsonpath": JsonAssertion,
-    "assert-xpath": XpathAssertion,
+ASSERTIONS: Mapping[str, tuple[str, type[Section]]] = {
+    "assert": ("contains", TextAssertion),
+    "assert-jsonpath": ("jsonpath", JsonAssertion),
+    "assert-xpath": ("xpath", XpathAssertion),
 }
-LISTED: Mapping[str, type[Section]] = {**ASSERTIONS, "upload-files": Upload}
 
 
 def section_of(kind: type[Section], written: object) -> dict[str, Any]:
@@ -180,18 +165,24 @@ def _misfits(kind: type[Section], written: object, path: str) -> Iterator[Flaw]:
 
 def journey_problems(request: Mapping[str, Any], path: str) -> Iterator[Flaw]:
     """Yields wrong extractors, assertions and uploads of a request."""
-    for key, extractor in EXTRACTORS.items():
+    for key, (_, extractor) in EXTRACTORS.items():
         if not isinstance(request.get(key) or {}, dict):
             text = f"{quoted(request[key])} is not a mapping. Write it like `{key}: {{name: expression}}`."
             yield Flaw("not-a-mapping", f"{path}.{key}", text)
         for name, written in mapping_at(request, key).items():
             yield from _misfits(extractor, written, f"{path}.{key}.{str(name)[:60]}")
-    for key, kind in LISTED.items():
-        listed = request.get(key) or []
-        if not isinstance(listed, list):
-            yield Flaw("not-a-list", f"{path}.{key}", f"{quoted(listed)} is not a list. Write it like `{key}: […]`.")
-        for index, written in enumerate(listed if isinstance(listed, list) else ()):
-            if kind is Upload and not isinstance(written, dict):
-                text = f"{quoted(written)} is not a mapping. Write it like `{{param: photo, path: a.png}}`."
-                yield Flaw("not-a-mapping", f"{path}.{key}[{index}]", text)
-            yield from _misfits(kind, written, f"{path}.{key}[{index}]")
+    for key in (*ASSERTIONS, "upload-files"):
+        yield from list_problems(request, key, path)
+
+
+def list_problems(request: Mapping[str, Any], key: str, path: str) -> Iterator[Flaw]:
+    """Yields wrong assertions or uploads."""
+    listed, kind = request.get(key) or [], ASSERTIONS.get(key, ("", Upload))[1]
+    if not isinstance(listed, list):
+        yield Flaw("not-a-list", f"{path}.{key}", f"{quoted(listed)} is not a list. Write it like `{key}: […]`.")
+        return
+    for index, written in enumerate(listed):
+        if kind is Upload and not isinstance(written, dict):
+            text = f"{quoted(written)} is not a mapping. Write it like `{{param: photo, path: a.png}}`."
+            yield Flaw("not-a-mapping", f"{path}.{key}[{index}]", text)
+        yield from _misfits(kind, written, f"{path}.{key}[{index}]")

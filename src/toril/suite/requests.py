@@ -26,7 +26,7 @@ from toril.suite.engines import (
     EngineRules,
     Flaw,
 )
-from toril.suite.journeys import FOREACH, FUNCTION, FUNCTIONS, JMETER, journey_problems
+from toril.suite.journeys import FOREACH, FUNCTION, FUNCTIONS, JMETER, journey_problems, list_problems
 from toril.suite.reader import list_at, mapping_at, quoted
 from toril.suite.settings import Engine
 from toril.text import nearest
@@ -35,7 +35,6 @@ HOLDERS = {"if": "then", "once": "once", "setup": "setup", "teardown": "teardown
 WITHOUT_REQUESTS = ("include-scenario", "action", "set-variables")  # blocks
 SCRIPT_SUFFIXES = (".py", ".jmx", ".js", ".ts", ".scala", ".java", ".jar")  # other suffixes name no engine
 DISTRIBUTION = re.compile(r"(uniform|gaussian|poisson)\( *([\w.]+)[,\s]+([\w.]+) *\)", re.IGNORECASE)
-ASSERTION_SUBJECTS = ("body", "http-code", "headers")  # of Locust
 APIRITIF_EXTRACTORS = {  # their options in its generated script
     "extract-jsonpath": {"jsonpath", "default"},
     "extract-regexp": {"regexp", "default"},
@@ -227,7 +226,7 @@ def _plain_request_problems(executor: str, request: Mapping[str, Any], path: str
         if isinstance(check, dict) and check.get("subject") == "headers":
             yield _unsupported(engine, f"{path}.assert[{index}].subject", "`headers`")
     if executor == "locust":
-        yield from _assertion_problems(request.get("assert"), f"{path}.assert")
+        yield from _assertion_problems(request, path)
     if executor == "toril":
         yield from journey_problems(request, path)
     if executor in OWN:
@@ -276,29 +275,18 @@ def _step_problems(executor: str, request: Mapping[str, Any], path: str) -> Iter
             yield Flaw(error.code, f"{path}.actions[{index}]", str(error))
 
 
-def _assertion_problems(written: Any, path: str) -> Iterator[Flaw]:
+def _assertion_problems(request: Mapping[str, Any], path: str) -> Iterator[Flaw]:
     """Locust's generated script compiles the patterns, so a wrong pattern has to be found here."""
-    if written and not isinstance(written, list):
-        text = f"{quoted(written)} is not a list. Write it like `assert: [a text of the body]`."
-        yield Flaw("not-a-list", path, text)
-        return
-    for index, check in enumerate(written or ()):
-        where = f"{path}[{index}]"
+    yield from list_problems(request, "assert", path)
+    for index, check in enumerate(list_at(request, "assert")):
         mapping = check if isinstance(check, dict) else {"contains": [check]}
-        subject, contains = mapping.get("subject", "body"), mapping.get("contains") or []
-        if subject not in ASSERTION_SUBJECTS:
-            text = f"{quoted(subject)} is not a known subject. Use one of {', '.join(ASSERTION_SUBJECTS)}."
-            yield Flaw("unknown-value", f"{where}.subject", text)
-        if not contains:
-            text = "Missing key. Add the expected text: `contains: [text]`."
-            yield Flaw("missing-key", f"{where}.contains", text)
-        texts = contains if isinstance(contains, list) else [contains]
-        for pattern in texts if mapping.get("regexp", True) else ():
+        contains = mapping.get("contains")
+        for pattern in (contains if isinstance(contains, list) else [contains]) if mapping.get("regexp", True) else ():
             try:
                 re.compile(str(pattern))
             except (re.error, OverflowError, RecursionError) as error:
                 text = f"{quoted(pattern)} is not a regular expression ({error}). Correct it, or add `regexp: false`."
-                yield Flaw("not-a-pattern", f"{where}.contains", text)
+                yield Flaw("not-a-pattern", f"{path}.assert[{index}].contains", text)
 
 
 # --- Values

@@ -211,18 +211,18 @@ def _options(kind: type[Section], written: Any) -> Step:
 
 
 def _extractors(request: Mapping[str, Any]) -> Iterator[Step]:
-    for key, kind in EXTRACTORS.items():
+    for key, (kind, extractor) in EXTRACTORS.items():
         for name, written in (request.get(key) or {}).items():
-            found = {"kind": kind.kind, "name": str(name), **_options(kind, written)}
+            found = {"kind": kind, "name": str(name), **_options(extractor, written)}
             if found.get("template", "").isdigit():
                 found["template"] = f"${found['template']}$"
             yield found
 
 
 def _assertions(request: Mapping[str, Any]) -> Iterator[Step]:
-    for key, kind in ASSERTIONS.items():
+    for key, (kind, assertion) in ASSERTIONS.items():
         for written in request.get(key) or ():
-            yield {"kind": kind.kind, **_options(kind, written)}
+            yield {"kind": kind, **_options(assertion, written)}
 
 
 def _mark_needed(journey: Step) -> None:
