@@ -15,6 +15,10 @@ import (
 // answered is the end of an exchange.
 func answered(o *loop, s *slot, e *exchanged) {
 	u, r := s.session, s.request
+	if e.err != nil && s.hops == 0 && exhausted(e.err) { // this machine's limit is no failure of the service
+		o.postpone(s)
+		return
+	}
 	if e.err == nil && r.cookies {
 		o.storeCookies(u, s, e)
 	}
@@ -43,6 +47,23 @@ func answered(o *loop, s *slot, e *exchanged) {
 	}
 	o.exchange(s, wire, next.to, next.method, r.capture, s.own)
 }
+
+// postpone takes back a request that was not sent. A session tries again, and is late then; another request is dropped.
+func (o *loop) postpone(s *slot) {
+	u := s.session
+	o.release(s)
+	switch {
+	case u == nil:
+		o.pacer.lateness.drop()
+	case o.crowd.ended:
+		o.crowd.leave(u)
+	default:
+		u.step--
+		u.side.sleepers.add(now()+retryAfter, u)
+	}
+}
+
+const retryAfter = int64(100 * time.Millisecond)
 
 // storeCookies keeps the cookies of a response.
 func (o *loop) storeCookies(u *session, s *slot, e *exchanged) {
@@ -123,7 +144,7 @@ func (c *crowd) settle(u *session, one *slot, e *exchanged) {
 	outcome := c.judge(u, one, e, outcomeOf(e.status, e.err))
 	u.lastOK = outcome.ok
 	for i := range u.depth {
-		u.open[i].add(e.at, d.stillAt(e.at), e.bytes, outcome.ok)
+		u.open[i].add(one.due, e.at, e.bytes, outcome.ok)
 	}
 	c.loop.record(one, e, outcome)
 	u.due = d.clock(e.at)

@@ -26,15 +26,17 @@ type decoder struct {
 	gzip                gzip.Reader
 	brotli              brotli.Reader
 	source              bytes.Reader
+	cut                 bool // the body was captured up to the limit only
 }
 
 // decode returns a body without chunks and without its content coding (gzip, deflate, br), converted to UTF-8 from the
 // charset that the head names, or that an HTML page names itself. Without one it is taken to be UTF-8.
 //
-// head and raw are those of exchanged. Of a body that the capture cut off at bodyLimit it returns what can be decoded, up
-// to as many bytes. The result is valid as long as raw is, and until the next call.
+// head and raw are those of exchanged. Of a body beyond bodyLimit it returns what can be decoded. The result is valid as
+// long as raw is, and until the next call.
 func (d *decoder) decode(head, raw []byte) ([]byte, error) {
 	body := raw
+	d.cut = len(raw) >= bodyLimit
 	if equalFold([]byte(headerIn(head, "transfer-encoding")), "chunked") {
 		d.joined = appendChunks(shrunk(d.joined), raw)
 		body = d.joined
@@ -124,8 +126,8 @@ func (d *decoder) reader(name string, body []byte) (io.Reader, error) {
 func (d *decoder) readAll(reader io.Reader) ([]byte, error) {
 	plain := bytes.NewBuffer(shrunk(d.plain))
 	_, err := plain.ReadFrom(io.LimitReader(reader, bodyLimit))
-	if errors.Is(err, io.ErrUnexpectedEOF) && d.source.Size() >= bodyLimit {
-		err = nil // the capture cut it off, not the service
+	if d.cut && errors.Is(err, io.ErrUnexpectedEOF) {
+		err = nil
 	}
 	d.plain = plain.Bytes()
 	return d.plain, err

@@ -21,6 +21,7 @@ type client struct {
 	engine *engine
 	shared []*http.Transport // those that all requests share, used in turn
 	next   int
+	epoch  int // of the addresses of names
 }
 
 func newClient(l *load, e *engine) *client {
@@ -43,7 +44,10 @@ func (t *client) transport(own *connections) *http.Transport {
 	}
 	if own.transport == nil {
 		own.transport = newTransport(t.load, t.engine)
+	} else if own.epoch != t.epoch {
+		own.transport.CloseIdleConnections()
 	}
+	own.epoch = t.epoch
 	return own.transport
 }
 
@@ -63,7 +67,9 @@ func newTransport(l *load, e *engine) *http.Transport {
 	return t
 }
 
+// closeIdle closes idle connections, those of a user just before its next request.
 func (t *client) closeIdle() {
+	t.epoch++
 	for _, transport := range t.shared {
 		transport.CloseIdleConnections()
 	}

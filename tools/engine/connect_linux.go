@@ -67,11 +67,6 @@ func (a address) failure(call string, err error) error {
 	return &net.OpError{Op: "dial", Net: "tcp", Addr: a.shown, Err: os.NewSyscallError(call, err)}
 }
 
-// exhausted is true if there are no more files or local ports.
-func exhausted(err error) bool {
-	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) || errors.Is(err, syscall.EADDRNOTAVAIL)
-}
-
 // startDialing makes a connection for a slot's request. What needs to wait for a name, or for a TLS handshake, has a
 // goroutine.
 func (o *loop) startDialing(p *pool, s *slot) {

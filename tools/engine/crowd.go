@@ -145,8 +145,11 @@ func (c *crowd) wake(at int64) int64 {
 func (c *crowd) serve(at int64) int64 {
 	if !c.capped {
 		for _, d := range c.sides {
-			for d.frozenAt == 0 && len(d.waiting.all()) > 0 {
-				if _, granted := c.grant(d, 0); !granted {
+			for granted := 0; d.frozenAt == 0 && len(d.waiting.all()) > 0; granted++ {
+				if granted == mostAtOnce { // the user's cache has a response at once
+					return at
+				}
+				if _, ok := c.grant(d, 0); !ok {
 					return at + int64(time.Millisecond)
 				}
 			}
@@ -172,9 +175,10 @@ func (c *crowd) serve(at int64) int64 {
 			if sent { // else the next user takes the token
 				p.advance(a)
 			}
-		case at-a.sendAt > tokenLife || p.missed(a, more, at):
+		case at-a.sendAt > tokenLife:
 			p.advance(a)
 			p.lateness.drop()
+		case p.missed(a, more, at):
 		default:
 			return a.sendAt + tokenLife
 		}

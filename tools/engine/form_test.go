@@ -105,7 +105,13 @@ func TestAJourneysHeadersAreDefaults(t *testing.T) {
 		len(got.Get("X-Dynamic")) != 13 || got.Get("User-Agent") != userAgent || len(got["Accept"]) != 1 {
 		t.Errorf("%v", got)
 	}
-	if trace := got.Get("Traceparent"); len(trace) != len(noTrace) || trace == noTrace {
+	traced := got.Get("Traceparent")
+	walkBy(t, strings.Replace(w.URL, "//", "//u:p@", 1), `[{"do": "request", "label": "r", "method": "GET", "url": "/",
+		"headers": [["Authorization", "Bearer ${__threadNum}"]]}]`, once1)
+	if all := got["Authorization"]; len(all) != 1 || all[0] != "Bearer 1" {
+		t.Error("the suite's own header is the only one", all)
+	}
+	if trace := traced; len(trace) != len(noTrace) || trace == noTrace {
 		t.Error(trace)
 	}
 }

@@ -74,10 +74,6 @@ func outcomeOf(status int, err error) outcome {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), strings.Contains(text, "server closed idle"),
 		strings.HasSuffix(text, ": EOF"), strings.Contains(text, "unexpected EOF"):
 		return failed("RemoteDisconnected", "the connection was closed before the response was whole")
-	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
-		return failed("OSError", "Too many open files")
-	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		return failed("OSError", "Cannot assign requested address")
 	case errors.Is(err, errManyRedirects):
 		return failed("TooManyRedirects", errManyRedirects.Error())
 	case strings.Contains(text, "malformed HTTP"), strings.Contains(text, "transport connection broken"):
@@ -86,6 +82,11 @@ func outcomeOf(status int, err error) outcome {
 		return failed("OSError", clean(innermost(err)))
 	}
 	return failed("Error", clean(text))
+}
+
+// exhausted is true if there are no more files or local ports.
+func exhausted(err error) bool {
+	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) || errors.Is(err, syscall.EADDRNOTAVAIL)
 }
 
 func innermost(err error) string {

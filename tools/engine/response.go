@@ -60,11 +60,13 @@ type framing struct {
 	closes  bool
 }
 
-// reset prepares for the response to a new request. It keeps the memory of incomplete heads and lines.
+// reset prepares for the response to a new request. It keeps the memory of incomplete heads and lines, unless that is much.
 func (r *response) reset(method string) {
 	head, pending := r.head, r.chunks.pending
 	*r = response{method: method, common: r.common, commonHead: r.commonHead}
-	r.head, r.chunks.pending = head[:0], pending[:0]
+	if r.chunks.pending = pending[:0]; cap(head) <= readBytes/4 {
+		r.head = head[:0]
+	}
 }
 
 // copyHead copies the head and at most `room` bytes after it into `memory`. It follows the feed that completed the head.

@@ -122,7 +122,7 @@ func (c *crowd) resume(u *session) {
 			}
 		case doEnter:
 			u.depth = int8(s.index + 1)
-			u.open[s.index] = span{began: u.due, still: d.still}
+			u.open[s.index] = span{began: u.due}
 		case doLeave:
 			u.depth = int8(s.index)
 			c.recordTransaction(u, s)

@@ -8,6 +8,7 @@ import (
 	"io"
 	"math"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -15,6 +16,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -775,5 +777,129 @@ func TestACachedResponseTakesNoTokenOfTheSchedule(t *testing.T) {
 	}
 	if count := readWalked(t, l.Folder).count("/a"); count < 19 {
 		t.Errorf("%d requests", count)
+	}
+}
+
+func TestATransactionHasTheWholeTimeOfItsRequests(t *testing.T) {
+	w := witnessing(t, "", func(_ http.ResponseWriter, in *http.Request) {
+		if in.URL.Path == "/slow" {
+			time.Sleep(300 * time.Millisecond)
+		}
+	})
+	l := loadOf(t, w.URL, `[{"do": "transaction", "label": "t", "steps": [`+get("/slow")+`, `+get("/b")+`]}]`,
+		`{"model": "users", "users": {"count": 1, "iterations": 1}, "points": [[0, 100], [2, 100]], "peak_rps": 100}`)
+	go func() { // the pause begins while a request is in flight
+		openGate(t.Context(), l.Folder)
+		at := float64(time.Now().UnixMicro())/1e6 + 0.05
+		_ = os.WriteFile(filepath.Join(l.Folder, "rates"), []byte(fmt.Sprintf("%f 0\n%f 100\n", at+0.1, at+0.6)), 0o600)
+	}()
+	if err := run(l); err != nil {
+		t.Fatal(err)
+	}
+	got := readWalked(t, l.Folder)
+	whole, parts := got.of("t"), append(got.of("/slow"), got.of("/b")...)
+	if len(whole) != 1 || len(parts) != 2 || whole[0].response < parts[0].response || whole[0].response-parts[0].response-parts[1].response > 10 {
+		t.Errorf("%+v of %+v", whole, parts)
+	}
+}
+
+func TestATokenOfATurnThatIsOverIsDroppedAlone(t *testing.T) {
+	w := witnessing(t, "", func(http.ResponseWriter, *http.Request) { time.Sleep(350 * time.Millisecond) })
+	side := func(name string) string {
+		return `{"address": "` + w.URL + `", "timeout_s": 5, "keepalive": true, "steps": [` + get("/"+name) + `]}`
+	}
+	got := walkBy(t, "", "", `{"model": "users", "users": {"count": 1, "hold_for_s": 1}, "points": [[0, 8], [0.5, 8]], "peak_rps": 8,
+		"turns": [[1, 0, 0.25], [2, 0.3, 0.55], [1, 0.6, 0.85], [2, 0.9, 1.15]], "journeys": [`+side("head")+`, `+side("base")+`]}`)
+	if sent := got.of("/base"); len(sent) != 2 || sent[1].due > 620_000 { // the first token of the second turn
+		t.Errorf("%+v", sent)
+	}
+}
+
+func TestWaitingUsersWithCachedResponsesHoldUpNobody(t *testing.T) {
+	w := witnessing(t, "", func(out http.ResponseWriter, _ *http.Request) {
+		time.Sleep(120 * time.Millisecond) // until the turn is over
+		out.Header().Set("Cache-Control", "max-age=60")
+	})
+	one := `{"address": "` + w.URL + `", "cache": true, "timeout_s": 5, "keepalive": true,
+		"steps": [{"do": "while", "condition": "1 == 1", "steps": [` + get("/") + `]}]}`
+	got := walkBy(t, "", "", `{"model": "users", "users": {"count": 3, "hold_for_s": 0.5},
+		"turns": [[1, 0, 0.1], [2, 0.15, 0.25], [1, 0.3, 0.4]], "journeys": [`+one+`, `+one+`]}`)
+	if got.end != "duration" {
+		t.Error(got.end)
+	}
+}
+
+func TestTheUsersOfADuetStartInTheirTurnsAsEvenlyAsPlanned(t *testing.T) {
+	w := witnessing(t, "", nil)
+	side := func(name string) string {
+		return `{"address": "` + w.URL + `", "timeout_s": 5, "keepalive": true, "steps": [
+			` + get("/"+name, `, "think": {"kind": "constant", "mean_s": 60}`) + `]}`
+	}
+	got := walkBy(t, "", "", `{"model": "users", "users": {"count": 20, "ramp_up_s": 1, "hold_for_s": 0.5}, "turns": [[1, 0, 0.25],
+		[2, 0.25, 0.5], [1, 0.5, 0.75], [2, 0.75, 1], [1, 1, 1.25], [2, 1.25, 1.5]], "journeys": [`+side("head")+`, `+side("base")+`]}`)
+	for _, name := range []string{"/base", "/head"} {
+		at := map[int64]int{}
+		for _, one := range got.of(name) {
+			if at[one.due/10_000]++; at[one.due/10_000] > 2 { // one of this turn, and one of the turn before
+				t.Errorf("%s: %d users start after %d ms", name, at[one.due/10_000], one.due/1000)
+			}
+		}
+		if len(at) < 10 {
+			t.Errorf("%s: users start at %d moments", name, len(at))
+		}
+	}
+}
+
+func TestARedirectAsksTheCacheForItsOwnURL(t *testing.T) {
+	moved := false
+	w := witnessing(t, "If-None-Match", func(out http.ResponseWriter, in *http.Request) {
+		if in.URL.Path == "/old" && moved {
+			http.Redirect(out, in, "/new", http.StatusFound)
+			return
+		}
+		moved = in.URL.Path == "/new"
+		out.Header().Set("Etag", `"`+in.URL.Path+`"`)
+	})
+	one := `"journeys": [{"address": "` + w.URL + `", "cache": true, "timeout_s": 5, "keepalive": true, "follow_redirects": true, "steps": [`
+	walkBy(t, "", "", `{"model": "users", "users": {"count": 1, "iterations": 1}, `+
+		one+get("/old")+`, `+get("/new")+`, `+get("/old")+`]}]}`)
+	w.expect(t, "GET /old ", "GET /new ", `GET /old "/old"`, `GET /new "/new"`)
+}
+
+func TestARequestWithoutAFileOfThisMachineIsNoFailureOfTheService(t *testing.T) {
+	full := &exchanged{err: &net.OpError{Op: "dial", Err: os.NewSyscallError("socket", syscall.EMFILE)}}
+	for _, fields := range []string{`{"model": "requests", "points": [[0, 1], [1, 1]]}`, once1} {
+		l := loadOf(t, "http://127.0.0.1:1", `[`+get("/")+`]`, `{"points": [[0, 1], [1, 1]]}`)
+		if err := json.Unmarshal([]byte(fields), l); err != nil {
+			t.Fatal(err)
+		}
+		e, err := newEngine(l)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o, err := newLoop(l, e, e.addPacer(l, 0, 1), newSlots(1), 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(o.poll.close)
+		s := o.slots.acquire()
+		s.request = e.programs[0].requests[0]
+		if o.crowd != nil {
+			s.session = o.crowd.sides[0].join(1, 0)
+			s.session.step = 1
+		}
+		answered(o, s, full)
+		_, _, dropped, _ := o.pacer.lateness.take()
+		if o.slots.inFlight() != 0 || len(o.results.pending) != 0 || (o.crowd == nil) != (dropped == 1) ||
+			o.crowd != nil && (s.session.step != 0 || len(o.crowd.sides[0].sleepers) != 1) {
+			t.Errorf("%s: %d dropped, %+v", fields, dropped, s.session)
+		}
+	}
+}
+
+func TestALargeHeadLeavesNoMemoryBehind(t *testing.T) {
+	r := &response{head: make([]byte, 0, maxHeadBytes)}
+	if r.reset("GET"); cap(r.head) > 1<<16 {
+		t.Error("a large head is kept")
 	}
 }

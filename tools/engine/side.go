@@ -11,7 +11,6 @@ type side struct {
 	waiting  waiters // for a token of the schedule, for a slot, or for the end of a pause
 	active   int
 	frozenAt int64      // since when its time stands still; 0: it does not
-	still    int64      // ns for which it stood still in all
 	spare    []*session // memory of sessions that are over
 	missing  map[missingValue]int
 }
@@ -27,9 +26,6 @@ func (d *side) clock(at int64) int64 {
 	return at
 }
 
-// stillAt returns for how long its time has stood still in all.
-func (d *side) stillAt(at int64) int64 { return d.still + at - d.clock(at) }
-
 func (d *side) freeze(at int64) {
 	if d.frozenAt == 0 {
 		d.frozenAt = at
@@ -41,7 +37,7 @@ func (d *side) thaw(at int64) {
 		return
 	}
 	by := at - d.frozenAt
-	d.frozenAt, d.still = 0, d.still+by
+	d.frozenAt = 0
 	d.sleepers.shift(by, at)
 	for _, user := range d.waiting.all() {
 		user.due = max(user.due+by, at)

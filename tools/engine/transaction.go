@@ -1,15 +1,12 @@
 package main
 
-import (
-	"strconv"
-)
+import "strconv"
 
 // span is a transaction that has begun.
 type span struct {
 	began    int64
 	ended    int64 // with its last response
-	still    int64 // for how long its side had stood still in all by its begin
-	stood    int64 // and between its begin and its end
+	busy     int64 // response times
 	pauses   int64 // between its responses
 	pending  int64 // since the last one
 	bytes    int64
@@ -17,9 +14,9 @@ type span struct {
 	failed   int32
 }
 
-// add adds a response. `still` is for how long its side stood still in all.
-func (p *span) add(at, still, bytes int64, ok bool) {
-	p.ended, p.stood = at, still-p.still
+// add adds a response to a request that was due at this moment.
+func (p *span) add(due, at, bytes int64, ok bool) {
+	p.ended, p.busy = at, p.busy+at-due
 	p.pauses, p.pending = p.pauses+p.pending, 0
 	p.bytes += bytes
 	p.requests++
@@ -59,14 +56,14 @@ func (c *crowd) recordTransaction(u *session, s *step) {
 	if p.requests == 0 {
 		return
 	}
-	took := p.ended - p.began - p.stood
-	if !s.timers {
-		took -= p.pauses
+	took := p.busy // without the time for which its side stood still between them
+	if s.timers {
+		took += p.pauses
 	}
 	o := outcome{"", "", true}
 	if p.failed > 0 {
 		o = outcome{"", "Number of samples in transaction : " + strconv.Itoa(int(p.requests)) +
 			", number of failing samples : " + strconv.Itoa(int(p.failed)), false}
 	}
-	c.loop.results.writeSpan(p.began, p.ended, max(0, took), p.bytes, s.label, o)
+	c.loop.results.writeSpan(p.began, p.ended, took, p.bytes, s.label, o)
 }

@@ -40,6 +40,7 @@ type exchanged struct {
 type connections struct {
 	ownSockets
 	transport *http.Transport // nil: it has sent nothing by Go's client
+	epoch     int             // of the client at its last request
 }
 
 // close closes them. A request in flight fails with errClosed, in the loop's next turn.

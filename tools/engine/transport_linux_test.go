@@ -173,8 +173,16 @@ func TestEachUserKeepsAConnectionUntilItEnds(t *testing.T) {
 				t.Errorf("%d connections", made)
 			}
 			ann.close(r.loop)
+			name := &hostname{}
+			for _, p := range r.pools {
+				name = p.hostname
+			}
+			r.renew(name) // it has other addresses
+			if moved := r.ask(&bob, "GET", server.URL); !moved.fresh {
+				t.Errorf("%+v", moved)
+			}
 			bob.close(r.loop)
-			r.wait(func() bool { return count(http.StateClosed) == 3 })
+			r.wait(func() bool { return count(http.StateClosed) == 4 })
 		})
 	}
 }

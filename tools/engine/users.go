@@ -18,7 +18,7 @@ func (c *crowd) startUsers(at int64) int64 {
 		}
 		for i, d := range c.sides {
 			local, global := c.feeds.nextPass(i)
-			u := d.join(int32(users.First+c.next+1), d.clock(due))
+			u := d.join(int32(users.First+c.next+1), due)
 			if !c.begin(u, local, global) {
 				c.unfinished(u)
 				c.leave(u)
