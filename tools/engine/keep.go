@@ -128,7 +128,7 @@ func (k *keeper) counter(label uint32, status int) *atomic.Uint32 {
 	return &k.failures[int(label)*len(statuses)+status%len(statuses)]
 }
 
-// isNew counts a failure that is kept. Of a failing service, nearly all failures cost one look at a counter.
+// isNew counts a failure that is kept. Of a failing service, nearly all failures cost one comparison with a counter.
 func (k *keeper) isNew(label uint32, status int, o outcome) bool {
 	counter := k.counter(label, status)
 	if status > 0 && counter.Load() >= k.Failures {

@@ -87,7 +87,7 @@ func newEngine(l *load) (*engine, error) {
 		return nil, err
 	}
 	shared := &text.Shared{}
-	programs, err := compileAll(l, shared, results.labelOf)
+	programs, err := compileAll(l, shared, results.label)
 	if err != nil {
 		return nil, err
 	}
@@ -106,7 +106,7 @@ func newEngine(l *load) (*engine, error) {
 		shared:    shared,
 	}
 	if l.Model == arrivalsModel {
-		e.starts = results.labelOf("journey start", "timing")
+		e.starts = results.label("journey start", "timing")
 	}
 	return e, err
 }

@@ -56,11 +56,8 @@ func newResults(folder string) (*results, error) {
 // labelKind is a label of requests, transactions or timings.
 type labelKind struct{ text, kind string }
 
-// label returns the number of a label of requests. It may be called before the load only.
-func (r *results) label(text string) uint32 { return r.labelOf(text, "request") }
-
-// labelOf returns the number of a label of any kind.
-func (r *results) labelOf(text, kind string) uint32 {
+// label returns the number of a label. It may be called before the load only.
+func (r *results) label(text, kind string) uint32 {
 	label := labelKind{text, kind}
 	number, known := r.labels[label]
 	if !known {

@@ -168,7 +168,7 @@ func parseDuration(text string) int64 {
 	return max(0, int64(found))
 }
 
-// sleep has the session go on so much later. It returns false if that is no time at all.
+// sleep has the session go on after a pause. It returns false if there is none: then it goes on at once.
 func (c *crowd) sleep(u *session, length int64) bool {
 	if length <= 0 || c.loop.load.Tried {
 		return false

@@ -23,8 +23,7 @@ func (t *thinking) draw(random *rand.Rand) int64 {
 	return max(0, seconds(s))
 }
 
-// poissonCount returns a Poisson-distributed number. Large means use the normal distribution, which then is the same to the
-// eye.
+// poissonCount returns a Poisson-distributed number; for a large mean a normally distributed one, which hardly differs.
 func poissonCount(mean float64, random *rand.Rand) int64 {
 	if mean <= 0 {
 		return 0
