@@ -91,18 +91,18 @@ func read(head []byte, now time.Time) (made entry, varies bool) {
 			continue
 		}
 		value = bytes.TrimSpace(value)
-		switch {
-		case isName(name, "etag"):
+		switch strings.ToLower(string(name)) {
+		case "etag":
 			made.etag = string(value)
-		case isName(name, "last-modified"):
+		case "last-modified":
 			made.modified = string(value)
-		case isName(name, "vary"):
-			varies = len(value) > 0 && !isName(value, "accept-encoding") // a user's requests have the same one
-		case isName(name, "expires"):
+		case "vary":
+			varies = len(value) > 0 && !strings.EqualFold(string(value), "accept-encoding") // a user's requests have the same one
+		case "expires":
 			expires, _ = http.ParseTime(string(value))
-		case isName(name, "date"):
+		case "date":
 			date, _ = http.ParseTime(string(value))
-		case isName(name, "cache-control"):
+		case "cache-control":
 			for directive := range strings.SplitSeq(strings.ToLower(string(value)), ",") {
 				directive = strings.TrimSpace(directive)
 				if seconds, is := strings.CutPrefix(directive, "max-age="); is {
@@ -133,8 +133,4 @@ func read(head []byte, now time.Time) (made entry, varies bool) {
 		made.until = 0
 	}
 	return made, varies
-}
-
-func isName(name []byte, lower string) bool {
-	return len(name) == len(lower) && strings.EqualFold(string(name), lower)
 }

@@ -193,24 +193,24 @@ func (a *attributes) read(rest []byte, now time.Time) {
 		if len(value) > longestAttribute {
 			continue
 		}
-		switch {
-		case isKey(key, "secure"):
+		switch strings.ToLower(string(key)) {
+		case "secure":
 			a.secure = true
-		case isKey(key, "path"):
+		case "path":
 			if len(value) > 0 && value[0] == '/' && !bytes.ContainsFunc(value, isControl) {
 				a.path = string(value)
 			}
-		case isKey(key, "domain"):
+		case "domain":
 			a.domain = strings.ToLower(string(bytes.TrimPrefix(value, []byte("."))))
-		case isKey(key, "max-age"):
+		case "max-age":
 			if seconds, ok := age(value); ok {
 				hasAge = true
 				if a.expires = 1; seconds > 0 { // 1: long ago
 					a.expires = now.Unix() + seconds
 				}
 			}
-		case isKey(key, "expires") && !hasAge:
-			if at, ok := parseDate(value); ok {
+		case "expires":
+			if at, ok := parseDate(value); ok && !hasAge {
 				a.expires = max(at.Unix(), 1)
 			}
 		}
@@ -228,10 +228,6 @@ func parseDate(text []byte) (time.Time, bool) {
 		}
 	}
 	return time.Time{}, false
-}
-
-func isKey(key []byte, name string) bool {
-	return len(key) == len(name) && strings.EqualFold(string(key), name)
 }
 
 // mostAge is ten years: no run is longer.

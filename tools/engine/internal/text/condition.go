@@ -446,10 +446,48 @@ func (p *conditionParser) script(open int) (node, error) {
 	return root, err
 }
 
-// methods are those of texts, by the number of their arguments.
-var methods = map[string]int{
-	"equals": 1, "equalsIgnoreCase": 1, "contains": 1, "includes": 1, "startsWith": 1, "endsWith": 1, "matches": 1,
-	"isEmpty": 0, "trim": 0, "toLowerCase": 0, "toUpperCase": 0, "toInteger": 0, "length": 0, "size": 0,
+// method is one of texts. Its argument is none if it has no arguments.
+type method struct {
+	arguments int
+	call      func(text string, argument value) (value, error)
+}
+
+// test makes a method of a test with one text.
+func test(holds func(text, argument string) bool) method {
+	return method{1, func(text string, argument value) (value, error) { return truth(holds(text, argument.string())), nil }}
+}
+
+// change makes a method that returns a text.
+func change(by func(text string) string) method {
+	return method{0, func(text string, _ value) (value, error) { return value{text: by(text)}, nil }}
+}
+
+var (
+	size = method{0, func(text string, _ value) (value, error) {
+		return value{kind: isNumber, number: float64(utf8.RuneCountInString(text))}, nil
+	}}
+	methods = map[string]method{
+		"equals": {1, func(text string, argument value) (value, error) {
+			return truth(argument.kind != isNull && text == argument.string()), nil
+		}},
+		"equalsIgnoreCase": test(strings.EqualFold), "contains": test(strings.Contains), "includes": test(strings.Contains),
+		"startsWith": test(strings.HasPrefix), "endsWith": test(strings.HasSuffix), "matches": {1, matches},
+		"isEmpty": {0, func(text string, _ value) (value, error) { return truth(text == ""), nil }},
+		"trim":    change(strings.TrimSpace), "toLowerCase": change(strings.ToLower), "toUpperCase": change(strings.ToUpper),
+		"length": size, "size": size,
+		"toInteger": {0, func(text string, _ value) (value, error) {
+			number, ok := (value{text: text}).float()
+			if !ok {
+				return value{}, fmt.Errorf("%q is not a number", text)
+			}
+			return value{kind: isNumber, number: math.Trunc(number)}, nil
+		}},
+	}
+)
+
+func matches(text string, expression value) (value, error) {
+	pattern, err := regexp.Compile("^(?:" + expression.string() + ")$")
+	return truth(err == nil && pattern.MatchString(text)), err
 }
 
 func (p *conditionParser) method(of node) (node, error) {
@@ -460,7 +498,7 @@ func (p *conditionParser) method(of node) (node, error) {
 		end++
 	}
 	name := p.text[p.at:end]
-	count, known := methods[name]
+	called, known := methods[name]
 	if !known {
 		p.at = begin
 		return nil, p.surprise()
@@ -469,7 +507,7 @@ func (p *conditionParser) method(of node) (node, error) {
 	var argument node
 	if p.take("(") {
 		var err error
-		if count == 1 {
+		if called.arguments == 1 {
 			if argument, err = p.operators(0); err != nil {
 				return nil, err
 			}
@@ -492,43 +530,9 @@ func (p *conditionParser) method(of node) (node, error) {
 				return other, err
 			}
 		}
-		return callMethod(name, text, other)
-	}, nil
-}
-
-func callMethod(name string, of, other value) (value, error) {
-	if of.kind == isNull {
-		return of, fmt.Errorf("null has no %s()", name)
-	}
-	text, argument := of.string(), other.string()
-	switch name {
-	case "equals":
-		return truth(other.kind != isNull && text == argument), nil
-	case "equalsIgnoreCase":
-		return truth(strings.EqualFold(text, argument)), nil
-	case "contains", "includes":
-		return truth(strings.Contains(text, argument)), nil
-	case "startsWith":
-		return truth(strings.HasPrefix(text, argument)), nil
-	case "endsWith":
-		return truth(strings.HasSuffix(text, argument)), nil
-	case "matches":
-		pattern, err := regexp.Compile("^(?:" + argument + ")$")
-		return truth(err == nil && pattern.MatchString(text)), err
-	case "isEmpty":
-		return truth(text == ""), nil
-	case "trim":
-		return value{text: strings.TrimSpace(text)}, nil
-	case "toLowerCase":
-		return value{text: strings.ToLower(text)}, nil
-	case "toUpperCase":
-		return value{text: strings.ToUpper(text)}, nil
-	case "toInteger":
-		number, ok := of.float()
-		if !ok {
-			return value{}, fmt.Errorf("%q is not a number", text)
+		if text.kind == isNull {
+			return text, fmt.Errorf("null has no %s()", name)
 		}
-		return value{kind: isNumber, number: math.Trunc(number)}, nil
-	}
-	return value{kind: isNumber, number: float64(utf8.RuneCountInString(text))}, nil
+		return called.call(text.string(), other)
+	}, nil
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
+	"net/url"
 	"os"
 	"slices"
 	"strconv"
@@ -253,38 +254,18 @@ func urlEncode(c *call, dst []byte, s *Scope) []byte { return AppendFormEncoded(
 
 // AppendFormEncoded appends a text as application/x-www-form-urlencoded has it.
 func AppendFormEncoded(dst []byte, text string) []byte {
-	const digits = "0123456789ABCDEF"
-	for _, b := range []byte(text) {
-		switch {
-		case b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z' || b >= '0' && b <= '9' || b == '-' || b == '_' || b == '.' || b == '*':
-			dst = append(dst, b)
-		case b == ' ':
-			dst = append(dst, '+')
-		default:
-			dst = append(dst, '%', digits[b>>4], digits[b&15])
-		}
-	}
-	return dst
+	return append(dst, asForms.Replace(url.QueryEscape(text))...)
 }
+
+// asForms changes what package url encodes otherwise than forms and Java do.
+var asForms = strings.NewReplacer("%2A", "*", "~", "%7E")
 
 func urlDecode(c *call, dst []byte, s *Scope) []byte {
 	text := c.text(0, s)
-	for i := 0; i < len(text); i++ {
-		switch {
-		case text[i] == '+':
-			dst = append(dst, ' ')
-		case text[i] == '%' && i+2 < len(text):
-			if value, err := strconv.ParseUint(text[i+1:i+3], 16, 8); err == nil {
-				dst = append(dst, byte(value))
-				i += 2
-				break
-			}
-			fallthrough
-		default:
-			dst = append(dst, text[i])
-		}
+	if decoded, err := url.QueryUnescape(text); err == nil {
+		text = decoded
 	}
-	return dst
+	return append(dst, text...)
 }
 
 func base64Encode(c *call, dst []byte, s *Scope) []byte {
