@@ -144,3 +144,14 @@ def test_a_name_of_an_address_is_typed_although_its_page_repeats_it_and_one_of_a
         {"id": "note_${new_id}", "text": "Of ${new_id}"},
     )
     assert pay["body"] == {"order_id": "${order_id}"}
+
+
+def test_a_uuid_that_a_script_makes_for_several_requests_is_new_in_each_iteration(tmp_path):
+    def visit(device: str) -> Recorded:
+        sent = body(json.dumps({"device": device}))
+        return recorded(exchange(1, "/sessions", "POST", body=sent), exchange(2, "/sessions/end", "POST", body=sent))
+
+    document = suite(tmp_path, *(visit(f"0b0f4d8e-3a5c-4f0e-9a51-6c1d2e3f4a5{digit}") for digit in "bc"))
+    first, *sent = requests(document)
+    assert first["set-variables"] == {"new_device": "${__UUID()}"}
+    assert [one["body"] for one in sent] == [{"device": "${new_device}"}] * 2

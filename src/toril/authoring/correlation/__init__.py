@@ -3,6 +3,7 @@
 The first response with a value is its source, unless the client sent the value before. Names of products play no role.
 """
 
+import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -10,12 +11,13 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from toril.authoring.correlation.extractors import taken
-from toril.authoring.correlation.fresh import Typed, typed_in
+from toril.authoring.correlation.fresh import Fresh, Typed, typed_in
 from toril.authoring.correlation.pairs import by_turn, paired, unpaired
 from toril.authoring.correlation.rules import (
     Hop,
     Rule,
     RuleReason,
+    Usage,
     Values,
     carries,
     chains_of,
@@ -23,8 +25,8 @@ from toril.authoring.correlation.rules import (
     turns_of,
     value_at,
 )
-from toril.authoring.correlation.values import CLIENT_MADE, keys_of, route_of, variable_of
-from toril.authoring.recorded import Extract, Recorded, RecordedExchange, ValuePlace
+from toril.authoring.correlation.values import CLIENT_MADE, keys_of, route_of, variable_of, words_of
+from toril.authoring.recorded import UUID, Extract, Recorded, RecordedExchange, ValuePlace
 from toril.authoring.routes import free
 
 REPLAY = "replay"  # origin of a recording that `--replay` made
@@ -109,7 +111,9 @@ def correlated(
         rules=tuple(rules),
         unpaired=unpaired(recorded, second, pairs) if second is not None else (),
         client_made=tuple(_made_by_clients(turns, others)) if second is not None else (),
-        typed=typed_in(turns, others, {*names.values()}) if recorded.kind == "har" else Typed(),
+        typed=_with_ids(typed_in(turns, others, {*names.values()}), turns, others)
+        if recorded.kind == "har"
+        else Typed(),
         redirects=tuple(sorted(opened)),
     )
 
@@ -176,6 +180,26 @@ def _variables(rules: Mapping[int, Rule], applied: Collection[int], turns: list[
         used_until[name] = max(used_until.get(name, -1), rule.uses[-1].turn)
         names[number] = name
     return names
+
+
+def _with_ids(typed: Typed, turns: list[Hop], others: Mapping[int, RecordedExchange]) -> Typed:
+    """Adds UUIDs that differ between the recordings, and that several requests have: those of devices and sessions."""
+    values = Values(turns)
+    uses: dict[str, list[Usage]] = {}
+    for use in values.uses:
+        if UUID.fullmatch(use.value):
+            uses.setdefault(use.value, []).append(use)
+    for value, (first, *later) in uses.items():
+        other = value_at(first, turns[first.turn].exchange, others[first.turn]) if first.turn in others else None
+        if not later or other in (None, value) or any(values.sources_of(use) for use in (first, *later)):
+            continue
+        number, key = turns[first.turn].number, first.place.path.rpartition(".")[2]
+        names = {made.variable for made in typed.fresh}
+        variable = free(f"new_{variable_of(first.place, words_of(key))}", names)
+        made = Fresh(variable=variable, function="${__UUID()}", number=number, key=key, pattern=re.compile(value))
+        places = {(turns[use.turn].number, use.place) for use in (first, *later)}
+        typed = replace(typed, fresh=(*typed.fresh, made), places=typed.places | places)
+    return typed
 
 
 def _made_by_clients(turns: list[Hop], others: Mapping[int, RecordedExchange]) -> Iterator[tuple[int, ValuePlace]]:
