@@ -29,3 +29,13 @@ def test_a_duet_of_base_with_itself_is_comparable_with_other_duets(tmp_path: Pat
 @pytest.mark.parametrize("change", [("/checkout", "/cart"), ("concurrency: 4", "concurrency: 5"), ("locust", "jmeter")])
 def test_duets_with_another_load_are_not_comparable(tmp_path: Path, change: tuple[str, str]) -> None:
     assert fingerprint(tmp_path) != fingerprint(tmp_path, SWITCHED.replace(*change))
+
+
+@pytest.mark.parametrize(
+    "engine", ["http2: true", "redirects: 3", "poisson: true", "fresh-cookies: true", "dns-ttl: 0s"]
+)
+def test_settings_of_the_engine_change_the_load(tmp_path: Path, engine: str) -> None:
+    def of(settings: str) -> Fingerprint:
+        return fingerprint(tmp_path, f"{SWITCHED.replace('locust', 'toril')}toril: {{engine: {{{settings}}}}}\n")
+
+    assert of("redirects: 10") == of("") != of(engine)

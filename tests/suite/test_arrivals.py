@@ -4,6 +4,7 @@ from fractions import Fraction
 
 import pytest
 
+from tests.refusals import refused
 from tests.reports.parsed import printed
 from tests.suite.reading import read, refuses, write
 from toril.launchers.pricing import requests_of
@@ -80,6 +81,14 @@ def test_users_with_a_limit_share_one_schedule_of_requests(tmp_path):
     assert sorted(shares) == [(Fraction(part, 10), part) for part in (2, 4, 4)]
 
 
+@pytest.mark.parametrize(
+    ("executor", "rate", "adjustable"), [("toril", 9, True), ("toril", None, False), ("jmeter", 9, False)]
+)
+def test_the_limit_of_users_is_adjustable_on_the_own_engine(tmp_path, executor, rate, adjustable):
+    document = suite(executor=executor, throughput=rate, concurrency=5, **{"hold-for": "1m"})
+    assert planned(tmp_path, document).executions[0].adjustable is adjustable
+
+
 def test_a_journey_has_its_requests_in_the_plan(tmp_path):
     plan = planned(tmp_path, suite({"arrivals": "5/s"}, **{"hold-for": "1m"}))
     journey = plan.executions[0].journey
@@ -90,13 +99,39 @@ def test_a_journey_has_its_requests_in_the_plan(tmp_path):
     assert (plan.executions[0].journey, requests_of(plan)) == (None, None)
 
 
+IF_HOME = {"if": '"${a}" == "b"', "then": [{"url": "http://shop/", "label": "home"}]}
+IF_CART = {"if": '"${a}" == "b"', "then": [{"url": "http://shop/cart", "label": "cart"}]}
+
+
+@pytest.mark.parametrize(
+    ("requests", "counted"),
+    [
+        ([*JOURNEY, JOURNEY[0]], (3, "cart", 1)),
+        ([JOURNEY[0], JOURNEY[0]], (2, "home", 2)),
+        ([{"transaction": "see", "do": [JOURNEY[0]]}, IF_CART], (None, "home", 1)),
+        ([{"set-variables": {"a": "b"}}, "${SHOP}/", IF_CART], (None, "http://shop/", 1)),
+        ([JOURNEY[0], IF_HOME], "unsupported-search"),
+        ([IF_CART, JOURNEY[0]], "unsupported-search"),
+    ],
+)
+def test_a_search_counts_journeys_by_a_label_that_each_has_equally_often(tmp_path, requests, counted):
+    document = suite({"capacity": {"shop": SEARCH}}, requests=requests) | {"settings": {"env": {"SHOP": "http://shop"}}}
+    if isinstance(counted, str):
+        with refused(counted, "toril.capacity.shop"):
+            planned(tmp_path, document)
+        return
+    journey = planned(tmp_path, document).executions[0].journey
+    assert journey is not None
+    assert (journey.requests, journey.first, journey.times) == counted
+
+
 def test_workers_are_counted_by_requests_and_by_thinking_users(tmp_path):
     def workers(rate, think):
         requests = [{"url": "http://shop/", "think-time": think}]
         return len(planned(tmp_path, suite({"arrivals": rate}, requests=requests, **{"hold-for": "1m"})).shares)
 
     assert (workers(10_000, "0s"), workers(40_000, "0s")) == (1, 3)
-    assert workers(1_000, "uniform(100s, 50s)") == 5  # 100,000 of them think
+    assert workers(1_000, "uniform(100s, 50s)") == 3  # 100,000 of them think
 
 
 def test_a_try_and_a_smoke_run_have_one_user(tmp_path):
@@ -144,6 +179,8 @@ def test_both_arms_of_a_duet_start_the_same_journeys(tmp_path):
         (suite(throughput=5, **{"hold-for": "1m"}), "rate-of-journeys", "execution[0].throughput"),
         (suite(requests=[{"url": "http://shop/", "label": "journey start"}]), "reserved-label",
          "scenarios.shop.requests[0].label"),
+        (suite(requests=[{"transaction": "journey start", "do": ["http://shop/"]}]), "reserved-label",
+         "scenarios.shop.requests[0].transaction"),
     ],
 )  # fmt: skip
 def test_a_load_without_one_meaning_is_rejected(tmp_path, document, code, path):

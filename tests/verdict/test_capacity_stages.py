@@ -4,7 +4,7 @@ import pytest
 
 from tests.measured import MS, execution, plan_of
 from toril.load.search import Stage
-from toril.records import Search
+from toril.records import Journey, Search
 from toril.timeline import Timeline
 from toril.timeline.intervals import Recorder, decode
 from toril.verdict.capacity.stages import StageJudge
@@ -79,6 +79,32 @@ def test_a_stage_is_judged_once_its_seconds_are_complete():
 @pytest.mark.parametrize(("rps", "found"), [(49.0, "held"), (52.0, "held"), (54.0, "breached"), (100.0, "breached")])
 def test_too_few_responses_are_a_breach(rps, found):
     assert outcome(stages(rps=50), rps=rps)[0] == found
+
+
+JOURNEYS = PLANNED.model_copy(update={"model": "arrivals"})
+
+
+@pytest.mark.parametrize(
+    ("journey", "each_second", "found"),
+    [
+        (Journey(requests=3, first="home", times=2), ("home", "home", "cart"), "held"),
+        (Journey(requests=3, first="home", times=2), ("home", "cart"), "breached"),
+        (Journey(first="home"), ("home",), "held"),
+        (Journey(first="home"), ("cart",), "breached"),
+    ],
+)
+def test_journeys_fall_behind_by_the_answers_to_their_steps(journey, each_second, found):
+    recorder = Recorder("local-1", "local")
+    for second in range(40):
+        for number in range(50):
+            for label in ("journey start", *each_second):
+                kind = "timing" if label == "journey start" else "request"
+                at_s = second + (number + 0.5) / 50
+                recorder.add_one("shop", completed_s=at_s, response_us=20 * MS, ok=True, label=label, kind=kind)
+    timeline = Timeline()
+    timeline.add(decode(recorder.flush() or b"", "local-1"))
+    planned = JOURNEYS.model_copy(update={"journey": journey})
+    assert outcome(StageJudge(PLAN, planned, SEARCH, timeline))[0] == found
 
 
 def test_no_response_is_a_breach_and_not_a_lack_of_samples():

@@ -18,6 +18,7 @@ from tests.measured import (
     timeline_of,
     verdict_of,
 )
+from toril.records import Journey
 from toril.verdict.evidence import Gap, MissingData
 
 # Enough samples
@@ -42,11 +43,11 @@ def test_windows_of_a_percentile_need_no_interval():
 # Missing data
 
 
-def lost_half(source, samples, last=9, **load):
+def lost_half(source, samples, last=9, language="taurus", **load):
     """Returns the result of a run with two workers, of which one was lost at the start."""
     plan = plan_of(executions=[execution(**load)], workers=2)
     missing = MissingData(plan, (Gap("local-2", 0, last),))
-    return judged(source, timeline_of(samples), plan, missing=missing)
+    return judged(source, timeline_of(samples), plan, missing=missing, language=language)
 
 
 @pytest.mark.parametrize(
@@ -84,6 +85,28 @@ def test_missing_samples_are_estimated_from_the_planned_throughput_at_least():
     samples = every_second(range(10), SLOW, 10)
     assert lost_half("avg-rt>149ms", samples, throughput_rps=20.0).outcome == "failed"
     assert lost_half("avg-rt>149ms", samples, throughput_rps=80.0).outcome == "inconclusive"
+
+
+@pytest.mark.parametrize(
+    ("journey", "labels", "outcome"),
+    [
+        (None, (), "failed"),
+        (Journey(requests=4, first="home"), (), "inconclusive"),
+        (None, ("a", "b", "c", "d"), "inconclusive"),
+    ],
+)
+def test_missing_samples_of_journeys_are_those_of_all_their_requests(journey, labels, outcome):
+    load = {"model": "arrivals", "journey": journey, "labels": labels, "concurrency": None, "throughput_rps": 20.0}
+    assert lost_half("avg-rt>149ms", every_second(range(10), SLOW, 10), **load).outcome == outcome
+
+
+def test_missing_starts_of_journeys_are_at_most_the_planned_ones():
+    load = {"model": "arrivals", "journey": Journey(requests=4, first="home"), "curve": ((0, 20), (10, 20))}
+    starts = every_second(range(10), replace(FAST, label="journey start", kind="timing"), 4)
+    assert (
+        lost_half("load<95%", starts, language="toril", concurrency=None, throughput_rps=20.0, **load).outcome
+        == "failed"
+    )
 
 
 def test_a_breach_before_the_first_missing_data_stands():

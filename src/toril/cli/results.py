@@ -116,9 +116,7 @@ def adjust(
     run: Run,
     rate: Annotated[
         str,
-        typer.Option(
-            "--rate", help="Requests per second of all workers together; 0 pauses. Or +20%, -20%, x2, resume."
-        ),
+        typer.Option("--rate", help="Requests or journeys per second in total; 0 pauses. Or +20%, -20%, x2, resume."),
     ],
     execution: Annotated[
         str | None,
@@ -128,11 +126,12 @@ def adjust(
     ] = None,
     store: StoreOption = ".toril",
 ) -> None:
-    """Change the request rate of RUN during its load.
+    """Change the rate of RUN during its load.
 
     All workers change at the same moment, a few seconds from now. The new rate
     lasts until the next change or the end of the load. The verdict and all
-    reports show the change. The load must follow a rate: vegeta, or journeys.
+    reports show the change. The load needs a rate: of requests, of journeys,
+    or the `throughput` that limits users of toril's engine.
 
     Examples:
       toril adjust latest --rate 500
@@ -144,7 +143,9 @@ def adjust(
     done = desk_for(opened).adjust(run_id, rate, execution)
     for warning in done.warnings:
         echo(f"warning: {warning}", err=True)
-    rps, before = (f"{round(rps, 3):,.12g}/s" for rps in (done.rate.rps, done.before_rps))
+    from toril.text import exact
+
+    rps, before = (exact(round(rps, 3), done.rate.unit) for rps in (done.rate.rps, done.before_rps))
     echo(
         f"{done.rate.execution} of run {run_id}: rate changes from {before} to {rps} "
         f"at second {done.at_s:,.0f} of the load, in {done.in_s:.1f} s"

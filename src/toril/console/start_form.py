@@ -13,7 +13,6 @@ from toril.console.editor import nested, rows_of, whole
 from toril.console.planned import targets_of
 from toril.desk.store import StoreDesk
 from toril.errors import OptionError
-from toril.load.model import rate_text
 from toril.plan.options import RunOptions
 from toril.records import LauncherName, Plan, PlannedExecution
 from toril.records.console import StartOptions, StartRun
@@ -114,7 +113,7 @@ def differences(saved: Plan, plan: Plan) -> Iterator[str]:
 
 
 def _rate(execution: PlannedExecution) -> str:
-    return rate_text(round(execution.throughput_rps or 0, 3), execution.model)
+    return text.exact(round(execution.throughput_rps or 0, 3), execution.rate_unit)
 
 
 def _checked(desk: StoreDesk, files: Mapping[str, bytes], wanted: StartRun) -> suites.Checked:

@@ -31,13 +31,14 @@ from toril.coordinator.protocol import (
     started_by_another,
 )
 from toril.errors import InfrastructureError, Note, StoreError
-from toril.records import End, Exit, Launch, Plan, RanTask, Rate, Start, Stop, rate_key, run_key
+from toril.records import End, Exit, Launch, Plan, PlannedExecution, RanTask, Rate, Start, Stop, rate_key, run_key
 from toril.records.progress import Phase, Progress, progress_key
 from toril.records.summary import CapacityStage
 from toril.regression.rule import Sequential
 from toril.store import Store
 from toril.store.records import find_record, get_record, next_rates, read_launch, read_record
 from toril.summary import adjusted_plan
+from toril.text import exact
 from toril.timeline import Timeline
 from toril.verdict.capacity.progress import FLUSH_MARGIN_S, SearchProgress, describe_limit
 from toril.verdict.live import LiveCriteria
@@ -74,7 +75,7 @@ class Searches:
 
     def next_stage(
         self, rates: Sequence[Rate], start: Start, timeline: Timeline, complete_to: int | None
-    ) -> tuple[str, float] | None:
+    ) -> tuple[PlannedExecution, float] | None:
         """Judges the complete stages. Returns the execution and rate (per second) of a stage that must begin now."""
         if complete_to is None or self._seen == (complete_to, len(rates)):
             return None
@@ -82,7 +83,7 @@ class Searches:
         for search in self.searches:
             stage = search.advance(rates, start.at, timeline, complete_to - FLUSH_MARGIN_S)
             if stage is not None:
-                return search.execution.name, stage.rps
+                return search.execution, stage.rps
         return None
 
     def stop(self, now: float) -> Stop | None:
@@ -98,7 +99,8 @@ class Searches:
 
 
 def _describe_stage(search: SearchProgress, stage: CapacityStage) -> str:
-    rate = f"{search.execution.name}: {stage.rps:,.10g}/s from {stage.from_s} s to {stage.to_s} s"
+    rps = exact(stage.rps, search.execution.rate_unit)
+    rate = f"{search.execution.name}: {rps} from {stage.from_s} s to {stage.to_s} s"
     if stage.kind == "recover":
         return f"{rate}: {'recovered' if stage.outcome == 'held' else 'did not recover'}"
     why = describe_limit(stage.why)
@@ -360,12 +362,13 @@ class Coordinator:
         if stage is not None:
             rate = Rate(
                 number=len(self.rates) + 1,
-                execution=stage[0],
+                execution=stage[0].name,
                 rps=stage[1],
                 at=start.at + math.ceil(now + self.plan.pace.start_lead_s - start.at),
                 asked_at=now,
                 cause="search",
                 by=self.lease.owner,
+                unit=stage[0].rate_unit,
             )
             self.lease.renew()  # after a pause of this process, another coordinator may set the rates
             if self.store.put_once(rate_key(self.plan.run_id, rate.number), rate.to_json()):

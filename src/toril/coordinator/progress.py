@@ -10,7 +10,6 @@ from toril.coordinator.fold import Fold
 from toril.coordinator.protocol import RunState
 from toril.criteria import criteria_of
 from toril.errors import Note
-from toril.load.model import unit_of
 from toril.records import ARMS, Plan, Rate, Start, rates_of
 from toril.records.document import document
 from toril.records.progress import (
@@ -281,7 +280,7 @@ class ProgressBuilder:
             if curve is not None:
                 rps = set_last[-1].rps if set_last else round(curve.rate_at(elapsed_s - execution.delay_s), 6)
                 achieved = _figures(sends_of(self._fold.whole, execution), last).rps
-                yield RateNow(execution=execution.name, rps=rps, achieved_rps=achieved, unit=unit_of(execution.model))
+                yield RateNow(execution=execution.name, rps=rps, achieved_rps=achieved, unit=execution.rate_unit)
 
 
 def _turn(plan: Plan, elapsed_s: float) -> str:

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from toril.criteria.criterion import Criterion
 from toril.criteria.subjects import COUNT
+from toril.load.model import Model
 from toril.stats import CONFIDENCE
 
 LONG_S = 30  # from here on, a response time without a unit is probably meant in milliseconds
@@ -77,6 +78,8 @@ class PlannedLoad(Protocol):
     def iterations(self) -> int | None: ...
     @property
     def hold_for_s(self) -> float: ...
+    @property
+    def model(self) -> Model: ...
 
 
 def load_for_samples(times: float, load: PlannedLoad, counted_s: float = 0.0) -> str:
@@ -90,7 +93,8 @@ def load_for_samples(times: float, load: PlannedLoad, counted_s: float = 0.0) ->
     if load.hold_for_s:
         settings.append(f"hold for {math.ceil((counted_s + load.hold_for_s) * times - counted_s):,} s")
     if load.throughput_rps:
-        settings.append(f"use throughput: {math.ceil(load.throughput_rps * times):,}")
+        key = "toril.arrivals" if load.model == "arrivals" else "throughput"
+        settings.append(f"use {key}: {math.ceil(load.throughput_rps * times):,}")
     elif load.concurrency:
         settings.append(f"use {math.ceil(load.concurrency * times):,} users")
     return ", or ".join(settings)

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from toril.criteria import number, rate_per_s
 from toril.errors import OptionError, RunOverError, StoreError
-from toril.load.model import rate_text
 from toril.plan.division import CPU_UNITS_PER_CORE
 from toril.records import Plan, PlannedExecution, Rate, Start, rate_key
 from toril.runs.live import state_of
@@ -16,7 +15,7 @@ from toril.store import Store
 from toril.store.records import next_rates, read_record
 from toril.suite.engines import engine_of
 from toril.suite.reader import MAX_NUMBER
-from toril.text import nearest
+from toril.text import exact, nearest
 
 RATE = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,6})?(?P<per>/s|/sec|/min|/m|/h)?")
 BY = re.compile(r"(?P<change>[+-][0-9]{1,6}(?:\.[0-9]{1,6})?)%")
@@ -91,10 +90,10 @@ def adjust(
         if not sure and not LEAST_PART * present <= rps <= MOST_TIMES * present:
             limit = "more than twice" if rps > present else "less than a tenth of"
             refused = LargeStepError(
-                f"{chosen.name}: {rate_text(rps, chosen.model)} is {limit} the present rate; confirm it",
+                f"{chosen.name}: {exact(rps, chosen.rate_unit)} is {limit} the present rate; confirm it",
                 code="large-step",
             )
-            refused.step = f"from {rate_text(present, chosen.model)} to {rate_text(rps, chosen.model)}"
+            refused.step = f"from {exact(present, chosen.rate_unit)} to {exact(rps, chosen.rate_unit)}"
             raise refused
         if store.put_once(rate_key(run_id, adjusted.rate.number), adjusted.rate.to_json()):
             return adjusted
@@ -141,6 +140,7 @@ def _change(
         cause="user",
         by=by,
         before_rps=before,
+        unit=execution.rate_unit,
     )
     return Adjusted(rate, before, at_s, rate.at - now, tuple(_warnings(plan, execution, rps)), present)
 
@@ -166,11 +166,9 @@ def chosen_of(plan: Plan, name: str | None) -> PlannedExecution:
         text = f"run {plan.run_id} has several adjustable executions; add --execution {' or '.join(adjustable)}"
         raise OptionError(text, code="no-execution-named")
     closed = next(execution for execution in plan.executions if name in (None, execution.name))
-    fix = (
-        f"use --execution {' or '.join(adjustable)}"
-        if adjustable
-        else "use a rate: `executor: vegeta` or `toril.arrivals`"
-    )
+    fix = "in the next run, give users of toril's engine a `throughput`, or use `toril.arrivals` or `executor: vegeta`"
+    if adjustable:
+        fix = f"use --execution {' or '.join(adjustable)}"
     why = f"{closed.executor} has virtual users, which wait for responses"
     text = f"the rate of {closed.name} cannot be changed during the run: {why}; {fix}"
     raise OptionError(text, code="fixed-rate")
@@ -184,4 +182,4 @@ def _warnings(plan: Plan, execution: PlannedExecution, rps: float) -> Iterator[s
     cores = workers * max(1, plan.task.cpu // CPU_UNITS_PER_CORE) if plan.task else os.cpu_count() or 1
     if rps * execution.requests_per_due > known * cores:
         limit = f"the {known * cores:,}/s that the run's generators sustain ({cores} cores with {known:,}/s each)"
-        yield f"{rate_text(rps, execution.model)} is above {limit}; saturated generators make a run inconclusive"
+        yield f"{exact(rps, execution.rate_unit)} is above {limit}; saturated generators make a run inconclusive"

@@ -18,15 +18,6 @@ def unit_of(model: Model) -> str:
     return "journeys/s" if model == "arrivals" else "/s"
 
 
-def rate_text(rate: float, model: Model) -> str:
-    """Returns a rate of an execution with its unit.
-
-    >>> rate_text(1500, "requests"), rate_text(0.5, "arrivals")
-    ('1,500/s', '0.5 journeys/s')
-    """
-    return f"{rate:,.10g}{' ' if model == 'arrivals' else ''}{unit_of(model)}"
-
-
 def begun(model: Model) -> str:
     """Returns what a schedule of this model begins, in the plural."""
     return "journeys" if model == "arrivals" else "requests"

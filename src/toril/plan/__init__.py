@@ -19,7 +19,7 @@ from toril.criteria import criteria_of
 from toril.errors import OptionError, SuiteError
 from toril.load.shapes import curve_of
 from toril.plan.division import WorkerLoad, WorkerSlot, divided_between, split, worker_slots
-from toril.plan.iteration import iteration_of
+from toril.plan.iteration import iteration_of, journey_of
 from toril.plan.warnings import load_warnings
 from toril.records import (
     Browser,
@@ -260,15 +260,22 @@ def _planned(suite: Suite, execution: Execution) -> PlannedExecution:
         curve = curve_of(execution.throughput_rps, *times, execution.steps).points
     shared = {name: getattr(execution, name) for name in OF_BOTH}
     rate = None if execution.throughput_rps is None else float(execution.throughput_rps)
-    arrives = execution.model == "arrivals"
-    iteration = iteration_of(suite.common["scenarios"].get(execution.scenario)) if arrives else None
+    journey = None
+    if execution.model == "arrivals":
+        journey = journey_of(suite.common["scenarios"], execution.scenario, execution.labels)
+        if execution.search and journey is None:
+            what = "A search counts the answers to the first step of each journey"
+            fix = "Begin the scenario with a request whose label no other step has"
+            where = f"{suite.source}: toril.capacity.{execution.name[:60]}"
+            raise SuiteError(f"{where}: {what}. {fix}.", code="unsupported-search")
     return PlannedExecution(
         **shared,
         browser=_browser(suite, execution),
         throughput_rps=rate,
         curve=curve,
-        adjustable=execution.by_schedule,
-        journey=iteration.journey if iteration else None,
+        # One schedule limits the requests of all users of toril's engine.
+        adjustable=execution.by_schedule or (rate is not None and "arrivals" in engine_of(execution.executor).models),
+        journey=journey,
     )
 
 

@@ -2,12 +2,14 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from toril.criteria import duration_s
 from toril.records import Journey
 from toril.suite.engines import BLOCKS, PHASES
+from toril.suite.scenarios import expanded, label_of
 
 MEAN = re.compile(r"\w+\(([^,()]+),.*\)")  # of a distribution of think-times
 
@@ -18,20 +20,37 @@ class Iteration(NamedTuple):
     labels: Counter[str]
     think_s: float
 
-    @property
-    def journey(self) -> Journey:
-        return Journey(requests=self.labels.total(), first=next(iter(self.labels)))
-
 
 def iteration_of(scenario: Any) -> Iteration | None:
     """Returns a scenario's iteration; None if a script or a block decides what it sends."""
     requests = scenario.get("requests") if isinstance(scenario, dict) and not scenario.get("script") else None
     listed = requests if isinstance(requests, list) else ()  # the reader checks only scenarios that run
-    whole = [request for request in _unfolded(listed) if "set-variables" not in request]  # which sends nothing
+    whole = [request for request in _unfolded(listed) if not _sends_nothing(request)]
     if not whole or any(key in request for request in whole for key in (*BLOCKS, *PHASES)):
         return None
     labels = Counter(str(request.get("label") or request.get("url") or "") for request in whole)
     return Iteration(labels, sum(_seconds(request.get("think-time", scenario.get("think-time"))) for request in whole))
+
+
+def journey_of(scenarios: Mapping[str, Any], name: str, labels: Sequence[str]) -> Journey | None:
+    """Returns a scenario as a journey; None if blocks decide about its requests, and its first one has no own label.
+
+    `labels`: all its labels in order, with the values of their references.
+    """
+    walked = [(request, label_of(request)) for request in expanded(scenarios, name)]
+    resolved = dict(zip(dict.fromkeys(label for _, label in walked if label is not None), labels, strict=False))
+    if iteration := iteration_of(scenarios.get(name)):
+        first, times = min(iteration.labels.items(), key=itemgetter(1))
+        return Journey(requests=iteration.labels.total(), first=resolved.get(first, first), times=times)
+    sending = [label for request, label in walked if not _sends_nothing(request)]
+    if not sending or sending[0] is None or sending.count(sending[0]) > 1:
+        return None
+    return Journey(first=resolved[sending[0]])
+
+
+def _sends_nothing(request: Any) -> bool:
+    """Whether a step only groups others, or only sets variables."""
+    return isinstance(request, dict) and ("transaction" in request or "set-variables" in request)
 
 
 def _unfolded(requests: Iterable[Any]) -> Iterator[dict[str, Any]]:

@@ -9,7 +9,7 @@ from pydantic import Field
 from toril.errors import Note
 from toril.load.curve import Curve
 from toril.load.interleave import Interleave
-from toril.load.model import BY_SCHEDULE, Model
+from toril.load.model import BY_SCHEDULE, Model, unit_of
 from toril.load.search import SearchRange
 from toril.load.shapes import curve_of
 from toril.records.deployment import Architecture
@@ -66,10 +66,11 @@ class Search(RecordPart):
 
 
 class Journey(RecordPart):
-    """One pass through a scenario whose steps are fixed."""
+    """One pass through a scenario. A label of it counts the passes that the service answered."""
 
-    requests: int
-    first: str  # the label of its first request
+    requests: int | None = None  # None: blocks decide about them
+    first: str  # an early label that each pass has equally often
+    times: int = 1  # how often
 
 
 class PlannedExecution(RecordPart):
@@ -97,7 +98,7 @@ class PlannedExecution(RecordPart):
     lead_s: float | None = None  # the engine starts this long before its load; None: before the run's start
     adjustable: bool = False  # its rate can be changed during the run
     search: Search | None = None  # a search changes its rate until it breaches
-    journey: Journey | None = None  # in the model `arrivals`, unless blocks decide about its requests
+    journey: Journey | None = None  # in the model `arrivals`; None: no label has the same number in each pass
 
     @property
     def by_schedule(self) -> bool:
@@ -124,8 +125,14 @@ class PlannedExecution(RecordPart):
 
     @property
     def requests_per_due(self) -> int:
-        """The requests of what its rate counts: one, or those of a journey if they are known."""
-        return self.journey.requests if self.journey else 1
+        """The requests of what its rate counts: one, or those of a journey; if they are unknown, one of each label."""
+        if self.model != "arrivals":
+            return 1
+        return (self.journey and self.journey.requests) or max(1, len(self.labels))
+
+    @property
+    def rate_unit(self) -> str:
+        return unit_of(self.model)
 
     @property
     def series(self) -> str:

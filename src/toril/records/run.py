@@ -92,6 +92,7 @@ class Rate(Record):
     cause: Literal["user", "search"]
     by: str = ""  # user@host, or the coordinator of the run
     before_rps: float | None = None  # the rate until then; None: unknown
+    unit: str = "/s"  # or journeys/s
 
 
 class Kept(RecordPart):

@@ -292,11 +292,13 @@ class TestResults(JsonObject):
 class RateChange(JsonObject):
     """A change of an execution's rate during the run."""
 
+    OMITTED_WHEN_NONE: ClassVar[frozenset[str]] = frozenset({"unit"})
     execution: Text = ""
     rps: Number = 0.0
     at_s: Number = 0.0
     asked_s: Number = 0.0
     cause: Text = ""  # user or search
+    unit: Text | None = None  # of `rps`: journeys/s; None: /s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -330,6 +332,7 @@ class CapacityStage(JsonObject):
 class Capacity(JsonObject):
     """The result of a search for the highest rate that the system under test sustains."""
 
+    OMITTED_WHEN_NONE: ClassVar[frozenset[str]] = frozenset({"unit"})
     held_rps: Number | None = None  # None: the lowest rate breached, or nothing is known
     breached_rps: Number | None = None
     limited_by: Text = ""
@@ -339,6 +342,7 @@ class Capacity(JsonObject):
     to_rps: Number | None = None
     until: Annotated[tuple[Text, ...], Field(max_length=100)] = ()
     precision: Number | None = None
+    unit: Text | None = None  # of its rates: journeys/s; None: /s
     stages: Annotated[tuple[CapacityStage, ...], Few] = ()
 
 

@@ -230,6 +230,8 @@ def _load(base: Summary, head: Summary) -> Iterable[ComparedFigure]:
         ("users", "", base.load.achieved.virtual_users, head.load.achieved.virtual_users),
         ("throughput requested", "/s", base.load.requested.rps, head.load.requested.rps),
         ("throughput", "/s", base.load.achieved.rps, head.load.achieved.rps),
+        ("journeys requested", "/s", base.load.requested.journeys_per_s, head.load.requested.journeys_per_s),
+        ("journeys", "/s", base.load.achieved.journeys_per_s, head.load.achieved.journeys_per_s),
         ("duration", "s", base.duration_s, head.duration_s),
         ("workers", "", base.workers.reported, head.workers.reported),
     ):
@@ -238,7 +240,8 @@ def _load(base: Summary, head: Summary) -> Iterable[ComparedFigure]:
     searches = [summary.capacity or {} for summary in (base, head)]
     for name in dict.fromkeys((*searches[0], *searches[1])):
         both = [_float(search[name].held_rps) if name in search else None for search in searches]
-        yield ComparedFigure(key=f"capacity of {plain(name, 80)}", unit="/s", base=both[0], head=both[1])
+        unit = next(search[name].unit or "/s" for search in searches if name in search)
+        yield ComparedFigure(key=f"capacity of {plain(name, 80)}", unit=unit, base=both[0], head=both[1])
 
 
 def _float(value: float | None) -> float | None:

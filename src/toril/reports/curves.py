@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from toril import text
 from toril.load.curve import Curve
-from toril.load.model import begun, unit_of
+from toril.load.model import begun
 from toril.records import Plan, PlannedExecution
 from toril.reports.bundle import Bundle
 from toril.text import plain
@@ -68,7 +68,7 @@ def _adjusted_rate(bundle: Bundle, execution: PlannedExecution) -> Curve | None:
 
 def rate_of(execution: PlannedExecution, rate: float | None) -> str:
     """Returns a rate of the execution in its unit: `50/s`, or `50 journeys/s`."""
-    return text.quantity(rate, unit_of(execution.model))
+    return text.quantity(rate, execution.rate_unit)
 
 
 def describe(plan: Plan, width: int) -> list[str]:

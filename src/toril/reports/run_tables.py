@@ -326,7 +326,9 @@ def capacity_tables(bundle: Bundle) -> Iterator[Table]:
                 *(Column(title) for title in ("rate", "achieved", "seconds")),
                 Column("observed", "text"),
             ),
-            rows=tuple(_stage_row(stage, stages - place) for place, stage in enumerate(search.stages)),
+            rows=tuple(
+                _stage_row(stage, stages - place, search.unit or "/s") for place, stage in enumerate(search.stages)
+            ),
             about=_search_range(search),
             message=plain(search.message, 500),
             sortable=False,
@@ -335,11 +337,11 @@ def capacity_tables(bundle: Bundle) -> Iterator[Table]:
 
 def _search_range(search: Capacity) -> str:
     until = " or ".join(map(plain, search.until))
-    bounds = f"{text.quantity(search.from_rps, '/s')} to {text.quantity(search.to_rps, '/s')}"
+    bounds = " to ".join(text.quantity(rps, search.unit or "/s") for rps in (search.from_rps, search.to_rps))
     return f"{bounds}, until {until}, within {text.percent(100 * (search.precision or 0))}"
 
 
-def _stage_row(stage: CapacityStage, weight: int) -> Row:
+def _stage_row(stage: CapacityStage, weight: int, unit: str) -> Row:
     """Returns the row of a stage; the last stages weigh least, because they decided."""
     outcome = plain(stage.outcome)
     name = RECOVERED.get(outcome, outcome) if stage.kind == "recover" else outcome
@@ -347,8 +349,8 @@ def _stage_row(stage: CapacityStage, weight: int) -> Row:
     why = plain(stage.message, 300) if outcome == "void" or stage.why == "answers" else ""
     cells = (
         Cell(f"{name} (repeated)" if stage.kind == "confirm" else name),
-        Cell(text.quantity(stage.rps, "/s")),
-        Cell(text.quantity(stage.achieved_rps, "/s")),
+        Cell(text.quantity(stage.rps, unit)),
+        Cell(text.quantity(stage.achieved_rps, unit)),
         Cell(f"{stage.from_s}…{stage.to_s} s"),
         Cell("; ".join(filter(None, [why, *values])) or MISSING),
     )

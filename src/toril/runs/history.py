@@ -38,6 +38,8 @@ from toril.secrets.masking import masked
 from toril.store import Reader, Store
 from toril.store.records import find_record
 from toril.suite.reader import mapping_at
+from toril.suite.requests import OWN
+from toril.suite.settings import Engine as EngineSettings
 
 PERCENTILES = ("p50", "p90", "p95", "p99", "p99_9")
 PULL_REQUEST = ("pull-request", "pull_request", "pull", "pr")  # tags
@@ -51,6 +53,7 @@ AT_ONCE = 50  # records to read with one call
 ID_TIME = re.compile(r"(\d{8}T\d{6}Z)-")  # the start of a run's id, unless the user chose another id
 OF_BOTH = (*(name for name in JudgedRun.__annotations__ if name != "schema"), "workers", "cost_usd")  # record and row
 LOAD = {"name", "executor", "model", "scenario", "concurrency", "throughput_rps", "steps", "labels", "browser"}
+ENGINE = EngineSettings().model_dump(by_alias=True)  # defaults of `toril.engine`
 SUITE_FILE = (".yml", ".yaml")  # its content that matters is in the plan; the rest are criteria and reports
 
 
@@ -269,7 +272,9 @@ def fingerprint_of(plan: Plan, launch: Launch | None) -> Fingerprint:
     scripts = {file: plan.files[file] for file in plan.files if file in named and not file.endswith(SUITE_FILE)}
     if in_duet:  # which has the suite's load, but times and addresses of its own
         scenarios = {load.scenario: scenarios.get(name_in_arm(load.scenario, HEAD)) for load in plan.executions}
-    asked = json.dumps([executions, scenarios, scripts], sort_keys=True)
+    of_engine = [{**mapping_at(plan.common, "modules", alias)} for alias in OWN]
+    changed = [(key, own[key]) for own in of_engine for key in ENGINE if key in own and own[key] != ENGINE[key]]
+    asked = json.dumps([executions, scenarios, scripts, *changed], sort_keys=True)
     for scenario in scenarios.values() if in_duet else ():
         asked = asked.replace(mapping_at(scenario).get("default-address") or "\0", "")
     task, workers = plan.task, len(plan.shares)

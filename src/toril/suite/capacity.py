@@ -96,7 +96,7 @@ def _check(
     needed, available = samples_needed(criterion), search.from_rps * each * judged_s
     if available < needed:
         step_s = math.ceil(needed / each / search.from_rps + search.settle_s)
-        few = f"a stage at {search.from_rps:g}/s has {available:,.0f}"
+        few = f"a stage at the lowest rate has {available:,.0f}"
         what = f"`{criterion.text}` needs {needed:,} samples, but {few}"
         fix = f"Use `step: {step_s}s`, or `from: {math.ceil(needed / each / judged_s)}`."
         raise reader.error("too-few-samples", where, f"{what}. {fix}")

@@ -193,6 +193,10 @@ def _request_problems(executor: str, requests: list[Any], path: str, *, rooted: 
             text = "This is not a request. Write an address, or `{url: …}`."
             yield Flaw("not-a-request", where, text)
             continue
+        for key in ("label", "transaction"):
+            if "arrivals" in engine.models and request.get(key) == JOURNEY_START:
+                text = "This name is a timing of journeys. Choose another one."
+                yield Flaw("reserved-label", f"{where}.{key}", text)
         block = next((key for key in (*BLOCKS, *PHASES) if key in request), None)
         if block is None:
             yield from _plain_request_problems(executor, request, where, rooted=rooted)
@@ -218,8 +222,6 @@ def _plain_request_problems(executor: str, request: Mapping[str, Any], path: str
         yield from _step_problems(executor, request, path)
     elif executor != "jmeter" and not url:
         yield Flaw("missing-url", f"{path}.url", "The request has no address. Add one: `{url: …}`.")
-    if "arrivals" in engine.models and request.get("label") == JOURNEY_START:
-        yield Flaw("reserved-label", f"{path}.label", "This name is a timing of journeys. Choose another label.")
     if executor == "apiritif":
         yield from _extractor_problems(request, path)
     for index, check in enumerate(list_at(request, "assert") if executor == "gatling" else ()):

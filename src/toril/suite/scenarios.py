@@ -226,13 +226,13 @@ class Scenarios:
     def labels(self, name: str) -> tuple[str, ...]:
         """Returns the labels of generated requests and transactions; none for a script."""
         if name not in self.labels_of:
-            requests = map(_label, expanded(self.named, name))
+            requests = map(label_of, expanded(self.named, name))
             resolve = self.reader.environment.label
             self.labels_of[name] = tuple(dict.fromkeys(resolve(label) for label in requests if label is not None))
         return self.labels_of[name]
 
 
-def _label(request: Any) -> str | None:
+def label_of(request: Any) -> str | None:
     """Returns the label of a request or a transaction, with its references; None for other blocks."""
     if isinstance(request, str):
         return request

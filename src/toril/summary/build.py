@@ -120,6 +120,7 @@ def _rates(completeness: Completeness) -> Iterator[RateChange]:
             at_s=round(rate.at - started_at, 3),
             asked_s=round(rate.asked_at - started_at, 3),
             cause=rate.cause,
+            unit=rate.unit if rate.unit != "/s" else None,
         )
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 
 from toril.records import HEAD, Plan, PlannedExecution, Rate, Share, rates_of
 from toril.summary.completeness import Completeness
-from toril.text import plain
+from toril.text import exact, plain
 from toril.timeline.arms import Arm
 
 DIGITS = 6  # of a second; finer digits are rounding errors
@@ -71,7 +71,7 @@ def _adjusted(execution: PlannedExecution, rates: tuple[Rate, ...], started_at: 
 def describe_rates(rates: Iterable[Rate], started_at: float) -> tuple[str, ...]:
     """Returns a sentence on each rate change."""
     return tuple(
-        f"{rate.execution}: {rate.rps:,.10g}/s from {rate.at - started_at:,.0f} s on, set by "
+        f"{rate.execution}: {exact(rate.rps, rate.unit)} from {rate.at - started_at:,.0f} s on, set by "
         + ("the search for its capacity" if rate.cause == "search" else plain(rate.by, 100) or "`toril adjust`")
         for rate in rates
     )

@@ -11,7 +11,7 @@ from toril.records.summary import Generators, Summary, TestResults
 from toril.summary import Completeness, queued_plan
 from toril.summary.completeness import united
 from toril.summary.generators import seconds_over_limits
-from toril.text import plain, plural
+from toril.text import exact, plain, plural
 from toril.timeline import Timeline
 from toril.timeline.intervals import KINDS
 from toril.verdict import rules
@@ -299,7 +299,7 @@ def _changed_rates(completeness: Completeness) -> Iterator[Reason]:
         if started_at is not None and rate.cause == "user":
             at_s = rate.at - started_at
             who = plain(rate.by, 100) or "`toril adjust`"
-            note = f"{who} changed the load of {rate.execution} to {rate.rps:,.10g}/s at {at_s:,.0f} s"
+            note = f"{who} changed the load of {rate.execution} to {exact(rate.rps, rate.unit)} at {at_s:,.0f} s"
             late = completeness.latest(rate)
             if late is not None and late[1] >= NOTABLE_S:
                 note += f"; worker {late[0]} applied it {late[1]:.1f} s late"

@@ -144,7 +144,7 @@ class _Load:
 
     def _absent(self, missing: MissingLoad, first: int, last: int, measured: int) -> float:
         if self.of_throughput:
-            return missing.samples(first, last, measured)
+            return missing.samples(first, last, measured, 1 / self.planned.requests_per_due)
         return math.fsum(missing.part(second) for second in range(first, last + 1)) * self.requested
 
 

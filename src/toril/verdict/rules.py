@@ -224,7 +224,8 @@ def unreached(execution: MeasuredExecution) -> Iterator[Reason]:
             what = "start" if execution.planned.model == "arrivals" else "send"
             due_sends = f"{due:,.0f} due {begun(execution.planned.model)} (limit {allowed:,.0f})"
             dropped_of_due = f"the engine did not {what} {dropped:,} of {due_sends}"
-            fix = "raise `concurrency`, `max-workers` or `workers`, or lower the rate"
+            most = "`toril.engine.max-workers`" if execution.open_model else "`concurrency`"
+            fix = f"raise {most} or `workers`, or lower the rate"
             yield execution.reason("dropped-sends", f"{dropped_of_due}; {fix}")
 
 

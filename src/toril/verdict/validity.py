@@ -6,7 +6,7 @@ from toril.criteria import criteria_of
 from toril.records import Plan, Reason
 from toril.records.summary import Generators
 from toril.summary.completeness import Completeness
-from toril.text import plural
+from toril.text import exact, plural
 from toril.timeline import Timeline
 
 LATEST_START_S = 1.0
@@ -73,7 +73,7 @@ def _late_rates(plan: Plan, completeness: Completeness) -> Iterator[Reason]:
         if late is not None and late[1] > limit_s:
             yield Reason(
                 "late-rate",
-                f"worker {late[0]} changed {rate.execution} to {rate.rps:,.10g}/s {late[1]:.1f} s late "
+                f"worker {late[0]} changed {rate.execution} to {exact(rate.rps, rate.unit)} {late[1]:.1f} s late "
                 f"(limit {limit_s:.1f} s); find out what else keeps its machine busy, or change the load less often",
             )
 

@@ -219,7 +219,8 @@ def requests_of(plan: Plan) -> float | None:
     known = [
         rate.total * execution.requests_per_due
         for execution in plan.executions
-        if (rate := execution.planned_rate()) is not None and (execution.model != "arrivals" or execution.journey)
+        if (rate := execution.planned_rate()) is not None
+        and (execution.model != "arrivals" or (execution.journey and execution.journey.requests))
     ]
     return sum(known) if len(known) == len(plan.executions) else None
 

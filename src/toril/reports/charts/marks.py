@@ -6,7 +6,7 @@ from typing import Any
 
 from toril.records import JudgedCriterion
 from toril.reports.bundle import Bundle
-from toril.text import plain
+from toril.text import exact, plain
 
 Mark = dict[str, Any]
 PERCENTILE = re.compile(r"p[0-9]+(\.[0-9]+)?")
@@ -61,7 +61,10 @@ def changes(bundle: Bundle) -> list[Mark]:
     rates = bundle.summary.rates or ()
     several = len({rate.execution for rate in rates}) > 1
     return [
-        {"at": rate.at_s, "text": plain(f"{rate.execution if several else ''} {rate.rps:,.10g}/s".lstrip(), 40)}
+        {
+            "at": rate.at_s,
+            "text": plain(f"{rate.execution * several} {exact(rate.rps, rate.unit or '/s')}".lstrip(), 40),
+        }
         for rate in rates
         if rate.cause == "user"
     ]

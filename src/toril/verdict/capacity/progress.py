@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from toril.criteria import conditions_of
-from toril.load.model import rate_text
 from toril.load.search import HIGHEST_RATE, UNSTEADY, SearchResult, Stage, StageOutcome, next_stage
 from toril.records import Plan, PlannedExecution, Rate, Search, rates_of
 from toril.records.summary import Capacity, CapacityStage
+from toril.text import exact
 from toril.timeline import Timeline
 from toril.verdict.capacity.stages import ANSWERS, FAILURES, GENERATORS, RECOVERY, SAMPLES, StageJudge
 
@@ -74,6 +74,7 @@ class SearchProgress:
             to_rps=search.to_rps,
             until=tuple(criterion.text for criterion in conditions_of(search, self.execution.name)),
             precision=search.precision,
+            unit=self.execution.rate_unit if self.execution.model == "arrivals" else None,
             stages=tuple(self.stages),
         )
 
@@ -81,7 +82,7 @@ class SearchProgress:
         """Returns the result as a sentence without a period."""
         ended, name = self.ended(), self.execution.name
         last = self.stages[-1].message if self.stages else ""
-        held, breached = (rate_text(rps or 0.0, self.execution.model) for rps in (ended.held_rps, ended.breached_rps))
+        held, breached = (exact(rps or 0.0, self.execution.rate_unit) for rps in (ended.held_rps, ended.breached_rps))
         if ended.held_rps is None:
             if ended.exact:
                 return f"{name} did not sustain {breached}, the lowest rate: {describe_limit(ended.limited_by)}"

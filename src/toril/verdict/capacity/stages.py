@@ -2,15 +2,16 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 
 from toril.criteria import conditions_of, samples_needed
-from toril.load.model import begun, rate_text
+from toril.load.model import begun
 from toril.load.search import RECOVER_STEPS, Outcome, Stage
 from toril.records import Plan, PlannedExecution, Search
 from toril.records.summary import CapacityStage, StageObservation
 from toril.summary import Completeness, dropped_between, saturated_between, sends_of
+from toril.text import exact
 from toril.timeline import Timeline, Worst
 from toril.verdict.evaluation import evaluate
 from toril.verdict.evidence import Evidence
@@ -73,11 +74,8 @@ class StageJudge:
 
     def _answered(self, part: Timeline) -> int:
         """Returns the responses, one for each request or journey that was due."""
-        if self.execution.model == "requests":
-            return part.select(executions=(self.execution.name,)).total.samples
-        if self.execution.journey is None:
-            return sends_of(part, self.execution).total.samples
-        return part.select(self.execution.journey.first, (self.execution.name,)).total.samples
+        label, times = (journey.first, journey.times) if (journey := self.execution.journey) else ("", 1)
+        return part.select(label, (self.execution.name,)).total.samples // times
 
     def _outcome(
         self,
@@ -100,17 +98,11 @@ class StageJudge:
             return "void", GENERATORS, saturated[0].message
         dropped = dropped_between(self.plan, self.timeline, window, self.execution.name)
         if dropped > DROPPED * expected:
-            return (
-                "void",
-                GENERATORS,
-                f"the workers did not send {dropped:,} of {expected:,.0f} due {begun(self.execution.model)}",
-            )
+            unsent = f"the workers did not send {dropped:,} of {expected:,.0f} due {begun(self.execution.model)}"
+            return "void", GENERATORS, unsent
         if samples < ANSWERED * expected and samples < expected - SPARE:
-            return (
-                "breached",
-                ANSWERS,
-                f"{samples:,} responses to {expected:,.0f} {begun(self.execution.model)}: the service fell behind",
-            )
+            few = f"{samples:,} responses to {expected:,.0f} {begun(self.execution.model)}: the service fell behind"
+            return "breached", ANSWERS, few
         judged = [result.criterion for result in results]
         measured = MeasuredExecution(self.execution, self._plan, part, Completeness(planned=()))
         broken = next(chain(without_success(measured), unjudged(measured, judged)), None)
@@ -131,18 +123,10 @@ class StageJudge:
                 return None
             calm = self._calm(stage, end)
             if calm or end == last_end:
-                return CapacityStage(
-                    rps=stage.rps,
-                    kind=stage.kind,
-                    at_s=at_s,
-                    from_s=end - CALM_S,
-                    to_s=end,
-                    outcome="held" if calm else "void",
-                    why="" if calm else RECOVERY,
-                    message=""
-                    if calm
-                    else f"no recovery within {end - first} s at {rate_text(stage.rps, self.execution.model)}",
-                )
+                result = CapacityStage(rps=stage.rps, kind=stage.kind, outcome="held", at_s=at_s)
+                result = replace(result, from_s=end - CALM_S, to_s=end)
+                late = f"no recovery within {end - first} s at {exact(stage.rps, self.execution.rate_unit)}"
+                return result if calm else replace(result, outcome="void", why=RECOVERY, message=late)
         return None
 
     def _calm(self, stage: Stage, end: int) -> bool:
