@@ -1,7 +1,10 @@
 """Requests signed for AWS: botocore computes each signature again from what the service received."""
 
 import hmac
+import json
 import re
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from botocore.auth import SigV4Auth
@@ -10,6 +13,7 @@ from botocore.credentials import Credentials
 
 from tests.raw_target import answer, raw_target
 from tests.worker.driver import plan_of, planned, workers
+from toril.engines.base import Engine
 
 pytestmark = pytest.mark.live
 
@@ -61,3 +65,15 @@ def test_each_request_carries_the_signature_that_botocore_computes(engine, tmp_p
     sent = [request for request in service.requests if engine != "locust" or "from=hop" not in request.path]
     assert len(sent) >= len(REQUESTS)
     assert [request.line for request in sent if not is_signed(request, service.url)] == []
+
+
+def test_each_arm_of_a_duet_has_keys_of_its_own(tmp_path, monkeypatch):
+    for name, value in KEYS.items():
+        monkeypatch.setenv(name, value)
+    engine = Engine()
+    engine.context = SimpleNamespace(folder=tmp_path)  # type: ignore[assignment]
+    base, head = (engine.signing({"sign": SIGN}) or {} for _ in range(2))
+    assert base["credentials"] != head["credentials"]
+    assert [json.loads(Path(arm["credentials"]).read_text())["access_key"] for arm in (base, head)] == [
+        "AKIDEXAMPLE"
+    ] * 2

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -52,9 +51,12 @@ class Engine:
     stdout: Any = None
     stderr: Any = None
     asked_to_end = False
-    _keys: Callable[[], Mapping[str, str]] | None = None  # that sign the requests
-    _known_keys: Mapping[str, str] = MappingProxyType({})
     _renewed_at = -math.inf
+
+    @cached_property
+    def _keys(self) -> dict[Path, tuple[Callable[[], Mapping[str, str]], Mapping[str, str]]]:
+        """The files with the keys that sign the requests: how to renew them, and those in the file."""
+        return {}
 
     def startup(self) -> None:
         super().startup()  # type: ignore[misc]  # bzt's
@@ -78,7 +80,7 @@ class Engine:
             return True
         if self.context.is_overdue(time.time()):
             self.cut_off()
-        self._renew_keys()
+        self.renew_keys()
         return False
 
     def signing(self, scenario: Any) -> dict[str, str] | None:
@@ -93,28 +95,28 @@ class Engine:
         if not region:
             text = "`sign` has no `region`, and neither AWS_REGION nor AWS_DEFAULT_REGION is set. Add `region`"
             raise InfrastructureError(text, code="no-region")
-        self._keys = signing_keys(region, str(sign.get("role") or ""))
-        self._renew_keys()
-        return {"service": str(sign["service"]), "region": region, "credentials": str(self._keys_file)}
+        keys = signing_keys(region, str(sign.get("role") or ""))
+        path = self.context.folder / f"keys-{len(self._keys)}.json"  # both arms of a duet may have a role of their own
+        known = keys()
+        write_atomically(path, json.dumps(known))
+        self._keys[path] = keys, known
+        self._renewed_at = time.monotonic()
+        return {"service": str(sign["service"]), "region": region, "credentials": str(path)}
 
-    @property
-    def _keys_file(self) -> Path:
-        return self.context.folder / "keys.json"
-
-    def _renew_keys(self) -> None:
-        if self._keys is None or time.monotonic() < self._renewed_at + RENEW_EACH_S:
+    def renew_keys(self) -> None:
+        """Keep the files with the keys that sign the requests fresh."""
+        if not self._keys or time.monotonic() < self._renewed_at + RENEW_EACH_S:
             return
         self._renewed_at = time.monotonic()
-        try:
-            keys = self._keys()
-        except AwsError as error:
-            if not self._known_keys:
-                raise
-            self.log.warning("%s", error)  # type: ignore[attr-defined]  # bzt's; the known keys are valid for minutes
-            return
-        if keys != self._known_keys:
-            self._known_keys = keys
-            write_atomically(self._keys_file, json.dumps(keys))
+        for path, (keys, known) in self._keys.items():
+            try:
+                fresh = keys()
+            except AwsError as error:  # the known keys are valid for minutes
+                self.log.warning("%s", error)  # type: ignore[attr-defined]  # bzt's
+                continue
+            if fresh != known:
+                write_atomically(path, json.dumps(fresh))
+                self._keys[path] = keys, fresh
 
     def cut_off(self) -> None:
         """End the requests in flight after the graceful stop; for engines that do not do so themselves."""

@@ -91,6 +91,7 @@ class EngineRun:
 
     def start(self) -> None:
         self.started_at = time.monotonic()
+        self.engine.renew_keys()  # it may have waited for its turn for hours
         self.engine.startup()
         self.started = True
 
