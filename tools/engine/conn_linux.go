@@ -137,21 +137,8 @@ func (t *tlsTransport) Write(from []byte) (int, error) {
 	return len(from), nil
 }
 
-// SetDeadline does nothing after the handshake: the loop knows the deadlines.
-func (t *tlsTransport) SetDeadline(at time.Time) error {
-	if t.conn == nil {
-		return t.Conn.SetDeadline(at)
-	}
-	return nil
-}
-
-// SetWriteDeadline does nothing then, too.
-func (t *tlsTransport) SetWriteDeadline(at time.Time) error {
-	if t.conn == nil {
-		return t.Conn.SetWriteDeadline(at)
-	}
-	return nil
-}
+// SetWriteDeadline is for the closing alert: the loop knows the deadlines.
+func (t *tlsTransport) SetWriteDeadline(time.Time) error { return nil }
 
 // Close does nothing after the handshake: conn.close closes the socket.
 func (t *tlsTransport) Close() error {

@@ -208,8 +208,7 @@ func (o *loop) send() int64 {
 		return o.crowd.advance()
 	}
 	p := o.pacer
-	for !p.stopped.Load() {
-		at := now()
+	for at := now(); !p.stopped.Load(); {
 		if ending, _ := p.interrupted(); ending {
 			p.stop(at)
 			break
@@ -235,6 +234,7 @@ func (o *loop) send() int64 {
 			continue
 		}
 		o.begin(s, a, local)
+		at = s.sent
 	}
 	return math.MaxInt64
 }
