@@ -536,7 +536,10 @@ func TestJourneysEndWithTheirRows(t *testing.T) {
 	w := witnessing(t, "", nil)
 	got := walkBy(t, w.URL, `[`+get("/${n}")+`]`, `{"model": "arrivals", "points": [[0, 50], [1, 50]],
 		"sources": [{"columns": ["n"], "rows": [["0"], ["1"], ["2"]], "loop": false}]}`)
-	w.expect(t, "GET /0", "GET /1", "GET /2")
+	seen := w.requests() // journeys may overtake each other
+	if slices.Sort(seen); !slices.Equal(seen, []string{"GET /0", "GET /1", "GET /2"}) {
+		t.Errorf("%q", seen)
+	}
 	if length := got.facts["ended_at"].(float64) - got.facts["begun_at"].(float64); length > 0.2 {
 		t.Errorf("it ended after %v s", length)
 	}
