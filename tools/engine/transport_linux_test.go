@@ -399,7 +399,7 @@ func TestAnIdleConnectionIsSmall(t *testing.T) {
 		_, _ = syscall.Write(accepted, answer)
 		r.wait(func() bool { return got.done })
 	}
-	if each := (heap() - before) / (users * 9 / 10); each < 100 || each > mostBytes {
+	if each := (heap() - before) / (users * 9 / 10); each > mostBytes { // less, where memory of earlier tests is freed
 		t.Errorf("%d bytes", each)
 	}
 	runtime.KeepAlive(all)
