@@ -17,7 +17,7 @@ BEARS_RPS = 170
 
 def suite_of(folder: Path, url: str, ours: dict, **execution) -> Path:
     suite = {
-        "execution": [{"executor": "vegeta", "scenario": "shop", **execution}],
+        "execution": [{"executor": "vegeta", "scenario": "shop"} | execution],
         "scenarios": {"shop": {"requests": [{"url": f"{url}/home", "label": "home"}]}},
         "toril": ours,
     }
@@ -35,9 +35,12 @@ def adjust(store: Path, *arguments: str) -> str:
     return done.stdout
 
 
-def test_a_running_load_continues_at_the_new_rate(tmp_path: Path) -> None:
+@pytest.mark.parametrize("load", [{}, {"executor": "toril", "concurrency": 8}])
+def test_a_running_load_continues_at_the_new_rate(tmp_path: Path, load: dict[str, str | int]) -> None:
     with serving() as target:
-        suite = suite_of(tmp_path, target.url, {"criteria": ["load<95%"]}, **{"throughput": 100, "hold-for": "12s"})
+        suite = suite_of(
+            tmp_path, target.url, {"criteria": ["load<95%"]}, **{"throughput": 100, "hold-for": "12s", **load}
+        )
         with running(tmp_path / "store", suite, "--workers", "2") as process:
             until(lambda: target.answered > 100, "load")
             output = adjust(tmp_path / "store", "--rate", "x3")
