@@ -31,6 +31,7 @@ DRIVERS = ("chromedriver", "chromium.chromedriver")
 
 MOST_OUTPUT = 1 << 20  # bytes of a hook that are read
 SHOWN_OUTPUT = 2000  # characters of a failed hook's output
+CHECK_LIMIT_S = 20.0  # of a check that takes milliseconds
 
 PR_SET_DUMPABLE = 4  # linux/prctl.h
 
@@ -97,6 +98,15 @@ def engine_program(sources: Path = ENGINE_SOURCES) -> Path | None:
         return max(built, key=lambda file: file.stat().st_mtime)
     installed = shutil.which(ENGINE)
     return Path(installed) if installed else None
+
+
+def refused(program: Path, load: str) -> str:
+    """Returns why toril's engine does not compile the journeys of a load (JSON); an empty text if it does."""
+    try:
+        ended = subprocess.run([program, "check"], input=load, capture_output=True, text=True, timeout=CHECK_LIMIT_S)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"{program}: {error}"
+    return ended.stderr.strip()[:SHOWN_OUTPUT] if ended.returncode else ""
 
 
 def engine_digest(sources: Path = ENGINE_SOURCES) -> str:

@@ -5,8 +5,10 @@ import base64
 import pytest
 
 from tests.refusals import refused
-from toril.engines.toril.journey import Scenario
+from tests.suite.reading import write
 from toril.errors import SuiteError
+from toril.plan.options import RunOptions, plan_run
+from toril.suite.steps import Scenario
 
 
 def scenario(written, folder="", **named):
@@ -211,3 +213,28 @@ def test_an_included_scenario_inherits_address_and_headers():
 def test_a_request_without_a_host_is_refused():
     with refused("no-host", "requests[1].do[0].url", "/b", error=SuiteError):
         journey("http://shop/", {"transaction": "t", "do": ["/b"]}, **{"default-address": ""})
+
+
+@pytest.mark.live
+@pytest.mark.parametrize(
+    ("written", "place"),
+    [
+        ({"url": "/", "extract-jsonpath": {"x": "$..[?(@.a ~~ 3)]"}}, "requests[0]"),
+        ({"url": "/", "extract-xpath": {"x": "//a["}}, "requests[0]"),
+        ({"url": "/", "extract-css-jquery": {"x": "a["}}, "requests[0]"),
+        ({"url": "/", "assert": ["a(b"]}, "requests[0]"),
+        ({"url": "/${__time(}"}, "requests[0]"),
+        ({"if": "1 <> 2", "then": ["/"]}, "requests[0]"),
+    ],
+)
+def test_a_plan_refuses_what_the_engine_does_not_compile(tmp_path, written, place):
+    def plan(*requests):
+        own = {"default-address": "http://shop", "requests": list(requests)}
+        load = {"executor": "toril", "concurrency": 1, "hold-for": "1s", "scenario": "buy"}
+        return plan_run([write(tmp_path, {"execution": load, "scenarios": {"buy": own}})], RunOptions(), 0.0)
+
+    plan({"url": "/", "extract-jsonpath": {"x": "$.a"}, "assert": ["a.b"]})
+    with pytest.raises(SuiteError) as error:
+        plan(written)
+    assert error.value.code == "wrong-expression"
+    assert f"scenarios.buy.{place}" in str(error.value)

@@ -3,7 +3,7 @@
 import csv
 
 from tests.refusals import refused
-from toril.engines.toril.requests import sources_of
+from toril.engines.toril.sources import sources_of
 from toril.errors import SuiteError
 
 

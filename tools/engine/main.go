@@ -2,6 +2,7 @@
 // for each of them.
 //
 //	toril-engine LOAD.json
+//	toril-engine check < LOAD.json   (compiles the journeys alone)
 //
 // All communication with the worker is by files in the load's folder. The engine prepares everything, creates `parked`
 // and waits for `gate`, which holds the second since the epoch at which the load begins. `end` stops the load early; it
@@ -12,7 +13,9 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -31,17 +34,31 @@ const (
 
 func main() {
 	if len(os.Args) != 2 {
-		fmt.Fprintln(os.Stderr, "usage: toril-engine LOAD.json")
+		fmt.Fprintln(os.Stderr, "usage: toril-engine LOAD.json\n       toril-engine check < LOAD.json")
 		os.Exit(2)
 	}
-	l, err := readLoad(os.Args[1])
-	if err == nil {
+	var err error
+	if os.Args[1] == "check" {
+		err = checkJourneys(os.Stdin)
+	} else if l, wrong := readLoad(os.Args[1]); wrong != nil {
+		err = wrong
+	} else {
 		err = run(l)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+}
+
+// checkJourneys compiles the journeys of a load, of which nothing else has to be there.
+func checkJourneys(from io.Reader) error {
+	l := &load{Model: usersModel}
+	if err := json.NewDecoder(from).Decode(l); err != nil {
+		return err
+	}
+	_, err := compileAll(l, &text.Shared{}, func(string, string) uint32 { return 0 })
+	return err
 }
 
 func run(l *load) error {

@@ -7,7 +7,7 @@ from typing import Any
 
 from bzt.requests_model import HierarchicHTTPRequest
 
-from toril.engines.toril.requests import MULTIPART, encode_body
+from toril.suite.steps import MULTIPART, encode_body
 
 BZTS_OWN = HierarchicHTTPRequest.__init__
 

@@ -10,6 +10,7 @@ from toril.plan import make_plan
 from toril.records import LauncherName, Notice, Plan
 from toril.records.console import StartOptions
 from toril.suite import Suite, read_suite
+from toril.suite.steps import check_expressions
 
 
 class RunOptions(StartOptions):
@@ -43,6 +44,7 @@ def plan_run(paths: Sequence[str | Path], options: RunOptions, now: float) -> tu
         environment=options.environment, tags=options.tags, smoke=options.smoke,
         tried=options.tried, earlier_runs=options.earlier_runs, notices=options.notices,
     )  # fmt: skip
+    check_expressions(suite.folder, suite.executions, suite.common.get("scenarios", {}))
     return suite, plan
 
 

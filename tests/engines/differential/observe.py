@@ -132,8 +132,8 @@ def _direct(cases: Sequence[Case], scenarios: dict[str, Any], folder: Path) -> I
 
 def load_of(case: Case, scenarios: dict[str, Any]) -> dict[str, Any]:
     """Returns what the program reads, but for its folder."""
-    from toril.engines.toril.journey import Scenario
-    from toril.engines.toril.requests import sources_of
+    from toril.engines.toril.sources import sources_of
+    from toril.suite.steps import Scenario
 
     scenario = Scenario(scenarios[case.name], scenarios.__getitem__, str)
     count = case.load.get("concurrency", 1)

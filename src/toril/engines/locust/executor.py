@@ -20,8 +20,8 @@ from bzt.utils import dehumanize_time
 
 from toril.engines import LoadFacts, tail_of
 from toril.engines.base import RowEngine
-from toril.engines.toril.requests import encode_body
 from toril.suite.requests import problems
+from toril.suite.steps import encode_body
 
 HERE = Path(__file__).parent
 

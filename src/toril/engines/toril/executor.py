@@ -21,11 +21,11 @@ from bzt.engine import ScenarioExecutor
 from toril.engines import Batch, Sends
 from toril.engines.base import RowEngine
 from toril.engines.keeping import LEAST_OF_BODY
-from toril.engines.toril.journey import Scenario, unset_names
-from toril.engines.toril.requests import sources_of
+from toril.engines.toril.sources import sources_of
 from toril.errors import SuiteError, UserError
 from toril.programs import ENGINE_MISSING, engine_program
 from toril.suite.requests import problems
+from toril.suite.steps import Scenario, unset_names
 
 COLUMNS = ("due_us", "late_us", "response_us", "ttfb_us", "connect_us", "bytes", "label", "outcome")
 

@@ -1,36 +1,15 @@
-"""The bodies of requests, and the rows of data sources in the form that tools/engine reads."""
+"""The rows of data sources in the form that tools/engine reads."""
 
 import csv
 import io
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
-
-from urllib3 import encode_multipart_formdata
 
 from toril.errors import SuiteError
 
 SNIFFED = 65_536  # first characters, which decide about the delimiter
-MULTIPART = "multipart/form-data"
 DELIMITERS = ",;\t|"
-
-
-def encode_body(body: Any, headers: dict[str, str]) -> Any:
-    """Returns a mapping as JSON or multipart if the headers say so, else as a form; completes its type in them."""
-    if not isinstance(body, (dict, list)):
-        return body
-    given, kind = next((header for header in headers.items() if header[0].lower() == "content-type"), ("", ""))
-    if isinstance(body, list) or "json" in kind:
-        return json.dumps(body)
-    if kind == MULTIPART:
-        fields = {str(name): str(value) for name, value in body.items()}
-        data, headers[given] = encode_multipart_formdata(fields, "boundary-of-toril")
-        return data.decode()
-    if not kind:
-        headers["Content-Type"] = "application/x-www-form-urlencoded"
-    return urlencode(body, doseq=True)
 
 
 def sources_of(written: Sequence[Any], find: Callable[[str], str], own: Sequence[str]) -> list[dict[str, Any]]:

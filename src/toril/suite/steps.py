@@ -8,16 +8,18 @@ import base64
 import json
 import mimetypes
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from toril.criteria import duration_s
-from toril.engines.toril.requests import MULTIPART, encode_body
 from toril.errors import SuiteError
+from toril.programs import engine_program, refused
 from toril.records.evidence import NOT_FOUND
+from toril.suite.executions import Execution
 from toril.suite.journeys import ASSERTIONS, EXTRACTORS, FOREACH, Upload, section_of
-from toril.suite.requests import DISTRIBUTION
+from toril.suite.requests import DISTRIBUTION, OWN
 from toril.suite.scenarios import walked
 from toril.suite.sections import Section
 
@@ -26,6 +28,21 @@ Step = dict[str, Any]  # a step or a journey, in the form of journeys.go
 ABSOLUTE = re.compile(r"https?://|\$\{", re.IGNORECASE)
 NAMES = re.compile(r"\$\{([^${}()]+)\}")
 PHASES = ("setup", "teardown")
+MULTIPART = "multipart/form-data"
+
+
+def check_expressions(folder: Path, executions: Iterable[Execution], scenarios: Mapping[str, Any]) -> None:
+    """Refuses conditions, paths, selectors and patterns that the engine's program does not compile.
+
+    Without the program on this machine, the worker refuses them before its load starts.
+    """
+    names = sorted({execution.scenario for execution in executions if execution.executor in OWN})
+    if not names or not (program := engine_program()):
+        return
+    for name in names:
+        journey = Scenario(scenarios[name], scenarios.__getitem__, lambda path: str(folder / path)).journey()
+        if problem := refused(program, json.dumps({"journeys": [journey]})):
+            raise SuiteError(f"scenarios.{name}.{problem}", code="wrong-expression")
 
 
 class Scenario:
@@ -178,6 +195,24 @@ class Scenario:
         path = self._find(found["path"])
         kind = found["mime"] or mimetypes.guess_type(path)[0] or "application/octet-stream"
         return {"param": found["param"], "path": path, "mime": kind}
+
+
+def encode_body(body: Any, headers: dict[str, str]) -> Any:
+    """Returns a mapping as JSON or multipart if the headers say so, else as a form; completes its type in them."""
+    if not isinstance(body, (dict, list)):
+        return body
+    given, kind = next((header for header in headers.items() if header[0].lower() == "content-type"), ("", ""))
+    if isinstance(body, list) or "json" in kind:
+        return json.dumps(body)
+    if kind == MULTIPART:
+        from urllib3 import encode_multipart_formdata
+
+        fields = {str(name): str(value) for name, value in body.items()}
+        data, headers[given] = encode_multipart_formdata(fields, "boundary-of-toril")
+        return data.decode()
+    if not kind:
+        headers["Content-Type"] = "application/x-www-form-urlencoded"
+    return urlencode(body, doseq=True)
 
 
 def _numbered(requests: Any, place: str) -> Iterator[tuple[Mapping[str, Any], str]]:
