@@ -32,6 +32,7 @@ DRIVERS = ("chromedriver", "chromium.chromedriver")
 MOST_OUTPUT = 1 << 20  # bytes of a hook that are read
 SHOWN_OUTPUT = 2000  # characters of a failed hook's output
 CHECK_LIMIT_S = 20.0  # of a check that takes milliseconds
+REFUSED = 3  # exit code of tools/engine's check
 
 PR_SET_DUMPABLE = 4  # linux/prctl.h
 
@@ -101,12 +102,15 @@ def engine_program(sources: Path = ENGINE_SOURCES) -> Path | None:
 
 
 def refused(program: Path, load: str) -> str:
-    """Returns why toril's engine does not compile the journeys of a load (JSON); an empty text if it does."""
+    """Returns why toril's engine does not compile the journeys of a load (JSON); an empty text if it does.
+
+    The text is also empty if the program cannot tell: then workers check before they start.
+    """
     try:
         ended = subprocess.run([program, "check"], input=load, capture_output=True, text=True, timeout=CHECK_LIMIT_S)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return f"{program}: {error}"
-    return ended.stderr.strip()[:SHOWN_OUTPUT] if ended.returncode else ""
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return ended.stderr.strip()[:SHOWN_OUTPUT] if ended.returncode == REFUSED else ""
 
 
 def engine_digest(sources: Path = ENGINE_SOURCES) -> str:

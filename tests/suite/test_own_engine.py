@@ -88,7 +88,7 @@ def test_what_the_engine_cannot_do_is_rejected(tmp_path, request_, code, path, f
         ({"url": "/${__Randm(1,2)}"}, "unsupported-function", "requests[0]"),
         ({"url": "/", "body": "${__groovy(1)}"}, "unsupported-function", "requests[0]"),
         ({"set-variables": {"a": "${__jexl3(1)}"}}, "unsupported-function", "requests[0].set-variables"),
-        ({"url": "/", "extract-regexp": {"a": {"regexp": "a", "scope": "all"}}}, "unknown-value", "a.scope"),
+        ({"url": "/", "extract-regexp": {"a": {"regexp": "a", "scope": "children"}}}, "unknown-value", "a.scope"),
         ({"url": "/", "extract-jsonpath": {"a": {"match-no": 1}}}, "missing-key", "a.jsonpath"),
         ({"url": "/", "extract-xpath": {"a": {"xpath": "//a", "match-no": "one"}}}, "not-a-number", "a.match-no"),
         ({"url": "/", "assert": [{"contains": ["a"], "subject": "title"}]}, "unknown-value", "assert[0].subject"),

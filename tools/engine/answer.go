@@ -34,7 +34,7 @@ func answered(o *loop, s *slot, e *exchanged) {
 	wire := next.wire
 	if r.cookies || r.cache {
 		o.crowd.scopeOf(u)
-		own := sameOrSubdomain(hostOf(next.to.host), hostOf(s.to.host))
+		own := r.cookies && sameOrSubdomain(hostOf(next.to.host), hostOf(s.to.host))
 		end := endOfHead(wire, 0) - len("\r\n")
 		wire = append(r.appendKept(slices.Clone(wire[:end]), &o.encoder, u, next.to, targetIn(wire), own), wire[end:]...)
 	}
@@ -58,6 +58,9 @@ func (o *loop) postpone(s *slot) {
 	case o.crowd.ended:
 		o.crowd.leave(u)
 	default:
+		if o.crowd.capped {
+			o.pacer.lateness.drop() // its token
+		}
 		u.step--
 		u.side.sleepers.add(now()+retryAfter, u)
 	}

@@ -60,7 +60,7 @@ func TestBodiesBecomeText(t *testing.T) {
 		{"Content-Type: text/plain; Charset=\"windows-1252\"\r\n", "\x80", "€"},
 		{"Content-Type: text/plain; charset=Shift_JIS\r\n", "\x83\x65", "テ"},
 		{"Content-Type: text/plain; charset=utf-16le\r\n", "a\x00\xe9\x00", "aé"},
-		{"Content-Type: text/plain; charset=nobody-knows\r\n", "caf\xe9", "caf\xe9"},
+		{"Content-Type: text/plain; charset=unknown\r\n", "caf\xe9", "caf\xe9"},
 		{"Content-Type: text/html\r\n", page, "<html><meta charset='iso-8859-1'>café"},
 		{"Content-Type: text/html; charset=utf-8\r\n", page, page},
 		{"Content-Type: text/html\r\n", "<p>charset=iso-8859-1 caf\xe9", "<p>charset=iso-8859-1 caf\xe9"},

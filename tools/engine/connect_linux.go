@@ -73,7 +73,7 @@ func (o *loop) startDialing(p *pool, s *slot) {
 	at := now()
 	defer func() { o.nextDial = now() + dialPeriod }() // making it takes the loop's time, too
 	addresses := p.literal
-	if addresses == nil {
+	if addresses == nil && p.scheme == "http" { // otherwise dialElsewhere takes the next address
 		addresses = o.dialer.known(p.hostname)
 	}
 	if p.scheme != "http" || len(addresses) == 0 {
@@ -113,7 +113,7 @@ func (o *loop) dial(p *pool, s *slot, d *dialing) {
 		case err == nil:
 			c.slot, s.conn, c.dialing = s, c, d
 			return
-		case d.failed == nil:
+		case d.failed == nil || exhausted(d.failed): // what an address answers says more
 			d.failed = err
 		}
 	}
@@ -140,7 +140,7 @@ func (o *loop) dialed(c *conn, at int64) {
 	if err == nil {
 		err = syscall.Errno(code)
 	}
-	if d.failed == nil {
+	if d.failed == nil || exhausted(d.failed) {
 		d.failed = &net.OpError{Op: "dial", Net: "tcp", Addr: c.peer, Err: os.NewSyscallError("connect", err)}
 	}
 	o.closeConn(c)

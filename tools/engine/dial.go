@@ -68,7 +68,7 @@ func (d *dialer) dial(ctx context.Context, network, address string) (net.Conn, e
 		if err == nil {
 			return conn, nil
 		}
-		if first == nil {
+		if first == nil || exhausted(first) { // what an address answers says more
 			first = err
 		}
 		if ctx.Err() != nil {

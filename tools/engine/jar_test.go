@@ -46,6 +46,14 @@ func TestACookieOfTheSuiteFollowsARedirectOfItsHost(t *testing.T) {
 	w.expect(t, "GET / own=2", "GET /there own=2; id=1")
 }
 
+func TestACookieOfTheSuiteIsSentOnceWithoutAJar(t *testing.T) {
+	w := answeringBy(t, map[string]func(http.ResponseWriter, *http.Request){"/": saying(302, "", "Location", "/there")})
+	walkBy(t, w.URL, `[`+get("/", `, "headers": [["cookie", "own=2"]]`)+`]`,
+		`{"model": "users", "users": {"count": 1, "iterations": 1}, "journeys": [{"address": "`+w.URL+`", "cookies": false,
+		"cache": true, "timeout_s": 5, "keepalive": true, "follow_redirects": true}]}`)
+	w.expect(t, "GET / own=2", "GET /there own=2")
+}
+
 func TestCookiesDoNotDependOnTheCaseOfHosts(t *testing.T) {
 	w := answeringBy(t, map[string]func(http.ResponseWriter, *http.Request){
 		"/": saying(200, "", "Set-Cookie", "id=1; Domain=shop.example; Path=/"),

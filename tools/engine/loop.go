@@ -145,6 +145,7 @@ func newLoop(l *load, e *engine, pacer *pacer, slots *slots, files int) (*loop, 
 
 // run returns when all requests are sent and answered, or when the loop is aborted.
 func (o *loop) run() error {
+	defer o.work.pause() // a loop that has ended does not work
 	for {
 		until := o.send()
 		o.settleFaults()

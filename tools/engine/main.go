@@ -30,6 +30,7 @@ import (
 const (
 	defaultMaxInFlight = 20_000
 	reservedFiles      = 64 // open files that are not connections
+	refused            = 3  // exit code: the engine does not support what the journeys have
 )
 
 func main() {
@@ -39,7 +40,10 @@ func main() {
 	}
 	var err error
 	if os.Args[1] == "check" {
-		err = checkJourneys(os.Stdin)
+		if err := checkJourneys(os.Stdin); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(refused)
+		}
 	} else if l, wrong := readLoad(os.Args[1]); wrong != nil {
 		err = wrong
 	} else {

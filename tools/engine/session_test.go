@@ -893,7 +893,7 @@ func TestARequestWithoutAFileOfThisMachineIsNoFailureOfTheService(t *testing.T) 
 		}
 		answered(o, s, full)
 		_, _, dropped, _ := o.pacer.lateness.take()
-		if o.slots.inFlight() != 0 || len(o.results.pending) != 0 || (o.crowd == nil) != (dropped == 1) ||
+		if o.slots.inFlight() != 0 || len(o.results.pending) != 0 || (o.crowd == nil || o.crowd.capped) != (dropped == 1) ||
 			o.crowd != nil && (s.session.step != 0 || len(o.crowd.sides[0].sleepers) != 1) {
 			t.Errorf("%s: %d dropped, %+v", fields, dropped, s.session)
 		}

@@ -13,7 +13,7 @@ import (
 	"sync"
 )
 
-// trail is what a slot knows of its last request, a redirect's included, and of the response. Only the keeper needs it.
+// trail is what a slot knows of its last request, a redirect's included, and of the response.
 type trail struct {
 	wire     []byte // the request as sent over HTTP/1; nil: it is invalid
 	memory   []byte // of wire, if it was made for this request

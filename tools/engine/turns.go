@@ -15,7 +15,7 @@ type course struct {
 	arm     int // 0: there is one only
 	cursor  cursor
 	local   int64        // number of the next arrival among this worker's
-	program *program     // of the requests model, whose requests it sends in turn
+	program *program     // whose requests the requests model sends in turn
 	values  *text.Values // of the present row
 }
 

@@ -18,7 +18,11 @@ func (c *crowd) startUsers(at int64) int64 {
 		}
 		for i, d := range c.sides {
 			local, global := c.feeds.nextPass(i)
-			u := d.join(int32(users.First+c.next+1), due)
+			begin := due
+			if len(c.loop.load.Turns) == 0 { // who is due in a pause begins at its end
+				begin = d.clock(due)
+			}
+			u := d.join(int32(users.First+c.next+1), begin)
 			if !c.begin(u, local, global) {
 				c.unfinished(u)
 				c.leave(u)

@@ -25,7 +25,7 @@ PANELS = {  # panel of the help → name → module and function, which a group 
         "try": ("running:try_command", "Send each request of SUITE once, and print it with its response."),
         "plan": ("running:plan", "Print how workers would share the load of SUITE, with warnings; start nothing."),
         "watch": ("running:watch", "Show RUN live until it ends; the exit code is its verdict."),
-        "adjust": ("results:adjust", "Change the request rate of RUN during its load."),
+        "adjust": ("results:adjust", "Change the rate of RUN during its load."),
         "stop": ("running:stop", "End the load of RUN early; keep and judge the measurements."),
     },
     "Results": {

@@ -129,7 +129,8 @@ def _change(
     present = before or (unpaused.rate_at(since_s) if unpaused else 0.0)
     rps = wanted(present)
     if not 0 <= rps <= MAX_NUMBER:
-        text = f"rate `{written}`: {rps:,g}/s is out of range (from 0, which pauses the load, to {MAX_NUMBER:,}/s)"
+        what = f"rate `{written}`: {exact(rps, execution.rate_unit)} is out of range"
+        text = f"{what} (from 0, which pauses the load, to {MAX_NUMBER:,}/s)"
         raise OptionError(text, code="rate-out-of-range")
     rate = Rate(
         number=len(rates) + 1,

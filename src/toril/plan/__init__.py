@@ -262,7 +262,7 @@ def _planned(suite: Suite, execution: Execution) -> PlannedExecution:
     rate = None if execution.throughput_rps is None else float(execution.throughput_rps)
     journey = None
     if execution.model == "arrivals":
-        journey = journey_of(suite.common["scenarios"], execution.scenario, execution.labels)
+        journey = journey_of(suite.scenarios, execution.scenario)
         if execution.search and journey is None:
             what = "A search counts the answers to the first step of each journey"
             fix = "Begin the scenario with a request whose label no other step has"

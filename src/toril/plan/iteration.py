@@ -2,14 +2,15 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from operator import itemgetter
 from typing import Any, NamedTuple
 
 from toril.criteria import duration_s
 from toril.records import Journey
+from toril.secrets.masking import mask_label
 from toril.suite.engines import BLOCKS, PHASES
-from toril.suite.scenarios import expanded, label_of
+from toril.suite.scenarios import expanded, includes_twice, label_of
 
 MEAN = re.compile(r"\w+\(([^,()]+),.*\)")  # of a distribution of think-times
 
@@ -32,20 +33,18 @@ def iteration_of(scenario: Any) -> Iteration | None:
     return Iteration(labels, sum(_seconds(request.get("think-time", scenario.get("think-time"))) for request in whole))
 
 
-def journey_of(scenarios: Mapping[str, Any], name: str, labels: Sequence[str]) -> Journey | None:
+def journey_of(scenarios: Mapping[str, Any], name: str) -> Journey | None:
     """Returns a scenario as a journey; None if blocks decide about its requests, and its first one has no own label.
 
-    `labels`: all its labels in order, with the values of their references.
+    `scenarios`: with the values of references, as workers read them.
     """
-    walked = [(request, label_of(request)) for request in expanded(scenarios, name)]
-    resolved = dict(zip(dict.fromkeys(label for _, label in walked if label is not None), labels, strict=False))
     if iteration := iteration_of(scenarios.get(name)):
         first, times = min(iteration.labels.items(), key=itemgetter(1))
-        return Journey(requests=iteration.labels.total(), first=resolved.get(first, first), times=times)
-    sending = [label for request, label in walked if not _sends_nothing(request)]
-    if not sending or sending[0] is None or sending.count(sending[0]) > 1:
+        return Journey(requests=iteration.labels.total(), first=mask_label(first), times=times)
+    sending = [label_of(request) for request in expanded(scenarios, name) if not _sends_nothing(request)]
+    if not sending or sending[0] is None or sending.count(sending[0]) > 1 or includes_twice(scenarios, name):
         return None
-    return Journey(first=resolved[sending[0]])
+    return Journey(first=mask_label(sending[0]))
 
 
 def _sends_nothing(request: Any) -> bool:

@@ -44,7 +44,7 @@ def plan_run(paths: Sequence[str | Path], options: RunOptions, now: float) -> tu
         environment=options.environment, tags=options.tags, smoke=options.smoke,
         tried=options.tried, earlier_runs=options.earlier_runs, notices=options.notices,
     )  # fmt: skip
-    check_expressions(suite.folder, suite.executions, suite.common.get("scenarios", {}))
+    check_expressions(suite.folder, suite.executions, suite.scenarios)
     return suite, plan
 
 

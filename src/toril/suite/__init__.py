@@ -60,6 +60,7 @@ class Suite:
     unset: tuple[Note, ...] = ()  # references that no worker can resolve; such a suite can be read but not run
     named: tuple[Path, ...] = ()  # files that the suite or its scripts name: only these change a run
     variable: str | None = None  # the variable that holds the address, if `against` replaced the suite's own
+    scenarios: Mapping[str, Any] = field(default_factory=dict)  # with the values of references, as workers read them
     places: Mapping[str, SourcePlace] = field(default_factory=dict)  # PlannedCriterion.where → its line, if known
 
 
@@ -132,6 +133,7 @@ def read_suite(
         named=named,
         executions=executions,
         common=_common(merged, scenarios, env),
+        scenarios=workers.resolve_all(scenarios.named),
         criteria=criteria,
         places=places_of(criteria, used),
         toril=toril,

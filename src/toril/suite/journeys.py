@@ -48,7 +48,7 @@ class Extractor(Section):
     default: Text = NOT_FOUND
     match: Whole = Field(default=0, alias="match-no", ge=-1, le=1_000_000)
     from_variable: Text = ""
-    scope: Literal["parent", "variable"] = "parent"  # without sub-samples there are no others
+    scope: Literal["parent", "all", "variable"] = "parent"  # without sub-samples there are no others
 
 
 class RegexpExtractor(Extractor):

@@ -50,7 +50,7 @@ OWN = ("toril", "vegeta")  # executors whose requests toril's own engine sends
 WORD = re.compile(r"[\w:/+=,.@-]+")
 SCHEME = re.compile(r"(https?)://.", re.IGNORECASE)
 TABS = ("tab", "\\t")
-FIXED = ("timeout", "think-time", "encoding", "body-file", "path", "include-scenario")  # without variables
+FIXED = ("timeout", "think-time", "encoding", "include-scenario")  # without variables
 UNEVALUATED = ("requests", "if", "while", "label", *NESTED)  # keys whose functions the engine checks itself, or ignores
 BLOCK_KEYS = {  # of toril's engine, besides the block's own key and that of its requests
     "if": ("else",),
@@ -152,7 +152,7 @@ def _key_problems(
     """Yields keys that the engine does not support, and wrong values; any other key is allowed if none is `known`."""
     for key, value in holder.items():
         where = f"{path}.{str(key)[:60]}"
-        if value is None or (value is False and key in without):
+        if value is None or (value is False and (key in without or key == "force-parent-sample")):
             continue
         if key in without:
             yield _unsupported(engine, where)
@@ -326,6 +326,8 @@ def _are_hosts(written: object) -> bool:
 
 def _is_ip_address(written: str) -> bool:
     """Returns whether this is an IP address, with or without a port."""
+    if "%" in written:  # a zone
+        return False
     with suppress(ValueError):
         return bool(ip_address(written))
     with suppress(ValueError):
@@ -384,7 +386,8 @@ VALUES: Mapping[str, tuple[Callable[[Any], bool], str, str]] = {
     **dict.fromkeys(("timeout", "pause-duration"), (_is_duration, *NOT_A_DURATION)),
     "think-time": (_is_pause, *NOT_A_DURATION),
     **dict.fromkeys(("keepalive", "follow-redirects", "store-cookie", "store-cache", "auto-assert-ok"), BOOLEAN),
-    **dict.fromkeys(("quoted", "random-order", "include-timers"), BOOLEAN),
+    **dict.fromkeys(("random-order", "include-timers"), BOOLEAN),
+    "quoted": (lambda value: value in (True, False, "auto"), *BOOLEAN[1:]),
     **dict.fromkeys(("variables", "set-variables"), TEXTS),
     **dict.fromkeys(("if", "while"), CONDITION),
     **dict.fromkeys(("transaction", "include-scenario"), (_is_name, "not-a-text", "is not a text. Write a name.")),
@@ -393,7 +396,7 @@ VALUES: Mapping[str, tuple[Callable[[Any], bool], str, str]] = {
         lambda value: bool(FOREACH.fullmatch(str(value))), "unknown-value", "has another form. Write `item in items`."
     ),
     "loop": (_are_rounds, "not-a-number", "is not a whole number. Write one, or `forever`."),
-    "action": (lambda value: value in ACTIONS, "unknown-value", f"is no action. Use one of {', '.join(ACTIONS)}."),
+    "action": (lambda value: value in ACTIONS, "unknown-value", f"is not an action. Use one of {', '.join(ACTIONS)}."),
     "target": (lambda value: value in TARGETS, "unknown-value", f"is not a target. Use {' or '.join(TARGETS)}."),
     "default-address": (
         lambda value: isinstance(value, str) and (not value or _is_address(value, rooted=False)), "not-an-address",

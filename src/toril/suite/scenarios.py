@@ -29,7 +29,7 @@ class Scenarios:
             {} if written is None else reader.mapping(written, "scenarios", "scenarios: {checkout: {requests: […]}}")
         )
         self.checked: set[str] = set()
-        self.includes: dict[tuple[str, str], dict[str, str]] = {}  # of a scenario that is checked for an executor
+        self.includes: dict[tuple[str, str, bool], dict[str, str]] = {}  # by scenario, executor, inherited address
         self.addressed: set[str] = set()
         self.labels_of: dict[str, tuple[str, ...]] = {}
 
@@ -59,25 +59,26 @@ class Scenarios:
     def _examine(self, name: str, executor: str, path: str) -> dict[str, str]:
         """Checks the scenarios; returns their paths."""
         paths, todo, graph = {name: path}, [name], dict[str, list[str]]()
+        addresses: dict[str, Any] = {name: None}  # inherited from the one that includes it
         for scenario in todo:
             where = paths[scenario]
             if scenario not in self.checked:
                 self.checked.add(scenario)
                 self._check(scenario, where)
-            if (scenario, executor) not in self.includes:
-                written = self.named[scenario]
+            written, address = self.named[scenario], addresses[scenario]
+            rooted = bool(address)
+            if (scenario, executor, rooted) not in self.includes:
                 if executor in OWN:  # whose values the worker reads after it has resolved them
                     written = self.workers.resolve_all(written)
-                address = self.named[name].get("default-address")
                 for problem in problems(executor, written, where, address=address):
                     raise self.reader.error(*problem)
-                self.includes[scenario, executor] = dict(_included(written, where))
+                self.includes[scenario, executor, rooted] = dict(_included(written, where))
             for key in BEYOND_TAURUS:
                 own = self.named[scenario].get(key)
                 if own and own != self.named[name].get(key):
                     text = "An included scenario does not have this key. Write it into the one that includes it."
                     raise self.reader.error("unsupported-key", f"{where}.{key}", text)
-            included = self.includes[scenario, executor]
+            included = self.includes[scenario, executor, rooted]
             graph[scenario] = list(included)
             for inner, place in included.items():
                 if inner not in self.named:
@@ -85,6 +86,7 @@ class Scenarios:
                     raise self.reader.error("unknown-scenario", place, text)
                 if inner not in paths:
                     paths[inner] = f"scenarios.{inner}"
+                    addresses[inner] = self.named[scenario].get("default-address") or address
                     todo.append(inner)
         try:
             TopologicalSorter(graph).prepare()
@@ -260,6 +262,12 @@ def reached(scenarios: Mapping[str, Any], names: Iterable[str]) -> dict[str, dic
             kept[name] = scenarios[name]
             todo += [inner for inner, _ in _included(scenarios[name], name)]
     return kept
+
+
+def includes_twice(scenarios: Mapping[str, Any], name: str) -> bool:
+    """Returns whether a scenario is included at more than one place."""
+    places = [inner for scenario in reached(scenarios, [name]).values() for inner, _ in _included(scenario, "")]
+    return len(places) > len(set(places))
 
 
 def expanded(scenarios: Mapping[str, Any], name: str) -> Iterator[Any]:

@@ -87,7 +87,7 @@ func read(head []byte, now time.Time) (made entry, varies bool) {
 	age, hasAge, stale, never := int64(0), false, false, false
 	for line := range bytes.Lines(head) {
 		name, value, ok := bytes.Cut(line, []byte(":"))
-		if !ok {
+		if !ok || len(name) > len("last-modified") {
 			continue
 		}
 		value = bytes.TrimSpace(value)
@@ -126,7 +126,7 @@ func read(head []byte, now time.Time) (made entry, varies bool) {
 		made.until = now.Unix() + max(0, int64(expires.Sub(date)/time.Second))
 	case !expires.IsZero():
 		made.until = expires.Unix()
-	case err == nil && !date.IsZero(): // nobody says: a tenth of its age, as RFC 9111 suggests
+	case err == nil && !date.IsZero(): // without a term: a tenth of its age, as RFC 9111 suggests
 		made.until = now.Unix() + int64(date.Sub(modified)/time.Second)/10
 	}
 	if made.until <= now.Unix() {

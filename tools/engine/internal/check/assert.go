@@ -18,7 +18,6 @@ type AssertionSpec struct {
 	Contains         []string `json:"contains"`
 	Regexp           bool     `json:"regexp"`
 	Not              bool     `json:"not"`
-	AssumeSuccess    bool     `json:"assume_success"` // read by the session, which owns the status
 	Expression       string   `json:"expression"`
 	Expected         *string  `json:"expected"` // jsonpath; null: the path has to exist
 	Invert           bool     `json:"invert"`
@@ -65,11 +64,6 @@ func NewAssertion(spec AssertionSpec, names *text.Names) (*Assertion, error) {
 
 // NeedsBody reports whether the assertion reads the response's body.
 func (a *Assertion) NeedsBody() bool { return a.spec.Subject == "" || a.spec.Subject == "body" }
-
-// JudgesStatus reports whether the assertion is about the response's status.
-func (a *Assertion) JudgesStatus() bool {
-	return a.spec.Kind == "contains" && a.spec.Subject == "http-code"
-}
 
 // Check returns why the assertion fails, for users; "" if it holds.
 func (a *Assertion) Check(r *Response, s *text.Scope) (failure string) { return a.check(r, s) }

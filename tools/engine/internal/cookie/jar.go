@@ -190,7 +190,7 @@ func (a *attributes) read(rest []byte, now time.Time) {
 		part, rest, _ = bytes.Cut(rest, []byte(";"))
 		key, value, _ := bytes.Cut(part, []byte("="))
 		key, value = bytes.Trim(key, " \t"), bytes.Trim(value, " \t")
-		if len(value) > longestAttribute {
+		if len(key) > len("max-age") || len(value) > longestAttribute {
 			continue
 		}
 		switch strings.ToLower(string(key)) {
@@ -218,10 +218,15 @@ func (a *attributes) read(rest []byte, now time.Time) {
 }
 
 // dateForms are the usual dates of an expires attribute, without commas and hyphens.
-var dateForms = []string{"Mon 2 Jan 2006 15:04:05 MST", "Mon 2 Jan 06 15:04:05 MST", "Monday 2 Jan 06 15:04:05 MST", "Mon Jan _2 15:04:05 2006"}
+var dateForms = []string{
+	"Mon 2 Jan 2006 15:04:05 MST", "Mon 2 Jan 06 15:04:05 MST", "Monday 2 Jan 06 15:04:05 MST", "Mon Jan _2 15:04:05 2006",
+	"Monday 2 Jan 2006 15:04:05 MST", "Mon 2 Jan 2006 15:04:05", "2 Jan 2006 15:04:05 MST",
+}
+
+var plainDate = strings.NewReplacer(",", "", "-", " ")
 
 func parseDate(text []byte) (time.Time, bool) {
-	plain := strings.NewReplacer(",", "", "-", " ").Replace(string(text))
+	plain := plainDate.Replace(string(text))
 	for _, form := range dateForms {
 		if found, err := time.Parse(form, plain); err == nil && found.Year() > 1600 { // as RFC 6265 says
 			return found, true

@@ -45,6 +45,8 @@ func TestCookiesGoWhereTheyMay(t *testing.T) {
 		{"http://s.example/", "http://s.example/", "a=2", "a=1", "a=2"},
 		{"http://s.example/", "http://s.example/", "b=2", "a=1", "b=2", "a=; Max-Age=0"},
 		{"http://s.example/", "http://s.example/", "", "a=1", "a=; Expires=Thu, 01 Jan 1970 00:00:00 GMT"},
+		{"http://s.example/", "http://s.example/", "", "a=1", "a=; Expires=Thu, 01 Jan 1970 00:00:00"},
+		{"http://s.example/", "http://s.example/", "", "a=1", "a=; Expires=Thursday, 01-Jan-1970 00:00:00 GMT"},
 		{"http://s.example/", "http://s.example/", "a=1", "a=1; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Max-Age=9"},
 		{"http://s.example/", "http://s.example/", "a=1; b=2", "a=1; Max-Age=99999999999999999999", "b=2; Max-Age=x"},
 		{"http://s.example/", "http://s.example/", `a="x y"; b=1=2; c=`, `a="x y"`, " b = 1=2 ", "c="},

@@ -250,11 +250,8 @@ func uuid(_ *call, dst []byte, s *Scope) []byte {
 }
 
 // urlEncode encodes as an HTML form, as Java's URLEncoder does.
-func urlEncode(c *call, dst []byte, s *Scope) []byte { return AppendFormEncoded(dst, c.text(0, s)) }
-
-// AppendFormEncoded appends a text as application/x-www-form-urlencoded has it.
-func AppendFormEncoded(dst []byte, text string) []byte {
-	return append(dst, asForms.Replace(url.QueryEscape(text))...)
+func urlEncode(c *call, dst []byte, s *Scope) []byte {
+	return append(dst, asForms.Replace(url.QueryEscape(c.text(0, s)))...)
 }
 
 // asForms changes what package url encodes otherwise than forms and Java do.

@@ -73,6 +73,7 @@ func TestTextsMeanWhatTheyMeanToJMeter(t *testing.T) {
 		`${__timeShift(yyyy-MM-dd HH:mm,2026-01-31 00:30,-PT1H)}`:              `2026-01-30 23:30`,
 		`${__timeShift(yyyyMMddHHmmssSSS)}`:                                    `20260203040506078`,
 		`${__timeShift(yyyy-MM-dd HH:mm:ss.SSS,2026-02-03 04:05:06.5,PT1.5S)}`: `2026-02-03 04:05:08.000`,
+		`${__time(EEE\, dd MMM yyyy HH:mm:ss zzz)}`:                            `Tue, 03 Feb 2026 04:05:06 UTC`,
 		`${__timeShift(EEEE yyyy)}`:                                            `Tuesday 2026`,
 		`${__time()}${__time}`:                                                 `17700915060781770091506078`,
 		`${__time(/1000)}`:                                                     `1770091506`,

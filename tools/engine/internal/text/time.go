@@ -27,8 +27,8 @@ var named = map[string]string{"YMD": "yyyyMMdd", "HMS": "HHmmss", "YMDHMS": "yyy
 var layouts = map[string]string{
 	"y": "2006", "yy": "06", "yyyy": "2006", "u": "2006", "uuuu": "2006", "M": "1", "MM": "01", "MMM": "Jan",
 	"MMMM": "January", "d": "2", "dd": "02", "DDD": "002", "HH": "15", "h": "3", "hh": "03", "m": "4", "mm": "04",
-	"s": "5", "ss": "05", "a": "PM", "E": "Mon", "EE": "Mon", "EEE": "Mon", "EEEE": "Monday", "z": "MST",
-	"Z": "-0700", "X": "Z07", "XX": "Z0700", "XXX": "Z07:00",
+	"s": "5", "ss": "05", "a": "PM", "aa": "PM", "E": "Mon", "EE": "Mon", "EEE": "Mon", "EEEE": "Monday", "z": "MST",
+	"zz": "MST", "zzz": "MST", "Z": "-0700", "ZZ": "-0700", "ZZZ": "-0700", "X": "Z07", "XX": "Z0700", "XXX": "Z07:00",
 }
 
 var (
@@ -74,10 +74,27 @@ func readLayout(c *call) (err error) {
 	if len(c.arguments) == 0 {
 		return nil
 	}
-	if format, fixed := c.arguments[0].Fixed(); fixed && format != "" {
-		c.layout, err = parseLayout(format)
+	format, fixed := c.arguments[0].Fixed()
+	if !fixed || format == "" {
+		return nil
+	}
+	if c.layout, err = parseLayout(format); err == nil && c.name == "__timeShift" && len(c.arguments) > 1 { // it reads a date, too
+		err = c.layout.readable()
 	}
 	return err
+}
+
+// readable reports what parse could not read.
+func (l layout) readable() error {
+	for i, f := range l {
+		if f.digits > 0 && (i == 0 || !strings.HasSuffix(l[i-1].literal, ".") && !strings.HasSuffix(l[i-1].literal, ",")) {
+			return errors.New("a date is read only with a dot before the fraction of its second, as in ss.SSS")
+		}
+		if ambiguous.MatchString(f.literal) {
+			return fmt.Errorf("%q: %w", f.literal, errLayout)
+		}
+	}
+	return nil
 }
 
 // append appends a moment in its time zone.
