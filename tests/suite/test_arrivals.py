@@ -126,12 +126,14 @@ def test_a_search_counts_journeys_by_a_label_that_each_has_equally_often(tmp_pat
 
 
 def test_workers_are_counted_by_requests_and_by_thinking_users(tmp_path):
-    def workers(rate, think):
+    def workers(rate, think, **engine):
         requests = [{"url": "http://shop/", "think-time": think}]
-        return len(planned(tmp_path, suite({"arrivals": rate}, requests=requests, **{"hold-for": "1m"})).shares)
+        load = {"arrivals": rate, "engine": engine}
+        return len(planned(tmp_path, suite(load, requests=requests, **{"hold-for": "1m"})).shares)
 
     assert (workers(10_000, "0s"), workers(40_000, "0s")) == (1, 3)
     assert workers(1_000, "uniform(100s, 50s)") == 3  # 100,000 of them think
+    assert workers(40_000, "0s", http2=True) == 5
 
 
 def test_a_try_and_a_smoke_run_have_one_user(tmp_path):

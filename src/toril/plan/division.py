@@ -15,6 +15,7 @@ from toril.plan.iteration import Iteration, iteration_of
 from toril.records import Segment
 from toril.suite import Execution, Suite
 from toril.suite.engines import engine_of
+from toril.suite.requests import OWN
 from toril.suite.settings import MAX_WORKERS
 from toril.text import plural
 
@@ -22,6 +23,7 @@ HERE = "local"  # the location of a suite without locations
 CPU_UNITS_PER_CORE = 1024
 FINEST = 10**9  # parts of a request per second
 RESPONSE_S = Fraction(1, 5)  # assumed for the pace of virtual users
+HTTP2_COST = 2  # to a worker of 2 vCPU: 7,697 requests per CPU-second, and 93 KiB a user (bench/README.md, journeys)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,8 @@ def _needed(suite: Suite, executions: Sequence[Execution], weights: Mapping[str,
     for execution in executions:
         engine = engine_of("vegeta" if execution.model == "requests" else execution.executor)
         users, requests = _sized(execution, iterations[execution.scenario])
+        if suite.toril.engine.http2 and execution.executor in OWN:
+            users, requests = users * HTTP2_COST, requests * HTTP2_COST
         if engine.requests_per_core:
             requests /= engine.requests_per_core * (1 if engine.single_threaded else cores)
             most = engine.users_per_worker  # None: independent requests have no virtual users
