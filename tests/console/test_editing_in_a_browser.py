@@ -212,7 +212,8 @@ def test_what_was_typed_outlives_a_session(page, one):
     suites.save(one.store, "search", {"suite.yml": b"{}"}, by="", comment="", at=0, expected=0)
     page.goto("/suites/new")
     page.get_by_label("Address", exact=True).fill("https://shop.example.com")
-    page.get_by_label("Users, in total").fill("42")
+    with page.expect_response(lambda response: "42" in (response.request.post_data or "")):  # the check of the form
+        page.get_by_label("Users, in total").fill("42")
     one.more["identity"].away = True
     page.locator(".footer").get_by_role("button", name="Save", exact=True).click()
     expect(page.locator("[data-refused]")).to_be_visible()
