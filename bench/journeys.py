@@ -46,7 +46,7 @@ from toril.timeline.intervals import decode  # noqa: E402
 OURS = ("users", "arrivals")
 GATLINGS = ("gatling", "gatling-arrivals")
 ENGINES = ("wrk", *OURS, "jmeter", *GATLINGS, "locust", "apiritif")
-PEERS = {"jmeter": "JMeter", **dict(zip(GATLINGS, ("Gatling", "its arrivals"), strict=True)), "locust": "Locust",
+PEERS = {"jmeter": "JMeter", **dict(zip(GATLINGS, ("Gatling", "Gatling's arrivals"), strict=True)), "locust": "Locust",
          "apiritif": "Apiritif", "wrk": "wrk"}  # fmt: skip
 NO_CERTIFICATE = ("apiritif",)  # it accepts no self-signed certificate
 SECONDS = dict.fromkeys(("jmeter", *GATLINGS), (30, 42))  # of warm-up and of load; others (3, 11)

@@ -5,7 +5,7 @@ The first response with a value is its source, unless the client sent the value 
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote, unquote
@@ -111,7 +111,7 @@ def correlated(
         rules=tuple(rules),
         unpaired=unpaired(recorded, second, pairs) if second is not None else (),
         client_made=tuple(_made_by_clients(turns, others)) if second is not None else (),
-        typed=_with_ids(typed_in(turns, others, {*names.values()}), turns, others)
+        typed=_with_ids(typed_in(turns, others, {*names.values()}), turns, others, names.values())
         if recorded.kind == "har"
         else Typed(),
         redirects=tuple(sorted(opened)),
@@ -182,7 +182,7 @@ def _variables(rules: Mapping[int, Rule], applied: Collection[int], turns: list[
     return names
 
 
-def _with_ids(typed: Typed, turns: list[Hop], others: Mapping[int, RecordedExchange]) -> Typed:
+def _with_ids(typed: Typed, turns: list[Hop], others: Mapping[int, RecordedExchange], taken: Iterable[str]) -> Typed:
     """Adds UUIDs that differ between the recordings, and that several requests have: those of devices and sessions."""
     values = Values(turns)
     uses: dict[str, list[Usage]] = {}
@@ -194,7 +194,7 @@ def _with_ids(typed: Typed, turns: list[Hop], others: Mapping[int, RecordedExcha
         if not later or other in (None, value) or any(values.sources_of(use) for use in (first, *later)):
             continue
         number, key = turns[first.turn].number, first.place.path.rpartition(".")[2]
-        names = {made.variable for made in typed.fresh}
+        names = {*taken, *(made.variable for made in typed.fresh)}
         variable = free(f"new_{variable_of(first.place, words_of(key))}", names)
         made = Fresh(variable=variable, function="${__UUID()}", number=number, key=key, pattern=re.compile(value))
         places = {(turns[use.turn].number, use.place) for use in (first, *later)}
