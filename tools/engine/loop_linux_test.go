@@ -9,6 +9,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"sync/atomic"
@@ -251,6 +253,29 @@ func TestAWaitingLoopDoesNotDelayTheGarbageCollector(t *testing.T) {
 	done.Store(true)
 	poll.wake()
 	<-stopped
+}
+
+func TestWakingALoopThatHasEndedWritesIntoNoOtherFile(t *testing.T) {
+	poll, err := newPoller()
+	if err != nil {
+		t.Fatal(err)
+	}
+	poll.close()
+	var files []*os.File // they take the numbers of the poller's
+	for i := range 64 {
+		file, err := os.Create(filepath.Join(t.TempDir(), fmt.Sprint(i)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer file.Close()
+		files = append(files, file)
+	}
+	poll.wake()
+	for _, file := range files {
+		if written, err := file.Stat(); err != nil || written.Size() != 0 {
+			t.Errorf("%s has %d bytes: %v", file.Name(), written.Size(), err)
+		}
+	}
 }
 
 func TestOneLoopSendsUnlessTheRateIsHigh(t *testing.T) {

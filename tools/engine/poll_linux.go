@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"sync"
 	"syscall"
 	"time"
 	"unsafe"
@@ -35,6 +36,8 @@ const (
 //     GODEBUG=asyncpreemptoff=1 it sends no signals; maxWait is the bound that is left.
 type poller struct {
 	epoll, timer, waker int
+	waking              sync.Mutex // goroutines may wake a loop that has ended, and its numbers are other files' then
+	closed              bool
 	timerAt             int64 // the moment for which the timer is set; 0: none
 	events              [256]syscall.EpollEvent
 }
@@ -70,6 +73,9 @@ func (p *poller) open() (err error) {
 }
 
 func (p *poller) close() {
+	p.waking.Lock()
+	defer p.waking.Unlock()
+	p.closed = true
 	for _, fd := range []int{p.epoll, p.timer, p.waker} {
 		_ = syscall.Close(fd)
 	}
@@ -135,6 +141,11 @@ func (p *poller) event(index int) (number, generation uint32, writable bool) {
 
 // wake ends the current wait, or the next one. Any goroutine may call it.
 func (p *poller) wake() {
+	p.waking.Lock()
+	defer p.waking.Unlock()
+	if p.closed {
+		return
+	}
 	one := uint64(1)
 	_, _, _ = syscall.RawSyscall(syscall.SYS_WRITE, uintptr(p.waker), uintptr(unsafe.Pointer(&one)), 8)
 }
