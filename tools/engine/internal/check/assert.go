@@ -13,18 +13,16 @@ import (
 
 // AssertionSpec is one assertion, as load.json has it.
 type AssertionSpec struct {
-	Kind             string   `json:"kind"`    // contains, jsonpath or xpath
-	Subject          string   `json:"subject"` // contains: body (default), headers or http-code
-	Contains         []string `json:"contains"`
-	Regexp           bool     `json:"regexp"`
-	Not              bool     `json:"not"`
-	Expression       string   `json:"expression"`
-	Expected         *string  `json:"expected"` // jsonpath; null: the path has to exist
-	Invert           bool     `json:"invert"`
-	ExpectNull       bool     `json:"expect_null"`
-	Tolerant         bool     `json:"tolerant"` // xpath: read HTML
-	Validate         bool     `json:"validate"` // no effect
-	IgnoreWhitespace bool     `json:"ignore_whitespace"`
+	Kind       string   `json:"kind"`    // contains, jsonpath or xpath
+	Subject    string   `json:"subject"` // contains: body (default), headers or http-code
+	Contains   []string `json:"contains"`
+	Regexp     bool     `json:"regexp"`
+	Not        bool     `json:"not"`
+	Expression string   `json:"expression"`
+	Expected   *string  `json:"expected"` // jsonpath; null: the path has to exist
+	Invert     bool     `json:"invert"`
+	ExpectNull bool     `json:"expect_null"`
+	Tolerant   bool     `json:"tolerant"` // xpath: read HTML
 }
 
 // Assertion judges a response. It is safe for several goroutines.

@@ -10,20 +10,18 @@ import (
 
 // Spec is one extractor, as load.json has it.
 type Spec struct {
-	Kind             string  `json:"kind"` // regexp, jsonpath, css or xpath
-	Name             string  `json:"name"` // of the variable
-	Expression       string  `json:"expression"`
-	Default          *string `json:"default"`  // null: a variable without a match keeps its value
-	Match            int     `json:"match"`    // 0: any, -1: all, as name_1, name_2, … and name_matchNr
-	Template         string  `json:"template"` // regexp: $1$ if empty
-	Subject          string  `json:"subject"`  // regexp: body (default), headers, http-code, url or message
-	Attribute        string  `json:"attribute"`
-	Concat           bool    `json:"concat"`        // jsonpath: with all matches, name_ALL
-	FromVariable     string  `json:"from_variable"` // read this variable instead of the response
-	Tolerant         bool    `json:"tolerant"`      // xpath: read HTML
-	Validate         bool    `json:"validate"`      // no effect: no schema is loaded
-	IgnoreWhitespace bool    `json:"ignore_whitespace"`
-	Namespaces       bool    `json:"namespaces"`
+	Kind         string  `json:"kind"` // regexp, jsonpath, css or xpath
+	Name         string  `json:"name"` // of the variable
+	Expression   string  `json:"expression"`
+	Default      *string `json:"default"`  // null: a variable without a match keeps its value
+	Match        int     `json:"match"`    // 0: any, -1: all, as name_1, name_2, … and name_matchNr
+	Template     string  `json:"template"` // regexp: $1$ if empty
+	Subject      string  `json:"subject"`  // regexp: body (default), headers, http-code, url or message
+	Attribute    string  `json:"attribute"`
+	Concat       bool    `json:"concat"`        // jsonpath: with all matches, name_ALL
+	FromVariable string  `json:"from_variable"` // read this variable instead of the response
+	Tolerant     bool    `json:"tolerant"`      // xpath: read HTML
+	Namespaces   bool    `json:"namespaces"`
 }
 
 // Extractor sets a variable from a response. It is safe for several goroutines.
