@@ -138,13 +138,12 @@ def adjust(
       toril adjust latest --rate +20% --execution checkout
     """
     from toril.runs.find import find_run
+    from toril.text import exact
 
     opened, run_id = find_run(run, store)
     done = desk_for(opened).adjust(run_id, rate, execution)
     for warning in done.warnings:
         echo(f"warning: {warning}", err=True)
-    from toril.text import exact
-
     rps, before = (exact(round(rps, 3), done.rate.unit) for rps in (done.rate.rps, done.before_rps))
     echo(
         f"{done.rate.execution} of run {run_id}: rate changes from {before} to {rps} "
