@@ -81,11 +81,11 @@ def test_samples_of_all_engines_side_by_side_match_the_responses(tmp_path: Path,
     assert summary["labels"][""]["samples"] == target.answered == target.started - target.hops - target.parts
     of_engine = {engine: summary["executions"][engine]["labels"] for engine in engines}
     for engine, labels in of_engine.items():
-        sent, planned = labels.keys() - {""}, {request["label"] for request in visited[engine]}
-        assert sent == planned if "iterations" in load else sent <= planned  # a busy machine needs the hold for one
+        sent, planned = labels.keys() - {""}, [request["label"] for request in visited[engine]]
+        assert sent == set(planned[: len(sent)])  # in this order; on a busy machine the hold may end before the last
         assert labels[LABELS["home"]]["samples"] == target.paths[f"/home?{engine}"] > 0
         if "iterations" in load:
-            assert labels[""]["samples"] == 6 * 4 * len(visited[engine])
+            assert labels[""]["samples"] == 6 * 4 * len(planned) and len(sent) == len(planned)
     moved = [labels.get(LABELS["moved"], {"samples": 0}) for labels in of_engine.values()]
     assert target.hops == 2 * sum(figures["samples"] for figures in moved)
     assert target.parts == 3 * target.paths["/page/3"]
