@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from toril.clock import Clock
+from toril.cloudwatch import ClientFactory, check, clients
 from toril.coordinator.driver import Coordinator
 from toril.coordinator.lease import LeaseLostError
 from toril.coordinator.progress import View
 from toril.errors import InfrastructureError, Note, OptionError, StoreError
 from toril.launchers import Launcher
 from toril.launchers.prepare import launcher_for, stop_tasks
-from toril.metrics import ClientFactory, check, clients
 from toril.records import Plan, Stop, SuiteOrigin, Verdict, run_key
 from toril.records.progress import Progress, ProgressNote, WorkersNow
 from toril.reports import Bundle

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from tests.cloudwatch.service import CREDENTIALS, CloudWatch, cloudwatch
 from tests.end_to_end import running
 from tests.end_to_end.running import Finished, toril, until
-from tests.metrics.cloudwatch import CREDENTIALS, CloudWatch, cloudwatch
 from tests.outcomes import CROWDED, fails, passes
 from tests.targets import Target, target
 

@@ -4,12 +4,12 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
+from toril.cloudwatch import ClientFactory, Wait, fetch, unfetched
 from toril.coordinator.evidence import gathered
 from toril.coordinator.fold import Fold, collect, completeness_of
 from toril.errors import InfrastructureError, Note, StoreError
 from toril.launchers.prepare import read_deployments
 from toril.launchers.pricing import cost_line, finished_cost
-from toril.metrics import ClientFactory, Wait, fetch, unfetched
 from toril.records import HEAD, Deployment, End, Launch, Plan, ServerMetrics, Verdict, run_key
 from toril.records.document import document
 from toril.records.evidence import Exchanges

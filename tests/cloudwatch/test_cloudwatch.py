@@ -4,9 +4,9 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 from botocore.stub import Stubber
 
-from tests.metrics.asking import NOON, query
-from tests.metrics.cloudwatch import CloudWatch
-from toril.metrics.cloudwatch import ClientFactory, ask, clients, span
+from tests.cloudwatch.asking import NOON, query
+from tests.cloudwatch.service import CloudWatch
+from toril.cloudwatch.calls import ClientFactory, ask, clients, span
 
 CPU = query()
 

@@ -4,11 +4,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.metrics.asking import NOON, Clock, query
-from tests.metrics.cloudwatch import CloudWatch, cloudwatch
+from tests.cloudwatch.asking import NOON, Clock, query
+from tests.cloudwatch.service import CloudWatch, cloudwatch
 from tests.refusals import refused
+from toril.cloudwatch import Wait, check, fetch
 from toril.errors import InfrastructureError, SuiteError
-from toril.metrics import Wait, check, fetch
 
 CPU = query()
 

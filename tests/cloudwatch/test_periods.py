@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.metrics.asking import NOON
-from toril.metrics.cloudwatch import recent, span
+from tests.cloudwatch.asking import NOON
+from toril.cloudwatch.calls import recent, span
 
 PERIODS = st.sampled_from([1, 5, 10, 20, 30, 60, 120, 300, 3600])
 STARTS = st.floats(0, 2e9, allow_nan=False)

@@ -2,8 +2,8 @@
 
 - fetch: reads a plan's metrics as soon as CloudWatch has published the end of the load, and checks the queries before
   the load
-- cloudwatch: one request for metrics: its periods, calls, answers and faults
+- calls: one request for metrics: its periods, calls, answers and faults
 """
 
-from toril.metrics.cloudwatch import ClientFactory, clients
-from toril.metrics.fetch import Wait, check, fetch, unfetched
+from toril.cloudwatch.calls import ClientFactory, clients
+from toril.cloudwatch.fetch import Wait, check, fetch, unfetched

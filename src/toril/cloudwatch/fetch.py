@@ -6,8 +6,7 @@ from datetime import UTC, datetime
 
 from toril.aws.errors import Fault
 from toril.clock import Clock
-from toril.errors import InfrastructureError, Note, SuiteError, UserError
-from toril.metrics.cloudwatch import (
+from toril.cloudwatch.calls import (
     OF_THE_QUERY,
     ClientFactory,
     Readings,
@@ -19,6 +18,7 @@ from toril.metrics.cloudwatch import (
     recent,
     span,
 )
+from toril.errors import InfrastructureError, Note, SuiteError, UserError
 from toril.records import MetricQuery, MetricSeries, ServerMetrics
 
 LIMIT_S = 300.0  # after the last period's end; AWS publishes its one-minute metrics after one to three minutes

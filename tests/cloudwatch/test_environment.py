@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from tests.metrics.cloudwatch import CREDENTIALS, CloudWatch, cloudwatch
+from tests.cloudwatch.service import CREDENTIALS, CloudWatch, cloudwatch
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def service():
 ENVIRONMENT = """
 import sys
 from toril.errors import UserError
-from toril.metrics import check, clients
+from toril.cloudwatch import check, clients
 from toril.records import MetricQuery
 query = MetricQuery(namespace="n", metric="m", statistic="Sum", region=sys.argv[1] or None)
 try:
