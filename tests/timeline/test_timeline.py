@@ -359,3 +359,42 @@ def test_labels_with_different_tokens_are_one_label_across_workers_and_are_found
     assert [one for one in timeline.labels() if one] == ["/again/***"]
     assert [timeline.select(one).total.samples for one in written_as] == [3, 3, 3]
     assert [parse_criterion(f"hits of {one}<5", "suite.yml").label for one in written_as] == ["/again/***"] * 3
+
+
+def measured_timeline():
+    recorder = Recorder("w", "eu")
+    for value in (900, 700):
+        recorder.add_one("shop", completed_s=0.5, label="buy", response_us=value)
+        recorder.add_one("shop", completed_s=0.5, label="buy{tenant=big}", response_us=value, kind="tagged")
+    recorder.add_one("shop", completed_s=0.5, label="home{tenant=big}", response_us=100, kind="tagged", ok=False)
+    recorder.add_one("shop", completed_s=0.5, label="buy", response_us=0, kind="check", ok=False)
+    recorder.add_one("shop", completed_s=0.5, label="items", response_us=3000, kind="trend")
+    recorder.add_one("shop", completed_s=0.5, label="buy", response_us=9, kind="transaction")
+    timeline = Timeline()
+    timeline.add(written(recorder))
+    return timeline
+
+
+def test_what_scripts_measure_is_no_request_and_has_no_label_of_requests():
+    timeline = measured_timeline()
+
+    assert timeline.labels() == ("buy",)
+    assert timeline.sizes_of_labels() == {"buy": 3}
+    assert (timeline.select().total.samples, timeline.select("buy").total.failures) == (2, 0)
+    assert (timeline.kind_of("buy"), timeline.kind_of("items")) == ("request", "request")
+    assert not timeline.select("items").total.samples
+    assert timeline.select("buy", kind="check").total.failures == 1
+    assert {kind: timeline.measured(kind) for kind in ("check", "trend", "rate")} == {
+        "check": ("buy",),
+        "trend": ("items",),
+        "rate": (),
+    }
+
+
+def test_requests_with_a_tag_are_selected_by_label_and_in_total():
+    timeline = measured_timeline()
+
+    assert timeline.kind_of("buy{tenant=big}") == timeline.kind_of("{tenant=big}") == "tagged"
+    assert (timeline.select("buy{tenant=big}").total.samples, timeline.select("{tenant=big}").total.samples) == (2, 3)
+    assert timeline.select("{tenant=big}").total.failures == 1
+    assert not timeline.select("{tenant=small}").total.samples

@@ -151,7 +151,7 @@ class Batch:
     started_s: NDArray[np.float64]
     completed_s: NDArray[np.float64]
     label: NDArray[np.object_]  # as in the suite
-    kind: NDArray[np.object_]  # "request", "transaction" or "timing"
+    kind: NDArray[np.object_]  # of KINDS in toril.timeline.intervals
     ok: NDArray[np.bool_]
     rc: NDArray[np.object_]  # "200"; without a response the name of the error
     message: NDArray[np.object_]  # of a failure; else ""

@@ -202,7 +202,7 @@ class LabelFigures(JsonObject):
 
     OMITTED_WHEN_NONE: ClassVar[frozenset[str]] = frozenset({"histogram"})
 
-    kind: Literal["request", "transaction", "timing"] = "request"
+    kind: Literal["request", "transaction", "timing", "tagged"] = "request"
     samples: Count = 0
     failures: Count = 0
     failures_share: Number | None = None

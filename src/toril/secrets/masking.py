@@ -44,7 +44,7 @@ _WORDS = re.compile(
     "|gh[oprsu]_|github_|glpat-|xox|npm_|pypi-|[rs]k[_-]|akia|asia|aiza)|eyJ"
 )
 _STILL = (  # excludes masked values, also shortened ones, and the gap in `export TOKEN=…`
-    r"(?!\*{1,3}(?:…|[\s&#\"'<>@,;?)}\]\\]|$)|…(?:[\s`]|$))"
+    r"(?!\*{1,3}(?:…|[\s&#\"'<>@,;?){}\]\\]|$)|…(?:[\s`]|$))"
 )
 _UNMASKED = re.compile(_STILL)
 _KEY = r"[\w%.\[\]$~-]"

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Literal, cast
 
 from toril.records import Case, Plan
 from toril.records.summary import (
@@ -213,8 +214,9 @@ class _Builder:
         return self._planned_s[key]
 
     def _figures(self, view: Slice, stats: Stats, seconds: float) -> LabelFigures:
+        kind = view.kind or (self._timeline.kind_of(view.label) if view.label else "request")
         return LabelFigures(
-            kind=view.kind or (self._timeline.kind_of(view.label) if view.label else "request"),
+            kind=cast(Literal["request", "transaction", "timing", "tagged"], kind),
             samples=stats.samples,
             failures=stats.failures,
             failures_share=stats.failures / stats.samples if stats.samples else None,

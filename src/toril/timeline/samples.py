@@ -15,7 +15,7 @@ import numpy as np
 from toril.stats.histogram import Histogram, Int64s, bucket_of, highest_us, highests_of, lowests_of
 from toril.stats.quantiles import rank_of
 from toril.timeline.buckets import HOT_BLOCKS, BucketCounts
-from toril.timeline.intervals import CELL_COLUMNS, MAX_DURATION_US, Interval, Series
+from toril.timeline.intervals import CELL_COLUMNS, MAX_DURATION_US, TIMED, Interval, Kind, Series
 from toril.timeline.tables import Outcomes, Rows, grown, longer
 
 SUMS = (
@@ -46,8 +46,10 @@ class SampleTable:
     """The rows of a run so far, in any order, whichever workers sent them."""
 
     def __init__(self, hot_blocks: int = HOT_BLOCKS) -> None:
-        self.series: dict[Placed, int] = {}
+        self.placed: list[Placed] = []  # all series by number
+        self.series: dict[Placed, int] = {}  # of requests, transactions and timings
         self.series_of: defaultdict[str, dict[Placed, int]] = defaultdict(dict)  # the same, by label
+        self.measured: dict[Kind, dict[str, dict[Placed, int]]] = {}  # of the other kinds, by label
         self.sums: Int64s = np.zeros((64, len(SUMS)), np.int64)  # by row
         self.extremes: Int64s = np.tile(np.array([NO_MIN, 0]), (64, 1))  # by row: min_us, max_us
         self.counts: Int64s = np.zeros(64, np.int64)  # by series: samples of all seconds
@@ -86,7 +88,7 @@ class SampleTable:
             [np.array(codes, np.int64)[interval.cells[SERIES]] for interval, codes in zip(batch, numbers, strict=True)]
         )
         rows = self._rows_for(series, cells[SECOND])
-        self.counts = longer(self.counts, len(self.series), 0)
+        self.counts = longer(self.counts, len(self.placed), 0)
         np.add.at(self.counts, series, cells[CELL_COLUMNS.index("samples")])
         sizes = cells[BUCKETS]
         ends = np.cumsum(sizes)
@@ -112,9 +114,15 @@ class SampleTable:
         self.outcomes.add(np.concatenate(places), np.concatenate(codes), np.concatenate(times))
 
     def _number(self, placed: Placed) -> int:
-        number = self.series.get(placed)
+        _, series = placed
+        timed = series.kind in TIMED
+        known = self.series if timed else self.measured.setdefault(series.kind, {}).setdefault(series.label, {})
+        number = known.get(placed)
         if number is None:
-            number = self.series[placed] = self.series_of[placed[1].label][placed] = len(self.series)
+            number = known[placed] = len(self.placed)
+            self.placed.append(placed)
+            if timed:
+                self.series_of[series.label][placed] = number
         return number
 
     def _rows_for(self, series: Int64s, seconds: Int64s) -> Int64s:

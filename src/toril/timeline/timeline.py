@@ -16,7 +16,7 @@ import numpy as np
 from toril.stats.histogram import Int64s, highests_of, lowests_of
 from toril.timeline.buckets import HOT_BLOCKS
 from toril.timeline.health import HealthBySecond, HealthSeries
-from toril.timeline.intervals import KINDS, Interval, Kind, label_of
+from toril.timeline.intervals import KINDS, TAGGED, TIMED, Interval, Kind, label_of
 from toril.timeline.samples import SAMPLES, SECOND, SUMS, BySecond, Placed, SampleTable, Stats, Worst, WorstStats
 from toril.timeline.tables import UsersBySecond
 
@@ -26,7 +26,7 @@ WAITING_S = 8  # length of a part: files that come worker by worker wait for oth
 PART_S = 60  # seconds to compute at once, so that a long run needs no more memory
 
 BYTES = SUMS.index("bytes")
-WITHOUT_REQUESTS = ("transaction", "timing")  # kinds of samples that are never in flight
+WITHOUT_REQUESTS = KINDS[1:]  # kinds of samples that are never in flight
 Place = tuple[str, str]  # location and execution
 
 
@@ -95,7 +95,7 @@ class Timeline:
         """Returns the slice with all these properties; None and () mean any.
 
         Label "" means all requests (or all samples of another `kind`). If requests and transactions have the same
-        label, it means the requests.
+        label, it means the requests. Label `{tag=value}` means all requests with the tag, whatever their labels.
         """
         selection = Selection(label_of(label), frozenset(executions), location, steady, kind, arm, block)
         if selection not in self._slices:
@@ -147,9 +147,18 @@ class Timeline:
         return frozenset(label for label, series in series_of if both <= {key.kind for _, key in series})
 
     def kind_of(self, label: str) -> Kind:
-        """Returns the kind of the label's samples: the first one in KINDS; "request" without samples."""
+        """Returns the kind of the label's samples: the first one in TIMED or "tagged"; "request" without samples.
+
+        What scripts measure has names of its own, which are no labels of requests: `measured` lists them.
+        """
         kinds = {series.kind for _, series in self.table.series_of.get(label, ())}
-        return next((kind for kind in KINDS if kind in kinds), "request")
+        if not kinds and self.series(label, TAGGED):
+            return TAGGED
+        return next((kind for kind in TIMED if kind in kinds), "request")
+
+    def measured(self, kind: Kind) -> tuple[str, ...]:
+        """Returns the names of the checks, of metrics of a kind, or the labels with tags, in alphabetical order."""
+        return tuple(sorted(self.table.measured.get(kind, ())))
 
     def executions(self) -> tuple[str, ...]:
         """Returns all executions with samples, in alphabetical order."""
@@ -202,10 +211,18 @@ class Timeline:
         """All samples by row, after merging all waiting intervals."""
         return self._merged._table
 
-    def series(self, label: str = "") -> dict[Placed, int]:
-        """Returns all series, or those of a label, with their numbers."""
+    def series(self, label: str = "", kind: Kind | None = None) -> dict[Placed, int]:
+        """Returns all series of requests, transactions and timings, or of another kind, with their numbers.
+
+        With a label: those of the label.
+        """
         table = self.table
-        return table.series_of.get(label, {}) if label else table.series
+        if kind is None or kind in TIMED:
+            return table.series_of.get(label, {}) if label else table.series
+        measured = table.measured.get(kind, {})
+        total = not label or (kind == TAGGED and label.startswith("{"))
+        names = [name for name in measured if name.endswith(label)] if total else [label]
+        return {placed: number for name in names for placed, number in measured.get(name, {}).items()}
 
     def unfinished(self, label: str = "") -> list[tuple[Place, Unfinished]]:
         """Returns the unfinished requests of a label, or of all labels, by place."""
@@ -365,9 +382,10 @@ class Slice:
     @property
     def series(self) -> tuple[Int64s, Int64s]:
         """The numbers of its series in `SampleTable`: of successful samples, and of failed ones."""
-        series, wanted = self._timeline.series(self.label), self._selection
-        if len(series) != self._known:
+        so_far, wanted = len(self._timeline.table.placed), self._selection
+        if so_far != self._known:
             kind = self.kind or (self._timeline.kind_of(self.label) if self.label else "request")
+            series = self._timeline.series(self.label, kind)
             chosen = [
                 (number, key.ok)
                 for (location, key), number in series.items()
@@ -380,13 +398,13 @@ class Slice:
             good, failed = (
                 np.array([number for number, ok in chosen if ok is good], np.int64) for good in (True, False)
             )
-            self._series, self._known = (good, failed), len(series)
+            self._series, self._known = (good, failed), so_far
         return self._series
 
     @property
     def resolution_us(self) -> int:
         """The coarsest resolution of the executions that send its samples, in µs."""
-        of_label = {series.execution for _, series in self._timeline.series(self.label)}
+        of_label = {series.execution for _, series in self._timeline.series(self.label, self.kind)}
         senders = {name for name in of_label if not self.executions or name in self.executions} or self.executions
         return max((us for name, us in self._timeline.resolution_us.items() if name in senders), default=1)
 

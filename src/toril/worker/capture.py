@@ -16,7 +16,7 @@ from toril.engines import Batch, FoundCase, InFlight, cases_of
 from toril.records import HEAD, Case, CaseFile, Kept, case_file_name, digest_of, encode_cases
 from toril.secrets.masking import mask_label
 from toril.secrets.redaction import Redactor
-from toril.timeline.intervals import Recorder, acceptable
+from toril.timeline.intervals import TIMED, Recorder, acceptable
 from toril.worker.engine_runs import EngineRun
 from toril.worker.evidence import UNNAMED, ExchangeBook
 from toril.worker.hiding import Hiding
@@ -170,8 +170,9 @@ class Capture:
         for arm, block, own in _by_turn(columns) if "arm" in columns else [(planned.arm, planned.block, columns)]:
             self._recorder.add_many(planned.series, own, arm=arm, block=block)
             run.samples[arm] += int((own["kind"] == "request").sum())
-        if possible.any():
-            first, last = float(batch.started_s[possible].min()), float(batch.completed_s[possible].max())
+        timed = possible & np.isin(batch.kind, TIMED)
+        if timed.any():
+            first, last = float(batch.started_s[timed].min()), float(batch.completed_s[timed].max())
             run.first_started_s = min(first, run.first_started_s or first)
             run.last_completed_s = max(last, run.last_completed_s or last)
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.refusals import refused
 from toril.errors import StoreError
 from toril.timeline import Timeline
-from toril.timeline.intervals import OTHER, Recorder, acceptable, decode, label_of
+from toril.timeline.intervals import KINDS, OTHER, Recorder, acceptable, decode, label_of, tagged_label
 from toril.timeline.intervals.format import HEAD
 
 
@@ -121,12 +121,34 @@ def test_a_file_with_timings_has_its_own_version_and_is_read_back():
     assert [(one.label, one.kind) for one in decode(timed, "x").series] == [("open (LCP)", "timing")]
 
 
+@pytest.mark.parametrize("kind", KINDS[3:])
+def test_a_file_with_what_scripts_measure_has_version_3_and_is_read_back(kind):
+    recorder = Recorder("eu-1", "eu")
+    recorder.add_one("shop", completed_s=0.5, label="open", response_us=900)
+    recorder.add_one("shop", completed_s=0.5, label="items", response_us=3000, kind=kind)
+    data = written(recorder)
+
+    assert HEAD.unpack_from(data)[1] == 3
+    assert {(one.label, one.kind) for one in decode(data, "x").series} == {("open", "request"), ("items", kind)}
+
+
+def test_a_tagged_label_keeps_its_tag_whatever_is_cut_or_masked():
+    long, secret = tagged_label("x" * 1001, "tenant", "big"), tagged_label("/?token=abc123", "tenant", "big")
+    recorder = Recorder("eu-1", "eu")
+
+    assert tagged_label("buy", "tenant", "big") == "buy{tenant=big}"
+    assert secret == "/?token=***{tenant=big}"
+    for label in (long, secret):
+        assert label.endswith("{tenant=big}")
+        assert recorder.text("label", label) == label
+
+
 def test_an_error_names_a_later_version():
     body = WHOLE[HEAD.size :]
-    head = HEAD.pack(b"torili", 3, len(body), 9, 0)[:-4]
+    head = HEAD.pack(b"torili", 4, len(body), 9, 0)[:-4]
     data = head + struct.pack("<I", zlib.crc32(body, zlib.crc32(head))) + body
 
-    with refused("other-version", "3", "1", "2", error=StoreError):
+    with refused("other-version", "4", "1", "3", error=StoreError):
         decode(data, "x")
 
 

@@ -6,7 +6,6 @@ Counts are cumulative from the start of the load, and cover complete seconds onl
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -26,6 +25,7 @@ from toril.records.verdict import Verdict
 from toril.secrets.masking import mask
 from toril.stats.histogram import EXACT_BITS, Int64s, highests_of, lowests_of
 from toril.timeline import Timeline
+from toril.timeline.intervals import TIMED
 from toril.timeline.samples import ABOVE, NO_MIN, SAMPLES, Placed
 
 MOST_LABELS = 100  # further labels are exported as one
@@ -79,7 +79,7 @@ class Measurements:
             self._timeline = timeline
             self._restart()
         table = timeline.table
-        self._add_groups([*islice(table.series, self._group_of.size, None)])
+        self._add_groups(table.placed[self._group_of.size :])
         which, _, rows = table.rows.places(np.arange(self._group_of.size), self._next, last)
         self._next = max(self._next, last + 1)
         groups, failed = self._group_of[which], self._failed_series[which]
@@ -130,7 +130,8 @@ class Measurements:
             ("toril.response_time", "Response times of requests, failed ones included.", True),
             ("toril.transaction_time", "Times of transactions, and of parts of steps.", False),
         ):
-            chosen = [(group, n) for group, n in self._groups.items() if (group.kind == "request") is requests]
+            kinds = [kind for kind in TIMED if (kind == "request") is requests]
+            chosen = [(group, n) for group, n in self._groups.items() if group.kind in kinds]
             times = [point for group, n in chosen for point in self._times(group, n, start_ns, at_ns)]
             yield Metric(name, text, "s", ExponentialHistogram(times, CUMULATIVE))
 

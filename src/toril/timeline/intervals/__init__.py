@@ -8,11 +8,15 @@ from toril.timeline.intervals.format import (
     MAX_DURATION_US,
     MAX_PACKED,
     MAX_SECOND,
+    TAGGED,
+    TIMED,
     UNKNOWN,
+    VALUE_SCALE,
+    VALUES,
     VITALS,
     Interval,
     Kind,
     Series,
     decode,
 )
-from toril.timeline.intervals.recorder import OTHER, Recorder, acceptable, label_of
+from toril.timeline.intervals.recorder import OTHER, Recorder, acceptable, label_of, tagged_label

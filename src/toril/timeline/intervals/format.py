@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal, NamedTuple, cast
+from typing import Any, Literal, NamedTuple, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ from toril.stats.histogram import Int64s, highests_of, lowests_of
 MAGIC = b"torili"
 VERSION = 1
 VERSION_OF_TIMINGS = 2  # of files with timings: older versions, which know two kinds only, reject them
+VERSION_OF_VALUES = 3  # of files with kinds after timings, for the same reason
 HEAD = struct.Struct("<6sHIII")  # magic, version, bytes of the packed body, of the unpacked body, CRC-32
 CHECKED = HEAD.size - 4  # the CRC covers the head before it, and the packed body
 LENGTH = struct.Struct("<I")
@@ -40,10 +41,13 @@ MAX_LENGTH = 1000  # of a text, in characters
 MAX_SECOND = 1 << 21  # 24 days of load; exclusive
 BUCKET_BITS = 15
 
-Kind = Literal["request", "transaction", "timing"]  # a timing is a part of a step; it does not count as a request
+Kind = Literal["request", "transaction", "timing", "check", "trend", "counter", "gauge", "rate", "tagged"]
+KINDS: tuple[Kind, ...] = get_args(Kind)  # in files: their positions. Only requests count in totals of requests
+TIMED: tuple[Kind, ...] = KINDS[:3]  # a timing is a part of a step
+VALUES: tuple[Kind, ...] = KINDS[3:8]  # what scripts measure: values at a time, without a duration
+TAGGED: Kind = "tagged"  # a second sample of a request with a tag, labelled as `tagged_label` says
+VALUE_SCALE = 1000  # a value is stored as response_us = round(value × VALUE_SCALE)
 MAX_ARMS, MAX_BLOCKS = 1 << 2, 1 << 10
-KINDS: tuple[Kind, Kind, Kind] = ("request", "transaction", "timing")
-TIMING = KINDS.index("timing")
 
 CELL_COLUMNS = (  # "above": relative to the lowest value of the sample's bucket
     "second",
@@ -156,8 +160,9 @@ def encode(names: Mapping[str, Any], tables: Mapping[str, Int64s]) -> bytes:
     text = json.dumps({**names, "tables": layout}, ensure_ascii=False, separators=(",", ":"))
     header = text.encode("utf-8", "surrogatepass")
     body, unpacked = _deflate([LENGTH.pack(len(header)) + header, *columns])
-    timed = any(row[2] == TIMING for row in names["series"])
-    head = HEAD.pack(MAGIC, VERSION_OF_TIMINGS if timed else VERSION, len(body), unpacked, 0)[:CHECKED]
+    kind = max((row[2] for row in names["series"]), default=0)
+    version = VERSION_OF_VALUES if kind >= len(TIMED) else VERSION_OF_TIMINGS if KINDS[kind] == "timing" else VERSION
+    head = HEAD.pack(MAGIC, version, len(body), unpacked, 0)[:CHECKED]
     return head + LENGTH.pack(zlib.crc32(body, zlib.crc32(head))) + body
 
 
@@ -174,8 +179,8 @@ def decode(data: bytes, where: str) -> Interval:
         body = memoryview(data)[HEAD.size :]
         if zlib.crc32(body, zlib.crc32(data[:CHECKED])) != checksum:
             raise ValueError("its checksum does not match its content")
-        if version not in (VERSION, VERSION_OF_TIMINGS):
-            expected = f"this toril reads {VERSION} and {VERSION_OF_TIMINGS}; use the toril that wrote it"
+        if not VERSION <= version <= VERSION_OF_VALUES:
+            expected = f"this toril reads {VERSION} to {VERSION_OF_VALUES}; use the toril that wrote it"
             raise StoreError(f"{where} has interval format {version}, but {expected}", code="other-version")
         return _read(body, unpacked)
     except (ValueError, KeyError, TypeError, IndexError, OverflowError, struct.error, zlib.error) as error:

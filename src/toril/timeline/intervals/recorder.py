@@ -41,13 +41,13 @@ MOST_OF_LABEL = 64 * MAX_LENGTH  # characters to read of a label; longer ones di
 MOST_VARIANTS = 10_000  # remembered texts with credentials
 DIGEST_BYTES = 8  # the probability of a collision among 262,144 cut labels is 1 in 500 million
 
-# The bits of a cell's key, from the highest: second 21, execution 8, label 18, arm 2, block 10, kind 2, steady, ok
-EXECUTION_BITS, LABEL_BITS, ARM_BITS, BLOCK_BITS, FLAG_BITS = 8, 18, 2, 10, 4
-BLOCK_AT = FLAG_BITS
-ARM_AT = BLOCK_AT + BLOCK_BITS
-LABEL_AT = ARM_AT + ARM_BITS
-EXECUTION_AT = LABEL_AT + LABEL_BITS
-SECOND_AT = EXECUTION_AT + EXECUTION_BITS
+# The bits of a cell's key, from the highest: second 21, place (code of execution, arm and block) 18, label 18, kind 4,
+# steady, ok
+EXECUTION_BITS, ARM_BITS, BLOCK_BITS = 8, 2, 10
+PLACE_BITS, LABEL_BITS, KIND_BITS, FLAG_BITS = 18, 18, 4, 2
+LABEL_AT = KIND_BITS + FLAG_BITS
+PLACE_AT = LABEL_AT + LABEL_BITS
+SECOND_AT = PLACE_AT + PLACE_BITS
 
 LOW_12 = (1 << 12) - 1
 LOW_20 = (1 << 20) - 1
@@ -82,6 +82,7 @@ class Recorder:
                 "message", MAX_MESSAGES + 1, [""], cleaned=cleaned_message or cleaned
             ),  # "" does not count
         }
+        self._places: dict[tuple[int, int, int], int] = {}  # execution, arm and block → code
         self._resolution: dict[str, int] = {}
         self._batches: list[tuple[Int64s, ...]] = []
         self._users: dict[tuple[int, int], int] = {}
@@ -110,7 +111,7 @@ class Recorder:
         - response_us: integer, 0 … 2**40 − 1, like the other durations
         - label: texts, or an integer array of codes from `code("label", …)`
         - ok, steady: bool; an array, or one value for all
-        - kind: "request" (the default), "transaction" or "timing"; texts, one text, or an integer array of 0 … 2
+        - kind: of KINDS, by default "request"; texts, one text, or an integer array of positions
         - rc, message: texts, one text, or an integer array of codes; messages of successful samples are dropped
         - ttfb_us, connect_us: integer, −1 (the default) if unknown
         - bytes: integer, 0 by default
@@ -129,9 +130,9 @@ class Recorder:
         label, rc, message = (self._codes(name, columns.get(name, ""), size) for name in ("label", "rc", "message"))
         key = np.maximum(np.floor(completed), 0).astype(np.int64)
         key <<= SECOND_AT
-        key += self._place(execution, arm, block)
+        key += self._place(execution, arm, block) << PLACE_AT
         key += label << LABEL_AT
-        key += (kind << 2) + (steady.astype(np.int64) << 1) + ok
+        key += (kind << FLAG_BITS) + (steady.astype(np.int64) << 1) + ok
         outcome = (rc << 16) + np.where(ok, 0, message)
         batch = (key, response, received, ttfb, connect, outcome)
         if size and label.min() == NONE:
@@ -221,7 +222,7 @@ class Recorder:
         if self._generator:
             names["generator"] = self._generator
         series, tables["cells"][1] = np.unique(cells & ((1 << SECOND_AT) - 1), return_inverse=True)
-        fields = series_fields(series)
+        fields = self._fields(series)
         # The last of several files has everything except samples.
         tables["users"] = users = _rows([] if rest else [(*key, n) for key, n in self._users.items()], 3)
         tables["health"] = _rows([] if rest else self._health, 5)
@@ -250,7 +251,18 @@ class Recorder:
     def _place(self, execution: str, arm: int, block: int) -> int:
         if not (0 <= arm < 1 << ARM_BITS and 0 <= block < 1 << BLOCK_BITS):
             raise ValueError(f"arm {arm}, block {block}: at most {1 << ARM_BITS} arms and {1 << BLOCK_BITS} blocks")
-        return (self._executions[execution] << EXECUTION_AT) + (arm << ARM_AT) + (block << BLOCK_AT)
+        place = self._executions[execution], arm, block
+        code = self._places.setdefault(place, len(self._places))
+        if code >= 1 << PLACE_BITS:
+            raise ValueError(f"at most {1 << PLACE_BITS:,} combinations of execution, arm and block")
+        return code
+
+    def _fields(self, series: Int64s) -> Int64s:
+        """Returns a row each of execution, label, kind, steady, ok, arm and block."""
+        parts = ((LABEL_AT, LABEL_BITS), (FLAG_BITS, KIND_BITS), (1, 1), (0, 1))
+        execution, arm, block = _rows(list(self._places), 3)[:, series >> PLACE_AT]
+        label, kind, steady, ok = ((series >> at) & ((1 << bits) - 1) for at, bits in parts)
+        return np.stack([execution, label, kind, steady, ok, arm, block])
 
     def _codes(self, name: TableName, column: Any, size: int) -> Int64s:
         table = self._tables[name]
@@ -323,7 +335,7 @@ def _kinds(column: Any, size: int) -> Int64s:
         column = np.array([KINDS.index(kind) for kind in column], np.int64)
     kinds = _column(column, "kind", size)
     if size and not (kinds.min() >= 0 and kinds.max() < len(KINDS)):
-        raise ValueError("kind holds a code that is not 0 (request), 1 (transaction) or 2 (timing)")
+        raise ValueError(f"kind holds a code that is not 0 … {len(KINDS) - 1}: a position in {KINDS}")
     return kinds
 
 
@@ -395,20 +407,6 @@ def _product(above: Int64s, sum_of_both: Int64s) -> tuple[Int64s, Int64s]:
     return (upper >> 12) + (low >> 32), low & LOW_32
 
 
-def series_fields(series: Int64s) -> Int64s:
-    """Returns a row each of execution, label, kind, steady, ok, arm and block."""
-    places = (
-        (EXECUTION_AT, EXECUTION_BITS),
-        (LABEL_AT, LABEL_BITS),
-        (2, 2),
-        (1, 1),
-        (0, 1),
-        (ARM_AT, ARM_BITS),
-        (BLOCK_AT, BLOCK_BITS),
-    )
-    return np.stack([(series >> at) & ((1 << bits) - 1) for at, bits in places])
-
-
 class Texts(dict[str, int]):
     """Texts and their codes; beyond the limit, new texts get the code of OTHER, or none.
 
@@ -464,6 +462,12 @@ def label_of(text: str) -> str:
     A cut label ends in a digest of the whole label, so that different labels stay different.
     """
     return _cut(mask_label(_cut(text, MOST_OF_LABEL)), MAX_LENGTH)
+
+
+def tagged_label(label: str, tag: str, value: str) -> str:
+    """Returns the label of a request's second sample, which has a tag: `checkout{tenant=big}`; "" for all requests."""
+    end = f"{{{tag}={value}}}"
+    return _cut(mask_label(_cut(label, MOST_OF_LABEL)), MAX_LENGTH - len(end)) + end
 
 
 def _cut(text: str, most: int) -> str:
