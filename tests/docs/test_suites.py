@@ -34,7 +34,7 @@ NAMES = """
     reference/suite reference/scenarios reference/settings reference/engines reference/criteria
     how-to/start-a-suite how-to/use-your-script how-to/feed-data how-to/pass-secrets how-to/shape-the-load
     how-to/find-the-highest-rate how-to/test-in-a-browser how-to/check-functions how-to/test-other-protocols
-    how-to/debug-a-suite
+    how-to/debug-a-suite how-to/run-a-part
     how-to/compare-base-and-head
 """
 PAGES = {Path(name).name: (ROOT / "docs" / f"{name}.md").read_text() for name in NAMES.split()}

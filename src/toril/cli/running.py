@@ -18,6 +18,7 @@ from toril.cli.options import (
     INTERRUPTED,
     Against,
     Environment,
+    Executions,
     FailOn,
     IgnoreMissing,
     Locations,
@@ -31,6 +32,7 @@ from toril.cli.options import (
     Reports,
     Run,
     RunId,
+    Scenarios,
     Smoke,
     StoreOption,
     Suites,
@@ -79,6 +81,8 @@ def plan(
     locations: Locations = None,
     smoke: Smoke = False,
     against: Against = None,
+    execution: Executions = None,
+    scenario: Scenarios = None,
     store: StoreOption = ".toril",
     format: TextOrJson = "text",
 ) -> None:
@@ -93,7 +97,9 @@ def plan(
     from toril.reports.screen import Output, emit
     from toril.runs.publish import local_suite
 
-    wanted = run_options(overrides, env, workers, on, None, None, smoke, against, locations)
+    wanted = run_options(
+        overrides, env, workers, on, None, None, smoke, against, locations, executions=execution, scenarios=scenario
+    )
     clock = SystemClock()
     with local_suite(suite) as local:
         _, planned = plan_run(local.paths, wanted.model_copy(update={"confined": local.stored}), clock.now())
@@ -121,6 +127,8 @@ def run(
     tag: Tags = None,
     smoke: Smoke = False,
     against: Against = None,
+    execution: Executions = None,
+    scenario: Scenarios = None,
     fail_on: FailOn = "failed,inconclusive",
     report: Reports = None,
     max_cost: MaxCost = None,
@@ -150,7 +158,19 @@ def run(
     from toril.runs.publish import local_suite
 
     wanted = run_options(
-        overrides, env, workers, on, run_id, tag, smoke, against, locations, max_cost=max_cost, scheduled=options
+        overrides,
+        env,
+        workers,
+        on,
+        run_id,
+        tag,
+        smoke,
+        against,
+        locations,
+        executions=execution,
+        scenarios=scenario,
+        max_cost=max_cost,
+        scheduled=options,
     )
     if is_console(store):
         if otlp or notify or earlier_runs is not None:
@@ -181,6 +201,8 @@ def try_command(
     run_id: RunId = None,
     tag: Tags = None,
     against: Against = None,
+    execution: Executions = None,
+    scenario: Scenarios = None,
     no_compare: Annotated[
         bool, typer.Option("--no-compare", help="Do not compare the responses with the suite's recording.json.")
     ] = False,
@@ -205,7 +227,10 @@ def try_command(
     from toril.signals import caught_interrupts
     from toril.store import open_store
 
-    wanted = run_options(overrides, env, None, on, run_id, tag, False, against, locations, tried=True)
+    wanted = run_options(
+        overrides, env, None, on, run_id, tag, False, against, locations,
+        executions=execution, scenarios=scenario, tried=True,
+    )  # fmt: skip
     leave_tokens(wanted)
     printer = exchange_text.ExchangePrinter(Output() if format == "text" else Output(stderr=True))
     show_one = printer.show if format == "text" else (lambda exchange: emit(exchange_text.as_json(exchange), None))

@@ -22,7 +22,7 @@ from toril.runs import suites
 from toril.runs.requests import VERSION_TAG
 from toril.secrets.masking import mask, masked_settings
 
-PLAIN = ("workers", "overrides", "environment", "tags", "against", "smoke", "tried")
+PLAIN = ("workers", "overrides", "environment", "tags", "against", "executions", "scenarios", "smoke", "tried")
 EMPTY = dict.fromkeys(PLAIN, "")  # the fields of a start
 OF_LOAD = {"users": "concurrency", "rate": "throughput", "hold_for": "hold-for"}  # field → Taurus' key
 DIFFERS = "differs"  # the tag of a run that was changed here
@@ -82,6 +82,8 @@ def fields_of(options: RunOptions) -> tuple[dict[str, str], StartOptions]:
         "overrides": "\n".join(overrides),
         "tags": "".join(f"{name}={value}\n" for name, value in tags.items()),
         "against": options.against or "",
+        "executions": "\n".join(options.executions),
+        "scenarios": "\n".join(options.scenarios),
         "smoke": "1" if options.smoke else "",
         "tried": "1" if options.tried else "",
     }
@@ -107,6 +109,8 @@ def differences(saved: Plan, plan: Plan) -> Iterator[str]:
             yield f"{name}{_rate(own)} instead of {_rate(old)}"
         if own.hold_for_s != old.hold_for_s:
             yield f"{name}{text.span(own.hold_for_s)} instead of {text.span(old.hold_for_s)}"
+    if plan.part != saved.part:
+        yield f"only {' and '.join(plan.part)}"
     for new, last in ((targets_of(plan), targets_of(saved)), (plan.locations, saved.locations)):
         if list(new) != list(last):
             yield f"{' and '.join(new)} instead of {' and '.join(last)}"
@@ -158,6 +162,10 @@ def _places(fields: Mapping[str, str]) -> list[tuple[str, str]]:
     return [(name, weight) for name, weight in pairs if name]
 
 
+def _lines(field: str) -> tuple[str, ...]:
+    return tuple(filter(None, map(str.strip, field.splitlines())))
+
+
 def _wanted(suite: str, fields: Mapping[str, str], kept: StartOptions) -> StartRun:
     """Returns the start in the fields of a form, with the kept options."""
     workers = fields["workers"].strip()
@@ -169,10 +177,12 @@ def _wanted(suite: str, fields: Mapping[str, str], kept: StartOptions) -> StartR
             suite=suite,
             workers=whole(workers),
             locations={name: str(float(weight)) for name, weight in places.items()},
-            overrides=(*kept.overrides, *filter(None, map(str.strip, fields["overrides"].splitlines()))),
+            overrides=(*kept.overrides, *_lines(fields["overrides"])),
             environment={**kept.environment, **pairs_of(fields["environment"], "=")},
             tags={**kept.tags, **pairs_of(fields["tags"], "=")},
             against=fields["against"].strip() or None,
+            executions=_lines(fields["executions"]),
+            scenarios=_lines(fields["scenarios"]),
             smoke=bool(fields["smoke"]),
             tried=bool(fields["tried"]),
             max_cost_usd=kept.max_cost_usd,

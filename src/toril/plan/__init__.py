@@ -43,6 +43,7 @@ from toril.suite.reader import mapping_at
 from toril.suite.requests import OWN
 from toril.suite.settings import MAX_WORKERS, browser_of
 
+PART_TAG = "part"  # of a run of a part: its executions
 SMOKE_HOLD_S = 5
 TRIED_RPS = 10  # of a try in an open model: people read its output
 LONGEST_TRY_S = 600.0
@@ -98,7 +99,8 @@ def make_plan(
         run_id=run_id,
         suite=suite.name,
         toril_version=__version__,
-        tags={**suite.toril.tags, **(tags or {})},
+        tags={**suite.toril.tags, **(tags or {}), **({PART_TAG: ",".join(suite.part)} if suite.part else {})},
+        part=suite.part,
         named_files=tuple(file.as_posix() for file in suite.named),
         executions=tuple(_planned(suite, execution) for execution in executions),
         shares=tuple(_share(slot, executions, parts, slots, suite) for slot in slots),
@@ -122,7 +124,7 @@ def make_plan(
         keeping=_keeping(suite, criteria, tried=tried),
         traceparent=suite.toril.traceparent,
         require_values=suite.toril.require_values,
-        earlier=None if alone or suite.functional else _earlier(suite, earlier_runs),
+        earlier=None if alone or suite.functional or suite.part else _earlier(suite, earlier_runs),
         notices=() if tried else (*_notices(suite), *notices),
         audits_off=tuple(code for code, on in suite.toril.findings.items() if not on),
         page_bytes=suite.toril.page_size,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from toril.errors import SuiteError
 from toril.plan import make_plan
+from toril.plan.parts import part_of
 from toril.records import LauncherName, Notice, Plan
 from toril.records.console import StartOptions
 from toril.suite import Suite, read_suite
@@ -35,6 +36,7 @@ def plan_run(paths: Sequence[str | Path], options: RunOptions, now: float) -> tu
         system={} if options.confined else None,
         confined=options.confined,
     )
+    suite = part_of(suite, options.executions, options.scenarios)
     if suite.unset:
         error = SuiteError(suite.unset[0].message, code=suite.unset[0].code)
         error.others = suite.unset[1:]

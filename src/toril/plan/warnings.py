@@ -49,7 +49,7 @@ def load_warnings(
             raise SuiteError(f"{what}. Known locations: {', '.join(locations)}.", code="unknown-location")
         if criterion.executions not in labels_of:
             sent = {label for execution in judged for label in execution.labels}
-            labels_of[criterion.executions] = sent | _timings(judged), ", ".join(sorted(sent)[:10])
+            labels_of[criterion.executions] = labels_sent(judged), ", ".join(sorted(sent)[:10])
         labels, known = labels_of[criterion.executions]
         of_requests = bool(criterion.label) and criterion.subject != "capacity"
         if of_requests and criterion.label not in labels and all(execution.labels for execution in judged):
@@ -65,11 +65,12 @@ def load_warnings(
             yield Note("never-a-full-window", f"{what}, so it never fails a run.")
 
 
-def _timings(executions: Sequence[Execution]) -> set[str]:
-    """Returns the labels that engines add: timings of each step of browsers and their start, starts of journeys."""
+def labels_sent(executions: Sequence[Execution]) -> set[str]:
+    """Returns the known labels, with those that engines add: timings of browsers' steps, and starts of journeys."""
+    sent = {label for execution in executions for label in execution.labels}
     steps = {label for execution in executions if engine_of(execution.executor).browser for label in execution.labels}
     started = {JOURNEY_START for execution in executions if execution.model == "arrivals"}
-    return {f"{step}{timing}" for step in (*steps, "") for timing in TIMINGS} | started if steps else started
+    return sent | started | ({f"{step}{timing}" for step in (*steps, "") for timing in TIMINGS} if steps else set())
 
 
 def _judged_s(executions: Sequence[Execution], *, steady_only: bool) -> float:

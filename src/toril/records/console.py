@@ -14,6 +14,7 @@ LOGIN_CALLBACK = "http://localhost:{port}/auth/callback"
 REQUESTS, REQUEST_FAILED = "requests/", ".failed.json"  # a folder, and the end of a key in it
 
 RunName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
+Names = Annotated[tuple[Text, ...], Field(max_length=100, strict=False)]
 SuiteName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 
 
@@ -47,6 +48,8 @@ class StartOptions(RecordPart):
     environment: dict[Text, Text] = Field({})
     tags: dict[Text, Text] = Field({})
     against: Annotated[Text | None, Field(description="Address to load instead of the suite's own.")] = None
+    executions: Annotated[Names, Field(description="Executions to run; others are left out.")] = ()
+    scenarios: Annotated[Names, Field(description="Scenarios to run, with all of their executions.")] = ()
     max_cost_usd: Annotated[float | None, Field(ge=0, allow_inf_nan=False)] = None
 
     def as_options(self) -> dict[str, Any]:

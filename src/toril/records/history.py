@@ -21,7 +21,7 @@ MOST_LABELS_KEPT = 50
 LAST_SECOND = 9_999_999_999  # ten digits: the year 2286
 INDEX, HISTORY = "index/", "history/"
 
-Kind = Literal["run", "duet", "functional", "smoke", "try"]
+Kind = Literal["run", "duet", "functional", "smoke", "try", "part"]  # a part of a suite is compared with no run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -194,7 +194,8 @@ def headline(bundle: Bundle) -> str:
     """Returns the verdict in one sentence, with the criterion that ended the load early, if any."""
     if bundle.plan.functional:
         return _functional_headline(bundle)
-    return "; ".join((_load_headline(bundle), *_early_end(bundle)))
+    part = [f"only {plain(', '.join(bundle.plan.part), 200)}"] if bundle.plan.part else []
+    return "; ".join((_load_headline(bundle), *_early_end(bundle), *part))
 
 
 def _functional_headline(bundle: Bundle) -> str:

@@ -63,7 +63,13 @@ def _requested(data: bytes, key: str) -> ListedRun:
     row = IndexRow(
         run_id=request.run_id,
         suite=request.suite,
-        kind="try" if request.tried else "smoke" if request.smoke else "run",
+        kind="try"
+        if request.tried
+        else "smoke"
+        if request.smoke
+        else "part"
+        if request.executions or request.scenarios
+        else "run",
         on=request.on,
         started_at=request.at,
         outcome="inconclusive",

@@ -174,7 +174,7 @@ def kind_of(plan: Plan) -> Kind:
         return "duet"
     if plan.functional:
         return "functional"
-    return "smoke" if "smoke-run" in plan.warning_codes else "run"
+    return "smoke" if "smoke-run" in plan.warning_codes else "part" if plan.part else "run"
 
 
 def time_in(run_id: str) -> float | None:

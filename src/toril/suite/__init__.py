@@ -62,6 +62,7 @@ class Suite:
     variable: str | None = None  # the variable that holds the address, if `against` replaced the suite's own
     scenarios: Mapping[str, Any] = field(default_factory=dict)  # with the values of references, as workers read them
     places: Mapping[str, SourcePlace] = field(default_factory=dict)  # PlannedCriterion.where → its line, if known
+    part: tuple[str, ...] = ()  # the executions to run, if options leave out others
 
 
 def read_suite(

@@ -17,7 +17,7 @@ from toril.records import Outcome, Plan, Verdict, run_key
 from toril.records.console import RequestFailure, RunNote, RunRequest, StartRun
 from toril.records.document import document
 from toril.records.evidence import Exchanges
-from toril.records.history import IndexRow
+from toril.records.history import IndexRow, Kind
 from toril.records.summary import Summary
 from toril.reports import FORMATS, TABLES, ComparedFormat, check, compared, pieces
 from toril.runs import activity, index, notes
@@ -109,7 +109,7 @@ def search_runs(
     suite: str = "",
     q: Annotated[str, Query(description="Part of the id, the suite's name or a tag's value.")] = "",
     outcome: Literal["", "passed", "failed", "inconclusive"] = "",
-    kind: Literal["", "run", "duet", "functional", "smoke", "try"] = "",
+    kind: Kind | Literal[""] = "",
     location: str = "",
     commit: str = "",
     tag: Annotated[list[str], Query(max_length=20, description="`key=value`; a run has all of them.")] = [],  # noqa: B006

@@ -14,7 +14,7 @@ from toril.console.identity import Admin, Operator, Viewer
 from toril.console.pages.run_actions import become_baseline
 from toril.console.web import desk_of, download, page, see
 from toril.errors import OptionError
-from toril.records.history import IndexRow, ListedRun
+from toril.records.history import IndexRow, Kind, ListedRun
 from toril.runs import activity, index
 from toril.runs.find import checked_id
 from toril.runs.notes import baseline_of, goes_along
@@ -65,7 +65,7 @@ def query_of(
     q: str = "",
     suite: str = "",
     outcome: Literal["", "passed", "failed", "inconclusive"] = "",
-    kind: Literal["", "run", "duet", "functional", "smoke", "try"] = "",
+    kind: Kind | Literal[""] = "",
     location: str = "",
     tag: str = "",
     since: Annotated[str, Query(alias="from")] = "",
