@@ -129,14 +129,14 @@ class JsonObject:
 
     __slots__ = ()
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(strict=True, extra="ignore", allow_inf_nan=False)
-    OMITTED_WHEN_NONE: ClassVar[frozenset[str]] = frozenset()  # other fields are written as null
+    OMITTED_WHEN_NONE: ClassVar[frozenset[str]] = frozenset()  # or {}; other fields are written as null
 
     def members(self) -> dict[str, Any]:
         """Returns the fields of its JSON object by name; nested values are still objects of this class."""
         kind: Any = type(self)
         values = {name: getattr(self, name) for name in _names(kind)}
         for name in self.OMITTED_WHEN_NONE:
-            if values[name] is None:
+            if values[name] in (None, {}):
                 del values[name]
         return values
 

@@ -220,10 +220,34 @@ class LabelFigures(JsonObject):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MetricFigures(JsonObject):
+    """The figures of a check or of a script's own metric in the judged window, in the script's unit.
+
+    None means that the kind has no such figure: percentiles are of trends, sums of trends and counters.
+    """
+
+    kind: Literal["check", "trend", "counter", "gauge", "rate"]
+    samples: Count = 0
+    failures: Count = 0  # checks that did not hold, false values of a rate
+    sum: Number | None = None
+    min: Number | None = None
+    mean: Number | None = None
+    max: Number | None = None
+    p50: Number | None = None  # with three significant digits, like all percentiles
+    p90: Number | None = None
+    p95: Number | None = None
+    p99: Number | None = None
+    per_s: Number | None = None  # per second of the measured time: a counter's sum, else samples
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PartFigures(JsonObject):
-    """The figures of one execution or location by label."""
+    """The figures of one execution or location, by label and by the name of a metric."""
+
+    OMITTED_WHEN_NONE: ClassVar[frozenset[str]] = frozenset({"metrics"})
 
     labels: Annotated[dict[Text, LabelFigures], Field(max_length=MOST_LABELS)] = field(default_factory=dict)
+    metrics: Annotated[dict[Text, MetricFigures], Few] = field(default_factory=dict)
 
     @property
     def total(self) -> LabelFigures:
@@ -233,8 +257,11 @@ class PartFigures(JsonObject):
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Returns the figures in `data`; early versions wrote the labels without the object around them."""
-        labels = data.get("labels", data)
-        return cls(labels={name: LabelFigures.from_dict(figures) for name, figures in labels.items()})
+        labels, metrics = data.get("labels", data), data.get("metrics", {}) if "labels" in data else {}
+        return cls(
+            labels={name: LabelFigures.from_dict(figures) for name, figures in labels.items()},
+            metrics={name: MetricFigures.from_dict(figures) for name, figures in metrics.items()},
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -363,7 +390,7 @@ class RunFinding(JsonObject):
 class Summary(StoredObject):
     """`summary.json`."""
 
-    OMITTED_WHEN_NONE: ClassVar[frozenset[str]] = frozenset({"tests", "rates", "capacity"})
+    OMITTED_WHEN_NONE: ClassVar[frozenset[str]] = frozenset({"tests", "rates", "capacity", "metrics", "tagged"})
 
     schema: Literal["toril.summary/1"] = "toril.summary/1"
     run_id: Text = ""
@@ -379,6 +406,8 @@ class Summary(StoredObject):
     labels: Annotated[dict[Text, LabelFigures], Field(max_length=MOST_LABELS)] = field(default_factory=dict)
     executions: Annotated[dict[Text, PartFigures], Few] = field(default_factory=dict)
     locations: Annotated[dict[Text, PartFigures], Few] = field(default_factory=dict)
+    metrics: Annotated[dict[Text, MetricFigures], Few] = field(default_factory=dict)  # also checks
+    tagged: Annotated[dict[Text, LabelFigures], Field(max_length=MOST_LABELS)] = field(default_factory=dict)
     series: Annotated[tuple[SecondFigures, ...], Field(max_length=1_000_000)] = ()
     first_failures: Annotated[tuple[FirstFailure, ...], Field(max_length=MOST_ERRORS)] = ()
     tests: TestResults | None = None  # of a functional run

@@ -19,6 +19,7 @@ from toril.records.summary import (
     LoadTotals,
     LocationSecond,
     LostWorker,
+    MetricFigures,
     PartFigures,
     PhaseTimes,
     RateChange,
@@ -37,7 +38,8 @@ from toril.summary.generators import generators
 from toril.summary.load import SteadyLoad, due_by_second, planned_users, starts_of, steady_load
 from toril.summary.plan_forms import queued_plan
 from toril.timeline import Slice, Stats, Timeline
-from toril.timeline.intervals import Kind
+from toril.timeline.intervals import TAGGED, VALUES, Kind
+from toril.timeline.values import highest_value, lowest_value, mean_value, percentile_value, sum_of_values
 
 PERCENTILES = {
     "p50": 50.0, "p75": 75.0, "p90": 90.0, "p95": 95.0, "p99": 99.0, "p99_9": 99.9, "p99_99": 99.99
@@ -70,8 +72,10 @@ def summarise(plan: Plan, timeline: Timeline, completeness: Completeness, starte
         load=_load(steady_load(plan, timeline, completeness.stopped_at_s)),
         generators=generators(plan, timeline, (from_s, to_s), builder.shortest_median_us()),
         labels=builder.everything(),
-        executions={name: PartFigures(labels=builder.labels(execution=name)) for name in _executions(plan, timeline)},
-        locations={name: PartFigures(labels=builder.labels(location=name)) for name in locations},
+        executions={name: builder.part(execution=name) for name in _executions(plan, timeline)},
+        locations={name: builder.part(location=name) for name in locations},
+        metrics=builder.metrics(),
+        tagged=builder.tagged(),
         series=tuple(_series(plan, timeline, whole_s, locations)),
         first_failures=tuple(_first_failures(completeness)),
         rates=tuple(_rates(completeness)) or None,
@@ -91,8 +95,10 @@ def figures_between(
         summary,
         window=Window(from_s=within[0], to_s=within[1]),
         labels=builder.everything(),
-        executions={name: PartFigures(labels=builder.labels(execution=name)) for name in summary.executions},
-        locations={name: PartFigures(labels=builder.labels(location=name)) for name in summary.locations},
+        executions={name: builder.part(execution=name) for name in summary.executions},
+        locations={name: builder.part(location=name) for name in summary.locations},
+        metrics=builder.metrics(),
+        tagged=builder.tagged(),
         series=tuple(second for second in summary.series if first <= second.second <= last),
         first_failures=tuple(kept for kept in summary.first_failures if first <= kept.at_s < last + 1),
     )
@@ -177,13 +183,36 @@ class _Builder:
             by_label[label] = replace(figures, histogram=tuple(histogram))
         return by_label
 
-    def labels(self, execution: str | None = None, location: str | None = None) -> dict[str, LabelFigures]:
+    def part(self, execution: str | None = None, location: str | None = None) -> PartFigures:
         """Returns the figures of one execution or location; if it is the only one, those of the whole run."""
         executions = {*(planned.name for planned in self._plan.executions), *self._timeline.executions()}
         everywhere = location is None or set(self._timeline.locations()) == {location}
         whole = everywhere and (execution is None or executions == {execution})
         part = self._whole if whole else self._part(execution, location)
-        return {label: figures for label, (figures, _) in part.items()}
+        labels = {label: figures for label, (figures, _) in part.items()}
+        return PartFigures(labels=labels, metrics=self.metrics(execution, location))
+
+    def metrics(self, execution: str | None = None, location: str | None = None) -> dict[str, MetricFigures]:
+        """Returns the figures of checks and own metrics with values there, by name; `name (kind)` if kinds share it."""
+        executions, figures = () if execution is None else (execution,), {}
+        named = [(name, kind) for kind in VALUES for name in self._timeline.measured(kind)]
+        kinds_of = Counter(name for name, _ in named)
+        for name, kind in named:
+            stats = self._timeline.select(name, executions, location, self._steady, kind).total
+            if stats.samples:
+                key = f"{name} ({kind})" if kinds_of[name] > 1 else name
+                figures[key] = _metric(kind, stats, self._seconds(name, execution, kind))
+        return dict(sorted(figures.items()))
+
+    def tagged(self) -> dict[str, LabelFigures]:
+        """Returns the figures of each label with each tag, and of each tag."""
+        labels = self._timeline.measured(TAGGED)
+        figures = {}
+        for label in sorted({*labels, *(label[label.rindex("{") :] for label in labels)}):
+            view = self._timeline.select(label, steady=self._steady, kind=TAGGED)
+            if (stats := view.total).samples:
+                figures[label] = self._figures(view, stats, self._seconds(label, None, TAGGED))
+        return figures
 
     def _part(self, execution: str | None, location: str | None) -> dict[str, tuple[LabelFigures, Histogram]]:
         """Returns the figures of all requests, and of each label with samples or unfinished requests there."""
@@ -201,16 +230,16 @@ class _Builder:
                     by_name[name] = self._figures(view, stats, seconds), stats.response
         return by_name
 
-    def _seconds(self, label: str, execution: str | None) -> float:
+    def _seconds(self, label: str, execution: str | None, kind: Kind | None = None) -> float:
         """Returns the divisor of a label's rate; 0 without measurements. Labels of the same executions share it."""
         if self._timeline.last_second is None:
             return 0.0
-        senders = self._timeline.senders(label)
+        senders = self._timeline.senders(label, kind)
         key = execution, senders
         if key not in self._planned_s:
-            executions = () if execution is None else (execution,)
+            executions = tuple(sorted(senders)) if execution is None and kind else (execution,) if execution else ()
             known = self._plan, self._timeline, self._completeness
-            self._planned_s[key] = planned_s(*known, executions, label, self._within)
+            self._planned_s[key] = planned_s(*known, executions, "" if kind else label, self._within)
         return self._planned_s[key]
 
     def _figures(self, view: Slice, stats: Stats, seconds: float) -> LabelFigures:
@@ -234,6 +263,20 @@ class _Builder:
                 for (message, rc), count in sorted(stats.errors.items(), key=lambda item: (-item[1], item[0]))
             ),
         )
+
+
+def _metric(kind: Kind, stats: Stats, seconds: float) -> MetricFigures:
+    shown: dict[str, float] = {}
+    if kind in ("trend", "counter"):
+        shown["sum"] = sum_of_values(stats)
+    if kind in ("trend", "gauge"):
+        shown |= {"min": lowest_value(stats), "mean": round(mean_value(stats), 6), "max": highest_value(stats)}
+    if kind == "trend":
+        shown |= {name: percentile_value(stats, PERCENTILES[name]) for name in ("p50", "p90", "p95", "p99")}
+    if seconds > 0:
+        shown["per_s"] = round((shown["sum"] if kind == "counter" else stats.samples) / seconds, 3)
+    named = cast(Literal["check", "trend", "counter", "gauge", "rate"], kind)
+    return MetricFigures(kind=named, samples=stats.samples, failures=stats.failures, **shown)
 
 
 def _times(stats: Stats, resolution_us: int) -> ResponseTimes:

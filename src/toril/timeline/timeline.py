@@ -168,10 +168,11 @@ class Timeline:
         """Whether any worker has counted virtual users of the execution."""
         return execution in self._merged._executions_with_users
 
-    def senders(self, label: str) -> frozenset[str]:
+    def senders(self, label: str, kind: Kind | None = None) -> frozenset[str]:
         """Returns the executions with samples or unfinished requests of the label; label "" means any label."""
-        waiting = {execution for (_, execution), _ in self.unfinished(label)}
-        return frozenset({series.execution for _, series in self.series(label)} | waiting)
+        waiting = {execution for (_, execution), _ in self.unfinished(label)} if kind is None else set()
+        series_of = self.series(label, kind or (self.kind_of(label) if label else None))
+        return frozenset({series.execution for _, series in series_of} | waiting)
 
     def locations(self) -> tuple[str, ...]:
         """Returns all locations that sent an interval, in alphabetical order."""
