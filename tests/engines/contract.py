@@ -113,3 +113,14 @@ def load(engine: str, folder: Path, url: str, paths: Mapping[str, str] = HOME, *
     """Runs such a load to its end; returns what its worker recorded."""
     with loading(engine, folder, url, paths, **more) as run:
         return run.go()
+
+
+def assert_measured(found: Outcome, label: str) -> None:
+    """Compare the measurements of six iterations: two requests each, `items` (2.5 and no number), a failed check."""
+    assert (found.samples, found.total(label).samples, found.total().samples) == (12, 12, 12)
+    items, check = found.total("items", kind="trend"), found.total("has total", kind="check")
+    assert (items.samples, items.sum_us) == (6, 6 * 2500)
+    assert (check.samples, check.failures) == (6, 6)
+    assert sum(one.unreadable for one in found.intervals) == 6
+    assert [found.total(f"{label}{{tenant={tenant}}}").samples for tenant in ("big", "small")] == [6, 6]
+    assert found.total("{tenant=big}").samples == 6

@@ -4,6 +4,7 @@ from typing import Literal
 
 import pytest
 
+from tests.engines.contract import assert_measured
 from tests.rough import rough
 from tests.targets import target
 from tests.worker.driver import outcome, plan_of, planned
@@ -34,6 +35,21 @@ class TestShop(unittest.TestCase):
     def test_4_without_requests(self):
         with apiritif.transaction("computed"):
             sum(range(1000))
+"""
+
+MEASURES = """
+import apiritif
+import unittest
+from toril import metrics
+
+class TestShop(unittest.TestCase):
+    def test_buy(self):
+        for tenant in ("big", "small"):
+            with apiritif.smart_transaction("buy"), metrics.tags(tenant=tenant):
+                apiritif.http.get("{url}/home")
+        metrics.trend("items", 2.5)
+        metrics.trend("items", float("inf"))
+        metrics.check("has total", False)
 """
 
 SMART = """
@@ -79,6 +95,14 @@ def test_a_try_waits_inside_a_transaction_alone(tmp_path):
         plan = plan_of([load], generated(service.url, requests), keeping=Keeping(everything=True))
         found = outcome(plan, tmp_path)
     assert 400_000 <= found.timeline.select("step", kind="transaction").total.max_us < 10_000_000
+
+
+def test_a_script_measures_values_and_checks_and_tags_its_requests(tmp_path):
+    with target() as service:
+        scenarios = {"own": {"script": "test_shop.py"}}
+        plan = plan_of([planned("apiritif", "own", concurrency=2, iterations=3)], scenarios, request_tags=("tenant",))
+        found = outcome(plan, tmp_path, {"test_shop.py": MEASURES.replace("{url}", service.url)})
+    assert_measured(found, f"{service.url}/home")
 
 
 def test_the_suites_own_script_keeps_its_transactions_and_failed_assertions(tmp_path):

@@ -5,6 +5,7 @@ import socket
 
 import pytest
 
+from tests.engines.contract import assert_measured
 from tests.rough import rough
 from tests.targets import target
 from tests.worker.driver import outcome, plan_of, planned, workers
@@ -44,6 +45,23 @@ class Publisher(User):
             raise error
 """
 
+MEASURES = """
+from locust import FastHttpUser, task
+from toril import metrics
+
+metrics.counter("too early")
+
+class Visitor(FastHttpUser):
+    @task
+    def visit(self):
+        with metrics.tags(tenant="big", unnamed=1):
+            self.client.get("/home", name="buy")
+        self.client.get("/home", name="buy", context={"tenant": "small"})
+        metrics.trend("items", 2.5)
+        metrics.trend("items", float("nan"))
+        metrics.check("has total", False)
+"""
+
 
 def generated(url, requests, **scenario):
     return {"shop": {"default-address": url, "requests": requests, **scenario}}
@@ -68,6 +86,15 @@ def test_an_error_with_a_number_of_its_own_has_the_name_of_its_class(tmp_path):
     plan = plan_of([planned("locust", "own", concurrency=1, iterations=2)], {"own": {"script": "locustfile.py"}})
     found = outcome(plan, tmp_path, {"locustfile.py": PUBLISHES})
     assert dict(found.total("publish").errors) == {("no broker", "OSError"): 2}
+
+
+def test_a_script_measures_values_and_checks_and_tags_its_requests(tmp_path):
+    with target() as service:
+        scenarios = {"own": {"script": "locustfile.py", "default-address": service.url}}
+        plan = plan_of([planned("locust", "own", concurrency=2, iterations=3)], scenarios, request_tags=("tenant",))
+        found = outcome(plan, tmp_path, {"locustfile.py": MEASURES})
+    assert_measured(found, "buy")
+    assert found.total("too early").samples == 0
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,17 @@
 
 import csv
 import io
+import math
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toril.engines.in_process import ROW, RowWriter
+from toril.engines.base import RowEngine
+from toril.engines.in_process import ROW, RequestTags, RowWriter
 from toril.engines.readers import CsvTail, whole_rows
 
 TEXT = st.text(st.sampled_from(['"', ",", "\n", "\r", "a", "é", " "]), max_size=6)
@@ -73,3 +77,48 @@ def test_every_row_is_written_even_if_the_disk_takes_a_part_at_once(tmp_path):
     writer.close()
     rows = [*ROW.iter_unpack((tmp_path / "rows").read_bytes())]
     assert [row[0] for row in rows] == [0.0, 1.0, 2.0]
+
+
+def engine_rows(tmp_path, write, tags=()):
+    """Returns the rows that `write` writes, as label, kind, ok, response_us and duration in seconds; and the batch."""
+    writer = RowWriter(tmp_path, tags)
+    write(writer)
+    writer.close()
+    engine = RowEngine()
+    engine.context = SimpleNamespace(folder=tmp_path)  # type: ignore[assignment]
+    (batch,) = engine.batches(final=True)
+    engine._file.close()
+    lasted_s = np.round(batch.completed_s - batch.started_s, 6)
+    return list(zip(batch.label, batch.kind, batch.ok, batch.response_us, lasted_s, strict=True))
+
+
+def test_measured_values_have_no_duration_and_impossible_ones_are_unreadable(tmp_path):
+    def write(writer):
+        writer.measured("trend", "items", 2.5, True)
+        for impossible in (math.nan, math.inf, -1.0, 2.0**40):
+            writer.measured("counter", "bytes", impossible, True)
+        writer.measured("check", "has total", 0.0, False)
+
+    rows = engine_rows(tmp_path, write)
+    assert rows[0] == ("items", "trend", True, 2500, 0.0)
+    assert rows[1:-1] == [("bytes", "counter", True, -1, 0.0)] * 4
+    assert rows[-1] == ("has total", "check", False, 0, 0.0)
+
+
+def test_a_request_has_a_second_row_for_each_of_the_suites_tags(tmp_path):
+    def write(writer):
+        outcome = ("200", "", True)
+        writer.sample(1e9, 1000, 500, 10, "buy", "request", outcome, {"tenant": "big", "other": 1, "plan": None})
+        writer.sample(1e9, 2000, 500, 10, "buy", "request", outcome)
+
+    rows = engine_rows(tmp_path, write, ["tenant", "plan"])
+    assert [row[:2] for row in rows] == [("buy", "request"), ("buy{tenant=big}", "tagged"), ("buy", "request")]
+    assert [row[3:] for row in rows] == [(1000, 0.001), (1000, 0.001), (2000, 0.002)]
+
+
+def test_a_tag_has_51_values_and_others_count_together():
+    tags = RequestTags(["id"])
+    labels = {label for number in range(60) for label in tags.labels("buy", {"id": number + 1})}
+    assert len(labels) == 52
+    assert "buy{id=…}" in labels
+    assert [*tags.labels("x" * 2000, {"id": "y" * 200})] == ["x" * 850 + "{id=…}"]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.suite.reading import execution, read, refuses
+from tests.suite.reading import SIMPLE, execution, read, refuses
 from toril.plan import make_plan
 from toril.records import Keeping, Notice
 
@@ -40,15 +40,16 @@ def test_audits_are_turned_off_alone_or_together(tmp_path):
     assert plan(tmp_path, "{findings: true}").audits_off == ()
 
 
-def test_executors_that_cannot_send_a_trace_context_are_named(tmp_path):
-    def codes(executor, toril):
-        one = f"{{executor: {executor}, scenario: {{requests: ['http://127.0.0.1/']}}, hold-for: 1m, concurrency: 1}}"
-        suite = read(tmp_path, f"toril: {toril}\nexecution: [{one}]\n")
-        return make_plan(suite, run_id="r-1", workers=None).warning_codes
+def codes_of(folder, executor, toril):
+    one = f"{{executor: {executor}, scenario: {{requests: ['http://127.0.0.1/']}}, hold-for: 1m, concurrency: 1}}"
+    suite = read(folder, f"toril: {toril}\nexecution: [{one}]\n")
+    return make_plan(suite, run_id="r-1", workers=None).warning_codes
 
-    assert "no-traceparent" in codes("gatling", "{traceparent: true}")
-    assert "no-traceparent" not in codes("gatling", "{}")
-    assert "no-traceparent" not in codes("locust", "{traceparent: true}")
+
+def test_executors_that_cannot_send_a_trace_context_are_named(tmp_path):
+    assert "no-traceparent" in codes_of(tmp_path, "gatling", "{traceparent: true}")
+    assert "no-traceparent" not in codes_of(tmp_path, "gatling", "{}")
+    assert "no-traceparent" not in codes_of(tmp_path, "locust", "{traceparent: true}")
 
 
 @pytest.mark.parametrize(
@@ -69,3 +70,26 @@ def test_executors_that_cannot_send_a_trace_context_are_named(tmp_path):
 )
 def test_a_wrong_setting_is_refused_where_it_stands(tmp_path, toril, code, where):
     refuses(tmp_path, {**execution(), "toril": toril}, code, where)
+
+
+def test_a_plan_warns_of_measurements_that_no_engine_records(tmp_path):
+    def warned(executor, toril):
+        return "nothing-measured" in codes_of(tmp_path, executor, toril)
+
+    assert warned("gatling", "{request-tags: [tenant]}")
+    assert not warned("locust", "{request-tags: [tenant]}")
+    assert warned("locust", "{metrics: {items: trend}}")
+    assert not warned("jmeter", "{metrics: {items: trend}}")
+
+
+@pytest.mark.parametrize(
+    ("toril", "code"),
+    [
+        ({"request-tags": ["a", "b", "c", "d", "e", "f"]}, "unusable-value"),
+        ({"request-tags": ["a b"]}, "unusable-name"),
+        ({"metrics": {"items": "histogram"}}, "unknown-value"),
+        ({"metrics": {"items": "trend of "}}, "unknown-value"),
+    ],
+)
+def test_a_metric_has_a_known_kind_and_a_run_at_most_five_tags(tmp_path, toril, code):
+    refuses(tmp_path, {**SIMPLE, "toril": toril}, code)

@@ -72,6 +72,8 @@ class EngineContext:
     seed: int = 0  # of the execution in this run: the same on all workers
     traceparent: bool = False  # whether requests carry a W3C trace context
     require_values: bool = False  # whether a response without a value that another request needs has failed
+    request_tags: tuple[str, ...] = ()  # the names of requests' tags to record
+    metrics: Mapping[str, str] = field(default_factory=dict)  # variable of JMeter → `toril.metrics`
     folder: Path  # scratch folder of this execution
     suite: Path  # the worker's own copy of the suite's folder; the working folder of engines
     turns: tuple[EngineTurn, ...] = ()  # of both arms, in order of time; empty: the engine sends all the time

@@ -260,14 +260,15 @@ class RowEngine(Engine):
 
     def _batch(self, rows: Any) -> Batch:
         started_s, response_us = self._at_s(rows), rows["response_us"].astype(np.int64)
+        named = self._file.named(rows)
         return Batch(
             started_s=started_s,
-            completed_s=started_s + response_us / 1e6,
+            completed_s=started_s + np.where(named.pop("lasts"), response_us, 0) / 1e6,
             response_us=response_us,
             ttfb_us=rows["ttfb_us"].astype(np.int64),
             connect_us=np.full(len(rows), -1, np.int64),
             bytes=rows["bytes"].astype(np.int64),
-            **self._file.named(rows),
+            **named,
         )
 
     def _late(self, row: Any) -> Sends:

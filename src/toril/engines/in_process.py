@@ -36,6 +36,14 @@ KEPT_SHARE = 0.9  # of the time for which a service kept an idle connection: clo
 IDLE_CLOSED = "IdleConnectionClosed"  # the code of a request whose idle connection was closed as it was sent
 IDLE_CLOSED_TEXT = "the service closed the idle connection just when the request was sent"
 ESTABLISHED = 1  # a TCP connection that neither side has closed
+VALUE_SCALE = 1000  # of what scripts measure: toril.timeline.intervals
+MOST_VALUE = (1 << 40) / VALUE_SCALE
+MOST_TAG_VALUES = 51  # of one tag; further ones count as OTHER. A run with more than 50 is inconclusive
+MOST_TAG_CHARS = 100
+MOST_LABEL_CHARS = 850  # before a tag: the recorder cuts labels of more than 1,000 characters
+OTHER = "…"
+
+measure = None  # during the load: records (kind, name, value, ok) of `toril.metrics`
 
 
 class Lateness:
@@ -101,10 +109,44 @@ def wait_at_gate(folder, sleep=time.sleep, watch=lambda: None) -> float:
     return at
 
 
-class RowWriter:
-    """Writes samples for `readers.RowFile`: buffered rows of fixed size, and their names before them."""
+def scaled(value: float) -> int:
+    """Returns a measured value as an integer in rows; an impossible one is -1, which makes the row unreadable."""
+    return round(value * VALUE_SCALE) if 0 <= value < MOST_VALUE else -1  # NaN is neither
 
-    def __init__(self, folder: Path) -> None:
+
+def tags_here():
+    """Returns the tags that the script has set for the requests of this greenlet or thread."""
+    metrics = sys.modules.get("toril.metrics")
+    return metrics.TAGS.get() if metrics else {}
+
+
+class RequestTags:
+    """The labels of requests with the tags that the suite names."""
+
+    def __init__(self, names) -> None:
+        self._values: dict[str, set[str]] = {name: set() for name in names}
+
+    def labels(self, label, tags):
+        """Yields a label for each tag of a request, such as `checkout{tenant=big}`; an empty value is no tag."""
+        for name, values in self._values.items():
+            value = str(tags.get(name) or "")
+            if value and value not in values:
+                if len(values) >= MOST_TAG_VALUES or len(value) > MOST_TAG_CHARS:
+                    value = OTHER
+                else:
+                    values.add(value)
+            if value:
+                yield f"{label[:MOST_LABEL_CHARS]}{{{name}={value}}}"
+
+
+class RowWriter:
+    """Writes samples for `readers.RowFile`: buffered rows of fixed size, and their names before them.
+
+    A request with some of `tags` has a second row for each.
+    """
+
+    def __init__(self, folder: Path, tags=()) -> None:
+        self._tags = RequestTags(tags)
         self._names = (folder / "names").open("w", encoding="utf-8")
         self._rows = (folder / "rows").open("wb", buffering=0)
         self._pending: list[bytes] = []
@@ -120,6 +162,7 @@ class RowWriter:
         label: str,
         kind: str,
         outcome: tuple[str, str, bool],
+        tags=None,
     ) -> None:
         label_id = self._labels.get((label, kind))
         if label_id is None:
@@ -132,6 +175,12 @@ class RowWriter:
             outcome_id = self._outcomes[outcome] = len(self._outcomes)
             self.note("outcome", *outcome)
         self._pending.append(ROW.pack(started_s, response_us, ttfb_us, size, label_id, outcome_id))
+        for tagged in self._tags.labels(label, tags) if tags else ():
+            self.sample(started_s, response_us, ttfb_us, size, tagged, "tagged", outcome)
+
+    def measured(self, kind: str, name: str, value: float, ok: bool) -> None:
+        """Write what the script has measured now, see `toril.metrics`."""
+        self.sample(time.time(), scaled(value), -1, 0, name, kind, ("", "", ok))
 
     def users(self, now: float, count: int) -> None:
         self._pending.append(ROW.pack(now, 0, 0, count, USERS, 0))

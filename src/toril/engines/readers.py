@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from toril.engines import Batch, EngineContext, FoundCase, InFlight
 from toril.engines.disk import free_space
 from toril.engines.keeping import Keeper
+from toril.timeline.intervals import VALUES
 
 CHUNK_BYTES = 1 << 20
 EARLIEST_S = 1e9  # the year 2001: an earlier time is in other units, such as seconds read as milliseconds
@@ -74,15 +75,16 @@ class RowFile:
             free_space(self._rows, self._rows.tell())
 
     def named(self, samples: Any) -> dict[str, NDArray[Any]]:
-        """Returns the columns `label`, `kind`, `rc`, `message` and `ok` of a batch from the numbers in rows."""
+        """Returns columns from the numbers in rows: those of a batch, and whether the response time is a duration."""
         if self._tables is None:
             labels, kinds = zip(*self._labels, strict=True)
             rcs, messages, oks = zip(*self._outcomes, strict=True)
             tables = {"label": labels, "kind": kinds, "rc": rcs, "message": messages}
             self._tables = {name: np.array(table, object) for name, table in tables.items()}
             self._tables["ok"] = np.array(oks, np.bool_)
+            self._tables["lasts"] = np.array([kind not in VALUES for kind in kinds], np.bool_)
         return {
-            name: table[samples["label" if name in ("label", "kind") else "outcome"]]
+            name: table[samples["label" if name in ("label", "kind", "lasts") else "outcome"]]
             for name, table in self._tables.items()
         }
 
@@ -281,9 +283,10 @@ def batch_of(records: Sequence[Sampled], moved_s: float = 0.0) -> Batch:
     """Returns the records as a batch, moved to a later time by `moved_s`."""
     started, response, label, ok, rc, message, ttfb, connect, size, kind, idle, _, _ = zip(*records, strict=True)
     started_s, response_us = np.array(started, np.float64) + moved_s, np.array(response, np.int64)
+    lasts = np.array([one not in VALUES for one in kind], np.bool_)
     return Batch(
         started_s=started_s,
-        completed_s=started_s + (response_us + np.array(idle, np.int64)) / 1e6,
+        completed_s=started_s + np.where(lasts, response_us + np.array(idle, np.int64), 0) / 1e6,
         label=np.array(label, object),
         kind=np.array(kind, object),
         ok=np.array(ok, np.bool_),

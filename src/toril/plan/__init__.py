@@ -124,6 +124,8 @@ def make_plan(
         keeping=_keeping(suite, criteria, tried=tried),
         traceparent=suite.toril.traceparent,
         require_values=suite.toril.require_values,
+        request_tags=suite.toril.request_tags,
+        metrics=dict(suite.toril.metrics),
         earlier=None if alone or suite.functional or suite.part else _earlier(suite, earlier_runs),
         notices=() if tried else (*_notices(suite), *notices),
         audits_off=tuple(code for code, on in suite.toril.findings.items() if not on),

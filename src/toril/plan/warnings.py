@@ -11,7 +11,7 @@ from toril.plan.division import WorkerSlot
 from toril.plan.iteration import Iteration, iteration_of
 from toril.records import PlannedCriterion
 from toril.suite import Execution, Suite
-from toril.suite.engines import TIMINGS, TRACED, engine_of
+from toril.suite.engines import TAGGED, TIMINGS, TRACED, engine_of
 
 
 def load_warnings(
@@ -29,6 +29,13 @@ def load_warnings(
     if suite.toril.traceparent and untraced:
         what = f"The requests of {', '.join(untraced)} carry no trace context."
         yield Note("no-traceparent", f"{suite.source}: toril.traceparent: {what} Use one of: {', '.join(TRACED)}.")
+    for key, asked, engines in (
+        ("request-tags", suite.toril.request_tags, TAGGED),
+        ("metrics", suite.toril.metrics, ("jmeter",)),
+    ):
+        if asked and not any(execution.executor in engines for execution in executions):
+            what = f"No engine of the suite records them. Use one of: {', '.join(engines)}."
+            yield Note("nothing-measured", f"{suite.source}: toril.{key}: {what}")
     duration_s = max(
         (execution.delay_s + execution.ramp_up_s + execution.hold_for_s for execution in executions), default=0.0
     )

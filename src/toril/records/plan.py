@@ -345,6 +345,8 @@ class Plan(Record):
     keeping: Keeping | None = None  # None: workers keep no requests
     traceparent: bool = False  # whether requests carry a W3C trace context
     require_values: bool = False  # whether a response without a value that another request needs has failed
+    request_tags: tuple[str, ...] = ()  # the names of requests' tags to record
+    metrics: dict[str, str] = Field(default_factory=dict)  # variable of JMeter → kind, or `kind of label`
     notices: tuple[Notice, ...] = ()
     audits_off: tuple[str, ...] = ()  # codes
     page_bytes: int = 3 << 20  # of the data for windows in report.html

@@ -48,6 +48,7 @@ REFUSED: Mapping[str, tuple[str, str]] = {  # executor of Taurus → why toril r
     "pbench": ("Taurus no longer has it", "Use `executor: vegeta`."),
 }  # fmt: skip
 TRACED = ("jmeter", "locust", "apiritif", "toril", "vegeta")  # executors whose requests can carry a W3C trace context
+TAGGED = ("jmeter", "locust", "apiritif", "k6")  # executors whose scripts can tag requests
 LOAD_KEYS = ("concurrency", "throughput", "iterations", "steps", "ramp-up", "hold-for")
 RESULTS_WAITS = ("wait-for-file", "results-timeout")  # keys of the results loader
 

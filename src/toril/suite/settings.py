@@ -35,6 +35,8 @@ RESERVED = re.compile(
 )
 
 ADDRESS = r"https://[^ \\]+|http://(?:localhost|127\.0\.0\.1|\[::1\])(?:[:/?#][^ @\\]*)?"  # for editors
+OWN_METRIC = re.compile(r"(?:trend|counter|gauge|rate)(?: of \S.*)?")  # of a variable of JMeter
+TAG = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,49}")  # of requests
 METRIC = re.compile(r"p(?!0+(?:\.0+)?$)[0-9]{1,2}(?:\.[0-9]{1,3})?|failures|throughput")
 
 IOS = "like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/27.2 Mobile/15E148 Safari/604.1"
@@ -135,9 +137,25 @@ def _metric(value: object) -> str:
     return text
 
 
+def _own_metric(value: object) -> str:
+    """Returns the kind of a metric, and the label of the requests that have it."""
+    if isinstance(value, str) and OWN_METRIC.fullmatch(value):
+        return value
+    raise misfit("unknown-value", "is not a kind of metric. Write trend, counter, gauge or rate, or `trend of LABEL`.")
+
+
+def _request_tag(value: object) -> str:
+    if isinstance(value, str) and TAG.fullmatch(value):
+        return value
+    raise misfit("unusable-name", "is not a tag's name. Use letters, digits, `_`, `.` and `-`, at most 50.")
+
+
 DeviceName = Annotated[str, BeforeValidator(lambda value: _one_of(DEVICES, "device", value)), named(DEVICES)]
 NetworkName = Annotated[str, BeforeValidator(lambda value: _one_of(NETWORKS, "network", value)), named(NETWORKS)]
 Metric = Annotated[str, BeforeValidator(_metric), text_of(METRIC.pattern)]
+OwnMetric = Annotated[str, BeforeValidator(_own_metric), text_of(OWN_METRIC.pattern)]
+RequestTag = Annotated[str, BeforeValidator(_request_tag)]
+RequestTags = Annotated[tuple[RequestTag, ...], BeforeValidator(as_list), Field(max_length=5), one_or_many(TAG.pattern)]
 Executor = Annotated[str | dict[str, str], BeforeValidator(_executor)]
 Criteria = Annotated[tuple[str | dict[str, Any], ...], BeforeValidator(_criteria), CRITERIA]
 Arrivals = Annotated[Any, BeforeValidator(_arrivals)]
@@ -273,6 +291,8 @@ class TorilSettings(Section):
     findings: Annotated[dict[FindingCode, bool], BeforeValidator(_findings)] = Field(default_factory=dict)  # absent: on
     traceparent: bool = False  # whether requests carry a W3C trace context
     require_values: bool = False  # whether a response without a value that another request needs has failed
+    metrics: dict[str, OwnMetric] = Field(default_factory=dict, max_length=200)  # by variable of JMeter
+    request_tags: RequestTags = ()  # the names of requests' tags to record
     page_size: ByteSize = Field(default=3 << 20, le=64 << 20)  # of the data for windows in report.html
 
 

@@ -16,7 +16,7 @@ from toril.engines import Batch, FoundCase, InFlight, cases_of
 from toril.records import HEAD, Case, CaseFile, Kept, case_file_name, digest_of, encode_cases
 from toril.secrets.masking import mask_label
 from toril.secrets.redaction import Redactor
-from toril.timeline.intervals import TIMED, Recorder, acceptable
+from toril.timeline.intervals import TIMED, VALUES, Recorder, acceptable
 from toril.worker.engine_runs import EngineRun
 from toril.worker.evidence import UNNAMED, ExchangeBook
 from toril.worker.hiding import Hiding
@@ -160,7 +160,8 @@ class Capture:
         columns["label"] = np.array([label or UNNAMED for label in batch.label], object)
         columns["steady"] = (started_s >= steady_from_s) & (started_s < steady_to_s)
         if run.engine.context.turns:
-            due_at = batch.completed_s - batch.response_us / 1e6  # not its late begin in an open model
+            took_us = np.where(np.isin(batch.kind, VALUES), 0, batch.response_us)
+            due_at = batch.completed_s - took_us / 1e6  # not its late begin in an open model
             columns["arm"], columns["block"], compared = run.turns_of(due_at)
             columns["steady"] &= compared
         possible = acceptable(columns) & (batch.completed_s < time.time() + ahead_s)

@@ -97,6 +97,8 @@ def contexts(plan: Plan, share: Share, scratch: Path, suite: Path) -> list[Engin
             seed=crc32(f"{plan.run_id} {planned.series}".encode()),
             traceparent=plan.traceparent,
             require_values=plan.require_values,
+            request_tags=plan.request_tags,
+            metrics=plan.metrics,
             folder=folder,
             suite=suite,
         )

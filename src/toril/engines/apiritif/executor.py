@@ -72,6 +72,7 @@ class Executor(RowEngine, ApiritifNoseExecutor):  # type: ignore[misc]  # bzt ha
             "length_s": self.context.length_s,
             "graceful_stop_s": self.context.graceful_stop_s,
             "sign": self.signing(self.get_scenario()),
+            "tags": self.context.request_tags,
             **self.kept_settings(),
             **self.more_settings(),
         }

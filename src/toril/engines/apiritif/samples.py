@@ -15,7 +15,7 @@ class Sample:
 
     __slots__ = (
         "asserted", "bytes", "exchange", "kind", "label", "message", "missing", "ok", "rc", "response_us", "started_s",
-        "ttfb_us", "unjudged", "variables", "within",
+        "tags", "ttfb_us", "unjudged", "variables", "within",
     )  # fmt: skip
 
     def __init__(self, kind, label, started_s, took_s, *, ok=True, rc="", message="", ttfb_s=-1e-6, size=0) -> None:
@@ -23,6 +23,7 @@ class Sample:
         self.started_s, self.response_us = started_s, max(0, round(took_s * 1e6))
         self.ttfb_us, self.bytes = round(ttfb_s * 1e6), size
         self.unjudged = ""  # the text of a status from 400 that the script has not read
+        self.tags = None
         self.within = ()  # a transaction's samples
         self.exchange = None  # (request, response) of the library requests
         self.asserted = ()  # (name, arguments, message)

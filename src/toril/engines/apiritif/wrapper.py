@@ -2,8 +2,8 @@
 
 Started by path (`python -P wrapper.py FILE`), so that it imports nothing of toril. FILE is JSON: folder, test,
 generated, any_status, cases, concurrency, iterations, ramp_up_s, hold_for_s, steps, length_s, graceful_stop_s, keeping,
-traceparent. In the folder it writes `names` and `rows` (`in_process.RowWriter`), `exchanges` (`keeping.py`), and test
-cases into `cases` if required.
+traceparent, tags. In the folder it writes `names` and `rows` (`in_process.RowWriter`), `exchanges` (`keeping.py`), and
+test cases into `cases` if required.
 
 A sample is a request made through Apiritif, redirects included, from its sending to the end of its body. A later
 assertion about its response can still fail it, so its row is written when its test or smart transaction ends. A status
@@ -83,7 +83,7 @@ class SampleRecords:
         self.missing_values = Counter()  # (label, variable) → successful responses without it
         self.begun_at = None
         self.unfinished_users = 0
-        self._writer = in_process.RowWriter(folder)
+        self._writer = in_process.RowWriter(folder, SETTINGS["tags"])
 
     def add(self, sample, test_count, success_count) -> None:
         """Record the samples of an ended test or smart transaction (Apiritif's `writer` interface)."""
@@ -162,12 +162,19 @@ class SampleRecords:
         """Write a final row."""
         with self.lock:
             outcome = (row.rc, row.message, row.ok)
-            self._writer.sample(row.started_s, row.response_us, row.ttfb_us, row.bytes, row.label, row.kind, outcome)
+            self._writer.sample(
+                row.started_s, row.response_us, row.ttfb_us, row.bytes, row.label, row.kind, outcome, row.tags
+            )
             step = KEEPER.everything and row.kind == "request"  # of a browser
             if KEEPER.on and (row.exchange is not None or not row.ok or step):
                 why = KEEPER.wants(row.label, *outcome, row.response_us if row.kind == "request" else -1)
                 if why:
                     KEEPER.keep(why, row.label, partial(exchange, row, why))
+
+    def measured(self, kind, name, value, ok) -> None:
+        """Record what the script has measured (`toril.metrics`)."""
+        with self.lock:
+            self._writer.measured(kind, SAMPLES.without_surrogates(name), value, ok)
 
     def late(self, second, max_us, p90_us) -> None:
         with self.lock:
@@ -258,6 +265,7 @@ class SampleRecorder:
         started_s, took_s, ttfb_s = USER.sent or (time.time(), 0, -1e-6)
         USER.sent = None
         sample = Sample("request", label_of(address), started_s, took_s, rc=rc, ttfb_s=ttfb_s, size=size)
+        sample.tags = in_process.tags_here()
         USER.pending.append(sample)
         for frame in USER.frames:
             frame.samples.append(sample)
@@ -486,6 +494,7 @@ def main() -> int:
     failed = []
     users = threading.Thread(target=run_users, args=(str(test), failed), daemon=True)
     LOAD.begin(in_process.wait_at_gate(folder))
+    in_process.measure = RECORDS.measured
     users.start()
     lateness = in_process.Lateness(RECORDS.late)
     threading.Thread(target=lateness.probe, args=(time.sleep, lambda: not users.is_alive()), daemon=True).start()

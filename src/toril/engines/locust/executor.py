@@ -59,6 +59,7 @@ class Executor(RowEngine, LocustIOExecutor):  # type: ignore[misc]  # bzt has no
             "iterations": load.iterations if bounded else 0,  # without load keys a script may have its own load shape
             "graceful_stop_s": self.context.graceful_stop_s,
             **self.kept_settings(),
+            "tags": self.context.request_tags,
             "turns": [(turn.arm, turn.begin_s, turn.end_s) for turn in self.context.turns],
             "arms": self.context.arms if self.context.turns else (),
             "base_host": str(self._of_base.get("default-address", "")) if self._of_base else "",

@@ -2,8 +2,8 @@
 
 Started by path (`python -P wrapper.py …` with Locust's own arguments), so that it imports nothing of toril.
 TORIL_LOCUST names a JSON file: folder, duration_s, iterations, graceful_stop_s, statistics, keeping, traceparent,
-turns, arms, base_host. In the folder it writes `names` (a line of JSON for each label and each outcome, then how the
-load ended), `rows` (`in_process.RowWriter`) and `exchanges` (`keeping.py`).
+turns, arms, base_host, tags. In the folder it writes `names` (a line of JSON for each label and each outcome, then how
+the load ended), `rows` (`in_process.RowWriter`) and `exchanges` (`keeping.py`).
 
 A sample is one `request` event of Locust, redirects included. A request without a response is not retried. The request
 types `transaction` and `timing` (in any case) are no requests. An exception that leaves a task, `on_start` or `on_stop`
@@ -86,7 +86,7 @@ class LocustLoad:
         self.iterations = settings["iterations"]
         self.graceful_stop_s: float = settings["graceful_stop_s"]
         self.statistics = settings["statistics"]
-        self.records = in_process.RowWriter(self.folder)
+        self.records = in_process.RowWriter(self.folder, settings["tags"])
         self.keeper = KEEPING.Keeper(self.folder, settings["keeping"])
         self.traceparent = settings["traceparent"]
         self.sent = KEEPING.Sent()
@@ -123,6 +123,7 @@ class LocustLoad:
         gc.freeze()
         at = in_process.wait_at_gate(self.folder, gevent.sleep, self.exit_without_the_worker)
         self.opened, self.arms.opened_at = True, at
+        in_process.measure = self.records.measured
         if environment.shape_class is not None:
             environment.shape_class.reset_time()
         if self.duration_s:
@@ -290,7 +291,8 @@ class LocustLoad:
         outcome = self.outcome(response, exception)
         if kind == "request" and not outcome[2] and user is not None:  # it explains later failures of this iteration
             user.toril_failed, user.toril_reported = True, exception
-        self.records.sample(start_time, response_us, ttfb_us, size, str(name), kind, outcome)
+        tags = {**(more.get("context") or {}), **in_process.tags_here()} if kind == "request" else None
+        self.records.sample(start_time, response_us, ttfb_us, size, str(name), kind, outcome, tags)
         if self.keeper.on and kind == "request":
             why = self.keeper.wants(str(name), *outcome, response_us)
             if why:
@@ -471,7 +473,7 @@ class LocustLoad:
         """Record responses that the script still examines as samples, and other requests as unfinished."""
         for response in [response for theirs in self.examining.values() for response in theirs]:
             self.examined(response, None)
-        self.closed = True
+        self.closed, in_process.measure = True, None
         for sent in self.in_flight.values():
             self.unfinished(*sent)
         self.records.note("fact", "unfinished_users", self.unfinished_users)
