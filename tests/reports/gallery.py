@@ -65,6 +65,30 @@ def _many_labels() -> Bundle:
     )
 
 
+def _measuring() -> Bundle:
+    """Checks of which one fails, a metric of each kind, and requests by tag."""
+
+    def values(name: str, kind: str, *numbers: float, ok: bool = True) -> list[Sample]:
+        return [Sample(at, round(number * 1000), name, ok, kind=kind) for at in range(10) for number in numbers]
+
+    measured = [
+        *values("has total", "check", 0, 0, 0),
+        *values("logged in", "check", *(0,) * 9),
+        *values("logged in", "check", 0, ok=False),
+        *values("cart_items", "trend", 1, 2, 2, 3, 7.5),
+        *values("orders", "counter", 1, 1, 2),
+        *values("queue", "gauge", 4, 7),
+        *values("ok_pages", "rate", 0, 0, 0),
+        *values("ok_pages", "rate", 0, ok=False),
+    ]
+    tags = {"big": 90, "small": 20}
+    tagged = [
+        Sample(at, ms * MS, f"checkout{{tenant={tag}}}", kind="tagged") for at in range(10) for tag, ms in tags.items()
+    ]
+    run = run_of([*small(), *measured, *tagged], "p95>250ms")
+    return replace(run, verdict=run_of(small(), "p95>250ms").verdict)
+
+
 def _service() -> Bundle:
     query = MetricSeries(namespace="AWS/ECS", metric="CPUUtilization", statistic="Average", points=((0.0, 95.0),))
     silent = MetricSeries(namespace="AWS/ECS", metric="MemoryUtilization", statistic="Average", error="no permission")
@@ -97,6 +121,7 @@ RUNS: dict[str, Callable[[], Bundle]] = {
     "errors": _errors,
     "many labels": _many_labels,
     "saturated": _saturated,
+    "measuring": _measuring,
     "load curve": lambda: run_of(
         [one for second in range(40) for one in every_second([second], Sample(0), 10 if second < 20 else 35)],
         "p95>250ms",
@@ -132,6 +157,7 @@ RUNS: dict[str, Callable[[], Bundle]] = {
 PAIRS: dict[str, tuple[str, str]] = {
     "slower": ("without criteria", "load curve"),
     "same": ("passed", "passed"),
+    "measured": ("passed", "measuring"),
     "failing": ("passed", "errors"),
     "searched": ("capacity", "capacity"),
     "attacked": ("hostile", "failed"),

@@ -343,3 +343,17 @@ def test_a_smoke_run_and_a_run_without_criteria_are_unjudged():
         ("passed", unjudged) for unjudged in (False, True, True)
     ]
     assert heads[1].text != heads[2].text
+
+
+def test_checks_own_metrics_and_tags_have_tables_that_other_runs_lack():
+    tables = {block.id: block for block in report_of(gallery.run("measuring")).blocks if isinstance(block, Table)}
+    names = {id: [row.cells[0].text for row in tables[id].rows] for id in ("checks", "metrics", "tag")}
+
+    assert names == {
+        "checks": ["logged in", "has total"],  # the worst first
+        "metrics": ["cart_items", "ok_pages", "orders", "queue"],
+        "tag": ["{tenant=big}", "{tenant=small}", "checkout{tenant=big}", "checkout{tenant=small}"],
+    }
+    assert [cell.value for cell in tables["checks"].rows[0].cells[1:]] == [0.9, 10, 100]
+    others = {block.id for block in report_of(gallery.run("passed")).blocks if isinstance(block, Table)}
+    assert others.isdisjoint(names)

@@ -239,6 +239,12 @@ class MetricFigures(JsonObject):
     p99: Number | None = None
     per_s: Number | None = None  # per second of the measured time: a counter's sum, else samples
 
+    @property
+    def held(self) -> float | None:
+        """The share of checks that held, or of true values; None for other kinds."""
+        counted = self.kind in ("check", "rate") and self.samples
+        return 1 - self.failures / self.samples if counted else None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartFigures(JsonObject):

@@ -46,7 +46,8 @@ OUTLINE = {  # the sections that it lists, and their names there
     "findings": "What stands out",
     **{"criteria": "Criteria", "cases": "Test cases", "duet": "Base and head", "capacity": "Capacity"},
     **{"earlier": "Earlier runs", "changes": "Changes", "trend": "History", "comparison": "Comparison"},
-    **{"course": "Charts", "label": "Labels", "errors": "Errors", "evidence": "Evidence"},
+    **{"course": "Charts", "label": "Labels", "checks": "Checks", "metrics": "Own metrics", "tag": "Tags"},
+    **{"errors": "Errors", "evidence": "Evidence"},
     **{"first-failures": "First failures", "generators": "Generators", "server": "Server"},
 }
 SECTIONS: dict[type[Block], tuple[str, str, str]] = {  # id, title and remark, of blocks without their own
@@ -59,7 +60,7 @@ SECTIONS: dict[type[Block], tuple[str, str, str]] = {  # id, title and remark, o
 PRINTED = frozenset({"findings", "criteria", "cases", "duet", "capacity", "comparison", "course", "label", "about"})
 CLASSES = {"crossed": "figures crossed", "comparison": "compared", "compared-load": "slim", "cases": "errors"}
 CLASSES |= {"compared-criteria": "compared", "errors": "errors", "generators": "generators", "changes": "compared"}
-CLASSES |= dict.fromkeys(("label", "location", "execution"), "figures")
+CLASSES |= dict.fromkeys(("label", "location", "execution", "tag"), "figures")
 MOST = {"reasons": 12, "criteria": 60, "rows": 2000}
 LARGEST_PICTURE = 400_000  # bytes; the page links larger ones
 

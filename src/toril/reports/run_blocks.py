@@ -43,6 +43,7 @@ from toril.reports.run_tables import (
     generator_table,
     interval_of,
     is_notable,
+    metric_tables,
     share_of,
     time_of,
     window_of,
@@ -121,6 +122,7 @@ def report_of(
         charts.get("course"),
         charts.get("labels"),
         *figure_tables(bundle),
+        *metric_tables(bundle),
         _failures_note(bundle),
         NoteBlock("intervals", INTERVAL_HINT, "hint"),
         error_table(bundle),
@@ -319,6 +321,9 @@ def _facts(bundle: Bundle) -> Iterator[Fact]:
         steady_rps = (total.rps or 0) if achieved.rps is None else achieved.rps
         rate = f"{text.number(steady_rps)} of {text.number(requested.rps)}/s"
     yield Fact("throughput", rate)
+    if checks := [one for one in summary.metrics.values() if one.kind == "check"]:
+        checked, failed = (sum(getattr(check, key) for check in checks) for key in ("samples", "failures"))
+        yield Fact("failed checks", text.share(failed, checked), count=text.number(failed) if failed else "")
     if requested.journeys_per_s is not None:
         started = text.number(achieved.journeys_per_s or 0)
         yield Fact("journeys", f"{started} of {text.number(requested.journeys_per_s)}/s")

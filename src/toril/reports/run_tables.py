@@ -1,4 +1,4 @@
-"""Builds the tables of a run: labels, locations, executions, errors, generators, test cases, capacity."""
+"""Builds the tables of a run: labels, locations, executions, own metrics, errors, generators, test cases, capacity."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -7,7 +7,7 @@ from typing import Literal
 
 from toril import text
 from toril.records import Case, Share
-from toril.records.summary import TRANSACTION, Capacity, CapacityStage, Generator, LabelFigures
+from toril.records.summary import TRANSACTION, Capacity, CapacityStage, Generator, LabelFigures, MetricFigures
 from toril.reports.blocks import MISSING, Cell, Check, Column, Part, Row, Table, Tone, severity_of
 from toril.reports.bundle import Bundle
 from toril.reports.labels import distinct, judged_labels, notable
@@ -145,7 +145,7 @@ def _figure_row(figures: LabelFigures, name: str, location: str = "") -> Row:
             *(_time(figures, key) for key in ("mean", *PERCENTILES, "max")),
             Cell(text.size(figures.bytes), value=figures.bytes),
         ),
-        tags=(figures.kind,) if figures.kind != "request" else (),
+        tags=(figures.kind,) if figures.kind in ("transaction", "timing") else (),
     )
 
 
@@ -163,6 +163,63 @@ def _crossed_rows(bundle: Bundle, judged: Sequence[str]) -> Iterator[Row]:
             if label in part.labels:
                 row = _figure_row(part.labels[label], name, plain(location, 60) or MISSING)
                 yield replace(row, part=Part(label, location))
+
+
+# ── What scripts measure ──────────────────────────────────────────────────────────────────────────────────────────────
+
+# by field of the figures: title and rank of the column
+MetricColumns = Mapping[str, tuple[str, Literal[1, 2, 3]]]
+CHECK_COLUMNS: MetricColumns = {"held": ("held", 1), "failures": ("failed", 1), "samples": ("checked", 1)}
+METRIC_COLUMNS: MetricColumns = {
+    "samples": ("values", 1), "per_s": ("per second", 2), "held": ("true", 1), "sum": ("sum", 1), "min": ("min", 3),
+    "mean": ("mean", 1), "p50": ("p50", 2), "p90": ("p90", 3), "p95": ("p95", 1), "p99": ("p99", 1), "max": ("max", 1),
+}  # fmt: skip
+
+
+def metric_tables(bundle: Bundle) -> Iterator[Table]:
+    """Yields the tables of checks, the worst first, of own metrics, and of requests by tag; none of them if empty."""
+    about, tagged = f"figures of the {window_of(bundle)}", bundle.summary.tagged
+    for noun, title, columns in (("check", "Checks", CHECK_COLUMNS), ("metric", "Own metrics", METRIC_COLUMNS)):
+        of_checks = noun == "check"
+        own = {name: one for name, one in bundle.summary.metrics.items() if (one.kind == "check") is of_checks}
+        if not own:
+            continue
+        chosen = sorted(own, key=lambda name: ((of_checks and own[name].held) or 0, name))[:MOST_LABELS]
+        shown = {key: column for key, column in columns.items() if any(_has(own[name], key) for name in chosen)}
+        yield Table(
+            id=f"{noun}s",
+            title=title,
+            noun=noun,
+            columns=(Column(noun, "name", code=True), *(Column(name, rank=rank) for name, rank in shown.values())),
+            rows=tuple(
+                Row(
+                    (Cell(name), *(_metric_cell(own[key], field) for field in shown)),
+                    tags=() if of_checks else (own[key].kind,),
+                    weight=place,
+                )
+                for place, (key, name) in enumerate(distinct(chosen).items())
+            ),
+            about=about,
+            left_out=len(own) - len(chosen),
+        )
+    if tagged:
+        judged = judged_labels(bundle.verdict)
+        weights = {name: place for place, name in enumerate(notable(tagged, judged, MOST_LABELS))}
+        totals_first = sorted(weights, key=lambda name: (not name.startswith("{"), name))
+        rows = _figure_rows({name: tagged[name] for name in totals_first}, weights, judged, "label")
+        yield _figure_table("tag", "Requests by tag", about, rows, left_out=len(tagged) - len(rows))
+
+
+def _has(figures: MetricFigures, key: str) -> bool:
+    return getattr(figures, key) is not None
+
+
+def _metric_cell(figures: MetricFigures, key: str) -> Cell:
+    value: float | None = getattr(figures, key)
+    if value is None:
+        return Cell(MISSING, value=-1)
+    shown = text.percent(100 * value) if key == "held" else text.number(value)
+    return Cell(shown, value=value, tone="bad" if key == "failures" and value else "")
 
 
 # ── Errors, generators ────────────────────────────────────────────────────────────────────────────────────────────────
