@@ -43,7 +43,8 @@ LIVE, WAITING, ENDED = served.LIVE, "20261127T110000Z-shop-wait", "20261125T1000
 NONE = "20260101T000000Z-none-0000"
 FIRST, SECOND, THIRD = (
     b"execution: [{executor: vegeta, scenario: buy, throughput: %d, hold-for: 10s}]\n"
-    b'scenarios: {buy: {default-address: "http://127.0.0.1:1", requests: [/]}}\n' % rate
+    b'scenarios: {buy: {default-address: "http://127.0.0.1:1", requests: [/]}}\n'
+    b"toril: {stages: {dev: {}}}\n" % rate
     for rate in (5, 6, 7)
 )
 NIGHT = SuiteSchedule(

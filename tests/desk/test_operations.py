@@ -395,6 +395,7 @@ OPTIONS = {
         command="--against http://127.0.0.1:2",
         page={"against": "http://127.0.0.1:2"},
     ),
+    "stage": Option(value="dev", command="--stage dev", page={"stage": "dev"}),
     "executions": Option(value=["buy"], command="--execution buy", page={"executions": "buy"}),
     "scenarios": Option(value=["buy"], command="--scenario buy", page={"scenarios": "buy"}),
     "max_cost_usd": Option(

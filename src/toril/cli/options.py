@@ -244,11 +244,12 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print no progress on
 Against = Annotated[
     str | None, typer.Option("--against", help="Address to load in place of the suite's own, in scripts too.")
 ]
-Executions = Annotated[
-    list[str] | None, typer.Option("--execution", help="Run a part: this execution of the suite; repeatable.")
+Stage = Annotated[
+    str | None, typer.Option("--stage", help="Stage of the suite, with its addresses, secrets and limits.")
 ]
+Executions = Annotated[list[str] | None, typer.Option("--execution", help="Run only this execution; repeatable.")]
 Scenarios = Annotated[
-    list[str] | None, typer.Option("--scenario", help="Run a part: all executions of this scenario; repeatable.")
+    list[str] | None, typer.Option("--scenario", help="Run only the executions of this scenario; repeatable.")
 ]
 Otlp = Annotated[
     str | None,
@@ -268,8 +269,8 @@ RunId = Annotated[str | None, typer.Option("--run-id", help="Id of the run; defa
 
 def run_options(
     overrides: list[str] | None, env: list[str] | None, workers: int | None, on: "LauncherName", run_id: str | None,
-    tags: list[str] | None, smoke: bool, against: str | None = None, locations: str | None = None, *,
-    executions: list[str] | None = None, scenarios: list[str] | None = None,
+    tags: list[str] | None, smoke: bool, against: str | None = None, locations: str | None = None,
+    stage: str | None = None, executions: list[str] | None = None, scenarios: list[str] | None = None, *,
     tried: bool = False, max_cost: float | None = None, scheduled: str | None = None,
 ) -> "RunOptions":  # fmt: skip
     """Returns the options of a command. `scheduled`: those of a schedule as JSON, in place of the others."""
@@ -294,6 +295,7 @@ def run_options(
             tried=tried,
             against=None if against is None else checked_address("--against", against),
             locations={} if locations is None else read_locations(locations),
+            stage=stage,
             executions=tuple(executions or ()),
             scenarios=tuple(scenarios or ()),
             max_cost_usd=max_cost,

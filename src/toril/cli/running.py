@@ -34,6 +34,7 @@ from toril.cli.options import (
     RunId,
     Scenarios,
     Smoke,
+    Stage,
     StoreOption,
     Suites,
     Tags,
@@ -81,6 +82,7 @@ def plan(
     locations: Locations = None,
     smoke: Smoke = False,
     against: Against = None,
+    stage: Stage = None,
     execution: Executions = None,
     scenario: Scenarios = None,
     store: StoreOption = ".toril",
@@ -97,9 +99,7 @@ def plan(
     from toril.reports.screen import Output, emit
     from toril.runs.publish import local_suite
 
-    wanted = run_options(
-        overrides, env, workers, on, None, None, smoke, against, locations, executions=execution, scenarios=scenario
-    )
+    wanted = run_options(overrides, env, workers, on, None, None, smoke, against, locations, stage, execution, scenario)
     clock = SystemClock()
     with local_suite(suite) as local:
         _, planned = plan_run(local.paths, wanted.model_copy(update={"confined": local.stored}), clock.now())
@@ -127,6 +127,7 @@ def run(
     tag: Tags = None,
     smoke: Smoke = False,
     against: Against = None,
+    stage: Stage = None,
     execution: Executions = None,
     scenario: Scenarios = None,
     fail_on: FailOn = "failed,inconclusive",
@@ -158,20 +159,9 @@ def run(
     from toril.runs.publish import local_suite
 
     wanted = run_options(
-        overrides,
-        env,
-        workers,
-        on,
-        run_id,
-        tag,
-        smoke,
-        against,
-        locations,
-        executions=execution,
-        scenarios=scenario,
-        max_cost=max_cost,
-        scheduled=options,
-    )
+        overrides, env, workers, on, run_id, tag, smoke, against, locations, stage, execution, scenario,
+        max_cost=max_cost, scheduled=options,
+    )  # fmt: skip
     if is_console(store):
         if otlp or notify or earlier_runs is not None:
             fix = "Write `toril.notify` and `toril.earlier-runs` in the suite."
@@ -201,6 +191,7 @@ def try_command(
     run_id: RunId = None,
     tag: Tags = None,
     against: Against = None,
+    stage: Stage = None,
     execution: Executions = None,
     scenario: Scenarios = None,
     no_compare: Annotated[
@@ -228,9 +219,8 @@ def try_command(
     from toril.store import open_store
 
     wanted = run_options(
-        overrides, env, None, on, run_id, tag, False, against, locations,
-        executions=execution, scenarios=scenario, tried=True,
-    )  # fmt: skip
+        overrides, env, None, on, run_id, tag, False, against, locations, stage, execution, scenario, tried=True
+    )
     leave_tokens(wanted)
     printer = exchange_text.ExchangePrinter(Output() if format == "text" else Output(stderr=True))
     show_one = printer.show if format == "text" else (lambda exchange: emit(exchange_text.as_json(exchange), None))

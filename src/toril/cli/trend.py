@@ -25,6 +25,9 @@ def trend(
     ] = None,
     label: Annotated[str | None, typer.Option("--label", help="Only this label.")] = None,
     location: Annotated[str | None, typer.Option("--location", help="Only this location.")] = None,
+    stage: Annotated[
+        str | None, typer.Option("--stage", help="Only this stage. Default: that of the newest run.")
+    ] = None,
     metric: Annotated[
         Literal["p50", "p95", "p99", "failures", "throughput"] | None,
         typer.Option("--metric", help="Only this metric. Default: all; changes of p95 and failures count."),
@@ -77,7 +80,9 @@ def trend(
     if console and not is_address(console):
         raise wrong_value("--console", console, "expected a percent-encoded http or https address.")
     age_s = None if since is None else read_age(since, "--since").total_seconds()
-    wanted = TrendQuery(label=label, location=location, metric=metric, since_s=age_s, least=read_margin(least, "--min"))
+    wanted = TrendQuery(
+        label=label, location=location, metric=metric, stage=stage, since_s=age_s, least=read_margin(least, "--min")
+    )
     accepted, opened = read_acknowledged(FILE), (open_store if confirm else open_reader)(store)
     names = sorted(opened.names(HISTORY)) if name is None else [name]
     if name is not None:

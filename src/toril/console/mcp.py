@@ -363,6 +363,7 @@ class Tools:
         `max_cost_usd`: the budget; a run that costs more at list prices is refused.
         `smoke`: one user for a few seconds. `tried`: one user sends each request once; `read_evidence` returns them.
         `overrides`: Taurus overrides. `against`: an address to load instead of the suite's own.
+        `stage`: one of `toril.stages`. `executions`: a part of the suite.
         """
         effect, fixed = self._writing.start_effect(StartRun(**wanted))
         agreed(effect, consent)

@@ -164,13 +164,14 @@ class Writing:
     def plan_suite(
         self, suite: str, files: Files = NOTHING, version: Version = None, environment: Variables = NOTHING,
         on: On = None, against: str | None = None, workers: int | None = None, smoke: bool = False, tried: bool = False,
-        executions: tuple[str, ...] = (),
+        stage: str | None = None, executions: tuple[str, ...] = (),
     ) -> dict[str, Any]:  # fmt: skip
         """Plan a run: the division of the load, warnings, duration, addresses, and the price at AWS' list prices.
 
         `changes_data`: methods of requests that may write. `effect`: the sentence that a start needs consent to.
         """
-        options = {"against": against, "workers": workers, "smoke": smoke, "tried": tried, "executions": executions}
+        options: dict[str, Any] = {"against": against, "stage": stage, "executions": executions, "workers": workers}
+        options |= {"smoke": smoke, "tried": tried}
         checked = self._checked(suite, self._contents(suite, version, files), environment=environment, on=on, **options)
         plan = checked.planned()
         start, problem = self._price(plan)

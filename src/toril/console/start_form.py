@@ -22,7 +22,7 @@ from toril.runs import suites
 from toril.runs.requests import VERSION_TAG
 from toril.secrets.masking import mask, masked_settings
 
-PLAIN = ("workers", "overrides", "environment", "tags", "against", "executions", "scenarios", "smoke", "tried")
+PLAIN = ("workers", "overrides", "environment", "tags", "against", "stage", "executions", "scenarios", "smoke", "tried")
 EMPTY = dict.fromkeys(PLAIN, "")  # the fields of a start
 OF_LOAD = {"users": "concurrency", "rate": "throughput", "hold_for": "hold-for"}  # field → Taurus' key
 DIFFERS = "differs"  # the tag of a run that was changed here
@@ -82,6 +82,7 @@ def fields_of(options: RunOptions) -> tuple[dict[str, str], StartOptions]:
         "overrides": "\n".join(overrides),
         "tags": "".join(f"{name}={value}\n" for name, value in tags.items()),
         "against": options.against or "",
+        "stage": options.stage or "",
         "executions": "\n".join(options.executions),
         "scenarios": "\n".join(options.scenarios),
         "smoke": "1" if options.smoke else "",
@@ -109,6 +110,8 @@ def differences(saved: Plan, plan: Plan) -> Iterator[str]:
             yield f"{name}{_rate(own)} instead of {_rate(old)}"
         if own.hold_for_s != old.hold_for_s:
             yield f"{name}{text.span(own.hold_for_s)} instead of {text.span(old.hold_for_s)}"
+    if plan.stage != saved.stage:
+        yield f"stage {plan.stage}"
     if plan.part != saved.part:
         yield f"only {' and '.join(plan.part)}"
     for new, last in ((targets_of(plan), targets_of(saved)), (plan.locations, saved.locations)):
@@ -181,6 +184,7 @@ def _wanted(suite: str, fields: Mapping[str, str], kept: StartOptions) -> StartR
             environment={**kept.environment, **pairs_of(fields["environment"], "=")},
             tags={**kept.tags, **pairs_of(fields["tags"], "=")},
             against=fields["against"].strip() or None,
+            stage=fields["stage"].strip() or None,
             executions=_lines(fields["executions"]),
             scenarios=_lines(fields["scenarios"]),
             smoke=bool(fields["smoke"]),

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from toril.errors import InfrastructureError, NoSuchRunError, OptionError
 from toril.launchers.elsewhere import parts_of
 from toril.launchers.prepare import read_deployments
-from toril.plan import PART_TAG
+from toril.plan import own_tags
 from toril.plan.options import RunOptions, new_run_id
 from toril.records import LauncherName, Plan, run_key
 from toril.records.console import RunRequest
@@ -179,13 +179,10 @@ def _options_of_plan(plan: Plan) -> RunOptions:
         on=plan.on,
         environment=plan.environment,
         workers=len(plan.shares),
-        tags={
-            key: value
-            for key, value in plan.tags.items()
-            if key not in (VERSION_TAG, *([PART_TAG] if plan.part else []))
-        },
+        tags={key: value for key, value in plan.tags.items() if key not in (VERSION_TAG, *own_tags(plan))},
         smoke=kind_of(plan) == "smoke",
         executions=plan.part,
+        stage=plan.stage or None,
         tried=plan.tried,
         locations={name: str(count) for name, count in weights.items()},
     )

@@ -43,7 +43,6 @@ from toril.suite.reader import mapping_at
 from toril.suite.requests import OWN
 from toril.suite.settings import MAX_WORKERS, browser_of
 
-PART_TAG = "part"  # of a run of a part: its executions
 SMOKE_HOLD_S = 5
 TRIED_RPS = 10  # of a try in an open model: people read its output
 LONGEST_TRY_S = 600.0
@@ -99,7 +98,8 @@ def make_plan(
         run_id=run_id,
         suite=suite.name,
         toril_version=__version__,
-        tags={**suite.toril.tags, **(tags or {}), **({PART_TAG: ",".join(suite.part)} if suite.part else {})},
+        tags={**suite.toril.tags, **(tags or {}), **own_tags(suite)},
+        stage=suite.stage,
         part=suite.part,
         named_files=tuple(file.as_posix() for file in suite.named),
         executions=tuple(_planned(suite, execution) for execution in executions),
@@ -133,6 +133,11 @@ def make_plan(
         warnings=tuple(warning.message for warning in warnings),
         warning_codes=tuple(warning.code for warning in warnings),
     )
+
+
+def own_tags(of: Suite | Plan) -> dict[str, str]:
+    """Returns the tags of a run that toril adds: its stage, and the executions of a part."""
+    return {name: value for name, value in (("stage", of.stage), ("part", ",".join(of.part))) if value}
 
 
 def share_config(plan: Plan, share: Share) -> dict[str, Any]:

@@ -32,6 +32,7 @@ def plan_run(paths: Sequence[str | Path], options: RunOptions, now: float) -> tu
         env=options.environment,
         on=options.on,
         against=options.against,
+        stage=options.stage,
         locations=options.locations,
         system={} if options.confined else None,
         confined=options.confined,

@@ -48,6 +48,7 @@ class StartOptions(RecordPart):
     environment: dict[Text, Text] = Field({})
     tags: dict[Text, Text] = Field({})
     against: Annotated[Text | None, Field(description="Address to load instead of the suite's own.")] = None
+    stage: Annotated[Text | None, Field(description="A stage of `toril.stages`.")] = None
     executions: Annotated[Names, Field(description="Executions to run; others are left out.")] = ()
     scenarios: Annotated[Names, Field(description="Scenarios to run, with all of their executions.")] = ()
     max_cost_usd: Annotated[float | None, Field(ge=0, allow_inf_nan=False)] = None

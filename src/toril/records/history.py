@@ -53,6 +53,7 @@ class Fingerprint(JsonObject):
     image: Text = ""  # digests of the worker images
     size: Text = ""  # CPU, memory, architecture, and the number of workers
     locations: Text = ""  # with weights
+    stage: Text = ""  # of the suite
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -321,6 +321,7 @@ class Plan(Record):
     suite: str
     toril_version: str
     tags: dict[str, str] = Field(default_factory=dict)
+    stage: str = ""  # of the suite; empty: none
     part: tuple[str, ...] = ()  # the executions that run, if options leave out others of the suite
     files: dict[str, str] = Field(default_factory=dict)  # path in the run's suite/ → SHA-256; filled in by publishing
     named_files: tuple[str, ...] | None = None  # those that change a run; None in plans of older versions: all

@@ -20,7 +20,9 @@ from toril.stats.quantiles import student_quantile
 
 LEVEL = 0.05
 MOST = 50  # runs
-OF_FINGERPRINT = {"suite": "load or requests", "locations": "locations", "size": "workers", "image": "image"}
+OF_FINGERPRINT = {
+    "suite": "load or requests", "locations": "locations", "size": "workers", "image": "image", "stage": "stage"
+}  # fmt: skip
 
 
 def is_ordinary(record: HistoryRecord, like: HistoryRecord) -> bool:

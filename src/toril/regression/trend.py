@@ -61,6 +61,7 @@ class TrendQuery:
     label: str | None = None
     location: str | None = None
     metric: str | None = None
+    stage: str | None = None  # None: that of the newest run
     since_s: float | None = None  # the age of the oldest run in seconds; None: no limit
     least: float | None = None  # the smallest change that counts (`--min`); None: `LEAST_CHANGE`
 

@@ -197,6 +197,7 @@ def headline(bundle: Bundle) -> str:
     if bundle.plan.functional:
         return _functional_headline(bundle)
     part = [f"only {plain(', '.join(bundle.plan.part), 200)}"] if bundle.plan.part else []
+    part += [f"stage {plain(bundle.plan.stage, 60)}"] if bundle.plan.stage else []
     return "; ".join((_load_headline(bundle), *_early_end(bundle), *part))
 
 

@@ -1,7 +1,7 @@
 """Reads the earlier runs and duets with which a run is compared, and the runs of a trend."""
 
 from collections.abc import Collection, Iterator, Sequence
-from itertools import islice, takewhile
+from itertools import chain, islice, takewhile
 
 from toril.records.history import HistoryRecord
 from toril.records.trend import Trend
@@ -44,4 +44,8 @@ def read_trend(store: Reader, suite: str, wanted: TrendQuery, accepted: Sequence
     """Returns the trend of a suite from its history records; `now` is in seconds since the epoch."""
     since = -1.0 if wanted.since_s is None else now - wanted.since_s
     newest = takewhile(lambda record: record.started_at >= since, islice(histories(store, suite), MOST_READ_OF_TREND))
-    return trend(suite, list(islice(filter(matters, newest), MOST_OF_TREND))[::-1], wanted, accepted, now)
+    records = filter(matters, newest)
+    first = list(islice(records, 1))
+    stage = wanted.stage if wanted.stage is not None else first[0].fingerprint.stage if first else ""
+    of_stage = (record for record in chain(first, records) if record.fingerprint.stage == stage)
+    return trend(suite, list(islice(of_stage, MOST_OF_TREND))[::-1], wanted, accepted, now)

@@ -286,6 +286,7 @@ def fingerprint_of(plan: Plan, launch: Launch | None) -> Fingerprint:
         image=_short(", ".join(digests) or f"toril {plan.toril_version}"),
         size=f"{workers} {plan.on}{each}",
         locations=_short(", ".join(f"{name}={count}" for name, count in sorted(locations.items()))),
+        stage=plan.stage,
     )
 
 

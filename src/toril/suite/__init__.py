@@ -28,6 +28,7 @@ from toril.suite.requests import OWN, engine_setting_advice
 from toril.suite.retarget import retarget
 from toril.suite.scenarios import Scenarios
 from toril.suite.settings import TorilSettings, check_secrets, read_settings, secret_names
+from toril.suite.stages import apply_stage, check_load
 
 NOT_COMMON = (
     "execution",
@@ -62,6 +63,7 @@ class Suite:
     variable: str | None = None  # the variable that holds the address, if `against` replaced the suite's own
     scenarios: Mapping[str, Any] = field(default_factory=dict)  # with the values of references, as workers read them
     places: Mapping[str, SourcePlace] = field(default_factory=dict)  # PlannedCriterion.where → its line, if known
+    stage: str = ""  # one of `toril.stages`; empty: none
     part: tuple[str, ...] = ()  # the executions to run, if options leave out others
 
 
@@ -74,13 +76,15 @@ def read_suite(
     locations: Mapping[str, str] | None = None,
     system: Mapping[str, str] | None = None,
     against: str | None = None,
+    stage: str | None = None,
     confined: bool = False,
 ) -> Suite:
     """Returns the suite in `paths` (Taurus files, or one folder with a suite.yml); raises SuiteError if it is invalid.
 
     `env` has the values of `--env`, `system` the machine's environment (by default this process's), `against` an
-    address to load instead of the suite's own. `locations`, with their weights, replace those in the file. `confined`:
-    the suite is a stranger's, so it cannot name files outside its folder.
+    address to load instead of the suite's own, `stage` one of `toril.stages`. `locations`, with
+    their weights, replace those in the file. `confined`: the suite is a stranger's, so it cannot name files outside its
+    folder.
     """
     if on not in PROVISIONING:
         raise SuiteError(f"--on {on}: Unknown value. Use {' or '.join(PROVISIONING)}.", code="unknown-value")
@@ -91,6 +95,9 @@ def read_suite(
         _relocate(merged, locations)
     source = " + ".join(file.name for file in files)
     check_top_keys(merged, source)
+    own_env = mapping_at(merged, "settings", "env")
+    if stage is not None:
+        against = apply_stage(merged, stage, source, against)
     variable = None if against is None else retarget(merged, against, source)
     env = {name: value for name, value in (env or {}).items() if name != variable}
     system = dict(os.environ if system is None else system)
@@ -98,6 +105,8 @@ def read_suite(
     written = settings.get("env") or {}
     properties = mapping_at(merged, "modules", "jmeter", "properties")
     reader = SuiteReader(source, Environment(env, written, system, secrets), properties)
+    if stage is not None:
+        check_load(merged, stage, Environment(env, own_env, system, secrets), reader)
     workers = Environment(env, written, system if on == "local" else {}, secrets)
     unset = tuple(_unset(written, {*env, *workers.system, *secrets}, source, on))
     folder = files[0].parent.resolve()
@@ -110,7 +119,10 @@ def read_suite(
     executions, functional = suite_reader.read_all(), suite_reader.functional
     toril = _with_certificates(toril, executions, own_files, reader)
     check_browsers(toril.browsers, executions, reader)
-    criteria = read_criteria({**merged, "scenarios": scenarios.named}, toril.criteria, executions, reader, on)
+    ours = {"toril.criteria": toril.criteria}
+    if stage is not None:
+        ours[f"toril.stages.{stage}.criteria"] = toril.stages[stage].criteria
+    criteria = read_criteria({**merged, "scenarios": scenarios.named}, ours, executions, reader, on)
     check_criteria(criteria, {execution.name: execution.search for execution in executions if execution.search}, reader)
     if functional and criteria:
         what = "A functional suite judges test cases and has no criteria on load"
@@ -144,6 +156,7 @@ def read_suite(
         warnings=(*warnings, *reader.warnings, *unset, *scenarios.unset),
         unset=(*unset, *scenarios.unset),
         variable=variable,
+        stage=stage or "",
     )
 
 

@@ -22,12 +22,15 @@ EXAMPLE = "criteria: [p95>300ms for 10s]"
 
 def read_criteria(
     config: Mapping[str, Any],
-    ours: Sequence[str | dict[str, Any]],
+    ours: Mapping[str, Sequence[str | dict[str, Any]]],
     executions: Sequence[Execution],
     reader: SuiteReader,
     on: str,
 ) -> tuple[PlannedCriterion, ...]:
-    """Returns every criterion. Each is parsed once, so that a wrong one is rejected before the run."""
+    """Returns every criterion. Each is parsed once, so that a wrong one is rejected before the run.
+
+    `ours` has those in toril's own language, by their place.
+    """
     criteria: list[PlannedCriterion] = []
     judging = _passfail_names(config)
     _refuse_stray_criteria(config, judging, reader)
@@ -52,7 +55,8 @@ def read_criteria(
         criteria += _criteria_at(item.get("criteria"), f"execution[{execution.index}].criteria", reader, own)
         of_scenario = mapping_at(config, "scenarios", execution.scenario).get("criteria")
         criteria += _criteria_at(of_scenario, f"scenarios.{execution.scenario}.criteria", reader, own)
-    criteria += _criteria_at(list(ours), "toril.criteria", reader, language="toril")
+    for path, written_here in ours.items():
+        criteria += _criteria_at(list(written_here), path, reader, language="toril")
     if not criteria:
         for path in elsewhere:
             text = f"The criteria here do not apply with `--on {on}`, and there are no others."

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from toril.records import Browser, Device, Network, secret_reference
 from toril.records.event import NoticeEvent, NoticeFormat
@@ -262,6 +262,25 @@ class BrowserBlock(Section):
     network: NetworkName | None = None
 
 
+class StageBlock(Section):
+    """Addresses, secrets and limits of one environment."""
+
+    default_address: str | None = None
+    env: dict[str, Any] = Field(default_factory=dict)  # in place of variables of `settings.env`
+    secrets: dict[str, str] = Field(default_factory=dict)  # in place of those of `toril.secrets`
+    criteria: Criteria = ()  # beside those of the suite
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_load(cls, value: object) -> object:
+        known = [str(field.alias) for field in cls.model_fields.values()]
+        for key in value if isinstance(value, dict) else ():
+            if key not in known:
+                text = f"has the key `{str(key)[:60]}`, but a stage cannot change the load. {suggestion(key, known)}"
+                raise misfit("stage-changes-load", text)
+        return value
+
+
 class TorilSettings(Section):
     """Everything under `toril:`; `schema/keys.yml` says what each key means."""
 
@@ -276,6 +295,7 @@ class TorilSettings(Section):
     gate: bool | None = None  # None: only for pull requests that change the suite
     secrets: dict[str, str] = Field(default_factory=dict)
     tags: dict[str, str] = Field(default_factory=dict)  # of each run; `--tag` adds others
+    stages: dict[str, StageBlock] = Field(default_factory=dict)
     criteria: Criteria = ()
     regression: Regression | None = None
     earlier_runs: EarlierBlock | None = None  # None: with `--earlier-runs` only
