@@ -4,7 +4,7 @@ PYTHON ?= python3
 UV := $(or $(shell command -v uv),.tools/uv/bin/uv)
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/toril
 JMETER_HOME := $(CACHE)/jmeter-5.6.3
-GATLING_HOME := $(CACHE)/gatling-3.9.5
+GATLING_HOME := $(CACHE)/gatling-3.15.1
 JUNIT_HOME := $(CACHE)/junit-1.11.4
 
 # What the tests use and no Python package brings; tools/system-packages knows the packages they come from.

@@ -2,13 +2,14 @@
 """Assembles the home of a Java tool from Maven artifacts: maven.py TOOL HOME [--lock].
 
 TOOL is a folder with `pom.xml`, which lists the artifacts, `jars.sha256`, which has their hashes, and perhaps `conf`,
-which the home gets, too. `--lock` writes the hashes again.
+which the home gets, too. Scala sources in `src` are compiled with these artifacts. `--lock` writes the hashes again.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
+import os
 import shutil
 import subprocess
 import tempfile
@@ -26,7 +27,7 @@ def main() -> int:
     tool: Path = options.tool
     home: Path = options.home.expanduser().absolute()
     name, locked = tool.name.capitalize(), tool / "jars.sha256"
-    if not options.lock and _recipe(home / "recipe") == _recipe(tool):
+    if not options.lock and _is_current(home, tool):
         return 0
     if shutil.which("mvn") is None:
         print(f"Maven is missing. Install `mvn`, for example by the Debian package maven, to assemble {name}.")
@@ -46,11 +47,16 @@ def main() -> int:
             names = ", ".join(sorted(different))
             print(f"{locked.name}: These jars have other hashes: {names}. After an upgrade, run `make lock`.")
             return 1
+        if (tool / "src").is_dir():
+            done = _compile(tool / "src", new / "lib", new / f"toril-{tool.name}.jar")
+            if done.returncode != 0:
+                print(f"{done.stdout}{done.stderr}\n{name}'s Scala sources cannot be compiled. Correct them.")
+                return 1
         if (tool / "conf").is_dir():
             shutil.copytree(tool / "conf", new / "conf")
         (new / "recipe").mkdir()
-        for part in RECIPE:
-            shutil.copy(tool / part, new / "recipe")
+        for part in _parts(tool):
+            shutil.copy(part, new / "recipe")
         if home.exists():
             home.rename(Path(scratch, "old"))
         new.rename(home)
@@ -64,11 +70,22 @@ def _download(pom: Path, jars: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
 
 
-def _recipe(folder: Path) -> list[bytes] | None:
-    try:
-        return [(folder / name).read_bytes() for name in RECIPE]
-    except FileNotFoundError:
-        return None
+def _compile(sources: Path, lib: Path, jar: Path) -> subprocess.CompletedProcess[str]:
+    java = Path(os.environ["JAVA_HOME"], "bin", "java") if os.environ.get("JAVA_HOME") else "java"
+    jars = os.pathsep.join(map(str, sorted(lib.glob("*.jar"))))
+    command = [java, "-cp", jars, "scala.tools.nsc.Main", "-Werror", "-d", jar, "-cp", jars]
+    command += sorted(sources.glob("*.scala"))
+    return subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+
+
+def _parts(tool: Path) -> list[Path]:
+    return [*(tool / name for name in RECIPE), *sorted((tool / "src").glob("*.scala"))]
+
+
+def _is_current(home: Path, tool: Path) -> bool:
+    kept = home / "recipe"
+    parts = {part.name: part.read_bytes() for part in _parts(tool)}
+    return kept.is_dir() and {part.name: part.read_bytes() for part in kept.iterdir()} == parts
 
 
 def _sha256(path: Path) -> str:

@@ -16,7 +16,7 @@ from tempfile import TemporaryFile
 
 from toril.errors import OptionError
 
-GATLING_VERSION = "3.9.5"  # the worker reads this version's log; `make gatling` assembles it
+GATLING_VERSION = "3.15.1"  # the launcher of tools/gatling is written for it; `make gatling` assembles it
 JUNIT_VERSION = "1.11.4"  # of the console; `make junit` assembles it
 JMETER_VERSION = "5.6.3"  # the worker reads this version's records; `make jmeter` assembles it
 ENGINE = "toril-engine"

@@ -210,8 +210,8 @@ def test_generated_requests_keep_the_suites_labels_and_the_services_codes(engine
     assert found.total().samples == found.samples == service.answered + each * ("not followed" in labels)
     assert service.hops == (2 * ("moved" in labels) + ("not followed" in labels)) * each
     for label, rc in CODES.items():
-        if label in (*labels, "home", "missing"):  # Gatling's log has no codes of successes
-            assert found.rcs(label) == {"" if (engine, rc) == ("gatling", "200") else rc: each}
+        if label in (*labels, "home", "missing"):
+            assert found.rcs(label) == {rc: each}
     failing = {label for label in found.timeline.labels() if label and found.total(label).failures}
     assert failing == {"missing", 'wrong, "body"'} | ({"not json"} & {*labels})
     assert kept == {(label, message) for label in failing for message, _ in found.total(label).errors}

@@ -9,7 +9,9 @@ import pytest
 from tests.raw_target import answer, raw_target
 from tests.targets import target
 from tests.worker.driver import outcome, plan_of, planned, workers
+from toril.criteria import parse_criterion
 from toril.programs import gatling_home
+from toril.records.plan import Segment
 
 pytestmark = [
     pytest.mark.live,
@@ -152,7 +154,7 @@ def test_the_suites_own_simulation_keeps_its_load_groups_and_failures(tmp_path):
         "home": 3, "closed": 3, "gone": 3,
     }  # fmt: skip
     assert found.rcs("closed") == {"503": 3}
-    assert found.rcs("gone") == {"IOException": 3}
+    assert found.rcs("gone") == {"PrematureCloseException": 3}
     assert found.timeline.select("buy", kind="transaction").total.failures == 3
     assert found.samples == service.answered + 3
 
@@ -169,11 +171,17 @@ def test_code_that_crashes_and_requests_that_cannot_be_built_are_errors_of_the_s
     assert found.timeline.select("unbuilt", kind="transaction").total.failures == 3
 
 
-def test_failed_assertions_are_the_scripts_own_verdict(tmp_path):
+ASSERTIONS = """
+    global.failedRequests.percent.lt(1), global.responseTime.percentile(99.5).between(1, 800),
+    global.allRequests.count.is(9),
+    details("buy" / "home").responseTime.mean.lte(500), forAll.requestsPerSec.gt(0.5),
+    details("buy").failedRequests.count.is(0), global.responseTime.max.in(1, 2)
+"""
+
+
+def test_assertions_become_criteria_and_the_others_are_named(tmp_path):
     source = OWN.replace(
-        '.protocols(http.baseUrl("{url}")))',
-        '.protocols(http.baseUrl("{url}")))'
-        ".assertions(global.failedRequests.percent.lt(1), global.allRequests.count.gt(0))",
+        '.protocols(http.baseUrl("{url}")))', f'.protocols(http.baseUrl("{{url}}"))).assertions({ASSERTIONS})'
     )
     with target() as service:
         plan = plan_of([planned("gatling", "own")], {"own": {"script": "sims/Buying.scala"}})
@@ -181,8 +189,59 @@ def test_failed_assertions_are_the_scripts_own_verdict(tmp_path):
             found = run.go()
     assert (found.exits[0].outcome, found.samples) == ("finished", 9), run.log()[-3000:]
     report = found.exits[0].executions["own"]
-    assert "failed events" in report.script_failed
-    assert report.script_failed.count(" : false") == 1
+    rules = [parse_criterion(rule, "own", "toril").text for rule in report.criteria]
+    assert rules == [
+        "fail>=1%", "p99.5<1ms", "p99.5>800ms", "hits<9", "hits>9", "avg-rt of home>500ms",
+        *(f"throughput of {label}<=0.5/s" for label in ("closed", "gone", "home")),
+    ]  # fmt: skip
+    assert report.note.count(" (") == 2
+    assert "buy" in report.note
     assert report.ended_s is not None
     assert found.exits[0].last_sample_s is not None
     assert report.ended_s < found.exits[0].last_sample_s + 0.5
+
+
+JAVA = """
+package shop;
+
+import static io.gatling.javaapi.core.CoreDsl.*;
+import static io.gatling.javaapi.http.HttpDsl.*;
+import io.gatling.javaapi.core.*;
+
+public class Visiting extends Simulation {
+  { setUp(Steps.all().injectOpen(%s).protocols(http.baseUrl("{url}"))); }
+}
+"""
+STEPS = """
+package shop;
+
+import static io.gatling.javaapi.core.CoreDsl.*;
+import static io.gatling.javaapi.http.HttpDsl.*;
+import io.gatling.javaapi.core.*;
+
+class Steps {
+  static ScenarioBuilder all() {
+    return scenario("visiting").exec(http("home").get(session -> "/user/" + session.userId()));
+  }
+}
+"""
+
+
+@pytest.mark.parametrize("injection", ["atOnceUsers(3), rampUsers(4).during(1)", "atOnceUsers(toril.Part.of(7))"])
+def test_workers_divide_a_simulation_in_java_that_may_do_so_itself(tmp_path, injection):
+    with raw_target({}) as service:
+        plan = plan_of([planned("gatling", "own")], {"own": {"script": "sims/shop/Visiting.java"}}, workers=2)
+        halves = [Segment(own=own, whole="0,1/2,1") for own in ("0:1/2", "1/2:1")]
+        shares = tuple(
+            share.model_copy(update={"executions": (share.executions[0].model_copy(update={"segment": half}),)})
+            for share, half in zip(plan.shares, halves, strict=True)
+        )
+        plan = plan.model_copy(update={"shares": shares})
+        files = {"sims/shop/Visiting.java": JAVA % injection, "sims/shop/Steps.java": STEPS}
+        with workers(plan, tmp_path, {name: text.replace("{url}", service.url) for name, text in files.items()}) as run:
+            found = run.go()
+    assert [left.outcome for left in found.exits] == ["finished", "finished"], run.log()[-3000:]
+    assert [left.samples for left in found.exits] == [4, 3]
+    asked = {request.path for request in service.requests}
+    own = "Part" in injection  # then Gatling counts the users of each worker
+    assert asked == {f"/user/{number}" for number in (range(1, 5) if own else range(1, 8))}

@@ -1,8 +1,7 @@
-"""Gatling's text log as records, and the class that waits at the gate."""
+"""Gatling's text log as records."""
 
 import pytest
 
-from toril.engines.gatling.executor import gate_of, simulations_in
 from toril.engines.gatling.log import GatlingReader
 
 AT_MS = 1_764_100_000_123
@@ -11,10 +10,9 @@ HOME = f"REQUEST\tbuy\thome\t{AT_MS}\t{AT_MS + 12}\tOK\t \n"
 
 
 def read(tmp_path, text):
-    log = tmp_path / "buying-2025" / "simulation.log"
-    log.parent.mkdir()
+    log = tmp_path / "simulation.log"
     log.write_text(text)
-    reader = GatlingReader(tmp_path)
+    reader = GatlingReader(log)
     return [record for part in reader.read(True) for record in part], reader
 
 
@@ -25,14 +23,6 @@ def test_requests_groups_and_users_are_read(tmp_path):
     assert (home.started_s, home.response_us, home.label, home.ok, home.rc) == (AT_MS / 1000, 12_000, "home", True, "")
     assert (group.label, group.kind, group.ok, group.response_us) == ("buy / all", "transaction", False, 30_000)
     assert (reader.users, reader.unreadable) == (1, 0)
-    assert (reader.first_user_at, reader.no_user_since) == (AT_MS / 1000, None)
-
-
-def test_the_load_is_over_when_the_last_user_has_left(tmp_path):
-    users = [("START", 5), ("END", 9), ("START", 20), ("START", 21), ("END", 30), ("END", 34)]
-    text = RUN + "".join(f"USER\tbuying\t{event}\t{AT_MS + ms}\n" for event, ms in users)
-    _, reader = read(tmp_path, text)
-    assert (reader.users, reader.first_user_at, reader.no_user_since) == (0, (AT_MS + 5) / 1000, (AT_MS + 34) / 1000)
 
 
 @pytest.mark.parametrize(
@@ -61,16 +51,4 @@ def test_unreadable_rows_are_counted(tmp_path):
 
 
 def test_a_missing_log_has_no_records(tmp_path):
-    assert list(GatlingReader(tmp_path).read(False)) == []
-
-
-def test_the_simulations_of_a_script_are_found_with_their_package():
-    source = "package a.b\n// class Not extends Simulation\nclass One extends Simulation {\n"
-    source += "final class Two extends Simulation with X"
-    assert simulations_in(source) == ["a.b.One", "a.b.Two"]
-    assert simulations_in("class Helper { }") == []
-
-
-def test_the_gate_is_written_for_scala_and_for_java():
-    assert "extends shop.Buying { before { Toril.await() } }" in gate_of("shop.Buying")
-    assert "override def before(): Unit = { super.before(); Toril.await() }" in gate_of("shop.Buying", of_java=True)
+    assert list(GatlingReader(tmp_path / "none").read(False)) == []

@@ -202,6 +202,7 @@ class LoadFacts:
     script_errors: Mapping[str, int] = field(default_factory=dict)  # see EngineReport
     script_failed: str = ""  # the script's own verdict, such as Locust's process_exit_code = 1
     missing_values: Sequence[tuple[str, str, int]] = ()  # label, variable and responses: see MissingValue
+    criteria: Sequence[Mapping[str, str]] = ()  # the script's own, in the full form of `toril.criteria`
     note: str = ""  # such as crossed thresholds of a k6 script
 
 

@@ -18,7 +18,7 @@ from toril.errors import OptionError
 from toril.records import JudgedCriterion, Plan
 from toril.records.summary import Load
 from toril.reports.bundle import Bundle
-from toril.summary import Completeness, adjusted_plan, figures_between, queued_plan
+from toril.summary import Completeness, adjusted_plan, figures_between, queued_plan, with_scripts_criteria
 from toril.timeline import Timeline
 from toril.verdict.evaluation import evaluate
 from toril.verdict.evidence import Evidence
@@ -46,9 +46,10 @@ def measured(bundle: Bundle) -> WindowSource | None:
     timeline, completeness, rules = bundle.timeline, bundle.completeness, len(bundle.verdict.criteria)
     if timeline is None or completeness is None or bundle.plan.functional or bundle.verdict.comparison:
         return None
-    if not bundle.summary.series or rules != len(bundle.plan.criteria):
+    plan = with_scripts_criteria(bundle.plan, completeness)
+    if not bundle.summary.series or rules != len(plan.criteria):
         return None
-    return WindowSource(timeline, completeness, adjusted_plan(bundle.plan, completeness.rates, completeness.started_at))
+    return WindowSource(timeline, completeness, adjusted_plan(plan, completeness.rates, completeness.started_at))
 
 
 def span_of(bundle: Bundle, from_s: float, to_s: float | None) -> tuple[int, int]:
@@ -98,7 +99,7 @@ def windowed(bundle: Bundle, span: tuple[int, int]) -> Bundle:
     summary = figures_between(bundle.summary, source.plan, timeline, completeness, first, end - 1)
     part = timeline.between(first, end - 1)
     evidence = Evidence(source.queued, part, completeness=completeness, within=(float(first), float(end)))
-    rules = zip(bundle.verdict.criteria, criteria_of(bundle.plan.criteria), strict=True)
+    rules = zip(bundle.verdict.criteria, criteria_of(source.plan.criteria), strict=True)
     criteria = tuple(_within(judged, criterion, evidence) for judged, criterion in rules)
     note = (
         f"The figures are those of the window from {text.number(first)} s to {text.number(end)} s. Outcomes, reasons "

@@ -8,9 +8,10 @@
 | `queued_plan`   | `adjusted_plan` with executions starting at their actual turn: for times                          |
 """
 
+import json
 from collections.abc import Iterable, Mapping
 
-from toril.records import HEAD, Plan, PlannedExecution, Rate, Share, rates_of
+from toril.records import HEAD, Plan, PlannedCriterion, PlannedExecution, Rate, Share, rates_of
 from toril.summary.completeness import Completeness
 from toril.text import exact, plain
 from toril.timeline.arms import Arm
@@ -46,6 +47,19 @@ def queued_plan(plan: Plan, completeness: Completeness) -> Plan:
     late_s = {execution.name: completeness.queued_s(execution.name) for execution in plan.executions}
     later = (load.model_copy(update={"delay_s": load.delay_s + late_s[load.name]}) for load in plan.executions)
     return plan.model_copy(update={"executions": tuple(later)}) if any(late_s.values()) else plan
+
+
+def with_scripts_criteria(plan: Plan, completeness: Completeness) -> Plan:
+    """Returns the plan with the criteria of its scripts, as workers reported them, after its own."""
+    found = {
+        json.dumps(rule, sort_keys=True): PlannedCriterion(
+            source=rule, where=f"{planned.name}: its script", executions=(planned.name,), language="toril"
+        )
+        for planned in plan.executions
+        for report in completeness.reports(planned.name)
+        for rule in report.criteria
+    }
+    return plan.model_copy(update={"criteria": (*plan.criteria, *found.values())}) if found else plan
 
 
 def _grown(share: Share, grown: Mapping[str, float]) -> Share:

@@ -142,6 +142,7 @@ class Arm:
                 script_errors=Counter(known.script_errors) + Counter(report.script_errors),
                 script_failed=known.script_failed or report.script_failed,
                 missing_values=(*known.missing_values, *report.missing_values),
+                criteria=(*known.criteria, *report.criteria),
                 note=known.note or report.note,
             )
         return by_name

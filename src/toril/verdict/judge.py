@@ -8,7 +8,7 @@ from dataclasses import replace
 from toril.criteria import criteria_of
 from toril.records import Case, Outcome, Plan, PlannedCriterion, Reason, ServerMetrics, Verdict
 from toril.records.summary import Generators, Summary, TestResults
-from toril.summary import Completeness, queued_plan
+from toril.summary import Completeness, queued_plan, with_scripts_criteria
 from toril.summary.completeness import united
 from toril.summary.generators import seconds_over_limits
 from toril.text import exact, plain, plural
@@ -63,7 +63,8 @@ def judge(
     `elsewhere`: criteria that another run judges. Failures that they cover need no criterion in this run.
     """
     invalid = list(invalid_times(plan, completeness, summary.generators or Generators()))
-    executions, plan = rules.measured(plan, timeline, completeness), queued_plan(plan, completeness)
+    executions = rules.measured(plan, timeline, completeness)
+    plan = with_scripts_criteria(queued_plan(plan, completeness), completeness)
     missing = _missing(plan, timeline, completeness, executions)
     evidence = Evidence(plan, timeline, missing, completeness, metrics, summary.capacity or {})
     worst = rules.worst_of(executions)

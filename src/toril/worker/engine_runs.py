@@ -138,6 +138,7 @@ class EngineRun:
                 MissingValue(label=redacted(label), variable=redacted(variable), responses=count)
                 for label, variable, count in facts.missing_values[:MOST_MISSING]
             ),
+            criteria=tuple({key: redacted(value) for key, value in rule.items()} for rule in facts.criteria),
             note=redacted(facts.note),
         )
 

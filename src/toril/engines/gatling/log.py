@@ -1,4 +1,4 @@
-"""Reads `simulation.log` of Gatling up to 3.10, which is text: a row a request, in whole milliseconds.
+"""Reads `simulation.log` of other runs, by Gatling up to 3.10, which is text: a row a request, in whole milliseconds.
 
 A row has the times of sending and response. It has no sizes, no time to the first byte, and a status only in the
 message of a failure. A group is a transaction, from its beginning to its end. A request that could not be built is an
@@ -6,8 +6,6 @@ error of the script: a failed transaction.
 """
 
 import re
-from collections import Counter
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from toril.engines.readers import LineReader, Sampled
@@ -17,19 +15,10 @@ RAISED = re.compile(r"^(?:\w+\.)*(\w*(?:Exception|Error))\b")
 
 
 class GatlingReader(LineReader):
-    """Reads the records of a log, or of the log that appears below a folder when its only simulation starts."""
+    """Reads the records of a log."""
 
-    def __init__(self, place: Path) -> None:
-        super().__init__(place, self._parse_line, resolution_us=1000)
-        self._folder = place
-        self.script_errors: Counter[str] = Counter()
-        self.first_user_at: float | None = None
-        self.no_user_since: float | None = None  # with users: the end of the last time without any
-
-    def _records(self, final: bool) -> Iterator[Sequence[Sampled]]:
-        if self._lines.path.is_dir():
-            self._lines.path = next(self._folder.glob("*/simulation.log"), self._folder)
-        return super()._records(final)
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, self._parse_line, resolution_us=1000)
 
     def _parse_line(self, line: str) -> Sampled | None:
         match line.split("\t"):
@@ -40,13 +29,10 @@ class GatlingReader(LineReader):
                 why = "a request of the group failed"
                 return _record(label, int(began), int(ended), status, why)._replace(kind="transaction", rc="")
             case ["USER", _, "START" | "END" as event, at]:
-                at_s = int(at) / 1000
+                int(at)
                 self.users = (self.users or 0) + (1 if event == "START" else -1)
-                self.first_user_at = self.first_user_at or at_s
-                self.no_user_since = self.no_user_since if self.users else at_s
             case ["ERROR", message, at]:
                 label, _, why = message.strip().partition(": ")
-                self.script_errors[label] += 1
                 return _record(label, int(at), int(at), "KO", why)._replace(kind="transaction")
             case ["RUN" | "ASSERTION", *_] | [""]:
                 pass

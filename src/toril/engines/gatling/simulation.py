@@ -1,7 +1,7 @@
 """Writes the requests of a suite as a simulation in Scala. Texts of the suite become literals, and never code.
 
 They do not pass Gatling's expression language either, which would evaluate `#{…}` and `${…}` in the data of a stranger.
-A reference `${name}` to a variable is Taurus', and `Toril.text` of gate.scala resolves it.
+A reference `${name}` to a variable is Taurus', and `toril.Text` of tools/gatling resolves it.
 """
 
 import re
@@ -34,7 +34,6 @@ class {name} extends Simulation {{
   val concurrency = Integer.getInteger("concurrency", 1).toInt
 {steps}
   setUp(scenario("Taurus Scenario").{loop}.inject({inject}).protocols({protocol})){pace}
-  after {{ Toril.report() }}
 }}
 """
 
@@ -52,7 +51,7 @@ def expression(text: object) -> str:
     """Returns the Scala expression of a text that may refer to variables.
 
     >>> expression("/a?b=${c}")
-    'Toril.text("/a?b=", "c", "")'
+    'toril.Text.of("/a?b=", "c", "")'
     """
     if match := FUNCTION.search(str(text)):
         fix = "Use `executor: apiritif` or `executor: jmeter`."
@@ -61,7 +60,7 @@ def expression(text: object) -> str:
     for index, part in enumerate(REFERENCE.split(str(text))):
         pieces = [part[at : at + LONGEST_LITERAL] for at in range(0, len(part), LONGEST_LITERAL)] or [""]
         parts += [part] if index % 2 else [part for piece in pieces for part in ("", piece)][1:]
-    return f"Toril.text({', '.join(map(literal, parts))})"
+    return f"toril.Text.of({', '.join(map(literal, parts))})"
 
 
 def protocol(scenario: Scenario) -> str:
@@ -97,7 +96,7 @@ def _requests(executor: Any, scenario: Scenario, address: str) -> Iterator[str]:
     for request in scenario.get_requests(parser=HierarchicRequestParser):
         if isinstance(request, SetVariables):
             for name, value in sorted(request.mapping.items()):
-                yield f"exec(Toril.set({literal(name)}, {expression(value)}))"
+                yield f"exec(toril.Text.set({literal(name)}, {expression(value)}))"
         elif isinstance(request, HTTPRequest):
             yield _request(request, address)
         else:
@@ -112,7 +111,7 @@ def _request(request: HTTPRequest, address: str) -> str:
         url = address + ("" if address.endswith("/") or url.startswith("/") else "/") + url
     # In Gatling's log, such a character would begin another value or row.
     label = literal(re.sub(r"[\t\r\n]", " ", request.label))
-    parts = [f"http(Toril.text({label})).httpRequest({literal(request.method)}, {expression(url)})"]
+    parts = [f"http(toril.Text.of({label})).httpRequest({literal(request.method)}, {expression(url)})"]
     parts += _headers(request.headers)
     convert_body_to_string(request)
     if isinstance(request.body, str):

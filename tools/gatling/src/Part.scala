@@ -1,0 +1,85 @@
+package toril
+
+import java.io.File
+
+/** This worker's part of the load, for simulations. Outside of toril it is everything: index 0 of 1.
+  *
+  * toril divides the injection of a simulation itself. A simulation that calls `of`, or reads the property
+  * `toril.share`, divides its own load, and toril leaves its injection as written.
+  */
+object Part {
+
+  /** This worker among those of the execution, from 0. */
+  def index: Int = Integer.getInteger("toril.worker.index", 0)
+
+  /** The number of workers of the execution. */
+  def count: Int = Integer.getInteger("toril.worker.count", 1)
+
+  /** Returns this worker's part of a number of users; the parts of all workers sum to `users`. */
+  def of(users: Int): Int = slice(own).of(users).toInt
+
+  /** Returns this worker's part of a rate. */
+  def of(rate: Double): Double = { val part = slice(own); rate * part.size / part.period }
+
+  private def own: String = System.getProperty("toril.share", "0:1")
+
+  private[toril] def slice(share: String): Slice = {
+    val ends = share.split(":").map { fraction =>
+      val terms = fraction.split("/").map(BigInt(_))
+      (terms(0), if (terms.length > 1) terms(1) else BigInt(1))
+    }
+    val period = ends(0)._2 * ends(1)._2 / ends(0)._2.gcd(ends(1)._2)
+    val Array(from, to) = ends.map { case (above, below) => (above * period / below).toLong }
+    new Slice(from, to, period.toLong)
+  }
+}
+
+/** The places `from` until `to` in each `period` of users, counted over all workers. */
+final class Slice(from: Long, to: Long, val period: Long) {
+  val size: Long = to - from
+
+  def owns(place: Long): Boolean = { val in = place % period; from <= in && in < to }
+
+  /** Returns how many of the first `total` places are its own. */
+  def of(total: Long): Long = total / period * size + math.min(math.max(total % period - from, 0L), size)
+}
+
+/** What the worker and a running simulation tell each other, by files and properties. */
+object Run {
+  val folder = new File(System.getProperty("toril.folder", "."))
+  /** This worker's slice of the injection; None if the simulation is not divided. */
+  val slice: Option[Slice] = Option(System.getProperty("toril.divide")).map(Part.slice)
+  private val lengthMs: Long = java.lang.Long.getLong("toril.length-ms", 0L)
+  private val watched = new File(folder, "end")
+  @volatile private var endMs = Long.MaxValue
+  @volatile private var asked = false
+  private val done = new java.util.concurrent.atomic.AtomicLong
+
+  /** Waits for the start signal, and begins to watch for an early end. */
+  def await(): Unit = {
+    new File(folder, "parked").createNewFile()
+    val gate = new File(folder, "gate")
+    while (!gate.exists) Thread.sleep(5)
+    val atMs = math.round(java.nio.file.Files.readString(gate.toPath).trim.toDouble * 1000)
+    Thread.sleep(math.max(0L, atMs - System.currentTimeMillis))
+    if (lengthMs > 0) endMs = atMs + lengthMs
+    val watch = new Thread(() => while (!asked) { asked = watched.exists; Thread.sleep(50) })
+    watch.setDaemon(true)
+    watch.start()
+  }
+
+  /** Whether a generated simulation begins one more request. */
+  def goesOn: Boolean = !asked && System.currentTimeMillis < endMs
+
+  /** Whether the simulation is generated from the suite's requests. */
+  val isGenerated: Boolean = System.getProperty("toril.simulation") == "TorilRequests"
+
+  /** A user of a generated simulation has ended an iteration. */
+  def iterated(): Unit = done.incrementAndGet()
+
+  /** Returns the users of a generated simulation that did not end their `each` iterations. */
+  def unfinished(each: Long): Long = {
+    val users: Long = java.lang.Long.getLong("concurrency", 1L)
+    (users * each - done.get + each - 1) / each
+  }
+}
