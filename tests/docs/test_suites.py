@@ -429,7 +429,7 @@ NO_KEYS = {  # what the code looks up that is no key of a suite
     "",
 }
 IN_LOOPS = ("label", "think-time", "properties", "jmeter", "ramp-up", "data-sources")  # which no search finds
-NO_DOCUMENTS = {"documents.py", "git.py", "settings.py", "reader.py", "sections.py", "steps.py"}
+NO_DOCUMENTS = {"documents.py", "git.py", "k6.py", "settings.py", "reader.py", "sections.py", "steps.py"}
 
 
 def keys_that_are_read() -> Iterator[str]:

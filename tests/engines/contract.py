@@ -47,7 +47,14 @@ def k6_script(urls: str = '["/home"]', vus: int = 1, iterations: int = 1) -> dic
 
 
 def k6_plan(
-    folder: Path, url: str, *, workers: int = 1, cmdline: str = "", segments: Sequence[Segment | None] = (), **load: Any
+    folder: Path,
+    url: str,
+    *,
+    workers: int = 1,
+    cmdline: str = "",
+    segments: Sequence[Segment | None] = (),
+    tags: tuple[str, ...] = (),
+    **load: Any,
 ) -> Plan:
     """Returns a plan for a stand-in of k6, an executable in `folder`; `segments` divide the script's own load."""
     program = folder / "k6"
@@ -59,6 +66,7 @@ def k6_plan(
         {"shop": {"script": "load.js"}},
         workers=workers,
         common={"modules": {"k6": settings}},
+        request_tags=tags,
     )
     shares = []
     for share, segment in zip(plan.shares, segments or [None] * workers, strict=True):

@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
 """A stand-in for k6, which this project does not ship: takes its arguments, sends real requests, writes its CSV.
 
-It follows k6's own sources and manual in the order of a request's rows, the columns, `%f`, the API's status, `--paused`
-and exit codes. An interrupted iteration's request leaves no row. A script is a file of JSON with comments:
+It follows k6's own sources and manual in the order of a request's rows, the columns, `%f`, the API's status and
+metrics, `--paused` and exit codes. An interrupted iteration's request leaves no row. A script is JSON with comments:
 
     // {"vus": 4, "iterations": 20, "urls": ["/home"], "sleep_s": 0.01, "crossed": "http_req_duration", "aborts": true,
-     "raises": "TypeError"}
+     "raises": "TypeError", "aborts_after_s": 1, "checks": {"is fine": false}, "group": "buy",
+     "tags": {"tenant": "big"}, "metrics": [["trend", "items", 2.5]]}
 
+Checks, metrics and the group (named `::buy`) are those of each iteration, tags those of each request. A trend of NaN is
+logged as k6 does. `aborts_after_s` stands for `abortOnFail`, with `crossed`, or for `test.abort()`.
 `vus` goes with `iterations` (shared by all) or `duration_s`. `__ENV.URL` is put before the addresses. In a script
 without such a line it finds the requests: http.get(`${__ENV.NAME}/path`, { tags: { name: "label" } }).
 """
@@ -31,7 +34,7 @@ TAGS = ("check", "error", "error_code", "expected_response", "group", "method", 
 COLUMNS = ("metric_name", "timestamp", "metric_value", *TAGS, "extra_tags", "metadata")
 GET = re.compile(r"http\.get\(`\$\{__ENV\.(\w+)\}([^`$]*)`(?:, \{ tags: \{ name: \"([^\"]*)\")?")
 PAUSED_BEFORE_RUN, RUNNING = 4, 7
-ABORTED, BAD_CONFIGURATION, SCRIPT_EXCEPTION, THRESHOLDS = 105, 104, 107, 99
+ABORTED, BAD_CONFIGURATION, SCRIPT_EXCEPTION, SCRIPT_ABORTED, THRESHOLDS = 105, 104, 107, 108, 99
 
 
 class Run:
@@ -46,12 +49,13 @@ class Run:
         self.csv.writerow(COLUMNS)
         self.file.flush()
         self.left = None
+        self.aborted = False
         self.names = script.get("names") or [""] * len(script["urls"])
 
     def sample(self, metric, at_ns, value, **tags):
-        values = [tags.get(tag, "") for tag in TAGS]
+        values = [tags.pop(tag, "") for tag in TAGS]
         shown = {"unix": at_ns // 10**9, "unix_nano": at_ns}[os.environ.get("K6_CSV_TIME_FORMAT", "unix")]
-        return (metric, shown, f"{value:f}", *values, "", "")
+        return (metric, shown, f"{value:f}", *values, "&".join(f"{tag}={text}" for tag, text in tags.items()), "")
 
     def flush(self):
         with self.lock:
@@ -62,6 +66,7 @@ class Run:
     def request(self, path, name):
         url = os.environ.get("URL", "") + path
         tags = {"method": "GET", "name": name or path, "url": url, "scenario": "default", "proto": "HTTP/1.1"}
+        tags |= self.script.get("tags", {})
         began = time.time_ns()
         try:
             address = urlsplit(url)
@@ -86,7 +91,6 @@ class Run:
               "http_req_waiting": (first - connected) / 1e6, "http_req_receiving": (done - first) / 1e6,
               "http_req_failed": tags["expected_response"] == "false"}  # fmt: skip
         rows = [self.sample(metric, done, value, **tags) for metric, value in ms.items()]
-        rows.append(self.sample("checks", done, 1, check="is fine", scenario="default"))
         with self.lock:
             self.rows += rows
 
@@ -111,9 +115,23 @@ class Run:
                 self.rows += [
                     self.sample("data_received", now, 1234, scenario="default"),
                     self.sample("iteration_duration", now, (now - began) / 1e6, scenario="default"),
-                    self.sample("group_duration", now, (now - began) / 1e6, group="::all", scenario="default"),
                     self.sample("iterations", now, 1, scenario="default"),
                 ]
+                self.rows += self.measured(now, (now - began) / 1e6)
+
+    def measured(self, now, took_ms):
+        tags = {"group": f"::{self.script['group']}"} if "group" in self.script else {}
+        tags |= {"scenario": "default"}
+        if "group" in self.script:
+            yield self.sample("group_duration", now, took_ms, **tags)
+        for name, ok in self.script.get("checks", {}).items():
+            yield self.sample("checks", now, ok, check=name, **tags)
+        for _, name, value in self.script.get("metrics", ()):
+            if isinstance(value, str):
+                text = f"'{value}' is an invalid value for metric '{name}', a number or a boolean value is expected"
+                sys.stderr.write(f'time="now" level=warning msg="{text}"\n')
+            else:
+                yield self.sample(name, now, value, **tags)
 
     def user(self, start_s, until):
         time.sleep(start_s)
@@ -152,9 +170,12 @@ class Run:
         users = [threading.Thread(target=self.user, args=(start_s, until), daemon=True) for start_s in starts]
         for user in users:
             user.start()
-        reported = 0
+        reported, aborts_at = 0, time.time() + self.script.get("aborts_after_s", length_s + 60)
         while any(user.is_alive() for user in users) and not self.interrupted.is_set():
             time.sleep(0.02)
+            if time.time() >= aborts_at:
+                self.aborted = True
+                self.interrupted.set()
             if int(time.time()) != reported:
                 reported = int(time.time())
                 with self.lock:
@@ -164,12 +185,12 @@ class Run:
         if self.left and time.time() >= until:
             self.rows.append(self.sample("dropped_iterations", time.time_ns(), self.left, scenario="default"))
         self.flush()
-        if self.interrupted.is_set():
+        if self.interrupted.is_set() and not self.aborted:
             return ABORTED
         if "crossed" not in self.script:
-            return 0
+            return SCRIPT_ABORTED if self.aborted else 0
         happened = "have been crossed"
-        if self.script.get("aborts"):
+        if self.script.get("aborts") or self.aborted:
             happened = "were crossed; at least one has abortOnFail enabled, stopping test prematurely"
         sys.stderr.write(f'time="…" level=error msg="thresholds on metrics \'{self.script["crossed"]}\' {happened}"\n')
         return THRESHOLDS
@@ -185,7 +206,11 @@ def serve(run, address):
         def answer(self):
             status = PAUSED_BEFORE_RUN if run.options.paused and not run.resumed.is_set() else RUNNING
             attributes = {"status": status, "paused": status == PAUSED_BEFORE_RUN, "vus": run.active}
-            body = json.dumps({"data": {"type": "status", "id": "default", "attributes": attributes}}).encode()
+            data: object = {"type": "status", "id": "default", "attributes": attributes}
+            if self.path == "/v1/metrics":
+                kinds = {name: kind for kind, name, _ in run.script.get("metrics", ())}
+                data = [{"type": "metrics", "id": name, "attributes": {"type": kind}} for name, kind in kinds.items()]
+            body = json.dumps({"data": data}).encode()
             self.send_response(200)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()

@@ -45,6 +45,32 @@ def test_every_request_is_a_sample_with_its_code_error_and_microseconds(tmp_path
     assert all(one.notes for one in kept)  # they say that there are no bodies
 
 
+def test_a_script_measures_values_and_checks_and_tags_its_requests(tmp_path):
+    values = [["trend", "items", 2.5], ["trend", "items", "NaN"], ["counter", "undeclared", 2]]
+    first = {"urls": ["/home"], "vus": 2, "iterations": 6, "sleep_s": 0.1, "checks": {"has total": False}}
+    first |= {"metrics": values, "group": "buy", "tags": {"tenant": "big"}}
+    script = {"load.js": f'// {json.dumps(first)}\nconst items = new Trend("items")\n'}
+    with target() as service:
+        plan = k6_plan(tmp_path, service.url, segments=[Segment(own="0:1", whole="0,1")], tags=("tenant",))
+        found = outcome(plan, tmp_path, script)
+    assert found.samples == found.total().samples == found.total("/home{tenant=big}").samples == service.answered == 6
+    assert found.total("items", kind="trend").sum_us == 6 * 2500
+    assert found.total("undeclared", kind="counter").samples == 6  # k6 itself has told its kind
+    assert found.total("buy", kind="transaction").samples == 6
+    check = found.total("has total", kind="check")
+    assert (check.samples, check.failures) == (6, 6)
+    assert sum(one.unreadable for one in found.intervals) == 6
+
+
+@pytest.mark.parametrize("crossed", [{"crossed": "checks"}, {}])
+def test_requests_that_k6s_own_end_cuts_off_are_unfinished(crossed, tmp_path):
+    first = {"urls": ["/delay/5"], "vus": 3, "iterations": 3, "aborts_after_s": 1.5, **crossed}
+    with target() as service:
+        plan = k6_plan(tmp_path, service.url, segments=[Segment(own="0:1", whole="0,1")])
+        found = outcome(plan, tmp_path, {"load.js": f"// {json.dumps(first)}\n"})
+    assert (found.samples, found.unfinished) == (0, 3)
+
+
 def test_iterations_that_raise_are_errors_of_the_script(tmp_path):
     raising = {"load.js": k6_script()["load.js"].replace('{"', '{"raises": "TypeError: no token", "', 1)}
     with target() as service:

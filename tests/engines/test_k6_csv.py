@@ -11,10 +11,22 @@ HEADER = f"metric_name,timestamp,metric_value,{TAGS},extra_tags,metadata\n"
 AT_NS = 1_764_100_000_123_456_789
 
 
-def row(metric, value, *, at=AT_NS, name="home", status="200", expected="true", error="", code=""):
-    return (
-        f"{metric},{at},{value:f},,{error},{code},{expected},,GET,{name},HTTP/1.1,default,,{status},,,http://shop/,,\n"
-    )
+def row(
+    metric,
+    value,
+    *,
+    at=AT_NS,
+    name="home",
+    status="200",
+    expected="true",
+    error="",
+    code="",
+    check="",
+    group="",
+    tags="",
+):
+    called = f"{check},{error},{code},{expected},{group},GET,{name},HTTP/1.1,default,,{status}"
+    return f"{metric},{at},{value:f},{called},,,http://shop/,{tags},\n"
 
 
 def request(duration_ms=1.2345, *, failed=0, **tags):
@@ -24,10 +36,10 @@ def request(duration_ms=1.2345, *, failed=0, **tags):
     return "".join(row(metric, value, **tags) for metric, value in metrics.items())
 
 
-def read(tmp_path, text):
+def read(tmp_path, text, kinds=None, tags=()):
     path = tmp_path / "kpi.csv"
     path.write_text(text)
-    reader = K6Reader(path)
+    reader = K6Reader(path, kinds and (lambda name: kinds.get(name, "")), tags)
     return [record for part in reader.read(True) for record in part], reader
 
 
@@ -65,7 +77,7 @@ def test_a_status_from_400_that_nobody_judges_is_a_failure(tmp_path):
 
 
 def test_other_metrics_are_not_requests_and_users_are_counted(tmp_path):
-    others = "".join(row(name, 7) for name in ("vus", "vus_max", "iterations", "data_received", "checks", "my_trend"))
+    others = "".join(row(name, 7) for name in ("vus", "vus_max", "iterations", "data_received", "my_trend"))
     found, reader = read(tmp_path, HEADER + others + request() + others)
     assert (len(found), reader.users, reader.unreadable) == (1, 7, 0)
 
@@ -98,3 +110,43 @@ def test_a_growing_file_gives_each_request_once(tmp_path, cut):
 @pytest.mark.parametrize("text", ["1764100000", "1764100000000", "1764100000000000000", "2025-11-25T19:46:40Z"])
 def test_every_time_format_of_k6_is_known(text):
     assert moment_s(text) == 1764100000
+
+
+def test_checks_and_groups_are_read_and_own_metrics_by_their_kinds(tmp_path):
+    text = row("checks", 1, check="has total") + row("checks", 0, check="has total", group="::buy")
+    text += row("group_duration", 1.5, group="::buy::pay") + row("items", 2.5) + row("hit", 0) + row("orders", 3)
+    text += row("iterations", 1) + row("data_sent", 9) + row("vus_max", 1)
+    kinds = {"items": "trend", "hit": "rate", "orders": "counter"}
+    found, reader = read(tmp_path, HEADER + text, kinds)
+    assert [(one.kind, one.label, one.ok, one.response_us) for one in found] == [
+        ("check", "has total", True, 0),
+        ("check", "has total", False, 0),
+        ("transaction", "buy::pay", True, 1500),
+        ("trend", "items", True, 2500),
+        ("rate", "hit", False, 0),
+        ("counter", "orders", True, 3000),
+    ]
+    assert found[2].started_s == pytest.approx(AT_NS / 1e9 - 0.0015)
+    assert {one.started_s for one in found if one.kind != "transaction"} == {AT_NS / 1e9}
+    assert reader.unreadable == 0
+    assert [one.kind for one in read(tmp_path, HEADER + text)[0]] == ["check", "check", "transaction"]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -1.0, 2.0**40])
+def test_a_value_that_no_metric_can_have_and_one_of_an_unknown_kind_are_unreadable(tmp_path, value):
+    found, reader = read(tmp_path, HEADER + row("items", value) + row("other", 1), {"items": "trend"})
+    assert (found, reader.unreadable) == ([], 2)
+
+
+def test_a_request_has_a_second_sample_for_each_of_the_suites_tags(tmp_path):
+    text = request(1, tags="tenant=b&b&other=1&plan=a=b") + request(2)
+    found, reader = read(tmp_path, HEADER + text, tags=["tenant", "plan", "scenario"])
+    assert [(one.kind, one.label, one.response_us) for one in found] == [
+        ("request", "home", 1000),
+        ("tagged", "home{tenant=b&b}", 1000),
+        ("tagged", "home{plan=a=b}", 1000),
+        ("tagged", "home{scenario=default}", 1000),
+        ("request", "home", 2000),
+        ("tagged", "home{scenario=default}", 2000),
+    ]
+    assert reader.unreadable == 0

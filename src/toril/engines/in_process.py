@@ -16,7 +16,7 @@ import struct
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 ROW = struct.Struct("<dqqqII")
@@ -123,10 +123,10 @@ def tags_here():
 class RequestTags:
     """The labels of requests with the tags that the suite names."""
 
-    def __init__(self, names) -> None:
+    def __init__(self, names: Iterable[str]) -> None:
         self._values: dict[str, set[str]] = {name: set() for name in names}
 
-    def labels(self, label, tags):
+    def labels(self, label: str, tags: Mapping[str, object]) -> Iterator[str]:
         """Yields a label for each tag of a request, such as `checkout{tenant=big}`; an empty value is no tag."""
         for name, values in self._values.items():
             value = str(tags.get(name) or "")
@@ -145,7 +145,7 @@ class RowWriter:
     A request with some of `tags` has a second row for each.
     """
 
-    def __init__(self, folder: Path, tags=()) -> None:
+    def __init__(self, folder: Path, tags: Iterable[str] = ()) -> None:
         self._tags = RequestTags(tags)
         self._names = (folder / "names").open("w", encoding="utf-8")
         self._rows = (folder / "rows").open("wb", buffering=0)
@@ -162,7 +162,7 @@ class RowWriter:
         label: str,
         kind: str,
         outcome: tuple[str, str, bool],
-        tags=None,
+        tags: Mapping[str, object] | None = None,
     ) -> None:
         label_id = self._labels.get((label, kind))
         if label_id is None:

@@ -3,33 +3,45 @@
 A request begins with its `http_reqs` row; its other rows follow at once, with the same tags. For k6 each hop of a
 redirect is a request. Response times are `http_req_duration` (sending, waiting, receiving) in fractions of a
 millisecond, without connecting, which has its own metric. Times are those of completion, in µs if `K6_CSV_TIME_FORMAT`
-asks for them, else in seconds. Bytes (which exist for whole iterations only), checks, groups and the script's own
-metrics are not read.
+asks for them, else in seconds. Bytes exist for whole iterations only, and are not read.
+
+A row each is a check, a group (a transaction; k6 does not tell whether a request within has failed), and a value of the
+script's own metrics. The file does not tell the kinds of these.
 """
 
-from collections.abc import Iterator, Sequence
+import math
+import re
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
+from toril.engines.in_process import RequestTags, scaled
 from toril.engines.readers import CsvTail, RecordReader, Sampled
 
-TAGS = ("name", "url", "status", "error", "error_code", "expected_response", "method")
+TAGS = ("name", "url", "status", "error", "error_code", "expected_response", "method", "check", "group", "extra_tags")
 COLUMNS = ("metric_name", "timestamp", "metric_value", *TAGS)
 HEADER = "metric_name,timestamp,metric_value"
 OF_A_REQUEST = ("http_req_duration", "http_req_connecting", "http_req_tls_handshaking", "http_req_waiting",
                 "http_req_blocked", "http_req_sending", "http_req_receiving", "http_req_failed")  # fmt: skip
+OTHERS = ("vus_max", "iterations", "iteration_duration", "data_sent", "data_received")
+NEXT_TAG = re.compile(r"&(?=[^&=]*=)")  # k6 escapes nothing: another `&` is part of a value
 NEEDED = frozenset({"http_req_duration"})
 PER_SECOND = {10: 1, 13: 1e3, 16: 1e6, 19: 1e9}  # digits of a time since the epoch → its parts of a second
 
 
 class K6Reader(RecordReader):
-    """The records of one CSV file."""
+    """The records of one CSV file.
+
+    `kind_of` returns the kind of a metric ("" if unknown: its values are unreadable); without it, own metrics are not
+    read. `tags` are the names of the tags to record.
+    """
 
     resolution_us = 1
 
-    def __init__(self, path: Path) -> None:
-        self._tail = CsvTail(path, COLUMNS)
+    def __init__(self, path: Path, kind_of: Callable[[str], str] | None = None, tags: Sequence[str] = ()) -> None:
+        self._tail = CsvTail(path, (*COLUMNS, *tags))  # some tags have columns of their own
         super().__init__(self._tail)
+        self._kind_of, self._tags, self._tag_names = kind_of, RequestTags(tags), tags
         self._request: tuple[str, ...] = ()  # the http_reqs row of an incomplete request
         self._values: dict[str, float] = {}
         self.users: int | None = None
@@ -56,13 +68,39 @@ class K6Reader(RecordReader):
             self._request = row
         elif name in ("vus", "dropped_iterations"):
             self._count(name, at, value)
+        elif name not in OTHERS:
+            yield from self._measured(name, at, value, *tags[7:9])
+
+    def _measured(self, name: str, at: str, value: str, check: str, group: str) -> Iterator[Sampled]:
+        kind = {"checks": "check", "group_duration": "transaction"}.get(name)
+        if kind is None and self._kind_of is None:
+            return
+        kind = kind or (self._kind_of(name) if self._kind_of else "")
+        try:
+            number, at_s = float(value), moment_s(at)
+            kind = "" if math.isnan(number) else kind
+            took_us = round(number * 1000) if kind == "transaction" else 0
+        except (ValueError, OverflowError):
+            kind = ""
+        if not kind:
+            self._tail.unreadable += 1
+            return
+        label = {"check": check, "transaction": group.removeprefix("::")}.get(kind, name)
+        is_share = kind in ("check", "rate")
+        yield Sampled(
+            started_s=at_s - took_us / 1e6,
+            response_us=took_us if is_share or kind == "transaction" else scaled(number),
+            label=label,
+            ok=number != 0 if is_share else True,
+            kind=kind,
+        )
 
     def _finished(self) -> Iterator[Sampled]:
         row, values = self._request, self._values
         self._request, self._values = (), {}
         if not row:
             return
-        _, at, _, name, url, status, error, error_code, expected, method = row
+        _, at, _, name, url, status, error, error_code, expected, method, _, _, extra, *columns = row
         try:
             duration_us = round(values["http_req_duration"] * 1000)
             completed_s = moment_s(at)
@@ -76,7 +114,7 @@ class K6Reader(RecordReader):
             ok = expected == "true"
         else:  # without a callback k6 judges no status, and neither does the script
             ok = not error and not (answered and int(status) >= 400)
-        yield Sampled(
+        sample = Sampled(
             started_s=completed_s - duration_us / 1e6,
             response_us=duration_us,
             label=name or url,
@@ -90,6 +128,12 @@ class K6Reader(RecordReader):
             method=method,
             url=url,
         )
+        yield sample
+        if self._tag_names:
+            tags = dict(zip(self._tag_names, columns, strict=True))
+            tags |= {tag: text for tag, _, text in (pair.partition("=") for pair in NEXT_TAG.split(extra))}
+            for label in self._tags.labels(sample.label, tags):
+                yield sample._replace(label=label, kind="tagged")
 
     def _count(self, name: str, at: str, value: str) -> None:
         try:

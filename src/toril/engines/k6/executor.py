@@ -2,9 +2,13 @@
 
 Load keys of the suite replace the script's own load and are divided among workers. Without load keys the script's load
 runs: each worker gets an execution segment, by which k6 itself divides virtual users, iterations and arrival rates.
-The script's thresholds, which k6 judges on each worker's part of the samples, are the script's own verdict.
+The script's thresholds, which k6 judges on each worker's part of the samples, are the script's own verdict, but for
+those that are criteria of the run (`toril.suite.k6`).
 
-k6 cannot let requests finish at an early end: it interrupts iterations, and requests in flight are unfinished.
+k6 cannot let requests finish at an early end: it interrupts iterations, and requests in flight are unfinished. The
+same happens at an end that the script itself asks for.
+
+The results do not tell the kinds of the script's own metrics. The scripts' texts do, or k6 itself while it runs.
 """
 
 import contextlib
@@ -20,6 +24,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
@@ -34,15 +39,26 @@ from toril.engines.in_process import wait_at_gate
 from toril.engines.k6.csv import K6Reader
 from toril.engines.k6.debug import DEBUG, K6Debug
 from toril.engines.readers import batch_of, keep, keeper_of
+from toril.suite.k6 import own_metrics
 
 PAUSED = (4, "PausedBeforeRun")  # the API's status once all virtual users are initialised
 POLL_S = 0.02
 UNBOUNDED = "24h"  # otherwise k6 ends iterations after ten minutes
-CROSSED = 99  # the exit code after crossed thresholds
+CROSSED, ABORTED = 99, 108  # exit codes after crossed thresholds, and after the script's `test.abort()`
 ON_METRICS = re.compile(r"thresholds on metrics '([^']*)'")
 ABORTS = "has abortOnFail enabled"
 RAISED = re.compile(r'\bscenario"?[=:]"?([\w-]+)"?[ ,]"?source"?[=:]"?stacktrace\b')  # as text, and in a try as JSON
+NOT_ADDED = re.compile(
+    r"is an invalid value for metric|no value was provided for metric"
+)  # such as NaN: k6 logs it and adds nothing
 USERS_REPORTED_EVERY_S = 1.0
+OF_PROTOCOLS = re.compile(r"(?:ws|grpc|browser)_\w+")  # built-in metrics, trends but for these
+NO_TREND = {
+    **dict.fromkeys(("ws_sessions", "ws_msgs_sent", "ws_msgs_received", "grpc_streams"), "counter"),
+    **dict.fromkeys(("grpc_streams_msgs_sent", "grpc_streams_msgs_received"), "counter"),
+    **dict.fromkeys(("browser_data_sent", "browser_data_received"), "counter"),
+    "browser_http_req_failed": "rate",
+}
 ENVIRONMENT = {"K6_CSV_TIME_FORMAT": "unix_nano", "K6_CSV_SAVE_INTERVAL": "200ms", "K6_NO_USAGE_REPORT": "true"}
 NO_BODIES = "k6 records neither headers nor bodies during a run."
 MISSING = (
@@ -71,12 +87,23 @@ class Executor(Engine, K6Executor):  # type: ignore[misc]  # bzt has no types
             raise TaurusConfigError("k6 has no script. Set `script` in the scenario")
         self.open_outputs("k6")
         self.kpi_file = self.engine.create_artifact("kpi", ".csv")
-        self._reader = K6Reader(Path(self.kpi_file))
+        self._reader = K6Reader(Path(self.kpi_file), self._kind_of, self.context.request_tags)
+        self._kinds = dict(NO_TREND)
+        for path in (*self.context.suite.rglob("*.[jt]s"), *self.context.suite.rglob("*.mjs"), Path(self.script)):
+            self._kinds |= own_metrics(path.read_text(errors="replace"))
         self._keeper = keeper_of(self.context)
         self._debug = K6Debug(self.context.folder, self._keeper.most_of_body)
         if self.context.tried:
             self.stderr.close()
             self.stderr = self._debug.open()
+
+    def _kind_of(self, metric: str) -> str:
+        """Returns the kind of one of the script's metrics, or of a built-in one of other protocols; "" if unknown."""
+        if metric not in self._kinds:
+            answer = self._call("GET", path="metrics") or {}
+            known = {one["id"]: one["attributes"]["type"] for one in answer.get("data", ())}
+            self._kinds[metric] = known.get(metric, "trend" if OF_PROTOCOLS.fullmatch(metric) else "")
+        return self._kinds[metric]
 
     def _find(self) -> str:
         configured = str(self.settings.get("path", "") or "")
@@ -124,12 +151,12 @@ class Executor(Engine, K6Executor):  # type: ignore[misc]  # bzt has no types
         attributes = status.get("data", {}).get("attributes", {}) if isinstance(status, dict) else {}
         return attributes.get("status") in PAUSED
 
-    def _call(self, method: str, content: Any = None) -> Any:
+    def _call(self, method: str, content: Any = None, path: str = "status") -> Any:
         """Returns the response of k6's API; None while it is not listening."""
         connection = HTTPConnection("127.0.0.1", self._port, timeout=5)
         with contextlib.closing(connection), contextlib.suppress(OSError, HTTPException, ValueError):
             body = None if content is None else json.dumps(content)
-            connection.request(method, "/v1/status", body, {"Content-Type": "application/json"})
+            connection.request(method, f"/v1/{path}", body, {"Content-Type": "application/json"})
             return json.loads(connection.getresponse().read())
         return None
 
@@ -161,29 +188,38 @@ class Executor(Engine, K6Executor):  # type: ignore[misc]  # bzt has no types
     def unfinished(self) -> Iterable[InFlight]:
         """Returns at most one request for each virtual user: k6 does not report the requests that it interrupts."""
         users = self._reader.users or 0
-        return [InFlight(label="", count=users, waited_s=0.0)] if self._interrupted and users else []
+        cut = self._interrupted or self.exit_code == ABORTED or ABORTS in self._verdict
+        return [InFlight(label="", count=users, waited_s=0.0)] if cut and users else []
+
+    @cached_property
+    def _verdict(self) -> str:
+        """The end of k6's log, if thresholds were crossed."""
+        return "" if self.exit_code != CROSSED else tail_of(getattr(self.stderr, "name", None))
 
     def facts(self) -> LoadFacts:
         first = self._reader.first_users_at  # k6's first count of users; they may have started since the previous one
         seen = (self._resumed_at, None if first is None else first - USERS_REPORTED_EVERY_S)
-        output = "" if self.exit_code != CROSSED else tail_of(getattr(self.stderr, "name", None))
+        output = self._verdict
         metrics = match[1] if (match := ON_METRICS.search(output)) else "see its log"
         crossed = f"this worker's part of the load crossed thresholds of the k6 script: {metrics}" if output else ""
         return LoadFacts(
             begun_at=max((at for at in seen if at is not None), default=None),
             unfinished_users=math.ceil(self._undone / max(1, self.context.planned.iterations or 0)),
-            script_errors=self._raised(),
+            script_errors=Counter(f"{name}: exception" for name in self._logged(RAISED)),
             script_failed=f"{crossed}; abortOnFail ended the script" if ABORTS in output else crossed,
         )
 
-    def _raised(self) -> Counter[str]:
-        """Returns how many iterations of each scenario an exception ended: k6 logs it and counts them as complete."""
+    def _logged(self, pattern: re.Pattern[str]) -> list[str]:
+        """Returns what the pattern finds in k6's log.
+
+        k6 logs an exception that ends an iteration, which counts as complete.
+        """
         with contextlib.suppress(OSError), Path(self.stderr.name).open(errors="replace") as lines:
-            return Counter(f"{match[1]}: exception" for line in lines if (match := RAISED.search(line)))
-        return Counter()
+            return [found for line in lines for found in pattern.findall(line)]
+        return []
 
     def unreadable(self) -> int:
-        return self._reader.unreadable
+        return self._reader.unreadable + len(self._logged(NOT_ADDED))
 
     def exit_message(self) -> str:
         return (self._debug.errors() if self.context.tried else "") or super().exit_message()

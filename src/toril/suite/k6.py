@@ -1,0 +1,140 @@
+"""What the text of a k6 script tells without running it: the kinds of its own metrics, and thresholds as criteria.
+
+k6 judges thresholds on each worker's part of the load. toril judges the whole by the same limits where it has the same
+figure. It reads thresholds that the script writes out, `thresholds: {http_req_duration: ["p(95)<200"]}`.
+"""
+
+import json
+import re
+from collections.abc import Collection, Mapping
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+METRIC = re.compile(r"\bnew\s+(?:[\w$]+\s*\.\s*)?(Trend|Counter|Gauge|Rate)\s*\(\s*([\"'`])(\w+)\2")
+COMMENT = r"//[^\n]*|/\*.*?\*/"
+STRING = r'"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'|`(?:\\.|[^`\\])*`'
+TOKEN = re.compile(rf"{COMMENT}|({STRING}|[\w$.]+|\S)", re.DOTALL)
+KEY = re.compile(r"(\w+)(?:\{(\w+):([^,]+)\})?")  # a metric, or its part with one tag
+LIMIT = re.compile(r"\s*(?:(avg|min|max|med|count|rate)|p\((\d+(?:\.\d+)?)\))\s*(<=?|>=?|!=)\s*(\d+(?:\.\d+)?)\s*")
+FAILING = {"<": ">=", "<=": ">", ">": "<=", ">=": "<", "!=": "="}  # a threshold is the passing case
+TIMES = {"avg": "avg-rt", "min": "p0", "max": "p100", "med": "p50", "p": "p{}"}
+FIGURES: Mapping[
+    str, Mapping[str, str]
+] = {  # metric of k6, or kind of an own one → its figure → subject of a criterion
+    "http_req_duration": TIMES,
+    "group_duration": TIMES,
+    "http_req_failed": {"rate": "fail"},
+    "http_reqs": {"count": "hits"},
+    "checks": {"rate": "check-rate"},
+    "trend": {"avg": "metric-avg", "min": "metric-min", "max": "metric-max", "med": "metric-p50", "p": "metric-p{}"},
+    "counter": {"count": "metric-sum"},
+    "rate": {"rate": "metric-rate"},
+}
+UNITS = {"http_req_duration": "ms", "group_duration": "ms"}
+Criterion = dict[str, Any]  # in the full form
+
+
+class Thresholds(NamedTuple):
+    """The thresholds of a script, by the names of metrics in its options."""
+
+    judged: Mapping[str, tuple[Criterion, ...]]  # those that criteria judge exactly
+    kept: tuple[str, ...]  # those that only k6 judges; "?" if they cannot be read
+
+
+def own_metrics(script: str) -> dict[str, str]:
+    """Returns the kinds of the metrics that the script declares by name."""
+    return {match[3]: match[1].lower() for match in METRIC.finditer(script)}
+
+
+def thresholds_of(script: str, tags: Collection[str]) -> Thresholds:
+    """Returns the script's thresholds; `tags` are those of requests that the run records."""
+    words = [match[1] for match in TOKEN.finditer(script) if match[1]]
+    places = [at for at, word in enumerate(words) if word.strip("\"'") == "thresholds" and at + 1 < len(words)]
+    written = [at + 1 for at in places if words[at + 1] in (":", "=")]
+    if not places:
+        return Thresholds({}, ())
+    try:
+        (at,) = written
+        options = _Literal(words[at + 1 :]).value()
+    except (ValueError, IndexError):  # also if several places have them
+        return Thresholds({}, ("?",))
+    own = own_metrics(script)
+    judged = {name: _criteria(name, limits, own, tags) for name, limits in options.items()}
+    kept = tuple(name for name, criteria in judged.items() if not criteria)
+    return Thresholds({name: criteria for name, criteria in judged.items() if criteria}, kept)
+
+
+def _criteria(name: str, limits: Any, own: Mapping[str, str], tags: Collection[str]) -> tuple[Criterion, ...]:
+    """Returns the criteria that judge all limits of a metric; none if they cannot."""
+    found = []
+    key = KEY.fullmatch(name)
+    for limit in limits if isinstance(limits, list) else [limits]:
+        text = limit.get("threshold") if isinstance(limit, dict) and not limit.get("abortOnFail") else limit
+        match = LIMIT.fullmatch(text) if isinstance(text, str) else None
+        if key is None or match is None:
+            return ()
+        metric = key[1] if key[1] in FIGURES and key[1] not in own else own.get(key[1], "")
+        figure, percentile, operator, number = match.groups()
+        subject = FIGURES.get(metric, {}).get(figure or "p", "").format(percentile)
+        label = _label(key, metric in own.values() and key[1] in own, tags)
+        if not subject or label is None:
+            return ()
+        is_share = figure == "rate"
+        amount = f"{(Decimal(number) * (100 if is_share else 1)).normalize():f}"
+        found.append(
+            {
+                "subject": subject,
+                "condition": FAILING[operator],
+                "threshold": amount + UNITS.get(metric, "%" * is_share),
+            }
+            | ({"label": label} if label else {})
+            | ({"kind": "transaction"} if metric == "group_duration" else {})
+        )
+    return tuple(found)
+
+
+def _label(key: re.Match[str], is_own: bool, tags: Collection[str]) -> str | None:
+    """Returns the label of the samples with the metric's tag; None if toril does not keep them apart."""
+    metric, tag, value = key.groups()
+    if is_own:
+        return metric if tag is None else None
+    if tag is None:
+        return None if metric == "group_duration" else ""
+    if (metric, tag) in (("checks", "check"), ("group_duration", "group")):
+        return value.removeprefix("::")
+    if metric.startswith("http_"):
+        return value if tag == "name" else f"{{{tag}={value}}}" if tag in tags else None
+    return None
+
+
+class _Literal:
+    """A literal of JavaScript in words; ValueError for anything that has to be evaluated."""
+
+    def __init__(self, words: list[str]) -> None:
+        self._words = words[::-1]
+
+    def value(self) -> Any:
+        word = self._words.pop()
+        if word == "{":
+            return dict(self._items("}", self._entry))
+        if word == "[":
+            return list(self._items("]", self.value))
+        return self._text(word) if word[0] in "\"'`" else json.loads(word)
+
+    def _items(self, end: str, read: Any) -> Any:
+        while self._words[-1] != end:
+            yield read()
+            if self._words[-1] != end and self._words.pop() != ",":
+                raise ValueError("an operator")
+        self._words.pop()
+
+    def _entry(self) -> tuple[str, Any]:
+        word = self._words.pop()
+        if self._words.pop() != ":":
+            raise ValueError(f"`{word}` is no key")
+        return self._text(word) if word[0] in "\"'" else word, self.value()
+
+    def _text(self, word: str) -> str:
+        if "\\" in word or "${" in word:
+            raise ValueError("a text to evaluate")
+        return word[1:-1]
