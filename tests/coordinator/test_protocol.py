@@ -1,5 +1,7 @@
 """The protocol of a run, event by event."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.measured import plan_of
@@ -7,12 +9,15 @@ from toril.coordinator.protocol import (
     FINISH_SLACK_S,
     LATE,
     MOST_NAMED,
+    Event,
     Kill,
     Relaunch,
     RunState,
     StopAsked,
+    TearDown,
     Terminate,
     Tick,
+    TornDown,
     WorkerEnded,
     WorkerReady,
     WriteStart,
@@ -342,3 +347,38 @@ def test_used_spare_attempts_are_not_used_again() -> None:
     state = begin(plan_of(), launch, 0.0, {"a": "a2", "b": "b1"})
     assert dict(state.attempts) == {"a": "a2", "b": "b1"}
     assert dict(state.spares) == {"a": ("a3",), "b": ()}
+
+
+# Setup and teardown
+
+
+def with_steps(*workers: str, quorum: float = 1.0) -> RunState:
+    return replace(launched(*workers, quorum=quorum), step_worker="a", setup=True, teardown="t", teardown_s=100.0)
+
+
+def test_a_run_does_not_start_without_the_worker_of_its_setup() -> None:
+    state = with_steps("a", "b", "c", quorum=0.3)
+    state, actions = advance(state, left("a", "failed", "setup: no shop"), 1.0)
+    assert state.abort_reason == "worker a: setup: no shop"
+    assert [type(action) for action in actions] == [WriteStop, Terminate, Terminate]
+    assert advance(with_steps("a", "b", quorum=0.3), left("b", "failed"), 1.0)[0].stop is None
+
+
+@pytest.mark.parametrize("last", [left("b"), WorkerEnded("b", None, "killed")])
+def test_teardown_begins_once_when_the_last_worker_has_ended(last: WorkerEnded) -> None:
+    state = with_steps("a", "b")
+    for event in (WorkerReady("a"), WorkerReady("b"), left("a")):
+        state, _ = advance(state, event, 1.0)
+    state, actions = advance(state, last, 2.0)
+    assert (state.phase, actions[-1]) == ("teardown", TearDown("a", "t"))
+    later: tuple[Event, ...] = (Tick(), last, StopAsked(Stop(at=3.0, cause="signal", message="SIGINT")))
+    for again in later:
+        state, actions = advance(state, again, 3.0)
+        assert (state.phase, actions) == ("teardown", ())
+    assert advance(state, TornDown(), 4.0)[0].phase == "ended"
+
+
+def test_a_teardown_without_an_end_does_not_hold_the_run() -> None:
+    state, _ = advance(with_steps("a"), left("a", "failed"), 1.0)
+    assert advance(state, Tick(), 100.0)[0].phase == "teardown"
+    assert advance(state, Tick(), 102.0)[0].phase == "ended"

@@ -33,6 +33,7 @@ ROOT = Path(__file__).parents[2]
 NAMES = """
     reference/suite reference/scenarios reference/settings reference/engines reference/criteria
     how-to/start-a-suite how-to/use-your-script how-to/feed-data how-to/pass-secrets how-to/shape-the-load
+    how-to/prepare-once
     how-to/find-the-highest-rate how-to/test-in-a-browser how-to/check-functions how-to/test-other-protocols
     how-to/debug-a-suite how-to/run-a-part
     how-to/compare-base-and-head
@@ -50,6 +51,7 @@ BESIDE = {
     "rates.csv": RATES,
     "journey.py": "def test_",
     "load.js": "//",
+    "prepare.py": "def setup(): ...",
     "Buying.scala": "class Buying extends Simulation",
     "login.robot": "",
     "CartTest.java": "class CartTest",

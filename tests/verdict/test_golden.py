@@ -119,6 +119,10 @@ RUNS: Mapping[str, Callable[[], Mapping[str, object]]] = {
     "missing-samples": lambda: of(good(), exits={"local-1": left(samples=1_010)}),
     "surplus-samples": lambda: of(good(), exits={"local-1": left(samples=10)}),
     "unreadable-records": lambda: of(good(), exits={"local-1": left(unreadable_records=3)}),
+    "setup-failed": lambda: of(
+        Timeline(), started_at=None, failed_steps={"setup": "setup: prepare.py: ValueError: no shop"}
+    ),
+    "teardown-failed": lambda: of(good(10), failed_steps={"teardown": "teardown: prepare.py: it was interrupted"}),
     "stopped": lambda: of(good(5), stop=stopped("user")),
     "ended-early": lambda: of(good(), exits=reporting(ended_s=8.0, unfinished_users=2)),
     "unreached-load, dropped-sends": lambda: of(

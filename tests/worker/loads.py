@@ -19,7 +19,7 @@ class FakeLoad:
         self.planned_s: float | None = lasts_s
         self.step_s = 0.1
         self.fails = ""
-        self.prepared = self.killed = self.finished = False
+        self.prepared = self.killed = self.finished = self.torn_down = False
         self.opened_at: float | None = None
         self.ends_by: float | None = None
         self.pending_signals: list[str] = []
@@ -32,6 +32,9 @@ class FakeLoad:
         self.prepared = True
         if self.fails:
             yield life.Failed(self.fails)
+
+    def tear_down(self) -> None:
+        self.torn_down = True
 
     def signals(self) -> list[str]:
         names, self.pending_signals = self.pending_signals, []

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Protocol, Self
+from typing import Literal, Protocol, Self
 
 from toril.clock import Clock
 from toril.coordinator.fold import Fold, attempts_of
@@ -18,8 +18,10 @@ from toril.coordinator.protocol import (
     Relaunch,
     RunState,
     StopAsked,
+    TearDown,
     Terminate,
     Tick,
+    TornDown,
     WorkerEnded,
     WorkerReady,
     WriteStart,
@@ -31,7 +33,23 @@ from toril.coordinator.protocol import (
     started_by_another,
 )
 from toril.errors import InfrastructureError, Note, StoreError
-from toril.records import End, Exit, Launch, Plan, PlannedExecution, RanTask, Rate, Start, Stop, rate_key, run_key
+from toril.records import (
+    End,
+    Exit,
+    Launch,
+    Plan,
+    PlannedExecution,
+    RanTask,
+    Rate,
+    Start,
+    Step,
+    StepRecord,
+    Stop,
+    given_key,
+    rate_key,
+    run_key,
+    step_key,
+)
 from toril.records.progress import Phase, Progress, progress_key
 from toril.records.summary import CapacityStage
 from toril.regression.rule import Sequential
@@ -119,8 +137,8 @@ class Coordinator:
     state: RunState
     fold: Fold
     rates: list[Rate] = field(default_factory=list)  # rate changes during the load
-    _writes: deque[WriteStart | WriteStop] = field(default_factory=deque)  # not yet in the store
-    _todo: list[Relaunch | Terminate | Kill] = field(default_factory=list)  # not yet returned by `step`
+    _writes: deque[WriteStart | WriteStop | TearDown] = field(default_factory=deque)  # not yet in the store
+    _todo: list[Relaunch | TearDown | Terminate | Kill] = field(default_factory=list)  # not yet returned by `step`
     _live: LiveCriteria = field(init=False)
     _searches: Searches = field(init=False)
     _sequential: Sequential = field(init=False)
@@ -188,10 +206,10 @@ class Coordinator:
     @property
     def pause_s(self) -> float:
         """The pause between two steps, in seconds."""
-        awaited = self.state.phase == "launching" or self._is_ending(self.clock.now())
+        awaited = self.state.phase in ("launching", "teardown") or self._is_ending(self.clock.now())
         return QUICK_STEP_S if self.plan.on == "local" and awaited else STEP_S
 
-    def step(self, gone: Mapping[str, Gone], asked: Stop | None) -> tuple[Relaunch | Terminate | Kill, ...]:
+    def step(self, gone: Mapping[str, Gone], asked: Stop | None) -> tuple[Relaunch | TearDown | Terminate | Kill, ...]:
         """Does all work that is due. `gone`: the workers that have ended; `asked`: a stop by a signal.
 
         LeaseLostError if another coordinator has the run. After a StoreError, the next step repeats the failed work.
@@ -252,12 +270,17 @@ class Coordinator:
         return asked is None and (self.state.stop is not None or self._stored_stop() is None)
 
     def close(self) -> None:
-        """Returns the lease; if the store fails, the lease expires by itself."""
+        """Deletes what setup gave, and returns the lease; if the store fails, the lease expires by itself."""
         with suppress(StoreError, LeaseLostError):
+            if self.plan.setup is not None:
+                self.lease.renew()
+                self.store.delete(given_key(self.plan.run_id))
             self.lease.renew(ended=True)
 
     def _events(self, gone: Mapping[str, Gone], asked: Stop | None) -> list[Event]:
         now = self.clock.now()
+        if self.state.phase == "teardown":
+            return [TornDown(), Tick()] if self._is_torn_down(gone, now) else [Tick()]
         events: list[Event] = []
         news = [worker for worker in gone if worker not in self.state.ended]
         if self.state.phase == "launching" and (news or now >= self._asked_at + self.plan.pace.poll_s):
@@ -270,6 +293,34 @@ class Coordinator:
         if stop is not None and self.state.stop is None:
             events.append(StopAsked(stop))
         return [*events, Tick()]
+
+    def _is_torn_down(self, gone: Mapping[str, Gone], now: float) -> bool:
+        """Whether teardown has left a record, or its worker has ended."""
+        ended = self.plan.step_worker in gone and not self._todo
+        if not ended and now < self._asked_at + self.plan.pace.poll_s:
+            return False
+        self._asked_at = now
+        return ended or self._step("teardown", "ended") is not None
+
+    def _needs_teardown(self) -> bool:
+        """Whether there is something to tear down: setup has begun, or without setup the load.
+
+        If setup has not begun, it can no longer do so, even in a worker that stood still.
+        """
+        if self._step("teardown", "ended") is not None:  # an earlier coordinator has waited for it
+            return False
+        if self.plan.setup is None:
+            return self.state.start is not None
+        void = StepRecord(worker="", attempt="", at=self.clock.now())
+        self.store.put_once(self._step_key("setup", "begun"), void.to_json())
+        begun = self._step("setup", "begun")
+        return begun is not None and begun.attempt != ""
+
+    def _step(self, step: Step, name: Literal["begun", "ended"]) -> StepRecord | None:
+        return find_record(self.store, StepRecord, self._step_key(step, name))
+
+    def _step_key(self, step: Step, name: Literal["begun", "ended"]) -> str:
+        return step_key(self.plan.run_id, self.plan.step_worker, step, name)
 
     def _endings(self, gone: Mapping[str, Gone]) -> list[Event]:
         """Returns the workers that have ended; on Fargate, a worker with an exit.json has ended."""
@@ -386,7 +437,7 @@ class Coordinator:
     def _advance(self, event: Event) -> None:
         self.state, actions = advance(self.state, event, self.clock.now())
         for action in actions:
-            if isinstance(action, WriteStart | WriteStop):
+            if isinstance(action, WriteStart | WriteStop | TearDown):
                 self._writes.append(action)
             else:
                 self._todo.append(action)
@@ -394,7 +445,7 @@ class Coordinator:
                 self.fold.follow(action.worker, action.attempt)
 
     def _write(self) -> None:
-        """Writes start and stop. An existing record of another coordinator, or of a user, takes precedence."""
+        """Writes start and stop, and begins teardown. The first record of any process takes precedence."""
         while self._writes:
             self.lease.renew()  # before each write, because this process may pause between them
             match self._writes[0]:
@@ -404,6 +455,10 @@ class Coordinator:
                     key = run_key(self.plan.run_id, "stop.json")
                     if not self.store.put_once(key, stop.to_json()):
                         self.state = replace(self.state, stop=get_record(self.store, Stop, key))
+                case TearDown() if self._needs_teardown():
+                    self._todo.append(self._writes[0])
+                case TearDown():
+                    self._advance(TornDown())
             self._writes.popleft()
 
     def _write_start(self, start: Start) -> None:
@@ -443,6 +498,7 @@ def issue(
         at=now,
         deadline=now + lasts_s(plan, longest_s),
         attempts={share.worker: tuple(nonce() for _ in range(tries)) for share in plan.shares},
+        teardown="" if plan.teardown is None else nonce(),
     )
     if store.put_once(run_key(plan.run_id, "launch.json"), launch.to_json()):
         return launch

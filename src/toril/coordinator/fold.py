@@ -1,8 +1,9 @@
 """Merges the interval files of a run into one timeline while they arrive, and lists missing and damaged files."""
 
 import math
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from toril import __version__
 from toril.coordinator.worker_files import (
@@ -22,13 +23,17 @@ from toril.records import (
     Case,
     End,
     Exit,
+    OnceScript,
     Plan,
     Rate,
     Ready,
     Start,
+    Step,
+    StepRecord,
     Stop,
     digest_of,
     run_key,
+    step_key,
     worker_key,
 )
 from toril.store import Reader
@@ -336,5 +341,26 @@ def completeness_of(
         stop=stop,
         rates=rates,
         started_at=start.at if start else None,
+        failed_steps=dict(failed_steps(fold.store, fold.plan, started=start is not None)),
         clock_s={worker: (ready.clock_offset_s, ready.clock_uncertainty_s) for worker, ready in fold.readies.items()},
     )
+
+
+def failed_steps(store: Reader, plan: Plan, *, started: bool) -> Iterator[tuple[Step, str]]:
+    """Yields each step that failed or did not end, with the reason. `started`: the load began."""
+
+    def find(step: Step, name: Literal["begun", "ended"]) -> StepRecord | None:
+        return find_record(store, StepRecord, step_key(plan.run_id, plan.step_worker, step, name))
+
+    begun = None if plan.setup is None else find("setup", "begun")
+    due = started if plan.setup is None else begun is not None and begun.attempt != ""
+    steps: dict[Step, OnceScript | None] = {"setup": plan.setup, "teardown": plan.teardown}
+    for step, script in steps.items():
+        if script is None:
+            continue
+        ended = find(step, "ended")
+        if ended is not None and ended.failure:
+            yield step, ended.failure
+        elif ended is None and due:
+            why = "its worker was stopped or lost before the script ended, or could not start"
+            yield step, f"{step}: {script.script}: {why}"

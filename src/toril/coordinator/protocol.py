@@ -1,8 +1,10 @@
 """The run's protocol as a pure state machine: `advance(state, event, now)` returns the next state and the actions.
 
-launching ──all ready──▶ running ──all ended──▶ ended
-    │                       │ stop, deadline, quorum lost
-    └─ a worker ends early ─┴──▶ stopping ──all ended, or given up──▶ ended
+launching ──all ready──▶ running ──all ended──▶ teardown ──▶ ended
+    │                       │ stop, deadline, quorum lost   ▲
+    └─ a worker ends early ─┴──▶ stopping ──all ended, or given up
+
+Without `toril.teardown`, the run ends instead.
 
 It reads no clock, store or process. The driver passes events in and executes the actions, so the simulation can play
 events in any order.
@@ -20,7 +22,7 @@ FINISH_SLACK_S = 30.0  # after planned load and graceful stop, before a run coun
 LATE = "was not ready when a quorum of workers started"
 MOST_NAMED = 10  # workers in a message
 
-Phase = Literal["launching", "running", "stopping", "ended"]
+Phase = Literal["launching", "running", "stopping", "teardown", "ended"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +54,16 @@ class StopAsked:
 
 
 @dataclass(frozen=True, slots=True)
+class TornDown:
+    """Teardown has ended or failed, or is not needed."""
+
+
+@dataclass(frozen=True, slots=True)
 class Tick:
     """Time has passed."""
 
 
-Event = WorkerReady | WorkerEnded | StopAsked | Tick
+Event = WorkerReady | WorkerEnded | StopAsked | TornDown | Tick
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +85,14 @@ class Relaunch:
 
 
 @dataclass(frozen=True, slots=True)
+class TearDown:
+    """Start the attempt that runs teardown, unless that is done or not needed."""
+
+    worker: str
+    attempt: str
+
+
+@dataclass(frozen=True, slots=True)
 class Terminate:
     """Stop a worker gracefully (SIGTERM, StopTask)."""
 
@@ -91,7 +106,7 @@ class Kill:
     worker: str
 
 
-Action = WriteStart | WriteStop | Relaunch | Terminate | Kill
+Action = WriteStart | WriteStop | Relaunch | TearDown | Terminate | Kill
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +129,11 @@ class RunState:
     stop: Stop | None = None
     stopping_since: float | None = None  # by this coordinator's clock; None if the stop came from the store
     killed: bool = False
+    step_worker: str = ""  # runs setup and teardown
+    setup: bool = False  # whether the run cannot start without `step_worker`
+    teardown: str = ""  # the attempt that runs teardown; empty: there is none
+    teardown_s: float = 0.0  # for its start, its script and its end
+    teardown_since: float | None = None
     abort_reason: str | None = None  # set when the load never began
 
     @property
@@ -130,7 +150,14 @@ def load_ends_s(plan: Plan, longest_s: float | None = None) -> float:
     """Returns the seconds from the start signal until all load has ended, even after failures."""
     bounds = [plan.max_duration_s, None if plan.bounded_s is None else plan.bounded_s + plan.graceful_stop_s, longest_s]
     load_s = min((bound for bound in bounds if bound is not None), default=UNBOUNDED_S)
-    return load_s + FINISH_SLACK_S + plan.pace.kill_after_s + plan.pace.give_up_s
+    return load_s + FINISH_SLACK_S + plan.pace.kill_after_s + plan.pace.give_up_s + teardown_s(plan)
+
+
+def teardown_s(plan: Plan) -> float:
+    """Returns the longest time from the end of the load to the end of teardown, in seconds; 0 without one."""
+    if plan.teardown is None:
+        return 0.0
+    return plan.pace.ready_timeout_s + plan.teardown.limit_s + FINISH_SLACK_S
 
 
 def begin(plan: Plan, launch: Launch, now: float, latest: Mapping[str, str] | None = None) -> RunState:
@@ -145,6 +172,10 @@ def begin(plan: Plan, launch: Launch, now: float, latest: Mapping[str, str] | No
         load_s=None if plan.bounded_s is None else plan.bounded_s + plan.graceful_stop_s,
         max_duration_s=plan.max_duration_s,
         pace=plan.pace,
+        step_worker=plan.step_worker,
+        setup=plan.setup is not None,
+        teardown=launch.teardown,
+        teardown_s=teardown_s(plan),
     )
 
 
@@ -158,8 +189,19 @@ def resumed(state: RunState, start: Start | None, stop: Stop | None) -> RunState
 
 def advance(state: RunState, event: Event, now: float) -> tuple[RunState, tuple[Action, ...]]:
     """Returns the state after `event`, and the actions for the driver; no actions in phase `ended`."""
-    if state.phase == "ended":
-        return state, ()
+    if state.phase == "teardown":
+        over = isinstance(event, TornDown) or now - (state.teardown_since or now) > state.teardown_s
+        return (replace(state, phase="ended") if over else state), ()
+    state, actions = (state, ()) if state.phase == "ended" else _advance(state, event, now)
+    if state.alive or state.phase == "ended":
+        return state, actions
+    if not state.teardown:
+        return replace(state, phase="ended"), actions
+    tear_down = TearDown(state.step_worker, state.teardown)
+    return replace(state, phase="teardown", teardown_since=now), (*actions, tear_down)
+
+
+def _advance(state: RunState, event: Event, now: float) -> tuple[RunState, tuple[Action, ...]]:
     match event:
         case WorkerReady(worker):
             return _start_when_ready(replace(state, ready=state.ready | {worker}), now)
@@ -169,6 +211,8 @@ def advance(state: RunState, event: Event, now: float) -> tuple[RunState, tuple[
             return _stop(state, stop, now)
         case Tick():
             return _tick(state, now)
+        case TornDown():
+            return state, ()
 
 
 def started_by_another(state: RunState, start: Start) -> RunState:
@@ -221,7 +265,8 @@ def _ended(state: RunState, event: WorkerEnded, now: float) -> tuple[RunState, t
         state = replace(state, lost={**state.lost, worker: lost_why})
     actions: tuple[Action, ...] = ()
     if state.phase == "launching":
-        if len(state.attempts) - len(state.lost) >= state.needed:
+        unprepared = state.setup and worker == state.step_worker
+        if len(state.attempts) - len(state.lost) >= state.needed and not unprepared:
             state, actions = _start_when_ready(state, now)
         else:
             stop = Stop(at=now, cause="abort", message=f"worker {worker} ended before the start: {lost_why}")
@@ -229,8 +274,6 @@ def _ended(state: RunState, event: WorkerEnded, now: float) -> tuple[RunState, t
     elif state.phase == "running" and lost_why and len(state.attempts) - len(state.lost) < state.needed:
         stop = Stop(at=now, cause="lost", message=f"worker {worker} was lost: {lost_why}")
         state, actions = _stop(state, stop, now)
-    if not state.alive:
-        state = replace(state, phase="ended")
     return state, actions
 
 
@@ -239,7 +282,7 @@ def _stop(state: RunState, stop: Stop, now: float) -> tuple[RunState, tuple[Acti
     if state.stop is not None:
         return state, ()
     state = _with_abort_reason(state, stop)
-    state = replace(state, phase="stopping" if state.alive else "ended", stop=stop, stopping_since=now)
+    state = replace(state, phase="stopping", stop=stop, stopping_since=now)
     return state, (WriteStop(stop), *(Terminate(worker) for worker in sorted(state.alive)))
 
 
@@ -262,7 +305,7 @@ def _tick(state: RunState, now: float) -> tuple[RunState, tuple[Action, ...]]:
         overdue = _overdue(state, now - state.start.at)
         if overdue:
             return _stop(state, Stop(at=now, cause="deadline", message=overdue), now)
-    if state.phase in ("launching", "running") and now > state.deadline - pace.kill_after_s - pace.give_up_s:
+    if state.phase in ("launching", "running") and now > state.deadline - _ends_within_s(state):
         return _stop(state, Stop(at=now, cause="deadline", message="the run's deadline has passed"), now)
     if state.phase == "stopping" and state.stop:
         return _end_stopping(state, now)
@@ -280,8 +323,13 @@ def _end_stopping(state: RunState, now: float) -> tuple[RunState, tuple[Action, 
         limit_s = state.pace.kill_after_s + state.pace.give_up_s
         stuck = {worker: f"was still running {limit_s:.0f} s after the stop" for worker in state.alive}
         ended = {**state.ended, **dict.fromkeys(stuck)}
-        return replace(state, phase="ended", ended=ended, lost={**stuck, **state.lost}), ()
+        return replace(state, ended=ended, lost={**stuck, **state.lost}), ()
     return state, ()
+
+
+def _ends_within_s(state: RunState) -> float:
+    """Returns the longest time from a stop to the end of the run, in seconds."""
+    return state.pace.kill_after_s + state.pace.give_up_s + state.teardown_s
 
 
 def _overdue(state: RunState, load_s: float) -> str | None:

@@ -28,6 +28,7 @@ from toril.records import (
     Keeping,
     LauncherName,
     Notice,
+    OnceScript,
     Pace,
     Plan,
     PlannedCriterion,
@@ -41,7 +42,7 @@ from toril.suite import Execution, Suite
 from toril.suite.engines import engine_of
 from toril.suite.reader import mapping_at
 from toril.suite.requests import OWN
-from toril.suite.settings import MAX_WORKERS, browser_of
+from toril.suite.settings import MAX_WORKERS, OnceBlock, browser_of
 
 SMOKE_HOLD_S = 5
 TRIED_RPS = 10  # of a try in an open model: people read its output
@@ -116,7 +117,9 @@ def make_plan(
         if tried
         else suite.toril.max_duration_s,
         on=on,
-        pace=_pace(on, tried=tried),
+        pace=_pace(suite, on, tried=tried),
+        setup=_once(suite.toril.setup),
+        teardown=_once(suite.toril.teardown),
         task=_task(suite) if on == "fargate" else None,
         environment=dict(environment or {}) if on == "fargate" else {},
         secrets=dict(suite.toril.secrets),
@@ -145,10 +148,17 @@ def share_config(plan: Plan, share: Share) -> dict[str, Any]:
     return {**deepcopy(plan.common), "execution": [deepcopy(execution.config) for execution in share.executions]}
 
 
-def _pace(on: LauncherName, *, tried: bool) -> Pace:
-    if on == "fargate":
-        return FARGATE_TIMINGS.model_copy(update={"flush_s": 1.0}) if tried else FARGATE_TIMINGS
-    return Pace(flush_s=0.2) if tried else Pace()
+def _pace(suite: Suite, on: LauncherName, *, tried: bool) -> Pace:
+    """Returns the run's pace; workers are ready only after setup."""
+    pace = FARGATE_TIMINGS if on == "fargate" else Pace()
+    changed: dict[str, float] = {"flush_s": 1.0 if on == "fargate" else 0.2} if tried else {}
+    if suite.toril.setup is not None:
+        changed["ready_timeout_s"] = pace.ready_timeout_s + suite.toril.setup.time_limit_s
+    return pace.model_copy(update=changed)
+
+
+def _once(block: OnceBlock | None) -> OnceScript | None:
+    return None if block is None else OnceScript(script=block.script, limit_s=block.time_limit_s)
 
 
 def _keeping(suite: Suite, criteria: Sequence[PlannedCriterion], *, tried: bool) -> Keeping | None:

@@ -241,6 +241,13 @@ class Pace(RecordPart):
     give_up_s: float = 10.0  # after the kill: a worker that still runs is lost, and the run ends without it
 
 
+class OnceScript(RecordPart):
+    """A script of the suite that one worker runs once, before or after the load."""
+
+    script: str
+    limit_s: float  # then it is killed, and has failed
+
+
 class TaskSize(RecordPart):
     """The size of a worker's task on Fargate."""
 
@@ -340,6 +347,8 @@ class Plan(Record):
     task: TaskSize | None = None  # None: workers are processes of one machine
     environment: dict[str, str] = Field(default_factory=dict)  # variables for engines on other machines
     secrets: dict[str, str] = Field(default_factory=dict)  # variable → reference of its secret; never the value
+    setup: OnceScript | None = None
+    teardown: OnceScript | None = None
     duet: Duet | None = None
     earlier: EarlierAsked | None = None  # the comparison with earlier runs; None: not wanted
     tried: bool = False  # one user and one iteration of each scenario, all requests kept; no load test
@@ -366,6 +375,11 @@ class Plan(Record):
         """The secrets without the addresses and keys of webhooks, which only the coordinator of the run reads."""
         own = {name for notice in self.notices for name in (notice.variable, notice.secret)}
         return {name: place for name, place in self.secrets.items() if name not in own}
+
+    @property
+    def step_worker(self) -> str:
+        """The worker that runs setup and teardown."""
+        return self.shares[0].worker
 
     @property
     def duration_s(self) -> float:

@@ -19,6 +19,7 @@ CASES_SCHEMA = "toril.tests/1"
 MOST_BYTES_OF_CASES = 1 << 24
 MOST_CASES = 2000  # of a file
 
+Step = Literal["setup", "teardown"]
 CaseOutcome = Literal["passed", "failed", "broken", "skipped"]
 # No HTML pages: a browser would run their scripts.
 KeptFile = Annotated[str, Field(pattern=r"^failures/[0-9]{1,6}-[A-Za-z0-9._-]{1,200}\.(?:jpg|txt|zip)$")]
@@ -35,6 +36,7 @@ class Launch(Record):
     deadline: float  # the whole run ends by then
     attempts: dict[str, tuple[str, ...]]  # worker → nonces of the first attempt and its replacements
     digests: tuple[str, ...] = ()  # of images; empty: a task definition pins its image
+    teardown: str = ""  # the nonce of the attempt that runs teardown after the load; empty: there is none
 
     def issued(self, worker: str, attempt: str) -> bool:
         """Whether the launcher issued this attempt."""
@@ -56,6 +58,21 @@ class Ready(Record):
     clock_uncertainty_s: Seconds = 0.0
     image_digest: Text | None = None
     task: Text | None = None  # its ARN, on Fargate
+
+
+class StepRecord(Record):
+    """The begin of setup or teardown, or its end. The first process that writes the begin runs the step.
+
+    A coordinator that found no begin of setup writes one without an attempt: then setup can no longer run.
+    """
+
+    SCHEMA: ClassVar[str] = "toril.step/1"
+    MOST_BYTES: ClassVar[int | None] = 1 << 20
+    worker: Text
+    attempt: Text
+    at: Seconds
+    instance: Text = ""  # of the process
+    failure: Text = ""  # of an end
 
 
 class Start(Record):
@@ -286,6 +303,16 @@ def run_key(run_id: str, *parts: str) -> str:
 def worker_key(run_id: str, worker: str, attempt: str, name: str) -> str:
     """Returns `runs/<run-id>/workers/<worker>/<attempt>/<name>`."""
     return run_key(run_id, "workers", worker, attempt, name)
+
+
+def step_key(run_id: str, worker: str, step: Step, name: Literal["begun", "ended"]) -> str:
+    """Returns the key of a `StepRecord`, in the folder of the worker that runs the step."""
+    return worker_key(run_id, worker, step, f"{name}.json")
+
+
+def given_key(run_id: str, name: str = "") -> str:
+    """Returns the key of values that setup gave: outside the run's folder, since only workers may read them."""
+    return f"given/{run_id}/{name}"
 
 
 def rate_key(run_id: str, number: int) -> str:

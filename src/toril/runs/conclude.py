@@ -66,7 +66,10 @@ def conclude(
             while coordinator.fold.poll(owner.clock.now(), ending=True):
                 pass
         coordinator.fold.finish()
-    completeness = completeness_of(coordinator.fold, state.start, state.stop, state.lost, tuple(coordinator.rates))
+    rates = tuple(coordinator.rates)
+    completeness = owner.with_retries(
+        lambda: completeness_of(coordinator.fold, state.start, state.stop, state.lost, rates)
+    )
     bundle = _judge(coordinator.fold, completeness, _fetch_metrics(owner, completeness, cloudwatch), coordinator.launch)
     unwritten: tuple[str, ...] = () if failure is None else (f"the store failed during the load: {failure}",)
     left = tuple(problems)
@@ -94,8 +97,11 @@ def conclude(
         with suppress(StoreError):  # the next run packs them
             pack(store, owner.clock.now())
     if state.abort_reason and not owner.interrupts:
-        why = "; ".join((state.abort_reason, *(note.message for note in last_notes)))
-        raise InfrastructureError(f"run {coordinator.plan.run_id} could not start: {why}", code="not-started")
+        steps = completeness.failed_steps
+        others = [text for step, text in steps.items() if step == "teardown"]
+        why = "; ".join((state.abort_reason, *others, *(note.message for note in last_notes)))
+        code = "setup-failed" if "setup" in steps else "not-started"
+        raise InfrastructureError(f"run {coordinator.plan.run_id} could not start: {why}", code=code)
     return Judged(
         bundle=bundle,
         interrupted=bool(owner.interrupts),

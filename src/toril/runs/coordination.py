@@ -14,7 +14,7 @@ from toril.clock import Clock, retry
 from toril.coordinator.driver import STEP_S, Coordinator
 from toril.coordinator.lease import LeaseLostError
 from toril.coordinator.progress import View
-from toril.coordinator.protocol import Kill, Relaunch, Terminate
+from toril.coordinator.protocol import Kill, Relaunch, TearDown, Terminate
 from toril.errors import ExpiredCredentialsError, InfrastructureError, Note, StoreError
 from toril.launchers import Launcher
 from toril.launchers.prepare import read_deployments
@@ -211,9 +211,9 @@ class Coordination:
             return True
         return self.clock.now() > until
 
-    def _execute(self, action: Relaunch | Terminate | Kill) -> None:
+    def _execute(self, action: Relaunch | TearDown | Terminate | Kill) -> None:
         match action:
-            case Relaunch(worker, attempt):
+            case Relaunch(worker, attempt) | TearDown(worker, attempt):
                 self.launcher.relaunch(worker, attempt)
             case Terminate(worker):
                 self.launcher.terminate(worker)

@@ -118,6 +118,7 @@ def read_suite(
     suite_reader = ExecutionReader(merged, scenarios, on, toril, functional=is_functional(settings, reader))
     executions, functional = suite_reader.read_all(), suite_reader.functional
     toril = _with_certificates(toril, executions, own_files, reader)
+    toril = _with_steps(toril, own_files)
     check_browsers(toril.browsers, executions, reader)
     ours = {"toril.criteria": toril.criteria}
     if stage is not None:
@@ -229,6 +230,16 @@ def _with_certificates(
         raise reader.error("missing-key", f"toril.engine.{min(lacking)}", text)
     found = {key: files.find(path, f"toril.engine.{key}", kind="certificate") for key, path in paths.items()}
     return toril.model_copy(update={"engine": toril.engine.model_copy(update=found)})
+
+
+def _with_steps(toril: TorilSettings, files: SuiteFiles) -> TorilSettings:
+    """Returns the settings with the paths of the scripts that run once, which become files of the suite."""
+    blocks = {step: block for step in ("setup", "teardown") if (block := getattr(toril, step)) is not None}
+    found = {
+        step: block.model_copy(update={"script": files.find(block.script, f"toril.{step}", kind="script")})
+        for step, block in blocks.items()
+    }
+    return toril.model_copy(update=found)
 
 
 def _split_data(

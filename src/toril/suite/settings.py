@@ -129,6 +129,13 @@ def _variable(value: object) -> str:
     return text
 
 
+def _once(value: object) -> object:
+    """Returns the mapping of a script; the suite may have its path only."""
+    if isinstance(value, dict) and "scenario" in value:
+        raise misfit("unsupported-key", "names a scenario. Write a Python script with a function, as `setup.py`.")
+    return {"script": value} if isinstance(value, str) else value
+
+
 def _metric(value: object) -> str:
     """Returns the name of a figure that a duet can compare."""
     text = str(value)
@@ -160,6 +167,13 @@ Executor = Annotated[str | dict[str, str], BeforeValidator(_executor)]
 Criteria = Annotated[tuple[str | dict[str, Any], ...], BeforeValidator(_criteria), CRITERIA]
 Arrivals = Annotated[Any, BeforeValidator(_arrivals)]
 VariableName = Annotated[str, BeforeValidator(_variable), text_of(VARIABLE.pattern)]
+
+
+class OnceBlock(Section):
+    """A script that one worker runs once."""
+
+    script: str = Field(min_length=1)
+    time_limit_s: Duration = Field(default=300.0, gt=0, le=3600)
 
 
 class WorkerSize(Section):
@@ -290,6 +304,8 @@ class TorilSettings(Section):
     max_duration_s: Duration | None = None
     graceful_stop_s: Duration = 30.0
     metrics_wait_s: Duration = 300.0  # since CloudWatch publishes metrics late
+    setup: Annotated[OnceBlock | None, BeforeValidator(_once)] = None
+    teardown: Annotated[OnceBlock | None, BeforeValidator(_once)] = None
     split_data: Texts = ()
     quorum: Percentage = 1.0
     gate: bool | None = None  # None: only for pull requests that change the suite

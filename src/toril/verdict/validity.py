@@ -79,7 +79,11 @@ def _late_rates(plan: Plan, completeness: Completeness) -> Iterator[Reason]:
 
 
 def incomplete(timeline: Timeline, completeness: Completeness) -> Iterator[Reason]:
-    """Yields reasons for missing or surplus data."""
+    """Yields reasons for failed steps, and for missing or surplus data."""
+    if why := completeness.failed_steps.get("setup"):
+        yield Reason("setup-failed", why)
+    if why := completeness.failed_steps.get("teardown"):
+        yield Reason("teardown-failed", why)
     if completeness.started_at is None and timeline.last_second is not None:
         unknown = "so its planned load cannot be checked"
         yield Reason("damaged-file", f"start.json is missing or unreadable, although the load has samples, {unknown}")

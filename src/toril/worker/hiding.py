@@ -43,14 +43,20 @@ class Hiding:
         self._lasting = 0  # values of variables, which stay hidden
         self._variables = Redactor()
 
-    def variables(self, values: Mapping[str, str]) -> None:
-        """Hides the values of variables that hold credentials, in all texts from now on; addresses and words stay."""
+    def variables(self, values: Mapping[str, str], others: Iterable[str] = ()) -> None:
+        """Hides the values of variables that hold credentials, in all texts from now on; addresses and words stay.
+
+        `others` are hidden too, but not in labels.
+        """
         long = {
             name: value
             for name, value in values.items()
             if "://" not in value and len(value) >= (LONG_WORD if value.isalpha() or value.isdigit() else SHORTEST)
         }
-        self._noted((None, [Hidden(f"variable {name}", value) for name, value in long.items()]))
+        named = [Hidden(f"variable {name}", value) for name, value in long.items()]
+        named += [Hidden("data source", value) for value in others]
+        self._lasting = len(self._known) + len(named)
+        self._noted((None, named))
         self._lasting = len(self._known)
         self._variables.hide(long.values())
 

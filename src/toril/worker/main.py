@@ -8,8 +8,9 @@ import secrets
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
+from pathlib import Path
 from types import FrameType, ModuleType
 from typing import Any
 
@@ -19,12 +20,12 @@ from toril import __version__
 from toril.aws.secrets import read_secrets
 from toril.clock import SystemClock
 from toril.engines.disk import Scratch, is_full
-from toril.records import Exit, Kept, Plan, Rate, Ready, run_key
+from toril.records import Exit, Kept, Plan, Rate, Ready, Step, run_key
 from toril.secrets.redaction import Redactor
 from toril.store import Store, open_store
 from toril.store.records import get_record
 from toril.timeline.intervals import Recorder
-from toril.worker import life, logs, processes, share
+from toril.worker import life, logs, once, processes, share
 from toril.worker.attempt import Attempt
 from toril.worker.capture import Capture, CaseBook, failure_evidence
 from toril.worker.early_signals import EARLY, ENDING
@@ -34,6 +35,7 @@ from toril.worker.health import Vitals
 from toril.worker.hiding import Hiding
 from toril.worker.life import State
 from toril.worker.logs import RedactedOutput
+from toril.worker.once import Once
 from toril.worker.pid1 import write_deadline
 from toril.worker.ready import measure_offset, task_facts
 
@@ -71,6 +73,8 @@ class Engines:
         self.pending_signals: list[str] = []  # not read by the attempt yet
         self.preparing = False
         self.killed = 0
+        self.once = Once(store, plan, worker, attempt, SystemClock(), self.redacted.for_record)
+        self._redacts_output = False
         self.failed = ""  # why the load must end although its engines still run
         self.prepared_at = float("inf")
         self.offset: Future[tuple[float, float]] | None = None
@@ -101,14 +105,13 @@ class Engines:
             self.preparing = True
             if self.pending_signals:
                 raise Interrupted
-            share.copy_suite(self.store, self.plan, suite)
+            secret_values = self._unpack(suite)
+            given = self.once.given(lambda: self._call("setup", None, suite, secret_values))
+            once.write_rows(given, suite)
             share.split_data(self.share, suite)
-            os.chdir(suite)
             remove_outer_settings()
-            share.set_environment(os.environ, self.plan, self.share, self.scratch / "home")
-            self.hiding.variables(share.credentials(os.environ, self.plan))
+            secret_values |= self._hide(secret_values, given)
             contexts = share.contexts(self.plan, self.share, self.scratch, suite)
-            secret_values = self._read_secrets()
             settings = engine_settings(context.planned.executor for context in contexts)
             configured = share.configuration(self.plan, self.share, self.scratch / "artifacts", settings)
             share.write_configuration(configured, self.scratch / "taurus.json")
@@ -125,14 +128,51 @@ class Engines:
                 yield life.Failed(self.redacted(reason_of(error)))
         self.prepared_at = time.time()
 
-    def _read_secrets(self) -> dict[str, str]:
-        """Returns the secret values. From here on they are redacted in all output of this process."""
+    def tear_down(self) -> None:
+        """Runs the run's teardown, in an attempt that has no load."""
+        suite = self.scratch / "suite"
+        secret_values = self._unpack(suite)
+
+        def run(given: once.Given) -> None:
+            self._hide(secret_values, given)
+            self._call("teardown", given, suite, {**secret_values, **once.variables_of(given)})
+
+        self.once.tear_down(run)
+        self.preparing = False
+
+    def _unpack(self, suite: Path) -> dict[str, str]:
+        """Copies the suite, sets its environment, and returns the secret values, which are redacted from here on."""
+        share.copy_suite(self.store, self.plan, suite)
+        os.chdir(suite)
+        share.set_environment(os.environ, self.plan, self.share, self.scratch / "home")
         values = read_secrets(self.plan.secrets_of_workers)
-        if values:
-            self.redacted.hide(values.values())
+        self._hide(values, {})
+        return values
+
+    def _hide(self, secret_values: Mapping[str, str], given: once.Given) -> dict[str, str]:
+        """Hides the values in all output of this process from here on. Returns the variables that setup gave."""
+        variables, cells = once.hidden_of(given)
+        self.hiding.variables(share.credentials(os.environ, self.plan), cells)
+        hidden = [*secret_values.values(), *variables]
+        self.redacted.hide(hidden)
+        if hidden and not self._redacts_output:
+            self._redacts_output = True
             resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would contain them
             RedactedOutput().begin(self.redacted.redacted_bytes)
-        return values
+        return once.variables_of(given)
+
+    def _call(self, step: Step, given: once.Given | None, suite: Path, values: Mapping[str, str]) -> Any:
+        """Returns what the script of a step returns. A signal ends it."""
+        script = self.plan.setup if step == "setup" else self.plan.teardown
+        assert script is not None  # noqa: S101 - the caller's condition
+        environment = once.environment_of(self.plan, os.environ, values)
+        try:
+            self.preparing = True
+            if self.pending_signals:
+                raise Interrupted
+            return once.call(script, step, given, suite, self.scratch / "artifacts", environment)
+        except Interrupted:
+            raise once.failed(step, f"{script.script}: it was interrupted before its end") from None
 
     def events(self, state: State, now: float) -> Iterator[life.Event]:
         for run, message in self.runs.newly_ended():

@@ -67,6 +67,8 @@ def definitions() -> dict[str, Schema]:
     ]
     named = {"type": "object", "additionalProperties": ref("executor")}
     ours["properties"]["executor"]["anyOf"] = [ref("executor"), named]
+    for step in ("setup", "teardown"):
+        ours["properties"][step]["anyOf"].append({"type": "string", "minLength": 1})
     ours["properties"]["secrets"]["propertyNames"] = {"pattern": f"^[~^$]?{VARIABLE.pattern}$"}
     found["curve"] = {"anyOf": [ref("Shape"), {"type": "array", "minItems": 1, "items": ref("Shape")}]}
     return {name: _without_titles(schema) for name, schema in found.items()}

@@ -1,0 +1,93 @@
+"""Setup and teardown of real runs: once, before and after the load of all workers, and never hidden."""
+
+import json
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end.running import Finished, finish, intervals, run, running, suite_file, until
+from tests.targets import target as serving
+
+SCRIPT = """
+import pathlib, time
+SEEN = pathlib.Path({seen!r})
+
+def setup():
+    with SEEN.open("a") as file:
+        print("setup", file=file)
+    {setup}
+    return {{"token": "tok-8d7f6a", "users.csv": [{{"user": f"user-{{number}}"}} for number in range(4)]}}
+
+def teardown(given):
+    with SEEN.open("a") as file:
+        print("teardown", given.get("token"), file=file)
+    {teardown}
+"""
+
+
+def suite(folder: Path, url: str, *, setup: str = "", teardown: str = "", hold: str = "2s") -> Path:
+    (folder / "prepare.py").write_text(SCRIPT.format(seen=str(folder / "seen"), setup=setup, teardown=teardown))
+    (folder / "users.csv").write_text("user\nnobody\n")
+    request = {"url": f"{url}/home/${{user}}", "label": "home", "headers": {"Authorization": "Bearer ${token}"}}
+    return suite_file(
+        folder,
+        url,
+        execution={"executor": "apiritif", "concurrency": 2, "hold-for": hold},
+        scenarios={"home": {"requests": [request], "data-sources": ["users.csv"], "think-time": "100ms"}},
+        toril={"setup": {"script": "prepare.py", "time-limit": "20s"}, "teardown": "prepare.py", "workers": 2},
+        reporting=[{"module": "passfail", "criteria": ["fail>0%"]}],
+    )
+
+
+def seen(folder: Path) -> list[str]:
+    return (folder / "seen").read_text().splitlines()
+
+
+def check_forgotten(done: Finished) -> None:
+    assert not list(done.store.glob("given/*"))
+    for path in done.store.rglob("*"):
+        assert not path.is_file() or path.name == "prepare.py" or b"tok-8d7f6a" not in path.read_bytes(), path
+
+
+def test_two_workers_load_with_what_one_of_them_prepared(tmp_path):
+    with serving() as target:
+        done = run(tmp_path / "store", suite(tmp_path, target.url))
+    assert not {"setup-failed", "teardown-failed", "lost-worker"} & done.reasons(), done.stdout
+    assert seen(tmp_path) == ["setup", "teardown tok-8d7f6a"]
+    assert set(target.paths) == {f"/home/user-{number}" for number in range(4)}
+    assert "Authorization: Bearer tok-8d7f6a" in target.headers
+    check_forgotten(done)
+
+
+def test_no_load_follows_a_failed_setup(tmp_path):
+    with serving() as target:
+        done = run(tmp_path / "store", suite(tmp_path, target.url, setup="raise SystemExit(0)"))
+    assert (done.code, target.started) == (4, 0)
+    assert "setup-failed" in done.reasons()
+    assert seen(tmp_path) == ["setup", "teardown None"]
+
+
+def test_a_failed_teardown_lets_no_run_pass(tmp_path):
+    with serving() as target:
+        done = run(tmp_path / "store", suite(tmp_path, target.url, teardown="1 / 0"))
+    assert done.code == 3
+    assert "teardown-failed" in done.reasons()
+    check_forgotten(done)
+
+
+@pytest.mark.parametrize("during", ["setup", pytest.param("load", marks=pytest.mark.nightly)])
+def test_a_cancelled_run_is_torn_down(tmp_path, during):
+    with serving() as target:
+        written = suite(tmp_path, target.url, setup="time.sleep(60)" if during == "setup" else "", hold="30s")
+        with running(tmp_path / "store", written) as process:
+            begun = (
+                (lambda: (tmp_path / "seen").exists()) if during == "setup" else (lambda: intervals(tmp_path / "store"))
+            )
+            until(begun, "the run has begun")
+            process.send_signal(signal.SIGINT)
+            done = finish(process, tmp_path / "store")
+    assert seen(tmp_path) == ["setup", "teardown " + ("None" if during == "setup" else "tok-8d7f6a")]
+    assert "teardown-failed" not in done.reasons(), done.stderr
+    assert json.loads((done.folder / "stop.json").read_text())["cause"] == "signal"
+    check_forgotten(done)
