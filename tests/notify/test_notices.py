@@ -251,6 +251,51 @@ def test_a_chat_gets_a_message_without_markup_of_strangers():
     assert slack_message(FAILED)["blocks"][0]["text"]["text"].startswith("❌ *shop*")
 
 
+def test_teams_gets_a_card_with_plain_texts_and_a_button():
+    linked = replace(FAILED, suite="[shop](http://x)", links={"run": "https://console.example/runs/r"})
+    with hook() as server:
+        server.webhook(format="teams")[0].send(replace(linked, reasons=(Reason(code="breach", message="p95 is 2 s"),)))
+    (body,) = server.bodies
+    (attachment,) = body["attachments"]
+    card = attachment["content"]
+    assert (body["type"], attachment["contentType"]) == ("message", "application/vnd.microsoft.card.adaptive")
+    assert (card["type"], card["version"]) == ("AdaptiveCard", "1.4")
+    assert {block["type"] for block in card["body"]} == {"RichTextBlock"}  # shows no Markdown
+    runs = [run for block in card["body"] for run in block["inlines"]]
+    assert [run["text"] for run in runs] == ["❌ [shop](http://x): ", FAILED.headline, "• p95 is 2 s"]
+    assert runs[1]["color"] == "Attention"
+    assert card["actions"] == [{"type": "Action.OpenUrl", "title": "Run", "url": "https://console.example/runs/r"}]
+
+
+def test_pagerduty_gets_an_alert_of_the_suite_that_a_passed_run_resolves(monkeypatch):
+    monkeypatch.setattr(webhooks, "read_secrets", lambda places: dict.fromkeys(places, "r0ut3"))
+    inconclusive = replace(FAILED, outcome="inconclusive")
+    with hook() as server:
+        notice = Notice(webhook=server.url, on=("finished",), secret="KEY", format="pagerduty")
+        plan = plan_of().model_copy(update={"secrets": {"KEY": "shop/key"}})
+        for event in (FAILED, inconclusive, replace(FAILED, tags={"stage": "dev"}), replace(FAILED, outcome="passed")):
+            assert webhook_of(notice, plan, {}).send(event).status == "delivered"
+    failed, warned, of_stage, passed = server.bodies
+    assert failed["payload"] == {
+        "summary": "shop: 1 of 2 criteria breached",
+        "source": "shop",
+        "severity": "error",
+        "custom_details": {"run": "", "reasons": []},
+    }
+    assert [one["event_action"] for one in server.bodies] == ["trigger", "trigger", "trigger", "resolve"]
+    assert [one["dedup_key"] for one in server.bodies] == ["toril:shop", "toril:shop", "toril:shop@dev", "toril:shop"]
+    assert {one["routing_key"] for one in server.bodies} == {"r0ut3"}
+    assert (warned["payload"]["severity"], of_stage["payload"]["source"]) == ("warning", "shop@dev")
+    assert "payload" not in passed
+    assert not any(signed for signed, _ in server.signed)
+
+
+def test_pagerduty_gets_nothing_without_a_routing_key():
+    address = "https://events.eu.pagerduty.com/v2/enqueue"
+    delivery = webhook_of(Notice(webhook=address, on=("failed",)), plan_of(), {}).send(FAILED)
+    assert (delivery.status, delivery.attempts) == ("refused", 0)
+
+
 class Bus:
     """EventBridge's client."""
 

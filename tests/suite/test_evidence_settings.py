@@ -6,6 +6,8 @@ from tests.suite.reading import SIMPLE, execution, read, refuses
 from toril.plan import make_plan
 from toril.records import Keeping, Notice
 
+PAGER = "https://events.pagerduty.com/v2/enqueue"
+
 
 def plan(folder, toril, **options):
     return make_plan(read(folder, f"toril: {toril}\n{CRITERIA}"), run_id="r-1", workers=None, **options)
@@ -31,6 +33,8 @@ def test_a_webhook_is_an_address_or_the_name_of_a_secret(tmp_path):
         Notice(variable="CHAT", on=("failed",)),
         Notice(webhook="https://hooks.slack.com/x", format="slack", on=("regression",)),
     )
+    (notice,) = plan(tmp_path, f"{{notify: [{{webhook: '{PAGER}', secret: KEY}}]}}").notices
+    assert (notice.format, notice.secret, notice.on) == ("pagerduty", "KEY", ("failed", "inconclusive"))
     assert plan(tmp_path, f"{{notify: {written}}}", tried=True).notices == ()
 
 
@@ -64,6 +68,8 @@ def test_executors_that_cannot_send_a_trace_context_are_named(tmp_path):
         ({"notify": [{"webhook": "https://u:pw@example.com/x"}]}, "secret-in-suite", "toril.notify[0].webhook"),
         ({"notify": [{"webhook": "CHAT", "secret": "a key"}]}, "unusable-name", "toril.notify[0].secret"),
         ({"notify": [{"webhook": "CHAT", "secret": "TORIL_NOTIFY_SECRET"}]}, "unusable-name", "toril.notify[0].secret"),
+        ({"notify": [{"webhook": "CHAT", "format": "pagerduty"}]}, "conflicting-keys", "toril.notify[0]"),
+        ({"notify": [{"webhook": PAGER, "secret": "KEY", "on": ["started"]}]}, "conflicting-keys", "toril.notify[0]"),
         ({"notify": [{"webhook": "CHAT", "on": []}]}, "empty-list", "toril.notify[0].on"),
         ({"notify": [{"webhook": "CHAT", "on": ["sometimes"]}]}, "unknown-value", "toril.notify[0].on[0]"),
     ],

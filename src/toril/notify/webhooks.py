@@ -1,4 +1,4 @@
-"""Sends events to webhooks: as `toril.event/1`, or as a message that Slack and compatible services show.
+"""Sends events to webhooks: as `toril.event/1`, as a message for Slack or Teams, or as an alert for PagerDuty.
 
 An address may be a secret, so no record and no message has more than its host.
 """
@@ -8,6 +8,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,7 +18,7 @@ from urllib3.util import Retry, Timeout
 from toril.aws.secrets import read_secrets
 from toril.errors import OptionError, UserError
 from toril.records import Notice, Plan
-from toril.records.event import NOTIFY_SECRET, PENDING, SLACK, Delivery, Event, Trying, untold
+from toril.records.event import FORMATS, NOTIFY_SECRET, PENDING, Delivery, Event, Trying, untold
 from toril.store.connections import is_safe_address, pool_for
 
 PAUSES_S = (1.0, 2.0, 4.0, 8.0)  # between the tries
@@ -26,14 +27,17 @@ TIMEOUT_S = 5.0
 AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
 SIGNATURE = "Toril-Signature"
 MOST_LINES = 10  # reasons in a chat
+CARD = "application/vnd.microsoft.card.adaptive"
+COLORS = {"passed": "Good", "failed": "Attention", "inconclusive": "Warning"}  # of Adaptive Cards
+SEVERITIES = {"failed": "error", "inconclusive": "warning"}  # of PagerDuty
 MARKS = {"passed": "✅", "failed": "❌", "inconclusive": "⚠️"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Webhook:
-    """One webhook of a run. `address` returns its URL, and `secret` the key of its signatures, empty for none.
+    """One webhook of a run. `address` returns its URL; `secret` returns the key of its signatures or of PagerDuty.
 
-    Both may read a secret, and raise a UserError.
+    Both may read a secret, and raise a UserError. An empty `secret` signs nothing.
     """
 
     name: str  # of its host, or of the variable that has the address
@@ -50,16 +54,16 @@ class Webhook:
         """Sends an event; returns whether it was delivered, refused, or unreachable after all tries."""
         try:
             url, secret = checked(self.address()), self.secret()
+            host = urlsplit(url).hostname or ""
+            body = body_of(event, form := FORMATS.get(host, self.format), secret)
         except UserError as error:
             return Delivery(to=self.name, status="refused", at=event.at, message=str(error)[:300])
-        host = urlsplit(url).hostname or ""
-        body = body_of(event, "slack" if host == SLACK else self.format)
         headers = {"Content-Type": "application/json", "Idempotency-Key": event.id, "User-Agent": "toril"}
         timeout, pool = Timeout(connect=TIMEOUT_S, read=TIMEOUT_S), pool_for(url)
         attempts, why, final = 0, "", False
         for pause_s in (*PAUSES_S, None):
             attempts += 1
-            signed = {SIGNATURE: signature(secret, body, int(time.time()))} if secret else {}
+            signed = {SIGNATURE: signature(secret, body, int(time.time()))} if secret and form != "pagerduty" else {}
             trying(Delivery(to=host, status=PENDING, attempts=attempts, at=time.time()))
             try:
                 answer = pool.request(
@@ -136,8 +140,15 @@ def names_of(event: Event) -> frozenset[str]:
             return frozenset({event.kind})
 
 
-def body_of(event: Event, form: str) -> bytes:
-    return json.dumps(slack_message(event) if form == "slack" else event.to_send()).encode()
+def body_of(event: Event, form: str, secret: str = "") -> bytes:
+    """Returns an event in a format. OptionError without the routing key that PagerDuty needs as `secret`."""
+    if form == "pagerduty" and not secret:
+        text = "PagerDuty needs a routing key; name its variable as `secret`, or set TORIL_NOTIFY_SECRET"
+        raise OptionError(text, code="no-webhook-secret")
+    messages: dict[str, Callable[[Event], dict[str, Any]]] = {
+        "slack": slack_message, "teams": teams_message, "pagerduty": partial(pagerduty_alert, key=secret)
+    }  # fmt: skip
+    return json.dumps(messages.get(form, Event.to_send)(event)).encode()
 
 
 def slack_message(event: Event) -> dict[str, Any]:
@@ -148,12 +159,60 @@ def slack_message(event: Event) -> dict[str, Any]:
     """
     mark = MARKS.get(event.outcome, "")
     first = " ".join(filter(None, (mark, f"*{_slack(event.suite or event.schedule)}*", _slack(event.headline))))
-    reasons = [reason.message or reason.code for reason in event.reasons] + [hit.message for hit in event.standouts]
-    lines = [first, *(f"• {_slack(reason)}" for reason in dict.fromkeys(reasons[:MOST_LINES]))]
+    lines = [first, *(f"• {_slack(reason)}" for reason in _reasons(event))]
     lines += [f"<{event.links['run']}|Run>"] if "run" in event.links else []
     lines += [f"`{_slack(event.links['report'])}`"] if "report" in event.links else []
     plain = f"{_slack(event.suite or event.schedule)}: {_slack(event.headline)}"
     return {"text": plain, "blocks": [{"type": "section", "text": {"type": "mrkdwn", "text": "\n".join(lines)[:3000]}}]}
+
+
+def teams_message(event: Event) -> dict[str, Any]:
+    """Returns an event as an Adaptive Card for a Teams workflow. Its texts are plain, without Markdown.
+
+    >>> card = teams_message(Event(id="r:run-started", kind="run-started", at=0, suite="shop", headline="Started"))
+    >>> [run["text"] for block in card["attachments"][0]["content"]["body"] for run in block["inlines"]]
+    ['shop: ', 'Started']
+    """
+    title = f"{MARKS.get(event.outcome, '')} {event.suite or event.schedule}: ".lstrip()
+    first = _run(title, weight="Bolder"), _run(event.headline, color=COLORS.get(event.outcome, "Default"))
+    lines: list[tuple[dict[str, Any], ...]] = [first, *((_run(f"• {reason}"),) for reason in _reasons(event))]
+    if "report" in event.links:
+        lines.append((_run(event.links["report"], isSubtle=True),))
+    run = event.links.get("run")
+    card = {
+        "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
+        "type": "AdaptiveCard",
+        "version": "1.4",
+        "body": [{"type": "RichTextBlock", "inlines": line} for line in lines],
+        "actions": [{"type": "Action.OpenUrl", "title": "Run", "url": run}] if run else [],
+    }
+    return {"type": "message", "attachments": [{"contentType": CARD, "content": card}]}
+
+
+def _run(text: str, **look: Any) -> dict[str, Any]:
+    return {"type": "TextRun", "text": text, **look}
+
+
+def pagerduty_alert(event: Event, key: str) -> dict[str, Any]:
+    """Returns an event for PagerDuty's Events API v2: a passed run resolves the alert of its suite and stage."""
+    about = "@".join(filter(None, (event.suite or event.schedule, event.tags.get("stage", ""))))
+    alert = {"routing_key": key, "dedup_key": f"toril:{about}"[:255], "event_action": "resolve"}
+    if event.outcome == "passed":
+        return alert
+    payload = {
+        "summary": f"{about}: {event.headline}"[:1024],
+        "source": about,
+        "severity": SEVERITIES.get(event.outcome, "error" if event.reasons else "info"),
+        "custom_details": {"run": event.run_id, "reasons": _reasons(event)},
+    }
+    links = [{"href": address, "text": name} for name, address in event.links.items() if name == "run"]
+    return {**alert, "event_action": "trigger", "client": "toril", "payload": payload, "links": links}
+
+
+def _reasons(event: Event) -> list[str]:
+    """Returns the first reasons and standouts, each once."""
+    reasons = [reason.message or reason.code for reason in event.reasons] + [hit.message for hit in event.standouts]
+    return list(dict.fromkeys(reasons[:MOST_LINES]))
 
 
 def _slack(text: str) -> str:

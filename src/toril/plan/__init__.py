@@ -36,7 +36,6 @@ from toril.records import (
     Share,
     TaskSize,
 )
-from toril.records.event import SLACK
 from toril.records.recording import RECORDING
 from toril.suite import Execution, Suite
 from toril.suite.engines import engine_of
@@ -179,8 +178,7 @@ def _notices(suite: Suite) -> Iterator[Notice]:
     for block in suite.toril.notify:
         parts = urlsplit(block.webhook)
         place = {"webhook": block.webhook} if parts.scheme else {"variable": block.webhook}
-        form = block.format or ("slack" if parts.hostname == SLACK else "toril")
-        yield Notice(**place, format=form, on=block.on, secret=block.secret or "")
+        yield Notice(**place, format=block.form, on=block.on, secret=block.secret or "")
 
 
 def _earlier(suite: Suite, asked: bool | None) -> EarlierAsked | None:

@@ -1,6 +1,6 @@
 """An event of a run, `toril.event/1`: what EventBridge and webhooks get, and the store keeps under `events/`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -13,10 +13,13 @@ MOST_BYTES_OF_EVENT = 32 << 10  # EventBridge takes 256 KiB; a chat shows far le
 EVENTS = "events/"
 PENDING = "pending"  # the status of a delivery without a result yet
 NOTIFY_SECRET = "TORIL_NOTIFY_SECRET"  # noqa: S105 - the coordinator's variable with the key for webhooks of `--notify`
-SLACK = "hooks.slack.com"  # takes its own format only
 
-NoticeFormat = Literal["toril", "slack"]
+NoticeFormat = Literal["toril", "slack", "teams", "pagerduty"]
 NoticeEvent = Literal["started", "finished", "passed", "failed", "inconclusive", "regression", "schedule-failed"]
+# Hosts that take only their own format
+FORMATS: Mapping[str, NoticeFormat] = {
+    "hooks.slack.com": "slack", "events.pagerduty.com": "pagerduty", "events.eu.pagerduty.com": "pagerduty"
+}  # fmt: skip
 EventKind = Literal["run-started", "run-finished", "schedule-failed", "regression-confirmed"]
 
 

@@ -9,12 +9,13 @@ A suite has the names of its secrets and the places of their values. This module
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from toril.records import Browser, Device, Network, secret_reference
-from toril.records.event import NoticeEvent, NoticeFormat
+from toril.records.event import FORMATS, NoticeEvent, NoticeFormat
 from toril.records.summary import FINDING_CODES, FindingCode
 from toril.secrets.masking import mask
 from toril.store.connections import is_safe_address
@@ -264,9 +265,20 @@ class NotifyBlock(Section):
     """A webhook that gets events of the suite's runs."""
 
     webhook: Annotated[str, BeforeValidator(_webhook), text_of(VARIABLE.pattern, ADDRESS)]
-    format: NoticeFormat | None = None  # None: slack for hooks.slack.com, else toril
+    format: NoticeFormat | None = None  # None: that of the host
     on: Annotated[tuple[NoticeEvent, ...], Field(min_length=1)] = ("failed", "inconclusive")
-    secret: VariableName | None = None  # the key of its signatures, in `toril.secrets`
+    secret: VariableName | None = None  # the key of its signatures, or PagerDuty's routing key, in `toril.secrets`
+
+    @property
+    def form(self) -> NoticeFormat:
+        return FORMATS.get(urlsplit(self.webhook).hostname or "", self.format or "toril")
+
+    @model_validator(mode="after")
+    def _of_pagerduty(self) -> Self:
+        if self.form == "pagerduty" and (self.secret is None or "started" in self.on):
+            text = "is for PagerDuty. Name its routing key as `secret`, and leave `started` out of `on`."
+            raise misfit("conflicting-keys", text)
+        return self
 
 
 class BrowserBlock(Section):
