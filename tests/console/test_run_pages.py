@@ -36,7 +36,7 @@ from toril.records import Launch, Rate, Start, Stop, rate_key, run_key, worker_k
 from toril.records.console import RequestFailure, RunRequest
 from toril.records.document import document
 from toril.records.evidence import Content, Exchange, Exchanges, evidence_file_name
-from toril.records.progress import FiguresNow, LabelNow, LocationNow, RateNow
+from toril.records.progress import FiguresNow, LabelNow, LocationNow, MetricNow, RateNow
 from toril.reports import render
 from toril.reports.blocks import Failure, Failures, Headline, Report
 from toril.reports.html import fragment
@@ -234,6 +234,15 @@ def test_a_running_run_shows_its_figures_without_script(store):
     assert shown["elapsed_s"] == "1 min 30 s"
     assert page.xpath("//tr/@data-name") == ["madrid", "sevilla", "madrid", "sevilla", "checkout", "cart", "search"]
     assert page.xpath("//noscript/meta/@http-equiv") == ["refresh"]
+
+
+def test_a_running_run_shows_what_its_scripts_measure(store):
+    running(store, replace(progress(90), metrics=(MetricNow(name=HOSTILE, kind="check", now="98 %", failures=2),)))
+
+    page = parsed(client(store).get(f"/runs/{LIVE}").content)
+
+    cells = page.xpath("//table[@data-rows='metrics']/tbody/tr/*")
+    assert [cell.text_content() for cell in cells][1:] == ["check", "98 %", "0", "2"]
 
 
 @pytest.mark.parametrize(("old_s", "command"), [(0, None), (100, "toril watch"), (10_000, "toril report")])

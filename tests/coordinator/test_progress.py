@@ -122,3 +122,21 @@ def test_a_criterion_without_samples_says_what_it_is_and_waits_for(tmp_path):
     assert [one.message for one in criteria.evaluate(run.fold.timeline, SteppedClock(60.0))] == [
         "p95>1s: waiting for the end of the ramp-up"
     ]
+
+
+def test_it_has_all_checks_then_own_metrics_then_the_checks_that_failed_most(run):
+    for second in range(10):
+        for label, kind, ok in (("a", "check", True), ("b", "check", second != 8), ("shown", "rate", second % 2 == 0)):
+            run.recorder.add_one("shop", completed_s=second + 0.5, label=label, response_us=0, ok=ok, kind=kind)
+        for label, kind, value in (("items", "trend", second), ("orders", "counter", 2)):
+            run.recorder.add_one("shop", completed_s=second + 0.5, label=label, response_us=1000 * value, kind=kind)
+    found = run.progress(10.0)
+    assert [(one.name, one.now, one.samples, one.failures) for one in found.metrics] == [
+        ("all checks", "90 %", 20, 1),  # the values are those of the last 5 complete seconds
+        ("items", "6", 10, 0),
+        ("orders", "2/s", 10, 0),
+        ("shown", "60 %", 10, 5),
+        ("b", "80 %", 10, 1),
+        ("a", "100 %", 10, 0),
+    ]
+    assert found.figures.samples == 0

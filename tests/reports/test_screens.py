@@ -7,7 +7,7 @@ from rich.console import Console
 from tests.reports import examples
 from tests.reports.parsed import printed
 from toril.records import PlannedCriterion
-from toril.records.progress import CriterionNow, FiguresNow, LocationNow, Progress, ProgressNote, WorkersNow
+from toril.records.progress import CriterionNow, FiguresNow, LocationNow, MetricNow, Progress, ProgressNote, WorkersNow
 from toril.reports import live, plan_text, runs_table
 
 FIGURES = Progress(
@@ -151,6 +151,13 @@ def test_the_live_view_shows_criteria_and_the_loaded_arm():
     line = shown(False, (0, figures))
     assert "pair 3 of 10: head" in line
     assert "1 of 2 criteria breached" in line
+
+
+def test_the_live_view_shows_checks_and_own_metrics():
+    metrics = (MetricNow(name="all checks", kind="check", now="98 %"), MetricNow(name="cart", kind="trend", now="3.1"))
+    figures = replace(FIGURES, metrics=metrics)
+    assert "all checks 98 % · cart 3.1" in shown(True, (0, figures))
+    assert "98 % of checks held" in shown(False, (0, figures))
 
 
 def test_a_github_job_prints_lines_even_with_a_terminal(monkeypatch):

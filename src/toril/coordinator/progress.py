@@ -16,6 +16,7 @@ from toril.records.progress import (
     LONGEST_TEXT,
     MOST_BYTES_OF_PROGRESS,
     MOST_LABELS_SHOWN,
+    MOST_METRICS_SHOWN,
     RECENT_S,
     WINDOW_S,
     CriterionNow,
@@ -23,6 +24,7 @@ from toril.records.progress import (
     GeneratorsNow,
     LabelNow,
     LocationNow,
+    MetricNow,
     Phase,
     Progress,
     ProgressNote,
@@ -40,8 +42,9 @@ from toril.summary import (
     sends_of,
     starts_of,
 )
-from toril.text import plain
+from toril.text import plain, quantity
 from toril.timeline import Slice, Timeline
+from toril.timeline.values import mean_value, sum_of_values
 from toril.verdict.evaluation import evaluate
 from toril.verdict.evidence import Evidence
 from toril.verdict.result import CriterionResult
@@ -191,6 +194,7 @@ class ProgressBuilder:
             "recent": self._recent(),
             "labels": tuple(LabelNow(label=label, figures=_figures(timeline.select(label), last)) for label in labels),
             "labels_left_out": len(sizes) - len(labels),
+            "metrics": tuple(_metrics(timeline, last)),
             "generators": GeneratorsNow(cpu=cpu, busiest_core=core, saturated=saturated),
         }
 
@@ -307,6 +311,29 @@ def _figures(slice_: Slice, last: int | None) -> FiguresNow:
     )
 
 
+def _metrics(timeline: Timeline, last: int) -> Iterable[MetricNow]:
+    """Yields all checks together, then own metrics, then the checks that failed most."""
+    named = timeline.metrics()
+    kept = [_metric(shown, timeline.select(name, kind=kind), last) for shown, (name, kind) in named.items()]
+    kept.sort(key=lambda metric: (metric.kind == "check", -metric.failures if metric.kind == "check" else 0))
+    if any(metric.kind == "check" for metric in kept):
+        kept.insert(0, _metric("all checks", timeline.select(kind="check"), last))
+    return kept[:MOST_METRICS_SHOWN]
+
+
+def _metric(shown: str, slice_: Slice, last: int) -> MetricNow:
+    (samples, failures), recent = slice_.counts, slice_.window(max(0, last - WINDOW_S + 1), last)
+    value, unit = None, ""
+    if slice_.kind == "counter":
+        value, unit = sum_of_values(recent) / min(WINDOW_S, last + 1), "/s"
+    elif recent.samples and slice_.kind in ("check", "rate"):
+        value, unit = 1 - recent.failures / recent.samples, "share"
+    elif recent.samples:
+        value = mean_value(recent)
+    now = quantity(value, unit)
+    return MetricNow(name=shown, kind=slice_.kind or "", value=value, now=now, samples=samples, failures=failures)
+
+
 def _planned_load(plan: Plan, seconds: range) -> tuple[list[float | None], list[float | None], list[float | None]]:
     """Returns the planned users, requests and journeys in each second; None if the plan sets none, or no times.
 
@@ -333,7 +360,7 @@ def packed(progress: Progress) -> bytes:
     data = _cut(progress.to_dict())
     workers, labels = data["workers"], data["labels"]
     lists = [labels, workers["lost"], data["generators"]["saturated"]]
-    lists += [data[name] for name in ("locations", "criteria", "notes", "rates")]
+    lists += [data[name] for name in ("locations", "metrics", "criteria", "notes", "rates")]
     known = len(labels), len(workers["lost"])
     while len(packed_data := document(data)) > MOST_BYTES_OF_PROGRESS:
         longest = max(lists, key=lambda part: len(document(part)))

@@ -16,6 +16,7 @@ EVERY_S = 2.0  # between two versions of the file
 WINDOW_S = 5  # of rates and percentiles: long enough for steady values, short enough for current ones
 RECENT_S = 120  # seconds in `recent`
 MOST_LABELS_SHOWN = 50
+MOST_METRICS_SHOWN = 30
 LONGEST_TEXT = 300  # characters of a label, note or reason
 
 Phase = Literal["preparing", "running", "draining", "waiting", "ended"]
@@ -56,6 +57,18 @@ class LabelNow(JsonObject):
 
     label: Text
     figures: FiguresNow = FiguresNow()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricNow(JsonObject):
+    """A check or an own metric: its value over the last few complete seconds, and counts since the start signal."""
+
+    name: Text
+    kind: Word  # as in `MetricFigures`
+    value: Number | None = None  # the share that held or was true; a counter's sum per second; else the mean
+    now: Text = ""  # `value` with its unit
+    samples: Count = 0
+    failures: Count = 0  # checks that did not hold, false values of a rate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +159,7 @@ class Progress(StoredObject):
     locations: Annotated[tuple[LocationNow, ...], Few] = ()
     labels: Annotated[tuple[LabelNow, ...], Field(max_length=MOST_LABELS_SHOWN)] = ()
     labels_left_out: Count = 0
+    metrics: Annotated[tuple[MetricNow, ...], Few] = ()  # all checks together first; at most MOST_METRICS_SHOWN
     workers: WorkersNow = WorkersNow()
     generators: GeneratorsNow = GeneratorsNow()
     criteria: Annotated[tuple[CriterionNow, ...], Few] = ()

@@ -82,6 +82,7 @@ def line(progress: Progress) -> str:
         f"p99 {text.time(figures.p99_us)}",
         f"{text.number(figures.samples)} requests",
         f"{text.number(figures.failures)} failed",
+        *(f"{one.now} of checks held" for one in progress.metrics[:1] if one.kind == "check"),
     ]
     if progress.turn:
         parts.insert(1, progress.turn)
@@ -124,6 +125,9 @@ def table(progress: Progress) -> RenderableType:
         grid.add_section()
     _add(grid, "all", _users(progress, " of "), progress.figures, "bold")
     parts: list[RenderableType] = [head, _bar(progress.elapsed_s, progress.planned_s), grid]
+    if progress.metrics:
+        words = " · ".join(f"{plain(one.name, 40)} {one.now}" for one in progress.metrics)
+        parts.append(Text(words, style="dim", no_wrap=True, overflow="ellipsis"))
     for rule in progress.criteria:
         shown, style = f"{mark_of(rule.outcome)} {plain(rule.message)}", screen.COLOURS.get(rule.outcome, "dim")
         parts.append(Text(shown, style=style, no_wrap=True, overflow="ellipsis"))

@@ -38,7 +38,7 @@ from toril.summary.generators import generators
 from toril.summary.load import SteadyLoad, due_by_second, planned_users, starts_of, steady_load
 from toril.summary.plan_forms import queued_plan
 from toril.timeline import Slice, Stats, Timeline
-from toril.timeline.intervals import TAGGED, VALUES, Kind
+from toril.timeline.intervals import TAGGED, Kind
 from toril.timeline.values import highest_value, lowest_value, mean_value, percentile_value, sum_of_values
 
 PERCENTILES = {
@@ -195,14 +195,11 @@ class _Builder:
     def metrics(self, execution: str | None = None, location: str | None = None) -> dict[str, MetricFigures]:
         """Returns the figures of checks and own metrics with values there, by name; `name (kind)` if kinds share it."""
         executions, figures = () if execution is None else (execution,), {}
-        named = [(name, kind) for kind in VALUES for name in self._timeline.measured(kind)]
-        kinds_of = Counter(name for name, _ in named)
-        for name, kind in named:
+        for key, (name, kind) in self._timeline.metrics().items():
             stats = self._timeline.select(name, executions, location, self._steady, kind).total
             if stats.samples:
-                key = f"{name} ({kind})" if kinds_of[name] > 1 else name
                 figures[key] = _metric(kind, stats, self._seconds(name, execution, kind))
-        return dict(sorted(figures.items()))
+        return figures
 
     def tagged(self) -> dict[str, LabelFigures]:
         """Returns the figures of each label with each tag, and of each tag."""

@@ -16,7 +16,7 @@ import numpy as np
 from toril.stats.histogram import Int64s, highests_of, lowests_of
 from toril.timeline.buckets import HOT_BLOCKS
 from toril.timeline.health import HealthBySecond, HealthSeries
-from toril.timeline.intervals import KINDS, TAGGED, TIMED, Interval, Kind, label_of
+from toril.timeline.intervals import KINDS, TAGGED, TIMED, VALUES, Interval, Kind, label_of
 from toril.timeline.samples import SAMPLES, SECOND, SUMS, BySecond, Placed, SampleTable, Stats, Worst, WorstStats
 from toril.timeline.tables import UsersBySecond
 
@@ -159,6 +159,12 @@ class Timeline:
     def measured(self, kind: Kind) -> tuple[str, ...]:
         """Returns the names of the checks, of metrics of a kind, or the labels with tags, in alphabetical order."""
         return tuple(sorted(self.table.measured.get(kind, ())))
+
+    def metrics(self) -> dict[str, tuple[str, Kind]]:
+        """Returns name and kind of each check and own metric, by name; by `name (kind)` if kinds share a name."""
+        named = [(name, kind) for kind in VALUES for name in self.measured(kind)]
+        kinds = Counter(name for name, _ in named)
+        return dict(sorted((f"{one[0]} ({one[1]})" if kinds[one[0]] > 1 else one[0], one) for one in named))
 
     def executions(self) -> tuple[str, ...]:
         """Returns all executions with samples, in alphabetical order."""
