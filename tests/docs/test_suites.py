@@ -54,6 +54,8 @@ BESIDE = {
     "prepare.py": "def setup(): ...",
     "Buying.scala": "class Buying extends Simulation",
     "login.robot": "",
+    "requirements.txt": f"shopkit==1.2 --hash=sha256:{'a' * 64}\n",
+    "plugins/shop.jar": "",
     "CartTest.java": "class CartTest",
     **dict.fromkeys(("ca.pem", "client.pem", "client.key"), "-----BEGIN"),
 }
@@ -189,6 +191,7 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     monkeypatch.chdir(folder)
     for name, text in BESIDE.items():
+        (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(text)
     return folder
 
@@ -428,6 +431,8 @@ NO_KEYS = {  # what the code looks up that is no key of a suite
     '"steps"',  # in a simulation
     "every_s",  # a field of a section
     *("enabled", "name"),  # of a JMX
+    "plugins",  # of bzt's manager of plug-ins, which workers do not have
+    "search_paths",  # a property of JMeter, which toril adds to
     "",
 }
 IN_LOOPS = ("label", "think-time", "properties", "jmeter", "ramp-up", "data-sources")  # which no search finds

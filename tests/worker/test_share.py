@@ -11,12 +11,15 @@ from typing import cast
 import pytest
 from bzt.engine import Configuration
 
+from tests.refusals import refused
+from tests.wheels import wheel
 from tests.worker.driver import RUN, plan_of, planned
 from toril.engines import modules_of
 from toril.errors import StoreError, SuiteError
-from toril.records import run_key
+from toril.records import package_key, run_key
 from toril.store import FolderStore, Store
 from toril.suite.engines import CASE_RUNNERS, ENGINES, RESULTS_LOADER
+from toril.suite.packages import this_platform
 from toril.worker import share
 from toril.worker.taurus import Taurus
 
@@ -159,6 +162,49 @@ def test_scripts_can_read_their_place_in_the_run(tmp_path):
     assert environment["HOME"] == str(tmp_path / "home")
     assert environment["PATH"].startswith(str(Path(sys.executable).parent))
     assert environment["XDG_CACHE_HOME"] == "/home/someone/.cache"
+
+
+def with_wheels(store, folder, name, files):
+    """Stores a wheel for local runs on this machine. Returns the plan with it."""
+    line = wheel(folder, name, files)
+    sha256, (file,) = line.strip().rpartition(":")[2], folder.glob(f"{name}-*.whl")
+    store.put(package_key(sha256), file.read_bytes())
+    return PLAN.model_copy(update={"packages": {this_platform(local=True): {file.name: sha256}}})
+
+
+def test_engines_can_import_a_runs_packages(tmp_path):
+    store, environment = FolderStore(tmp_path / "store"), {"PYTHONPATH": "/own"}
+    files = {"shopkit/__init__.py": "", "shopkit-1.2.data/platlib/kit.py": "", "shopkit-1.2.data/scripts/sell": ""}
+    plan = with_wheels(store, tmp_path, "shopkit", files)
+    share.install_packages(store, plan, tmp_path / "packages", environment)
+    assert environment["PYTHONPATH"].split(os.pathsep) == [str(tmp_path / "packages"), "/own"]
+    assert (tmp_path / "packages/shopkit/__init__.py").is_file()
+    assert (tmp_path / "packages/kit.py").is_file()
+    share.install_packages(store, PLAN, tmp_path / "none", environment := {})
+    assert not environment
+
+
+@pytest.mark.parametrize("name", ["../outside.py", "/outside.py", "a/../../outside.py"])
+def test_a_wheel_writes_no_file_outside_its_folder(tmp_path, name):
+    store = FolderStore(tmp_path / "store")
+    with pytest.raises(SuiteError):
+        share.install_packages(store, with_wheels(store, tmp_path, "shopkit", {name: ""}), tmp_path / "packages", {})
+    assert not [*tmp_path.rglob("outside.py")]
+
+
+def test_a_changed_wheel_is_not_installed(tmp_path):
+    store = FolderStore(tmp_path / "store")
+    plan = with_wheels(store, tmp_path, "shopkit", {})
+    (key,) = store.keys(package_key(""))
+    store.put(key, b"changed")
+    with refused("changed-file", "shopkit-1.2"):
+        share.install_packages(store, plan, tmp_path / "packages", {})
+
+
+def test_a_worker_of_another_platform_than_the_wheels_does_not_start(tmp_path):
+    plan = PLAN.model_copy(update={"packages": {"cp39-linux-riscv": {}}, "on": "fargate"})
+    with refused("no-wheels", "cp39-linux-riscv", this_platform(local=False)):
+        share.install_packages(FolderStore(tmp_path), plan, tmp_path / "packages", {})
 
 
 @pytest.mark.parametrize("name", ["../outside.csv", "/etc/hostname", "a/../../outside.csv", "linked.csv", "up/x.csv"])

@@ -123,11 +123,13 @@ def check_writable(targets: Iterable[tuple[str, Path | None]]) -> None:
 
 def read_run_id(text: str) -> str:
     """Returns a run id that is safe as one part of a key."""
-    from toril.records.agent import PSEUDO_RUN
+    from toril.records.agent import PSEUDO_RUNS
     from toril.runs.find import RUN_ID
 
-    if not RUN_ID.fullmatch(text) or text == PSEUDO_RUN:
-        raise wrong_value("--run-id", text, "use at most 128 letters, digits, `.`, `_` and `-`, but not `agents`.")
+    if not RUN_ID.fullmatch(text) or text in PSEUDO_RUNS:
+        raise wrong_value(
+            "--run-id", text, "use at most 128 letters, digits, `.`, `_` and `-`, but not `agents` or `packages`."
+        )
     return text
 
 

@@ -77,7 +77,10 @@ def desk_of(reader: Reader, by: str, face: str = "") -> Desk:
 
 
 def push(desk: Desk, suite: Suite) -> SuiteVersion:
-    """Saves a suite of this machine with its commit as the next version of its name."""
+    """Saves a suite of this machine, with its packages and its commit, as the next version of its name."""
+    from toril.runs.packages import files_with_packages  # of few suites
+
     origin = read_origin(suite.folder, suite.files)
-    files = {file.as_posix(): suite.folder / file for file in suite.files}
-    return desk.save(suite.name, files, "" if origin is None else f"commit {origin.tag}", origin=origin)
+    return desk.save(
+        suite.name, files_with_packages(suite), "" if origin is None else f"commit {origin.tag}", origin=origin
+    )

@@ -234,6 +234,7 @@ def cases_of(batch: Batch, suite: str) -> Iterator[FoundCase]:
 
 
 FRAME = re.compile(r'^  File "([^"]+)", line \d+')
+MISSING_MODULE = re.compile(r"^ModuleNotFoundError: No module named '([^']+)'", re.MULTILINE)
 
 
 def own_traceback(output: str, folder: Path) -> str:
@@ -255,6 +256,15 @@ def own_traceback(output: str, folder: Path) -> str:
         if shown:
             lines.append(line)
     return "\n".join(lines) if own else ""
+
+
+def advice_on(output: str) -> str:
+    """Returns a line about the module that a script's output reports as missing; "" without one."""
+    found = MISSING_MODULE.search(output)
+    if found is None:
+        return ""
+    what = f"Workers do not have the module `{found[1]}`. Add its package to the lock of `toril.python`"
+    return f"\n{what} [missing-import]"
 
 
 def tail_of(path: Path | str | None, lines: int = 5) -> str:

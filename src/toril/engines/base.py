@@ -17,7 +17,7 @@ from bzt import ToolError
 
 from toril.aws.errors import AwsError
 from toril.aws.signing import signing_keys
-from toril.engines import Batch, EngineContext, FoundCase, InFlight, LoadFacts, Sends, own_traceback, tail_of
+from toril.engines import Batch, EngineContext, FoundCase, InFlight, LoadFacts, Sends, advice_on, own_traceback, tail_of
 from toril.engines.disk import write_atomically
 from toril.engines.in_process import COLUMNS, LATE, NOT_SAMPLES, UNWRITTEN, USERS
 from toril.engines.readers import CaseLines, RowFile
@@ -180,13 +180,14 @@ class Engine:
         The worker's folder is the suite's.
         """
         output = self.last_output()
+        advice = advice_on(output)
         if self.context.tried and (own := own_traceback(output, Path.cwd())):
-            return own
+            return own + advice
         code = self.exit_code or 0
         how = f"ended with exit code {code}" if code >= 0 else f"was killed by {signal.Signals(-code).name}"
         if code == -signal.SIGKILL:
             how += " (probably for lack of memory; raise `toril.worker.memory`)"
-        return f"{self.tool_name} {how}: {output or 'it printed nothing'}"
+        return f"{self.tool_name} {how}: {output or 'it printed nothing'}{advice}"
 
     def last_output(self) -> str:
         """Returns the last lines of stderr and stdout, which may be one file."""

@@ -75,6 +75,7 @@ from toril.records.run import (
     digest_of,
     encode_cases,
     given_key,
+    package_key,
     rate_key,
     rates_of,
     run_key,

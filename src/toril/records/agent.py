@@ -11,7 +11,8 @@ from pydantic import Field
 from toril.records.document import Count, Record, RecordPart, Seconds, Text, Version, Word
 from toril.records.run import ExitCode, run_key, worker_key
 
-PSEUDO_RUN = "agents"  # no run may have this id
+PSEUDO_RUN = "agents"
+PSEUDO_RUNS = (PSEUDO_RUN, "packages")  # no run may have these ids
 # The right to write `runs/*/workers/office-*` covers no other location and no region. So names have no hyphen, and at
 # least three letters: the first part of a region's name has two, except `eusc`.
 PRIVATE_LOCATION = re.compile(r"[A-Za-z0-9_]{3,32}")

@@ -331,6 +331,7 @@ class Plan(Record):
     stage: str = ""  # of the suite; empty: none
     part: tuple[str, ...] = ()  # the executions that run, if options leave out others of the suite
     files: dict[str, str] = Field(default_factory=dict)  # path in the run's suite/ → SHA-256; filled in by publishing
+    packages: dict[str, dict[str, str]] = Field(default_factory=dict)  # platform → wheel → SHA-256; by publishing, too
     named_files: tuple[str, ...] | None = None  # those that change a run; None in plans of older versions: all
     executions: tuple[PlannedExecution, ...]
     shares: tuple[Share, ...]

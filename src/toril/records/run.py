@@ -300,6 +300,11 @@ def run_key(run_id: str, *parts: str) -> str:
     return "/".join(("runs", run_id, *parts))
 
 
+def package_key(sha256: str) -> str:
+    """Returns `runs/packages/<SHA-256>`, where all runs find a wheel."""
+    return run_key("packages", sha256)
+
+
 def worker_key(run_id: str, worker: str, attempt: str, name: str) -> str:
     """Returns `runs/<run-id>/workers/<worker>/<attempt>/<name>`."""
     return run_key(run_id, "workers", worker, attempt, name)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from toril.errors import StoreError
 from toril.records import Plan, run_key
-from toril.records.agent import PSEUDO_RUN
+from toril.records.agent import PSEUDO_RUNS
 from toril.records.console import REQUEST_FAILED, REQUESTS, RunRequest
 from toril.records.history import IndexRow, ListedRun
 from toril.runs.history import kind_of, time_in
@@ -82,7 +82,7 @@ def _requested(data: bytes, key: str) -> ListedRun:
 
 def unindexed(run_ids: Iterable[str], rows: Iterable[IndexRow]) -> list[str]:
     """Returns the ids that are not among the rows of the index, newest first."""
-    return sorted({*run_ids} - {PSEUDO_RUN, *(row.run_id for row in rows)}, reverse=True)
+    return sorted({*run_ids} - {*PSEUDO_RUNS, *(row.run_id for row in rows)}, reverse=True)
 
 
 def unjudged(store: Reader, run_id: str, now: float) -> ListedRun | None:

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from toril.errors import NoSuchRunError, OptionError
 from toril.records import Plan, run_key
-from toril.records.agent import PSEUDO_RUN
+from toril.records.agent import PSEUDO_RUNS
 from toril.store import BUCKETS, Reader, RunFolder, Store, open_reader, open_store
 
 RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
@@ -18,7 +18,7 @@ RUN_ADDRESS = re.compile(r"(?P<store>s3://.+)/runs/(?P<run>[^/]+)/?")
 
 def checked_id(run_id: str) -> str:
     """Returns the id; NoSuchRunError if no run can have it."""
-    if not RUN_ID.fullmatch(run_id) or run_id == PSEUDO_RUN:
+    if not RUN_ID.fullmatch(run_id) or run_id in PSEUDO_RUNS:
         raise NoSuchRunError(f"{run_id[:200]!r} is not the id of a run; see the list of runs", code="no-such-run")
     return run_id
 

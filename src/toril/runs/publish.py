@@ -36,12 +36,16 @@ class LocalSuite:
 
 
 def publish(store: Store, suite: Suite, plan: Plan, origin: SuiteOrigin | None = None) -> Plan:
-    """Stores the plan and the suite's files for the workers; OptionError if the run already exists.
+    """Stores the plan, the suite's files and its packages for the workers; OptionError if the run already exists.
 
     Returns the published plan, with the hash of each file, and the suite's commit as the tag `commit`. If the user set
     that tag to another commit, such as the service's, it is the tag `suite-commit`.
     `origin`: the source of the suite, if its folder is not a git checkout.
     """
+    if suite.lock:
+        from toril.runs.packages import with_packages  # few suites have a lock
+
+        plan = with_packages(store, suite, plan)
     plan = plan.model_copy(update={"files": hashes_of(suite.folder, suite.files)})
     origin = origin or read_origin(suite.folder, suite.files)
     if origin is not None:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from toril.errors import Note, SuiteError
 from toril.records import PlannedCriterion, SourcePlace
@@ -21,7 +21,8 @@ from toril.suite.executions import (
     is_functional,
 )
 from toril.suite.fetch import checked_names
-from toril.suite.files import SUITE_NAMES, SuiteFiles
+from toril.suite.files import SUITE_NAMES, WHEELS, SuiteFiles
+from toril.suite.imports import warn_of_missing_imports
 from toril.suite.merge import apply_overrides, check_top_keys, merged_configuration, suite_files
 from toril.suite.reader import Environment, SuiteReader, list_at, mapping_at
 from toril.suite.requests import OWN, engine_setting_advice
@@ -29,6 +30,9 @@ from toril.suite.retarget import retarget
 from toril.suite.scenarios import Scenarios
 from toril.suite.settings import TorilSettings, check_secrets, read_settings, secret_names
 from toril.suite.stages import apply_stage, check_load
+
+if TYPE_CHECKING:
+    from toril.suite.packages import Locked  # imports a library that few suites need
 
 NOT_COMMON = (
     "execution",
@@ -65,6 +69,7 @@ class Suite:
     places: Mapping[str, SourcePlace] = field(default_factory=dict)  # PlannedCriterion.where → its line, if known
     stage: str = ""  # one of `toril.stages`; empty: none
     part: tuple[str, ...] = ()  # the executions to run, if options leave out others
+    lock: "tuple[Locked, ...]" = ()  # of `toril.python`
 
 
 def read_suite(
@@ -132,9 +137,13 @@ def read_suite(
     data_rows = _split_data(toril, own_files, scenarios.named, reader)
     for file in used:
         own_files.add(file)
+    _add_jars(toril, merged, executions, own_files, reader)
+    lock, wheels = _lock(toril, own_files, reader, on)
     named = own_files.named()
+    if wheels is not None and (scripts := [path for path in named if path.suffix == ".py"]):
+        warn_of_missing_imports(folder, scripts, wheels, reader, local=on == "local")
     if files[0].name in SUITE_NAMES:
-        own_files.add_folder()
+        own_files.add_folder(without=[WHEELS] if lock else ())
     else:
         own_files.warn_of_left_behind()
     checked_names(file.as_posix() for file in own_files.sorted())
@@ -145,6 +154,7 @@ def read_suite(
         folder=folder,
         files=own_files.sorted(),
         named=named,
+        lock=lock,
         executions=executions,
         common=_common(merged, scenarios, env),
         scenarios=workers.resolve_all(scenarios.named),
@@ -256,6 +266,46 @@ def _split_data(
                 fix = "Write the names into the file's first row, and remove them here."
                 raise reader.error("conflicting-keys", where, f"{what}. {fix}")
     return {path: files.rows(path) for path in paths}
+
+
+def _add_jars(
+    toril: TorilSettings,
+    merged: dict[str, Any],
+    executions: Sequence[Execution],
+    files: SuiteFiles,
+    reader: SuiteReader,
+) -> None:
+    """Adds the jars of JMeter's plug-ins to the suite's files and to JMeter's `search_paths`."""
+    jmeter = mapping_at(merged, "modules", "jmeter")
+    if jmeter.get("plugins"):
+        text = "Workers download no plug-ins. Put their jars into the suite, and name them in `toril.jars`."
+        reader.warn("ignored-key", "modules.jmeter.plugins", text)
+    jars: list[str] = []
+    for index, name in enumerate(toril.jars):
+        found = files.matching(name) or [name]
+        jars += [files.find(path, f"toril.jars[{index}]", kind="jar") for path in found]
+    if jars and not any(execution.executor == "jmeter" for execution in executions):
+        reader.warn("ignored-key", "toril.jars", "No execution uses JMeter, so the jars have no effect.")
+    if jars:
+        own = mapping_at(jmeter, "properties")
+        paths = ";".join(filter(None, [own.get("search_paths"), *jars]))
+        modules = mapping_at(merged, "modules")
+        merged["modules"] = {**modules, "jmeter": {**jmeter, "properties": {**own, "search_paths": paths}}}
+
+
+def _lock(
+    toril: TorilSettings, files: SuiteFiles, reader: SuiteReader, on: str
+) -> "tuple[tuple[Locked, ...], Collection[Path] | None]":
+    """Returns the packages of `toril.python`, and their wheels; None if these are not on this machine yet."""
+    if not toril.python:
+        return (), ()
+    from toril.suite.packages import find_wheels, image_platform, read_lock, this_platform, wheel_folders
+
+    path = files.find(toril.python, "toril.python", kind="lock")
+    lock = read_lock((files.folder / path).read_text(errors="replace"), path, reader)
+    target = this_platform(local=True) if on == "local" else image_platform(toril.worker.arch)
+    wheels = find_wheels(lock, target, wheel_folders(files.folder, lock, target))
+    return lock, None if wheels is None else wheels.values()
 
 
 def _warn_of_ignored(merged: Mapping[str, Any], reader: SuiteReader) -> None:

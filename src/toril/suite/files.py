@@ -2,8 +2,9 @@
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ MAX_BYTES = 50 * 2**20
 MAX_ROWS = 1000  # the largest number of workers
 IGNORED = frozenset({"__pycache__", "node_modules", "venv", "site-packages", "jmeter.log", "bzt.log"})
 PLAN_IN_STORE = "runs/*/plan.json"  # below a folder that `--store` named
+WHEELS = "wheels"  # with the packages of `toril.python`; they are not copied with the suite's files
 SUITE_NAMES = ("suite.yml", "suite.yaml", "suite.json")
 SCRIPTS = frozenset({".py", ".js", ".mjs", ".ts"})
 MAX_SCRIPT = 1_000_000  # characters
@@ -106,9 +108,12 @@ class SuiteFiles:
                     if (folder / name).is_file():
                         self.add(folder / name)
 
-    def add_folder(self) -> None:
-        """Adds all files of the folder unless it is too large, since scripts import files that no suite names."""
-        files = _files_below(self.folder)
+    def add_folder(self, without: Collection[str] = ()) -> None:
+        """Adds all files of the folder unless it is too large, since scripts import files that no suite names.
+
+        `without`: names of folders to leave out.
+        """
+        files = _files_below(self.folder, IGNORED.union(without))
         if files is None:
             size = f"{MAX_FILES} files or {MAX_BYTES // 2**20} MiB"
             what = f"It has more than {size}. Workers receive only the files that the suite names."
@@ -116,6 +121,11 @@ class SuiteFiles:
             return
         for file in files:
             self.add(file)
+
+    def matching(self, pattern: str) -> list[str]:
+        """Returns the files of the folder that match a pattern such as `plugins/*.jar`; none if it is too large."""
+        names = sorted(file.relative_to(self.folder).as_posix() for file in _files_below(self.folder) or ())
+        return [name for name in names if fnmatchcase(name, pattern)]
 
     def warn_of_left_behind(self) -> None:
         """Warns of files that a script names or imports, and that workers do not receive."""
@@ -174,7 +184,7 @@ class SuiteFiles:
         return tuple(sorted(self.found))
 
 
-def _files_below(folder: Path) -> Iterable[Path] | None:
+def _files_below(folder: Path, ignored: Collection[str] = IGNORED) -> Iterable[Path] | None:
     """Returns the regular files below a folder without hidden ones, caches and stores; None if there are too many."""
     files: list[Path] = []
     size = 0
@@ -182,11 +192,11 @@ def _files_below(folder: Path) -> Iterable[Path] | None:
         folders[:] = sorted(
             name
             for name in folders
-            if not name.startswith(".") and name not in IGNORED and not any(Path(parent, name).glob(PLAN_IN_STORE))
+            if not name.startswith(".") and name not in ignored and not any(Path(parent, name).glob(PLAN_IN_STORE))
         )
         for name in sorted(names):
             path = Path(parent, name)
-            if name.startswith(".") or name in IGNORED or not path.is_file():
+            if name.startswith(".") or name in ignored or not path.is_file():
                 continue
             size += path.stat().st_size
             files.append(path)

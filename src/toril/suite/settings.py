@@ -335,6 +335,8 @@ class TorilSettings(Section):
     executor: Executor = ""  # of all executions with requests, or by execution; empty: the suite's own
     browsers: dict[str, BrowserBlock] = Field(default_factory=dict)  # by execution
     evidence: EvidenceBlock = EvidenceBlock()
+    python: str = ""  # a lock with hashes: packages that scripts import
+    jars: Texts = ()  # files with JMeter's plug-ins, or patterns
     notify: Annotated[tuple[NotifyBlock, ...], Field(max_length=10)] = ()
     findings: Annotated[dict[FindingCode, bool], BeforeValidator(_findings)] = Field(default_factory=dict)  # absent: on
     traceparent: bool = False  # whether requests carry a W3C trace context

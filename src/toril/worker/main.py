@@ -145,6 +145,7 @@ class Engines:
         share.copy_suite(self.store, self.plan, suite)
         os.chdir(suite)
         share.set_environment(os.environ, self.plan, self.share, self.scratch / "home")
+        share.install_packages(self.store, self.plan, self.scratch / "packages", os.environ)
         values = read_secrets(self.plan.secrets_of_workers)
         self._hide(values, {})
         return values

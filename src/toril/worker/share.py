@@ -1,10 +1,13 @@
 """A worker's share as files: a copy of the suite, this worker's rows of the data, and bzt's configuration."""
 
+import hashlib
+import io
 import json
 import os
 import re
 import sys
 import tempfile
+import zipfile
 from collections.abc import Iterator, Mapping, MutableMapping
 from copy import deepcopy
 from dataclasses import replace
@@ -15,9 +18,9 @@ from zlib import crc32
 from toril.engines import EngineContext, modules_of
 from toril.errors import SuiteError
 from toril.plan import share_config
-from toril.records import ARMS, BASE, ExecutionShare, Plan, PlannedExecution, Share, run_key
+from toril.records import ARMS, BASE, ExecutionShare, Plan, PlannedExecution, Share, package_key, run_key
 from toril.store import Store
-from toril.suite.fetch import fetch_files, inside
+from toril.suite.fetch import ChangedFileError, fetch_files, inside, write_file
 from toril.worker.turns import engine_turns
 
 OWN_SERVICES = ("monitoring", "proxy2jmx")  # left out: workers monitor themselves; proxy2jmx calls a service
@@ -42,6 +45,33 @@ def copy_suite(store: Store, plan: Plan, folder: Path) -> None:
             code="other-version",
         )
     fetch_files(store, run_key(plan.run_id, "suite") + "/", folder, plan.files)
+
+
+def install_packages(store: Store, plan: Plan, folder: Path, environment: MutableMapping[str, str]) -> None:
+    """Unpack the wheels of this machine's platform into `folder`, which then is on the PYTHONPATH of `environment`.
+
+    SuiteError without wheels for it; ChangedFileError if one has changed.
+    """
+    if not plan.packages:
+        return
+    from toril.suite.packages import this_platform  # few suites have packages
+
+    target = this_platform(local=plan.on == "local")
+    if target not in plan.packages:
+        text = f"toril.python: The run has packages for {', '.join(plan.packages)}, and this worker is {target}"
+        raise SuiteError(f"{text}. Use toril's worker image, or the Python of its version", code="no-wheels")
+    for name, sha256 in plan.packages[target].items():
+        data = store.get(package_key(sha256))
+        if hashlib.sha256(data).hexdigest() != sha256:
+            raise ChangedFileError(f"{store.address(package_key(sha256))}: {name} has changed", code="changed-file")
+        with zipfile.ZipFile(io.BytesIO(data)) as wheel:
+            for member in wheel.infolist():
+                first, _, below = member.filename.partition("/")
+                scheme, _, inside = below.partition("/")
+                path = inside if first.endswith(".data") and scheme in ("purelib", "platlib") else member.filename
+                if not member.is_dir():
+                    write_file(folder, path, wheel.read(member))
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(folder), environment.get("PYTHONPATH")]))
 
 
 def split_data(share: Share, folder: Path) -> None:

@@ -434,8 +434,8 @@ class Executor(Engine, JMeterExecutor):  # type: ignore[misc]
     def exit_message(self) -> str:
         if missing := MISSING.search(tail_of(self.jmeter_log, 1000)):
             return (
-                f"JMeter has no class `{missing[1]}`, which the test plan uses. Add its plug-in's jar to the "
-                "execution's `files`, or to `lib/ext` of the installation in `modules.jmeter.path`"
+                f"JMeter has no class `{missing[1]}`, which the test plan uses. Name the plug-in's jar in "
+                "`toril.jars`, or add it to `lib/ext` of the installation in `modules.jmeter.path`"
             )
         return super().exit_message()
 
