@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.browser import ten_minutes
 from tests.measured import Sample, execution, plan_of, timeline_of
-from tests.reports import examples
+from tests.reports import examples, gallery
 from tests.reports.parsed import Page
 from tests.reports.runs import judged, run_of, small
 from toril.records import MetricSeries, PlannedCriterion, ServerMetrics
@@ -336,3 +336,19 @@ def test_the_page_of_a_long_run_explains_the_thinning():
 
 def test_the_examples_in_the_modules_of_charts_hold():
     assert doctest.testmod(lines_module).failed == 0
+
+
+def test_checks_and_own_metrics_have_charts_in_their_own_unit():
+    rule = {"subject": "metric-p95", "label": "cart_items", "threshold": 10, "criterion": "metric-p95 of cart_items>10"}
+    measuring = examples.with_verdict(gallery.run("measuring"), criteria=[examples.criterion("x", **rule)])
+    found = charts(measuring)["measured"]
+
+    assert {one["title"]: (one["unit"], lines(one)) for one in found} == {
+        "Failed checks": ("%", {"all": [7.692] * 10, "logged in": [10] * 10}),
+        "cart_items": ("", {"p99": [7.5] * 10, "p95": [7.5] * 10, "p50": [2] * 10}),
+        "ok_pages": ("%", {"true": [75] * 10}),
+        "orders": ("/s", {"sum per second": [4] * 10}),
+        "queue": ("", {"highest": [7] * 10, "mean": [5.5] * 10}),
+    }
+    assert [mark["at"] for one in found for mark in one["marks"]] == [10]
+    assert charts(gallery.run("passed"))["measured"] == []

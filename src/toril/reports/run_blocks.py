@@ -122,6 +122,7 @@ def report_of(
         charts.get("course"),
         charts.get("labels"),
         *figure_tables(bundle),
+        charts.get("measured"),
         *metric_tables(bundle),
         _failures_note(bundle),
         NoteBlock("intervals", INTERVAL_HINT, "hint"),

@@ -17,7 +17,7 @@ from toril.stats.histogram import Int64s, highests_of, lowests_of
 from toril.timeline.buckets import HOT_BLOCKS
 from toril.timeline.health import HealthBySecond, HealthSeries
 from toril.timeline.intervals import KINDS, TAGGED, TIMED, VALUES, Interval, Kind, label_of
-from toril.timeline.samples import SAMPLES, SECOND, SUMS, BySecond, Placed, SampleTable, Stats, Worst, WorstStats
+from toril.timeline.samples import ABOVE, SAMPLES, SECOND, SUMS, BySecond, Placed, SampleTable, Stats, Worst, WorstStats
 from toril.timeline.tables import UsersBySecond
 
 BATCH = 200_000  # histogram pairs of one part of the run that are merged at once
@@ -356,6 +356,15 @@ class Slice:
                 column += part
         samples, failures, received = columns
         return BySecond(samples, failures, received, tuple(percentiles))
+
+    def sums_us(self, seconds: int) -> list[int]:
+        """Returns the exact sum of the response times, or of values × VALUE_SCALE, of each second from 0."""
+        table, sums = self._timeline.table, np.zeros(seconds, np.int64)
+        _, at, rows = table.rows.places(np.concatenate(self.series), 0, seconds - 1)
+        np.add.at(sums, at, table.sums[rows, ABOVE])
+        positions, buckets, counts = table.buckets.pairs(rows)
+        np.add.at(sums, at[positions], lowests_of(buckets) * counts)
+        return list(map(int, sums))
 
     def in_flight(self, seconds: int, waited_us: float | None = None) -> Int64s:
         """Returns the answered requests in flight at some time in each of the seconds 0 … `seconds` − 1.

@@ -9,6 +9,7 @@ from toril.reports.charts.by_label import by_label, chosen
 from toril.reports.charts.course import course
 from toril.reports.charts.generators import generators
 from toril.reports.charts.lines import Values, chart, line, thinning
+from toril.reports.charts.metrics import metric_charts
 from toril.reports.charts.percentiles import curves, of_runs
 from toril.reports.charts.server import server
 from toril.reports.labels import distinct, judged_labels
@@ -51,6 +52,7 @@ def charts_of(bundle: Bundle, base: Bundle | None = None) -> dict[str, Charts]:
         Charts(id="course", title="Run over time", about="time since the start signal", charts=every,
                hint=" ".join(hint for hint, applies in hints.items() if applies), shared=shared),
         Charts(id="labels", title="One label at a time", charts=labels, shared={"label": opened}),
+        Charts(id="measured", title="Checks and own metrics over time", charts=metric_charts(bundle, length, thin)),
         Charts(id="generators", title="Load generators", about="a saturated generator measures its own delays",
                charts=generators(bundle, length, thin)),
         Charts(id="server", title="Metrics of the service", about="from CloudWatch", charts=server(bundle)),

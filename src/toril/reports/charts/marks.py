@@ -10,6 +10,7 @@ from toril.text import exact, plain
 
 Mark = dict[str, Any]
 PERCENTILE = re.compile(r"p[0-9]+(\.[0-9]+)?")
+SUM = "metric-sum"
 FOREIGN = ("generator-", "cloudwatch", "alb-", "ecs-", "rds-")  # subjects other than the requests of the run
 
 
@@ -34,6 +35,11 @@ def failed_of(bundle: Bundle, label: str) -> list[Mark]:
 def of_subject(bundle: Bundle, name: str, label: str, divisor: float = 1.0) -> list[Mark]:
     """Returns marks for criteria on that subject of a label, or of the whole run ("")."""
     return marks((rule for rule in _rules(bundle, label) if rule.subject == name), divisor)
+
+
+def of_metric(bundle: Bundle, name: str) -> list[Mark]:
+    """Returns marks for criteria on an own metric, except on its sum in the whole run."""
+    return marks(rule for rule in _rules(bundle, name) if rule.subject.startswith("metric-") and rule.subject != SUM)
 
 
 def percentiles_of(bundle: Bundle, label: str) -> list[Mark]:
