@@ -420,3 +420,20 @@ def test_java_comes_from_a_package_when_there_is_none_on_path(monkeypatch):
     java = jmeter.find_java()
     assert java is not None
     assert Path(java).is_file()
+
+
+def test_variables_are_metrics_of_their_requests_and_tags(tmp_path):
+    variables = {"tenant": "big", "items": "2.5", "hit": "FALSE", "bad": "many", "none": ""}
+    with target() as service:
+        requests = [{"url": "/a", "label": "buy"}, {"url": "/b", "label": "look"}]
+        scenarios = {"shop": {"default-address": service.url, "variables": variables, "requests": requests}}
+        metrics = {"items": "trend of buy", "hit": "rate", "bad": "counter of look", "none": "gauge", "unset": "gauge"}
+        load = planned("jmeter", "shop", concurrency=2, iterations=3)
+        found = outcome(plan_of([load], scenarios, metrics=metrics, request_tags=("tenant", "plan")), tmp_path)
+    assert (found.samples, found.total().samples, found.total("{tenant=big}").samples) == (12, 12, 12)
+    assert [found.total(label).samples for label in ("buy{tenant=big}", "buy{plan=null}")] == [6, 0]
+    items, hit = found.total("items", kind="trend"), found.total("hit", kind="rate")
+    assert (items.samples, items.sum_us) == (6, 6 * 2500)
+    assert (hit.samples, hit.failures) == (12, 12)
+    assert [found.total(name, kind="gauge").samples for name in ("none", "unset")] == [0, 0]
+    assert sum(one.unreadable for one in found.intervals) == 6

@@ -33,6 +33,7 @@ SETTINGS = (
     {"notify": [{"webhook": "CHAT", "format": "slack", "on": ["failed"], "secret": "KEY"}], "secrets": {"CHAT": "a/b"}},
     {"vegeta": {"http2": True, "dns-ttl": "1s", "max-workers": 5, "redirects": 0, "insecure": True}},
     {"location-groups": {"europe": ["eu-west-1", "eu-central-1"]}, "tags": {"team": "shop"}, "description": "a"},
+    {"metrics": {"items": "trend of buy"}, "request-tags": ["tenant"]},
     {"criteria": ["throughput<450/s"], "traceparent": True, "require-values": True, "split-data": []},
 )
 LOAD = {

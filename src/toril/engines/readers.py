@@ -186,7 +186,7 @@ class CsvTail(GrowingFile):
             columns = list(zip(*whole, strict=True))
         if not count:
             return []
-        named = dict(zip(self._header, columns, strict=True))
+        named = dict(zip(self._header[::-1], columns[::-1], strict=True))  # of equal names the first one counts
         return [named.get(name) or ("",) * count for name in self._wanted]
 
 

@@ -162,7 +162,7 @@ DeviceName = Annotated[str, BeforeValidator(lambda value: _one_of(DEVICES, "devi
 NetworkName = Annotated[str, BeforeValidator(lambda value: _one_of(NETWORKS, "network", value)), named(NETWORKS)]
 Metric = Annotated[str, BeforeValidator(_metric), text_of(METRIC.pattern)]
 OwnMetric = Annotated[str, BeforeValidator(_own_metric), text_of(OWN_METRIC.pattern)]
-RequestTag = Annotated[str, BeforeValidator(_request_tag)]
+RequestTag = Annotated[str, BeforeValidator(_request_tag), text_of(TAG.pattern)]
 RequestTags = Annotated[tuple[RequestTag, ...], BeforeValidator(as_list), Field(max_length=5), one_or_many(TAG.pattern)]
 Executor = Annotated[str | dict[str, str], BeforeValidator(_executor)]
 Criteria = Annotated[tuple[str | dict[str, Any], ...], BeforeValidator(_criteria), CRITERIA]
@@ -341,7 +341,7 @@ class TorilSettings(Section):
     findings: Annotated[dict[FindingCode, bool], BeforeValidator(_findings)] = Field(default_factory=dict)  # absent: on
     traceparent: bool = False  # whether requests carry a W3C trace context
     require_values: bool = False  # whether a response without a value that another request needs has failed
-    metrics: dict[str, OwnMetric] = Field(default_factory=dict, max_length=200)  # by variable of JMeter
+    metrics: dict[RequestTag, OwnMetric] = Field(default_factory=dict, max_length=200)  # by variable of JMeter
     request_tags: RequestTags = ()  # the names of requests' tags to record
     page_size: ByteSize = Field(default=3 << 20, le=64 << 20)  # of the data for windows in report.html
 

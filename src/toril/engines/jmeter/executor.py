@@ -15,7 +15,9 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from functools import cached_property
+from itertools import compress
 from pathlib import Path
 from string import Template
 from typing import Any, ClassVar
@@ -28,12 +30,12 @@ from numpy.typing import NDArray
 from toril.engines import Batch, InFlight, LoadFacts, Sends, tail_of
 from toril.engines.base import Engine, not_installed
 from toril.engines.cgroup import ControlGroup, memory_limit_bytes
-from toril.engines.in_process import IDLE_CLOSED
+from toril.engines.in_process import IDLE_CLOSED, RequestTags, scaled
 from toril.engines.jmeter.plan import NeededValue, rewrite, uses_groovy
 from toril.engines.jmeter.records import TRANSACTION, LogFacts, SendsFile, read_log, script_error, short_code
 from toril.engines.keeping import LEAST_OF_BODY
 from toril.engines.labels import literal_labels
-from toril.engines.readers import CsvTail, LineReader, batch_of
+from toril.engines.readers import CsvTail, LineReader, Sampled, batch_of
 from toril.engines.uploads import install
 from toril.errors import InfrastructureError
 from toril.programs import JMETER_VERSION, is_jmeter, jmeter_home
@@ -49,6 +51,8 @@ COLUMNS = (
     *("label", "responseCode", "responseMessage", "failureMessage", "dataType", "success"),
 )
 NUMBERS = 6  # the first columns
+UNSET = ("", "null", NOT_FOUND)  # how rows have variables without a value
+TRUTH = {"true": True, "1": True, "false": False, "0": False}  # values of a rate
 NO_RESPONSE = "Non HTTP"  # how such codes begin
 # Messages of requests that JMeter itself cut off.
 CUT_OFF = re.compile(
@@ -149,6 +153,7 @@ class Executor(Engine, JMeterExecutor):  # type: ignore[misc]
         self._cut_off: list[InFlight] = []
         self._script_errors: Counter[str] = Counter()
         self._needed: list[NeededValue] = []
+        self._tags = RequestTags(())
         self._missing: Counter[tuple[str, str]] = Counter()  # (label, variable) → successful responses without it
         self._jar: Path | None = None  # toril's, if this load needs it
 
@@ -188,7 +193,9 @@ class Executor(Engine, JMeterExecutor):  # type: ignore[misc]
         preferences = " ".join(f"-Djava.util.prefs.{root}={self.context.folder}" for root in ("userRoot", "systemRoot"))
         opened = " ".join(f"--add-opens=java.base/{module}=ALL-UNNAMED" for module in OPENED)
         self.env.add_java_param({"JVM_ARGS": f"-Djava.awt.headless=true {DIE} {preferences} {opened}"})
-        self._tail = CsvTail(Path(self.kpi_jtl), (*COLUMNS, *(value.variable for value in self._needed)))
+        measured = (*self.context.metrics, *self.context.request_tags)
+        self._tail = CsvTail(Path(self.kpi_jtl), (*COLUMNS, *(value.variable for value in self._needed), *measured))
+        self._tags = RequestTags(self.context.request_tags)
         self._sends = SendsFile(self.context.folder / "sends")
         self._errors = LineReader(self.context.folder / "errors", script_error)
 
@@ -220,7 +227,9 @@ class Executor(Engine, JMeterExecutor):  # type: ignore[misc]
         script.write_text(self._gate_script(length_s))
         properties = {**PROPERTIES, GATE_PROPERTY: str(script), **self._keep(), **self._switch(), **self._load_jar()}
         own = str(self.properties.get(SAMPLE_VARIABLES, "")).split(",")
-        variables = dict.fromkeys(filter(None, [*own, *(value.variable for value in self._needed)]))
+        needed = [value.variable for value in self._needed]
+        measured = [*self.context.metrics, *self.context.request_tags]
+        variables = dict.fromkeys(filter(None, [*own, *needed, *measured]))
         properties |= {SAMPLE_VARIABLES: ",".join(variables)} if variables else {}
         with Path(self.properties_file).open("a") as file:
             for name, value in properties.items():
@@ -338,7 +347,8 @@ class Executor(Engine, JMeterExecutor):  # type: ignore[misc]
         if not columns[0]:
             return
         start_ms, elapsed_ms, idle_ms, latency_ms, connect_ms, size = numbers
-        labels, codes, messages, failures, types, success, *values = columns[NUMBERS:]
+        labels, codes, messages, failures, types, success, *variables = columns[NUMBERS:]
+        values, measured = variables[: len(self._needed)], variables[len(self._needed) :]
         ok = np.fromiter(map("true".__eq__, success), np.bool_, len(success))
         transactions = np.zeros(len(ok), np.bool_)
         why = np.full(len(ok), "", dtype=object)
@@ -372,10 +382,45 @@ class Executor(Engine, JMeterExecutor):  # type: ignore[misc]
             connect_us=np.where(transactions, -1, connect_ms * 1000),
             bytes=size,
         )
-        yield batch if self._ended_s is None else self._without_cut_off(batch, codes, self._ended_s)
+        cut = None if self._ended_s is None else self._cut_rows(batch, codes, self._ended_s)
+        if cut is not None and cut.any():
+            batch = batch.where(~cut)
+            measured = [tuple(compress(column, ~cut)) for column in measured]
+        yield batch
+        count = len(self.context.metrics)
+        if values_of := list(self._values(batch, measured[:count])):
+            yield batch_of(values_of)
+        yield from self._tagged(batch, list(zip(*measured[count:], strict=True)))
 
-    def _without_cut_off(self, batch: Batch, codes: tuple[str, ...], ended_s: float) -> Batch:
-        """Remove requests that failed because they were cut off, and the transactions around them."""
+    def _tagged(self, batch: Batch, values: list[tuple[str, ...]]) -> Iterator[Batch]:
+        """Returns the requests' second samples by their values of the suite's tags."""
+        places, labels = [], []
+        for place in np.flatnonzero(batch.kind == "request").tolist() if values else ():
+            pairs = zip(self.context.request_tags, values[place], strict=True)
+            for label in self._tags.labels(batch.label[place], {tag: text for tag, text in pairs if text not in UNSET}):
+                places.append(place)
+                labels.append(label)
+        if places:
+            copies = batch.where(np.array(places))
+            yield replace(copies, label=np.array(labels, object), kind=np.full(len(places), "tagged", object))
+
+    def _values(self, batch: Batch, columns: list[tuple[str, ...]]) -> Iterator[Sampled]:
+        """Returns the values of the suite's metrics: of its label, else of requests, where the variable has one."""
+        for (variable, described), column in zip(self.context.metrics.items(), columns, strict=True):
+            kind, _, label = described.partition(" of ")
+            its = batch.label == label if label else batch.kind == "request"
+            for at_s, text in zip(batch.completed_s[its].tolist(), compress(column, its), strict=True):
+                if text in UNSET:
+                    continue
+                try:
+                    value, ok = (0.0, TRUTH[text.lower()]) if kind == "rate" else (float(text), True)
+                except (KeyError, ValueError):
+                    self._tail.unreadable += 1
+                    continue
+                yield Sampled(at_s, scaled(value), variable, ok, kind=kind)
+
+    def _cut_rows(self, batch: Batch, codes: tuple[str, ...], ended_s: float) -> NDArray[np.bool_]:
+        """Returns which requests failed because they were cut off, and the transactions around them."""
         late: NDArray[np.bool_] = (batch.completed_s >= ended_s - 0.002) & ~batch.ok
         cut = np.zeros(len(batch), np.bool_)
         for row in np.flatnonzero(late).tolist():
@@ -385,7 +430,7 @@ class Executor(Engine, JMeterExecutor):  # type: ignore[misc]
                 cut[row] = True
                 waited_s = float(batch.response_us[row]) / 1e6
                 self._cut_off.append(InFlight(label=str(batch.label[row]), waited_s=waited_s))
-        return batch.where(~cut) if cut.any() else batch
+        return cut
 
     def _readable(self, columns: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
         """Returns the rows with valid numbers; the others count as unreadable."""
