@@ -67,6 +67,21 @@ def test_the_kind_of_a_label_is_a_key_or_the_mark_of_the_summary():
     assert (taurus.label, taurus.kind) == ("buy (transaction)", None)
 
 
+@pytest.mark.parametrize(
+    ("source", "request_label"),
+    [
+        ("p95 of checkout{tenant=big}>1s", "checkout"),
+        ("fail of {tenant=big}>1%", ""),
+        ("fail of /users/{id}>1%", "/users/{id}"),
+        ("metric-p99.9 of items>1", ""),
+        ("check-rate of login<99%", ""),
+    ],
+)
+def test_a_criterion_knows_the_label_of_its_requests(source, request_label):
+    assert ours(source).request == request_label
+    assert ours(source).text == source
+
+
 @pytest.mark.parametrize("subject", [*OWN_SUBJECTS, *SERVER_SUBJECTS])
 def test_torils_subjects_are_rejected_in_taurus_lists_with_the_right_place(subject):
     for source in (f"{subject}>5", {"subject": subject, "condition": ">", "threshold": 5}):
@@ -98,6 +113,17 @@ def test_other_names_of_torils_subjects_are_rejected_with_the_right_place(subjec
         ("generator-dropped>1s", "wrong-threshold", ""),
         ("generator-cpuu>80%", "unknown-subject", "generator-cpu"),
         ("troughput<5/s", "unknown-subject", "throughput"),
+        ("check-rate<99", "wrong-threshold", ""),
+        ("check-rate<101%", "wrong-threshold", ""),
+        ("metric-p95>3", "missing-label", "metric-p95 of cart_items"),
+        ("metric-p of items>3", "unknown-subject", ""),
+        ("metric-p101 of items>3", "wrong-percentile", ""),
+        ("metric-p95 of items>3ms", "wrong-threshold", ""),
+        ("metric-p95 of items>3%", "no-percentage", ""),
+        ("metric-per-s of orders<5", "wrong-threshold", ""),
+        ("metric-rate of cached<5", "wrong-threshold", ""),
+        ("check-rates<99%", "unknown-subject", "check-rate"),
+        ({"subject": "check-rate", "kind": "request", "condition": "<", "threshold": "9%"}, "unexpected-kind", ""),
         ({**QUEUE, "label": "x"}, "unexpected-key", ""),
         ({**QUEUE, "stop": True}, "cannot-stop", ""),
         ({**QUEUE, "statistic": "p101"}, "wrong-statistic", ""),

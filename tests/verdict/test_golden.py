@@ -70,6 +70,13 @@ def both(sample: Sample) -> Timeline:
     return timeline_of(every_second(TEN, FAST, 10) + every_second(TEN, sample, 10), users=USERS)
 
 
+def measured(*more: Sample) -> Timeline:
+    """Returns a run whose script measures `items` and checks `seen`, which fails once."""
+    items = [Sample(second, 1000 * number, "items", kind="trend") for second in TEN for number in (1, 2, 3)]
+    seen = [Sample(0, 0, "seen", kind="check", ok=second > 0) for second in TEN]
+    return timeline_of([*every_second(TEN, FAST, 10), *items, *seen, *more], users=USERS)
+
+
 def of(timeline: Timeline, *criteria: str, **circumstances: object) -> dict[str, object]:
     plan = plan_of(*(criteria or (TIMES,)))
     return verdict_of(timeline, circumstances.pop("plan", plan), **circumstances).to_dict()  # type: ignore[arg-type]
@@ -148,6 +155,19 @@ RUNS: Mapping[str, Callable[[], Mapping[str, object]]] = {
     ], users=USERS)),
     "no-samples": lambda: of(good(), plan=plan_of(ours=["p95 of (transaction)>1s", "load<9% in us"])),
     "unknown-label": lambda: of(good(), "p95 of hom>1s", "fail of xyz>50% for 5s"),
+    "failed-checks": lambda: of(measured(), "avg-rt>1s"),
+    "too-many-tag-values": lambda: of(
+        measured(*(Sample(0, label=f"home{{user={number}}}", kind="tagged") for number in range(51))),
+        plan=plan_of(ours=["check-rate<9%"]),
+    ),
+    "too-many-metrics": lambda: of(
+        measured(*(Sample(0, label=f"order {number}", kind="counter") for number in range(201))),
+        plan=plan_of(ours=["check-rate<9%"]),
+    ),
+    "unknown-metric": lambda: of(measured(), plan=plan_of(ours=[
+        "metric-p95 of itmes>3", "metric-sum of items>3", "metric-sum of errors>0", "check-rate of sen<9%",
+        "check-rate<99%", "metric-max of items>2.5", "metric-p50 of items>=2 within 4s",
+    ])),
     "not-measured": lambda: of(good(), plan=plan_of("avg-lt>1s", ours=["generator-core>5%", "capacity<9/s"])),
     "too-few-samples": lambda: of(busy(), "p99>1s"),
     "never-a-full-window": lambda: of(busy(), "avg-rt>1s for 30s"),

@@ -53,6 +53,7 @@ LONGEST = 1000  # characters of a criterion
 LAST_OPERATOR = re.compile(r"(?P<head>.*?)\s*(?P<operator>[<>=!]+)\s*(?P<tail>[^<>=!]*)")
 LABELLED = re.compile(r"\S+\s+of\s")
 ACTION = re.compile(r"(stop|continue)(?:\s+as\s+(failed|non-failed))?")
+TAG = re.compile(r"\{[^{}=]+=[^{}]*\}\Z")  # `{tenant=big}` after a label: only its requests with this tag
 MARKED = re.compile(r"(?:(?P<label>.+) )?\((?P<kind>request|transaction)\)")
 
 
@@ -65,7 +66,7 @@ class Criterion:
     subject: str  # of METRICS
     percentile: float | None
     rc_pattern: str | None
-    label: str  # empty: all requests
+    label: str  # of requests, or the name of a metric; empty: all requests, or all checks
     location: str | None
     op: Operator
     threshold: float  # µs for times, bytes, a count, a rate per second, or a percentage
@@ -87,6 +88,11 @@ class Criterion:
     @property
     def metric(self) -> Metric:
         return METRICS[self.subject]
+
+    @property
+    def request(self) -> str:
+        """The label of the requests that it judges, without a tag; empty for several labels, and for no requests."""
+        return "" if self.metric.kinds or self.subject == "capacity" else TAG.sub("", self.label)
 
 
 def parse_criterion(
@@ -211,6 +217,14 @@ def _label(fields: Mapping[str, Any], subject: Subject, language: Language) -> t
             raise CriterionSyntaxError("unexpected-label", text)
         return "", None
     written = fields.get("kind")
+    if METRICS[subject.name].kinds:
+        if written is not None:
+            text = f"`{subject.text}` judges no requests and has no kind. Remove `kind`."
+            raise CriterionSyntaxError("unexpected-kind", text)
+        if not label and subject.name != "check-rate":
+            text = f"The metric is missing. Name one, as in `{subject.text} of cart_items`."
+            raise CriterionSyntaxError("missing-label", text)
+        return mask_label(label), None
     if written not in (None, "request", "transaction"):
         text = f"`{quoted(written)}` is not a kind. Write `request` or `transaction`."
         raise CriterionSyntaxError("wrong-kind", text)

@@ -1,7 +1,8 @@
 """What criteria judge, METRICS, and how a subject and a threshold are read.
 
 Taurus' subjects are statistics of samples. toril's subjects (`toril.criteria` only) are the rate of samples, the
-achieved load, the capacity of an execution, the health of the load generators, and metrics of CloudWatch.
+achieved load, the capacity of an execution, the health of the load generators, and metrics of CloudWatch. Others are
+checks and metrics of scripts.
 """
 
 import re
@@ -19,13 +20,14 @@ QUOTED = 80  # characters of the user's text in a message
 Unit = Literal["us", "bytes", "", "%", "/s"]
 Language = Literal["taurus", "toril"]
 Source = Literal["samples", "load", "capacity", "generators", "server"]
-WindowKind = Literal["sum", "mean", "share", "stdev", "percentile", "rate"]
+WindowKind = Literal["sum", "mean", "share", "stdev", "percentile", "rate", "min", "max"]
+ValueKind = Literal["check", "trend", "counter", "gauge", "rate"]  # of the values that scripts measure
 
 SUBJECTS = (  # of Taurus, as examples
     *("avg-rt", "avg-lt", "avg-ct", "stdev-rt", "concurrency", "hits", "bytes", "succ", "fail"),
     *("p90", "p99.9", "rc500", "rc5??"),
 )
-PERCENTILE = re.compile(r"p([0-9]{1,3}(?:\.[0-9]{1,6})?)")
+PERCENTILE = re.compile(r"(metric-)?p([0-9]{1,3}(?:\.[0-9]{1,6})?)")
 SYNONYMS = {
     **dict.fromkeys(("error", "errors", "err", "error-rate", "errors-rate"), "fail"),
     **dict.fromkeys(("success-rate", "successes-rate"), "succ"),
@@ -53,6 +55,7 @@ SIZE = Measure("bytes", size_bytes, "bytes like `500`, `10kB` or `10MB` (kB = 10
 MEMORY = Measure("bytes", size_with_giga, "memory like `500MB` or `3GB` (kB = 1024)")
 COUNT = Measure("", number, "a count such as `10`")
 PERCENTAGE = Measure("%", number, "a percentage like `80%`")
+VALUE = Measure("", number, "a number in the script's unit, such as `10` or `2.5`")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +66,7 @@ class Metric:
     source: Source = "samples"
     window: WindowKind = "mean"  # how the seconds of a window become one value
     better: Literal["lower", "higher", ""] = ""
+    kinds: tuple[ValueKind, ...] = ()  # what scripts measure and it judges; empty: requests or other things
     is_share: bool = False  # a count of samples, whose threshold may be a percentage
     counts_silence: bool = False  # a second without samples has the value 0
     counts_answers: bool = False  # unfinished requests do not change it
@@ -78,6 +82,7 @@ _SHARE = partial(_SHARE, usual_unit="%")
 _ANSWERS = partial(Metric, counts_answers=True)
 _GENERATOR = partial(Metric, measure=PERCENTAGE, source="generators", better="lower", is_maximum=True)
 _SERVER = Metric(measure=COUNT, source="server")  # `server.py` knows the unit of each
+_HELD = partial(Metric, measure=PERCENTAGE, window="share", is_share=True)
 
 METRICS: Mapping[str, Metric] = {
     "p": _TIME(
@@ -98,6 +103,14 @@ METRICS: Mapping[str, Metric] = {
     "throughput": _ANSWERS(
         measure=RATE, window="rate", counts_silence=True, offered={"throughput": "request rate"}, usual_unit="/s"
     ),
+    "check-rate": _HELD(kinds=("check",), better="higher"),
+    "metric-rate": _HELD(kinds=("rate",)),
+    "metric-p": Metric(measure=VALUE, kinds=("trend",), window="percentile"),
+    "metric-avg": Metric(measure=VALUE, kinds=("trend", "gauge")),
+    "metric-min": Metric(measure=VALUE, kinds=("trend", "gauge"), window="min"),
+    "metric-max": Metric(measure=VALUE, kinds=("trend", "gauge"), window="max"),
+    "metric-sum": Metric(measure=VALUE, kinds=("counter",), window="sum", counts_silence=True),
+    "metric-per-s": Metric(measure=RATE, kinds=("counter",), window="rate", counts_silence=True),
     "load": Metric(
         measure=PERCENTAGE,
         source="load",
@@ -122,9 +135,9 @@ METRICS: Mapping[str, Metric] = {
 }
 SERVER_SUBJECTS = tuple(name for name, metric in METRICS.items() if metric.source == "server")
 OWN_SUBJECTS = tuple(
-    name
+    "metric-p95" if name == "metric-p" else name
     for name, metric in METRICS.items()
-    if name == "throughput" or metric.source in ("load", "capacity", "generators")
+    if name == "throughput" or metric.kinds or metric.source in ("load", "capacity", "generators")
 )
 
 
@@ -160,7 +173,7 @@ class Subject:
     def text(self) -> str:
         """The subject in a criterion's text: `p99.9`, `rc5??`, `avg-rt`."""
         if self.percentile is not None:
-            return f"p{self.percentile:.6f}".rstrip("0").rstrip(".")
+            return f"{self.name}{self.percentile:.6f}".rstrip("0").rstrip(".")
         return f"rc{self.rc_pattern}" if self.rc_pattern is not None else self.name
 
 
@@ -170,20 +183,21 @@ def read_subject(written: object, language: Language) -> Subject:
     if not isinstance(written, str):
         text = f"`{quoted(written)}` is not a subject. Use one of {', '.join(known)}."
         raise CriterionSyntaxError("unknown-subject", text)
-    if written in (*OWN_SUBJECTS, *SERVER_SUBJECTS) and language == "taurus":
+    match = PERCENTILE.fullmatch(written)
+    if language == "taurus" and (written in (*OWN_SUBJECTS, *SERVER_SUBJECTS) or (match and match[1])):
         fix = "Move the criterion to `toril: {criteria: […]}`, which bzt ignores."
         raise CriterionSyntaxError("misplaced-subject", f"Taurus has no subject `{written}`. {fix}")
-    if written in METRICS and written not in ("p", "rc", *SERVER_SUBJECTS):
+    if written in METRICS and written not in ("p", "metric-p", "rc", *SERVER_SUBJECTS):
         return Subject(written)
     for stem, name in (("concurr", "concurrency"), ("succ", "succ"), ("fail", "fail")):
         if written.startswith(stem) and written.isalpha():
             return Subject(name)
-    if match := PERCENTILE.fullmatch(written):
-        percentile = float(match[1])
+    if match:
+        percentile = float(match[2])
         if percentile > 100:
-            text = f"The percentile {match[1]} does not exist. Write p0 to p100."
+            text = f"The percentile {match[2]} does not exist. Write p0 to p100."
             raise CriterionSyntaxError("wrong-percentile", text)
-        return Subject("p", percentile=percentile)
+        return Subject(f"{match[1] or ''}p", percentile=percentile)
     if written.startswith("rc"):
         if not written[2:]:
             text = "The response code is missing. Write `rc500`, `rc5??` or `rc*`."

@@ -165,7 +165,7 @@ def _keeping(suite: Suite, criteria: Sequence[PlannedCriterion], *, tried: bool)
     wanted = suite.toril.evidence
     if wanted.off and not tried:
         return None
-    labels = dict.fromkeys(criterion.label for criterion in criteria_of(criteria) if criterion.label)
+    labels = dict.fromkeys(criterion.request for criterion in criteria_of(criteria) if criterion.request)
     return Keeping(
         failures=wanted.failures,
         body_bytes=MOST_OF_TRY if tried and Path(RECORDING) in suite.files else wanted.body,

@@ -48,6 +48,7 @@ def _only_of(criterion: Criterion, others: Sequence[Execution], kept: Sequence[E
         return next((load.name for load in others if load.name in criterion.executions), "")
     if criterion.subject == "capacity":
         return next((load.name for load in others if load.name == criterion.label), "")
-    if not criterion.label or not all(load.labels for load in kept) or criterion.label in labels_sent(kept):
+    label = criterion.request
+    if not label or not all(load.labels for load in kept) or label in labels_sent(kept):
         return ""
-    return next((load.name for load in others if criterion.label in labels_sent([load])), "")
+    return next((load.name for load in others if label in labels_sent([load])), "")

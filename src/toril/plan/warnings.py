@@ -58,9 +58,9 @@ def load_warnings(
             sent = {label for execution in judged for label in execution.labels}
             labels_of[criterion.executions] = labels_sent(judged), ", ".join(sorted(sent)[:10])
         labels, known = labels_of[criterion.executions]
-        of_requests = bool(criterion.label) and criterion.subject != "capacity"
-        if of_requests and criterion.label not in labels and all(execution.labels for execution in judged):
-            text = f"{criterion.where}: No request has the label `{criterion.label}`. Known labels: {known}."
+        label = "" if criterion.label in labels else criterion.request
+        if label and label not in labels and all(execution.labels for execution in judged):
+            text = f"{criterion.where}: No request has the label `{label}`. Known labels: {known}."
             yield Note("unknown-label", text)
         yield from (Note(finding.code, f"{criterion.where}: {finding.message}") for finding in lint(criterion))
         if few := too_few(criterion, judged, iterations, steady_only=suite.ramp_up_exclude):
@@ -96,8 +96,14 @@ def too_few(
     steady_only: bool,
 ) -> str:
     """Returns why these executions cannot decide a criterion on a percentile of the whole run; empty if they can."""
-    needed, label = samples_needed(criterion), criterion.label
-    if criterion.percentile is None or criterion.logic != "total" or needed == 1 or not executions:
+    needed, label = samples_needed(criterion), criterion.request
+    if (
+        criterion.percentile is None
+        or criterion.metric.kinds
+        or criterion.logic != "total"
+        or needed == 1
+        or not executions
+    ):
         return ""
     most = sum(_most(load, iterations.get(load.scenario), label, steady_only=steady_only) for load in executions)
     if most >= needed:

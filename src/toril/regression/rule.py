@@ -165,8 +165,7 @@ def _resolution_us(whole: Timeline, figure: DuetFigure) -> int:
     """Returns the coarsest resolution of the figure's times in µs; 0 if it is one microsecond, or not of times."""
     if figure.percent is None:
         return 0
-    senders = {series.execution for _, series in whole.series(figure.label)}
-    executions = senders & set(figure.executions or whole.resolution_us)
+    executions = whole.senders(figure.label) & set(figure.executions or whole.resolution_us)
     coarsest = max((whole.resolution_us.get(name, 0) for name in executions), default=0)
     return coarsest if coarsest > 1 else 0
 

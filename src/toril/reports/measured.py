@@ -89,9 +89,12 @@ class _Data:
     @cached_property
     def groups(self) -> tuple[Int64s, list[bool]]:
         """The number of the page's series of each series, in the order of rows; and whether each is of successes."""
-        keys = [self._key(*placed) for placed in self.source.timeline.series()]
-        number_of = {key: number for number, key in enumerate(sorted(set(keys)))}
-        return np.array([number_of[key] for key in keys], np.int64), [key[-1] for key in number_of]
+        timeline = self.source.timeline
+        keys = {number: self._key(*placed) for placed, number in timeline.series().items()}
+        number_of = {key: number for number, key in enumerate(sorted(set(keys.values())))}
+        of_series = np.full(len(timeline.table.placed), -1, np.int64)  # the page has no figures of what scripts measure
+        of_series[list(keys)] = [number_of[key] for key in keys.values()]
+        return of_series, [key[-1] for key in number_of]
 
     def _figures(self, label: str, location: str | None, execution: str | None) -> int:
         """Adds the view of a row of a table of figures, and returns its place: its series and planned time.

@@ -558,8 +558,8 @@ def not_judged(bundle: Bundle) -> Iterator[str]:
     measured = sum(second.samples for second in bundle.summary.series)
     if bundle.plan.ramp_up_exclude and measured > bundle.summary.total.samples:
         yield f"{text.plural(measured - bundle.summary.total.samples, 'request')} outside the steady state"
-    if any(rule.label for rule in rules):
-        judged = {rule.label for rule in rules if rule.label}
+    judged = {rule.label for rule in rules if rule.label and not rule.subject.startswith(("check-", "metric-"))}
+    if judged:
         covered = judged | {f"{name}{TRANSACTION}" for name in judged}
         names = [name for name in bundle.summary.labels if name and name not in (*covered, JOURNEY_START)]
         if names:

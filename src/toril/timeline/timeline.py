@@ -457,7 +457,8 @@ class Slice:
         """Returns executions and numbers of the unanswered requests that have, or may have, the label."""
         if self.kind in WITHOUT_REQUESTS:
             return []
-        labels = ["", self.label] if self.label else list(worst.unanswered)
+        label = self.label.partition("{")[0] if self._timeline.kind_of(self.label) == TAGGED else self.label
+        labels = list(dict.fromkeys(["", self.label, label])) if label else list(worst.unanswered)  # tags are unknown
         senders = self._timeline.senders(self.label) if self.label else self.executions
         return [
             (place[1], count)

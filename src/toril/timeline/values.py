@@ -27,14 +27,23 @@ def mean_value(stats: Stats) -> float:
 
 
 def percentile_value(stats: Stats, percent: float) -> float:
-    """Returns the nearest-rank percentile of at least one value, with three significant digits.
-
-    It is the number with the fewest digits among those that a bucket of the histogram cannot tell apart. So it is exact
-    for values of at most three digits, such as small counts.
-    """
+    """Returns the nearest-rank percentile of at least one value, with three significant digits."""
     bucket = stats.response.bucket_at_rank(rank_of(percent, stats.samples))
-    low, high = max(lowest_us(bucket), stats.min_us), min(highest_us(bucket), stats.max_us)
+    return plainest(bucket, stats.min_us, stats.max_us) / VALUE_SCALE
+
+
+def plainest(bucket: int, least: int, most: int) -> int:
+    """Returns the number with the fewest digits in a bucket of a histogram, and within these bounds.
+
+    A bucket cannot tell its numbers apart. So the result is exact for values of at most three digits, such as small
+    counts.
+
+    >>> from toril.stats.histogram import bucket_of
+    >>> plainest(bucket_of(12_000), 0, 10**9), plainest(bucket_of(12_000), 12_001, 12_001)
+    (12000, 12001)
+    """
+    low, high = max(lowest_us(bucket), least), min(highest_us(bucket), most)
     step = 1
     while high > 0 and high - high % (10 * step) >= low:
         step *= 10
-    return (high - high % step) / VALUE_SCALE
+    return high - high % step

@@ -59,8 +59,12 @@ A reason has a code, which never changes, and a message for people. Reasons of t
 | `missing-value`        | inconclusive | > 1 % of a label's responses lack a value that another request needs      |
 | `dead-label`           | inconclusive | each request of a label failed, and no criterion on failures names it     |
 | `unjudged-failures`    | inconclusive | > 10 % of a label (20 or more) failed, and no criterion covers these      |
+| `failed-checks`        | inconclusive | a check of the script failed, and no criterion judges it                  |
+| `too-many-tag-values`  | inconclusive | a tag has more values than toril keeps apart                              |
+| `too-many-metrics`     | inconclusive | a script measures more names than toril keeps apart                       |
 | `no-samples`           | inconclusive | a criterion has no samples to judge                                       |
 | `unknown-label`        | inconclusive | no sample has the criterion's label; the message names the nearest labels |
+| `unknown-metric`       | inconclusive | no script measured the criterion's metric, or it has another kind         |
 | `not-measured`         | inconclusive | the engine does not record the criterion's subject                        |
 | `too-few-samples`      | inconclusive | the 95 % interval of a percentile is open, and does not prove a breach    |
 | `no-tests`             | inconclusive | no test case ran, or all were skipped                                     |

@@ -122,9 +122,12 @@ def view_of(criterion: Criterion, timeline: Timeline, plan: Plan) -> Slice:
     With `ramp-up-exclude` these are the samples of the steady state. A throughput in windows counts all samples
     completed in a second of the steady state, whenever they began.
     """
-    rate_in_windows = criterion.subject == "throughput" and criterion.logic != "total"
+    rate_in_windows = criterion.metric.window == "rate" and criterion.logic != "total"
     steady = True if plan.ramp_up_exclude and not rate_in_windows else None
     executions, location = criterion.executions, criterion.location
+    if kinds := criterion.metric.kinds:
+        kind = next((kind for kind in kinds if timeline.series(criterion.label, kind)), kinds[0])
+        return timeline.select(criterion.label, executions, location, steady, kind)
     wanted = timeline.select(criterion.label, executions, location, steady, criterion.kind)
     if criterion.kind is None or not criterion.label or wanted.total.samples:
         return wanted
@@ -139,7 +142,10 @@ def senders_of(plan: Plan, criterion: Criterion) -> list[PlannedExecution]:
         shares = (share for share in plan.shares if share.location == criterion.location)
         there = {part.execution for share in shares for part in share.executions}
         loads = [execution for execution in loads if execution.name in there] or loads
-    return [load for load in loads if not load.labels or not criterion.label or criterion.label in load.labels] or loads
+    label = criterion.request
+    return [
+        load for load in loads if not load.labels or not label or {label, criterion.label} & {*load.labels}
+    ] or loads
 
 
 # Which time

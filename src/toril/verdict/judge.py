@@ -41,7 +41,11 @@ EXCUSES: Mapping[str, str] = {  # conditions that invalidate response times
     "unsure-clock": "the clock of a worker is inaccurate",
     "late-rate": "a worker applied a load change late",
 }
-WITHOUT_SAMPLES = ("no-samples", "unknown-label")  # listed last: often an effect of a lost worker or an early end
+WITHOUT_SAMPLES = (
+    "no-samples",
+    "unknown-label",
+    "unknown-metric",
+)  # listed last: often an effect of a lost worker or an early end
 WORKER_OF_FILE = re.compile(r"(?:^|/)workers/([^/]+)/")
 
 
@@ -117,6 +121,7 @@ def judge_try(plan: Plan, timeline: Timeline, completeness: Completeness, summar
     """
     executions = rules.measured(plan, timeline, completeness)
     broken = {label: figures for label, figures in summary.labels.items() if label and figures.failures}
+    checks = [(name, found) for name, found in summary.metrics.items() if found.kind == "check" and found.failures]
     failed = [
         Reason(
             "failed-request",
@@ -124,6 +129,10 @@ def judge_try(plan: Plan, timeline: Timeline, completeness: Completeness, summar
             f"{figures.errors[0].message or figures.errors[0].rc if figures.errors else 'no message'}",
         )
         for label, figures in ((label, broken[label]) for label in rules.in_order(broken, executions))
+    ]
+    failed += [
+        Reason("failed-request", f"check {name} failed {found.failures} of {plural(found.samples, 'time')}")
+        for name, found in checks
     ]
     open_questions = [
         *incomplete(timeline, completeness),
@@ -164,6 +173,7 @@ def judge_tests(plan: Plan, timeline: Timeline, completeness: Completeness, test
         *stopped(completeness),
         *_reasons_of(executions, rules.ended_early, rules.missing_values),
         *_reasons_of(executions, lambda execution: rules.script_errors(execution, ())),
+        *_reasons_of(executions, lambda execution: rules.failed_checks(execution, ())),
     ]
     if not tests.total:
         open_questions.append(Reason("no-tests", "no test case ran; check that the script contains test cases"))

@@ -26,7 +26,7 @@ class CriterionResult:
     window: JudgedWindow | None = None
     fired: bool = False  # the condition is true
     samples: int = 0  # … or seconds of a generator's figure, or CloudWatch periods
-    interval: tuple[int | None, int | None] | None = None  # 95 %, of a percentile over the whole run
+    interval: tuple[float | None, float | None] | None = None  # 95 %, of a percentile over the whole run
     message: str = ""
     label: str | None = None  # the summary's label, if it differs from the criterion's
 
@@ -152,8 +152,8 @@ def subject_of(criterion: Criterion) -> str:
     """Returns the subject as users write it: `p99.9`, `rc5??`, `avg-rt`, `alb-response-time p95 of app/shop/1`."""
     if criterion.server is not None:
         return server_text(criterion.subject, criterion.server)
-    if criterion.subject == "p":
-        return f"p{criterion.percentile:.10g}"
+    if criterion.percentile is not None:
+        return f"{criterion.subject}{criterion.percentile:.10g}"
     return f"rc{criterion.rc_pattern}" if criterion.subject == "rc" else criterion.subject
 
 

@@ -469,7 +469,7 @@ def script_failures(execution: MeasuredExecution, criteria: Collection[Criterion
     """
     yield from script_errors(execution, criteria)
     searched = execution.planned.search is not None  # each of its stages is judged
-    broken = [] if searched else list(unjudged(execution, criteria))
+    broken = [] if searched else [*unjudged(execution, criteria), *failed_checks(execution, criteria)]
     yield from broken[:MOST_NAMED]
     for code, count in Counter(reason.code for reason in broken[MOST_NAMED:]).items():
         yield execution.reason(code, f"the same is true of {plural(count, 'more label')}")
@@ -546,6 +546,27 @@ def unjudged(execution: MeasuredExecution, criteria: Collection[Criterion]) -> I
             yield execution.reason("unjudged-failures", f"{failed}; {limit}. Add one, such as `fail>1%`")
 
 
+def failed_checks(execution: MeasuredExecution, criteria: Collection[Criterion]) -> Iterator[Reason]:
+    """Yields a reason for each check that did not always hold, and that no criterion judges."""
+    every = [criterion for criterion in criteria if criterion.subject == "check-rate"]
+    for name in execution.timeline.measured("check"):
+        total = execution.of_label(name, "check").total
+        if execution.plan.ramp_up_exclude:
+            steady = execution.of_label(name, "check", steady=True).total
+            total = steady if steady.samples else total
+        judging = [criterion for criterion in every if criterion.label in ("", name)]
+        if total.failures and not _everywhere(execution, judging):
+            failed = f"check `{name}` failed {total.failures:,} of {plural(total.samples, 'time')}"
+            fix = f"Add a criterion if some may fail, such as `check-rate of {name}<99%` in `toril.criteria`"
+            yield execution.reason("failed-checks", f"{failed}, and no criterion judges it. {fix}")
+
+
+def _everywhere(execution: MeasuredExecution, criteria: Iterable[Criterion]) -> bool:
+    """Whether criteria judge all locations of the execution."""
+    places = {criterion.location for criterion in criteria}
+    return None in places or places >= {share.location for share in execution.plan.shares}
+
+
 def in_order(labels: Iterable[str], executions: Iterable[MeasuredExecution]) -> list[str]:
     """Returns labels in the order of the suite, so that a refused log-in precedes what follows from it."""
     order = {label: number for number, label in enumerate(label for one in executions for label in one.planned.labels)}
@@ -578,16 +599,14 @@ def uncovered(
         criterion
         for criterion in criteria
         if criterion.metric.is_share
+        and not criterion.metric.kinds
         and criterion.label in ((label,) if named else ("", label))
         and (criterion.kind or (own if criterion.label else "request")) == kind
     ]
-    everywhere = {share.location for share in execution.plan.shares}
-
-    def is_covered(rc: str) -> bool:
-        places = {criterion.location for criterion in judging if _covers(criterion, rc)}
-        return None in places or places >= everywhere
-
-    return Counter({rc: count for rc, count in total.failed.rc.items() if not is_covered(rc)})
+    codes = total.failed.rc.items()
+    return Counter(
+        {rc: count for rc, count in codes if not _everywhere(execution, [one for one in judging if _covers(one, rc)])}
+    )
 
 
 def _covers(criterion: Criterion, rc: str) -> bool:

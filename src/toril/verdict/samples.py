@@ -17,7 +17,8 @@ from toril.criteria import Criterion, load_for_samples, samples_needed
 from toril.stats.quantiles import quantile_interval
 from toril.summary import planned_s
 from toril.text import close_matches, plural
-from toril.timeline import Slice, Stats
+from toril.timeline import Slice, Stats, Timeline
+from toril.timeline.intervals import TAGGED, VALUE_SCALE, VALUES
 from toril.verdict.evidence import Evidence, MissingLoad, Seconds, counts_silence, planned_seconds, view_of
 from toril.verdict.result import (
     CriterionResult,
@@ -40,6 +41,8 @@ def judge_samples(blank: CriterionResult, evidence: Evidence) -> CriterionResult
     view = view_of(criterion, evidence.timeline, evidence.plan)
     total = view.total
     blank = replace(blank, samples=total.samples, label=_summary_label(criterion, view, evidence))
+    if criterion.metric.kinds and (unknown := _unknown_metric(criterion, evidence.timeline)):
+        return undecided(blank, "unknown-metric", unknown)
     if not total.samples:
         return _without_samples(blank, evidence)
     judged = _JudgedSamples(blank, view, evidence)
@@ -73,13 +76,17 @@ class _JudgedSamples:
         """The share of the criterion's label in all requests, 0 … 1."""
         if not self.criterion.label and self.criterion.kind is None:
             return 1.0
-        everything = replace(self.criterion, label="", kind=None)
+        everything = replace(self.criterion, subject="hits", label="", kind=None)
         all_samples = view_of(everything, self.evidence.timeline, self.evidence.plan).total.samples
         return self.blank.samples / max(1, all_samples)
 
     def _planned_s(self) -> float:
         evidence, executions = self.evidence, self.criterion.executions
         known = evidence.plan, evidence.timeline, evidence.completeness
+        if self.view.kind in VALUES:
+            senders = evidence.timeline.senders(self.view.label, self.view.kind)
+            executions = tuple(name for name in executions or sorted(senders) if name in senders)
+            return planned_s(*known, executions, within=evidence.within)
         return planned_s(*known, executions, self.view.label, evidence.within)
 
     def on_the_whole(self, total: Stats) -> CriterionResult:
@@ -89,15 +96,17 @@ class _JudgedSamples:
         reading = reader_of(criterion)(total, users)
         if reading is None:
             return _not_measured(self.blank)
-        if criterion.subject == "throughput":  # divided by the planned time, as in the summary
+        if criterion.metric.window == "rate":  # divided by the planned time, as in the summary
             reading = replace(reading, weight=self._planned_s())
             if not reading.weight:
-                return undecided(self.blank, "no-samples", "there is no planned time to judge throughput in")
+                return undecided(self.blank, "no-samples", f"there is no planned time to judge {criterion.subject} in")
         result = with_value(self.blank, _value(criterion, reading))
         result = replace(result, message=result.message + _measured_codes(criterion, total))
-        if criterion.subject == "p" and criterion.percentile not in (None, 0.0, 100.0):  # p0 and p100 estimate nothing
-            interval = quantile_interval(total.response, criterion.percentile, resolution_us=view.resolution_us)
-            result = replace(result, interval=interval)
+        if criterion.percentile not in (None, 0.0, 100.0):  # p0 and p100 estimate nothing
+            step_us = 1 if criterion.metric.kinds else view.resolution_us
+            low, high = quantile_interval(total.response, criterion.percentile, resolution_us=step_us)
+            in_units = low and low / VALUE_SCALE, high and high / VALUE_SCALE
+            result = replace(result, interval=in_units if criterion.metric.kinds else (low, high))
             if _too_few(result):
                 few = f"{subject_of(criterion)} needs {samples_needed(criterion):,} samples, not {total.samples:,}"
                 few += _advice_on_samples(criterion, self.evidence, total.samples)
@@ -106,7 +115,7 @@ class _JudgedSamples:
             return settled(result, stands=True)
         first, last = self._expected_seconds(self.missing)
         absent = self.missing.samples(first, last, Pool(reading).samples(criterion), self.share_of_all)
-        if criterion.subject == "throughput":  # some of the time may be missing too
+        if criterion.metric.window == "rate":  # some of the time may be missing too
             reading = replace(reading, weight=math.inf if math.isinf(last) else max(reading.weight, last + 1 - first))
         against = criterion if result.fired else opposite(criterion)
         stands = against is not None and breaches(against, _value(against, reading, absent))
@@ -182,7 +191,7 @@ class _JudgedSamples:
 
 
 def _value(criterion: Criterion, reading: Reading, absent: float = 0.0) -> float:
-    return Pool(reading).value(criterion, reading.max_us, absent)
+    return Pool(reading).value(criterion, reading.extremes, absent)
 
 
 def _measured_codes(criterion: Criterion, total: Stats) -> str:
@@ -230,16 +239,40 @@ def _not_measured(blank: CriterionResult) -> CriterionResult:
     return undecided(blank, "not-measured", f"{message}. Use another engine or another criterion")
 
 
+def _unknown_metric(criterion: Criterion, timeline: Timeline) -> str:
+    """Returns why no metric, or not exactly one, is judged by the criterion; empty if it judges one, or all checks."""
+    name, subject, kinds = criterion.label, subject_of(criterion), criterion.metric.kinds
+    if not name:
+        return ""
+    found = [kind for kind in VALUES if timeline.series(name, kind)]
+    judged = [kind for kind in found if kind in kinds]
+    if len(judged) == 1:
+        return ""
+    if judged:
+        return f"`{name}` is both a {judged[0]} and a {judged[1]}; give each metric a name of its own"
+    if found:
+        return f"`{name}` is a {found[0]}, but `{subject}` judges a {' or a '.join(kinds)}"
+    known = sorted({name for kind in kinds for name in timeline.measured(kind)})
+    near = close_matches(name, known, most=3, cutoff=0.3) or known[:3]
+    listed = f"; the nearest names are {', '.join(f'`{one}`' for one in near)}" if near else ""
+    fix = ". A counter of rare events needs one 0 at its start" if "counter" in kinds else ""
+    return f"no script measured a {' or a '.join(kinds)} `{name}`{listed}{fix}"
+
+
 def _without_samples(blank: CriterionResult, evidence: Evidence) -> CriterionResult:
     label, location, kind = blank.criterion.label, blank.criterion.location, blank.criterion.kind
-    known = sorted(set(evidence.timeline.labels()) - {""})
+    known = sorted({*evidence.timeline.labels(), *evidence.timeline.measured(TAGGED)} - {""})
     when = " in the steady state" if evidence.plan.ramp_up_exclude else ""
-    named = f"{kind or 'label'} `{label}` has" if label else "there are"
-    message = f"{named} no {kind + ' ' if kind and not label else ''}samples{when}"
+    kinds = blank.criterion.metric.kinds
+    named = f"{kind or (kinds and kinds[0]) or 'label'} `{label}` has" if label else "there are"
+    message = (
+        f"{named} no {'checks' if kinds and not label else f'{kind} samples' if kind and not label else 'samples'}"
+    )
+    message += when
     message += f" in location {location}" if location else ""
     if blank.criterion.executions:
         message += f" in execution {' + '.join(blank.criterion.executions)}"
-    if not label or label in known:
+    if not label or label in known or kinds:
         return undecided(blank, "no-samples", message)
     near = close_matches(label, known, most=3, cutoff=0.3) or known[:3]
     listed = ", ".join(f"`{known_label}`" for known_label in near)

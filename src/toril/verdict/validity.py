@@ -1,5 +1,6 @@
 """Reasons for an inconclusive verdict: conditions that invalidate response times, and missing or surplus data."""
 
+from collections import defaultdict
 from collections.abc import Iterator
 
 from toril.criteria import criteria_of
@@ -8,11 +9,13 @@ from toril.records.summary import Generators
 from toril.summary.completeness import Completeness
 from toril.text import exact, plural
 from toril.timeline import Timeline
+from toril.timeline.intervals import TAGGED, VALUES
 
 LATEST_START_S = 1.0
 LATEST_START_OF_RAMP_UP = 0.1
 LATEST_RATE_S = 1.0
 CLOCK_LIMIT_S = 1.0
+MOST_TAG_VALUES, MOST_METRICS, MOST_CHECKS = 50, 200, 1_000
 
 
 def invalid_times(plan: Plan, completeness: Completeness, generators: Generators) -> Iterator[Reason]:
@@ -102,6 +105,25 @@ def incomplete(timeline: Timeline, completeness: Completeness) -> Iterator[Reaso
     if unreadable:
         damaged = f"toril could not read {plural(unreadable, 'record')} of the engines"
         yield Reason("unreadable-records", f"{damaged}; see the engine's log")
+    yield from too_many_names(timeline)
+
+
+def too_many_names(timeline: Timeline) -> Iterator[Reason]:
+    """Yields reasons for values of tags, metrics and checks beyond their limits."""
+    values_of: defaultdict[str, set[str]] = defaultdict(set)
+    for label in timeline.measured(TAGGED):
+        tag, _, value = label[label.rindex("{") + 1 : -1].partition("=")
+        values_of[tag].add(value)
+    for tag, values in values_of.items():
+        if len(values) > MOST_TAG_VALUES:
+            many = f"tag `{tag}` has more than {MOST_TAG_VALUES} values, so toril does not keep all of them apart"
+            yield Reason("too-many-tag-values", f"{many}; use a tag with few values, such as a plan instead of a user")
+    checks = len(timeline.measured("check"))
+    metrics = sum(len(timeline.measured(kind)) for kind in VALUES) - checks
+    for count, most, what in ((checks, MOST_CHECKS, "checks"), (metrics, MOST_METRICS, "metrics")):
+        if count > most:
+            fix = "give several of them one name"
+            yield Reason("too-many-metrics", f"the scripts have {count:,} {what}, the limit is {most:,}; {fix}")
 
 
 def lost_workers(completeness: Completeness) -> list[tuple[str, str]]:

@@ -21,6 +21,7 @@ The value of several seconds together:
 - averages: weighted by samples
 - percentages: the share in the window's samples
 - bytes and virtual users: the mean of the seconds
+- metrics of scripts: as the figures of requests, or the exact minimum or maximum
 - throughput: the window's samples divided by its length
 - values that exist per second (the load of an execution, the health of a generator, a metric of CloudWatch): their
   mean, sum, maximum or minimum
@@ -42,6 +43,8 @@ from toril.criteria import METRICS, Criterion, Operator, WindowKind
 from toril.stats.histogram import Histogram, Int64s, highest_us
 from toril.stats.quantiles import rank_of
 from toril.timeline import Slice, Stats
+from toril.timeline.intervals import VALUE_SCALE
+from toril.timeline.values import plainest
 from toril.verdict.evidence import MissingLoad, Seconds, counts_silence
 
 Combine = Literal["mean", "sum", "max", "min"]
@@ -95,7 +98,12 @@ class Reading:
     amount: int = 0
     squares: int = 0
     histogram: Histogram | None = None
+    min_us: int = 0
     max_us: int = 0
+
+    @property
+    def extremes(self) -> tuple[int, int]:
+        return self.min_us, self.max_us
 
 
 def kind_of(criterion: Criterion) -> WindowKind:
@@ -111,6 +119,14 @@ def _codes(stats: Stats, pattern: str) -> int:
     return sum(count for code, count in stats.rc.items() if fnmatchcase(code, pattern))
 
 
+def _succ(stats: Stats, _: int, __: str) -> Reading:
+    return Reading(stats.samples, stats.samples - stats.failures)
+
+
+def _extremes(stats: Stats, _: int, __: str) -> Reading:
+    return Reading(stats.samples, histogram=stats.response, min_us=stats.min_us, max_us=stats.max_us)
+
+
 READERS: Mapping[str, Callable[[Stats, int, str], Reading | None]] = {  # samples, users and pattern of a second
     "p": lambda stats, _, __: Reading(stats.samples, histogram=stats.response, max_us=stats.max_us or 0),
     "avg-rt": lambda stats, _, __: Reading(stats.samples, stats.sum_us),
@@ -118,12 +134,16 @@ READERS: Mapping[str, Callable[[Stats, int, str], Reading | None]] = {  # sample
     "avg-ct": lambda stats, _, __: Reading(stats.connect_count, stats.connect_sum_us) if stats.connect_count else None,
     "stdev-rt": lambda stats, _, __: Reading(stats.samples, stats.sum_us, stats.sum_sq),
     "fail": lambda stats, _, __: Reading(stats.samples, stats.failures),
-    "succ": lambda stats, _, __: Reading(stats.samples, stats.samples - stats.failures),
+    "succ": _succ,
     "rc": lambda stats, _, pattern: Reading(stats.samples, _codes(stats, pattern)),
     "hits": lambda stats, _, __: Reading(stats.samples, stats.samples),
     "throughput": lambda stats, _, __: Reading(1, stats.samples),
     "concurrency": lambda _, users, __: Reading(1, users),
     "bytes": lambda stats, _, __: Reading(1, stats.bytes),
+    **dict.fromkeys(("check-rate", "metric-rate"), _succ),
+    **dict.fromkeys(("metric-p", "metric-min", "metric-max"), _extremes),
+    **dict.fromkeys(("metric-avg", "metric-sum"), lambda stats, _, __: Reading(stats.samples, stats.sum_us)),
+    "metric-per-s": lambda stats, _, __: Reading(1, stats.sum_us),
 }
 if READERS.keys() != {name for name, metric in METRICS.items() if metric.source == "samples"}:
     raise AssertionError("each metric of samples needs a reader")
@@ -161,24 +181,32 @@ class Pool:
 
     def samples(self, criterion: Criterion) -> float:
         """Returns the number of measured samples, from which missing ones are estimated."""
-        return self.amount if criterion.subject == "throughput" else self.weight
+        return self.amount if criterion.metric.window == "rate" else self.weight
 
-    def value(self, criterion: Criterion, max_us: int, absent: float = 0.0) -> float:
-        """Returns the value to compare with the threshold, in its unit.
+    def value(self, criterion: Criterion, extremes: tuple[int, int], absent: float = 0.0) -> float:
+        """Returns the value to compare with the threshold, in its unit; `extremes` are minimum and maximum in µs.
 
         `absent` samples were planned but not recorded. They get the value that is the least likely to breach: infinity
         if it has no bound, not-a-number if the criterion is on an exact value.
         """
         if absent and criterion.op == "=":
             return math.nan
-        more = criterion.op in MORE
+        value = self._value(criterion, extremes, absent)
+        return value / VALUE_SCALE if criterion.metric.kinds and not criterion.percent else value
+
+    def _value(self, criterion: Criterion, extremes: tuple[int, int], absent: float) -> float:
+        more, of_values = criterion.op in MORE, bool(criterion.metric.kinds)  # one missing value may be any number
         match kind_of(criterion):
+            case "min":
+                return 0.0 if absent and more else extremes[0]
+            case "max":
+                return math.inf if absent and not more else extremes[1]
             case "sum":
                 if more or not absent:
                     return self.amount
-                return math.inf if criterion.subject == "bytes" else self.amount + absent
+                return math.inf if criterion.subject == "bytes" or of_values else self.amount + absent
             case "rate":
-                if math.isinf(self.weight):
+                if math.isinf(self.weight) or (absent and of_values and not more):
                     return 0.0 if more else math.inf
                 return (self.amount + (0 if more else absent)) / self.weight
             case "share":
@@ -195,20 +223,22 @@ class Pool:
                 spread = self.weight * self.squares - self.amount * self.amount  # n² × variance, exact in integers
                 return math.sqrt(max(0, spread) / self.weight / (self.weight + absent))
             case "percentile":
-                return self._percentile(criterion.percentile or 0.0, max_us, absent, more)
+                bucket = self._bucket(criterion.percentile or 0.0, absent, more)
+                if bucket is None:
+                    return 0.0 if more else math.inf
+                return plainest(bucket, *extremes) if of_values else min(highest_us(bucket), extremes[1])
 
-    def _percentile(self, percentile: float, max_us: int, absent: float, more: bool) -> float:
+    def _bucket(self, percentile: float, absent: float, more: bool) -> int | None:
+        """Returns the bucket of a percentile; None if it may be one of the absent samples."""
         if math.isinf(absent):
-            return 0.0 if more else math.inf
+            return None
         missing = math.ceil(absent)
         rank = rank_of(percentile, int(self.weight) + missing)
         if more:
             rank -= missing
-            if rank < 1:
-                return 0.0
-        elif rank > self.weight:
-            return math.inf
-        return min(highest_us(int(np.searchsorted(np.cumsum(self.counts), rank))), max_us)
+        if rank < 1 or rank > self.weight:
+            return None
+        return int(np.searchsorted(np.cumsum(self.counts), rank))
 
 
 # Windows
@@ -340,8 +370,8 @@ class SampleWatch(WindowWatch[Reading]):
         super().restart()
         self._starting = True  # until the first sample
         self._pool = Pool()
-        self._highest = _LowestValue()  # of negated maxima
-        self._max_us = 0
+        self._lowest_us, self._highest_us = _LowestValue(), _LowestValue()  # the latter of negated maxima
+        self._extremes = 0, 0
 
     def follow(self, view: Slice, second: int, planned: Seconds) -> JudgedWindow | None:
         """Adds one second of the samples if the criterion judges it; returns what `add` returns."""
@@ -358,23 +388,25 @@ class SampleWatch(WindowWatch[Reading]):
         return self.add(second, reading, stats.samples) if self.begun and reading is not None else None
 
     def _alone(self, second: int, value: Reading) -> float:
-        return self._value(Pool(value), value.max_us, second, second)
+        return self._value(Pool(value), value.extremes, second, second)
 
     def _together(self, first: int, last: int) -> float:
-        return self._value(self._pool, self._max_us, first, last)
+        return self._value(self._pool, self._extremes, first, last)
 
     def _enter(self, second: int, value: Reading) -> None:
         self._pool.add(value)
-        self._max_us = int(self._highest.push(second, -value.max_us, value.max_us, second - self._frame + 1))
+        oldest, (low, high) = second - self._frame + 1, value.extremes
+        least = self._lowest_us.push(second, low, low, oldest)
+        self._extremes = int(least), int(self._highest_us.push(second, -high, high, oldest))
 
     def _leave(self, value: Reading) -> None:
         self._pool.add(value, -1)
 
-    def _value(self, pool: Pool, max_us: int, first: int, last: int) -> float:
+    def _value(self, pool: Pool, extremes: tuple[int, int], first: int, last: int) -> float:
         absent = 0.0
         if self._missing is not None:
             absent = self._missing.samples(first, last, pool.samples(self._valued), self._share_of_all)
-        return pool.value(self._valued, max_us, absent)
+        return pool.value(self._valued, extremes, absent)
 
 
 # Values per second

@@ -22,7 +22,7 @@ from toril.reports.exports.tables import measured, started_ms
 from toril.secrets.masking import mask
 from toril.stats.histogram import EXACT_BITS, Histogram, Int64s, highest_us
 from toril.timeline import Timeline
-from toril.timeline.intervals import KINDS, MAX_DURATION_US, Series
+from toril.timeline.intervals import MAX_DURATION_US, TIMED, Series
 
 HOUR_US = 3_600_000_000  # range of a histogram without longer values; readers allocate the whole range
 HEAD = struct.Struct(">IIIIQQd")  # cookie, bytes of counts, index offset, digits, lowest and highest value, conversion
@@ -54,7 +54,7 @@ def log(bundle: Bundle) -> Iterator[bytes]:
 
 def range_us(timeline: Timeline) -> int:
     """Returns the highest value of the histograms: equal for most runs, so that readers can add them."""
-    longest = max(timeline.select(kind=kind).total.max_us for kind in KINDS)
+    longest = max(timeline.select(kind=kind).total.max_us for kind in TIMED)
     return HOUR_US if longest <= HOUR_US else MAX_DURATION_US - 1
 
 

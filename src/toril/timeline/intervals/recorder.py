@@ -53,6 +53,8 @@ LOW_12 = (1 << 12) - 1
 LOW_20 = (1 << 20) - 1
 LOW_32 = (1 << 32) - 1
 
+PARENTHESES = str.maketrans("{}", "()")
+
 TableName = Literal["label", "rc", "message"]
 Columns = Mapping[str, Any]
 
@@ -465,8 +467,11 @@ def label_of(text: str) -> str:
 
 
 def tagged_label(label: str, tag: str, value: str) -> str:
-    """Returns the label of a request's second sample, which has a tag: `checkout{tenant=big}`; "" for all requests."""
-    end = f"{{{tag}={value}}}"
+    """Returns the label of a request's second sample, which has a tag: `checkout{tenant=big}`.
+
+    Braces in the value become parentheses.
+    """
+    end = f"{{{tag}={value.translate(PARENTHESES)}}}"
     return _cut(mask_label(_cut(label, MOST_OF_LABEL)), MAX_LENGTH - len(end)) + end
 
 
