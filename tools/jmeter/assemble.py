@@ -19,7 +19,20 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 SUMS = HERE / "jars.sha256"
-SOURCES = ("Connections.java", "Evidence.java", "Turns.java")
+SOURCES = (
+    "Arrivals.java",
+    "Concurrency.java",
+    "Connections.java",
+    "Evidence.java",
+    "FreeFormArrivals.java",
+    "Part.java",
+    "Post.java",
+    "Setup.java",
+    "Stepping.java",
+    "Threads.java",
+    "Turns.java",
+    "Ultimate.java",
+)
 RECIPE = (
     *SOURCES,
     "assemble.py",

@@ -6,6 +6,7 @@ schedule from whole numbers, for any weights and any curve. Together, the worker
 """
 
 import math
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -45,6 +46,14 @@ class Interleave:
             ahead, rest = divmod((2 * own + 1) * group.weight - self.weight, 2 * self.weight)
             place += group.before * (ahead + 1) + (group.workers - group.before) * (ahead + (rest > 0))
         return place
+
+    def before(self, place: int) -> int:
+        """Returns the number of this worker's arrivals before a place of the schedule.
+
+        >>> [Interleave(1, (PeerGroup(1, 3, 1),)).before(place) for place in range(5)]
+        [0, 0, 1, 1, 1]
+        """
+        return bisect_left(range(place), place, key=self.place_of)
 
     @property
     def part(self) -> Fraction:

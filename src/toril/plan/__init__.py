@@ -49,7 +49,7 @@ LONGEST_TRY_S = 600.0
 MOST_OF_TRY = 64 << 10  # bytes of a body, for the comparison with a recording
 OF_BOTH = (  # fields of an execution and of its plan
     "name", "index", "executor", "model", "scenario", "concurrency", "iterations", "steps", "delay_s", "ramp_up_s",
-    "hold_for_s", "labels", "search",
+    "hold_for_s", "labels", "search", "script_load",
 )  # fmt: skip
 MOST_SLOWEST = 50  # labels whose slowest request workers keep
 
@@ -219,6 +219,7 @@ def _by_one_user(suite: Suite, *, tried: bool) -> tuple[Execution, ...]:
                 iterations=iterations,
                 curve=None,
                 search=None,
+                script_load=None,
                 steps=None,
                 delay_s=0.0,
                 ramp_up_s=0.0,
@@ -331,6 +332,7 @@ def _execution_share(execution: Execution, index: int, parts: Mapping[int, Worke
         phase=phase,
         interleave=part.interleave,
         segment=part.segment,
+        script_users=part.script_users,
         config=config,
     )
 

@@ -12,7 +12,7 @@ from itertools import accumulate, pairwise
 from toril.errors import SuiteError
 from toril.load.interleave import Interleave, interleave
 from toril.plan.iteration import Iteration, iteration_of
-from toril.records import Segment
+from toril.records import ScriptLoad, Segment
 from toril.suite import Execution, Suite
 from toril.suite.engines import engine_of
 from toril.suite.requests import OWN
@@ -149,8 +149,9 @@ class WorkerLoad:
 
     users: int
     throughput: Fraction | None
-    interleave: Interleave | None = None  # of a schedule
+    interleave: Interleave | None = None  # of a schedule, or of a script's own load
     segment: Segment | None = None  # for a script's own load
+    script_users: tuple[int, ...] = ()  # of each group of a JMX
 
 
 def divided_between(
@@ -159,6 +160,8 @@ def divided_between(
     """Returns the load of each worker, by its index, for each execution; raises SuiteError if a worker gets none."""
     everywhere = weights_of(executions)
     turns: dict[str, int] = {}  # location → the worker that gets the next odd virtual user, so that they spread
+    for execution in executions:
+        _check_dividable(execution, execution.locations or everywhere, slots, suite)
     divided = [_parts(execution, everywhere, slots, turns) for execution in executions]
     for execution, parts in zip(executions, divided, strict=True):
         if execution.concurrency and min(part.users for part in parts.values()) < execution.groups:
@@ -174,6 +177,19 @@ def divided_between(
         if not any(slot.index in parts for parts in divided):
             raise SuiteError(_idle(suite, executions, slots, slot, chosen=chosen), code="idle-worker")
     return divided
+
+
+def _check_dividable(
+    execution: Execution, weights: Mapping[str, Fraction], slots: Sequence[WorkerSlot], suite: Suite
+) -> None:
+    """Raises SuiteError for a script's own load that several workers cannot divide exactly."""
+    own = execution.script_load
+    workers = len(_by_weight(execution, weights, slots))
+    if own is not None and own.mode == "divide" and own.undividable and workers > 1:
+        what = f"{suite.source}: execution[{execution.index}]: {own.undividable}"
+        whole = f"so {workers} workers cannot divide the load of {execution.scenario[:60]}"
+        fix = "Run all of it on each worker by `toril: {script-load: repeat}`, or use one worker"
+        raise SuiteError(f"{what}, {whole}. {fix}.", code="undividable-load")
 
 
 def _check_whole(execution: Execution, parts: Iterable[WorkerLoad], suite: Suite) -> None:
@@ -193,8 +209,8 @@ def _parts(
     weights = execution.locations or everywhere
     if execution.by_schedule:
         return _open_model(execution, weights, slots)
-    if engine_of(execution.executor).splits_script_load and execution.concurrency is None:
-        return _segments(execution, weights, slots)
+    if execution.script_load is not None:
+        return _of_script(execution, execution.script_load, weights, slots)
     users: dict[int, int] = {}
     by_location = dict(zip(weights, split(execution.concurrency or 1, list(weights.values())), strict=True))
     for location, count in by_location.items():
@@ -226,6 +242,33 @@ def _open_model(
     total = execution.throughput_rps or Fraction(0)
     by_place = zip(places, interleave([shares[index] for index in places]), strict=True)
     return {index: WorkerLoad(0, total * load.part, load) for index, load in by_place}
+
+
+def _of_script(
+    execution: Execution, load: ScriptLoad, weights: Mapping[str, Fraction], slots: Sequence[WorkerSlot]
+) -> dict[int, WorkerLoad]:
+    """Returns each worker's part of a script's own load; none for a worker without users and arrivals.
+
+    The users of all groups form one sequence, which the workers interleave.
+    """
+    shares = _by_weight(execution, weights, slots)
+    whole = tuple(group.users for group in load.groups)
+    if load.mode == "repeat" or load.undividable:
+        return {index: WorkerLoad(0, None, script_users=whole) for index in shares}
+    if engine_of(execution.executor).splits_script_load:
+        return _segments(execution, weights, slots)
+    if len(shares) == 1:
+        return {index: WorkerLoad(0, None, script_users=whole) for index in shares}
+    places, firsts = sorted(shares), list(accumulate(whole, initial=0))
+    parts = zip(places, interleave([shares[index] for index in places]), strict=True)
+    loads = {
+        index: WorkerLoad(
+            0, None, part, script_users=tuple(part.before(to) - part.before(first) for first, to in pairwise(firsts))
+        )
+        for index, part in parts
+    }
+    endless = not load.groups or any(group.arrivals_per_s for group in load.groups)
+    return {index: part for index, part in loads.items() if endless or any(part.script_users)}
 
 
 def _segments(
@@ -284,6 +327,9 @@ def _idle(
     closed = [execution for execution in executions if not execution.by_schedule]
     most = max(closed or executions, key=lambda execution: execution.concurrency or 1)
     users = most.concurrency or 1
+    if most.script_load is not None:
+        threads = plural(sum(group.users for group in most.script_load.groups), "thread")
+        return f"{suite.source}: The script starts {threads} on {len(slots)} workers. Lower `workers`."
     what = f"{suite.source}: execution[{most.index}].concurrency: {users} is too low"
     if most.exact_workers or (chosen and users < len(slots)):
         return f"{what} for {len(slots)} workers. Lower `workers`, or raise `concurrency`."

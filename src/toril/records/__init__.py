@@ -37,6 +37,8 @@ from toril.records.plan import (
     Plan,
     PlannedCriterion,
     PlannedExecution,
+    ScriptGroup,
+    ScriptLoad,
     Search,
     Segment,
     Share,

@@ -73,6 +73,25 @@ class Journey(RecordPart):
     times: int = 1  # how often
 
 
+class ScriptGroup(RecordPart):
+    """A thread group of a JMX that brings its own load."""
+
+    name: str
+    users: int = 0
+    arrivals_per_s: float = 0.0  # the highest rate
+
+
+class ScriptLoad(RecordPart):
+    """The load of a script, without load keys in the suite.
+
+    Workers divide it, or each of them repeats it. `undividable` is the reason why several workers cannot divide it.
+    """
+
+    mode: Literal["divide", "repeat"] = "divide"
+    groups: tuple[ScriptGroup, ...] = ()  # of a JMX
+    undividable: str = ""
+
+
 class PlannedExecution(RecordPart):
     """One execution of the suite with the load of the whole run, in total over all workers."""
 
@@ -99,6 +118,7 @@ class PlannedExecution(RecordPart):
     adjustable: bool = False  # its rate can be changed during the run
     search: Search | None = None  # a search changes its rate until it breaches
     journey: Journey | None = None  # in the model `arrivals`; None: no label has the same number in each pass
+    script_load: ScriptLoad | None = None  # None: the suite's load, or results of another tool
 
     @property
     def by_schedule(self) -> bool:
@@ -165,8 +185,10 @@ class ExecutionShare(RecordPart):
     first_user: int = 0  # users of the workers before it
     throughput_rps: float | None = None
     phase: float = 0.0  # the worker's offset in [0, 1) of an arrival period, so that workers do not send in step
-    interleave: Interleave | None = Field(None, alias="stripe")  # open model: the worker's arrivals in the schedule
+    # Of an open model: the worker's arrivals in the schedule. Of a script's own load: its users and arrivals.
+    interleave: Interleave | None = Field(None, alias="stripe")
     segment: Segment | None = None  # of a script's own load, if its engine can divide that
+    script_users: tuple[int, ...] = ()  # of each group of a JMX
     config: dict[str, Any]
 
 

@@ -18,6 +18,8 @@ from toril.reports.blocks import MISSING, Cell, Column, Row, Table
 from toril.secrets.masking import masked_settings
 from toril.text import plain
 
+MOST_PARTS = 8  # workers whose threads a line lists
+
 
 def as_json(plan: Plan) -> bytes:
     """Returns the plan as in `plan.json`, without the credentials of the suite."""
@@ -42,7 +44,7 @@ def show(console: Console, plan: Plan) -> None:
     console.print(Text.assemble((plain(plan.suite), "bold"), f": {in_brief(plan)}"))
     terminal.show_table(console, _executions(plan))
     terminal.show_table(console, _shares(plan))
-    for line in _browsers(plan):
+    for line in (*_browsers(plan), *_scripts(plan)):
         console.print(Text(line))
     lines = curves.describe(plan, console.width)
     if lines:
@@ -81,6 +83,28 @@ def _browsers(plan: Plan) -> Iterator[str]:
             network = f" on {browser.network.name}" if browser.network else ""
             size = f"{browser.device.width} × {browser.device.height}"
             yield f"{plain(execution.name)}: browsers as {browser.device.name}, {size}{network}"
+
+
+def _scripts(plan: Plan) -> Iterator[str]:
+    """Yields how several workers divide or repeat the load of a script, with the threads of each group."""
+    for execution in plan.executions:
+        parts = [part for share in plan.shares for part in share.executions if part.execution == execution.name]
+        load, workers = execution.script_load, text.plural(len(parts), "worker")
+        if load is None or len(parts) < 2:
+            continue
+        if load.mode == "repeat":
+            yield f"{plain(execution.name)}: each of {workers} runs the whole script, {len(parts)} times its load in all"
+        elif not load.groups:
+            yield f"{plain(execution.name)}: {workers} divide the load of the script"
+        for place, group in enumerate(load.groups):
+            counts = [part.script_users[place] for part in parts]
+            written = text.plural(group.users, "thread") if group.users else f"{text.number(group.arrivals_per_s)}/s"
+            each = " + ".join(map(str, counts)) if len(counts) <= MOST_PARTS else f"{min(counts)} to {max(counts)} each"
+            if load.mode == "repeat":
+                whole = text.plural(sum(counts), "thread") if group.users else f"{len(parts)} × {written}"
+                yield f"  {plain(group.name)}: {written} on {workers}: {whole}"
+            else:
+                yield f"  {plain(group.name)}: {written} on {workers}" + f": {each}" * bool(group.users)
 
 
 def _search(execution: PlannedExecution) -> str:
@@ -132,7 +156,11 @@ def _shares(plan: Plan) -> Table:
             rate = f"≤ {curves.rate_of(execution, part.throughput_rps)}" if part.throughput_rps is not None else ""
             if rate and part.concurrency is None:  # an open model sends exactly at its rate
                 rate = rate.removeprefix("≤ ")
-            cells.append(" ".join(filter(None, (users, rate))) or "as written")
+            own = execution.script_load
+            threads = "" if own is None or own.mode == "repeat" else text.plural(sum(part.script_users), "thread")
+            if own is not None and not (own.groups and part.interleave):
+                threads = "as written" if part.interleave is None else f"{part.interleave.part} of the script"
+            cells.append(" ".join(filter(None, (users, rate))) or threads or "as written")
         rows.append((plain(share.worker), *cells))
     executions = (Column(plain(execution.name), "text") for execution in plan.executions)
     return _table("worker", (Column("worker", "name"), *executions), rows)

@@ -10,7 +10,7 @@ from typing import Any
 
 from toril.load.curve import Curve
 from toril.load.model import BY_SCHEDULE, Model
-from toril.records import Search
+from toril.records import ScriptLoad, Search
 from toril.suite.capacity import lowest, read_search
 from toril.suite.curves import PlannedCurve, curve_at, is_curve, is_shape, read_curve
 from toril.suite.engines import (
@@ -33,6 +33,7 @@ from toril.suite.files import TestPlan
 from toril.suite.reader import SuiteReader, list_at, mapping_at, quoted
 from toril.suite.requests import browser_problems, problems
 from toril.suite.scenarios import Scenarios
+from toril.suite.script_load import UndividableError, check_locustfile, check_simulation, groups_of, has_shape
 from toril.suite.settings import TorilSettings
 from toril.text import nearest, suggestion
 
@@ -74,6 +75,7 @@ class Execution:
     curve: Curve | None = None  # throughput_rps is its peak
     search: Search | None = None  # throughput_rps is its highest rate
     groups: int = 1  # thread groups of its JMX, each of which needs a virtual user on each worker
+    script_load: ScriptLoad | None = None  # None: the suite's load, or results of another tool
 
     @property
     def by_schedule(self) -> bool:
@@ -160,7 +162,8 @@ class ExecutionReader:
                 raise self.reader.error("unknown-key", f"modules.{alias}", f"Unknown module. Did you mean `{meant}`?")
             self.reader.mapping({} if alias in self.own else settings or {}, f"modules.{alias}", "{properties: {…}}")
         named = self.toril.executor if isinstance(self.toril.executor, dict) else {}
-        own = {"arrivals": self.arrivals, "executor": named}
+        modes = self.toril.script_load if isinstance(self.toril.script_load, dict) else {}
+        own = {"arrivals": self.arrivals, "executor": named, "script-load": modes}
         by_name = {"capacity": self.toril.capacity, "curves": self.toril.curves, **own}
         for key, written in by_name.items():
             for name in written:
@@ -198,6 +201,7 @@ class ExecutionReader:
         load = self._load(item, path)
         timed = load["ramp-up"] + load["hold-for"] > 0
         own_load = self._has_own_load(executor, scenario) and not (timed or any(load[key] for key in LOAD_KEYS))
+        own_load |= self._has_shape(executor, scenario)
         self._check(item, load, executor, model, scenario, path)
         is_open, unused = model in BY_SCHEDULE, {"throughput": None} if model == "arrivals" else {}
         concurrency = None if is_open else load["concurrency"]
@@ -228,6 +232,9 @@ class ExecutionReader:
             curve=None if course is None else course.curve,
             search=search,
             groups=max(1, script.groups),
+            script_load=self._script_load(name, executor, scenario)
+            if own_load and executor != RESULTS_LOADER
+            else None,
         )
 
     def _engine_of(self, name: str, scenario: str, executor: str, place: str) -> str:
@@ -423,6 +430,34 @@ class ExecutionReader:
     def _has_own_load(self, executor: str, scenario: str) -> bool:
         scripted = executor == RESULTS_LOADER or bool(self.scenarios.named.get(scenario, {}).get("script"))
         return scripted and engine_of(executor).script_load
+
+    def _has_shape(self, executor: str, scenario: str) -> bool:
+        """Returns whether a locustfile has a load shape, which sets its users whatever the suite says."""
+        return executor == "locust" and has_shape(self._script_text(scenario))
+
+    def _script_text(self, scenario: str) -> str:
+        """Returns the text of a scenario's script; empty without one, and for a download."""
+        script = self.scenarios.files.folder / str(self.scenarios.named.get(scenario, {}).get("script") or "")
+        return script.read_text("utf-8", "replace") if script.is_file() else ""
+
+    def _script_load(self, name: str, executor: str, scenario: str) -> ScriptLoad:
+        """Returns the load of a script, and whether workers divide or repeat it."""
+        asked = self.toril.script_load
+        mode = asked if isinstance(asked, str) else asked.get(name, "divide")
+        own = mapping_at(self.scenarios.named, scenario)
+        try:
+            if executor == "jmeter":
+                properties = {**mapping_at(self.modules, executor, "properties"), **mapping_at(own, "properties")}
+                given = {key: self.reader.environment.resolve(str(value)) for key, value in properties.items()}
+                path = self.scenarios.files.folder / str(own["script"])
+                return ScriptLoad(mode=mode, groups=groups_of(path, given, self.toril.split_data))
+            if executor == "locust":
+                check_locustfile(self._script_text(scenario))
+            if executor == "gatling":
+                check_simulation(self._script_text(scenario))
+        except UndividableError as reason:
+            return ScriptLoad(mode=mode, undividable=str(reason))
+        return ScriptLoad(mode=mode)
 
     def _reads_steps(self, scenario: str) -> bool:
         """Returns whether a simulation reads the property; True for generated ones, and for jars."""

@@ -218,18 +218,13 @@ class TestPlan:
 
 def read_jmx(path: Path) -> TestPlan:
     """Returns the parts of a JMX that matter for a run, without names with references, which only JMeter resolves."""
-    from xml.etree import ElementTree  # few suites have a JMX
-
-    try:
-        if path.stat().st_size > MAX_JMX_BYTES or b"<!ENTITY" in (text := path.read_bytes()).replace(b"\0", b""):
-            return TestPlan()
-        root = ElementTree.fromstring(text)  # noqa: S314 - without entities of its own nothing grows
-        data = _names((element for element in _walked(root) if element.tag == "CSVDataSet"), {"filename"})
-    except (OSError, ElementTree.ParseError, ValueError, RecursionError):
+    root = jmx_root(path)
+    if root is None:
         return TestPlan()
+    data = _names((element for element in walked(root) if element.tag == "CSVDataSet"), {"filename"})
     tree = root.find("hashTree/hashTree")
-    groups = [node for node in (() if tree is None else tree) if THREAD_GROUPS.fullmatch(node.tag) and _enabled(node)]
-    groups = [group for group in groups if next(_texts(group, JMX_USERS), "1") != "0"]
+    groups = [node for node in (() if tree is None else tree) if THREAD_GROUPS.fullmatch(node.tag) and is_enabled(node)]
+    groups = [group for group in groups if next(texts(group, JMX_USERS), "1") != "0"]
     return TestPlan(
         groups=len(groups),
         ramps_s=tuple(_ramp(group) for group in groups),
@@ -238,36 +233,52 @@ def read_jmx(path: Path) -> TestPlan:
     )
 
 
+def jmx_root(path: Path) -> Any:
+    """Returns the root element of a JMX; None if it is unreadable."""
+    from xml.etree import ElementTree  # few suites have a JMX
+
+    try:
+        if path.stat().st_size > MAX_JMX_BYTES or b"<!ENTITY" in (text := path.read_bytes()).replace(b"\0", b""):
+            return None
+        root = ElementTree.fromstring(text)  # noqa: S314 - without entities of its own nothing grows
+        sum(1 for _ in walked(root))  # it may be too deep
+    except (OSError, ElementTree.ParseError, ValueError, RecursionError):
+        return None
+    return root
+
+
 def _ramp(group: Any) -> str:
-    written = next(_texts(group, JMX_RAMPS), "") or "0"
-    minutes = next(_texts(group, {"Unit"}), "S") == "M"
+    written = next(texts(group, JMX_RAMPS), "") or "0"
+    minutes = next(texts(group, {"Unit"}), "S") == "M"
     return str(float(written) * 60) if minutes and written.replace(".", "", 1).isdigit() else written
 
 
-def _enabled(element: Any) -> bool:
+def is_enabled(element: Any) -> bool:
+    """Returns whether an element of a JMX is enabled."""
     return bool(element.get("enabled", "true") != "false")
 
 
-def _walked(tree: Any) -> Iterator[Any]:
+def walked(tree: Any) -> Iterator[Any]:
     """Yields the enabled elements of a hashTree. The children of an element are in the hashTree after it."""
     skipped = False
     for element in tree:
         if element.tag != "hashTree":
-            skipped = not _enabled(element)
+            skipped = not is_enabled(element)
             if not skipped:
                 yield element
         elif not skipped:
-            yield from _walked(element)
+            yield from walked(element)
 
 
-def _texts(element: Any, names: set[str]) -> Iterator[str]:
+def texts(element: Any, names: set[str]) -> Iterator[str]:
+    """Yields the texts of an element's properties with these names."""
     for child in element.iter():
         if child.get("name") in names:
             yield (child.text or "").strip()
 
 
 def _names(elements: Iterable[Any], properties: set[str]) -> tuple[str, ...]:
-    names = (name for element in elements for name in _texts(element, properties))
+    names = (name for element in elements for name in texts(element, properties))
     return tuple(
         name
         for name in dict.fromkeys(names)

@@ -164,6 +164,7 @@ Metric = Annotated[str, BeforeValidator(_metric), text_of(METRIC.pattern)]
 OwnMetric = Annotated[str, BeforeValidator(_own_metric), text_of(OWN_METRIC.pattern)]
 RequestTag = Annotated[str, BeforeValidator(_request_tag), text_of(TAG.pattern)]
 RequestTags = Annotated[tuple[RequestTag, ...], BeforeValidator(as_list), Field(max_length=5), one_or_many(TAG.pattern)]
+LoadMode = Literal["divide", "repeat"]
 Executor = Annotated[str | dict[str, str], BeforeValidator(_executor)]
 Criteria = Annotated[tuple[str | dict[str, Any], ...], BeforeValidator(_criteria), CRITERIA]
 Arrivals = Annotated[Any, BeforeValidator(_arrivals)]
@@ -333,6 +334,7 @@ class TorilSettings(Section):
     curves: dict[str, Any] = Field(default_factory=dict)  # execution → its load curve, which is read with the execution
     engine: Engine = Engine()
     executor: Executor = ""  # of all executions with requests, or by execution; empty: the suite's own
+    script_load: LoadMode | dict[str, LoadMode] = "divide"  # of scripts that bring their own load, or by execution
     browsers: dict[str, BrowserBlock] = Field(default_factory=dict)  # by execution
     evidence: EvidenceBlock = EvidenceBlock()
     python: str = ""  # a lock with hashes: packages that scripts import

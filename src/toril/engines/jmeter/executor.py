@@ -31,7 +31,7 @@ from toril.engines import Batch, InFlight, LoadFacts, Sends, tail_of
 from toril.engines.base import Engine, not_installed
 from toril.engines.cgroup import ControlGroup, memory_limit_bytes
 from toril.engines.in_process import IDLE_CLOSED, RequestTags, scaled
-from toril.engines.jmeter.plan import NeededValue, rewrite, uses_groovy
+from toril.engines.jmeter.plan import NeededValue, OwnPart, rewrite, uses_groovy
 from toril.engines.jmeter.records import TRANSACTION, LogFacts, SendsFile, read_log, script_error, short_code
 from toril.engines.keeping import LEAST_OF_BODY
 from toril.engines.labels import literal_labels
@@ -186,6 +186,7 @@ class Executor(Engine, JMeterExecutor):  # type: ignore[misc]
             fresh_cookies=bool(self.settings.get("fresh-cookies", False)),
             require_values=self.context.require_values,
             literal_labels=() if own else literal_labels(self.engine.config.get("scenarios")),
+            own_part=self._part(),
         )
         self._write_properties(self.context.length_s if self.get_specific_load().duration else 0.0)
         for folder in (".java/.userPrefs", ".systemPrefs"):  # otherwise Java makes them and logs it
@@ -198,6 +199,13 @@ class Executor(Engine, JMeterExecutor):  # type: ignore[misc]
         self._tags = RequestTags(self.context.request_tags)
         self._sends = SendsFile(self.context.folder / "sends")
         self._errors = LineReader(self.context.folder / "errors", script_error)
+
+    def _part(self) -> OwnPart | None:
+        """Returns this worker's part of the plan's own load; None if it runs all of it, or the suite's load."""
+        load, share = self.context.planned.script_load, self.context.share
+        if load is None or share.interleave is None:
+            return None
+        return OwnPart(share.interleave, share.script_users, [group.users for group in load.groups])
 
     def _rates(self) -> list[float]:
         """Returns this worker's planned requests in each second; empty without a planned rate."""
@@ -226,6 +234,9 @@ class Executor(Engine, JMeterExecutor):  # type: ignore[misc]
         script = self.context.folder / "gate.bsh"
         script.write_text(self._gate_script(length_s))
         properties = {**PROPERTIES, GATE_PROPERTY: str(script), **self._keep(), **self._switch(), **self._load_jar()}
+        if part := self._part():
+            peers = (f"{group.weight}:{group.workers}:{group.before}" for group in part.interleave.groups)
+            properties["toril.part"] = " ".join((str(part.interleave.weight), *peers))
         own = str(self.properties.get(SAMPLE_VARIABLES, "")).split(",")
         needed = [value.variable for value in self._needed]
         measured = [*self.context.metrics, *self.context.request_tags]
@@ -239,7 +250,7 @@ class Executor(Engine, JMeterExecutor):  # type: ignore[misc]
         """Returns toril's jar: of this JMeter, else of the prepared one."""
         jars = [home / LISTENER_JAR for home in (self._home, jmeter_home())]
         path = next((jar for jar in jars if jar.is_file()), None)
-        if path is None and self.context.turns:
+        if path is None and (self.context.turns or self._part()):
             raise InfrastructureError(f"JMeter's home has no {LISTENER_JAR.name}. Run `make jmeter`", code="no-jmeter")
         return path
 

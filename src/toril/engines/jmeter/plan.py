@@ -9,6 +9,7 @@
 - JMeter's own elements replace the plug-in that bzt uses for `set-variables`.
 - JMeter's own JSONPathAssertion replaces that of the older plug-in that bzt uses.
 - The groups together have as many users as planned.
+- Of a load that the plan brings along, the groups and timers have this worker's part.
 - A listener of toril (`tools/jmeter/Evidence.java`) keeps requests with their responses, if the run wants some.
 - An element of toril (`tools/jmeter/Connections.java`) closes idle connections that the service has closed.
 - Each request carries a W3C trace context, if the run wants that and the plan has none of its own.
@@ -23,13 +24,16 @@
 import re
 from collections.abc import Collection, Iterator, Sequence
 from copy import deepcopy
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from bzt.jmx import JMX
 from lxml import etree
 
+from toril.load.interleave import Interleave
 from toril.records.evidence import NOT_FOUND
+from toril.suite.script_load import ARRIVALS, CLASSES, FIRST, TIMERS, thread_groups, timed_groups
 
 Tree = Any  # lxml's; results of XPath have no better type
 
@@ -55,6 +59,14 @@ class NeededValue(NamedTuple):
     labels: re.Pattern[str]
 
 
+class OwnPart(NamedTuple):
+    """A worker's part of the load that a plan brings along."""
+
+    interleave: Interleave
+    own: Sequence[int]  # users of each group
+    whole: Sequence[int]  # the same of all workers
+
+
 def uses_groovy(path: Path) -> bool:
     """Returns whether the plan at `path`, or one that it includes, has a script or a function in Groovy."""
     plans = [path, *_included(etree.parse(path), path.parent)]
@@ -75,6 +87,7 @@ def rewrite(
     fresh_cookies: bool = False,
     require_values: bool = False,
     literal_labels: Collection[str] = (),
+    own_part: OwnPart | None = None,
 ) -> list[NeededValue]:
     """Change the plan at `path` as described above; `plain_groups` if bzt chose the groups, without stairs.
 
@@ -106,6 +119,8 @@ def rewrite(
         _prefer_plain_groups(plan)
     if users is not None:
         _correct_users(plan, users)
+    if own_part is not None:
+        _divide(plan.getroot(), own_part)
     if rates:
         _set_rates(plan, rates)
     for clears in plan.xpath("//CookieManager/*[@name='CookieManager.clearEachIteration']") if fresh_cookies else ():
@@ -265,6 +280,39 @@ def _correct_users(plan: Tree, users: int) -> None:
     while len(counts) == len(enabled) <= users and (short := users - sum(int(count.text) for count in counts)):
         largest = max(counts, key=lambda count: int(count.text))
         largest.text = str(int(largest.text) + (1 if short > 0 else -1))
+
+
+def _divide(root: Tree, part: OwnPart) -> None:
+    """Let toril's classes start this worker's threads and arrivals, and timers pace these alone."""
+    groups = thread_groups(root)
+    users = dict(zip(groups, zip(part.own, part.whole, strict=True), strict=True))
+    for timer in list(root.iter(*TIMERS)):
+        scope = timed_groups(root, timer) or ()
+        own, whole = (sum(users[group][place] for group in scope) for place in (0, 1))
+        fraction = part.interleave.part if any(CLASSES[group.tag] in ARRIVALS for group in scope) else None
+        for rate in _rates_of(timer) if scope else ():
+            rate.text = _scaled(rate.text or "0", fraction or Fraction(own, whole or 1))
+    first = 0
+    for group in groups:
+        group.tag = CLASSES[group.tag]
+        group.set("testclass", group.tag)
+        group.append(JMX._string_prop(FIRST, str(first)))
+        first += users[group][1]
+
+
+def _rates_of(timer: Tree) -> list[Tree]:
+    """Returns the elements with the rates of a timer."""
+    name = TIMERS[timer.tag]
+    rows = timer.xpath(f"collectionProp[@name='{name}']/collectionProp")
+    rates = timer.xpath(f"*[@name='{name}'] | doubleProp[name='{name}']/value")
+    return [cell for row in rows for cell in row[:2]] or [rate for rate in rates if rate.tag != "collectionProp"]
+
+
+def _scaled(rate: str, fraction: Fraction) -> str:
+    """Returns a fraction of a rate, which may be an expression of JMeter."""
+    if "${" in rate:
+        return f"${{__jexl3(({rate}) * {float(fraction)!r})}}"
+    return repr(float(Fraction(rate) * fraction))
 
 
 def _set_rates(plan: Tree, rates: Sequence[float]) -> None:

@@ -21,6 +21,7 @@ from bzt.utils import dehumanize_time
 from toril.engines import LoadFacts, tail_of
 from toril.engines.base import RowEngine
 from toril.suite.requests import problems
+from toril.suite.script_load import has_shape
 from toril.suite.steps import encode_body
 
 HERE = Path(__file__).parent
@@ -63,9 +64,10 @@ class Executor(RowEngine, LocustIOExecutor):  # type: ignore[misc]  # bzt has no
             "turns": [(turn.arm, turn.begin_s, turn.end_s) for turn in self.context.turns],
             "arms": self.context.arms if self.context.turns else (),
             "base_host": str(self._of_base.get("default-address", "")) if self._of_base else "",
+            "part": self._part(),
             "statistics": self._generated is None,  # a script may read Locust's statistics; the generated one does not
         }
-        if not bounded and not _has_shape(Path(self.script)):
+        if not bounded and not has_shape(Path(self.script).read_text(errors="replace")):
             own["iterations"] = 1
         path = self.context.folder / "locust.json"
         path.write_text(json.dumps(own))
@@ -80,6 +82,13 @@ class Executor(RowEngine, LocustIOExecutor):  # type: ignore[misc]  # bzt has no
             self.env.set({"LOCUST_HOST": str(host)})  # it may hold a secret, and command lines are public
         self.process = self._execute(arguments)
 
+    def _part(self) -> tuple[int, list[tuple[int, int, int]]] | None:
+        """Returns this worker's part of the script's load shape; None if it runs all of it."""
+        part = self.context.share.interleave
+        if part is None or self.context.planned.script_load is None:
+            return None
+        return part.weight, [(group.weight, group.workers, group.before) for group in part.groups]
+
     @property
     def _of_base(self) -> Any:
         """The scenario of base, if the process sends both arms; else None."""
@@ -87,7 +96,7 @@ class Executor(RowEngine, LocustIOExecutor):  # type: ignore[misc]  # bzt has no
         return None if base is None else self.get_scenario(base.config["scenario"])
 
     def facts(self) -> LoadFacts:
-        return LoadFacts(own_shape=_has_shape(Path(self.script)), **self._file.facts)
+        return LoadFacts(own_shape=has_shape(Path(self.script).read_text(errors="replace")), **self._file.facts)
 
     def last_output(self) -> str:
         lines = self.context.output_lines
@@ -155,7 +164,3 @@ def _check(item: Any) -> dict[str, Any]:
         "not": refused,
         "expected": f"{subject} {'without' if refused else 'with'} {', '.join(texts)}",
     }
-
-
-def _has_shape(script: Path) -> bool:
-    return "LoadTestShape" in script.read_text(errors="replace")

@@ -2,8 +2,8 @@
 
 Started by path (`python -P wrapper.py …` with Locust's own arguments), so that it imports nothing of toril.
 TORIL_LOCUST names a JSON file: folder, duration_s, iterations, graceful_stop_s, statistics, keeping, traceparent,
-turns, arms, base_host, tags. In the folder it writes `names` (a line of JSON for each label and each outcome, then how
-the load ended), `rows` (`in_process.RowWriter`) and `exchanges` (`keeping.py`).
+turns, arms, base_host, tags, part. In the folder it writes `names` (a line of JSON for each label and each outcome,
+then how the load ended), `rows` (`in_process.RowWriter`) and `exchanges` (`keeping.py`).
 
 A sample is one `request` event of Locust, redirects included. A request without a response is not retried. The request
 types `transaction` and `timing` (in any case) are no requests. An exception that leaves a task, `on_start` or `on_stop`
@@ -59,7 +59,9 @@ sys.path.append(str(Path(__file__).parents[1]))
 import in_process  # type: ignore[import-not-found]
 
 sys.path.pop()
-KEEPING, TURNS, ARMS = (in_process.load_module(name) for name in ("keeping", "turns", "locust/arms"))
+KEEPING, TURNS, ARMS, SHAPE = (
+    in_process.load_module(name) for name in ("keeping", "turns", "locust/arms", "locust/shape")
+)
 
 FLUSH_S = 0.25
 TICK_S = 0.05
@@ -89,6 +91,7 @@ class LocustLoad:
         self.records = in_process.RowWriter(self.folder, settings["tags"])
         self.keeper = KEEPING.Keeper(self.folder, settings["keeping"])
         self.traceparent = settings["traceparent"]
+        self.part = settings["part"]
         self.sent = KEEPING.Sent()
         self.reuse = in_process.Reuse()
         self.lateness = in_process.Lateness(self.records.late)
@@ -112,6 +115,11 @@ class LocustLoad:
         spans = [(arm, (begin_s, end_s)) for arm, begin_s, end_s in settings["turns"]]
         turns = {arm: TURNS.Turns([span for of, span in spans if of == arm]) for arm in settings["arms"]}
         self.arms = ARMS.Arms(turns, settings["base_host"], self.check_end, self.sleep)
+
+    def divide_shape(self, environment, **_) -> None:
+        """Let the script's load shape set this worker's users only."""
+        if self.part is not None and environment.shape_class is not None:
+            environment.shape_class.tick = SHAPE.ShapePart(*self.part).divided(environment.shape_class.tick)
 
     def park(self, environment, **_) -> None:
         """Wait at the gate: the last listener of test_start, when everything is set up and no user has been spawned."""
@@ -619,6 +627,7 @@ def run() -> None:
     if load.keeper.everything:
         TaskSet._sleep = lambda *_: gevent.sleep(0)  # a try has no think times and no load shape
         events.init.add_listener(lambda environment, **_: setattr(environment, "shape_class", None))
+    events.init.add_listener(load.divide_shape)
     if load.arms.turns:
         User.toril_paused_s = 0.0  # of users that the script makes itself
         TaskSet._sleep = lambda task_set, seconds: load.arms.think(task_set, seconds)  # a method

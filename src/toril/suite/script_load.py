@@ -1,0 +1,202 @@
+"""The load that a script brings along: what several workers divide, or the reason why they cannot divide it exactly.
+
+Workers start the threads of a JMX in turn, over all its groups. toril's jar has a class for each kind of group.
+"""
+
+import re
+from collections.abc import Collection, Mapping
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from toril.records import ScriptGroup
+from toril.suite.files import is_enabled, jmx_root, texts, walked
+from toril.suite.reader import quoted
+
+SIMPLE, DYNAMIC = "kg.apc.jmeter.threads.", "com.blazemeter.jmeter.threads."
+CLASSES = {  # a group → its class in toril's jar, which starts a worker's threads only
+    "ThreadGroup": "toril.Threads",
+    "SetupThreadGroup": "toril.Setup",
+    "PostThreadGroup": "toril.Post",
+    f"{SIMPLE}UltimateThreadGroup": "toril.Ultimate",
+    f"{SIMPLE}SteppingThreadGroup": "toril.Stepping",
+    f"{DYNAMIC}concurrency.ConcurrencyThreadGroup": "toril.Concurrency",
+    f"{DYNAMIC}arrivals.ArrivalsThreadGroup": "toril.Arrivals",
+    f"{DYNAMIC}arrivals.FreeFormArrivalsThreadGroup": "toril.FreeFormArrivals",
+}
+FIRST = "toril.first"  # a group's property: the place of its first thread in the sequence of all
+ARRIVALS = ("toril.Arrivals", "toril.FreeFormArrivals")
+SHARED = {  # elements by which the threads of one JMeter act together
+    "SyncTimer": "releases threads of one JMeter together",
+    "CriticalSectionController": "lets one thread of a JMeter in at a time",
+    "PreciseThroughputTimer": "paces the threads of one JMeter by a random schedule",
+    "IncludeController": "includes another JMX",
+}
+TIMERS = {  # timers that pace all threads together → their rates
+    "ConstantThroughputTimer": "throughput",
+    "kg.apc.jmeter.timers.VariableThroughputTimer": "load_profile",
+}
+BY_THREAD, OF_ALL = ("", "0"), ("1", "3")  # `calcMode` of a ConstantThroughputTimer
+BETWEEN_THREADS = re.compile(r"__setProperty\(|\bprops\s*\.\s*(?:put|setProperty)\b")
+PROPERTY = re.compile(r"\$\{__(P|property)\(\s*([^(){},]+?)\s*((?:,[^(){},]*)*)\)\}")
+VARIABLE = re.compile(r"\$\{([\w.-]+)\}")
+DEEPEST = 10  # variables whose values have variables
+FIXED_USERS = re.compile(r"^\s*fixed_count\s*(?::[^=\n]+)?=\s*[1-9]", re.MULTILINE)
+PARTS = re.compile(r"\btoril\.Part\b|\btoril\.(?:worker\.(?:index|count)|share)\b")
+
+
+class UndividableError(Exception):
+    """The reason why workers cannot divide a script's load exactly: a sentence without its full stop."""
+
+
+def has_shape(text: str) -> bool:
+    """Returns whether a locustfile has a load shape."""
+    return "LoadTestShape" in text
+
+
+def check_locustfile(text: str) -> None:
+    """Raises UndividableError for a locustfile whose load shape does not set all users."""
+    if FIXED_USERS.search(text):
+        raise UndividableError("`fixed_count` sets users of each worker, whatever the load shape returns")
+
+
+def check_simulation(text: str) -> None:
+    """Raises UndividableError for a Gatling simulation that does not read its part of the load."""
+    if not PARTS.search(text):
+        raise UndividableError("The simulation does not read its part of the load")
+
+
+def groups_of(path: Path, given: Mapping[str, str], divided: Collection[str]) -> tuple[ScriptGroup, ...]:
+    """Returns the thread groups of a JMX, with their users or arrivals.
+
+    `given` are the suite's properties for JMeter, `divided` the files whose rows the workers divide. Raises
+    UndividableError if the workers cannot divide the load exactly.
+    """
+    root = jmx_root(path)
+    if root is None:
+        raise UndividableError("toril cannot read the JMX")
+    values = _Values(root, given)
+    elements = thread_groups(root)
+    groups = tuple(_group(element, values) for element in elements)
+    if not groups:
+        raise UndividableError("The JMX has no enabled thread group")
+    for element in walked(root):
+        _check(element, divided)
+        if timed_groups(root, element) is None:
+            raise UndividableError(f"The timer {_name(element)} paces several thread groups")
+    return groups
+
+
+def thread_groups(root: Any) -> list[Any]:
+    """Returns the enabled thread groups of a JMX in order."""
+    return [element for element, _ in _top(root) if "Group" in str(element.tag) and is_enabled(element)]
+
+
+def timed_groups(root: Any, element: Any) -> list[Any] | None:
+    """Returns the groups whose threads share the rate of a timer; None if they cannot divide it, [] for others."""
+    mode = next(texts(element, {"calcMode"}), "")
+    shared = element.tag in TIMERS and not (element.tag == "ConstantThroughputTimer" and mode in BY_THREAD)
+    if not shared:
+        return []
+    around = [group for group, inside in _top(root) if inside is not None and any(e is element for e in inside.iter())]
+    known = [group for group in thread_groups(root) if group.tag not in ("SetupThreadGroup", "PostThreadGroup")]
+    one_rate = element.tag == "ConstantThroughputTimer" and mode in OF_ALL
+    scope = known if one_rate or not around or around[0] not in known else around
+    of_each = element.tag == "ConstantThroughputTimer" and not one_rate
+    mixed = len({CLASSES.get(group.tag) in ARRIVALS for group in scope}) > 1
+    return None if mixed or (of_each and len(scope) > 1) else scope
+
+
+def _top(root: Any) -> list[tuple[Any, Any]]:
+    """Returns the elements below the test plan with their hashTrees."""
+    tree = root.find("hashTree/hashTree")
+    children = [] if tree is None else list(tree)
+    after = [*children[1:], None]
+    return [
+        (child, inside if inside is not None and inside.tag == "hashTree" else None)
+        for child, inside in zip(children, after, strict=True)
+        if child.tag != "hashTree"
+    ]
+
+
+class _Values:
+    """Evaluates properties of a JMX as JMeter would: its variables, and properties with their defaults."""
+
+    def __init__(self, root: Any, given: Mapping[str, str]) -> None:
+        self.given = given
+        tables = [element for element, _ in _top(root) if element.tag == "Arguments" and is_enabled(element)]
+        plan = root.find("hashTree/TestPlan")
+        arguments = [row for table in (plan, *tables) if table is not None for row in table.iter("elementProp")]
+        self.variables = {
+            next(texts(row, {"Argument.name"}), ""): next(texts(row, {"Argument.value"}), "") for row in arguments
+        }
+
+    def number(self, written: str, what: str) -> Fraction:
+        """Returns a number; raises UndividableError if only JMeter can compute it."""
+        text = written
+        for _ in range(DEEPEST):
+            text = PROPERTY.sub(self._property, text)
+            text = VARIABLE.sub(lambda match: self.variables.get(match[1], match[0]), text)
+        try:
+            return Fraction(text.strip() or "0")
+        except ValueError:
+            raise UndividableError(f"Only JMeter can compute {quoted(written)}, the {what}") from None
+
+    def _property(self, match: re.Match[str]) -> str:
+        function, name, rest = match.groups()
+        defaults = [text.strip() for text in rest.split(",")[1:]]
+        default = defaults[0] if function == "P" and defaults else "1"
+        if function == "property":
+            default = defaults[1] if len(defaults) > 1 else name
+        return str(self.given.get(name, default))
+
+
+def _group(element: Any, values: _Values) -> ScriptGroup:
+    """Returns a thread group with its users, or with its arrivals."""
+    kind, name = CLASSES.get(element.tag), _name(element)
+    if kind is None:
+        raise UndividableError(f"toril does not know the thread group {name} ({element.tag})")
+
+    def number(key: str, what: str) -> Fraction:
+        return values.number(next(texts(element, {key}), ""), f"{what} of {name}")
+
+    if kind in ARRIVALS:
+        limit = number("ConcurrencyLimit", "limit of threads")
+        if limit:
+            raise UndividableError(f"The thread group {name} limits its threads to {limit}, of one JMeter")
+        per_s = Fraction(1) if next(texts(element, {"Unit"}), "S") == "S" else Fraction(1, 60)
+        rates = [values.number(cell, f"rate of {name}") for row in rows_of(element, "Schedule") for cell in row[:2]]
+        return ScriptGroup(name=name, arrivals_per_s=float(max(rates or [number("TargetLevel", "rate")]) * per_s))
+    if kind == "toril.Ultimate":
+        users = sum(values.number(row[0], f"users of {name}") for row in rows_of(element, "ultimatethreadgroupdata"))
+    else:
+        users = number("TargetLevel" if kind == "toril.Concurrency" else "ThreadGroup.num_threads", "users")
+    if users != int(users) or users < 0:
+        raise UndividableError(f"The users of {name} are no whole number")
+    return ScriptGroup(name=name, users=int(users))
+
+
+def rows_of(element: Any, name: str) -> list[list[str]]:
+    """Returns the texts of a table of an element."""
+    tables = [table for table in element.iter("collectionProp") if table.get("name") == name]
+    return [[(cell.text or "").strip() for cell in row] for table in tables for row in table]
+
+
+def _check(element: Any, divided: Collection[str]) -> None:
+    """Raises UndividableError for an element by which the threads of one JMeter act together."""
+    name, text = _name(element), " ".join(element.itertext())
+    if element.tag in SHARED:
+        raise UndividableError(f"{name} {SHARED[element.tag]}")
+    if BETWEEN_THREADS.search(text):
+        raise UndividableError(f"{name} sets a property, which the threads of other workers cannot read")
+    settings = {key: next(texts(element, {key}), "") for key in ("filename", "recycle", "shareMode")}
+    once = settings["recycle"] == "false" and settings["shareMode"] != "shareMode.thread"
+    if element.tag == "CSVDataSet" and once and settings["filename"] not in divided:
+        raise UndividableError(f"Each worker would read all rows of {name} once. Add the file to `toril.split-data`")
+    of_all = next(texts(element, {"ThroughputController.perThread"}), "false") != "true"
+    if element.tag == "ThroughputController" and of_all and "0" in texts(element, {"ThroughputController.style"}):
+        raise UndividableError(f"{name} counts its executions by all threads of one JMeter")
+
+
+def _name(element: Any) -> str:
+    return quoted(element.get("testname") or element.tag)

@@ -1,0 +1,151 @@
+"""A script's own load on several workers, as the service counts it: divided, the whole is one worker's load.
+
+In JMX files, the path of a request has the thread's number, so that no thread is missing and none runs twice.
+"""
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.end_to_end.running import Finished, run
+from tests.targets import target as serving
+
+ANY_MACHINE = ("--fail-on", "failed")  # sums hold on a busy machine, too, whose generators are saturated
+SIMPLE, DYNAMIC = "kg.apc.jmeter.threads.", "com.blazemeter.jmeter.threads."
+FIVE_BY_THREE = Counter({f"/a-{thread}": 3 for thread in range(1, 6)})
+LOOPS = """<elementProp name="ThreadGroup.main_controller" elementType="LoopController">
+<boolProp name="LoopController.continue_forever">false</boolProp>
+<stringProp name="LoopController.loops">{loops}</stringProp></elementProp>"""
+SAMPLER = """<HTTPSamplerProxy guiclass="HttpTestSampleGui" testclass="HTTPSamplerProxy" testname="{name}">
+<elementProp name="HTTPsampler.Arguments" elementType="Arguments"><collectionProp name="Arguments.arguments"/>
+</elementProp><stringProp name="HTTPSampler.domain">127.0.0.1</stringProp>
+<stringProp name="HTTPSampler.port">${{__P(port)}}</stringProp>
+<stringProp name="HTTPSampler.path">/{name}-${{__threadNum}}</stringProp>
+<stringProp name="HTTPSampler.method">GET</stringProp></HTTPSamplerProxy><hashTree/>"""
+
+PAUSE = """<TestAction guiclass="TestActionGui" testclass="TestAction" testname="pause">
+<intProp name="ActionProcessor.action">1</intProp><intProp name="ActionProcessor.target">0</intProp>
+<stringProp name="ActionProcessor.duration">6000</stringProp></TestAction><hashTree/>"""
+
+
+def texts(**properties: object) -> str:
+    return "".join(f'<stringProp name="{name}">{value}</stringProp>' for name, value in properties.items())
+
+
+def rows(name: str, *cells: tuple[object, ...]) -> str:
+    table = (
+        "".join(f'<stringProp name="{place}">{cell}</stringProp>' for place, cell in enumerate(row)) for row in cells
+    )
+    inside = "".join(f'<collectionProp name="{place}">{row}</collectionProp>' for place, row in enumerate(table))
+    return f'<collectionProp name="{name}">{inside}</collectionProp>'
+
+
+def group(
+    name: str,
+    tag: str = "ThreadGroup",
+    *,
+    loops: int = 1,
+    inside: str = "",
+    more: str = "",
+    users: object = 1,
+    **own: object,
+) -> str:
+    """Returns a thread group with one request an iteration, whose path is /NAME-THREAD."""
+    loop = LOOPS.format(loops=loops) if "blazemeter" not in tag else ""
+    known = texts(**{"ThreadGroup.num_threads": users}, **own)
+    head = f'<{tag} guiclass="{tag}Gui" testclass="{tag}" testname="{name}">'
+    return f"{head}{loop}{inside}{known}</{tag}><hashTree>{SAMPLER.format(name=name)}{more}</hashTree>"
+
+
+def jmx(*groups: str) -> str:
+    plan = (
+        f'<TestPlan guiclass="TestPlanGui" testclass="TestPlan" testname="plan"/><hashTree>{"".join(groups)}</hashTree>'
+    )
+    return f'<jmeterTestPlan version="1.2" properties="5.0"><hashTree>{plan}</hashTree></jmeterTestPlan>'
+
+
+def loaded(
+    folder: Path, executor: str, script: tuple[str, str], workers: int, **toril: Any
+) -> tuple[Counter[str], Finished]:
+    """Runs a script with its own load on these workers; returns the service's requests by path."""
+    name, text = script
+    with serving() as service:
+        scenario = {"script": name, "default-address": service.url, "properties": {"port": service.port}}
+        suite = {
+            "execution": [{"executor": executor, "scenario": "own"}],
+            "scenarios": {"own": scenario},
+            "toril": {"workers": workers, "max-duration": "40s", **toril},
+        }
+        folder.mkdir(parents=True)
+        (folder / name).write_text(text)
+        (folder / "suite.yml").write_text(json.dumps(suite))
+        done = run(folder / "store", folder, *ANY_MACHINE)
+        assert done.code == 0, done.stdout + done.stderr
+        return Counter(service.paths), done
+
+
+def test_the_threads_of_a_jmx_are_divided_and_keep_their_numbers(tmp_path: Path) -> None:
+    script = ("load.jmx", jmx(group("a", loops=3, users="${__P(users,5)}"), group("b", users=2)))
+    wanted = FIVE_BY_THREE + Counter({"/b-1": 1, "/b-2": 1})
+    for workers in (1, 2, 3):
+        served, done = loaded(tmp_path / str(workers), "jmeter", script, workers)
+        assert served == wanted
+        shares = [share["executions"][0]["script_users"] for share in done.json("plan.json")["shares"]]
+        assert [sum(of_group) for of_group in zip(*shares, strict=True)] == [5, 2]
+
+
+def test_each_worker_can_repeat_a_script(tmp_path: Path) -> None:
+    script = ("load.jmx", jmx(group("a", loops=3, users=5)))
+    served, _ = loaded(tmp_path / "3", "jmeter", script, 3, **{"script-load": "repeat"})
+    assert served == Counter({path: 3 * count for path, count in FIVE_BY_THREE.items()})
+
+
+@pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.nightly), 3])
+def test_groups_of_plug_ins_are_divided(tmp_path: Path, workers: int) -> None:
+    ultimate = rows("ultimatethreadgroupdata", (3, 0, 0, 9, 0), (2, 1, 0, 8, 0))
+    stepping = {"Start users count": 1, "Start users period": 1, "flighttime": 9}
+    arrivals = {"TargetLevel": 180, "Unit": "M", "Hold": 0.05, "RampUp": 0, "Steps": 0}
+    free = {"inside": rows("Schedule", (4, 4, 2)), "Unit": "S"}
+    constant = {"TargetLevel": 4, "RampUp": 0, "Hold": 3, "Unit": "S"}
+    script = jmx(
+        group("before", "SetupThreadGroup", users=2),
+        group("ultimate", f"{SIMPLE}UltimateThreadGroup", loops=2, inside=ultimate),
+        group("stepping", f"{SIMPLE}SteppingThreadGroup", loops=2, users=3, **stepping),
+        group("arrivals", f"{DYNAMIC}arrivals.ArrivalsThreadGroup", **arrivals),
+        group("free", f"{DYNAMIC}arrivals.FreeFormArrivalsThreadGroup", **free),
+        group("constant", f"{DYNAMIC}concurrency.ConcurrencyThreadGroup", more=PAUSE, **constant),
+        group("after", "PostThreadGroup"),
+    )
+    served, _ = loaded(tmp_path / "own", "jmeter", ("load.jmx", script), workers)
+    by_group: Counter[str] = Counter()
+    for path, count in served.items():
+        by_group[path.split("-")[0]] += count
+    assert by_group == {
+        "/before": 2, "/ultimate": 10, "/stepping": 6, "/arrivals": 10, "/free": 9, "/constant": 4, "/after": 1,
+    }  # fmt: skip
+
+
+SHAPE = """
+from locust import HttpUser, LoadTestShape, constant, task
+
+class Visitor(HttpUser):
+    wait_time = constant(60)
+
+    @task
+    def visit(self):
+        self.client.get("/visit")
+
+class Stairs(LoadTestShape):
+    def tick(self):
+        passed_s = self.get_run_time()
+        return None if passed_s > 4 else (5, 5) if passed_s < 2 else (7, 4)
+"""
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_a_load_shape_is_divided(tmp_path: Path, workers: int) -> None:
+    served, _ = loaded(tmp_path / "own", "locust", ("locustfile.py", SHAPE), workers)
+    assert served == Counter({"/visit": 7})
