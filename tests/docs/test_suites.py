@@ -44,9 +44,13 @@ FENCE = re.compile(r"^( *)```(\w+)(?: (\S+))?\n(.*?)^\1```$", re.MULTILINE | re.
 USERS = "user\n" + "".join(f"{number}\n" for number in range(6))
 DAY = [40, 22, 12, 10, 14, 30, 70, 130, 190, 230, 250, 265, 270, 255, 240, 235, 240, 260, 300, 280, 220, 150, 100, 60]
 RATES = "time,rps,orders\n" + "".join(f"2026-11-24T{hour:02}:00:00Z,{rps},{36 * rps}\n" for hour, rps in enumerate(DAY))
+USERS_OF_JMX = '<stringProp name="ThreadGroup.num_threads">5</stringProp>'
+JMX = f"""<jmeterTestPlan><hashTree><TestPlan/><hashTree>
+<ThreadGroup testname="visitors">{USERS_OF_JMX}</ThreadGroup><hashTree/></hashTree></hashTree></jmeterTestPlan>
+"""
 BESIDE = {
     "locustfile.py": "from locust import HttpUser\n",
-    "load.jmx": "<jmeterTestPlan/>\n",
+    "load.jmx": JMX,
     "users.csv": USERS,
     "rates.csv": RATES,
     "journey.py": "def test_",
@@ -436,7 +440,9 @@ NO_KEYS = {  # what the code looks up that is no key of a suite
     "",
 }
 IN_LOOPS = ("label", "think-time", "properties", "jmeter", "ramp-up", "data-sources")  # which no search finds
-NO_DOCUMENTS = {"documents.py", "git.py", "k6.py", "settings.py", "reader.py", "sections.py", "steps.py"}
+NO_DOCUMENTS = {
+    "documents.py", "git.py", "k6.py", "settings.py", "reader.py", "script_load.py", "sections.py", "steps.py",
+}  # fmt: skip
 
 
 def keys_that_are_read() -> Iterator[str]:

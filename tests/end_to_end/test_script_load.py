@@ -5,6 +5,7 @@ In JMX files, the path of a request has the thread's number, so that no thread i
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ PAUSE = """<TestAction guiclass="TestActionGui" testclass="TestAction" testname=
 <stringProp name="ActionProcessor.duration">6000</stringProp></TestAction><hashTree/>"""
 
 
-def texts(**properties: object) -> str:
+def texts(properties: Mapping[str, object]) -> str:
     return "".join(f'<stringProp name="{name}">{value}</stringProp>' for name, value in properties.items())
 
 
@@ -46,16 +47,16 @@ def rows(name: str, *cells: tuple[object, ...]) -> str:
 def group(
     name: str,
     tag: str = "ThreadGroup",
+    own: Mapping[str, object] = {},
     *,
+    users: object = 1,
     loops: int = 1,
     inside: str = "",
     more: str = "",
-    users: object = 1,
-    **own: object,
 ) -> str:
-    """Returns a thread group with one request an iteration, whose path is /NAME-THREAD."""
+    """Returns a thread group with one request an iteration, whose path is /NAME-THREAD; `own` are its properties."""
     loop = LOOPS.format(loops=loops) if "blazemeter" not in tag else ""
-    known = texts(**{"ThreadGroup.num_threads": users}, **own)
+    known = texts({"ThreadGroup.num_threads": users, **own})
     head = f'<{tag} guiclass="{tag}Gui" testclass="{tag}" testname="{name}">'
     return f"{head}{loop}{inside}{known}</{tag}><hashTree>{SAMPLER.format(name=name)}{more}</hashTree>"
 
@@ -108,15 +109,15 @@ def test_groups_of_plug_ins_are_divided(tmp_path: Path, workers: int) -> None:
     ultimate = rows("ultimatethreadgroupdata", (3, 0, 0, 9, 0), (2, 1, 0, 8, 0))
     stepping = {"Start users count": 1, "Start users period": 1, "flighttime": 9}
     arrivals = {"TargetLevel": 180, "Unit": "M", "Hold": 0.05, "RampUp": 0, "Steps": 0}
-    free = {"inside": rows("Schedule", (4, 4, 2)), "Unit": "S"}
+    free = rows("Schedule", (4, 4, 2))
     constant = {"TargetLevel": 4, "RampUp": 0, "Hold": 3, "Unit": "S"}
     script = jmx(
         group("before", "SetupThreadGroup", users=2),
         group("ultimate", f"{SIMPLE}UltimateThreadGroup", loops=2, inside=ultimate),
-        group("stepping", f"{SIMPLE}SteppingThreadGroup", loops=2, users=3, **stepping),
-        group("arrivals", f"{DYNAMIC}arrivals.ArrivalsThreadGroup", **arrivals),
-        group("free", f"{DYNAMIC}arrivals.FreeFormArrivalsThreadGroup", **free),
-        group("constant", f"{DYNAMIC}concurrency.ConcurrencyThreadGroup", more=PAUSE, **constant),
+        group("stepping", f"{SIMPLE}SteppingThreadGroup", stepping, loops=2, users=3),
+        group("arrivals", f"{DYNAMIC}arrivals.ArrivalsThreadGroup", arrivals),
+        group("free", f"{DYNAMIC}arrivals.FreeFormArrivalsThreadGroup", inside=free),
+        group("constant", f"{DYNAMIC}concurrency.ConcurrencyThreadGroup", constant, more=PAUSE),
         group("after", "PostThreadGroup"),
     )
     served, _ = loaded(tmp_path / "own", "jmeter", ("load.jmx", script), workers)

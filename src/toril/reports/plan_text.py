@@ -93,7 +93,7 @@ def _scripts(plan: Plan) -> Iterator[str]:
         if load is None or len(parts) < 2:
             continue
         if load.mode == "repeat":
-            yield f"{plain(execution.name)}: each of {workers} runs the whole script, {len(parts)} times its load in all"
+            yield f"{plain(execution.name)}: each of {workers} runs the whole script: {len(parts)} times its load"
         elif not load.groups:
             yield f"{plain(execution.name)}: {workers} divide the load of the script"
         for place, group in enumerate(load.groups):

@@ -6,6 +6,7 @@ Workers start the threads of a JMX in turn, over all its groups. toril's jar has
 import re
 from collections.abc import Collection, Mapping
 from fractions import Fraction
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +84,7 @@ def groups_of(path: Path, given: Mapping[str, str], divided: Collection[str]) ->
     for element in walked(root):
         _check(element, divided)
         if timed_groups(root, element) is None:
-            raise UndividableError(f"The timer {_name(element)} paces several thread groups")
+            raise UndividableError(f"The timer {quoted(_name(element))} paces several thread groups")
     return groups
 
 
@@ -111,10 +112,9 @@ def _top(root: Any) -> list[tuple[Any, Any]]:
     """Returns the elements below the test plan with their hashTrees."""
     tree = root.find("hashTree/hashTree")
     children = [] if tree is None else list(tree)
-    after = [*children[1:], None]
     return [
         (child, inside if inside is not None and inside.tag == "hashTree" else None)
-        for child, inside in zip(children, after, strict=True)
+        for child, inside in zip_longest(children, children[1:])
         if child.tag != "hashTree"
     ]
 
@@ -155,28 +155,32 @@ def _group(element: Any, values: _Values) -> ScriptGroup:
     """Returns a thread group with its users, or with its arrivals."""
     kind, name = CLASSES.get(element.tag), _name(element)
     if kind is None:
-        raise UndividableError(f"toril does not know the thread group {name} ({element.tag})")
+        raise UndividableError(f"toril does not know the thread group {quoted(name)} ({element.tag})")
 
     def number(key: str, what: str) -> Fraction:
-        return values.number(next(texts(element, {key}), ""), f"{what} of {name}")
+        return values.number(next(texts(element, {key}), ""), f"{what} of {quoted(name)}")
 
     if kind in ARRIVALS:
         limit = number("ConcurrencyLimit", "limit of threads")
         if limit:
-            raise UndividableError(f"The thread group {name} limits its threads to {limit}, of one JMeter")
+            raise UndividableError(f"The thread group {quoted(name)} limits its threads to {limit}, of one JMeter")
         per_s = Fraction(1) if next(texts(element, {"Unit"}), "S") == "S" else Fraction(1, 60)
-        rates = [values.number(cell, f"rate of {name}") for row in rows_of(element, "Schedule") for cell in row[:2]]
+        rates = [
+            values.number(cell, f"rate of {quoted(name)}") for row in _rows_of(element, "Schedule") for cell in row[:2]
+        ]
         return ScriptGroup(name=name, arrivals_per_s=float(max(rates or [number("TargetLevel", "rate")]) * per_s))
     if kind == "toril.Ultimate":
-        users = sum(values.number(row[0], f"users of {name}") for row in rows_of(element, "ultimatethreadgroupdata"))
+        users = sum(
+            values.number(row[0], f"users of {quoted(name)}") for row in _rows_of(element, "ultimatethreadgroupdata")
+        )
     else:
         users = number("TargetLevel" if kind == "toril.Concurrency" else "ThreadGroup.num_threads", "users")
     if users != int(users) or users < 0:
-        raise UndividableError(f"The users of {name} are no whole number")
+        raise UndividableError(f"The users of {quoted(name)} are no whole number")
     return ScriptGroup(name=name, users=int(users))
 
 
-def rows_of(element: Any, name: str) -> list[list[str]]:
+def _rows_of(element: Any, name: str) -> list[list[str]]:
     """Returns the texts of a table of an element."""
     tables = [table for table in element.iter("collectionProp") if table.get("name") == name]
     return [[(cell.text or "").strip() for cell in row] for table in tables for row in table]
@@ -184,7 +188,7 @@ def rows_of(element: Any, name: str) -> list[list[str]]:
 
 def _check(element: Any, divided: Collection[str]) -> None:
     """Raises UndividableError for an element by which the threads of one JMeter act together."""
-    name, text = _name(element), " ".join(element.itertext())
+    name, text = quoted(_name(element)), " ".join(element.itertext())
     if element.tag in SHARED:
         raise UndividableError(f"{name} {SHARED[element.tag]}")
     if BETWEEN_THREADS.search(text):
@@ -199,4 +203,4 @@ def _check(element: Any, divided: Collection[str]) -> None:
 
 
 def _name(element: Any) -> str:
-    return quoted(element.get("testname") or element.tag)
+    return str(element.get("testname") or element.tag)
