@@ -181,10 +181,9 @@ def test_a_load_shape_is_divided_unless_the_class_fixes_its_users(tmp_path, text
     assert codes(read(tmp_path, document).warnings) == []
 
 
-def test_a_simulation_that_reads_its_part_can_be_divided(tmp_path):
+def test_a_simulation_is_divided_by_segments(tmp_path):
     document = {"execution": [{"scenario": {"script": "A.scala"}, "executor": "gatling"}]}
-    write(tmp_path, "class A extends Simulation { toril.Part.of(100) }", "A.scala")
-    assert make_plan(read(tmp_path, document), run_id="r", workers=2).shares[1].executions[0].interleave is not None
     write(tmp_path, "class A extends Simulation", "A.scala")
-    with refused("undividable-load", "simulation"):
-        make_plan(read(tmp_path, document), run_id="r", workers=2)
+    plan = make_plan(read(tmp_path, document), run_id="r", workers=2)
+    segments = [part.segment for share in plan.shares for part in share.executions]
+    assert [segment and segment.own for segment in segments] == ["0:1/2", "1/2:1"]

@@ -272,6 +272,7 @@ ENGINES = {
         no_curve="its simulation sets the rate",
         no_curve_advice="Write the rates into the simulation, as `rampUsersPerSec`.",
         script_load=True,
+        splits_script_load=True,
     ),
     RESULTS_LOADER: EngineRules(
         title=RESULTS_LOADER,

@@ -33,7 +33,7 @@ from toril.suite.files import TestPlan
 from toril.suite.reader import SuiteReader, list_at, mapping_at, quoted
 from toril.suite.requests import browser_problems, problems
 from toril.suite.scenarios import Scenarios
-from toril.suite.script_load import UndividableError, check_locustfile, check_simulation, groups_of, has_shape
+from toril.suite.script_load import UndividableError, check_locustfile, groups_of, has_shape
 from toril.suite.settings import TorilSettings
 from toril.text import nearest, suggestion
 
@@ -453,8 +453,6 @@ class ExecutionReader:
                 return ScriptLoad(mode=mode, groups=groups_of(path, given, self.toril.split_data))
             if executor == "locust":
                 check_locustfile(self._script_text(scenario))
-            if executor == "gatling":
-                check_simulation(self._script_text(scenario))
         except UndividableError as reason:
             return ScriptLoad(mode=mode, undividable=str(reason))
         return ScriptLoad(mode=mode)

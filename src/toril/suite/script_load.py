@@ -43,7 +43,6 @@ PROPERTY = re.compile(r"\$\{__(P|property)\(\s*([^(){},]+?)\s*((?:,[^(){},]*)*)\
 VARIABLE = re.compile(r"\$\{([\w.-]+)\}")
 DEEPEST = 10  # variables whose values have variables
 FIXED_USERS = re.compile(r"^\s*fixed_count\s*(?::[^=\n]+)?=\s*[1-9]", re.MULTILINE)
-PARTS = re.compile(r"\btoril\.Part\b|\btoril\.(?:worker\.(?:index|count)|share)\b")
 
 
 class UndividableError(Exception):
@@ -59,12 +58,6 @@ def check_locustfile(text: str) -> None:
     """Raises UndividableError for a locustfile whose load shape does not set all users."""
     if FIXED_USERS.search(text):
         raise UndividableError("`fixed_count` sets users of each worker, whatever the load shape returns")
-
-
-def check_simulation(text: str) -> None:
-    """Raises UndividableError for a Gatling simulation that does not read its part of the load."""
-    if not PARTS.search(text):
-        raise UndividableError("The simulation does not read its part of the load")
 
 
 def groups_of(path: Path, given: Mapping[str, str], divided: Collection[str]) -> tuple[ScriptGroup, ...]:
