@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 
 from tests.measured import (
     FAST,
+    TIMES,
     Sample,
     codes,
     every_second,
+    execution,
     judged_ours,
     plan_of,
     timeline_of,
@@ -126,6 +128,8 @@ def test_failed_checks_in_an_excluded_ramp_up_are_not_judged():
     checks = [replace(SEEN, ok=False, steady=False), *every_second(TEN, SEEN)]
 
     assert found(checks, ramp_up_exclude=True) == ("passed", ["kept"])
+    verdict = verdict_of(timeline_of([*REQUESTS, *checks], users=USERS), plan_of(TIMES, ramp_up_exclude=True))
+    assert verdict.note_codes == ("excluded-failures",)
     assert found([replace(SEEN, ok=False, steady=False)], ramp_up_exclude=True)[1] == ["failed-checks"]
 
 
@@ -171,6 +175,14 @@ def test_a_criterion_judges_the_requests_with_a_tag(source, outcome, samples):
     result = judged_ours(source, timeline_of([*REQUESTS, *TAGGED], users=USERS))
 
     assert (result.outcome, result.samples) == (outcome, samples)
+
+
+@pytest.mark.parametrize(("source", "code"), [("p100", "unanswered"), ("p50", "kept")])
+def test_an_unanswered_request_may_have_any_tag(source, code):
+    timeline = timeline_of([*TAGGED, *REQUESTS], users=dict.fromkeys(TEN, 20), waits_s=[20.0])
+    plan = plan_of(ours=[f"{source} of home{{tenant=big}}>1s"], executions=[execution(concurrency=20)])
+
+    assert codes(verdict_of(timeline, plan)) == [code]
 
 
 def test_a_tag_with_too_many_values_prevents_a_pass():

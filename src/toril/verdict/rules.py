@@ -469,7 +469,7 @@ def script_failures(execution: MeasuredExecution, criteria: Collection[Criterion
     """
     yield from script_errors(execution, criteria)
     searched = execution.planned.search is not None  # each of its stages is judged
-    broken = [] if searched else [*unjudged(execution, criteria), *failed_checks(execution, criteria)]
+    broken = [*([] if searched else unjudged(execution, criteria)), *failed_checks(execution, criteria)]
     yield from broken[:MOST_NAMED]
     for code, count in Counter(reason.code for reason in broken[MOST_NAMED:]).items():
         yield execution.reason(code, f"the same is true of {plural(count, 'more label')}")
@@ -626,9 +626,12 @@ def notes_of(execution: MeasuredExecution, criteria: Collection[Criterion]) -> I
     total = execution.requests.total
     if execution.plan.ramp_up_exclude:
         early = total.failures - execution.timeline.select(executions=(execution.name,), steady=True).total.failures
-        if early:
-            excluded = f"{plural(early, 'request')} failed outside the steady state; criteria do not count them"
-            yield execution.reason("excluded-failures", excluded)
+        checks = execution.of_label("", "check").total.failures
+        early_checks = checks - execution.of_label("", "check", steady=True).total.failures
+        for count, what in ((early, "request"), (early_checks, "check")):
+            if count:
+                excluded = f"{plural(count, what)} failed outside the steady state; criteria do not count them"
+                yield execution.reason("excluded-failures", excluded)
 
 
 def criteria_of(execution: MeasuredExecution, judged: Iterable[Criterion]) -> list[Criterion]:

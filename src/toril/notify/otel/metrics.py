@@ -60,6 +60,7 @@ class Measurements:
     def __init__(self) -> None:
         self._timeline: Timeline | None = None
         self._labels: dict[str, str] = {}
+        self._names: dict[str, str] = {}  # of what scripts measure
         self._codes: dict[str, str] = {}
         self._restart()
 
@@ -99,7 +100,8 @@ class Measurements:
     def _add_groups(self, placed: Sequence[Placed]) -> None:
         numbers, failed = [], []
         for location, series in placed:
-            label = _limited(self._labels, series.label, MOST_LABELS)
+            known = self._labels if series.kind in TIMED else self._names
+            label = _limited(known, series.label, MOST_LABELS)
             group = Group(label, mask(location), series.kind)
             numbers.append(self._groups.setdefault(group, len(self._groups)))
             failed.append(not series.ok)
