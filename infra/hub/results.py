@@ -11,6 +11,7 @@ from infra.settings.common import SettingError
 from infra.settings.hub import HubSettings, Retention
 
 UPLOADS_KEPT_DAYS = 1  # files of a suite that the console has not saved
+GIVEN_KEPT_DAYS = 1  # values of a setup whose run could not delete them
 NAMED = 10  # deployments in a message
 _USE = ("Decrypt", "GenerateDataKey")
 _ADMINISTER = (
@@ -129,6 +130,7 @@ def lifecycle_rules(retention: Retention) -> "list[aws.s3.BucketLifecycleConfigu
         "runs": retention.runs,
         "requests": retention.runs,
         "uploads": UPLOADS_KEPT_DAYS,
+        "given": GIVEN_KEPT_DAYS,
         **dict.fromkeys(("audit", "events", "history", "index", "notes"), retention.history),
     }
     rules: list[aws.s3.BucketLifecycleConfigurationRuleArgsDict] = [

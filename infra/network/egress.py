@@ -77,13 +77,14 @@ def results_policy(place: Place, bucket: Bucket) -> Document:
 def gateway_policy(place: Place, bucket: Bucket, *, home: bool) -> Document:
     """Returns the policy of the S3 gateway in private mode: image layers, and the results bucket of the same region.
 
-    ECR keeps layers in its own bucket in each region. Coordinators of the home region also pack the index of runs.
+    ECR keeps layers in its own bucket in each region. Coordinators of the home region also pack the index of
+    runs, and delete setup's values.
     """
     layers = f"arn:{place.partition}:s3:::prod-{place.region}-starport-layer-bucket/*"
     near = _results(place, bucket) if bucket.region == place.region else []
     if near and home:
-        index = f"arn:{place.partition}:s3:::{bucket.name}/index/*"
-        near.append(grant("PackIndex", EVERYBODY, ["s3:DeleteObject"], [index]))
+        deleted = [f"arn:{place.partition}:s3:::{bucket.name}/{folder}/*" for folder in ("given", "index")]
+        near.append(grant("PackIndex", EVERYBODY, ["s3:DeleteObject"], deleted))
     return document([grant("Layers", EVERYBODY, ["s3:GetObject"], [layers]), *near])
 
 

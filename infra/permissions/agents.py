@@ -4,8 +4,8 @@ The stack makes a policy and no user, role or key: a machine outside AWS gets it
 
 | statement | purpose |
 |---|---|
-| ReadRuns, ListRuns | plans, suites, offers, start and stop of runs; without the list, S3 denies missing files |
-| AddResults | claims, results and ends of workers of this location, once each |
+| ReadRuns, ListRuns | plans, suites, offers, setup's values, start, stop; without the list, S3 denies missing files |
+| AddResults | claims, results, setup's values and ends of workers of this location, once each |
 | Announce | the agent's own record, which it rewrites every 10 s; for credentials without the tag `toril-agent` |
 | AnnounceOwn | the same for credentials with this tag, which names the agent: they can write no other one's |
 | LeaveSuites | `*` also matches slashes, so AddResults covers a suite's folder `workers/` |
@@ -27,9 +27,16 @@ def agent_policy(scope: Scope, location: str) -> Document:
 
     return document(
         [
-            allow("ReadRuns", ["s3:GetObject"], scope.objects("runs/*")),
-            allow("ListRuns", ["s3:ListBucket"], [scope.bucket_arn], {"StringLike": {"s3:prefix": "runs/*"}}),
-            allow("AddResults", ["s3:PutObject"], scope.objects(f"runs/*/workers/{location}-*"), ONCE),
+            allow("ReadRuns", ["s3:GetObject"], scope.objects("given/*", "runs/*")),
+            allow(
+                "ListRuns", ["s3:ListBucket"], [scope.bucket_arn], {"StringLike": {"s3:prefix": ["given/*", "runs/*"]}}
+            ),
+            allow(
+                "AddResults",
+                ["s3:PutObject"],
+                scope.objects(f"given/*/{location}-*", f"runs/*/workers/{location}-*"),
+                ONCE,
+            ),
             allow("Announce", ["s3:PutObject"], announcement("*"), {"Null": {f"aws:PrincipalTag/{TAG}": "true"}}),
             allow("AnnounceOwn", ["s3:PutObject"], announcement(f"${{aws:PrincipalTag/{TAG}}}")),
             deny("LeaveSuites", ["s3:PutObject"], scope.objects("runs/*/suite/*")),

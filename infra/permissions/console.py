@@ -3,6 +3,7 @@
 | statement | purpose |
 |---|---|
 | ListStore, ReadStore | every page reads the store |
+| LeaveGiven | what a run's setup gave, only its workers read |
 | WriteStore | versions, requests, notes, baselines, links, uploads, people, marks of deleted runs, the audit log |
 | SteerRuns | stop of a run, changes of its rate, and the probe with which the page of locations checks the store |
 | DeleteRuns | administrators delete runs with their history; operators delete suites and links |
@@ -24,7 +25,7 @@ from collections.abc import Iterable
 
 from infra.permissions.running import SCHEDULER_SERVICE, TASKS_SERVICE, region_statements
 from infra.permissions.scope import Scope, pass_roles, use_bucket_key
-from infra.permissions.statements import ANY, Document, allow, calls, document
+from infra.permissions.statements import ANY, Document, allow, calls, deny, document
 from infra.place import Place
 
 LAMBDA_SERVICE = "lambda.amazonaws.com"
@@ -43,6 +44,7 @@ def console_policy(scope: Scope) -> Document:
             # without this right, S3 answers a missing file as forbidden
             allow("ListStore", ["s3:ListBucket"], [scope.bucket_arn]),
             allow("ReadStore", ["s3:GetObject"], scope.objects("*")),
+            deny("LeaveGiven", ["s3:GetObject"], scope.objects("given/*")),
             allow("WriteStore", ["s3:PutObject"], scope.objects(*(f"{folder}/*" for folder in WRITTEN))),
             allow("SteerRuns", ["s3:PutObject"], scope.objects("runs/*/stop.json", "runs/*/rates/*", PROBE)),
             allow("DeleteRuns", ["s3:DeleteObject"], scope.objects(*(f"{folder}/*" for folder in DELETED))),

@@ -3,7 +3,7 @@
 | statement | purpose |
 |---|---|
 | ListStore, ReadStore, WriteRuns | the launcher and coordinator: `deployments/`, suites, requests, runs, history |
-| PackIndex | index rows are removed after they are packed; no other deletion |
+| PackIndex | removes index rows after they are packed, and setup's values at a run's end; no other deletion |
 | StartWorkers, TagTasks | the launcher's RunTask, one for each share; tags identify a run's cost and tasks |
 | HandRolesToWorkers | RunTask passes the worker's role and the execution role to the task |
 | WatchAndStopTasks, ListTasks | the live table, quorum, `toril stop` and `sweep`; preflight: recently ended tasks |
@@ -88,7 +88,13 @@ def sweeper_policy(scope: Scope) -> Document:
             allow(
                 "EndRuns",
                 ["s3:PutObject"],
-                scope.objects("events/*", *HISTORY, "runs/agents/offers/*", *(f"runs/*/{name}" for name in ENDING)),
+                scope.objects(
+                    "events/*",
+                    *HISTORY,
+                    "runs/agents/offers/*",
+                    "runs/*/workers/*/setup/begun.json",  # so that setup cannot begin after the end
+                    *(f"runs/*/{name}" for name in ENDING),
+                ),
             ),
             _pack_index(scope),
             _send_events(scope),
@@ -157,7 +163,7 @@ def _store(scope: Scope) -> list[Statement]:
 
 
 def _pack_index(scope: Scope) -> Statement:
-    return allow("PackIndex", ["s3:DeleteObject"], scope.objects("index/*"))
+    return allow("PackIndex", ["s3:DeleteObject"], scope.objects("given/*", "index/*"))
 
 
 def _send_events(scope: Scope) -> Statement:

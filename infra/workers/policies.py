@@ -20,17 +20,20 @@ class Results:
 
 
 def worker_policy(place: Place, results: Results, secrets: Iterable[str], secret_keys: Iterable[str]) -> Document:
-    """Returns the workers' rights: read runs, add new files to them, read the secrets that the stack lists."""
+    """Returns the workers' rights: read runs, add new files to them, read the secrets that the stack lists.
+
+    Only workers read `given/`, the values that a run's setup gives to all of them.
+    """
     bucket = f"arn:{place.partition}:s3:::{results.bucket}"
     statements = [
-        allow("ReadRuns", ["s3:GetObject"], [f"{bucket}/runs/*"]),
+        allow("ReadRuns", ["s3:GetObject"], [f"{bucket}/runs/*", f"{bucket}/given/*"]),
         # without this right, S3 answers a missing start file as forbidden
-        allow("ListRuns", ["s3:ListBucket"], [bucket], condition={"StringLike": {"s3:prefix": "runs/*"}}),
+        allow("ListRuns", ["s3:ListBucket"], [bucket], condition={"StringLike": {"s3:prefix": ["given/*", "runs/*"]}}),
         # only with If-None-Match: a worker can overwrite no results, not even its own
         allow(
             "AddResults",
             ["s3:PutObject"],
-            [f"{bucket}/runs/*/workers/*"],
+            [f"{bucket}/runs/*/workers/*", f"{bucket}/given/*"],
             condition={"Null": {"s3:if-none-match": "false"}},
         ),
         # `*` also matches slashes, so the pattern above covers a suite's folder `workers/`

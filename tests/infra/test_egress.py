@@ -82,7 +82,8 @@ def test_the_gateway_serves_layers_and_the_results_bucket_of_its_region():
 
     layers = "arn:aws:s3:::prod-us-east-1-starport-layer-bucket/*"
     assert resources(NEAR) == {layers, "arn:aws:s3:::results", "arn:aws:s3:::results/*"}
-    assert resources(NEAR, home=True) - resources(NEAR) == {"arn:aws:s3:::results/index/*"}  # which is packed
+    deleted = {"arn:aws:s3:::results/index/*", "arn:aws:s3:::results/given/*"}
+    assert resources(NEAR, home=True) - resources(NEAR) == deleted
     assert resources(FAR) == resources(FAR, home=True) == {layers}
 
 

@@ -174,7 +174,8 @@ def test_the_sweeper_writes_only_the_end_of_a_run_and_the_history():
     names = {resource.removeprefix(f"arn:aws:s3:::toril-{ACCOUNT}-us-east-1/") for resource in written}
     ending = ("end", "evidence", "lease", "metrics", "progress", "report", "stop", "summary", "verdict")
     files = {f"runs/*/{name}.{'html' if name == 'report' else 'json'}" for name in ending}
-    assert names == {"events/*", "history/*", "index/*", "runs/agents/offers/*", *files}
+    setup = "runs/*/workers/*/setup/begun.json"  # then setup cannot begin after the end
+    assert names == {"events/*", "history/*", "index/*", "runs/agents/offers/*", setup, *files}
 
 
 @pytest.mark.parametrize("purpose", ["coordinator", "sweeper"])
@@ -188,9 +189,16 @@ def test_owners_put_events_of_runs_alone_on_the_bus(purpose):
 
 
 @pytest.mark.parametrize("purpose", ["run", "coordinator", "sweeper"])
-def test_those_who_judge_runs_delete_only_index_rows(purpose):
+def test_those_who_judge_runs_delete_only_index_rows_and_the_values_of_setup(purpose):
     deleted = [one["Resource"] for one in statements(BARE, purpose) if "s3:DeleteObject" in one["Action"]]
-    assert deleted == [[f"arn:aws:s3:::toril-{ACCOUNT}-us-east-1/index/*"]]
+    bucket = f"arn:aws:s3:::toril-{ACCOUNT}-us-east-1"
+    assert deleted == [[f"{bucket}/given/*", f"{bucket}/index/*"]]
+
+
+@pytest.mark.parametrize("purpose", ["run", "coordinator", "sweeper", "publish"])
+def test_only_workers_read_the_values_of_setup(purpose):
+    for read in [one for one in statements(BARE, purpose) if "s3:GetObject" in one["Action"]]:
+        assert not [arn for arn in read["Resource"] if arn.partition("/")[2].startswith(("given", "*"))]
 
 
 def test_with_a_boundary_every_deployed_role_has_it():

@@ -41,6 +41,7 @@ def test_a_multipart_upload_is_checked_at_its_completion():
 def test_uploads_expire_first_then_runs_then_their_history_but_deployments_and_suites_never():
     found: list[Any] = [*lifecycle_rules(Retention(runs=30, history=400))]
     assert {one["filter"]["prefix"]: one["expiration"]["days"] for one in found if "expiration" in one} == {
+        "given/": 1,
         "uploads/": 1,
         "requests/": 30,
         "runs/": 30,

@@ -33,9 +33,9 @@ def statement(policy: Document, sid: str) -> dict[str, Any]:
 
 def test_a_worker_only_reads_runs_and_adds_files_to_workers_folders():
     assert rights(worker_policy(place(), RESULTS, [], [])) == {
-        "s3:GetObject": {"arn:aws:s3:::results/runs/*"},
+        "s3:GetObject": {"arn:aws:s3:::results/runs/*", "arn:aws:s3:::results/given/*"},
         "s3:ListBucket": {"arn:aws:s3:::results"},
-        "s3:PutObject": {"arn:aws:s3:::results/runs/*/workers/*"},
+        "s3:PutObject": {"arn:aws:s3:::results/runs/*/workers/*", "arn:aws:s3:::results/given/*"},
     }
 
 
@@ -54,7 +54,7 @@ def test_a_worker_cannot_announce_an_agent():
 def test_a_worker_cannot_overwrite_files_and_lists_only_runs():
     policy = worker_policy(place(), RESULTS, [], [])
     assert statement(policy, "AddResults")["Condition"] == {"Null": {"s3:if-none-match": "false"}}
-    assert statement(policy, "ListRuns")["Condition"] == {"StringLike": {"s3:prefix": "runs/*"}}
+    assert statement(policy, "ListRuns")["Condition"] == {"StringLike": {"s3:prefix": ["given/*", "runs/*"]}}
 
 
 def test_the_buckets_key_is_usable_only_through_s3():

@@ -6,14 +6,17 @@ from dataclasses import dataclass, field
 from tests.simulation.store import Handle
 from tests.simulation.world import Machine, SimulatedClock, World
 from toril import __version__
+from toril.errors import UserError
 from toril.records import Exit, Plan, Rate, Ready
 from toril.timeline.intervals import Recorder
 from toril.worker import life
 from toril.worker.life import State
+from toril.worker.once import Once
 from toril.worker.ready import clock_offset
 
 EVERY_S = 0.5  # between two requests of a worker
 LOOK_S = (0.2, 0.5)  # between two turns of a worker's loop
+SETUP_S = 3.0  # duration of setup and of teardown
 STANDSTILL_S = 2.0  # a longer gap between two turns means that worker and engines were frozen
 
 
@@ -46,6 +49,9 @@ class Instance:
     rates: list[tuple[int, float]] = field(default_factory=list)  # received rates, in order
     loads_at: list[float] = field(default_factory=list)  # true times of its load
     ended_s: float | None = None  # the time of its normal end, in seconds from the start
+    set_up: list[float] = field(default_factory=list)  # true times of the ends of setup in it
+    torn_down: list[float] = field(default_factory=list)  # true times of the begins of teardown
+    given: dict[str, object] | None = None  # what teardown got
     state: State | None = None  # after its normal end
 
     def records(self, request: int) -> None:
@@ -78,6 +84,7 @@ class SimulatedLoad:
         self.recorder: Recorder = CountedRecorder(instance.worker, location, instance)
         self.planned_s: float | None = plan.duration_s
         self.pending_signals: list[str] = []
+        self._once = Once(store, plan, instance.worker, instance.attempt, clock)
         self._parked_at = float("inf")
         self._start_at: float | None = None
         self._opened_at = 0.0
@@ -87,11 +94,29 @@ class SimulatedLoad:
         self._last_s: float | None = None
         self._signalled_at: float | None = None
 
+    def _set_up(self) -> dict[str, object]:
+        self.instance.set_up.append(self._world.now)
+        self._clock.sleep(SETUP_S)
+        return {"token": self.instance.machine.name}
+
+    def tear_down(self) -> None:
+        def run(given: dict[str, object]) -> None:
+            self.instance.torn_down.append(self._world.now)
+            self.instance.given = given
+            self._clock.sleep(SETUP_S)
+
+        self._once.tear_down(run)
+
     def signals(self) -> list[str]:
         received, self.pending_signals = self.pending_signals, []
         return received
 
     def prepare(self) -> Iterator[life.Event]:
+        try:
+            self._once.given(self._set_up)
+        except UserError as error:
+            yield life.Failed(str(error))
+            return
         for _ in range(4):
             if not self.pending_signals:
                 self._clock.sleep(self._engine.prepares_s / 4)

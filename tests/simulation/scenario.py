@@ -10,7 +10,7 @@ from tests.simulation.load import Engine
 from tests.simulation.store import UNTROUBLED, Troubles
 from tests.simulation.world import BEGIN
 from toril import __version__
-from toril.records import ExecutionShare, Pace, Plan, PlannedExecution, Share
+from toril.records import ExecutionShare, OnceScript, Pace, Plan, PlannedExecution, Share
 
 RUN = "20270115T080000Z-simulated-0001"
 PACE = Pace(  # Fargate's pace, several times faster, with similar proportions
@@ -77,6 +77,14 @@ def scenario_of(seed: int, where: Where = "fargate") -> Scenario:
     plan = scenario.plan.model_copy(update={"executions": executions})
     moments = tuple(chance.uniform(5.0, 40.0) for _ in range(chance.randrange(1, 6)))
     return replace(scenario, plan=plan, user_adjusts_after_s=moments)
+
+
+def with_steps(scenario: Scenario, *, setup: bool = True) -> Scenario:
+    """Returns the scenario with setup, if wanted, and teardown."""
+    once = OnceScript(script="prepare.py", limit_s=10.0)
+    pace = scenario.plan.pace.model_copy(update={"ready_timeout_s": scenario.plan.pace.ready_timeout_s + 10.0})
+    changed = {"setup": once, "pace": pace} if setup else {}
+    return replace(scenario, plan=scenario.plan.model_copy(update={**changed, "teardown": once}))
 
 
 def _scenario(seed: int, where: Where) -> Scenario:

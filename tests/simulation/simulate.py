@@ -251,6 +251,10 @@ class Simulation:
         found = self.objects.values.get(run_key(RUN, "verdict.json"))
         verdict = None if found is None else json.loads(found[0])
         truth.check_verdict(verdict, tasks, launched=self.deadline is not None)
+        truth.check_steps(verdict, tasks)
+        left = [key for key in self.objects.values if key.startswith("given/")]
+        if left and verdict is not None and verdict["outcome"] == "passed" and not self.scenario.troubles.any:
+            truth.violated("passed, and the values of setup are left in the store")
         if verdict is not None:
             fold, _ = collect(AtOnce(self.objects), RUN)
             truth.check_counts(fold.timeline, tasks, "the stored run", but=frozenset())

@@ -120,10 +120,14 @@ class Handle:
         return sorted({parts[0] for parts in below if len(parts) > 1})
 
     def delete(self, prefix: str) -> None:
-        raise NotImplementedError("the simulation has no deletions")
+        def effect() -> None:
+            for key in [key for key in self.objects.values if key.startswith(prefix)]:
+                del self.objects.values[key]
+
+        self._send("delete", prefix, effect)
 
     def delete_many(self, keys: Iterable[str]) -> None:
-        raise NotImplementedError("the simulation has no deletions")
+        raise NotImplementedError("the simulation deletes folders only")
 
     def time(self) -> tuple[float, float]:
         return self._read("time", "", lambda: (self.world.now, 0.01))

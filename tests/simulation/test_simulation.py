@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.simulation.scenario import Owner, scenario_of
+from tests.simulation.scenario import Owner, scenario_of, with_steps
 from tests.simulation.simulate import check, simulate
 from tests.simulation.store import UNTROUBLED
 from toril.plan import FARGATE_TIMINGS
@@ -42,6 +42,13 @@ def test_no_law_is_broken_at_the_pace_of_fargate(half, where):
     for seed in range(half, REAL_PACE, 2):
         scenario = scenario_of(seed, where)
         check(seed, scenario=replace(scenario, plan=scenario.plan.model_copy(update={"pace": FARGATE_TIMINGS})))
+
+
+@pytest.mark.parametrize("where", ["fargate", pytest.param("both", marks=pytest.mark.nightly)])
+@pytest.mark.parametrize("setup", [True, pytest.param(False, marks=pytest.mark.nightly)])
+def test_setup_and_teardown_are_neither_repeated_nor_forgotten(where, setup):
+    for seed in range(SEEDS_PER_BLOCK):
+        check(seed, scenario=with_steps(scenario_of(seed, where), setup=setup))
 
 
 def test_no_law_is_broken_by_an_owner_that_dies_at_the_deadline():

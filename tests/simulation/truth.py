@@ -164,6 +164,30 @@ class Truth:
             for worker in {one.worker for one in tasks}:
                 self._check_complete(worker, [one.instance for one in tasks if one.worker == worker])
 
+    def check_steps(self, verdict: Mapping[str, Any] | None, tasks: list[Task]) -> None:
+        """Setup and teardown run at most once, setup before and teardown after all load, and always if a run passes."""
+        instances = [task.instance for task in tasks]
+        set_up = [at for one in instances for at in one.set_up]
+        torn_down = [at for one in instances for at in one.torn_down]
+        loads = [at for one in instances for at in one.loads_at]
+        for step, times in (("setup", set_up), ("teardown", torn_down)):
+            if len(times) > 1:
+                self.violated(f"{step} runs {len(times)} times")
+        if self.plan.setup is not None and loads and (not set_up or min(loads) < set_up[0]):
+            self.violated("there is load before setup")
+        if self.plan.setup is not None and torn_down and not set_up:
+            self.violated("teardown runs without setup")
+        late = [one for one in instances if torn_down and one.loads_at and one.loads_at[-1] > torn_down[0]]
+        if any(one.machine.thaws_at == 0.0 for one in late):  # a frozen worker is given up
+            self.violated("there is load after the begin of teardown")
+        reasons = {reason["code"] for reason in verdict["reasons"]} if verdict else set()
+        begun = set_up or (loads and self.plan.setup is None)
+        if self.plan.teardown is not None and verdict and begun and not torn_down and "teardown-failed" not in reasons:
+            self.violated("teardown is forgotten")
+        passed = verdict is not None and verdict["outcome"] == "passed" and self.plan.setup is not None
+        if passed and any(one.given == {} for one in instances if one.torn_down):
+            self.violated("passed, and teardown did not get the values of setup")
+
     def _check_complete(self, worker: str, instances: list[Instance]) -> None:
         ended = [
             one for one in instances if one.ended_s is not None and one.ended_s + ENDS_EARLY_S >= self.plan.duration_s

@@ -243,12 +243,13 @@ class Coordinator:
         self.keep("progress.json", packed(replace(progress, number=self._number)))
 
     def finish(self, tasks: Mapping[str, RanTask] | None = None) -> RunState:
-        """Merges the last files and writes `end.json`. Returns the final state."""
+        """Merges the last files, deletes what setup gave, and writes `end.json`. Returns the final state."""
         self.lease.renew()
         now = self.clock.now()  # the same time for all polls, so that each missing file is requested once
         while self.fold.poll(now, ending=True):  # after a take-over, there may be hours of files to read
             self.lease.renew()
         self.fold.finish()
+        self._forget()
         self._read_rates()  # rates that were set at the end of the load
         end = End(
             at=self.clock.now(),
@@ -272,10 +273,14 @@ class Coordinator:
     def close(self) -> None:
         """Deletes what setup gave, and returns the lease; if the store fails, the lease expires by itself."""
         with suppress(StoreError, LeaseLostError):
-            if self.plan.setup is not None:
-                self.lease.renew()
-                self.store.delete(given_key(self.plan.run_id))
+            self._forget()
             self.lease.renew(ended=True)
+
+    def _forget(self) -> None:
+        """Deletes what setup gave."""
+        if self.plan.setup is not None:
+            self.lease.renew()
+            self.store.delete(given_key(self.plan.run_id))
 
     def _events(self, gone: Mapping[str, Gone], asked: Stop | None) -> list[Event]:
         now = self.clock.now()
