@@ -109,15 +109,16 @@ def test_the_scripts_own_load_is_divided_by_segments_and_nothing_of_it_is_lost(t
     assert found.samples == service.answered == 60
 
 
-@pytest.mark.parametrize("aborts", [False, True])
-def test_crossed_thresholds_are_the_scripts_own_verdict(aborts, tmp_path):
-    first = {"urls": ["/home"], "vus": 2, "iterations": 4, "crossed": "http_req_duration", "aborts": aborts}
+@pytest.mark.parametrize(("aborts", "named"), [(False, ["vus"]), (True, ["checks", "vus"])])
+def test_crossed_thresholds_that_are_no_criteria_are_the_scripts_own_verdict(aborts, named, tmp_path):
+    first = {"urls": ["/home"], "vus": 2, "iterations": 4, "crossed": "checks, vus", "aborts": aborts}
     with target() as service:
         plan = k6_plan(tmp_path, service.url, segments=[Segment(own="0:1", whole="0,1")])
-        found = outcome(plan, tmp_path, {"load.js": f"// {json.dumps(first)}\n"})
+        limits = "const options = { thresholds: { checks: 'rate>0.9', vus: 'value<9' } };"
+        found = outcome(plan, tmp_path, {"load.js": f"// {json.dumps(first)}\n{limits}\n"})
     assert (found.exits[0].outcome, found.samples) == ("finished", 4)
     report = found.exits[0].executions["shop"]
-    assert "http_req_duration" in report.script_failed
+    assert [name for name in ("checks", "vus") if name in report.script_failed] == named
 
 
 def test_iterations_without_time_to_begin_count_as_unfinished_users_not_as_dropped_sends(tmp_path):

@@ -23,6 +23,7 @@ from toril.suite.executions import (
 from toril.suite.fetch import checked_names
 from toril.suite.files import SUITE_NAMES, WHEELS, SuiteFiles
 from toril.suite.imports import warn_of_missing_imports
+from toril.suite.k6 import read_thresholds
 from toril.suite.merge import apply_overrides, check_top_keys, merged_configuration, suite_files
 from toril.suite.reader import Environment, SuiteReader, list_at, mapping_at
 from toril.suite.requests import OWN, engine_setting_advice
@@ -129,6 +130,7 @@ def read_suite(
     if stage is not None:
         ours[f"toril.stages.{stage}.criteria"] = toril.stages[stage].criteria
     criteria = read_criteria({**merged, "scenarios": scenarios.named}, ours, executions, reader, on)
+    criteria += tuple(read_thresholds(executions, scenarios.named, folder, toril.request_tags, reader))
     check_criteria(criteria, {execution.name: execution.search for execution in executions if execution.search}, reader)
     if functional and criteria:
         what = "A functional suite judges test cases and has no criteria on load"

@@ -6,9 +6,15 @@ figure. It reads thresholds that the script writes out, `thresholds: {http_req_d
 
 import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, NamedTuple
+
+from toril.criteria import parse_criterion
+from toril.records import PlannedCriterion
+from toril.suite.executions import Execution
+from toril.suite.reader import SuiteReader
 
 METRIC = re.compile(r"\bnew\s+(?:[\w$]+\s*\.\s*)?(Trend|Counter|Gauge|Rate)\s*\(\s*([\"'`])(\w+)\2")
 COMMENT = r"//[^\n]*|/\*.*?\*/"
@@ -31,6 +37,9 @@ FIGURES: Mapping[
     "rate": {"rate": "metric-rate"},
 }
 UNITS = {"http_req_duration": "ms", "group_duration": "ms"}
+UNREAD = ("?",)
+PART = "each worker's part of the load"
+SOURCES = (".js", ".mjs", ".ts")
 Criterion = dict[str, Any]  # in the full form
 
 
@@ -38,7 +47,7 @@ class Thresholds(NamedTuple):
     """The thresholds of a script, by the names of metrics in its options."""
 
     judged: Mapping[str, tuple[Criterion, ...]]  # those that criteria judge exactly
-    kept: tuple[str, ...]  # those that only k6 judges; "?" if they cannot be read
+    kept: tuple[str, ...]  # those that only k6 judges; UNREAD if they cannot be read
 
 
 def own_metrics(script: str) -> dict[str, str]:
@@ -57,11 +66,35 @@ def thresholds_of(script: str, tags: Collection[str]) -> Thresholds:
         (at,) = written
         options = _Literal(words[at + 1 :]).value()
     except (ValueError, IndexError):  # also if several places have them
-        return Thresholds({}, ("?",))
+        return Thresholds({}, UNREAD)
     own = own_metrics(script)
     judged = {name: _criteria(name, limits, own, tags) for name, limits in options.items()}
     kept = tuple(name for name, criteria in judged.items() if not criteria)
     return Thresholds({name: criteria for name, criteria in judged.items() if criteria}, kept)
+
+
+def read_thresholds(
+    executions: Iterable[Execution],
+    scenarios: Mapping[str, Mapping[str, Any]],
+    folder: Path,
+    tags: Collection[str],
+    reader: SuiteReader,
+) -> Iterator[PlannedCriterion]:
+    """Yields the criteria that the executions' scripts in `folder` state as thresholds; warns of the other ones."""
+    for execution in executions:
+        script = str(scenarios.get(execution.scenario, {}).get("script", ""))
+        if execution.executor != "k6" or not script.endswith(SOURCES):
+            continue
+        judged, kept = thresholds_of((folder / script).read_text("utf-8", "replace"), tags)
+        for name, criteria in judged.items():
+            for number, criterion in enumerate(criteria):
+                where = f"{reader.name}: {script}: thresholds.{name}[{number}]"
+                parse_criterion(criterion, where, "toril")
+                yield PlannedCriterion(source=criterion, where=where, executions=(execution.name,), language="toril")
+        if kept:
+            names = "thresholds that toril cannot read" if kept == UNREAD else ", ".join(kept)
+            fix = "Add criteria on the whole load, if the suite has several workers."
+            reader.warn("kept-threshold", f"{script}: thresholds", f"k6 alone judges {names}, on {PART}. {fix}")
 
 
 def _criteria(name: str, limits: Any, own: Mapping[str, str], tags: Collection[str]) -> tuple[Criterion, ...]:

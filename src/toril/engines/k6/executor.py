@@ -39,7 +39,7 @@ from toril.engines.in_process import wait_at_gate
 from toril.engines.k6.csv import K6Reader
 from toril.engines.k6.debug import DEBUG, K6Debug
 from toril.engines.readers import batch_of, keep, keeper_of
-from toril.suite.k6 import own_metrics
+from toril.suite.k6 import own_metrics, thresholds_of
 
 PAUSED = (4, "PausedBeforeRun")  # the API's status once all virtual users are initialised
 POLL_S = 0.02
@@ -199,15 +199,25 @@ class Executor(Engine, K6Executor):  # type: ignore[misc]  # bzt has no types
     def facts(self) -> LoadFacts:
         first = self._reader.first_users_at  # k6's first count of users; they may have started since the previous one
         seen = (self._resumed_at, None if first is None else first - USERS_REPORTED_EVERY_S)
-        output = self._verdict
-        metrics = match[1] if (match := ON_METRICS.search(output)) else "see its log"
-        crossed = f"this worker's part of the load crossed thresholds of the k6 script: {metrics}" if output else ""
         return LoadFacts(
             begun_at=max((at for at in seen if at is not None), default=None),
             unfinished_users=math.ceil(self._undone / max(1, self.context.planned.iterations or 0)),
             script_errors=Counter(f"{name}: exception" for name in self._logged(RAISED)),
-            script_failed=f"{crossed}; abortOnFail ended the script" if ABORTS in output else crossed,
+            script_failed=self._crossed(),
         )
+
+    def _crossed(self) -> str:
+        """Returns which thresholds were crossed that are no criteria of the run."""
+        if not self._verdict:
+            return ""
+        names = match[1].split(", ") if (match := ON_METRICS.search(self._verdict)) else ["see its log"]
+        aborted = ABORTS in self._verdict
+        judged = thresholds_of(Path(self.script).read_text(errors="replace"), self.context.request_tags).judged
+        kept = [name for name in names if aborted or name not in judged]
+        crossed = (
+            f"this worker's part of the load crossed thresholds of the k6 script: {', '.join(kept)}" if kept else ""
+        )
+        return f"{crossed}; abortOnFail ended the script" if aborted else crossed
 
     def _logged(self, pattern: re.Pattern[str]) -> list[str]:
         """Returns what the pattern finds in k6's log.
