@@ -58,6 +58,31 @@ def test_the_last_export_counts_every_request_once():
     assert (transactions.count, attributes(transactions)["toril.kind"]) == (10, "transaction")
 
 
+def test_what_scripts_measure_has_metrics_of_its_own():
+    def measured(kind, ok=True):
+        samples = [Sample(0, us, f"{kind} 1", kind=kind) for us in (1500, 4000)]
+        return [*samples, *([] if ok else [Sample(9, 0, f"{kind} 1", kind=kind, ok=False)])]
+
+    samples = [*measured("trend"), *measured("counter"), *measured("check", ok=False), *measured("rate", ok=False)]
+    with collecting() as collector:
+        exported(collector, [*MIXED, *samples, Sample(0, 9000, "home{plan=free}", kind="tagged")])
+        found = collector.newest()
+    (trend,), (counter,) = found["toril.value"], found["toril.counter"]
+    assert (trend.count, trend.sum, trend.min, trend.max) == (2, 5.5, 1.5, 4.0)
+    ends = [
+        2 ** ((trend.positive.offset + 1 + at) / 2**SCALE) for at, n in enumerate(trend.positive.bucket_counts) if n
+    ]
+    assert ends == [pytest.approx(value, rel=RELATIVE_ERROR) for value in (1.5, 4.0)]
+    assert (counter.as_double, attributes(counter)["toril.label"]) == (5.5, "counter 1")
+    checks = {
+        (attributes(one)["toril.kind"], attributes(one)["toril.outcome"]): one.as_int for one in found["toril.checks"]
+    }
+    assert checks == {("check", "ok"): 2, ("check", "failed"): 1, ("rate", "ok"): 2, ("rate", "failed"): 1}
+    kinds = {attributes(one)["toril.kind"] for one in found["toril.transaction_time"]}
+    assert kinds == {"transaction", "tagged"}
+    assert sum(one.as_int for one in found["toril.requests"]) == 45
+
+
 def test_an_export_carries_the_run_and_the_error_of_its_histograms():
     plan = plan_of("avg-rt>1s").model_copy(update={"tags": {"commit": "abc123"}})
     with collecting() as collector:

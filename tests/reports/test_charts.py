@@ -3,6 +3,7 @@
 import doctest
 import math
 from functools import cache
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -339,7 +340,12 @@ def test_the_examples_in_the_modules_of_charts_hold():
 
 
 def test_checks_and_own_metrics_have_charts_in_their_own_unit():
-    rule = {"subject": "metric-p95", "label": "cart_items", "threshold": 10, "criterion": "metric-p95 of cart_items>10"}
+    rule: dict[str, Any] = {
+        "subject": "metric-p95",
+        "label": "cart_items",
+        "threshold": 10,
+        "criterion": "metric-p95 of cart_items>10",
+    }
     measuring = examples.with_verdict(gallery.run("measuring"), criteria=[examples.criterion("x", **rule)])
     found = charts(measuring)["measured"]
 

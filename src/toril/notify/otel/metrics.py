@@ -3,10 +3,9 @@
 Counts are cumulative from the start of the load, and cover complete seconds only. Gauges have the newest value.
 """
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from opentelemetry.sdk.metrics.export import (
@@ -25,7 +24,7 @@ from toril.records.verdict import Verdict
 from toril.secrets.masking import mask
 from toril.stats.histogram import EXACT_BITS, Int64s, highests_of, lowests_of
 from toril.timeline import Timeline
-from toril.timeline.intervals import TIMED
+from toril.timeline.intervals import TAGGED, TIMED, VALUE_SCALE, VALUES
 from toril.timeline.samples import ABOVE, NO_MIN, SAMPLES, Placed
 
 MOST_LABELS = 100  # further labels are exported as one
@@ -35,7 +34,6 @@ CUMULATIVE = AggregationTemporality.CUMULATIVE
 SCALE = 7  # buckets of 0.54 %; Prometheus keeps scales up to 8
 RELATIVE_ERROR = 2 ** (2**-SCALE) * (1 + 2 ** (1 - EXACT_BITS)) - 1
 LONGEST_BITS = 40  # 2^40 µs: no time is longer
-LOWEST = math.floor(math.log2(1e-6) * 2**SCALE)  # the bucket of 1 µs
 WIDTH = LONGEST_BITS * 2**SCALE + 1
 SUMS = ("succeeded", "zeros", "sum_us")  # columns of `Measurements._sums`
 
@@ -49,6 +47,11 @@ class Group(NamedTuple):
     location: str
     kind: str
 
+    @property
+    def unit(self) -> float:
+        """The number of recorded steps in a second, or in 1 of what a script measures."""
+        return VALUE_SCALE if self.kind in VALUES else 1e6
+
     def attributes(self) -> Attributes:
         attributes = {"toril.label": self.label, "toril.location": self.location}
         return attributes if self.kind == "request" else {**attributes, "toril.kind": self.kind}
@@ -59,8 +62,7 @@ class Measurements:
 
     def __init__(self) -> None:
         self._timeline: Timeline | None = None
-        self._labels: dict[str, str] = {}
-        self._names: dict[str, str] = {}  # of what scripts measure
+        self._labels: dict[str, dict[str, str]] = {}  # by kind
         self._codes: dict[str, str] = {}
         self._restart()
 
@@ -95,13 +97,14 @@ class Measurements:
         groups, some = groups[positions], buckets > 0
         np.add.at(self._sums[:, 2], groups, lowests_of(buckets) * counts)
         np.add.at(self._sums[:, 1], groups[~some], counts[~some])
-        np.add.at(self._buckets, (groups[some], exponential(buckets[some]) - LOWEST), counts[some])
+        units = np.array([group.unit for group in self._groups])[groups[some]]
+        places = exponential(buckets[some], units) - lowest(units)
+        np.add.at(self._buckets, (groups[some], places), counts[some])
 
     def _add_groups(self, placed: Sequence[Placed]) -> None:
         numbers, failed = [], []
         for location, series in placed:
-            known = self._labels if series.kind in TIMED else self._names
-            label = _limited(known, series.label, MOST_LABELS)
+            label = _limited(self._labels.setdefault(series.kind, {}), series.label, MOST_LABELS)
             group = Group(label, mask(location), series.kind)
             numbers.append(self._groups.setdefault(group, len(self._groups)))
             failed.append(not series.ok)
@@ -128,14 +131,29 @@ class Measurements:
         ]
         total = Sum(points, CUMULATIVE, is_monotonic=True)
         yield Metric("toril.requests", "Completed requests.", "{request}", total)
-        for name, text, requests in (
-            ("toril.response_time", "Response times of requests, failed ones included.", True),
-            ("toril.transaction_time", "Times of transactions, and of parts of steps.", False),
+        for name, text, unit, kinds in (
+            ("toril.response_time", "Response times of requests, failed ones included.", "s", TIMED[:1]),
+            (
+                "toril.transaction_time",
+                "Times of transactions, of parts of steps, and by tag.",
+                "s",
+                (*TIMED[1:], TAGGED),
+            ),
+            ("toril.value", "Values of trends and gauges.", "", ("trend", "gauge")),
         ):
-            kinds = [kind for kind in TIMED if (kind == "request") is requests]
             chosen = [(group, n) for group, n in self._groups.items() if group.kind in kinds]
             times = [point for group, n in chosen for point in self._times(group, n, start_ns, at_ns)]
-            yield Metric(name, text, "s", ExponentialHistogram(times, CUMULATIVE))
+            yield Metric(name, text, unit, ExponentialHistogram(times, CUMULATIVE))
+        of_kind = [(about, int(count)) for about, count in counts if about.get("toril.kind") in ("check", "rate")]
+        sums = [
+            (one.attributes(), self._sums[n, 2] / one.unit) for one, n in self._groups.items() if one.kind == "counter"
+        ]
+        for name, text, known in (
+            ("toril.checks", "Checks and values of rates; failed: not held, or false.", of_kind),
+            ("toril.counter", "Sums of counters.", sums),
+        ):
+            values = [NumberDataPoint(about, start_ns, at_ns, value) for about, value in known]
+            yield Metric(name, text, "", Sum(values, CUMULATIVE, is_monotonic=True))
 
     def _times(self, group: Group, number: int, start_ns: int, at_ns: int) -> Iterator[ExponentialHistogramDataPoint]:
         counts, (_, zeros, sum_us) = self._buckets[number], self._sums[number].tolist()
@@ -144,16 +162,16 @@ class Measurements:
         if not samples:
             return
         low, high = (int(used[0]), int(used[-1])) if used.size else (0, -1)
-        shortest, longest = (self._extremes[number] / 1e6).tolist()
+        shortest, longest = (self._extremes[number] / group.unit).tolist()
         yield ExponentialHistogramDataPoint(
             attributes=group.attributes(),
             start_time_unix_nano=start_ns,
             time_unix_nano=at_ns,
             count=samples,
-            sum=sum_us / 1e6,
+            sum=sum_us / group.unit,
             scale=SCALE,
             zero_count=zeros,
-            positive=Buckets(LOWEST + low, counts[low : high + 1].tolist()),
+            positive=Buckets(int(lowest(group.unit)) + low, counts[low : high + 1].tolist()),
             negative=Buckets(0, []),
             flags=0,
             min=shortest,
@@ -161,16 +179,22 @@ class Measurements:
         )
 
 
-def exponential(buckets: Int64s) -> Int64s:
-    """Returns the index, from LOWEST on, of the exponential bucket of each of toril's buckets except 0.
+def lowest(unit: Any) -> Any:
+    """Returns the index of the bucket of one recorded step; for an array of units, an array."""
+    return np.floor(-np.log2(unit) * 2**SCALE).astype(np.int64)
 
-    A bucket of scale s ends at 2^(i / 2^s) seconds. A time counts in the bucket of the highest value of toril's bucket,
-    so a percentile read at a bucket's end is never too low. It is at most RELATIVE_ERROR too high.
 
-    >>> exponential(np.array([1])) - LOWEST
+def exponential(buckets: Int64s, unit: Any = 1e6) -> Int64s:
+    """Returns the index, from `lowest` on, of the exponential bucket of each of toril's buckets except 0.
+
+    A bucket of scale s ends at 2^(i / 2^s) seconds, or values: `unit` steps each. A time counts in the bucket of the
+    highest value of toril's bucket, so a percentile read at a bucket's end is never too low. It is at most
+    RELATIVE_ERROR too high.
+
+    >>> exponential(np.array([1])) - lowest(1e6)
     array([0])
     """
-    ends = np.log2(highests_of(buckets) / 1e6) * 2**SCALE
+    ends = np.log2(highests_of(buckets) / unit) * 2**SCALE
     return np.asarray(np.ceil(ends) - 1, np.int64)
 
 

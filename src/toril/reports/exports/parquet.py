@@ -67,7 +67,8 @@ def _schema(bundle: Bundle, table: str) -> Any:
         "toril.run_id": bundle.plan.run_id,
         "toril.suite": bundle.plan.suite,
         "toril.started_at": bundle.summary.started_at or "",
-        "toril.units": "columns ending in _us are in microseconds; second counts from the start signal",
+        "toril.units": "columns ending in _us are in microseconds, or a script's values times 1,000; "
+        "second counts from the start signal",
     }
     return pyarrow.schema(fields, {name: _utf8(text) for name, text in about.items()})
 

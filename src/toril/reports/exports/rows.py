@@ -73,13 +73,15 @@ class RowBatch(Generic[Key]):
 
 
 def row_batches(
-    timeline: Timeline, key_of: Callable[[str, Series], Key | None], step_s: int = 1
+    timeline: Timeline, key_of: Callable[[str, Series], Key | None], step_s: int = 1, *, every_kind: bool = False
 ) -> Iterator[RowBatch[Key]]:
     """Yields all rows of the timeline, each of one step of `step_s` seconds.
 
-    `key_of` takes a location and a series, and returns None to skip the series.
+    `key_of` takes a location and a series, and returns None to skip the series. `every_kind`: also what scripts
+    measure, and the second samples of requests with tags.
     """
-    keyed = [(number, series.ok, key_of(location, series)) for (location, series), number in timeline.series().items()]
+    placed = {one: at for at, one in enumerate(timeline.table.placed)} if every_kind else timeline.series()
+    keyed = [(number, series.ok, key_of(location, series)) for (location, series), number in placed.items()]
     chosen = [(number, ok, key) for number, ok, key in keyed if key is not None]
     seconds = timeline.last_second
     if not chosen or seconds is None:

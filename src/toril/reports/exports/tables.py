@@ -61,7 +61,9 @@ PLACE: dict[str, tuple[Type, str]] = {
     "kind": (
         "text",
         "`request`; `transaction`: a group of requests, which are also counted separately; "
-        "`timing`: a part of a browser's step, or a message of a stream",
+        "`timing`: a part of a browser's step, or a message of a stream; "
+        "`check`, `trend`, `counter`, `gauge`, `rate`: what a script measures, times hold its values × 1,000; "
+        "`tagged`: a second sample of a request with a tag",
     ),
     "steady": ("boolean", "started after the ramp-up of its execution and before the end of its hold"),
     "judged": ("boolean", "part of the figures in summary and verdict"),
@@ -96,7 +98,7 @@ def started_ms(bundle: Bundle) -> int:
 def _cells(bundle: Bundle) -> Iterator[Batch]:
     timeline = measured(bundle)
     users: dict[tuple[str, str], list[int]] = {}
-    for batch in row_batches(timeline, lambda location, series: _place(location, series, ok=True)):
+    for batch in row_batches(timeline, lambda location, series: _place(location, series, ok=True), every_kind=True):
         names = [(place.execution, place.location) for place in batch.keys]
         for name in {names[key] for key in np.unique(batch.key).tolist()} - users.keys():
             view = timeline.select(executions=name[:1], location=name[1])
@@ -121,7 +123,7 @@ def _cells(bundle: Bundle) -> Iterator[Batch]:
 
 
 def _buckets(bundle: Bundle) -> Iterator[Batch]:
-    for batch in row_batches(measured(bundle), _place):
+    for batch in row_batches(measured(bundle), _place, every_kind=True):
         low, high = lowests_of(batch.bucket), highests_of(batch.bucket)
         yield _of_place(bundle, batch, batch.row) | {
             "low_us": low,
@@ -134,7 +136,7 @@ def _buckets(bundle: Bundle) -> Iterator[Batch]:
 
 def _outcomes(bundle: Bundle) -> Iterator[Batch]:
     timeline = measured(bundle)
-    for batch in row_batches(timeline, _place):
+    for batch in row_batches(timeline, _place, every_kind=True):
         outcomes = [
             (row, rc, message, count)
             for row, entries in enumerate(np.split(batch.entries, batch.starts[1:]))
