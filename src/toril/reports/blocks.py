@@ -23,6 +23,7 @@ REASONS: Mapping[str, str] = {  # by code; for all others, the code itself is pl
     "breach-may-not-stand": "breach not proven",
     "dead-label": "a label always failed",
     "excused-breach": "breach with unclear cause",
+    "failed-checks": "checks without a criterion",
     "late-rate": "late change of load",
     "look": "comparison so far",
     "many-figures": "many compared figures",

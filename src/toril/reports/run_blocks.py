@@ -52,7 +52,7 @@ from toril.text import plain
 
 ABOUT: Mapping[str, About] = {  # by code; all other reasons are about the whole run
     **dict.fromkeys(("breach", "excused-breach", "breach-may-not-stand", "no-samples", "unknown-label"), "criteria"),
-    **dict.fromkeys(("not-measured", "too-few-samples", "kept", "nothing-judged"), "criteria"),
+    **dict.fromkeys(("unknown-metric", "not-measured", "too-few-samples", "kept", "nothing-judged"), "criteria"),
     **dict.fromkeys(("regression", "unproven", "unsure-arms", "no-regression"), "comparison"),
     **dict.fromkeys(("aa-clean", "aa-false-alarm"), "comparison"),
     **dict.fromkeys(("slower-than-earlier", "within-earlier", "too-few-earlier"), "comparison"),
@@ -61,7 +61,9 @@ ABOUT: Mapping[str, About] = {  # by code; all other reasons are about the whole
     "failed-test": "cases",
 }
 UNTRUSTED = "unsure-arms"  # the code of the reason why a comparison is unreliable
-ALWAYS_DECIDES = frozenset({"no-samples", "unknown-label"})  # also for criteria that cannot fail the run
+ALWAYS_DECIDES = frozenset(
+    {"no-samples", "unknown-label", "unknown-metric"}
+)  # also for criteria that cannot fail the run
 LONGEST_BRIEF = 120
 MOST_CODES = 20
 MOST_FAILURES = 12
