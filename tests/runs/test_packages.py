@@ -2,6 +2,8 @@
 
 import hashlib
 import sys
+import time
+from datetime import timedelta
 
 import pytest
 
@@ -9,6 +11,7 @@ from tests.refusals import refused
 from tests.suite.reading import read, write
 from tests.wheels import wheel
 from toril.desk import desk_of, push
+from toril.desk.runs import prune
 from toril.plan import make_plan
 from toril.records import Plan, package_key
 from toril.runs import packages
@@ -82,6 +85,13 @@ def test_wheels_are_downloaded_and_stored_once(tmp_path, index, store, monkeypat
     monkeypatch.setattr(packages, "RENEWED_S", -60)
     published(store, read_suite, "late")  # before the bucket deletes it by its age
     assert (tmp_path / "store" / key).stat().st_mtime_ns > written
+
+
+def test_old_packages_are_pruned_with_old_runs(tmp_path, index, store):
+    published(store, suite(tmp_path / "s", wheel(index, "shopkit", {"shopkit.py": ""})))
+    for later, left in ((timedelta(hours=20), 1), (timedelta(hours=30), 0)):
+        prune(store, timedelta(0), time.time() + later.total_seconds())
+        assert len([*store.keys(package_key(""))]) == left
 
 
 def test_a_pushed_suite_brings_its_wheels_along(tmp_path, index, store, monkeypatch):

@@ -127,9 +127,8 @@ def read_run_id(text: str) -> str:
     from toril.runs.find import RUN_ID
 
     if not RUN_ID.fullmatch(text) or text in PSEUDO_RUNS:
-        raise wrong_value(
-            "--run-id", text, "use at most 128 letters, digits, `.`, `_` and `-`, but not `agents` or `packages`."
-        )
+        fix = "use at most 128 letters, digits, `.`, `_` and `-`, but not `agents` or `packages`."
+        raise wrong_value("--run-id", text, fix)
     return text
 
 

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from toril.coordinator.lease import is_live, read_lease
 from toril.errors import NoSuchRunError, OptionError, RunOverError, StoreError
-from toril.records import Plan, Stop, Verdict, run_key
+from toril.records import Plan, Stop, Verdict, package_key, run_key
 from toril.records.console import Baseline, BaselineChange, RunNote
 from toril.records.document import why
 from toril.runs.find import run_ids
@@ -21,6 +21,7 @@ from toril.runs.suites import checked_name
 from toril.store import Store
 from toril.store.records import find_record, get_record, read_record
 
+DAY_S = 86_400.0
 MOST_CHANGES = 20  # of a baseline that are kept
 
 
@@ -56,6 +57,8 @@ def prune(store: Store, older_than: timedelta, now: float, by: str = "") -> tupl
             store.delete(run_key(run_id) + "/")
             store.delete(f"{SHARES}{run_id}/")
             deleted.append(run_id)
+    kept_since = now - max(older_than.total_seconds(), DAY_S)  # each run renews its packages
+    store.delete_many([entry.key for entry in store.entries(package_key("")) if entry.modified_at < kept_since])
     return deleted, clear_baselines(store, deleted, by=by, at=now)
 
 

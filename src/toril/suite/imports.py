@@ -13,6 +13,7 @@ from toril.suite.files import MAX_SCRIPT
 from toril.suite.reader import SuiteReader, quoted
 
 IMAGE = Path(__file__).with_name("image_packages.txt")  # written by tools/image_packages.py
+DATA = re.compile(r"^[^/]+\.data/(?:purelib|platlib)/")  # of a wheel: modules as well
 OWN_PATH = re.compile(r"\bsys\.path\b")
 UNSURE = (ast.If, ast.With, ast.AsyncWith, ast.Try, ast.TryStar)  # an import below them may be left out, or may fail
 
@@ -65,5 +66,5 @@ def _imported(node: ast.AST) -> Iterator[str]:
 def modules_in(wheel: Path) -> set[str]:
     """Returns the modules at the top of a wheel."""
     with zipfile.ZipFile(wheel) as archive:
-        paths = [re.sub(r"^[^/]+\.data/\w+/", "", name) for name in archive.namelist()]
+        paths = [DATA.sub("", name) for name in archive.namelist()]
     return {re.split(r"[/.]", path)[0] for path in paths}

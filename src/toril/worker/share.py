@@ -1,7 +1,5 @@
 """A worker's share as files: a copy of the suite, this worker's rows of the data, and bzt's configuration."""
 
-import hashlib
-import io
 import json
 import os
 import re
@@ -20,7 +18,8 @@ from toril.errors import SuiteError
 from toril.plan import share_config
 from toril.records import ARMS, BASE, ExecutionShare, Plan, PlannedExecution, Share, package_key, run_key
 from toril.store import Store
-from toril.suite.fetch import ChangedFileError, fetch_files, inside, write_file
+from toril.suite.fetch import fetch_files, inside
+from toril.suite.imports import DATA
 from toril.worker.turns import engine_turns
 
 OWN_SERVICES = ("monitoring", "proxy2jmx")  # left out: workers monitor themselves; proxy2jmx calls a service
@@ -60,17 +59,13 @@ def install_packages(store: Store, plan: Plan, folder: Path, environment: Mutabl
     if target not in plan.packages:
         text = f"toril.python: The run has packages for {', '.join(plan.packages)}, and this worker is {target}"
         raise SuiteError(f"{text}. Use toril's worker image, or the Python of its version", code="no-wheels")
-    for name, sha256 in plan.packages[target].items():
-        data = store.get(package_key(sha256))
-        if hashlib.sha256(data).hexdigest() != sha256:
-            raise ChangedFileError(f"{store.address(package_key(sha256))}: {name} has changed", code="changed-file")
-        with zipfile.ZipFile(io.BytesIO(data)) as wheel:
+    hashes, wheels = plan.packages[target].values(), folder.with_name("wheels")
+    fetch_files(store, package_key(""), wheels, dict(zip(hashes, hashes, strict=True)))
+    for sha256 in hashes:
+        with zipfile.ZipFile(wheels / sha256) as wheel:
             for member in wheel.infolist():
-                first, _, below = member.filename.partition("/")
-                scheme, _, inside = below.partition("/")
-                path = inside if first.endswith(".data") and scheme in ("purelib", "platlib") else member.filename
-                if not member.is_dir():
-                    write_file(folder, path, wheel.read(member))
+                member.filename = DATA.sub("", member.filename)
+                wheel.extract(member, folder)  # leads out of no folder
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(folder), environment.get("PYTHONPATH")]))
 
 
