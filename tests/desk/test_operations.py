@@ -486,7 +486,7 @@ OTHER_COMMANDS = {
     **dict.fromkeys(("run", "try", "duet", "worker", "agent", "watch"), OWNERS),
     **dict.fromkeys(("console", "mcp", "login", "logout"), "serves or uses the other faces"),
     **dict.fromkeys(("init", "import", "record", "plan", "doctor", "engines", "explain", "fetch"), LOCAL),
-    **dict.fromkeys(("github gates", "github comment"), LOCAL),
+    **dict.fromkeys(("github gates", "github comment", "gitlab comment"), LOCAL),
     **dict.fromkeys(("suite list", "suite schema", "trend"), READS),
 }
 

@@ -53,6 +53,7 @@ class GitHub:
     login: str | None = None  # the owner of the token; None for a workflow, which cannot read it
     may_write: bool = True
     troubles: list[Answer] = field(default_factory=list)  # responses to the next requests
+    checks: list[dict[str, Any]] = field(default_factory=list)
     lost_answers: set[str] = field(default_factory=set)  # methods whose next request is executed without a response
     hidden: set[int] = field(default_factory=set)  # comments missing in their pages
     requests: list[dict[str, Any]] = field(default_factory=list)
@@ -104,6 +105,8 @@ class GitHub:
             )
         if found := re.fullmatch(r"issues(?:/(\d+)(/comments)?)?", rest):
             return self._issues(method, int(found[1] or 0), query, data, comment=bool(found[2]))
+        if found := re.fullmatch(r"(?:commits/([0-9a-f]{40})/)?check-runs", rest):
+            return self._checks(method, found[1], query, data)
         if found := re.fullmatch(r"issues/comments/(\d+)", rest):
             old = next((one for one in self.comments if one["id"] == int(found[1])), None)
             return refused(404, "Not Found") if old is None else self._write(method, data, old=old)
@@ -132,6 +135,30 @@ class GitHub:
             return Answer(status=201, body=self.issue(content["title"], content["body"], self._user()))
         old.update(content)
         return Answer(status=200, body=old)
+
+    def _checks(self, method: str, commit: str | None, query: Mapping[str, str], data: bytes) -> Answer:
+        if method == "GET" and commit:
+            kept = [one for one in self.checks if (one["head_sha"], one["name"]) == (commit, query["check_name"])]
+            return Answer(status=200, body={"total_count": len(kept), "check_runs": kept})
+        if method != "POST" or commit:
+            return refused(404, "Not Found")
+        if not self.may_write:
+            return refused(403, INTEGRATION)
+        check = json.loads(data)
+        output = check["output"]
+        lines = all(
+            one.keys() == {"path", "start_line", "end_line", "annotation_level", "title", "message"}
+            and one["annotation_level"] in ("notice", "warning", "failure")
+            for one in output["annotations"]
+        )
+        known = {"name", "head_sha", "external_id", "status", "conclusion", "output", "details_url"}
+        fits = len(output["summary"]) <= 65_535 and len(output["annotations"]) <= 50 and output["title"]
+        if check.keys() - known or not (lines and fits and re.fullmatch(r"[0-9a-f]{40}", check["head_sha"])):
+            return refused(422, "Invalid request.")
+        number = 9000 + len(self.checks)
+        made = {**check, "id": number, "html_url": f"https://github.example/{self.repository}/runs/{number}"}
+        self.checks.append(made)
+        return Answer(status=201, body=made)
 
     def _user(self) -> dict[str, str]:
         return dict(BOT) if self.login is None else {"login": self.login, "type": "User"}

@@ -60,6 +60,7 @@ PANELS = {  # panel of the help → name → module and function, which a group 
         "engines": ("setup:engines", "List the engines: what each accepts, and what it needs installed."),
         "agent": ("agent:agent", "Run workers of a private location on this machine, when a run needs them."),
         "github": ("", "Select the suites of a pull request, and comment on it."),
+        "gitlab": ("", "Comment on a merge request."),
     },
     "Commands": {  # of groups
         "suite list": ("suites:list_suites", "List the suites of a store, or the versions of one."),
@@ -70,6 +71,10 @@ PANELS = {  # panel of the help → name → module and function, which a group 
         "github comment": (
             "github:comment",
             "Comment on a pull request: one comment per suite, updated by later runs.",
+        ),
+        "gitlab comment": (
+            "github:note",
+            "Comment on a merge request of GitLab: one comment per suite, updated by later runs.",
         ),
     },
     "": {
@@ -87,6 +92,7 @@ GUIDES = {  # command → its page in docs
     **dict.fromkeys(("console", "login", "logout"), "how-to/open-the-console"),
     **{"record": "how-to/record", "mcp": "how-to/connect-an-assistant", "doctor": "how-to/find-out-why"},
     **{"engines": "reference/engines", "agent": "how-to/use-private-locations", "worker": "explanation/protocol"},
+    **dict.fromkeys(("gitlab", "gitlab comment"), "how-to/run-in-another-ci"),
     **dict.fromkeys(("github", "github gates", "github comment"), "how-to/fail-a-pull-request"),
 }
 COMMANDS = {name: place for commands in PANELS.values() for name, (place, _) in commands.items()}

@@ -20,6 +20,7 @@ from toril.cli.options import (
     Quiet,
     Reports,
     RunId,
+    Stage,
     StoreOption,
     Suites,
     Tags,
@@ -80,6 +81,7 @@ def duet(
     store: StoreOption = ".toril",
     overrides: Overrides = None,
     env: Environment = None,
+    stage: Stage = None,
     workers: Workers = None,
     on: On = "local",
     run_id: RunId = None,
@@ -108,7 +110,7 @@ def duet(
 
     if block is not None:
         overrides = [*(overrides or ()), f"toril.regression.block={block}"]
-    wanted = run_options(overrides, env, workers, on, run_id, tag, smoke=False, max_cost=max_cost)
+    wanted = run_options(overrides, env, workers, on, run_id, tag, smoke=False, stage=stage, max_cost=max_cost)
     planned = partial(plan_duet, blocks=blocks, margin=read_margin(margin), seed=seed, aa=aa)
     if plan is not None:
         change = _change(plan)

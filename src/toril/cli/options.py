@@ -245,10 +245,9 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print no progress on
 Against = Annotated[
     str | None, typer.Option("--against", help="Address to load in place of the suite's own, in scripts too.")
 ]
-Stage = Annotated[
-    str | None, typer.Option("--stage", help="Stage of the suite, with its addresses, secrets and limits.")
-]
-Executions = Annotated[list[str] | None, typer.Option("--execution", help="Run only this execution; repeatable.")]
+EXECUTION = "Only this execution, by its name in the plan."
+Stage = Annotated[str | None, typer.Option("--stage", help="Stage of the suite, e.g. staging.")]
+Executions = Annotated[list[str] | None, typer.Option("--execution", help=EXECUTION)]
 Scenarios = Annotated[
     list[str] | None, typer.Option("--scenario", help="Run only the executions of this scenario; repeatable.")
 ]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from toril.cli.options import (
+    EXECUTION,
     OUTPUT_FORMAT,
     IgnoreMissing,
     Out,
@@ -118,20 +119,16 @@ def adjust(
         str,
         typer.Option("--rate", help="Requests or journeys per second in total; 0 pauses. Or +20%, -20%, x2, resume."),
     ],
-    execution: Annotated[
-        str | None,
-        typer.Option(
-            "--execution", help="Execution to change, by its name in the plan; required if the run has several."
-        ),
-    ] = None,
+    execution: Annotated[str | None, typer.Option("--execution", help=EXECUTION)] = None,
     store: StoreOption = ".toril",
 ) -> None:
     """Change the rate of RUN during its load.
 
     All workers change at the same moment, a few seconds from now. The new rate
     lasts until the next change or the end of the load. The verdict and all
-    reports show the change. The load needs a rate: of requests, of journeys,
-    or the `throughput` that limits users of toril's engine.
+    reports show the change. If the run has several executions, name one. The
+    load needs a rate: of requests, of journeys, or the `throughput` that limits
+    users of toril's engine.
 
     Examples:
       toril adjust latest --rate 500

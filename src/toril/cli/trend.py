@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from toril.cli.options import OUTPUT_FORMAT, Out, StoreOption, read_age, read_margin, wrong_value
+from toril.cli.options import OUTPUT_FORMAT, Out, Stage, StoreOption, read_age, read_margin, wrong_value
 from toril.cli.streams import echo
 from toril.clock import SystemClock
 from toril.errors import OptionError
@@ -25,9 +25,7 @@ def trend(
     ] = None,
     label: Annotated[str | None, typer.Option("--label", help="Only this label.")] = None,
     location: Annotated[str | None, typer.Option("--location", help="Only this location.")] = None,
-    stage: Annotated[
-        str | None, typer.Option("--stage", help="Only this stage. Default: that of the newest run.")
-    ] = None,
+    stage: Stage = None,
     metric: Annotated[
         Literal["p50", "p95", "p99", "failures", "throughput"] | None,
         typer.Option("--metric", help="Only this metric. Default: all; changes of p95 and failures count."),
@@ -49,6 +47,7 @@ def trend(
 ) -> None:
     """Show how a suite changes from run to run; fail on a new confirmed regression.
 
+    A trend has runs of one stage: by default, that of the newest run.
     Without NAME, --out names a folder of HTML pages.
 
     --confirm runs `HOOK start BASE_COMMIT HEAD_COMMIT`, which prints

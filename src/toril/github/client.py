@@ -1,4 +1,4 @@
-"""Sends requests to GitHub's REST API. The token is only in one header."""
+"""Sends requests to the REST API of GitHub, or of GitLab, which answers alike. The token is only in one header."""
 
 import json
 import re
@@ -59,21 +59,23 @@ class GithubReply:
         return one_line(self.body.get("message", ""), 200) if isinstance(self.body, dict) else ""
 
 
-def api_url(given: str) -> str:
+def api_url(given: str, variable: str = "GITHUB_API_URL") -> str:
     """Returns the address of the API without a final slash; OptionError if the token would leave without https."""
     if is_safe_address(given):
         return given.rstrip("/")
-    text = f"GITHUB_API_URL is `{given}`: expected an https address such as https://api.github.com."
+    text = f"{variable} is `{given}`: expected an https address such as https://api.github.com."
     raise OptionError(text, code="bad-api-url")
 
 
 class Client:
     """A client of GitHub's API with one token."""
 
+    service, accept = "GitHub", "application/vnd.github+json"
+
     def __init__(self, url: str, token: str, clock: Clock) -> None:
         self._url, self._clock = url, clock
         self._headers = {
-            "Accept": "application/vnd.github+json",
+            "Accept": self.accept,
             "Authorization": f"Bearer {token}",
             "Content-Type": "application/json",
             "User-Agent": f"toril/{__version__}",
@@ -90,27 +92,31 @@ class Client:
         for page in range(1, MOST_PAGES + 1):
             answer = self.get(path, **query, per_page=PER_PAGE, page=page)
             if not isinstance(answer.body, list) or not all(isinstance(item, dict) for item in answer.body):
-                text = f"GitHub: GET {path}: the response is not a list. Check that GITHUB_API_URL is GitHub's API."
+                text = f"{self.service}: GET {path}: the response is not a list. Check the address of the API."
                 raise InfrastructureError(text, code="not-github")
             yield from answer.body
             if NEXT not in answer.headers.get("link", ""):  # a page before the last one may be shorter
                 return
-        text = f"GitHub: {path} has more than {MOST_PAGES * PER_PAGE:,} entries, the maximum."
+        text = f"{self.service}: {path} has more than {MOST_PAGES * PER_PAGE:,} entries, the maximum."
         raise InfrastructureError(text, code="github-too-much")
 
-    def patch(self, path: str, content: Mapping[str, str]) -> GithubReply:
+    def patch(self, path: str, content: Mapping[str, Any], method: str = "PATCH") -> GithubReply:
         """Changes a resource. Retries, because the request is idempotent."""
-        return self._repeated("PATCH", path, content)
+        return self._repeated(method, path, content)
 
-    def create(self, path: str, content: Mapping[str, str]) -> GithubReply:
+    def create(self, path: str, content: Mapping[str, Any]) -> GithubReply:
         """Creates a resource. After UnansweredError it may exist: check before the next try."""
         return self._repeated("POST", path, content)
+
+    def refusal(self, answer: GithubReply) -> str:
+        """Returns the status, the service's message, and the fix."""
+        return _refusal(answer)
 
     def pause(self, tries: int) -> None:
         """Waits before the next try."""
         self._clock.sleep(BACKOFF.wait_s(tries))
 
-    def _repeated(self, method: str, path: str, content: Mapping[str, str] | None = None) -> GithubReply:
+    def _repeated(self, method: str, path: str, content: Mapping[str, Any] | None = None) -> GithubReply:
         def act() -> GithubReply:
             try:
                 answer = self._once(method, path, content)
@@ -122,7 +128,7 @@ class Client:
             if (wait_s := _requested_wait_s(answer, self._clock.now())) is not None:
                 raise _TransientGithubError(f"too many requests with this token: {answer.message}", wait_s)
             if answer.status < 500:
-                text = f"GitHub: {method} {path}: {_refusal(answer)}"
+                text = f"{self.service}: {method} {path}: {self.refusal(answer)}"
                 raise GithubRefusedError(text, answer.status, code="github-refused")
             raise _TransientGithubError(f"{method} {path}: {answer.status} {answer.message}")
 
@@ -137,12 +143,14 @@ class Client:
             return retry(act, after, self._clock)
         except _TransientGithubError as error:
             if error.wait_s is not None:
-                raise InfrastructureError(f"GitHub: {error}", code="github-rate-limit") from error
+                raise InfrastructureError(f"{self.service}: {error}", code="github-rate-limit") from error
             if method == "POST":
-                raise UnansweredError(f"GitHub: {error}", code="github-unanswered") from error
-            raise InfrastructureError(f"GitHub: {error} (after {TRIES} tries)", code="github-unanswered") from error
+                raise UnansweredError(f"{self.service}: {error}", code="github-unanswered") from error
+            raise InfrastructureError(
+                f"{self.service}: {error} (after {TRIES} tries)", code="github-unanswered"
+            ) from error
 
-    def _once(self, method: str, path: str, content: Mapping[str, str] | None) -> GithubReply:
+    def _once(self, method: str, path: str, content: Mapping[str, Any] | None) -> GithubReply:
         data = None if content is None else json.dumps(content).encode()
         response = self._pool.request(
             method, self._url + path, body=data, headers=self._headers, retries=False, redirect=False,
@@ -153,7 +161,7 @@ class Client:
         finally:
             response.release_conn()
         if len(text) > MOST_BYTES:
-            problem = f"GitHub: {method} {path}: the response is larger than {MOST_BYTES >> 20} MiB."
+            problem = f"{self.service}: {method} {path}: the response is larger than {MOST_BYTES >> 20} MiB."
             raise InfrastructureError(problem, code="github-too-much")
         try:
             body = json.loads(text) if text else None
@@ -183,7 +191,9 @@ def _refusal(answer: GithubReply) -> str:
         case 401:
             return f"{status}. GITHUB_TOKEN is invalid or expired: create a new one."
         case 403:
-            needed = "`permissions: pull-requests: write` (for issues: `issues: write`)"
+            needed = (
+                "`permissions: pull-requests: write` (for issues: `issues: write`, for check runs: `checks: write`)"
+            )
             return f"{status}. Add {needed} to the job; workflows of forks cannot have it."
         case 404:
             return f"{status}. Check --repository, --pull-request or --issues, and the permissions of the token."

@@ -2,12 +2,13 @@
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from toril.github.client import TRIES, Client, GithubRefusedError, UnansweredError
 from toril.reports import Bundle, markdown
+from toril.reports.blocks import Report
 from toril.reports.markdown import Links
 from toril.reports.run_blocks import report_of
 
@@ -23,23 +24,27 @@ class Posted:
     url: str
 
 
-def comments(bundles: Sequence[Bundle], links: Links) -> dict[str, str]:
-    """Returns a comment per suite name: the newest run and the newest comparison in one text.
+def reports_of(bundles: Sequence[Bundle]) -> dict[str, Report]:
+    """Returns a report per suite name: of the newest run, with the newest comparison.
 
-    Runs on Fargate have their own comment, `NAME:fargate`, so that no result hides the other. Names of suites contain
+    Runs on Fargate have their own report, `NAME:fargate`, so that no result hides the other. Names of suites contain
     no colon.
     """
     by_name: dict[str, list[Bundle]] = {}
     for bundle in sorted(bundles, key=lambda run: run.plan.run_id):
         name = bundle.plan.suite + (":fargate" if bundle.plan.on == "fargate" else "")
         by_name.setdefault(name, []).append(bundle)
-    comments_by_name = {}
+    reports = {}
     for name, own in sorted(by_name.items()):
         duets = [run for run in own if run.verdict.comparison]
         runs = [run for run in own if not run.verdict.comparison]
-        report = report_of((runs or duets)[-1], duet=duets[-1] if duets else None)
-        comments_by_name[name] = markdown.render(report, links).decode()
-    return comments_by_name
+        reports[name] = report_of((runs or duets)[-1], duet=duets[-1] if duets else None)
+    return reports
+
+
+def comments(bundles: Sequence[Bundle], links: Links) -> dict[str, str]:
+    """Returns a comment per suite name, as `reports_of`."""
+    return {name: markdown.render(report, links).decode() for name, report in reports_of(bundles).items()}
 
 
 def marker(suite: str) -> str:
@@ -70,21 +75,28 @@ def post(client: Client, repository: str, pull: int, suite: str, text: str) -> P
     any comment by a bot qualifies.
     """
     body = f"{text.rstrip()}\n\n{marker(suite)}"
-    for tries in range(1, TRIES + 1):
+
+    def act() -> Posted:
         old = _own_comment(client, repository, pull, marker(suite))
         if old is not None and str(old.get("body") or "").replace("\r\n", "\n").rstrip() == body:
             return Posted(done="unchanged", url=url_of(old))
+        if old is not None:
+            answer = client.patch(f"/repos/{repository}/issues/comments/{int(old['id'])}", {"body": body})
+            return Posted(done="updated", url=url_of(answer.body))
+        answer = client.create(f"/repos/{repository}/issues/{pull}/comments", {"body": body})
+        return Posted(done="created", url=url_of(answer.body))
+
+    return insistently(client, act)
+
+
+def insistently(client: Client, act: Callable[[], Posted]) -> Posted:
+    """Repeats an act without an answer. The act first checks whether its last try has created something."""
+    for tries in range(1, TRIES):
         try:
-            if old is not None:
-                answer = client.patch(f"/repos/{repository}/issues/comments/{int(old['id'])}", {"body": body})
-                return Posted(done="updated", url=url_of(answer.body))
-            answer = client.create(f"/repos/{repository}/issues/{pull}/comments", {"body": body})
-            return Posted(done="created", url=url_of(answer.body))
+            return act()
         except UnansweredError:
-            if tries == TRIES:
-                raise
-            client.pause(tries)  # then check for the comment, which may exist
-    raise AssertionError  # pragma: no cover
+            client.pause(tries)
+    return act()
 
 
 def _own_comment(client: Client, repository: str, pull: int, ending: str) -> dict[str, Any] | None:

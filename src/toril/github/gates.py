@@ -30,7 +30,13 @@ class Chosen:
 
 
 def choose(
-    folder: Path, *, changed: Collection[Path] | None, on: LauncherName, every: bool, environment: Mapping[str, str]
+    folder: Path,
+    *,
+    changed: Collection[Path] | None,
+    on: LauncherName,
+    every: bool,
+    environment: Mapping[str, str],
+    stage: str | None = None,
 ) -> list[Chosen]:
     """Returns the suites below `folder` to run, sorted by name; SuiteError names an unreadable suite.
 
@@ -42,7 +48,7 @@ def choose(
     beyond_texts = changed is None or any(path.suffix not in TEXTS for path in changed)
     chosen = []
     for suite in _suites(folder):
-        gate, fits = _examined(suite, on, environment)
+        gate, fits = _examined(suite, on, environment, stage)
         touched = changed is None or any(path.is_relative_to(suite) for path in changed)
         if every and fits:
             chosen.append(Chosen(name=suite.name, why="--all"))
@@ -88,10 +94,12 @@ def _suites(folder: Path) -> list[Path]:
     return suites
 
 
-def _examined(suite: Path, on: LauncherName, environment: Mapping[str, str]) -> tuple[bool | None, bool]:
+def _examined(
+    suite: Path, on: LauncherName, environment: Mapping[str, str], stage: str | None
+) -> tuple[bool | None, bool]:
     """Returns `toril.gate` of the suite, and whether the suite can run on `on`."""
     try:
-        read = read_suite([suite], env=environment)
+        read = read_suite([suite], env=environment, stage=stage)
         plan = make_plan(read, run_id="gate", workers=None)
     except SuiteError as error:
         raise SuiteError(f"{suite.parent.name}/{suite.name}: {error}", code="bad-suite") from error

@@ -34,9 +34,14 @@ class Annotation:
 
 def render(report: Report) -> bytes:
     """Returns one line per annotation; empty without problems."""
+    lines = "".join(_command(report.headline, annotation) + "\n" for annotation in annotations_of(report))
+    return lines.encode("utf-8", "backslashreplace")
+
+
+def annotations_of(report: Report) -> list[Annotation]:
+    """Returns the most important problems of each level, the worst level first."""
     annotations = list(_annotations(report))
-    limited = [annotation for level in ("error", "warning", "notice") for annotation in _limited(annotations, level)]
-    return "".join(_command(report.headline, line) + "\n" for line in limited).encode("utf-8", "backslashreplace")
+    return [annotation for level in ("error", "warning", "notice") for annotation in _limited(annotations, level)]
 
 
 def _annotations(report: Report) -> Iterator[Annotation]:
