@@ -203,9 +203,8 @@ class _Builder:
 
     def tagged(self) -> dict[str, LabelFigures]:
         """Returns the figures of each label with each tag, and of each tag."""
-        labels = self._timeline.measured(TAGGED)
         figures = {}
-        for label in sorted({*labels, *(label[max(0, label.rfind("{")) :] for label in labels)}):
+        for label in self._timeline.measured(TAGGED):
             view = self._timeline.select(label, steady=self._steady, kind=TAGGED)
             if (stats := view.total).samples:
                 figures[label] = self._figures(view, stats, self._seconds(label, None, TAGGED))

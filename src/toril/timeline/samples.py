@@ -15,7 +15,7 @@ import numpy as np
 from toril.stats.histogram import Histogram, Int64s, bucket_of, highest_us, highests_of, lowests_of
 from toril.stats.quantiles import rank_of
 from toril.timeline.buckets import HOT_BLOCKS, BucketCounts
-from toril.timeline.intervals import CELL_COLUMNS, MAX_DURATION_US, TIMED, Interval, Kind, Series
+from toril.timeline.intervals import CELL_COLUMNS, MAX_DURATION_US, TAGGED, TIMED, Interval, Kind, Series
 from toril.timeline.tables import Outcomes, Rows, grown, longer
 
 SUMS = (
@@ -49,7 +49,7 @@ class SampleTable:
         self.placed: list[Placed] = []  # all series by number
         self.series: dict[Placed, int] = {}  # of requests, transactions and timings
         self.series_of: defaultdict[str, dict[Placed, int]] = defaultdict(dict)  # the same, by label
-        self.measured: dict[Kind, dict[str, dict[Placed, int]]] = {}  # of the other kinds, by label
+        self.measured: dict[Kind, dict[str, dict[Placed, int]]] = {}  # of the other kinds, by label; also by tag alone
         self.sums: Int64s = np.zeros((64, len(SUMS)), np.int64)  # by row
         self.extremes: Int64s = np.tile(np.array([NO_MIN, 0]), (64, 1))  # by row: min_us, max_us
         self.counts: Int64s = np.zeros(64, np.int64)  # by series: samples of all seconds
@@ -123,6 +123,9 @@ class SampleTable:
             self.placed.append(placed)
             if timed:
                 self.series_of[series.label][placed] = number
+            elif series.kind == TAGGED:
+                tag = series.label[max(0, series.label.rfind("{")) :]
+                self.measured[TAGGED].setdefault(tag, {})[placed] = number
         return number
 
     def _rows_for(self, series: Int64s, seconds: Int64s) -> Int64s:

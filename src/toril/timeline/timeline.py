@@ -157,7 +157,7 @@ class Timeline:
         return next((kind for kind in TIMED if kind in kinds), "request")
 
     def measured(self, kind: Kind) -> tuple[str, ...]:
-        """Returns the names of the checks, of metrics of a kind, or the labels with tags, in alphabetical order."""
+        """Returns the names of the checks, of metrics of a kind, or the labels with tags and tags alone, sorted."""
         return tuple(sorted(self.table.measured.get(kind, ())))
 
     def metrics(self) -> dict[str, tuple[str, Kind]]:
@@ -227,9 +227,9 @@ class Timeline:
         if kind is None or kind in TIMED:
             return table.series_of.get(label, {}) if label else table.series
         measured = table.measured.get(kind, {})
-        total = not label or (kind == TAGGED and label.startswith("{"))
-        names = [name for name in measured if name.endswith(label)] if total else [label]
-        return {placed: number for name in names for placed, number in measured.get(name, {}).items()}
+        if label:
+            return measured.get(label, {})
+        return {placed: number for series in measured.values() for placed, number in series.items()}
 
     def unfinished(self, label: str = "") -> list[tuple[Place, Unfinished]]:
         """Returns the unfinished requests of a label, or of all labels, by place."""
@@ -457,7 +457,9 @@ class Slice:
         """Returns executions and numbers of the unanswered requests that have, or may have, the label."""
         if self.kind in WITHOUT_REQUESTS:
             return []
-        label = self.label.partition("{")[0] if self._timeline.kind_of(self.label) == TAGGED else self.label
+        label = (
+            self.label[: max(0, self.label.rfind("{"))] if self._timeline.kind_of(self.label) == TAGGED else self.label
+        )
         labels = list(dict.fromkeys(["", self.label, label])) if label else list(worst.unanswered)  # tags are unknown
         senders = self._timeline.senders(self.label) if self.label else self.executions
         return [

@@ -112,8 +112,9 @@ def too_many_names(timeline: Timeline) -> Iterator[Reason]:
     """Yields reasons for values of tags, metrics and checks beyond their limits."""
     values_of: defaultdict[str, set[str]] = defaultdict(set)
     for label in timeline.measured(TAGGED):
-        tag, _, value = label[label.rindex("{") + 1 : -1].partition("=")
-        values_of[tag].add(value)
+        tag, _, value = label.partition("=")
+        if tag.startswith("{"):
+            values_of[tag[1:]].add(value)
     for tag, values in values_of.items():
         if len(values) > MOST_TAG_VALUES:
             many = f"tag `{tag}` has more than {MOST_TAG_VALUES} values, so toril does not keep all of them apart"
