@@ -59,6 +59,20 @@ def test_each_suite_has_its_own_comment(github, tmp_path, monkeypatch):
     assert [one["body"].split(":")[0] for one in github.comments] == ["## ✅ search", "## ✅ sh", "## ✅ shop"]
 
 
+def test_a_run_on_fargate_or_a_stage_has_its_own_comment_which_says_so(github, tmp_path, monkeypatch):
+    changes = [{"run_id": "1"}, {"run_id": "2", "on": "fargate"}, {"run_id": "3", "stage": "dev", "part": ("a", "b")}]
+    for change in changes:
+        bundle = examples.passed()
+        changed = replace(bundle, plan=bundle.plan.model_copy(update=change))
+        write_run(tmp_path / "runs" / change["run_id"], changed)
+
+    assert call(monkeypatch, tmp_path, "--pull-request", 7, github=github) == 0
+
+    heads = [one["body"].partition(": ")[0] for one in github.comments]
+    assert heads == ["## ✅ shop", "## ✅ shop on Fargate", "## ✅ shop, stage dev, only a, b"]
+    assert "; stage dev; only a, b" in github.comments[2]["body"]
+
+
 def test_a_run_and_a_duet_of_one_suite_share_a_comment(github, tmp_path, monkeypatch):
     write_run(tmp_path / "one", named(examples.passed(), "shop", "20261124T1000"))
     write_run(tmp_path / "two", named(compared(examples.passed(), REGRESSION, "regression"), "shop", "20261124T0900"))

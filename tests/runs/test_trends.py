@@ -8,6 +8,7 @@ from tests.regression.test_trend import series
 from toril.regression.trend import TrendQuery
 from toril.runs.earlier import read_trend
 from toril.runs.history import histories, remember
+from toril.runs.index import all_rows, drawn
 from toril.store import FolderStore
 
 RECORDS = nights(series((20, 40), (6, 48)))
@@ -37,6 +38,19 @@ def test_a_trend_is_computed_from_stored_records(tmp_path):
 def test_an_age_leaves_out_older_runs(tmp_path):
     found = of(stored(tmp_path), since_s=5.5 * NIGHT_S)
     assert (found.runs, found.outcome) == (6, "short")
+
+
+def test_a_trend_has_runs_of_one_stage_by_default_that_of_the_newest_run(tmp_path):
+    store = FolderStore(tmp_path)
+    for place, one in enumerate(RECORDS):
+        stage = ("", "staging")[place % 2]
+        tags = {**one.tags, **({"stage": stage} if stage else {})}
+        remember(store, replace(one, fingerprint=replace(one.fingerprint, stage=stage), tags=tags))
+    newest, staged, plain, none = of(store), of(store, stage="staging"), of(store, stage=""), of(store, stage="dev")
+    assert newest == staged and (staged.stage, plain.stage) == ("staging", "")
+    assert [found.runs for found in (staged, plain, none)] == [13, 13, 0]
+    assert len(staged.segments) == len(plain.segments) == 1
+    assert {row.stage for row in drawn(all_rows(store))} == {"staging"}
 
 
 def test_a_store_without_the_suite_has_a_short_trend(tmp_path):

@@ -94,8 +94,10 @@ def trend(
         echo("This store has no judged runs.", err=True)
     trends = read()
     if confirm is not None:
-        for suite, group in [(judged.suite, group) for judged in trends for group in judged.groups if _is_open(group)]:
-            _duet(suites / suite, group, confirm, store)
+        for suite, stage, group in [
+            (judged.suite, judged.stage, group) for judged in trends for group in judged.groups if _is_open(group)
+        ]:
+            _duet(suites / suite, group, confirm, store, stage)
         trends = read()
     console = console.rstrip("/")
     _show(trends, format, out, console, every=name is None)
@@ -135,7 +137,7 @@ def _is_open(group: TrendGroup) -> bool:
     return group.state == "suspected" and group.worse and not group.duet and can_be_served
 
 
-def _duet(suite: Path, group: TrendGroup, hook: str, store: str) -> None:
+def _duet(suite: Path, group: TrendGroup, hook: str, store: str, stage: str) -> None:
     """Compares the versions before and after a suspected change; the trend reads the result from the store.
 
     The duet compares the figures that moved, with half of the change as margin.
@@ -168,7 +170,11 @@ def _duet(suite: Path, group: TrendGroup, hook: str, store: str) -> None:
         if pairs.keys() != {"base", "head"}:
             raise OptionError(f"{hook} start: it did not print base=URL and head=URL.", code="hook-failed")
         options = ["--store", store, "--tag", f"confirms={group.id}", "--fail-on", "none", "--quiet"]
-        options += [*margin, *(part for override in compared for part in ("-o", override))]
+        options += [
+            *(["--stage", stage] if stage else []),
+            *margin,
+            *(part for override in compared for part in ("-o", override)),
+        ]
         arguments = [str(suite), "--base", pairs["base"], "--head", pairs["head"], *options]
         with redirect_stdout(sys.stderr):
             code = command("duet").main(arguments, prog_name="toril duet", standalone_mode=False)

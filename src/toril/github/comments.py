@@ -27,12 +27,12 @@ class Posted:
 def reports_of(bundles: Sequence[Bundle]) -> dict[str, Report]:
     """Returns a report per suite name: of the newest run, with the newest comparison.
 
-    Runs on Fargate have their own report, `NAME:fargate`, so that no result hides the other. Names of suites contain
-    no colon.
+    Runs on Fargate, of a stage, or of a part have their own report, such as `NAME:fargate`, so that no result hides the
+    other. Names of suites contain no colon.
     """
     by_name: dict[str, list[Bundle]] = {}
     for bundle in sorted(bundles, key=lambda run: run.plan.run_id):
-        name = bundle.plan.suite + (":fargate" if bundle.plan.on == "fargate" else "")
+        name = ":".join([bundle.plan.suite, *(["fargate"] if bundle.plan.on == "fargate" else []), *bundle.plan.scope])
         by_name.setdefault(name, []).append(bundle)
     reports = {}
     for name, own in sorted(by_name.items()):

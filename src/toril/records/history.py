@@ -98,6 +98,11 @@ class JudgedRun(StoredObject):
         return _line(self)
 
     @property
+    def stage(self) -> str:
+        """The stage of the suite, which is a tag of the run; empty without one."""
+        return self.tags.get("stage", "")
+
+    @property
     def stem(self) -> str:
         return stem_of(self.started_at, self.run_id)
 

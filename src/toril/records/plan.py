@@ -394,6 +394,12 @@ class Plan(Record):
         return tuple(map(Note, codes, self.warnings))
 
     @property
+    def scope(self) -> tuple[str, ...]:
+        """What the run covers of its suite, in words: `stage staging`, `only buy`; empty for all of it."""
+        words = {"stage": self.stage, "only": ", ".join(self.part)}
+        return tuple(f"{word} {name}" for word, name in words.items() if name)
+
+    @property
     def secrets_of_workers(self) -> dict[str, str]:
         """The secrets without the addresses and keys of webhooks, which only the coordinator of the run reads."""
         own = {name for notice in self.notices for name in (notice.variable, notice.secret)}

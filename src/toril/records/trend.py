@@ -89,4 +89,5 @@ class Trend(StoredObject):
     unused: Annotated[tuple[Text, ...], Few] = ()  # acknowledgements that fit no change
     runs: Count = 0
     outcome: TrendOutcome
+    stage: Text = ""  # of its runs
     notes: Annotated[tuple[Reason, ...], Few] = ()  # what limits the claim, such as `nothing-recent`

@@ -117,6 +117,7 @@ def trend(
         unused=tuple(str(entry) for entry in valid if entry not in used),
         runs=sum(measured),
         outcome="regressed" if regressed else "short" if short else "clean",
+        stage=runs[-1].fingerprint.stage if runs else "",
         notes=notes,
     )
 

@@ -93,7 +93,7 @@ class Headline:
     neutral: bool = False  # the only open question is an unproven comparison
     judged: bool = True  # False: the run had no criteria, so that passing proves little
     run_id: str = ""
-    on: str = ""  # " on Fargate", or empty for local workers
+    on: str = ""  # " on Fargate", or empty for local workers; then the stage and the part
     started_at: str = ""
     duration_s: float = 0.0
     file: str = ""  # of the suite

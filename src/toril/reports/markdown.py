@@ -126,7 +126,7 @@ def _title(headline: Headline) -> str:
         return f"{escaped(headline.suite)}: {escaped(headline.brief)}"
     outcome = "neutral" if headline.neutral else headline.outcome
     sign = icon("neutral" if headline.is_unjudged else outcome)
-    return f"{sign} {escaped(headline.suite)}{headline.on}: {escaped(outcome)} — {escaped(headline.brief)}"
+    return f"{sign} {escaped(headline.suite + headline.on)}: {escaped(outcome)} — {escaped(headline.brief)}"
 
 
 def _fact(fact: Fact) -> str:

@@ -28,7 +28,7 @@ def as_json(plan: Plan) -> bytes:
 
 
 def in_brief(plan: Plan) -> str:
-    """Returns e.g. `2 workers in 2 locations, 30 s of load`; for a duet, the total time and its turns."""
+    """Returns e.g. `stage dev, 2 workers in 2 locations, 30 s of load`; for a duet, the total time and its turns."""
     workers = text.plural(len(plan.shares), "worker")
     places = f" in {text.plural(len(plan.locations), 'location')}" if len(plan.locations) > 1 else ""
     once = "every test case once" if plan.functional else "until its iterations end"
@@ -36,7 +36,7 @@ def in_brief(plan: Plan) -> str:
     if plan.duet is not None:
         turns = f"{text.plural(2 * plan.duet.blocks, 'slice')} of {text.span(plan.duet.turn_s)}"
         length = f"{text.span(plan.duration_s)} in total: {turns}, with pauses of {text.span(plan.duet.gap_s)}"
-    return f"{workers}{places}, {length}"
+    return ", ".join([*(plain(words, 200) for words in plan.scope), f"{workers}{places}", length])
 
 
 def show(console: Console, plan: Plan) -> None:

@@ -177,7 +177,7 @@ def _headline(bundle: Bundle, duet: Bundle) -> Headline:
         judged=bundle.plan.functional
         or bool(bundle.verdict.criteria or duet.verdict.comparison or bundle.verdict.earlier),
         run_id=plain(bundle.plan.run_id),
-        on=" on Fargate" if bundle.plan.on == "fargate" else "",
+        on=", ".join([" on Fargate" if bundle.plan.on == "fargate" else "", *bundle.plan.scope]),
         started_at=plain(bundle.summary.started_at or ""),
         duration_s=bundle.summary.duration_s or 0.0,
         file=max(files, key=files.count, default=""),
@@ -199,9 +199,8 @@ def headline(bundle: Bundle) -> str:
     """Returns the verdict in one sentence, with the criterion that ended the load early, if any."""
     if bundle.plan.functional:
         return _functional_headline(bundle)
-    part = [f"only {plain(', '.join(bundle.plan.part), 200)}"] if bundle.plan.part else []
-    part += [f"stage {plain(bundle.plan.stage, 60)}"] if bundle.plan.stage else []
-    return "; ".join((_load_headline(bundle), *_early_end(bundle), *part))
+    scope = (plain(words, 200) for words in bundle.plan.scope)
+    return "; ".join((_load_headline(bundle), *_early_end(bundle), *scope))
 
 
 def _functional_headline(bundle: Bundle) -> str:

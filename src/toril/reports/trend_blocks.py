@@ -40,7 +40,8 @@ def trend_report(trend: Trend, address: Address = beside_runs) -> Report:
         "short": f"no recent run to judge in {runs}" if stale else f"no series has 10 comparable runs in {runs}",
         "clean": f"no new regression in {runs}",
     }[trend.outcome] + (f", {suspected} suspected" if suspected else "")
-    headline = Headline(suite=plain(trend.suite), text=brief, brief=brief, outcome=OUTCOMES[trend.outcome])
+    suite = f"{trend.suite}, stage {trend.stage}" if trend.stage else trend.suite
+    headline = Headline(suite=plain(suite), text=brief, brief=brief, outcome=OUTCOMES[trend.outcome])
     changes = (changes_table(trend.groups, address),) if trend.groups else ()
     ended = [("An acknowledgement has ended", entry) for entry in trend.expired]
     unused = [("An acknowledgement fits no change", entry) for entry in trend.unused]

@@ -43,7 +43,7 @@ from toril.suite.settings import Engine as EngineSettings
 
 PERCENTILES = ("p50", "p90", "p95", "p99", "p99_9")
 PULL_REQUEST = ("pull-request", "pull_request", "pull", "pr")  # tags
-KEPT_LONGEST = ("commit", *PULL_REQUEST)
+KEPT_LONGEST = ("commit", "stage", *PULL_REQUEST)
 MAIN = ("main", "master")
 OF_PARTS = ("p50", "p95", "p99")  # of a label in a location
 MOST_REASONS = 100

@@ -91,8 +91,12 @@ def compared(rows: Iterable[IndexRow]) -> Iterator[IndexRow]:
 
 
 def drawn(rows: Iterable[IndexRow], most: int = 30) -> list[IndexRow]:
-    """Returns the last runs in the suite's trend, oldest first. `rows`: of one suite, newest first."""
-    return list(islice((row for row in compared(rows) if not row.left_out), most))[::-1]
+    """Returns the last runs in the suite's trend, all of the newest one's stage, oldest first.
+
+    `rows`: of one suite, newest first.
+    """
+    counted = [row for row in compared(rows) if not row.left_out]
+    return [row for row in counted if row.stage == counted[0].stage][:most][::-1]
 
 
 def by_suite(rows: Iterable[IndexRow]) -> dict[str, list[IndexRow]]:

@@ -189,7 +189,7 @@ def _baselines(store: Store, rows: Sequence[IndexRow], every: Sequence[IndexRow]
 
 def _change(column: RunColumn, row: IndexRow, base: IndexRow | None, differences: Differences) -> str:
     """Returns the difference to the baseline: of shares in points, else as asked; both at the precision of the page."""
-    if base is None or base.run_id == row.run_id or base.kind != row.kind:
+    if base is None or base.run_id == row.run_id or (base.kind, base.stage) != (row.kind, row.stage):
         return ""
     if column.compared is None or differences == "none":
         return ""
