@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -60,7 +61,11 @@ def test_each_suite_has_its_own_comment(github, tmp_path, monkeypatch):
 
 
 def test_a_run_on_fargate_or_a_stage_has_its_own_comment_which_says_so(github, tmp_path, monkeypatch):
-    changes = [{"run_id": "1"}, {"run_id": "2", "on": "fargate"}, {"run_id": "3", "stage": "dev", "part": ("a", "b")}]
+    changes: list[dict[str, Any]] = [
+        {"run_id": "1"},
+        {"run_id": "2", "on": "fargate"},
+        {"run_id": "3", "stage": "dev", "part": ("a", "b")},
+    ]
     for change in changes:
         bundle = examples.passed()
         changed = replace(bundle, plan=bundle.plan.model_copy(update=change))
