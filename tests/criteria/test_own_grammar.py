@@ -68,17 +68,17 @@ def test_the_kind_of_a_label_is_a_key_or_the_mark_of_the_summary():
 
 
 @pytest.mark.parametrize(
-    ("source", "request_label"),
+    ("source", "request_label", "tag"),
     [
-        ("p95 of checkout{tenant=big}>1s", "checkout"),
-        ("fail of {tenant=big}>1%", ""),
-        ("fail of /users/{id}>1%", "/users/{id}"),
-        ("metric-p99.9 of items>1", ""),
-        ("check-rate of login<99%", ""),
+        ("p95 of checkout{tenant=big}>1s", "checkout", "tenant"),
+        ("fail of {tenant=big}>1%", "", "tenant"),
+        ("fail of /users/{id}>1%", "/users/{id}", ""),
+        ("metric-p99.9 of items>1", "", ""),
+        ("check-rate of login{tenant=big}<99%", "", ""),
     ],
 )
-def test_a_criterion_knows_the_label_of_its_requests(source, request_label):
-    assert ours(source).request == request_label
+def test_a_criterion_knows_the_label_and_the_tag_of_its_requests(source, request_label, tag):
+    assert (ours(source).request, ours(source).tag) == (request_label, tag)
     assert ours(source).text == source
 
 

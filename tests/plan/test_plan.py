@@ -317,6 +317,16 @@ def test_a_criterion_on_an_unknown_location_is_an_error(tmp_path):
         plan_of(tmp_path, {"locations": {"a": 1}}, reporting=criteria)
 
 
+def test_criteria_on_metrics_and_tags_need_no_label_but_a_recorded_tag(tmp_path):
+    criteria = [
+        "p95 of home{tenant=big}>1s", "fail of {plan=free}>1%", "check-rate of login<99%", "metric-p99 of items>3"
+    ]  # fmt: skip
+    plan = plan_of(tmp_path, {"executor": "locust"}, toril={"request-tags": ["tenant"], "criteria": criteria})
+
+    assert plan.warning_codes == ("unknown-tag",)
+    assert "plan" in plan.warnings[0]
+
+
 def test_criteria_that_can_never_be_true_are_noted(tmp_path):
     criteria = ["p95 of hoem>1s", "p95 of home>1s", "p95>1s for 2m", "p95>1s within 2m"]
     plan = plan_of(

@@ -53,7 +53,7 @@ LONGEST = 1000  # characters of a criterion
 LAST_OPERATOR = re.compile(r"(?P<head>.*?)\s*(?P<operator>[<>=!]+)\s*(?P<tail>[^<>=!]*)")
 LABELLED = re.compile(r"\S+\s+of\s")
 ACTION = re.compile(r"(stop|continue)(?:\s+as\s+(failed|non-failed))?")
-TAG = re.compile(r"\{[^{}=]+=[^{}]*\}\Z")  # `{tenant=big}` after a label: only its requests with this tag
+TAG = re.compile(r"\{([^{}=]+)=[^{}]*\}\Z")  # `{tenant=big}` after a label: only its requests with this tag
 MARKED = re.compile(r"(?:(?P<label>.+) )?\((?P<kind>request|transaction)\)")
 
 
@@ -93,6 +93,12 @@ class Criterion:
     def request(self) -> str:
         """The label of the requests that it judges, without a tag; empty for several labels, and for no requests."""
         return "" if self.metric.kinds or self.subject == "capacity" else TAG.sub("", self.label)
+
+    @property
+    def tag(self) -> str:
+        """The name of the tag of the requests that it judges; empty if it judges them with and without tags."""
+        found = None if self.metric.kinds else TAG.search(self.label)
+        return found[1] if found else ""
 
 
 def parse_criterion(

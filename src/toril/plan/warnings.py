@@ -62,6 +62,9 @@ def load_warnings(
         if label and label not in labels and all(execution.labels for execution in judged):
             text = f"{criterion.where}: No request has the label `{label}`. Known labels: {known}."
             yield Note("unknown-label", text)
+        if criterion.tag not in ("", *suite.toril.request_tags) and criterion.label not in labels:
+            fix = f"Add `{criterion.tag}` to `toril.request-tags`."
+            yield Note("unknown-tag", f"{criterion.where}: `{criterion.text}`: The run does not record this tag. {fix}")
         yield from (Note(finding.code, f"{criterion.where}: {finding.message}") for finding in lint(criterion))
         if few := too_few(criterion, judged, iterations, steady_only=suite.ramp_up_exclude):
             yield Note("too-few-samples", f"{criterion.where}: {few}")
