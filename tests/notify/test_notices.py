@@ -273,7 +273,12 @@ def test_pagerduty_gets_an_alert_of_the_suite_that_a_passed_run_resolves(monkeyp
     with hook() as server:
         notice = Notice(webhook=server.url, on=("finished",), secret="KEY", format="pagerduty")
         plan = plan_of().model_copy(update={"secrets": {"KEY": "shop/key"}})
-        for event in (FAILED, inconclusive, replace(FAILED, tags={"stage": "dev"}), replace(FAILED, outcome="passed")):
+        for event in (
+            FAILED,
+            inconclusive,
+            replace(FAILED, tags={"stage": "dev", "part": "buy"}),
+            replace(FAILED, outcome="passed"),
+        ):
             assert webhook_of(notice, plan, {}).send(event).status == "delivered"
     failed, warned, of_stage, passed = server.bodies
     assert failed["payload"] == {
@@ -283,9 +288,14 @@ def test_pagerduty_gets_an_alert_of_the_suite_that_a_passed_run_resolves(monkeyp
         "custom_details": {"run": "", "reasons": []},
     }
     assert [one["event_action"] for one in server.bodies] == ["trigger", "trigger", "trigger", "resolve"]
-    assert [one["dedup_key"] for one in server.bodies] == ["toril:shop", "toril:shop", "toril:shop@dev", "toril:shop"]
+    assert [one["dedup_key"] for one in server.bodies] == [
+        "toril:shop",
+        "toril:shop",
+        "toril:shop@dev@buy",
+        "toril:shop",
+    ]
     assert {one["routing_key"] for one in server.bodies} == {"r0ut3"}
-    assert (warned["payload"]["severity"], of_stage["payload"]["source"]) == ("warning", "shop@dev")
+    assert (warned["payload"]["severity"], of_stage["payload"]["source"]) == ("warning", "shop@dev@buy")
     assert "payload" not in passed
     assert not any(signed for signed, _ in server.signed)
 

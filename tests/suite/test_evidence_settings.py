@@ -35,6 +35,8 @@ def test_a_webhook_is_an_address_or_the_name_of_a_secret(tmp_path):
     )
     (notice,) = plan(tmp_path, f"{{notify: [{{webhook: '{PAGER}', secret: KEY}}]}}").notices
     assert (notice.format, notice.secret, notice.on) == ("pagerduty", "KEY", ("failed", "inconclusive"))
+    smoke = plan(tmp_path, f"{{notify: [{{webhook: '{PAGER}', secret: KEY}}, {{webhook: CHAT}}]}}", smoke=True)
+    assert [notice.variable for notice in smoke.notices] == ["CHAT"]  # it judges nothing, so it resolves no alert
     assert plan(tmp_path, f"{{notify: {written}}}", tried=True).notices == ()
 
 

@@ -146,14 +146,15 @@ class Writing:
 
     def validate_suite(
         self, suite: str, files: Files = NOTHING, version: Version = None, environment: Variables = NOTHING,
-        on: On = None,
+        on: On = None, stage: str | None = None,
     ) -> dict[str, Any]:  # fmt: skip
         """Check a suite: its files in the store, with these files in their place. Saves and starts nothing.
 
         Each problem has a code, which `explain_code` explains, and the place of its cause. `unset-reference` names a
         variable that a run has to get by `environment`.
         """
-        checked = self._checked(suite, self._contents(suite, version, files), environment=environment, on=on)
+        contents = self._contents(suite, version, files)
+        checked = self._checked(suite, contents, environment=environment, on=on, stage=stage)
         problems = [*filter(None, [checked.problem]), *checked.others]
         return {
             "valid": not problems,
@@ -191,7 +192,7 @@ class Writing:
 
     def try_suite(
         self, suite: str, files: Files = NOTHING, version: Version = None, environment: Variables = NOTHING,
-        on: On = None, against: str | None = None, consent: Consent = "",
+        on: On = None, against: str | None = None, stage: str | None = None, consent: Consent = "",
     ) -> dict[str, Any]:  # fmt: skip
         """Send each request of a suite once, by one user. Watch the run by `watch_run`; `read_evidence` returns each
         request with its response.
@@ -199,15 +200,14 @@ class Writing:
         With `files`, these are saved as a version of the suite `NAME-draft`; the suite itself stays as it is.
         """
         contents = self._contents(suite, version, files)
-        checked = self._checked(suite, contents, environment=environment, on=on, against=against, tried=True)
+        where: dict[str, Any] = {"environment": environment, "on": on, "against": against, "stage": stage}
+        checked = self._checked(suite, contents, tried=True, **where)
         name = f"{suite[:54]}{suites.DRAFT}" if files and not suite.endswith(suites.DRAFT) else suite
         number = version or self._number(suite)
         agreed(self.effect(checked.planned(), name if files else f"{suite} version {number}"), consent)
         if files:
             number = self._desk.save(name, contents, "a draft to try").number
-        wanted = StartRun(
-            suite=name, version=number or None, on=on, tried=True, environment=environment, against=against
-        )
+        wanted = StartRun(suite=name, version=number or None, tried=True, **where)
         return {"run_id": self._desk.start(wanted), "suite": name, "version": number}
 
     def push_suite(

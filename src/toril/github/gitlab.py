@@ -1,7 +1,6 @@
 """Comments on a merge request of GitLab: one per suite, updated by later runs."""
 
 import re
-from typing import Any
 from urllib.parse import quote
 
 from toril.github.client import Client, GithubReply
@@ -24,16 +23,15 @@ def post_note(client: GitlabClient, project: str, request: int, suite: str, text
     """Creates or updates the comment of that suite on that merge request, if the token's owner wrote it."""
     path = f"/projects/{quote(project, safe='')}/merge_requests/{request}/notes"
     shown = QUICK_ACTION.sub(r"\1&#47;", text).rstrip()
-    body, owner = f"{shown}\n\n{marker(suite)}", client.get("/user").body
-
-    def is_own(note: dict[str, Any]) -> bool:
-        author = note.get("author") or {}
-        return author.get("id") == dict(owner or {}).get("id") and str(note.get("body")).rstrip().endswith(
-            marker(suite)
-        )
+    body, ending, owner = f"{shown}\n\n{marker(suite)}", marker(suite), dict(client.get("/user").body or {})
 
     def act() -> Posted:
-        old = next(filter(is_own, client.pages(path, sort="asc")), None)
+        own = (
+            note
+            for note in client.pages(path, sort="asc")
+            if dict(note.get("author") or {}).get("id") == owner.get("id")
+        )
+        old = next((note for note in own if str(note.get("body")).rstrip().endswith(ending)), None)
         if old is None:
             client.create(path, {"body": body})
         elif str(old["body"]).rstrip() != body:

@@ -194,8 +194,11 @@ def _run(text: str, **look: Any) -> dict[str, Any]:
 
 
 def pagerduty_alert(event: Event, key: str) -> dict[str, Any]:
-    """Returns an event for PagerDuty's Events API v2: a passed run resolves the alert of its suite and stage."""
-    about = "@".join(filter(None, (event.suite or event.schedule, event.tags.get("stage", ""))))
+    """Returns an event for PagerDuty's Events API v2: a passed run resolves the alert of its suite.
+
+    Each stage and part of a suite has an alert of its own.
+    """
+    about = "@".join(filter(None, (event.suite or event.schedule, *map(event.tags.get, ("stage", "part")))))
     alert = {"routing_key": key, "dedup_key": f"toril:{about}"[:255], "event_action": "resolve"}
     if event.outcome == "passed":
         return alert

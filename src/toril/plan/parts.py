@@ -44,11 +44,7 @@ def part_of(suite: Suite, executions: Iterable[str], scenarios: Iterable[str]) -
 
 def _only_of(criterion: Criterion, others: Sequence[Execution], kept: Sequence[Execution]) -> str:
     """Returns the left-out execution that alone can decide a criterion; empty if the part may decide it."""
-    if criterion.executions:
-        return next((load.name for load in others if load.name in criterion.executions), "")
-    if criterion.subject == "capacity":
-        return next((load.name for load in others if load.name == criterion.label), "")
-    label = criterion.request
-    if not label or not all(load.labels for load in kept) or label in labels_sent(kept):
-        return ""
-    return next((load.name for load in others if label in labels_sent([load])), "")
+    names = (criterion.label,) if criterion.subject == "capacity" else criterion.executions
+    if not names and criterion.label not in ("", *labels_sent(kept)) and all(load.labels for load in kept):
+        names = tuple(load.name for load in others if criterion.label in labels_sent([load]))
+    return next((load.name for load in others if load.name in names), "")
