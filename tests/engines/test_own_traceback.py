@@ -3,7 +3,9 @@
 import subprocess
 import sys
 
-from toril.engines import own_traceback
+import pytest
+
+from toril.engines import advice_on, own_traceback
 
 
 def output_of(folder, script: str) -> str:
@@ -43,3 +45,17 @@ def test_a_syntax_error_shows_its_line(tmp_path):
 def test_an_engines_own_failure_is_no_traceback_of_the_script(tmp_path):
     assert own_traceback('Traceback (most recent call last):\n  File "/x/y.py", line 1\nKeyError: 1', tmp_path) == ""
     assert own_traceback("no locustfile found", tmp_path) == ""
+
+
+@pytest.mark.parametrize(
+    ("script", "module"),
+    [
+        ("import shopkit.cart", "shopkit"),
+        ("import os.shopkit", "os.shopkit"),
+        ("from os import cart", ""),
+        ("{}['x']", ""),
+    ],
+)
+def test_a_missing_module_has_an_advice(tmp_path, script, module):
+    advice = advice_on(output_of(tmp_path, script))
+    assert ("[missing-import]" in advice, f"`{module}`" in advice) == (bool(module), bool(module))

@@ -126,6 +126,16 @@ def test_other_contents_than_the_locks_are_refused(tmp_path, index, store):
         published(store, suite(tmp_path / "s", line))
 
 
+def test_credentials_of_an_index_are_in_no_message(tmp_path, index, store, monkeypatch):
+    monkeypatch.setenv("PIP_NO_INDEX", "0")
+    monkeypatch.setenv("PIP_INDEX_URL", "http://ada:hunter2hunter2@127.0.0.1:9/simple")
+    monkeypatch.setenv("PIP_RETRIES", "0")
+    read_suite = suite(tmp_path / "s", wheel(tmp_path / "elsewhere", "shopkit", {}))
+    with refused("no-wheels", ARM) as caught:
+        published(store, read_suite)
+    assert "hunter2" not in str(caught.value)
+
+
 def test_the_size_of_packages_has_a_limit(tmp_path, index, store, monkeypatch):
     monkeypatch.setattr(packages, "MOST_BYTES", 100)
     with refused("too-large", "toril.python"):

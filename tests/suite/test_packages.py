@@ -1,12 +1,15 @@
 """Packages of scripts: the lock of `toril.python`, imports that workers lack, and jars of JMeter's plug-ins."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.suite.reading import codes, read, refuses, write
 from tests.wheels import wheel
 from tools import image_packages as table
+from toril.runs.packages import GLIBC
 from toril.suite.imports import image_packages, modules_in
-from toril.suite.packages import find_wheels, image_platform, wheel_folders
+from toril.suite.packages import IMAGE_MARKERS, find_wheels, image_platform, wheel_folders
 
 HASH = "a" * 64
 LOCKED = f"shopkit==1.2 --hash=sha256:{HASH}"
@@ -87,6 +90,13 @@ def test_a_marker_is_judged_for_the_workers_platform(tmp_path):
     assert {one.name for one in lock if one.is_for(image_platform("x86_64"))} == {"x86", "new"}
 
 
+def test_the_platform_of_the_image_has_its_version_of_python():
+    dockerfile = (Path(__file__).parents[2] / "image" / "Dockerfile").read_text()
+    assert "debian:trixie-" in dockerfile  # with Python 3.13 and glibc 2.41
+    assert {name.partition("-")[0] for name in (IMAGE, image_platform("x86_64"))} == {"cp313"}
+    assert (IMAGE_MARKERS["python_version"], GLIBC) == ("3.13", 41)
+
+
 def test_wheels_of_a_lock_are_found_by_their_hashes_in_one_folder(tmp_path):
     lines = [wheel(tmp_path / "one", name, {f"{name}.py": name}) for name in ("shopkit", "other")]
     wheel(tmp_path / "two", "shopkit", {"shopkit.py": "changed"})
@@ -148,6 +158,12 @@ def test_imports_of_files_beside_a_script_are_followed(tmp_path):
     write(tmp_path, "import absent", "helpers/__init__.py")
     (warning,) = read(tmp_path, document, on="fargate").warnings
     assert (warning.code, "helpers/__init__.py" in warning.message) == ("missing-import", True)
+
+
+def test_scripts_of_setup_and_teardown_are_read_for_imports(tmp_path):
+    write(tmp_path, "import absent\ndef setup(): pass", "prepare.py")
+    document = suite(tmp_path, setup="prepare.py")
+    assert codes(read(tmp_path, document, on="fargate").warnings) == ["missing-import"]
 
 
 def test_modules_of_this_machine_count_for_local_runs_alone(tmp_path):
