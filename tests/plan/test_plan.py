@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from tests.refusals import refused
 from tests.suite.reading import execution, read
 from tests.tiers import examples
+from toril.coordinator.driver import lasts_s
 from toril.errors import OptionError, SuiteError
 from toril.plan import make_plan, share_config, split
 from toril.plan.division import divided_throughput
@@ -309,6 +310,68 @@ def test_too_few_rows_of_data_are_an_error(tmp_path):
     (tmp_path / "users.csv").write_text('name\na\n"b\nb"\n')
     with refused("too-few-rows", "users.csv", "2", "3"):
         plan_of(tmp_path, {"concurrency": 3}, workers=3, toril={"split-data": ["users.csv"]})
+
+
+ONCE = {
+    "scenario": {"requests": ["http://shop/"], "data-sources": ["users.csv"]},
+    "executor": "jmeter",
+    "concurrency": 2,
+}
+
+
+def test_rows_that_are_used_once_are_divided_and_never_begin_again(tmp_path):
+    (tmp_path / "users.csv").write_text("name\n" + "a\n" * 1500)
+    plan = plan_of(tmp_path, ONCE, workers=2, toril={"consume-once": ["users.csv"]})
+    assert [share.data_files for share in plan.shares] == [{"users.csv": (0, 2)}, {"users.csv": (1, 2)}]
+    assert plan.consume_once == {"users.csv": 1500}
+    (scenario,) = plan.common["scenarios"].values()
+    assert scenario["data-sources"][0]["loop"] is False
+    assert plan.warning_codes == ()
+
+
+@pytest.mark.parametrize(
+    ("load", "code"),
+    [({"iterations": 2, "hold-for": 0}, "few-rows"), ({"concurrency": 4}, "few-rows"), ({}, None)],
+)
+def test_a_load_that_needs_more_rows_than_there_are_is_noted(tmp_path, load, code):
+    (tmp_path / "users.csv").write_text("name\na\nb\nc\n")
+    plan = plan_of(tmp_path, {**ONCE, **load}, toril={"consume-once": ["users.csv"]})
+    assert plan.warning_codes == ((code,) if code else ())
+
+
+@pytest.mark.parametrize(
+    ("executions", "code"),
+    [
+        ([ONCE, ONCE], "unsupported-key"),
+        ([{**ONCE, "executor": "vegeta", "concurrency": None, "throughput": 5}], "unsupported-key"),
+        ([{**ONCE, "scenario": {"requests": ["/"], "data-sources": [{"path": "users.csv", "loop": True}]}}],
+         "conflicting-keys"),
+    ],
+)  # fmt: skip
+def test_what_would_use_a_row_again_is_refused(tmp_path, executions, code):
+    (tmp_path / "users.csv").write_text("name\na\nb\nc\n")
+    with refused(code, error=SuiteError):
+        plan_of(tmp_path, *executions, toril={"consume-once": ["users.csv"]})
+
+
+def test_a_script_must_use_its_rows_once_itself(tmp_path):
+    (tmp_path / "users.csv").write_text("name\na\nb\nc\n")
+    plan = plan_of(tmp_path, {}, toril={"consume-once": ["users.csv"]})
+    assert plan.warning_codes == ("unchecked-rows",)
+
+
+def test_setup_lengthens_the_time_until_workers_are_ready_and_the_run(tmp_path):
+    (tmp_path / "once.py").write_text("")
+    block = {"script": "once.py", "time-limit": "1m"}
+    bare, both = plan_of(tmp_path, {}), plan_of(tmp_path, {}, toril={"setup": block, "teardown": "once.py"})
+    assert both.pace.ready_timeout_s == bare.pace.ready_timeout_s + 60
+    assert (both.setup and both.setup.limit_s, both.teardown and both.teardown.limit_s) == (60, 300)
+    assert lasts_s(both) - lasts_s(bare) >= 60 + 300 + both.pace.ready_timeout_s
+
+
+def test_a_scenario_as_setup_is_refused(tmp_path):
+    with refused("unsupported-key", "toril.setup"):
+        plan_of(tmp_path, {}, toril={"setup": {"scenario": "log-in"}})
 
 
 def test_a_criterion_on_an_unknown_location_is_an_error(tmp_path):

@@ -36,7 +36,7 @@ from tests.regression import test_earlier as nights
 from tests.regression import test_verdict as duets
 from tests.verdict import test_server_criteria as servers
 from toril import verdict as the_verdict
-from toril.records import Case, EngineReport, Exit, Rate, Verdict
+from toril.records import Case, EngineReport, Exit, Plan, Rate, Verdict
 from toril.records.verdict import JudgedCriterion
 from toril.regression import earlier
 from toril.regression import verdict as regression
@@ -80,6 +80,13 @@ def measured(*more: Sample) -> Timeline:
 def of(timeline: Timeline, *criteria: str, **circumstances: object) -> dict[str, object]:
     plan = plan_of(*(criteria or (TIMES,)))
     return verdict_of(timeline, circumstances.pop("plan", plan), **circumstances).to_dict()  # type: ignore[arg-type]
+
+
+def consuming(plan: Plan) -> Plan:
+    """The plan with a file whose 25 rows are used once."""
+    parts = len(plan.shares)
+    shares = [share.model_copy(update={"data_files": {"vouchers.csv": (share.index, parts)}}) for share in plan.shares]
+    return plan.model_copy(update={"shares": tuple(shares), "consume_once": {"vouchers.csv": 25}})
 
 
 def beside(now_us: int, count: int = 12) -> dict[str, object]:
@@ -130,6 +137,14 @@ RUNS: Mapping[str, Callable[[], Mapping[str, object]]] = {
         Timeline(), started_at=None, failed_steps={"setup": "setup: prepare.py: ValueError: no shop"}
     ),
     "teardown-failed": lambda: of(good(10), failed_steps={"teardown": "teardown: prepare.py: it was interrupted"}),
+    "unused-rows": lambda: of(
+        good(),
+        plan=consuming(plan_of(TIMES, workers=2)),
+        lost=(("local-2", "killed by signal 9"),),
+    ),
+    "few-rows": lambda: of(
+        good(), plan=consuming(plan_of(TIMES)), exits=reporting(ended_s=8.0, unfinished_users=2)
+    ),
     "stopped": lambda: of(good(5), stop=stopped("user")),
     "ended-early": lambda: of(good(), exits=reporting(ended_s=8.0, unfinished_users=2)),
     "unreached-load, dropped-sends": lambda: of(

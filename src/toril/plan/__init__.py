@@ -117,6 +117,7 @@ def make_plan(
         else suite.toril.max_duration_s,
         on=on,
         pace=_pace(suite, on, tried=tried),
+        consume_once={path: 0 if suite.toril.setup else suite.data_rows[path] for path in suite.once},
         setup=_once(suite.toril.setup),
         teardown=_once(suite.toril.teardown),
         task=_task(suite) if on == "fargate" else None,
@@ -363,9 +364,10 @@ def _data_files(
     for path, rows in suite.data_rows.items():
         reading = [parts for load, parts in zip(executions, divided, strict=True) if path in load.files]
         sharing = sorted({index for parts in reading or divided for index in parts})
-        if rows < len(sharing):
-            what = f"{suite.source}: toril.split-data: `{path}` has {rows} rows for {len(sharing)} workers"
-            fix = "Add rows, lower `workers`, or remove the file from `split-data`."
+        if rows < len(sharing) and suite.toril.setup is None:
+            key = "consume-once" if path in suite.once else "split-data"
+            what = f"{suite.source}: toril.{key}: `{path}` has {rows} rows for {len(sharing)} workers"
+            fix = "Add rows, lower `workers`, or remove the file there."
             raise SuiteError(f"{what}. {fix}", code="too-few-rows")
         if slot.index in sharing:
             yield path, (sharing.index(slot.index), len(sharing))

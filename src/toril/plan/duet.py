@@ -54,6 +54,9 @@ def plan_duet(
 
 def _check(suite: Suite, plan: Plan, wanted: Regression) -> None:
     """Raises SuiteError for a load that changes during the duet, or has no duration."""
+    if suite.once:
+        what = f"{suite.source}: toril.consume-once: Base and head of a duet would use the same rows"
+        raise SuiteError(f"{what}. Remove it, or use `split-data`.", code="unsupported-in-duet")
     for execution in suite.executions:
         if execution.search is not None:
             what = f"{suite.source}: toril.capacity.{execution.name}: A duet needs a fixed rate and does not search"

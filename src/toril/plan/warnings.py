@@ -46,6 +46,7 @@ def load_warnings(
         else:
             what = f"{limit_s:g} s end the run before its planned end at {duration_s:g} s."
         yield Note("short-max-duration", f"{suite.source}: toril.max-duration: {what}")
+    yield from () if suite.toril.setup else _few_rows(suite, executions)
     locations = tuple(dict.fromkeys(slot.location for slot in slots))
     iterations = {name: iteration_of(scenario) for name, scenario in suite.common["scenarios"].items()}
     labels_of: dict[tuple[str, ...], tuple[set[str], str]] = {}  # by executions, since labels and criteria may be many
@@ -73,6 +74,17 @@ def load_warnings(
         if criterion.logic in ("for", "over") and criterion.timeframe_s > lasts_s + 2 * period_s:
             what = f"{criterion.where}: `{criterion.text}` needs more seconds than the load has"
             yield Note("never-a-full-window", f"{what}, so it never fails a run.")
+
+
+def _few_rows(suite: Suite, executions: Sequence[Execution]) -> Iterator[Note]:
+    """Yields a warning for each file of `consume-once` with fewer rows than its load is known to need."""
+    for path in suite.once:
+        for load in [load for load in executions if path in load.files]:
+            users = (load.concurrency or 0) * (load.iterations or 1)
+            needed = math.floor(load.curve.total) if load.curve and load.model == "arrivals" else users
+            if needed > suite.data_rows[path]:
+                what = f"`{path}` has {suite.data_rows[path]:,} rows, and {load.name} needs at least {needed:,}."
+                yield Note("few-rows", f"{suite.source}: toril.consume-once: {what} Users without a row end early.")
 
 
 def labels_sent(executions: Sequence[Execution]) -> set[str]:

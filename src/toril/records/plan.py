@@ -370,6 +370,7 @@ class Plan(Record):
     task: TaskSize | None = None  # None: workers are processes of one machine
     environment: dict[str, str] = Field(default_factory=dict)  # variables for engines on other machines
     secrets: dict[str, str] = Field(default_factory=dict)  # variable → reference of its secret; never the value
+    consume_once: dict[str, int] = Field(default_factory=dict)  # path → rows; 0: unknown, since setup may give others
     setup: OnceScript | None = None
     teardown: OnceScript | None = None
     duet: Duet | None = None

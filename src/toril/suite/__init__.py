@@ -1,5 +1,6 @@
 """A suite: Taurus files, merged by bzt's rules and read once into typed and valid values."""
 
+import math
 import os
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -65,6 +66,7 @@ class Suite:
     functional: bool = False  # whether it runs each test case once, and judges the test cases
     unset: tuple[Note, ...] = ()  # references that no worker can resolve; such a suite can be read but not run
     named: tuple[Path, ...] = ()  # files that the suite or its scripts name: only these change a run
+    once: tuple[str, ...] = ()  # files of `data_rows` whose rows are used once, with their exact numbers
     variable: str | None = None  # the variable that holds the address, if `against` replaced the suite's own
     scenarios: Mapping[str, Any] = field(default_factory=dict)  # with the values of references, as workers read them
     places: Mapping[str, SourcePlace] = field(default_factory=dict)  # PlannedCriterion.where → its line, if known
@@ -121,6 +123,7 @@ def read_suite(
     scenarios = Scenarios(merged.get("scenarios"), reader, own_files, workers)
     toril = read_settings(reader.environment.resolve_all(merged.get("toril")), reader)
     check_secrets(toril.secrets, merged, env, reader)
+    scenarios.prepared = toril.setup is not None
     suite_reader = ExecutionReader(merged, scenarios, on, toril, functional=is_functional(settings, reader))
     executions, functional = suite_reader.read_all(), suite_reader.functional
     toril = _with_certificates(toril, executions, own_files, reader)
@@ -137,6 +140,7 @@ def read_suite(
         fix = "Remove the criterion, or run load by a Locust or Playwright script."
         raise SuiteError(f"{criteria[0].where}: {what}. {fix}", code="unjudged-criterion")
     data_rows = _split_data(toril, own_files, scenarios.named, reader)
+    once_rows = _consume_once(toril, own_files, scenarios.named, executions, reader)
     for file in used:
         own_files.add(file)
     _add_jars(toril, merged, executions, own_files, reader)
@@ -163,7 +167,8 @@ def read_suite(
         criteria=criteria,
         places=places_of(criteria, used),
         toril=toril,
-        data_rows=data_rows,
+        data_rows={**data_rows, **once_rows},
+        once=tuple(once_rows),
         ramp_up_exclude=reader.boolean(settings.get("ramp-up-exclude", False), "settings.ramp-up-exclude"),
         functional=functional,
         warnings=(*warnings, *reader.warnings, *unset, *scenarios.unset),
@@ -268,6 +273,43 @@ def _split_data(
                 fix = "Write the names into the file's first row, and remove them here."
                 raise reader.error("conflicting-keys", where, f"{what}. {fix}")
     return {path: files.rows(path) for path in paths}
+
+
+def _consume_once(
+    toril: TorilSettings,
+    files: SuiteFiles,
+    scenarios: Mapping[str, Any],
+    executions: Sequence[Execution],
+    reader: SuiteReader,
+) -> dict[str, int]:
+    """Returns the files of `consume-once` with their numbers of rows. Their data sources end after the last row."""
+    rows = {}
+    for index, name in enumerate(toril.consume_once):
+        where = f"toril.consume-once[{index}]"
+        path = files.find(name, where, kind="data file")
+        rows[path] = files.rows(path, math.inf)
+        readers = [execution for execution in executions if path in execution.files]
+        if len(readers) > 1 or any(execution.executor == "vegeta" for execution in readers):
+            text = (
+                "Two executions, or vegeta, would use a row again. Let one execution of another engine read the file."
+            )
+            raise reader.error("unsupported-key", where, text)
+        used = False
+        for scenario, block in scenarios.items():
+            for place, source in enumerate(list_at(block, "data-sources")):
+                whole = source if isinstance(source, dict) else {"path": source}
+                if whole.get("path") != path:
+                    continue
+                if whole.get("loop") or whole.get("variable-names"):
+                    text = "A row would be used again, or the header lost. Remove `loop` and `variable-names`."
+                    raise reader.error("conflicting-keys", f"scenarios.{scenario}.data-sources[{place}]", text)
+                block["data-sources"][place], used = {**whole, "loop": False}, True
+        if not used:
+            text = (
+                "No `data-sources` name the file. Each worker has its own rows, and its script must use each row once."
+            )
+            reader.warn("unchecked-rows", where, text)
+    return rows
 
 
 def _add_jars(

@@ -165,15 +165,15 @@ class SuiteFiles:
         except (OSError, ValueError, LookupError):
             return None
 
-    def rows(self, path: str) -> int:
-        """Returns the number of records below a CSV file's header, counted up to `MAX_ROWS`."""
+    def rows(self, path: str, most: float = MAX_ROWS) -> int:
+        """Returns the number of records below a CSV file's header, counted up to `most`."""
         records, open_quote = 0, False
         try:
             with (self.folder / path).open("rb") as file:
                 for line in file:
                     open_quote ^= line.count(b'"') % 2 == 1
                     records += not open_quote
-                    if records > MAX_ROWS:
+                    if records > most:
                         break
         except OSError as error:
             text = f"`{path}` cannot be read. Name a CSV file."

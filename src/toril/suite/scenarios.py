@@ -28,6 +28,7 @@ class Scenarios:
         self.named: dict[str, Any] = (
             {} if written is None else reader.mapping(written, "scenarios", "scenarios: {checkout: {requests: […]}}")
         )
+        self.prepared = False  # whether setup gives variables whose names are unknown
         self.checked: set[str] = set()
         self.includes: dict[tuple[str, str, bool], dict[str, str]] = {}  # by scenario, executor, inherited address
         self.addressed: set[str] = set()
@@ -149,7 +150,7 @@ class Scenarios:
 
     def _check_addresses(self, name: str, paths: Mapping[str, str]) -> None:
         """Notes each reference in an address that neither the workers' environment nor one of the scenarios sets."""
-        if name in self.addressed:
+        if name in self.addressed or self.prepared:
             return
         self.addressed.add(name)
         variables = self.workers.secrets

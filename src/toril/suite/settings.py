@@ -320,6 +320,7 @@ class TorilSettings(Section):
     setup: Annotated[OnceBlock | None, BeforeValidator(_once)] = None
     teardown: Annotated[OnceBlock | None, BeforeValidator(_once)] = None
     split_data: Texts = ()
+    consume_once: Texts = ()
     quorum: Percentage = 1.0
     gate: bool | None = None  # None: only for pull requests that change the suite
     secrets: dict[str, str] = Field(default_factory=dict)

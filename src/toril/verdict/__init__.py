@@ -74,6 +74,8 @@ A reason has a code, which never changes, and a message for people. Reasons of t
 | `tests-passed`         | passed       | no test case failed, and at least one passed                              |
 | `capacity`             | a note       | the result of a search for a capacity                                     |
 | `changed-rate`         | a note       | `toril adjust` changed the load during the run                            |
+| `few-rows`             | a note       | load ended early, and each row of a data source was used at most once     |
+| `unused-rows`          | a note       | a lost worker had rows that no other worker gets                          |
 | `unfinished`           | a note       | many requests had no response yet when the run ended                      |
 | `engine-note`          | a note       | a remark of the engine                                                    |
 | `excluded-failures`    | a note       | requests failed outside the steady state, and no criterion counts them    |

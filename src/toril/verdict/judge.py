@@ -23,6 +23,7 @@ from toril.verdict.validity import (
     incomplete,
     invalid_times,
     lost_workers,
+    rows_of,
     samples_never_read,
     stopped,
     unreadable_records,
@@ -107,6 +108,7 @@ def judge(
         *_unfinished(plan, timeline, results),
         *(note for execution in executions for note in rules.notes_of(execution, deciding[execution.name])),
     )
+    notes = (*notes, *rows_of(plan, completeness, open_questions))
     outcome: Outcome = "failed" if breaches else "inconclusive" if open_questions else "passed"
     # Several criteria may have the same reason; report it once.
     reasons = (*breaches, *dict.fromkeys(open_questions)) or (_passed(results, plan),)

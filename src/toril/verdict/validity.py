@@ -1,7 +1,7 @@
 """Reasons for an inconclusive verdict: conditions that invalidate response times, and missing or surplus data."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from toril.criteria import criteria_of
 from toril.records import Plan, Reason
@@ -132,6 +132,21 @@ def lost_workers(completeness: Completeness) -> list[tuple[str, str]]:
     heard = {*completeness.reported, *(worker for worker, _ in completeness.lost)}
     silent = [(worker, "it never reported; see its log") for worker in completeness.planned if worker not in heard]
     return [*completeness.lost, *silent]
+
+
+def rows_of(plan: Plan, completeness: Completeness, reasons: Sequence[Reason]) -> Iterator[Reason]:
+    """Yields notes on files whose rows are used once: too few of them, or some that stay unused."""
+    lost, codes = {worker for worker, _ in lost_workers(completeness)}, {reason.code for reason in reasons}
+    for path, rows in plan.consume_once.items():
+        if {"ended-early", "unreached-load", "dropped-sends"} & codes and not lost:
+            count = f"{rows:,}" if rows else "few"
+            yield Reason("few-rows", f"{path} has {count} rows, each used at most once; users without a row end early")
+        for share in plan.shares:
+            if share.worker in lost and path in share.data_files:
+                part, parts = share.data_files[path]
+                own = f"{len(range(part, rows, parts)):,}" if rows else "its"
+                text = f"worker {share.worker} was lost with {own} rows of {path}; no other worker gets them"
+                yield Reason("unused-rows", f"{text}, since it may have used some")
 
 
 def samples_never_read(timeline: Timeline, completeness: Completeness) -> int | None:
