@@ -1,7 +1,7 @@
 """What a script measures beside its requests: values, checks, and tags of requests. `from toril import metrics`.
 
-For scripts of Locust and Apiritif, and of browsers. Outside a run, and before its load, the functions do nothing. The
-module imports nothing of toril: a worker sets `measure` of its module `in_process`, and asks for TAGS.
+For scripts of Locust and Apiritif, and of browsers. Outside a run the functions do nothing. The module imports nothing
+of toril: an engine's process sets `measure` of its module `in_process`, and asks for TAGS.
 """
 
 import sys

@@ -46,10 +46,12 @@ class Publisher(User):
 """
 
 MEASURES = """
-from locust import FastHttpUser, task
+from locust import FastHttpUser, events, task
 from toril import metrics
 
-metrics.counter("too early")
+metrics.counter("early")
+events.test_start.add_listener(lambda **_: metrics.counter("early"))
+events.test_stop.add_listener(lambda **_: metrics.check("consistent", False))
 
 class Visitor(FastHttpUser):
     @task
@@ -94,7 +96,8 @@ def test_a_script_measures_values_and_checks_and_tags_its_requests(tmp_path):
         plan = plan_of([planned("locust", "own", concurrency=2, iterations=3)], scenarios, request_tags=("tenant",))
         found = outcome(plan, tmp_path, {"locustfile.py": MEASURES})
     assert_measured(found, "buy")
-    assert found.total("too early").samples == 0
+    assert found.total("early", kind="counter").sum_us == 2000
+    assert found.total("consistent", kind="check").failures == 1
 
 
 @pytest.mark.parametrize(

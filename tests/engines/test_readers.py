@@ -88,13 +88,15 @@ def engine_rows(tmp_path, write, tags=()):
     engine.context = SimpleNamespace(folder=tmp_path)  # type: ignore[assignment]
     (batch,) = engine.batches(final=True)
     engine._file.close()
+    assert batch.started_s[0] in (1e9, 2e9)
     lasted_s = np.round(batch.completed_s - batch.started_s, 6)
     return list(zip(batch.label, batch.kind, batch.ok, batch.response_us, lasted_s, strict=True))
 
 
 def test_measured_values_have_no_duration_and_impossible_ones_are_unreadable(tmp_path):
     def write(writer):
-        writer.measured("trend", "items", 2.5, True)
+        writer.measured("trend", "items", 2.5, True)  # before the load
+        writer.begin(2e9)
         for impossible in (math.nan, math.inf, -1.0, 2.0**40):
             writer.measured("counter", "bytes", impossible, True)
         writer.measured("check", "has total", 0.0, False)

@@ -43,7 +43,7 @@ MOST_TAG_CHARS = 100
 MOST_LABEL_CHARS = 850  # before a tag: the recorder cuts labels of more than 1,000 characters
 OTHER = "…"
 
-measure = None  # during the load: records (kind, name, value, ok) of `toril.metrics`
+measure = None  # in an engine's process: records (kind, name, value, ok) of `toril.metrics`
 
 
 class Lateness:
@@ -142,11 +142,12 @@ class RequestTags:
 class RowWriter:
     """Writes samples for `readers.RowFile`: buffered rows of fixed size, and their names before them.
 
-    A request with some of `tags` has a second row for each.
+    A request with some of `tags` has a second row for each. What a script measures before the load counts at its begin.
     """
 
     def __init__(self, folder: Path, tags: Iterable[str] = ()) -> None:
         self._tags = RequestTags(tags)
+        self._early: list[tuple[str, str, float, bool]] | None = []  # measured before the load; None after its begin
         self._names = (folder / "names").open("w", encoding="utf-8")
         self._rows = (folder / "rows").open("wb", buffering=0)
         self._pending: list[bytes] = []
@@ -180,7 +181,16 @@ class RowWriter:
 
     def measured(self, kind: str, name: str, value: float, ok: bool) -> None:
         """Write what the script has measured now, see `toril.metrics`."""
-        self.sample(time.time(), scaled(value), -1, 0, name, kind, ("", "", ok))
+        if self._early is None:
+            self.sample(time.time(), scaled(value), -1, 0, name, kind, ("", "", ok))
+        else:
+            self._early.append((kind, name, value, ok))
+
+    def begin(self, at: float) -> None:
+        """The load begins."""
+        early, self._early = self._early or [], None
+        for kind, name, value, ok in early:
+            self.sample(at, scaled(value), -1, 0, name, kind, ("", "", ok))
 
     def users(self, now: float, count: int) -> None:
         self._pending.append(ROW.pack(now, 0, 0, count, USERS, 0))

@@ -73,6 +73,12 @@ def thresholds_of(script: str, tags: Collection[str]) -> Thresholds:
     return Thresholds({name: criteria for name, criteria in judged.items() if criteria}, kept)
 
 
+def thresholds_in(script: Path, tags: Collection[str]) -> Thresholds:
+    """Returns the thresholds of a script's file; none of an archive."""
+    known = script.suffix in SOURCES
+    return thresholds_of(script.read_text("utf-8", "replace"), tags) if known else Thresholds({}, ())
+
+
 def read_thresholds(
     executions: Iterable[Execution],
     scenarios: Mapping[str, Mapping[str, Any]],
@@ -83,9 +89,7 @@ def read_thresholds(
     """Yields the criteria that the executions' scripts in `folder` state as thresholds; warns of the other ones."""
     for execution in executions:
         script = str(scenarios.get(execution.scenario, {}).get("script", ""))
-        if execution.executor != "k6" or not script.endswith(SOURCES):
-            continue
-        judged, kept = thresholds_of((folder / script).read_text("utf-8", "replace"), tags)
+        judged, kept = thresholds_in(folder / script, tags) if execution.executor == "k6" else ({}, ())
         for name, criteria in judged.items():
             for number, criterion in enumerate(criteria):
                 where = f"{reader.name}: {script}: thresholds.{name}[{number}]"

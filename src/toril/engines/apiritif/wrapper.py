@@ -171,6 +171,10 @@ class SampleRecords:
                 if why:
                     KEEPER.keep(why, row.label, partial(exchange, row, why))
 
+    def begin(self, at) -> None:
+        with self.lock:
+            self._writer.begin(at)
+
     def measured(self, kind, name, value, ok) -> None:
         """Record what the script has measured (`toril.metrics`)."""
         with self.lock:
@@ -488,13 +492,15 @@ def main() -> int:
     if SETTINGS["cases"]:
         write = in_process.CaseWriter(folder / "cases").write
         TESTS.report_cases(loadgen.ApiritifPlugin, store.SampleController, write, failed_request)
+    in_process.measure = RECORDS.measured
     script = __import__(test.stem)  # an error in the script fails here, before the worker is ready
     if browsers is not None:
         browsers.driver.prepare(script)
     failed = []
     users = threading.Thread(target=run_users, args=(str(test), failed), daemon=True)
-    LOAD.begin(in_process.wait_at_gate(folder))
-    in_process.measure = RECORDS.measured
+    at = in_process.wait_at_gate(folder)
+    LOAD.begin(at)
+    RECORDS.begin(at)
     users.start()
     lateness = in_process.Lateness(RECORDS.late)
     threading.Thread(target=lateness.probe, args=(time.sleep, lambda: not users.is_alive()), daemon=True).start()

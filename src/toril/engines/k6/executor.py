@@ -39,7 +39,7 @@ from toril.engines.in_process import wait_at_gate
 from toril.engines.k6.csv import K6Reader
 from toril.engines.k6.debug import DEBUG, K6Debug
 from toril.engines.readers import batch_of, keep, keeper_of
-from toril.suite.k6 import own_metrics, thresholds_of
+from toril.suite.k6 import own_metrics, thresholds_in
 
 PAUSED = (4, "PausedBeforeRun")  # the API's status once all virtual users are initialised
 POLL_S = 0.02
@@ -212,7 +212,7 @@ class Executor(Engine, K6Executor):  # type: ignore[misc]  # bzt has no types
             return ""
         names = match[1].split(", ") if (match := ON_METRICS.search(self._verdict)) else ["see its log"]
         aborted = ABORTS in self._verdict
-        judged = thresholds_of(Path(self.script).read_text(errors="replace"), self.context.request_tags).judged
+        judged = thresholds_in(Path(self.script), self.context.request_tags).judged
         kept = [name for name in names if aborted or name not in judged]
         crossed = (
             f"this worker's part of the load crossed thresholds of the k6 script: {', '.join(kept)}" if kept else ""

@@ -131,7 +131,7 @@ class LocustLoad:
         gc.freeze()
         at = in_process.wait_at_gate(self.folder, gevent.sleep, self.exit_without_the_worker)
         self.opened, self.arms.opened_at = True, at
-        in_process.measure = self.records.measured
+        self.records.begin(at)
         if environment.shape_class is not None:
             environment.shape_class.reset_time()
         if self.duration_s:
@@ -316,6 +316,11 @@ class LocustLoad:
                 agent, most = getattr(getattr(user, "client", None), "client", None), self.keeper.most_of_body
                 self.keeper.keep(why, str(name), partial(exchange, known, response, exception, agent, connection, most))
 
+    def measured(self, *what) -> None:
+        """Record what the script has measured; not in a user that the end has cut off."""
+        if not (self.closed and user_of(getcurrent())):
+            self.records.measured(*what)
+
     def outcome(self, response, exception) -> tuple[str, str, bool]:
         """Returns (rc, message, ok): rc is the status, or without a response the exception's name."""
         status: int | None = getattr(response, "status_code", None) or None
@@ -481,7 +486,7 @@ class LocustLoad:
         """Record responses that the script still examines as samples, and other requests as unfinished."""
         for response in [response for theirs in self.examining.values() for response in theirs]:
             self.examined(response, None)
-        self.closed, in_process.measure = True, None
+        self.closed = True
         for sent in self.in_flight.values():
             self.unfinished(*sent)
         self.records.note("fact", "unfinished_users", self.unfinished_users)
@@ -604,6 +609,7 @@ def run() -> None:
         return start(runner, *args, **kwargs)
 
     LocalRunner._start = started
+    in_process.measure = load.measured
     # The library's own log of a failure reads its body, too, but raises if that is not UTF-8.
     UserAgent._conversation_str = lambda _, url, response, **more: f"{url}: {len(response.content)} bytes"
     ConnectionPool.size = property(lambda _: -1, lambda *_: None)  # no retries: Locust derives their number from it
@@ -652,6 +658,7 @@ def run() -> None:
             load.records.note("fact", "script_failed", f"the locustfile set process_exit_code to {code}")
         raise
     finally:
+        in_process.measure = None
         load.flush()
         load.records.close()
 
