@@ -9,6 +9,7 @@ from tests.measured import (
     FAST,
     MS,
     SLOW,
+    Sample,
     codes,
     every_second,
     execution,
@@ -64,6 +65,11 @@ def healthy(workers: dict[str, dict[int, dict[str, Any]]], timeline: Timeline | 
         ("throughput<5/s for 2s", (), range(50, 54), "excused-breach"),
         ("throughput<5/s for 2s", (), range(30, 34), "breach"),
         ("fail>1%", range(20, 24), range(20, 24), "breach"),  # failures do not depend on times
+        ("check-rate<99%", (), range(20, 24), "breach"),
+        ("metric-rate of cached>1%", (), range(20, 24), "breach"),
+        ("metric-sum of orders>1", (), range(20, 24), "breach"),
+        ("metric-per-s of orders<5/s over 2s", (), range(20, 24), "excused-breach"),  # a busy generator sends less
+        ("metric-max of items>2", (), range(20, 24), "excused-breach"),  # it may be a time
     ],
 )
 def test_a_breach_stands_without_the_seconds_of_a_busy_generator_or_is_excused(source, late, stalled, code):
@@ -74,6 +80,8 @@ def test_a_breach_stands_without_the_seconds_of_a_busy_generator_or_is_excused(s
         if second not in silent or late
         for _ in range(20)
     ]
+    for kind, name in (("check", "seen"), ("rate", "cached"), ("counter", "orders"), ("trend", "items")):
+        samples += [Sample(s, 3000, name, kind=kind, ok=kind == "rate") for s in range(20, 24)]
     readings = {second: {"cpu": 0.95 if second in stalled else 0.1} for second in range(60)}
     timeline = healthy({"local-1": readings}, timeline_of(samples, users=dict.fromkeys(range(60), 10)))
     verdict = verdict_of(timeline, plan_of(ours=[source], executions=[execution(hold_for_s=60.0)]))
