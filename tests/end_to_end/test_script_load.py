@@ -150,3 +150,10 @@ class Stairs(LoadTestShape):
 def test_a_load_shape_is_divided(tmp_path: Path, workers: int) -> None:
     served, _ = loaded(tmp_path / "own", "locust", ("locustfile.py", SHAPE), workers)
     assert served == Counter({"/visit": 7})
+
+
+def test_the_reached_users_are_those_of_the_shape(tmp_path: Path) -> None:
+    _, done = loaded(tmp_path / "own", "locust", ("locustfile.py", SHAPE), 2)
+    reports = [json.loads(path.read_text())["executions"]["own"] for path in done.folder.glob("workers/*/*/exit.json")]
+    assert sum(report["due_user_s"] for report in reports) == pytest.approx(20, abs=8)  # 5 users, then 7, for 4 s
+    assert "unreached-load" not in done.reasons()

@@ -19,9 +19,13 @@ def text(name, value):
     return f'<stringProp name="{name}">{value}</stringProp>'
 
 
-def group(users, name="a", tag="ThreadGroup", inside="", **own):
+CONCURRENCY = f"{DYNAMIC}concurrency.ConcurrencyThreadGroup"
+
+
+def group(users, name="a", tag="ThreadGroup", inside="", rows="", **own):
     properties = "".join(text(key, value) for key, value in own.items())
-    head = f'<{tag} testname="{name}">{text("ThreadGroup.num_threads", users)}{properties}</{tag}>'
+    table = f'<collectionProp name="ultimatethreadgroupdata">{rows}</collectionProp>' * bool(rows)
+    head = f'<{tag} testname="{name}">{text("ThreadGroup.num_threads", users)}{properties}{table}</{tag}>'
     return f"{head}<hashTree>{inside}</hashTree>"
 
 
@@ -88,6 +92,59 @@ def test_properties_and_variables_set_the_threads(tmp_path):
     assert users(tmp_path, document, 2) == [(1,), (1,)]
     document["modules"] = {"jmeter": {"properties": {"many": 4}}}
     assert users(tmp_path, document, 2) == [(2,), (2,)]
+
+
+FOREVER = {"LoopController.loops": -1}
+TIMED = {**FOREVER, "ThreadGroup.scheduler": "true"}
+STEPS = {"Threads initial delay": 1, "Start users count": 2, "Start users period": 3, "flighttime": 5}
+OFF = {"Stop users count": 2, "Stop users period": 1}
+ROWS = "".join(
+    f'<collectionProp name="r">{"".join(text(n, n) for n in row)}</collectionProp>'
+    for row in ([4, 0, 2, 6, 0], [2, 5, 0, 1, 2])
+)
+
+
+@pytest.mark.parametrize(
+    ("parts", "points"),
+    [
+        (
+            [group(4, **TIMED, **{"ThreadGroup.ramp_time": 2, "ThreadGroup.duration": 5, "ThreadGroup.delay": 1})],
+            [(0, 0), (1, 0), (3, 4), (6, 4), (6, 0)],
+        ),
+        ([group(4, **{"ThreadGroup.scheduler": "true", "ThreadGroup.duration": 5})], []),  # its loops may end before
+        ([group(4, **TIMED, **{"ThreadGroup.duration": 5}), group(1, tag="SetupThreadGroup")], []),
+        (
+            [group(0, tag=CONCURRENCY, TargetLevel=4, RampUp=2, Steps=2, Hold=3)],
+            [(0, 2), (1, 2), (1, 4), (5, 4), (5, 0)],
+        ),
+        (
+            [group(5, tag=f"{SIMPLE}SteppingThreadGroup", **FOREVER, **STEPS, **OFF)],
+            [
+                (0, 0),
+                (1, 0),
+                (1, 2),
+                (4, 2),
+                (4, 4),
+                (7, 4),
+                (7, 5),
+                (12, 5),
+                (12, 3),
+                (13, 3),
+                (13, 1),
+                (14, 1),
+                (14, 0),
+            ],
+        ),
+        (
+            [group(0, tag=f"{SIMPLE}UltimateThreadGroup", rows=ROWS, **FOREVER)],
+            [(0, 0), (2, 4), (5, 4), (5, 6), (6, 6), (8, 4), (8, 0)],
+        ),
+    ],
+)
+def test_the_plan_knows_the_users_of_a_jmx_over_time(tmp_path, parts, points):
+    for mode, factor in (("divide", 1), ("repeat", 2)):
+        document = suite(tmp_path, *parts, **{"script-load": mode})
+        assert list(load_of(tmp_path, document, 2).users) == [(at_s, factor * users) for at_s, users in points]
 
 
 def test_weights_of_locations_divide_the_threads(tmp_path):

@@ -23,7 +23,7 @@ from tests.measured import (
     timeline_of,
     verdict_of,
 )
-from toril.records import HEAD, EngineReport, Plan, PlannedExecution, Rate, Search, Verdict
+from toril.records import HEAD, EngineReport, Plan, PlannedExecution, Rate, ScriptLoad, Search, Verdict
 from toril.summary import adjusted_plan
 from toril.timeline import Timeline
 from toril.timeline.intervals import Interval, Recorder, decode
@@ -105,6 +105,33 @@ def test_the_planned_users_must_be_active(users, load, reached):
 def test_a_script_with_its_own_load_shape_may_have_any_users():
     timeline = timeline_of(every_second(TEN, FAST, 10), users=dict.fromkeys(TEN, 3))
     assert found(timeline, own_shape=True, ended_s=10.0) == ["kept"]
+
+
+@pytest.mark.parametrize(
+    ("users", "think_s", "reached"),
+    [
+        ([10] * 4 + [20] * 6, 0.0, True),
+        ([0] + [10] * 4 + [20] * 4 + [0], 0.0, True),  # up to 1 s late, or early
+        ([10] * 10, 0.0, False),
+        ([8] * 4 + [20] * 6, 0.0, False),
+        ([10] * 4 + [20] * 2 + [0] * 4, 0.0, False),
+        ([10] * 4 + [20] * 2 + [0] * 4, 3.0, True),
+    ],
+)
+def test_the_users_of_a_script_must_be_active(users, think_s, reached):
+    curve = ((0.0, 10.0), (4.0, 10.0), (4.0, 20.0), (10.0, 20.0))
+    own = ScriptLoad(users=curve, think_s=think_s)
+    load = execution(concurrency=None, hold_for_s=0.0, script_load=own)
+    timeline = timeline_of(every_second(TEN, FAST, 10), users=dict(enumerate(users)))
+    assert found(timeline, load=load) == (["kept"] if reached else ["unreached-load"])
+
+
+@pytest.mark.parametrize(("due_s", "reached"), [(None, True), (50.0, True), (51.0, True), (54.0, False)])
+def test_the_users_that_a_load_shape_asks_for_must_be_active(due_s, reached):
+    timeline = timeline_of(every_second(TEN, FAST, 10), users=dict.fromkeys(TEN, 5))
+    load = execution(concurrency=None, hold_for_s=0.0, script_load=ScriptLoad())
+    verdict = found(timeline, load=load, own_shape=True, due_user_s=due_s)
+    assert verdict == (["kept"] if reached else ["unreached-load"])
 
 
 def test_each_block_of_a_duet_may_have_edges_and_a_ramp_up():

@@ -8,9 +8,4 @@ public class Concurrency extends ConcurrencyThreadGroup {
     public int getTargetLevelAsInt() {
         return Part.count(this, super.getTargetLevelAsInt());
     }
-
-    @Override
-    public double getTargetLevelAsDouble() {
-        return Part.count(this, (int) Math.round(super.getTargetLevelAsDouble()));
-    }
 }

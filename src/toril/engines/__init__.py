@@ -199,6 +199,7 @@ class LoadFacts:
     ended_at: float | None = None  # end of its last user or schedule; None: of its process
     unfinished_users: int = 0  # users that ended before their last iteration
     own_shape: bool = False  # the script decides on the load, not the suite
+    due_user_s: float | None = None  # user-seconds for which the script's shape asked
     script_errors: Mapping[str, int] = field(default_factory=dict)  # see EngineReport
     script_failed: str = ""  # the script's own verdict, such as Locust's process_exit_code = 1
     missing_values: Sequence[tuple[str, str, int]] = ()  # label, variable and responses: see MissingValue

@@ -102,7 +102,9 @@ def make_plan(
         stage=suite.stage,
         part=suite.part,
         named_files=tuple(file.as_posix() for file in suite.named),
-        executions=tuple(_planned(suite, execution) for execution in executions),
+        executions=tuple(
+            _planned(suite, execution, len(of_workers)) for execution, of_workers in zip(executions, parts, strict=True)
+        ),
         shares=tuple(_share(slot, executions, parts, slots, suite) for slot in slots),
         common=_common(suite, executions, tried=tried),
         criteria=criteria,
@@ -274,13 +276,16 @@ def _browser(suite: Suite, execution: Execution) -> Browser | None:
     return browser_of(wanted.device, wanted.network) if wanted else browser_of(None, None)
 
 
-def _planned(suite: Suite, execution: Execution) -> PlannedExecution:
+def _planned(suite: Suite, execution: Execution, workers: int) -> PlannedExecution:
     curve = execution.curve.points if execution.curve else ()
     if not curve and execution.by_schedule and execution.throughput_rps is not None:
         times = execution.ramp_up_s, execution.hold_for_s
         curve = curve_of(execution.throughput_rps, *times, execution.steps).points
     shared = {name: getattr(execution, name) for name in OF_BOTH}
     rate = None if execution.throughput_rps is None else float(execution.throughput_rps)
+    if execution.script_load is not None and execution.script_load.mode == "repeat":
+        users = tuple((at_s, workers * users) for at_s, users in execution.script_load.users)
+        shared["script_load"] = execution.script_load.model_copy(update={"users": users})
     journey = None
     if execution.model == "arrivals":
         journey = journey_of(suite.scenarios, execution.scenario)

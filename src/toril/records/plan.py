@@ -89,6 +89,10 @@ class ScriptLoad(RecordPart):
 
     mode: Literal["divide", "repeat"] = "divide"
     groups: tuple[ScriptGroup, ...] = ()  # of a JMX
+    users: tuple[
+        tuple[float, float], ...
+    ] = ()  # Curve.points of all workers' users; empty: the plan does not know them
+    think_s: float = 0.0  # users may leave this long before their end: JMeter begins no longer pause
     undividable: str = ""
 
 
@@ -124,6 +128,11 @@ class PlannedExecution(RecordPart):
     def by_schedule(self) -> bool:
         """Whether requests or journeys begin by a schedule, without virtual users that wait."""
         return self.model in BY_SCHEDULE
+
+    @property
+    def script_users(self) -> Curve | None:
+        """The users of a script's own load, from its start on; None if the plan does not know them."""
+        return Curve(self.script_load.users) if self.script_load and self.script_load.users else None
 
     @property
     def rate(self) -> Curve | None:

@@ -140,6 +140,7 @@ class EngineReport(RecordPart):
     ended_s: Seconds | None = None  # the end of its load, since the start signal
     unfinished_users: Count = 0  # virtual users that ended before completing their iterations
     own_shape: bool = False  # its script defines the load, not the suite
+    due_user_s: Annotated[Seconds, Field(ge=0)] | None = None  # user-seconds for which the script's shape asked
     script_errors: dict[Text, Count] = Field(default_factory=dict)  # label → failures without a failed request
     script_failed: Text = ""  # the script's own statement that its run failed
     missing_values: Annotated[tuple[MissingValue, ...], Few] = ()

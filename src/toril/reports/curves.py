@@ -83,6 +83,11 @@ def describe(plan: Plan, width: int) -> list[str]:
                 f"{plain(execution.name)}: {summed}{_cut(plan, execution, rate)}",
                 *drawn(rate, max(10, min(WIDTH, width - 16))),
             ]
+    for execution in [execution for execution in plan.executions if execution.script_users is not None][:MOST]:
+        users = execution.script_users
+        if users is not None:
+            summed = f"users of the script in {text.span(users.length_s)}, at most {text.number(round(users.peak_rps))}"
+            lines += [f"{plain(execution.name)}: {summed}", *drawn(users, max(10, min(WIDTH, width - 16)), unit="")]
     return lines
 
 
@@ -96,7 +101,7 @@ def _cut(plan: Plan, execution: PlannedExecution, rate: Curve) -> str:
     )
 
 
-def drawn(rate: Curve, width: int = WIDTH, rows: int = ROWS) -> list[str]:
+def drawn(rate: Curve, width: int = WIDTH, rows: int = ROWS, unit: str = "/s") -> list[str]:
     """Returns the curve with its axes; each column shows its highest value, so that no spike is lost.
 
     >>> print("\\n".join(drawn(Curve(((0, 0), (60, 100), (60, 25), (120, 25))), width=12, rows=2)))
@@ -105,7 +110,7 @@ def drawn(rate: Curve, width: int = WIDTH, rows: int = ROWS) -> list[str]:
         0 └────────────
            0 s    2 min
     """
-    top, peak = f"{text.number(round(rate.peak_rps, 3))}/s", rate.peak_rps or 1.0
+    top, peak = f"{text.number(round(rate.peak_rps, 3))}{unit}", rate.peak_rps or 1.0
     levels = [rows * len(STEPS) * rps / peak for rps in heights(rate, width)]
     lines = []
     for row in reversed(range(rows)):

@@ -33,7 +33,7 @@ from toril.suite.files import TestPlan
 from toril.suite.reader import SuiteReader, list_at, mapping_at, quoted
 from toril.suite.requests import browser_problems, problems
 from toril.suite.scenarios import Scenarios
-from toril.suite.script_load import UndividableError, check_locustfile, groups_of, has_shape
+from toril.suite.script_load import UndividableError, check_locustfile, groups_of, has_shape, users_of
 from toril.suite.settings import TorilSettings
 from toril.text import nearest, suggestion
 
@@ -444,18 +444,21 @@ class ExecutionReader:
         """Returns the load of a script, and whether workers divide or repeat it."""
         asked = self.toril.script_load
         mode = asked if isinstance(asked, str) else asked.get(name, "divide")
-        own = mapping_at(self.scenarios.named, scenario)
+        own, known = mapping_at(self.scenarios.named, scenario), ScriptLoad(mode=mode)
         try:
             if executor == "jmeter":
                 properties = {**mapping_at(self.modules, executor, "properties"), **mapping_at(own, "properties")}
                 given = {key: self.reader.environment.resolve(str(value)) for key, value in properties.items()}
                 path = self.scenarios.files.folder / str(own["script"])
-                return ScriptLoad(mode=mode, groups=groups_of(path, given, self.toril.split_data))
+                users, think_s = users_of(path, given)
+                known = ScriptLoad(mode=mode, users=users, think_s=think_s)
+                groups = groups_of(path, given, self.toril.split_data)
+                return known.model_copy(update={"groups": groups})
             if executor == "locust":
                 check_locustfile(self._script_text(scenario))
         except UndividableError as reason:
-            return ScriptLoad(mode=mode, undividable=str(reason))
-        return ScriptLoad(mode=mode)
+            return known.model_copy(update={"undividable": str(reason)})
+        return known
 
     def _reads_steps(self, scenario: str) -> bool:
         """Returns whether a simulation reads the property; True for generated ones, and for jars."""

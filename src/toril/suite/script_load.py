@@ -4,7 +4,7 @@ Workers start the threads of a JMX in turn, over all its groups. toril's jar has
 """
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from fractions import Fraction
 from itertools import zip_longest
 from pathlib import Path
@@ -41,6 +41,9 @@ BY_THREAD, OF_ALL = ("", "0"), ("1", "3")  # `calcMode` of a ConstantThroughputT
 BETWEEN_THREADS = re.compile(r"__setProperty\(|\bprops\s*\.\s*(?:put|setProperty)\b")
 PROPERTY = re.compile(r"\$\{__(P|property)\(\s*([^(){},]+?)\s*((?:,[^(){},]*)*)\)\}")
 VARIABLE = re.compile(r"\$\{([\w.-]+)\}")
+PAUSES = {"ConstantTimer.delay", "RandomTimer.range", "ActionProcessor.duration"}  # in ms
+Points = tuple[tuple[float, float], ...]
+Step = tuple[Fraction | int, Fraction, Fraction]  # users that come, or go; from when on; during how many seconds
 DEEPEST = 10  # variables whose values have variables
 FIXED_USERS = re.compile(r"^\s*fixed_count\s*(?::[^=\n]+)?=\s*[1-9]", re.MULTILINE)
 
@@ -81,37 +84,6 @@ def groups_of(path: Path, given: Mapping[str, str], divided: Collection[str]) ->
     return groups
 
 
-def thread_groups(root: Any) -> list[Any]:
-    """Returns the enabled thread groups of a JMX in order."""
-    return [element for element, _ in _top(root) if "Group" in str(element.tag) and is_enabled(element)]
-
-
-def timed_groups(root: Any, element: Any) -> list[Any] | None:
-    """Returns the groups whose threads share the rate of a timer; None if they cannot divide it, [] for others."""
-    mode = next(texts(element, {"calcMode"}), "")
-    shared = element.tag in TIMERS and not (element.tag == "ConstantThroughputTimer" and mode in BY_THREAD)
-    if not shared:
-        return []
-    around = [group for group, inside in _top(root) if inside is not None and any(e is element for e in inside.iter())]
-    known = [group for group in thread_groups(root) if group.tag not in ("SetupThreadGroup", "PostThreadGroup")]
-    one_rate = element.tag == "ConstantThroughputTimer" and mode in OF_ALL
-    scope = known if one_rate or not around or around[0] not in known else around
-    of_each = element.tag == "ConstantThroughputTimer" and not one_rate
-    mixed = len({CLASSES.get(group.tag) in ARRIVALS for group in scope}) > 1
-    return None if mixed or (of_each and len(scope) > 1) else scope
-
-
-def _top(root: Any) -> list[tuple[Any, Any]]:
-    """Returns the elements below the test plan with their hashTrees."""
-    tree = root.find("hashTree/hashTree")
-    children = [] if tree is None else list(tree)
-    return [
-        (child, inside if inside is not None and inside.tag == "hashTree" else None)
-        for child, inside in zip_longest(children, children[1:])
-        if child.tag != "hashTree"
-    ]
-
-
 class _Values:
     """Evaluates properties of a JMX as JMeter would: its variables, and properties with their defaults."""
 
@@ -142,6 +114,124 @@ class _Values:
         if function == "property":
             default = defaults[1] if len(defaults) > 1 else name
         return str(self.given.get(name, default))
+
+
+def users_of(path: Path, given: Mapping[str, str]) -> tuple[Points, float]:
+    """Returns the users of a JMX over time, and its longest pause in seconds; no points if only its run shows them."""
+    root, steps = jmx_root(path), list[Step]()
+    if root is None or "true" in texts(root, {"TestPlan.serialize_threadgroups"}):
+        return (), 0.0
+    try:
+        values = _Values(root, given)
+        for group in thread_groups(root):
+            steps += _steps_of(group, values)
+        pauses = [values.number(text, "pause") for timer in walked(root) for text in texts(timer, PAUSES)]
+    except (UndividableError, ZeroDivisionError):
+        return (), 0.0
+    times = sorted({Fraction(0)}.union(at for _, from_s, lasts_s in steps for at in (from_s, from_s + lasts_s)))
+    points = [
+        (float(at), float(sum(_step_at(step, at, end=end) for step in steps))) for at in times for end in (False, True)
+    ]
+    known = len(times) > 1 and all(users >= 0 for _, users in points)
+    return (tuple(dict.fromkeys(points[1:])) if known else ()), float(sum(pauses)) / 1000
+
+
+def _step_at(step: Step, at_s: Fraction, *, end: bool) -> Fraction:
+    """Returns the part of a step that is done by a time; with `end`, of a jump at this time as well."""
+    users, from_s, lasts_s = Fraction(step[0]), *step[1:]
+    if at_s < from_s or (at_s == from_s and not (end and lasts_s == 0)):
+        return Fraction(0)
+    return users if at_s >= from_s + lasts_s else users * (at_s - from_s) / lasts_s
+
+
+def _steps_of(group: Any, values: _Values) -> list[Step]:
+    """Returns the steps by which users come and go; raises UndividableError if only the run shows them."""
+    kind = CLASSES.get(group.tag, "")
+
+    def number(key: str) -> Fraction:
+        return values.number(next(texts(group, {key}), ""), key)
+
+    def is_set(key: str, value: str) -> bool:
+        return value in texts(group, {key})
+
+    endless = is_set("LoopController.loops", "-1") or is_set("LoopController.continue_forever", "true")
+    users = _group(group, values).users
+    if kind == "toril.Concurrency" and not number("Iterations"):
+        unit = 60 if is_set("Unit", "M") else 1
+        ramp_s, stairs = unit * number("RampUp"), int(number("Steps"))
+        step = [(Fraction(users, stairs), ramp_s * n / stairs, Fraction(0)) for n in range(stairs)]
+        return [
+            *(step or [(Fraction(users), Fraction(0), ramp_s)]),
+            (-users, ramp_s + unit * number("Hold"), Fraction(0)),
+        ]
+    if kind == "toril.Threads" and endless and is_set("ThreadGroup.scheduler", "true"):
+        from_s, ramp_s, lasts_s = (number(f"ThreadGroup.{key}") for key in ("delay", "ramp_time", "duration"))
+        if ramp_s <= lasts_s:
+            return [(users, from_s, ramp_s), (-users, from_s + lasts_s, Fraction(0))]
+    if kind == "toril.Ultimate" and endless:
+        rows = [[values.number(cell, "row") for cell in row] for row in _rows_of(group, "ultimatethreadgroupdata")]
+        ups = [(row[0], row[1], row[2]) for row in rows]
+        return [*ups, *((-row[0], row[1] + row[2] + row[3], row[4]) for row in rows)]
+    if kind == "toril.Stepping" and endless:
+        return _stairs(users, number)
+    if kind == "toril.Post":
+        return []
+    raise UndividableError("Only the run shows its users")
+
+
+def _stairs(users: int, number: Callable[[str], Fraction]) -> list[Step]:
+    """Returns the steps of the plug-in's stepping group, as it computes the times of its threads."""
+    delay_s, ramp_s, every_s = (number(key) for key in ("Threads initial delay", "rampUp", "Start users period"))
+    size, off = (int(number(f"{key} users count")) or users for key in ("Start", "Stop"))
+    burst = min(int(number("Start users count burst")), users) or size
+    sizes = [min(burst, users), *(min(size, users - begun) for begun in range(burst, users, size))]
+    ups = [
+        (Fraction(count), delay_s + step * (every_s + ramp_s), ramp_s * count / (size if step else burst))
+        for step, count in enumerate(sizes)
+    ]
+    last = (users - burst) % size or size
+    end_s = (
+        delay_s + (len(sizes) - 1 or users < burst) * (every_s + ramp_s) + ramp_s / size * last + number("flighttime")
+    )
+    gone = range(0, users, off)
+    return [
+        *ups,
+        *(
+            (-Fraction(min(off, users - n)), end_s + number("Stop users period") * (n // off), Fraction(0))
+            for n in gone
+        ),
+    ]
+
+
+def thread_groups(root: Any) -> list[Any]:
+    """Returns the enabled thread groups of a JMX in order."""
+    return [element for element, _ in _top(root) if "Group" in str(element.tag) and is_enabled(element)]
+
+
+def timed_groups(root: Any, element: Any) -> list[Any] | None:
+    """Returns the groups whose threads share the rate of a timer; None if they cannot divide it, [] for others."""
+    mode = next(texts(element, {"calcMode"}), "")
+    shared = element.tag in TIMERS and not (element.tag == "ConstantThroughputTimer" and mode in BY_THREAD)
+    if not shared:
+        return []
+    around = [group for group, inside in _top(root) if inside is not None and any(e is element for e in inside.iter())]
+    known = [group for group in thread_groups(root) if group.tag not in ("SetupThreadGroup", "PostThreadGroup")]
+    one_rate = element.tag == "ConstantThroughputTimer" and mode in OF_ALL
+    scope = known if one_rate or not around or around[0] not in known else around
+    of_each = element.tag == "ConstantThroughputTimer" and not one_rate
+    mixed = len({CLASSES.get(group.tag) in ARRIVALS for group in scope}) > 1
+    return None if mixed or (of_each and len(scope) > 1) else scope
+
+
+def _top(root: Any) -> list[tuple[Any, Any]]:
+    """Returns the elements below the test plan with their hashTrees."""
+    tree = root.find("hashTree/hashTree")
+    children = [] if tree is None else list(tree)
+    return [
+        (child, inside if inside is not None and inside.tag == "hashTree" else None)
+        for child, inside in zip_longest(children, children[1:])
+        if child.tag != "hashTree"
+    ]
 
 
 def _group(element: Any, values: _Values) -> ScriptGroup:

@@ -30,6 +30,8 @@ class SteadyLoad:
 
 def planned_users(execution: PlannedExecution, at_s: float) -> float:
     """Returns the planned virtual users at a time; without a hold, they go on until their iterations are done."""
+    if execution.script_users is not None:
+        return execution.script_users.rate_at(at_s - execution.delay_s)
     if execution.curve:  # all users start at once; the rate follows the curve
         return (execution.concurrency or 0) * float(execution.delay_s <= at_s < execution.steady_to_s)
     return (execution.concurrency or 0) * height(execution, at_s)

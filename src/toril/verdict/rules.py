@@ -212,7 +212,10 @@ def unreached(execution: MeasuredExecution) -> Iterator[Reason]:
     Yields none for a search (its stages are judged), and none for a load that was stopped, or whose workers were lost
     or ended early (these have a reason already).
     """
-    if not execution.bounded or execution.planned.search is not None or not execution.begun or execution.cut_short:
+    if execution.planned.search is not None or not execution.begun or execution.cut_short:
+        return
+    yield from _users_of_script(execution)
+    if not execution.bounded:
         return
     yield from _users(execution)
     yield from _throughput(execution)
@@ -264,6 +267,27 @@ def _users(execution: MeasuredExecution) -> Iterator[Reason]:
         when = f"from {first} s to {end} s ({shown}; at least {least} are required)"
         fix = "use less load or a larger generator"
         yield execution.reason("unreached-load", f"{active_on_average} {when}; {fix}")
+
+
+def _users_of_script(execution: MeasuredExecution) -> Iterator[Reason]:
+    """Yields a reason for fewer users than a script starts, or than its load shape asked for."""
+    load, due = execution.planned.script_load, [report.due_user_s for report in execution.reports]
+    if load is None or not execution.timeline.counts_users(execution.name):
+        return
+    if curve := execution.planned.script_users:
+        delay_s = execution.planned.delay_s
+        end = math.floor(min(execution.end_s, delay_s + curve.length_s))
+        rates = [curve.rate_at(second - delay_s) for second in range(-2, end + 1)]  # starts may be 2 s late
+        around = 4 + math.ceil(load.think_s)
+        wanted = [math.floor(min(rates[n : n + around]) + ROUNDING) for n in range(end)]
+        due_s, active_s = float(sum(wanted)), sum(map(min, execution.requests.virtual_users_curve(end + 1), wanted))
+    else:
+        due_s = max(0.0, math.fsum(one or 0.0 for one in due) - 1)
+        active_s = sum(execution.requests.virtual_users_curve((execution.timeline.last_second or 0) + 1))
+    if active_s < LEAST_USERS * due_s:
+        share = f"{percent(round(100 * active_s / due_s, 1))} of the script's users were active"
+        least = f"at least {percent(100 * LEAST_USERS)} are required"
+        yield execution.reason("unreached-load", f"{share}; {least}; use less load or a larger generator")
 
 
 def _throughput(execution: MeasuredExecution) -> Iterator[Reason]:

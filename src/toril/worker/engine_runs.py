@@ -132,6 +132,7 @@ class EngineRun:
             ended_s=None if ended_at is None else ended_at - start_at,
             unfinished_users=facts.unfinished_users,
             own_shape=facts.own_shape,
+            due_user_s=facts.due_user_s,
             script_errors={redacted(label): count for label, count in facts.script_errors.items()},
             script_failed=redacted(facts.script_failed),
             missing_values=tuple(

@@ -64,6 +64,7 @@ KEEPING, TURNS, ARMS, SHAPE = (
 )
 
 FLUSH_S = 0.25
+ALL = (1, [(1, 1, 0)])  # of a load shape: the part of a single worker
 TICK_S = 0.05
 MESSAGE_CHARS = 500
 FRAMES = 3  # of a script's exception that is kept
@@ -92,6 +93,7 @@ class LocustLoad:
         self.keeper = KEEPING.Keeper(self.folder, settings["keeping"])
         self.traceparent = settings["traceparent"]
         self.part = settings["part"]
+        self.shape: Any = None  # the part of the script's load shape
         self.sent = KEEPING.Sent()
         self.reuse = in_process.Reuse()
         self.lateness = in_process.Lateness(self.records.late)
@@ -118,8 +120,9 @@ class LocustLoad:
 
     def divide_shape(self, environment, **_) -> None:
         """Let the script's load shape set this worker's users only."""
-        if self.part is not None and environment.shape_class is not None:
-            environment.shape_class.tick = SHAPE.ShapePart(*self.part).divided(environment.shape_class.tick)
+        if environment.shape_class is not None:
+            self.shape = SHAPE.ShapePart(*(self.part or ALL))
+            environment.shape_class.tick = self.shape.divided(environment.shape_class.tick)
 
     def park(self, environment, **_) -> None:
         """Wait at the gate: the last listener of test_start, when everything is set up and no user has been spawned."""
@@ -134,6 +137,7 @@ class LocustLoad:
         self.records.begin(at)
         if environment.shape_class is not None:
             environment.shape_class.reset_time()
+            self.shape.begin(time.monotonic())
         if self.duration_s:
             self.end_at = at + self.duration_s
         gevent.spawn(self.watch)
@@ -464,6 +468,9 @@ class LocustLoad:
         """Admit no new requests, wait for those in flight, and count the rest as unfinished."""
         begun = next_flush = time.time()
         self.records.note("fact", "ended_at", begun)
+        if self.shape is not None:
+            self.shape.count(time.monotonic())
+            self.records.note("fact", "due_user_s", self.shape.due_user_s)
         silent = [user for user, since in self.silent.items() if begun - since >= SILENT_S and user._state != "waiting"]
         if silent:
             self.records.note("fact", "note", f"virtual users that sent no request from start to end: {len(silent)}")
