@@ -14,8 +14,8 @@
 The order of a decision:
 
 1. A saturated generator, a late start, a late load change, or an inaccurate clock invalidates response times and load:
-   inconclusive. It does not excuse a breach of three kinds of criteria: on failures, response codes, checks or rates,
-   on the generators themselves, and on CloudWatch values or counters that are too high.
+   inconclusive. It does not excuse a breach of a criterion on failures, response codes, checks or rates, or on the
+   generators themselves. Nor does it excuse CloudWatch values and counters that are too high.
 2. A breach fails the run if no possible value of the missing samples could undo it.
 3. Missing or surplus data, or a broken rule of `toril.verdict.rules`: inconclusive.
 4. Any other run passes. Without criteria it passes too, and the reason states that nothing was judged.
