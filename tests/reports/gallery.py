@@ -157,7 +157,7 @@ RUNS: dict[str, Callable[[], Bundle]] = {
 PAIRS: dict[str, tuple[str, str]] = {
     "slower": ("without criteria", "load curve"),
     "same": ("passed", "passed"),
-    "measured": ("passed", "measuring"),
+    "measured": ("measuring", "measuring"),
     "failing": ("passed", "errors"),
     "searched": ("capacity", "capacity"),
     "attacked": ("hostile", "failed"),

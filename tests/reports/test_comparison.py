@@ -15,7 +15,7 @@ from tests.reports import examples
 from tests.reports.exports import SAMPLES
 from tests.reports.runs import run_of, small, wavering
 from toril.reports import COMPARED, Bundle, compared
-from toril.reports.compare_blocks import shown, shown_delta, shown_relative
+from toril.reports.compare_blocks import shown, shown_delta, shown_relative, worse
 from toril.reports.comparison import (
     BATCHES,
     CONCLUSION,
@@ -317,3 +317,26 @@ def test_a_difference_is_shown_at_the_resolution_of_the_record():
     figure = ComparedFigure(key="p95", unit="us", base=25_120.0, head=11_880.0, resolution=1000)
 
     assert (shown(figure, "base"), shown(figure, "head"), shown_delta(figure)) == ("25 ms", "12 ms", "−13 ms")
+
+
+# ── Checks and own metrics ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_checks_are_compared_by_their_intervals_and_other_metrics_by_plain_differences():
+    def measuring(failed, items, *others):
+        checks = [Sample(at % 10, 0, "logged in", at >= failed, kind="check") for at in range(200)]
+        return run_of([*small(), *checks, Sample(3, items * 1000, "items", kind="trend"), *others])
+
+    found = compare(measuring(2, 4), measuring(60, 9, Sample(0, 1000, "orders", kind="counter")))
+    parts = {part.name: part for part in found.metrics}
+
+    failed, mean = parts["logged in"].figure("failures"), parts["items"].figure("mean")
+    assert (failed.base, failed.head, failed.finding, worse(failed)) == (1.0, 30.0, "differs", True)
+    assert (mean.base, mean.head, mean.finding) == (4.0, 9.0, "unknown")
+    assert (parts["orders"].only_in, parts["orders"].figure("sum").head) == ("head", 1.0)
+
+
+def test_requests_by_tag_are_compared_as_labels():
+    tagged = Sample(0, 90 * MS, "checkout{tenant=big}", kind="tagged")
+    found = compare(*(run_of([*small(), *tagged * count], run_id=f"r{count}") for count in (2, 3)))
+    assert [label(found, name).head_samples for name in ("checkout{tenant=big}", "{tenant=big}")] == [3, 3]

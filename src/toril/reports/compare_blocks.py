@@ -17,13 +17,19 @@ from toril.reports.blocks import (
     Table,
     Tone,
 )
-from toril.reports.comparison import CONCLUSION, ComparedFigure, ComparedPart, RunComparison
+from toril.reports.comparison import CONCLUSION, OF_METRICS, ComparedFigure, ComparedPart, RunComparison
 
 Side = Literal["base", "head"]
 SIDES: tuple[Side, ...] = ("base", "head")
 USUAL = ("rps", "p50", "p95", "p99")  # shown of every label; other figures only if they differ
 MOST_PARTS = 120
 MARK = "† more than 1 % of these requests failed in one of the runs; the figures include their times"
+METRICS_NOTE = NoteBlock(
+    "own-metrics",
+    "Checks and rates have intervals, as failed requests do. Values of trends, gauges and counters have none: their "
+    "difference may be noise.",
+    "detail",
+)
 CONCLUSION_NOTE = NoteBlock("conclusion", CONCLUSION, "detail")
 FIGURE_COLUMNS = (Column("base"), Column("head"), Column("difference"), Column("in %"), Column("finding", "text"))
 
@@ -43,6 +49,7 @@ def report_of(comparison: RunComparison) -> Report:
         if len(parts) > (noun == "location")
     ]
     marked = any(part.marked for part in comparison.parts)
+    blocks += _metrics(comparison)
     blocks += [_load(comparison), NoteBlock("failed-requests", MARK, "caution") if marked else None, CONCLUSION_NOTE]
     return Report(headline=headline, blocks=tuple(block for block in blocks if block is not None))
 
@@ -50,13 +57,13 @@ def report_of(comparison: RunComparison) -> Report:
 def page_blocks(comparison: RunComparison) -> Sequence[Block]:
     """Returns the comparison as blocks of the head's page."""
     differences, criteria, load = _differences(comparison), _criteria(comparison), _load(comparison)
-    blocks = [_page_table(comparison), *differences, criteria, load, CONCLUSION_NOTE]
+    blocks = [_page_table(comparison), *_metrics(comparison), *differences, criteria, load, CONCLUSION_NOTE]
     return [block for block in blocks if block is not None]
 
 
 def worse(figure: ComparedFigure) -> bool:
-    """Returns whether head is worse: fewer requests, or more of anything else."""
-    return bool(figure.delta and (figure.delta < 0) == (figure.key == "rps"))
+    """Returns whether head is worse: fewer requests, or more of anything else. More true values are neither."""
+    return bool(figure.delta and figure.key != "true" and (figure.delta < 0) == (figure.key == "rps"))
 
 
 def shown(figure: ComparedFigure, side: Side) -> str:
@@ -127,6 +134,15 @@ def _rule(rule: ShownCriterion | None) -> Cell:
     return Cell("missing", tone="dim") if rule is None else Cell(rule.observed, outcome=rule.outcome)
 
 
+def _metrics(comparison: RunComparison) -> Sequence[Block]:
+    metrics = comparison.metrics
+    return (
+        [_figure_table("compared-metrics", "Checks and own metrics", "metric", metrics), METRICS_NOTE]
+        if metrics
+        else []
+    )
+
+
 def _load(comparison: RunComparison) -> Table | None:
     if not comparison.load:
         return None
@@ -153,7 +169,7 @@ def _figure_table(id: str, title: str, noun: str, parts: Sequence[ComparedPart])
         rows += [
             Row((Cell(figure.title), *_figure_cells(part, figure)), weight=weight)
             for figure in part.figures
-            if whole or (not part.only_in and _worth_a_line(figure))
+            if whole or (not part.only_in and (part.kind in OF_METRICS or _worth_a_line(figure)))
         ]
     return Table(
         id=id,
@@ -182,7 +198,8 @@ def _worth_a_line(figure: ComparedFigure) -> bool:
 def _only_in(part: ComparedPart) -> tuple[str, ...]:
     if part.only_in is None:
         return ()
-    return (f"only in {part.only_in}, {text.plural(part.base_samples + part.head_samples, 'request')}",)
+    noun = "value" if part.kind in OF_METRICS else "request"
+    return (f"only in {part.only_in}, {text.plural(part.base_samples + part.head_samples, noun)}",)
 
 
 def _tags(part: ComparedPart) -> tuple[str, ...]:

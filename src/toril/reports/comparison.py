@@ -4,14 +4,14 @@
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from typing import Any, Literal
 
 import numpy as np
 
 from toril import text
-from toril.records.summary import LabelFigures, Summary
+from toril.records.summary import LabelFigures, MetricFigures, Summary
 from toril.reports.blocks import ShownCriterion
 from toril.reports.bundle import Bundle
 from toril.reports.differences import differences
@@ -28,6 +28,14 @@ NORMAL_FROM = 100  # samples from which the normal distribution fits means and c
 BATCHES = 10
 REACH = 2.262  # Student's t with nine degrees of freedom, for 95 %
 SHORTEST_BATCH_S = 2
+MetricKind = Literal["check", "trend", "counter", "gauge", "rate"]
+OF_METRICS: Mapping[MetricKind, tuple[tuple[str, str], ...]] = {  # key and unit of the compared figures
+    "check": (("failures", "%"),),
+    "rate": (("true", "%"),),
+    "trend": (("mean", ""), ("p50", ""), ("p95", ""), ("p99", "")),
+    "gauge": (("mean", ""), ("max", "")),
+    "counter": (("sum", ""), ("per_s", "/s")),
+}
 RULE_FIELDS = ("text", "outcome", "observed", "limit", "difference", "scope", "detail", "message", "bar")
 CONCLUSION = (
     "A figure differs if the 95 % intervals of the two runs do not overlap. The intervals cover the noise within a "
@@ -44,7 +52,7 @@ Interval = tuple[float | None, float | None]  # None: unbounded on that side
 class ComparedFigure:
     """One figure of both runs, with 95 % intervals if known. Values are in `unit`."""
 
-    key: str  # rps failures mean p50 p90 p95 p99 p99_9 max
+    key: str  # rps failures mean p50 p90 p95 p99 p99_9 max; of own metrics those of OF_METRICS
     unit: str  # as in `text.quantity`: us, %, /s, s; empty for a count
     base: float | None
     head: float | None
@@ -55,7 +63,7 @@ class ComparedFigure:
     @property
     def title(self) -> str:
         """Returns the name for reports: p99.9, req/s."""
-        return {"rps": "req/s", "failures": "failed"}.get(self.key, self.key.replace("_", "."))
+        return {"rps": "req/s", "failures": "failed", "per_s": "per second"}.get(self.key, self.key.replace("_", "."))
 
     @property
     def delta(self) -> float | None:
@@ -84,9 +92,9 @@ class ComparedFigure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComparedPart:
-    """The figures of all requests, a label, a location or an execution."""
+    """The figures of all requests, a label, a location, an execution, a check or an own metric."""
 
-    kind: Kind
+    kind: Kind | MetricKind
     name: str  # "all" for all requests
     base_samples: int
     head_samples: int
@@ -140,18 +148,19 @@ class RunComparison:
     load: tuple[ComparedFigure, ...]
     criteria: tuple[CriterionPair, ...]
     overall: ComparedPart
-    labels: tuple[ComparedPart, ...]  # by name; transactions too
+    labels: tuple[ComparedPart, ...]  # by name; also transactions, and requests by tag
     locations: tuple[ComparedPart, ...]
     executions: tuple[ComparedPart, ...]
+    metrics: tuple[ComparedPart, ...] = ()  # checks and own metrics, by name
 
     @property
     def parts(self) -> tuple[ComparedPart, ...]:
-        return (self.overall, *self.labels, *self.locations, *self.executions)
+        return (self.overall, *self.labels, *self.locations, *self.executions, *self.metrics)
 
     @property
     def headline(self) -> str:
         """Returns the result in a sentence."""
-        figures = [figure for part in (self.overall, *self.labels) for figure in part.figures]
+        figures = [figure for part in (self.overall, *self.labels, *self.metrics) for figure in part.figures]
         judged = sum(figure.finding != "unknown" for figure in figures)
         apart = sum(figure.finding == "differs" for figure in figures)
         if not judged:
@@ -175,6 +184,7 @@ def compare(base: Bundle, head: Bundle) -> RunComparison:
         labels=_parts("label", both),
         locations=_parts("location", both),
         executions=_parts("execution", both),
+        metrics=tuple(_metrics(base.summary, head.summary)),
     )
 
 
@@ -258,7 +268,7 @@ def _figures_by_name(summary: Summary, kind: Kind) -> Mapping[str, LabelFigures]
     if kind == "all":
         return {"": summary.total}
     if kind == "label":
-        return {name: figures for name, figures in summary.labels.items() if name}
+        return {name: figures for name, figures in (summary.labels | summary.tagged).items() if name}
     parts = summary.locations if kind == "location" else summary.executions
     return {name: part.total for name, part in parts.items()}
 
@@ -293,6 +303,36 @@ def _part(
         only_in="base" if pair[1] is None else "head" if pair[0] is None else None,
         marked=any(map(is_notable, sides)),
     )
+
+
+def _metrics(*both: Summary) -> Iterator[ComparedPart]:
+    """Yields the checks and own metrics of either run, by name."""
+    for name, kind in sorted({(name, own.kind) for summary in both for name, own in summary.metrics.items()}):
+        pair = [own if (own := summary.metrics.get(name)) and own.kind == kind else None for summary in both]
+        base, head = pair
+        yield ComparedPart(
+            kind=kind,
+            name=plain(name),
+            base_samples=base.samples if base else 0,
+            head_samples=head.samples if head else 0,
+            figures=tuple(_metric(key, unit, pair) for key, unit in OF_METRICS[kind]),
+            only_in="base" if head is None else "head" if base is None else None,
+        )
+
+
+def _metric(key: str, unit: str, pair: Sequence[MetricFigures | None]) -> ComparedFigure:
+    """Returns a figure of a check or own metric in both runs."""
+    (base, of_base), (head, of_head) = (_value(key, unit, own) for own in pair)
+    return ComparedFigure(key=key, unit=unit, base=base, head=head, base_interval=of_base, head_interval=of_head)
+
+
+def _value(key: str, unit: str, own: MetricFigures | None) -> tuple[float | None, Interval | None]:
+    """Returns a figure with its interval; only shares have one."""
+    if own is None or unit != "%" or not own.samples:
+        return _float(getattr(own, key) if own and unit != "%" else None), None
+    count = own.failures if key == "failures" else own.samples - own.failures
+    low, high = share_interval(count, own.samples)
+    return 100 * count / own.samples, (100 * low, 100 * high)
 
 
 def _measured(
