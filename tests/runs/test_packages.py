@@ -14,6 +14,7 @@ from toril.desk import desk_of, push
 from toril.desk.runs import prune
 from toril.plan import make_plan
 from toril.records import Plan, package_key
+from toril.records.agent import Announcement, announcement_key
 from toril.runs import packages
 from toril.runs.publish import local_version, publish
 from toril.runs.suites import current
@@ -67,6 +68,25 @@ def test_private_locations_get_the_wheels_of_both_images(tmp_path, index, store)
     line = wheel(index, "shopkit", {"shopkit.py": ""})
     plan = published(store, suite(tmp_path / "s", line, locations={"office": 1, "eu-west-1": 1}, concurrency=2))
     assert sorted(plan.packages) == [ARM, X86]
+
+
+def test_agents_get_the_wheels_of_their_platforms(tmp_path, index, store):
+    lines = wheel(index, "shopkit", {"shopkit.py": ""}), wheel(index, "fast", {}, tag="cp311-cp311-manylinux1_x86_64")
+    for number, (location, platform) in enumerate(
+        {"office": "cp311-linux-x86_64", "home": "cp312-linux-x86_64"}.items()
+    ):
+        agent = Announcement(
+            location=location, agent=f"a{number}", instance="1", at=0, slots=1, free=1, platform=platform
+        )
+        store.put(announcement_key(location, agent.agent), agent.to_json())
+    plan = published(store, suite(tmp_path / "s", *lines, locations={"office": 1}, concurrency=1))
+    assert {target: len(wheels) for target, wheels in plan.packages.items()} == {"cp311-linux-x86_64": 2}
+
+
+@pytest.mark.parametrize("platform", ["../up", "cp313-linux-", "cp313-linux-x86_64/..", "--index-url=x"])
+def test_an_agent_announces_no_other_text_as_its_platform(platform):
+    with pytest.raises(ValueError, match="platform"):
+        Announcement(location="office", agent="a", instance="1", at=0, slots=1, free=1, platform=platform)
 
 
 def test_a_local_run_has_the_wheels_of_this_machine(tmp_path, index, store):

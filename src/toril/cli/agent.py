@@ -48,6 +48,7 @@ def agent(
     from toril.launchers.preflight.agents import refusal
     from toril.records.agent import AGENT, Announcement, is_private
     from toril.store import FolderStore, open_store
+    from toril.suite.packages import this_platform
     from toril.worker.agent import run_agent
 
     if not is_private(location):
@@ -80,6 +81,7 @@ def agent(
         executors=engines,
         targets=tuple(host.lower() for host in target or ()),
         max_duration_s=longest_s,
+        platform=this_platform(local=False),
     )
     address, poll_s = (str(Path(store).absolute()), 0.2) if local else (store, 2.0)
     run_agent(opened, address, about, SystemClock(), poll_s, partial(refusal, about))

@@ -53,6 +53,7 @@ class Announcement(Record):
     executors: Annotated[tuple[Word, ...], Field(max_length=100)] = ()  # of `ENGINES`, the installed ones
     targets: Annotated[tuple[Host, ...], Field(max_length=200)] = ()  # that it may load; empty: any
     max_duration_s: Seconds | None = None  # the longest load that it accepts
+    platform: Annotated[str, Field(pattern=r"^(cp3\d\d?-\w+-\w+)?$")] = ""  # of wheels; see toril.suite.packages
     running: Annotated[tuple[RunningShare, ...], Field(max_length=1_000)] = ()
     leaving: bool = False  # takes no more offers
 

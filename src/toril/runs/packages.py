@@ -5,14 +5,15 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from toril.clock import SystemClock
 from toril.errors import InfrastructureError, SuiteError
+from toril.launchers.agents import seen_agents
 from toril.records import Plan, package_key
-from toril.records.agent import is_private
+from toril.records.agent import LIVE_S, is_private
 from toril.secrets.masking import mask
 from toril.store import Store
 from toril.suite import Suite
@@ -31,7 +32,7 @@ def with_packages(store: Store, suite: Suite, plan: Plan) -> Plan:
     packages: dict[str, dict[str, str]] = {}
     since = SystemClock().now() - RENEWED_S
     there = {entry.key for entry in store.entries(package_key("")) if entry.modified_at > since}
-    for target in [this_platform(local=True)] if plan.on == "local" else platforms(suite, plan.locations):
+    for target in [this_platform(local=True)] if plan.on == "local" else platforms(suite, plan.locations, store):
         packages[target] = {}
         for name, wheel in wheels(suite, target).items():
             data = wheel.read_bytes()
@@ -44,16 +45,20 @@ def with_packages(store: Store, suite: Suite, plan: Plan) -> Plan:
 def files_with_packages(suite: Suite) -> dict[str, Path]:
     """Returns the files of a suite, by their paths, and the wheels of its lock for workers elsewhere."""
     files = {file.as_posix(): suite.folder / file for file in suite.files}
-    locations = (location for execution in suite.executions for location in execution.locations)
+    locations = [location for execution in suite.executions for location in execution.locations]
     for target in platforms(suite, locations) if suite.lock else ():
         files |= {f"{WHEELS}/{target}/{name}": path for name, path in wheels(suite, target).items()}
     return files
 
 
-def platforms(suite: Suite, locations: Iterable[str]) -> list[str]:
-    """Returns the platforms of workers elsewhere; at private locations, those of both images."""
-    both = any(map(is_private, locations))
-    return [image_platform(arch) for arch in (("arm64", "x86_64") if both else [suite.toril.worker.arch])]
+def platforms(suite: Suite, locations: Collection[str], store: Store | None = None) -> list[str]:
+    """Returns the platforms of workers elsewhere: of the image, and of the store's live agents, else of both images."""
+    private, regions = ({place for place in locations if is_private(place) is kind} for kind in (True, False))
+    agents = seen_agents(store, within_s=LIVE_S) if private and store else ()
+    found = {agent.platform for agent, _ in agents if agent.location in private} - {""}
+    if private and not found:
+        found = {image_platform(arch) for arch in ("arm64", "x86_64")}
+    return sorted(found if private and not regions else {*found, image_platform(suite.toril.worker.arch)})
 
 
 def wheels(suite: Suite, target: str) -> dict[str, Path]:
@@ -86,9 +91,9 @@ def _download(lock: Sequence[Locked], target: str, folder: Path) -> str:
         command = [*pip, "download", "--quiet", "--disable-pip-version-check", "--no-input", "--no-deps"]
         command += ["--only-binary=:all:", "--require-hashes", f"--dest={filled}", f"--requirement={pins}"]
         if not target.startswith(LOCAL):
-            python, _, machine = target.removeprefix("cp").split("-")
+            python, system, machine = target.removeprefix("cp").split("-")
             command += ["--implementation=cp", f"--python-version={python}", f"--abi=cp{python}"]
-            command += [f"--platform={tag}_{machine}" for tag in [*TAGS, "linux"]]
+            command += [f"--platform={tag}_{machine}" for tag in (*(TAGS if system == "linux" else ()), system)]
         try:
             done = subprocess.run(command, capture_output=True, text=True, check=False)
         except FileNotFoundError:

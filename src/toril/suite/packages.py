@@ -22,10 +22,7 @@ from toril.suite.imports import image_packages
 from toril.suite.reader import SuiteReader, quoted
 
 LOCAL = "local-"
-IMAGE_MARKERS = {
-    **{"os_name": "posix", "sys_platform": "linux", "platform_system": "Linux", "implementation_name": "cpython"},
-    **{"platform_python_implementation": "CPython", "python_version": "3.13", "python_full_version": "3.13.0"},
-}
+CPYTHON = {"os_name": "posix", "implementation_name": "cpython", "platform_python_implementation": "CPython"}
 HASH = re.compile(r"\s--hash=sha256:([0-9a-f]{64})(?=\s|$)")
 LOCKS = "uv pip compile --universal --generate-hashes --no-emit-index-url requirements.in -o requirements.txt"
 # The wrappers of engines change these packages, so workers keep the versions that toril was tested with.
@@ -56,8 +53,12 @@ class Locked:
 
     def is_for(self, target: str) -> bool:
         """Returns whether its marker holds on this platform."""
-        others = {} if target.startswith(LOCAL) else IMAGE_MARKERS | {"platform_machine": target.rpartition("-")[2]}
-        return self.marker is None or self.marker.evaluate({**others})
+        if self.marker is None or target.startswith(LOCAL):
+            return self.marker is None or self.marker.evaluate()
+        python, system, machine = target.removeprefix("cp").split("-")
+        version = {"python_version": f"3.{python[1:]}", "python_full_version": f"3.{python[1:]}.0"}
+        place = {"sys_platform": system, "platform_system": system.capitalize(), "platform_machine": machine}
+        return self.marker.evaluate({**CPYTHON, **version, **place})
 
 
 def read_lock(text: str, path: str, reader: SuiteReader) -> tuple[Locked, ...]:
