@@ -36,3 +36,11 @@ def test_due_users_come_and_go_at_the_spawn_rate_from_the_gate_on():
 
 def test_the_end_of_a_shape_is_the_end_of_each_part():
     assert [part.divided(lambda: None)() for part in parts_of([1, 1])] == [None, None]
+
+
+def test_a_shape_that_waits_for_its_users_sees_those_of_all_workers():
+    parts = parts_of([1, 1, 1])
+    for part in parts:
+        part.divided(lambda: (10, 5), lambda: 0.0)()
+    assert [part.of_all(lambda part=part: part.users(10))() for part in parts] == [10, 10, 10]
+    assert [part.of_all(lambda: 2)() for part in parts] == [6, 6, 6]

@@ -179,6 +179,7 @@ UNDIVIDABLE = {
     "a section": [group(2, inside=element("CriticalSectionController"))],
     "an inclusion": [group(2, inside=element("IncludeController"))],
     "properties": [group(2, inside=element("JSR223Sampler", text("script", "props.put('a', 'b')")))],
+    "a queue": [group(2, inside=element("kg.apc.jmeter.modifiers.FifoPutPostProcessor"))],
     "a counter": [
         group(2, inside=element("ThroughputController", '<intProp name="ThroughputController.style">0</intProp>'))
     ],

@@ -38,7 +38,7 @@ TIMERS = {  # timers that pace all threads together → their rates
     "kg.apc.jmeter.timers.VariableThroughputTimer": "load_profile",
 }
 BY_THREAD, OF_ALL = ("", "0"), ("1", "3")  # `calcMode` of a ConstantThroughputTimer
-BETWEEN_THREADS = re.compile(r"__setProperty\(|\bprops\s*\.\s*(?:put|setProperty)\b")
+BETWEEN_THREADS = re.compile(r"__setProperty\(|\b(?:props|JMeterUtils)\s*\.\s*(?:put|setProperty)\b|(?i:fifo)")
 PROPERTY = re.compile(r"\$\{__(P|property)\(\s*([^(){},]+?)\s*((?:,[^(){},]*)*)\)\}")
 VARIABLE = re.compile(r"\$\{([\w.-]+)\}")
 PAUSES = {"ConstantTimer.delay", "RandomTimer.range", "ActionProcessor.duration"}  # in ms
@@ -126,7 +126,7 @@ def users_of(path: Path, given: Mapping[str, str]) -> tuple[Points, float]:
         for group in thread_groups(root):
             steps += _steps_of(group, values)
         pauses = [values.number(text, "pause") for timer in walked(root) for text in texts(timer, PAUSES)]
-    except (UndividableError, ZeroDivisionError):
+    except (UndividableError, ZeroDivisionError, LookupError):
         return (), 0.0
     times = sorted({Fraction(0)}.union(at for _, from_s, lasts_s in steps for at in (from_s, from_s + lasts_s)))
     points = [
@@ -274,8 +274,8 @@ def _check(element: Any, divided: Collection[str]) -> None:
     name, text = quoted(_name(element)), " ".join(element.itertext())
     if element.tag in SHARED:
         raise UndividableError(f"{name} {SHARED[element.tag]}")
-    if BETWEEN_THREADS.search(text):
-        raise UndividableError(f"{name} sets a property, which the threads of other workers cannot read")
+    if BETWEEN_THREADS.search(f"{element.tag} {text}"):
+        raise UndividableError(f"{name} passes a value to other threads, which other workers do not receive")
     settings = {key: next(texts(element, {key}), "") for key in ("filename", "recycle", "shareMode")}
     once = settings["recycle"] == "false" and settings["shareMode"] != "shareMode.thread"
     if element.tag == "CSVDataSet" and once and settings["filename"] not in divided:

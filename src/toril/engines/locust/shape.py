@@ -17,7 +17,7 @@ class ShapePart:
         self.weight, self.groups = weight, groups
         self.part = weight / sum(size * workers for size, workers, _ in groups)
         self.due_user_s = 0.0  # what the shape asked for, at its spawn rates
-        self._due, self._asked, self._rate = 0.0, 0, 0.0
+        self._due, self._asked, self._rate, self._whole = 0.0, 0, 0.0, 0
         self._counted_at: float | None = None
 
     def users(self, whole: int) -> int:
@@ -40,10 +40,20 @@ class ShapePart:
             if asked is None:
                 return None
             users, spawn_rate, *classes = asked
-            self._asked, self._rate = self.users(round(users)), spawn_rate * self.part
+            self._whole = round(users)
+            self._asked, self._rate = self.users(self._whole), spawn_rate * self.part
             return (self._asked, self._rate, *classes)
 
         return own_tick
+
+    def of_all(self, count: Callable[[], int]) -> Callable[[], int]:
+        """Returns a shape's `get_current_user_count`, which estimates the users of all workers by those of this one."""
+
+        def counted() -> int:
+            own = count()
+            return self._whole if own == self._asked else round(own / self.part)
+
+        return counted
 
     def begin(self, now: float) -> None:
         """Count the due users from now on; the shape's first tick is before the gate."""

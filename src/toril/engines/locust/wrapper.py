@@ -122,7 +122,9 @@ class LocustLoad:
         """Let the script's load shape set this worker's users only."""
         if environment.shape_class is not None:
             self.shape = SHAPE.ShapePart(*(self.part or ALL))
-            environment.shape_class.tick = self.shape.divided(environment.shape_class.tick)
+            shape = environment.shape_class
+            shape.tick = self.shape.divided(shape.tick)
+            shape.get_current_user_count = self.shape.of_all(shape.get_current_user_count)
 
     def park(self, environment, **_) -> None:
         """Wait at the gate: the last listener of test_start, when everything is set up and no user has been spawned."""
