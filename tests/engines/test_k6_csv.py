@@ -39,7 +39,7 @@ def request(duration_ms=1.2345, *, failed=0, **tags):
 def read(tmp_path, text, kinds=None, tags=()):
     path = tmp_path / "kpi.csv"
     path.write_text(text)
-    reader = K6Reader(path, kinds and (lambda name: kinds.get(name, "")), tags)
+    reader = K6Reader(path, lambda name: kinds.get(name, "") if kinds else None, tags)
     return [record for part in reader.read(True) for record in part], reader
 
 

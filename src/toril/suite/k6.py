@@ -64,11 +64,12 @@ def thresholds_of(script: str, tags: Collection[str]) -> Thresholds:
         return Thresholds({}, ())
     try:
         (at,) = written
-        options = _Literal(words[at + 1 :]).value()
-    except (ValueError, IndexError):  # also if several places have them
+        options, _ = json.JSONDecoder().raw_decode(" ".join(_as_json(words[at + 1 :])))
+        limits_of = dict(options)
+    except (ValueError, TypeError):  # also if several places have them
         return Thresholds({}, UNREAD)
     own = own_metrics(script)
-    judged = {name: _criteria(name, limits, own, tags) for name, limits in options.items()}
+    judged = {name: _criteria(name, limits, own, tags) for name, limits in limits_of.items()}
     kept = tuple(name for name, criteria in judged.items() if not criteria)
     return Thresholds({name: criteria for name, criteria in judged.items() if criteria}, kept)
 
@@ -144,34 +145,10 @@ def _label(key: re.Match[str], is_own: bool, tags: Collection[str]) -> str | Non
     return None
 
 
-class _Literal:
-    """A literal of JavaScript in words; ValueError for anything that has to be evaluated."""
-
-    def __init__(self, words: list[str]) -> None:
-        self._words = words[::-1]
-
-    def value(self) -> Any:
-        word = self._words.pop()
-        if word == "{":
-            return dict(self._items("}", self._entry))
-        if word == "[":
-            return list(self._items("]", self.value))
-        return self._text(word) if word[0] in "\"'`" else json.loads(word)
-
-    def _items(self, end: str, read: Any) -> Any:
-        while self._words[-1] != end:
-            yield read()
-            if self._words[-1] != end and self._words.pop() != ",":
-                raise ValueError("an operator")
-        self._words.pop()
-
-    def _entry(self) -> tuple[str, Any]:
-        word = self._words.pop()
-        if self._words.pop() != ":":
-            raise ValueError(f"`{word}` is no key")
-        return self._text(word) if word[0] in "\"'" else word, self.value()
-
-    def _text(self, word: str) -> str:
-        if "\\" in word or "${" in word:
-            raise ValueError("a text to evaluate")
-        return word[1:-1]
+def _as_json(words: list[str]) -> Iterator[str]:
+    """Yields the words of a literal of JavaScript as JSON has them; what must be evaluated is no JSON."""
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        if word[0] in "\"'`":
+            yield word if "\\" in word or "${" in word else json.dumps(word[1:-1])
+        elif word != "," or following not in ("}", "]"):
+            yield json.dumps(word) if following == ":" else word

@@ -32,13 +32,15 @@ PER_SECOND = {10: 1, 13: 1e3, 16: 1e6, 19: 1e9}  # digits of a time since the ep
 class K6Reader(RecordReader):
     """The records of one CSV file.
 
-    `kind_of` returns the kind of a metric ("" if unknown: its values are unreadable); without it, own metrics are not
-    read. `tags` are the names of the tags to record.
+    `kind_of` returns the kind of a metric: "" if unknown, so that its values are unreadable, None for one that is not
+    read. Without it no metrics are read. `tags` are the names of the tags to record.
     """
 
     resolution_us = 1
 
-    def __init__(self, path: Path, kind_of: Callable[[str], str] | None = None, tags: Sequence[str] = ()) -> None:
+    def __init__(
+        self, path: Path, kind_of: Callable[[str], str | None] = lambda _: None, tags: Sequence[str] = ()
+    ) -> None:
         self._tail = CsvTail(path, (*COLUMNS, *tags))  # some tags have columns of their own
         super().__init__(self._tail)
         self._kind_of, self._tags, self._tag_names = kind_of, RequestTags(tags), tags
@@ -72,28 +74,22 @@ class K6Reader(RecordReader):
             yield from self._measured(name, at, value, *tags[7:9])
 
     def _measured(self, name: str, at: str, value: str, check: str, group: str) -> Iterator[Sampled]:
-        kind = {"checks": "check", "group_duration": "transaction"}.get(name)
-        if kind is None and self._kind_of is None:
+        kind = {"checks": "check", "group_duration": "transaction"}.get(name) or self._kind_of(name)
+        if kind is None:
             return
-        kind = kind or (self._kind_of(name) if self._kind_of else "")
         try:
             number, at_s = float(value), moment_s(at)
-            kind = "" if math.isnan(number) else kind
-            took_us = round(number * 1000) if kind == "transaction" else 0
+            response_us = round(number * 1000) if kind == "transaction" else scaled(number)
+            if not kind or math.isnan(number):
+                raise ValueError("unknown")
         except (ValueError, OverflowError):
-            kind = ""
-        if not kind:
             self._tail.unreadable += 1
             return
         label = {"check": check, "transaction": group.removeprefix("::")}.get(kind, name)
-        is_share = kind in ("check", "rate")
-        yield Sampled(
-            started_s=at_s - took_us / 1e6,
-            response_us=took_us if is_share or kind == "transaction" else scaled(number),
-            label=label,
-            ok=number != 0 if is_share else True,
-            kind=kind,
-        )
+        if kind in ("check", "rate"):
+            yield Sampled(at_s, 0, label, bool(number), kind=kind)
+        else:
+            yield Sampled(at_s - (kind == "transaction") * response_us / 1e6, response_us, label, True, kind=kind)
 
     def _finished(self) -> Iterator[Sampled]:
         row, values = self._request, self._values

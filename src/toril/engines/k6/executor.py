@@ -52,13 +52,7 @@ NOT_ADDED = re.compile(
     r"is an invalid value for metric|no value was provided for metric"
 )  # such as NaN: k6 logs it and adds nothing
 USERS_REPORTED_EVERY_S = 1.0
-OF_PROTOCOLS = re.compile(r"(?:ws|grpc|browser)_\w+")  # built-in metrics, trends but for these
-NO_TREND = {
-    **dict.fromkeys(("ws_sessions", "ws_msgs_sent", "ws_msgs_received", "grpc_streams"), "counter"),
-    **dict.fromkeys(("grpc_streams_msgs_sent", "grpc_streams_msgs_received"), "counter"),
-    **dict.fromkeys(("browser_data_sent", "browser_data_received"), "counter"),
-    "browser_http_req_failed": "rate",
-}
+OF_PROTOCOLS = re.compile(r"(?:ws|grpc|browser)_")  # built-in metrics
 ENVIRONMENT = {"K6_CSV_TIME_FORMAT": "unix_nano", "K6_CSV_SAVE_INTERVAL": "200ms", "K6_NO_USAGE_REPORT": "true"}
 NO_BODIES = "k6 records neither headers nor bodies during a run."
 MISSING = (
@@ -88,7 +82,7 @@ class Executor(Engine, K6Executor):  # type: ignore[misc]  # bzt has no types
         self.open_outputs("k6")
         self.kpi_file = self.engine.create_artifact("kpi", ".csv")
         self._reader = K6Reader(Path(self.kpi_file), self._kind_of, self.context.request_tags)
-        self._kinds = dict(NO_TREND)
+        self._kinds: dict[str, str] = {}
         for path in (*self.context.suite.rglob("*.[jt]s"), *self.context.suite.rglob("*.mjs"), Path(self.script)):
             self._kinds |= own_metrics(path.read_text(errors="replace"))
         self._keeper = keeper_of(self.context)
@@ -97,12 +91,14 @@ class Executor(Engine, K6Executor):  # type: ignore[misc]  # bzt has no types
             self.stderr.close()
             self.stderr = self._debug.open()
 
-    def _kind_of(self, metric: str) -> str:
-        """Returns the kind of one of the script's metrics, or of a built-in one of other protocols; "" if unknown."""
+    def _kind_of(self, metric: str) -> str | None:
+        """Returns the kind of one of the script's metrics; "" if unknown, None for k6's own of other protocols."""
+        if metric not in self._kinds and OF_PROTOCOLS.match(metric):
+            return None
         if metric not in self._kinds:
             answer = self._call("GET", path="metrics") or {}
             known = {one["id"]: one["attributes"]["type"] for one in answer.get("data", ())}
-            self._kinds[metric] = known.get(metric, "trend" if OF_PROTOCOLS.fullmatch(metric) else "")
+            self._kinds[metric] = known.get(metric, "")
         return self._kinds[metric]
 
     def _find(self) -> str:
