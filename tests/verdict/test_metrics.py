@@ -124,6 +124,12 @@ def test_a_failed_check_needs_a_criterion(criteria, outcome, expected):
     assert found(checks, *criteria) == (outcome, expected)
 
 
+def test_many_failed_checks_have_few_reasons():
+    checks = [replace(SEEN, label=str(number), ok=False) for number in range(50)]
+
+    assert found(checks) == ("inconclusive", ["failed-checks"] * 21)
+
+
 def test_failed_checks_in_an_excluded_ramp_up_are_not_judged():
     checks = [replace(SEEN, ok=False, steady=False), *every_second(TEN, SEEN)]
 

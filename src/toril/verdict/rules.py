@@ -44,7 +44,7 @@ STALLED_SHARE = 0.1  # of the planned user-seconds, or of the planned seconds
 UNJUDGED_SHARE, UNJUDGED_FAILURES = 0.1, 20
 STALLED_FIX = "Find out why the service hangs; an open model (`executor: vegeta`) shows its effect on all requests"
 LOG_IN_PAGE = "type=.?password"  # in assertions of imported suites: pages without a field for a password
-MOST_NAMED = 20  # labels of an execution with a reason of their own
+MOST_NAMED = 20  # labels, or checks, of an execution with a reason of their own
 # The engines' codes of timeouts: JMeter, Locust and Apiritif, vegeta, k6, Gatling.
 TIMED_OUT = frozenset(
     {
@@ -493,10 +493,11 @@ def script_failures(execution: MeasuredExecution, criteria: Collection[Criterion
     """
     yield from script_errors(execution, criteria)
     searched = execution.planned.search is not None  # each of its stages is judged
-    broken = [*([] if searched else unjudged(execution, criteria)), *failed_checks(execution, criteria)]
+    broken = [] if searched else list(unjudged(execution, criteria))
     yield from broken[:MOST_NAMED]
     for code, count in Counter(reason.code for reason in broken[MOST_NAMED:]).items():
         yield execution.reason(code, f"the same is true of {plural(count, 'more label')}")
+    yield from failed_checks(execution, criteria)
 
 
 def script_errors(execution: MeasuredExecution, criteria: Collection[Criterion]) -> Iterator[Reason]:
@@ -572,17 +573,23 @@ def unjudged(execution: MeasuredExecution, criteria: Collection[Criterion]) -> I
 
 def failed_checks(execution: MeasuredExecution, criteria: Collection[Criterion]) -> Iterator[Reason]:
     """Yields a reason for each check that did not always hold, and that no criterion judges."""
-    every = [criterion for criterion in criteria if criterion.subject == "check-rate"]
+    every, failing = [criterion for criterion in criteria if criterion.subject == "check-rate"], 0
     for name in execution.timeline.measured("check"):
         total = execution.of_label(name, "check").total
         if execution.plan.ramp_up_exclude:
             steady = execution.of_label(name, "check", steady=True).total
             total = steady if steady.samples else total
         judging = [criterion for criterion in every if criterion.label in ("", name)]
-        if total.failures and not _everywhere(execution, judging):
+        if not total.failures or _everywhere(execution, judging):
+            continue
+        failing += 1
+        if failing <= MOST_NAMED:
             failed = f"check `{name}` failed {total.failures:,} of {plural(total.samples, 'time')}"
             fix = f"Add a criterion if some may fail, such as `check-rate of {name}<99%` in `toril.criteria`"
             yield execution.reason("failed-checks", f"{failed}, and no criterion judges it. {fix}")
+    if failing > MOST_NAMED:
+        others = plural(failing - MOST_NAMED, "more check")
+        yield execution.reason("failed-checks", f"the same is true of {others}")
 
 
 def _everywhere(execution: MeasuredExecution, criteria: Iterable[Criterion]) -> bool:
