@@ -355,3 +355,19 @@ def test_an_acknowledgement_that_fits_nothing_is_named():
     other, unknown = replace(KNOWN, suite="blog"), replace(KNOWN, commit="abc")
     found = of(STEP, other, unknown)
     assert (found.outcome, len(found.unused)) == ("regressed", 1)
+
+
+def test_checks_have_changes_and_own_metrics_are_drawn_only():
+    def measuring(night, record):
+        failed, items = (0.001, 2) if night < 20 else (0.06, 9)
+        return replace(record, metrics={"has total": {"failed-checks": failed}, "items": {"metric-avg": items}})
+
+    found = of([measuring(night, record) for night, record in enumerate(nights(series((26, 40))))])
+
+    (group,) = found.groups
+    assert [(one.label, one.metric, one.change) for one in group.series] == [("has total", "failed-checks", 0.059)]
+    assert (group.state, group.worse) == ("confirmed", True)
+    drawn = {(one.label, one.metric): one for one in found.series}
+    assert [point.value for point in drawn["items", "metric-avg"].points] == [2] * 20 + [9] * 6
+    only = of([replace(record, metrics={}) for record in STEP], label="items")
+    assert only.series == ()

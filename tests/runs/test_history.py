@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.launchers.scene import Scene
-from tests.reports import examples
+from tests.reports import examples, gallery
 from tests.tiers import examples as many
 from toril.records import ComparedMetric, Comparison, EarlierAsked, Launch, PlannedCriterion, Reason
 from toril.records.history import (
@@ -227,3 +227,16 @@ def test_a_run_keeps_its_verdict_if_its_history_cannot_be_written(tmp_path):
     one.store.up()
     assert [found.state for found in listing(one.store, one.clock.now())] == ["passed"]
     assert [row.run_id for row in all_rows(one.store)] == [one.plan.run_id]
+
+
+def test_checks_and_own_metrics_are_kept_for_trends():
+    kept = record_of(gallery.run("measuring"))
+    assert kept.metrics == {
+        "cart_items": {"metric-avg": 3.1, "metric-p95": 7.5},
+        "has total": {"failed-checks": 0.0},
+        "logged in": {"failed-checks": 0.1},
+        "ok_pages": {"metric-rate": 0.75},
+        "orders": {"metric-per-s": 4.0},
+        "queue": {"metric-avg": 5.5},
+    }
+    assert HistoryRecord.from_json(kept.to_json(), "x").metrics == kept.metrics

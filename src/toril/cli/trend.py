@@ -13,6 +13,7 @@ from toril.cli.options import OUTPUT_FORMAT, Out, Stage, StoreOption, read_age, 
 from toril.cli.streams import echo
 from toril.clock import SystemClock
 from toril.errors import OptionError
+from toril.records.history import FAILED_CHECKS
 from toril.records.trend import Trend, TrendGroup
 
 HOOK_S = 900.0  # the longest start of two deployments
@@ -28,7 +29,7 @@ def trend(
     stage: Stage = None,
     metric: Annotated[
         Literal["p50", "p95", "p99", "failures", "throughput"] | None,
-        typer.Option("--metric", help="Only this metric. Default: all; changes of p95 and failures count."),
+        typer.Option("--metric", help="Only this metric. Default: all; changes of p95, failures and checks count."),
     ] = None,
     since: Annotated[str | None, typer.Option("--since", help="Age of the oldest run, e.g. 90d. Default: all.")] = None,
     least: Annotated[str | None, typer.Option("--min", help="Smallest change that counts. Default: 3%.")] = None,
@@ -134,7 +135,8 @@ def _show(trends: Sequence[Trend], format: str, out: Path | None, base_url: str,
 def _is_open(group: TrendGroup) -> bool:
     """Returns whether a duet of both commits can confirm or clear a change; `+` marks uncommitted changes."""
     can_be_served = all(commit and not commit.endswith("+") for commit in (group.from_commit, group.to_commit))
-    return group.state == "suspected" and group.worse and not group.duet and can_be_served
+    comparable = any(series.metric != FAILED_CHECKS for series in group.series)  # duets compare no checks
+    return group.state == "suspected" and group.worse and not group.duet and can_be_served and comparable
 
 
 def _duet(suite: Path, group: TrendGroup, hook: str, store: str, stage: str) -> None:
@@ -153,9 +155,10 @@ def _duet(suite: Path, group: TrendGroup, hook: str, store: str, stage: str) -> 
         echo(f"No duet of {suite.name}, {group.id}: {plain(str(error), 500)}", err=True)
         return
 
-    labels = [*dict.fromkeys(series.label for series in group.series if series.label)][:MOST_LABELS]
-    metrics = [*dict.fromkeys(series.metric for series in group.series)]
-    sizes = [abs(series.change) for series in group.series if series.metric != "failures" and series.change]
+    moved = [series for series in group.series if series.metric != FAILED_CHECKS]
+    labels = [*dict.fromkeys(series.label for series in moved if series.label)][:MOST_LABELS]
+    metrics = [*dict.fromkeys(series.metric for series in moved)]
+    sizes = [abs(series.change) for series in moved if series.metric != "failures" and series.change]
     margin = ["--margin", f"{100 * min(MOST_MARGIN, sizes[0] / 2):.4f}%"] if sizes else []
     compared = (
         f"toril.regression.{key}={json.dumps(names, ensure_ascii=False)}"

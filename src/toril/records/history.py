@@ -17,6 +17,8 @@ from toril.records.verdict import FigureChange, Outcome
 MOST_BYTES_OF_HISTORY = 1 << 14
 MOST_BYTES_OF_ROW = 500
 MOST_LABELS_KEPT = 50
+MOST_METRICS_KEPT = 20
+FAILED_CHECKS = "failed-checks"  # the share of a check that did not hold, as a figure of trends
 
 LAST_SECOND = 9_999_999_999  # ten digits: the year 2286
 INDEX, HISTORY = "index/", "history/"
@@ -120,6 +122,8 @@ class HistoryRecord(JudgedRun):
     total: KeptFigures = KeptFigures()
     labels: dict[Text, KeptFigures] = field(default_factory=dict)  # at most MOST_LABELS_KEPT, the largest
     locations: dict[Text, KeptFigures] = field(default_factory=dict)
+    # The first checks and own metrics by name → figure of trends (`failed-checks`, `metric-p95`) → value
+    metrics: dict[Text, dict[Word, Number]] = field(default_factory=dict)
     fingerprint: Fingerprint = Fingerprint()
     cost_usd: Number | None = None
     duet: KeptDuet | None = None

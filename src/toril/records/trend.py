@@ -34,10 +34,10 @@ class TrendPoint(JsonObject):
 class TrendSeries(JsonObject):
     """One figure in all runs, the oldest first."""
 
-    label: Text = ""  # "": all requests
+    label: Text = ""  # or the name of a check or own metric; "": all requests
     location: Text = ""  # "": all locations
-    metric: Word = ""  # p50, p95, p99, failures, throughput
-    unit: Word = ""  # us, share, /s
+    metric: Word = ""  # p50, p95, p99, failures, throughput; of scripts failed-checks, metric-avg, …
+    unit: Word = ""  # us, share, /s; of own metrics also none
     points: Annotated[tuple[TrendPoint, ...], Field(max_length=MOST_POINTS)] = ()
     changes: Annotated[tuple[Count, ...], Few] = ()  # index of the first point after each change
 

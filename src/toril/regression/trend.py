@@ -29,7 +29,7 @@ from itertools import pairwise
 
 from toril import text
 from toril.records import Outcome, Reason
-from toril.records.history import MOST_LABELS_KEPT, HistoryRecord
+from toril.records.history import FAILED_CHECKS, MOST_LABELS_KEPT, HistoryRecord
 from toril.records.trend import State, Trend, TrendGroup, TrendMember, TrendPoint, TrendSeries
 from toril.regression.acknowledged import Acknowledgement
 from toril.regression.earlier import figures_of, is_measured, value_of
@@ -38,8 +38,12 @@ from toril.stats.edivisive import AFTER, LEAST, splits
 from toril.stats.paired import prediction
 from toril.stats.quantiles import student_quantile
 
-UNITS: Mapping[str, str] = {"p50": "us", "p95": "us", "p99": "us", "failures": "share", "throughput": "/s"}
-CLAIMED = ("p95", "failures")  # without `--metric`; more claims would be more false alarms
+FIGURES: Mapping[str, str] = {"p50": "us", "p95": "us", "p99": "us", "failures": "share", "throughput": "/s"}
+# Which direction is worse is known of checks alone, so the others are drawn only.
+OF_SCRIPTS = {FAILED_CHECKS: "share", "metric-rate": "share", "metric-avg": "", "metric-p95": "", "metric-per-s": "/s"}
+UNITS: Mapping[str, str] = {**FIGURES, **OF_SCRIPTS}
+SHARES = ("failures", FAILED_CHECKS)
+CLAIMED = ("p95", *SHARES)  # without `--metric`; more claims would be more false alarms
 LEAST_CHANGE = 0.03  # relative
 LEAST_FAILURES = 0.01  # one point
 PREDICTING, OUTSIDE = 8, 0.01  # runs before a suspicion, and the probability that an unchanged run is suspected
@@ -56,7 +60,7 @@ CONFIRMS = "confirms"  # the tag of a duet: the first run after a suspected chan
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrendQuery:
-    """The wanted series. None: all; for metrics, changes are then claimed of p95 and failures only."""
+    """The wanted series. None: all; for metrics, changes are then claimed of p95 and of shares of failures only."""
 
     label: str | None = None
     location: str | None = None
@@ -177,15 +181,18 @@ def _keys(runs: Sequence[HistoryRecord], wanted: TrendQuery) -> list[tuple[str, 
     labels = ["", *dict.fromkeys(label for record in recent for label in record.labels)]
     locations = ["", *dict.fromkeys(location for record in recent for location in record.locations)]
     alone = locations[1:] == [wanted.location]
-    return [
+    measured = {(name, "", one): None for record in recent for name, own in record.metrics.items() for one in own}
+    drawn = [key for key in measured if wanted.label in (None, key[0]) and not (wanted.metric or wanted.location)]
+    of_requests = [
         (label, location, metric)
         for location in (locations if len(locations) > 2 else [""])
         for label in labels
-        for metric in ([wanted.metric] if wanted.metric else UNITS)
+        for metric in ([wanted.metric] if wanted.metric else FIGURES)
         if wanted.label in (None, label)
         and (alone or wanted.location in (None, location))
         and any(figures_of(record, label, location) for record in recent)
     ]
+    return of_requests + drawn
 
 
 def _segments(runs: Sequence[HistoryRecord]) -> tuple[list[int], list[str]]:
@@ -215,6 +222,8 @@ class _TrendLine:
 
     @cached_property
     def values(self) -> list[float | None]:
+        if self.metric not in FIGURES:
+            return [run.metrics.get(self.label, {}).get(self.metric) for run in self.runs]
         return [value_of(figures_of(run, self.label, self.location), self.metric) for run in self.runs]
 
     @cached_property
@@ -223,7 +232,7 @@ class _TrendLine:
         parts: list[dict[int, float]] = [{} for _ in range(self.segments[-1] + 1)]
         for place, (value, is_used, segment) in enumerate(zip(self.values, self.measured, self.segments, strict=True)):
             if value is not None and is_used:
-                parts[segment][place] = value if self.metric == "failures" else math.log(value)
+                parts[segment][place] = value if self.metric in SHARES else math.log(value)
         return parts
 
     def jump(self) -> float | None:
@@ -239,7 +248,7 @@ class _TrendLine:
         after = statistics.fmean(new)
         if low <= after <= high or abs(after - mean) <= self._limit:
             return None
-        return after - mean if self.metric == "failures" else math.expm1(after - mean)
+        return after - mean if self.metric in SHARES else math.expm1(after - mean)
 
     def series(self, changes: Sequence[_Change]) -> TrendSeries:
         points = tuple(
@@ -292,7 +301,7 @@ class _TrendLine:
                 return
 
     def _change(self, at: int, before: float, after: float, reach: float, delay: int) -> _Change:
-        shares, change = self.metric == "failures", after - before
+        shares, change = self.metric in SHARES, after - before
         before, after = (round(level if shares else math.exp(level), 6) for level in (before, after))
         size, low, high = (
             round(bound if shares else math.expm1(bound), 6) for bound in (change, change - reach, change + reach)
@@ -316,7 +325,7 @@ class _TrendLine:
     @property
     def _limit(self) -> float:
         """The largest change that counts as none; a step of the engine's record proves nothing."""
-        if self.metric == "failures":
+        if self.metric in SHARES:
             return LEAST_FAILURES
         figures, value = figures_of(self.runs[-1], self.label, self.location), self.values[-1]
         step_us = figures.resolution_us or 0 if figures and self.metric != "throughput" else 0
@@ -390,7 +399,7 @@ def _answer(duet: HistoryRecord, changes: Sequence[_Change]) -> Outcome:
     if "regression" in duet.reasons and any(compared[member.label, member.metric] == "failed" for member in own):
         return "failed"
     margin = duet.duet.margin if duet.duet else 0.0
-    beyond = all(member.metric == "failures" or margin < abs(member.change or 0.0) for member in own)
+    beyond = all(member.metric in SHARES or margin < abs(member.change or 0.0) for member in own)
     return "passed" if duet.outcome == "passed" and own and beyond else "inconclusive"
 
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from toril import text
 from toril.records.trend import Trend, TrendGroup, TrendMember, TrendPoint, TrendSeries
-from toril.regression.trend import CLAIMED, NOTHING_RECENT, UNITS
+from toril.regression.trend import CLAIMED, FIGURES, NOTHING_RECENT, UNITS
 from toril.reports.blocks import Cell, Charts, Column, Headline, NoteBlock, Report, Row, Table, severity_of
 from toril.reports.charts.lines import Chart, chart, line
 from toril.reports.curves import trendline
@@ -112,7 +112,7 @@ def _group_rows(group: TrendGroup, place: int, address: Address) -> Iterator[Row
 def _series_table(curves: Sequence[TrendSeries]) -> Table:
     """Returns the newest runs of the most important series, drawn in characters."""
     rows = []
-    chosen = [curve for curve in curves if curve.metric in CLAIMED] or curves
+    chosen = [curve for curve in curves if curve.metric in CLAIMED or curve.metric not in FIGURES] or curves
     for place, curve in enumerate([curve for curve in chosen if not (curve.label and curve.location)] or chosen):
         known = [point.value for point in curve.points if point.value is not None and not point.hollow]
         if any(known):

@@ -18,10 +18,12 @@ from toril.load.model import JOURNEY_START
 from toril.plan.duet import name_in_arm
 from toril.records import HEAD, Comparison, Launch, Plan
 from toril.records.history import (
+    FAILED_CHECKS,
     HISTORY,
     MOST_BYTES_OF_HISTORY,
     MOST_BYTES_OF_ROW,
     MOST_LABELS_KEPT,
+    MOST_METRICS_KEPT,
     Fingerprint,
     HistoryRecord,
     IndexRow,
@@ -55,7 +57,13 @@ OF_BOTH = (*(name for name in JudgedRun.__annotations__ if name != "schema"), "w
 LOAD = {"name", "executor", "model", "scenario", "concurrency", "throughput_rps", "steps", "labels", "browser"}
 ENGINE = EngineSettings().model_dump(by_alias=True)  # defaults of `toril.engine`
 SUITE_FILE = (".yml", ".yaml")  # its content that matters is in the plan; the rest are criteria and reports
-
+OF_METRICS: Mapping[str, Mapping[str, str]] = {  # by kind: figure of trends → field
+    "check": {FAILED_CHECKS: "held"},
+    "rate": {"metric-rate": "held"},
+    "trend": {"metric-avg": "mean", "metric-p95": "p95"},
+    "gauge": {"metric-avg": "mean"},
+    "counter": {"metric-per-s": "per_s"},
+}
 
 Line = TypeVar("Line", bound=HistoryRecord | IndexRow)
 
@@ -84,12 +92,13 @@ def record_of(bundle: Bundle, launch: Launch | None = None) -> HistoryRecord:
         total=_kept(summary.total),
         labels={label: _kept(figures) for label, figures in labels[:MOST_LABELS_KEPT]},
         locations={location: _kept(part.total) for location, part in summary.locations.items()},
+        metrics=dict(_kept_metrics(summary)),
         fingerprint=fingerprint_of(plan, launch),
         cost_usd=None if bundle.cost_usd is None else round(bundle.cost_usd, 6),
         duet=None if comparison is None else _kept_duet(comparison),
     )
     hidden = replace(HistoryRecord.from_dict(masked(kept.to_dict())))  # without the plain data that it was read from
-    cuts = (("labels", ()), ("locations", ()), ("tags", KEPT_LONGEST), ("reasons", ()), ("tags", ()))
+    cuts = (("metrics", ()), ("labels", ()), ("locations", ()), ("tags", KEPT_LONGEST), ("reasons", ()), ("tags", ()))
     record = _fitting(_shorter(hidden, *cuts), MOST_BYTES_OF_HISTORY)
     parts = (
         {location: part.labels for location, part in summary.locations.items()} if len(summary.locations) > 1 else {}
@@ -219,6 +228,15 @@ def _kept(figures: LabelFigures) -> KeptFigures:
         percentiles=percentiles,
         resolution_us=figures.resolution_us if (figures.resolution_us or 0) > 1 else None,
     )
+
+
+def _kept_metrics(summary: Summary) -> Iterator[tuple[str, dict[str, float]]]:
+    """Yields the first checks and own metrics, each with its figures of trends."""
+    for name, own in islice(sorted(summary.metrics.items()), MOST_METRICS_KEPT):
+        values = {metric: getattr(own, field) for metric, field in OF_METRICS[own.kind].items()}
+        if own.held is not None:
+            values = {metric: 1 - own.held if metric == FAILED_CHECKS else own.held for metric in values}
+        yield name, {metric: round(value, 6) for metric, value in values.items() if value is not None}
 
 
 def _with_parts(record: HistoryRecord, parts: Mapping[str, Mapping[str, LabelFigures]], count: int) -> HistoryRecord:
