@@ -31,7 +31,7 @@ def called(text: str, program: str) -> list[tuple[str, str]]:
     lines = [line for block in blocks for line in block.splitlines()]
     lines += [code.replace("\n", " ") for code in re.findall(r"`([^`]+)`", prose)]
     found = (
-        re.match(rf"(?:- run: |\$ )?{program} ((?:suite |github )?[a-z][a-z-]*)([^#|]*)", line.strip())
+        re.match(rf"(?:- run: |\$ )?{program} ((?:suite |github |gitlab )?[a-z][a-z-]*)([^#|]*)", line.strip())
         for line in lines
     )
     return [(match[1], match[2]) for match in found if match]

@@ -151,7 +151,7 @@ def test_regions_equal_the_stack_files():
 
 
 def toril_lines() -> list[tuple[str, str]]:
-    found = re.compile(r'toril"? ((?:github |suite )?[a-z]+) (.*)')
+    found = re.compile(r'toril"? ((?:github |gitlab |suite )?[a-z]+) (.*)')
     return [(match[1], match[2]) for _, step in STEPS if (match := found.search(step.get("run", "")))]
 
 
