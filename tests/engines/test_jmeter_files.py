@@ -3,8 +3,9 @@
 import pytest
 from lxml import etree
 
-from toril.engines.jmeter.plan import rewrite
+from toril.engines.jmeter.plan import OwnPart, rewrite
 from toril.engines.jmeter.records import SendsFile, read_log
+from toril.load.interleave import interleave
 
 GROUP = """<ThreadGroup enabled="{enabled}">
 <stringProp name="ThreadGroup.num_threads">{users}</stringProp></ThreadGroup><hashTree/>"""
@@ -66,3 +67,34 @@ def test_the_log_has_aborted_requests_and_users_that_ended_early(tmp_path):
     ]
     assert found.left_early == 1
     assert read_log(tmp_path / "gone").aborted == []
+
+
+TIMER = "kg.apc.jmeter.timers.VariableThroughputTimer"
+
+
+def test_a_part_of_the_plans_own_load_has_its_threads_and_a_part_of_shared_rates(tmp_path):
+    row = "".join(f"<stringProp>{number}</stringProp>" for number in (10, 20, 60))
+    row = f"<collectionProp>{row}</collectionProp>"
+    shared = f'<{TIMER}><collectionProp name="load_profile">{row}</collectionProp></{TIMER}><hashTree/>'
+    paced = "".join(
+        f'<ConstantThroughputTimer><intProp name="calcMode">{mode}</intProp>{rate}</ConstantThroughputTimer><hashTree/>'
+        for mode, rate in (
+            (0, '<stringProp name="throughput">60</stringProp>'),
+            (2, "<doubleProp><name>throughput</name><value>60.0</value></doubleProp>"),
+            (1, '<stringProp name="throughput">${__P(rpm,60)}</stringProp>'),
+        )
+    )
+    groups = [GROUP.format(enabled=enabled, users=4) for enabled in ("true", "false", "true")]
+    groups[2] = groups[2].replace("<hashTree/>", f"<hashTree>{paced}</hashTree>")
+    path = tmp_path / "shop.jmx"
+    inside = f"<hashTree>{shared}{''.join(groups)}</hashTree>"
+    path.write_text(f"<jmeterTestPlan><hashTree><TestPlan/>{inside}</hashTree></jmeterTestPlan>")
+    rewrite(path, plain_groups=False, own_part=OwnPart(interleave([1, 3])[0], [1, 1], [4, 4]))
+    plan = etree.parse(path)
+    firsts = [group.findtext("stringProp[@name='toril.first']") for group in plan.iterfind(".//toril.Threads")]
+    assert (firsts, len(plan.findall(".//ThreadGroup"))) == (["0", "4"], 1)
+    assert [cell.text for cell in plan.iterfind(f".//{TIMER}//stringProp")] == ["2.5", "5.0", "60"]
+    timers = plan.findall(".//ConstantThroughputTimer")
+    assert [timer.findtext("*[@name='throughput']") or timer.findtext("*/value") for timer in timers] == [
+        "60", "15.0", "${__jexl3((${__P(rpm,60)}) * 0.25)}",
+    ]  # fmt: skip
