@@ -51,6 +51,18 @@ def test_a_request_has_its_times_in_microseconds_and_began_before_it_was_complet
     assert reader.unreadable == 0
 
 
+def test_a_declared_counter_counts_0_with_the_first_request(tmp_path):
+    path = tmp_path / "kpi.csv"
+    path.write_text(HEADER + request() * 2)
+    found = [one for part in K6Reader(path, counters=["errors"]).read(True) for one in part]
+
+    assert [(one.kind, one.label, one.response_us) for one in found] == [
+        ("request", "home", 1234),
+        ("counter", "errors", 0),
+        ("request", "home", 1234),
+    ]
+
+
 def test_two_requests_with_the_same_tags_are_two_samples(tmp_path):
     found, _ = read(tmp_path, HEADER + request(1) + request(2) + request(3, name="cart"))
     assert [(one.label, one.response_us) for one in found] == [("home", 1000), ("home", 2000), ("cart", 3000)]

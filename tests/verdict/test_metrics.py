@@ -101,6 +101,19 @@ def test_a_criterion_on_a_name_that_it_cannot_judge_prevents_a_pass(source, code
     assert found([*MEASURED, *both], "check-rate<50%", source) == ("inconclusive", [code])
 
 
+@pytest.mark.parametrize(
+    ("source", "outcome"),
+    [
+        ("metric-sum of orders>0 in us", "passed"),
+        ("metric-sum of orders<1 in us", "failed"),
+        ("metric-per-s of orders<1/s in us", "failed"),
+        ("metric-max of items>4 in us", "inconclusive"),
+    ],
+)
+def test_a_known_counter_without_a_sample_counts_0(source, outcome):
+    assert judged_ours(source, timeline_of([*REQUESTS, *MEASURED], users=USERS)).outcome == outcome
+
+
 def test_a_criterion_on_checks_prevents_a_pass_without_any_check():
     assert found([], "check-rate<99%") == ("inconclusive", ["no-samples"])
 

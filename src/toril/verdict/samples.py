@@ -43,7 +43,8 @@ def judge_samples(blank: CriterionResult, evidence: Evidence) -> CriterionResult
     blank = replace(blank, samples=total.samples, label=_summary_label(criterion, view, evidence))
     if criterion.metric.kinds and (unknown := _unknown_metric(criterion, evidence.timeline)):
         return undecided(blank, "unknown-metric", unknown)
-    if not total.samples:
+    whole_count = criterion.metric.kinds == ("counter",) and criterion.logic == "total"  # 0 without a sample
+    if not total.samples and not whole_count:
         return _without_samples(blank, evidence)
     judged = _JudgedSamples(blank, view, evidence)
     return judged.on_the_whole(total) if criterion.logic == "total" else judged.through_windows()

@@ -33,17 +33,23 @@ class K6Reader(RecordReader):
     """The records of one CSV file.
 
     `kind_of` returns the kind of a metric: "" if unknown, so that its values are unreadable, None for one that is not
-    read. Without it no metrics are read. `tags` are the names of the tags to record.
+    read. Without it no metrics are read. `tags` are the names of the tags to record. `counters` count 0 with the first
+    request: for k6 a counter of rare events exists before the first event.
     """
 
     resolution_us = 1
 
     def __init__(
-        self, path: Path, kind_of: Callable[[str], str | None] = lambda _: None, tags: Sequence[str] = ()
+        self,
+        path: Path,
+        kind_of: Callable[[str], str | None] = lambda _: None,
+        tags: Sequence[str] = (),
+        counters: Sequence[str] = (),
     ) -> None:
         self._tail = CsvTail(path, (*COLUMNS, *tags))  # some tags have columns of their own
         super().__init__(self._tail)
         self._kind_of, self._tags, self._tag_names = kind_of, RequestTags(tags), tags
+        self._counters = counters
         self._request: tuple[str, ...] = ()  # the http_reqs row of an incomplete request
         self._values: dict[str, float] = {}
         self.users: int | None = None
@@ -125,6 +131,9 @@ class K6Reader(RecordReader):
             url=url,
         )
         yield sample
+        for counter in self._counters:
+            yield Sampled(completed_s, 0, counter, True, kind="counter")
+        self._counters = ()
         if self._tag_names:
             tags = dict(zip(self._tag_names, columns, strict=True))
             tags |= {tag: text for tag, _, text in (pair.partition("=") for pair in NEXT_TAG.split(extra))}

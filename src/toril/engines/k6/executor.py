@@ -81,7 +81,9 @@ class Executor(Engine, K6Executor):  # type: ignore[misc]  # bzt has no types
             raise TaurusConfigError("k6 has no script. Set `script` in the scenario")
         self.open_outputs("k6")
         self.kpi_file = self.engine.create_artifact("kpi", ".csv")
-        self._reader = K6Reader(Path(self.kpi_file), self._kind_of, self.context.request_tags)
+        declared = own_metrics(Path(self.script).read_text(errors="replace"))
+        counters = [name for name, kind in declared.items() if kind == "counter"]
+        self._reader = K6Reader(Path(self.kpi_file), self._kind_of, self.context.request_tags, counters)
         self._kinds: dict[str, str] = {}
         for path in (*self.context.suite.rglob("*.[jt]s"), *self.context.suite.rglob("*.mjs"), Path(self.script)):
             self._kinds |= own_metrics(path.read_text(errors="replace"))
