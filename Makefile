@@ -71,10 +71,10 @@ oracle: .tools/oracle/installed ## compute anew, by SciPy, the values that the t
 soak: .venv/installed ## load with 100 labels for 10 minutes; memory has to stay flat
 	.venv/bin/python bench/soak.py
 
-image: .venv/installed system jmeter ## build the worker's image, localhost/toril:full (TARGET=slim, browser); BASE=local makes the base of Debian's packages
+image: .venv/installed system jmeter gatling ## build the worker's image, localhost/toril:full (TARGET=slim, browser); BASE=local makes the base of Debian's packages
 	@image/build "$(or $(TARGET),full)" $(if $(BASE),--base "$(if $(filter local,$(BASE)),$$(image/base "$(CACHE)"),$(BASE))")
 
-image-browser: .venv/installed system jmeter ## build the browser image on a local base and start its Chromium
+image-browser: .venv/installed system jmeter gatling ## build the browser image on a local base and start its Chromium
 	@.venv/bin/pytest tests/image/browser.py
 
 system: ## install the programs of the tests that no Python package brings (on Debian, as root); else name them

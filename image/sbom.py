@@ -1,4 +1,4 @@
-"""Writes an image's components as CycloneDX: sbom.py FILE --python FOLDER… [--go PROGRAM --java HOME --jars FOLDER].
+"""Writes an image's components as CycloneDX: sbom.py FILE --python FOLDER… [--go PROGRAM --java HOME --jars FOLDER…].
 
 Runs in the image, with Debian's Python only, and lists the components that it finds there.
 """
@@ -23,12 +23,12 @@ def main() -> None:
     arguments.add_argument("--python", type=Path, nargs="+", required=True, help="Folders of installed packages.")
     arguments.add_argument("--go", type=Path, help="Program built by Go.")
     arguments.add_argument("--java", type=Path, help="Home of a Java run-time.")
-    arguments.add_argument("--jars", type=Path, help="Folder with jars.")
+    arguments.add_argument("--jars", type=Path, nargs="+", default=[], help="Folders with jars.")
     options = arguments.parse_args()
     found = [*_debian(Path("/var/lib/dpkg/status")), *(one for folder in options.python for one in _python(folder))]
     found += _go(options.go) if options.go else []
     found += _java(options.java) if options.java else []
-    found += _jars(options.jars) if options.jars else []
+    found += [one for folder in options.jars for one in _jars(folder)]
     found = list({one["bom-ref"]: one for one in found}.values())  # a package may occur twice
     options.file.parent.mkdir(parents=True, exist_ok=True)
     options.file.write_text(json.dumps(document(found), indent=1) + "\n")

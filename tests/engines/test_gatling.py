@@ -1,7 +1,10 @@
 """Real Gatling under a real worker against a loopback service: samples match the responses."""
 
 import json
+import os
 import re
+import subprocess
+from pathlib import Path
 from urllib.parse import parse_qsl
 
 import pytest
@@ -36,6 +39,16 @@ class Buying extends Simulation {
   setUp(buying.inject(atOnceUsers(users)).protocols(http.baseUrl("{url}")))
 }
 """
+
+
+def test_the_parts_of_each_injection_are_the_whole(tmp_path):
+    home = gatling_home()
+    jars = f"{home / 'toril-gatling.jar'}{os.pathsep}{home / 'lib' / '*'}"
+    source = Path(__file__).with_name("gatling_division.scala")
+    compiler = ["java", "-cp", jars, "scala.tools.nsc.Main", "-nowarn", "-d", tmp_path, "-cp", jars, source]
+    subprocess.run(compiler, check=True)
+    check = ["java", "-cp", f"{tmp_path}{os.pathsep}{jars}", "io.gatling.core.controller.inject.open.Check"]
+    assert subprocess.run(check, check=True, capture_output=True, text=True).stdout == "divided\n"
 
 
 def generated(url, requests, **scenario):

@@ -21,11 +21,11 @@ def test_sources_are_searched_in_the_folder_of_the_root_package():
 
 
 def test_a_simulation_gets_its_place_among_the_workers_and_its_share():
-    segment = Segment(own="1/3:2/3", whole="0,1/3,2/3,1")
+    segment = Segment(own="1/4:1/2", whole="0,1/4,1/2,1")
     assert share_of(segment) == {
         "toril.worker.index": 1,
         "toril.worker.count": 3,
-        "toril.share": "1/3:2/3",
-        "toril.divide": "1/3:2/3",
+        "toril.share": 0.25,
+        "toril.places": "1-2/4",
     }
     assert share_of(None) == {}

@@ -31,15 +31,16 @@ def test_the_slim_image_runs_locust_and_apiritif(slim, tmp_path):
     assert outcome.rcs() == {"200": outcome.samples}
 
 
-def test_the_full_image_runs_jmeter(full, tmp_path):
-    with target() as service, contained(plan(service.url, "jmeter"), tmp_path, full) as run:
+@pytest.mark.parametrize("engine", ["jmeter", "gatling"])
+def test_the_full_image_runs_jmeter_and_gatling(engine, full, tmp_path):
+    with target() as service, contained(plan(service.url, engine), tmp_path, full) as run:
         outcome = run.go()
     assert outcome.exits[0].outcome == "finished", run.log()[-2000:]
     assert outcome.samples == service.answered > 10
     assert outcome.rcs() == {"200": outcome.samples}
 
 
-@pytest.mark.parametrize(("image", "engines"), [("slim", ["locust", "apiritif"]), ("full", ["jmeter"])])
+@pytest.mark.parametrize(("image", "engines"), [("slim", ["locust", "apiritif"]), ("full", ["jmeter", "gatling"])])
 def test_a_worker_becomes_ready_without_a_network(image, engines, tmp_path, request):
     name = request.getfixturevalue(image)
     with contained(plan("http://127.0.0.1:9", *engines), tmp_path, name, network="none") as run:

@@ -18,7 +18,7 @@ def test_gatling_is_a_tested_engine(tmp_path):
     assert read(tmp_path, suite(**{"ramp-up": "5s", "steps": 3})).executions[0].steps == 3
 
 
-@pytest.mark.parametrize("name", ["Buying.scala", "simulations.jar"])
+@pytest.mark.parametrize("name", ["Buying.scala", "Buying.java", "simulations.jar"])
 def test_without_load_keys_a_simulation_runs_its_own_load(tmp_path, name):
     (tmp_path / name).write_text("class Buying extends Simulation\n")
     found = read(tmp_path, {"execution": [{"executor": "gatling", "scenario": {"script": name}}]})
@@ -45,14 +45,13 @@ def test_without_load_keys_a_simulation_runs_its_own_load(tmp_path, name):
             {"scenario": {"requests": [{"url": "/", "assert": ["a", {"subject": "headers", "contains": ["b"]}]}]}},
             ("unsupported-key", "execution[0].scenario.requests[0].assert[1].subject"),
         ),
-        (
-            {"scenario": {"script": "Buying.java"}},
-            ("unsupported-script", "execution[0].scenario.script", "Buying.java"),
-        ),
+        ({"scenario": {"script": "Buying.kt"}}, ("unsupported-script", "execution[0].scenario.script", "a jar")),
+        ({"scenario": {"script": "buying.gatling.ts"}}, ("unsupported-script", "execution[0].scenario.script", "Java")),
     ],
 )
 def test_keys_that_gatling_ignores_are_rejected(tmp_path, keys, refusal):
-    (tmp_path / "Buying.java").write_text("class Buying {}\n")
+    for name in ("Buying.kt", "buying.gatling.ts"):
+        (tmp_path / name).write_text("class Buying\n")
     (tmp_path / "Flat.scala").write_text("class Flat extends Simulation {}\n")
     refuses(tmp_path, suite(**keys), *refusal)
 

@@ -14,7 +14,7 @@ from toril.suite.files import SUITE_NAMES, read_jmx
 
 MISSING = "does not exist"
 MAX_NAME = 256  # characters of a text that may be a file name
-SOURCES = (".js", ".mjs", ".ts", ".scala")  # of k6 and Gatling
+SOURCES = (".js", ".mjs", ".ts", ".scala", ".java")  # of k6 and Gatling
 QUOTED = re.compile(r"""(["'`])((?:(?!\1)[^\\\n]){1,256})\1""")
 
 

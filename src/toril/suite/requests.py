@@ -34,6 +34,10 @@ from toril.text import nearest
 HOLDERS = {"if": "then", "once": "once", "setup": "setup", "teardown": "teardown"}  # `do` in other blocks
 WITHOUT_REQUESTS = ("include-scenario", "action", "set-variables")  # blocks
 SCRIPT_SUFFIXES = (".py", ".jmx", ".js", ".ts", ".scala", ".java", ".jar")  # other suffixes name no engine
+NOT_OF_GATLING = {
+    ".kt": "Build a jar with Gatling's plug-in for Maven or Gradle, and name the jar.",
+    **dict.fromkeys((".js", ".mjs", ".ts"), "It needs a run-time of its own. Write the simulation in Java or Scala."),
+}
 DISTRIBUTION = re.compile(r"(uniform|gaussian|poisson)\( *([\w.]+)[,\s]+([\w.]+) *\)", re.IGNORECASE)
 APIRITIF_EXTRACTORS = {  # their options in its generated script
     "extract-jsonpath": {"jsonpath", "default"},
@@ -126,6 +130,9 @@ def _script_problems(executor: str, engine: EngineRules, script: str, path: str)
     if not engine.scripts:
         fix = "Write `requests: [http://…]`, or name the executor of the script."
         yield Flaw("unsupported-script", path, f"{engine.title} runs no scripts. {fix}")
+        return
+    if executor == "gatling" and suffix in NOT_OF_GATLING:
+        yield Flaw("unsupported-script", path, f"toril's Gatling cannot run `{name}`. {NOT_OF_GATLING[suffix]}")
         return
     if suffix in ("", *engine.scripts) or (suffix not in SCRIPT_SUFFIXES and executor != "k6"):
         return

@@ -38,8 +38,15 @@ object Division {
       children = whole.children.map(_.map(populationOf(_, slice)))
     )
 
+  /** Returns when the slice's users begin. */
+  private[open] def usersOf(steps: List[OpenInjectionStep], slice: Slice): Iterator[FiniteDuration] =
+    steps
+      .foldRight(Iterator.empty: Iterator[FiniteDuration])((step, later) => step.chain(later))
+      .zipWithIndex
+      .collect { case (at, place) if slice.owns(place) => at }
+
   /** Gatling has one limit a second. */
-  private def limitsOf(whole: Iterable[ThrottleStep], slice: Slice): List[ThrottleStep] =
+  private[open] def limitsOf(whole: Iterable[ThrottleStep], slice: Slice): List[ThrottleStep] =
     Throttling.of(whole).toList.flatMap { throttling =>
       (0L until whole.map(_.durationInSec).sum).flatMap { second =>
         List(Jump(slice.of(throttling.limit(second)).toInt), Hold(1.second))
@@ -71,10 +78,7 @@ private final class DividedProfile(whole: InjectionProfile, slice: Slice) extend
     whole match {
       case _: OpenInjectionProfile =>
         val steps = field.get(whole).asInstanceOf[List[OpenInjectionStep]]
-        val users = steps
-          .foldRight(Iterator.empty: Iterator[FiniteDuration])((step, later) => step.chain(later))
-          .zipWithIndex
-          .collect { case (at, place) if slice.owns(place) => at }
+        val users = Division.usersOf(steps, slice)
         val length = steps.foldLeft(Duration.Zero)((sum, step) => sum + step.duration)
         new OpenWorkload(
           new UserStream(users), length, !users.hasNext, own, userIdGen, startTime, eventLoopGroup, statsEngine, clock

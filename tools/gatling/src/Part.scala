@@ -16,27 +16,20 @@ object Part {
   def count: Int = Integer.getInteger("toril.worker.count", 1)
 
   /** Returns this worker's part of a number of users; the parts of all workers sum to `users`. */
-  def of(users: Int): Int = slice(own).of(users).toInt
+  def of(users: Int): Int = {
+    share
+    Run.slice.fold(users)(_.of(users).toInt)
+  }
 
   /** Returns this worker's part of a rate. */
-  def of(rate: Double): Double = { val part = slice(own); rate * part.size / part.period }
+  def of(rate: Double): Double = rate * share
 
-  private def own: String = System.getProperty("toril.share", "0:1")
-
-  private[toril] def slice(share: String): Slice = {
-    val ends = share.split(":").map { fraction =>
-      val terms = fraction.split("/").map(BigInt(_))
-      (terms(0), if (terms.length > 1) terms(1) else BigInt(1))
-    }
-    val period = ends(0)._2 * ends(1)._2 / ends(0)._2.gcd(ends(1)._2)
-    val Array(from, to) = ends.map { case (above, below) => (above * period / below).toLong }
-    new Slice(from, to, period.toLong)
-  }
+  private def share: Double = System.getProperty("toril.share", "1").toDouble
 }
 
 /** The places `from` until `to` in each `period` of users, counted over all workers. */
-final class Slice(from: Long, to: Long, val period: Long) {
-  val size: Long = to - from
+final class Slice(from: Long, to: Long, period: Long) {
+  private val size = to - from
 
   def owns(place: Long): Boolean = { val in = place % period; from <= in && in < to }
 
@@ -44,11 +37,20 @@ final class Slice(from: Long, to: Long, val period: Long) {
   def of(total: Long): Long = total / period * size + math.min(math.max(total % period - from, 0L), size)
 }
 
+object Slice {
+
+  /** Returns a slice from a text like `1-3/6`. */
+  def of(places: String): Slice = {
+    val Array(from, to, period) = places.split("[-/]").map(_.toLong)
+    new Slice(from, to, period)
+  }
+}
+
 /** What the worker and a running simulation tell each other, by files and properties. */
 object Run {
   val folder = new File(System.getProperty("toril.folder", "."))
-  /** This worker's slice of the injection; None if the simulation is not divided. */
-  val slice: Option[Slice] = Option(System.getProperty("toril.divide")).map(Part.slice)
+  /** This worker's places among the users; None if it runs all of them. */
+  val slice: Option[Slice] = Option(System.getProperty("toril.places")).map(Slice.of)
   private val lengthMs: Long = java.lang.Long.getLong("toril.length-ms", 0L)
   private val watched = new File(folder, "end")
   @volatile private var endMs = Long.MaxValue

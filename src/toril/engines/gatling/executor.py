@@ -6,11 +6,13 @@ that toril generates ends between two requests, at its planned end or early. The
 To end it early the worker kills it.
 """
 
+import math
 import os
 import re
 import signal
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, ClassVar
 from zipfile import ZipFile
@@ -158,13 +160,14 @@ def share_of(segment: Segment | None) -> dict[str, Any]:
     """Returns the properties by which a simulation, or the launcher for it, takes this worker's part of its load."""
     if segment is None:
         return {}
-    ends = segment.whole.split(",")
-    index = ends.index(segment.own.partition(":")[0])
+    ends = [Fraction(end) for end in segment.whole.split(",")]
+    own, to = map(Fraction, segment.own.split(":"))
+    period = math.lcm(*(end.denominator for end in ends))
     return {
-        "toril.worker.index": index,
+        "toril.worker.index": ends.index(own),
         "toril.worker.count": len(ends) - 1,
-        "toril.share": segment.own,
-        "toril.divide": segment.own,
+        "toril.share": float(to - own),
+        "toril.places": f"{own * period}-{to * period}/{period}",  # of each `period` users
     }
 
 
