@@ -28,4 +28,4 @@ def test_a_simulation_gets_its_place_among_the_workers_and_its_share():
         "toril.share": 0.25,
         "toril.places": "1-2/4",
     }
-    assert share_of(None) == {}
+    assert share_of(None) == share_of(Segment(own="0:1", whole="0,1")) == {}

@@ -23,6 +23,8 @@ def test_without_load_keys_a_simulation_runs_its_own_load(tmp_path, name):
     (tmp_path / name).write_text("class Buying extends Simulation\n")
     found = read(tmp_path, {"execution": [{"executor": "gatling", "scenario": {"script": name}}]})
     assert found.executions[0].concurrency is found.executions[0].iterations is None
+    parts = [share.executions[0].segment for share in make_plan(found, run_id="r", workers=2).shares]
+    assert [part.own for part in parts if part] == ["0:1/2", "1/2:1"]
 
 
 @pytest.mark.parametrize(

@@ -463,7 +463,9 @@ class ExecutionReader:
     def _reads_steps(self, scenario: str) -> bool:
         """Returns whether a simulation reads the property; True for generated ones, and for jars."""
         script = str(self.scenarios.named.get(scenario, {}).get("script") or "")
-        read = script.endswith(".scala") and (self.scenarios.files.folder / script).read_text("utf-8", "replace")
+        read = script.endswith((".scala", ".java")) and (self.scenarios.files.folder / script).read_text(
+            "utf-8", "replace"
+        )
         return not read or '"steps"' in read
 
     def _exact(self, written: object, path: str) -> bool:

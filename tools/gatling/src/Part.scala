@@ -52,26 +52,39 @@ object Run {
   /** This worker's places among the users; None if it runs all of them. */
   val slice: Option[Slice] = Option(System.getProperty("toril.places")).map(Slice.of)
   private val lengthMs: Long = java.lang.Long.getLong("toril.length-ms", 0L)
+  private val FoundWithinMs = 50L
   private val watched = new File(folder, "end")
   @volatile private var endMs = Long.MaxValue
-  @volatile private var asked = false
   private val done = new java.util.concurrent.atomic.AtomicLong
 
-  /** Waits for the start signal, and begins to watch for an early end. */
-  def await(): Unit = {
+  /** Waits for the start signal. Calls `cut` when the load has to end early: a generated simulation has some time first. */
+  def await(cut: () => Unit): Unit = {
     new File(folder, "parked").createNewFile()
     val gate = new File(folder, "gate")
     while (!gate.exists) Thread.sleep(5)
     val atMs = math.round(java.nio.file.Files.readString(gate.toPath).trim.toDouble * 1000)
     Thread.sleep(math.max(0L, atMs - System.currentTimeMillis))
     if (lengthMs > 0) endMs = atMs + lengthMs
-    val watch = new Thread(() => while (!asked) { asked = watched.exists; Thread.sleep(50) })
+    val watch = new Thread(() => watchFor(cut))
     watch.setDaemon(true)
     watch.start()
   }
 
+  private def watchFor(cut: () => Unit): Unit = {
+    var cutMs = Long.MaxValue
+    while (System.currentTimeMillis < cutMs) {
+      if (watched.exists) { // its time may become shorter
+        val withinMs = if (isGenerated) math.round(java.nio.file.Files.readString(watched.toPath).trim.toDouble * 1000) else 0L
+        cutMs = math.min(cutMs, System.currentTimeMillis + withinMs - FoundWithinMs)
+        endMs = 0
+      }
+      Thread.sleep(FoundWithinMs)
+    }
+    cut()
+  }
+
   /** Whether a generated simulation begins one more request. */
-  def goesOn: Boolean = !asked && System.currentTimeMillis < endMs
+  def goesOn: Boolean = System.currentTimeMillis < endMs
 
   /** Whether the simulation is generated from the suite's requests. */
   val isGenerated: Boolean = System.getProperty("toril.simulation") == "TorilRequests"

@@ -59,7 +59,7 @@ object TorilLauncher {
           components: CoreComponents,
           flows: PopulationFlows[String, Population]
       ): Try[Unit] = {
-        toril.Run.await()
+        toril.Run.await(() => { TorilRecords.end(); Runtime.getRuntime.halt(0) })
         super.start(simulation, components, flows)
       }
     }
@@ -187,8 +187,9 @@ object TorilRecords extends StatsEngine {
     write()
   }
 
-  /** The load has ended as planned. */
+  /** The load has ended. */
   def end(): Unit = synchronized {
+    active = false
     if (begunMs > 0) fact("begun_at", (begunMs / 1000.0).toString)
     if (users == 0 && withoutMs > 0) fact("ended_at", (withoutMs / 1000.0).toString)
     val each = java.lang.Long.getLong("iterations", 0L)

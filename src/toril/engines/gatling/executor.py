@@ -3,7 +3,7 @@
 The worker compiles the simulation during preparation. A launcher of ours in that folder (tools/gatling) runs it from
 the start signal on, writes a row for each request, and divides the simulation's own load among workers. A simulation
 that toril generates ends between two requests, at its planned end or early. The suite's own simulation ends by itself.
-To end it early the worker kills it.
+An early end cuts its requests off.
 """
 
 import math
@@ -119,11 +119,6 @@ class Executor(RowEngine, GatlingExecutor):  # type: ignore[misc]  # bzt has no 
         command = [self._java, memory, OPENS, *properties, "-cp", os.pathsep.join(self._path), LAUNCHER]
         self.process = self._execute(command)
 
-    def end(self, within_s: float) -> None:
-        super().end(within_s)
-        if self._simulation != GENERATED or not self.context.gate.exists():
-            self.cut_off()
-
     def cut_off(self) -> None:
         if not self._killed:
             self._killed = True
@@ -133,7 +128,7 @@ class Executor(RowEngine, GatlingExecutor):  # type: ignore[misc]  # bzt has no 
         batch = super()._batch(rows)
         if self._keeper.on:
             columns = (batch.started_s, batch.response_us, batch.label, batch.ok, batch.rc, batch.message)
-            rows = zip(batch.kind, *columns, strict=True)
+            rows = zip(batch.kind, *(column.tolist() for column in columns), strict=True)
             records = [Sampled(*values)._replace(kind=kind) for kind, *values in rows]
             keep(records, self._keeper, NO_REQUESTS, self._debug.next_of)
         return batch
@@ -158,7 +153,7 @@ class Executor(RowEngine, GatlingExecutor):  # type: ignore[misc]  # bzt has no 
 
 def share_of(segment: Segment | None) -> dict[str, Any]:
     """Returns the properties by which a simulation, or the launcher for it, takes this worker's part of its load."""
-    if segment is None:
+    if segment is None or segment.own == "0:1":
         return {}
     ends = [Fraction(end) for end in segment.whole.split(",")]
     own, to = map(Fraction, segment.own.split(":"))
