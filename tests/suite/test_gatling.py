@@ -1,5 +1,7 @@
 """Gatling in a suite: its scripts, and the rejection of keys that it ignores."""
 
+from zipfile import ZipFile
+
 import pytest
 
 from tests.suite.reading import read, refuses
@@ -25,6 +27,20 @@ def test_without_load_keys_a_simulation_runs_its_own_load(tmp_path, name):
     assert found.executions[0].concurrency is found.executions[0].iterations is None
     parts = [share.executions[0].segment for share in make_plan(found, run_id="r", workers=2).shares]
     assert [part.own for part in parts if part] == ["0:1/2", "1/2:1"]
+
+
+@pytest.mark.parametrize("name", ["Meeting.scala", "meeting.jar"])
+def test_workers_do_not_divide_users_who_wait_for_each_other(tmp_path, name):
+    code = "class Meeting extends Simulation { scenario.rendezVous(10) }\n"
+    (tmp_path / "Meeting.scala").write_text(code)
+    with ZipFile(tmp_path / "meeting.jar", "w") as jar:
+        jar.writestr("Meeting.class", code)
+        jar.writestr("io/gatling/core/Predef.class", "rendezVous")
+    found = read(tmp_path, {"execution": [{"executor": "gatling", "scenario": {"script": name}}]})
+    assert make_plan(found, run_id="r", workers=1).shares
+    with pytest.raises(SuiteError, match="rendezVous") as refusal:
+        make_plan(found, run_id="r", workers=2)
+    assert refusal.value.code == "undividable-load"
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ from toril.suite.files import TestPlan
 from toril.suite.reader import SuiteReader, list_at, mapping_at, quoted
 from toril.suite.requests import browser_problems, problems
 from toril.suite.scenarios import Scenarios
-from toril.suite.script_load import UndividableError, check_locustfile, groups_of, has_shape, users_of
+from toril.suite.script_load import UndividableError, check_locustfile, check_simulation, groups_of, has_shape, users_of
 from toril.suite.settings import TorilSettings
 from toril.text import nearest, suggestion
 
@@ -456,6 +456,8 @@ class ExecutionReader:
                 return known.model_copy(update={"groups": groups})
             if executor == "locust":
                 check_locustfile(self._script_text(scenario))
+            if executor == "gatling":
+                check_simulation(self.scenarios.files.folder / str(own["script"]))
         except UndividableError as reason:
             return known.model_copy(update={"undividable": str(reason)})
         return known

@@ -9,6 +9,7 @@ from fractions import Fraction
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile, is_zipfile
 
 from toril.records import ScriptGroup
 from toril.suite.files import is_enabled, jmx_root, texts, walked
@@ -61,6 +62,16 @@ def check_locustfile(text: str) -> None:
     """Raises UndividableError for a locustfile whose load shape does not set all users."""
     if FIXED_USERS.search(text):
         raise UndividableError("`fixed_count` sets users of each worker, whatever the load shape returns")
+
+
+def check_simulation(path: Path) -> None:
+    """Raises UndividableError for a simulation of Gatling, in a source or a jar, whose users wait for each other."""
+    parts = [path.read_bytes()] if path.is_file() else []  # else a download
+    if parts and is_zipfile(path):
+        with ZipFile(path) as jar:
+            parts = [jar.read(name) for name in jar.namelist() if not name.startswith("io/gatling/")]
+    if any(b"rendezVous" in part for part in parts):
+        raise UndividableError("`rendezVous` waits for users of one worker only")
 
 
 def groups_of(path: Path, given: Mapping[str, str], divided: Collection[str]) -> tuple[ScriptGroup, ...]:
