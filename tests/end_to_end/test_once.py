@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.running import Finished, finish, intervals, run, running, suite_file, until
+from tests.engines.contract import STAND_IN
 from tests.targets import target as serving
 
 SCRIPT = """
@@ -110,3 +111,36 @@ def test_each_row_is_used_once_and_a_lack_of_rows_is_no_pass(tmp_path):
     assert "ended-early" in done.reasons()
     assert "few-rows" in done.json("verdict.json")["note_codes"]
     assert "few-rows" in done.json("plan.json")["warning_codes"]
+
+
+def k6_suite(folder: Path, url: str, **script: object) -> Path:
+    """A k6 script with setup() and teardown(), for two workers and the stand-in for k6."""
+    load = {"vus": 4, "iterations": 20, "sleep_s": 0.05, "urls": ["/home/${data}"], "setup": "/log-in", **script}
+    (folder / "load.js").write_text(f"// {json.dumps(load)}\n")
+    return suite_file(
+        folder,
+        url,
+        execution={"executor": "k6", "concurrency": None, "hold-for": None},
+        scenarios={"home": {"script": "load.js"}},
+        settings={"env": {"URL": url}},
+        modules={"k6": {"path": str(STAND_IN)}},
+        toril={"workers": 2},
+        reporting=[{"module": "passfail", "criteria": ["fail>0%"]}],
+    )
+
+
+def test_the_setup_of_a_k6_script_runs_once_and_all_workers_have_its_result(tmp_path):
+    with serving() as target:
+        done = run(tmp_path / "store", k6_suite(tmp_path, target.url))
+    (token,) = {path.removeprefix("/home/") for path in target.paths if path.startswith("/home/")}
+    assert target.paths == {"/log-in?": 1, f"/home/{token}": 20, f"/teardown/{token}": 1}, done.stderr
+    assert "setup" not in done.json("summary.json")["labels"]
+    assert not {"lost-worker", "missing-samples", "surplus-samples", "unreached-load"} & done.reasons()
+    assert not list(done.store.glob("given/*"))
+
+
+def test_a_failed_setup_of_a_k6_script_sends_no_load(tmp_path):
+    with serving() as target:
+        done = run(tmp_path / "store", k6_suite(tmp_path, target.url, setup_fails="TypeError: no shop"))
+    assert (done.code, target.started) == (4, 0)
+    assert "no shop" in done.stderr

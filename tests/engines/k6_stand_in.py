@@ -9,7 +9,9 @@ metrics, `--paused` and exit codes. An interrupted iteration's request leaves no
      "tags": {"tenant": "big"}, "metrics": [["trend", "items", 2.5]]}
 
 Checks, metrics and the group (named `::buy`) are those of each iteration, tags those of each request. A trend of NaN is
-logged as k6 does. `aborts_after_s` stands for `abortOnFail`, with `crossed`, or for `test.abort()`.
+logged as k6 does. `setup` is the path of the request that setup() sends; it returns a token, which
+`${data}` in an address stands for. teardown() then sends it to `/teardown`.
+`aborts_after_s` stands for `abortOnFail`, with `crossed`, or for `test.abort()`.
 `vus` goes with `iterations` (shared by all) or `duration_s`. `__ENV.URL` is put before the addresses. In a script
 without such a line it finds the requests: http.get(`${__ENV.NAME}/path`, { tags: { name: "label" } }).
 """
@@ -50,6 +52,7 @@ class Run:
         self.file.flush()
         self.left = None
         self.aborted = False
+        self.data = None  # of setup()
         self.names = script.get("names") or [""] * len(script["urls"])
 
     def sample(self, metric, at_ns, value, **tags):
@@ -63,10 +66,11 @@ class Run:
         self.csv.writerows(rows)
         self.file.flush()
 
-    def request(self, path, name):
+    def request(self, path, name, **more):
+        path = path.replace("${data}", str((self.data or {}).get("token")))
         url = os.environ.get("URL", "") + path
         tags = {"method": "GET", "name": name or path, "url": url, "scenario": "default", "proto": "HTTP/1.1"}
-        tags |= self.script.get("tags", {})
+        tags |= {**self.script.get("tags", {}), **more}
         began = time.time_ns()
         try:
             address = urlsplit(url)
@@ -93,6 +97,11 @@ class Run:
         rows = [self.sample(metric, done, value, **tags) for metric, value in ms.items()]
         with self.lock:
             self.rows += rows
+
+    def set_up(self):
+        self.request(self.script["setup"], "setup", group="::setup")
+        self.flush()
+        self.data = {"token": f"tok-{os.getpid()}-{time.time_ns()}"}
 
     def iterate(self, until):
         while not self.interrupted.is_set() and time.time() < until:
@@ -165,6 +174,8 @@ class Run:
             while not self.resumed.wait(0.01):
                 if self.interrupted.is_set():
                     return ABORTED
+        if "setup" in self.script and not self.options.no_setup:
+            self.set_up()
         starts, length_s = self.load()
         until = time.time() + length_s
         users = [threading.Thread(target=self.user, args=(start_s, until), daemon=True) for start_s in starts]
@@ -184,6 +195,8 @@ class Run:
             self.flush()
         if self.left and time.time() >= until:
             self.rows.append(self.sample("dropped_iterations", time.time_ns(), self.left, scenario="default"))
+        if "setup" in self.script and not self.options.no_teardown:
+            self.request("/teardown/${data}", "teardown", group="::teardown")
         self.flush()
         if self.interrupted.is_set() and not self.aborted:
             return ABORTED
@@ -210,13 +223,29 @@ def serve(run, address):
             if self.path == "/v1/metrics":
                 kinds = {name: kind for kind, name, _ in run.script.get("metrics", ())}
                 data = [{"type": "metrics", "id": name, "attributes": {"type": kind}} for name, kind in kinds.items()]
-            body = json.dumps({"data": data}).encode()
-            self.send_response(200)
+            status, content = 200, {"data": data}
+            if self.path == "/v1/setup":
+                shown = {} if run.data is None else {"data": run.data}
+                content = {"data": {"type": "setupData", "id": "default", "attributes": shown}}
+                if failure := run.script.get("setup_fails"):
+                    status, content = 500, {"errors": [{"title": "Error executing setup", "detail": failure}]}
+            body = json.dumps(content).encode()
+            self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
 
         do_GET = answer
+
+        def do_POST(self):
+            if "setup" in run.script and "setup_fails" not in run.script:
+                run.set_up()
+            self.answer()
+
+        def do_PUT(self):
+            body = self.rfile.read(int(self.headers["Content-Length"] or 0))
+            run.data = json.loads(body) if body else None
+            self.answer()
 
         def do_PATCH(self):
             content = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -234,7 +263,7 @@ def serve(run, address):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("command", choices=["run"])
-    for flag in ("--paused", "--quiet", "--no-color"):
+    for flag in ("--paused", "--quiet", "--no-color", "--no-setup", "--no-teardown"):
         parser.add_argument(flag, action="store_true")
     for name in ("--address", "--out", "--duration", "--execution-segment", "--execution-segment-sequence"):
         parser.add_argument(name)

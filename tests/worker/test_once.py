@@ -42,7 +42,7 @@ def never() -> dict[str, object]:
 
 
 def ended(store: FolderStore, step: str) -> StepRecord:
-    key = step_key(RUN, "local-1", step, "ended")  # type: ignore[arg-type]
+    key = step_key(RUN, "local-1", step, "ended")
     return StepRecord.from_json(store.get(key), key)
 
 
@@ -196,5 +196,5 @@ def test_a_script_without_the_function_has_failed(tmp_path):
 
 def test_the_values_are_outside_of_the_run(store):
     once(store).given(lambda: VALUES)
-    assert json.loads(store.get(given_key(RUN, "local-1.json"))) == VALUES
+    assert json.loads(store.get(given_key(RUN, "local-1/setup.json"))) == VALUES
     assert not [key for key in store.keys(f"runs/{RUN}/") if "tok-123456" in store.get(key).decode()]

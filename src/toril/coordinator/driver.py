@@ -277,8 +277,8 @@ class Coordinator:
             self.lease.renew(ended=True)
 
     def _forget(self) -> None:
-        """Deletes what setup gave."""
-        if self.plan.setup is not None:
+        """Deletes what setup gave, also that of k6 scripts."""
+        if self.plan.setup is not None or any(execution.executor == "k6" for execution in self.plan.executions):
             self.lease.renew()
             self.store.delete(given_key(self.plan.run_id))
 

@@ -25,10 +25,10 @@ reads the engine's own records and ends it. An engine's class subclasses `Engine
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,6 +60,14 @@ class EngineTurn(NamedTuple):
     end_s: float  # of its load; requests in flight may finish later
 
 
+@dataclass(frozen=True, slots=True)
+class SharedSetup:
+    """A script's own setup, which runs once for all workers of its execution."""
+
+    here: bool  # whether this is the worker that runs it
+    run: Callable[[Callable[[], Any]], Any]  # returns the JSON value of `make`, which is called in one worker only
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineContext:
     """One execution's place in the run: an engine's input beyond Taurus' configuration."""
@@ -79,6 +87,7 @@ class EngineContext:
     turns: tuple[EngineTurn, ...] = ()  # of both arms, in order of time; empty: the engine sends all the time
     arms: tuple[int, ...] = ()  # those that this engine sends in `turns`
     base: ExecutionShare | None = None  # base's share, if the engine sends both arms; `share` is then head's
+    shared_setup: SharedSetup | None = None  # None: one worker has this execution
 
     @property
     def gate(self) -> Path:

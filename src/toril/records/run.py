@@ -61,7 +61,7 @@ class Ready(Record):
 
 
 class StepRecord(Record):
-    """The begin of setup or teardown, or its end. The first process that writes the begin runs the step.
+    """The begin of setup, teardown or a script's own setup, or its end. Who writes the begin first runs the step.
 
     A coordinator that found no begin of setup writes one without an attempt: then setup can no longer run.
     """
@@ -311,7 +311,7 @@ def worker_key(run_id: str, worker: str, attempt: str, name: str) -> str:
     return run_key(run_id, "workers", worker, attempt, name)
 
 
-def step_key(run_id: str, worker: str, step: Step, name: Literal["begun", "ended"]) -> str:
+def step_key(run_id: str, worker: str, step: str, name: Literal["begun", "ended"]) -> str:
     """Returns the key of a `StepRecord`, in the folder of the worker that runs the step."""
     return worker_key(run_id, worker, step, f"{name}.json")
 

@@ -8,8 +8,9 @@ import secrets
 import signal
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType, ModuleType
 from typing import Any
@@ -19,6 +20,7 @@ from bzt import TaurusException  # no Exception
 from toril import __version__
 from toril.aws.secrets import read_secrets
 from toril.clock import SystemClock
+from toril.engines import EngineContext, SharedSetup
 from toril.engines.disk import Scratch, is_full
 from toril.records import Exit, Kept, Plan, Rate, Ready, Step, run_key
 from toril.secrets.redaction import Redactor
@@ -74,6 +76,7 @@ class Engines:
         self.preparing = False
         self.killed = 0
         self.once = Once(store, plan, worker, attempt, SystemClock(), self.redacted.for_record)
+        self._hidden: list[str] = []  # secrets and what setup gave
         self._redacts_output = False
         self.failed = ""  # why the load must end although its engines still run
         self.prepared_at = float("inf")
@@ -111,7 +114,7 @@ class Engines:
             share.split_data(self.share, suite)
             remove_outer_settings()
             secret_values |= self._hide(secret_values, given)
-            contexts = share.contexts(self.plan, self.share, self.scratch, suite)
+            contexts = [self._with_setup(one) for one in share.contexts(self.plan, self.share, self.scratch, suite)]
             settings = engine_settings(context.planned.executor for context in contexts)
             configured = share.configuration(self.plan, self.share, self.scratch / "artifacts", settings)
             share.write_configuration(configured, self.scratch / "taurus.json")
@@ -154,13 +157,28 @@ class Engines:
         """Hides the values in all output of this process from here on. Returns the variables that setup gave."""
         variables, cells = once.hidden_of(given)
         self.hiding.variables(share.credentials(os.environ, self.plan), cells)
-        hidden = [*secret_values.values(), *variables]
-        self.redacted.hide(hidden)
-        if hidden and not self._redacts_output:
+        self._hidden += [*secret_values.values(), *variables]
+        self.redacted.hide(self._hidden)
+        if self._hidden and not self._redacts_output:
             self._redacts_output = True
             resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would contain them
             RedactedOutput().begin(self.redacted.redacted_bytes)
         return once.variables_of(given)
+
+    def _with_setup(self, context: EngineContext) -> EngineContext:
+        """Returns the context with the setup of a k6 script, if several workers have its execution."""
+        name, shares = context.planned.name, self.plan.shares
+        workers = [one.worker for one in shares if any(part.execution == name for part in one.executions)]
+        if context.planned.executor != "k6" or len(workers) < 2:
+            return context
+        number = [execution.name for execution in self.plan.executions].index(name)
+
+        def run(make: Callable[[], Any]) -> Any:
+            value = self.once.shared(f"k6-{number}", workers[0], make)
+            self._hide({}, once.texts_in(value))
+            return value
+
+        return replace(context, shared_setup=SharedSetup(self.worker == workers[0], run))
 
     def _call(self, step: Step, given: once.Given | None, suite: Path, values: Mapping[str, str]) -> Any:
         """Returns what the script of a step returns. A signal ends it."""

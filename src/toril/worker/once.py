@@ -54,54 +54,60 @@ class Once:
         """
         if self.plan.setup is None:
             return {}
-        if self.worker == self.plan.step_worker and self._begins("setup"):
-            self._run("setup", lambda: self._give(set_up()))
-        ended = self._await("setup", self.plan.pace.ready_timeout_s)
+        return dict(self.shared("setup", self.plan.step_worker, lambda: checked(set_up(), self.plan.files)))
+
+    def shared(self, step: str, worker: str, make: Callable[[], Any]) -> Any:
+        """Returns what `make` returned in `worker`, the only one that calls it, and once only.
+
+        InfrastructureError if it failed there, or that worker was lost.
+        """
+        if self.worker == worker and self._begins(step, worker):
+            key = given_key(self.plan.run_id, f"{worker}/{step}.json")
+            self._run(step, worker, lambda: self._write(key, json.dumps(make()).encode()))
+        ended = self._await(step, worker, self.plan.pace.ready_timeout_s)
         if ended is None or ended.failure:
-            lost = f"{self.plan.setup.script}: its worker was lost before the script ended"
+            lost = f"worker {worker} was lost before the end of its script"
             raise failed("setup", lost if ended is None else ended.failure.removeprefix("setup: "))
-        return self._stored()
+        return self._stored(step, worker)
 
     def tear_down(self, run: Callable[[Given], None]) -> None:
         """Runs teardown with the values of setup, unless another process of this attempt does: then awaits its end."""
+        worker = self.plan.step_worker
         if self.plan.teardown is None:
             return
-        if self._begins("teardown"):
-            self._run("teardown", lambda: run(self._stored()))
+        if self._begins("teardown", worker):
+            self._run("teardown", worker, lambda: run(self._stored("setup", worker) or {}))
         else:
-            self._await("teardown", self.plan.teardown.limit_s + PATIENCE_S)
+            self._await("teardown", worker, self.plan.teardown.limit_s + PATIENCE_S)
 
-    def _begins(self, step: Step) -> bool:
+    def _begins(self, step: str, worker: str) -> bool:
         """Returns whether this process is the first to begin the step."""
         begin = StepRecord(worker=self.worker, attempt=self.attempt, at=self.clock.now(), instance=secrets.token_hex(8))
-        return self._write(step_key(self.plan.run_id, self.plan.step_worker, step, "begun"), begin.to_json())
+        return self._write(step_key(self.plan.run_id, worker, step, "begun"), begin.to_json())
 
-    def _run(self, step: Step, act: Callable[[], None]) -> None:
+    def _run(self, step: str, worker: str, act: Callable[[], object]) -> None:
         failure = ""
         try:
             act()
         except Exception as error:  # whatever it is, others wait for the end
             failure = self.hidden(str(error) if isinstance(error, UserError) else f"{step}: {error!r}")
         end = StepRecord(worker=self.worker, attempt=self.attempt, at=self.clock.now(), failure=failure)
-        self._write(step_key(self.plan.run_id, self.plan.step_worker, step, "ended"), end.to_json())
+        self._write(step_key(self.plan.run_id, worker, step, "ended"), end.to_json())
 
-    def _give(self, values: Any) -> None:
-        given = checked(values, self.plan.files)
-        self._write(given_key(self.plan.run_id, f"{self.worker}.json"), json.dumps(given).encode())
+    def _stored(self, step: str, worker: str) -> Any:
+        """Returns what a step gave; None if it gave nothing."""
+        key = given_key(self.plan.run_id, f"{worker}/{step}.json")
+        data = self._patiently(lambda: self.store.find(key))
+        return None if data is None else json.loads(data)
 
-    def _stored(self) -> Given:
-        """Returns what setup gave; {} if it gave nothing."""
-        data = self._patiently(lambda: self.store.find(given_key(self.plan.run_id, f"{self.plan.step_worker}.json")))
-        return {} if data is None else dict(json.loads(data))
-
-    def _await(self, step: Step, within_s: float) -> StepRecord | None:
+    def _await(self, step: str, worker: str, within_s: float) -> StepRecord | None:
         """Returns the end of a step; None if it does not come in time, or its worker has another attempt by now."""
-        begun, ended = (step_key(self.plan.run_id, self.plan.step_worker, step, name) for name in ("begun", "ended"))
+        begun, ended = (step_key(self.plan.run_id, worker, step, name) for name in ("begun", "ended"))
         give_up_at = self.clock.now() + within_s
         while (record := self._patiently(lambda: find_record(self.store, StepRecord, ended))) is None:
             if self.clock.now() > give_up_at:
                 return None
-            if self.worker == self.plan.step_worker:
+            if self.worker == worker:
                 by = self._patiently(lambda: find_record(self.store, StepRecord, begun))
                 if by is not None and by.attempt != self.attempt:
                     return self._patiently(lambda: find_record(self.store, StepRecord, ended))
@@ -219,6 +225,13 @@ def hidden_of(given: Given) -> tuple[list[str], list[str]]:
     }
     variables = [value for name, value in variables_of(given).items() if _is_hidden(name, value)]
     return variables, sorted({value for key, value in cells if names_a_secret(key) and len(value) >= SHORTEST})
+
+
+def texts_in(value: Any, name: str = "") -> Given:
+    """Returns the texts in a JSON value, by the names of their places."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    found = {place: text for key, part in inner for place, text in texts_in(part, f"{name}_{key}").items()}
+    return found | ({name: value} if isinstance(value, str) else {})
 
 
 def _is_hidden(name: str, value: str) -> bool:

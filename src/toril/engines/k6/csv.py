@@ -54,6 +54,7 @@ class K6Reader(RecordReader):
         self._values: dict[str, float] = {}
         self.users: int | None = None
         self.first_users_at: float | None = None
+        self.without_setup = False  # whether requests of `setup()` are left out: they are sent before the load
         self.dropped: list[tuple[float, int]] = []  # (time, iterations for which no virtual user was free)
 
     def _records(self, final: bool) -> Iterator[Sequence[Sampled]]:
@@ -65,6 +66,8 @@ class K6Reader(RecordReader):
     def _row(self, row: tuple[str, ...]) -> Iterator[Sampled]:
         """Returns the request that this row completes: a request ends when another kind of row follows."""
         name, at, value, *tags = row
+        if self.without_setup and tags[8] == "::setup":
+            return
         if name in OF_A_REQUEST:
             if not self._request or tags != list(self._request[3:]) or name in self._values:
                 self._tail.unreadable += name in NEEDED  # a duration without its request

@@ -39,10 +39,12 @@ from toril.engines.in_process import wait_at_gate
 from toril.engines.k6.csv import K6Reader
 from toril.engines.k6.debug import DEBUG, K6Debug
 from toril.engines.readers import batch_of, keep, keeper_of
+from toril.errors import InfrastructureError, UserError
 from toril.suite.k6 import own_metrics, thresholds_in
 
 PAUSED = (4, "PausedBeforeRun")  # the API's status once all virtual users are initialised
 POLL_S = 0.02
+SETUP_S = 170.0  # for setup(), less than a worker has until it must be ready
 UNBOUNDED = "24h"  # otherwise k6 ends iterations after ten minutes
 CROSSED, ABORTED = 99, 108  # exit codes after crossed thresholds, and after the script's `test.abort()`
 ON_METRICS = re.compile(r"thresholds on metrics '([^']*)'")
@@ -71,6 +73,7 @@ class Executor(Engine, K6Executor):  # type: ignore[misc]  # bzt has no types
         self._reader = K6Reader(Path())
         self._interrupted = False
         self._resumed_at: float | None = None
+        self._setup_failure = ""
         self._undone = 0  # iterations of the suite that never began
 
     def prepare(self) -> None:
@@ -84,6 +87,7 @@ class Executor(Engine, K6Executor):  # type: ignore[misc]  # bzt has no types
         declared = own_metrics(Path(self.script).read_text(errors="replace"))
         counters = [name for name, kind in declared.items() if kind == "counter"]
         self._reader = K6Reader(Path(self.kpi_file), self._kind_of, self.context.request_tags, counters)
+        self._reader.without_setup = self.context.shared_setup is not None
         self._kinds: dict[str, str] = {}
         for path in (*self.context.suite.rglob("*.[jt]s"), *self.context.suite.rglob("*.mjs"), Path(self.script)):
             self._kinds |= own_metrics(path.read_text(errors="replace"))
@@ -117,6 +121,8 @@ class Executor(Engine, K6Executor):  # type: ignore[misc]  # bzt has no types
         self.env.set(ENVIRONMENT)
         own = ["--paused", "--address", f"127.0.0.1:{self._port}", "--out", f"csv={self.kpi_file}"]
         own += ["--quiet", "--no-color", *(DEBUG if self.context.tried else ())]
+        if (shared := self.context.shared_setup) is not None:  # the worker of setup() also runs teardown()
+            own += ["--no-setup"] if shared.here else ["--no-setup", "--no-teardown"]
         users = shlex.split(str(self.settings.get("cmdline", "") or ""))
         self.process = self._execute([self._program, "run", *own, *self._load(), *users, self.script])
         threading.Thread(target=self._open_at_the_gate, name="k6", daemon=True).start()
@@ -140,18 +146,37 @@ class Executor(Engine, K6Executor):  # type: ignore[misc]  # bzt has no types
             time.sleep(POLL_S)
         if self.process.poll() is not None:
             return
+        try:
+            self._share_setup()
+        except UserError as error:
+            self._setup_failure = str(error)
+            self.process.kill()
+            return
         wait_at_gate(self.context.folder)
         self._call("PATCH", {"data": {"type": "status", "id": "default", "attributes": {"paused": False}}})
         self._resumed_at = time.time()
+
+    def _share_setup(self) -> None:
+        """Run the script's setup() in one worker, before the load, and give its result to the k6 of each worker."""
+        if self.context.shared_setup is not None:
+            self._call_setup("PUT", self.context.shared_setup.run(lambda: self._call_setup("POST", None)))
+
+    def _call_setup(self, method: str, content: Any) -> Any:
+        answer = self._call(method, content, "setup", within_s=SETUP_S)
+        if not isinstance(answer, dict) or "data" not in answer:
+            errors = answer.get("errors") if isinstance(answer, dict) else None
+            what = errors[0].get("detail") if errors else f"k6 did not answer within {SETUP_S:g} s"
+            raise InfrastructureError(f"setup: {Path(self.script).name}: {what}", code="setup-failed")
+        return answer["data"]["attributes"].get("data")
 
     def _is_paused(self) -> bool:
         status = self._call("GET")
         attributes = status.get("data", {}).get("attributes", {}) if isinstance(status, dict) else {}
         return attributes.get("status") in PAUSED
 
-    def _call(self, method: str, content: Any = None, path: str = "status") -> Any:
+    def _call(self, method: str, content: Any = None, path: str = "status", within_s: float = 5.0) -> Any:
         """Returns the response of k6's API; None while it is not listening."""
-        connection = HTTPConnection("127.0.0.1", self._port, timeout=5)
+        connection = HTTPConnection("127.0.0.1", self._port, timeout=within_s)
         with contextlib.closing(connection), contextlib.suppress(OSError, HTTPException, ValueError):
             body = None if content is None else json.dumps(content)
             connection.request(method, f"/v1/{path}", body, {"Content-Type": "application/json"})
@@ -233,6 +258,8 @@ class Executor(Engine, K6Executor):  # type: ignore[misc]  # bzt has no types
         return (self._debug.errors() if self.context.tried else "") or super().exit_message()
 
     def failure(self) -> str | None:
+        if self._setup_failure:
+            return self._setup_failure
         return None if self.exit_code == CROSSED or self._interrupted else super().failure()
 
 
