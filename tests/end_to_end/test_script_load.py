@@ -13,6 +13,7 @@ import pytest
 
 from tests.end_to_end.running import Finished, run
 from tests.targets import target as serving
+from toril.programs import gatling_home
 
 ANY_MACHINE = ("--fail-on", "failed")  # sums hold on a busy machine, too, whose generators are saturated
 SIMPLE, DYNAMIC = "kg.apc.jmeter.threads.", "com.blazemeter.jmeter.threads."
@@ -69,7 +70,7 @@ def jmx(*groups: str) -> str:
 
 
 def loaded(
-    folder: Path, executor: str, script: tuple[str, str], workers: int, **toril: Any
+    folder: Path, executor: str, script: tuple[str, str], workers: int, code: int = 0, **toril: Any
 ) -> tuple[Counter[str], Finished]:
     """Runs a script with its own load on these workers; returns the service's requests by path."""
     name, text = script
@@ -84,7 +85,7 @@ def loaded(
         (folder / name).write_text(text)
         (folder / "suite.yml").write_text(json.dumps(suite))
         done = run(folder / "store", folder, *ANY_MACHINE)
-        assert done.code == 0, done.stdout + done.stderr
+        assert done.code == code, done.stdout + done.stderr
         return Counter(service.paths), done
 
 
@@ -127,6 +128,37 @@ def test_groups_of_plug_ins_are_divided(tmp_path: Path, workers: int) -> None:
     assert by_group == {
         "/before": 2, "/ultimate": 10, "/stepping": 6, "/arrivals": 10, "/free": 9, "/constant": 4, "/after": 1,
     }  # fmt: skip
+
+
+SIMULATION = """
+import static io.gatling.javaapi.core.CoreDsl.*;
+import static io.gatling.javaapi.http.HttpDsl.*;
+import io.gatling.javaapi.core.*;
+
+public class Visiting extends Simulation {
+  {
+    setUp(
+      scenario("visiting").exec(http("visit").get(session -> "/visit-" + session.userId()))
+        .injectOpen(atOnceUsers(5), rampUsers(4).during(2), constantUsersPerSec(2.5).during(2))
+        .protocols(http.baseUrl("http://127.0.0.1:" + Integer.getInteger("port")))
+    ).assertions(global().successfulRequests().count().lt(14L), global().failedRequests().count().is(0L));
+  }
+}
+"""
+
+
+@pytest.mark.nightly
+@pytest.mark.skipif(not gatling_home().is_dir(), reason="`make gatling` has not assembled Gatling")
+@pytest.mark.parametrize("workers", [1, 2, 3])
+def test_the_injection_of_a_simulation_is_divided_and_its_assertions_judge_the_whole(
+    tmp_path: Path, workers: int
+) -> None:
+    served, done = loaded(tmp_path / "own", "gatling", ("Visiting.java", SIMULATION), workers, code=1)
+    assert served == Counter({f"/visit-{user}": 1 for user in range(1, 15)})
+    verdict = done.json("verdict.json")
+    assert [(rule["criterion"], rule["outcome"]) for rule in verdict["criteria"]] == [
+        ("succ>=14", "failed"), ("fail>0", "passed"),
+    ]  # fmt: skip
 
 
 SHAPE = """

@@ -53,6 +53,7 @@ object Run {
   val slice: Option[Slice] = Option(System.getProperty("toril.places")).map(Slice.of)
   private val lengthMs: Long = java.lang.Long.getLong("toril.length-ms", 0L)
   private val FoundWithinMs = 50L
+  private val WritesWithinMs = 300L // the last records
   private val watched = new File(folder, "end")
   @volatile private var endMs = Long.MaxValue
   private val done = new java.util.concurrent.atomic.AtomicLong
@@ -75,7 +76,7 @@ object Run {
     while (System.currentTimeMillis < cutMs) {
       if (watched.exists) { // its time may become shorter
         val withinMs = if (isGenerated) math.round(java.nio.file.Files.readString(watched.toPath).trim.toDouble * 1000) else 0L
-        cutMs = math.min(cutMs, System.currentTimeMillis + withinMs - FoundWithinMs)
+        cutMs = math.min(cutMs, System.currentTimeMillis + withinMs - WritesWithinMs)
         endMs = 0
       }
       Thread.sleep(FoundWithinMs)

@@ -18,7 +18,7 @@ private object TorilAssertions {
       labels <- labelsOf(assertion.path, places)
       measure <- measureOf(assertion.target)
       failing <- failingCases(assertion.condition)
-    } yield for (label <- labels; (operator, value) <- failing) yield (measure._1, label, operator, number(value) + measure._2)
+    } yield for (label <- labels; (operator, value) <- failing if operator != "<" || value > 0) yield (measure._1, label, operator, number(value) + measure._2)
 
   def text(assertion: Assertion): String = AssertionMessage.message(assertion)
 
