@@ -3,6 +3,7 @@
 import heapq
 from collections import deque
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import Any, Protocol
 
 from toril.clock import Clock
@@ -311,14 +312,13 @@ def _figures(slice_: Slice, last: int | None) -> FiguresNow:
     )
 
 
-def _metrics(timeline: Timeline, last: int) -> Iterable[MetricNow]:
-    """Yields all checks together, then own metrics, then the checks that failed most."""
-    named = timeline.metrics()
-    kept = [_metric(shown, timeline.select(name, kind=kind), last) for shown, (name, kind) in named.items()]
-    kept.sort(key=lambda metric: (metric.kind == "check", -metric.failures if metric.kind == "check" else 0))
-    if any(metric.kind == "check" for metric in kept):
-        kept.insert(0, _metric("all checks", timeline.select(kind="check"), last))
-    return kept[:MOST_METRICS_SHOWN]
+def _metrics(timeline: Timeline, last: int) -> list[MetricNow]:
+    """Returns all checks together, then own metrics, then the checks that failed most."""
+    slices = {shown: timeline.select(name, kind=kind) for shown, (name, kind) in timeline.metrics().items()}
+    checks = sorted((one for one in slices if slices[one].kind == "check"), key=lambda one: -slices[one].counts[1])
+    shown = {"all checks": timeline.select(kind="check")} if checks else {}
+    shown |= {name: slices[name] for name in (*(one for one in slices if one not in checks), *checks)}
+    return [_metric(*one, last) for one in islice(shown.items(), MOST_METRICS_SHOWN)]
 
 
 def _metric(shown: str, slice_: Slice, last: int) -> MetricNow:
