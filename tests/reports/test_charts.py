@@ -347,7 +347,7 @@ def test_checks_and_own_metrics_have_charts_in_their_own_unit():
         "criterion": "metric-p95 of cart_items>10",
     }
     measuring = examples.with_verdict(gallery.run("measuring"), criteria=[examples.criterion("x", **rule)])
-    found = charts(measuring)["measured"]
+    found = charts(measuring)["scripts"]
 
     assert {one["title"]: (one["unit"], lines(one)) for one in found} == {
         "Failed checks": ("%", {"all": [7.692] * 10, "logged in": [10] * 10}),
@@ -357,4 +357,4 @@ def test_checks_and_own_metrics_have_charts_in_their_own_unit():
         "queue": ("", {"highest": [7] * 10, "mean": [5.5] * 10}),
     }
     assert [mark["at"] for one in found for mark in one["marks"]] == [10]
-    assert charts(gallery.run("passed"))["measured"] == []
+    assert charts(gallery.run("passed"))["scripts"] == []

@@ -39,7 +39,7 @@ def seen(data: bytes) -> str:
     body = re.sub(r"<(script|style).*?</\1>", "", text, flags=re.DOTALL).partition("<main")[2].partition(">")[2]
     words = (" ".join(unescape(re.sub(r"<[^>]*>", " ", line)).split()) for line in body.splitlines())
     lines, found = [line for line in words if line], Page(data).data
-    charts = [chart for name in ("pairs", "course", "measured", "generators", "server") for chart in found[name]]
+    charts = [chart for name in ("pairs", "course", "scripts", "generators", "server") for chart in found[name]]
     for label in found["labels"][:1]:
         lines += [": ".join([label["name"], ", ".join(" ".join(figure) for figure in label["figures"])])]
         lines += [f"{count} × {error}" for error, count in label["errors"]]

@@ -272,7 +272,7 @@ class Sketches:
 class Charts:
     """The charts of one section of the page, as plain data for the script of the page."""
 
-    id: Literal["course", "labels", "measured", "generators", "server", "pairs", "trend"]
+    id: Literal["course", "labels", "scripts", "generators", "server", "pairs", "trend"]
     title: str
     charts: Sequence[Mapping[str, Any]]
     about: str = ""

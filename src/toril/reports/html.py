@@ -40,7 +40,7 @@ SCRIPTS = (
 )
 THEME = "theme.js"  # the button of a page on its own; the console has another one
 NO_CHARTS = {"x": [], "seconds": 0, "step": 1, "steady": None, "breaches": [], "changes": [], "label": 0} | {
-    section: [] for section in ("course", "labels", "measured", "generators", "server", "pairs", "trend")
+    section: [] for section in ("course", "labels", "scripts", "generators", "server", "pairs", "trend")
 }
 OUTLINE = {  # the sections that it lists, and their names there
     "findings": "What stands out",

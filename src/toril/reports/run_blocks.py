@@ -124,7 +124,7 @@ def report_of(
         charts.get("course"),
         charts.get("labels"),
         *figure_tables(bundle),
-        charts.get("measured"),
+        charts.get("scripts"),
         *metric_tables(bundle),
         _failures_note(bundle),
         NoteBlock("intervals", INTERVAL_HINT, "hint"),

@@ -52,7 +52,7 @@ def charts_of(bundle: Bundle, base: Bundle | None = None) -> dict[str, Charts]:
         Charts(id="course", title="Run over time", about="time since the start signal", charts=every,
                hint=" ".join(hint for hint, applies in hints.items() if applies), shared=shared),
         Charts(id="labels", title="One label at a time", charts=labels, shared={"label": opened}),
-        Charts(id="measured", title="Checks and own metrics over time", charts=metric_charts(bundle, length, thin)),
+        Charts(id="scripts", title="Checks and own metrics over time", charts=metric_charts(bundle, length, thin)),
         Charts(id="generators", title="Load generators", about="a saturated generator measures its own delays",
                charts=generators(bundle, length, thin)),
         Charts(id="server", title="Metrics of the service", about="from CloudWatch", charts=server(bundle)),

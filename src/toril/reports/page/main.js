@@ -1,5 +1,5 @@
 // Draws the charts of a finished run, and makes its tables sortable.
-for (const name of ["pairs", "course", "measured", "generators", "server"]) {
+for (const name of ["pairs", "course", "scripts", "generators", "server"]) {
   const place = document.querySelector(`[data-charts="${name}"]`);
   if (place) place_charts(place, page[name]);
 }
