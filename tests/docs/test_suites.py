@@ -57,6 +57,8 @@ BESIDE = {
     "load.js": "//",
     "prepare.py": "def setup(): ...",
     "Buying.scala": "class Buying extends Simulation",
+    "shop/Buying.java": "package shop; public class Buying extends Simulation",
+    "shop/Steps.java": "package shop; class Steps",
     "login.robot": "",
     "requirements.txt": f"shopkit==1.2 --hash=sha256:{'a' * 64}\n",
     "plugins/shop.jar": "",
