@@ -21,6 +21,7 @@ NONE = {  # started by another script, or alone: minutes each
     "constant_target",
     "duets",
     "evidence",
+    "gatling",
     "imports",
     "journeys",
     "soak",

@@ -101,7 +101,7 @@ def test_the_threads_of_a_jmx_are_divided_and_keep_their_numbers(tmp_path: Path)
 
 def test_each_worker_can_repeat_a_script(tmp_path: Path) -> None:
     script = ("load.jmx", jmx(group("a", loops=3, users=5)))
-    served, _ = loaded(tmp_path / "3", "jmeter", script, 3, **{"script-load": "repeat"})
+    served, _ = loaded(tmp_path / "3", "jmeter", script, 3, **dict[str, Any]({"script-load": "repeat"}))
     assert served == Counter({path: 3 * count for path, count in FIVE_BY_THREE.items()})
 
 
