@@ -94,20 +94,21 @@ def test_a_cancelled_run_is_torn_down(tmp_path, during):
     check_forgotten(done)
 
 
-def test_each_row_is_used_once_and_a_lack_of_rows_is_no_pass(tmp_path):
-    (tmp_path / "users.csv").write_text("user\n" + "".join(f"user-{number}\n" for number in range(10)))
+@pytest.mark.parametrize("executor", ["toril", pytest.param("apiritif", marks=pytest.mark.nightly)])
+def test_each_row_is_used_once_and_a_lack_of_rows_is_no_pass(tmp_path, executor):
+    (tmp_path / "users.csv").write_text("user\n" + "".join(f"user-{number}\n" for number in range(9)))
     with serving() as target:
         request = {"url": f"{target.url}/home/${{user}}", "label": "home"}
         written = suite_file(
             tmp_path,
             target.url,
-            execution={"executor": "toril", "concurrency": 4, "iterations": 4, "hold-for": 0},
+            execution={"executor": executor, "concurrency": 4, "iterations": 3, "hold-for": 0},
             scenarios={"home": {"requests": [request], "data-sources": ["users.csv"]}},
             toril={"consume-once": ["users.csv"], "workers": 2},
             reporting=[{"module": "passfail", "criteria": ["fail>0%"]}],
         )
         done = run(tmp_path / "store", written)
-    assert target.paths == {f"/home/user-{number}": 1 for number in range(10)}, done.stderr
+    assert target.paths == {f"/home/user-{number}": 1 for number in range(9)}, done.stderr
     assert "ended-early" in done.reasons()
     assert "few-rows" in done.json("verdict.json")["note_codes"]
     assert "few-rows" in done.json("plan.json")["warning_codes"]

@@ -187,6 +187,12 @@ def test_a_script_without_a_usable_result_has_failed(tmp_path, body, limit_s):
     assert failed.value.code == "setup-failed"
 
 
+def test_teardown_may_have_no_parameter(tmp_path):
+    (tmp_path / "prepare.py").write_text("def teardown(): print('gone')")
+    call(SCRIPT, "teardown", {"n": 8}, tmp_path, tmp_path, os.environ)
+    assert (tmp_path / "teardown.log").read_text() == "gone\n"
+
+
 def test_a_script_without_the_function_has_failed(tmp_path):
     (tmp_path / "prepare.py").write_text("")
     with pytest.raises(InfrastructureError) as failed:

@@ -62,7 +62,11 @@ func (c *crowd) begin(u *session, local, global int64) bool {
 	if d.program.journey.FreshCookies {
 		u.cookies.Clear()
 	}
-	return d.program.fill(u.values, c.feeds, local, global)
+	began := d.program.fill(u.values, c.feeds, local, global)
+	if !began { // no row is left
+		u.iteration--
+	}
+	return began
 }
 
 // resume takes the session's steps until it has to wait: for a response, a moment, a token or a slot.

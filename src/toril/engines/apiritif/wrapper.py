@@ -30,7 +30,7 @@ from urllib.parse import unquote
 
 import apiritif
 import requests
-from apiritif import loadgen, store, thread
+from apiritif import csv, loadgen, store, thread
 from apiritif.http import HTTPResponse
 from apiritif.utils import NormalShutdown, graceful
 from urllib3.exceptions import ReadTimeoutError
@@ -65,6 +65,7 @@ class User(threading.local):
         self.failed = False  # whether a request of this iteration has failed
         self.unjudged = ""  # the running test's first response whose status the script did not judge
         self.iterations = 0  # begun
+        self.without_row = False  # whether the last one found no row of its data
         self.began_s = time.time()  # the running test, or the time before the first one
         with RECORDS.lock:
             RECORDS.users.append(self.__dict__)
@@ -156,7 +157,7 @@ class SampleRecords:
         """This thread's user ends; it counts as unfinished below `wanted` iterations, unless the load is over."""
         with self.lock:
             self.active -= bool(USER.iterations)
-            self.unfinished_users += not LOAD.over() and USER.iterations < wanted
+            self.unfinished_users += not LOAD.over() and USER.iterations - USER.without_row < wanted
 
     def write(self, row) -> None:
         """Write a final row."""
@@ -538,6 +539,14 @@ def run_users(test, failed) -> None:
         finally:
             RECORDS.user_ends(own.iterations)
 
+    def read_row(reader) -> None:
+        try:
+            read_vars(reader)
+        except NormalShutdown:
+            USER.without_row = True
+            raise
+
+    read_vars, csv.CSVReader.read_vars = csv.CSVReader.read_vars, read_row
     thread.set_iteration = iterate
     try:
         worker = loadgen.Worker(params)
