@@ -201,7 +201,7 @@ class ExecutionReader:
         load = self._load(item, path)
         timed = load["ramp-up"] + load["hold-for"] > 0
         own_load = self._has_own_load(executor, scenario) and not (timed or any(load[key] for key in LOAD_KEYS))
-        own_load |= self._has_shape(executor, scenario)
+        own_load |= executor == "locust" and has_shape(self._script_text(scenario))  # whatever the suite says
         self._check(item, load, executor, model, scenario, path)
         is_open, unused = model in BY_SCHEDULE, {"throughput": None} if model == "arrivals" else {}
         concurrency = None if is_open else load["concurrency"]
@@ -232,9 +232,7 @@ class ExecutionReader:
             curve=None if course is None else course.curve,
             search=search,
             groups=max(1, script.groups),
-            script_load=self._script_load(name, executor, scenario)
-            if own_load and executor != RESULTS_LOADER
-            else None,
+            script_load=self._script_load(name, executor, scenario) if own_load else None,
         )
 
     def _engine_of(self, name: str, scenario: str, executor: str, place: str) -> str:
@@ -431,33 +429,30 @@ class ExecutionReader:
         scripted = executor == RESULTS_LOADER or bool(self.scenarios.named.get(scenario, {}).get("script"))
         return scripted and engine_of(executor).script_load
 
-    def _has_shape(self, executor: str, scenario: str) -> bool:
-        """Returns whether a locustfile has a load shape, which sets its users whatever the suite says."""
-        return executor == "locust" and has_shape(self._script_text(scenario))
-
     def _script_text(self, scenario: str) -> str:
         """Returns the text of a scenario's script; empty without one, and for a download."""
         script = self.scenarios.files.folder / str(self.scenarios.named.get(scenario, {}).get("script") or "")
         return script.read_text("utf-8", "replace") if script.is_file() else ""
 
-    def _script_load(self, name: str, executor: str, scenario: str) -> ScriptLoad:
-        """Returns the load of a script, and whether workers divide or repeat it."""
+    def _script_load(self, name: str, executor: str, scenario: str) -> ScriptLoad | None:
+        """Returns the load of a script, and whether workers divide or repeat it; None for results of another tool."""
+        if executor == RESULTS_LOADER:
+            return None
         asked = self.toril.script_load
         mode = asked if isinstance(asked, str) else asked.get(name, "divide")
         own, known = mapping_at(self.scenarios.named, scenario), ScriptLoad(mode=mode)
+        path = self.scenarios.files.folder / str(own.get("script"))
         try:
             if executor == "jmeter":
                 properties = {**mapping_at(self.modules, executor, "properties"), **mapping_at(own, "properties")}
                 given = {key: self.reader.environment.resolve(str(value)) for key, value in properties.items()}
-                path = self.scenarios.files.folder / str(own["script"])
                 users, think_s = users_of(path, given)
                 known = ScriptLoad(mode=mode, users=users, think_s=think_s)
-                groups = groups_of(path, given, self.toril.split_data)
-                return known.model_copy(update={"groups": groups})
+                return known.model_copy(update={"groups": groups_of(path, given, self.toril.split_data)})
             if executor == "locust":
                 check_locustfile(self._script_text(scenario))
             if executor == "gatling":
-                check_simulation(self.scenarios.files.folder / str(own["script"]))
+                check_simulation(path)
         except UndividableError as reason:
             return known.model_copy(update={"undividable": str(reason)})
         return known
@@ -465,10 +460,7 @@ class ExecutionReader:
     def _reads_steps(self, scenario: str) -> bool:
         """Returns whether a simulation reads the property; True for generated ones, and for jars."""
         script = str(self.scenarios.named.get(scenario, {}).get("script") or "")
-        read = script.endswith((".scala", ".java")) and (self.scenarios.files.folder / script).read_text(
-            "utf-8", "replace"
-        )
-        return not read or '"steps"' in read
+        return not script.endswith((".scala", ".java")) or '"steps"' in self._script_text(scenario)
 
     def _exact(self, written: object, path: str) -> bool:
         """Returns whether `locations` has numbers of workers instead of weights."""

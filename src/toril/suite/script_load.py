@@ -26,6 +26,7 @@ CLASSES = {  # a group → its class in toril's jar, which starts a worker's thr
     f"{DYNAMIC}arrivals.ArrivalsThreadGroup": "toril.Arrivals",
     f"{DYNAMIC}arrivals.FreeFormArrivalsThreadGroup": "toril.FreeFormArrivals",
 }
+FIXED = ("toril.Threads", "toril.Setup", "toril.Post", "toril.Stepping")  # groups with a number of threads
 FIRST = "toril.first"  # a group's property: the place of its first thread in the sequence of all
 ARRIVALS = ("toril.Arrivals", "toril.FreeFormArrivals")
 SHARED = {  # elements by which the threads of one JMeter act together
@@ -45,6 +46,7 @@ VARIABLE = re.compile(r"\$\{([\w.-]+)\}")
 PAUSES = {"ConstantTimer.delay", "RandomTimer.range", "ActionProcessor.duration"}  # in ms
 Points = tuple[tuple[float, float], ...]
 Step = tuple[Fraction | int, Fraction, Fraction]  # users that come, or go; from when on; during how many seconds
+NOW = Fraction(0)
 DEEPEST = 10  # variables whose values have variables
 FIXED_USERS = re.compile(r"^\s*fixed_count\s*(?::[^=\n]+)?=\s*[1-9]", re.MULTILINE)
 
@@ -103,9 +105,7 @@ class _Values:
         tables = [element for element, _ in _top(root) if element.tag == "Arguments" and is_enabled(element)]
         plan = root.find("hashTree/TestPlan")
         arguments = [row for table in (plan, *tables) if table is not None for row in table.iter("elementProp")]
-        self.variables = {
-            next(texts(row, {"Argument.name"}), ""): next(texts(row, {"Argument.value"}), "") for row in arguments
-        }
+        self.variables = {_text(row, "Argument.name"): _text(row, "Argument.value") for row in arguments}
 
     def number(self, written: str, what: str) -> Fraction:
         """Returns a number; raises UndividableError if only JMeter can compute it."""
@@ -139,10 +139,9 @@ def users_of(path: Path, given: Mapping[str, str]) -> tuple[Points, float]:
         pauses = [values.number(text, "pause") for timer in walked(root) for text in texts(timer, PAUSES)]
     except (UndividableError, ZeroDivisionError, LookupError):
         return (), 0.0
-    times = sorted({Fraction(0)}.union(at for _, from_s, lasts_s in steps for at in (from_s, from_s + lasts_s)))
-    points = [
-        (float(at), float(sum(_step_at(step, at, end=end) for step in steps))) for at in times for end in (False, True)
-    ]
+    times = sorted({NOW}.union(at for _, from_s, lasts_s in steps for at in (from_s, from_s + lasts_s)))
+    ends = [(at, end) for at in times for end in (False, True)]
+    points = [(float(at), float(sum(_step_at(step, at, end=end) for step in steps))) for at, end in ends]
     known = len(times) > 1 and all(users >= 0 for _, users in points)
     return (tuple(dict.fromkeys(points[1:])) if known else ()), float(sum(pauses)) / 1000
 
@@ -160,7 +159,7 @@ def _steps_of(group: Any, values: _Values) -> list[Step]:
     kind = CLASSES.get(group.tag, "")
 
     def number(key: str) -> Fraction:
-        return values.number(next(texts(group, {key}), ""), key)
+        return values.number(_text(group, key), key)
 
     def is_set(key: str, value: str) -> bool:
         return value in texts(group, {key})
@@ -170,19 +169,16 @@ def _steps_of(group: Any, values: _Values) -> list[Step]:
     if kind == "toril.Concurrency" and not number("Iterations"):
         unit = 60 if is_set("Unit", "M") else 1
         ramp_s, stairs = unit * number("RampUp"), int(number("Steps"))
-        step = [(Fraction(users, stairs), ramp_s * n / stairs, Fraction(0)) for n in range(stairs)]
-        return [
-            *(step or [(Fraction(users), Fraction(0), ramp_s)]),
-            (-users, ramp_s + unit * number("Hold"), Fraction(0)),
-        ]
+        ups: list[Step] = [(Fraction(users, stairs), ramp_s * n / stairs, NOW) for n in range(stairs)]
+        return [*(ups or [(users, NOW, ramp_s)]), (-users, ramp_s + unit * number("Hold"), NOW)]
     if kind == "toril.Threads" and endless and is_set("ThreadGroup.scheduler", "true"):
         from_s, ramp_s, lasts_s = (number(f"ThreadGroup.{key}") for key in ("delay", "ramp_time", "duration"))
         if ramp_s <= lasts_s:
-            return [(users, from_s, ramp_s), (-users, from_s + lasts_s, Fraction(0))]
+            return [(users, from_s, ramp_s), (-users, from_s + lasts_s, NOW)]
     if kind == "toril.Ultimate" and endless:
         rows = [[values.number(cell, "row") for cell in row] for row in _rows_of(group, "ultimatethreadgroupdata")]
-        ups = [(row[0], row[1], row[2]) for row in rows]
-        return [*ups, *((-row[0], row[1] + row[2] + row[3], row[4]) for row in rows)]
+        downs = [(-row[0], row[1] + row[2] + row[3], row[4]) for row in rows]
+        return [*((row[0], row[1], row[2]) for row in rows), *downs]
     if kind == "toril.Stepping" and endless:
         return _stairs(users, number)
     if kind == "toril.Post":
@@ -197,21 +193,13 @@ def _stairs(users: int, number: Callable[[str], Fraction]) -> list[Step]:
     burst = min(int(number("Start users count burst")), users) or size
     sizes = [min(burst, users), *(min(size, users - begun) for begun in range(burst, users, size))]
     ups = [
-        (Fraction(count), delay_s + step * (every_s + ramp_s), ramp_s * count / (size if step else burst))
+        (count, delay_s + step * (every_s + ramp_s), ramp_s * count / (size if step else burst))
         for step, count in enumerate(sizes)
     ]
     last = (users - burst) % size or size
-    end_s = (
-        delay_s + (len(sizes) - 1 or users < burst) * (every_s + ramp_s) + ramp_s / size * last + number("flighttime")
-    )
-    gone = range(0, users, off)
-    return [
-        *ups,
-        *(
-            (-Fraction(min(off, users - n)), end_s + number("Stop users period") * (n // off), Fraction(0))
-            for n in gone
-        ),
-    ]
+    full_s = delay_s + (len(sizes) - 1 or users < burst) * (every_s + ramp_s) + ramp_s / size * last
+    end_s, stop_s = full_s + number("flighttime"), number("Stop users period")
+    return [*ups, *((-min(off, users - n), end_s + stop_s * (n // off), NOW) for n in range(0, users, off))]
 
 
 def thread_groups(root: Any) -> list[Any]:
@@ -221,17 +209,15 @@ def thread_groups(root: Any) -> list[Any]:
 
 def timed_groups(root: Any, element: Any) -> list[Any] | None:
     """Returns the groups whose threads share the rate of a timer; None if they cannot divide it, [] for others."""
-    mode = next(texts(element, {"calcMode"}), "")
-    shared = element.tag in TIMERS and not (element.tag == "ConstantThroughputTimer" and mode in BY_THREAD)
-    if not shared:
+    mode, constant = _text(element, "calcMode"), element.tag == "ConstantThroughputTimer"
+    if element.tag not in TIMERS or (constant and mode in BY_THREAD):
         return []
     around = [group for group, inside in _top(root) if inside is not None and any(e is element for e in inside.iter())]
     known = [group for group in thread_groups(root) if group.tag not in ("SetupThreadGroup", "PostThreadGroup")]
-    one_rate = element.tag == "ConstantThroughputTimer" and mode in OF_ALL
+    one_rate = constant and mode in OF_ALL
     scope = known if one_rate or not around or around[0] not in known else around
-    of_each = element.tag == "ConstantThroughputTimer" and not one_rate
     mixed = len({CLASSES.get(group.tag) in ARRIVALS for group in scope}) > 1
-    return None if mixed or (of_each and len(scope) > 1) else scope
+    return None if mixed or (constant and not one_rate and len(scope) > 1) else scope
 
 
 def _top(root: Any) -> list[tuple[Any, Any]]:
@@ -247,31 +233,22 @@ def _top(root: Any) -> list[tuple[Any, Any]]:
 
 def _group(element: Any, values: _Values) -> ScriptGroup:
     """Returns a thread group with its users, or with its arrivals."""
-    kind, name = CLASSES.get(element.tag), _name(element)
+    kind, name = CLASSES.get(element.tag), quoted(_name(element))
     if kind is None:
-        raise UndividableError(f"toril does not know the thread group {quoted(name)} ({element.tag})")
-
-    def number(key: str, what: str) -> Fraction:
-        return values.number(next(texts(element, {key}), ""), f"{what} of {quoted(name)}")
-
+        raise UndividableError(f"toril does not know the thread group {name} ({element.tag})")
+    level = [_text(element, "ThreadGroup.num_threads" if kind in FIXED else "TargetLevel")]
     if kind in ARRIVALS:
-        limit = number("ConcurrencyLimit", "limit of threads")
-        if limit:
-            raise UndividableError(f"The thread group {quoted(name)} limits its threads to {limit}, of one JMeter")
-        per_s = Fraction(1) if next(texts(element, {"Unit"}), "S") == "S" else Fraction(1, 60)
-        rates = [
-            values.number(cell, f"rate of {quoted(name)}") for row in _rows_of(element, "Schedule") for cell in row[:2]
-        ]
-        return ScriptGroup(name=name, arrivals_per_s=float(max(rates or [number("TargetLevel", "rate")]) * per_s))
-    if kind == "toril.Ultimate":
-        users = sum(
-            values.number(row[0], f"users of {quoted(name)}") for row in _rows_of(element, "ultimatethreadgroupdata")
-        )
-    else:
-        users = number("TargetLevel" if kind == "toril.Concurrency" else "ThreadGroup.num_threads", "users")
+        if limit := values.number(_text(element, "ConcurrencyLimit"), f"limit of threads of {name}"):
+            raise UndividableError(f"The thread group {name} limits its threads to {limit}, of one JMeter")
+        rates = [cell for row in _rows_of(element, "Schedule") for cell in row[:2]] or level
+        peak = max(values.number(rate, f"rate of {name}") for rate in rates)
+        per_s = peak if _text(element, "Unit", "S") == "S" else peak / 60
+        return ScriptGroup(name=_name(element), arrivals_per_s=float(per_s))
+    written = [row[0] for row in _rows_of(element, "ultimatethreadgroupdata")] if kind == "toril.Ultimate" else level
+    users = sum(values.number(text, f"users of {name}") for text in written)
     if users != int(users) or users < 0:
-        raise UndividableError(f"The users of {quoted(name)} are no whole number")
-    return ScriptGroup(name=name, users=int(users))
+        raise UndividableError(f"The users of {name} are no whole number")
+    return ScriptGroup(name=_name(element), users=int(users))
 
 
 def _rows_of(element: Any, name: str) -> list[list[str]]:
@@ -287,13 +264,16 @@ def _check(element: Any, divided: Collection[str]) -> None:
         raise UndividableError(f"{name} {SHARED[element.tag]}")
     if BETWEEN_THREADS.search(f"{element.tag} {text}"):
         raise UndividableError(f"{name} passes a value to other threads, which other workers do not receive")
-    settings = {key: next(texts(element, {key}), "") for key in ("filename", "recycle", "shareMode")}
-    once = settings["recycle"] == "false" and settings["shareMode"] != "shareMode.thread"
-    if element.tag == "CSVDataSet" and once and settings["filename"] not in divided:
+    once = _text(element, "recycle") == "false" and _text(element, "shareMode") != "shareMode.thread"
+    if element.tag == "CSVDataSet" and once and _text(element, "filename") not in divided:
         raise UndividableError(f"Each worker would read all rows of {name} once. Add the file to `toril.split-data`")
-    of_all = next(texts(element, {"ThroughputController.perThread"}), "false") != "true"
-    if element.tag == "ThroughputController" and of_all and "0" in texts(element, {"ThroughputController.style"}):
+    of_all = _text(element, "ThroughputController.perThread") != "true"
+    if element.tag == "ThroughputController" and of_all and _text(element, "ThroughputController.style") == "0":
         raise UndividableError(f"{name} counts its executions by all threads of one JMeter")
+
+
+def _text(element: Any, key: str, default: str = "") -> str:
+    return next(texts(element, {key}), default)
 
 
 def _name(element: Any) -> str:
