@@ -6,10 +6,10 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Literal, Protocol, Self
+from typing import Protocol, Self
 
 from toril.clock import Clock
-from toril.coordinator.fold import Fold, attempts_of
+from toril.coordinator.fold import Fold, attempts_of, find_step, has_begun
 from toril.coordinator.lease import LeaseKeeper, LeaseLostError
 from toril.coordinator.progress import REST, CriteriaProgress, ProgressBuilder, packed
 from toril.coordinator.protocol import (
@@ -42,7 +42,6 @@ from toril.records import (
     RanTask,
     Rate,
     Start,
-    Step,
     StepRecord,
     Stop,
     given_key,
@@ -305,27 +304,19 @@ class Coordinator:
         if not ended and now < self._asked_at + self.plan.pace.poll_s:
             return False
         self._asked_at = now
-        return ended or self._step("teardown", "ended") is not None
+        return ended or find_step(self.store, self.plan, "teardown", "ended") is not None
 
     def _needs_teardown(self) -> bool:
-        """Whether there is something to tear down: setup has begun, or without setup the load.
+        """Whether there is something to tear down.
 
         If setup has not begun, it can no longer do so, even in a worker that stood still.
         """
-        if self._step("teardown", "ended") is not None:  # an earlier coordinator has waited for it
+        if find_step(self.store, self.plan, "teardown", "ended"):  # an earlier coordinator has waited for it
             return False
-        if self.plan.setup is None:
-            return self.state.start is not None
-        void = StepRecord(worker="", attempt="", at=self.clock.now())
-        self.store.put_once(self._step_key("setup", "begun"), void.to_json())
-        begun = self._step("setup", "begun")
-        return begun is not None and begun.attempt != ""
-
-    def _step(self, step: Step, name: Literal["begun", "ended"]) -> StepRecord | None:
-        return find_record(self.store, StepRecord, self._step_key(step, name))
-
-    def _step_key(self, step: Step, name: Literal["begun", "ended"]) -> str:
-        return step_key(self.plan.run_id, self.plan.step_worker, step, name)
+        if self.plan.setup is not None:
+            void = StepRecord(worker="", attempt="", at=self.clock.now())
+            self.store.put_once(step_key(self.plan.run_id, self.plan.step_worker, "setup", "begun"), void.to_json())
+        return has_begun(self.store, self.plan, started=self.state.start is not None)
 
     def _endings(self, gone: Mapping[str, Gone]) -> list[Event]:
         """Returns the workers that have ended; on Fargate, a worker with an exit.json has ended."""

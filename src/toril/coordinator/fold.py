@@ -349,18 +349,23 @@ def completeness_of(
 def failed_steps(store: Reader, plan: Plan, *, started: bool) -> Iterator[tuple[Step, str]]:
     """Yields each step that failed or did not end, with the reason. `started`: the load began."""
 
-    def find(step: Step, name: Literal["begun", "ended"]) -> StepRecord | None:
-        return find_record(store, StepRecord, step_key(plan.run_id, plan.step_worker, step, name))
-
-    begun = None if plan.setup is None else find("setup", "begun")
-    due = started if plan.setup is None else begun is not None and begun.attempt != ""
+    due = has_begun(store, plan, started=started)
     steps: dict[Step, OnceScript | None] = {"setup": plan.setup, "teardown": plan.teardown}
     for step, script in steps.items():
-        if script is None:
-            continue
-        ended = find(step, "ended")
+        ended = None if script is None else find_step(store, plan, step, "ended")
         if ended is not None and ended.failure:
             yield step, ended.failure
-        elif ended is None and due:
+        elif script is not None and ended is None and due:
             why = "its worker was stopped or lost before the script ended, or could not start"
             yield step, f"{step}: {script.script}: {why}"
+
+
+def has_begun(store: Reader, plan: Plan, *, started: bool) -> bool:
+    """Returns whether there is something to tear down: setup has begun, or without setup the load (`started`)."""
+    begun = None if plan.setup is None else find_step(store, plan, "setup", "begun")
+    return started if plan.setup is None else begun is not None and begun.attempt != ""
+
+
+def find_step(store: Reader, plan: Plan, step: Step, name: Literal["begun", "ended"]) -> StepRecord | None:
+    """Returns the record of a step's begin or end; None if there is none."""
+    return find_record(store, StepRecord, step_key(plan.run_id, plan.step_worker, step, name))

@@ -305,7 +305,8 @@ def _tick(state: RunState, now: float) -> tuple[RunState, tuple[Action, ...]]:
         overdue = _overdue(state, now - state.start.at)
         if overdue:
             return _stop(state, Stop(at=now, cause="deadline", message=overdue), now)
-    if state.phase in ("launching", "running") and now > state.deadline - _ends_within_s(state):
+    ends_within_s = pace.kill_after_s + pace.give_up_s + state.teardown_s
+    if state.phase in ("launching", "running") and now > state.deadline - ends_within_s:
         return _stop(state, Stop(at=now, cause="deadline", message="the run's deadline has passed"), now)
     if state.phase == "stopping" and state.stop:
         return _end_stopping(state, now)
@@ -325,11 +326,6 @@ def _end_stopping(state: RunState, now: float) -> tuple[RunState, tuple[Action, 
         ended = {**state.ended, **dict.fromkeys(stuck)}
         return replace(state, ended=ended, lost={**stuck, **state.lost}), ()
     return state, ()
-
-
-def _ends_within_s(state: RunState) -> float:
-    """Returns the longest time from a stop to the end of the run, in seconds."""
-    return state.pace.kill_after_s + state.pace.give_up_s + state.teardown_s
 
 
 def _overdue(state: RunState, load_s: float) -> str | None:

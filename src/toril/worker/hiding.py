@@ -32,6 +32,11 @@ MOST_CUTS = 20  # of a text
 BETWEEN_WORDS = " \n\t\"'&<>,;="
 
 
+def may_be_secret(value: str) -> bool:
+    """Returns whether a value whose name is no secret's may be one: addresses, words and short values are none."""
+    return "://" not in value and len(value) >= (LONG_WORD if value.isalpha() or value.isdigit() else SHORTEST)
+
+
 class Hiding:
     """Hides declared secrets, credentials, and the values that were hidden at their places before."""
 
@@ -48,11 +53,7 @@ class Hiding:
 
         `others` are hidden too, but not in labels.
         """
-        long = {
-            name: value
-            for name, value in values.items()
-            if "://" not in value and len(value) >= (LONG_WORD if value.isalpha() or value.isdigit() else SHORTEST)
-        }
+        long = {name: value for name, value in values.items() if may_be_secret(value)}
         named = [Hidden(f"variable {name}", value) for name, value in long.items()]
         named += [Hidden("data source", value) for value in others]
         self._lasting = len(self._known) + len(named)

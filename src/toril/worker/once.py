@@ -24,14 +24,15 @@ from toril.secrets.redaction import SHORTEST
 from toril.store import Store
 from toril.store.records import find_record
 from toril.suite.fetch import inside
+from toril.suite.reader import mapping_at
 from toril.suite.settings import RESERVED, VARIABLE
+from toril.worker.hiding import may_be_secret
 from toril.worker.processes import kill_group, lead_a_group_and_die_with_parent
 
 MOST_BYTES = 1 << 20
 MOST_VARIABLES = 200
 PATIENCE_S = 60.0  # for one write to a bucket
 RETRY_S = 1.0
-LONG_WORD = 12  # characters of a word or number that is masked although its name is no secret's
 Value = TypeVar("Value")
 Given = dict[str, Any]  # variables, and lists of rows by the names of data files
 
@@ -104,15 +105,15 @@ class Once:
         """Returns the end of a step; None if it does not come in time, or its worker has another attempt by now."""
         begun, ended = (step_key(self.plan.run_id, worker, step, name) for name in ("begun", "ended"))
         give_up_at = self.clock.now() + within_s
-        while (record := self._patiently(lambda: find_record(self.store, StepRecord, ended))) is None:
-            if self.clock.now() > give_up_at:
-                return None
-            if self.worker == worker:
-                by = self._patiently(lambda: find_record(self.store, StepRecord, begun))
-                if by is not None and by.attempt != self.attempt:
-                    return self._patiently(lambda: find_record(self.store, StepRecord, ended))
+        while (record := self._find(ended)) is None and self.clock.now() <= give_up_at:
+            by = self._find(begun) if self.worker == worker else None
+            if by is not None and by.attempt != self.attempt:
+                return self._find(ended)
             self.clock.sleep(max(self.plan.pace.poll_s, 0.1))
         return record
+
+    def _find(self, key: str) -> StepRecord | None:
+        return self._patiently(lambda: find_record(self.store, StepRecord, key))
 
     def _write(self, key: str, data: bytes) -> bool:
         """Writes once; returns False if another process was faster."""
@@ -164,8 +165,7 @@ def call(
         said = tail_of(log, 1).strip() if code else "it ended without a result"
         raise failed(step, f"{script.script}: {said or f'exit code {code}'}")
     if result.stat().st_size > MOST_BYTES:
-        text = f"{script.script}: it returned {result.stat().st_size:,} bytes, and {MOST_BYTES:,} at most"
-        raise failed(step, text)
+        raise failed(step, f"{script.script}: it returned more than {MOST_BYTES:,} bytes")
     return json.loads(result.read_text(encoding="utf-8"))
 
 
@@ -220,11 +220,14 @@ def write_rows(given: Given, suite: Path) -> None:
 
 def hidden_of(given: Given) -> tuple[list[str], list[str]]:
     """Returns values that people must not see: of variables (but words, addresses and short ones), and of rows."""
-    cells = {
-        (key, _shown(c)) for rows in given.values() if isinstance(rows, list) for r in rows for key, c in r.items()
-    }
-    variables = [value for name, value in variables_of(given).items() if _is_hidden(name, value)]
-    return variables, sorted({value for key, value in cells if names_a_secret(key) and len(value) >= SHORTEST})
+
+    def hidden(name: str, value: str) -> bool:
+        return len(value) >= SHORTEST if names_a_secret(name) else may_be_secret(value)
+
+    rows = [row for rows in given.values() if isinstance(rows, list) for row in rows]
+    cells = {_shown(cell) for row in rows for key, cell in row.items() if names_a_secret(key)}
+    variables = [value for name, value in variables_of(given).items() if hidden(name, value)]
+    return variables, sorted(cell for cell in cells if len(cell) >= SHORTEST)
 
 
 def texts_in(value: Any, name: str = "") -> Given:
@@ -234,19 +237,10 @@ def texts_in(value: Any, name: str = "") -> Given:
     return found | ({name: value} if isinstance(value, str) else {})
 
 
-def _is_hidden(name: str, value: str) -> bool:
-    if names_a_secret(name):
-        return len(value) >= SHORTEST
-    plain = value.isalpha() or value.isdigit()
-    return "://" not in value and len(value) >= (LONG_WORD if plain else SHORTEST)
-
-
 def environment_of(plan: Plan, environment: Mapping[str, str], values: Mapping[str, str]) -> dict[str, str]:
     """Returns a script's environment: the worker's, `settings.env` of the suite, and `values`."""
-    settings = plan.common.get("settings")
-    written = settings.get("env") if isinstance(settings, dict) else None
     known = {**environment, **values}
-    for name, value in (written or {}).items():
+    for name, value in mapping_at(plan.common, "settings", "env").items():
         if value is not None:
             known[str(name)] = re.sub(r"\$\{(\w+)\}", lambda match: known.get(match[1], match[0]), str(value))
     return known
