@@ -60,16 +60,11 @@ def _requested(data: bytes, key: str) -> ListedRun:
         request = RunRequest.from_json(data, key)
     except StoreError:
         return unreadable(key.removeprefix(REQUESTS).removesuffix(".json"))
+    part = request.executions or request.scenarios
     row = IndexRow(
         run_id=request.run_id,
         suite=request.suite,
-        kind="try"
-        if request.tried
-        else "smoke"
-        if request.smoke
-        else "part"
-        if request.executions or request.scenarios
-        else "run",
+        kind="try" if request.tried else "smoke" if request.smoke else "part" if part else "run",
         on=request.on,
         started_at=request.at,
         outcome="inconclusive",

@@ -251,11 +251,11 @@ def _with_certificates(
 
 def _with_steps(toril: TorilSettings, files: SuiteFiles) -> TorilSettings:
     """Returns the settings with the paths of the scripts that run once, which become files of the suite."""
-    blocks = {step: block for step in ("setup", "teardown") if (block := getattr(toril, step)) is not None}
-    found = {
-        step: block.model_copy(update={"script": files.find(block.script, f"toril.{step}", kind="script")})
-        for step, block in blocks.items()
-    }
+    found = {}
+    for step in ("setup", "teardown"):
+        if (block := getattr(toril, step)) is not None:
+            script = files.find(block.script, f"toril.{step}", kind="script")
+            found[step] = block.model_copy(update={"script": script})
     return toril.model_copy(update=found)
 
 
@@ -288,11 +288,9 @@ def _consume_once(
         where = f"toril.consume-once[{index}]"
         path = files.find(name, where, kind="data file")
         rows[path] = files.rows(path, math.inf)
-        readers = [execution for execution in executions if path in execution.files]
-        if len(readers) > 1 or any(execution.executor == "vegeta" for execution in readers):
-            text = (
-                "Two executions, or vegeta, would use a row again. Let one execution of another engine read the file."
-            )
+        readers = [execution.executor for execution in executions if path in execution.files]
+        if len(readers) > 1 or "vegeta" in readers:
+            text = "Two executions, or vegeta, would use a row again. Let one execution of another engine read it."
             raise reader.error("unsupported-key", where, text)
         used = False
         for scenario, block in scenarios.items():
@@ -305,9 +303,7 @@ def _consume_once(
                     raise reader.error("conflicting-keys", f"scenarios.{scenario}.data-sources[{place}]", text)
                 block["data-sources"][place], used = {**whole, "loop": False}, True
         if not used:
-            text = (
-                "No `data-sources` name the file. Each worker has its own rows, and its script must use each row once."
-            )
+            text = "No `data-sources` name it. Each worker has its own rows, and its script must use each row once."
             reader.warn("unchecked-rows", where, text)
     return rows
 

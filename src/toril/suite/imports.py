@@ -38,9 +38,7 @@ def warn_of_missing_imports(
         beside = {file.stem for place in (folder, (folder / script).parent) for file in place.iterdir()}
         for module in _modules(text) - known - beside:
             if not (local and find_spec(module)):
-                what = (
-                    f"Workers do not have the module {quoted(module)}. Add its package to the lock of `toril.python`."
-                )
+                what = f"Workers do not have the module {quoted(module)}. Add its package to `toril.python`'s lock."
                 reader.warn("missing-import", script.as_posix(), what)
 
 

@@ -24,9 +24,8 @@ KEY = re.compile(r"(\w+)(?:\{(\w+):([^,]+)\})?")  # a metric, or its part with o
 LIMIT = re.compile(r"\s*(?:(avg|min|max|med|count|rate)|p\((\d+(?:\.\d+)?)\))\s*(<=?|>=?|!=)\s*(\d+(?:\.\d+)?)\s*")
 FAILING = {"<": ">=", "<=": ">", ">": "<=", ">=": "<", "!=": "="}  # a threshold is the passing case
 TIMES = {"avg": "avg-rt", "min": "p0", "max": "p100", "med": "p50", "p": "p{}"}
-FIGURES: Mapping[
-    str, Mapping[str, str]
-] = {  # metric of k6, or kind of an own one → its figure → subject of a criterion
+# Metric of k6, or kind of an own one → its figure → subject of a criterion
+FIGURES: Mapping[str, Mapping[str, str]] = {
     "http_req_duration": TIMES,
     "group_duration": TIMES,
     "http_req_failed": {"rate": "fail"},
@@ -111,23 +110,17 @@ def _criteria(name: str, limits: Any, own: Mapping[str, str], tags: Collection[s
         match = LIMIT.fullmatch(text) if isinstance(text, str) else None
         if key is None or match is None:
             return ()
-        metric = key[1] if key[1] in FIGURES and key[1] not in own else own.get(key[1], "")
+        metric = own.get(key[1], key[1])
         figure, percentile, operator, number = match.groups()
         subject = FIGURES.get(metric, {}).get(figure or "p", "").format(percentile)
-        label = _label(key, metric in own.values() and key[1] in own, tags)
+        label = _label(key, key[1] in own, tags)
         if not subject or label is None:
             return ()
-        is_share = figure == "rate"
-        amount = f"{(Decimal(number) * (100 if is_share else 1)).normalize():f}"
-        found.append(
-            {
-                "subject": subject,
-                "condition": FAILING[operator],
-                "threshold": amount + UNITS.get(metric, "%" * is_share),
-            }
-            | ({"label": label} if label else {})
-            | ({"kind": "transaction"} if metric == "group_duration" else {})
-        )
+        scale, unit = (100, "%") if figure == "rate" else (1, UNITS.get(metric, ""))
+        threshold = f"{(Decimal(number) * scale).normalize():f}{unit}"
+        more = {"label": label, "kind": "transaction" if metric == "group_duration" else ""}
+        found.append({"subject": subject, "condition": FAILING[operator], "threshold": threshold})
+        found[-1] |= {name: value for name, value in more.items() if value}
     return tuple(found)
 
 

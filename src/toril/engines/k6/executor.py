@@ -50,9 +50,8 @@ CROSSED, ABORTED = 99, 108  # exit codes after crossed thresholds, and after the
 ON_METRICS = re.compile(r"thresholds on metrics '([^']*)'")
 ABORTS = "has abortOnFail enabled"
 RAISED = re.compile(r'\bscenario"?[=:]"?([\w-]+)"?[ ,]"?source"?[=:]"?stacktrace\b')  # as text, and in a try as JSON
-NOT_ADDED = re.compile(
-    r"is an invalid value for metric|no value was provided for metric"
-)  # such as NaN: k6 logs it and adds nothing
+# A value such as NaN: k6 logs it and adds nothing
+NOT_ADDED = re.compile(r"is an invalid value for metric|no value was provided for metric")
 USERS_REPORTED_EVERY_S = 1.0
 OF_PROTOCOLS = re.compile(r"(?:ws|grpc|browser)_")  # built-in metrics
 ENVIRONMENT = {"K6_CSV_TIME_FORMAT": "unix_nano", "K6_CSV_SAVE_INTERVAL": "200ms", "K6_NO_USAGE_REPORT": "true"}
@@ -237,10 +236,8 @@ class Executor(Engine, K6Executor):  # type: ignore[misc]  # bzt has no types
         aborted = ABORTS in self._verdict
         judged = thresholds_in(Path(self.script), self.context.request_tags).judged
         kept = [name for name in names if aborted or name not in judged]
-        crossed = (
-            f"this worker's part of the load crossed thresholds of the k6 script: {', '.join(kept)}" if kept else ""
-        )
-        return f"{crossed}; abortOnFail ended the script" if aborted else crossed
+        crossed = f"this worker's part of the load crossed thresholds of the k6 script: {', '.join(kept)}"
+        return "" if not kept else f"{crossed}; abortOnFail ended the script" if aborted else crossed
 
     def _logged(self, pattern: re.Pattern[str]) -> list[str]:
         """Returns what the pattern finds in k6's log.
