@@ -40,6 +40,8 @@ PACKAGE = re.compile(r"^[ \t]*package\s+([\w.]+)", re.MULTILINE)
 CLIENT = "io/gatling/http/client/impl/DefaultHttpClient.class"
 RETRIES = b"\x9a\x00\x07\x04\xa7\x00\x04\x03\xac"  # the end of its method canRetry: returns true (04) or false
 GENERATED = "TorilRequests"
+NAME_ONE = "Set `simulation` in the scenario to the class to run"
+REPEATS = f"this Gatling sends requests without an answer again; version {GATLING_VERSION} does not"
 NO_REQUESTS = "Gatling records neither addresses, headers nor bodies during a run."
 
 
@@ -83,15 +85,13 @@ class Executor(RowEngine, GatlingExecutor):  # type: ignore[misc]  # bzt has no 
         if script.suffix == ".jar":
             self._path.insert(1, str(script.absolute()))
             if not simulation:
-                raise TaurusConfigError(f"{script.name}: set `simulation` in the scenario to the class to run")
+                raise TaurusConfigError(f"{script.name} is a jar. {NAME_ONE}")
         else:
             text = script.read_text()
             simulations = simulations_in(text)
             if not simulation and len(simulations) != 1:
                 several = f"has {', '.join(simulations)}" if simulations else "has no class that extends Simulation"
-                raise TaurusConfigError(
-                    f"{script.name} {several}. Set `simulation` in the scenario to the class to run"
-                )
+                raise TaurusConfigError(f"{script.name} {several}. {NAME_ONE}")
             simulation = simulation or simulations[0]
             self._compile(script, root_of(script, text))
         self._simulation = simulation
@@ -139,12 +139,8 @@ class Executor(RowEngine, GatlingExecutor):  # type: ignore[misc]  # bzt has no 
 
     def facts(self) -> LoadFacts:
         known = dict(self._file.facts)
-        notes = [known.pop("note", "")]
         errors = Counter(known.pop("script_errors", {})) + self._debug.crashes()
-        if self._retries:
-            repeats = f"this Gatling sends requests without an answer again; version {GATLING_VERSION} does not"
-            notes.append(repeats)
-        note = "; ".join(filter(None, notes))
+        note = "; ".join(filter(None, [known.pop("note", ""), REPEATS * self._retries]))
         return LoadFacts(own_shape=self._simulation != GENERATED, script_errors=errors, note=note, **known)
 
     def failure(self) -> str | None:

@@ -465,15 +465,15 @@ class Executor(Engine, JMeterExecutor):  # type: ignore[misc]
     def facts(self) -> LoadFacts:
         counted = self.context.planned.iterations and not self.context.length_s
         why = Counter(why for _, why in self._log_facts.aborted).most_common(1)
+        aborted = len(self._log_facts.aborted)
+        failed = (f"script errors aborted {aborted} requests, most often {text}" for text, _ in why)
         return LoadFacts(
             begun_at=self._sends.begun_at,
             ended_at=self._sends.ended_at,
             unfinished_users=self._log_facts.left_early if counted else 0,
             script_errors=dict(self._script_errors),
             missing_values=[(*key, count) for key, count in self._missing.most_common()],
-            script_failed=f"script errors aborted {len(self._log_facts.aborted)} requests, most often {why[0][0]}"
-            if why
-            else "",
+            script_failed="".join(failed),
             note=NO_LISTENER if self.context.keeping and self._jar is None else "",
         )
 

@@ -59,9 +59,7 @@ sys.path.append(str(Path(__file__).parents[1]))
 import in_process  # type: ignore[import-not-found]
 
 sys.path.pop()
-KEEPING, TURNS, ARMS, SHAPE = (
-    in_process.load_module(name) for name in ("keeping", "turns", "locust/arms", "locust/shape")
-)
+KEEPING, TURNS, ARMS, SHAPE = map(in_process.load_module, ("keeping", "turns", "locust/arms", "locust/shape"))
 
 FLUSH_S = 0.25
 ALL = (1, [(1, 1, 0)])  # of a load shape: the part of a single worker
