@@ -122,6 +122,8 @@ def test_groups_of_plug_ins_are_divided(tmp_path: Path, workers: int) -> None:
         group("after", "PostThreadGroup"),
     )
     served, _ = loaded(tmp_path / "own", "jmeter", ("load.jmx", script), workers)
+    numbered = {path: count for path, count in served.items() if path.startswith(("/ultimate", "/stepping"))}
+    assert numbered == {f"/ultimate-{n}": 2 for n in range(1, 6)} | {f"/stepping-{n}": 2 for n in range(1, 4)}
     by_group: Counter[str] = Counter()
     for path, count in served.items():
         by_group[path.split("-")[0]] += count

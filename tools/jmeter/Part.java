@@ -1,6 +1,7 @@
 package toril;
 
 import org.apache.jmeter.testelement.TestElement;
+import org.apache.jmeter.threads.JMeterThread;
 import org.apache.jmeter.util.JMeterUtils;
 
 /**
@@ -57,6 +58,13 @@ final class Part {
     static int count(TestElement group, int whole) {
         long first = group.getPropertyAsLong(FIRST);
         return (int) (before(first + whole) - before(first));
+    }
+
+    /** Sets the thread's number within its group, also in its name, where `__threadNum` reads it. */
+    static void number(JMeterThread thread, int number) {
+        String name = thread.getThreadName();
+        thread.setThreadNum(number);
+        thread.setThreadName(name.substring(0, name.lastIndexOf('-') + 1) + (number + 1));
     }
 
     private static synchronized void read() {

@@ -14,7 +14,7 @@ public class Stepping extends SteppingThreadGroup {
 
     @Override
     protected void scheduleThread(JMeterThread thread, long beganAt) {
-        thread.setThreadNum(Part.threads(this, super.getNumThreads())[thread.getThreadNum()]);
+        Part.number(thread, Part.threads(this, super.getNumThreads())[thread.getThreadNum()]);
         scheduling = true; // the times depend on the number of all threads
         super.scheduleThread(thread, beganAt);
         scheduling = false;

@@ -18,6 +18,6 @@ public class Ultimate extends UltimateThreadGroup {
         for (; scheduled <= number; scheduled++) {
             super.scheduleThread(thread, beganAt); // the last one counts
         }
-        thread.setThreadNum(number);
+        Part.number(thread, number);
     }
 }
