@@ -124,9 +124,7 @@ def comment(
       toril github comment artifact/ --check --sha 4f2a9c1d8b7e6f5a4c3b2a1908f7e6d5c4b3a291
       toril github comment artifact/ --branch octocat:faster --sha 4f2a9c1d8b7e6f5a4c3b2a1908f7e6d5c4b3a291
     """
-    links = Links(
-        report=_address("--report-url", report_url), run=_address("--run-url", run_url), commit=sha, branch=head
-    )
+    links = Links(report=_url("--report-url", report_url), run=_url("--run-url", run_url), commit=sha, branch=head)
     bundles, problems = _read(runs, ignore_missing=ignore_missing)
     texts = comments(bundles, links)
     if head is not None and len(texts) > MOST_FROM_FORK:
@@ -171,7 +169,7 @@ def note(
       toril gitlab comment .toril/runs --project acme/shop --merge-request 7
     """
     bundles, problems = _read(runs, ignore_missing=ignore_missing)
-    texts = comments(bundles, Links(report=_address("--report-url", report_url)))
+    texts = comments(bundles, Links(report=_url("--report-url", report_url)))
     if dry_run:
         for text in texts.values():
             echo(text)
@@ -186,7 +184,7 @@ def note(
     _fail_for(problems)
 
 
-def _address(option: str, url: str | None) -> str | None:
+def _url(option: str, url: str | None) -> str | None:
     if url is not None and not is_address(url):
         raise wrong_value(option, url, "expected a percent-encoded http or https address.")
     return url

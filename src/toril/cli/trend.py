@@ -173,11 +173,8 @@ def _duet(suite: Path, group: TrendGroup, hook: str, store: str, stage: str) -> 
         if pairs.keys() != {"base", "head"}:
             raise OptionError(f"{hook} start: it did not print base=URL and head=URL.", code="hook-failed")
         options = ["--store", store, "--tag", f"confirms={group.id}", "--fail-on", "none", "--quiet"]
-        options += [
-            *(["--stage", stage] if stage else []),
-            *margin,
-            *(part for override in compared for part in ("-o", override)),
-        ]
+        options += ["--stage", stage] if stage else []
+        options += [*margin, *(part for override in compared for part in ("-o", override))]
         arguments = [str(suite), "--base", pairs["base"], "--head", pairs["head"], *options]
         with redirect_stdout(sys.stderr):
             code = command("duet").main(arguments, prog_name="toril duet", standalone_mode=False)

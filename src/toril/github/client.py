@@ -47,6 +47,9 @@ class _TransientGithubError(Exception):
         self.wait_s = wait_s
 
 
+RIGHTS = "`permissions: pull-requests: write` (for issues: `issues: write`, for check runs: `checks: write`)"
+
+
 @dataclass(frozen=True, slots=True)
 class GithubReply:
     status: int
@@ -146,9 +149,8 @@ class Client:
                 raise InfrastructureError(f"{self.service}: {error}", code="github-rate-limit") from error
             if method == "POST":
                 raise UnansweredError(f"{self.service}: {error}", code="github-unanswered") from error
-            raise InfrastructureError(
-                f"{self.service}: {error} (after {TRIES} tries)", code="github-unanswered"
-            ) from error
+            text = f"{self.service}: {error} (after {TRIES} tries)"
+            raise InfrastructureError(text, code="github-unanswered") from error
 
     def _once(self, method: str, path: str, content: Mapping[str, Any] | None) -> GithubReply:
         data = None if content is None else json.dumps(content).encode()
@@ -191,10 +193,7 @@ def _refusal(answer: GithubReply) -> str:
         case 401:
             return f"{status}. GITHUB_TOKEN is invalid or expired: create a new one."
         case 403:
-            needed = (
-                "`permissions: pull-requests: write` (for issues: `issues: write`, for check runs: `checks: write`)"
-            )
-            return f"{status}. Add {needed} to the job; workflows of forks cannot have it."
+            return f"{status}. Add {RIGHTS} to the job; workflows of forks cannot have it."
         case 404:
             return f"{status}. Check --repository, --pull-request or --issues, and the permissions of the token."
         case 410:

@@ -30,14 +30,9 @@ class Chosen:
 
 
 def choose(
-    folder: Path,
-    *,
-    changed: Collection[Path] | None,
-    on: LauncherName,
-    every: bool,
-    environment: Mapping[str, str],
+    folder: Path, *, changed: Collection[Path] | None, on: LauncherName, every: bool, environment: Mapping[str, str],
     stage: str | None = None,
-) -> list[Chosen]:
+) -> list[Chosen]:  # fmt: skip
     """Returns the suites below `folder` to run, sorted by name; SuiteError names an unreadable suite.
 
     `changed` holds the changed files from `changed_since`; None means all files. Changes of texts run no gates.
@@ -94,12 +89,10 @@ def _suites(folder: Path) -> list[Path]:
     return suites
 
 
-def _examined(
-    suite: Path, on: LauncherName, environment: Mapping[str, str], stage: str | None
-) -> tuple[bool | None, bool]:
+def _examined(suite: Path, on: LauncherName, env: Mapping[str, str], stage: str | None) -> tuple[bool | None, bool]:
     """Returns `toril.gate` of the suite, and whether the suite can run on `on`."""
     try:
-        read = read_suite([suite], env=environment, stage=stage)
+        read = read_suite([suite], env=env, stage=stage)
         plan = make_plan(read, run_id="gate", workers=None)
     except SuiteError as error:
         raise SuiteError(f"{suite.parent.name}/{suite.name}: {error}", code="bad-suite") from error

@@ -26,11 +26,8 @@ def post_note(client: GitlabClient, project: str, request: int, suite: str, text
     body, ending, owner = f"{shown}\n\n{marker(suite)}", marker(suite), dict(client.get("/user").body or {})
 
     def act() -> Posted:
-        own = (
-            note
-            for note in client.pages(path, sort="asc")
-            if dict(note.get("author") or {}).get("id") == owner.get("id")
-        )
+        notes = client.pages(path, sort="asc")
+        own = (note for note in notes if dict(note.get("author") or {}).get("id") == owner.get("id"))
         old = next((note for note in own if str(note.get("body")).rstrip().endswith(ending)), None)
         if old is None:
             client.create(path, {"body": body})
