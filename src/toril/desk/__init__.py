@@ -81,6 +81,5 @@ def push(desk: Desk, suite: Suite) -> SuiteVersion:
     from toril.runs.packages import files_with_packages  # of few suites
 
     origin = read_origin(suite.folder, suite.files)
-    return desk.save(
-        suite.name, files_with_packages(suite), "" if origin is None else f"commit {origin.tag}", origin=origin
-    )
+    note = "" if origin is None else f"commit {origin.tag}"
+    return desk.save(suite.name, files_with_packages(suite), note, origin=origin)

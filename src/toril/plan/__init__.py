@@ -102,9 +102,7 @@ def make_plan(
         stage=suite.stage,
         part=suite.part,
         named_files=tuple(file.as_posix() for file in suite.named),
-        executions=tuple(
-            _planned(suite, execution, len(of_workers)) for execution, of_workers in zip(executions, parts, strict=True)
-        ),
+        executions=tuple(_planned(suite, *planned) for planned in zip(executions, parts, strict=True)),
         shares=tuple(_share(slot, executions, parts, slots, suite) for slot in slots),
         common=_common(suite, executions, tried=tried),
         criteria=criteria,
@@ -276,7 +274,7 @@ def _browser(suite: Suite, execution: Execution) -> Browser | None:
     return browser_of(wanted.device, wanted.network) if wanted else browser_of(None, None)
 
 
-def _planned(suite: Suite, execution: Execution, workers: int) -> PlannedExecution:
+def _planned(suite: Suite, execution: Execution, parts: Mapping[int, WorkerLoad]) -> PlannedExecution:
     curve = execution.curve.points if execution.curve else ()
     if not curve and execution.by_schedule and execution.throughput_rps is not None:
         times = execution.ramp_up_s, execution.hold_for_s
@@ -284,7 +282,7 @@ def _planned(suite: Suite, execution: Execution, workers: int) -> PlannedExecuti
     shared = {name: getattr(execution, name) for name in OF_BOTH}
     rate = None if execution.throughput_rps is None else float(execution.throughput_rps)
     if execution.script_load is not None and execution.script_load.mode == "repeat":
-        users = tuple((at_s, workers * users) for at_s, users in execution.script_load.users)
+        users = tuple((at_s, len(parts) * users) for at_s, users in execution.script_load.users)
         shared["script_load"] = execution.script_load.model_copy(update={"users": users})
     journey = None
     if execution.model == "arrivals":

@@ -253,22 +253,19 @@ def _of_script(
     """
     shares = _by_weight(execution, weights, slots)
     whole = tuple(group.users for group in load.groups)
-    if load.mode == "repeat" or load.undividable:
-        return {index: WorkerLoad(0, None, script_users=whole) for index in shares}
-    if engine_of(execution.executor).splits_script_load:
+    dividable = load.mode == "divide" and not load.undividable
+    if dividable and engine_of(execution.executor).splits_script_load:
         return _segments(execution, weights, slots)
-    if len(shares) == 1:
+    if not dividable or len(shares) == 1:
         return {index: WorkerLoad(0, None, script_users=whole) for index in shares}
     places, firsts = sorted(shares), list(accumulate(whole, initial=0))
     parts = zip(places, interleave([shares[index] for index in places]), strict=True)
-    loads = {
-        index: WorkerLoad(
-            0, None, part, script_users=tuple(part.before(to) - part.before(first) for first, to in pairwise(firsts))
-        )
-        for index, part in parts
-    }
-    endless = not load.groups or any(group.arrivals_per_s for group in load.groups)
-    return {index: part for index, part in loads.items() if endless or any(part.script_users)}
+    endless, loads = not load.groups or any(group.arrivals_per_s for group in load.groups), {}
+    for index, part in parts:
+        users = tuple(part.before(to) - part.before(first) for first, to in pairwise(firsts))
+        if endless or any(users):
+            loads[index] = WorkerLoad(0, None, part, script_users=users)
+    return loads
 
 
 def _segments(

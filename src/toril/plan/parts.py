@@ -15,16 +15,14 @@ def part_of(suite: Suite, executions: Iterable[str], scenarios: Iterable[str]) -
 
     Without names, or with those of all executions, it is the whole suite. SuiteError for an unknown name.
     """
-    by_scenario: dict[str, list[str]] = {}
-    for load in suite.executions:
-        by_scenario.setdefault(load.scenario, []).append(load.name)
-    by_name, wanted = {load.name: [load.name] for load in suite.executions}, set[str]()
-    for option, names, known in (("--execution", executions, by_name), ("--scenario", scenarios, by_scenario)):
+    wanted = set[str]()
+    for option, names, key in (("--execution", executions, "name"), ("--scenario", scenarios, "scenario")):
+        known = [getattr(load, key) for load in suite.executions]
         for name in names:
             if name not in known:
                 text = f"{option} {name[:60]}: {suite.source} has no execution of it. {suggestion(name, known)}"
                 raise SuiteError(text, code="unknown-execution")
-            wanted.update(known[name])
+            wanted.update(load.name for load, own in zip(suite.executions, known, strict=True) if own == name)
     kept = tuple(load for load in suite.executions if load.name in wanted)
     if not wanted or kept == suite.executions:
         return suite
@@ -32,9 +30,8 @@ def part_of(suite: Suite, executions: Iterable[str], scenarios: Iterable[str]) -
     judged, warnings = [], list(suite.warnings)
     for planned, criterion in zip(suite.criteria, criteria_of(suite.criteria), strict=True):
         if name := _only_of(criterion, others, kept):
-            text = (
-                f"{criterion.where}: `{criterion.text}`: The run leaves out this criterion, and its execution {name}."
-            )
+            what = f"{criterion.where}: `{criterion.text}`"
+            text = f"{what}: The run leaves out this criterion, and its execution {name}."
             warnings.append(Note("left-out-criterion", text))
         else:
             judged.append(planned)

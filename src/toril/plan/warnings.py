@@ -112,13 +112,7 @@ def too_few(
 ) -> str:
     """Returns why these executions cannot decide a criterion on a percentile of the whole run; empty if they can."""
     needed, label = samples_needed(criterion), criterion.request
-    if (
-        criterion.percentile is None
-        or criterion.metric.kinds
-        or criterion.logic != "total"
-        or needed == 1
-        or not executions
-    ):
+    if criterion.subject != "p" or criterion.logic != "total" or needed == 1 or not executions:
         return ""
     most = sum(_most(load, iterations.get(load.scenario), label, steady_only=steady_only) for load in executions)
     if most >= needed:

@@ -89,9 +89,8 @@ class ScriptLoad(RecordPart):
 
     mode: Literal["divide", "repeat"] = "divide"
     groups: tuple[ScriptGroup, ...] = ()  # of a JMX
-    users: tuple[
-        tuple[float, float], ...
-    ] = ()  # Curve.points of all workers' users; empty: the plan does not know them
+    # Curve.points of all workers' users; empty: the plan does not know them
+    users: tuple[tuple[float, float], ...] = ()
     think_s: float = 0.0  # users may leave this long before their end: JMeter begins no longer pause
     undividable: str = ""
 

@@ -144,9 +144,8 @@ class EngineReport(RecordPart):
     script_errors: dict[Text, Count] = Field(default_factory=dict)  # label → failures without a failed request
     script_failed: Text = ""  # the script's own statement that its run failed
     missing_values: Annotated[tuple[MissingValue, ...], Few] = ()
-    criteria: Annotated[
-        tuple[dict[Text, Text], ...], Few
-    ] = ()  # its script's own, in the full form of `toril.criteria`
+    # Its script's own, in the full form of `toril.criteria`
+    criteria: Annotated[tuple[dict[Text, Text], ...], Few] = ()
     note: Text = ""  # a remark that changes no outcome
 
 
