@@ -31,6 +31,7 @@ MOST_LABELS = 100  # further labels are exported as one
 MOST_CODES = 20  # the same, of response codes
 OTHER = "other"
 CUMULATIVE = AggregationTemporality.CUMULATIVE
+GROUPED = (*TIMED[1:], TAGGED)
 SCALE = 7  # buckets of 0.54 %; Prometheus keeps scales up to 8
 RELATIVE_ERROR = 2 ** (2**-SCALE) * (1 + 2 ** (1 - EXACT_BITS)) - 1
 LONGEST_BITS = 40  # 2^40 µs: no time is longer
@@ -126,34 +127,26 @@ class Measurements:
             ({**groups[n].attributes(), "toril.outcome": "failed", "toril.rc": rc}, count)
             for (n, rc), count in self._failures.items()
         ]
-        points = [
-            NumberDataPoint(about, start_ns, at_ns, int(count)) for about, count in counts if "toril.kind" not in about
+        requests = [(about, int(count)) for about, count in counts if "toril.kind" not in about]
+        checks = [(about, int(count)) for about, count in counts if about.get("toril.kind") in ("check", "rate")]
+        sums = [
+            (one.attributes(), self._sums[n, 2] / one.unit) for one, n in self._groups.items() if one.kind == "counter"
         ]
-        total = Sum(points, CUMULATIVE, is_monotonic=True)
-        yield Metric("toril.requests", "Completed requests.", "{request}", total)
+        for name, text, unit, known in (
+            ("toril.requests", "Completed requests.", "{request}", requests),
+            ("toril.checks", "Checks and values of rates; failed: not held, or false.", "", checks),
+            ("toril.counter", "Sums of counters.", "", sums),
+        ):
+            values = [NumberDataPoint(about, start_ns, at_ns, value) for about, value in known]
+            yield Metric(name, text, unit, Sum(values, CUMULATIVE, is_monotonic=True))
         for name, text, unit, kinds in (
             ("toril.response_time", "Response times of requests, failed ones included.", "s", TIMED[:1]),
-            (
-                "toril.transaction_time",
-                "Times of transactions, of parts of steps, and by tag.",
-                "s",
-                (*TIMED[1:], TAGGED),
-            ),
+            ("toril.transaction_time", "Times of transactions, of parts of steps, and by tag.", "s", GROUPED),
             ("toril.value", "Values of trends and gauges.", "", ("trend", "gauge")),
         ):
             chosen = [(group, n) for group, n in self._groups.items() if group.kind in kinds]
             times = [point for group, n in chosen for point in self._times(group, n, start_ns, at_ns)]
             yield Metric(name, text, unit, ExponentialHistogram(times, CUMULATIVE))
-        of_kind = [(about, int(count)) for about, count in counts if about.get("toril.kind") in ("check", "rate")]
-        sums = [
-            (one.attributes(), self._sums[n, 2] / one.unit) for one, n in self._groups.items() if one.kind == "counter"
-        ]
-        for name, text, known in (
-            ("toril.checks", "Checks and values of rates; failed: not held, or false.", of_kind),
-            ("toril.counter", "Sums of counters.", sums),
-        ):
-            values = [NumberDataPoint(about, start_ns, at_ns, value) for about, value in known]
-            yield Metric(name, text, "", Sum(values, CUMULATIVE, is_monotonic=True))
 
     def _times(self, group: Group, number: int, start_ns: int, at_ns: int) -> Iterator[ExponentialHistogramDataPoint]:
         counts, (_, zeros, sum_us) = self._buckets[number], self._sums[number].tolist()
