@@ -135,12 +135,9 @@ def _rule(rule: ShownCriterion | None) -> Cell:
 
 
 def _metrics(comparison: RunComparison) -> Sequence[Block]:
-    metrics = comparison.metrics
-    return (
-        [_figure_table("compared-metrics", "Checks and own metrics", "metric", metrics), METRICS_NOTE]
-        if metrics
-        else []
-    )
+    if not comparison.metrics:
+        return []
+    return [_figure_table("compared-metrics", "Checks and own metrics", "metric", comparison.metrics), METRICS_NOTE]
 
 
 def _load(comparison: RunComparison) -> Table | None:

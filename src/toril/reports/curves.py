@@ -83,11 +83,10 @@ def describe(plan: Plan, width: int) -> list[str]:
                 f"{plain(execution.name)}: {summed}{_cut(plan, execution, rate)}",
                 *drawn(rate, max(10, min(WIDTH, width - 16))),
             ]
-    for execution in [execution for execution in plan.executions if execution.script_users is not None][:MOST]:
-        users = execution.script_users
-        if users is not None:
-            summed = f"users of the script in {text.span(users.length_s)}, at most {text.number(round(users.peak_rps))}"
-            lines += [f"{plain(execution.name)}: {summed}", *drawn(users, max(10, min(WIDTH, width - 16)), unit="")]
+    known = [(execution.name, users) for execution in plan.executions if (users := execution.script_users)]
+    for name, users in known[:MOST]:
+        summed = f"users of the script in {text.span(users.length_s)}, at most {text.number(round(users.peak_rps))}"
+        lines += [f"{plain(name)}: {summed}", *drawn(users, max(10, min(WIDTH, width - 16)), unit="")]
     return lines
 
 

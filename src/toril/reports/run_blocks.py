@@ -61,9 +61,8 @@ ABOUT: Mapping[str, About] = {  # by code; all other reasons are about the whole
     "failed-test": "cases",
 }
 UNTRUSTED = "unsure-arms"  # the code of the reason why a comparison is unreliable
-ALWAYS_DECIDES = frozenset(
-    {"no-samples", "unknown-label", "unknown-metric"}
-)  # also for criteria that cannot fail the run
+# Also for criteria that cannot fail the run
+ALWAYS_DECIDES = frozenset({"no-samples", "unknown-label", "unknown-metric"})
 LONGEST_BRIEF = 120
 MOST_CODES = 20
 MOST_FAILURES = 12

@@ -185,18 +185,15 @@ def metric_tables(bundle: Bundle) -> Iterator[Table]:
         if not own:
             continue
         chosen = sorted(own, key=lambda name: ((of_checks and own[name].held) or 0, name))[:MOST_LABELS]
-        shown = {key: column for key, column in columns.items() if any(_has(own[name], key) for name in chosen)}
+        shown = {key: one for key, one in columns.items() if {getattr(own[name], key) for name in chosen} - {None}}
+        tags = {name: () if of_checks else (own[name].kind,) for name in chosen}
         yield Table(
             id=f"{noun}s",
             title=title,
             noun=noun,
             columns=(Column(noun, "name", code=True), *(Column(name, rank=rank) for name, rank in shown.values())),
             rows=tuple(
-                Row(
-                    (Cell(name), *(_metric_cell(own[key], field) for field in shown)),
-                    tags=() if of_checks else (own[key].kind,),
-                    weight=place,
-                )
+                Row((Cell(name), *(_metric_cell(own[key], field) for field in shown)), tags=tags[key], weight=place)
                 for place, (key, name) in enumerate(distinct(chosen).items())
             ),
             about=about,
@@ -208,10 +205,6 @@ def metric_tables(bundle: Bundle) -> Iterator[Table]:
         totals_first = sorted(weights, key=lambda name: (not name.startswith("{"), name))
         rows = _figure_rows({name: tagged[name] for name in totals_first}, weights, judged, "label")
         yield _figure_table("tag", "Requests by tag", about, rows, left_out=len(tagged) - len(rows))
-
-
-def _has(figures: MetricFigures, key: str) -> bool:
-    return getattr(figures, key) is not None
 
 
 def _metric_cell(figures: MetricFigures, key: str) -> Cell:

@@ -38,8 +38,8 @@ from toril.summary.generators import generators
 from toril.summary.load import SteadyLoad, due_by_second, planned_users, starts_of, steady_load
 from toril.summary.plan_forms import queued_plan
 from toril.timeline import Slice, Stats, Timeline
-from toril.timeline.intervals import TAGGED, Kind
-from toril.timeline.values import highest_value, lowest_value, mean_value, percentile_value, sum_of_values
+from toril.timeline.intervals import TAGGED, VALUE_SCALE, Kind
+from toril.timeline.values import mean_value, percentile_value, sum_of_values
 
 PERCENTILES = {
     "p50": 50.0, "p75": 75.0, "p90": 90.0, "p95": 95.0, "p99": 99.0, "p99_9": 99.9, "p99_99": 99.99
@@ -266,7 +266,8 @@ def _metric(kind: Kind, stats: Stats, seconds: float) -> MetricFigures:
     if kind in ("trend", "counter"):
         shown["sum"] = sum_of_values(stats)
     if kind in ("trend", "gauge"):
-        shown |= {"min": lowest_value(stats), "mean": round(mean_value(stats), 6), "max": highest_value(stats)}
+        shown |= {"min": stats.min_us / VALUE_SCALE, "max": stats.max_us / VALUE_SCALE}
+        shown["mean"] = round(mean_value(stats), 6)
     if kind == "trend":
         shown |= {name: percentile_value(stats, PERCENTILES[name]) for name in ("p50", "p90", "p95", "p99")}
     if seconds > 0:

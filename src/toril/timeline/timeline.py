@@ -457,9 +457,8 @@ class Slice:
         """Returns executions and numbers of the unanswered requests that have, or may have, the label."""
         if self.kind in WITHOUT_REQUESTS:
             return []
-        label = (
-            self.label[: max(0, self.label.rfind("{"))] if self._timeline.kind_of(self.label) == TAGGED else self.label
-        )
+        tagged = self._timeline.kind_of(self.label) == TAGGED
+        label = self.label[: max(0, self.label.rfind("{"))] if tagged else self.label
         labels = list(dict.fromkeys(["", self.label, label])) if label else list(worst.unanswered)  # tags are unknown
         senders = self._timeline.senders(self.label) if self.label else self.executions
         return [

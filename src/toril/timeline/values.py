@@ -6,16 +6,6 @@ from toril.timeline.intervals import VALUE_SCALE
 from toril.timeline.samples import Stats
 
 
-def lowest_value(stats: Stats) -> float:
-    """Returns the exact minimum; 0 without values."""
-    return stats.min_us / VALUE_SCALE
-
-
-def highest_value(stats: Stats) -> float:
-    """Returns the exact maximum; 0 without values."""
-    return stats.max_us / VALUE_SCALE
-
-
 def sum_of_values(stats: Stats) -> float:
     """Returns the exact sum."""
     return stats.sum_us / VALUE_SCALE

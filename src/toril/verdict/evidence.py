@@ -142,10 +142,8 @@ def senders_of(plan: Plan, criterion: Criterion) -> list[PlannedExecution]:
         shares = (share for share in plan.shares if share.location == criterion.location)
         there = {part.execution for share in shares for part in share.executions}
         loads = [execution for execution in loads if execution.name in there] or loads
-    label = criterion.request
-    return [
-        load for load in loads if not load.labels or not label or {label, criterion.label} & {*load.labels}
-    ] or loads
+    names = {criterion.request, criterion.label} if criterion.request else set()
+    return [load for load in loads if not load.labels or not names or names & {*load.labels}] or loads
 
 
 # Which time

@@ -42,11 +42,8 @@ EXCUSES: Mapping[str, str] = {  # conditions that invalidate response times
     "unsure-clock": "the clock of a worker is inaccurate",
     "late-rate": "a worker applied a load change late",
 }
-WITHOUT_SAMPLES = (
-    "no-samples",
-    "unknown-label",
-    "unknown-metric",
-)  # listed last: often an effect of a lost worker or an early end
+# Listed last: often an effect of a lost worker or an early end
+WITHOUT_SAMPLES = ("no-samples", "unknown-label", "unknown-metric")
 WORKER_OF_FILE = re.compile(r"(?:^|/)workers/([^/]+)/")
 
 
@@ -123,7 +120,6 @@ def judge_try(plan: Plan, timeline: Timeline, completeness: Completeness, summar
     """
     executions = rules.measured(plan, timeline, completeness)
     broken = {label: figures for label, figures in summary.labels.items() if label and figures.failures}
-    checks = [(name, found) for name, found in summary.metrics.items() if found.kind == "check" and found.failures]
     failed = [
         Reason(
             "failed-request",
@@ -134,7 +130,8 @@ def judge_try(plan: Plan, timeline: Timeline, completeness: Completeness, summar
     ]
     failed += [
         Reason("failed-request", f"check {name} failed {found.failures} of {plural(found.samples, 'time')}")
-        for name, found in checks
+        for name, found in summary.metrics.items()
+        if found.kind == "check" and found.failures
     ]
     open_questions = [
         *incomplete(timeline, completeness),

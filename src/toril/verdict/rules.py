@@ -493,11 +493,16 @@ def script_failures(execution: MeasuredExecution, criteria: Collection[Criterion
     """
     yield from script_errors(execution, criteria)
     searched = execution.planned.search is not None  # each of its stages is judged
-    broken = [] if searched else list(unjudged(execution, criteria))
-    yield from broken[:MOST_NAMED]
-    for code, count in Counter(reason.code for reason in broken[MOST_NAMED:]).items():
-        yield execution.reason(code, f"the same is true of {plural(count, 'more label')}")
+    yield from _first(execution, () if searched else unjudged(execution, criteria), "more label")
     yield from failed_checks(execution, criteria)
+
+
+def _first(execution: MeasuredExecution, reasons: Iterable[Reason], noun: str) -> Iterator[Reason]:
+    """Yields MOST_NAMED reasons, and one for the number of others with the same code."""
+    every = list(reasons)
+    yield from every[:MOST_NAMED]
+    for code, count in Counter(reason.code for reason in every[MOST_NAMED:]).items():
+        yield execution.reason(code, f"the same is true of {plural(count, noun)}")
 
 
 def script_errors(execution: MeasuredExecution, criteria: Collection[Criterion]) -> Iterator[Reason]:
@@ -546,10 +551,7 @@ def unjudged(execution: MeasuredExecution, criteria: Collection[Criterion]) -> I
     if not total.failures or total.failures == total.samples:  # the latter is the reason `no-success`
         return
     for label in in_order(filter(None, execution.timeline.labels(failed=True)), [execution]):
-        total = execution.of_label(label, execution.kind).total
-        if execution.plan.ramp_up_exclude:  # failures of an excluded ramp-up are a note, unless there is nothing else
-            steady = execution.of_label(label, execution.kind, steady=True).total
-            total = steady if steady.samples else total
+        total = _judged_total(execution, label, execution.kind)
         failures = total.failures
         if not failures:
             continue
@@ -573,23 +575,21 @@ def unjudged(execution: MeasuredExecution, criteria: Collection[Criterion]) -> I
 
 def failed_checks(execution: MeasuredExecution, criteria: Collection[Criterion]) -> Iterator[Reason]:
     """Yields a reason for each check that did not always hold, and that no criterion judges."""
-    every, failing = [criterion for criterion in criteria if criterion.subject == "check-rate"], 0
+    every, failing = [criterion for criterion in criteria if criterion.subject == "check-rate"], list[Reason]()
     for name in execution.timeline.measured("check"):
-        total = execution.of_label(name, "check").total
-        if execution.plan.ramp_up_exclude:
-            steady = execution.of_label(name, "check", steady=True).total
-            total = steady if steady.samples else total
+        total = _judged_total(execution, name, "check")
         judging = [criterion for criterion in every if criterion.label in ("", name)]
-        if not total.failures or _everywhere(execution, judging):
-            continue
-        failing += 1
-        if failing <= MOST_NAMED:
+        if total.failures and not _everywhere(execution, judging):
             failed = f"check `{name}` failed {total.failures:,} of {plural(total.samples, 'time')}"
             fix = f"Add a criterion if some may fail, such as `check-rate of {name}<99%` in `toril.criteria`"
-            yield execution.reason("failed-checks", f"{failed}, and no criterion judges it. {fix}")
-    if failing > MOST_NAMED:
-        others = plural(failing - MOST_NAMED, "more check")
-        yield execution.reason("failed-checks", f"the same is true of {others}")
+            failing.append(execution.reason("failed-checks", f"{failed}, and no criterion judges it. {fix}"))
+    yield from _first(execution, failing, "more check")
+
+
+def _judged_total(execution: MeasuredExecution, label: str, kind: Kind) -> Stats:
+    """Returns the total; of an excluded ramp-up, whose failures are a note, only if there is nothing else."""
+    steady = execution.of_label(label, kind, steady=True).total if execution.plan.ramp_up_exclude else None
+    return steady if steady is not None and steady.samples else execution.of_label(label, kind).total
 
 
 def _everywhere(execution: MeasuredExecution, criteria: Iterable[Criterion]) -> bool:

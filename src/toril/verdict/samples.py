@@ -266,10 +266,8 @@ def _without_samples(blank: CriterionResult, evidence: Evidence) -> CriterionRes
     when = " in the steady state" if evidence.plan.ramp_up_exclude else ""
     kinds = blank.criterion.metric.kinds
     named = f"{kind or (kinds and kinds[0]) or 'label'} `{label}` has" if label else "there are"
-    message = (
-        f"{named} no {'checks' if kinds and not label else f'{kind} samples' if kind and not label else 'samples'}"
-    )
-    message += when
+    what = "samples" if label else "checks" if kinds else f"{kind} samples" if kind else "samples"
+    message = f"{named} no {what}{when}"
     message += f" in location {location}" if location else ""
     if blank.criterion.executions:
         message += f" in execution {' + '.join(blank.criterion.executions)}"

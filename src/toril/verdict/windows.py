@@ -128,20 +128,18 @@ def _extremes(stats: Stats, _: int, __: str) -> Reading:
 
 
 READERS: Mapping[str, Callable[[Stats, int, str], Reading | None]] = {  # samples, users and pattern of a second
-    "p": lambda stats, _, __: Reading(stats.samples, histogram=stats.response, max_us=stats.max_us or 0),
     "avg-rt": lambda stats, _, __: Reading(stats.samples, stats.sum_us),
     "avg-lt": lambda stats, _, __: Reading(stats.ttfb_count, stats.ttfb_sum_us) if stats.ttfb_count else None,
     "avg-ct": lambda stats, _, __: Reading(stats.connect_count, stats.connect_sum_us) if stats.connect_count else None,
     "stdev-rt": lambda stats, _, __: Reading(stats.samples, stats.sum_us, stats.sum_sq),
     "fail": lambda stats, _, __: Reading(stats.samples, stats.failures),
-    "succ": _succ,
     "rc": lambda stats, _, pattern: Reading(stats.samples, _codes(stats, pattern)),
     "hits": lambda stats, _, __: Reading(stats.samples, stats.samples),
     "throughput": lambda stats, _, __: Reading(1, stats.samples),
     "concurrency": lambda _, users, __: Reading(1, users),
     "bytes": lambda stats, _, __: Reading(1, stats.bytes),
-    **dict.fromkeys(("check-rate", "metric-rate"), _succ),
-    **dict.fromkeys(("metric-p", "metric-min", "metric-max"), _extremes),
+    **dict.fromkeys(("succ", "check-rate", "metric-rate"), _succ),
+    **dict.fromkeys(("p", "metric-p", "metric-min", "metric-max"), _extremes),
     **dict.fromkeys(("metric-avg", "metric-sum"), lambda stats, _, __: Reading(stats.samples, stats.sum_us)),
     "metric-per-s": lambda stats, _, __: Reading(1, stats.sum_us),
 }
