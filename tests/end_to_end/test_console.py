@@ -243,7 +243,8 @@ def rights(site: Site) -> Rights:
     granted = set()
     for name in iam.list_role_policies(RoleName=FUNCTION)["PolicyNames"]:
         policy = iam.get_role_policy(RoleName=FUNCTION, PolicyName=name)["PolicyDocument"]
-        granted |= {(one["Sid"], action) for one in policy["Statement"] for action in one["Action"]}
+        allowed = [one for one in policy["Statement"] if one["Effect"] == "Allow"]
+        granted |= {(one["Sid"], action) for one in allowed for action in one["Action"]}
     found = site.decisions()
     return Rights(
         granted=granted,

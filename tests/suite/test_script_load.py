@@ -239,9 +239,11 @@ def test_a_load_shape_is_divided_unless_the_class_fixes_its_users(tmp_path, text
     assert codes(read(tmp_path, document).warnings) == []
 
 
-def test_a_simulation_is_divided_by_segments(tmp_path):
-    document = {"execution": [{"scenario": {"script": "A.scala"}, "executor": "gatling"}]}
-    write(tmp_path, "class A extends Simulation", "A.scala")
+@pytest.mark.parametrize(("mode", "parts"), [("divide", ["0:1/2", "1/2:1"]), ("repeat", ["0:1", "0:1"])])
+@pytest.mark.parametrize(("executor", "script"), [("gatling", "A.scala"), ("k6", "a.js")])
+def test_simulations_and_scripts_of_k6_have_segments(tmp_path, executor, script, mode, parts):
+    document = {"execution": [{"scenario": {"script": script}, "executor": executor}], "toril": {"script-load": mode}}
+    write(tmp_path, "class A extends Simulation", script)
     plan = make_plan(read(tmp_path, document), run_id="r", workers=2)
     segments = [part.segment for share in plan.shares for part in share.executions]
-    assert [segment and segment.own for segment in segments] == ["0:1/2", "1/2:1"]
+    assert [segment and segment.own for segment in segments] == parts

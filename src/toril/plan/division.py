@@ -22,6 +22,7 @@ from toril.text import plural
 HERE = "local"  # the location of a suite without locations
 CPU_UNITS_PER_CORE = 1024
 FINEST = 10**9  # parts of a request per second
+WHOLE = Segment(own="0:1", whole="0,1")  # of a worker that runs all of a script's load
 RESPONSE_S = Fraction(1, 5)  # assumed for the pace of virtual users
 HTTP2_COST = 2  # to a worker of 2 vCPU: 7,697 requests per CPU-second, and 93 KiB a user (bench/README.md, journeys)
 
@@ -257,7 +258,8 @@ def _of_script(
     if dividable and engine_of(execution.executor).splits_script_load:
         return _segments(execution, weights, slots)
     if not dividable or len(shares) == 1:
-        return {index: WorkerLoad(0, None, script_users=whole) for index in shares}
+        segment = WHOLE if engine_of(execution.executor).splits_script_load else None
+        return {index: WorkerLoad(0, None, script_users=whole, segment=segment) for index in shares}
     places, firsts = sorted(shares), list(accumulate(whole, initial=0))
     parts = zip(places, interleave([shares[index] for index in places]), strict=True)
     endless, loads = not load.groups or any(group.arrivals_per_s for group in load.groups), {}

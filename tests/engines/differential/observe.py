@@ -190,6 +190,7 @@ def _write_script(case: Case, scenarios: dict[str, Any], folder: Path) -> None:
     builder.literal = _literal(case, scenarios)
     builder.write(str(folder / "test_requests.py"))
     settings = {
+        "tags": [],
         **{"folder": str(folder), "test": str(folder / "test_requests.py"), "generated": True, "cases": False},
         **{
             "require_values": False,
