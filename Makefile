@@ -13,9 +13,9 @@ PROGRAMS := mvn chromium chromedriver podman runc skopeo mmdebstrap
 # One tier of the tests (tests/tiers.py), with the duration of each test in build/junit-….xml.
 UNIT = .venv/bin/pytest --tier unit -n logical --junitxml build/junit-unit.xml
 LIVE = .venv/bin/pytest --tier live -n 6 --dist loadgroup --junitxml build/junit-live.xml
-# What failed beside five others runs once more, alone, unless it is much; the log shows both.
-ALONE = [ $$? -eq 1 ] && .venv/bin/pytest --tier live --last-failed --last-failed-no-failures none --maxfail 3 --junitxml build/junit-alone.xml
 SOLO = .venv/bin/pytest --tier solo --junitxml build/junit-solo.xml
+# What failed on a busy machine runs once more, alone, unless it is much; the log shows both.
+ALONE = [ $$? -eq 1 ] && .venv/bin/pytest --last-failed --last-failed-no-failures none --maxfail 3 --junitxml build/junit-alone.xml
 FOR_TESTS := bytecode .tools/cloud/installed .tools/judges/installed .tools/editor/installed .tools/site/installed system jmeter gatling junit pulumi actionlint engine
 
 export PYTHON UV JMETER_HOME
@@ -33,10 +33,10 @@ quick: .venv/installed ## test the pure core, in less than a minute
 	@.venv/bin/pytest --tier quick --hypothesis-profile quick -n logical -q
 
 test: $(if $(ARGS),,check) $(FOR_TESTS) ## check and test, first installing what that needs; ARGS="-k plan -x" is one plain pytest instead
-	@export PULUMI="$$(tools/pulumi/build "$(CACHE)")" && set -ex && $(if $(ARGS),.venv/bin/pytest $(ARGS),$(UNIT) --without-nightly && { $(LIVE) --without-nightly || { $(ALONE) --without-nightly; }; } && $(SOLO) --without-nightly)
+	@export PULUMI="$$(tools/pulumi/build "$(CACHE)")" && set -ex && $(if $(ARGS),.venv/bin/pytest $(ARGS),$(UNIT) --without-nightly && { $(LIVE) --without-nightly || { $(ALONE) --tier live --without-nightly; }; } && { $(SOLO) --without-nightly || { $(ALONE) --tier solo --without-nightly; }; })
 
 test-all: check $(FOR_TESTS) .tools/oracle/installed ## check and run all tests, with the examples of the night; takes up to an hour
-	@export PULUMI="$$(tools/pulumi/build "$(CACHE)")" HYPOTHESIS=--hypothesis-profile=night && set -ex && $(UNIT) $$HYPOTHESIS && { $(LIVE) $$HYPOTHESIS || { $(ALONE) $$HYPOTHESIS; }; } && $(SOLO) $$HYPOTHESIS && $(MAKE) fuzz
+	@export PULUMI="$$(tools/pulumi/build "$(CACHE)")" HYPOTHESIS=--hypothesis-profile=night && set -ex && $(UNIT) $$HYPOTHESIS && { $(LIVE) $$HYPOTHESIS || { $(ALONE) --tier live $$HYPOTHESIS; }; } && { $(SOLO) $$HYPOTHESIS || { $(ALONE) --tier solo $$HYPOTHESIS; }; } && $(MAKE) fuzz
 
 demo-cloud: .venv/installed .tools/cloud/installed pulumi ## deploy a hub with the console and two regions by the real Pulumi engine into an embedded cloud; needs no account
 	@tools/system-packages $(filter-out mvn chromium chromedriver,$(PROGRAMS)) || echo "Without them tasks are processes" >&2
