@@ -46,10 +46,8 @@ def test_axe_finds_no_problems(opened, width, dark):
     assert found.response["violations"] == [], found.generate_report()
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["failed", "hostile", *(pytest.param(one, marks=AT_NIGHT) for one in ("inconclusive", "empty", "old", "evidence"))],
-)
+@pytest.mark.nightly
+@pytest.mark.parametrize("name", ["failed", "hostile", "inconclusive", "empty", "old", "evidence"])
 def test_axe_finds_no_problems_in_other_pages(opened, name):
     found = AXE.run(opened(name).page)
 

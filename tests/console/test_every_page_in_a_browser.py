@@ -108,6 +108,7 @@ class Visitor(served.Known):
         return router
 
 
+@pytest.mark.nightly
 def test_axe_finds_nothing_on_any_page(browser: Browser, store):
     with served.serving(store, identity=(visitor := Visitor("admin"))) as address:
         tab = browser.new_page(reduced_motion="reduce", viewport={"width": 1280, "height": 900})

@@ -63,6 +63,7 @@ def test_the_palette_finds_a_suite_a_run_and_an_action_by_keys_alone(page):
         page.wait_for_url(f"**{address}")
 
 
+@pytest.mark.nightly
 def test_the_palette_moves_by_arrows_closes_by_escape_and_is_clean(page):
     page.goto("/suites")
     page.locator("#find").click()
@@ -95,6 +96,7 @@ def test_the_palette_offers_the_actions_of_its_page(page):
     expect(page.locator("dialog[open]")).to_contain_text("Stop")
 
 
+@pytest.mark.nightly
 def test_the_palette_is_a_link_to_the_search_without_script(browser: Browser, page):
     page.goto("/")
     context = browser.new_context(java_script_enabled=False)
@@ -116,6 +118,7 @@ def test_a_run_that_starts_elsewhere_appears_on_an_idle_home_page(page, tmp_path
     expect(cards).to_have_count(2)
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("width", [1280, PHONE])
 def test_selected_runs_have_their_actions_in_sight(page, width):
     page.set_viewport_size({"width": width, "height": 800})

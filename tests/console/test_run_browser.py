@@ -187,6 +187,7 @@ def test_a_person_adjusts_and_stops_a_run(store, tab):
     assert find_record(store, Stop, run_key(LIVE, "stop.json")) is not None
 
 
+@pytest.mark.nightly
 def test_the_bar_is_in_sight_and_large_enough_for_a_thumb_on_a_phone(store, tab):
     running(store, progress(90))
     with serving(store, "operator") as address:
@@ -257,6 +258,7 @@ def test_a_page_loads_its_measurements_when_a_window_is_wanted(tmp_path, tab):
         assert asked.count("/runs/run/measured") == 1
 
 
+@pytest.mark.nightly
 def test_a_copied_address_shows_the_same_label(store, tab, tmp_path):
     run_id = copied("complete", tmp_path)[1]
     with serving(store) as address:
@@ -326,6 +328,7 @@ def test_a_window_of_a_running_test_is_pinned_with_its_exact_sums(store, tab):
         expect(page).to_have_url(re.compile("#window=20-30$"), timeout=10_000)  # the report's run had thirty seconds
 
 
+@pytest.mark.nightly
 def test_a_window_chosen_on_a_comparison_leads_to_its_figures(tmp_path, tab):
     for run_id in ("20261124T100000Z-shop-0001", "20261124T100000Z-shop-0002"):
         store_run(tmp_path, run_id, small(), "p95>250ms")

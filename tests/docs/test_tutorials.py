@@ -115,6 +115,7 @@ def read(page: str, folder: Path) -> Iterator[Reader]:
         yield reader
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("page", PAGES)
 def test_the_blocks_do_what_the_page_shows(page, tmp_path):
     with read(page, tmp_path):

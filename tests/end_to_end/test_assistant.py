@@ -154,7 +154,8 @@ class Assistant:
                 await anyio.sleep(0.5)
 
 
-@pytest.mark.parametrize("face", [by_stdio, pytest.param(by_http, marks=pytest.mark.nightly)])
+@pytest.mark.nightly
+@pytest.mark.parametrize("face", [by_stdio, by_http])
 def test_an_assistant_comes_from_a_description_to_a_verdict(face: Any, carts: str, tmp_path: Path) -> None:
     store, person = FolderStore(tmp_path / "store"), Person()
     store.folder.mkdir(parents=True)

@@ -48,6 +48,7 @@ def test_what_comes_after_all_steps(page):
 """
 
 
+@pytest.mark.nightly
 def test_every_browser_failure_has_its_label_and_does_not_affect_the_next_page(tmp_path):
     needed("playwright")
     with pages() as shop:

@@ -68,6 +68,7 @@ def test_a_run_in_a_bucket_is_reported_followed_and_compared_like_one_in_a_folde
     assert compared.returncode == 0, compared.stderr
 
 
+@pytest.mark.nightly
 def test_a_missing_verdict_in_a_bucket_is_recomputed_and_stored(kept: Kept) -> None:
     before = {name: kept.store.get(run_key(kept.run_id, name)) for name in ("summary.json", "verdict.json")}
     for name in before:
@@ -82,6 +83,7 @@ def test_a_missing_verdict_in_a_bucket_is_recomputed_and_stored(kept: Kept) -> N
     assert page["ContentType"] == "text/html; charset=utf-8"
 
 
+@pytest.mark.nightly
 def test_a_live_run_in_a_bucket_can_be_stopped_from_elsewhere(kept: Kept) -> None:
     key = run_key(kept.run_id, "lease.json")
     lease = Lease.from_json(kept.store.get(key), key)
@@ -101,6 +103,7 @@ def test_a_live_run_in_a_bucket_can_be_stopped_from_elsewhere(kept: Kept) -> Non
     assert json.loads(kept.store.get(run_key(kept.run_id, "stop.json")))["cause"] == "user"
 
 
+@pytest.mark.nightly
 def test_runs_in_a_bucket_are_listed_and_pruned(kept: Kept) -> None:
     listed = kept.command("runs")
     assert "passed" in listed.stdout, listed.stderr

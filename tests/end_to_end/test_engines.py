@@ -164,6 +164,7 @@ def test_engines_side_by_side_are_judged_separately_with_the_services_percentile
     )
 
 
+@pytest.mark.nightly
 def test_the_suites_own_script_has_its_worker_index_and_rows_from_any_folder(tmp_path: Path) -> None:
     names = [f"user {number}, {number % 7}" for number in range(31)]
     rows = "user\n" + "".join(f'"{name}"\n' for name in names)

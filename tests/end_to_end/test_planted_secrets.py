@@ -4,6 +4,8 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 from tests.end_to_end.running import run
 from tests.notify.collector import collecting
 from tests.notify.receiver import hook
@@ -106,6 +108,7 @@ def test_shop():
 }
 
 
+@pytest.mark.nightly
 def test_labels_of_scripts_show_no_token_of_a_response_and_criteria_find_them(tmp_path):
     said = {"/login": answer(200, json.dumps({"a": TOKEN, "b": OPAQUE}).encode(), "application/json")}
     for name, text in SCRIPTS.items():

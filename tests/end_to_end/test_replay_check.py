@@ -71,7 +71,8 @@ CASES: dict[
 }
 
 
-@pytest.mark.parametrize("case", ["wrong", *(pytest.param(one, marks=pytest.mark.nightly) for one in list(CASES)[1:])])
+@pytest.mark.nightly
+@pytest.mark.parametrize("case", CASES)
 def test_what_an_application_refuses_by_200_fails_a_run_and_a_try_says_what_it_was(case, tmp_path):
     options, variables, difference, label = CASES[case]
     with serving("admin") as service:

@@ -105,7 +105,8 @@ def test_each_worker_can_repeat_a_script(tmp_path: Path) -> None:
     assert served == Counter({path: 3 * count for path, count in FIVE_BY_THREE.items()})
 
 
-@pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.nightly), 3])
+@pytest.mark.nightly
+@pytest.mark.parametrize("workers", [1, 3])
 def test_groups_of_plug_ins_are_divided(tmp_path: Path, workers: int) -> None:
     ultimate = rows("ultimatethreadgroupdata", (3, 0, 0, 9, 0), (2, 1, 0, 8, 0))
     stepping = {"Start users count": 1, "Start users period": 1, "flighttime": 9}
@@ -180,12 +181,13 @@ class Stairs(LoadTestShape):
 """
 
 
-@pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.nightly), 3])
 def test_a_load_shape_is_divided(tmp_path: Path, workers: int) -> None:
     served, _ = loaded(tmp_path / "own", "locust", ("locustfile.py", SHAPE), workers)
     assert served == Counter({"/visit": 7})
 
 
+@pytest.mark.nightly
 def test_the_reached_users_are_those_of_the_shape(tmp_path: Path) -> None:
     _, done = loaded(tmp_path / "own", "locust", ("locustfile.py", SHAPE), 2)
     reports = [json.loads(path.read_text())["executions"]["own"] for path in done.folder.glob("workers/*/*/exit.json")]

@@ -35,7 +35,7 @@ GATLING = pytest.param(
         pytest.mark.skipif(not gatling_home().is_dir(), reason="`make gatling` has not assembled Gatling"),
     ],
 )
-AT_NIGHT = {"HttpUser", "apiritif", "jmeter"}  # two twins, and one that starts slowly
+AT_NIGHT = {"HttpUser", "apiritif", "vegeta", "jmeter"}  # three twins, and one that starts slowly
 OTHERS = [
     pytest.param(one, marks=pytest.mark.nightly) if one in AT_NIGHT else one for one in ENGINES if one != "gatling"
 ]

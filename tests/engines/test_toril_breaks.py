@@ -61,7 +61,7 @@ class Breaking(Wicked):
         return True
 
 
-@pytest.mark.parametrize("engine", ["toril", "arrivals"])
+@pytest.mark.parametrize("engine", ["toril", pytest.param("arrivals", marks=pytest.mark.nightly)])
 @pytest.mark.parametrize("part", ["request", "response"])
 @pytest.mark.parametrize(("answer", "reset"), [("a length", False), ("chunks", True)])
 def test_each_request_that_breaks_at_any_byte_is_one_failed_sample(engine, part, answer, reset, tmp_path):

@@ -75,6 +75,7 @@ def test_a_frozen_worker_is_stopped_and_given_up(on_stage, shop):
     on_stage.ended(task)
 
 
+@pytest.mark.nightly
 def test_a_failing_bucket_loses_no_measurements(on_stage, shop, service):
     driven = on_stage.drive("run", "slow-down", "--suite", shop)
     driven.until("start.json")

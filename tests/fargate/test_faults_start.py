@@ -57,6 +57,7 @@ def test_a_lost_answer_of_run_task_starts_no_second_task(on_stage, shop):
     assert passes(driven.verdict()), driven.output
 
 
+@pytest.mark.nightly
 def test_a_task_that_was_started_twice_sends_its_load_once(on_stage, shop, service):
     on_stage.cloud.duplicate_next_tasks(HOME)
     assert passes(on_stage.drive("run", "twins", "--suite", shop).verdict())

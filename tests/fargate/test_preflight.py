@@ -144,6 +144,7 @@ def test_doctor_and_plan_report_the_findings_and_the_price(on_stage, tmp_path):
     assert "for a million requests" in planned.out
 
 
+@pytest.mark.nightly
 def test_a_run_with_a_missing_quota_or_too_high_cost_starts_no_task(on_stage, tmp_path):
     plan_of(tmp_path)
     suite = tmp_path / "shop.json"

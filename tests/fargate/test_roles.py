@@ -79,6 +79,7 @@ def due_soon(guarded):
     scheduler.update_schedule(**same, ScheduleExpression=made["ScheduleExpression"])
 
 
+@pytest.mark.nightly
 def test_a_schedule_runs_a_pushed_suite_and_stores_its_verdict(guarded, tmp_path, service):
     folder = suite(tmp_path / LATER["suite"], service.url, {"hold-for": "5s"}, criteria=["p95>1ms"])
     pushed = guarded.toril("suite", "push", folder)

@@ -250,6 +250,7 @@ Left out
 OF_ROBOT = {"Adds": "passed", "Differs": "failed", "Needs a database": "broken", "Later": "skipped"}
 
 
+@pytest.mark.nightly
 def test_each_test_of_robot_framework_is_a_test_case(tmp_path: Path) -> None:
     scenario = {"script": "tests", "tags": "smoke", "variables": {"LAMP": "500"}}
     suite = {"execution": {"executor": "selenium", "runner": "robot", "scenario": scenario}}  # as Taurus' own example

@@ -183,6 +183,7 @@ def test_the_role_preview_reads_no_secret_and_no_run_and_changes_nothing(place):
     denied(place.client("ec2", who).create_vpc, CidrBlock="10.9.0.0/16")
 
 
+@pytest.mark.nightly
 def test_the_role_drift_can_refresh_stacks(place):
     states = {name: place.world.pulumi.stack(name, program=lambda: None).automation.export_stack() for name in STACKS}
     with acting(place.world, place.github("drift", "ref:refs/heads/main")) as reading:

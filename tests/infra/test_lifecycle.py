@@ -176,6 +176,7 @@ def test_another_cache_adds_at_most_four_resources_and_changes_those_that_name_i
     assert stack.up()["delete"] == counts["create"]
 
 
+@pytest.mark.nightly
 def test_a_region_can_be_destroyed_and_deployed_again_without_effects_on_others(deployed):
     stack, s3 = deployed.stacks[AWAY], deployed.world.cloud.client("s3")
     others = inventory(deployed.world.cloud, HOME)
@@ -191,6 +192,7 @@ def test_a_region_can_be_destroyed_and_deployed_again_without_effects_on_others(
     assert stack.up() == deployed.made[AWAY]
 
 
+@pytest.mark.nightly
 def test_the_hub_can_be_destroyed_last_and_only_without_protection(deployed):
     hub = deployed.stacks["hub"]
     with pytest.raises(CommandError, match="protect"):

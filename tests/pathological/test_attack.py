@@ -90,7 +90,7 @@ def expected(wanted, samples, run):
     return "inconclusive" if None in bounds and not proven else "failed" if fired else "passed"
 
 
-@examples(25)
+@examples(12)
 @given(
     groups,
     st.lists(criteria, min_size=1, max_size=4),

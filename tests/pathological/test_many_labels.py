@@ -93,14 +93,8 @@ def test_each_label_is_summarised_and_judged(bundle):
     assert [entry.outcome for entry in bundle.verdict.criteria] == ["passed", "failed", "passed"]
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        name if name in ("html", "json") else pytest.param(name, marks=pytest.mark.nightly)
-        for name in FORMATS
-        if not name.startswith("parquet")
-    ],
-)
+@pytest.mark.nightly
+@pytest.mark.parametrize("name", [name for name in FORMATS if not name.startswith("parquet")])
 def test_each_report_accepts_ten_thousand_labels(bundle, name):
     data = render(name, bundle)
     assert data.decode()

@@ -116,7 +116,10 @@ def test_assistants_find_each_guide_as_markdown(built):
 
 
 @pytest.mark.live
-@pytest.mark.parametrize(("question", "expected"), QUESTIONS.items())
+@pytest.mark.parametrize(
+    ("question", "expected"),
+    [pytest.param(*one, marks=pytest.mark.nightly if at else []) for at, one in enumerate(QUESTIONS.items())],
+)
 def test_search_finds_the_page_of_a_question(browser: Browser, address, question, expected):
     page = browser.new_page()
     page.goto(address)

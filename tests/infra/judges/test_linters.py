@@ -84,6 +84,7 @@ def findings():
     return texts, planted
 
 
+@pytest.mark.nightly
 def test_the_linters_find_nothing_in_the_planned_stacks():
     assert remaining(findings()[0], LINTED) == []
 
