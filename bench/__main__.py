@@ -18,6 +18,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 NONE = {  # started by another script, or alone: minutes each
     "__main__",
+    "cause",
     "constant_target",
     "duets",
     "evidence",

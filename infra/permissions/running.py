@@ -26,8 +26,8 @@ from infra.permissions.statements import ANY, Condition, Document, Statement, al
 TASKS_SERVICE = "ecs-tasks.amazonaws.com"
 SCHEDULER_SERVICE = "scheduler.amazonaws.com"
 ENDING = (
-    "end.json", "evidence.json", "lease.json", "metrics.json", "progress.json", "report.html", "stop.json",
-    "summary.json", "verdict.json",
+    "cause.json", "end.json", "evidence.json", "lease.json", "metrics.json", "progress.json", "report.html",
+    "stop.json", "summary.json", "verdict.json",
 )  # fmt: skip
 HISTORY = ("history/*", "index/*")
 # The key has a value for each event of a request. `Null` refuses requests without the key.

@@ -101,3 +101,30 @@ def test_a_plan_warns_of_measurements_that_no_engine_records(tmp_path):
 )
 def test_a_metric_has_a_known_kind_and_a_run_at_most_five_tags(tmp_path, toril, code):
     refuses(tmp_path, {**SIMPLE, "toril": toril}, code)
+
+
+LOGS = "arn:aws:logs:us-east-1:111122223333:log-group:/ecs/shop"
+
+
+def test_the_sources_of_causes_are_off_until_the_suite_names_them(tmp_path):
+    off = plan(tmp_path, "{}")
+    assert (off.trace_link, off.xray, off.log_groups) == ("", None, ())
+    link = "https://traces.example.com/{trace_id}"
+    on = plan(tmp_path, f"{{traces: '{link}', xray: true, logs: [/ecs/shop, '{LOGS}']}}")
+    assert (on.trace_link, on.xray, on.log_groups) == (link, "", ("/ecs/shop", LOGS))
+    assert plan(tmp_path, "{xray: eu-west-1, logs: shop}").xray == "eu-west-1"
+    assert plan(tmp_path, "{xray: false}").xray is None
+
+
+@pytest.mark.parametrize(
+    ("written", "code"),
+    [
+        ("{traces: 'https://traces.example.com/'}", "not-an-address"),
+        ("{traces: 'http://traces.example.com/{trace_id}'}", "not-an-address"),
+        ("{xray: Ireland}", "unknown-value"),
+        (f"{{logs: ['{LOGS}:*']}}", "unusable-name"),
+        ("{logs: ['a group']}", "unusable-name"),
+    ],
+)
+def test_an_unusable_source_of_causes_is_refused(tmp_path, written, code):
+    refuses(tmp_path, f"toril: {written}\n{CRITERIA}", code)

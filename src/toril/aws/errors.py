@@ -16,8 +16,10 @@ TRANSIENT = frozenset({"busy", "not-aws", "unreachable"})
 SERVICES = {  # by the prefix of their IAM actions
     "cloudwatch": "CloudWatch",
     "ecs": "ECS",
+    "logs": "CloudWatch Logs",
     "s3": "S3",
     "secretsmanager": "Secrets Manager",
+    "xray": "X-Ray",
 }
 
 ADVICE = {  # code → problem, fix
@@ -75,6 +77,7 @@ CODES = {
 }
 CODES_OF_SERVICE = {
     "CloudWatch": dict.fromkeys(("InvalidNextToken", "LimitExceeded", "LimitExceededException"), "busy"),
+    "CloudWatch Logs": {"LimitExceededException": "busy"},
     "Secrets Manager": {"ResourceNotFoundException": "no-such-secret"},
 }
 STATUSES_OF_SERVICE = {

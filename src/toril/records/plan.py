@@ -386,6 +386,9 @@ class Plan(Record):
     tried: bool = False  # one user and one iteration of each scenario, all requests kept; no load test
     keeping: Keeping | None = None  # None: workers keep no requests
     traceparent: bool = False  # whether requests carry a W3C trace context
+    trace_link: str = ""  # address of a trace, with `{trace_id}`
+    xray: str | None = None  # region of X-Ray's traces, empty: the environment's; None: they are not read
+    log_groups: tuple[str, ...] = ()  # names or ARNs
     require_values: bool = False  # whether a response without a value that another request needs has failed
     request_tags: tuple[str, ...] = ()  # the names of requests' tags to record
     metrics: dict[str, str] = Field(default_factory=dict)  # variable of JMeter → kind, or `kind of label`

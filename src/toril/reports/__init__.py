@@ -78,7 +78,12 @@ def pieces(name: str, bundle: Bundle, table: str = TABLES[0]) -> Iterator[bytes]
             from toril.records.document import document
             from toril.secrets.masking import masked
 
-            parts = {"verdict": bundle.verdict, "summary": bundle.summary, "evidence": bundle.evidence}
+            parts: dict[str, object] = {
+                "verdict": bundle.verdict,
+                "summary": bundle.summary,
+                "evidence": bundle.evidence,
+            }
+            parts |= {"cause": bundle.cause} if bundle.cause is not None else {}
             yield document(masked({"schema": "toril.report/1", **parts}))
         case "outputs":
             outputs = {"outcome": bundle.outcome, "run-id": bundle.plan.run_id, "suite": bundle.plan.suite}

@@ -122,6 +122,7 @@ class Fact:
     value: str
     interval: str = ""  # 95 % interval of a percentile
     count: str = ""  # the count of a share
+    link: str = ""  # an address, shown only on pages
 
 
 @dataclass(frozen=True, slots=True)
@@ -365,7 +366,22 @@ class Findings:
     findings: tuple[ShownFinding, ...]
 
 
-Block = Facts | Criteria | Table | Sketches | Charts | NoteBlock | Failures | ExchangeList | Findings
+@dataclass(frozen=True, slots=True)
+class CauseLine:
+    """One figure, trace or log line that supports a cause, as a sentence."""
+
+    text: str
+    link: str = ""  # of the trace
+
+
+@dataclass(frozen=True, slots=True)
+class ProbableCause:
+    """What changed when a trouble began, in order of time."""
+
+    lines: tuple[CauseLine, ...]
+
+
+Block = Facts | Criteria | Table | Sketches | Charts | NoteBlock | Failures | ExchangeList | Findings | ProbableCause
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from toril.secrets.masking import masked_settings
 
 if TYPE_CHECKING:
     from toril.records import Plan, ServerMetrics, Verdict
+    from toril.records.cause import Cause
     from toril.records.evidence import Exchanges
     from toril.records.summary import Summary
     from toril.summary import Completeness
@@ -33,6 +34,7 @@ class Bundle:
     cost_usd: float | None = None  # the same as a number
     pictures: Mapping[str, bytes] = field(default_factory=dict)  # by path in the run's folder
     evidence: Exchanges | None = None  # None: not kept, or not read
+    cause: Cause | None = None  # None: the suite does not ask for it
     completeness: Completeness | None = None  # beside a timeline: what its windows need
     span: tuple[int, int] | None = None  # a window of seconds, its end exclusive; None: the whole run
 

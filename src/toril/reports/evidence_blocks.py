@@ -11,6 +11,7 @@ from toril.records.evidence import Content, Exchange
 from toril.records.summary import TRANSACTION
 from toril.reports.blocks import ExchangeGroup, ExchangeList, Fact, ShownExchange
 from toril.reports.bundle import Bundle
+from toril.reports.cause_block import trace_link
 from toril.secrets.masking import HIDDEN
 from toril.text import plain
 
@@ -42,7 +43,7 @@ def exchange_list(bundle: Bundle) -> ExchangeList | None:
     for turn in zip_longest(*(exchanges for _, exchanges in counted)):  # the first of each group, then the second ones
         for place, exchange in enumerate(turn):
             if exchange is not None and number < MOST_SHOWN and room > 0:
-                shown[place].append(_shown(exchange))
+                shown[place].append(_shown(exchange, trace_link(bundle, exchange.trace_id)))
                 last = shown[place][-1]
                 number, room = number + 1, room - len(last.request) - len(last.response) - len(last.curl)
     return ExchangeList(
@@ -76,7 +77,7 @@ def _count(bundle: Bundle, exchange: Exchange) -> int:
     return next((error.count for error in errors if (error.message, error.rc) == (exchange.error, exchange.rc)), 0)
 
 
-def _shown(call: Exchange) -> ShownExchange:
+def _shown(call: Exchange, trace: str) -> ShownExchange:
     answer = str(call.status) if call.status is not None else plain(call.rc, 60) or ("ok" if call.ok else "no response")
     asked = f"{call.method} {text.shortened(plain(call.url, LONGEST_LINE), LONGEST_URL)}".strip()
     failed = [check for check in call.asserted if not check.ok]
@@ -84,7 +85,11 @@ def _shown(call: Exchange) -> ShownExchange:
         title=f"{plain(asked or call.label, LONGEST_LINE)} → {answer} in {text.time(call.response_us)}",
         place=f"{plain(call.worker)}, second {call.at_s:.0f}",
         brief=_brief(call),
-        facts=tuple(Fact(name, plain(value, 1000)) for name, value in _facts(call) if value),
+        facts=tuple(
+            Fact(name, plain(value, 1000), link=trace if name == "trace" else "")
+            for name, value in _facts(call)
+            if value
+        ),
         request=_message(f"{call.method} {call.url}".strip(), call.request_headers, call.request) if call.url else "",
         response="" if call.status is None else _message(str(call.status), call.response_headers, call.response),
         expected="\n".join(_safe(": ".join(filter(None, (why.name, why.expected, why.message)))) for why in failed),

@@ -26,6 +26,7 @@ from toril.reports.blocks import (
     Failures,
     Findings,
     NoteBlock,
+    ProbableCause,
     Report,
     Sketches,
     Table,
@@ -44,6 +45,7 @@ NO_CHARTS = {"x": [], "seconds": 0, "step": 1, "steady": None, "breaches": [], "
 }
 OUTLINE = {  # the sections that it lists, and their names there
     "findings": "What stands out",
+    "cause": "Probable cause",
     **{"criteria": "Criteria", "cases": "Test cases", "duet": "Base and head", "capacity": "Capacity"},
     **{"earlier": "Earlier runs", "changes": "Changes", "trend": "History", "comparison": "Comparison"},
     **{"course": "Charts", "label": "Labels", "checks": "Checks", "metrics": "Own metrics", "tag": "Tags"},
@@ -52,12 +54,15 @@ OUTLINE = {  # the sections that it lists, and their names there
 }
 SECTIONS: dict[type[Block], tuple[str, str, str]] = {  # id, title and remark, of blocks without their own
     Findings: ("findings", "What stands out", "most severe first"),
+    ProbableCause: ("cause", "Probable cause", "what changed at that time"),
     Criteria: ("criteria", "Criteria", "each states when the run fails"),
     ExchangeList: ("evidence", "Evidence", "requests and responses, without credentials"),
     Failures: ("first-failures", "First failures", "pages in the browser"),
     Facts: ("about", "About this run", ""),
 }
-PRINTED = frozenset({"findings", "criteria", "cases", "duet", "capacity", "comparison", "course", "label", "about"})
+PRINTED = frozenset(
+    {"findings", "cause", "criteria", "cases", "duet", "capacity", "comparison", "course", "label", "about"}
+)
 CLASSES = {"crossed": "figures crossed", "comparison": "compared", "compared-load": "slim", "cases": "errors"}
 CLASSES |= {"compared-criteria": "compared", "errors": "errors", "generators": "generators", "changes": "compared"}
 CLASSES |= dict.fromkeys(("label", "location", "execution", "tag"), "figures")

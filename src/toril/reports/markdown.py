@@ -20,6 +20,7 @@ from toril.reports.blocks import (
     Findings,
     Headline,
     NoteBlock,
+    ProbableCause,
     Report,
     Row,
     Sketches,
@@ -82,6 +83,9 @@ def _parts(report: Report, links: Links, most: int) -> Iterator[str]:
             case Findings():
                 lines = [f"- {escaped(finding.text)} ({explained(finding.code)})" for finding in block.findings]
                 yield "\n".join(["**Findings**", "", *lines])
+            case ProbableCause():
+                lines = [f"- {escaped(line.text)}{_trace(line.link)}" for line in block.lines]
+                yield "\n".join(["**Probable cause**", "", *lines])
             case Criteria():
                 yield from _table(criteria_table(block), most)
             case Table() if not block.page_only:
@@ -119,6 +123,10 @@ def _exchanges(block: ExchangeList, most: int) -> Iterator[str]:
             for words in filter(None, (exchange.request, exchange.response)):
                 cut = words if len(words) <= LONGEST_EXCHANGE else words[: LONGEST_EXCHANGE - 1] + "…"
                 yield f"  <pre>{_entities(cut).replace('@', f'@{UNSEEN}')}</pre>".replace("\n", "&#10;")
+
+
+def _trace(link: str) -> str:
+    return f" [trace](<{link}>)" if link else ""
 
 
 def _title(headline: Headline) -> str:

@@ -31,6 +31,7 @@ from toril.reports.blocks import (
     Table,
 )
 from toril.reports.bundle import Bundle
+from toril.reports.cause_block import probable_cause, unasked
 from toril.reports.curves import rate_curves
 from toril.reports.duet_blocks import duet_table, earlier_table, pairs_charts, pairs_sketches
 from toril.reports.evidence_blocks import exchange_list
@@ -110,6 +111,7 @@ def report_of(
     blocks: list[Block | None] = [
         Facts("facts", tuple(_facts(bundle))),
         findings(bundle),
+        probable_cause(bundle),
         Criteria(rules) if rules else None,
         case_table(bundle) if functional else None,
         duet_table(duet, trusted=duet.outcome == "failed", caveat=_caveat(duet)),
@@ -135,6 +137,7 @@ def report_of(
         *_caveats(bundle),
         charts.get("server"),
         *_unanswered(bundle),
+        *unasked(bundle),
     ]
     blocks += map(_for_the_page, figures) if functional else figures  # the test cases suffice
     notes = [note for note in bundle.verdict.coded_notes if note.message]

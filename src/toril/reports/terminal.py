@@ -26,6 +26,7 @@ from toril.reports.blocks import (
     Findings,
     Headline,
     NoteBlock,
+    ProbableCause,
     Report,
     Row,
     Sketches,
@@ -110,6 +111,10 @@ def _block(block: Block, width: int, headline: Headline) -> Iterator[RenderableT
             yield Text()
             yield _indented("Findings", "bold")
             yield from (_indented(f"• {coded(finding.text, finding.code)}") for finding in block.findings)
+        case ProbableCause():
+            yield Text()
+            yield _indented("Probable cause", "bold")
+            yield from (_indented(f"• {line.text}") for line in block.lines)
         case Failures():
             yield Text()
             for failure in block.failures:

@@ -11,6 +11,7 @@ from toril.errors import InfrastructureError, Note, StoreError
 from toril.launchers.prepare import read_deployments
 from toril.launchers.pricing import cost_line, finished_cost
 from toril.records import HEAD, Deployment, End, Launch, Plan, ServerMetrics, Verdict, run_key
+from toril.records.cause import Cause
 from toril.records.document import document
 from toril.records.evidence import Exchanges
 from toril.regression import judge_duet
@@ -18,6 +19,7 @@ from toril.regression.calibration import calibrate
 from toril.regression.earlier import judge_earlier, with_earlier
 from toril.reports import Bundle, render
 from toril.reports.run_blocks import MOST_FAILURES
+from toril.runs.causes import cause_of
 from toril.runs.coordination import Coordination
 from toril.runs.earlier import earlier_duets, earlier_runs
 from toril.runs.history import fingerprint_of, record_of, remember
@@ -81,6 +83,7 @@ def conclude(
         bundle = with_evidence(
             bundle, lambda: owner.with_retries(lambda: _gathered(coordinator.fold, coordinator.lease.renew))
         )
+        bundle = _with_cause(owner, bundle, completeness)
         shown = owner.with_retries(lambda: with_pictures(store, bundle))
         owner.with_retries(lambda: _keep(shown, coordinator.keep))
         owner.report(phase="ended")
@@ -133,6 +136,17 @@ def _fetch_metrics(owner: Coordination, completeness: Completeness, cloudwatch: 
     return metrics
 
 
+def _with_cause(owner: Coordination, bundle: Bundle, completeness: Completeness) -> Bundle:
+    """Adds the evidence for the run's causes, if the suite asks for it."""
+    plan = adjusted_plan(owner.coordinator.plan, completeness.rates, completeness.started_at)
+
+    def check() -> bool:
+        owner.report(phase="waiting", waiting="X-Ray and CloudWatch Logs")
+        return owner.coordinator.may_wait(owner.asked())
+
+    return replace(bundle, cause=cause_of(bundle, plan, completeness.started_at, owner.clock, check=check))
+
+
 def judge_again(store: Reader, run_id: str) -> Bundle:
     """Judges a stored run from its files, and stores the result if the store is writable."""
     fold, completeness = collect(store, run_id)
@@ -140,6 +154,8 @@ def judge_again(store: Reader, run_id: str) -> Bundle:
     bundle = _judge(fold, completeness, stored_metrics(store, fold.plan), launch)
     bundle = _beside_earlier(store, with_cost(store, bundle), launch)
     bundle = with_evidence(with_pictures(store, bundle), lambda: _gathered(fold))
+    cause = find_record(store, Cause, run_key(run_id, "cause.json"))
+    bundle = replace(bundle, cause=cause or cause_of(bundle, fold.plan, None))
     if not isinstance(store, Store):
         return bundle
     with suppress(StoreError):
@@ -244,6 +260,8 @@ def _keep(bundle: Bundle, put: Callable[[str, bytes], None]) -> None:
     put("verdict.json", bundle.verdict.to_json())
     if bundle.evidence is not None:
         put("evidence.json", document(bundle.evidence))
+    if bundle.cause is not None:
+        put("cause.json", bundle.cause.to_json())
     put("report.html", render("html", bundle))
 
 

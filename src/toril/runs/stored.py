@@ -13,6 +13,7 @@ from toril.clock import Clock
 from toril.coordinator.lease import LeaseWatch, is_live
 from toril.errors import StoreError
 from toril.records import Plan, Verdict, run_key
+from toril.records.cause import Cause
 from toril.records.evidence import Exchanges
 from toril.records.history import HISTORY, HistoryRecord, ListedRun
 from toril.records.progress import Progress, ProgressNote, WorkersNow
@@ -63,6 +64,7 @@ def judged(store: Reader, run_id: str, now: float, *, measurements: bool = False
         fold, completeness = collect(store, run_id)
         bundle = replace(bundle, timeline=fold.timeline, completeness=completeness)
     bundle = with_evidence(bundle, lambda: find_record(store, Exchanges, run_key(run_id, "evidence.json")))
+    bundle = replace(bundle, cause=find_record(store, Cause, run_key(run_id, "cause.json")))
     return with_cost(store, with_pictures(store, bundle))
 
 

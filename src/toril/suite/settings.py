@@ -12,8 +12,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema, field_validator, model_validator
 
+from toril.criteria.server import REGION
 from toril.records import Browser, Device, Network, secret_reference
 from toril.records.event import FORMATS, NoticeEvent, NoticeFormat
 from toril.records.summary import FINDING_CODES, FindingCode
@@ -36,6 +37,7 @@ RESERVED = re.compile(
 )
 
 ADDRESS = r"https://[^ \\]+|http://(?:localhost|127\.0\.0\.1|\[::1\])(?:[:/?#][^ @\\]*)?"  # for editors
+LOG_GROUP = re.compile(r"(?:arn:aws[a-z-]*:logs:[a-z0-9-]+:\d{12}:log-group:)?[A-Za-z0-9._/#-]{1,512}")
 OWN_METRIC = re.compile(r"(?:trend|counter|gauge|rate)(?: of \S.*)?")  # of a variable of JMeter
 TAG = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,49}")  # of requests
 METRIC = re.compile(r"p(?!0+(?:\.0+)?$)[0-9]{1,2}(?:\.[0-9]{1,3})?|failures|throughput")
@@ -158,6 +160,34 @@ def _request_tag(value: object) -> str:
     raise misfit("unusable-name", "is not a tag's name. Use letters, digits, `_`, `.` and `-`, at most 50.")
 
 
+def _trace_link(value: object) -> str:
+    """Returns an https address with one place for the id of a trace."""
+    text = value if isinstance(value, str) else ""
+    if text.count("{trace_id}") != 1 or not is_safe_address(text.replace("{trace_id}", "0")):
+        raise misfit("not-an-address", "is not the address of a trace. Write https://… with `{trace_id}` once.")
+    if mask(text) != text:
+        raise misfit("secret-in-suite", "has a secret in it. Write the address without it.")
+    return text
+
+
+def _xray(value: object) -> str | None:
+    """Returns the region of X-Ray's traces: empty for the environment's, None for none."""
+    if isinstance(value, bool) or value is None:
+        return "" if value else None
+    if isinstance(value, str) and REGION.fullmatch(value):
+        return value
+    raise misfit("unknown-value", "is not a region. Write `true`, or a region such as eu-west-1.")
+
+
+def _log_groups(value: object) -> object:
+    """Returns names or ARNs of log groups."""
+    groups = as_list(value)
+    for group in groups if isinstance(groups, list) else ():
+        if not isinstance(group, str) or not LOG_GROUP.fullmatch(group):
+            raise misfit("unusable-name", "is not a log group. Write its name, or its ARN without `:*`.")
+    return groups
+
+
 DeviceName = Annotated[str, BeforeValidator(lambda value: _one_of(DEVICES, "device", value)), named(DEVICES)]
 NetworkName = Annotated[str, BeforeValidator(lambda value: _one_of(NETWORKS, "network", value)), named(NETWORKS)]
 Metric = Annotated[str, BeforeValidator(_metric), text_of(METRIC.pattern)]
@@ -168,6 +198,8 @@ LoadMode = Literal["divide", "repeat"]
 Executor = Annotated[str | dict[str, str], BeforeValidator(_executor)]
 Criteria = Annotated[tuple[str | dict[str, Any], ...], BeforeValidator(_criteria), CRITERIA]
 Arrivals = Annotated[Any, BeforeValidator(_arrivals)]
+TraceLink = Annotated[str, BeforeValidator(_trace_link), text_of(r"https://[^ ]*\{trace_id\}[^ ]*")]
+XrayRegion = Annotated[str | None, BeforeValidator(_xray), WithJsonSchema({"type": ["boolean", "string"]})]
 VariableName = Annotated[str, BeforeValidator(_variable), text_of(VARIABLE.pattern)]
 
 
@@ -343,6 +375,9 @@ class TorilSettings(Section):
     notify: Annotated[tuple[NotifyBlock, ...], Field(max_length=10)] = ()
     findings: Annotated[dict[FindingCode, bool], BeforeValidator(_findings)] = Field(default_factory=dict)  # absent: on
     traceparent: bool = False  # whether requests carry a W3C trace context
+    traces: TraceLink = ""  # address of a trace; empty: reports have no links
+    xray: XrayRegion = None  # region of X-Ray's traces; None: they are not read
+    logs: Annotated[Texts, BeforeValidator(_log_groups), Field(max_length=50)] = ()  # the most of one query
     require_values: bool = False  # whether a response without a value that another request needs has failed
     metrics: dict[RequestTag, OwnMetric] = Field(default_factory=dict, max_length=200)  # by variable of JMeter
     request_tags: RequestTags = ()  # the names of requests' tags to record

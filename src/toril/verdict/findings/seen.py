@@ -50,18 +50,18 @@ class RunData:
 
         Users of an open model are requests in flight, so they are a result and not the load.
         """
-        if len(self._load_fields) > 1:
+        if len(self.load_fields) > 1:
             return np.zeros(self.seconds)
-        field = next(iter(self._load_fields), "virtual_users")
+        field = next(iter(self.load_fields), "virtual_users")
         return np.array([getattr(second, field) or 0.0 for second in self.summary.series[: self.seconds]])
 
     @property
     def load_unit(self) -> str:
         units = {"planned_rps": " planned requests/s", "planned_journeys": " planned journeys/s"}
-        return units.get(next(iter(self._load_fields), ""), " users")
+        return units.get(next(iter(self.load_fields), ""), " users")
 
     @cached_property
-    def _load_fields(self) -> set[str]:
+    def load_fields(self) -> set[str]:
         """The fields of a second with the load of the executions."""
         rates = {"arrivals": "planned_journeys"}
         return {

@@ -1,0 +1,58 @@
+"""Log lines that are rare outside a trouble, and the parts of traces that took the time."""
+
+import pytest
+
+from toril.records.evidence import Exchange
+from toril.verdict.findings.lines import frequent_texts, rare_lines, slow_part, slower_part, text_of
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        ("2026-11-02T14:55:08Z ERROR pool exhausted after 3000 ms, id=4f1c", "ERROR pool exhausted after"),
+        ('{"level":"warn","msg":"connection refused by peer","id":"a1-b2"}', "connection refused by peer"),
+        ("GET /orders/17 200", ""),
+        ("Authorization: Bearer abcdefghijklmnopqrstuvwxyz", ""),
+    ],
+)
+def test_a_text_has_no_numbers_ids_quotes_or_secrets(line, text):
+    assert text_of(line) == text
+
+
+def test_texts_that_grew_come_first():
+    lines = ["request served in 4 ms"] * 50 + ["pool exhausted after 3 s"] * 20 + ["seldom seen here"] * 2
+    assert frequent_texts(lines, ["request served in 5 ms"] * 50) == ["pool exhausted after", "request served in"]
+
+
+def test_a_line_is_rare_if_no_minute_outside_the_trouble_has_a_fifth_of_it():
+    minutes = {0: [50, 0], 60: [50, 2], 120: [48, 20], 180: [50, 400]}
+    (line,) = rare_lines(["request served in", "pool exhausted after"], minutes, 120, (125.0, 240.0), "/ecs/shop")
+    assert (line.text, line.count, line.most, line.from_s) == ("pool exhausted after", 20, 2, 120)
+    assert rare_lines(["pool exhausted after"], {120: [20]}, 120, (0.0, 240.0), "/ecs/shop") == []
+
+
+def exchange(trace_id, response_ms, arm=0):
+    return Exchange(
+        why="slowest", trace_id=trace_id, response_us=response_ms * 1000, notes=(f"arm {arm}",) if arm else ()
+    )
+
+
+def test_the_part_with_most_of_the_time_in_most_traces_is_named():
+    found = slow_part(
+        [exchange("a", 900), exchange("b", 1000), exchange("c", 800), exchange("d", 700)],
+        {"a": {"shop": 1e5, "orders": 8e5}, "b": {"shop": 1e5, "orders": 9e5}, "c": {"shop": 7e5, "orders": 1e5}},
+    )
+    assert found is not None
+    assert (found.name, found.traces, found.of, found.median_us, found.trace_id) == ("orders", 2, 3, 8e5, "b")
+    assert slow_part([exchange("a", 900)], {}) is None
+
+
+def test_a_part_is_slower_in_head_if_all_its_traces_are():
+    base = {f"b{n}": {"shop": 1e5, "orders": 1e5 + n} for n in range(3)}
+    head = {f"h{n}": {"shop": 1e5, "orders": 9e5 + n} for n in range(3)}
+    exchanges = [*(exchange(one, 300, 1) for one in base), *(exchange(one, 1100, 2) for one in head)]
+    found = slower_part(exchanges, {**base, **head})
+    assert found is not None
+    assert (found.name, found.median_us, found.base_us, found.of, found.base_of) == ("orders", 900_001, 100_001, 3, 3)
+    head["h0"]["orders"] = 1e5
+    assert slower_part(exchanges, {**base, **head}) is None
