@@ -41,6 +41,7 @@ from toril.records.plan import (
     ScriptLoad,
     Search,
     Segment,
+    ServiceResource,
     Share,
     SourcePlace,
     SuiteOrigin,

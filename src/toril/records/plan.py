@@ -350,6 +350,28 @@ class EarlierAsked(RecordPart):
     margin: float = 0.03  # a change up to it is no regression; for failures a difference of shares
 
 
+ServiceKind = Literal[
+    "load-balancer",
+    "target-group",
+    "ecs-service",
+    "lambda",
+    "auto-scaling-group",
+    "database",
+    "cache",
+    "queue",
+    "table",
+]
+
+
+class ServiceResource(RecordPart):
+    """A resource of the system under test."""
+
+    kind: ServiceKind
+    id: str  # the ARN
+    # As found, with units in the names: tasks, vcpu, memory_mib, arch, class, instances, storage_gib …
+    size: dict[str, float | str] = Field(default_factory=dict)
+
+
 class Plan(Record):
     """The division of the load over executions and workers."""
 
@@ -393,6 +415,7 @@ class Plan(Record):
     request_tags: tuple[str, ...] = ()  # the names of requests' tags to record
     metrics: dict[str, str] = Field(default_factory=dict)  # variable of JMeter → kind, or `kind of label`
     notices: tuple[Notice, ...] = ()
+    service: tuple[ServiceResource, ...] = ()  # their standard metrics are read after the load
     audits_off: tuple[str, ...] = ()  # codes
     page_bytes: int = 3 << 20  # of the data for windows in report.html
     functional: bool = False  # runs each test case once, and judges only these

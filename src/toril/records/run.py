@@ -239,6 +239,7 @@ class MetricQuery(RecordPart):
     region: str | None = None  # None: the region of the coordinator's environment
     period_s: int = 60
     unit: str | None = None  # only data in this unit; CloudWatch neither converts nor returns units
+    resource: str | None = None  # the ARN in `Plan.service` that the metric belongs to; None: of a criterion only
 
     @property
     def key(self) -> str:
