@@ -20,7 +20,7 @@ MINUTE = 1_700_000_040  # a whole minute
 def insights(*, going: bool = True, groups: tuple[str, ...] = ("/ecs/shop",)) -> Iterator[tuple[Logs, Stubber]]:
     client = boto3.client("logs", region_name="eu-west-1", aws_access_key_id="a", aws_secret_access_key="b")
     with Stubber(client) as stubber:
-        yield Logs(groups, "eu-west-1", lambda service, region: client, SteppedClock(), lambda: going), stubber
+        yield Logs(groups, lambda service, region: client, SteppedClock(), lambda: going), stubber
 
 
 def expect(stubber: Stubber, *answers: dict[str, Any], words: object = ANY) -> None:
@@ -37,10 +37,9 @@ def test_the_lines_of_a_minute_are_read_when_the_query_is_complete():
     with insights() as (logs, stubber):
         complete = {"status": "Complete", "results": [row], "statistics": {"bytesScanned": 4096.0}}
         expect(stubber, {"status": "Running", "results": []}, complete)
-        answer = logs.lines(MINUTE, MINUTE + 60)
+        assert logs.lines(MINUTE) == ["pool exhausted"]
         stubber.assert_no_pending_responses()
-    assert [row["@message"] for row in answer.rows] == ["pool exhausted"]
-    assert answer.scanned_bytes == 4096
+    assert logs.scanned_bytes == 4096
 
 
 def test_texts_are_counted_by_minute():
@@ -54,7 +53,8 @@ def test_texts_are_counted_by_minute():
     ]  # fmt: skip
     with insights() as (logs, stubber):
         expect(stubber, {"status": "Complete", "results": [row], "statistics": {"bytesScanned": 9.0}}, words=words)
-        assert logs.counts(["pool exhausted", "started"], MINUTE, MINUTE + 60) == ({MINUTE: [12, 0]}, 9)
+        assert logs.counts(["pool exhausted", "started"], MINUTE, MINUTE + 60) == {MINUTE: [12, 0]}
+        assert logs.scanned_bytes == 9
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_a_query_that_must_end_is_stopped(going, scanned):
         expect(stubber, {"status": "Running", "statistics": {"bytesScanned": scanned}})
         stubber.add_response("stop_query", {"success": True}, {"queryId": "q"})
         with pytest.raises(AwsError) as raised:
-            logs.lines(MINUTE, MINUTE + 60)
+            logs.lines(MINUTE)
         stubber.assert_no_pending_responses()
     assert raised.value.code == "busy"
 
@@ -74,14 +74,14 @@ def test_a_query_that_fails_is_an_error():
     with insights() as (logs, stubber):
         expect(stubber, {"status": "Failed"})
         with pytest.raises(AwsError):
-            logs.lines(MINUTE, MINUTE + 60)
+            logs.lines(MINUTE)
 
 
 def test_a_refusal_names_the_right():
     with insights() as (logs, stubber):
         stubber.add_client_error("start_query", "AccessDeniedException", http_status_code=400)
         with pytest.raises(AwsError) as raised:
-            logs.lines(MINUTE, MINUTE + 60)
+            logs.lines(MINUTE)
     assert raised.value.code == "access-denied"
     assert "logs:StartQuery" in str(raised.value)
 
@@ -103,5 +103,5 @@ def test_the_size_of_the_logs_is_a_free_metric():
                 ]
             },
         )
-        logs = Logs((group,), "eu-west-1", lambda service, region: client, SteppedClock())
+        logs = Logs((group,), lambda service, region: client, SteppedClock())
         assert logs.size(MINUTE, MINUTE + 119) == 1_500_000

@@ -40,7 +40,7 @@ def cause(*troubles: Trouble, **more: object) -> Cause:
 
 
 def test_each_sentence_states_figures_times_and_evidence():
-    found = cause(TROUBLE, parts=(PART,), lines=(LINE,), scanned_bytes=200_000_000, usd=0.001)
+    found = cause(TROUBLE, part=PART, line=LINE, scanned_bytes=200_000_000, usd=0.001)
     block = probable_cause(run(found, "https://traces.example.com/{trace_id}"))
     assert block is not None
     assert [line.text for line in block.lines] == [
@@ -63,7 +63,7 @@ def test_a_run_without_evidence_has_no_such_block(found):
 
 
 def test_a_block_has_five_lines_at_most():
-    block = probable_cause(run(cause(TROUBLE, TROUBLE, TROUBLE, TROUBLE, parts=(PART,), lines=(LINE,))))
+    block = probable_cause(run(cause(TROUBLE, TROUBLE, TROUBLE, TROUBLE, part=PART, line=LINE)))
     assert block is not None
     assert len(block.lines) == 5
     assert block.lines[3].text.startswith("DynamoDB")
@@ -71,7 +71,7 @@ def test_a_block_has_five_lines_at_most():
 
 @pytest.mark.parametrize("format", ["terminal", "github", "html"])
 def test_each_format_shows_the_block_and_what_aws_did_not_answer(format):
-    found = cause(TROUBLE, parts=(PART,), problems=("xray:BatchGetTraces: access denied",))
+    found = cause(TROUBLE, part=PART, problems=("xray:BatchGetTraces: access denied",))
     text = render(format, run(found, "https://traces.example.com/{trace_id}")).decode()
     assert text.index("Probable cause") < text.index("ReadThrottleEvents")
     assert "<db>" not in text or format == "terminal"

@@ -48,9 +48,9 @@ def test_refused_questions_are_problems_and_change_nothing_else():
     asked: list[tuple[str, str]] = []
     service = Service(seconds=300, failing=0.002, fails_from_s=150.0)
     arn = "arn:aws:logs:us-east-1:111122223333:log-group:/ecs/shop"
-    bundle = bundle_of(service, xray="eu-west-1", log_groups=("/ecs/shop", arn))
+    bundle = bundle_of(service, xray="eu-west-1", log_groups=("/ecs/web", arn))
     cause = cause_of(bundle, bundle.plan, START, SteppedClock(), aws=refusing(asked))
     assert cause is not None
     assert len(cause.troubles) == 1
-    assert len(cause.problems) == 3
-    assert asked == [("xray", "eu-west-1"), ("cloudwatch", ""), ("cloudwatch", "us-east-1")]
+    assert len(cause.problems) == 2
+    assert asked == [("xray", "eu-west-1"), ("cloudwatch", "us-east-1")]

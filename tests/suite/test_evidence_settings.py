@@ -124,6 +124,7 @@ def test_the_sources_of_causes_are_off_until_the_suite_names_them(tmp_path):
         ("{xray: Ireland}", "unknown-value"),
         (f"{{logs: ['{LOGS}:*']}}", "unusable-name"),
         ("{logs: ['a group']}", "unusable-name"),
+        (f"{{logs: ['{LOGS}', '{LOGS.replace('us-east-1', 'eu-west-1')}']}}", "unusable-name"),
     ],
 )
 def test_an_unusable_source_of_causes_is_refused(tmp_path, written, code):

@@ -2,18 +2,15 @@
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from toril.aws.client import Clients, call
 
 RIGHT = "xray:BatchGetTraces"
 TRACES_PER_CALL = 5  # BatchGetTraces' maximum
-MOST_TRACES = 40
 
 
-@dataclass(frozen=True, slots=True)
-class _Node:
+class _Part(NamedTuple):
     """A segment or a subsegment; `parent` is empty for the root."""
 
     id: str
@@ -24,30 +21,29 @@ class _Node:
 
 
 def own_times(
-    trace_ids: Sequence[str], region: str, clients: Clients, check: Callable[[], object] = lambda: None
+    trace_ids: Iterable[str], region: str, clients: Clients, check: Callable[[], object] = lambda: None
 ) -> dict[str, dict[str, float]]:
     """Returns the own time of each part in µs, by W3C trace id; X-Ray may lack traces, as it samples. AwsError.
 
     `check` is called before each request, of which there are a few.
     """
-    named = {f"1-{trace_id[:8]}-{trace_id[8:]}": trace_id for trace_id in dict.fromkeys(trace_ids[:MOST_TRACES])}
+    named = {f"1-{trace_id[:8]}-{trace_id[8:]}": trace_id for trace_id in trace_ids}
     asked, answers = list(named), dict[str, dict[str, float]]()
     for first in range(0, len(asked), TRACES_PER_CALL):
         request: dict[str, Any] = {"TraceIds": asked[first : first + TRACES_PER_CALL]}
-        while True:
+        while request:
             check()
             page = call(clients("xray", region).batch_get_traces, RIGHT, **request)
             for trace in page.get("Traces", ()):
-                nodes = list(_nodes(segment["Document"] for segment in trace.get("Segments", ())))
-                if trace.get("Id") in named and nodes and not trace.get("LimitExceeded"):
-                    answers[named[trace["Id"]]] = _own(nodes)
-            if not page.get("NextToken") or page["NextToken"] == request.get("NextToken"):
-                break
-            request["NextToken"] = page["NextToken"]
+                parts = list(_parts(segment["Document"] for segment in trace.get("Segments", ())))
+                if trace["Id"] in named and parts:
+                    answers[named[trace["Id"]]] = _own(parts)
+            token = page.get("NextToken")
+            request = {**request, "NextToken": token} if token and token != request.get("NextToken") else {}
     return answers
 
 
-def _nodes(documents: Iterable[str]) -> Iterator[_Node]:
+def _parts(documents: Iterable[str]) -> Iterator[_Part]:
     for document in documents:
         try:
             content = json.loads(document)
@@ -57,25 +53,23 @@ def _nodes(documents: Iterable[str]) -> Iterator[_Node]:
             continue  # the service's code wrote it
 
 
-def _tree(part: Mapping[str, Any], parent: str) -> Iterator[_Node]:
+def _tree(part: Mapping[str, Any], parent: str) -> Iterator[_Part]:
     if "end_time" in part:
         about = part.get("aws") or {}
-        words = (part["name"], about.get("operation"), about.get("table_name") or about.get("resource_names"))
-        name = " ".join(", ".join(map(str, word)) if isinstance(word, list) else str(word) for word in words if word)
-        yield _Node(str(part["id"]), parent, name[:100], float(part["start_time"]), float(part["end_time"]))
+        words = (part["name"], about.get("operation"), about.get("table_name"))
+        name = " ".join(str(word) for word in words if word)[:100]
+        yield _Part(str(part["id"]), parent, name, float(part["start_time"]), float(part["end_time"]))
     for child in part.get("subsegments") or ():
         yield from _tree(child, str(part["id"]))
 
 
-def _own(nodes: Sequence[_Node]) -> dict[str, float]:
+def _own(parts: Sequence[_Part]) -> dict[str, float]:
     """Returns the time of each part outside its children, in µs; parts with one name together."""
     own: dict[str, float] = {}
-    for node in nodes:
-        inner = sorted((one.from_s, one.to_s) for one in nodes if one.parent == node.id)
-        left_s, at_s = node.to_s - node.from_s, node.from_s
-        for from_s, to_s in inner:
-            start_s, end_s = max(at_s, from_s), min(node.to_s, to_s)
-            if end_s > start_s:
-                left_s, at_s = left_s - (end_s - start_s), end_s
-        own[node.name] = own.get(node.name, 0.0) + max(0.0, left_s) * 1e6
+    for part in parts:
+        left_s, at_s = part.to_s - part.from_s, part.from_s
+        for child in sorted((one for one in parts if one.parent == part.id), key=lambda one: one.from_s):
+            start_s, end_s = max(at_s, child.from_s), min(part.to_s, child.to_s)
+            left_s, at_s = left_s - max(0.0, end_s - start_s), max(at_s, end_s)
+        own[part.name] = own.get(part.name, 0.0) + max(0.0, left_s) * 1e6
     return own

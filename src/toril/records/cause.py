@@ -1,5 +1,6 @@
 """What moved with a trouble of a run, `cause.json`: `toril.cause/1`. Times are seconds since the start signal."""
 
+import math
 from typing import ClassVar, Literal
 
 from toril.records.document import Record, RecordPart
@@ -10,15 +11,12 @@ Symptom = Literal["response times", "failures", "throughput"]
 class Moved(RecordPart):
     """A figure of the service or the generators that changed at the time of a trouble.
 
-    `low_s` and `high_s` are the 95 % interval of the time of the change; of a trend, its beginning and its end.
+    `low_s` and `high_s` are the 95 % interval of the time of the change.
     """
 
     name: str
-    source: Literal["service", "generator"] = "service"
     unit: str = ""  # CloudWatch's name; empty: unknown
-    resource: str | None = None
     period_s: float
-    shape: Literal["step", "trend"] = "step"
     at_s: float
     low_s: float
     high_s: float
@@ -43,9 +41,13 @@ class Trouble(RecordPart):
     high_s: float
     to_s: float | None = None  # its end; None: the end of the load
     ended: bool = False
-    shape: Literal["step", "trend"] = "step"
-    tested: int = 0  # figures
+    tested: int = 0  # the number of figures
     moved: tuple[Moved, ...] = ()  # in order of time; those that may have been first in order of effect
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """Its beginning and its end, which may be infinite."""
+        return (0.0, self.at_s) if self.ended else (self.low_s, math.inf if self.to_s is None else self.to_s)
 
 
 class SlowPart(RecordPart):
@@ -78,8 +80,8 @@ class Cause(Record):
     SCHEMA: ClassVar[str] = "toril.cause/1"
     false_discoveries: float  # the rate that the test of all figures keeps to
     troubles: tuple[Trouble, ...] = ()
-    parts: tuple[SlowPart, ...] = ()
-    lines: tuple[RareLine, ...] = ()
+    part: SlowPart | None = None
+    line: RareLine | None = None
     scanned_bytes: int = 0  # of logs
     usd: float = 0.0  # for scanned logs
     problems: tuple[str, ...] = ()  # questions that AWS did not answer

@@ -78,12 +78,13 @@ def pieces(name: str, bundle: Bundle, table: str = TABLES[0]) -> Iterator[bytes]
             from toril.records.document import document
             from toril.secrets.masking import masked
 
-            parts: dict[str, object] = {
+            parts = {
                 "verdict": bundle.verdict,
                 "summary": bundle.summary,
                 "evidence": bundle.evidence,
+                "cause": bundle.cause,
             }
-            parts |= {"cause": bundle.cause} if bundle.cause is not None else {}
+            parts = {name: part for name, part in parts.items() if part is not None or name != "cause"}
             yield document(masked({"schema": "toril.report/1", **parts}))
         case "outputs":
             outputs = {"outcome": bundle.outcome, "run-id": bundle.plan.run_id, "suite": bundle.plan.suite}

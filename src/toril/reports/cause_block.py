@@ -10,24 +10,25 @@ from toril.reports.bundle import Bundle
 from toril.text import plain
 
 MOST_LINES, MOST_OF_TROUBLE = 5, 3
-SHOWN: Mapping[str, Callable[[float], str]] = {  # by CloudWatch's unit
+SHOWN: Mapping[str, Callable[[float], str]] = {  # by CloudWatch's unit; other values have none
     "Seconds": lambda value: text.time(value * 1e6),
     "Milliseconds": lambda value: text.time(value * 1e3),
     "Microseconds": text.time,
     "Percent": lambda value: text.percent(round(value, 2)),
     "Bytes": text.size,
+    "": lambda value: text.number(round(value, 3)),
 }
 
 
 def probable_cause(bundle: Bundle) -> ProbableCause | None:
     """Returns at most five sentences in order of time, then traces and log lines; None without evidence."""
-    cause = bundle.cause
-    if cause is None:
+    if (cause := bundle.cause) is None:
         return None
-    others = [*(_part(part, bundle) for part in cause.parts[:1]), *(_line(line, cause) for line in cause.lines[:1])]
-    each = (trouble.moved[:MOST_OF_TROUBLE] for trouble in cause.troubles)
-    pairs = zip(cause.troubles, each, strict=True)
-    moved = [CauseLine(_sentence(one, trouble)) for trouble, some in pairs for one in some]
+    others = [CauseLine(_part(cause.part), trace_link(bundle, cause.part.trace_id))] if cause.part else []
+    others += [CauseLine(_line(cause.line, cause))] if cause.line else []
+    moved = [
+        CauseLine(_sentence(one, trouble)) for trouble in cause.troubles for one in trouble.moved[:MOST_OF_TROUBLE]
+    ]
     lines = (*moved[: MOST_LINES - len(others)], *others)
     return ProbableCause(lines) if lines else None
 
@@ -40,58 +41,40 @@ def unasked(bundle: Bundle) -> Iterator[NoteBlock]:
 
 def trace_link(bundle: Bundle, trace_id: str) -> str:
     """Returns the address of a trace; empty without a template or an id."""
-    template = bundle.plan.trace_link
-    return template.replace("{trace_id}", trace_id) if template and trace_id.isalnum() else ""
+    return bundle.plan.trace_link.replace("{trace_id}", trace_id) if trace_id.isalnum() else ""
 
 
 def _sentence(moved: Moved, trouble: Trouble) -> str:
-    value = SHOWN.get(moved.unit, _number)
+    value = SHOWN.get(moved.unit, SHOWN[""])
     verb = "rose" if moved.after > moved.before else "fell"
     change = f"{plain(moved.name)} {verb} from {value(moved.before)} to {value(moved.after)}"
-    of_label = f" of {plain(trouble.label)}" if trouble.label else ""
-    if moved.shape == "trend":
-        return (
-            f"{change} (means of the first and the last quarter of seconds {_span(trouble)}), while {trouble.symptom}"
-            f"{of_label} rose."
-        )
-    worse = "fell" if trouble.symptom == "throughput" else "rose"
-    better = "rose" if trouble.symptom == "throughput" else "fell"
-    symptom = f"{trouble.symptom}{of_label} {better if trouble.ended else worse} between seconds {_span(trouble)}"
+    symptom = trouble.symptom + (f" of {plain(trouble.label)}" if trouble.label else "")
+    has_risen = trouble.ended is (trouble.symptom == "throughput")
+    symptom += f" {'rose' if has_risen else 'fell'} between seconds {_span(trouble)}"
     ahead_s = math.floor(trouble.low_s) - math.ceil(moved.high_s)
     relation = f"at least {text.number(ahead_s)} s before {symptom}" if ahead_s > 0 else f"as {symptom}"
     means = f"(means of {text.number(moved.period_s)} s periods)"
     return f"{change} {means} between seconds {_span(moved)}, {relation}."
 
 
-def _number(value: float) -> str:
-    return text.number(round(value, 3))
-
-
 def _span(times: Moved | Trouble) -> str:
     return f"{math.floor(times.low_s)} and {math.ceil(times.high_s)}"
 
 
-def _part(part: SlowPart, bundle: Bundle) -> CauseLine:
-    own, link = text.time(part.median_us), trace_link(bundle, part.trace_id)
+def _part(part: SlowPart) -> str:
+    own, traces = text.time(part.median_us), text.plural(part.of, "trace")
     if part.base_us is not None:
-        sentence = (
-            f"{plain(part.name)} took {own} itself in {text.plural(part.of, 'trace')} of head's slowest requests, and "
-            f"{text.time(part.base_us)} in {text.number(part.base_of)} of base's (medians). The slowest trace is "
-            f"{part.trace_id}."
-        )
-        return CauseLine(sentence, link)
-    sentence = (
-        f"{plain(part.name)} took the most time in {text.number(part.traces)} of {text.plural(part.of, 'trace')} of "
-        f"slow and failed requests: {own} itself, of {text.time(part.total_us)} (medians). The slowest is "
-        f"{part.trace_id}."
+        base = f"{text.time(part.base_us)} in {text.number(part.base_of)} of base's"
+        return f"{plain(part.name)} took {own} itself in {traces} of head's slowest requests, {base} (medians)."
+    most = (
+        f"{plain(part.name)} took the most time in {text.number(part.traces)} of {traces} of slow and failed requests"
     )
-    return CauseLine(sentence, link)
+    return f"{most}: {own} itself, of {text.time(part.total_us)} (medians). The slowest is {part.trace_id}."
 
 
-def _line(line: RareLine, cause: Cause) -> CauseLine:
+def _line(line: RareLine, cause: Cause) -> str:
+    found = f'{text.plural(line.count, "log line")} of {plain(line.group)} with "{plain(line.text)}"'
+    when = f"came in seconds {math.floor(line.from_s)} to {math.ceil(line.to_s)}"
+    elsewhere = f"at most {text.number(line.most)} in any minute outside the trouble"
     price = f"The search read {text.size(cause.scanned_bytes)} of logs for {text.dollars(cause.usd)}, at $0.005 per GB"
-    return CauseLine(
-        f'{text.plural(line.count, "log line")} of {plain(line.group)} with "{plain(line.text)}" came in seconds '
-        f"{math.floor(line.from_s)} to {math.ceil(line.to_s)}, and at most {text.number(line.most)} in any minute "
-        f"outside the trouble. {price}."
-    )
+    return f"{found} {when}, and {elsewhere}. {price}."

@@ -3,7 +3,7 @@
 import pytest
 
 from toril.records.evidence import Exchange
-from toril.verdict.findings.lines import frequent_texts, rare_lines, slow_part, slower_part, text_of
+from toril.verdict.findings.lines import frequent_texts, rare_line, slow_part, text_of
 
 
 @pytest.mark.parametrize(
@@ -26,9 +26,10 @@ def test_texts_that_grew_come_first():
 
 def test_a_line_is_rare_if_no_minute_outside_the_trouble_has_a_fifth_of_it():
     minutes = {0: [50, 0], 60: [50, 2], 120: [48, 20], 180: [50, 400]}
-    (line,) = rare_lines(["request served in", "pool exhausted after"], minutes, 120, (125.0, 240.0), "/ecs/shop")
-    assert (line.text, line.count, line.most, line.from_s) == ("pool exhausted after", 20, 2, 120)
-    assert rare_lines(["pool exhausted after"], {120: [20]}, 120, (0.0, 240.0), "/ecs/shop") == []
+    texts = ["request served in", "pool exhausted after"]
+    assert rare_line(texts, minutes, 120, (125.0, 240.0)) == ("pool exhausted after", 20, 2)
+    assert rare_line(texts, minutes, 120, (0.0, 240.0)) is None
+    assert rare_line(texts, minutes, 300, (300.0, 360.0)) is None
 
 
 def exchange(trace_id, response_ms, arm=0):
@@ -51,8 +52,8 @@ def test_a_part_is_slower_in_head_if_all_its_traces_are():
     base = {f"b{n}": {"shop": 1e5, "orders": 1e5 + n} for n in range(3)}
     head = {f"h{n}": {"shop": 1e5, "orders": 9e5 + n} for n in range(3)}
     exchanges = [*(exchange(one, 300, 1) for one in base), *(exchange(one, 1100, 2) for one in head)]
-    found = slower_part(exchanges, {**base, **head})
+    found = slow_part(exchanges, {**base, **head})
     assert found is not None
     assert (found.name, found.median_us, found.base_us, found.of, found.base_of) == ("orders", 900_001, 100_001, 3, 3)
     head["h0"]["orders"] = 1e5
-    assert slower_part(exchanges, {**base, **head}) is None
+    assert slow_part(exchanges, {**base, **head}) is None
