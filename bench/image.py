@@ -24,7 +24,7 @@ from tests.targets import target  # noqa: E402
 from tests.worker.driver import plan_of, planned, wait_until  # noqa: E402
 
 GOALS = {("slim", "locust"): 2.5, ("full", "jmeter"): 5.0}
-SIZES_MB = {"slim": 135, "full": 260}
+SIZES_MB = {"slim": 135, "full": 310}
 LOCUST = """
 from locust import FastHttpUser, task
 class User(FastHttpUser):

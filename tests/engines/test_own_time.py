@@ -45,7 +45,7 @@ def test_jmeter_computes_the_same(tmp_path: Path) -> None:
     script = tmp_path / "turns.bsh"
     script.write_text(IN_JAVA.substitute(file=FILE))
     jars = f"{jmeter_home() / 'lib'}/*:{jmeter_home() / 'lib' / 'ext'}/*"
-    command = [find_java() or "java", "-cp", jars, "bsh.Interpreter", str(script)]
+    command = [find_java(), "-cp", jars, "bsh.Interpreter", str(script)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     wanted = [inf if one is None else one for case in CASES for name in ("at", "own", "wait") for _, one in case[name]]
     assert list(map(float, done.stdout.replace("Infinity", "inf").split())) == wanted, done.stdout + done.stderr

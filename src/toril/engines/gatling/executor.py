@@ -62,7 +62,7 @@ class Executor(RowEngine, GatlingExecutor):  # type: ignore[misc]  # bzt has no 
         ScenarioExecutor.prepare(self)
         if not (self._home / OWN_JAR).is_file():
             raise not_installed("Gatling", GATLING_VERSION, self._home, code="no-gatling")
-        self._java = find_java() or "java"
+        self._java = find_java()
         classes = self.context.folder / "classes"
         classes.mkdir(exist_ok=True)
         extra = [self.engine.find_file(jar) for jar in self.get_additional_classpath()]

