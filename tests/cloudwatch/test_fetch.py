@@ -298,3 +298,11 @@ def test_an_unreachable_service_is_an_error_before_the_load(clock):
         pass
     with refused("unreachable", "http://127.0.0.1:", error=InfrastructureError):
         check([CPU], clock.now(), gone.clients)
+
+
+def test_an_idle_metric_of_a_resource_delays_the_end_by_three_minutes_and_is_no_error(service, clock):
+    idle = query(resource="arn:aws:ecs:eu-west-1:111122223333:service/shop/web")
+    (series,) = fetched(service, clock, idle).queries
+    assert (series.points, series.answered, series.error, series.resource) == ((), True, None, idle.resource)
+    assert clock.at <= NOON + 180 + 180 + 10
+    assert check([idle], clock.at, service.clients) == ()

@@ -2,6 +2,7 @@
 
 import doctest
 import math
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -16,11 +17,13 @@ from tests.reports.parsed import Page
 from tests.reports.runs import judged, run_of, small
 from toril.records import MetricSeries, PlannedCriterion, ServerMetrics
 from toril.reports import Bundle, render
+from toril.reports.blocks import NoteBlock, Table
 from toril.reports.charts import charts_of
 from toril.reports.charts import lines as lines_module
 from toril.reports.charts.lines import Thinning, thinning
 from toril.reports.charts.percentiles import quantiles_us
 from toril.reports.html import NO_CHARTS
+from toril.reports.run_blocks import report_of
 
 SECONDS = 420
 
@@ -358,3 +361,20 @@ def test_checks_and_own_metrics_have_charts_in_their_own_unit():
     }
     assert [mark["at"] for one in found for mark in one["marks"]] == [10]
     assert charts(gallery.run("passed"))["scripts"] == []
+
+
+def test_metrics_of_resources_have_a_chart_and_a_row_each_and_idle_ones_have_no_note():
+    arn = "arn:aws:ecs:eu-west-1:111122223333:service/shop/web"
+    cpu = MetricSeries(
+        namespace="AWS/ECS", metric="CPUUtilization", statistic="Average", points=((0.0, 20.0), (60.0, 60.0)),
+        resource=arn,
+    )  # fmt: skip
+    idle = MetricSeries(namespace="AWS/ECS", metric="MemoryUtilization", statistic="Average", resource=arn)
+    run = examples.passed()
+    bundle = replace(run, metrics=ServerMetrics(queries=(cpu, idle)))
+    (drawn,) = charts(bundle)["server"]
+    assert drawn["note"].startswith("shop/web, AWS/ECS")
+    blocks = report_of(bundle).blocks
+    (table,) = [block for block in blocks if isinstance(block, Table) and block.id == "service"]
+    assert [[cell.value for cell in row.cells[2:]] for row in table.rows] == [[40.0, 20.0, 60.0]]
+    assert not [block for block in blocks if isinstance(block, NoteBlock) and block.code == "no-metric"]

@@ -129,3 +129,14 @@ def test_the_sources_of_causes_are_off_until_the_suite_names_them(tmp_path):
 )
 def test_an_unusable_source_of_causes_is_refused(tmp_path, written, code):
     refuses(tmp_path, f"toril: {written}\n{CRITERIA}", code)
+
+
+QUEUE = "arn:aws:sqs:eu-west-1:111122223333:orders"
+
+
+def test_the_resources_of_the_service_are_part_of_the_plan_but_not_of_a_try(tmp_path):
+    written = f"{{service: [{{kind: queue, id: '{QUEUE}', size: {{tasks: 2, arch: arm64}}}}]}}"
+    (queue,) = plan(tmp_path, written).service
+    assert (queue.kind, queue.id, queue.size) == ("queue", QUEUE, {"tasks": 2, "arch": "arm64"})
+    assert plan(tmp_path, written, tried=True).service == plan(tmp_path, "{}").service == ()
+    refuses(tmp_path, f"toril: {{service: [{{kind: table, id: '{QUEUE}'}}]}}\n{CRITERIA}", "not-an-arn")

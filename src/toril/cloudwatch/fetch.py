@@ -24,6 +24,7 @@ from toril.records import MetricQuery, MetricSeries, ServerMetrics
 LIMIT_S = 300.0  # after the last period's end; AWS publishes its one-minute metrics after one to three minutes
 POLL_S, QUICK_POLL_S = 10.0, 2.0  # the second for periods below a minute, which are published quickly
 TICK_S = 0.2
+SERVICE_LIMIT_S = 180.0  # for metrics of resources: AWS publishes no value of some idle ones
 MINUTE_S = 60
 SHORT_PERIODS_KEPT_S = 3 * 3600  # CloudWatch's retention of periods below a minute
 LOOKED_BACK_S = 2 * 3600  # an hour less than CloudWatch's shortest retention
@@ -57,7 +58,7 @@ def _notes(group: list[MetricQuery], now: float, clients: ClientFactory) -> Iter
                 error = ERRORS.get(answer.fault.code, InfrastructureError)
                 raise error(f"{name_of(query)}: {answer.fault}", code=answer.fault.code)
             yield Note(answer.fault.code, f"{name_of(query)}: {answer.fault}")
-        elif not answer.points:
+        elif not answer.points and query.resource is None:  # AWS publishes no value of some idle resources
             fix = "unless the metric is new or idle, check namespace, metric, dimensions, unit and region"
             text = f"{place_of(query.region)} has no value of the last two hours; {fix}"
             yield Note("no-recent-value", f"{name_of(query)}: {text}")
@@ -94,7 +95,14 @@ def fetch(
     open queries are sent once more and the wait ends. A query without an answer gets an `error`.
     """
     began = clock.now()
-    every = {query.key: _Asked(query, span(start_at, end_at, query.period_s), limit_s) for query in _distinct(queries)}
+    every = {
+        query.key: _Asked(
+            query,
+            span(start_at, end_at, query.period_s),
+            limit_s if query.resource is None else min(limit_s, SERVICE_LIMIT_S),
+        )
+        for query in _distinct(queries)
+    }
 
     def may_continue() -> bool:
         waited_s = clock.now() - began
@@ -162,12 +170,14 @@ class _Asked:
     def series(self, start_at: float, *, ended: bool) -> MetricSeries:
         last = max(self.points, default=None)
         known_to = self.span.end if self.complete else start_at if last is None else last + self.span.period_s
+        answered = self.complete or (self.whole and self.fault is None and self.asked_at >= self.deadline)
+        idle = answered and self.query.resource is not None
         return MetricSeries(
             **dict(self.query),
             points=tuple((round(begin - start_at, 6), value) for begin, value in sorted(self.points.items())),
             complete_to_s=round(known_to - start_at, 6),
-            answered=self.complete or (self.whole and self.fault is None and self.asked_at >= self.deadline),
-            error=None if self.complete else self._error(last, ended=ended),
+            answered=answered,
+            error=None if self.complete or idle else self._error(last, ended=ended),
         )
 
     def _error(self, last: int | None, *, ended: bool) -> str:

@@ -33,6 +33,7 @@ from toril.records import (
     Plan,
     PlannedCriterion,
     PlannedExecution,
+    ServiceResource,
     Share,
     TaskSize,
 )
@@ -129,6 +130,7 @@ def make_plan(
         trace_link=suite.toril.traces,
         xray=suite.toril.xray,
         log_groups=suite.toril.logs,
+        service=() if tried or suite.functional else _service(suite),
         require_values=suite.toril.require_values,
         request_tags=suite.toril.request_tags,
         metrics=dict(suite.toril.metrics),
@@ -139,6 +141,10 @@ def make_plan(
         warnings=tuple(warning.message for warning in warnings),
         warning_codes=tuple(warning.code for warning in warnings),
     )
+
+
+def _service(suite: Suite) -> tuple[ServiceResource, ...]:
+    return tuple(ServiceResource(kind=one.kind, id=one.id, size=one.size) for one in suite.toril.service)
 
 
 def own_tags(of: Suite | Plan) -> dict[str, str]:

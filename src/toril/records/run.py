@@ -239,7 +239,7 @@ class MetricQuery(RecordPart):
     region: str | None = None  # None: the region of the coordinator's environment
     period_s: int = 60
     unit: str | None = None  # only data in this unit; CloudWatch neither converts nor returns units
-    resource: str | None = None  # the ARN in `Plan.service` that the metric belongs to; None: of a criterion only
+    resource: str | None = None  # the ARN in `Plan.service` that it belongs to; None: of a criterion
 
     @property
     def key(self) -> str:
@@ -247,6 +247,7 @@ class MetricQuery(RecordPart):
         dimensions = json.dumps(self.dimensions, sort_keys=True, ensure_ascii=False)
         parts = [self.namespace, self.metric, self.statistic, dimensions, f"{self.period_s}s"]
         parts += [self.unit] if self.unit else []
+        parts += [f"of {self.resource}"] if self.resource else []  # asked for apart from a criterion's equal query
         return " ".join(parts + ([f"in {self.region}"] if self.region else []))
 
 

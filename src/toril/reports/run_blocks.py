@@ -45,6 +45,7 @@ from toril.reports.run_tables import (
     interval_of,
     is_notable,
     metric_tables,
+    service_table,
     share_of,
     time_of,
     window_of,
@@ -136,6 +137,7 @@ def report_of(
         generator_table(bundle),
         *_caveats(bundle),
         charts.get("server"),
+        service_table(bundle),
         *_unanswered(bundle),
         *unasked(bundle),
     ]
@@ -574,6 +576,6 @@ def not_judged(bundle: Bundle) -> Iterator[str]:
 def _unanswered(bundle: Bundle) -> Iterator[NoteBlock]:
     """Yields the CloudWatch queries without data."""
     for query in bundle.metrics.queries if bundle.metrics else ():
-        if query.error or not query.points:
+        if query.error or (not query.points and query.resource is None):
             why = plain(query.error or "CloudWatch has no data for this time", 500)
             yield NoteBlock("no-metric", f"{plain(query.key)}: {why}", "detail")

@@ -3,9 +3,11 @@
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from statistics import fmean
 from typing import Literal
 
 from toril import text
+from toril.criteria.service import short_name
 from toril.records import Case, Share
 from toril.records.summary import TRANSACTION, Capacity, CapacityStage, Generator, LabelFigures, MetricFigures
 from toril.reports.blocks import MISSING, Cell, Check, Column, Part, Row, Table, Tone, severity_of
@@ -213,6 +215,26 @@ def _metric_cell(figures: MetricFigures, key: str) -> Cell:
         return Cell(MISSING, value=-1)
     shown = text.percent(100 * value) if key == "held" else text.number(value)
     return Cell(shown, value=value, tone="bad" if key == "failures" and value else "")
+
+
+def service_table(bundle: Bundle) -> Table | None:
+    """Returns the figures of the service's resources; None without values of them."""
+    series = [one for one in bundle.metrics.queries if one.resource and one.points] if bundle.metrics else []
+    rows = []
+    for place, one in enumerate(series):
+        values = [value for _, value in one.points]
+        kind = f"{one.metric} {one.statistic}"
+        cells = [Cell(text.number(value), value=value) for value in (fmean(values), min(values), max(values))]
+        rows.append(Row((Cell(short_name(one.resource or "")), Cell(kind), *cells), weight=place))
+    columns = (Column("resource", "name", code=True), Column("metric", "name"))
+    about = "values of each minute, in CloudWatch's units"
+    figures = tuple(map(Column, ("mean", "lowest", "highest")))
+    shown = (*columns, *figures)
+    return (
+        Table(id="service", title="Service", noun="metric", columns=shown, rows=tuple(rows), about=about)
+        if rows
+        else None
+    )
 
 
 # ── Errors, generators ────────────────────────────────────────────────────────────────────────────────────────────────

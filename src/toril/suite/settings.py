@@ -15,8 +15,10 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema, field_validator, model_validator
 
 from toril.criteria.server import REGION
+from toril.criteria.service import is_of_kind
 from toril.records import Browser, Device, Network, secret_reference
 from toril.records.event import FORMATS, NoticeEvent, NoticeFormat
+from toril.records.plan import ServiceKind
 from toril.records.summary import FINDING_CODES, FindingCode
 from toril.secrets.masking import mask
 from toril.store.connections import is_safe_address
@@ -312,6 +314,22 @@ class NotifyBlock(Section):
         return self
 
 
+class ServiceBlock(Section):
+    """A resource of the service, as `toril service` writes it."""
+
+    kind: ServiceKind
+    id: str  # ARN
+    size: dict[str, float | str] = Field(default_factory=dict)  # as found: tasks, vcpu, memory_mib …
+
+    @field_validator("id")
+    @classmethod
+    def _arn(cls, arn: str, info: ValidationInfo) -> str:
+        kind = info.data.get("kind")
+        if kind is not None and not is_of_kind(kind, arn):
+            raise misfit("not-an-arn", f"is not the ARN of this kind, `{kind}`. Copy it from AWS.")
+        return arn
+
+
 class BrowserBlock(Section):
     """The device and the network that the browsers of one execution emulate."""
 
@@ -376,6 +394,7 @@ class TorilSettings(Section):
     traces: TraceLink = ""  # address of a trace; empty: reports have no links
     xray: XrayRegion = None  # region of X-Ray's traces; None: they are not read
     logs: Annotated[Texts, BeforeValidator(_log_groups), Field(max_length=50)] = ()  # the most of one query
+    service: Annotated[tuple[ServiceBlock, ...], Field(max_length=50)] = ()  # resources whose metrics are read
     require_values: bool = False  # whether a response without a value that another request needs has failed
     metrics: dict[RequestTag, OwnMetric] = Field(default_factory=dict, max_length=200)  # by variable of JMeter
     request_tags: RequestTags = ()  # the names of requests' tags to record

@@ -8,6 +8,7 @@ import math
 from dataclasses import replace
 
 from toril.criteria import Criterion, ServerMetric, criteria_of
+from toril.criteria.service import service_queries
 from toril.records import PART_OF_PERIOD_NEEDED, MetricQuery, MetricSeries, Plan
 from toril.summary import judged_window, lasted_s
 from toril.text import plural
@@ -19,9 +20,9 @@ TINY_S = 1e-3  # rounding error of the points' times
 
 
 def queries(plan: Plan) -> tuple[MetricQuery, ...]:
-    """Returns the CloudWatch queries of the plan's criteria, without duplicates."""
-    needed = [criterion.server for criterion in criteria_of(plan.criteria) if criterion.server is not None]
-    return tuple({query.key: query for query in needed}.values())
+    """Returns the CloudWatch queries of the plan's criteria and of its service, without duplicates."""
+    judged = [criterion.server for criterion in criteria_of(plan.criteria) if criterion.server is not None]
+    return tuple({query.key: query for query in (*service_queries(plan.service), *judged)}.values())
 
 
 def judge_server(blank: CriterionResult, evidence: Evidence) -> CriterionResult:

@@ -6,6 +6,7 @@ from itertools import chain, pairwise
 
 from toril.criteria import Criterion, criteria_of
 from toril.criteria.server import KNOWN_TIMES
+from toril.criteria.service import short_name
 from toril.records import MetricQuery, MetricSeries
 from toril.reports.bundle import Bundle
 from toril.reports.charts import marks
@@ -36,7 +37,8 @@ def _chart(bundle: Bundle, query: MetricSeries) -> Chart:
     ]
     unit, factor = _unit_of(query, rules)
     x, values = _steps([(at, value * factor) for at, value in sorted(query.points)], query.period_s)
-    about = [query.namespace, *(f"{name} {value}" for name, value in sorted(query.dimensions.items()))]
+    about = [query.namespace] if query.resource is None else [short_name(query.resource), query.namespace]
+    about += [*(f"{name} {value}" for name, value in sorted(query.dimensions.items()))]
     limits = [marks.marks([judged[rule.where]], 1000 if rule.unit == "us" else 1) for rule in rules]
     return chart(
         f"{plain(query.metric, 60)}, {plain(query.statistic, 20)}",

@@ -1,0 +1,133 @@
+"""Finding a service's resources: the calls and answers have the shapes of botocore's models."""
+
+import boto3
+import pytest
+from botocore.stub import Stubber
+
+from toril.aws.errors import AwsError
+from toril.cloudwatch.discover import RIGHTS, discover
+
+REGION, OWNER = "eu-west-1", "111122223333"
+BALANCER = f"arn:aws:elasticloadbalancing:{REGION}:{OWNER}:loadbalancer/app/shop/50dc6c495c0c9188"
+GROUP = f"arn:aws:elasticloadbalancing:{REGION}:{OWNER}:targetgroup/web/6d0ecf831eec9f09"
+LAMBDAS = f"arn:aws:elasticloadbalancing:{REGION}:{OWNER}:targetgroup/fn/7d0ecf831eec9f09"
+FUNCTION = f"arn:aws:lambda:{REGION}:{OWNER}:function:orders"
+WEB, OTHER = (f"arn:aws:ecs:{REGION}:{OWNER}:service/shop/{name}" for name in ("web", "other"))
+ASG = f"arn:aws:autoscaling:{REGION}:{OWNER}:autoScalingGroup:5e5e:autoScalingGroupName/web"
+QUEUE = f"arn:aws:sqs:{REGION}:{OWNER}:orders"
+TABLE = f"arn:aws:dynamodb:{REGION}:{OWNER}:table/carts"
+DATABASE = f"arn:aws:rds:{REGION}:{OWNER}:db:shop-1"
+CACHE = f"arn:aws:elasticache:{REGION}:{OWNER}:cluster:carts-001"
+SERVICES = (
+    "resourcegroupstaggingapi", "elbv2", "ecs", "autoscaling", "lambda", "rds", "elasticache", "dynamodb",
+)  # fmt: skip
+SHOP = "shop-123.eu-west-1.elb.amazonaws.com"
+ENVIRONMENT = [
+    {"name": "DB", "value": "postgres://shop.abc.eu-west-1.rds.amazonaws.com:5432/shop"},
+    {"name": "ORDERS", "value": f"https://sqs.{REGION}.amazonaws.com/{OWNER}/orders"},
+    {"name": "CACHE", "value": "master.carts.abc.euw1.cache.amazonaws.com"},
+]
+
+
+@pytest.fixture
+def account():
+    """Clients whose answers are added with `answer(service, method, **response)`, in order."""
+    keys = {"aws_access_key_id": "AKIAEXAMPLE", "aws_secret_access_key": "AKIAEXAMPLE"}
+    made = {name: boto3.session.Session().client(name, region_name=REGION, **keys) for name in SERVICES}
+    stubs = {name: Stubber(client) for name, client in made.items()}
+    for stub in stubs.values():
+        stub.activate()
+
+    def answer(service, method, **response):
+        stubs[service].add_response(method, response)
+
+    answer.clients = lambda service, region: made[service]
+    answer.stubs = stubs
+    return answer
+
+
+def publish(answer):
+    """A load balancer before a service, an Auto Scaling group and a function; with what their settings name."""
+    balancer = {"LoadBalancerArn": BALANCER, "DNSName": SHOP}
+    other = {"LoadBalancerArn": BALANCER.replace("shop", "other"), "DNSName": "other.example.com"}
+    answer("elbv2", "describe_load_balancers", LoadBalancers=[balancer, other])
+    groups = [{"TargetGroupArn": GROUP, "TargetType": "ip"}, {"TargetGroupArn": LAMBDAS, "TargetType": "lambda"}]
+    answer("elbv2", "describe_target_groups", TargetGroups=groups)
+    answer("elbv2", "describe_target_health", TargetHealthDescriptions=[{"Target": {"Id": f"{FUNCTION}:live"}}])
+    answer("ecs", "list_clusters", clusterArns=["shop"])
+    answer("ecs", "list_services", serviceArns=[WEB, OTHER])
+    services = [
+        {"serviceArn": WEB, "taskDefinition": "web:1", "desiredCount": 2, "loadBalancers": [{"targetGroupArn": GROUP}]},
+        {"serviceArn": OTHER, "taskDefinition": "other:1", "desiredCount": 1},
+    ]
+    answer("ecs", "describe_services", services=services)
+    task = {
+        "cpu": "512", "memory": "1024", "runtimePlatform": {"cpuArchitecture": "ARM64"},
+        "containerDefinitions": [{"environment": ENVIRONMENT}],
+    }  # fmt: skip
+    answer("ecs", "describe_task_definition", taskDefinition=task)
+    group = {
+        "AutoScalingGroupName": "web", "AutoScalingGroupARN": ASG, "MinSize": 1, "MaxSize": 4, "DesiredCapacity": 3,
+        "DefaultCooldown": 300, "AvailabilityZones": ["eu-west-1a"], "HealthCheckType": "ELB",
+        "CreatedTime": "2026-11-01T00:00:00Z", "TargetGroupARNs": [GROUP],
+    }  # fmt: skip
+    answer("autoscaling", "describe_auto_scaling_groups", AutoScalingGroups=[group])
+    settings = {"Variables": {"CARTS": "carts"}}
+    answer(
+        "lambda", "get_function_configuration", MemorySize=512, Architectures=["x86_64"], Environment=settings
+    )  # fmt: skip
+    answer("rds", "describe_db_clusters", DBClusters=[])
+    database = {
+        "DBInstanceArn": DATABASE, "DBInstanceClass": "db.r6g.large", "Engine": "postgres", "AllocatedStorage": 20,
+        "Endpoint": {"Address": "shop.abc.eu-west-1.rds.amazonaws.com"},
+    }  # fmt: skip
+    strange = database | {"DBInstanceArn": f"{DATABASE}0", "Endpoint": {"Address": "x.rds.amazonaws.com"}}
+    answer("rds", "describe_db_instances", DBInstances=[database, strange])
+    shard = {"PrimaryEndpoint": {"Address": "master.carts.abc.euw1.cache.amazonaws.com"}}
+    replicated = {"NodeGroups": [shard], "MemberClusters": ["carts-001"], "ARN": "arn:aws:elasticache:carts"}
+    answer("elasticache", "describe_replication_groups", ReplicationGroups=[replicated])
+    cache = {
+        "CacheClusterId": "carts-001", "ARN": CACHE, "CacheNodeType": "cache.t4g.small", "Engine": "valkey",
+        "NumCacheNodes": 1,
+    }  # fmt: skip
+    answer("elasticache", "describe_cache_clusters", CacheClusters=[cache])
+    answer("dynamodb", "list_tables", TableNames=["carts", "others"])
+    billing = {"BillingMode": "PAY_PER_REQUEST"}
+    answer("dynamodb", "describe_table", Table={"TableArn": TABLE, "BillingModeSummary": billing})
+
+
+def test_an_address_leads_to_all_resources_behind_it_with_their_sizes(account):
+    publish(account)
+    found = {one.id: one for one in discover(REGION, [SHOP], {}, account.clients)}
+    assert {arn: one.kind for arn, one in found.items()} == {
+        BALANCER: "load-balancer",
+        GROUP: "target-group",
+        LAMBDAS: "target-group",
+        WEB: "ecs-service",
+        FUNCTION: "lambda",
+        ASG: "auto-scaling-group",
+        DATABASE: "database",
+        CACHE: "cache",
+        QUEUE: "queue",
+        TABLE: "table",
+    }
+    assert found[WEB].size == {"tasks": 2.0, "vcpu": 0.5, "memory_mib": 1024.0, "arch": "arm64"}
+    assert found[GROUP].size == {"load_balancer": "app/shop/50dc6c495c0c9188"}
+    assert found[FUNCTION].size == {"memory_mib": 512.0, "arch": "x86-64"}
+    assert found[DATABASE].size["class"] == "db.r6g.large"
+    assert found[TABLE].size == {"billing": "PAY_PER_REQUEST"}
+    for stub in account.stubs.values():
+        stub.assert_no_pending_responses()
+
+
+def test_an_unknown_address_leads_to_nothing_and_ends_the_search(account):
+    account("elbv2", "describe_load_balancers", LoadBalancers=[{"LoadBalancerArn": BALANCER, "DNSName": SHOP}])
+    assert discover(REGION, ["shop.example.com"], {}, account.clients) == ()
+
+
+def test_a_missing_right_is_named(account):
+    account.stubs["elbv2"].add_client_error("describe_load_balancers", "AccessDenied", http_status_code=403)
+    with pytest.raises(AwsError) as error:
+        discover(REGION, [SHOP], {}, account.clients)
+    assert "elasticloadbalancing:DescribeLoadBalancers" in str(error.value)
+    assert "elasticloadbalancing:DescribeLoadBalancers" in RIGHTS
