@@ -131,7 +131,7 @@ def lifecycle_rules(retention: Retention) -> "list[aws.s3.BucketLifecycleConfigu
         "requests": retention.runs,
         "uploads": UPLOADS_KEPT_DAYS,
         "given": GIVEN_KEPT_DAYS,
-        **dict.fromkeys(("audit", "events", "history", "index", "notes"), retention.history),
+        **dict.fromkeys(("audit", "bisect", "events", "history", "index", "notes"), retention.history),
     }
     rules: list[aws.s3.BucketLifecycleConfigurationRuleArgsDict] = [
         {

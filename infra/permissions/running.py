@@ -2,7 +2,7 @@
 
 | statement | purpose |
 |---|---|
-| ListStore, ReadStore, WriteRuns | the launcher and coordinator: `deployments/`, suites, requests, runs, history |
+| ListStore, ReadStore, WriteRuns | launcher, coordinator: `deployments/`, suites, requests, runs, history, searches |
 | PackIndex | removes index rows after they are packed, and setup's values at a run's end; no other deletion |
 | StartWorkers, TagTasks | the launcher's RunTask, one for each share; tags identify a run's cost and tasks |
 | HandRolesToWorkers | RunTask passes the worker's role and the execution role to the task |
@@ -155,9 +155,13 @@ def _store(scope: Scope) -> list[Statement]:
         allow(
             "ReadStore",
             ["s3:GetObject"],
-            scope.objects("deployments/*", *HISTORY, "requests/*", "runs/*", "suites/*", "versions/*"),
+            scope.objects("bisect/*", "deployments/*", *HISTORY, "requests/*", "runs/*", "suites/*", "versions/*"),
         ),
-        allow("WriteRuns", ["s3:PutObject"], scope.objects("events/*", *HISTORY, "requests/*.failed.json", "runs/*")),
+        allow(
+            "WriteRuns",
+            ["s3:PutObject"],
+            scope.objects("bisect/*", "events/*", *HISTORY, "requests/*.failed.json", "runs/*"),
+        ),
         _pack_index(scope),
     ]
 

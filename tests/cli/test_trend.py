@@ -218,3 +218,61 @@ def test_a_hook_without_addresses_is_stopped_and_refused(confirming):
     assert refused.value.code == "hook-failed"
     assert duets == []
     assert said()[-1] == "stop"
+
+
+# Searches for the commits of confirmed changes
+
+
+@pytest.fixture
+def searching(computed, confirming, monkeypatch):
+    """The arguments of each search for a commit of a confirmed change."""
+    searches, own = list[list[str]](), cli.command
+    (known,) = computed["shop"].groups
+    computed["shop"] = trend(replace(known, state="confirmed"))
+
+    class Bisect:
+        def main(self, arguments: list[str], **_: Any) -> int:
+            searches.append(arguments)
+            return 3
+
+    monkeypatch.setattr(cli, "command", lambda name: Bisect() if name == "bisect" else own(name))
+    trend_command = own("trend")
+
+    def call(*arguments: str) -> int:
+        code: int = trend_command.main(["shop", "--bisect", "versions.sh", *arguments], standalone_mode=False)
+        return code
+
+    return call, searches
+
+
+def test_a_search_begins_between_the_commits_of_a_confirmed_change(searching, tmp_path):
+    call, searches = searching
+    assert call("--on", "fargate") == 1
+    (arguments,) = searches
+    assert arguments[0] == str(Path("loadtests/shop"))
+    commits = [git(tmp_path, "rev-parse", name) for name in ("HEAD~", "HEAD")]
+    assert [arguments[arguments.index(name) + 1] for name in ("--good", "--bad")] == commits
+    assert (arguments[arguments.index("--start") + 1], arguments[arguments.index("--on") + 1]) == (
+        "versions.sh",
+        "fargate",
+    )
+    assert 'toril.regression.labels=["checkout"]' in arguments
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"search": "known"},
+        {"state": "suspected"},
+        {"small": True},
+        {"to_commit": "4e5f6a7b8c9d"},
+        {"state": "recovered"},
+    ],
+    ids=str,
+)
+def test_other_changes_begin_no_search(computed, searching, changes):
+    call, searches = searching
+    (known,) = computed["shop"].groups
+    computed["shop"] = trend(replace(known, **changes))
+    call()
+    assert searches == []

@@ -55,6 +55,7 @@ class GitHub:
     troubles: list[Answer] = field(default_factory=list)  # responses to the next requests
     checks: list[dict[str, Any]] = field(default_factory=list)
     lost_answers: set[str] = field(default_factory=set)  # methods whose next request is executed without a response
+    merged: dict[str, list[int]] = field(default_factory=dict)  # commit → the merged pull requests that brought it
     hidden: set[int] = field(default_factory=set)  # comments missing in their pages
     requests: list[dict[str, Any]] = field(default_factory=list)
     state: Path | None = None
@@ -99,6 +100,9 @@ class GitHub:
             return self._pulls(query)
         if (found := re.fullmatch(r"pulls/(\d+)", rest)) and method == "GET" and int(found[1]) in self.pulls:
             return Answer(status=200, body=self._pull(int(found[1])))
+        if (found := re.fullmatch(r"commits/([0-9a-f]{40})/pulls", rest)) and method == "GET":
+            brought = [self._pull(one) | {"merged_at": "2026-11-01T00:00:00Z"} for one in self.merged.get(found[1], ())]
+            return self._page(brought, query, f"/repos/{self.repository}/commits/{found[1]}/pulls")
         if (found := re.fullmatch(r"issues/(\d+)/comments", rest)) and int(found[1]) in self.pulls:
             return (
                 self._list(int(found[1]), query) if method == "GET" else self._write(method, data, pull=int(found[1]))

@@ -146,3 +146,18 @@ def test_a_hostile_name_closes_no_marker_and_calls_nobody(github):
 def test_a_trend_without_runs_asks_github_nothing(github):
     assert settled(github, series=(), runs=0, outcome="short") == []
     assert github.requests == []
+
+
+def test_the_commit_of_a_regression_is_in_the_issue_and_in_a_comment_on_its_pull_request(github):
+    commit = "4e5f6a7b8c9d4e5f6a7b8c9d4e5f6a7b8c9d4e5f"
+    github.merged[commit] = [7]
+    words = "Commit 4e5f6a7b8c9d changed p95 of checkout by +20 % (+18 % to +22 %). Probability 98 %, 9 duets."
+    found = group(search=words, commit=commit)
+    assert settled(github, found) == ["created", "created"]
+    assert settled(github, found) == ["unchanged", "unchanged"]
+    (issue,), (comment,) = github.issues, github.comments
+    assert comment["pull"] == 7
+    for text in (issue["body"], comment["body"]):
+        assert f" {commit}" in text  # not escaped, so that GitHub links it
+        assert "98 %, 9 duets" in text
+    assert settled(github, group("acknowledged", search=words, commit=commit)) == ["closed"]

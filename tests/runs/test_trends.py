@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from tests.regression.series import NIGHT_S, nights
 from tests.regression.test_trend import series
+from toril.records.bisect import Bisect, BisectDuet
 from toril.regression.trend import TrendQuery
 from toril.runs.earlier import read_trend
 from toril.runs.history import histories, remember
@@ -62,3 +63,19 @@ def test_records_are_read_as_they_are_needed(tmp_path):
     assert [next(newest).run_id, next(newest).run_id] == [RECORDS[25].run_id, RECORDS[24].run_id]
     shutil.rmtree(tmp_path)
     assert len(list(newest)) == 3
+
+
+def test_a_group_has_the_ended_search_between_its_commits(tmp_path):
+    store = stored(tmp_path)
+    (worse,) = (group for group in of(store).groups if group.worse)
+    assert (worse.search, worse.commit) == ("", "")
+    good, bad = (f"{commit:0<40}" for commit in (worse.from_commit, worse.to_commit))
+    search = Bisect(
+        suite="shop", good=good, commits=("f" * 40, bad), at=NOW, metric="p95", candidates=("f" * 40,),
+        duets=(BisectDuet(commit=bad, run_id="one", change=0.2, spread=0.01, pairs=9),), probability=0.96,
+    )  # fmt: skip
+    for outcome, commit in ((None, ""), ("several", ""), ("found", "f" * 40)):
+        ended = search.model_copy(update={"outcome": outcome})
+        store.put(ended.key, ended.to_json())
+        (found,) = (group for group in of(store).groups if group.worse)
+        assert (bool(found.search), found.commit) == (outcome is not None, commit)

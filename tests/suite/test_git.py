@@ -9,7 +9,7 @@ import pytest
 
 from tests.refusals import refused
 from toril.errors import OptionError
-from toril.suite.git import commit_of_default_branch, read_origin
+from toril.suite.git import checked_out, commit_of_default_branch, commits_between, read_origin
 
 FILES = [Path("suite.yml"), Path("data/users, all.csv")]
 NOBODY = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
@@ -166,3 +166,50 @@ def test_a_shallow_clone_cannot_tell_which_commits_a_branch_has(suite, tmp_path)
     git(tmp_path, "clone", "-q", "--depth=1", f"file://{tmp_path / 'repository'}", "clone")
     with refused("shallow-clone", "fetch-depth: 0", error=OptionError):
         commit_of_default_branch(tmp_path / "clone", commit)
+
+
+# Commits between two
+
+
+@pytest.fixture
+def merged(tmp_path):
+    """A repository with a merged branch: first, (aside), merge, last."""
+    folder = tmp_path / "merged"
+    folder.mkdir()
+    git(folder, "init", "-q", "-b", "main")
+    (folder / "file").write_text("first")
+    committed(folder)
+    git(folder, "switch", "-q", "-c", "aside")
+    git(folder, "commit", "-q", "--allow-empty", "-m", "aside")
+    git(folder, "switch", "-q", "main")
+    git(folder, "merge", "-q", "--no-ff", "-m", "merge", "aside")
+    (folder / "file").write_text("last")
+    committed(folder)
+    return folder
+
+
+def test_a_merged_branch_is_one_commit_between_two(merged):
+    wanted = tuple(git(merged, "rev-parse", name) for name in ("HEAD~2", "HEAD~1", "HEAD"))
+    assert commits_between(merged, "HEAD~2", "main") == wanted
+
+
+@pytest.mark.parametrize(("good", "bad"), [("main", "main~1"), ("main", "main")])
+def test_the_bad_commit_must_come_from_the_good_one(merged, good, bad):
+    with refused("not-an-ancestor", good, error=OptionError):
+        commits_between(merged, good, bad)
+
+
+@pytest.mark.parametrize("revision", ["nowhere", "--all", ""])
+def test_a_revision_that_git_does_not_know_is_refused(merged, revision):
+    with refused("git-failed", error=OptionError):
+        commits_between(merged, revision, "main")
+
+
+def test_a_commit_is_checked_out_beside_the_clone_for_a_while(merged):
+    (merged / "file").write_text("changed")
+    with checked_out(merged, git(merged, "rev-parse", "HEAD~2")) as folder:
+        assert (folder / "file").read_text() == "first"
+        (folder / "built").write_text("by the hook")
+    assert not folder.exists()
+    assert (merged / "file").read_text() == "changed"
+    assert len(git(merged, "worktree", "list").splitlines()) == 1

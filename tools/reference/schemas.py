@@ -23,6 +23,7 @@ from toril.records import (
     Verdict,
 )
 from toril.records.agent import Announcement, Claim, Ended, Offers
+from toril.records.bisect import Bisect
 from toril.records.cause import Cause
 from toril.records.console import (
     AuditLine,
@@ -48,7 +49,7 @@ from toril.suite.schema import schema_text
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 RECORDS: tuple[type[Record], ...] = (
     AuditLine, Baseline, RequestFailure, RunNote, RunRequest, SharedReport, SharingAllowed, SuiteVersion,
-    Announcement, Cause, Claim, Deployment, End, Ended, Exit, Launch, Lease, Offers, Plan, Pushed, Rate, Ready,
+    Announcement, Bisect, Cause, Claim, Deployment, End, Ended, Exit, Launch, Lease, Offers, Plan, Pushed, Rate, Ready,
     Recording, ServerMetrics, Start, Stop, SuiteOrigin,
 )  # fmt: skip
 DOCUMENTS: dict[str, type[Any]] = {

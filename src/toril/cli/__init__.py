@@ -34,6 +34,10 @@ PANELS = {  # panel of the help → name → module and function, which a group 
         "fetch": ("results:fetch", "Copy the folder of RUN from a store to this machine."),
         "compare": ("results:compare", "Show two runs side by side; the exit code is 0 for every difference."),
         "duet": ("duet:duet", "Load BASE and HEAD alternately, and fail if HEAD is proven slower."),
+        "bisect": (
+            "bisect:bisect",
+            "Find the commit that made SUITE worse, by duets of the good commit with later ones.",
+        ),
         "trend": ("trend:trend", "Show how a suite changes from run to run; fail on a new confirmed regression."),
     },
     "Suites": {
@@ -88,6 +92,7 @@ GUIDES = {  # command → its page in docs
     **{"report": "how-to/read-a-report", "runs": "how-to/find-out-why", "fetch": "reference/run-folder"},
     **{"compare": "how-to/compare", "suite pin": "how-to/compare", "suite schema": "how-to/edit-in-your-editor"},
     **{"duet": "how-to/compare-base-and-head", "trend": "how-to/watch-the-nights", "import": "how-to/import"},
+    **{"bisect": "how-to/find-the-commit"},
     **dict.fromkeys(("suite", "suite list", "suite push"), "how-to/schedule-nights"),
     **dict.fromkeys(("console", "login", "logout"), "how-to/open-the-console"),
     **{"record": "how-to/record", "mcp": "how-to/connect-an-assistant", "doctor": "how-to/find-out-why"},

@@ -417,7 +417,7 @@ def leave_tokens(wanted: "RunOptions") -> None:
 
     kept = without_job(os.environ)
     own = sys.argv[1:]  # of this process, unless another program calls this function
-    is_the_command = own[:1] in (["run"], ["try"], ["duet"]) and sys.orig_argv[-len(own) :] == own
+    is_the_command = own[:1] in (["run"], ["try"], ["duet"], ["bisect"]) and sys.orig_argv[-len(own) :] == own
     if wanted.on == "local" and is_the_command and len(kept) < len(os.environ):
         os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], kept)  # noqa: S606
 

@@ -2,21 +2,21 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from toril.cli.options import OUTPUT_FORMAT, Out, Stage, StoreOption, read_age, read_margin, wrong_value
+from toril.cli.options import OUTPUT_FORMAT, On, Out, Stage, StoreOption, read_age, read_margin, wrong_value
 from toril.cli.streams import echo
 from toril.clock import SystemClock
 from toril.errors import OptionError
 from toril.records.history import FAILED_CHECKS
 from toril.records.trend import Trend, TrendGroup
 
-HOOK_S = 900.0  # the longest start of two deployments
 MOST_LABELS, MOST_MARGIN = 3, 0.1  # of a duet that confirms: each further figure needs more pairs
 
 
@@ -42,7 +42,14 @@ def trend(
         str | None,
         typer.Option("--confirm", help="Program that starts the versions before and after a suspected change."),
     ] = None,
-    suites: Annotated[Path, typer.Option("--suites", help="Folder of the suites, for --confirm.")] = Path("loadtests"),
+    bisect: Annotated[
+        str | None,
+        typer.Option("--bisect", help="The same program: find the commit of each new confirmed regression."),
+    ] = None,
+    suites: Annotated[Path, typer.Option("--suites", help="Folder of the suites, for --confirm and --bisect.")] = Path(
+        "loadtests"
+    ),
+    on: On = "local",
     console: Annotated[str, typer.Option("--console", help="Address of the console, for links.")] = "",
     store: StoreOption = ".toril",
 ) -> None:
@@ -52,8 +59,9 @@ def trend(
     Without NAME, --out names a folder of HTML pages.
 
     --confirm runs `HOOK start BASE_COMMIT HEAD_COMMIT`, which prints
-    `base=URL` and `head=URL`, then a duet of both, then `HOOK stop`. Both
-    are commits of the default branch of the clone in the current folder.
+    `base=URL` and `head=URL`, then a duet of both, then `HOOK stop`. --bisect
+    runs `toril bisect` between both. They are commits of the default branch of
+    the clone in the current folder. --on is for these duets.
     --issues needs a token with `issues: write` in GITHUB_TOKEN.
 
     0 no new regression · 1 a new confirmed regression · 2 invalid input
@@ -83,7 +91,7 @@ def trend(
     wanted = TrendQuery(
         label=label, location=location, metric=metric, stage=stage, since_s=age_s, least=read_margin(least, "--min")
     )
-    accepted, opened = read_acknowledged(FILE), (open_store if confirm else open_reader)(store)
+    accepted, opened = read_acknowledged(FILE), (open_store if confirm or bisect else open_reader)(store)
     names = sorted(opened.names(HISTORY)) if name is None else [name]
     if name is not None:
         check_suite(opened, name, SystemClock().now(), store)
@@ -94,16 +102,18 @@ def trend(
     if not names:
         echo("This store has no judged runs.", err=True)
     trends = read()
-    if confirm is not None:
-        for suite, stage, group in [
-            (judged.suite, judged.stage, group) for judged in trends for group in judged.groups if _is_open(group)
-        ]:
-            _duet(suites / suite, group, confirm, store, stage)
-        trends = read()
+    for hook, follow, is_open in ((confirm, _duet, _is_suspected), (bisect, _bisect, _is_unexplained)):
+        if hook is not None:
+            for judged in trends:
+                options = ["--store", store, *(["--stage", judged.stage] if judged.stage else []), "--on", on]
+                for group in filter(is_open, judged.groups):
+                    _follow(partial(follow, hook), suites / judged.suite, group, options)
+            trends = read()
     console = console.rstrip("/")
     _show(trends, format, out, console, every=name is None)
     for posted in settle(client_of_job(), issues, trends, Links(report=console or None)) if issues else ():
-        echo(f"issue {posted.done} {posted.url}".rstrip(), err=True)
+        kind = "comment" if "/pull/" in posted.url else "issue"
+        echo(f"{kind} {posted.done} {posted.url}".rstrip(), err=True)
     outcomes = {judged.outcome for judged in trends}
     stale = any(note.code == NOTHING_RECENT for judged in trends for note in judged.notes)  # no other suite excuses it
     raise typer.Exit(1 if "regressed" in outcomes else 0 if "clean" in outcomes and not stale else 3)
@@ -129,23 +139,30 @@ def _show(trends: Sequence[Trend], format: str, out: Path | None, base_url: str,
             terminal.show(Output(), report)
 
 
-# ── Suspected changes ─────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Changes between two commits ───────────────────────────────────────────────────────────────────────────────────────
 
 
-def _is_open(group: TrendGroup) -> bool:
-    """Returns whether a duet of both commits can confirm or clear a change; `+` marks uncommitted changes."""
+def _is_suspected(group: TrendGroup) -> bool:
+    """Returns whether a duet of both commits can confirm or clear a change."""
+    return group.state == "suspected" and group.worse and not group.duet and _is_comparable(group)
+
+
+def _is_unexplained(group: TrendGroup) -> bool:
+    """Returns whether a search between both commits can explain a change."""
+    regressed = group.state == "confirmed" and group.worse and not group.small
+    return regressed and not group.search and group.from_commit != group.to_commit and _is_comparable(group)
+
+
+def _is_comparable(group: TrendGroup) -> bool:
+    """Returns whether duets can compare both commits; `+` marks uncommitted changes."""
     can_be_served = all(commit and not commit.endswith("+") for commit in (group.from_commit, group.to_commit))
-    comparable = any(series.metric != FAILED_CHECKS for series in group.series)  # duets compare no checks
-    return group.state == "suspected" and group.worse and not group.duet and can_be_served and comparable
+    return can_be_served and any(series.metric != FAILED_CHECKS for series in group.series)  # duets compare no checks
 
 
-def _duet(suite: Path, group: TrendGroup, hook: str, store: str, stage: str) -> None:
-    """Compares the versions before and after a suspected change; the trend reads the result from the store.
-
-    The duet compares the figures that moved, with half of the change as margin.
-    """
-    from toril.cli import command
-    from toril.programs import run_hook
+def _follow(
+    follow: Callable[[Path, TrendGroup, list[str], list[str]], int], suite: Path, group: TrendGroup, options: list[str]
+) -> None:
+    """Compares the figures that moved between both commits of a change; the trend reads the result from the store."""
     from toril.suite.git import commit_of_default_branch
     from toril.text import plain
 
@@ -154,31 +171,40 @@ def _duet(suite: Path, group: TrendGroup, hook: str, store: str, stage: str) -> 
     except OptionError as error:
         echo(f"No duet of {suite.name}, {group.id}: {plain(str(error), 500)}", err=True)
         return
-
     moved = [series for series in group.series if series.metric != FAILED_CHECKS]
     labels = [*dict.fromkeys(series.label for series in moved if series.label)][:MOST_LABELS]
     metrics = [*dict.fromkeys(series.metric for series in moved)]
-    sizes = [abs(series.change) for series in moved if series.metric != "failures" and series.change]
-    margin = ["--margin", f"{100 * min(MOST_MARGIN, sizes[0] / 2):.4f}%"] if sizes else []
-    compared = (
-        f"toril.regression.{key}={json.dumps(names, ensure_ascii=False)}"
-        for key, names in (("labels", labels), ("metrics", metrics))
-    )
-    try:
-        lines = run_hook(hook, ["start", *commits], {}, HOOK_S).splitlines()
-        pairs = dict(line.split("=", 1) for line in lines if line.startswith(("base=", "head=")))
-        for line in lines:
-            if not line.startswith(("base=", "head=")):
-                echo(line, err=True)
-        if pairs.keys() != {"base", "head"}:
-            raise OptionError(f"{hook} start: it did not print base=URL and head=URL.", code="hook-failed")
-        options = ["--store", store, "--tag", f"confirms={group.id}", "--fail-on", "none", "--quiet"]
-        options += ["--stage", stage] if stage else []
-        options += [*margin, *(part for override in compared for part in ("-o", override))]
-        arguments = [str(suite), "--base", pairs["base"], "--head", pairs["head"], *options]
-        with redirect_stdout(sys.stderr):
-            code = command("duet").main(arguments, prog_name="toril duet", standalone_mode=False)
-    finally:
-        run_hook(hook, ["stop"], {}, HOOK_S)
+    for key, names in (("labels", labels), ("metrics", metrics)):
+        options = [*options, "-o", f"toril.regression.{key}={json.dumps(names, ensure_ascii=False)}"]
+    with redirect_stdout(sys.stderr):
+        code = follow(suite, group, commits, options)
     if code:
         raise typer.Exit(code)
+
+
+def _duet(hook: str, suite: Path, group: TrendGroup, commits: list[str], options: list[str]) -> int:
+    """Runs a duet of both commits with half of the change as margin, and returns its exit code."""
+    from toril.cli import command
+    from toril.desk.bisect import served
+
+    options = [*options, "--tag", f"confirms={group.id}", "--fail-on", "none", "--quiet"]
+    sizes = [
+        abs(series.change)
+        for series in group.series
+        if series.metric not in ("failures", FAILED_CHECKS) and series.change
+    ]
+    if sizes:
+        options += ["--margin", f"{100 * min(MOST_MARGIN, sizes[0] / 2):.4f}%"]
+    with served(hook, commits, {}, partial(echo, err=True)) as (base, head):
+        arguments = [str(suite), "--base", base, "--head", head, *options]
+        return int(command("duet").main(arguments, prog_name="toril duet", standalone_mode=False) or 0)
+
+
+def _bisect(hook: str, suite: Path, group: TrendGroup, commits: list[str], options: list[str]) -> int:
+    """Searches the commit between both, and returns the exit code unless that is only a search without a result."""
+    from toril.cli import command
+    from toril.cli.bisect import UNPROVEN
+
+    arguments = [str(suite), "--good", commits[0], "--bad", commits[1], "--start", hook, "--quiet", *options]
+    code = int(command("bisect").main(arguments, prog_name="toril bisect", standalone_mode=False) or 0)
+    return 0 if code == UNPROVEN else code

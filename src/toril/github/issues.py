@@ -1,14 +1,17 @@
-"""Issues about confirmed regressions: opens one per group of changes, keeps it up to date, and closes it."""
+"""Issues about confirmed regressions: opens one per group of changes, keeps it up to date, and closes it.
+
+If the commit of a regression is known, the pull request that brought it gets a comment.
+"""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from operator import attrgetter, itemgetter
 from typing import Any
 from urllib.parse import quote
 
 from toril.github.client import Client
-from toril.github.comments import Posted, encoded, is_own, owner_of_token, url_of
+from toril.github.comments import Posted, encoded, is_own, owner_of_token, post, url_of
 from toril.records.trend import Trend, TrendGroup
 from toril.reports.markdown import Links, code, escaped, link, render
 from toril.reports.trend_blocks import brief_of, group_report, outcome_of
@@ -61,7 +64,19 @@ def settle(client: Client, repository: str, trends: Sequence[Trend], links: Link
                 answer = client.patch(place, content)
                 client.create(f"{place}/comments", {"body": SETTLED[group.state] + escaped(group.acknowledged)})
                 done.append(Posted(done="closed", url=url_of(answer.body)))
+    explained = [(trend, group) for trend in trends for group in trend.groups if group.commit]
+    for trend, group in explained:  # last, because the token may have no right to read pull requests
+        if outcome_of(group) == "failed":
+            done += _tell_pulls(client, repository, trend, group, links)
     return done
+
+
+def _tell_pulls(client: Client, repository: str, trend: Trend, group: TrendGroup, links: Links) -> Iterator[Posted]:
+    """Comments on the pull requests that brought the commit of a regression; yields what was done."""
+    body = "\n\n".join(_about(trend, group, links))
+    for pull in client.pages(f"/repos/{repository}/commits/{group.commit}/pulls"):
+        if isinstance(pull.get("number"), int) and pull.get("merged_at"):
+            yield post(client, repository, pull["number"], f"{trend.suite}:{group.commit[:12]}", body)
 
 
 def _text(issue: Issue, name: str) -> str:
@@ -93,14 +108,20 @@ def _issues_of(there: Sequence[Issue], trend: Trend) -> dict[str, Issue]:
     return issues
 
 
-def _body(trend: Trend, group: TrendGroup, links: Links, settled: str = "") -> str:
+def _about(trend: Trend, group: TrendGroup, links: Links) -> Iterator[str]:
+    """Yields the paragraphs about a change."""
     commits = [sha if COMMIT.fullmatch(sha) else code(sha) for sha in (group.from_commit, group.to_commit) if sha]
     address = f"{links.report}/suites/{quote(trend.suite, safe='')}/trend"
-    parts = (
-        render(group_report(trend, group)).decode().rstrip(),
-        f"Commits after {commits[0]} up to {commits[1]}" if len(commits) == 2 else "",
-        link("Trend", address) if links.report else "",
-        "An entry in `toril-trend.yml` accepts the change. When the figures are back, toril closes this issue.",
-        f"<!-- toril-trend:{encoded(trend.suite)}:{encoded(group.id)}{settled} -->",
-    )
-    return "\n\n".join(filter(None, parts))
+    yield render(group_report(trend, group)).decode().rstrip()
+    if len(commits) == 2:
+        yield f"Commits after {commits[0]} up to {commits[1]}"
+    if COMMIT.fullmatch(group.commit):
+        yield f"The commit that made it worse: {group.commit}"
+    if links.report:
+        yield link("Trend", address)
+
+
+def _body(trend: Trend, group: TrendGroup, links: Links, settled: str = "") -> str:
+    accept = "An entry in `toril-trend.yml` accepts the change. When the figures are back, toril closes this issue."
+    marker = f"<!-- toril-trend:{encoded(trend.suite)}:{encoded(group.id)}{settled} -->"
+    return "\n\n".join([*_about(trend, group, links), accept, marker])

@@ -72,6 +72,8 @@ class TrendGroup(JsonObject):
     series: Annotated[tuple[TrendMember, ...], Few] = ()
     duet: Text = ""  # the duet of both commits, by its run-id
     acknowledged: Text = ""  # the reason
+    search: Text = ""  # the result of `toril bisect` between both commits, in words
+    commit: Text = ""  # the commit that made the series worse, if that search has found one
     message: Text = ""
 
 

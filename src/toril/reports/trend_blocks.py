@@ -56,7 +56,8 @@ def trend_report(trend: Trend, address: Address = beside_runs) -> Report:
 
 def group_report(trend: Trend, group: TrendGroup) -> Report:
     """Returns one group of changes and its series."""
-    headline = Headline(suite=plain(trend.suite), text=plain(group.message, 1000).rstrip("."), brief=brief_of(group))
+    words = plain(_message(group), 1000).rstrip(".")
+    headline = Headline(suite=plain(trend.suite), text=words, brief=brief_of(group))
     own = {_key(member) for member in group.series}
     series = _series_table([line for line in trend.series if _key(line) in own])
     changes = changes_table([group], beside_runs)
@@ -69,6 +70,11 @@ def brief_of(group: TrendGroup) -> str:
     largest = max(group.series, key=lambda member: abs(member.change or 0))
     more = f" and {len(group.series) - 1} more" if len(group.series) > 1 else ""
     return f"{_name(largest)} {text.change(largest.change, UNITS.get(largest.metric, 'us'))}{more}"
+
+
+def _message(group: TrendGroup) -> str:
+    """Returns the change, and the result of the search for its commit."""
+    return " ".join(filter(None, (group.message, group.search)))
 
 
 def outcome_of(group: TrendGroup) -> str:
@@ -97,10 +103,11 @@ def _group_rows(group: TrendGroup, place: int, address: Address) -> Iterator[Row
     kind = f"{plain(group.state)}{' small' if group.small else ''} {'regression' if group.worse else 'improvement'}"
     commits = " … ".join(plain(commit[:12]) for commit in (group.from_commit, group.to_commit) if commit)
     remarks = {"since": group.to_run, "commits": commits, "acknowledged:": group.acknowledged, "duet": group.duet}
+    remarks["commit"] = group.commit[:12]
     small = tuple(f"{name} {plain(value)}" for name, value in remarks.items() if value)
     head = Cell(kind, small=small, link=address(group.to_run))
     outcome = outcome_of(group)
-    note = plain(group.message, 500) if outcome in ("failed", "inconclusive") else ""
+    note = plain(_message(group), 1000) if outcome in ("failed", "inconclusive") else ""
     yield Row((head,), outcome="" if outcome == "skipped" else outcome, note=note, weight=place)
     for member in group.series:
         unit = UNITS.get(member.metric, "us")

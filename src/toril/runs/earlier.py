@@ -1,16 +1,20 @@
 """Reads the earlier runs and duets with which a run is compared, and the runs of a trend."""
 
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from itertools import chain, islice, takewhile
 
+from toril.records.bisect import Bisect, bisect_key
 from toril.records.history import HistoryRecord
-from toril.records.trend import Trend
+from toril.records.trend import Trend, TrendGroup
 from toril.regression.acknowledged import Acknowledgement
+from toril.regression.bisect import in_words
 from toril.regression.earlier import is_comparable
 from toril.regression.ordinary import MOST, is_ordinary
 from toril.regression.trend import TrendQuery, matters, trend
 from toril.runs.history import histories
 from toril.store import Reader
+from toril.store.records import find_record
 
 MOST_READ = 1_000  # records: comparable runs may be rare among those of pull requests
 # Of the main branch: a year of nightly runs; the time for a series grows with the square of its runs.
@@ -41,11 +45,25 @@ def earlier_duets(store: Reader, suite: str) -> Iterator[HistoryRecord]:
 
 
 def read_trend(store: Reader, suite: str, wanted: TrendQuery, accepted: Sequence[Acknowledgement], now: float) -> Trend:
-    """Returns the trend of a suite from its history records; `now` is in seconds since the epoch."""
+    """Returns the trend of a suite from its history records, with the searches for commits that made it worse.
+
+    `now` is in seconds since the epoch.
+    """
     since = -1.0 if wanted.since_s is None else now - wanted.since_s
     newest = takewhile(lambda record: record.started_at >= since, islice(histories(store, suite), MOST_READ_OF_TREND))
     records = filter(matters, newest)
     first = list(islice(records, 1))
     stage = wanted.stage if wanted.stage is not None else first[0].fingerprint.stage if first else ""
     of_stage = (record for record in chain(first, records) if record.fingerprint.stage == stage)
-    return trend(suite, list(islice(of_stage, MOST_OF_TREND))[::-1], wanted, accepted, now)
+    found = trend(suite, list(islice(of_stage, MOST_OF_TREND))[::-1], wanted, accepted, now)
+    return replace(found, groups=tuple(_explained(store, found, group) for group in found.groups))
+
+
+def _explained(store: Reader, found: Trend, group: TrendGroup) -> TrendGroup:
+    """Returns a group of changes with the ended search between its commits, if there is one."""
+    if not group.worse or not group.from_commit or not group.to_commit:
+        return group
+    search = find_record(store, Bisect, bisect_key(found.suite, group.from_commit, group.to_commit, found.stage))
+    if search is None or search.outcome is None:
+        return group
+    return replace(group, search=in_words(search), commit=search.found)

@@ -1,7 +1,8 @@
 """Reads a suite's commit from git, and which files differ from it.
 
 It never starts a program that the repository's configuration names. It calls only commands that list names and objects.
-Commands that compare with the working tree (`status`, `diff`) start filters, so this module compares hashes itself.
+Commands that compare with the working tree (`status`, `diff`) start filters, so this module compares hashes itself. The
+exception is `checked_out`, for commits whose code is about to run.
 """
 
 import hashlib
@@ -11,13 +12,16 @@ import shutil
 import stat
 import subprocess
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import BinaryIO
 
 from toril.errors import InfrastructureError, OptionError, UserError
 from toril.records import SuiteOrigin
 
 LIMIT_S = 30
+CHECKOUT_S = 600  # of a large repository
 CHUNK_BYTES = 2**20
 LARGEST_TEXT = 16 * 2**20  # bytes of a file whose line ends may differ from the commit's
 LINK, SUBMODULE = "120000", "160000"
@@ -70,9 +74,7 @@ def commit_of_default_branch(folder: Path, written: str) -> str:
     """
     if not HASH.fullmatch(written):
         raise OptionError(f"`{written:.80}` is not the hash of a commit.", code="not-a-commit")
-    if git(folder, "rev-parse", "--is-shallow-repository").strip() != "false":
-        text = "The clone has no history. Run `git fetch --unshallow`; in a workflow, check out with `fetch-depth: 0`."
-        raise OptionError(text, code="shallow-clone")
+    _check_history(folder)
     default = "refs/remotes/origin/HEAD"  # missing in clones of workflows, which have checked out the branch
     branch = default if git(folder, "for-each-ref", default) else "HEAD"
     for commit in git(folder, "rev-list", branch, fix="").split():
@@ -81,8 +83,52 @@ def commit_of_default_branch(folder: Path, written: str) -> str:
     raise OptionError(f"{written} is not a commit of the default branch.", code="not-on-default-branch")
 
 
-def git(folder: Path, *command: str, fix: str = "Run the command in a clone of the repository.") -> str:
-    """Returns the output of a git command that only lists; raises OptionError with the cause and `fix`."""
+def commits_between(folder: Path, good: str, bad: str) -> tuple[str, ...]:
+    """Returns the whole hashes of the good commit and of all later ones, up to the bad commit.
+
+    They are on the line of first parents, so a merged branch is one commit. OptionError `not-an-ancestor` unless the
+    bad commit comes from the good one.
+    """
+    _check_history(folder)
+    first, last = (
+        git(folder, "rev-parse", "--verify", "--end-of-options", f"{revision}^{{commit}}").strip()
+        for revision in (good, bad)
+    )
+    if first == last or git(folder, "merge-base", first, last, fix="Name commits of one branch.").strip() != first:
+        text = f"{good:.80} is not an earlier commit of {bad:.80}. Name a good commit that the bad one comes from."
+        raise OptionError(text, code="not-an-ancestor")
+    return first, *git(folder, "rev-list", "--first-parent", "--reverse", f"{first}..{last}").split()
+
+
+@contextmanager
+def checked_out(folder: Path, commit: str) -> Iterator[Path]:
+    """Checks out a commit into a folder of its own, which is removed at the end. Submodules remain empty.
+
+    This starts filters that the repository's configuration names, such as those of Git LFS.
+    """
+    with TemporaryDirectory(prefix="toril-", ignore_cleanup_errors=True) as made:
+        place = Path(made) / commit[:12]
+        git(folder, "worktree", "add", "--detach", str(place), commit, limit_s=CHECKOUT_S)
+        try:
+            yield place
+        finally:
+            git(folder, "worktree", "remove", "--force", "--force", str(place))
+
+
+def _check_history(folder: Path) -> None:
+    """Raises OptionError for a clone without history."""
+    if git(folder, "rev-parse", "--is-shallow-repository").strip() != "false":
+        text = "The clone has no history. Run `git fetch --unshallow`; in a workflow, check out with `fetch-depth: 0`."
+        raise OptionError(text, code="shallow-clone")
+
+
+def git(
+    folder: Path,
+    *command: str,
+    limit_s: float = LIMIT_S,
+    fix: str = "Run the command in a clone of the repository.",
+) -> str:
+    """Returns the output of a git command; raises OptionError with the cause and `fix`."""
     # The folder could contain a program that a relative entry of PATH finds.
     path = os.pathsep.join(directory for directory in os.get_exec_path() if Path(directory).is_absolute())
     program = shutil.which("git", path=path)
@@ -96,7 +142,7 @@ def git(folder: Path, *command: str, fix: str = "Run the command in a clone of t
             env={name: value for name, value in os.environ.items() if not OTHER_REPOSITORY(name)} | ENVIRONMENT,
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            timeout=LIMIT_S,
+            timeout=limit_s,
             check=True,
         )
     except subprocess.CalledProcessError as error:

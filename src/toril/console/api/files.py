@@ -16,7 +16,7 @@ router = APIRouter(tags=["files"])
 # Not here: uploads, people's sign-outs and the audit.
 READABLE = (
     "runs/", "history/", "index/", "suites/", "versions/", "deployments/", "requests/", "notes/", "baselines/",
-    "events/",
+    "events/", "bisect/",
 )  # fmt: skip
 MOST_ENTRIES = 5_000
 MOST_BYTES = 1 << 20  # larger values come from the bucket, by a presigned address
