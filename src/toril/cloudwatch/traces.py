@@ -33,7 +33,7 @@ def own_times(
         request: dict[str, Any] = {"TraceIds": asked[first : first + TRACES_PER_CALL]}
         while request:
             check()
-            page = call(clients("xray", region).batch_get_traces, RIGHT, **request)
+            page = call(lambda **asked: clients("xray", region).batch_get_traces(**asked), RIGHT, **request)
             for trace in page.get("Traces", ()):
                 parts = list(_parts(segment["Document"] for segment in trace.get("Segments", ())))
                 if trace["Id"] in named and parts:

@@ -6,12 +6,14 @@ on it.
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from toril.aws.client import Clients, ClientSettings, clients
-from toril.aws.errors import AwsError
+from toril.aws.errors import AwsError, Fault
 from toril.clock import Clock
 from toril.cloudwatch.logs import MOST_BYTES, USD_PER_GB, Logs
 from toril.cloudwatch.traces import own_times
+from toril.errors import UserError
 from toril.records import Plan
 from toril.records.cause import Cause, RareLine, SlowPart, Trouble
 from toril.records.evidence import Exchange
@@ -34,23 +36,30 @@ def cause_of(
     called while AWS works; False ends the questions.
     """
     plan = bundle.plan
-    if bundle.timeline is None or not (plan.log_groups or plan.xray is not None):
+    if bundle.timeline is None or not (plan.service or plan.log_groups or plan.xray is not None):
         return None
-    troubles = troubles_of(carried_out, bundle.summary, bundle.timeline, bundle.verdict, bundle.metrics)
-    found: dict[str, object] = {"false_discoveries": FALSE_DISCOVERIES, "troubles": troubles}
-    if started_at is None or clock is None:
-        return Cause.model_validate(found)
-    ask, problems = aws or clients(SETTINGS), list[str]()
-    logs = Logs(plan.log_groups, ask, clock, check)
-    try:
-        found["part"] = _part(bundle, troubles, ask, check, is_duet=carried_out.duet is not None)
-    except AwsError as error:
-        problems.append(str(error))
-    try:
-        found["line"] = _line(logs, troubles, started_at, bundle.summary.duration_s or 0.0)
-    except (AwsError, ValueError) as error:
-        problems.append(f"{', '.join(logs.groups)}: {error}")
-    found |= {"scanned_bytes": logs.scanned_bytes, "usd": logs.scanned_bytes / 1e9 * USD_PER_GB, "problems": problems}
+    found: dict[str, Any] = {"false_discoveries": FALSE_DISCOVERIES, "troubles": ()}
+    timeline, ask, problems = bundle.timeline, aws or clients(SETTINGS), list[str]()
+    steps: dict[str, Callable[[], object]] = {
+        "troubles": lambda: troubles_of(carried_out, bundle.summary, timeline, bundle.verdict, bundle.metrics)
+    }
+    if started_at is not None and clock is not None:
+        logs, lasted_s, duet = (
+            Logs(plan.log_groups, ask, clock, check),
+            bundle.summary.duration_s or 0.0,
+            carried_out.duet,
+        )
+        steps["part"] = lambda: _part(bundle, found["troubles"], ask, check, is_duet=duet is not None)
+        steps["line"] = lambda: _line(logs, found["troubles"], started_at, lasted_s)
+    for name, step in steps.items():
+        try:
+            found[name] = step()
+        except Exception as error:  # a verdict must not depend on it
+            if isinstance(error, UserError) and not isinstance(error, AwsError):  # of the store, or a lost lease
+                raise
+            problems.append(str(error) if isinstance(error, AwsError) else f"{type(error).__name__}: {error}")
+    scanned = logs.scanned_bytes if "line" in steps else 0
+    found |= {"scanned_bytes": scanned, "usd": scanned / 1e9 * USD_PER_GB, "problems": problems}
     return Cause.model_validate(found)
 
 
@@ -74,7 +83,7 @@ def _is_within(exchange: Exchange, trouble: Trouble) -> bool:
 
 
 def _line(logs: Logs, troubles: Sequence[Trouble], started_at: float, lasted_s: float) -> RareLine | None:
-    """Returns the log line of the first trouble's first minute that is rare outside it. ValueError: too many logs.
+    """Returns the log line of the first trouble's first minute that is rare outside it. AwsError; also: too many logs.
 
     The first minute begins with a minute of the clock, as in CloudWatch.
     """
@@ -84,7 +93,8 @@ def _line(logs: Logs, troubles: Sequence[Trouble], started_at: float, lasted_s: 
     minute = int((started_at + began_s + MINUTE_S / 2) // MINUTE_S) * MINUTE_S
     large = logs.size(started_at, started_at + lasted_s) + 2 * logs.size(minute, minute + MINUTE_S - 1)
     if large > MOST_BYTES:
-        raise ValueError(f"the queries would scan {size(large)}, the limit is {size(MOST_BYTES)}")
+        text = f"{', '.join(logs.groups)}: the queries would scan {size(large)}, the limit is {size(MOST_BYTES)}"
+        raise AwsError(Fault(code="refused", problem=text, fix="name fewer log groups"))
     other = minute - MINUTE_S if not troubles[0].ended else math.ceil((started_at + ended_s) / MINUTE_S) * MINUTE_S
     texts = frequent_texts(logs.lines(minute), logs.lines(other))
     minutes = logs.counts(texts, started_at, started_at + lasted_s) if texts else {}

@@ -38,6 +38,7 @@ BEGINNINGS: dict[str, tuple[Symptom, float, float]] = {  # finding → symptom, 
 # What load balancers and gateways measure is what toril measures: requests, times and failures. By Little's law, the
 # requests in progress are rate times response time.
 ENTRANCES = frozenset({"AWS/ApplicationELB", "AWS/NetworkELB", "AWS/ELB", "AWS/ApiGateway", "AWS/CloudFront"})
+OF_HOSTS = re.compile(r"Host|Reject|ConnectionError")  # what only they know
 IN_PROGRESS = re.compile(r"(?i)in.?flight|concurren|active.?(?:conn|request)")
 LIMIT = re.compile(  # names of saturation and errors (Gregg's USE method)
     r"(?i)throttl|reject|refus|cold|init|pend|queue|wait|block|lock|steal|stolen|gc|collect|pause|evict|surge|spill|swap"
@@ -186,7 +187,8 @@ def _overlap(one: Trouble, other: Trouble) -> bool:
 def _service(seen: RunData, metrics: ServerMetrics | None) -> Iterator[Figure]:
     """Yields the figures of the service with their values in whole periods of the load."""
     for one in metrics.queries if metrics else ():
-        if one.namespace in ENTRANCES or IN_PROGRESS.search(one.metric) or not one.points:
+        repeats = one.namespace in ENTRANCES and not OF_HOSTS.search(one.metric)
+        if repeats or IN_PROGRESS.search(one.metric) or not one.points:
             continue
         last_s, first_s = seen.seconds - one.period_s, one.points[0][0] % one.period_s
         values = {round(at_s, 6): value for at_s, value in one.points if 0 <= at_s <= last_s}
