@@ -237,6 +237,8 @@ def quantity(value: float | None, unit: str, resolution_us: float = 1) -> str:
         return size(value)
     if unit == "s":
         return span(value)
+    if unit == "usd":
+        return dollars(value)
     return f"{number(value)}{unit}" if unit.startswith("/") else f"{number(value)} {unit}".strip()
 
 
@@ -252,6 +254,8 @@ def limit(value: float | None, unit: str) -> str:
         return "–"
     if unit == "us":
         return exact(value / 1e6, "s") if abs(value) >= 1e6 else exact(value / 1000, "ms")
+    if unit == "usd":
+        return f"${exact(value)}"
     return quantity(value, unit) if unit in ("bytes", "s") else exact(value, unit)
 
 

@@ -13,7 +13,7 @@ from lxml import etree
 from tests.refusals import refused
 from tests.reports.runs import small, store_run
 from toril import cli
-from toril.errors import StoreError
+from toril.errors import OptionError, StoreError
 from toril.reports import COMPARED, FORMATS, render
 from toril.reports.comparison import compare
 from toril.runs import stored
@@ -194,6 +194,13 @@ def test_a_comparison_exits_0_and_names_the_differences(toril):
     assert code == 0
     assert text.index("base") < text.index(FAST) < text.index("head") < text.index(SLOW)
     assert "differs" in text
+
+
+def test_several_runs_show_how_the_service_scales(toril):
+    code, text = toril("compare", FAST, SLOW, FAST)
+    assert (code, "too-few-rates" in text) == (0, True)
+    with refused("option-value", "html", error=OptionError):
+        cli.command("compare").main([FAST, SLOW, FAST, "--format", "html"], standalone_mode=False)
 
 
 def test_a_run_can_be_compared_with_itself_by_its_folder(toril, kept):

@@ -44,6 +44,11 @@ def test_a_stage_without_a_breach_has_held_after_its_settling_time():
     assert [result.value for result in found.observed] == [20 * MS, 0.0]
 
 
+def test_the_requests_in_progress_are_the_rate_times_the_mean_response_time():
+    assert judged(stages(us=400 * MS)).in_progress == pytest.approx(50 * 0.4)
+    assert judged(stages(), rps=60.0).in_progress is None  # a sixth of the requests has no response
+
+
 @pytest.mark.parametrize(("how", "why"), [({"us": 400 * MS}, "p95>300ms"), ({"ok": False}, "fail>5%")])
 def test_one_true_criterion_is_a_breach(how, why):
     assert outcome(stages(**how)) == ("breached", why)

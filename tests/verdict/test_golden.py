@@ -184,6 +184,7 @@ RUNS: Mapping[str, Callable[[], Mapping[str, object]]] = {
         "check-rate<99%", "metric-max of items>2.5", "metric-p50 of items>=2 within 4s",
     ])),
     "not-measured": lambda: of(good(), plan=plan_of("avg-lt>1s", ours=["generator-core>5%", "capacity<9/s"])),
+    "not-priced": lambda: of(good(), plan=plan_of(ours=["cost-per-million>0.40"])),
     "too-few-samples": lambda: of(busy(), "p99>1s"),
     "never-a-full-window": lambda: of(busy(), "avg-rt>1s for 30s"),
     "triggered": lambda: of(good(sample=SLOW), TIMES + ", continue as non-failed", "avg-rt>2s"),

@@ -21,7 +21,7 @@ from toril.cli.options import (
 )
 from toril.cli.streams import echo, with_store
 from toril.clock import SystemClock
-from toril.errors import NoSuchRunError, StoreError
+from toril.errors import NoSuchRunError, OptionError, StoreError
 
 if TYPE_CHECKING:
     from toril.store import Reader
@@ -86,6 +86,9 @@ def _found(run: str, store: str, action: str, *, ignore_missing: bool) -> "tuple
 def compare(
     base: Annotated[str, typer.Argument(help="Run to compare with: its id, `latest` or its folder.")],
     head: Annotated[str, typer.Argument(help="Run to check: its id, `latest` or its folder.")],
+    more: Annotated[
+        list[str] | None, typer.Argument(help="Runs at other rates, to show how the service scales.")
+    ] = None,
     store: StoreOption = ".toril",
     format: Annotated[Literal["terminal", "html", "json", "github"], OUTPUT_FORMAT] = "terminal",
     out: Out = None,
@@ -96,18 +99,29 @@ def compare(
     These intervals omit the variation from run to run, so two single runs
     do not prove a regression. Use `toril duet` to prove one.
 
+    Six or more runs at different rates show how the service scales: where
+    its response time doubles, and the highest rate.
+
     Examples:
       toril compare 20261124T1803 latest
       toril compare 20261124T1803 latest --format html --out compared.html
+      toril compare run-1 run-2 run-3 run-4 run-5 run-6
     """
-    from toril.reports import compare_blocks, compared, comparison, terminal
+    from toril.reports import compare_blocks, compared, comparison, markdown, terminal
     from toril.reports.screen import Output, emit
     from toril.runs import stored
     from toril.runs.find import find_run
 
     now = SystemClock().now()
-    runs = [stored.judged(*find_run(run, store), now, measurements=True) for run in (base, head)]
-    if format == "terminal" and out is None:
+    if more and format in ("html", "json"):
+        text = f"--format {format} compares two runs. Use terminal or github, or name two runs."
+        raise OptionError(text, code="option-value")
+    found = [find_run(run, store) for run in (base, head, *(more or ()))]
+    runs = [stored.judged(*run, now, measurements=not more) for run in found]
+    if more:
+        report = compare_blocks.scaling_report(runs)
+        emit(markdown.render(report) if format == "github" else terminal.render(report), out)
+    elif format == "terminal" and out is None:
         terminal.show(Output(), compare_blocks.report_of(comparison.compare(runs[0], runs[1])))
     else:
         emit(compared(format, *runs), out)

@@ -179,8 +179,8 @@ def _from_mapping(fields: Mapping[str, Any], language: Language) -> Criterion:
         unit, threshold, shown = read_threshold(fields["threshold"], subject)
         label, kind = _label(fields, subject, language)
         location = place = _text_at(fields, "location")
-        if subject.name == "capacity":
-            _check_capacity(logic, timeframe_s, location, kind)
+        if METRICS[subject.name].source in ("capacity", "cost"):
+            _check_of_whole_run(subject.name, logic, timeframe_s, location, kind)
         of = " ".join(part for part in (label, f"({kind})" if kind else "") if part)
         what = f"{subject.text} of {of}" if of else subject.text
         action = "" if stop and fail else f", {'stop' if stop else 'continue'} as {'failed' if fail else 'non-failed'}"
@@ -217,7 +217,7 @@ def _only_known(fields: Mapping[str, Any], language: Language) -> None:
 def _label(fields: Mapping[str, Any], subject: Subject, language: Language) -> tuple[str, Kind | None]:
     """Returns the label as recorded, and its kind: from the key `kind`, or from a mark as in the summary."""
     label = _text_at(fields, "label") and str(fields["label"])  # the full form keeps spaces at both ends
-    if METRICS[subject.name].source in ("load", "generators"):
+    if METRICS[subject.name].source in ("load", "generators", "cost"):
         if label or fields.get("kind"):
             text = f"`{subject.name}` cannot have a label. Write `{subject.name}` alone."
             raise CriterionSyntaxError("unexpected-label", text)
@@ -259,11 +259,11 @@ def _window(logic: object, timeframe: object) -> tuple[Logic, int]:
     return known, seconds
 
 
-def _check_capacity(logic: Logic, timeframe_s: int, location: str, kind: Kind | None) -> None:
-    """An execution has one capacity, which is known at the end of the run."""
+def _check_of_whole_run(name: str, logic: Logic, timeframe_s: int, location: str, kind: Kind | None) -> None:
+    """A capacity and a cost have one value, which is known at the end of the run."""
     for given, code, text in (
-        (timeframe_s, "unexpected-timeframe", f"A capacity has no timeframe. Remove `{logic} {timeframe_s}s`."),
-        (location, "unexpected-location", "An execution has one capacity for all locations. Remove `in …`."),
+        (timeframe_s, "unexpected-timeframe", f"`{name}` has no timeframe. Remove `{logic} {timeframe_s}s`."),
+        (location, "unexpected-location", f"`{name}` has one value for all locations. Remove `in …`."),
         (kind, "unexpected-kind", "A capacity has no kind. Name the execution: `capacity of shop<800/s`."),
     ):
         if given:

@@ -1,8 +1,8 @@
 """What criteria judge, METRICS, and how a subject and a threshold are read.
 
 Taurus' subjects are statistics of samples. toril's subjects (`toril.criteria` only) are the rate of samples, the
-achieved load, the capacity of an execution, the health of the load generators, and metrics of CloudWatch. Others are
-checks and metrics of scripts.
+achieved load, the capacity of an execution, and the health of the load generators. Others are metrics of CloudWatch,
+the cost of the service, and checks and metrics of scripts.
 """
 
 import re
@@ -17,9 +17,9 @@ from toril.text import nearest, one_line, suggestion
 
 QUOTED = 80  # characters of the user's text in a message
 
-Unit = Literal["us", "bytes", "", "%", "/s"]
+Unit = Literal["us", "bytes", "", "%", "/s", "usd"]
 Language = Literal["taurus", "toril"]
-Source = Literal["samples", "load", "capacity", "generators", "server"]
+Source = Literal["samples", "load", "capacity", "generators", "server", "cost"]
 WindowKind = Literal["sum", "mean", "share", "stdev", "percentile", "rate", "min", "max"]
 ValueKind = Literal["check", "trend", "counter", "gauge", "rate"]  # of the values that scripts measure
 
@@ -54,6 +54,7 @@ RATE = Measure("/s", rate_per_s, "a rate like `450/s`, `30/min` or `100/h`")
 SIZE = Measure("bytes", size_bytes, "bytes like `500`, `10kB` or `10MB` (kB = 1024)")
 MEMORY = Measure("bytes", size_with_giga, "memory like `500MB` or `3GB` (kB = 1024)")
 COUNT = Measure("", number, "a count such as `10`")
+DOLLARS = Measure("usd", number, "US dollars like `0.40`")
 PERCENTAGE = Measure("%", number, "a percentage like `80%`")
 VALUE = Measure("", number, "a number in the script's unit, such as `10` or `2.5`")
 
@@ -121,6 +122,7 @@ METRICS: Mapping[str, Metric] = {
     "concurrency": _ANSWERS(measure=COUNT, is_maximum=True, offered={"concurrency": "users at once"}),
     "bytes": _ANSWERS(measure=SIZE, counts_silence=True, offered={"bytes": "size of responses"}, usual_unit="kB"),
     "capacity": Metric(measure=RATE, source="capacity", better="higher"),
+    "cost-per-million": Metric(measure=DOLLARS, source="cost", better="lower"),
     "generator-cpu": _GENERATOR(offered={"generator-cpu": "CPU of load generators"}, usual_unit="%"),
     "generator-core": _GENERATOR(),
     "generator-waiting": _GENERATOR(),
@@ -137,7 +139,7 @@ SERVER_SUBJECTS = tuple(name for name, metric in METRICS.items() if metric.sourc
 OWN_SUBJECTS = tuple(
     "metric-p95" if name == "metric-p" else name
     for name, metric in METRICS.items()
-    if name == "throughput" or metric.kinds or metric.source in ("load", "capacity", "generators")
+    if name == "throughput" or metric.kinds or metric.source in ("load", "capacity", "generators", "cost")
 )
 
 

@@ -348,6 +348,7 @@ class StageObservation(JsonObject):
 class CapacityStage(JsonObject):
     """One stage of a capacity search, judged from `from_s` to `to_s` (exclusive)."""
 
+    OMITTED_WHEN_NONE: ClassVar[frozenset[str]] = frozenset({"in_progress"})
     rps: Number
     kind: Literal["raise", "narrow", "recover", "confirm"] = "raise"
     at_s: Number = 0.0  # the start of its rate
@@ -358,14 +359,43 @@ class CapacityStage(JsonObject):
     message: Text = ""
     samples: Count = 0
     achieved_rps: Number | None = None
+    in_progress: Number | None = None  # mean number of requests; None: the responses fell behind, so it grew
     observed: Annotated[tuple[StageObservation, ...], Field(max_length=100)] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounded(JsonObject):
+    """An estimate and its 95 % interval."""
+
+    value: Number
+    low: Number
+    high: Number
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scaling(JsonObject):
+    """The Universal Scalability Law of a service; rates in the unit of the search. `toril.stats.usl` explains it."""
+
+    OMITTED_WHEN_NONE: ClassVar[frozenset[str]] = frozenset(
+        {"gamma", "alpha", "beta", "bend_rps", "limit_rps", "doubled_rps"}
+    )
+    refused: Word = ""  # code of the reason why there is no law
+    message: Text = ""
+    rates: Count = 0  # number of measured rates
+    most_in_progress: Number = 0.0  # requests, as measured
+    gamma: Bounded | None = None
+    alpha: Bounded | None = None
+    beta: Bounded | None = None
+    bend_rps: tuple[Number, Number] | None = None  # between these, the mean response time has doubled
+    limit_rps: Bounded | None = None
+    doubled_rps: Bounded | None = None  # with twice the most requests in progress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capacity(JsonObject):
     """The result of a search for the highest rate that the system under test sustains."""
 
-    OMITTED_WHEN_NONE: ClassVar[frozenset[str]] = frozenset({"unit"})
+    OMITTED_WHEN_NONE: ClassVar[frozenset[str]] = frozenset({"unit", "scaling"})
     held_rps: Number | None = None  # None: the lowest rate breached, or nothing is known
     breached_rps: Number | None = None
     limited_by: Text = ""
@@ -377,6 +407,42 @@ class Capacity(JsonObject):
     precision: Number | None = None
     unit: Text | None = None  # of its rates: journeys/s; None: /s
     stages: Annotated[tuple[CapacityStage, ...], Few] = ()
+    scaling: Scaling | None = None  # None: no stage has its requests in progress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceItem(JsonObject):
+    """What one resource of the service costs, or why it has no price."""
+
+    resource: Text  # its ARN
+    kind: Word
+    what: Text  # `2 × 1 vCPU, 2 GiB, arm64`
+    usd_hour: Number | None = None  # during the judged time
+    grows_with: Literal["", "tasks", "requests"] = ""  # what its cost is proportional to; empty: a fixed cost
+    tasks: Number = 0.0  # or instances, if it grows with them
+    message: Text = ""  # why it has no price
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceCost(JsonObject):
+    """What the service under test costs at list prices during the judged time."""
+
+    as_of: Text  # date of the prices, or the oldest and the newest
+    hours: Number
+    requests: Count
+    items: Annotated[tuple[ServiceItem, ...], Few] = ()
+
+    @property
+    def unpriced(self) -> tuple[ServiceItem, ...]:
+        return tuple(item for item in self.items if item.usd_hour is None)
+
+    @property
+    def per_million_usd(self) -> float | None:
+        """The price of a million requests; None if a part of it is unknown, or without requests."""
+        known = [item.usd_hour for item in self.items if item.usd_hour is not None]
+        if len(known) < len(self.items) or not self.items or not self.requests:
+            return None
+        return sum(known) * self.hours / self.requests * 1e6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -396,7 +462,9 @@ class RunFinding(JsonObject):
 class Summary(StoredObject):
     """`summary.json`."""
 
-    OMITTED_WHEN_NONE: ClassVar[frozenset[str]] = frozenset({"tests", "rates", "capacity", "metrics", "tagged"})
+    OMITTED_WHEN_NONE: ClassVar[frozenset[str]] = frozenset(
+        {"tests", "rates", "capacity", "metrics", "tagged", "service_cost"}
+    )
 
     schema: Literal["toril.summary/1"] = "toril.summary/1"
     run_id: Text = ""
@@ -419,6 +487,7 @@ class Summary(StoredObject):
     tests: TestResults | None = None  # of a functional run
     rates: tuple[RateChange, ...] | None = None  # None: no rate was changed during the run
     capacity: Annotated[dict[Text, Capacity], Field(max_length=256)] | None = None  # of searches, by execution
+    service_cost: ServiceCost | None = None  # None: the suite names no resources of the service
     standouts: Annotated[tuple[RunFinding, ...], Field(max_length=100)] = ()  # most severe first
 
     @property

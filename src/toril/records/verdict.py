@@ -16,7 +16,7 @@ from toril.secrets.masking import masked
 
 Outcome = Literal["passed", "failed", "inconclusive"]
 CriterionOutcome = Literal["passed", "failed", "inconclusive", "triggered"]  # triggered: breached `as non-failed`
-Counted = Literal["sample", "second", "period", "stage"]
+Counted = Literal["sample", "second", "period", "stage", "request"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class JudgedCriterion(JsonObject):
     outcome: CriterionOutcome = "inconclusive"
     observed: Number | None = None  # at the first breach; without one, the value nearest to a breach
     threshold: Number | None = None
-    unit: Word = ""  # us, bytes, %, /s; empty for counts
+    unit: Word = ""  # us, bytes, %, /s, usd; empty for counts
     label: Text = ""
     scope: Scope = Scope()
     window: CriterionWindow | None = None

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Literal
 
 from toril import text
+from toril.records.summary import Scaling
 from toril.reports.blocks import (
     MISSING,
     Block,
@@ -17,7 +18,12 @@ from toril.reports.blocks import (
     Table,
     Tone,
 )
+from toril.reports.bundle import Bundle
 from toril.reports.comparison import CONCLUSION, OF_METRICS, ComparedFigure, ComparedPart, RunComparison
+from toril.reports.differences import cautions
+from toril.reports.run_tables import scaling_table
+from toril.text import plain
+from toril.verdict.capacity.model import load_of_run, scaling_of
 
 Side = Literal["base", "head"]
 SIDES: tuple[Side, ...] = ("base", "head")
@@ -52,6 +58,35 @@ def report_of(comparison: RunComparison) -> Report:
     blocks += _metrics(comparison)
     blocks += [_load(comparison), NoteBlock("failed-requests", MARK, "caution") if marked else None, CONCLUSION_NOTE]
     return Report(headline=headline, blocks=tuple(block for block in blocks if block is not None))
+
+
+def scaling_report(bundles: Sequence[Bundle]) -> Report:
+    """Returns how a service scales over runs at several rates. Runs with unreliable figures do not count."""
+    points = [(None if cautions(bundle) else load_of_run(bundle.summary)) for bundle in bundles]
+    scaling = scaling_of([point for point in points if point is not None]) or Scaling(
+        message="no run has usable figures"
+    )
+    rows: list[Row] = []
+    for bundle, point in sorted(zip(bundles, points, strict=True), key=lambda pair: pair[1] or (0.0, 0.0)):
+        in_progress, rps = point or (None, None)
+        mean_us = None if in_progress is None or rps is None else in_progress / rps * 1e6
+        why = "; ".join(cautions(bundle)) or ("" if point else "no requests")
+        figures = (text.quantity(rps, "/s"), text.quantity(in_progress, ""), text.quantity(mean_us, "us"))
+        rows.append(Row((Cell(plain(bundle.plan.run_id)), *map(Cell, figures), Cell(why)), weight=len(rows)))
+    titles = ("rate", "in progress", "mean response time")
+    columns = (Column("run", "name", code=True), *map(Column, titles), Column("left out because", "text"))
+    blocks: list[Block] = [Table(id="rates", title="Rates", noun="run", columns=columns, rows=tuple(rows))]
+    if scaling.limit_rps is None:
+        blocks.append(NoteBlock("scaling", f"no forecast: {scaling.message}", "caution", cause=scaling.refused))
+        words = "These runs do not show how the service scales"
+    else:
+        blocks.append(scaling_table(scaling, "scalability", "/s"))
+        limit = scaling.limit_rps
+        ends = f"{text.quantity(limit.low, '/s')} … {text.quantity(limit.high, '/s')}"
+        words = f"The highest rate of the service is about {text.quantity(limit.value, '/s')} ({ends})"
+    suites = " and ".join(dict.fromkeys(plain(bundle.plan.suite) for bundle in bundles))
+    brief = f"{text.plural(len(bundles), 'run')} compared"
+    return Report(headline=Headline(suite=suites, text=words, brief=brief, neutral=True), blocks=tuple(blocks))
 
 
 def page_blocks(comparison: RunComparison) -> Sequence[Block]:

@@ -47,6 +47,7 @@ OUTLINE = {  # the sections that it lists, and their names there
     "findings": "What stands out",
     "cause": "Probable cause",
     **{"criteria": "Criteria", "cases": "Test cases", "duet": "Base and head", "capacity": "Capacity"},
+    **{"scaling": "Scalability", "service-cost": "Cost of the service", "load-cost": "Load and price"},
     **{"earlier": "Earlier runs", "changes": "Changes", "trend": "History", "comparison": "Comparison"},
     **{"course": "Charts", "label": "Labels", "checks": "Checks", "metrics": "Own metrics", "tag": "Tags"},
     **{"errors": "Errors", "evidence": "Evidence"},

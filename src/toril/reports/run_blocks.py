@@ -38,6 +38,7 @@ from toril.reports.evidence_blocks import exchange_list
 from toril.reports.run_tables import (
     capacity_tables,
     case_table,
+    cost_tables,
     error_table,
     failed_share,
     figure_tables,
@@ -55,6 +56,7 @@ from toril.text import plain
 ABOUT: Mapping[str, About] = {  # by code; all other reasons are about the whole run
     **dict.fromkeys(("breach", "excused-breach", "breach-may-not-stand", "no-samples", "unknown-label"), "criteria"),
     **dict.fromkeys(("unknown-metric", "not-measured", "too-few-samples", "kept", "nothing-judged"), "criteria"),
+    "not-priced": "criteria",
     **dict.fromkeys(("regression", "unproven", "unsure-arms", "no-regression"), "comparison"),
     **dict.fromkeys(("aa-clean", "aa-false-alarm"), "comparison"),
     **dict.fromkeys(("slower-than-earlier", "within-earlier", "too-few-earlier"), "comparison"),
@@ -119,6 +121,7 @@ def report_of(
         *((pairs_sketches(compared_arms), pairs_charts(compared_arms)) if compared_arms else ()),
         earlier_table(bundle.verdict.earlier) if bundle.verdict.earlier else None,
         *capacity_tables(bundle),
+        *cost_tables(bundle),
         *compared,
     ]
     figures: list[Block | None] = [

@@ -1,5 +1,6 @@
 """Builds the tables of a run: labels, locations, executions, own metrics, errors, generators, test cases, capacity."""
 
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -9,7 +10,17 @@ from typing import Literal
 from toril import text
 from toril.criteria.service import short_name
 from toril.records import Case, Share
-from toril.records.summary import TRANSACTION, Capacity, CapacityStage, Generator, LabelFigures, MetricFigures
+from toril.records.summary import (
+    TRANSACTION,
+    Bounded,
+    Capacity,
+    CapacityStage,
+    Generator,
+    LabelFigures,
+    MetricFigures,
+    Scaling,
+    ServiceCost,
+)
 from toril.reports.blocks import MISSING, Cell, Check, Column, Part, Row, Table, Tone, severity_of
 from toril.reports.bundle import Bundle
 from toril.reports.labels import distinct, judged_labels, notable
@@ -403,8 +414,112 @@ def capacity_tables(bundle: Bundle) -> Iterator[Table]:
             ),
             about=_search_range(search),
             message=plain(search.message, 500),
+            footnotes=scaling_footnotes(search.scaling),
             sortable=False,
         )
+        if search.scaling is not None and search.scaling.limit_rps is not None:
+            yield scaling_table(search.scaling, f"scalability of {shown}", search.unit or "/s")
+
+
+def scaling_footnotes(scaling: Scaling | None) -> tuple[str, ...]:
+    """Returns why there is no law of the measured rates."""
+    if scaling is None or not scaling.refused:
+        return ()
+    return (f"No forecast from these rates: {plain(scaling.message)} ({plain(scaling.refused)})",)
+
+
+def scaling_table(scaling: Scaling, name: str, unit: str) -> Table:
+    """Returns the forecasts and the coefficients of a service's scalability law."""
+    twice = f"rate at {text.number(2 * scaling.most_in_progress)} requests in progress, twice the most measured"
+    low, high = scaling.bend_rps or (None, None)
+    bend = f"{text.quantity(low, unit)} … {text.quantity(high, unit)}"
+    figures = (
+        ("highest rate", scaling.limit_rps, unit),
+        (twice, scaling.doubled_rps, unit),
+        ("rate of one request at a time (γ)", scaling.gamma, unit),
+        ("contention (α)", scaling.alpha, ""),
+        ("coherency (β)", scaling.beta, ""),
+    )
+    rows = [(title, text.quantity(figure.value, of), _ends(figure, of)) for title, figure, of in figures if figure]
+    rows.insert(1, ("bend: the mean response time has doubled", bend, "measured"))
+    return Table(
+        id="scaling",
+        title=text.sentence(name),
+        noun="figure",
+        columns=(Column(name, "name"), Column("value"), Column("95 % interval")),
+        rows=tuple(Row(tuple(map(Cell, row)), weight=place) for place, row in enumerate(rows)),
+        about=f"Universal Scalability Law, fitted to {text.plural(scaling.rates, 'rate')}",
+        sortable=False,
+    )
+
+
+def _ends(figure: Bounded, unit: str) -> str:
+    return f"{text.quantity(figure.low, unit)} … {text.quantity(figure.high, unit)}"
+
+
+def cost_tables(bundle: Bundle) -> Iterator[Table]:
+    """Yields the cost of the service, and of a search, the tasks and the price of each rate."""
+    cost = bundle.summary.service_cost
+    if cost is None:
+        return
+    per_million = cost.per_million_usd
+    message = f"{text.dollars(per_million)} for a million requests"
+    if per_million is None:
+        message = f"not priced: {len(cost.unpriced)} of {text.plural(len(cost.items), 'part')}"
+    yield Table(
+        id="service-cost",
+        title="Cost of the service",
+        noun="part",
+        columns=(Column("cost of the service", "name"), Column("size or use", "text"), Column("dollars an hour")),
+        rows=tuple(
+            Row(
+                (
+                    Cell(plain(item.resource.rpartition(":")[2])),
+                    Cell(plain(item.message or item.what)),
+                    Cell("not priced" if item.usd_hour is None else text.dollars(item.usd_hour)),
+                ),
+                weight=place,
+            )
+            for place, item in enumerate(cost.items)
+        ),
+        about=f"list prices of {plain(cost.as_of)}",
+        message=message,
+        footnotes=("Without storage, standbys, backups, traffic and free quotas.",),
+        sortable=False,
+    )
+    searches = list((bundle.summary.capacity or {}).values())
+    if per_million is not None and len(searches) == len(bundle.plan.executions) == 1 and searches[0].held_rps:
+        yield from _load_table(cost, searches[0], searches[0].held_rps)
+
+
+def _load_table(cost: ServiceCost, search: Capacity, held_rps: float) -> Iterator[Table]:
+    """Yields the tasks and the price of each sustained rate, if the number of tasks did not change."""
+    tasks = sum(item.tasks for item in cost.items)
+    if not tasks or any(abs(item.tasks - round(item.tasks)) > 0.05 for item in cost.items):
+        return
+    held = {stage.rps: stage for stage in search.stages if stage.outcome == "held" and stage.kind != "recover"}
+    rows: list[Row] = []
+    for rps, stage in sorted(held.items()):
+        requests_hour = stage.samples / (stage.to_s - stage.from_s) * 3600
+        of_requests = requests_hour / (cost.requests / cost.hours)
+        needed = {item.resource: math.ceil(round(item.tasks * rps / held_rps, 6)) for item in cost.items if item.tasks}
+        usd_hour = 0.0
+        for item in cost.items:
+            factor = {"": 1.0, "tasks": needed.get(item.resource, 0) / (item.tasks or 1), "requests": of_requests}
+            usd_hour += (item.usd_hour or 0.0) * factor[item.grows_with]
+        per_million = text.dollars(usd_hour / requests_hour * 1e6)
+        figures = (text.quantity(rps, search.unit or "/s"), text.number(sum(needed.values())), text.dollars(usd_hour))
+        rows.append(Row((*map(Cell, figures), Cell(per_million)), weight=len(rows)))
+    titles = ("tasks or instances", "dollars an hour", "dollars a million requests")
+    yield Table(
+        id="load-cost",
+        title="Load, tasks and price",
+        noun="rate",
+        columns=(Column("load", "name"), *map(Column, titles)),
+        rows=tuple(rows),
+        about=f"tasks in proportion to {text.quantity(held_rps, search.unit or '/s')} with {text.number(round(tasks))}",
+        sortable=False,
+    )
 
 
 def _search_range(search: Capacity) -> str:

@@ -10,6 +10,7 @@ from toril.coordinator.fold import Fold, collect, completeness_of
 from toril.errors import InfrastructureError, Note, StoreError
 from toril.launchers.prepare import read_deployments
 from toril.launchers.pricing import cost_line, finished_cost
+from toril.launchers.pricing.service import finished_service_cost
 from toril.records import HEAD, Deployment, End, Launch, Plan, ServerMetrics, Verdict, run_key
 from toril.records.cause import Cause
 from toril.records.document import document
@@ -191,6 +192,7 @@ def _judge(fold: Fold, completeness: Completeness, metrics: ServerMetrics | None
     searches = finished_searches(carried_out, completeness.rates, completeness.started_at, timeline)
     if searches:
         summary = replace(summary, capacity={search.execution.name: search.result() for search in searches})
+    summary = replace(summary, service_cost=finished_service_cost(plan, metrics, summary))
     summary = replace(summary, standouts=findings_of(carried_out, summary, timeline))
     verdict = judge(carried_out, timeline, completeness, summary, metrics=metrics).masked()
     return Bundle(

@@ -66,6 +66,7 @@ A reason has a code, which never changes, and a message for people. Reasons of t
 | `unknown-label`        | inconclusive | no sample has the criterion's label; the message names the nearest labels |
 | `unknown-metric`       | inconclusive | no script measured the criterion's metric, or it has another kind         |
 | `not-measured`         | inconclusive | the engine does not record the criterion's subject                        |
+| `not-priced`           | inconclusive | a part of the service has no listed price, or its use is unknown          |
 | `too-few-samples`      | inconclusive | the 95 % interval of a percentile is open, and does not prove a breach    |
 | `no-tests`             | inconclusive | no test case ran, or all were skipped                                     |
 | `kept`                 | passed       | no criterion was breached                                                 |

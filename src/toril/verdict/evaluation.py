@@ -1,4 +1,4 @@
-"""Judges one criterion by its subject: samples, the load, the generators, a capacity, or the system under test.
+"""Judges one criterion by its subject: samples, the load, generators, a capacity, the system under test, or its cost.
 
 A criterion states the failing case, as in Taurus (`p95 of checkout>300ms for 30s`): if it is true, it is breached.
 """
@@ -11,7 +11,7 @@ from toril.criteria import Criterion, Source
 from toril.verdict.evidence import Evidence
 from toril.verdict.generators import judge_generators
 from toril.verdict.load import judge_load
-from toril.verdict.result import CriterionResult, describe, settled, undecided
+from toril.verdict.result import CriterionResult, describe, settled, undecided, with_value
 from toril.verdict.samples import judge_samples
 from toril.verdict.servers import judge_server
 from toril.verdict.windows import MORE, breaches
@@ -61,10 +61,28 @@ def judge_capacity(blank: CriterionResult, evidence: Evidence) -> CriterionResul
     return undecided(result, code, message)
 
 
+def judge_cost(blank: CriterionResult, evidence: Evidence) -> CriterionResult:
+    """Returns the result of a criterion on the price of a million requests of the service."""
+    cost = evidence.cost
+    if cost is None:
+        what = "the suite names no resources of the service; name them in `toril.service`"
+        return undecided(blank, "not-priced", what)
+    usd = cost.per_million_usd
+    if usd is None:
+        why = (
+            "; ".join(f"{item.resource}: {item.message}" for item in cost.unpriced)
+            or "no request, or no resource that costs something"
+        )
+        return undecided(blank, "not-priced", f"not priced: {why}")
+    result = with_value(replace(blank, samples=cost.requests), usd)
+    return settled(result, stands=not (result.fired and evidence.missing))  # fewer requests cost more each
+
+
 JUDGES: Mapping[Source, Callable[[CriterionResult, Evidence], CriterionResult]] = {
     "samples": judge_samples,
     "load": judge_load,
     "capacity": judge_capacity,
+    "cost": judge_cost,
     "generators": judge_generators,
     "server": judge_server,
 }

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from toril.criteria import Criterion
 from toril.records import Plan, PlannedExecution, ServerMetrics
-from toril.records.summary import Capacity
+from toril.records.summary import Capacity, ServiceCost
 from toril.summary import Completeness, judged_window
 from toril.summary.completeness import united
 from toril.timeline import Slice, Timeline
@@ -105,6 +105,7 @@ class Evidence:
     completeness: Completeness = field(default_factory=lambda: Completeness(planned=()))
     metrics: ServerMetrics | None = None  # None: CloudWatch was not queried
     capacity: Mapping[str, Capacity] = field(default_factory=dict)  # by execution
+    cost: ServiceCost | None = None  # None: the plan names no resources of the service
     within: tuple[float, float] | None = None  # a part of the run, for its figures alone
 
     @property

@@ -68,7 +68,7 @@ def judge(
     executions = rules.measured(plan, timeline, completeness)
     plan = with_scripts_criteria(queued_plan(plan, completeness), completeness)
     missing = _missing(plan, timeline, completeness, executions)
-    evidence = Evidence(plan, timeline, missing, completeness, metrics, summary.capacity or {})
+    evidence = Evidence(plan, timeline, missing, completeness, metrics, summary.capacity or {}, summary.service_cost)
     worst = rules.worst_of(executions)
     at_worst = None if worst is None else replace(evidence, timeline=timeline.at_worst(worst))
     results: list[CriterionResult] = []

@@ -42,6 +42,9 @@ class Tariff(BaseModel):
     stored_gb_month: Dollars
     as_of: str = ""  # date of the prices of tasks; empty: that of the table
     source: str = ""
+    service: dict[str, Dollars] = Field(default_factory=dict)  # of resources of a service under test, by `service.py`
+    service_as_of: str = ""
+    service_source: str = ""
 
     def lists(self, architecture: Architecture) -> bool:
         return architecture in self.vcpu_hour and architecture in self.gib_hour
@@ -65,7 +68,7 @@ class Assumed(BaseModel):
 
 
 class PriceTable(Record):
-    """All prices. Missing prices of a region are those of us-east-1, except the prices of tasks."""
+    """All prices. Missing prices of a region are those of us-east-1, except those of tasks and of services."""
 
     SCHEMA: ClassVar[str] = "toril.prices/1"
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -84,17 +87,18 @@ class PriceTable(Record):
         return {**data, "regions": regions}
 
     def of(self, region: str) -> Tariff:
-        return self.regions.get(region) or self.regions[BASE].model_copy(update={**OF_TASKS, "as_of": ""})
+        return self.regions.get(region) or self.regions[BASE].model_copy(update={**OF_TASKS, **OF_SERVICE, "as_of": ""})
 
 
 OF_TASKS: dict[str, Any] = {"vcpu_hour": {}, "gib_hour": {}}
+OF_SERVICE: dict[str, Any] = {"service": {}, "service_as_of": "", "service_source": ""}
 
 
 def _completed(own: Any, base: Any) -> Any:
     """Returns a region's prices, with `base` for the missing ones; a value that is not an object stays as it is."""
     if not isinstance(own, dict) or not isinstance(base, dict):
         return own
-    return {**base, **OF_TASKS, "as_of": "", "source": "", **own}
+    return {**base, **OF_TASKS, **OF_SERVICE, "as_of": "", "source": "", **own}
 
 
 @cache

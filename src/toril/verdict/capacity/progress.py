@@ -10,6 +10,7 @@ from toril.records import Plan, PlannedExecution, Rate, Search, rates_of
 from toril.records.summary import Capacity, CapacityStage
 from toril.text import exact
 from toril.timeline import Timeline
+from toril.verdict.capacity.model import scaling_of_stages
 from toril.verdict.capacity.stages import ANSWERS, FAILURES, GENERATORS, RECOVERY, SAMPLES, StageJudge
 
 STOPPED = "stopped"  # reason for the end: the load ended before the search
@@ -76,6 +77,7 @@ class SearchProgress:
             precision=search.precision,
             unit=self.execution.rate_unit if self.execution.model == "arrivals" else None,
             stages=tuple(self.stages),
+            scaling=scaling_of_stages(self.stages),
         )
 
     def message(self) -> str:

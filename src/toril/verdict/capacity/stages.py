@@ -20,6 +20,7 @@ from toril.verdict.rules import TIMED_OUT, MeasuredExecution, unjudged, without_
 
 ANSWERED = 0.95  # of the requests, as with a throughput; with fewer responses, the backlog grows
 DROPPED = 0.01  # of the due requests that the generators may fail to send
+STEADY = 0.98  # of the due requests were answered, so the number of requests in progress did not grow
 SPARE = 2  # requests in flight at either end of a stage
 CALM_S = 3  # whole seconds in which a recovered service keeps up and breaches nothing
 
@@ -61,6 +62,7 @@ class StageJudge:
             message=message,
             samples=samples,
             achieved_rps=round(sent / (to_s - from_s), 3),
+            in_progress=self._in_progress(part, expected, from_s, to_s),
             observed=tuple(
                 StageObservation(
                     criterion=result.criterion.text,
@@ -76,6 +78,16 @@ class StageJudge:
         """Returns the responses, one for each request or journey that was due."""
         label, times = (journey.first, journey.times) if (journey := self.execution.journey) else ("", 1)
         return part.select(label, (self.execution.name,)).total.samples // times
+
+    def _in_progress(self, part: Timeline, expected: float, from_s: int, to_s: int) -> float | None:
+        """Returns the mean number of requests in progress: by Little's law, the sum of response times a second.
+
+        None if it grew during the stage, because fewer requests were answered than were due.
+        """
+        if self._answered(part) < min(STEADY * expected, expected - SPARE):
+            return None
+        total_us = sum(part.select(executions=(self.execution.name,)).sums_us(to_s)[from_s:])
+        return round(total_us / 1e6 / (to_s - from_s), 6)
 
     def _outcome(
         self,
