@@ -1,5 +1,7 @@
 """Finding a service's resources: the calls and answers have the shapes of botocore's models."""
 
+from typing import Any
+
 import boto3
 import pytest
 from botocore.stub import Stubber
@@ -29,21 +31,26 @@ ENVIRONMENT = [
 ]
 
 
+class Account:
+    """Clients whose answers are added with `account(service, method, **response)`, in order."""
+
+    def __init__(self) -> None:
+        session: Any = boto3.session.Session(aws_access_key_id="AKIAEXAMPLE", aws_secret_access_key="AKIAEXAMPLE")
+        self.made = {name: session.client(name, region_name=REGION) for name in SERVICES}
+        self.stubs = {name: Stubber(client) for name, client in self.made.items()}
+        for stub in self.stubs.values():
+            stub.activate()
+
+    def __call__(self, service: str, method: str, **response: Any) -> None:
+        self.stubs[service].add_response(method, response)
+
+    def clients(self, service: str, region: str) -> Any:
+        return self.made[service]
+
+
 @pytest.fixture
 def account():
-    """Clients whose answers are added with `answer(service, method, **response)`, in order."""
-    keys = {"aws_access_key_id": "AKIAEXAMPLE", "aws_secret_access_key": "AKIAEXAMPLE"}
-    made = {name: boto3.session.Session().client(name, region_name=REGION, **keys) for name in SERVICES}
-    stubs = {name: Stubber(client) for name, client in made.items()}
-    for stub in stubs.values():
-        stub.activate()
-
-    def answer(service, method, **response):
-        stubs[service].add_response(method, response)
-
-    answer.clients = lambda service, region: made[service]
-    answer.stubs = stubs
-    return answer
+    return Account()
 
 
 def publish(answer):
@@ -123,6 +130,14 @@ def test_an_address_leads_to_all_resources_behind_it_with_their_sizes(account):
 def test_an_unknown_address_leads_to_nothing_and_ends_the_search(account):
     account("elbv2", "describe_load_balancers", LoadBalancers=[{"LoadBalancerArn": BALANCER, "DNSName": SHOP}])
     assert discover(REGION, ["shop.example.com"], {}, account.clients) == ()
+
+
+def test_a_name_of_its_own_leads_to_the_load_balancer_with_its_addresses(account):
+    publish(account)
+    known = {"shop.example.com": ["192.0.2.7"], SHOP: ["192.0.2.7", "192.0.2.8"]}
+    found = discover(REGION, ["shop.example.com"], {}, account.clients, lambda host: known.get(host, ()))
+    assert found[0].id == BALANCER
+    assert len(found) == 10
 
 
 def test_a_missing_right_is_named(account):

@@ -14,6 +14,7 @@ from tests.measured import MS, Sample, execution, stopped
 from tests.reports import examples
 from tests.reports.exports import SAMPLES
 from tests.reports.runs import run_of, small, wavering
+from toril.records import MetricSeries, ServerMetrics
 from toril.reports import COMPARED, Bundle, compared
 from toril.reports.compare_blocks import shown, shown_delta, shown_relative, worse
 from toril.reports.comparison import (
@@ -334,6 +335,22 @@ def test_checks_are_compared_by_their_intervals_and_other_metrics_by_plain_diffe
     assert (failed.base, failed.head, failed.finding, worse(failed)) == (1.0, 30.0, "differs", True)
     assert (mean.base, mean.head, mean.finding) == (4.0, 9.0, "unknown")
     assert (parts["orders"].only_in, parts["orders"].figure("sum").head) == ("head", 1.0)
+
+
+def test_metrics_of_the_service_are_compared_by_their_means_and_highest_values():
+    def run(*values):
+        arn = "arn:aws:ecs:eu-west-1:111122223333:service/shop/web"
+        cpu = MetricSeries(namespace="AWS/ECS", metric="CPUUtilization", statistic="Average", resource=arn)
+        points = tuple((60.0 * place, value) for place, value in enumerate(values))
+        return replace(run_of(small()), metrics=ServerMetrics(queries=(cpu.model_copy(update={"points": points}),)))
+
+    (part,) = compare(run(20.0, 40.0), run(50.0, 90.0)).metrics
+    assert part.name == "shop/web CPUUtilization Average"
+    assert [(figure.base, figure.head, figure.finding) for figure in part.figures] == [
+        (30.0, 70.0, "unknown"),
+        (40.0, 90.0, "unknown"),
+    ]
+    assert compare(run(), run(50.0)).metrics[0].only_in == "head"
 
 
 def test_requests_by_tag_are_compared_as_labels():

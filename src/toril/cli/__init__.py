@@ -44,6 +44,7 @@ PANELS = {  # panel of the help → name → module and function, which a group 
         "init": ("setup:init", "Write a first suite and a GitHub workflow, ready to run, into DIR."),
         "import": ("importing:import_command", "Turn a recording, an API description or a script into a suite."),
         "record": ("importing:record", "Record a journey in Chromium, and turn it into a suite."),
+        "service": ("service:service", "Find the AWS resources behind SUITE, and write them into it."),
         "suite": ("", "List and upload the suites of a store, and choose their baselines."),
     },
     "Console": {
@@ -95,7 +96,12 @@ GUIDES = {  # command → its page in docs
     **{"bisect": "how-to/find-the-commit"},
     **dict.fromkeys(("suite", "suite list", "suite push"), "how-to/schedule-nights"),
     **dict.fromkeys(("console", "login", "logout"), "how-to/open-the-console"),
-    **{"record": "how-to/record", "mcp": "how-to/connect-an-assistant", "doctor": "how-to/find-out-why"},
+    **{
+        "service": "how-to/watch-the-service",
+        "record": "how-to/record",
+        "mcp": "how-to/connect-an-assistant",
+        "doctor": "how-to/find-out-why",
+    },
     **{"engines": "reference/engines", "agent": "how-to/use-private-locations", "worker": "explanation/protocol"},
     **dict.fromkeys(("gitlab", "gitlab comment"), "how-to/run-in-another-ci"),
     **dict.fromkeys(("github", "github gates", "github comment"), "how-to/fail-a-pull-request"),

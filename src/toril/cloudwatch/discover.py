@@ -4,7 +4,7 @@ A load balancer leads to its target groups, those to ECS services, functions and
 services and functions lead to databases, caches, queues and tables. Their values are compared here and kept nowhere.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,13 +39,19 @@ class _Found:
 
 
 def discover(
-    region: str, hosts: Collection[str], tags: Mapping[str, str], aws: Clients | None = None
+    region: str,
+    hosts: Collection[str],
+    tags: Mapping[str, str],
+    aws: Clients | None = None,
+    resolve: Callable[[str], Collection[str]] = lambda _: (),
 ) -> tuple[ServiceResource, ...]:
     """Returns the resources of one region behind the host names of load balancers, or with all of these tags. AwsError.
 
-    `region`: empty for the environment's. Without `hosts` only the tags count.
+    `region`: empty for the environment's. Without `hosts` only the tags count. `resolve` returns the addresses of a
+    host name, so that a name of the service's own leads to its load balancer, too.
     """
-    wanted_hosts = {host.lower().removeprefix("dualstack.") for host in hosts}
+    addresses = {address for host in hosts for address in resolve(host)}
+    names = {host.lower().removeprefix("dualstack.") for host in hosts}
     account, found = _Account(aws or clients(SETTINGS), region), _Found()
     if tags:
         wanted = [{"Key": key, "Values": [value]} for key, value in tags.items()]
@@ -54,7 +60,8 @@ def discover(
             if any(is_of_kind(kind, resource["ResourceARN"]) for kind in ARNS):
                 found.add(resource["ResourceARN"])
     for balancer in account.pages("elbv2", "describe_load_balancers", "LoadBalancers"):
-        if balancer.get("DNSName", "").lower() in wanted_hosts:
+        name = balancer.get("DNSName", "").lower()
+        if name in names or (addresses and addresses & set(resolve(name))):
             found.add(balancer["LoadBalancerArn"])
     for balancer_arn in found.of("load-balancer"):
         for group in account.pages("elbv2", "describe_target_groups", "TargetGroups", LoadBalancerArn=balancer_arn):
@@ -71,11 +78,7 @@ def discover(
     _databases(account, found)
     _caches(account, found)
     _queues_and_tables(account, found)
-    return tuple(
-        ServiceResource(kind=kind, id=arn, size=found.size[arn])  # type: ignore[arg-type]  # a key of ARNS
-        for kind in ARNS
-        for arn in found.of(kind)
-    )
+    return tuple(ServiceResource(kind=kind, id=arn, size=found.size[arn]) for kind in ARNS for arn in found.of(kind))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,13 @@
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, is_dataclass
+from statistics import fmean
 from typing import Any, Literal
 
 import numpy as np
 
 from toril import text
+from toril.criteria.service import short_name
 from toril.records.summary import LabelFigures, MetricFigures, Summary
 from toril.reports.blocks import ShownCriterion
 from toril.reports.bundle import Bundle
@@ -151,7 +153,7 @@ class RunComparison:
     labels: tuple[ComparedPart, ...]  # by name; also transactions, and requests by tag
     locations: tuple[ComparedPart, ...]
     executions: tuple[ComparedPart, ...]
-    metrics: tuple[ComparedPart, ...] = ()  # checks and own metrics, by name
+    metrics: tuple[ComparedPart, ...] = ()  # checks and own metrics, by name; then those of the service
 
     @property
     def parts(self) -> tuple[ComparedPart, ...]:
@@ -184,7 +186,7 @@ def compare(base: Bundle, head: Bundle) -> RunComparison:
         labels=_parts("label", both),
         locations=_parts("location", both),
         executions=_parts("execution", both),
-        metrics=tuple(_metrics(base.summary, head.summary)),
+        metrics=(*_metrics(base.summary, head.summary), *_service(base, head)),
     )
 
 
@@ -317,6 +319,27 @@ def _metrics(*both: Summary) -> Iterator[ComparedPart]:
             head_samples=head.samples if head else 0,
             figures=tuple(_metric(key, unit, pair) for key, unit in OF_METRICS[kind]),
             only_in="base" if head is None else "head" if base is None else None,
+        )
+
+
+def _service(*both: Bundle) -> Iterator[ComparedPart]:
+    """Yields the metrics of the service's resources in either run: mean and highest of their periods."""
+    queries = [bundle.metrics.queries if bundle.metrics else () for bundle in both]
+    runs = [{f"{short_name(q.resource)} {q.metric} {q.statistic}": q for q in own if q.resource} for own in queries]
+    for name in sorted({name for run in runs for name, series in run.items() if series.points}):
+        points = [[value for _, value in run[name].points] if name in run else [] for run in runs]
+        base, head = points
+        means, highest = ([of(values) if values else None for values in points] for of in (fmean, max))
+        yield ComparedPart(
+            kind="gauge",
+            name=plain(name),
+            base_samples=len(base),
+            head_samples=len(head),
+            figures=(
+                ComparedFigure(key="mean", unit="", base=means[0], head=means[1]),
+                ComparedFigure(key="max", unit="", base=highest[0], head=highest[1]),
+            ),
+            only_in="base" if not head else "head" if not base else None,
         )
 
 
