@@ -6,15 +6,18 @@ A take-over and a sweep are the same steps, started later. Every other module is
 from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from toril.clock import Clock
 from toril.cloudwatch import ClientFactory, check, clients
 from toril.coordinator.driver import Coordinator
+from toril.coordinator.faults import Faults, InjectorOf
 from toril.coordinator.lease import LeaseLostError
 from toril.coordinator.progress import View
 from toril.errors import InfrastructureError, Note, OptionError, StoreError
 from toril.launchers import Launcher
+from toril.launchers.faults import injector_of
 from toril.launchers.prepare import launcher_for, stop_tasks
 from toril.records import Plan, Stop, SuiteOrigin, Verdict, run_key
 from toril.records.progress import Progress, ProgressNote, WorkersNow
@@ -46,11 +49,12 @@ def run(
     origin: SuiteOrigin | None = None,
     observers: Sequence[Observer] = (),
     amend: Callable[[Verdict], Verdict] | None = None,
+    injector: InjectorOf | None = None,
 ) -> "Judged":
     """Runs the plan, judges the run, and stores all results in the run's folder.
 
     `origin`: the source of the suite, if its folder is not a git checkout. `amend` completes the verdict before it is
-    stored. InfrastructureError if the load never began.
+    stored. `injector`: of its faults; None: of AWS and of this machine. InfrastructureError if the load never began.
     """
     cloudwatch = clients()
     notes = check(queries(plan), clock.now(), cloudwatch, load_s=plan.duration_s)
@@ -61,8 +65,9 @@ def run(
     plan = publish(store, suite, plan, origin)
     coordinator = Coordinator.of_new(store, plan, clock, longest_s=launcher.longest_s)
     owner = Coordination(
-        coordinator=coordinator, launcher=launcher, clock=clock, view=view, interrupts=interrupts, observers=observers
-    )
+        coordinator=coordinator, launcher=launcher, clock=clock, view=view, interrupts=interrupts, observers=observers,
+        faults=_faults(coordinator, injector, suite.folder),
+    )  # fmt: skip
     return _finish(owner, cloudwatch, lambda: launcher.launch(plan, coordinator.launch), amend)
 
 
@@ -75,6 +80,7 @@ def take_over(
     view: View,
     interrupts: Interrupts,
     observers: Sequence[Observer] = (),
+    injector: InjectorOf | None = None,
 ) -> "Judged":
     """Continues a run whose coordinator has ended: starts missing workers, and follows the others.
 
@@ -82,10 +88,18 @@ def take_over(
     """
     coordinator = Coordinator.of_abandoned(store, run_id, clock)
     owner = Coordination(
-        coordinator=coordinator, launcher=launcher, clock=clock, view=view, interrupts=interrupts, observers=observers
-    )
+        coordinator=coordinator, launcher=launcher, clock=clock, view=view, interrupts=interrupts, observers=observers,
+        faults=_faults(coordinator, injector, Path()),
+    )  # fmt: skip
     attempts = coordinator.state.attempts
     return _finish(owner, clients(), lambda: launcher.attach(coordinator.plan, coordinator.launch, attempts))
+
+
+def _faults(coordinator: Coordinator, injector: InjectorOf | None, folder: Path) -> Faults | None:
+    if not coordinator.plan.faults:
+        return None
+    injector = injector or injector_of(folder)
+    return Faults(coordinator.store, coordinator.plan, coordinator.clock, coordinator.lease, injector)
 
 
 def _finish(
@@ -127,6 +141,7 @@ def sweep(
     clock: Clock,
     view: View,
     observers: Sequence[Observer] = (),
+    injector: InjectorOf | None = None,
 ) -> "Judged | None":
     """Ends the remaining tasks of a run and judges it; None if its coordinator has judged it.
 
@@ -150,6 +165,7 @@ def sweep(
                 view=view,
                 interrupts=Interrupts(),
                 observers=observers,
+                injector=injector,
             )
         except LeaseLostError:
             if clock.now() > give_up_at:

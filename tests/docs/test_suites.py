@@ -33,7 +33,7 @@ ROOT = Path(__file__).parents[2]
 NAMES = """
     reference/suite reference/scenarios reference/settings reference/engines reference/criteria
     how-to/start-a-suite how-to/use-your-script how-to/feed-data how-to/pass-secrets how-to/shape-the-load
-    how-to/prepare-once
+    how-to/prepare-once how-to/break-the-service
     how-to/find-the-highest-rate how-to/test-in-a-browser how-to/check-functions how-to/test-other-protocols
     how-to/debug-a-suite how-to/run-a-part
     how-to/compare-base-and-head
@@ -60,6 +60,7 @@ BESIDE = {
     "shop/Buying.java": "package shop; public class Buying extends Simulation",
     "shop/Steps.java": "package shop; class Steps",
     "login.robot": "",
+    "kill-one.sh": "#!/bin/sh\n",
     "requirements.txt": f"shopkit==1.2 --hash=sha256:{'a' * 64}\n",
     "plugins/shop.jar": "",
     "CartTest.java": "class CartTest",

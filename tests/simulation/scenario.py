@@ -10,7 +10,7 @@ from tests.simulation.load import Engine
 from tests.simulation.store import UNTROUBLED, Troubles
 from tests.simulation.world import BEGIN
 from toril import __version__
-from toril.records import ExecutionShare, OnceScript, Pace, Plan, PlannedExecution, Share
+from toril.records import ExecutionShare, Fault, OnceScript, Pace, Plan, PlannedExecution, Share
 
 RUN = "20270115T080000Z-simulated-0001"
 PACE = Pace(  # Fargate's pace, several times faster, with similar proportions
@@ -85,6 +85,12 @@ def with_steps(scenario: Scenario, *, setup: bool = True) -> Scenario:
     pace = scenario.plan.pace.model_copy(update={"ready_timeout_s": scenario.plan.pace.ready_timeout_s + 10.0})
     changed = {"setup": once, "pace": pace} if setup else {}
     return replace(scenario, plan=scenario.plan.model_copy(update={**changed, "teardown": once}))
+
+
+def with_faults(scenario: Scenario) -> Scenario:
+    """Returns the scenario with two faults."""
+    faults = (Fault(at_s=0.5, for_s=1.5, experiment="EXT1"), Fault(at_s=3.0, for_s=1.0, experiment="EXT2"))
+    return replace(scenario, plan=scenario.plan.model_copy(update={"faults": faults}))
 
 
 def _scenario(seed: int, where: Where) -> Scenario:

@@ -8,6 +8,7 @@ from typing import Any
 
 from tests.simulation.agents import Host, ObservedLauncher
 from tests.simulation.cloud import Cloud, SimulatedLauncher, stop_all
+from tests.simulation.experiments import Experiments
 from tests.simulation.scenario import RUN, Owner, Scenario, host_fates, scenario_of, task_fate
 from tests.simulation.store import ALL_LAWS, UNTROUBLED, Handle, Laws, Objects
 from tests.simulation.truth import OWNED_S, VERDICT, Truth
@@ -89,6 +90,7 @@ class Simulation:
     objects: Objects = field(init=False)
     truth: Truth = field(init=False)
     cloud: Cloud = field(init=False)
+    experiments: Experiments = field(init=False)
     hosts: list[Host] = field(default_factory=list)
     judged: list[tuple[Machine, Judged]] = field(default_factory=list)
     deadline: float | None = None
@@ -105,6 +107,7 @@ class Simulation:
             self.scenario.stop_timeout_s,
             self.rules.worker,
         )
+        self.experiments = Experiments(self.world, not self.scenario.calm)
         self.objects.watchers.append(self.truth.wrote)
         self.cloud.watchers.append(self.truth.acted)
         self.cloud.on_launch.append(self._launched)
@@ -141,6 +144,7 @@ class Simulation:
 
         def life() -> None:
             asked: dict[str, Any] = {"store": store, "clock": clock, "view": NoView(), "interrupts": interrupts}
+            asked["injector"] = self.experiments.injector_of(machine)
             asked["launcher"] = self._launcher(machine, store, clock)
             if number:
                 judged = take_over(run_id=RUN, **asked)
@@ -195,6 +199,7 @@ class Simulation:
                     launcher=self._launcher(machine, store, clock),
                     clock=clock,
                     view=NoView(),
+                    injector=self.experiments.injector_of(machine),
                 )
             except LeaseLostError:
                 return  # the owner reads the stop
@@ -252,6 +257,7 @@ class Simulation:
         verdict = None if found is None else json.loads(found[0])
         truth.check_verdict(verdict, tasks, launched=self.deadline is not None)
         truth.check_steps(verdict, tasks)
+        truth.check_faults(verdict, self.experiments)
         left = [key for key in self.objects.values if key.startswith("given/")]
         if left and verdict is not None and verdict["outcome"] == "passed" and not self.scenario.troubles.any:
             truth.violated("passed, and the values of setup are left in the store")

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.simulation.scenario import Owner, scenario_of, with_steps
+from tests.simulation.scenario import Owner, scenario_of, with_faults, with_steps
 from tests.simulation.simulate import check, simulate
 from tests.simulation.store import UNTROUBLED
 from toril.plan import FARGATE_TIMINGS
@@ -49,6 +49,12 @@ def test_no_law_is_broken_at_the_pace_of_fargate(half, where):
 def test_setup_and_teardown_are_neither_repeated_nor_forgotten(where, setup):
     for seed in range(SEEDS_PER_BLOCK):
         check(seed, scenario=with_steps(scenario_of(seed, where), setup=setup))
+
+
+@pytest.mark.parametrize("where", ["fargate", pytest.param("both", marks=pytest.mark.nightly)])
+def test_faults_are_started_once_and_stopped_at_every_end(where):
+    for seed in range(SEEDS_PER_BLOCK):
+        check(seed, scenario=with_faults(scenario_of(seed, where)))
 
 
 def test_no_law_is_broken_by_an_owner_that_dies_at_the_deadline():

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.simulation.cloud import Cloud, Task
+from tests.simulation.experiments import Experiments
 from tests.simulation.load import Instance
 from tests.simulation.scenario import RUN
 from tests.simulation.store import Objects
@@ -187,6 +188,18 @@ class Truth:
         passed = verdict is not None and verdict["outcome"] == "passed" and self.plan.setup is not None
         if passed and any(one.given == {} for one in instances if one.torn_down):
             self.violated("passed, and teardown did not get the values of setup")
+
+    def check_faults(self, verdict: Mapping[str, Any] | None, experiments: Experiments) -> None:
+        """Each fault starts once, is stopped before the verdict, and is not forgotten if a run passes."""
+        for token, starter in experiments.started_by.items():
+            if experiments.times_started[token] > 1:
+                self.violated(f"{token} starts {experiments.times_started[token]} times")
+            # one that lost the run during its call, and then crashed, could not stop what it had started
+            if token not in experiments.stopped_at and not (starter.dead and self.holder is not starter):
+                self.violated(f"{token} is never stopped")
+        passed = verdict is not None and verdict["outcome"] == "passed"
+        if passed and len(experiments.started_by) != len(self.plan.faults):
+            self.violated("passed, and a fault was forgotten")
 
     def _check_complete(self, worker: str, instances: list[Instance]) -> None:
         ended = [

@@ -37,6 +37,7 @@ from tests.regression import test_verdict as duets
 from tests.verdict import test_server_criteria as servers
 from toril import verdict as the_verdict
 from toril.records import Case, EngineReport, Exit, Plan, Rate, Verdict
+from toril.records.summary import FaultTimes
 from toril.records.verdict import JudgedCriterion
 from toril.regression import earlier
 from toril.regression import verdict as regression
@@ -137,6 +138,7 @@ RUNS: Mapping[str, Callable[[], Mapping[str, object]]] = {
         Timeline(), started_at=None, failed_steps={"setup": "setup: prepare.py: ValueError: no shop"}
     ),
     "teardown-failed": lambda: of(good(10), failed_steps={"teardown": "teardown: prepare.py: it was interrupted"}),
+    "fault-failed": lambda: of(good(10), faults=(FaultTimes(what="EXT1", failure="AWS FIS refused the request"),)),
     "unused-rows": lambda: of(
         good(),
         plan=consuming(plan_of(TIMES, workers=2)),

@@ -16,6 +16,7 @@ TRANSIENT = frozenset({"busy", "not-aws", "unreachable"})
 SERVICES = {  # by the prefix of their IAM actions
     "cloudwatch": "CloudWatch",
     "ecs": "ECS",
+    "fis": "AWS FIS",
     "logs": "CloudWatch Logs",
     "s3": "S3",
     "secretsmanager": "Secrets Manager",

@@ -23,6 +23,8 @@ from toril.records import (
     Case,
     End,
     Exit,
+    FaultRecord,
+    FaultStep,
     OnceScript,
     Plan,
     Rate,
@@ -32,10 +34,13 @@ from toril.records import (
     StepRecord,
     Stop,
     digest_of,
+    fault_key,
     run_key,
     step_key,
     worker_key,
 )
+from toril.records.summary import FaultTimes
+from toril.secrets.masking import mask
 from toril.store import Reader
 from toril.store.records import find_record, next_rates, read_launch, read_record
 from toril.summary import Completeness, judged_plan
@@ -341,9 +346,22 @@ def completeness_of(
         stop=stop,
         rates=rates,
         started_at=start.at if start else None,
+        faults=tuple(faults_of(fold.store, fold.plan, start)),
         failed_steps=dict(failed_steps(fold.store, fold.plan, started=start is not None)),
         clock_s={worker: (ready.clock_offset_s, ready.clock_uncertainty_s) for worker, ready in fold.readies.items()},
     )
+
+
+def faults_of(store: Reader, plan: Plan, start: Start | None) -> Iterator[FaultTimes]:
+    """Yields the faults of the plan with the times in their records."""
+    steps: tuple[FaultStep, ...] = ("started", "ended")
+    for number, fault in enumerate(plan.faults, 1):
+        started, ended = (find_record(store, FaultRecord, fault_key(plan.run_id, number, step)) for step in steps)
+        times = [None if one is None or not (start and started) else one.at - start.at for one in (started, ended)]
+        unended = "" if started is None else "its end was not recorded; make sure that it is not active any more"
+        failure = (unended or f"the load ended before {fault.at_s:g} s") if ended is None else ended.failure
+        what = fault.hook or (started.experiment if started else fault.experiment)
+        yield FaultTimes(what=what, from_s=times[0], to_s=times[1], failure=mask(failure))
 
 
 def failed_steps(store: Reader, plan: Plan, *, started: bool) -> Iterator[tuple[Step, str]]:

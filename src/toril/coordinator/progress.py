@@ -70,7 +70,7 @@ class CriteriaProgress:
         criteria = criteria_of(plan.criteria)
         self._plan = plan
         early = [rule for rule in criteria if rule.metric.source == "samples" and rule.subject != "throughput"]
-        self._judged = early[:MOST_CRITERIA]  # the others need the whole run
+        self._judged = [rule for rule in early if not rule.phase][:MOST_CRITERIA]  # the others need the whole run
         self._found: tuple[CriterionNow, ...] = ()
         self._again_at = 0.0
 

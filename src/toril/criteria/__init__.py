@@ -7,8 +7,17 @@
 - lint: likely mistakes, and the samples that a criterion needs
 """
 
-from toril.criteria.criterion import Criterion, Operator, conditions_of, criteria_of, parse_criterion
+from toril.criteria.criterion import Criterion, Operator, Phase, conditions_of, criteria_of, parse_criterion
 from toril.criteria.lint import Mistake, lint, load_for_samples, samples_needed
 from toril.criteria.quantities import duration_s, number, rate_per_s
 from toril.criteria.server import SHORTCUTS, ServerMetric, server_text
-from toril.criteria.subjects import METRICS, OWN_SUBJECTS, SERVER_SUBJECTS, Language, Source, WindowKind
+from toril.criteria.subjects import (
+    METRICS,
+    OWN_SUBJECTS,
+    SERVER_SUBJECTS,
+    STABLE_S,
+    WINDOW_S,
+    Language,
+    Source,
+    WindowKind,
+)

@@ -1,6 +1,7 @@
 """One criterion: Taurus' pass/fail language, parsed strictly, and the additions of `toril.criteria`.
 
-    [message:] subject [of label] operator threshold [for|within|over timeframe] [in location] [, action [as status]]
+    [message:] subject [of label] operator threshold [for|within|over timeframe] [in location]
+        [before|during|after fault-N] [, action [as status]]
 
 A criterion states the *failing* case. It has three forms: the string, `{message: string}`, and the full form, which is
 a mapping. Texts that bzt accepts but ignores or misreads (`fail>50 %`, `p105>1s`, trailing words) are errors here.
@@ -39,15 +40,18 @@ from toril.text import suggestion
 Operator = Literal[">", ">=", "<", "<=", "="]
 Logic = Literal["total", "for", "within", "over"]
 Kind = Literal["request", "transaction"]
+Phase = Literal["before", "during", "after"]  # of a fault
 
 TAURUS_KEYS = (
     "subject", "label", "condition", "threshold", "logic", "timeframe", "stop", "fail", "message", "class", "location"
 )  # fmt: skip
-OWN_KEYS = ("kind", *SERVER_KEYS)
+OWN_KEYS = ("kind", "phase", *SERVER_KEYS)
 OPERATORS: dict[str, Operator] = {">": ">", ">=": ">=", "<": "<", "<=": "<=", "=": "=", "==": "="}
 MEANT = {"=>": ">=", "=<": "<="}  # common mistakes
 DATA_CRITERION = "bzt.modules.passfail.DataCriterion"  # the default class
 LOGICS: tuple[Logic, ...] = ("for", "within", "over")
+PHASES: tuple[Phase, ...] = ("before", "during", "after")
+FAULT = re.compile(r"fault-([1-9][0-9]?)")
 LONGEST = 1000  # characters of a criterion
 
 LAST_OPERATOR = re.compile(r"(?P<head>.*?)\s*(?P<operator>[<>=!]+)\s*(?P<tail>[^<>=!]*)")
@@ -80,6 +84,8 @@ class Criterion:
     kind: Kind | None = None  # selects one of a request and a transaction with the same label; None: the requests
     bare: bool = field(default=False, compare=False)  # whether the threshold is a time without a unit
     server: ServerMetric | None = None  # for a criterion on the system under test
+    phase: Phase | None = None  # judges only this phase of a fault
+    fault: int | None = None  # its number, from 1
 
     @property
     def percent(self) -> bool:
@@ -166,7 +172,9 @@ def _from_mapping(fields: Mapping[str, Any], language: Language) -> Criterion:
         raise CriterionSyntaxError("unknown-operator", f"`{quoted(operator)}` is not an operator. {fix}")
     op = OPERATORS[operator]
     logic, timeframe_s = _window(fields.get("logic", "for"), fields.get("timeframe"))
-    stop, fail = _flag(fields, "stop", not about_a_server), _flag(fields, "fail", True)
+    phase, fault = _phase(fields)
+    later = fault is not None or fields["subject"] == "recovery-time"  # judged after the run
+    stop, fail = _flag(fields, "stop", not (about_a_server or later)), _flag(fields, "fail", True)
     message = _text_at(fields, "message") or None
     server, label, kind, location = None, "", None, ""
     if about_a_server:
@@ -181,12 +189,16 @@ def _from_mapping(fields: Mapping[str, Any], language: Language) -> Criterion:
         location = place = _text_at(fields, "location")
         if METRICS[subject.name].source in ("capacity", "cost"):
             _check_of_whole_run(subject.name, logic, timeframe_s, location, kind)
+        if later:
+            _check_phase(subject, phase, op, stop=stop, narrowed=bool(timeframe_s or location or kind))
         of = " ".join(part for part in (label, f"({kind})" if kind else "") if part)
         what = f"{subject.text} of {of}" if of else subject.text
-        action = "" if stop and fail else f", {'stop' if stop else 'continue'} as {'failed' if fail else 'non-failed'}"
+        usual = stop is not later and fail
+        action = "" if usual else f", {'stop' if stop else 'continue'} as {'failed' if fail else 'non-failed'}"
     window = f" {logic} {timeframe_s}s" if timeframe_s else ""
+    where = (f" in {place}" if place else "") + (f" {phase} fault-{fault}" if phase else "")
     return Criterion(
-        text=f"{what}{op}{shown}{window}{f' in {place}' if place else ''}{action}",
+        text=f"{what}{op}{shown}{window}{where}{action}",
         message=message,
         subject=subject.name,
         percentile=subject.percentile,
@@ -203,6 +215,8 @@ def _from_mapping(fields: Mapping[str, Any], language: Language) -> Criterion:
         kind=kind,
         bare=server is None and unit == "us" and str(fields["threshold"]).strip()[-1:] in "0123456789.",
         server=server,
+        phase=phase,
+        fault=fault,
     )
 
 
@@ -211,7 +225,7 @@ def _only_known(fields: Mapping[str, Any], language: Language) -> None:
         if key in OWN_KEYS:
             text = f"Taurus has no key `{key}`. Move the criterion to `toril: {{criteria: […]}}`."
             raise CriterionSyntaxError("misplaced-key", text)
-    check_keys(fields, TAURUS_KEYS if language == "taurus" else (*TAURUS_KEYS, "kind"))
+    check_keys(fields, TAURUS_KEYS if language == "taurus" else (*TAURUS_KEYS, "kind", "phase"))
 
 
 def _label(fields: Mapping[str, Any], subject: Subject, language: Language) -> tuple[str, Kind | None]:
@@ -268,6 +282,28 @@ def _check_of_whole_run(name: str, logic: Logic, timeframe_s: int, location: str
     ):
         if given:
             raise CriterionSyntaxError(code, text)
+
+
+def _phase(fields: Mapping[str, Any]) -> tuple[Phase | None, int | None]:
+    """Reads `during fault-1`."""
+    word, _, name = (text := _text_at(fields, "phase")).partition(" ")
+    phase, fault = next((known for known in PHASES if known == word), None), FAULT.fullmatch(name.strip())
+    if text and (phase is None or fault is None):
+        text = f"`{quoted(text)}` is not a phase of a fault. Write it like `during fault-1`."
+        raise CriterionSyntaxError("wrong-phase", text)
+    return phase, fault and int(fault[1])
+
+
+def _check_phase(subject: Subject, phase: Phase | None, op: Operator, *, stop: bool, narrowed: bool) -> None:
+    """Raises CriterionSyntaxError for a criterion on a fault that nothing could judge."""
+    source = METRICS[subject.name].source
+    if stop:
+        raise CriterionSyntaxError("cannot-stop", "A phase of a fault is judged after the run. Remove `stop`.")
+    if source == "faults" and (narrowed or op not in (">", ">=") or phase not in (None, "after")):
+        raise CriterionSyntaxError("wrong-recovery", "Write it like `recovery-time of checkout>30s after fault-1`.")
+    if source not in ("faults", "samples"):
+        text = f"`{subject.text}` has no value in a phase of a fault. Use a subject of requests, checks or metrics."
+        raise CriterionSyntaxError("unexpected-phase", text)
 
 
 def _flag(fields: Mapping[str, Any], key: str, otherwise: bool) -> bool:
@@ -364,6 +400,9 @@ def _read_limit(tail: str) -> dict[str, Any]:
         words = words[2:]
     if len(words) >= 2 and words[0] == "in":
         fields["location"] = words[1]
+        words = words[2:]
+    if len(words) >= 2 and words[0] in PHASES:
+        fields["phase"] = " ".join(words[:2])
         words = words[2:]
     if words:
         what = f"`{quoted(' '.join(words))}` cannot follow the threshold"

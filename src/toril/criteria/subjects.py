@@ -19,7 +19,7 @@ QUOTED = 80  # characters of the user's text in a message
 
 Unit = Literal["us", "bytes", "", "%", "/s", "usd"]
 Language = Literal["taurus", "toril"]
-Source = Literal["samples", "load", "capacity", "generators", "server", "cost"]
+Source = Literal["samples", "load", "capacity", "generators", "server", "cost", "faults"]
 WindowKind = Literal["sum", "mean", "share", "stdev", "percentile", "rate", "min", "max"]
 ValueKind = Literal["check", "trend", "counter", "gauge", "rate"]  # of the values that scripts measure
 
@@ -38,6 +38,8 @@ SYNONYMS = {
     **{"median": "p50", "min": "p0", "min-rt": "p0", "max": "p100", "max-rt": "p100"},
 }  # names in other tools
 SLIP_OF_CODE = re.compile(r"[1-5][0-9xX._#\\dD|/,+&-]+")  # HTTP codes in the patterns of other languages
+WINDOW_S = 10  # of the figures that `recovery-time` compares
+STABLE_S = 2 * WINDOW_S  # each window in this time after the recovery is in range
 MOST_LOAD = 1000  # per cent of the planned load; a higher threshold is a typing error
 
 
@@ -123,6 +125,7 @@ METRICS: Mapping[str, Metric] = {
     "bytes": _ANSWERS(measure=SIZE, counts_silence=True, offered={"bytes": "size of responses"}, usual_unit="kB"),
     "capacity": Metric(measure=RATE, source="capacity", better="higher"),
     "cost-per-million": Metric(measure=DOLLARS, source="cost", better="lower"),
+    "recovery-time": Metric(measure=TIME, source="faults", better="lower"),
     "generator-cpu": _GENERATOR(offered={"generator-cpu": "CPU of load generators"}, usual_unit="%"),
     "generator-core": _GENERATOR(),
     "generator-waiting": _GENERATOR(),
@@ -139,7 +142,7 @@ SERVER_SUBJECTS = tuple(name for name, metric in METRICS.items() if metric.sourc
 OWN_SUBJECTS = tuple(
     "metric-p95" if name == "metric-p" else name
     for name, metric in METRICS.items()
-    if name == "throughput" or metric.kinds or metric.source in ("load", "capacity", "generators", "cost")
+    if name == "throughput" or metric.kinds or metric.source not in ("samples", "server")
 )
 
 

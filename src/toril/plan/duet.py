@@ -57,6 +57,9 @@ def _check(suite: Suite, plan: Plan, wanted: Regression) -> None:
     if suite.once:
         what = f"{suite.source}: toril.consume-once: Base and head of a duet would use the same rows"
         raise SuiteError(f"{what}. Remove it, or use `split-data`.", code="unsupported-in-duet")
+    if suite.toril.faults:
+        text = f"{suite.source}: toril.faults: A fault would hit one slice of a duet only. Remove the faults."
+        raise SuiteError(text, code="unsupported-in-duet")
     for execution in suite.executions:
         if execution.search is not None:
             what = f"{suite.source}: toril.capacity.{execution.name}: A duet needs a fixed rate and does not search"

@@ -278,6 +278,16 @@ class OnceScript(RecordPart):
     limit_s: float  # then it is killed, and has failed
 
 
+class Fault(RecordPart):
+    """A fault of the service during the load: an experiment of AWS FIS, or a command of the suite on this machine."""
+
+    at_s: float  # since the start signal
+    for_s: float | None = None  # None: until the experiment ends by itself
+    experiment: str = ""  # id of its template
+    region: str = ""  # of the template; empty: that of the coordinator's environment
+    hook: str = ""  # gets the argument `start`, and later `stop`
+
+
 class TaskSize(RecordPart):
     """The size of a worker's task on Fargate."""
 
@@ -403,6 +413,7 @@ class Plan(Record):
     consume_once: dict[str, int] = Field(default_factory=dict)  # path → rows; 0: unknown, since setup may give others
     setup: OnceScript | None = None
     teardown: OnceScript | None = None
+    faults: tuple[Fault, ...] = ()  # in order; none begins before the end of the last
     duet: Duet | None = None
     earlier: EarlierAsked | None = None  # the comparison with earlier runs; None: not wanted
     tried: bool = False  # one user and one iteration of each scenario, all requests kept; no load test

@@ -20,6 +20,7 @@ MOST_BYTES_OF_CASES = 1 << 24
 MOST_CASES = 2000  # of a file
 
 Step = Literal["setup", "teardown"]
+FaultStep = Literal["begun", "started", "ended"]
 CaseOutcome = Literal["passed", "failed", "broken", "skipped"]
 # No HTML pages: a browser would run their scripts.
 KeptFile = Annotated[str, Field(pattern=r"^failures/[0-9]{1,6}-[A-Za-z0-9._-]{1,200}\.(?:jpg|txt|zip)$")]
@@ -72,6 +73,18 @@ class StepRecord(Record):
     attempt: Text
     at: Seconds
     instance: Text = ""  # of the process
+    failure: Text = ""  # of an end
+
+
+class FaultRecord(Record):
+    """A step of a fault: `begun` before it is started, `started`, `ended`. Each is written once, by any coordinator.
+
+    An end without a start: it was never started, or the start was not reported.
+    """
+
+    SCHEMA: ClassVar[str] = "toril.fault/1"
+    at: Seconds
+    experiment: Text = ""  # its id, from `started` on
     failure: Text = ""  # of an end
 
 
@@ -325,6 +338,11 @@ def given_key(run_id: str, name: str = "") -> str:
 def rate_key(run_id: str, number: int) -> str:
     """Returns `runs/<run-id>/rates/<number>.json`."""
     return f"runs/{run_id}/rates/{number:06d}.json"
+
+
+def fault_key(run_id: str, number: int, step: FaultStep) -> str:
+    """Returns `runs/<run-id>/faults/<number>/<step>.json`; numbers start at 1."""
+    return f"runs/{run_id}/faults/{number}/{step}.json"
 
 
 def rates_of(rates: Iterable[Rate], execution: str) -> tuple[Rate, ...]:

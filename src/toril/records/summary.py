@@ -335,6 +335,27 @@ class RateChange(JsonObject):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PhaseFigures(JsonObject):
+    """The figures of all requests in one phase of a fault."""
+
+    samples: Count = 0
+    failures: Count = 0
+    rps: Number | None = None
+    p95_us: Count | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultTimes(JsonObject):
+    """A fault during the load. Times are seconds since the start signal; None if it did not begin, or end."""
+
+    what: Text = ""  # its experiment's id, its template's, or its hook
+    from_s: Number | None = None
+    to_s: Number | None = None
+    failure: Text = ""  # why it did not run as planned
+    figures: dict[Literal["before", "during", "after"], PhaseFigures] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StageObservation(JsonObject):
     """The value of one criterion in a stage of a capacity search."""
 
@@ -463,7 +484,7 @@ class Summary(StoredObject):
     """`summary.json`."""
 
     OMITTED_WHEN_NONE: ClassVar[frozenset[str]] = frozenset(
-        {"tests", "rates", "capacity", "metrics", "tagged", "service_cost"}
+        {"tests", "rates", "capacity", "metrics", "tagged", "service_cost", "faults"}
     )
 
     schema: Literal["toril.summary/1"] = "toril.summary/1"
@@ -488,6 +509,7 @@ class Summary(StoredObject):
     rates: tuple[RateChange, ...] | None = None  # None: no rate was changed during the run
     capacity: Annotated[dict[Text, Capacity], Field(max_length=256)] | None = None  # of searches, by execution
     service_cost: ServiceCost | None = None  # None: the suite names no resources of the service
+    faults: Annotated[tuple[FaultTimes, ...], Few] | None = None  # None: the plan has none
     standouts: Annotated[tuple[RunFinding, ...], Field(max_length=100)] = ()  # most severe first
 
     @property

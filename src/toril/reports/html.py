@@ -48,6 +48,7 @@ OUTLINE = {  # the sections that it lists, and their names there
     "cause": "Probable cause",
     **{"criteria": "Criteria", "cases": "Test cases", "duet": "Base and head", "capacity": "Capacity"},
     **{"scaling": "Scalability", "service-cost": "Cost of the service", "load-cost": "Load and price"},
+    "faults": "Faults",
     **{"earlier": "Earlier runs", "changes": "Changes", "trend": "History", "comparison": "Comparison"},
     **{"course": "Charts", "label": "Labels", "checks": "Checks", "metrics": "Own metrics", "tag": "Tags"},
     **{"errors": "Errors", "evidence": "Evidence"},
@@ -62,7 +63,7 @@ SECTIONS: dict[type[Block], tuple[str, str, str]] = {  # id, title and remark, o
     Facts: ("about", "About this run", ""),
 }
 PRINTED = frozenset(
-    {"findings", "cause", "criteria", "cases", "duet", "capacity", "comparison", "course", "label", "about"}
+    {"findings", "cause", "criteria", "cases", "duet", "capacity", "faults", "comparison", "course", "label", "about"}
 )
 CLASSES = {"crossed": "figures crossed", "comparison": "compared", "compared-load": "slim", "cases": "errors"}
 CLASSES |= {"compared-criteria": "compared", "errors": "errors", "generators": "generators", "changes": "compared"}

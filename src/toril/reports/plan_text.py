@@ -52,6 +52,10 @@ def show(console: Console, plan: Plan) -> None:
         console.print()
     for execution in plan.searched:
         console.print(Text(_search(execution)))
+    for number, fault in enumerate(plan.faults, 1):
+        length = "until it ends by itself" if fault.for_s is None else f"for {text.span(fault.for_s)}"
+        what = plain(fault.hook or f"experiment {fault.experiment}")
+        console.print(Text(f"fault-{number}: {what} at {text.span(fault.at_s)}, {length}"))
     if plan.criteria:
         steady = "steady load only" if plan.ramp_up_exclude else "whole run, including ramp-up"
         console.print(Text(f"fails when ({steady})", style="dim"))

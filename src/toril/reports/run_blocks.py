@@ -41,6 +41,7 @@ from toril.reports.run_tables import (
     cost_tables,
     error_table,
     failed_share,
+    fault_table,
     figure_tables,
     generator_table,
     interval_of,
@@ -122,6 +123,7 @@ def report_of(
         earlier_table(bundle.verdict.earlier) if bundle.verdict.earlier else None,
         *capacity_tables(bundle),
         *cost_tables(bundle),
+        fault_table(bundle),
         *compared,
     ]
     figures: list[Block | None] = [

@@ -522,6 +522,22 @@ def _load_table(cost: ServiceCost, search: Capacity, held_rps: float) -> Iterato
     )
 
 
+def fault_table(bundle: Bundle) -> Table | None:
+    """Returns the faults with the figures of all requests before, during and after each; None without faults."""
+    rows = []
+    for number, fault in enumerate(bundle.summary.faults or (), 1):
+        when = f"{text.span(fault.from_s or 0)} … {text.span(fault.to_s)}" if fault.to_s is not None else MISSING
+        rows.append(Row((Cell(f"fault-{number}: {plain(fault.what, 60)}, {when}"),), note=plain(fault.failure, 500)))
+        for phase, figures in fault.figures.items():
+            failed = text.share(figures.failures, figures.samples) if figures.failures else "0"
+            p95 = MISSING if figures.p95_us is None else text.time(figures.p95_us)
+            rows.append(Row(tuple(map(Cell, (phase, text.number(figures.samples), failed, f"{figures.rps}/s", p95)))))
+    columns = (Column("phase", "name"), *(Column(title) for title in ("requests", "failed", "req/s", "p95")))
+    if not rows:
+        return None
+    return Table(id="faults", title="Faults", noun="phase", columns=columns, rows=tuple(rows), sortable=False)
+
+
 def _search_range(search: Capacity) -> str:
     until = " or ".join(map(plain, search.until))
     bounds = " to ".join(text.quantity(rps, search.unit or "/s") for rps in (search.from_rps, search.to_rps))

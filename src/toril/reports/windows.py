@@ -4,8 +4,8 @@
 - Rates are divided by the planned time inside the span.
 - A criterion on the whole run has the value of the whole span. One with a timeframe has the value of its first breach
   inside the span; without a breach, the value nearest to one.
-- Criteria on the load, the generators, a capacity or CloudWatch have no value. Outcomes and reasons stay those of the
-  run.
+- Criteria on the load, the generators, a capacity, a fault or CloudWatch have no value. Outcomes and reasons stay
+  those of the run.
 """
 
 import math
@@ -117,7 +117,7 @@ def windowed(bundle: Bundle, span: tuple[int, int]) -> Bundle:
 
 def _within(judged: JudgedCriterion, criterion: Criterion, evidence: Evidence) -> JudgedCriterion:
     """Returns the entry with the values of the span; its outcome and code stay those of the run."""
-    of_samples = criterion.metric.source == "samples"
+    of_samples = criterion.metric.source == "samples" and not criterion.phase
     values = evaluate(criterion, evidence).record() if of_samples else JudgedCriterion()
     known = {name: getattr(values, name) for name in OF_A_WINDOW}
     return replace(judged, **known, message="" if of_samples else NOT_OF_A_WINDOW)

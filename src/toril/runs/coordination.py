@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from toril.clock import Clock, retry
 from toril.coordinator.driver import STEP_S, Coordinator
+from toril.coordinator.faults import Faults
 from toril.coordinator.lease import LeaseLostError
 from toril.coordinator.progress import View
 from toril.coordinator.protocol import Kill, Relaunch, TearDown, Terminate
@@ -75,6 +76,7 @@ class Coordination:
     view: View
     interrupts: Interrupts
     observers: Sequence[Observer] = ()
+    faults: Faults | None = None
     _watching: list[Observer] = field(init=False)  # the observers without an error
     _begun: bool = field(init=False, default=False)
     _dropped: tuple[Note, ...] = field(init=False, default=())
@@ -101,8 +103,10 @@ class Coordination:
             try:
                 self.launcher.close()
             finally:
+                self._end_faults()
                 self.coordinator.close()
             raise
+        self._end_faults()
         problems += self.launcher.close()
 
     def drive(self) -> tuple[Note, ...]:
@@ -111,12 +115,17 @@ class Coordination:
         trouble_since: float | None = None
         last_notes: tuple[Note, ...] = ()
         shown_at = float("-inf")
-        while trouble_since is not None or not coordinator.ended:  # an unanswered renewal may mean another coordinator
+        calm = self.faults is None  # no fault is active
+        while trouble_since is not None or not coordinator.ended or not calm:
+            # an unanswered renewal may mean another coordinator
             try:
                 coordinator.lease.renew()  # the launcher writes offers, and another coordinator may have the run
                 for action in coordinator.step(launcher.ended(), self.asked()):
                     self._execute(action)
                 self._begin()
+                if self.faults is not None:
+                    state = coordinator.state
+                    calm = self.faults.advance(state.start, loading=state.phase in ("launching", "running"))
                 trouble_since, notes = None, launcher.notes()
                 if coordinator.state.phase == "launching":
                     last_notes = notes
@@ -130,7 +139,7 @@ class Coordination:
             if self.clock.now() >= shown_at + VIEW_EVERY_S:
                 shown_at = self.clock.now()
                 self.report(notes, reachable=trouble_since is None)
-            if trouble_since is not None or not coordinator.ended:
+            if trouble_since is not None or not coordinator.ended or not calm:
                 self.clock.sleep(coordinator.pause_s)
         return last_notes
 
@@ -153,6 +162,12 @@ class Coordination:
                 self.coordinator.publish(replace(progress, cost_usd=self._cost_usd(progress)))
             except StoreError as error:
                 self._unwritten = (Note("progress-unwritten", f"watchers see no new figures: {error}"),)
+
+    def _end_faults(self) -> None:
+        """Stops a fault that is still active, as after an error of the store."""
+        if self.faults is not None:
+            with suppress(InfrastructureError, StoreError):
+                self.faults.close()
 
     def judged(self, bundle: "Bundle") -> None:
         """Reports a stored verdict to the observers."""

@@ -330,6 +330,24 @@ class ServiceBlock(Section):
         return arn
 
 
+class FaultBlock(Section):
+    """A fault of the service during the load."""
+
+    at_s: Duration
+    for_s: Duration | None = Field(default=None, gt=0)  # None: until the experiment ends by itself
+    experiment: str | None = Field(default=None, pattern=r"^[A-Za-z0-9]{1,64}$")  # id of a template of AWS FIS
+    region: str | None = Field(default=None, pattern=r"^[a-z]{2,3}(-[a-z]+)+-[0-9]{1,2}$")
+    hook: str | None = Field(default=None, min_length=1)
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        if (self.experiment is None) == (self.hook is None):
+            raise misfit("conflicting-keys", "needs either `experiment` or `hook`. Write one of them.")
+        if self.hook is not None and (self.for_s is None or self.region is not None):
+            raise misfit("conflicting-keys", "has a `hook`, which needs `for`, and no `region`. Write `for: 30s`.")
+        return self
+
+
 class BrowserBlock(Section):
     """The device and the network that the browsers of one execution emulate."""
 
@@ -367,6 +385,7 @@ class TorilSettings(Section):
     metrics_wait_s: Duration = 300.0  # since CloudWatch publishes metrics late
     setup: Annotated[OnceBlock | None, BeforeValidator(_once)] = None
     teardown: Annotated[OnceBlock | None, BeforeValidator(_once)] = None
+    faults: Annotated[tuple[FaultBlock, ...], Field(max_length=10)] = ()
     split_data: Texts = ()
     consume_once: Texts = ()
     quorum: Percentage = 1.0

@@ -23,4 +23,5 @@ from toril.summary.load import (
     starts_of,
     steady_load,
 )
+from toril.summary.phases import cut, phase_span
 from toril.summary.plan_forms import adjusted_plan, describe_rates, judged_plan, queued_plan, with_scripts_criteria

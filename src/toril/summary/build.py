@@ -36,6 +36,7 @@ from toril.stats.quantiles import quantile_interval
 from toril.summary.completeness import Completeness, judged_window, last_measured, lasted_s, planned_s
 from toril.summary.generators import generators
 from toril.summary.load import SteadyLoad, due_by_second, planned_users, starts_of, steady_load
+from toril.summary.phases import phase_figures
 from toril.summary.plan_forms import queued_plan
 from toril.timeline import Slice, Stats, Timeline
 from toril.timeline.intervals import TAGGED, VALUE_SCALE, Kind
@@ -79,6 +80,7 @@ def summarise(plan: Plan, timeline: Timeline, completeness: Completeness, starte
         series=tuple(_series(plan, timeline, whole_s, locations)),
         first_failures=tuple(_first_failures(completeness)),
         rates=tuple(_rates(completeness)) or None,
+        faults=phase_figures(plan, timeline, completeness) or None,
     )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from toril.records import EngineReport, Exit, Plan, Rate, Step, Stop
+from toril.records.summary import FaultTimes
 from toril.timeline import Timeline
 
 
@@ -21,6 +22,7 @@ class Completeness:
     started_at: float | None = None  # the time of the start signal; None if there was none
     clock_s: Mapping[str, tuple[float, float]] = field(default_factory=dict)  # worker → offset, uncertainty
     rates: tuple[Rate, ...] = ()  # rate changes during the run, in order
+    faults: tuple[FaultTimes, ...] = ()  # all of the plan, in order
     failed_steps: Mapping[Step, str] = field(default_factory=dict)  # step → reason
 
     @property

@@ -42,6 +42,7 @@ A reason has a code, which never changes, and a message for people. Reasons of t
 | `pass-may-not-stand`   | inconclusive | a criterion was kept, but missing data could have breached it             |
 | `setup-failed`         | inconclusive | `toril.setup` failed, so there was no load                                |
 | `teardown-failed`      | inconclusive | `toril.teardown` failed, or did not run to its end                        |
+| `fault-failed`         | inconclusive | a fault was not started, had no effect, or did not end in time            |
 | `lost-worker`          | inconclusive | a worker did not report to the end                                        |
 | `damaged-file`         | inconclusive | an interval file is missing or cannot be read                             |
 | `missing-samples`      | inconclusive | workers recorded more requests than their files hold                      |

@@ -11,6 +11,7 @@ from toril.criteria import Criterion, Source
 from toril.verdict.evidence import Evidence
 from toril.verdict.generators import judge_generators
 from toril.verdict.load import judge_load
+from toril.verdict.phases import in_phase, judge_recovery
 from toril.verdict.result import CriterionResult, describe, settled, undecided, with_value
 from toril.verdict.samples import judge_samples
 from toril.verdict.servers import judge_server
@@ -20,7 +21,11 @@ from toril.verdict.windows import MORE, breaches
 def evaluate(criterion: Criterion, evidence: Evidence) -> CriterionResult:
     """Returns the result of one criterion; inconclusive if missing data could change it."""
     blank = CriterionResult(criterion=criterion)
-    return with_own_message(JUDGES[criterion.metric.source](blank, evidence))
+    part = in_phase(criterion, evidence)
+    if part is None:
+        what = f"the phase {criterion.phase} fault-{criterion.fault} has no whole second, or did not begin"
+        return with_own_message(undecided(blank, "not-measured", what))
+    return with_own_message(JUDGES[criterion.metric.source](blank, part))
 
 
 def with_own_message(result: CriterionResult) -> CriterionResult:
@@ -85,4 +90,5 @@ JUDGES: Mapping[Source, Callable[[CriterionResult, Evidence], CriterionResult]] 
     "cost": judge_cost,
     "generators": judge_generators,
     "server": judge_server,
+    "faults": judge_recovery,
 }

@@ -79,7 +79,7 @@ def judge(
         if at_worst is not None and not result.fired and criterion.fail and result.counted == "sample":
             unanswered += _fails_at_worst(result, at_worst, max(execution.longest_s for execution in executions))
         results.append(_excused(result, invalid, evidence))
-        if result.code != "never-a-full-window":
+        if result.code != "never-a-full-window" and criterion.phase is None:  # a phase leaves out the rest of the run
             judged.append(criterion)
     breaches = [Reason(result.code, result.message) for result in results if result.outcome == "failed"]
     left_open = [result for result in results if _prevents_pass(result)]
@@ -211,7 +211,7 @@ def _reasons_of(
 def _with_unfinished(result: CriterionResult, evidence: Evidence) -> CriterionResult:
     """Returns a breach over the whole run, judged again with its unfinished requests as missing samples."""
     criterion = result.criterion
-    if result.outcome != "failed" or result.counted != "sample" or criterion.logic != "total":
+    if result.outcome != "failed" or result.counted != "sample" or criterion.logic != "total" or criterion.phase:
         return result
     unfinished = view_of(criterion, evidence.timeline, evidence.plan).total.unfinished
     if not unfinished or criterion.metric.counts_answers:

@@ -12,6 +12,7 @@ from toril.verdict.windows import MORE, JudgedWindow, Points, PointWatch, Window
 COUNTED: Mapping[Source, Counted] = {
     "samples": "sample", "load": "second", "capacity": "stage", "generators": "second", "server": "period",
     "cost": "request",
+    "faults": "second",
 }  # fmt: skip
 
 

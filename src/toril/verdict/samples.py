@@ -156,7 +156,10 @@ class _JudgedSamples:
             near = {*range(sampled + 1, after), *range(max(after, following - frame), following)}
             near |= {part.start for part in self.planned.parts if sampled < part.start < following}
             chosen += [sampled, *sorted(second for second in near if second in self.planned)]
-        return chosen
+        silent = (
+            range(int(self.evidence.within[0]), seconds[0]) if self.criterion.phase and self.evidence.within else ()
+        )
+        return [*(second for second in silent if second in self.planned), *chosen]
 
     def _breached_despite_missing(self, seconds: Sequence[int], missing: MissingLoad) -> bool:
         """Whether any window is in breach with all missing samples at the value that is the least likely to breach."""
@@ -186,6 +189,8 @@ class _JudgedSamples:
         begins = [math.floor(execution.steady_from_s if steady else execution.delay_s) for execution in executions]
         first = min([*(begins or [0]), reported[0]])
         last = min(max((execution.steady_to_s for execution in executions), default=0.0), missing.end_s)
+        if self.criterion.phase and self.evidence.within:
+            first, last = max(first, int(self.evidence.within[0])), min(last, self.evidence.within[1])
         if math.isinf(last):
             return first, math.inf if missing.endless else reported[-1]
         return first, max(math.ceil(last) - 1, reported[-1])

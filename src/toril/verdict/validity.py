@@ -87,6 +87,9 @@ def incomplete(timeline: Timeline, completeness: Completeness) -> Iterator[Reaso
         yield Reason("setup-failed", why)
     if why := completeness.failed_steps.get("teardown"):
         yield Reason("teardown-failed", why)
+    for number, fault in enumerate(completeness.faults, 1):
+        if fault.failure:
+            yield Reason("fault-failed", f"fault-{number} did not run as planned: {fault.failure}")
     if completeness.started_at is None and timeline.last_second is not None:
         unknown = "so its planned load cannot be checked"
         yield Reason("damaged-file", f"start.json is missing or unreadable, although the load has samples, {unknown}")

@@ -357,7 +357,8 @@ class SampleWatch(WindowWatch[Reading]):
         share_of_all: float = 1.0,
         against: Criterion | None = None,
     ) -> None:
-        self.begun = False  # true from the first sample on, even in a second that is not judged
+        # true from the first sample on, even in a second that is not judged; in a phase, the label has existed before
+        self.begun = criterion.phase is not None
         self._read = reader_of(criterion)
         self._valued = against or criterion
         self._missing = missing

@@ -45,7 +45,7 @@ def charts_of(bundle: Bundle, base: Bundle | None = None) -> dict[str, Charts]:
         "step": thin.step_s,
         "steady": [window.from_s, window.to_s] if window else None,
         "breaches": breaches,
-        "changes": marks.changes(bundle),
+        "changes": [*marks.changes(bundle), *marks.faults(bundle)],
     }
     opened = min(1, len(labels) - 1) if first is None else list(names).index(first)
     parts = (

@@ -11,7 +11,8 @@ from toril.text import exact, plain
 Mark = dict[str, Any]
 PERCENTILE = re.compile(r"p[0-9]+(\.[0-9]+)?")
 SUM = "metric-sum"
-FOREIGN = ("generator-", "cloudwatch", "alb-", "ecs-", "rds-")  # subjects other than the requests of the run
+# subjects other than the requests of the run
+FOREIGN = ("generator-", "cloudwatch", "alb-", "ecs-", "rds-", "recovery-")
 
 
 def marks(rules: Iterable[JudgedCriterion], divisor: float = 1.0) -> list[Mark]:
@@ -74,6 +75,13 @@ def changes(bundle: Bundle) -> list[Mark]:
         for rate in rates
         if rate.cause == "user"
     ]
+
+
+def faults(bundle: Bundle) -> list[Mark]:
+    """Returns the begin and the end of each fault: second and text."""
+    faults = enumerate(bundle.summary.faults or (), 1)
+    edges = [(number, edge) for number, one in faults for edge in (("begins", one.from_s), ("ends", one.to_s))]
+    return [{"at": at_s, "text": f"fault-{number} {what}"} for number, (what, at_s) in edges if at_s is not None]
 
 
 def _mark(rule: JudgedCriterion, at: float) -> Mark:
