@@ -44,6 +44,7 @@ def test_the_figure_that_changed_first_comes_first():
         series("Queue", lambda second: 5 * (second >= 152), seed=2),
         series("Throttles", lambda second: 5 * (second >= 137), seed=3),
         series("Memory", lambda second: 40.0, seed=4),
+        series("Queue", lambda second: 5 * (second >= 152), seed=2).model_copy(update={"resource": "arn:aws:sqs:::q"}),
     )
     assert (trouble.codes, trouble.symptom) == (("errors-began",), "failures")
     assert trouble.low_s <= 150 <= trouble.high_s

@@ -186,7 +186,8 @@ def _overlap(one: Trouble, other: Trouble) -> bool:
 
 def _service(seen: RunData, metrics: ServerMetrics | None) -> Iterator[Figure]:
     """Yields the figures of the service with their values in whole periods of the load."""
-    for one in metrics.queries if metrics else ():
+    asked = {one.model_copy(update={"resource": None}).key: one for one in (metrics.queries if metrics else ())}
+    for one in asked.values():  # a criterion and the service may have asked for the same
         repeats = one.namespace in ENTRANCES and not OF_HOSTS.search(one.metric)
         if repeats or IN_PROGRESS.search(one.metric) or not one.points:
             continue
