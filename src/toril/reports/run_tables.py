@@ -434,7 +434,7 @@ def scaling_table(scaling: Scaling, name: str, unit: str) -> Table:
     low, high = scaling.bend_rps or (None, None)
     bend = f"{text.quantity(low, unit)} … {text.quantity(high, unit)}"
     figures = (
-        ("highest rate", scaling.limit_rps, unit),
+        ("highest rate at any response time", scaling.limit_rps, unit),
         (twice, scaling.doubled_rps, unit),
         ("rate of one request at a time (γ)", scaling.gamma, unit),
         ("contention (α)", scaling.alpha, ""),
