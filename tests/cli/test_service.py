@@ -36,7 +36,7 @@ def run(tmp_path, monkeypatch):
 
 
 def test_it_asks_for_the_suite_s_hosts_and_tags_and_writes_what_it_found_after_a_yes(run):
-    result, asked, written = run([QUEUE], "--tag", "app=shop", "--region", "eu-west-1", answer="y\n")
+    result, asked, written = run([QUEUE], "--resource-tag", "app=shop", "--region", "eu-west-1", answer="y\n")
     assert result.exit_code == 0, result.output
     assert asked == [("eu-west-1", {"shop.example.com"}, {"app": "shop"})]
     assert "orders" in result.output

@@ -23,7 +23,8 @@ def service(
         str | None, typer.Option("--address", help="Host name of the load balancer; default: of the suite's requests.")
     ] = None,
     tag: Annotated[
-        list[str] | None, typer.Option("--tag", help="Tag K=V that all resources have, such as app=shop; repeatable.")
+        list[str] | None,
+        typer.Option("--resource-tag", help="Tag K=V that all resources have, such as app=shop; repeatable."),
     ] = None,
     region: Annotated[str | None, typer.Option("--region", help="Region of the service; default: AWS_REGION.")] = None,
     yes: Yes = False,
@@ -35,7 +36,7 @@ def service(
 
     Examples:
       toril service loadtests/shop --region eu-west-1
-      toril service loadtests/shop --tag app=shop --yes
+      toril service loadtests/shop --resource-tag app=shop --yes
     """
     from toril.cloudwatch.discover import discover
     from toril.criteria.service import short_name
@@ -46,10 +47,10 @@ def service(
     file = suite / MAIN_FILE if suite.is_dir() else suite
     read = read_suite([suite])
     hosts = {urlsplit(address if "//" in address else f"//{address}").hostname or ""} if address else set(_hosts(read))
-    found = discover(region or "", hosts, read_pairs("--tag", tag or ()), resolve=addresses_of)
+    found = discover(region or "", hosts, read_pairs("--resource-tag", tag or ()), resolve=addresses_of)
     if not found:
         named = ", ".join(sorted(hosts)) or "the suite"
-        fix = "Name its load balancer's own host name with --address, or a tag with --tag"
+        fix = "Name its load balancer's own host name with --address, or a tag with --resource-tag"
         raise OptionError(
             f"{named}: no load balancer of this region has this name or its addresses. {fix}.", code="no-service-found"
         )
