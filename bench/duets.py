@@ -44,7 +44,7 @@ LOADS = {  # of the own service
 }
 UNDECIDED = "0.1%"  # a margin that two equal versions reach too rarely to be decided
 KINDS = {"aa": 0, "slow": 10}  # of the shop's duets, and percent that head takes longer
-DUET_S = 400  # longer than any duet
+DUET_S = 500  # longer than any duet
 BURST_S, DUTY, FILE_BYTES = (0.2, 3.0), 0.3, 20 << 20  # of neighbours
 
 

@@ -45,6 +45,7 @@ def call(*arguments: object) -> Any:
         (("--head", HEAD_URL), "missing-option"),
         ((*BOTH, "--aa"), "conflicting-options"),
         (("--base", BASE_URL, "--aa", "--swap", "true"), "conflicting-options"),
+        ((*BOTH, "--time", "2m", "--blocks", 8), "conflicting-options"),
         (("--plan", "detect nothing"), "option-value"),
         (("--plan", "detect 0%"), "option-value"),
     ],
@@ -94,9 +95,26 @@ def test_an_exchange_is_followed_by_a_second_half_with_exchanged_addresses(
     assert first is not None and second is not None
     assert (first.base, first.head, first.first_half) == (BASE_URL, HEAD_URL, "")
     assert (second.base, second.head, second.first_half) == (HEAD_URL, BASE_URL, plans[0].run_id)
-    assert first.looks == second.looks == (20,) and plans[1].run_id == "second"
+    assert first.looks == second.looks == (38,) and plans[1].run_id == "second"
     seen = json.loads((tmp_path / "seen").read_text())
     assert {"TORIL_BASE_URL": BASE_URL, "TORIL_HEAD_URL": HEAD_URL}.items() <= seen.items()
+
+
+@pytest.mark.parametrize(
+    ("addresses", "runs"),
+    [(BOTH, 2), (("--base", BASE_URL, "--head", BASE_URL), 1), (("--base", BASE_URL, "--aa"), 1)],
+)
+def test_the_variable_exchanges_two_hosts_by_default(
+    monkeypatch: pytest.MonkeyPatch, suite: str, addresses: tuple[str, ...], runs: int
+) -> None:
+    monkeypatch.setenv("TORIL_SWAP", "true")
+    _, plans = planned(monkeypatch, [0, 0], suite, *addresses)
+    assert len(plans) == runs
+
+
+def test_a_time_replaces_the_suites_number_of_blocks(monkeypatch: pytest.MonkeyPatch, suite: str) -> None:
+    _, (plan,) = planned(monkeypatch, [0], suite, *BOTH, "--time", "2m", "-o", "toril.regression.blocks=9")
+    assert plan.duet is not None and plan.duet.blocks == 30
 
 
 @pytest.mark.parametrize("ended", [130, 4])
@@ -112,10 +130,9 @@ def test_a_failed_exchange_ends_the_command(monkeypatch: pytest.MonkeyPatch, sui
         planned(monkeypatch, [0], suite, *BOTH, "--swap", "/nowhere/program")
 
 
-def test_a_plan_is_printed_by_the_spread_of_earlier_duets(suite: str, tmp_path: Path) -> None:
+def remembered(tmp_path: Path) -> FolderStore:
+    """Returns a store with three duets of the suite, whose pairs differ by 10 %."""
     store = FolderStore(tmp_path / "store")
-    plan = ("--plan", "detect 10%", "--store", store.folder)
-    assert "toril duet --aa" in call(suite, *plan).output
     changes = tuple(
         KeptChange(label="", metric=metric, change=0.0, spread=spread, detectable=0.01, pairs=20, outcome="passed")
         for metric, spread in (("p95", 0.1), ("failures", 0.002))
@@ -123,6 +140,26 @@ def test_a_plan_is_printed_by_the_spread_of_earlier_duets(suite: str, tmp_path: 
     kept = KeptDuet(aa=True, margin=0.03, most=40, pairs=20, block_s=2.0, voided=0, changes=changes)
     for record in nights([40_000] * 3, suite=tmp_path.name, kind="duet", duet=kept):
         remember(store, record)
+    return store
+
+
+def test_the_plan_states_the_margin_that_earlier_duets_let_expect(
+    monkeypatch: pytest.MonkeyPatch, suite: str, tmp_path: Path
+) -> None:
+    run = (suite, "--base", BASE_URL, "--head", BASE_URL, "--store", tmp_path / "store")
+    (unknown,) = planned(monkeypatch, [0], *run)[1]
+    remembered(tmp_path)
+    (small,), (large,) = (planned(monkeypatch, [0], *run, "--margin", margin)[1] for margin in ("3%", "4%"))
+    assert [plan.warning_codes for plan in (unknown, small, large)] == [(), ("provable-margin",), ("provable-margin",)]
+    assert "prove a margin of 4 %" in small.warnings[0] and "`--time 9m`" in small.warnings[0]
+    assert "--time" not in large.warnings[0]
+
+
+def test_a_plan_is_printed_by_the_spread_of_earlier_duets(suite: str, tmp_path: Path) -> None:
+    plan = ("--plan", "detect 10%", "--store", tmp_path / "store")
+    assert "toril duet --aa" in call(suite, *plan).output
+    remembered(tmp_path)
     lines = call(suite, *plan).output.splitlines()
-    assert len(lines) == 4 and lines[3].startswith("p95 of all requests decides: --blocks "), lines
+    assert len(lines) == 5 and lines[3].startswith("p95 of all requests decides: --blocks "), lines
+    assert "provable-margin" in lines[4]
     assert not (tmp_path / "store" / "runs").exists()

@@ -130,7 +130,7 @@ def test_the_command_overrides_the_suite_and_the_suite_the_defaults(folder: Path
         ((), {"blocks": None}), ((said,), {"blocks": None}), ((said,), {"blocks": 5, "margin": 0.01}),
     )]  # fmt: skip
     assert [(one.blocks, one.margin, one.block_s, one.labels) for one in found if one is not None] == [
-        (10, 0.03, 5.0, ()),
+        (30, 0.03, 5.0, ()),
         (6, 0.07, 2.0, ("home",)),
         (5, 0.01, 2.0, ("home",)),
     ]
@@ -178,4 +178,20 @@ def test_a_criterion_on_servers_gets_a_note(folder: Path) -> None:
     plan = planned(
         folder, f"{SUITE}reporting: [{{module: passfail, criteria: [fail>1%]}}]\ntoril: {{criteria: [{asked}]}}\n"
     )
-    assert len(plan.criteria) == 2 and plan.warning_codes == ("restarted-engines", "both-arms-in-periods")
+    assert len(plan.criteria) == 2 and plan.warning_codes == (
+        "restarted-engines", "both-arms-in-periods", "two-hosts"
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("base", "head", "noted"),
+    [
+        ("http://a.example:8001", "http://b.example:8001", True),
+        ("http://a.example:8001", "http://A.example:8002", False),
+        ("http://localhost:8001", "http://127.0.0.1:8002", False),
+        ("http://[::1]:8001", "http://10.0.0.1:8002", True),
+    ],
+)
+def test_two_hosts_are_noted_unless_they_are_exchanged(folder: Path, base: str, head: str, noted: bool) -> None:
+    assert ("two-hosts" in planned(folder, base=base, head=head).warning_codes) == noted
+    assert "two-hosts" not in planned(folder, base=base, head=head, halved=True).warning_codes

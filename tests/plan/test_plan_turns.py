@@ -61,18 +61,43 @@ def test_turns_are_short_and_do_not_overlap(
         assert copy.steady_to_s == pytest.approx(turns[-1].ends_s)
 
 
-def test_the_defaults_are_forty_pairs_of_two_seconds(folder: Path) -> None:
+def test_by_default_five_minutes_of_load_give_the_number_of_pairs(folder: Path) -> None:
     for text in (SWITCHED, VEGETA, JMETER):
         plan = planned(folder, text, blocks=None)
         assert plan.duet is not None
-        assert (plan.duet.blocks, plan.duet.block_s, plan.duet.gap_s, plan.duet.looks[:3]) == (40, 2.0, 0.2, (5, 7, 10))
-        assert plan.duration_s < 190
+        assert (plan.duet.blocks, plan.duet.block_s, plan.duet.gap_s, plan.duet.looks[:3]) == (75, 2.0, 0.2, (5, 7, 10))
+        assert plan.duration_s < 345
+    started = planned(folder, SUITE, blocks=None).duet
+    assert started is not None and (started.blocks, started.block_s) == (30, 5.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "settings", "found"),
+    [
+        (SWITCHED, "time: 2m, block: 3s", (20, 3.0)),
+        (SWITCHED, "time: 2m, blocks: 8", (8, 2.0)),
+        (SUITE, "time: 2m, block: 10s", (6, 10.0)),
+        (SUITE, "time: 2h, blocks: 8", (8, 5.0)),
+        (SUITE, "time: 40m", (200, 6.0)),  # as many copies as one worker can have
+    ],
+)
+def test_a_time_and_the_length_of_blocks_give_their_number(
+    folder: Path, text: str, settings: str, found: tuple[int, float]
+) -> None:
+    duet = planned(folder, f"{text}toril: {{regression: {{{settings}}}}}\n", blocks=None).duet
+    assert duet is not None and (duet.blocks, duet.block_s) == found
+
+
+@pytest.mark.parametrize(("time", "pairs"), [("15s", "3 pairs"), ("1h", "900 pairs")])
+def test_a_time_of_too_few_or_too_many_pairs_is_refused(folder: Path, time: str, pairs: str) -> None:
+    with refused("out-of-range", "toril.regression.time", pairs):
+        planned(folder, f"{SWITCHED}toril: {{regression: {{time: {time}}}}}\n", blocks=None)
 
 
 def test_a_half_of_an_exchanged_duet_has_half_of_the_pairs_and_one_look(folder: Path) -> None:
     plan = planned(folder, SWITCHED, blocks=None, halved=True, first_half="other")
     assert plan.duet is not None
-    assert (plan.duet.blocks, plan.duet.looks, plan.duet.first_half) == (20, (20,), "other")
+    assert (plan.duet.blocks, plan.duet.looks, plan.duet.first_half) == (38, (38,), "other")
 
 
 def test_each_arm_has_one_copy_with_its_address_and_the_suites_load(folder: Path) -> None:

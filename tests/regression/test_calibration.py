@@ -12,7 +12,7 @@ from tests.regression.series import nights
 from tests.regression.test_pairs import duet
 from toril.errors import OptionError
 from toril.records.history import Fingerprint, HistoryRecord, KeptChange, KeptDuet
-from toril.regression.calibration import Calibration, calibrate, expected, propose, warning
+from toril.regression.calibration import Calibration, calibrate, expected, propose, provable, warning
 
 ORACLE = json.loads((Path(__file__).parent.parent / "stats" / "oracle.json").read_text())
 LIKE = Fingerprint(suite="5" * 16, size="1x2", locations="local")
@@ -88,6 +88,16 @@ def test_pairs_and_margin_follow_from_the_spread(tmp_path: Path) -> None:
     with pytest.raises(OptionError) as error:
         propose(found, plan, 0.03)
     assert error.value.code == "not-detectable"
+
+
+def test_the_provable_margin_is_that_of_the_widest_figure(tmp_path: Path) -> None:
+    found = calibrate(stored(["passed"] * 3), LIKE)
+    plan = duet(tmp_path, labels=("checkout",))
+    note = provable(found, plan)
+    assert note is not None and note.code == "provable-margin"
+    assert "3 earlier duets, 10 pairs prove a margin of 6.5 % of p95 of checkout" in note.message
+    assert "--time 4m" in note.message  # 40 s · (6.5 / 3)²
+    assert provable(calibrate([], LIKE), plan) is None
 
 
 def known(record: HistoryRecord, change: KeptChange) -> Calibration:

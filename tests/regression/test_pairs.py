@@ -1,16 +1,28 @@
 """The figures of a duet, their values in pairs, void pairs, and pairs that count together."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from statistics import NormalDist
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.duets import SUITE, Measured, interval_of, planned
 from tests.regression.series import whole_of
 from toril.records import HEAD, Plan
-from toril.regression.pairs import DuetFigure, figures, joined, pairs_of, saturated_without, void_pairs
+from toril.regression.pairs import (
+    DuetFigure,
+    figures,
+    joined,
+    pairs_of,
+    saturated_without,
+    time_at,
+    void_pairs,
+    weights_of,
+)
+from toril.stats.histogram import Histogram
 from toril.timeline import Timeline
 from toril.timeline.intervals import Recorder, decode
 
@@ -137,3 +149,47 @@ def test_unequal_counts_of_equal_times_are_no_change(tmp_path: Path) -> None:
     for pair in pairs_of(plan, whole, P95, 4, {}):
         assert pair.head == pytest.approx(pair.base, rel=0.005)
         assert pair.base == pytest.approx(math.exp(times.inv_cdf(38 / 40)), rel=0.002)  # the nearest rank, as shown
+
+
+def test_another_mix_of_labels_is_no_change(tmp_path: Path) -> None:
+    """`checkout` takes three times as long as `home`, and head happens to send it more often."""
+    plan, all_requests = duet(tmp_path, 4), DuetFigure("", "p95", 95.0, 0.03)
+    assert plan.duet is not None
+    samples = []
+    for turn in plan.duet.turns():
+        lead_s = plan.duet.turn_s - plan.duet.block_s
+        slow = 8 if turn.arm == HEAD else 4
+        for label, count, us in (("home", 80 - slow, 40_000), ("checkout", slow, 120_000), ("rare", 1, 41_000)):
+            samples += [
+                Measured(turn.arm, turn.block, lead_s + 2 * place / (count + 1), us + 1000 * place // count, label)
+                for place in range(1, count + 1)
+            ]
+    whole = Timeline()
+    whole.add(interval_of(plan, [*samples, *(replace(one, since_s=one.since_s + 0.001) for one in samples)]))
+    ratios = {
+        mixed: [
+            pair.head / pair.base  # type: ignore[operator]
+            for pair in pairs_of(
+                plan.model_copy(update={"duet": plan.duet.model_copy(update={"common_mix": mixed})}),
+                whole, all_requests, 4, {},
+            )
+        ]
+        for mixed in (False, True)
+    }  # fmt: skip
+    assert min(ratios[False]) > 2
+    assert ratios[True] == pytest.approx([1] * 4, rel=0.01)
+
+
+def test_weights_give_each_label_the_same_share_of_both_arms() -> None:
+    counts = np.array([[30, 10, 4], [20, 30, 5]])
+    weighed = weights_of(counts) * counts
+    assert weighed[0, :2] == pytest.approx([25, 20]) == weighed[1, :2]
+    assert weights_of(counts)[:, 2] == pytest.approx([99 / 88, 99 / 110])  # too few for a weight of their own
+
+
+def test_a_time_between_two_samples_lies_between_their_logarithms() -> None:
+    four = Histogram.of([100, 200, 400, 800])
+    found = [time_at([(four, 1.0)], rank / 5, 800) for rank in (1, 2.5, 4)]
+    assert found == pytest.approx([100, math.sqrt(200 * 400), 800])
+    assert time_at([(four, 1.0), (Histogram.of([1600]), 3.0)], 0.99, 1600) == pytest.approx(1600)
+    assert time_at([(Histogram.of([0, 0, 900]), 1.0)], 0.5, 900) is None

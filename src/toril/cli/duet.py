@@ -1,9 +1,11 @@
 """`toril duet`: compares two versions under load, with itself (`--aa`), or plans such a comparison (`--plan`)."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -32,11 +34,15 @@ from toril.cli.options import (
 from toril.cli.running import leave_tokens, run_to_verdict
 from toril.cli.streams import echo
 from toril.clock import SystemClock
-from toril.errors import InfrastructureError, OptionError
+from toril.errors import InfrastructureError, OptionError, StoreError
 
 if TYPE_CHECKING:
+    from toril.plan.options import RunOptions
     from toril.records import Plan
-    from toril.regression.calibration import Proposal
+    from toril.regression.calibration import Calibration, Proposal
+    from toril.suite import Suite
+
+    Planned = Callable[[Sequence[str | Path], RunOptions, float], tuple[Suite, Plan]]
 
 DETECT = re.compile(r"detect (?P<percent>[0-9]{1,3}(?:\.[0-9]{1,3})?)%")
 EXCHANGE_S = 600.0
@@ -44,6 +50,7 @@ ANY_ADDRESS = "http://127.0.0.1"  # a plan without a start needs no real one
 
 
 def duet(
+    ctx: typer.Context,
     suite: Suites,
     base: Annotated[
         str | None,
@@ -53,9 +60,13 @@ def duet(
         str | None,
         typer.Option("--head", help="Address to check, e.g. of the change; required without --plan and --aa."),
     ] = None,
+    time: Annotated[
+        str | None,
+        typer.Option("--time", help="Most load of both versions together; default: toril.regression.time, or 5m."),
+    ] = None,
     blocks: Annotated[
         int | None,
-        typer.Option("--blocks", min=4, max=400, help="Most pairs of blocks; default: toril.regression.blocks."),
+        typer.Option("--blocks", min=4, max=400, help="Most pairs of blocks; default: as many as the time allows."),
     ] = None,
     block: Annotated[
         str | None, typer.Option("--block", help="Load of each version in a pair; default: toril.regression.block.")
@@ -76,7 +87,11 @@ def duet(
     ] = None,
     swap: Annotated[
         str | None,
-        typer.Option("--swap", help="Command that exchanges both deployments; a second half of the duet follows it."),
+        typer.Option(
+            "--swap",
+            envvar="TORIL_SWAP",
+            help="Command that exchanges both deployments; a second half follows. The variable is for two hosts only.",
+        ),
     ] = None,
     store: StoreOption = ".toril",
     overrides: Overrides = None,
@@ -105,11 +120,18 @@ def duet(
       toril duet loadtests/shop --base https://main.example.com --head https://change.example.com --margin 5%
       toril duet loadtests/shop --plan 'detect 5%'
     """
-    from toril.plan.duet import plan_duet
+    from toril.plan.duet import on_two_hosts, plan_duet
     from toril.runs.publish import local_suite
 
+    if time is not None:
+        if blocks is not None:
+            raise OptionError("--time and --blocks exclude each other. Remove one of them.", code="conflicting-options")
+        overrides = [*(overrides or ()), "toril.regression.blocks=null", f"toril.regression.time={time}"]
     if block is not None:
         overrides = [*(overrides or ()), f"toril.regression.block={block}"]
+    source = ctx.get_parameter_source("swap")
+    if source is not None and source.name == "ENVIRONMENT" and not (base and head and on_two_hosts(base, head)):
+        swap = None
     wanted = run_options(overrides, env, workers, on, run_id, tag, smoke=False, stage=stage, max_cost=max_cost)
     planned = partial(plan_duet, blocks=blocks, margin=read_margin(margin), seed=seed, aa=aa)
     if plan is not None:
@@ -123,7 +145,8 @@ def duet(
     leave_tokens(wanted)
     run = partial(run_to_verdict, quiet=quiet, otlp=otlp, notify=notify)
     if swap is None:
-        run(local_suite(suite), wanted, partial(planned, base=base, head=head), store, fail_on, report)
+        foreseen = partial(_foreseen, planned=partial(planned, base=base, head=head), store=store)
+        run(local_suite(suite), wanted, foreseen, store, fail_on, report)
         return
     from toril.plan.options import new_run_id
     from toril.programs import run_hook
@@ -160,25 +183,47 @@ def _change(text: str) -> float:
     return float(match["percent"]) / 100
 
 
-def _proposals(plan: "Plan", store: str, change: float) -> Iterator[str]:
-    """Yields a line for each figure, and the one that needs the most pairs."""
-    from toril.explain import coded
+def _foreseen(
+    paths: "Sequence[str | Path]", options: "RunOptions", now: float, *, planned: "Planned", store: str
+) -> "tuple[Suite, Plan]":
+    """Returns the plan with a note on the margin that earlier duets let expect, if there are any."""
+    from toril.regression.calibration import provable
+
+    suite, plan = planned(paths, options, now)
+    with suppress(StoreError):  # a duet needs no experience
+        if (note := provable(_experience(plan, store), plan)) is not None:
+            notes = {"warnings": (*plan.warnings, note.message), "warning_codes": (*plan.warning_codes, note.code)}
+            plan = plan.model_copy(update=notes)
+    return suite, plan
+
+
+def _experience(plan: "Plan", store: str) -> "Calibration":
+    """Returns what the store's duets like the suite's last one show."""
     from toril.records.history import Fingerprint
-    from toril.regression.calibration import calibrate, propose
+    from toril.regression.calibration import calibrate
     from toril.runs.earlier import earlier_duets
     from toril.store import open_reader
-    from toril.text import plain
 
     duets = earlier_duets(open_reader(store), plan.suite)
     last = next(duets, None)
-    known = calibrate([] if last is None else chain([last], duets), Fingerprint() if last is None else last.fingerprint)
+    return calibrate([] if last is None else chain([last], duets), Fingerprint() if last is None else last.fingerprint)
+
+
+def _proposals(plan: "Plan", store: str, change: float) -> Iterator[str]:
+    """Yields a line for each figure, and the one that needs the most pairs."""
+    from toril.explain import coded
+    from toril.regression.calibration import propose, provable
+    from toril.text import plain
+
+    known = _experience(plan, store)
     proposals = propose(known, plan, change)
     yield f"{plan.suite}: to find a change of {100 * change:g}%, by the spread in {known.duets} earlier duets"
     yield from map(_proposal, proposals)
     slowest = max(proposals, key=lambda proposal: proposal.pairs or float("inf"))
     if slowest.pairs is not None:
         yield f"{slowest.figure.name} decides: --blocks {slowest.pairs} is enough"
-    yield from (f"note: {coded(plain(note.message, 1000), note.code)}" for note in plan.notes)
+    notes = *plan.notes, *filter(None, [provable(known, plan)])
+    yield from (f"note: {coded(plain(note.message, 1000), note.code)}" for note in notes)
 
 
 def _proposal(proposal: "Proposal") -> str:

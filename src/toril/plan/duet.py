@@ -1,10 +1,12 @@
 """The plan of a duet: the same workers load two addresses in turns with one suite."""
 
+import re
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from toril.criteria import criteria_of
 from toril.errors import Note, SuiteError
@@ -19,6 +21,7 @@ from toril.suite.scenarios import walked
 from toril.suite.settings import Regression
 
 FLUSH_S = 1.0  # on Fargate: a decision needs measurements of the last seconds
+LOOPBACK = re.compile(r"127\.[0-9.]+|::1|localhost")
 OWN_SHAPE = "LoadTestShape"  # of a locustfile that sets its own load
 
 
@@ -136,7 +139,7 @@ def make_duet(
             if copy.copy_of in own[copy.arm]
         )
         shares.append(share.model_copy(update={"executions": tuple(parts)}))
-    notes = _notes(base, restarting, duet.gap_s)
+    notes = [*_notes(base, restarting, duet.gap_s), *_of_hosts(addresses, exchanged=facts.get("halved", False))]
     return base.model_copy(
         update={
             "executions": copies,
@@ -161,6 +164,20 @@ def _notes(plan: Plan, restarting: tuple[str, ...], gap_s: float) -> list[Note]:
             what = f"{planned.where}: `{criterion.text}` is judged on base and head together"
             notes.append(Note("both-arms-in-periods", f"{what}: CloudWatch's periods contain both"))
     return notes
+
+
+def _of_hosts(addresses: tuple[str, str], *, exchanged: bool) -> Iterator[Note]:
+    """Yields a note `two-hosts` on addresses of different hosts, unless the deployments are exchanged."""
+    if not exchanged and on_two_hosts(*addresses):
+        what = "base and head have different hosts, so a difference of the hosts counts as one of the versions"
+        yield Note("two-hosts", f"{what}: exchange both deployments with `--swap COMMAND`")
+
+
+def on_two_hosts(base: str, head: str) -> bool:
+    """Returns whether two addresses have different hosts. All names of this machine are one host."""
+    names = (urlsplit(address).hostname or "" for address in (base, head))
+    first, second = ("localhost" if LOOPBACK.fullmatch(name) else name for name in names)
+    return first != second
 
 
 def _part(part: ExecutionShare, copy: PlannedExecution, values: Mapping[str, str]) -> ExecutionShare:

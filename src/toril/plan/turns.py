@@ -18,16 +18,15 @@ from toril.suite.reader import mapping_at
 from toril.suite.settings import Regression
 from toril.text import plural
 
-SWITCHED_BLOCKS, SWITCHED_BLOCK_S = 40, 2  # unless the suite sets `blocks` and `block`
+SWITCHED_BLOCK_S = 2  # unless the suite sets `block`; pairs of 2 s are independent (bench/README.md, gate)
 GAP_SHARE, LEAST_GAP_S, MOST_GAP_S = 0.1, 0.1, 0.5  # of a turn; requests in flight may finish
 LEAST_WARM_S, MOST_WARM_S = 2, 10
-BLOCKS = 10  # of the restarted form
 MIN_BLOCK_S = 5  # of the restarted form, unless the suite sets `block`
 START_UP_FACTOR = 2  # for engines that start together on a busy machine with two cores
 MIN_START_UP_S = 2
 MAX_COPIES = 400  # of executions in one worker: each opens two files, and the usual limit is 1,024
 DRAIN_S = 1  # after a turn's load, for requests in flight; then the next engines start
-LEAST_BLOCKS = 4
+LEAST_BLOCKS, MOST_BLOCKS = 4, 400
 
 Course = tuple[float, float, float]  # delay, ramp-up and hold in seconds
 Arranged = tuple[Duet, tuple[PlannedExecution, ...]]  # the copies are in the order of the shares
@@ -41,7 +40,7 @@ def arranged(plan: Plan, wanted: Regression, seed: int, *, halved: bool = False,
     from toril.stats.sequential import looks_of  # imports numpy, which the console's pages do not need
 
     switched = not restarted_engines(plan)
-    blocks = wanted.blocks or (SWITCHED_BLOCKS if switched else BLOCKS)
+    blocks, block_s = (wanted.blocks, wanted.block_s) if wanted.blocks else _in_time(plan, wanted, switched=switched)
     if halved:
         blocks = max(LEAST_BLOCKS, math.ceil(blocks / 2))
     facts |= {
@@ -50,8 +49,25 @@ def arranged(plan: Plan, wanted: Regression, seed: int, *, halved: bool = False,
         "seed": seed,
         "looks": (blocks,) if halved else looks_of(blocks),
         "switched": switched,
+        "common_mix": True,
     }
-    return _switched(plan, wanted.block_s, facts) if switched else _restarted(plan, wanted.block_s, facts)
+    return _switched(plan, block_s, facts) if switched else _restarted(plan, block_s, facts)
+
+
+def _in_time(plan: Plan, wanted: Regression, *, switched: bool) -> tuple[int, float]:
+    """Returns the pairs whose load fits into the wanted time, and the steady load of a block in seconds.
+
+    Short blocks prove more in the same time. Many executions that start for each turn have longer ones.
+    """
+    copies = MAX_COPIES // 2 // len(plan.executions)
+    shortest = SWITCHED_BLOCK_S if switched else max(MIN_BLOCK_S, math.ceil(wanted.time_s / 2 / max(1, copies)))
+    block = shortest if wanted.block_s is None else max(1, math.ceil(wanted.block_s))
+    blocks = int(wanted.time_s // (2 * block))
+    if not LEAST_BLOCKS <= blocks <= MOST_BLOCKS:
+        what = f"{plan.suite}: toril.regression.time: {wanted.time_s:,.10g} s are {plural(blocks, 'pair')} of {block} s"
+        fix = "a longer time or shorter blocks" if blocks < LEAST_BLOCKS else "a shorter time or longer blocks"
+        raise SuiteError(f"{what}, not {LEAST_BLOCKS} to {MOST_BLOCKS}. Use {fix}.", code="out-of-range")
+    return blocks, float(block)
 
 
 def restarted_engines(plan: Plan) -> tuple[str, ...]:
@@ -108,7 +124,7 @@ def _through(execution: PlannedExecution, arm: int, duet: Duet, end_s: float) ->
 def _restarted(plan: Plan, block_s: float | None, facts: dict[str, Any]) -> Arranged:
     """Returns turns that shorten delays, ramp-ups and holds by the same factor.
 
-    With the default block length, each arm has the suite's load for the suite's hold time.
+    With a number of blocks and no length, each arm has the suite's load for the suite's hold time.
     """
     blocks = facts["blocks"]
     if 2 * blocks * len(plan.executions) > MAX_COPIES:

@@ -332,6 +332,7 @@ class Duet(RecordPart):
     failures_margin: float | None = None  # for shares of failures: 0.01 is one point; None: `margin`
     aa: bool = False  # both addresses are base: each failure is a false alarm
     first_half: str = ""  # the run before the exchange of both deployments
+    common_mix: bool = False  # percentiles of all requests give each label the same weight in both arms of a pair
 
     def turns(self) -> Iterator[Turn]:
         """Yields all turns in order of time: first the warm-up of base and that of head, if there is any."""

@@ -13,7 +13,7 @@ from toril.regression.pairs import DuetFigure, figures, on_scale
 from toril.regression.rule import ALPHA
 from toril.stats.paired import bounds, detectable, pairs_needed, sample_of
 from toril.stats.quantiles import student_quantile
-from toril.text import percent
+from toril.text import percent, plural
 from toril.timeline.arms import duet_of
 
 MOST_DUETS = 60
@@ -90,6 +90,21 @@ def warning(calibration: Calibration, plan: Plan) -> Note | None:
     fix = f"Raise the margin to {percent(100 * max(margins))}" if margins else "Raise the margin"
     failed = f"{calibration.alarms} of {calibration.aa} A/A duets of this suite failed"
     return Note("aa-rate", f"{failed}; this gate promises {percent(100 * PROMISED)}. {fix}.")
+
+
+def provable(calibration: Calibration, plan: Plan) -> Note | None:
+    """Returns a note on the margin that the plan proves in nine of ten duets without a change; None: unknown."""
+    known = [own for own in _proposals(calibration, plan, None) if own.margin and own.figure.metric != "failures"]
+    worst = max(known, key=lambda own: own.margin or 0.0, default=None)
+    if worst is None or worst.margin is None:
+        return None
+    duet, name = duet_of(plan), worst.figure.name
+    pairs = f"{plural(duet.blocks, 'pair')} prove a margin of {percent(100 * worst.margin)} of {name}"
+    text = f"By {plural(calibration.duets, 'earlier duet')}, {pairs} unless there is a change"
+    if worst.margin > worst.figure.margin:
+        minutes = math.ceil(duet.blocks * duet.block_s / 30 * (worst.margin / worst.figure.margin) ** 2)
+        text += f". The margin is {percent(100 * worst.figure.margin)}: raise it, or add `--time {minutes}m`"
+    return Note("provable-margin", text)
 
 
 def propose(calibration: Calibration, plan: Plan, change: float) -> tuple[Proposal, ...]:

@@ -4,25 +4,27 @@ import math
 import statistics
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import reduce
-from operator import add
 
 import numpy as np
+from numpy.typing import NDArray
 
 from toril import text
 from toril.criteria import criteria_of
 from toril.records import BASE, HEAD, Duet, Plan
-from toril.stats.histogram import Int64s, highest_us
+from toril.stats.histogram import Histogram, Int64s, highests_of
 from toril.stats.quantiles import rank_of
 from toril.summary.generators import SHARE_OF_TIME, limits_of, most_over_s, over_limits
 from toril.timeline import Stats, Timeline
 from toril.timeline.arms import duet_of
 from toril.timeline.intervals import Kind
 
+Weighed = list[tuple[Stats, float]]  # samples with the weight of each
+
 SAMPLES_BEYOND = 2  # on average, on each side of a block's percentile: 40 samples for p95
 MOST_JOINED = 8  # neighbouring pairs that count as one
 LEAST_JOINED = 5  # pairs that must remain
 TOO_BUSY = 0.5  # share of a turn's readings over a limit, from which the pair is void
+LEAST_OF_LABEL = 5  # samples in each arm of a pair: with fewer, a weight is too uncertain
 MOST_VOID = 0.5  # share of the pairs; with more, the whole run is saturated
 
 
@@ -113,31 +115,60 @@ def pairs_of(
     neighbouring pairs without void ones count as one; those that are too few for one are left out.
     """
     duet = duet_of(plan)
+    several = duet.common_mix and not figure.label and figure.percent is not None and figure.kind is None
+    labels = whole.labels() if several else ()
     valid = [block for block in range(1, complete + 1) if block not in voids]
     groups = [valid[at : at + together] for at in range(0, len(valid) - together + 1, together)]
     groups += [[block] for block in voids if block <= complete]
     pairs = []
     for blocks in sorted(groups):
-        base, head = (
-            [
-                whole.select(
-                    figure.label, figure.executions, figure.location, True, figure.kind, arm=arm, block=block
-                ).total
-                for block in blocks
-            ]
-            for arm in (BASE, HEAD)
+        arms = [[_stats(whole, figure, figure.label, arm, block) for block in blocks] for arm in (BASE, HEAD)]
+        samples = min(sum(stats.samples for stats in arm) for arm in arms)
+        mixes = (
+            _weighed(whole, figure, labels, blocks)
+            if len(labels) > 1
+            else [[(one, 1.0) for one in arm] for arm in arms]
         )
-        samples = min(sum(stats.samples for stats in arm) for arm in (base, head))
-        of_base, of_head = (_value(figure, arm, len(blocks) * duet.block_s, samples) for arm in (base, head))
+        of_base, of_head = (
+            _value(figure, arm, mix, len(blocks) * duet.block_s, samples) for arm, mix in zip(arms, mixes, strict=True)
+        )
         pairs.append(Pair(blocks[0], of_base, of_head, samples, voids.get(blocks[0], ""), blocks[-1]))
     return tuple(pairs)
 
 
-def _value(figure: DuetFigure, blocks: Sequence[Stats], time_s: float, fewest: int) -> float | None:
+def _stats(whole: Timeline, figure: DuetFigure, label: str, arm: int, block: int) -> Stats:
+    kind = figure.kind or ("request" if label != figure.label else None)  # the labels of all requests
+    return whole.select(label, figure.executions, figure.location, True, kind, arm=arm, block=block).total
+
+
+def _weighed(whole: Timeline, figure: DuetFigure, labels: Iterable[str], blocks: Sequence[int]) -> list[Weighed]:
+    """Returns the samples of both arms with the weights of their labels."""
+    parts = [
+        [[_stats(whole, figure, label, arm, block) for block in blocks] for label in labels] for arm in (BASE, HEAD)
+    ]
+    weights = weights_of(np.array([[sum(stats.samples for stats in part) for part in arm] for arm in parts]))
+    return [
+        [(stats, weight) for part, weight in zip(arm, own, strict=True) for stats in part if stats.samples]
+        for arm, own in zip(parts, weights.tolist(), strict=True)
+    ]
+
+
+def weights_of(counts: Int64s) -> NDArray[np.float64]:
+    """Returns the weights of one sample that give each label the same share of both arms.
+
+    Arms are rows and labels columns. The percentile of all requests would otherwise depend on the requests that a turn
+    happens to send. Labels with few samples keep their share.
+    """
+    of_label, of_arm = counts.sum(0) / np.maximum(counts, 1), counts.sum() / np.maximum(counts.sum(1, keepdims=True), 1)
+    return np.asarray(np.where(counts.min(0) >= LEAST_OF_LABEL, of_label, of_arm) / 2)
+
+
+def _value(figure: DuetFigure, blocks: Sequence[Stats], mix: Weighed, time_s: float, fewest: int) -> float | None:
     """Returns the value of one arm; `fewest` is the number of samples of the arm that has fewer.
 
     A percentile is at the nearest rank of that arm, and at the same place among the samples of the other one. The
-    nearest ranks of p95 among 39 and 41 samples differ by 2 % of the samples, which may be 11 % of the time.
+    nearest ranks of p95 among 39 and 41 samples differ by 2 % of the samples, which may be 11 % of the time. The
+    samples of a percentile have the weights of `mix`.
     """
     samples = sum(stats.samples for stats in blocks)
     if figure.metric == "failures":
@@ -146,12 +177,26 @@ def _value(figure: DuetFigure, blocks: Sequence[Stats], time_s: float, fewest: i
         return samples / time_s if samples else None
     if fewest < 2 or not 1 < (rank := rank_of(figure.percent, fewest)) < fewest:
         return None  # the largest or smallest sample; more are not required, since a head that hangs has few
-    merged, most_us = reduce(add, (stats.response for stats in blocks)), max(stats.max_us for stats in blocks)
-    beyond, place = math.modf(rank * (samples + 1) / (fewest + 1))  # rank / (n + 1): the expected share below a rank
-    low_us, high_us = (
-        min(highest_us(merged.bucket_at_rank(rank)), most_us) for rank in (int(place), int(place) + bool(beyond))
-    )
-    return low_us * (high_us / low_us) ** beyond if low_us else None  # 0: below the engine's resolution
+    most_us = max(stats.max_us for stats in blocks)
+    return time_at([(stats.response, weight) for stats, weight in mix], rank / (fewest + 1), most_us)
+
+
+def time_at(parts: Sequence[tuple[Histogram, float]], share: float, most_us: int) -> float | None:
+    """Returns the time in µs below which a share of the weights lies; None below the engine's resolution.
+
+    With equal weights, the rank-th of n samples is at the share rank / (n + 1). Between samples, logarithms grow
+    evenly.
+    """
+    buckets, places = np.unique(np.concatenate([own.buckets for own, _ in parts]), return_inverse=True)
+    counts = np.bincount(places, np.concatenate([own.counts for own, _ in parts]))
+    weights = np.bincount(places, np.concatenate([weight * own.counts for own, weight in parts]))
+    ends, half = np.cumsum(weights), weights / counts / 2  # a sample is in the middle of its weight
+    known = np.column_stack([ends - weights + half, ends - half]).ravel()
+    times_us: NDArray[np.float64] = np.repeat(np.minimum(highests_of(buckets), most_us), 2).astype(np.float64)
+    place = share * (ends[-1] + 1) - 0.5
+    if not times_us[max(0, int(np.searchsorted(known, place + 1e-9)) - 1)]:
+        return None
+    return math.exp(float(np.interp(place, known, np.log(np.maximum(times_us, 1)))))
 
 
 def joined(pairs: Iterable[Pair], figure: DuetFigure, duet: Duet) -> int:

@@ -223,13 +223,15 @@ class WorkerSize(Section):
 class Regression(Section):
     """The comparison of base and head in a duet.
 
-    Without `blocks` and `block_s`: 40 pairs of 2 s if all engines run through. If an engine starts for each turn, 10
-    pairs which share the suite's `hold-for`, of at least 5 s each.
+    Without `blocks`, there are as many pairs as `time_s` allows. Without `block_s`, a block has 2 s if all engines run
+    through. If an engine starts for each turn, it has 5 s, or `blocks` share the suite's `hold-for`.
     """
 
     margin: Percentage = 0.03  # of times and rates
     failures: Percentage = 0.01  # margin of the share of failures: 0.01 is one point
-    blocks: Whole | None = Field(default=None, ge=4, le=400)  # the most pairs; fewer than 4 prove nothing
+    time_s: Duration = 300.0  # the most load of both arms together
+    # The most pairs, whatever their time; fewer than 4 prove nothing.
+    blocks: Whole | None = Field(default=None, ge=4, le=400)
     block_s: Duration | None = None  # steady load in each arm
     labels: Texts = ()
     # Empty: percentiles of criteria, failures.
