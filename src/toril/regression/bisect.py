@@ -36,7 +36,7 @@ MOST_COMMITS = 1_000  # the two steps of a hypothesis are a square of them
 PRIOR = (0.05, 0.45, 0.5)  # of no step, one step, two steps
 STARTS = 0.005  # standard deviation between two starts of one version; a duet starts each version once
 PRIOR_PAIRS = 10  # the weight of the spread of all duets beside a duet's own
-MINOR = 0.5  # a later step up to this part of the first one does not count
+EARLIER, LATER = 0.2, 0.5  # of a step: earlier and later ones up to these parts of it do not count
 REACH = 1.96  # standard deviations of a 95 % interval
 
 
@@ -182,12 +182,13 @@ def locate(
     by_one, by_first, by_second = (
         _above(step - margin, spread) for step, spread in zip((size, first, second), spreads, strict=True)
     )
-    by_later = _above(second - np.maximum(margin, MINOR * first), spreads[2])
+    by_earlier = _above(first - np.maximum(margin, EARLIER * second), spreads[1])
+    by_later = _above(second - np.maximum(margin, LATER * first), spreads[2])
     measurable = np.array([place for place in places if place not in skipped])
     owners = np.searchsorted(measurable, places)  # skipped commits are inseparable from the next measurable one
     inside = owners[rows] == owners[columns]
     of_first = np.where(inside, _above(first + second - margin, of_both), by_first * (1 - by_later))
-    of_second = np.where(inside, 0.0, by_second * (1 - by_first))
+    of_second = np.where(inside, 0.0, by_second * (1 - by_earlier))
     worse = one * by_one + np.bincount(rows, two * of_first, commits) + np.bincount(columns, two * of_second, commits)
     nothing = float(none[0] + (one * (1 - by_one)).sum())
     of_owner = np.bincount(owners, worse)
