@@ -22,6 +22,8 @@ from toril.verdict.findings.seen import Floats, RunData
 
 FALSE_DISCOVERIES = 0.05
 SURE = 0.01  # of a symptom
+LEAST_OF_SYMPTOM = {"response times": math.log(1.25), "failures": 0.01}  # what varies less has no beginning
+LEAST_OF_THROUGHPUT = 0.1
 AHEAD_S = 10.0  # a cause begins at most this long before the interval of its trouble
 LAG_S = 60  # figures may follow the load of the last minute
 MOST_TROUBLES, MOST_MOVED, MOST_SECONDS, MOST_BINS = 5, 5, 6 * 3600, 120
@@ -153,7 +155,10 @@ def _symptom(seen: RunData, symptom: Symptom, label: str) -> Change | None:
     course = Course(starts[some], values, float(width), additive=False)
     ends, near = [math.inf, *course.starts_s[2::2].tolist()], (0.0, float(seen.seconds))
     change = _clearest(course, _influences(seen, course), near, ends, len(label), 1_000, rounds=1, is_up=True)
-    return change if change is not None and change.p <= SURE else None
+    if change is None or change.p > SURE:
+        return None
+    least = LEAST_OF_THROUGHPUT * abs(change.before) if symptom == "throughput" else LEAST_OF_SYMPTOM[symptom]
+    return change if abs(change.after - change.before) >= least else None
 
 
 def _clearest(course: Course, influences: Sequence[Floats], *args: Any, **more: Any) -> Change | None:
