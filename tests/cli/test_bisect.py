@@ -46,7 +46,7 @@ def ended(place: Path, outcome: Any = "found", options: tuple[str, ...] = ("--on
 
 
 def test_the_forecast_has_duets_and_time_and_starts_nothing(place):
-    done = call(place, "--good", "main~3", "--bad", "main", "--start", "/nowhere/hook", "--dry-run")
+    done = call(place, "--good", "main~3", "--bad", "main", "--start", "/nowhere/hook", "--estimate")
     assert done.exit_code == 0
     for part in ("3 commits", "5 duets", "at most 15", "slices of 2 s"):
         assert part in done.stdout
@@ -56,7 +56,7 @@ def test_the_forecast_has_duets_and_time_and_starts_nothing(place):
 def test_the_forecast_on_fargate_has_a_line_on_the_price(place):
     on_aws = SWITCHED.replace("execution:\n- {", "execution:\n- {locations: {us-east-1: 1}, ")
     (place / "suite.yml").write_text(on_aws)
-    done = call(place, "--good", "main~3", "--bad", "main", "--on", "fargate", "--dry-run")
+    done = call(place, "--good", "main~3", "--bad", "main", "--on", "fargate", "--estimate")
     assert done.exit_code == 0
     assert "price" in done.stdout
 

@@ -23,7 +23,7 @@ LOAD = {
 def test_the_commit_that_made_a_service_slower_is_found(tmp_path: Path) -> None:
     hashes = repository(tmp_path / "clone", [FAST_S, FAST_S, SLOW_S])
     (tmp_path / "own.json").write_text(json.dumps(LOAD))
-    arguments = ("--good", hashes[0], "--bad", hashes[2], "--repository", tmp_path / "clone", "--format", "json")
+    arguments = ("--good", hashes[0], "--bad", hashes[2], "--clone", tmp_path / "clone", "--format", "json")
     command = toril(
         "bisect", tmp_path / "own.json", *arguments, "--start", hook(tmp_path), "--store", tmp_path / "store"
     )

@@ -44,11 +44,11 @@ def bisect(
     error: Annotated[
         str, typer.Option("--error", help="Largest probability of naming a wrong commit, e.g. 1%.")
     ] = "5%",
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print the expected duets, time and price; start nothing.")
+    estimate: Annotated[
+        bool, typer.Option("--estimate", help="Print the expected duets, time and price; start nothing.")
     ] = False,
     restart: Annotated[bool, typer.Option("--restart", help="Forget an earlier search of these commits.")] = False,
-    repository: Annotated[Path, typer.Option("--repository", help="Clone of the service's repository.")] = Path(),
+    clone: Annotated[Path, typer.Option("--clone", help="Clone of the service's repository.")] = Path(),
     format: TextOrJson = "text",
     store: StoreOption = ".toril",
     overrides: Overrides = None,
@@ -69,7 +69,7 @@ def bisect(
     4 cannot start or write.
 
     Examples:
-      toril bisect loadtests/shop --good v1.4 --bad main --start tools/versions.sh --dry-run
+      toril bisect loadtests/shop --good v1.4 --bad main --start tools/versions.sh --estimate
       toril bisect loadtests/shop --good v1.4 --bad main --start tools/versions.sh
     """
     from toril.desk.bisect import Searching, begun
@@ -81,9 +81,9 @@ def bisect(
     from toril.text import plain
 
     wanted = run_options(overrides, env, workers, on, None, None, smoke=False, stage=stage, max_cost=max_cost)
-    if not dry_run:
+    if not estimate:
         leave_tokens(wanted)
-    first, *later = commits_between(repository, good, bad)
+    first, *later = commits_between(clone, good, bad)
     opened, name, lines = open_store(store), *_planned(suite, wanted, store, len(later))
     options = [f"--{option}={value}" for option, value in (("on", on), ("stage", stage), ("workers", workers)) if value]
     options += [f"-o{override}" for override in overrides or ()] + [f"--env={pair}" for pair in env or ()]
@@ -92,16 +92,16 @@ def bisect(
         error=read_margin(error, "--error") or 0.0, at=SystemClock().now(),
     )  # fmt: skip
     search = begun(opened, new, restart=restart)
-    if dry_run or not quiet:
-        echo("\n".join(map(plain, lines)), err=not dry_run)
-    if dry_run:
+    if estimate or not quiet:
+        echo("\n".join(map(plain, lines)), err=not estimate)
+    if estimate:
         return
     if search.outcome is None:
         if start is None:
             raise OptionError("--start: the program is missing. Add --start HOOK.", code="missing-option")
         limit = [] if max_cost is None else [f"--max-cost={max_cost}"]
         duet = partial(_duet, suite, store, [*options, *limit, *["--quiet"] * quiet])
-        search = Searching(opened, SystemClock(), repository, start, duet, partial(echo, err=True)).run(search)
+        search = Searching(opened, SystemClock(), clone, start, duet, partial(echo, err=True)).run(search)
     if format == "json":
         emit(search.to_json(), None)
     else:
