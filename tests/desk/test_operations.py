@@ -483,9 +483,9 @@ OTHER_ROUTES = {
 OWNERS = "owns a run: end_to_end"
 LOCAL = "about files and programs of this machine"
 OTHER_COMMANDS = {
-    **dict.fromkeys(("run", "try", "duet", "worker", "agent", "watch"), OWNERS),
+    **dict.fromkeys(("run", "try", "duet", "bisect", "worker", "agent", "watch"), OWNERS),
     **dict.fromkeys(("console", "mcp", "login", "logout"), "serves or uses the other faces"),
-    **dict.fromkeys(("init", "import", "record", "plan", "doctor", "engines", "explain", "fetch"), LOCAL),
+    **dict.fromkeys(("init", "import", "record", "plan", "doctor", "engines", "explain", "fetch", "service"), LOCAL),
     **dict.fromkeys(("github gates", "github comment", "gitlab comment"), LOCAL),
     **dict.fromkeys(("suite list", "suite schema", "trend"), READS),
 }

@@ -172,7 +172,7 @@ def test_the_scheduler_starts_coordinators_and_no_workers():
 def test_the_sweeper_writes_only_the_end_of_a_run_and_the_history():
     (written,) = [one["Resource"] for one in statements(BARE, "sweeper") if "s3:PutObject" in one["Action"]]
     names = {resource.removeprefix(f"arn:aws:s3:::toril-{ACCOUNT}-us-east-1/") for resource in written}
-    ending = ("end", "evidence", "lease", "metrics", "progress", "report", "stop", "summary", "verdict")
+    ending = ("cause", "end", "evidence", "lease", "metrics", "progress", "report", "stop", "summary", "verdict")
     files = {f"runs/*/{name}.{'html' if name == 'report' else 'json'}" for name in ending}
     setup = "runs/*/workers/*/setup/begun.json"  # then setup cannot begin after the end
     assert names == {"events/*", "history/*", "index/*", "runs/agents/offers/*", setup, *files}

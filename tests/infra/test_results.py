@@ -46,6 +46,7 @@ def test_uploads_expire_first_then_runs_then_their_history_but_deployments_and_s
         "requests/": 30,
         "runs/": 30,
         "audit/": 400,
+        "bisect/": 400,
         "events/": 400,
         "history/": 400,
         "index/": 400,
