@@ -6,6 +6,8 @@
 import errno
 import gc
 import sys
+from collections.abc import Sequence
+from contextlib import redirect_stdout
 from importlib import import_module
 from typing import Annotated, Any
 
@@ -128,6 +130,12 @@ class Commands(TyperGroup):
         if args[0] in self.commands:
             self.add_command(command(f"{self.name} {args[0]}".strip()))
         return super().resolve_command(ctx, args)
+
+
+def call(name: str, arguments: Sequence[str]) -> int:
+    """Runs another command, whose result goes to standard error, and returns its exit code."""
+    with redirect_stdout(sys.stderr):
+        return int(command(name).main(list(arguments), prog_name=f"toril {name}", standalone_mode=False) or 0)
 
 
 def command(path: str) -> Any:

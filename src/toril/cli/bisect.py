@@ -1,8 +1,6 @@
 """`toril bisect`: finds the commit that made a suite worse, by duets of the good commit with later ones."""
 
-import sys
 from collections.abc import Iterator, Sequence
-from contextlib import redirect_stdout
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -139,13 +137,11 @@ def _duet(
     suite: str, store: str, options: list[str], of: "BisectDuet", base: str, head: str, overrides: Sequence[str]
 ) -> None:
     """Runs a duet, whose verdict is in the store then. Any other end of it ends the command."""
-    from toril.cli import command
+    from toril.cli import call
 
     arguments = [suite, "--base", base, "--head", head, "--store", store, "--run-id", of.run_id, "--fail-on", "none"]
     arguments += [f"--tag=commit={of.commit[:12]}", *options, *(f"-o{override}" for override in overrides)]
-    with redirect_stdout(sys.stderr):
-        code = command("duet").main(arguments, prog_name="toril duet", standalone_mode=False)
-    if code:
+    if code := call("duet", arguments):
         raise typer.Exit(code)
 
 

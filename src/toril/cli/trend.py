@@ -1,9 +1,7 @@
 """The command on the nights of a suite: its trend, the issues about it, and duets that confirm a change."""
 
 import json
-import sys
 from collections.abc import Callable, Sequence
-from contextlib import redirect_stdout
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
@@ -176,15 +174,13 @@ def _follow(
     metrics = [*dict.fromkeys(series.metric for series in moved)]
     for key, names in (("labels", labels), ("metrics", metrics)):
         options = [*options, "-o", f"toril.regression.{key}={json.dumps(names, ensure_ascii=False)}"]
-    with redirect_stdout(sys.stderr):
-        code = follow(suite, group, commits, options)
-    if code:
+    if code := follow(suite, group, commits, options):
         raise typer.Exit(code)
 
 
 def _duet(hook: str, suite: Path, group: TrendGroup, commits: list[str], options: list[str]) -> int:
     """Runs a duet of both commits with half of the change as margin, and returns its exit code."""
-    from toril.cli import command
+    from toril.cli import call
     from toril.desk.bisect import served
 
     options = [*options, "--tag", f"confirms={group.id}", "--fail-on", "none", "--quiet"]
@@ -196,15 +192,14 @@ def _duet(hook: str, suite: Path, group: TrendGroup, commits: list[str], options
     if sizes:
         options += ["--margin", f"{100 * min(MOST_MARGIN, sizes[0] / 2):.4f}%"]
     with served(hook, commits, {}, partial(echo, err=True)) as (base, head):
-        arguments = [str(suite), "--base", base, "--head", head, *options]
-        return int(command("duet").main(arguments, prog_name="toril duet", standalone_mode=False) or 0)
+        return call("duet", [str(suite), "--base", base, "--head", head, *options])
 
 
 def _bisect(hook: str, suite: Path, group: TrendGroup, commits: list[str], options: list[str]) -> int:
     """Searches the commit between both, and returns the exit code unless that is only a search without a result."""
-    from toril.cli import command
+    from toril.cli import call
     from toril.cli.bisect import UNPROVEN
 
     arguments = [str(suite), "--good", commits[0], "--bad", commits[1], "--start", hook, "--quiet", *options]
-    code = int(command("bisect").main(arguments, prog_name="toril bisect", standalone_mode=False) or 0)
+    code = call("bisect", arguments)
     return 0 if code == UNPROVEN else code
