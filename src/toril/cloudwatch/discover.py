@@ -14,6 +14,7 @@ from toril.records import ServiceResource
 
 SETTINGS = ClientSettings(attempts=4, mode="adaptive")
 ARCHITECTURES = {"ARM64": "arm64", "X86_64": "x86-64"}
+PREFIXES = {"elbv2": "elasticloadbalancing", "resourcegroupstaggingapi": "tag"}  # of rights, by botocore's name
 SERVICES_PER_CALL = 10  # DescribeServices' maximum
 RIGHTS = (
     "autoscaling:DescribeAutoScalingGroups", "dynamodb:DescribeTable", "dynamodb:ListTables", "ecs:DescribeServices",
@@ -89,20 +90,20 @@ class _Account:
     region: str
 
     def ask(self, service: str, method: str, **request: Any) -> Any:
-        """Returns one answer; its right has the operation's name."""
+        """Returns one answer."""
         client = self.clients(service, self.region)
-        prefix = {"elbv2": "elasticloadbalancing", "resourcegroupstaggingapi": "tag"}.get(service, service)
-        operation = client.meta.method_to_api_mapping[method]
-        return call(getattr(client, method), f"{prefix}:{operation}", **request)
+        return call(getattr(client, method), _right(client, service, method), **request)
 
     def pages(self, service: str, method: str, key: str, **request: Any) -> Iterator[Any]:
         """Yields the items of all pages, with botocore's own description of the pages."""
         client = self.clients(service, self.region)
         pages = iter(client.get_paginator(method).paginate(**request))
-        prefix = {"elbv2": "elasticloadbalancing", "resourcegroupstaggingapi": "tag"}.get(service, service)
-        right = f"{prefix}:{client.meta.method_to_api_mapping[method]}"
-        while (page := call(lambda: next(pages, None), right)) is not None:
+        while (page := call(lambda: next(pages, None), _right(client, service, method))) is not None:
             yield from page.get(key, ())
+
+
+def _right(client: Any, service: str, method: str) -> str:
+    return f"{PREFIXES.get(service, service)}:{client.meta.method_to_api_mapping[method]}"
 
 
 def _services(account: _Account, found: _Found) -> None:
@@ -194,12 +195,8 @@ def _queues_and_tables(account: _Account, found: _Found) -> None:
             found.add(value)
         elif value.startswith("https://sqs.") and value.count("/") == 4:  # https://host/account/name
             host, owner, name = value.removeprefix("https://").split("/")
-            region = host.split(".")[1]
-            partition = next(
-                (part for start, part in (("cn-", "aws-cn"), ("us-gov-", "aws-us-gov")) if region.startswith(start)),
-                "aws",
-            )
-            found.add(f"arn:{partition}:sqs:{region}:{owner}:{name}")
+            partition = next(iter(found.size)).split(":")[1]  # an account is in one
+            found.add(f"arn:{partition}:sqs:{host.split('.')[1]}:{owner}:{name}")
     tagged = {dimensions_of(arn)["TableName"] for arn in found.of("table")}
     given = {dimensions_of(value)["TableName"] if is_of_kind("table", value) else value for value in found.values}
     for name in account.pages("dynamodb", "list_tables", "TableNames"):

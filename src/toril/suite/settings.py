@@ -338,7 +338,7 @@ class FaultBlock(Section):
     at_s: Duration
     for_s: Duration | None = Field(default=None, gt=0)  # None: until the experiment ends by itself
     experiment: str | None = Field(default=None, pattern=r"^[A-Za-z0-9]{1,64}$")  # id of a template of AWS FIS
-    region: str | None = Field(default=None, pattern=r"^[a-z]{2,3}(-[a-z]+)+-[0-9]{1,2}$")
+    region: str | None = Field(default=None, pattern=f"^{REGION.pattern}$")
     hook: str | None = Field(default=None, min_length=1)
 
     @model_validator(mode="after")

@@ -55,7 +55,7 @@ def service_cost(
     items, dates = list[ServiceItem](), set[str]()
     for resource in resources:
         tariff = prices.of(resource.id.split(":")[3])
-        use = _Use(resource, [] if metrics is None else list(metrics.queries), from_s, to_s)
+        use = _Use(resource, () if metrics is None else metrics.queries, from_s, to_s)
         blank = ServiceItem(resource=resource.id, kind=resource.kind, what=resource.kind)
         try:
             for part in PARTS[resource.kind](resource, use, tariff):
@@ -124,17 +124,19 @@ class _Use:
 
 
 def _price(tariff: Tariff, name: str) -> float:
-    if name not in tariff.service:
-        raise NotPricedError(f"no listed price for `{name}` in its region; name it in {VARIABLE}=file.json")
-    return tariff.service[name]
+    return _listed(tariff.service.get(name), f"`{name}`")
+
+
+def _listed(usd: float | None, what: str) -> float:
+    if usd is None:
+        raise NotPricedError(f"no listed price for {what} in its region; name it in {VARIABLE}=file.json")
+    return usd
 
 
 def _ecs(resource: ServiceResource, use: _Use, tariff: Tariff) -> Iterator[Part]:
     tasks, vcpus, gib = use.tasks(), use.size("vcpu"), use.size("memory_mib") / 1024
     architecture = str(resource.size.get("arch", "x86-64"))
-    usd = tariff.task_hour(cast("Architecture", architecture), vcpus, gib)
-    if usd is None:
-        raise NotPricedError(f"no listed price for Fargate in its region; name it in {VARIABLE}=file.json")
+    usd = _listed(tariff.task_hour(cast("Architecture", architecture), vcpus, gib), "Fargate")
     yield Part(f"{tasks:.3g} × {vcpus:g} vCPU, {gib:g} GiB, {architecture}", tasks, usd, "tasks")
 
 
