@@ -78,14 +78,9 @@ def pieces(name: str, bundle: Bundle, table: str = TABLES[0]) -> Iterator[bytes]
             from toril.records.document import document
             from toril.secrets.masking import masked
 
-            parts = {
-                "verdict": bundle.verdict,
-                "summary": bundle.summary,
-                "evidence": bundle.evidence,
-                "cause": bundle.cause,
-            }
-            parts = {name: part for name, part in parts.items() if part is not None or name != "cause"}
-            yield document(masked({"schema": "toril.report/1", **parts}))
+            parts = {"verdict": bundle.verdict, "summary": bundle.summary, "evidence": bundle.evidence}
+            asked = {} if bundle.cause is None else {"cause": bundle.cause}
+            yield document(masked({"schema": "toril.report/1", **parts, **asked}))
         case "outputs":
             outputs = {"outcome": bundle.outcome, "run-id": bundle.plan.run_id, "suite": bundle.plan.suite}
             for key, value in outputs.items():

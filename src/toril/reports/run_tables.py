@@ -231,21 +231,18 @@ def _metric_cell(figures: MetricFigures, key: str) -> Cell:
 def service_table(bundle: Bundle) -> Table | None:
     """Returns the figures of the service's resources; None without values of them."""
     series = [one for one in bundle.metrics.queries if one.resource and one.points] if bundle.metrics else []
+    if not series:
+        return None
     rows = []
     for place, one in enumerate(series):
         values = [value for _, value in one.points]
         kind = f"{one.metric} {one.statistic}"
         cells = [Cell(text.number(value), value=value) for value in (fmean(values), min(values), max(values))]
         rows.append(Row((Cell(short_name(one.resource or "")), Cell(kind), *cells), weight=place))
-    columns = (Column("resource", "name", code=True), Column("metric", "name"))
+    figures = map(Column, ("mean", "lowest", "highest"))
+    columns = (Column("resource", "name", code=True), Column("metric", "name"), *figures)
     about = "values of each minute, in CloudWatch's units"
-    figures = tuple(map(Column, ("mean", "lowest", "highest")))
-    shown = (*columns, *figures)
-    return (
-        Table(id="service", title="Service", noun="metric", columns=shown, rows=tuple(rows), about=about)
-        if rows
-        else None
-    )
+    return Table(id="service", title="Service", noun="metric", columns=columns, rows=tuple(rows), about=about)
 
 
 # ── Errors, generators ────────────────────────────────────────────────────────────────────────────────────────────────
