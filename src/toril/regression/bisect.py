@@ -29,6 +29,7 @@ from toril import text
 from toril.records.bisect import Bisect, BisectOutcome
 from toril.regression.comparison import UNITS
 from toril.regression.pairs import on_scale
+from toril.stats.quantiles import NORMAL_REACH
 
 Floats = NDArray[np.float64]
 
@@ -37,7 +38,6 @@ PRIOR = (0.05, 0.45, 0.5)  # of no step, one step, two steps
 STARTS = 0.005  # standard deviation between two starts of one version; a duet starts each version once
 PRIOR_PAIRS = 10  # the weight of the spread of all duets beside a duet's own
 EARLIER, LATER = 0.2, 0.5  # of a step: earlier and later ones up to these parts of it do not count
-REACH = 1.96  # standard deviations of a 95 % interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +209,7 @@ def locate(
         for group in ((one, two, two), (size, first, second), spreads)
     )
     change = float(np.average(step, weights=chance))
-    reach = REACH * math.sqrt(float(np.average(spread + (step - change) ** 2, weights=chance)))
+    reach = NORMAL_REACH * math.sqrt(float(np.average(spread + (step - change) ** 2, weights=chance)))
     return Located(outcome, int(uncertain.argmax()), begin, end, probability, change, change - reach, change + reach)
 
 

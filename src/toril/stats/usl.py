@@ -42,9 +42,8 @@ MOST_ERROR = 0.1  # between a measured throughput and the law
 LEAST_ERROR = 0.05  # half an interval, at least: so much real services differ from the law
 WIDEST = 1.5  # upper ÷ lower bound of the highest throughput
 WIDEST_DOUBLED = 1.3  # of the highest throughput and of the one with twice the requests in progress
-MEASURED_PEAK = (
-    0.7  # requests in progress at the peak ÷ the most measured: below it, the measurements enclose the limit
-)
+# Requests in progress at the peak ÷ the most measured: below it, the measurements enclose the limit.
+MEASURED_PEAK = 0.7
 DECLINE = 0.95  # throughput with the most requests in progress ÷ highest throughput: below it, the decline is measured
 SAMPLES = 1000  # of the bootstrap
 
