@@ -21,6 +21,7 @@ FOR_TESTS := bytecode .tools/cloud/installed .tools/judges/installed .tools/edit
 export PYTHON UV JMETER_HOME
 export UV_PYTHON_DOWNLOADS := never
 export UV_NO_PROGRESS := 1
+unexport PYTHONDONTWRITEBYTECODE # compiling the tests anew costs each process of theirs twenty seconds
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:

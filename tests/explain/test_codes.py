@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,6 @@ from toril.regression.earlier import CODES as EARLIER
 from toril.suite.sections import CODES as OF_PYDANTIC
 
 SOURCES = Path(explain.__file__).parents[1]
-TREES = {path.relative_to(SOURCES).as_posix(): ast.parse(path.read_text()) for path in sorted(SOURCES.rglob("*.py"))}
-CLASSES = {node.name: node for tree in TREES.values() for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
 INTERNAL = {  # classes whose codes only programs read
     *("Advice", "Case", "Check", "Column", "Difference", "NoteBlock", "ShownReason", "WorkerExit", "ScriptLine"),
 }
@@ -34,13 +33,24 @@ IN_TABLES = {  # of sources, from which a code comes by its value
 }
 
 
+@cache
+def trees() -> dict[str, ast.Module]:
+    paths = sorted(SOURCES.rglob("*.py"))
+    return {path.relative_to(SOURCES).as_posix(): ast.parse(path.read_text()) for path in paths}
+
+
+@cache
+def classes() -> dict[str, ast.ClassDef]:
+    return {node.name: node for tree in trees().values() for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
+
+
 def positions(node: ast.ClassDef) -> list[str]:
     """The names of a class' parameters in order, of its own or of the class that it extends."""
     fields = [one.target.id for one in node.body if isinstance(one, ast.AnnAssign) and isinstance(one.target, ast.Name)]
     init = next((one for one in node.body if isinstance(one, ast.FunctionDef) and one.name == "__init__"), None)
     if init is not None:
         return [argument.arg for argument in init.args.args[1:]]
-    bases = [CLASSES[base.id] for base in node.bases if isinstance(base, ast.Name) and base.id in CLASSES]
+    bases = [classes()[base.id] for base in node.bases if isinstance(base, ast.Name) and base.id in classes()]
     return fields or (positions(bases[0]) if bases else [])
 
 
@@ -54,16 +64,16 @@ def texts(value: ast.expr) -> Iterator[str]:
 def raised() -> dict[str, str]:
     """The codes that the sources name in calls and in assignments to `code`, each with one place."""
     found: dict[str, str] = {}
-    for path, tree in TREES.items():
+    for path, tree in trees().items():
         for node in ast.walk(tree):
             values: list[ast.expr] = []
             if isinstance(node, ast.Call):
                 name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-                name = name.lstrip("_") if name.lstrip("_") in CLASSES or name.lstrip("_") in INTERNAL else name
+                name = name.lstrip("_") if name.lstrip("_") in classes() or name.lstrip("_") in INTERNAL else name
                 place = FUNCTIONS.get(name)
                 if name in INTERNAL or (name in ("_check", "page") and path.startswith("reports/")):
                     continue
-                if name in CLASSES and "code" in (order := positions(CLASSES[name])):
+                if name in classes() and "code" in (order := positions(classes()[name])):
                     place = order.index("code")
                 values = [keyword.value for keyword in node.keywords if keyword.arg == "code"]
                 values += node.args[place : place + 1] if place is not None else []
