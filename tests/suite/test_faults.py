@@ -17,6 +17,7 @@ def suite(*faults, criteria=(), **more):
 
 def hook(folder, name="break.sh"):
     (folder / name).write_text("#!/bin/sh\n")
+    (folder / name).chmod(0o755)
     return {"at": "10s", "for": "20s", "hook": f"./{name} web"}
 
 
@@ -48,6 +49,12 @@ def test_faults_are_part_of_the_plan_but_not_of_a_smoke_run(tmp_path):
 def test_faults_that_could_not_start_are_refused(tmp_path, faults, code):
     hook(tmp_path)
     refuses(tmp_path, suite(*faults), code, "toril.faults")
+
+
+def test_a_hook_without_the_execute_permission_is_refused(tmp_path):
+    fault = hook(tmp_path)
+    (tmp_path / "break.sh").chmod(0o644)
+    refuses(tmp_path, suite(fault), "not-executable", "toril.faults[0].hook", "break.sh")
 
 
 def test_a_hook_needs_local_workers(tmp_path):

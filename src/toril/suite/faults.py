@@ -1,6 +1,7 @@
 """Checks the faults of a suite (`toril.faults`), and the criteria on their phases, before the run."""
 
 import math
+import os
 from collections.abc import Iterable, Sequence
 
 from toril.criteria import criteria_of
@@ -32,7 +33,11 @@ def with_faults(
         free_from_s = max(ends_s, fault.at_s + 1)
         if hook:
             first, *others = hook.split()
-            hook = " ".join([files.find(first, f"{path}.hook", kind="script"), *others])
+            there = files.find(first, f"{path}.hook", kind="script")
+            if not os.access(files.folder / there, os.X_OK):
+                text = f"{there} is not executable. Run `chmod +x {there}`."
+                raise reader.error("not-executable", f"{path}.hook", text)
+            hook = " ".join([there, *others])
         faults.append(fault.model_copy(update={"hook": hook}))
     return toril.model_copy(update={"faults": tuple(faults)})
 
