@@ -13,7 +13,7 @@ from ministack.core import iam_actions, iam_evaluator
 from ministack.core.responses import get_account_id, get_region
 from ministack.services import cloudfront, cognito, ecr, ecs, iam, sts, tagging
 
-from tests.cloud.server import resources, resources_ec2
+from tests.cloud.server import fis, resources, resources_ec2
 from tests.cloud.server.errors import Refusal
 
 GITHUB = "token.actions.githubusercontent.com"
@@ -31,7 +31,7 @@ CONCURRENCY = {
     "DELETE": "lambda:DeleteFunctionConcurrency",
 }
 TAGGING = {"ec2": "CreateTags", "ssm": "AddTagsToResource"}  # other services: TagResource
-LOG_DELIVERY, MULTI_REGION = "embedded:log delivery", "embedded:multi-region"
+LOG_DELIVERY, MULTI_REGION, LINKED = "embedded:log delivery", "embedded:multi-region", "embedded:linked"
 _action, _resource_tags = iam_actions.extract_iam_action, tagging.resource_tags
 _context, _s3_context = iam_actions.request_tag_context, iam_actions.s3_service_context
 _enforce, _first_match = iam_evaluator.enforce, iam_evaluator._first_match
@@ -81,6 +81,8 @@ def resource_tags(arn: str) -> dict[str, str] | None:
         return dict(pool.get("UserPoolTags") or {})
     if service == "cloudfront":
         return {tag["Key"]: tag["Value"] for tag in cloudfront._tags.get(arn) or ()}
+    if service == "fis":
+        return fis.tags_of(arn)
     found: dict[str, str] | None = _resource_tags(arn)
     return found
 
@@ -127,6 +129,9 @@ def context(service: str, action: str, body: bytes, params: Mapping[str, Any]) -
     if action == "cognito-idp:CreateUserPool" and request.get("UserPoolTags"):
         found[TAGGED] = f"arn:aws:cognito-idp:{place}:userpool/*"
         found |= {f"aws:RequestTag/{key}".lower(): value for key, value in request["UserPoolTags"].items()}
+    if action == "fis:StartExperiment":
+        found[LINKED] = fis.PRINCIPAL if fis.needs_role() else None
+        found[TAGGED] = f"arn:aws:fis:{place}:experiment/new" if request.get("tags") else None
     if service == "cloudfront":
         tags = XML_TAG.findall(body.decode(errors="replace"))
         found |= {f"aws:RequestTag/{unescape(key)}".lower(): unescape(value) for key, value in tags}
@@ -159,6 +164,8 @@ def _passed(action: str, request: Mapping[str, Any]) -> list[tuple[str, str]]:
     if action in ("scheduler:CreateSchedule", "scheduler:UpdateSchedule"):
         role = (request.get("Target") or {}).get("RoleArn")
         return [(role, "scheduler.amazonaws.com")] if role else []
+    if action == "fis:CreateExperimentTemplate":
+        return [(request["roleArn"], fis.PRINCIPAL)]
     role = request.get("customRoleArn")
     if role and action in ("ecr:CreatePullThroughCacheRule", "ecr:UpdatePullThroughCacheRule"):
         return [(role, "pullthroughcache.ecr.amazonaws.com")]
@@ -193,7 +200,7 @@ def enforce(
 ) -> Any:
     """Returns MiniStack's decision, after checks of passed roles and new tags."""
     asked = dict(service_context or {})
-    delivers_logs, far = asked.pop(LOG_DELIVERY, False), asked.pop(MULTI_REGION, None)
+    linked, delivers_logs, far = asked.pop(LINKED, None), asked.pop(LOG_DELIVERY, False), asked.pop(MULTI_REGION, None)
     passed, tagged, asked_of_all = asked.pop(PASSED, ()), asked.pop(TAGGED, None), asked.pop(OTHERS, ())
     denied = _enforce(key, action, service, region, resource_arn=resource_arn, service_context=asked)
     # the tags of a request belong to new resources, except in requests that only tag
@@ -205,6 +212,9 @@ def enforce(
     more = [("iam:PassRole", "iam", role, {"iam:PassedToService": to}) for role, to in passed]
     more += [("logs:CreateLogDelivery", "logs", "*", {})] if delivers_logs else []
     more += [("vpce:AllowMultiRegion", "vpce", far, {})] if far else []
+    if linked:
+        role = f"arn:aws:iam::{get_account_id()}:role/aws-service-role/{linked}/{fis.LINKED_ROLE}"
+        more.append(("iam:CreateServiceLinkedRole", "iam", role, {"iam:AWSServiceName": linked}))
     if tagged:
         tagging_action = f"{service}:{TAGGING.get(service, 'TagResource')}"
         asked[f"{service}:CreateAction"] = action.partition(":")[2]

@@ -77,6 +77,10 @@ def others(action: str, request: Mapping[str, Any], place: str) -> list[str]:
         return [_ecs("DescribeClusters", {"clusters": [one]}, place) for one in request.get("clusters", [])[1:]]
     if action in ("ssm:GetParameters", "ssm:DeleteParameters"):
         return parameters(request, place)[1:]
+    if action == "logs:StartQuery":
+        return _searched(request, place)[1:]
+    if action == "fis:StartExperiment":
+        return [f"arn:aws:fis:{place}:experiment-template/{request.get('experimentTemplateId')}"]
     if action == "ecr:DescribeRepositories":
         return [f"arn:aws:ecr:{place}:repository/{one}" for one in request.get("repositoryNames", [])[1:]]
     return []
@@ -140,6 +144,16 @@ def _sns(action: str, asked: Mapping[str, Any], path: str, place: str) -> str | 
     return _one(asked, "ResourceArn")
 
 
+def _fis(action: str, asked: Mapping[str, Any], path: str, place: str) -> str | None:
+    """Returns the experiment of a start, which has no id yet; `others` has its template."""
+    parts = [unquote(part) for part in path.strip("/").split("/", 1)]
+    if parts[0] == "tags":
+        return parts[1]
+    kind = {"experiments": "experiment", "experimentTemplates": "experiment-template"}.get(parts[0])
+    named = parts[1] if len(parts) > 1 else "new" if "clientToken" in asked else None
+    return f"arn:aws:fis:{place}:{kind}/{named}" if kind and named else "*"
+
+
 def _iam(action: str, asked: Mapping[str, Any], path: str, place: str) -> str | None:
     account = place.partition(":")[2]
     if service := _one(asked, "AWSServiceName"):
@@ -157,8 +171,18 @@ def _iam(action: str, asked: Mapping[str, Any], path: str, place: str) -> str | 
 def _logs(action: str, asked: Mapping[str, Any], path: str, place: str) -> str | None:
     if "resourceArn" in asked:
         return str(asked["resourceArn"])
+    if groups := _searched(asked, place):
+        return groups[0]
+    if action in ("GetQueryResults", "StopQuery"):
+        return "*"
     group = str(asked.get("logGroupName") or "")
     return f"arn:aws:logs:{place}:log-group:{group}:log-stream:{asked.get('logStreamName') or ''}"
+
+
+def _searched(asked: Mapping[str, Any], place: str) -> list[str]:
+    """Returns the log groups of a query that names several by names or ARNs."""
+    names = [str(one).rpartition("log-group:")[2] for one in asked.get("logGroupIdentifiers") or ()]
+    return [f"arn:aws:logs:{place}:log-group:{name}:log-stream:" for name in names]
 
 
 def _monitoring(action: str, asked: Mapping[str, Any], path: str, place: str) -> str | None:
@@ -213,6 +237,7 @@ NAMED: dict[str, Callable[[str, Mapping[str, Any], str, str], str | None]] = {
     "cloudfront": _cloudfront,
     "cognito-idp": _cognito,
     "events": _events,
+    "fis": _fis,
     "iam": _iam,
     "kms": _kms,
     "lambda": _lambda,

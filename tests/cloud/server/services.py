@@ -15,6 +15,7 @@ from tests.cloud.server import (
     ecr_public,
     ecs,
     events,
+    fis,
     iam,
     lambdas,
     quotas,
@@ -48,7 +49,7 @@ CHECKED = (
     lambdas.SERVICE,
     Service(name="ssm", model="ssm"),
 )
-OURS = (analyzer.SERVICE, ecr_public.SERVICE, quotas.SERVICE, resolver.SERVICE)  # MiniStack lacks them
+OURS = (analyzer.SERVICE, ecr_public.SERVICE, fis.SERVICE, quotas.SERVICE, resolver.SERVICE)  # MiniStack lacks them
 
 KNOWN = (*CHECKED, *OURS)
 NAMES = {service.name for service in KNOWN} | {"s3"}
@@ -62,6 +63,7 @@ def install() -> None:
         handler = guarded(service, None)
         gateway.SERVICE_HANDLERS[service.name] = handler
         prefixes = [f"{prefix}." for prefix in _target_prefixes(service)]
+        iam_actions._BOTOCORE_SERVICE_MAP.setdefault(service.name, [service.model])  # for actions of REST requests
         router.SERVICE_PATTERNS[service.name] = {"target_prefixes": prefixes, "credential_scope": service.name}
     s3.install()
     authorisation.install()
