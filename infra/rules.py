@@ -16,10 +16,12 @@ Rule = Callable[[Inputs], Iterator[str]]
 # reference, November 2026. Neither have EC2's Describe actions.
 WITHOUT_RESOURCE = frozenset(
     {
+        "autoscaling:DescribeAutoScalingGroups",
         "cloudwatch:DescribeAlarms",
         "cloudwatch:GetMetricData",
         "cognito-idp:CreateUserPool",
         "cognito-idp:DescribeUserPoolDomain",
+        "dynamodb:ListTables",
         "ecr-public:GetAuthorizationToken",
         "ecr:CreatePullThroughCacheRule",
         "ecr:CreateRepositoryCreationTemplate",
@@ -44,18 +46,28 @@ WITHOUT_RESOURCE = frozenset(
         "ecs:DeregisterTaskDefinition",
         "ecs:DescribeTaskDefinition",
         "ecs:ListAccountSettings",
+        "ecs:ListClusters",
+        "ecs:ListServices",
         "ecs:ListTasks",
         "ecs:PutAccountSettingDefault",
         "ecs:RegisterTaskDefinition",
+        "elasticloadbalancing:DescribeLoadBalancers",
+        "elasticloadbalancing:DescribeTargetGroups",
+        "elasticloadbalancing:DescribeTargetHealth",
+        "fis:ListExperiments",
         "kms:CreateKey",
         "kms:ListAliases",
         "kms:TagResource",  # with CreateKey
+        "logs:GetQueryResults",  # of a query, by its id
+        "logs:StopQuery",
         "scheduler:ListSchedules",
         "secretsmanager:ListSecrets",
         "servicequotas:ListServiceQuotas",
         "sns:GetSubscriptionAttributes",
         "sns:Unsubscribe",
         "sts:GetServiceBearerToken",
+        "tag:GetResources",
+        "xray:BatchGetTraces",
     }
 )
 GLOBAL = ("aws:budgets/", "aws:cloudfront/", "aws:iam/", "pulumi:", "toril:")  # types without a region

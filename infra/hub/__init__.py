@@ -193,4 +193,7 @@ def scope_of(settings: HubSettings, place: Place, bucket_key: str | None) -> Sco
         issuers=tuple(sorted({one.issuer.removeprefix("https://") for one in settings.access if one.issuer})),
         public_repository=settings.public_repository.name if settings.public_repository else None,
         protect=settings.protect,
+        faults=settings.faults,
+        service=settings.service,
+        service_logs=settings.service_logs,
     )

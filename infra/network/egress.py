@@ -15,7 +15,8 @@ from infra.settings import RegionSettings
 
 Enforced = Literal["addresses", "names"]
 
-IN_EACH_REGION = ("api.ecr", "ecs", "logs", "monitoring", "servicequotas")  # calls of coordinators and sweepers
+# calls of coordinators and sweepers
+IN_EACH_REGION = ("api.ecr", "ecs", "fis", "logs", "monitoring", "servicequotas", "xray")
 AT_HOME = ("events", "scheduler", "sts")
 
 
@@ -153,5 +154,6 @@ def names_of_coordinators(place: Place, regions: Iterable[str]) -> list[str]:
     for region in {*regions, place.region} & (fips.US | fips.GOVCLOUD):
         services = ("ecs", "logs", "monitoring", *(AT_HOME if region == place.region else ()))
         found += [fips.SERVICES[service].host_in(region) for service in services]
+        found += [f"{service}-fips.{region}.{place.suffix}" for service in ("fis", "xray")]
         found += [fips.SERVICES["ecr"].host_in(region), f"api.ecr-fips.{region}.{place.suffix}"]
     return found

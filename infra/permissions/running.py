@@ -17,10 +17,13 @@
 | ResultsKey | S3, if the results bucket has its own key |
 | SendEvents | an owner in a task puts the events of its run on the default bus, for rules of the account |
 | EndRuns | the sweeper: stop of the run, its tasks and agents; lease, end and verdict of a run without an owner |
+
+`service` has the rights that a setting of the hub adds.
 """
 
 from infra.names import Names
 from infra.permissions.scope import Scope, pass_roles, use_bucket_key
+from infra.permissions.service import end_faults, find_service, read_causes, start_faults
 from infra.permissions.statements import ANY, Condition, Document, Statement, allow, document, trust
 
 TASKS_SERVICE = "ecs-tasks.amazonaws.com"
@@ -40,24 +43,28 @@ SWEEP = "sweep-"  # name prefix of one-time schedules: the right to plan them do
 
 def run_policy(scope: Scope) -> Document:
     """Returns the rights to start, watch, stop and judge runs in every region of the environment."""
-    return document(
-        [
-            *_store(scope),
-            *use_bucket_key(scope, write=True),
-            *task_statements(scope),
-            allow(
-                "PlanSweeps",
-                ["scheduler:CreateSchedule", "scheduler:DeleteSchedule", "scheduler:GetSchedule"],
-                [scope.arn("scheduler", f"schedule/{scope.names.schedule_group()}/{SWEEP}*")],
-            ),
-            pass_roles("HandSweeperToScheduler", [scope.role("sweeper")], SCHEDULER_SERVICE),
-        ]
-    )
+    return document([*_run_statements(scope), *find_service(scope)])
 
 
 def coordinator_policy(scope: Scope) -> Document:
     """Returns the rights of a person or workflow, since the coordinator runs the same command, and to send events."""
-    return document([*run_policy(scope)["Statement"], _send_events(scope)])
+    return document([*_run_statements(scope), _send_events(scope)])
+
+
+def _run_statements(scope: Scope) -> list[Statement]:
+    return [
+        *_store(scope),
+        *use_bucket_key(scope, write=True),
+        *task_statements(scope),
+        allow(
+            "PlanSweeps",
+            ["scheduler:CreateSchedule", "scheduler:DeleteSchedule", "scheduler:GetSchedule"],
+            [scope.arn("scheduler", f"schedule/{scope.names.schedule_group()}/{SWEEP}*")],
+        ),
+        pass_roles("HandSweeperToScheduler", [scope.role("sweeper")], SCHEDULER_SERVICE),
+        *start_faults(scope),
+        *read_causes(scope),
+    ]
 
 
 def scheduler_policy(scope: Scope) -> Document:
@@ -94,8 +101,11 @@ def sweeper_policy(scope: Scope) -> Document:
                     "runs/agents/offers/*",
                     "runs/*/workers/*/setup/begun.json",  # so that setup cannot begin after the end
                     *(f"runs/*/{name}" for name in ENDING),
+                    *(["runs/*/faults/*"] if scope.faults else []),
                 ),
             ),
+            *end_faults(scope),
+            *read_causes(scope),
             _pack_index(scope),
             _send_events(scope),
             allow("ReadMetrics", ["cloudwatch:GetMetricData"], ANY),  # no resource-level permissions

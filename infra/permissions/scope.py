@@ -26,6 +26,9 @@ class Scope:
     issuers: tuple[str, ...] = ()  # of the setting `access`, without https://
     public_repository: str | None = None
     protect: bool = True  # whether the results bucket may not be destroyed
+    faults: bool = False
+    service: bool = False
+    service_logs: tuple[str, ...] = ()
 
     def arn(self, service: str, resource: str, region: str = ANY_REGION) -> str:
         return f"arn:{self.partition}:{service}:{region}:{self.account}:{resource}"

@@ -29,6 +29,7 @@ def _private(name: str) -> str:
 
 RunEvent = Literal["started", "finished", "passed", "failed", "inconclusive", "regression", "schedule-failed"]
 PrivateLocation = Annotated[str, AfterValidator(_private)]
+LogGroupName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._/#-]+$", max_length=256)]  # wildcards would match others
 EnvironmentName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$", max_length=255)]  # of GitHub
 
 
@@ -155,6 +156,17 @@ class HubSettings(Setting):
     github: GitHub | None = Field(default=None, description="Roles for workflows.")
     access: tuple[Access, ...] = Field(
         default=(), max_length=20, description="People and jobs of other CIs that may take roles."
+    )
+    faults: bool = Field(
+        default=False,
+        description="Let runs start experiments of AWS FIS whose template has the tag `toril:environment`.",
+    )
+    service: bool = Field(
+        default=False,
+        description="Let runs read traces of X-Ray, and the role `run` find the resources of a service.",
+    )
+    service_logs: tuple[LogGroupName, ...] = Field(
+        default=(), max_length=10, description="Names of log groups of the service that runs may search."
     )
     state_bucket: BucketName | None = Field(
         default=None, description="Bucket of Pulumi's state, for the roles `preview`, `drift` and `deploy`."

@@ -217,7 +217,13 @@ def stage(*, auth: bool = False, away: str = AWAY, **settings: Any) -> Iterator[
         vault = found.cloud.client("secretsmanager", away)
         secret = vault.create_secret(Name=SECRET, SecretString="s3cr3t")["ARN"]
         stacks = {
-            "hub": {**committed("hub"), "github": GITHUB},
+            "hub": {
+                **committed("hub"),
+                "github": GITHUB,
+                "faults": True,
+                "service": True,
+                "serviceLogs": ["/ecs/shop"],
+            },
             HOME: {"flavours": FLAVOURS, "home": True, "caches": ["ecr-public"], "schedules": [LATER], **settings},
             away: {"flavours": FLAVOURS, "secrets": [secret], **settings},
         }

@@ -23,6 +23,9 @@ FULL = Scope(
     issuers=tuple(f"api.bitbucket.org/2.0/workspaces/{'w' * 61}{n}/pipelines-config/identity/oidc" for n in range(5)),
     public_repository="toril-worker",
     protect=False,
+    faults=True,
+    service=True,
+    service_logs=tuple(f"/ecs/{'s' * 250}{n}" for n in range(10)),
 )
 GOVERNMENT = Scope(
     partition="aws-us-gov", account=ACCOUNT, region="us-gov-west-1", names=Names("main"), bucket="acme-gov-results"

@@ -62,8 +62,11 @@ def statements(environment: str) -> Iterator[tuple[str, dict[str, Any]]]:
     for one in (resource for stack in stacks(environment) for resource in stack.aws):
         if text := one.inputs.get(DOCUMENTS.get(one.type, "")):
             for statement in json.loads(text)["Statement"]:
-                # IAM authorises this action on all log groups
-                if statement["Effect"] == "Allow" and statement.get("Action") != ["logs:DescribeLogGroups"]:
+                # IAM authorises the first action on all log groups; the second one finds a service in the whole account
+                everywhere = (
+                    statement.get("Action") == ["logs:DescribeLogGroups"] or statement.get("Sid") == "ReadService"
+                )
+                if statement["Effect"] == "Allow" and not everywhere:
                     yield f"{one.name} {statement.get('Sid')}", statement
 
 

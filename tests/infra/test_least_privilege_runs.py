@@ -3,11 +3,13 @@
 import json
 import subprocess
 import sys
+from contextlib import suppress
 
 import pytest
 
 from image import publish
 from tests.cloud.refused import refused
+from tests.cloud.test_fis import template
 from tests.image.archives import archive
 from tests.infra.granted import BUCKET, HUB, OTHER_CLUSTER, REGION, RUN, denied
 from tests.infra.world import acting
@@ -68,6 +70,75 @@ def test_an_owner_puts_and_keeps_the_events_of_its_run_and_no_others(place, role
     denied(events.put_events, Entries=[{**entry, "Source": "shop"}])
     denied(events.put_events, Entries=[{**entry, "EventBusName": "toril-notices"}])
     place.client("s3", who, HUB).put_object(Bucket=BUCKET, Key="events/2026-11/1-r-run-finished.json", Body=b"{}")
+
+
+def experiment(of, token, **tags):
+    return {"experimentTemplateId": of, "clientToken": token, "tags": tags}
+
+
+OURS, FOREIGN = {"toril:environment": "main"}, {"toril:environment": "prod"}
+
+
+@pytest.mark.parametrize("role", ["run", "coordinator"])
+def test_the_role_starts_only_experiments_of_tagged_templates(place, role):
+    fis, as_root = place.client("fis", runner(place, role)), place.client("fis")
+    ours, others = template(place.world.cloud, **OURS), [template(place.world.cloud, **tags) for tags in ({}, FOREIGN)]
+    made = fis.start_experiment(**experiment(ours, f"{role}-1", **OURS))["experiment"]
+    assert fis.get_experiment(id=made["id"])["experiment"]["state"]["status"] == "running"
+    assert made["id"] in [one["id"] for one in fis.list_experiments()["experiments"]]
+    fis.stop_experiment(id=made["id"])
+    for tags in ({}, FOREIGN):
+        denied(fis.start_experiment, **experiment(ours, f"{role}-2", **tags))
+    for of in others:
+        denied(fis.start_experiment, **experiment(of, f"{role}-3", **OURS))
+        denied(fis.get_experiment_template, id=of)
+    foreign = as_root.start_experiment(**experiment(ours, f"{role}-4", **FOREIGN))["experiment"]
+    denied(fis.stop_experiment, id=foreign["id"])
+    denied(fis.tag_resource, resourceArn=foreign["arn"], tags=OURS)
+    wanted = as_root.get_experiment_template(id=ours)["experimentTemplate"]
+    given = {name: wanted[name] for name in ("description", "stopConditions", "actions", "roleArn")}
+    denied(fis.create_experiment_template, clientToken="5", tags=OURS, **given)
+
+
+def test_the_sweeper_ends_experiments_and_starts_none(place):
+    of, as_root = template(place.world.cloud, **OURS), place.client("fis")
+    who = place.acting("sweeper")
+    fis, s3 = place.client("fis", who), place.client("s3", who, HUB)
+    made, foreign = (
+        as_root.start_experiment(**experiment(of, tags["toril:environment"], **tags))["experiment"]
+        for tags in (OURS, FOREIGN)
+    )
+    assert made["id"] in [one["id"] for one in fis.list_experiments()["experiments"]]
+    fis.get_experiment(id=made["id"])
+    fis.stop_experiment(id=made["id"])
+    denied(fis.stop_experiment, id=foreign["id"])
+    denied(fis.start_experiment, **experiment(of, "sweeper", **OURS))
+    s3.put_object(Bucket=BUCKET, Key=f"{RUN}/faults/1/ended.json", Body=b"{}")
+
+
+@pytest.mark.parametrize("role", ["run", "coordinator", "sweeper"])
+def test_those_who_judge_runs_search_the_listed_log_groups_only(place, role):
+    for group in ("/ecs/shop", "/ecs/shop-admin"):
+        with suppress(place.client("logs").exceptions.ResourceAlreadyExistsException):
+            place.client("logs").create_log_group(logGroupName=group)
+    logs, times = place.client("logs", runner(place, role)), {"startTime": 1, "endTime": 2}
+    asked = {**times, "queryString": "fields @message", "logGroupIdentifiers": ["/ecs/shop"]}
+    query = logs.start_query(**asked)["queryId"]
+    logs.get_query_results(queryId=query)
+    denied(logs.start_query, **{**asked, "logGroupIdentifiers": ["/ecs/shop-admin"]})
+    denied(logs.start_query, **{**asked, "logGroupIdentifiers": ["/ecs/shop", "/ecs/shop-admin"]})
+    denied(logs.filter_log_events, logGroupName="/ecs/shop")
+
+
+def test_the_role_run_finds_a_service_and_reads_no_consoles_variables(place):
+    who = place.github("run", "environment:load-test")
+    place.client("elbv2", who).describe_load_balancers()
+    place.client("ecs", who).list_clusters()
+    with refused("ResourceNotFoundException"):
+        place.client("lambda", who).get_function_configuration(FunctionName="orders")
+    for console in ("toril-console", "toril-prod-console"):
+        denied(place.client("lambda", who).get_function_configuration, FunctionName=console)
+    denied(place.client("lambda", place.acting("coordinator")).get_function_configuration, FunctionName="orders")
 
 
 @pytest.mark.parametrize("role", ["run", "coordinator"])

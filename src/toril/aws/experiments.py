@@ -1,6 +1,7 @@
 """Starts, finds and stops experiments of AWS Fault Injection Service (FIS).
 
-The same client token starts one experiment. Tags name the run and the number of the fault.
+The same client token starts one experiment. Tags name the run and the number of the fault. An
+experiment also gets the tag of the AWS environment from its template, because rights depend on this tag.
 """
 
 from typing import Any
@@ -10,6 +11,7 @@ from toril.records import Fault
 
 # A call takes less than a lease's 15 s; the caller repeats it.
 SETTINGS = ClientSettings(connect_timeout_s=3, read_timeout_s=5, fips_if_there=True)
+ENVIRONMENT = "toril:environment"
 OVER = {"completed": True, "stopped": True, "failed": False, "cancelled": False}  # status → whether it had an effect
 
 
@@ -24,8 +26,10 @@ class Experiments:
         self._clients = clients(SETTINGS)
 
     def start(self, run_id: str, number: int, fault: Fault) -> str:
-        asked = {"clientToken": f"{run_id}/{number}", "tags": _tags(run_id, number)}
         client = self._client(fault)
+        template = call(client.get_experiment_template, "fis:GetExperimentTemplate", id=fault.experiment)
+        its = {name: tag for name, tag in template["experimentTemplate"].get("tags", {}).items() if name == ENVIRONMENT}
+        asked = {"clientToken": f"{run_id}/{number}", "tags": {**its, **_tags(run_id, number)}}
         answer = call(client.start_experiment, "fis:StartExperiment", experimentTemplateId=fault.experiment, **asked)
         return str(answer["experiment"]["id"])
 

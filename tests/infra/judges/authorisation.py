@@ -49,7 +49,7 @@ CORRECTED = {
 _HOST = r"[a-z]{2}(-[a-z]+)+-\d\.amazonaws\.com(\.cn)?"
 SERVICE = (
     r"(apigateway|cloudfront|cloudwatch|ecr|ecs|ecs-tasks|events|lambda|ops\.apigateway|pullthroughcache\.ecr"
-    rf"|replication\.ecr|scheduler)\.amazonaws\.com|logs\.{_HOST}"
+    rf"|fis|replication\.ecr|scheduler)\.amazonaws\.com|logs\.{_HOST}"
 )
 # Condition key → the form of its values.
 VALUES = {

@@ -46,8 +46,10 @@ LINTED = {
     ),
     "BROADER in test_authorisation.py has the reasons": ("RESOURCE_STAR: *",),
     ONE_OF_TWO: (
+        "RESOURCE_MISMATCH: *-coordinator: *fis:StartExperiment*",
         "RESOURCE_MISMATCH: *-deploy-hub: *kms:CreateAlias*",
         "RESOURCE_MISMATCH: *-deploy-network: *ec2:CreateNatGateway*",
+        "RESOURCE_MISMATCH: *-run: *fis:StartExperiment*",
     ),
     EXACT: ("MISMATCHED_TYPE_BUT_USABLE: *-deploy-identity: *given Arn",),
     HYPHEN: ("RESOURCE_MISMATCH: *-agent-*: *s3:PutObject*",),

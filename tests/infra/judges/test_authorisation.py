@@ -17,6 +17,7 @@ BROADER = {
     "ecs:CreateCluster": "only with the environment's tag; the cluster does not exist yet",
     "ecs:ListTasks": "its resource type is that of container instances, which Fargate does not have",
     "ecs:RegisterTaskDefinition": "only with the environment's tag; the revision does not exist yet",
+    "logs:GetQueryResults": "a query has no ARN, and its id is known to who has started it",
     "kms:TagResource": "only with the environment's tag; the key has no id yet",
 }
 QUEUE = "arn:aws:sqs:us-east-1:123456789012:toril"
