@@ -93,7 +93,7 @@ def create_template(request: Request) -> dict[str, Any]:
     id, now = f"EXT{uuid.uuid4().hex[:14]}", time.time()
     kept = {name: request[name] for name in ("description", "targets", "actions", "stopConditions", "roleArn", "tags")
             if name in request}  # fmt: skip
-    made = {
+    made: dict[str, Any] = {
         "tags": {},
         **kept,
         "id": id,
