@@ -91,16 +91,10 @@ def needs_role() -> bool:
 
 def create_template(request: Request) -> dict[str, Any]:
     id, now = f"EXT{uuid.uuid4().hex[:14]}", time.time()
-    kept = {name: request[name] for name in ("description", "targets", "actions", "stopConditions", "roleArn", "tags")
-            if name in request}  # fmt: skip
-    made: dict[str, Any] = {
-        "tags": {},
-        **kept,
-        "id": id,
-        "arn": arn("experiment-template", id),
-        "creationTime": now,
-        "lastUpdateTime": now,
-    }
+    made: dict[str, Any] = {"tags": {}, "id": id, "arn": arn("experiment-template", id), "creationTime": now}
+    for name in ("description", "targets", "actions", "stopConditions", "roleArn", "tags"):
+        if name in request:
+            made[name] = request[name]
     HERE.here().templates[id] = made
     return {"experimentTemplate": made}
 
