@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from toril.clock import Clock
-from toril.cloudwatch import ClientFactory, check, clients
+from toril.cloudwatch import ClientFactory, authorization, check, clients
 from toril.coordinator.driver import Coordinator
 from toril.coordinator.faults import Faults, InjectorOf
 from toril.coordinator.lease import LeaseLostError
@@ -57,7 +57,7 @@ def run(
     stored. `injector`: of its faults; None: of AWS and of this machine. InfrastructureError if the load never began.
     """
     cloudwatch = clients()
-    notes = check(queries(plan), clock.now(), cloudwatch, load_s=plan.duration_s)
+    notes = check(queries(plan), clock.now(), cloudwatch, load_s=plan.duration_s, authorize=authorization(plan))
     if notes:
         noted = tuple(ProgressNote(code=note.code, message=note.message) for note in notes)
         workers = WorkersNow(planned=len(plan.shares))

@@ -1,5 +1,7 @@
 """The settings of evidence, findings, notifications and trace context, and what the plan makes of them."""
 
+import json
+
 import pytest
 
 from tests.suite.reading import SIMPLE, execution, read, refuses
@@ -140,3 +142,41 @@ def test_the_resources_of_the_service_are_part_of_the_plan_but_not_of_a_try(tmp_
     assert (queue.kind, queue.id, queue.size) == ("queue", QUEUE, {"tasks": 2, "arch": "arm64"})
     assert plan(tmp_path, written, tried=True).service == plan(tmp_path, "{}").service == ()
     refuses(tmp_path, f"toril: {{service: [{{kind: table, id: '{QUEUE}'}}]}}\n{CRITERIA}", "not-an-arn")
+
+
+PROMETHEUS = {"kind": "prometheus", "id": "https://prom.example.com/shop", "queries": {"waits": "sum(waits)"}}
+WAITS = {"subject": "prometheus", "metric": "waits", "condition": ">", "threshold": 10}
+HTTP = PROMETHEUS | {"id": "http://prometheus:9090"}
+
+
+def test_a_prometheus_is_part_of_the_service_and_workers_do_not_get_its_token(tmp_path):
+    written = {"service": [{**PROMETHEUS, "token": "PROM", "step": "30s"}], "secrets": {"PROM": "a", "OTHER": "b"}}
+    found = plan(tmp_path, json.dumps(written))
+    (prometheus,) = found.service
+    assert (prometheus.queries, prometheus.step_s, prometheus.token) == ({"waits": "sum(waits)"}, 30, "PROM")
+    assert found.secrets_of_workers == {"OTHER": "b"}
+
+
+@pytest.mark.parametrize(
+    ("toril", "code"),
+    [
+        ({"service": [PROMETHEUS | {"queries": {}}]}, "conflicting-keys"),
+        ({"service": [{"kind": "queue", "id": QUEUE, "queries": {"a": "b"}}]}, "conflicting-keys"),
+        ({"service": [{"kind": "queue", "id": QUEUE, "token": "PROM"}], "secrets": {"PROM": "a"}}, "conflicting-keys"),
+        ({"service": [PROMETHEUS | {"id": "prom.example.com"}]}, "not-an-address"),
+        ({"service": [PROMETHEUS | {"id": "https://u:p@prom.example.com"}]}, "not-an-address"),
+        ({"service": [PROMETHEUS | {"id": "https://prom.example.com?a=b"}]}, "not-an-address"),
+        ({"service": [HTTP | {"token": "PROM"}], "secrets": {"PROM": "a"}}, "not-an-address"),
+        ({"service": [PROMETHEUS | {"token": "PROM"}]}, "unknown-secret"),
+        ({"service": [PROMETHEUS, HTTP]}, "repeated-query"),
+        ({"service": [PROMETHEUS], "criteria": [WAITS | {"metric": "wait"}]}, "unknown-query"),
+        ({"service": [PROMETHEUS | {"version": "base"}], "criteria": [WAITS]}, "unknown-query"),
+    ],
+)
+def test_an_unusable_prometheus_is_refused(tmp_path, toril, code):
+    refuses(tmp_path, {**SIMPLE, "toril": toril}, code)
+
+
+def test_two_versions_may_have_queries_of_one_name_and_a_private_network_plain_http(tmp_path):
+    service = [HTTP | {"version": "base"}, HTTP | {"version": "head"}]
+    assert len(plan(tmp_path, json.dumps({"service": service, "criteria": [WAITS]})).service) == 2

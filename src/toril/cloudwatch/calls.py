@@ -94,16 +94,21 @@ def clients() -> ClientFactory:
 
 
 def grouped(queries: Iterable[MetricQuery]) -> list[list[MetricQuery]]:
-    """Returns groups of queries with the same region and period, because a call has one region and time span."""
+    """Returns groups of queries with the same region and period, because a call has one region and time span.
 
-    def group(query: MetricQuery) -> tuple[str, int]:
-        return query.region or "", query.period_s
+    A query of Prometheus is alone.
+    """
+
+    def group(query: MetricQuery) -> tuple[str, str, int]:
+        return query.key if query.promql else "", query.region or "", query.period_s
 
     return [list(members) for _, members in groupby(sorted(queries, key=group), key=group)]
 
 
 def name_of(query: MetricQuery) -> str:
     """Returns the metric's name for messages: `AWS/ECS CPUUtilization Average (ClusterName=c, ServiceName=s)`."""
+    if query.promql:
+        return query.key
     dimensions = ", ".join(f"{name}={value}" for name, value in query.dimensions.items())
     return f"{query.namespace} {query.metric} {query.statistic}" + (f" ({dimensions})" if dimensions else "")
 

@@ -1,7 +1,7 @@
-"""Checks the metric queries of a plan before the load, and reads the metrics after it."""
+"""Checks the metric queries of a plan before the load, and reads the metrics after it: of CloudWatch and Prometheus."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from toril.aws.errors import Fault
@@ -18,6 +18,8 @@ from toril.cloudwatch.calls import (
     recent,
     span,
 )
+from toril.cloudwatch.prometheus import Authorize
+from toril.cloudwatch.prometheus import ask as ask_prometheus
 from toril.errors import InfrastructureError, Note, SuiteError, UserError
 from toril.records import MetricQuery, MetricSeries, ServerMetrics
 
@@ -25,17 +27,23 @@ LIMIT_S = 300.0  # after the last period's end; AWS publishes its one-minute met
 POLL_S, QUICK_POLL_S = 10.0, 2.0  # the second for periods below a minute, which are published quickly
 TICK_S = 0.2
 SERVICE_LIMIT_S = 180.0  # for metrics of resources: AWS publishes no value of some idle ones
+PROMETHEUS_LIMIT_S = 60.0  # for a value at the end; its values are there at once
 MINUTE_S = 60
 SHORT_PERIODS_KEPT_S = 3 * 3600  # CloudWatch's retention of periods below a minute
 LOOKED_BACK_S = 2 * 3600  # an hour less than CloudWatch's shortest retention
 ERRORS: dict[str, type[UserError]] = {  # by fault; InfrastructureError for all others
-    **dict.fromkeys(OF_THE_QUERY, SuiteError),
+    **dict.fromkeys((*OF_THE_QUERY, "refused-query", "too-many-series", "not-prometheus"), SuiteError),
     **dict.fromkeys(("invalid-settings", "no-region"), UserError),
 }
 
 
 def check(
-    queries: Iterable[MetricQuery], now: float, clients: ClientFactory, *, load_s: float = 0.0
+    queries: Iterable[MetricQuery],
+    now: float,
+    clients: ClientFactory,
+    *,
+    load_s: float = 0.0,
+    authorize: Authorize = lambda _: "",
 ) -> tuple[Note, ...]:
     """Returns notes on queries that may get no value; UserError if a query cannot get one.
 
@@ -44,13 +52,25 @@ def check(
     """
     wanted = list(queries)
     for query in wanted:
-        if query.period_s < MINUTE_S and load_s >= SHORT_PERIODS_KEPT_S:
+        if _expires(query) and load_s >= SHORT_PERIODS_KEPT_S:
             raise SuiteError(f"{name_of(query)}: {too_long(query.period_s)}", code="short-metric-period")
-    return tuple(note for group in grouped(wanted) for note in _notes(group, now, clients))
+    return tuple(note for group in grouped(wanted) for note in _notes(group, now, clients, authorize))
 
 
-def _notes(group: list[MetricQuery], now: float, clients: ClientFactory) -> Iterator[Note]:
-    answers = ask(group, recent(now, group[0].period_s, LOOKED_BACK_S), clients)
+def _expires(query: MetricQuery) -> bool:
+    return query.period_s < MINUTE_S and not query.promql
+
+
+def _answers(
+    queries: Sequence[MetricQuery], asked: Span, clients: ClientFactory, authorize: Authorize
+) -> dict[str, Readings]:
+    if not queries[0].promql:
+        return ask(queries, asked, clients)
+    return {query.key: ask_prometheus(query, asked, authorize) for query in queries}
+
+
+def _notes(group: list[MetricQuery], now: float, clients: ClientFactory, authorize: Authorize) -> Iterator[Note]:
+    answers = _answers(group, recent(now, group[0].period_s, LOOKED_BACK_S), clients, authorize)
     for query in {query.key: query for query in group}.values():
         answer = answers[query.key]
         if answer.fault is not None:
@@ -58,9 +78,9 @@ def _notes(group: list[MetricQuery], now: float, clients: ClientFactory) -> Iter
                 error = ERRORS.get(answer.fault.code, InfrastructureError)
                 raise error(f"{name_of(query)}: {answer.fault}", code=answer.fault.code)
             yield Note(answer.fault.code, f"{name_of(query)}: {answer.fault}")
-        elif not answer.points and query.resource is None:  # AWS publishes no value of some idle resources
-            fix = "unless the metric is new or idle, check namespace, metric, dimensions, unit and region"
-            text = f"{place_of(query.region)} has no value of the last two hours; {fix}"
+        elif not answer.points and (query.promql or query.resource is None):  # AWS publishes none of idle resources
+            fix = f"unless the metric is new or idle, {_check_of(query)}"
+            text = f"{_place(query)} has no value of the last two hours; {fix}"
             yield Note("no-recent-value", f"{name_of(query)}: {text}")
 
 
@@ -86,6 +106,7 @@ def fetch(
     clients: ClientFactory,
     *,
     limit_s: float = LIMIT_S,
+    authorize: Authorize = lambda _: "",
     keep_waiting: Callable[[Wait], bool] = lambda _: True,
 ) -> ServerMetrics:
     """Returns the values of all periods that overlap the load from `start_at` to `end_at`, in seconds since the epoch.
@@ -99,7 +120,7 @@ def fetch(
         query.key: _Asked(
             query,
             span(start_at, end_at, query.period_s),
-            limit_s if query.resource is None else min(limit_s, SERVICE_LIMIT_S),
+            min(limit_s, PROMETHEUS_LIMIT_S if query.promql else SERVICE_LIMIT_S) if query.resource else limit_s,
         )
         for query in _distinct(queries)
     }
@@ -116,7 +137,7 @@ def fetch(
         open_ones = [asked for asked in every.values() if not asked.over]
         due = [asked.query for asked in open_ones if asked.is_due(clock.now()) or not going]
         for group in grouped(due):
-            _ask([every[query.key] for query in group], clock, clients)
+            _ask([every[query.key] for query in group], clock, clients, authorize)
             may_continue()  # calls may be slow, and the caller must renew its lease; the next round uses the result
         if going:
             clock.sleep(TICK_S)
@@ -124,7 +145,7 @@ def fetch(
 
 
 def unfetched(queries: Iterable[MetricQuery], why: str) -> ServerMetrics:
-    """Returns the record of metrics that were not requested from CloudWatch."""
+    """Returns the record of metrics that were not requested."""
     return ServerMetrics(queries=tuple(MetricSeries(**dict(query), error=why) for query in _distinct(queries)))
 
 
@@ -153,7 +174,7 @@ class _Asked:
         return self.settled or lasting or self.asked_at >= self.deadline
 
     def is_due(self, now: float) -> bool:
-        poll_s = POLL_S if self.query.period_s >= MINUTE_S else QUICK_POLL_S
+        poll_s = QUICK_POLL_S if _expires(self.query) else POLL_S
         return now >= self.span.needed_end and now >= min(self.asked_at + poll_s, self.deadline)
 
     def take(self, answer: Readings, asked_at: float) -> None:
@@ -171,7 +192,7 @@ class _Asked:
         last = max(self.points, default=None)
         known_to = self.span.end if self.complete else start_at if last is None else last + self.span.period_s
         answered = self.complete or (self.whole and self.fault is None and self.asked_at >= self.deadline)
-        idle = answered and self.query.resource is not None
+        idle = answered and self.query.resource is not None and (last is not None or not self.query.promql)
         return MetricSeries(
             **dict(self.query),
             points=tuple((round(begin - start_at, 6), value) for begin, value in sorted(self.points.items())),
@@ -187,23 +208,36 @@ class _Asked:
         if ended:
             fix = "the wait was interrupted; let it finish"
         elif last is None:
-            fix = "check namespace, metric, dimensions, unit and region"
+            fix = _check_of(self.query)
         else:
             fix = f"toril waited {self.limit_s:g} s; raise `toril.metrics-wait`"
         problem = "no value" if last is None else f"values until {_clock_time(last + self.span.period_s)} only"
-        return f"{name_of(self.query)}: {place_of(self.query.region)} has {problem} {wanted}; {fix}"
+        return f"{name_of(self.query)}: {_place(self.query)} has {problem} {wanted}; {fix}"
 
 
 def _distinct(queries: Iterable[MetricQuery]) -> list[MetricQuery]:
     return list({query.key: query for query in queries}.values())
 
 
-def _ask(group: Sequence[_Asked], clock: Clock, clients: ClientFactory) -> None:
+def _place(query: MetricQuery) -> str:
+    return query.source if query.promql else place_of(query.region)
+
+
+def _check_of(query: MetricQuery) -> str:
+    return (
+        f"check the query in {query.source}" if query.promql else "check namespace, metric, dimensions, unit and region"
+    )
+
+
+def _ask(group: Sequence[_Asked], clock: Clock, clients: ClientFactory, authorize: Authorize) -> None:
     asked_at, queries, periods = clock.now(), [asked.query for asked in group], group[0].span
-    if periods.period_s < MINUTE_S and asked_at - periods.begin >= SHORT_PERIODS_KEPT_S:
+    if queries[0].promql:  # Prometheus answers for the future, too
+        ended = int(asked_at // periods.period_s) * periods.period_s
+        periods = replace(periods, end=min(periods.end, ended))
+    if _expires(queries[0]) and asked_at - periods.begin >= SHORT_PERIODS_KEPT_S:
         answers = dict.fromkeys((query.key for query in queries), Readings(fault=too_long(periods.period_s)))
     else:
-        answers = ask(queries, periods, clients)
+        answers = _answers(queries, periods, clients, authorize)
     for asked in group:
         asked.take(answers[asked.query.key], asked_at)
 

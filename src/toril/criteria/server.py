@@ -1,6 +1,7 @@
-"""Criteria on CloudWatch's metrics of the system under test: always a mapping, under `toril.criteria` only.
+"""Criteria on metrics of the system under test: always a mapping, under `toril.criteria` only.
 
 `{subject: cloudwatch, namespace: …, metric: …, statistic: …, dimensions: {…}}`, or a shortcut for these keys.
+`{subject: prometheus, metric: …}` names a query in `toril.service`.
 """
 
 import re
@@ -11,7 +12,7 @@ from typing import Any, Literal
 
 from toril.criteria.quantities import duration_s, number, size_with_giga
 from toril.criteria.subjects import CriterionSyntaxError, Unit, check_keys, quoted, read_quantity, time_threshold
-from toril.records.run import MetricQuery
+from toril.records.run import PROMETHEUS, MetricQuery
 from toril.text import suggestion
 
 Merge = Literal["sum", "max", "min", "none"]
@@ -51,7 +52,7 @@ KNOWN_TIMES = {  # AWS' metrics that are times, and their units, which CloudWatc
 class ServerMetric(MetricQuery):
     """A query, and the conversion of its values to the threshold's unit."""
 
-    factor: int = 1  # from CloudWatch's values to the criterion's unit: 1,000,000 from seconds to µs
+    factor: int = 1  # from the source's values to the criterion's unit: 1,000,000 from seconds to µs
     missing_is_zero: bool = False  # periods without a value count as 0, since AWS does not publish some counts of 0
 
     @property
@@ -96,11 +97,17 @@ def read_server(fields: Mapping[str, Any]) -> tuple[ServerMetric, Unit, Fraction
     """Returns the metric of a criterion on a server, and the threshold's unit, value and canonical text."""
     subject = fields["subject"]
     shortcut = SHORTCUTS.get(subject)
-    _only_known(fields, (*COMMON_KEYS, *QUERY_KEYS, *(FULL_KEYS if shortcut is None else shortcut.keys)), subject)
+    named = subject == "prometheus"
+    keys = (
+        ("metric", "unit", "missing") if named else (*QUERY_KEYS, *(FULL_KEYS if shortcut is None else shortcut.keys))
+    )
+    _only_known(fields, (*COMMON_KEYS, *keys), subject)
     if fields.get("stop") is True:
-        text = "CloudWatch's metrics arrive minutes later, too late to stop the run. Remove `stop`."
+        text = "These metrics are read after the load, too late to stop the run. Remove `stop`."
         raise CriterionSyntaxError("cannot-stop", text)
-    if shortcut is None:
+    if named:
+        namespace, metric, statistic, dimensions = PROMETHEUS, _text(fields, "metric", subject), "value", {}
+    elif shortcut is None:
         namespace, metric = (_text(fields, key, "cloudwatch") for key in ("namespace", "metric"))
         dimensions = _dimensions(fields.get("dimensions") or {})
         statistic = _statistic(fields.get("statistic"))
@@ -125,7 +132,7 @@ def read_server(fields: Mapping[str, Any]) -> tuple[ServerMetric, Unit, Fraction
     )
     if fields.get("logic", "for") != "for" and fields.get("timeframe") and metric_read.merge == "none":
         window = f"`{quoted(fields['logic'])} {quoted(fields['timeframe'])}`"
-        what = f"{window} needs one {statistic} of several CloudWatch periods, which cannot be merged"
+        what = f"{window} needs one {statistic} of several periods, which cannot be merged"
         raise CriterionSyntaxError("unmergeable-statistic", f"{what}. Use `for`, or a longer `period`.")
     return metric_read, unit, threshold, text
 
@@ -144,6 +151,8 @@ def _own_name(fields: Mapping[str, Any], key: str, subject: str) -> str:
 def server_text(subject: str, metric: ServerMetric) -> str:
     """Returns the metric for people: `alb-response-time p95 of app/shop/1`, `AWS/SQS … Maximum of QueueName=orders`."""
     shortcut = SHORTCUTS.get(subject)
+    if metric.namespace == PROMETHEUS:
+        return metric.key
     name = f"{metric.namespace} {metric.metric}" if shortcut is None else subject
     of = ", ".join(f"{key}={value}" if shortcut is None else value for key, value in metric.dimensions.items())
     return f"{name} {metric.statistic}" + (f" of {of}" if of else "")

@@ -1,12 +1,13 @@
-"""The standard metrics of a service's resources, which are read after the load without a query in the suite.
+"""The standard metrics of a service's resources, which are read after the load, and the queries of a Prometheus.
 
 Dimensions come from the ARN, so that a resource needs neither a call nor a name of its own.
 """
 
 import re
 from collections.abc import Mapping, Sequence
+from urllib.parse import urlsplit
 
-from toril.records import MetricQuery, ServiceResource
+from toril.records import PROMETHEUS, MetricQuery, ServiceResource
 
 ARN = r"arn:aws[a-z-]*:{service}:(?P<region>[a-z0-9-]+):\d{{12}}:"
 ARNS = {  # by kind; the names of groups are the names of dimensions
@@ -86,7 +87,9 @@ def dimensions_of(arn: str) -> dict[str, str]:
 
 
 def short_name(arn: str) -> str:
-    """Returns the resource's name for people: `shop/web` of an ECS service, `orders` of a queue."""
+    """Returns the resource's name for people: `shop/web` of an ECS service, `orders` of a queue, a Prometheus' host."""
+    if "://" in arn:
+        return urlsplit(arn).netloc
     return "/".join(value.removeprefix("targetgroup/") for value in dimensions_of(arn).values()) or arn
 
 
@@ -96,6 +99,12 @@ def service_queries(resources: Sequence[ServiceResource]) -> tuple[MetricQuery, 
 
 
 def _queries(resource: ServiceResource) -> list[MetricQuery]:
+    if resource.kind == "prometheus":
+        known = {"namespace": PROMETHEUS, "statistic": "value", "resource": resource.id, "version": resource.version}
+        return [
+            MetricQuery(metric=name, promql=text, period_s=resource.step_s, **known)
+            for name, text in resource.queries.items()
+        ]
     dimensions = dimensions_of(resource.id)
     if not dimensions:
         return []  # a plan of another version
@@ -111,7 +120,7 @@ def _queries(resource: ServiceResource) -> list[MetricQuery]:
     for metric, statistic in (text.split(" ") for text in metrics):
         query = MetricQuery(
             namespace=namespace, metric=metric, statistic=statistic, dimensions=dimensions, 
-            region=resource.id.split(":")[3], resource=resource.id,
+            region=resource.id.split(":")[3], resource=resource.id, version=resource.version,
         )  # fmt: skip
         queries.append(query)
     return queries

@@ -136,7 +136,9 @@ METRICS: Mapping[str, Metric] = {
         measure=COUNT, is_maximum=False, offered={"generator-dropped": "requests not sent"}
     ),
     "generator-sockets": _GENERATOR(measure=COUNT),
-    **dict.fromkeys(("cloudwatch", "alb-response-time", "ecs-cpu", "ecs-memory", "rds-connections"), _SERVER),
+    **dict.fromkeys(
+        ("cloudwatch", "prometheus", "alb-response-time", "ecs-cpu", "ecs-memory", "rds-connections"), _SERVER
+    ),
 }
 SERVER_SUBJECTS = tuple(name for name, metric in METRICS.items() if metric.source == "server")
 OWN_SUBJECTS = tuple(

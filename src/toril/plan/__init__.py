@@ -146,7 +146,7 @@ def make_plan(
 
 
 def _service(suite: Suite) -> tuple[ServiceResource, ...]:
-    return tuple(ServiceResource(kind=one.kind, id=one.id, size=one.size) for one in suite.toril.service)
+    return tuple(ServiceResource(**one.model_dump(exclude_none=True)) for one in suite.toril.service)
 
 
 def own_tags(of: Suite | Plan) -> dict[str, str]:

@@ -54,6 +54,7 @@ from toril.records.run import (
     MOST_BYTES_OF_CASES,
     MOST_FILES,
     PART_OF_PERIOD_NEEDED,
+    PROMETHEUS,
     Case,
     CaseFile,
     CaseOutcome,

@@ -16,6 +16,7 @@ from toril.records.deployment import Architecture
 from toril.records.document import Record, RecordPart
 from toril.records.event import NoticeEvent, NoticeFormat
 from toril.records.evidence import MOST_EXCHANGES, MOST_EXCHANGES_OF_TRY, MOST_FILES_OF_EVIDENCE, MOST_FILES_OF_TRY
+from toril.records.run import Version
 
 LauncherName = Literal["local", "fargate"]
 
@@ -371,6 +372,7 @@ ServiceKind = Literal[
     "cache",
     "queue",
     "table",
+    "prometheus",
 ]
 
 
@@ -378,9 +380,13 @@ class ServiceResource(RecordPart):
     """A resource of the system under test."""
 
     kind: ServiceKind
-    id: str  # the ARN
+    id: str  # the ARN; the address of a `prometheus`
     # As found, with units in the names: tasks, vcpu, memory_mib, arch, class, instances, storage_gib …
     size: dict[str, float | str] = Field(default_factory=dict)
+    version: Version | None = None  # the version in a duet that it serves alone
+    queries: dict[str, str] = Field(default_factory=dict)  # of a `prometheus`: name → PromQL
+    step_s: int = 15  # of their values
+    token: str = ""  # the variable in `Plan.secrets` that it needs
 
 
 class Plan(Record):
@@ -448,8 +454,9 @@ class Plan(Record):
 
     @property
     def secrets_of_workers(self) -> dict[str, str]:
-        """The secrets without the addresses and keys of webhooks, which only the coordinator of the run reads."""
+        """The secrets without those of webhooks and Prometheus, which only the coordinator of the run reads."""
         own = {name for notice in self.notices for name in (notice.variable, notice.secret)}
+        own |= {resource.token for resource in self.service}
         return {name: place for name, place in self.secrets.items() if name not in own}
 
     @property

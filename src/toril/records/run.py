@@ -14,6 +14,7 @@ from toril.records.document import Count, Few, Record, RecordPart, Seconds, Text
 MOST_FILES = 999_999  # of a kind and worker, because their names have six digits
 DIGEST_LENGTH = 16  # hexadecimal digits of a file's SHA-256
 MOST_KEPT = 3_000
+PROMETHEUS = "Prometheus"  # a namespace
 PART_OF_PERIOD_NEEDED = 1 / 6  # a balancer with only one or two requests in a period may report no value
 CASES_SCHEMA = "toril.tests/1"
 MOST_BYTES_OF_CASES = 1 << 24
@@ -21,6 +22,7 @@ MOST_CASES = 2000  # of a file
 
 Step = Literal["setup", "teardown"]
 FaultStep = Literal["begun", "started", "ended"]
+Version = Literal["base", "head"]
 CaseOutcome = Literal["passed", "failed", "broken", "skipped"]
 # No HTML pages: a browser would run their scripts.
 KeptFile = Annotated[str, Field(pattern=r"^failures/[0-9]{1,6}-[A-Za-z0-9._-]{1,200}\.(?:jpg|txt|zip)$")]
@@ -243,7 +245,11 @@ class Lease(Record):
 
 
 class MetricQuery(RecordPart):
-    """One CloudWatch metric of the system under test, with one statistic."""
+    """One metric of the system under test: of CloudWatch with one statistic, or of a Prometheus.
+
+    That of a Prometheus has the namespace `Prometheus`, and the name of its query as metric. A value is that at the end
+    of its period.
+    """
 
     namespace: str
     metric: str
@@ -252,11 +258,19 @@ class MetricQuery(RecordPart):
     region: str | None = None  # None: the region of the coordinator's environment
     period_s: int = 60
     unit: str | None = None  # only data in this unit; CloudWatch neither converts nor returns units
-    resource: str | None = None  # the ARN in `Plan.service` that it belongs to; None: of a criterion
+    resource: str | None = None  # the `id` in `Plan.service` that it belongs to; None: of a criterion
+    version: Version | None = None  # of the resource
+    promql: str = ""
+
+    @property
+    def source(self) -> str:
+        return PROMETHEUS if self.namespace == PROMETHEUS else "CloudWatch"
 
     @property
     def key(self) -> str:
-        """A readable text, equal for equal queries only."""
+        """A readable text, equal for equal queries only; Prometheus' has its name, and the version base."""
+        if self.namespace == PROMETHEUS:
+            return f"{PROMETHEUS} {self.metric}" + " of base" * (self.version == "base")
         dimensions = json.dumps(self.dimensions, sort_keys=True, ensure_ascii=False)
         parts = [self.namespace, self.metric, self.statistic, dimensions, f"{self.period_s}s"]
         parts += [self.unit] if self.unit else []
@@ -265,7 +279,7 @@ class MetricQuery(RecordPart):
 
 
 class MetricSeries(MetricQuery):
-    """A query and CloudWatch's response.
+    """A query and the response.
 
     A period at either end of the load, with less than `PART_OF_PERIOD_NEEDED` of its time in it, may have no point.
     If it has one, it counts.
@@ -273,12 +287,12 @@ class MetricSeries(MetricQuery):
 
     points: tuple[tuple[float, float], ...] = ()  # (start of the period, in seconds from the start signal; value)
     complete_to_s: float = 0.0  # the end of the complete data, in seconds from the start signal
-    answered: bool = False  # CloudWatch was queried to the end of the wait: a period without a point has no value
+    answered: bool = False  # the source was queried to the end of the wait: a period without a point has no value
     error: str | None = None  # why points are missing: place, problem and fix
 
 
 class ServerMetrics(Record):
-    """CloudWatch's metrics of the system under test; the coordinator fetches them once, after the load."""
+    """Metrics of the system under test; the coordinator fetches them once, after the load."""
 
     SCHEMA: ClassVar[str] = "toril.metrics/1"
     queries: tuple[MetricSeries, ...] = ()

@@ -241,7 +241,7 @@ def service_table(bundle: Bundle) -> Table | None:
         rows.append(Row((Cell(short_name(one.resource or "")), Cell(kind), *cells), weight=place))
     figures = map(Column, ("mean", "lowest", "highest"))
     columns = (Column("resource", "name", code=True), Column("metric", "name"), *figures)
-    about = "values of each minute, in CloudWatch's units"
+    about = "values of each period, in the source's units"
     return Table(id="service", title="Service", noun="metric", columns=columns, rows=tuple(rows), about=about)
 
 

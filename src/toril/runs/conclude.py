@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from toril.cloudwatch import ClientFactory, Wait, fetch, unfetched
+from toril.cloudwatch import ClientFactory, Wait, authorization, fetch, unfetched
 from toril.coordinator.evidence import gathered
 from toril.coordinator.fold import Fold, collect, completeness_of
 from toril.errors import InfrastructureError, Note, StoreError
@@ -116,23 +116,25 @@ def conclude(
 
 
 def _fetch_metrics(owner: Coordination, completeness: Completeness, cloudwatch: ClientFactory) -> ServerMetrics | None:
-    """Waits for CloudWatch's metrics of the load, and stores them; None if no criterion needs them."""
+    """Waits for the service's metrics of the load, and stores them; None if nothing needs them."""
     coordinator, plan, started_at = owner.coordinator, owner.coordinator.plan, completeness.started_at
     asked = queries(plan)
+    sources = " and ".join(sorted({query.source for query in asked}))
 
     def keep_waiting(wait: Wait) -> bool:
-        owner.report(phase="waiting", waiting=f"CloudWatch: {wait}")
+        owner.report(phase="waiting", waiting=f"{sources}: {wait}")
         return coordinator.may_wait(owner.asked())
 
     if not asked:
         return None
     if started_at is None:
-        metrics = unfetched(asked, "no metrics were requested from CloudWatch, because there was no load")
+        metrics = unfetched(asked, "no metrics were requested, because there was no load")
     else:
         end_at = started_at + lasted_s(queued_plan(plan, completeness), coordinator.fold.timeline, completeness)
         metrics = fetch(
-            asked, started_at, end_at, owner.clock, cloudwatch, limit_s=plan.metrics_wait_s, keep_waiting=keep_waiting
-        )
+            asked, started_at, end_at, owner.clock, cloudwatch, limit_s=plan.metrics_wait_s,
+            authorize=authorization(plan), keep_waiting=keep_waiting,
+        )  # fmt: skip
     coordinator.store.put_once(run_key(plan.run_id, "metrics.json"), metrics.to_json())
     return metrics
 
@@ -166,7 +168,7 @@ def judge_again(store: Reader, run_id: str) -> Bundle:
 
 
 def stored_metrics(store: Reader, plan: Plan) -> ServerMetrics | None:
-    """Returns CloudWatch's metrics, which were stored after the load; None if the plan needs none."""
+    """Returns the service's metrics, which were stored after the load; None if the plan needs none."""
     key = run_key(plan.run_id, "metrics.json")
     metrics = find_record(store, ServerMetrics, key)
     asked = queries(plan)

@@ -21,7 +21,7 @@ from toril.suite.executions import (
     check_browsers,
     is_functional,
 )
-from toril.suite.faults import check_phases, with_faults
+from toril.suite.faults import check_names, with_faults
 from toril.suite.fetch import checked_names
 from toril.suite.files import SUITE_NAMES, WHEELS, SuiteFiles
 from toril.suite.imports import warn_of_missing_imports
@@ -137,7 +137,7 @@ def read_suite(
     criteria = read_criteria({**merged, "scenarios": scenarios.named}, ours, executions, reader, on)
     criteria += tuple(read_thresholds(executions, scenarios.named, folder, toril.request_tags, reader))
     check_criteria(criteria, {execution.name: execution.search for execution in executions if execution.search}, reader)
-    check_phases(criteria, toril, reader)
+    check_names(criteria, toril, reader)
     if functional and criteria:
         what = "A functional suite judges test cases and has no criteria on load"
         fix = "Remove the criterion, or run load by a Locust or Playwright script."

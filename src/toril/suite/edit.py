@@ -12,9 +12,11 @@ from toril.records import ServiceResource
 def with_service(text: str, resources: Sequence[ServiceResource], name: str) -> str:
     """Returns the suite's text with these resources as `toril.service`, in place of earlier ones.
 
+    An entry of a Prometheus, and the version of a resource, stay.
     OptionError, with the text to paste, if the suite has another form than one document with a `toril` block.
     """
     items = [resource.model_dump(exclude_defaults=True) for resource in resources]
+    items = _with_own(items, text)
     flow = [yaml.safe_dump(item, default_flow_style=True, sort_keys=False, width=10_000).strip() for item in items]
     try:
         edited = _edited(text, ["service:", *(f"- {item}" for item in flow)])
@@ -28,6 +30,18 @@ def with_service(text: str, resources: Sequence[ServiceResource], name: str) -> 
     raise OptionError(
         f"{name}: its `toril` block cannot be edited. Add as `toril.service`:\n{listed}", code="not-edited"
     )
+
+
+def _with_own(items: list[dict[str, Any]], text: str) -> list[dict[str, Any]]:
+    """Adds what a person wrote into the block."""
+    try:
+        earlier = list(yaml.safe_load(text)["toril"]["service"])
+    except (yaml.YAMLError, LookupError, TypeError):
+        return items
+    versions = {one["id"]: {"version": one["version"]} for one in earlier if "version" in one}
+    return [item | versions.get(item["id"], {}) for item in items] + [
+        one for one in earlier if one["kind"] == "prometheus"
+    ]
 
 
 def _edited(text: str, block: list[str]) -> str:

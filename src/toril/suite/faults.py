@@ -10,6 +10,7 @@ from toril.suite.executions import Execution
 from toril.suite.files import SuiteFiles
 from toril.suite.reader import SuiteReader
 from toril.suite.settings import TorilSettings
+from toril.text import suggestion
 
 
 def with_faults(
@@ -42,9 +43,23 @@ def with_faults(
     return toril.model_copy(update={"faults": tuple(faults)})
 
 
-def check_phases(criteria: Iterable[PlannedCriterion], toril: TorilSettings, reader: SuiteReader) -> None:
-    """Raises SuiteError for a criterion on a fault that the suite does not have."""
+def check_names(criteria: Iterable[PlannedCriterion], toril: TorilSettings, reader: SuiteReader) -> None:
+    """Raises SuiteError for a criterion on a fault, or on a query of Prometheus, that the suite does not have."""
+    queries, of_base = set[str](), set[str]()
+    for index, resource in enumerate(toril.service):
+        names = of_base if resource.version == "base" else queries
+        if twice := names & resource.queries.keys():
+            text = f"Two entries of one version have the query `{min(twice)}`. Rename one."
+            raise reader.error("repeated-query", f"toril.service[{index}].queries", text)
+        names.update(resource.queries)
+        if resource.token and resource.token not in toril.secrets:
+            text = f"`toril.secrets` does not have `{resource.token}`. Add it with the name of the secret."
+            raise reader.error("unknown-secret", f"toril.service[{index}].token", text)
     for criterion in criteria_of(criteria):
+        if criterion.subject == "prometheus" and criterion.server and criterion.server.metric not in queries:
+            path = criterion.where.removeprefix(f"{reader.name}: ")
+            text = f"No `queries` of `toril.service` has this name. {suggestion(criterion.server.metric, queries)}"
+            raise reader.error("unknown-query", path, text)
         wanted = criterion.fault or int(criterion.metric.source == "faults")
         if wanted > len(toril.faults):
             path = criterion.where.removeprefix(f"{reader.name}: ")

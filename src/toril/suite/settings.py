@@ -19,6 +19,7 @@ from toril.criteria.service import is_of_kind
 from toril.records import Browser, Device, Network, secret_reference
 from toril.records.event import FORMATS, NoticeEvent, NoticeFormat
 from toril.records.plan import ServiceKind
+from toril.records.run import Version
 from toril.records.summary import FINDING_CODES, FindingCode
 from toril.secrets.masking import mask
 from toril.store.connections import is_safe_address
@@ -317,19 +318,37 @@ class NotifyBlock(Section):
 
 
 class ServiceBlock(Section):
-    """A resource of the service, as `toril service` writes it."""
+    """A resource of the service, as `toril service` writes it, or a Prometheus with the service's metrics."""
 
     kind: ServiceKind
-    id: str  # ARN
+    id: str  # ARN, or the address of a Prometheus
     size: dict[str, float | str] = Field(default_factory=dict)  # as found: tasks, vcpu, memory_mib …
+    version: Version | None = None  # the version in a duet that it serves alone
+    # Of a Prometheus: PromQL by name.
+    queries: dict[Annotated[str, Field(min_length=1, max_length=60)], str] = Field(default_factory=dict, max_length=50)
+    step_s: Duration = Field(default=15.0, ge=1, multiple_of=1)
+    token: VariableName | None = None
 
     @field_validator("id")
     @classmethod
     def _arn(cls, arn: str, info: ValidationInfo) -> str:
         kind = info.data.get("kind")
-        if kind is not None and not is_of_kind(kind, arn):
+        if kind not in (None, "prometheus") and not is_of_kind(kind, arn):
             raise misfit("not-an-arn", f"is not the ARN of this kind, `{kind}`. Copy it from AWS.")
         return arn
+
+    @model_validator(mode="after")
+    def _prometheus(self) -> Self:
+        if (self.kind == "prometheus") != bool(self.queries) or (self.token and self.kind != "prometheus"):
+            raise misfit(
+                "conflicting-keys", "needs `queries` with `kind: prometheus` only. Correct the kind or the keys."
+            )
+        parts = urlsplit(self.id)
+        plain = parts.scheme == "http" and parts.netloc and not self.token  # as inside a private network
+        if self.queries and (not (plain or is_safe_address(self.id)) or {*"@?#"} & {*self.id}):
+            fix = "Write http://host:9090, or https://… for one with a `token`."
+            raise misfit("not-an-address", f"is not the address of a Prometheus, without user and parameters. {fix}")
+        return self
 
 
 class FaultBlock(Section):

@@ -1,4 +1,4 @@
-"""Criteria on CloudWatch metrics of the system under test, period by period.
+"""Criteria on metrics of the system under test, period by period.
 
 All periods that overlap the judged time count. Sums, sample counts, maxima and minima can be merged exactly, so they
 are judged over the whole run. Averages and percentiles cannot, so each period is judged alone.
@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from toril.criteria import Criterion, ServerMetric, criteria_of
 from toril.criteria.service import service_queries
-from toril.records import PART_OF_PERIOD_NEEDED, MetricQuery, MetricSeries, Plan
+from toril.records import PART_OF_PERIOD_NEEDED, PROMETHEUS, MetricQuery, MetricSeries, Plan
 from toril.summary import judged_window, lasted_s
 from toril.text import plural
 from toril.verdict.evidence import Evidence
@@ -20,25 +20,27 @@ TINY_S = 1e-3  # rounding error of the points' times
 
 
 def queries(plan: Plan) -> tuple[MetricQuery, ...]:
-    """Returns the CloudWatch queries of the plan's criteria and of its service, without duplicates."""
+    """Returns the queries of the plan's criteria and of its service, without duplicates."""
     judged = [criterion.server for criterion in criteria_of(plan.criteria) if criterion.server is not None]
-    return tuple({query.key: query for query in (*service_queries(plan.service), *judged)}.values())
+    asked = (query for query in judged if query.namespace != PROMETHEUS)  # which are those of the service
+    return tuple({query.key: query for query in (*service_queries(plan.service), *asked)}.values())
 
 
 def judge_server(blank: CriterionResult, evidence: Evidence) -> CriterionResult:
-    """Returns the result of a criterion on a CloudWatch metric."""
+    """Returns the result of a criterion on a metric of the system under test."""
     metric = blank.criterion.server
     assert metric is not None  # noqa: S101 - of each criterion with this source
     series = None if evidence.metrics is None else evidence.metrics.find(metric)
     if series is None:
-        return _unknown(blank, "toril did not query CloudWatch")
+        return _unknown(blank, f"toril did not query {metric.source}")
+    metric = metric.model_copy(update={"period_s": series.period_s})  # a query of Prometheus has its own
     plan = evidence.plan
     from_s, to_s = judged_window(
         plan, lasted_s(plan, evidence.timeline, evidence.completeness), blank.criterion.executions
     )
     judged = _Periods(blank.criterion, metric, series, from_s, to_s)
     if not judged.periods:
-        return _unknown(blank, series.error or "CloudWatch has no value in the judged time")
+        return _unknown(blank, series.error or f"{metric.source} has no value in the judged time")
     result = judged.total(blank) if blank.criterion.logic == "total" else judged.windows(blank)
     open_end = series.error is not None and not judged.zeros
     if result.fired:
@@ -46,7 +48,7 @@ def judge_server(blank: CriterionResult, evidence: Evidence) -> CriterionResult:
     if open_end:
         return _unknown(result, series.error or "")
     if judged.missing:
-        missing = f"CloudWatch has no value in {plural(judged.missing, 'judged period')}"
+        missing = f"{metric.source} has no value in {plural(judged.missing, 'judged period')}"
         return _unknown(result, f"{missing}; a longer `metrics-wait` may help")
     if result.observed is None:
         return never_full(blank, round(to_s - from_s), ended_by_criterion=evidence.ended_by_criterion)

@@ -12,7 +12,7 @@ Mark = dict[str, Any]
 PERCENTILE = re.compile(r"p[0-9]+(\.[0-9]+)?")
 SUM = "metric-sum"
 # subjects other than the requests of the run
-FOREIGN = ("generator-", "cloudwatch", "alb-", "ecs-", "rds-", "recovery-")
+FOREIGN = ("generator-", "cloudwatch", "prometheus", "alb-", "ecs-", "rds-", "recovery-")
 
 
 def marks(rules: Iterable[JudgedCriterion], divisor: float = 1.0) -> list[Mark]:

@@ -40,6 +40,8 @@ BEGINNINGS: dict[str, tuple[Symptom, float, float]] = {  # finding → symptom, 
 # What load balancers and gateways measure is what toril measures: requests, times and failures. By Little's law, the
 # requests in progress are rate times response time.
 ENTRANCES = frozenset({"AWS/ApplicationELB", "AWS/NetworkELB", "AWS/ELB", "AWS/ApiGateway", "AWS/CloudFront"})
+# Names in queries of Prometheus that measure a service's entrance.
+OF_ENTRANCES = re.compile(r"http_(?:server_)?(?:requests?|response)_|(?:nginx|envoy|traefik|haproxy|istio)_")
 OF_HOSTS = re.compile(r"Host|Reject|ConnectionError")  # what only they know
 IN_PROGRESS = re.compile(r"(?i)in.?flight|concurren|active.?(?:conn|request)")
 LIMIT = re.compile(  # names of saturation and errors (Gregg's USE method)
@@ -193,7 +195,8 @@ def _service(seen: RunData, metrics: ServerMetrics | None) -> Iterator[Figure]:
     """Yields the figures of the service with their values in whole periods of the load."""
     asked = {one.model_copy(update={"resource": None}).key: one for one in (metrics.queries if metrics else ())}
     for one in asked.values():  # a criterion and the service may have asked for the same
-        repeats = one.namespace in ENTRANCES and not OF_HOSTS.search(one.metric)
+        entrance = one.namespace in ENTRANCES or OF_ENTRANCES.search(one.promql)
+        repeats = entrance and not OF_HOSTS.search(one.metric)
         if repeats or IN_PROGRESS.search(one.metric) or not one.points:
             continue
         last_s, first_s = seen.seconds - one.period_s, one.points[0][0] % one.period_s
