@@ -79,7 +79,7 @@ def find_service(scope: Scope) -> list[Statement]:
     if not scope.service:
         return []
     resources = [scope.arn(name.partition(":")[0], kind) for name, kind in RESOURCES.items()]
-    consoles = [scope.arn("lambda", "function:toril*console")]
+    consoles = [scope.arn("lambda", f"function:toril*console{end}") for end in ("", ":*")]  # also a version of one
     return [
         allow("FindService", set(RIGHTS) - RESOURCES.keys(), ANY),
         allow("ReadService", RESOURCES, resources),

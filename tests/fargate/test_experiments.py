@@ -53,6 +53,7 @@ def test_a_run_starts_and_stops_an_experiment_on_the_clock_of_its_load(guarded, 
     assert refused(guarded) == []
 
 
+@pytest.mark.nightly
 def test_without_the_setting_the_start_is_refused_and_the_run_says_which_right_is_missing(guarded, tmp_path, service):
     folder, of = faulty(guarded, tmp_path, service.url, "5s")
     iam, role = guarded.cloud.client("iam"), {"RoleName": "toril-run", "PolicyName": "run"}
@@ -68,6 +69,7 @@ def test_without_the_setting_the_start_is_refused_and_the_run_says_which_right_i
     assert experiments(guarded, of) == []
 
 
+@pytest.mark.nightly
 def test_another_coordinator_stops_the_experiment_of_a_lost_one(guarded, tmp_path, service):
     folder, of = faulty(guarded, tmp_path, service.url)
     driven = guarded.drive("run", "lost-owner", "--suite", folder, who=guarded.runner())

@@ -136,7 +136,7 @@ def test_the_role_run_finds_a_service_and_reads_no_consoles_variables(place):
     place.client("ecs", who).list_clusters()
     with refused("ResourceNotFoundException"):
         place.client("lambda", who).get_function_configuration(FunctionName="orders")
-    for console in ("toril-console", "toril-prod-console"):
+    for console in ("toril-console", "toril-prod-console", "toril-console:1"):
         denied(place.client("lambda", who).get_function_configuration, FunctionName=console)
     denied(place.client("lambda", place.acting("coordinator")).get_function_configuration, FunctionName="orders")
 

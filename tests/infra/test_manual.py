@@ -32,7 +32,7 @@ PAGES = (
 VARIANTS = ("slim", "full")
 FIRST, LAST = "set-up-aws", "maintain-the-stacks"
 # Their one block for the stacks is a section of a guide about something else.
-OTHERS = {"notifications", "use-private-locations"}
+OTHERS = {"break-the-service", "find-the-cause", "notifications", "use-private-locations"}
 
 
 @dataclass(frozen=True)

@@ -60,6 +60,9 @@ MODULES = {
 OWN_ROLE = re.compile(rf"arn:aws:iam::{ACCOUNT}:role/(toril/production12/|toril-production12_\*-cache-templates$)")
 
 
+BARE_OF = {name: getattr(BARE, name) for name in ("faults", "service", "service_logs")}
+
+
 def statements(scope, purpose):
     home = HOME["Statement"] if purpose == "console" and scope is FULL else []
     return [*(one for policy in POLICIES[purpose].values() for one in policy(scope)["Statement"]), *home]
@@ -176,6 +179,25 @@ def test_the_sweeper_writes_only_the_end_of_a_run_and_the_history():
     files = {f"runs/*/{name}.{'html' if name == 'report' else 'json'}" for name in ending}
     setup = "runs/*/workers/*/setup/begun.json"  # then setup cannot begin after the end
     assert names == {"events/*", "history/*", "index/*", "runs/agents/offers/*", setup, *files}
+
+
+@pytest.mark.parametrize(
+    ("setting", "service", "wanted"),
+    [
+        ("faults", "fis", {"run": 6, "coordinator": 6, "sweeper": 3}),
+        ("service", "xray", {"run": 1, "coordinator": 1, "sweeper": 1}),
+        ("service", "tag", {"run": 1, "coordinator": 0, "sweeper": 0}),
+        ("service_logs", "logs", {"run": 4, "coordinator": 4, "sweeper": 3}),
+    ],
+)
+def test_rights_on_the_service_need_their_setting(setting, service, wanted):
+    """The roles that start tasks read the last lines of the workers' logs without a setting."""
+    usual = {"run": 1, "coordinator": 1, "sweeper": 0} if service == "logs" else dict.fromkeys(wanted, 0)
+    for scope, expected in ((replace(FULL, **{setting: BARE_OF[setting]}), usual), (FULL, wanted)):
+        found = {
+            purpose: {one for one in actions(scope, purpose) if one.startswith(f"{service}:")} for purpose in wanted
+        }
+        assert {purpose: len(its) for purpose, its in found.items()} == expected
 
 
 @pytest.mark.parametrize("purpose", ["coordinator", "sweeper"])
