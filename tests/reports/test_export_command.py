@@ -65,7 +65,7 @@ def test_every_export_can_be_repeated_from_the_run_folder(plan, monkeypatch, nam
     assert call(monkeypatch, *asked, outs[2]) == 0
 
     first, *others = (Path(out).read_bytes() for out in outs)
-    assert len(first) > 300
+    assert len(first) > (80 if table == "service" else 300)  # the run has no metrics
     assert others == [first, first]
 
 

@@ -114,7 +114,9 @@ def test_every_format_is_described_with_its_extension():
 
 
 def test_every_column_is_described():
-    rows = re.findall(r"^\| (`[a-z0-9_`, ]+`) \| (text|integer|boolean|time) \| (.+) \|$", COLUMNS_PAGE, re.MULTILINE)
+    rows = re.findall(
+        r"^\| (`[a-z0-9_`, ]+`) \| (text|integer|number|boolean|time) \| (.+) \|$", COLUMNS_PAGE, re.MULTILINE
+    )
     written = [(name, kind) for names, kind, _ in rows for name in re.findall(r"`(\w+)`", names)]
 
     own = [{name: what for name, what in table.columns.items() if name not in PLACE} for table in TABLES.values()]

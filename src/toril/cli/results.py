@@ -38,7 +38,8 @@ def report(
     ] = "terminal",
     out: Out = None,
     table: Annotated[
-        Literal["cells", "buckets", "outcomes"], typer.Option("--table", help="Table to export as csv or parquet.")
+        Literal["cells", "buckets", "outcomes", "service"],
+        typer.Option("--table", help="Table to export as csv or parquet."),
     ] = "cells",
     ignore_missing: IgnoreMissing = False,
     from_: Annotated[

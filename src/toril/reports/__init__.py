@@ -13,7 +13,7 @@ from typing import Literal, get_args
 from toril.errors import OptionError
 from toril.reports.bundle import Bundle
 
-TABLES = ("cells", "buckets", "outcomes")  # of csv and parquet
+TABLES = ("cells", "buckets", "outcomes", "service")  # of csv and parquet
 EXPORTS = ("hdr", "hgrm", "csv", "parquet")  # all measurements; can be large
 ComparedFormat = Literal["terminal", "html", "json", "github"]  # formats of a comparison of two runs
 COMPARED: tuple[ComparedFormat, ...] = get_args(ComparedFormat)

@@ -23,7 +23,7 @@ def stream(bundle: Bundle, table: str) -> Iterator[bytes]:
     columns = TABLES[table].columns
     yield _written([tuple(columns)])
     for batch in TABLES[table].batches(bundle):
-        for first in range(0, batch["second"].size, ROWS_AT_ONCE):
+        for first in range(0, batch["time"].size, ROWS_AT_ONCE):
             rows = slice(first, first + ROWS_AT_ONCE)
             yield _written(zip(*(_column(batch[name], kind, rows) for name, (kind, _) in columns.items()), strict=True))
 
@@ -52,7 +52,7 @@ def _column(values: Any, kind: Type, rows: slice) -> list[Any]:
         distinct, codes = np.unique(values, return_inverse=True)
         times = [moment(ms) for ms in distinct.tolist()]
         return [times[code] for code in codes.tolist()]
-    numbers: list[int] = values.tolist()
+    numbers: list[float] = values.tolist()
     return numbers
 
 

@@ -54,6 +54,7 @@ def _schema(bundle: Bundle, table: str) -> Any:
     types = {
         "text": pyarrow.string(),
         "integer": pyarrow.int64(),
+        "number": pyarrow.float64(),
         "boolean": pyarrow.bool_(),
         "time": pyarrow.timestamp("ms", "UTC"),
     }

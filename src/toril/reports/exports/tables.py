@@ -1,4 +1,4 @@
-"""The three tables of CSV and Parquet, by column and in batches. docs/reference/tables.md describes the columns."""
+"""The tables of CSV and Parquet, by column and in batches. docs/reference/tables.md describes the columns."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from toril.timeline.intervals import Series
 
 SHOWN = ("p50", "p75", "p90", "p95", "p99", "p99_9")  # fewer than in the summary: a second has few samples
 
-Type = Literal["text", "integer", "boolean", "time"]
+Type = Literal["text", "integer", "number", "boolean", "time"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +150,23 @@ def _outcomes(bundle: Bundle) -> Iterator[Batch]:
         }
 
 
+def _service(bundle: Bundle) -> Iterator[Batch]:
+    series = bundle.metrics.queries if bundle.metrics else ()
+    points = [(place, at_s, value) for place, one in enumerate(series) for at_s, value in one.points]
+    if not points:
+        return
+    place, at_s, value = map(np.array, zip(*points, strict=True))
+    own = ("resource", "version", "namespace", "metric", "statistic")
+    yield {
+        **{name: TextColumn(place, [getattr(one, name) or "" for one in series]) for name in own},
+        "run_id": TextColumn(place, [bundle.plan.run_id for _ in series]),
+        "dimensions": TextColumn(place, [", ".join(map("=".join, one.dimensions.items())) for one in series]),
+        "time": started_ms(bundle) + np.rint(1000 * at_s).astype(np.int64),
+        "period_s": np.array([one.period_s for one in series])[place],
+        "value": value,
+    }
+
+
 def _place(location: str, series: Series, ok: bool | None = None) -> RowPlace:
     ok = series.ok if ok is None else ok
     return RowPlace(series.execution, location, mask(series.label), series.kind, series.steady, ok)
@@ -221,5 +238,20 @@ TABLES = {
             "samples": ("integer", "number of samples with this outcome"),
         },
         _outcomes,
+    ),
+    "service": ExportTable(
+        {
+            "run_id": PLACE["run_id"],
+            "time": ("time", "start of the period"),
+            "resource": ("text", "the ARN, or the address of a Prometheus; empty for a metric of a criterion"),
+            "version": ("text", "`base` or `head`, if the resource serves one version only"),
+            "namespace": ("text", "CloudWatch's, or `Prometheus`"),
+            "metric": ("text", "the name"),
+            "statistic": ("text", "CloudWatch's, or `value`"),
+            "dimensions": ("text", "such as `ClusterName=shop, ServiceName=web`"),
+            "period_s": ("integer", "length of the period"),
+            "value": ("number", "in the unit of the source"),
+        },
+        _service,
     ),
 }
