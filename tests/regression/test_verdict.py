@@ -10,7 +10,7 @@ import pytest
 from tests.duets import HEAD_URL, SUITE, Measured, interval_of, merged, planned
 from tests.measured import plan_of
 from tests.verdict import test_server_criteria as servers
-from toril.records import ARMS, BASE, HEAD, Exit, Plan, Stop
+from toril.records import ARMS, BASE, HEAD, Exit, Plan, ServerMetrics, Stop
 from toril.regression import judge_duet
 from toril.regression.calibration import Calibration
 from toril.summary import Completeness
@@ -309,3 +309,6 @@ def test_criteria_on_cloudwatch_judge_the_whole_duet(tmp_path: Path, seconds: fl
     assert (judged.outcome, judged.reasons[0].code) == (outcome, code)
     assert "both-arms-in-periods" in judged.note_codes
     assert len(judged.criteria) == 2
+    alone = [one.model_copy(update={"version": "head"}) for one in metrics.queries]
+    judged = judge_duet(plan, arms, whole, left(plan, interval), metrics=ServerMetrics(queries=alone)).verdict
+    assert "both-arms-in-periods" not in judged.note_codes

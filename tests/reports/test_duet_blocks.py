@@ -1,13 +1,14 @@
 """The comparison of a duet in reports: its table, and the charts of its pairs."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from tests.github.stories import EARLIER, REGRESSION, SHARE, SLOWER, compared, comparison, paired
 from tests.reports import examples
-from toril.records import Comparison
-from toril.reports.duet_blocks import duet_table, pairs_charts, pairs_sketches
+from toril.records import Comparison, MetricSeries, ServerMetrics
+from toril.reports.duet_blocks import duet_table, pairs_charts, pairs_sketches, versions_table
 from toril.reports.run_blocks import headline
 
 
@@ -109,3 +110,30 @@ def test_a_throughput_is_in_requests_per_second_and_worse_if_it_is_less():
 def test_the_headline_of_a_run_counts_its_earlier_runs(outcome, expected):
     run = examples.with_verdict(examples.passed(), outcome=outcome, earlier={**EARLIER, "outcome": outcome})
     assert headline(run).casefold().startswith(expected.casefold())
+
+
+def test_resources_of_one_version_are_beside_those_of_the_other():
+    def series(version, name, metric, statistic, *values):
+        arn = f"arn:aws:ecs:eu-west-1:111122223333:service/shop/{name}"
+        points = tuple((60.0 * place, value) for place, value in enumerate(values))
+        return MetricSeries(
+            namespace="AWS/ECS", metric=metric, statistic=statistic, resource=arn, version=version, points=points,
+            answered=True,
+        )  # fmt: skip
+
+    queries = (
+        series("head", "new", "CPU", "Average", 60.0, 40.0),
+        series("base", "old", "CPU", "Average", 40.0, 40.0),
+        series("base", "old", "Errors", "Sum"),
+        series("head", "new", "Errors", "Sum", 3.0, 4.0),
+        series("head", "second", "Errors", "Sum", 1.0),
+        series(None, "both", "CPU", "Average", 90.0),
+    )
+    shown = versions_table(replace(examples.passed(), metrics=ServerMetrics(queries=queries)))
+    assert shown is not None
+    assert [[cell.text for cell in row.cells] for row in shown.rows] == [
+        ["shop/old, shop/new", "CPU Average", "40", "50", "+25 %"],
+        ["shop/old, shop/new", "Errors Sum", "0", "7", "–"],
+        ["shop/second", "Errors Sum", "–", "1", "–"],
+    ]
+    assert versions_table(examples.passed()) is None

@@ -1,6 +1,7 @@
 """Writing the service's resources into a suite: all other lines stay."""
 
 import pytest
+import yaml
 
 from tests.refusals import refused
 from toril.errors import OptionError
@@ -40,3 +41,12 @@ def test_another_form_is_refused_with_the_text_to_paste(text):
     with refused("not-edited", error=OptionError) as found:
         with_service(text, [QUEUE], "suite.yml")
     assert ITEM.strip() in str(found.value)
+
+
+def test_a_prometheus_and_versions_that_a_person_wrote_stay():
+    prometheus = "- {kind: prometheus, id: 'https://prom.example.com', queries: {waits: sum(waits)}}"
+    written = f"{HEAD}toril:\n  service:\n  - {{kind: queue, id: '{QUEUE.id}', version: head}}\n  {prometheus}\n"
+    service = yaml.safe_load(with_service(written, [TABLE, QUEUE], "suite.yml"))["toril"]["service"]
+    assert [(one["id"], one.get("version")) for one in service] == [
+        (TABLE.id, None), (QUEUE.id, "head"), ("https://prom.example.com", None)
+    ]  # fmt: skip

@@ -18,7 +18,7 @@ Criteria on CloudWatch's metrics are judged on the whole time of the duet, since
 | `no-regression`        | passed       | head is proven not to be worse than base by the margin                 |
 | `aa-clean`             | passed       | the same, of base with itself                                          |
 | `void-pairs`           | a note       | some pairs are left out, because a worker was saturated                |
-| `both-arms-in-periods` | a note       | criteria on CloudWatch's metrics judge base and head together          |
+| `both-arms-in-periods` | a note       | criteria on the service's metrics judge base and head together         |
 | `many-figures`         | a note       | more than five figures are compared, so each needs more evidence       |
 | `missing-label`        | a note       | base has requests of a label, and head has none                        |
 | `slower-label`         | a note       | p95 of a label that no figure covers is above base's by the margin     |
@@ -50,7 +50,7 @@ FEW = 5  # compared figures
 EXPECTED = 20  # requests of base's label: then head has some, unless it differs
 OTHER_SIZE, OTHER_WORK = 0.1, 0.5  # differences of mean size and of p95 by which head may answer something else
 MANY = "more than five figures are compared, so each needs more pairs to prove a change; compare the important ones"
-IN_PERIODS = "CloudWatch's periods contain both versions: a breach holds, but a pass does not tell base and head apart"
+IN_PERIODS = "the service's metrics contain both versions: a breach holds, but a pass tells nothing about head"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,10 @@ def judge_duet(
     if of_servers.criteria:
         servers = judge(of_servers, whole, completeness, summary, metrics)
         head = _with_servers(head, servers)
-        notes.append(Note("both-arms-in-periods", IN_PERIODS))
+        asked = [criterion.server for criterion in criteria_of(of_servers.criteria)]
+        series = [metrics.find(one) if metrics and one else None for one in asked]
+        if not all(one and one.version for one in series):
+            notes.append(Note("both-arms-in-periods", IN_PERIODS))
     verdict = replace(_combined(head, base, comparison), comparison=comparison).with_notes(notes)
     head_plan = head_plan.model_copy(update={"criteria": plan.criteria})
     return JudgedDuet(head_plan, summary, verdict)

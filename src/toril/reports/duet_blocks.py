@@ -1,11 +1,15 @@
 """Builds the tables and the charts of comparisons: of a duet's arms, and of a run with earlier ones."""
 
+from collections import defaultdict
 from collections.abc import Callable
+from itertools import zip_longest
 from operator import attrgetter
+from statistics import fmean
 from typing import Any
 
 from toril import text
-from toril.records import ComparedArm, ComparedMetric, ComparedPair, Comparison
+from toril.criteria.service import short_name
+from toril.records import ComparedArm, ComparedMetric, ComparedPair, Comparison, MetricSeries
 from toril.records.verdict import EarlierMetric, EarlierRuns
 from toril.reports.blocks import Cell, Charts, Check, Column, Row, Sketch, Sketches, Table
 from toril.reports.bundle import Bundle
@@ -91,6 +95,43 @@ def _metric_row(metric: ComparedMetric, place: int, *, trusted: bool) -> Row:
         weight=place,
         check=_check(metric, judged, "regression" if judged == "failed" else "inconclusive", "duet", "base"),
     )
+
+
+def versions_table(duet: Bundle) -> Table | None:
+    """Returns the metrics of resources that serve one version alone, base's beside head's; None without any.
+
+    Resources of equal metrics are paired in the suite's order.
+    """
+    found = defaultdict[tuple[str, ...], dict[str, list[MetricSeries]]](lambda: {"base": [], "head": []})
+    for one in duet.metrics.queries if duet.metrics else ():
+        if one.version and (one.points or one.answered):
+            found[one.namespace, one.metric, one.statistic][one.version].append(one)
+    rows = list[Row]()
+    for (_, metric, statistic), sides in found.items():
+        for pair in zip_longest(*sides.values()):
+            base, head = map(_of_load, pair)
+            change = None if base in (None, 0) or head is None else head / base - 1
+            names = dict.fromkeys(short_name(one.resource or "") for one in pair if one)
+            figures = [Cell(text.quantity(value, ""), value=value) for value in (base, head)]
+            cells = (Cell(", ".join(names)), Cell(f"{metric} {statistic}"), *figures, Cell(text.change(change, "")))
+            rows.append(Row(cells, weight=len(rows)))
+    columns = (
+        Column("resource", "name", code=True),
+        Column("metric", "name"),
+        *map(Column, ("base", "head", "change")),
+    )
+    about = "means of all periods, totals of sums and counts, without bounds"
+    table = Table(
+        id="versions", title="Service by version", noun="metric", columns=columns, rows=tuple(rows), about=about
+    )
+    return table if rows else None
+
+
+def _of_load(series: MetricSeries | None) -> float | None:
+    values = [value for _, value in series.points] if series else []
+    if series and series.statistic in ("Sum", "SampleCount"):  # AWS does not publish counts of 0
+        return sum(values)
+    return fmean(values) if values else None
 
 
 def earlier_table(earlier: EarlierRuns) -> Table:

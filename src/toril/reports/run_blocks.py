@@ -33,7 +33,7 @@ from toril.reports.blocks import (
 from toril.reports.bundle import Bundle
 from toril.reports.cause_block import probable_cause, unasked
 from toril.reports.curves import rate_curves
-from toril.reports.duet_blocks import duet_table, earlier_table, pairs_charts, pairs_sketches
+from toril.reports.duet_blocks import duet_table, earlier_table, pairs_charts, pairs_sketches, versions_table
 from toril.reports.evidence_blocks import exchange_list
 from toril.reports.run_tables import (
     capacity_tables,
@@ -119,7 +119,7 @@ def report_of(
         Criteria(rules) if rules else None,
         case_table(bundle) if functional else None,
         duet_table(duet, trusted=duet.outcome == "failed", caveat=_caveat(duet)),
-        *((pairs_sketches(compared_arms), pairs_charts(compared_arms)) if compared_arms else ()),
+        *((pairs_sketches(compared_arms), pairs_charts(compared_arms), versions_table(duet)) if compared_arms else ()),
         earlier_table(bundle.verdict.earlier) if bundle.verdict.earlier else None,
         *capacity_tables(bundle),
         *cost_tables(bundle),

@@ -16,31 +16,27 @@ def with_service(text: str, resources: Sequence[ServiceResource], name: str) -> 
     OptionError, with the text to paste, if the suite has another form than one document with a `toril` block.
     """
     items = [resource.model_dump(exclude_defaults=True) for resource in resources]
-    items = _with_own(items, text)
-    flow = [yaml.safe_dump(item, default_flow_style=True, sort_keys=False, width=10_000).strip() for item in items]
     try:
-        edited = _edited(text, ["service:", *(f"- {item}" for item in flow)])
-        before, after = yaml.safe_load(text), yaml.safe_load(edited)
+        before = yaml.safe_load(text)
+        earlier = (before.get("toril") or {}).get("service") or []
+        versions = {one["id"]: {"version": one["version"]} for one in earlier if "version" in one}
+        items = [item | versions.get(item["id"], {}) for item in items]
+        items += [one for one in earlier if one["kind"] == "prometheus"]
+        edited = _edited(text, ["service:", *_lines(items)])
         before["toril"] = {**(before.get("toril") or {}), "service": items}
-        if before == after:
+        if before == yaml.safe_load(edited):
             return edited
-    except (yaml.YAMLError, TypeError, AttributeError, ValueError):
+    except (yaml.YAMLError, TypeError, AttributeError, KeyError, ValueError):
         pass  # JSON, several documents, or a block in braces
-    listed = "\n".join(f"- {item}" for item in flow)
+    listed = "\n".join(_lines(items))
     raise OptionError(
         f"{name}: its `toril` block cannot be edited. Add as `toril.service`:\n{listed}", code="not-edited"
     )
 
 
-def _with_own(items: list[dict[str, Any]], text: str) -> list[dict[str, Any]]:
-    """Adds what a person wrote into the block."""
-    try:
-        earlier = list(yaml.safe_load(text)["toril"]["service"])
-    except (yaml.YAMLError, LookupError, TypeError):
-        return items
-    versions = {one["id"]: {"version": one["version"]} for one in earlier if "version" in one}
-    return [item | versions.get(item["id"], {}) for item in items] + [
-        one for one in earlier if one["kind"] == "prometheus"
+def _lines(items: Sequence[dict[str, Any]]) -> list[str]:
+    return [
+        f"- {yaml.safe_dump(item, default_flow_style=True, sort_keys=False, width=10_000).strip()}" for item in items
     ]
 
 
