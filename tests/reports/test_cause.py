@@ -44,16 +44,28 @@ def test_each_sentence_states_figures_times_and_evidence():
     block = probable_cause(run(found, "https://traces.example.com/{trace_id}"))
     assert block is not None
     assert [line.text for line in block.lines] == [
-        "ReadThrottleEvents Sum of orders rose from 0 to 55 (means of 10 s periods) between seconds 110 and 115, at "
-        "least 5 s before failures of GET / rose between seconds 120 and 124.",
-        "Wait of <db> rose from 20.0 ms to 400 ms (means of 60 s periods) between seconds 100 and 160, as failures of "
-        "GET / rose between seconds 120 and 124.",
+        "ReadThrottleEvents Sum of orders rose from 0 to 55 (means of up to 10 periods of 10 s) between seconds 110 "
+        "and 115, at least 5 s before failures of GET / rose between seconds 120 and 124.",
+        "Wait of <db> rose from 20.0 ms to 400 ms (means of up to 10 periods of 60 s) between seconds 100 and 160, "
+        "as failures of GET / rose between seconds 120 and 124.",
         "DynamoDB Query orders took the most time in 4 of 5 traces of slow and failed requests: 800 ms itself, of "
         "900 ms (medians). The slowest is 4bf92f.",
         '412 log lines of /ecs/shop with "pool exhausted" came in seconds 118 to 178, and at most 3 in any minute '
         "outside the trouble. The search read 191 MiB of logs for $0.001, at $0.005 per GB.",
     ]
     assert [line.link for line in block.lines] == ["", "", "https://traces.example.com/4bf92f", ""]
+
+
+@pytest.mark.parametrize(
+    ("unit", "before", "after", "shown"),
+    [("", 0.0002, 0.0004, "from 0.0002 to 0.0004"), ("Gigabytes", 3, 5, "from 3 Gigabytes to 5 Gigabytes"),
+     ("Count", 0, 7, "from 0 to 7"), ("Percent", 38.689, 100, "from 38.69 % to 100 %")],
+)  # fmt: skip
+def test_small_values_and_units_are_shown(unit, before, after, shown):
+    moved = WAIT.model_copy(update={"unit": unit, "before": before, "after": after})
+    block = probable_cause(run(cause(TROUBLE.model_copy(update={"moved": (moved,)}))))
+    assert block is not None
+    assert shown in block.lines[0].text
 
 
 @pytest.mark.parametrize("found", [None, cause(), cause(TROUBLE.model_copy(update={"moved": ()}))])

@@ -7,6 +7,7 @@ from toril import text
 from toril.records.cause import Cause, Moved, RareLine, SlowPart, Trouble
 from toril.reports.blocks import CauseLine, NoteBlock, ProbableCause
 from toril.reports.bundle import Bundle
+from toril.stats.onset import SHOWN as SHOWN_PERIODS
 from toril.text import plain
 
 MOST_LINES, MOST_OF_TROUBLE = 5, 3
@@ -16,7 +17,7 @@ SHOWN: Mapping[str, Callable[[float], str]] = {  # by CloudWatch's unit; other v
     "Microseconds": text.time,
     "Percent": lambda value: text.percent(round(value, 2)),
     "Bytes": text.size,
-    "": lambda value: text.number(round(value, 3)),
+    "": lambda value: text.number(value) if abs(value) >= 0.001 or not value else f"{value:.2g}",
 }
 
 
@@ -45,7 +46,8 @@ def trace_link(bundle: Bundle, trace_id: str) -> str:
 
 
 def _sentence(moved: Moved, trouble: Trouble) -> str:
-    value = SHOWN.get(moved.unit, SHOWN[""])
+    bare = "" if moved.unit in ("Count", "None") else moved.unit
+    value = SHOWN.get(bare) or (lambda value: f"{SHOWN[''](value)} {bare}")
     verb = "rose" if moved.after > moved.before else "fell"
     change = f"{plain(moved.name)} {verb} from {value(moved.before)} to {value(moved.after)}"
     symptom = trouble.symptom + (f" of {plain(trouble.label)}" if trouble.label else "")
@@ -53,7 +55,7 @@ def _sentence(moved: Moved, trouble: Trouble) -> str:
     symptom += f" {'rose' if has_risen else 'fell'} between seconds {_span(trouble)}"
     ahead_s = math.floor(trouble.low_s) - math.ceil(moved.high_s)
     relation = f"at least {text.number(ahead_s)} s before {symptom}" if ahead_s > 0 else f"as {symptom}"
-    means = f"(means of {text.number(moved.period_s)} s periods)"
+    means = f"(means of up to {SHOWN_PERIODS} periods of {text.number(moved.period_s)} s)"
     return f"{change} {means} between seconds {_span(moved)}, {relation}."
 
 

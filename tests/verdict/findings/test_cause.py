@@ -53,6 +53,23 @@ def test_the_figure_that_changed_first_comes_first():
     assert trouble.tested >= 2
 
 
+def test_of_changes_in_one_period_limits_come_first_and_what_falls_with_throughput_last():
+    (trouble,) = troubles(
+        FAILING,
+        series("PoolPending", lambda second: 50 * (second >= 149), seed=2),
+        series("PaymentsDuration", lambda second: 40.0 + 30 * (second >= 149), seed=3),
+        series("CacheMisses", lambda second: 5 + 10 * (second >= 149), seed=4),
+        series("LockWaits", lambda second: 50.0 - 45 * (second >= 149), seed=5),
+    )
+    names = [moved.name.split()[0] for moved in trouble.moved]
+    assert names == ["CacheMisses", "PaymentsDuration", "PoolPending", "LockWaits"]
+
+
+def test_a_steady_course_has_no_beginning():
+    (trouble,) = troubles(FAILING, series("Requests", lambda second: 100 + second / 2, seed=7))
+    assert not trouble.moved
+
+
 def test_a_breached_criterion_with_the_same_beginning_joins_the_finding():
     (trouble,) = troubles(FAILING, criteria=(BREACHED,))
     assert trouble.codes == ("errors-began", "fail>2%")

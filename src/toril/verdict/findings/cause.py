@@ -24,7 +24,9 @@ FALSE_DISCOVERIES = 0.05
 SURE = 0.01  # of a symptom
 LEAST_OF_SYMPTOM = {"response times": math.log(1.25), "failures": 0.01}  # what varies less has no beginning
 LEAST_OF_THROUGHPUT = 0.1
+LASTING_S, LEAST_BINS = 20, 3  # of a symptom; shorter ones are queues that come and go
 AHEAD_S = 10.0  # a cause begins at most this long before the interval of its trouble
+SHORT_S = (30, 60)  # a cause may end before its trouble
 LAG_S = 60  # figures may follow the load of the last minute
 MOST_TROUBLES, MOST_MOVED, MOST_SECONDS, MOST_BINS = 5, 5, 6 * 3600, 120
 TOGETHER_S = 15  # troubles that begin so near are one
@@ -44,10 +46,12 @@ ENTRANCES = frozenset({"AWS/ApplicationELB", "AWS/NetworkELB", "AWS/ELB", "AWS/A
 OF_ENTRANCES = re.compile(r"http_(?:server_)?(?:requests?|response)_|(?:nginx|envoy|traefik|haproxy|istio)_")
 OF_HOSTS = re.compile(r"Host|Reject|ConnectionError")  # what only they know
 IN_PROGRESS = re.compile(r"(?i)in.?flight|concurren|active.?(?:conn|request)")
-LIMIT = re.compile(  # names of saturation and errors (Gregg's USE method)
-    r"(?i)throttl|reject|refus|cold|init|pend|queue|wait|block|lock|steal|stolen|gc|collect|pause|evict|surge|spill|swap"
-    r"|credit|balance|exceed|retr|timeout|drop|error|fail|delay"
-)
+RANKS = tuple(map(re.compile, (  # figures that the next ones do not raise, by words of their names; the others follow
+    r"(?i)throttl|reject|refus|cold|init|steal|stolen|gc|collect|pause|evict|miss|spill|swap|exceed|retr",
+    r"(?i)time(?!out)|duration|latency",
+    r"(?i)pend|queue|wait|acqui|block|lock|surge|timeout|drop|error|fail|delay",
+)))  # fmt: skip
+SUPPLY = re.compile(r"(?i)credit|balance|hit|free|available|healthy")  # worse if it falls
 ADDITIVE, COUNTS = frozenset({"Average", "Sum", "SampleCount"}), frozenset({"Sum", "SampleCount"})
 PERCENTAGES = frozenset({"CPUUtilization", "MemoryUtilization"})
 
@@ -73,7 +77,10 @@ def troubles_of(
     limit = discoveries([moved.p if moved else 1.0 for row in tests for moved in row], FALSE_DISCOVERIES)
     return tuple(
         trouble.model_copy(
-            update={"tested": len(figures), "moved": _ordered(one for one in row if one and one.p <= limit)}
+            update={
+                "tested": len(figures),
+                "moved": _ordered((one for one in row if one and one.p <= limit), ended=trouble.ended),
+            }
         )
         for trouble, row in zip(found, tests, strict=True)
     )
@@ -156,7 +163,8 @@ def _symptom(seen: RunData, symptom: Symptom, label: str) -> Change | None:
         values = in_bins(by_second.failures)[some] / samples[some] if symptom == "failures" else -samples / width
     course = Course(starts[some], values, float(width), additive=False)
     ends, near = [math.inf, *course.starts_s[2::2].tolist()], (0.0, float(seen.seconds))
-    change = _clearest(course, _influences(seen, course), near, ends, len(label), 1_000, rounds=1, is_up=True)
+    more: dict[str, Any] = {"rounds": 1, "is_up": True, "least": max(LEAST_BINS, math.ceil(LASTING_S / width))}
+    change = _clearest(course, _influences(seen, course), near, ends, len(label), 1_000, **more)
     if change is None or change.p > SURE:
         return None
     least = LEAST_OF_THROUGHPUT * abs(change.before) if symptom == "throughput" else LEAST_OF_SYMPTOM[symptom]
@@ -171,7 +179,7 @@ def _clearest(course: Course, influences: Sequence[Floats], *args: Any, **more: 
 
 
 def _merged(troubles: Sequence[Trouble]) -> list[Trouble]:
-    """Returns the troubles, those that begin together as one; the first ones, most severe first."""
+    """Returns the troubles, those that begin together as one; the most severe ones, in order of time."""
     merged: list[Trouble] = []
     for one in troubles:
         alike = (at for at, other in enumerate(merged) if other.ended == one.ended)
@@ -181,7 +189,7 @@ def _merged(troubles: Sequence[Trouble]) -> list[Trouble]:
         else:
             codes = tuple(dict.fromkeys((*merged[place].codes, *one.codes)))
             merged[place] = merged[place].model_copy(update={"codes": codes})
-    return merged[:MOST_TROUBLES]
+    return sorted(merged[:MOST_TROUBLES], key=lambda one: one.high_s)
 
 
 def _overlap(one: Trouble, other: Trouble) -> bool:
@@ -227,6 +235,7 @@ def _moved(seen: RunData, trouble: Trouble, figure: Figure, seed: int) -> Moved 
     blur_s, ends = 0.0 if course.additive else course.period_s, [math.inf]
     if trouble.to_s is not None:
         ends += [trouble.to_s, *course.starts_s[np.abs(course.starts_s - trouble.to_s) <= 2 * course.period_s].tolist()]
+    ends += [trouble.at_s + lasted_s for lasted_s in SHORT_S]
     near = trouble.low_s - AHEAD_S - blur_s, trouble.high_s + blur_s
     influences = _influences(seen, course, curved="service-saturated" not in trouble.codes)
     change = _clearest(course, influences, near, ends, seed)
@@ -234,27 +243,37 @@ def _moved(seen: RunData, trouble: Trouble, figure: Figure, seed: int) -> Moved 
         return None
     if name == DELAY and change.after < change.before:  # less work, since the service is slower
         return None
+    low_s, high_s = change.low_s, change.high_s
+    if course.additive:  # a level that is not constant after the change blurs its time within the period
+        starts_s, ends_s = course.starts_s, course.starts_s + course.period_s
+        low_s, high_s = starts_s[starts_s <= low_s].max(initial=0), ends_s[ends_s >= high_s].min(initial=seen.seconds)
     least = LEAST_CHANGE * max(abs(change.after), abs(change.before))
     if abs(change.after - change.before) < least or (change.effect or LEAST_EFFECT) < LEAST_EFFECT:
         return None
-    figures = {name: getattr(change, name) for name in ("at_s", "high_s", "before", "after", "effect", "p")}
-    return Moved(name=name, unit=unit, period_s=course.period_s, low_s=max(0.0, change.low_s), **figures)
+    figures = {name: getattr(change, name) for name in ("at_s", "before", "after", "effect", "p")}
+    return Moved(name=name, unit=unit, period_s=course.period_s, low_s=max(0.0, low_s), high_s=high_s, **figures)
 
 
-def _ordered(moved: Iterable[Moved]) -> tuple[Moved, ...]:
+def _ordered(moved: Iterable[Moved], *, ended: bool) -> tuple[Moved, ...]:
     """Returns the figures in order of time; those whose intervals allow that they were first by `_rank`."""
     left, ordered = list(moved), list[Moved]()
     while left:
         first_s = min(one.high_s for one in left)
-        ordered += sorted((one for one in left if one.low_s <= first_s), key=_rank)
-        left = [one for one in left if one.low_s > first_s]
+        ordered += sorted((one for one in left if one.low_s < first_s), key=lambda one: _rank(one, ended=ended))
+        left = [one for one in left if one.low_s >= first_s]
     return tuple(ordered[:MOST_MOVED])
 
 
-def _rank(one: Moved) -> tuple[bool, float, float]:
-    """Returns the order of simultaneous changes: signs of a limit first, since they explain use and times.
+def _rank(one: Moved, *, ended: bool) -> tuple[int, float, float]:
+    """Returns the order of simultaneous changes: limits, times of parts, queues and errors, then use.
 
-    Then the greatest relative change comes first, in tenths, and the greatest one in deviations.
+    A queue grows if a part is slower, but a part is not slower since a queue grows. Signs that improve come last. Then
+    the greatest relative change comes first, in tenths, and the greatest one in deviations.
     """
+    name = one.name.partition(" of ")[0]  # without the resource's
+    supply, has_risen = SUPPLY.search(name) is not None, one.after > one.before
+    is_worse = has_risen is (supply is ended)
+    named = 0 if supply else next((place for place, words in enumerate(RANKS) if words.search(name)), len(RANKS))
     relative = abs(one.after - one.before) / max(abs(one.after), abs(one.before))
-    return LIMIT.search(one.name) is None, -round(relative, 1), -(math.inf if one.effect is None else one.effect)
+    effect = math.inf if one.effect is None else one.effect
+    return named if is_worse else len(RANKS) + 1, -round(relative, 1), -effect
