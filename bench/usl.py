@@ -9,7 +9,7 @@ Truth is the number of servers ÷ service time, and for twice the requests in pr
 analysis, or the law itself.
 
 A row counts the services with a law, the intervals that contain the truth, and the median error. The script fails if
-fewer than three of four intervals do, or if a search that ended at 60 % of the limit gets a law.
+fewer than nine of ten intervals do, or if a search that ended at 60 % of the limit gets a law.
 """
 
 import argparse
@@ -33,9 +33,10 @@ from toril.stats.usl import Estimate, Law, NoLaw, fit  # noqa: E402
 SERVICE_S, THINK_S, SETTLE_S, STEP_S = 0.01, 0.1, 5.0, 20.0
 LATEST_S = 0.1  # p95 at which a search ends
 USERS = (1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 192, 256)
-PROMISED = 0.75
+PROMISED = 0.9
 
 Point = tuple[float, float]  # requests in progress, requests per second
+Measured = tuple[list[Point], float]  # with the lowest rate at which the service fell behind
 Truth = Callable[[float], float]  # requests in progress → requests per second
 
 
@@ -47,9 +48,11 @@ def main() -> int:
     print("|---|---|---|---|---|---|---|")
     broken = []
     for name, limit, truth, measure in services():
-        measured = [measure(np.random.default_rng(seed)) for seed in seeds]
-        laws = [fit(*zip(*points, strict=True)) for points in measured]
-        fitted = [(law, max(points)[0]) for law, points in zip(laws, measured, strict=True) if isinstance(law, Law)]
+        measured = [measure(np.random.default_rng([seed, len(name)])) for seed in seeds]
+        laws = [fit(*zip(*points, strict=True), [STEP_S - SETTLE_S] * len(points), high) for points, high in measured]
+        fitted = [
+            (law, max(points)[0]) for law, (points, _) in zip(laws, measured, strict=True) if isinstance(law, Law)
+        ]
         refused = Counter(law.code for law in laws if isinstance(law, NoLaw))
         limits = [law.limit for law, _ in fitted]
         holds = [inside(one, limit) for one in limits]
@@ -73,7 +76,7 @@ def share(holds: Sequence[bool]) -> str:
     return f"{sum(holds)} of {len(holds)}" if holds else "–"
 
 
-def services() -> Iterator[tuple[str, float, Truth, Callable[[np.random.Generator], list[Point]]]]:
+def services() -> Iterator[tuple[str, float, Truth, Callable[[np.random.Generator], Measured]]]:
     for servers in (1, 2, 4, 8, 16):
         limit = servers / SERVICE_S
         for top in (1.5, 0.6):
@@ -89,7 +92,7 @@ def services() -> Iterator[tuple[str, float, Truth, Callable[[np.random.Generato
             f"closed, {servers} server{'s' * (servers > 1)}",
             servers / SERVICE_S,
             lambda load, servers=servers: closed_rate(load, servers),
-            lambda random, servers=servers: [closed_point(random, servers, users) for users in USERS],
+            lambda random, servers=servers: ([closed_point(random, servers, users) for users in USERS], math.inf),
         )
     for alpha, beta in ((0.02, 0.0001), (0.05, 0.001), (0.2, 0.0)):
         law = lambda load, alpha=alpha, beta=beta: 100 * load / (1 + alpha * (load - 1) + beta * load * (load - 1))  # noqa: E731
@@ -98,18 +101,19 @@ def services() -> Iterator[tuple[str, float, Truth, Callable[[np.random.Generato
             f"the law with α = {alpha:g}, β = {beta:g}",
             law(peak) if beta else 100 / alpha,
             law,
-            lambda random, law=law: [(users, random.poisson(law(users) * 15) / 15) for users in USERS[:-3]],
+            lambda random, law=law: ([(users, random.poisson(law(users) * 15) / 15) for users in USERS[:-3]], math.inf),
         )
 
 
 # ── an open service
 
 
-def searched(random: np.random.Generator, servers: int, to_rps: float) -> list[Point]:
-    """Returns the stages of a capacity search at which the service kept up."""
+def searched(random: np.random.Generator, servers: int, to_rps: float) -> Measured:
+    """Returns the stages of a capacity search at which the service kept up, and the lowest rate of the others."""
     wanted = SearchRange(0.05 * servers / SERVICE_S, to_rps, 0.05)
     judged: list[StageOutcome] = []
     points: list[Point] = []
+    too_high = math.inf
     while not isinstance(stage := next_stage(wanted, judged), SearchResult):
         if stage.kind == "recover":
             judged.append(StageOutcome(stage, "held"))
@@ -119,7 +123,9 @@ def searched(random: np.random.Generator, servers: int, to_rps: float) -> list[P
         judged.append(StageOutcome(stage, "breached" if late or answered < 0.95 * due else "held", "p95" * late))
         if answered >= 0.98 * due:
             points.append((times.sum() / (STEP_S - SETTLE_S), due / (STEP_S - SETTLE_S)))
-    return points
+        else:
+            too_high = min(too_high, stage.rps)
+    return points, too_high
 
 
 def open_stage(random: np.random.Generator, servers: int, rps: float) -> tuple[np.ndarray, int, int]:

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toril.stats.usl import LEAST, Law, NoLaw, fit
+from toril.stats.usl import LEAST, Law, NoLaw
+from toril.stats.usl import fit as fit_measured
 
 TWO = (0.1, 0.2, 0.4, 0.6, 0.75, 0.88)  # busy parts of two servers
 LOADS = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0]
@@ -20,6 +21,11 @@ def exact(alpha: float, beta: float, gamma: float = 100.0, loads: list[float] = 
 def one_server(*busy: float, per_s: float = 100.0) -> tuple[list[float], list[float]]:
     """Returns requests in progress and rates of a queue with one server (M/M/1), which follows the law with α = ½."""
     return [part / (1 - part) for part in busy], [part * per_s for part in busy]
+
+
+def fit(loads: list[float], rates: list[float], seconds: float = 1e5) -> Law | NoLaw:
+    """Returns the law of rates that were measured for so long that their mean is exact."""
+    return fit_measured(loads, rates, [seconds] * len(rates))
 
 
 def fitted(loads: list[float], rates: list[float]) -> Law:
@@ -55,8 +61,8 @@ def test_a_measured_decline_gives_the_peak() -> None:
 
 
 def test_the_bend_lies_between_the_rates_at_which_the_mean_response_time_doubles() -> None:
-    """In a queue with one server, the response time is 1 / (1 − busy) service times: 1.11 at the lowest rate."""
-    assert fitted(*one_server(0.1, 0.3, 0.5, 0.6, 0.8, 0.9)).bend == pytest.approx((50, 60))
+    """It is 1 / (1 − busy) service times: 1.11 at 10/s, 1.54 at 35/s, and 5 at 80/s. At 60/s it is twice ± 25 %."""
+    assert fitted(*one_server(0.1, 0.3, 0.35, 0.6, 0.8, 0.9)).bend == pytest.approx((35, 80))
 
 
 @pytest.mark.parametrize(
@@ -74,6 +80,25 @@ def test_measurements_that_do_not_support_the_law_are_refused(loads, rates, code
     law = fit(loads, [rate * noise for rate, noise in zip(rates, jitter, strict=True)])
     assert isinstance(law, NoLaw)
     assert law.code == code
+
+
+def test_a_short_measurement_near_the_limit_has_a_wide_interval() -> None:
+    widths = []
+    for seconds in (1e5, 50.0):
+        law = fit(*one_server(0.1, 0.2, 0.4, 0.6, 0.8, 0.9), seconds)
+        assert isinstance(law, Law)
+        widths.append(law.limit.high / law.limit.low)
+    assert widths[0] < widths[1]
+    short = fit(*one_server(0.1, 0.2, 0.4, 0.6, 0.8, 0.9), 1)
+    assert isinstance(short, NoLaw)
+    assert short.code == "wide-interval"
+
+
+def test_a_law_that_expects_more_than_a_rate_that_was_too_high_is_refused() -> None:
+    loads, rates = one_server(0.1, 0.2, 0.4, 0.6, 0.8, 0.9)
+    law = fit_measured(loads, rates, [1e5] * len(rates), too_high=93)
+    assert isinstance(law, NoLaw)
+    assert law.code == "fell-behind"
 
 
 def test_the_same_measurements_always_have_the_same_intervals() -> None:

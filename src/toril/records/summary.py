@@ -380,7 +380,7 @@ class CapacityStage(JsonObject):
     message: Text = ""
     samples: Count = 0
     achieved_rps: Number | None = None
-    in_progress: Number | None = None  # mean number of requests; None: the responses fell behind, so it grew
+    in_progress: Number | None = None  # mean number of requests; None: responses fell behind or failed
     observed: Annotated[tuple[StageObservation, ...], Field(max_length=100)] = ()
 
 

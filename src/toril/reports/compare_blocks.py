@@ -23,7 +23,7 @@ from toril.reports.comparison import CONCLUSION, OF_METRICS, ComparedFigure, Com
 from toril.reports.differences import cautions
 from toril.reports.run_tables import scaling_table
 from toril.text import plain
-from toril.verdict.capacity.model import load_of_run, scaling_of
+from toril.verdict.capacity.model import point_of_run, scaling_of
 
 Side = Literal["base", "head"]
 SIDES: tuple[Side, ...] = ("base", "head")
@@ -62,15 +62,15 @@ def report_of(comparison: RunComparison) -> Report:
 
 def scaling_report(bundles: Sequence[Bundle]) -> Report:
     """Returns how a service scales over runs at several rates. Runs with unreliable figures do not count."""
-    points = [(None if cautions(bundle) else load_of_run(bundle.summary)) for bundle in bundles]
+    points = [(None if cautions(bundle) else point_of_run(bundle.summary)) for bundle in bundles]
     scaling = scaling_of([point for point in points if point is not None]) or Scaling(
         message="no run has usable figures"
     )
     rows: list[Row] = []
-    for bundle, point in sorted(zip(bundles, points, strict=True), key=lambda pair: pair[1] or (0.0, 0.0)):
-        in_progress, rps = point or (None, None)
+    for bundle, point in sorted(zip(bundles, points, strict=True), key=lambda pair: pair[1] or (0.0,)):
+        in_progress, rps, _ = point or (None, None, None)
         mean_us = None if in_progress is None or rps is None else in_progress / rps * 1e6
-        why = "; ".join(cautions(bundle)) or ("" if point else "no requests")
+        why = "; ".join(cautions(bundle)) or ("" if point else "no requests, or failed ones")
         figures = (text.quantity(rps, "/s"), text.quantity(in_progress, ""), text.quantity(mean_us, "us"))
         rows.append(Row((Cell(plain(bundle.plan.run_id)), *map(Cell, figures), Cell(why)), weight=len(rows)))
     titles = ("rate", "in progress", "mean response time")

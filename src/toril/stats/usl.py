@@ -14,9 +14,16 @@ squares of relative errors, with coefficients of at least 0.
 
 No service follows the law exactly. With several servers the bend is sharper: the whole law then expects too low a
 limit, and the law without coherency too high a limit. So an estimate is the mean of both laws, and its interval
-contains the 95 % intervals of both (bootstrap of the residuals) and 5 % on both sides. A wide interval is refused. The
-whole law alone decides about a limit that the measurements enclose, and about a decline that they show. Only the rates
-with the most requests in progress count. `bench/usl.py` compares the estimates with simulated queues.
+contains the 95 % intervals of both (bootstrap) and 5 % on both sides. A wide interval is refused. The whole law alone
+decides about a limit that the measurements enclose, and about a decline that they show. Only the rates with the most
+requests in progress count.
+
+Near the limit the requests in progress vary slowly, so a short measurement may miss their mean. Their standard
+deviation is about their mean, and they are correlated for about R / (1 − ρ). R is the mean response time, and ρ the
+share of the limit. So a rate that was measured for D seconds has the relative error √(2 R (1 − ρ) / D). A factor of 1.5
+covers service times that vary more than exponential ones. The error weights the rate, and the bootstrap draws it.
+
+`bench/usl.py` compares the estimates with simulated queues.
 """
 
 import math
@@ -32,13 +39,16 @@ from toril.stats import CONFIDENCE
 from toril.stats.quantiles import NORMAL_REACH, student_quantile
 
 Floats = NDArray[np.float64]
-Refused = Literal["too-few-rates", "narrow-range", "no-bend", "poor-fit", "wide-interval"]
+Refused = Literal["too-few-rates", "narrow-range", "no-bend", "poor-fit", "wide-interval", "fell-behind"]
 
 LEAST = 6  # different rates
 LEAST_RANGE = 4.0  # the most requests in progress ÷ the fewest
 LEAST_RISE = 4.0  # the longest mean response time ÷ the shortest: below it, the limit is too far
 BEND = 2.0  # times the shortest mean response time
-MOST_ERROR = 0.1  # between a measured throughput and the law
+BEND_ERROR = 1.25  # of a ratio of two mean response times
+MOST_ERROR = 0.08  # between a measured throughput and the law
+SLOW_VARIATION = 1.5  # times the error of exponential service times
+USUAL_ERROR = 0.03  # of a rate that was measured for a long time
 LEAST_ERROR = 0.05  # half an interval, at least: so much real services differ from the law
 WIDEST = 1.5  # upper ÷ lower bound of the highest throughput
 WIDEST_DOUBLED = 1.3  # of the highest throughput and of the one with twice the requests in progress
@@ -80,10 +90,15 @@ class NoLaw:
     value: float  # the figure below or above the limit of that code
 
 
-def fit(in_progress: Sequence[float], rates: Sequence[float]) -> Law | NoLaw:
-    """Returns the law of the measured requests in progress and rates, both above 0."""
+def fit(
+    in_progress: Sequence[float], rates: Sequence[float], seconds: Sequence[float], too_high: float = math.inf
+) -> Law | NoLaw:
+    """Returns the law of the requests in progress and rates that were measured for some seconds, all above 0.
+
+    `too_high` is the lowest rate at which the service did not answer all requests.
+    """
     order = np.argsort(in_progress)
-    n, x = (np.array(values, np.float64)[order] for values in (in_progress, rates))
+    n, x, measured_s = (np.array(values, np.float64)[order] for values in (in_progress, rates, seconds))
     times, most = n / x, float(n[-1])
     distinct = {float(f"{rate:.3g}"): place for place, rate in enumerate(x.tolist())}  # with the last place of each
     if len(distinct) < LEAST:
@@ -95,18 +110,25 @@ def fit(in_progress: Sequence[float], rates: Sequence[float]) -> Law | NoLaw:
     near = slice(sorted(distinct.values())[-LEAST], None)  # lower rates say little about the limit
     n_near, times_near = n[near], times[near]
     design = np.stack([np.ones_like(n_near), n_near, n_near * (n_near - 1)], axis=1) / times_near[:, None]
-    p, _, r = whole = _fitted(design, np.ones((1, len(design))), FULL)[0]
+    first = _fitted(design, np.ones((1, len(design))), FULL)
+    with np.errstate(divide="ignore"):  # a law without a limit
+        idle = np.clip(1 - x[near] / _limit(first), 0, 1)
+    errors = SLOW_VARIATION * np.sqrt(2 * times_near * idle / measured_s[near])
+    weights = 1 / np.hypot(USUAL_ERROR, errors)
+    p, _, r = whole = _fitted(design * weights[:, None], weights[None], FULL)[0]
     error = float(np.abs(1 - design @ whole).max())
     if error > MOST_ERROR:
         return NoLaw("poor-fit", error)
     random = np.random.default_rng(LEAST)  # the same measurements always have the same intervals
-    laws = [_resampled(design, chosen, random) for chosen in (FULL, WITHOUT_COHERENCY)]
+    laws = [_resampled(design, weights, errors, chosen, random) for chosen in (FULL, WITHOUT_COHERENCY)]
     enclosed, declines = p < r * (MEASURED_PEAK * most) ** 2, x[-1] < DECLINE * x.max()
     limit = _estimate(_limit, laws[:1] if enclosed else laws)
     doubled = _estimate(lambda law: _rate_at(law, 2 * most), laws[:1] if declines else laws)
     width = limit.high / limit.low
     if not width <= WIDEST:  # also for a bound that is no number
         return NoLaw("wide-interval", width)
+    if limit.low > too_high:
+        return NoLaw("fell-behind", too_high / limit.low)
     return Law(
         gamma=_estimate(lambda law: 1 / law[:, :2].sum(axis=1), laws[:1]),
         alpha=_estimate(lambda law: law[:, 1] / law[:, :2].sum(axis=1), laws[:1]),
@@ -130,16 +152,20 @@ def _fitted(design: Floats, targets: Floats, subsets: Sequence[tuple[int, ...]])
     return coefficients
 
 
-def _resampled(design: Floats, subsets: Sequence[tuple[int, ...]], random: np.random.Generator) -> Floats:
-    """Returns the coefficients of the fit in the first row, then those of fits to it with residuals drawn anew."""
-    points = len(design)
-    fitted = _fitted(design, np.ones((1, points)), subsets)
+def _resampled(
+    design: Floats, weights: Floats, errors: Floats, subsets: Sequence[tuple[int, ...]], random: np.random.Generator
+) -> Floats:
+    """Returns the coefficients of the fit in the first row, then those of fits to it with errors drawn anew."""
+    points, weighted = len(design), design * weights[:, None]
+    fitted = _fitted(weighted, weights[None], subsets)
     expected = design @ fitted[0]
     freedom = points - int(np.count_nonzero(fitted))
     reach = student_quantile((1 + CONFIDENCE) / 2, freedom) / NORMAL_REACH  # few points: their residuals are too small
     residuals = (1 - expected) * reach * math.sqrt(points / freedom)
-    drawn = random.choice(residuals - residuals.mean(), (SAMPLES, points))
-    return np.concatenate([fitted, _fitted(design, expected + drawn, subsets)])
+    drawn = random.choice(residuals - residuals.mean(), (SAMPLES, points)) + errors * random.normal(
+        size=(SAMPLES, points)
+    )
+    return np.concatenate([fitted, _fitted(weighted, (expected + drawn) * weights, subsets)])
 
 
 def _estimate(of: Callable[[Floats], Floats], laws: Sequence[Floats]) -> Estimate:
@@ -161,10 +187,10 @@ def _limit(coefficients: Floats) -> Floats:
 
 def _bend(n: Floats, x: Floats) -> tuple[float, float]:
     """Returns the measured rates around the bend; `n` ascends."""
-    late = n / x >= BEND * (n / x).min()
-    first, last = int(late.argmax()), len(late) - 1 - int(late[::-1].argmin())
-    ends = x[max(0, first - 1)], x[min(len(late) - 1, last + 1)]
-    return float(min(ends)), float(max(ends))
+    rise = n / x / (BEND * (n / x).min())
+    first, last = int((rise >= 1 / BEND_ERROR).argmax()), len(n) - 1 - int((rise < BEND_ERROR)[::-1].argmax())
+    around = x[max(0, first - 1) : last + 2]
+    return float(around.min()), float(around.max())
 
 
 def _rate_at(coefficients: Floats, in_progress: float) -> Floats:

@@ -4,6 +4,7 @@ The load of a rate is the mean number of requests in progress (Little's law), fo
 in think time do not count.
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from toril.records.summary import Bounded, CapacityStage, Scaling, Summary
@@ -15,7 +16,11 @@ REFUSALS: Mapping[usl.Refused, str] = {  # by code, with the measured value
     "no-bend": f"the longest mean response time is {{:.2f}} times the shortest; the law needs {usl.LEAST_RISE:g}",
     "poor-fit": f"a rate differs from the law by {{:.0%}}; more than {usl.MOST_ERROR:.0%} is refused",
     "wide-interval": f"the upper bound of the limit is {{:.2f}} times the lower bound; {usl.WIDEST:g} is allowed",
+    "fell-behind": "responses fell behind or failed at {:.2f} times the lowest rate that the law expects as the limit",
 }
+
+FAILED = 0.05  # of the requests, at most
+Point = tuple[float, float, float]  # requests in progress, rate, measured seconds
 
 
 def scaling_of_stages(stages: Iterable[CapacityStage]) -> Scaling | None:
@@ -23,23 +28,28 @@ def scaling_of_stages(stages: Iterable[CapacityStage]) -> Scaling | None:
 
     A stage counts if the service answered at its rate, even if it then breached a criterion.
     """
-    return scaling_of(
-        [
-            (stage.in_progress, stage.achieved_rps)
-            for stage in stages
-            if stage.in_progress and stage.achieved_rps and stage.kind != "recover" and stage.outcome != "void"
-        ]
-    )
+    judged = [stage for stage in stages if stage.kind != "recover" and stage.outcome != "void"]
+    points = [
+        (stage.in_progress, stage.achieved_rps, float(stage.to_s - stage.from_s))
+        for stage in judged
+        if stage.in_progress and stage.achieved_rps
+    ]
+    behind = [stage.rps for stage in judged if stage.in_progress is None and stage.outcome == "breached"]
+    return scaling_of(points, min(behind, default=math.inf))
 
 
-def scaling_of(points: Sequence[tuple[float, float]]) -> Scaling | None:
-    """Returns the law of (requests in progress, rate), or why there is none; None without points."""
+def scaling_of(points: Sequence[Point], too_high: float = math.inf) -> Scaling | None:
+    """Returns the law of measured points, or why there is none; None without points.
+
+    `too_high` is the lowest rate at which the service did not answer all requests.
+    """
     if not points:
         return None
-    loads, rates = zip(*points, strict=True)
-    law = usl.fit(loads, rates)
+    loads, rates, seconds = zip(*points, strict=True)
+    law = usl.fit(loads, rates, seconds, too_high)
     if isinstance(law, usl.NoLaw):
-        return Scaling(refused=law.code, message=REFUSALS[law.code].format(law.value), rates=len(points))
+        message = REFUSALS[law.code].format(law.value) if math.isfinite(law.value) else "the limit has no upper bound"
+        return Scaling(refused=law.code, message=message, rates=len(points))
     return Scaling(
         rates=len(points),
         most_in_progress=round(max(loads), 3),
@@ -52,12 +62,17 @@ def scaling_of(points: Sequence[tuple[float, float]]) -> Scaling | None:
     )
 
 
-def load_of_run(summary: Summary) -> tuple[float, float] | None:
-    """Returns the mean number of requests in progress and the rate of a run's judged window; None if unknown."""
-    total = summary.total
-    if not total.rps or total.response_us is None or not total.response_us.mean:
+def point_of_run(summary: Summary) -> Point | None:
+    """Returns the mean requests in progress, the rate and the length of a run's judged window.
+
+    None if they are unknown, or if more than 5 % of the requests failed.
+    """
+    total, window = summary.total, summary.window
+    if not total.rps or total.response_us is None or not total.response_us.mean or window is None:
         return None
-    return total.rps * total.response_us.mean / 1e6, float(total.rps)
+    if total.failures > FAILED * total.samples:
+        return None
+    return total.rps * total.response_us.mean / 1e6, float(total.rps), float(window.to_s - window.from_s)
 
 
 def _bounded(estimate: usl.Estimate) -> Bounded:

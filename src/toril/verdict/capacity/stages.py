@@ -13,6 +13,7 @@ from toril.records.summary import CapacityStage, StageObservation
 from toril.summary import Completeness, dropped_between, saturated_between, sends_of
 from toril.text import exact
 from toril.timeline import Timeline, Worst
+from toril.verdict.capacity.model import FAILED
 from toril.verdict.evaluation import evaluate
 from toril.verdict.evidence import Evidence
 from toril.verdict.result import CriterionResult
@@ -82,8 +83,11 @@ class StageJudge:
     def _in_progress(self, part: Timeline, expected: float, from_s: int, to_s: int) -> float | None:
         """Returns the mean number of requests in progress: by Little's law, the sum of response times a second.
 
-        None if it grew during the stage, because fewer requests were answered than were due.
+        None if it grew during the stage, because fewer requests were answered than were due, or if requests failed.
         """
+        total = part.select(executions=(self.execution.name,)).total
+        if total.failures > FAILED * total.samples:
+            return None
         if self._answered(part) < min(STEADY * expected, expected - SPARE):
             return None
         total_us = sum(part.select(executions=(self.execution.name,)).sums_us(to_s)[from_s:])
