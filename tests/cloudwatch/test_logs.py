@@ -70,11 +70,23 @@ def test_a_query_that_must_end_is_stopped(going, scanned):
     assert raised.value.code == "busy"
 
 
-def test_a_query_that_fails_is_an_error():
+@pytest.mark.parametrize("status", ["Failed", "Timeout", "Cancelled", "Unknown"])
+def test_a_query_that_fails_is_an_error(status):
     with insights() as (logs, stubber):
-        expect(stubber, {"status": "Failed"})
-        with pytest.raises(AwsError):
+        expect(stubber, {"status": "Running"}, {"status": status, "statistics": {"bytesScanned": 7.0}})
+        with pytest.raises(AwsError) as raised:
             logs.lines(MINUTE)
+    assert status in str(raised.value)
+    assert logs.scanned_bytes == 7
+
+
+def test_a_query_that_does_not_end_is_stopped_though_it_may_end_meanwhile():
+    with insights() as (logs, stubber):
+        expect(stubber, *[{"status": "Running"}] * 61)
+        stubber.add_client_error("stop_query", "InvalidParameterException", http_status_code=400)
+        with pytest.raises(AwsError) as raised:
+            logs.lines(MINUTE)
+    assert "after 60 s" in str(raised.value)
 
 
 def test_a_refusal_names_the_right():

@@ -85,3 +85,47 @@ def test_a_refusal_names_the_right():
             own_times([ID], "", lambda service, region: stubber.client)
     assert raised.value.code == "access-denied"
     assert "xray:BatchGetTraces" in str(raised.value)
+
+
+def test_a_trace_of_several_services_as_x_ray_sends_it():
+    """Segments of a gateway, a function and another service; what X-Ray adds itself counts once."""
+    call = {
+        "id": "b2", "name": "payments.example.com", "start_time": 100.20, "end_time": 100.90, "namespace": "remote",
+        "http": {"request": {"method": "POST", "url": "https://payments.example.com/pay"}, "response": {"status": 503}},
+        "fault": True, "cause": "a5e3b1c0d4f6a7b8",
+    }  # fmt: skip
+    going = {"id": "c3", "parent_id": "c1", "name": "ledger", "in_progress": True, "start_time": 100.3}
+    query = {**TABLE, "id": "b3", "start_time": 100.05, "end_time": 100.15, "throttle": True, "error": True}
+    with xray() as stubber:
+        stubber.add_response(
+            "batch_get_traces",
+            {"Traces": [{"Id": XRAY_ID, "Duration": 1.0, "LimitExceeded": False, "Segments": [
+                segment(trace_id=XRAY_ID, origin="AWS::ApiGateway::Stage"),
+                segment(id="a2", parent_id="a1", name="pay", start_time=100.01, end_time=100.99, fault=True,
+                        subsegments=[{"id": "b1", "name": "handler", "start_time": 100.02, "end_time": 100.98,
+                                      "subsegments": [call, query]}]),
+                segment(**{**query, "type": "subsegment", "parent_id": "b1"}),
+                segment(id="c1", parent_id="b2", name="payments", start_time=100.21, end_time=100.89),
+                segment(id="c2", parent_id="b2", name="payments.example.com", inferred=True, start_time=100.20,
+                        end_time=100.90),
+                {"Id": "c3", "Document": json.dumps(going)},
+            ]}], "UnprocessedTraceIds": []},
+        )  # fmt: skip
+        (times,) = own_times([ID], "", lambda service, region: stubber.client).values()
+    assert {name: round(time_us / 1000) for name, time_us in times.items()} == {
+        "shop": 20, "pay": 20, "handler": 160, "payments.example.com": 20, "payments": 680,
+        "DynamoDB Query orders": 100,
+    }  # fmt: skip
+
+
+def test_unprocessed_traces_are_asked_for_once_more():
+    with xray() as stubber:
+        stubber.add_response("batch_get_traces", {"Traces": [], "UnprocessedTraceIds": [XRAY_ID]})
+        stubber.add_response(
+            "batch_get_traces", {"Traces": [{"Id": XRAY_ID, "Segments": [segment()]}]}, {"TraceIds": [XRAY_ID]}
+        )
+        assert list(own_times([ID], "", lambda service, region: stubber.client)) == [ID]
+        stubber.add_response("batch_get_traces", {"Traces": [], "UnprocessedTraceIds": [XRAY_ID]})
+        stubber.add_response("batch_get_traces", {"Traces": [], "UnprocessedTraceIds": [XRAY_ID]})
+        assert own_times([ID], "", lambda service, region: stubber.client) == {}
+        stubber.assert_no_pending_responses()

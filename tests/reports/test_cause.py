@@ -51,7 +51,7 @@ def test_each_sentence_states_figures_times_and_evidence():
         "DynamoDB Query orders took the most time in 4 of 5 traces of slow and failed requests: 800 ms itself, of "
         "900 ms (medians). The slowest is 4bf92f.",
         '412 log lines of /ecs/shop with "pool exhausted" came in seconds 118 to 178, and at most 3 in any minute '
-        "outside the trouble. The search read 191 MiB of logs for $0.001, at $0.005 per GB.",
+        "outside the trouble. The search read 191 MiB of logs for $0.001, at us-east-1's $0.005 per GB.",
     ]
     assert [line.link for line in block.lines] == ["", "", "https://traces.example.com/4bf92f", ""]
 

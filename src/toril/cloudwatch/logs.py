@@ -5,12 +5,13 @@ metric `IncomingBytes`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from toril.aws.client import Clients, call
-from toril.aws.errors import AwsError, fault
+from toril.aws.errors import AwsError, Fault
 from toril.clock import Clock
 from toril.cloudwatch.calls import Span, ask
 from toril.records import MetricQuery
@@ -81,6 +82,14 @@ class Logs:
             self.scanned_bytes += scanned
             if status == "Complete":
                 return [{one["field"]: one.get("value", "") for one in row} for row in answer.get("results", ())]
-            if is_going:
+            if not is_going:
+                raise _failed(f"the query ended as {status}")
+            with suppress(AwsError):  # it may have ended meanwhile
                 call(client.stop_query, STOP, queryId=query)
-            raise AwsError(fault("busy", START, message=f"{scanned:,} bytes were scanned", aws_code=str(status)))
+            if scanned > MOST_BYTES:
+                raise _failed(f"the query read {scanned:,} bytes, the limit is {MOST_BYTES:,}, and was stopped")
+            raise _failed(f"the query was stopped after {self.clock.now() - until + LIMIT_S:.0f} s")
+
+
+def _failed(problem: str) -> AwsError:
+    return AwsError(Fault(code="busy", problem=f"{START}: {problem}", fix="name fewer log groups, or try again later"))

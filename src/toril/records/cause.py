@@ -67,7 +67,7 @@ class RareLine(RecordPart):
     """A kind of log line that is frequent in the first minute of a trouble, and rare outside the trouble."""
 
     group: str
-    text: str  # the longest part without numbers and ids
+    text: str  # a part of these lines without numbers and ids
     from_s: float
     to_s: float
     count: int

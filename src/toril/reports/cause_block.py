@@ -78,5 +78,5 @@ def _line(line: RareLine, cause: Cause) -> str:
     found = f'{text.plural(line.count, "log line")} of {plain(line.group)} with "{plain(line.text)}"'
     when = f"came in seconds {math.floor(line.from_s)} to {math.ceil(line.to_s)}"
     elsewhere = f"at most {text.number(line.most)} in any minute outside the trouble"
-    price = f"The search read {text.size(cause.scanned_bytes)} of logs for {text.dollars(cause.usd)}, at $0.005 per GB"
-    return f"{found} {when}, and {elsewhere}. {price}."
+    price = f"{text.size(cause.scanned_bytes)} of logs for {text.dollars(cause.usd)}, at us-east-1's $0.005 per GB"
+    return f"{found} {when}, and {elsewhere}. The search read {price}."

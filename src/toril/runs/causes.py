@@ -102,5 +102,5 @@ def _line(logs: Logs, troubles: Sequence[Trouble], started_at: float, lasted_s: 
     if found is None:
         return None
     text, count, most = found
-    group, from_s = ", ".join(logs.groups), minute - started_at
-    return RareLine(group=group, text=text, from_s=from_s, to_s=from_s + MINUTE_S, count=count, most=most)
+    from_s, to_s = max(0.0, minute - started_at), min(lasted_s, minute - started_at + MINUTE_S)
+    return RareLine(group=", ".join(logs.groups), text=text, from_s=from_s, to_s=to_s, count=count, most=most)

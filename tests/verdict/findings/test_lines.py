@@ -3,25 +3,43 @@
 import pytest
 
 from toril.records.evidence import Exchange
-from toril.verdict.findings.lines import frequent_texts, rare_line, slow_part, text_of
+from toril.verdict.findings.lines import frequent_texts, rare_line, slow_part, texts_of
+
+JSON = '{"timestamp":"2026-11-02T14:55:08.%03dZ","level":"%s","logger":"com.example.orders.Repository","msg":"%s"}'
+STACK = (
+    "java.lang.IllegalStateException: pool exhausted\n\tat com.example.Pool.take(Pool.java:17)\n\tat com.example.Web"
+)
 
 
 @pytest.mark.parametrize(
-    ("line", "text"),
+    ("line", "texts"),
     [
-        ("2026-11-02T14:55:08Z ERROR pool exhausted after 3000 ms, id=4f1c", "ERROR pool exhausted after"),
-        ('{"level":"warn","msg":"connection refused by peer","id":"a1-b2"}', "connection refused by peer"),
-        ("GET /orders/17 200", ""),
-        ("Authorization: Bearer abcdefghijklmnopqrstuvwxyz", ""),
+        ("2026-11-02T14:55:08Z ERROR pool exhausted after 3000 ms, id=4f1c", ["ERROR pool exhausted after"]),
+        ('{"level":"warn","msg":"connection refused by peer","id":"a1-b2"}', ["connection refused by peer"]),
+        ("GET /orders/17 200", []),
+        (STACK, [
+            "java.lang.IllegalStateException: pool exhausted", "at com.example.Pool.take(Pool.java:",
+            "at com.example.Web",
+        ]),
     ],
-)
-def test_a_text_has_no_numbers_ids_quotes_or_secrets(line, text):
-    assert text_of(line) == text
+)  # fmt: skip
+def test_a_text_has_no_numbers_ids_or_quotes(line, texts):
+    assert texts_of(line) == texts
 
 
 def test_texts_that_grew_come_first():
     lines = ["request served in 4 ms"] * 50 + ["pool exhausted after 3 s"] * 20 + ["seldom seen here"] * 2
     assert frequent_texts(lines, ["request served in 5 ms"] * 50) == ["pool exhausted after", "request served in"]
+
+
+def test_the_message_of_a_line_counts_although_its_logger_has_the_longest_name():
+    served = [JSON % (number, "INFO", "order stored") for number in range(100)]
+    lines = [*served, *(JSON % (number, "ERROR", "no free slot") for number in range(30)), *[STACK] * 20]
+    assert frequent_texts(lines, served)[:2] == ["no free slot", "java.lang.IllegalStateException: pool exhausted"]
+
+
+def test_a_text_with_a_secret_is_left_out():
+    assert frequent_texts(["Authorization: Bearer abcdefghijklmnopqrstuvwxyz"] * 9, []) == []
 
 
 def test_a_line_is_rare_if_no_minute_outside_the_trouble_has_a_fifth_of_it():

@@ -16,7 +16,7 @@ from toril.criteria.server import KNOWN_TIMES
 from toril.records import JudgedCriterion, Plan, ServerMetrics, Verdict
 from toril.records.cause import Moved, Symptom, Trouble
 from toril.records.summary import RunFinding, Summary
-from toril.stats.onset import Change, Course, change_near, discoveries
+from toril.stats.onset import FINENESS, Change, Course, change_near, discoveries
 from toril.timeline import Timeline
 from toril.verdict.findings.seen import Floats, RunData
 
@@ -24,9 +24,9 @@ FALSE_DISCOVERIES = 0.05
 SURE = 0.01  # of a symptom
 LEAST_OF_SYMPTOM = {"response times": math.log(1.25), "failures": 0.01}  # what varies less has no beginning
 LEAST_OF_THROUGHPUT = 0.1
+WIDTHS = (1, 3)  # of bins
 LASTING_S, LEAST_BINS = 20, 3  # of a symptom; shorter ones are queues that come and go
 AHEAD_S = 10.0  # a cause begins at most this long before the interval of its trouble
-SHORT_S = (30, 60)  # a cause may end before its trouble
 LAG_S = 60  # figures may follow the load of the last minute
 MOST_TROUBLES, MOST_MOVED, MOST_SECONDS, MOST_BINS = 5, 5, 6 * 3600, 120
 TOGETHER_S = 15  # troubles that begin so near are one
@@ -51,7 +51,7 @@ RANKS = tuple(map(re.compile, (  # figures that the next ones do not raise, by w
     r"(?i)time(?!out)|duration|latency",
     r"(?i)pend|queue|wait|acqui|block|lock|surge|timeout|drop|error|fail|delay",
 )))  # fmt: skip
-SUPPLY = re.compile(r"(?i)credit|balance|hit|free|available|healthy")  # worse if it falls
+SUPPLY = re.compile(r"(?i)credit|balance|hit|free|available|healthy|limit|[._]max\b")  # worse if it falls
 ADDITIVE, COUNTS = frozenset({"Average", "Sum", "SampleCount"}), frozenset({"Sum", "SampleCount"})
 PERCENTAGES = frozenset({"CPUUtilization", "MemoryUtilization"})
 
@@ -147,9 +147,18 @@ def _trouble(
 
 
 def _symptom(seen: RunData, symptom: Symptom, label: str) -> Change | None:
-    """Returns the significant change of a symptom within the load, beside the planned load; values rise if worse."""
-    view, width = seen.timeline.select(label), max(1, math.ceil(seen.seconds / MOST_BINS))
-    size, by_second = seen.seconds // width, view.by_second(seen.seconds)
+    """Returns the significant change of a symptom within the load, beside the planned load; values rise if worse.
+
+    Wider bins are tried as well, since times of seconds may be noisy.
+    """
+    width = max(1, math.ceil(seen.seconds / MOST_BINS))
+    found = (_symptom_in(seen, symptom, label, width * factor) for factor in WIDTHS)
+    return next((change for change in found if change and change.p <= SURE / len(WIDTHS)), None)
+
+
+def _symptom_in(seen: RunData, symptom: Symptom, label: str, width: int) -> Change | None:
+    view, size = seen.timeline.select(label), seen.seconds // width
+    by_second = view.by_second(seen.seconds)
 
     def in_bins(column: Any) -> Floats:
         bins: Floats = np.asarray(column, np.float64)[: size * width].reshape(size, width).sum(axis=1)
@@ -165,7 +174,7 @@ def _symptom(seen: RunData, symptom: Symptom, label: str) -> Change | None:
     ends, near = [math.inf, *course.starts_s[2::2].tolist()], (0.0, float(seen.seconds))
     more: dict[str, Any] = {"rounds": 1, "is_up": True, "least": max(LEAST_BINS, math.ceil(LASTING_S / width))}
     change = _clearest(course, _influences(seen, course), near, ends, len(label), 1_000, **more)
-    if change is None or change.p > SURE:
+    if change is None:
         return None
     least = LEAST_OF_THROUGHPUT * abs(change.before) if symptom == "throughput" else LEAST_OF_SYMPTOM[symptom]
     return change if abs(change.after - change.before) >= least else None
@@ -179,7 +188,7 @@ def _clearest(course: Course, influences: Sequence[Floats], *args: Any, **more: 
 
 
 def _merged(troubles: Sequence[Trouble]) -> list[Trouble]:
-    """Returns the troubles, those that begin together as one; the most severe ones, in order of time."""
+    """Returns the troubles, those that begin together as the first one; the most severe ones, in order of time."""
     merged: list[Trouble] = []
     for one in troubles:
         alike = (at for at, other in enumerate(merged) if other.ended == one.ended)
@@ -187,8 +196,9 @@ def _merged(troubles: Sequence[Trouble]) -> list[Trouble]:
         if (place := next(near, None)) is None:
             merged.append(one)
         else:
-            codes = tuple(dict.fromkeys((*merged[place].codes, *one.codes)))
-            merged[place] = merged[place].model_copy(update={"codes": codes})
+            other = merged[place]
+            codes, is_earlier = tuple(dict.fromkeys((*other.codes, *one.codes))), one.high_s < other.low_s
+            merged[place] = (one if is_earlier else other).model_copy(update={"codes": codes})
     return sorted(merged[:MOST_TROUBLES], key=lambda one: one.high_s)
 
 
@@ -235,7 +245,6 @@ def _moved(seen: RunData, trouble: Trouble, figure: Figure, seed: int) -> Moved 
     blur_s, ends = 0.0 if course.additive else course.period_s, [math.inf]
     if trouble.to_s is not None:
         ends += [trouble.to_s, *course.starts_s[np.abs(course.starts_s - trouble.to_s) <= 2 * course.period_s].tolist()]
-    ends += [trouble.at_s + lasted_s for lasted_s in SHORT_S]
     near = trouble.low_s - AHEAD_S - blur_s, trouble.high_s + blur_s
     influences = _influences(seen, course, curved="service-saturated" not in trouble.codes)
     change = _clearest(course, influences, near, ends, seed)
@@ -245,8 +254,9 @@ def _moved(seen: RunData, trouble: Trouble, figure: Figure, seed: int) -> Moved 
         return None
     low_s, high_s = change.low_s, change.high_s
     if course.additive:  # a level that is not constant after the change blurs its time within the period
-        starts_s, ends_s = course.starts_s, course.starts_s + course.period_s
-        low_s, high_s = starts_s[starts_s <= low_s].max(initial=0), ends_s[ends_s >= high_s].min(initial=seen.seconds)
+        period_s, first_s, reach_s = course.period_s, course.starts_s[0], course.period_s / FINENESS
+        low_s = min(low_s, first_s + math.floor((low_s + reach_s - first_s) / period_s + 1e-6) * period_s)
+        high_s = first_s + (math.floor((high_s - reach_s - first_s) / period_s + 1e-6) + 1) * period_s
     least = LEAST_CHANGE * max(abs(change.after), abs(change.before))
     if abs(change.after - change.before) < least or (change.effect or LEAST_EFFECT) < LEAST_EFFECT:
         return None

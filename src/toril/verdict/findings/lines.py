@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from statistics import median
 
 from toril.records.cause import SlowPart
@@ -11,27 +12,31 @@ from toril.secrets.masking import mask
 
 # Words with a digit: numbers, times, ids, addresses. Texts in a query have no quotation marks or backslashes.
 VARIABLE = re.compile(r"[^\s\"'=:,;()\[\]{}<>]*\d[^\s\"'=,;()\[\]{}<>]*|[\"\\]|[^\x20-\x7e]")
-SHORTEST, LONGEST, MOST_TEXTS = 8, 200, 20
+SHORTEST, LONGEST, MOST_PARTS, MOST_TEXTS = 8, 200, 12, 20
 LEAST_COUNT, LEAST_FACTOR = 5, 5
 LEAST_TRACES = 3  # of each arm
 MINUTE_S = 60
 
 
-def text_of(line: str) -> str:
-    """Returns the longest part of a log line without numbers and ids; empty if it is too short or has a secret.
+def texts_of(line: str) -> list[str]:
+    """Returns the first parts of a log line without numbers and ids; none of them is short.
 
-    >>> text_of('2026-11-02T14:55:08Z ERROR pool exhausted after 3000 ms, id=4f1c')
-    'ERROR pool exhausted after'
+    >>> texts_of('2026-11-02T14:55:08Z ERROR pool exhausted after 3000 ms, id=4f1c')
+    ['ERROR pool exhausted after']
     """
-    best = max((part.strip() for part in VARIABLE.split(line)), key=len)[:LONGEST].strip()
-    return best if len(best) >= SHORTEST and mask(best) == best else ""
+    parts = (part.strip()[:LONGEST].strip() for part in VARIABLE.split(line))
+    return list(dict.fromkeys(part for part in parts if len(part) >= SHORTEST))[:MOST_PARTS]
 
 
 def frequent_texts(lines: Sequence[str], before: Sequence[str]) -> list[str]:
-    """Returns the texts of these lines that are most frequent, relative to the lines of the minute before."""
-    now, earlier = (Counter(filter(None, map(text_of, part))) for part in (lines, before))
+    """Returns the texts of these lines that are most frequent, relative to the lines of the minute before.
+
+    Of equal ones the first one in a line comes first, since a message precedes its stack trace. None has a secret.
+    """
+    now, earlier = (Counter(text for line in part for text in texts_of(line)) for part in (lines, before))
     growth = {text: count / (1 + earlier[text]) for text, count in now.items() if count >= LEAST_COUNT}
-    return sorted(growth, key=lambda text: (-growth[text], text))[:MOST_TEXTS]
+    ordered = sorted(growth, key=lambda text: -growth[text])  # stable
+    return list(islice((text for text in ordered if mask(text) == text), MOST_TEXTS))
 
 
 def rare_line(
