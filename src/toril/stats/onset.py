@@ -53,14 +53,14 @@ class Change:
 def change_near(
     course: Course, influences: Sequence[Floats], near_s: tuple[float, float], ends_s: Sequence[float], seed: int,
     tries: int = MOST_TRIES, *, ranked: bool = False, rounds: int = ROUNDS, is_up: bool = False,
-    least: int = LEAST_INSIDE,
+    lasting: int = LEAST_INSIDE,
 ) -> Change | None:  # fmt: skip
     """Returns the largest change of the series if it begins within `near_s`; None without one, or with few values.
 
     `influences` have a value for each period. `ends_s`: when the change may end; infinite: not before the series does.
     `tries`: permutations. `ranked`: fits the ranks of the values, for values without a scale, such as waits. `rounds`:
     estimates of the correlation of neighbours; with one, the values are fitted as they are. `is_up`: a change that ends
-    is a rise. `least`: periods on both sides of the change.
+    is a rise. `lasting`: periods on both sides of the change.
     """
     period_s, starts_s = course.period_s, course.starts_s
     chosen = np.abs(starts_s + period_s / 2 - sum(near_s) / 2) <= MOST_PERIODS / 2 * period_s
@@ -72,7 +72,7 @@ def change_near(
     if values.size < LEAST_PERIODS or float(np.ptp(values)) <= 1e-9 * float(np.abs(values).max()):
         return None
     scaled = values.argsort(kind="stable").argsort(kind="stable").astype(np.float64) if ranked else values
-    places, shapes = _shapes(starts_s, course, near_s, ends_s, least)
+    places, shapes = _shapes(starts_s, course, near_s, ends_s, lasting)
     own, inner = _without(_basis(columns), shapes), shapes - shapes.mean(axis=0)
     distinct = (own**2).sum(axis=0) > LEAST_OWN * (inner**2).sum(axis=0)  # the influences do not explain it
     if not distinct.any():
@@ -148,7 +148,7 @@ def _innovations(columns: Floats, correlation: float) -> Floats:
 
 
 def _shapes(
-    starts_s: Floats, course: Course, near_s: tuple[float, float], ends_s: Sequence[float], least: int
+    starts_s: Floats, course: Course, near_s: tuple[float, float], ends_s: Sequence[float], lasting: int
 ) -> tuple[Floats, Floats]:
     """Returns pairs of a beginning and an end, and for each pair a column: the part of each period between both.
 
@@ -161,7 +161,7 @@ def _shapes(
     first = np.maximum(starts_s[:, None], pairs[None, :, 0])
     shapes = np.clip((np.minimum(starts_s[:, None] + period_s, pairs[None, :, 1]) - first) / period_s, 0, 1)
     full, none = (shapes > 1 - 1e-6).sum(axis=0), (shapes < 1e-6).sum(axis=0)
-    enough = (np.minimum(full, none) >= least) & (np.maximum(full, none) >= LEAST_OUTSIDE)
+    enough = (np.minimum(full, none) >= lasting) & (np.maximum(full, none) >= LEAST_OUTSIDE)
     return pairs[enough], shapes[:, enough]
 
 

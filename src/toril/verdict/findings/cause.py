@@ -172,7 +172,7 @@ def _symptom_in(seen: RunData, symptom: Symptom, label: str, width: int) -> Chan
         values = in_bins(by_second.failures)[some] / samples[some] if symptom == "failures" else -samples / width
     course = Course(starts[some], values, float(width), additive=False)
     ends, near = [math.inf, *course.starts_s[2::2].tolist()], (0.0, float(seen.seconds))
-    more: dict[str, Any] = {"rounds": 1, "is_up": True, "least": max(LEAST_BINS, math.ceil(LASTING_S / width))}
+    more: dict[str, Any] = {"rounds": 1, "is_up": True, "lasting": max(LEAST_BINS, math.ceil(LASTING_S / width))}
     change = _clearest(course, _influences(seen, course), near, ends, len(label), 1_000, **more)
     if change is None:
         return None
