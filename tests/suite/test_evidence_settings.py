@@ -170,6 +170,7 @@ def test_a_prometheus_is_part_of_the_service_and_workers_do_not_get_its_token(tm
         ({"service": [PROMETHEUS | {"token": "PROM"}]}, "unknown-secret"),
         ({"service": [PROMETHEUS, HTTP]}, "repeated-query"),
         ({"service": [PROMETHEUS], "criteria": [WAITS | {"metric": "wait"}]}, "unknown-query"),
+        ({"service": [PROMETHEUS], "criteria": ["cost-per-million>0.40"]}, "no-service"),
         ({"service": [PROMETHEUS | {"version": "base"}], "criteria": [WAITS]}, "unknown-query"),
     ],
 )

@@ -30,8 +30,14 @@ def prepared(
 ) -> tuple[Launcher, tuple[str, ...]]:
     """Returns the plan's launcher, and the lines to show: the preflight's warnings and the price.
 
-    UserError if the preflight finds a problem, or if the run costs more than `max_cost_usd` at list prices.
+    UserError if the preflight finds a problem, if the run costs more than `max_cost_usd` at list prices, or if the
+    plan judges the price of a service that has none.
     """
+    if plan.service:
+        from toril.launchers.pricing.service import refuse_unpriced
+        from toril.launchers.pricing.table import read_prices
+
+        refuse_unpriced(plan, read_prices(os.environ))
     if plan.on != "fargate":
         return launcher_for(plan, store, environment, clock), ()
     from toril.launchers.preflight import refuse

@@ -44,7 +44,7 @@ def with_faults(
 
 
 def check_names(criteria: Iterable[PlannedCriterion], toril: TorilSettings, reader: SuiteReader) -> None:
-    """Raises SuiteError for a criterion on a fault, or on a query of Prometheus, that the suite does not have."""
+    """Raises SuiteError for a criterion on a fault, a query of Prometheus or a price that the suite does not have."""
     queries, of_base = set[str](), set[str]()
     for index, resource in enumerate(toril.service):
         names = of_base if resource.version == "base" else queries
@@ -60,6 +60,10 @@ def check_names(criteria: Iterable[PlannedCriterion], toril: TorilSettings, read
             path = criterion.where.removeprefix(f"{reader.name}: ")
             text = f"No `queries` of `toril.service` has this name. {suggestion(criterion.server.metric, queries)}"
             raise reader.error("unknown-query", path, text)
+        if criterion.metric.source == "cost" and all(one.kind == "prometheus" for one in toril.service):
+            path = criterion.where.removeprefix(f"{reader.name}: ")
+            text = f"`{criterion.text}` needs the resources of the service. Add them with `toril service SUITE`."
+            raise reader.error("no-service", path, text)
         wanted = criterion.fault or int(criterion.metric.source == "faults")
         if wanted > len(toril.faults):
             path = criterion.where.removeprefix(f"{reader.name}: ")

@@ -4,13 +4,15 @@ from dataclasses import replace
 
 import pytest
 
+from tests.measured import plan_of
+from toril.errors import OptionError
 from toril.launchers.pricing import list_prices
-from toril.launchers.pricing.service import service_cost
+from toril.launchers.pricing.service import refuse_unpriced, service_cost
 from toril.records import MetricSeries, ServerMetrics
-from toril.records.plan import ServiceResource
+from toril.records.plan import PlannedCriterion, ServiceResource
 from toril.records.summary import LabelFigures, Summary, Window
 
-GROUP, CACHE, NODE = "auto-scaling-group", "cache", "cache.t4g.micro"
+GROUP, CACHE, NODE = "auto-scaling-group", "cache", "cache.r5.4xlarge"
 ARN = "arn:aws:{}:us-east-1:123456789012:{}"
 REQUESTS = 360_000
 ALB = ARN.format("elasticloadbalancing", "loadbalancer/app/shop/50dc6c495c0c9188")
@@ -65,8 +67,8 @@ def test_a_function_costs_its_calls_and_its_time_by_memory():
     ("kind", "arn", "size", "usd"),
     [
         (GROUP, ARN.format("autoscaling", "x"), {"instances": 3, "class": "m7g.large"}, 3 * 0.0816),
-        ("database", ARN.format("rds", "db:a"), {"instances": 2, "class": "db.r5.large", "engine": "mysql"}, 0.48),
-        (CACHE, ARN.format("elasticache", "c"), {"instances": 1, "class": NODE, "engine": "valkey"}, 0.0128),
+        ("database", ARN.format("rds", "db:a"), {"instances": 2, "class": "db.t3.large", "engine": "mysql"}, 0.272),
+        (CACHE, ARN.format("elasticache", "c"), {"instances": 1, "class": NODE, "engine": "redis"}, 1.724),
         ("target-group", ARN.format("elasticloadbalancing", "targetgroup/a/1"), {}, 0),
     ],
 )  # fmt: skip
@@ -113,6 +115,40 @@ def test_what_has_no_price_says_so_and_the_service_has_none(kind, arn, size, met
     (unpriced,) = found.unpriced
     assert names in unpriced.message
     assert found.per_million_usd is None
+
+
+JUDGED = PlannedCriterion(where="suite.yml: toril.criteria[0]", source="cost-per-million>0.40", language="toril")
+
+
+@pytest.mark.parametrize(
+    ("resource", "names"),
+    [
+        (ServiceResource(kind="load-balancer", id=ALB.replace("us-east-1", "eu-west-1")), '"load-balancer/app": …'),
+        (ServiceResource(kind=CACHE, id=ARN.format("elasticache", "c"), size={"instances": 1}), "class"),
+    ],
+)
+def test_a_judged_service_without_a_price_is_refused_before_the_load(resource, names):
+    plan = plan_of()
+    priced = ServiceResource(kind="ecs-service", id=WEB, size={"vcpu": 1, "memory_mib": 2048})
+    of = {"service": (priced, ServiceResource(kind="prometheus", id="https://prom.example.com"), resource)}
+    refuse_unpriced(plan.model_copy(update=of), list_prices())
+    with pytest.raises(OptionError) as refused:
+        refuse_unpriced(plan.model_copy(update={**of, "criteria": (JUDGED,)}), list_prices())
+    assert refused.value.code == "no-price"
+    assert names in str(refused.value)
+
+
+def test_a_prometheus_costs_nothing():
+    assert service_cost((ServiceResource(kind="prometheus", id="https://a"),), None, summary(), list_prices()) is None
+
+
+def test_the_prices_have_the_dates_of_their_kinds_and_the_name_of_the_users_file():
+    group = ServiceResource(kind=GROUP, id=ARN.format("autoscaling", "x"), size={"instances": 1, "class": "m7g.large"})
+    table = list_prices()
+    assert cost(group).as_of == table.sources[GROUP].as_of
+    found = service_cost((group,), None, summary(), table.model_copy(update={"own": "ours.json"}))
+    assert found is not None
+    assert found.as_of == f"{table.sources[GROUP].as_of} and ours.json"
 
 
 def test_a_run_without_load_has_no_cost():

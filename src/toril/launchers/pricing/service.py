@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, cast
 
+from toril.criteria import criteria_of
 from toril.errors import OptionError
 from toril.launchers.pricing.table import VARIABLE, PriceTable, Tariff, read_prices
 from toril.records import MetricSeries, Plan, ServerMetrics
@@ -50,12 +51,13 @@ def service_cost(
     resources: Sequence[ServiceResource], metrics: ServerMetrics | None, summary: Summary, prices: PriceTable
 ) -> ServiceCost | None:
     """Returns what the service costs in the judged time; None without resources or load."""
-    if not resources or summary.window is None or summary.window.to_s <= summary.window.from_s:
+    priced = [resource for resource in resources if resource.kind in PARTS]
+    if not priced or summary.window is None or summary.window.to_s <= summary.window.from_s:
         return None
     from_s, to_s = float(summary.window.from_s), float(summary.window.to_s)
     items, dates = list[ServiceItem](), set[str]()
-    for resource in resources:
-        tariff = prices.of(resource.id.split(":")[3])
+    for resource in priced:
+        tariff = _tariff(resource, prices)
         use = _Use(resource, () if metrics is None else metrics.queries, from_s, to_s)
         blank = ServiceItem(resource=resource.id, kind=resource.kind, what=resource.kind)
         try:
@@ -65,10 +67,23 @@ def service_cost(
                 items.append(item)
         except NotPricedError as problem:
             items.append(replace(blank, message=str(problem)))
-        dates.add((tariff.as_of if resource.kind == "ecs-service" else tariff.service_as_of) or prices.as_of)
-    as_of = " to ".join(dict.fromkeys((min(dates), max(dates))))
+        dated = tariff if resource.kind == "ecs-service" else prices.sources.get(resource.kind)
+        dates.add((dated and dated.as_of) or prices.as_of)
+    as_of = " to ".join(dict.fromkeys((min(dates), max(dates)))) + (f" and {prices.own}" if prices.own else "")
     requests = summary.total.samples
     return ServiceCost(as_of=as_of, hours=(to_s - from_s) / HOUR_S, requests=requests, items=tuple(items))
+
+
+def refuse_unpriced(plan: Plan, prices: PriceTable) -> None:
+    """Raises OptionError if the plan judges the price of its service, and a resource has none."""
+    if not any(criterion.metric.source == "cost" for criterion in criteria_of(plan.criteria)):
+        return
+    for resource in plan.service:
+        try:
+            if resource.kind in PARTS:
+                list(PARTS[resource.kind](resource, _Unmeasured(resource, (), 0, 1), _tariff(resource, prices)))
+        except NotPricedError as problem:
+            raise OptionError(f"`cost-per-million`: {resource.id}: {problem}", code="no-price") from problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,20 +139,39 @@ class _Use:
         return total, covered_s
 
 
+class _Unmeasured(_Use):
+    """Any use, before the load."""
+
+    def an_hour(self, metric: str) -> float:
+        return 1.0
+
+    def tasks(self) -> float:
+        return 1.0
+
+
+def _tariff(resource: ServiceResource, prices: PriceTable) -> Tariff:
+    return prices.of(resource.id.split(":")[3])
+
+
 def _price(tariff: Tariff, name: str) -> float:
-    return _listed(tariff.service.get(name), f"`{name}`")
+    return _listed(tariff.service.get(name), f"`{name}`", f'"service": {{"{name}": …}}')
 
 
-def _listed(usd: float | None, what: str) -> float:
+def _listed(usd: float | None, what: str, written: str) -> float:
     if usd is None:
-        raise NotPricedError(f"no listed price for {what} in its region; name it in {VARIABLE}=file.json")
+        fix = f'write {{"regions": {{"<region>": {{{written}}}}}}} into a file, and set {VARIABLE} to its path'
+        raise NotPricedError(f"no listed price for {what} in its region; {fix}")
     return usd
 
 
 def _ecs(resource: ServiceResource, use: _Use, tariff: Tariff) -> Iterator[Part]:
     tasks, vcpus, gib = use.tasks(), use.size("vcpu"), use.size("memory_mib") / 1024
     architecture = str(resource.size.get("arch", "x86-64"))
-    usd = _listed(tariff.task_hour(cast("Architecture", architecture), vcpus, gib), "Fargate")
+    usd = _listed(
+        tariff.task_hour(cast("Architecture", architecture), vcpus, gib),
+        f"Fargate's {architecture}",
+        f'"vcpu_hour": {{"{architecture}": …}}, "gib_hour": {{"{architecture}": …}}',
+    )
     yield Part(f"{tasks:.3g} × {vcpus:g} vCPU, {gib:g} GiB, {architecture}", tasks, usd, "tasks")
 
 

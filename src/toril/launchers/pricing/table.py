@@ -2,7 +2,8 @@
 
 `prices.json` has the prices in US dollars. Those of tasks have the date and the source of their region, and a region
 that is not listed has none. Where only x86-64 is listed, its price is an upper bound for arm64, which costs less in
-each region that lists both. `make prices` updates them. The others are from AWS' pricing pages for VPC, EC2, CloudWatch
+each region that lists both. `make prices` updates them. Prices of a service's resources have the date and the source of
+their kind, and other regions than us-east-1 have none. The others are from AWS' pricing pages for VPC, EC2, CloudWatch
 and S3, and a region without its own has those of us-east-1. Spot prices change, so one fraction of the on-demand price
 is assumed for processor and memory, as of 2026-09-28.
 """
@@ -43,8 +44,6 @@ class Tariff(BaseModel):
     as_of: str = ""  # date of the prices of tasks; empty: that of the table
     source: str = ""
     service: dict[str, Dollars] = Field(default_factory=dict)  # of resources of a service under test, by `service.py`
-    service_as_of: str = ""
-    service_source: str = ""
 
     def lists(self, architecture: Architecture) -> bool:
         return architecture in self.vcpu_hour and architecture in self.gib_hour
@@ -55,6 +54,14 @@ class Tariff(BaseModel):
         if not self.lists(priced):
             return None
         return vcpus * self.vcpu_hour[priced] + gib * self.gib_hour[priced]
+
+
+class Source(BaseModel):
+    """Where prices are from."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    as_of: str
+    source: str
 
 
 class Assumed(BaseModel):
@@ -75,6 +82,7 @@ class PriceTable(Record):
     as_of: str
     spot: float = Field(ge=0, le=1)  # fraction of the on-demand price
     assumed: Assumed
+    sources: dict[str, Source]  # of `Tariff.service`, by the kind of a resource
     regions: dict[str, Tariff]
     own: str = ""  # the user's price file, if there is one
 
@@ -91,7 +99,7 @@ class PriceTable(Record):
 
 
 OF_TASKS: dict[str, Any] = {"vcpu_hour": {}, "gib_hour": {}}
-OF_SERVICE: dict[str, Any] = {"service": {}, "service_as_of": "", "service_source": ""}
+OF_SERVICE: dict[str, Any] = {"service": {}}
 
 
 def _completed(own: Any, base: Any) -> Any:
