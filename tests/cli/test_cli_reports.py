@@ -13,7 +13,7 @@ from lxml import etree
 from tests.refusals import refused
 from tests.reports.runs import small, store_run
 from toril import cli
-from toril.errors import OptionError, StoreError
+from toril.errors import StoreError
 from toril.reports import COMPARED, FORMATS, render
 from toril.reports.comparison import compare
 from toril.runs import stored
@@ -199,8 +199,12 @@ def test_a_comparison_exits_0_and_names_the_differences(toril):
 def test_several_runs_show_how_the_service_scales(toril):
     code, text = toril("compare", FAST, SLOW, FAST)
     assert (code, "too-few-rates" in text) == (0, True)
-    with refused("option-value", "html", error=OptionError):
-        cli.command("compare").main([FAST, SLOW, FAST, "--format", "html"], standalone_mode=False)
+    code, page = toril("compare", FAST, SLOW, FAST, "--format", "html")
+    assert (code, "too-few-rates" in page) == (0, True)
+    code, text = toril("compare", FAST, SLOW, FAST, "--format", "json")
+    data = json.loads(text)
+    assert (code, data["schema"], data["scaling"]["refused"]) == (0, "toril.scaling/1", "too-few-rates")
+    assert [run["run_id"] for run in data["runs"]] == [FAST, FAST, SLOW]
 
 
 def test_a_run_can_be_compared_with_itself_by_its_folder(toril, kept):

@@ -21,7 +21,7 @@ from toril.cli.options import (
 )
 from toril.cli.streams import echo, with_store
 from toril.clock import SystemClock
-from toril.errors import NoSuchRunError, OptionError, StoreError
+from toril.errors import NoSuchRunError, StoreError
 
 if TYPE_CHECKING:
     from toril.store import Reader
@@ -108,20 +108,20 @@ def compare(
       toril compare 20261124T1803 latest --format html --out compared.html
       toril compare run-1 run-2 run-3 run-4 run-5 run-6
     """
-    from toril.reports import compare_blocks, compared, comparison, markdown, terminal
+    from toril.records.document import document
+    from toril.reports import compare_blocks, compared, comparison, html, markdown, terminal
     from toril.reports.screen import Output, emit
     from toril.runs import stored
     from toril.runs.find import find_run
 
     now = SystemClock().now()
-    if more and format in ("html", "json"):
-        text = f"--format {format} compares two runs. Use terminal or github, or name two runs."
-        raise OptionError(text, code="option-value")
     found = [find_run(run, store) for run in (base, head, *(more or ()))]
     runs = [stored.judged(*run, now, measurements=not more) for run in found]
-    if more:
-        report = compare_blocks.scaling_report(runs)
-        emit(markdown.render(report) if format == "github" else terminal.render(report), out)
+    if more and format == "json":
+        emit(document(compare_blocks.scaling_document(runs)), out)
+    elif more:
+        render = html.render if format == "html" else markdown.render if format == "github" else terminal.render
+        emit(render(compare_blocks.scaling_report(runs)), out)
     elif format == "terminal" and out is None:
         terminal.show(Output(), compare_blocks.report_of(comparison.compare(runs[0], runs[1])))
     else:

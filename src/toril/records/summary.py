@@ -395,7 +395,10 @@ class Bounded(JsonObject):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scaling(JsonObject):
-    """The Universal Scalability Law of a service; rates in the unit of the search. `toril.stats.usl` explains it."""
+    """The Universal Scalability Law of a service; rates in the unit of the search. `toril.stats.usl` explains it.
+
+    `gamma`, `alpha` and `beta` describe the highest rates. They are no figures of parts of the service.
+    """
 
     OMITTED_WHEN_NONE: ClassVar[frozenset[str]] = frozenset(
         {"gamma", "alpha", "beta", "bend_rps", "limit_rps", "doubled_rps"}

@@ -1,7 +1,8 @@
 """Turns a comparison of two runs into the blocks of its report, and into blocks for the page of the head."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Literal
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 from toril import text
 from toril.records.summary import Scaling
@@ -60,19 +61,51 @@ def report_of(comparison: RunComparison) -> Report:
     return Report(headline=headline, blocks=tuple(block for block in blocks if block is not None))
 
 
-def scaling_report(bundles: Sequence[Bundle]) -> Report:
-    """Returns how a service scales over runs at several rates. Runs with unreliable figures do not count."""
+@dataclass(frozen=True, slots=True)
+class ScaledRun:
+    """A run at one rate. Its figures are None if it is left out."""
+
+    run_id: str
+    rps: float | None
+    in_progress: float | None
+    mean_us: float | None
+    left_out: str  # why; empty: it counts
+
+
+def scaling_of_runs(bundles: Sequence[Bundle]) -> tuple[list[ScaledRun], Scaling]:
+    """Returns runs by load, and how a service scales over them. Runs with unreliable figures do not count."""
     points = [(None if cautions(bundle) else point_of_run(bundle.summary)) for bundle in bundles]
-    scaling = scaling_of([point for point in points if point is not None]) or Scaling(
-        message="no run has usable figures"
-    )
-    rows: list[Row] = []
+    scaling = scaling_of([point for point in points if point is not None])
+    runs = list[ScaledRun]()
     for bundle, point in sorted(zip(bundles, points, strict=True), key=lambda pair: pair[1] or (0.0,)):
-        in_progress, rps, _ = point or (None, None, None)
-        mean_us = None if in_progress is None or rps is None else in_progress / rps * 1e6
-        why = "; ".join(cautions(bundle)) or ("" if point else "no requests, or failed ones")
-        figures = (text.quantity(rps, "/s"), text.quantity(in_progress, ""), text.quantity(mean_us, "us"))
-        rows.append(Row((Cell(plain(bundle.plan.run_id)), *map(Cell, figures), Cell(why)), weight=len(rows)))
+        if point is None:
+            why = "; ".join(cautions(bundle)) or "no requests, or failed ones"
+            runs.append(ScaledRun(bundle.plan.run_id, None, None, None, why))
+        else:
+            runs.append(ScaledRun(bundle.plan.run_id, point[1], point[0], point[0] / point[1] * 1e6, ""))
+    return runs, scaling or Scaling(message="no run has usable figures")
+
+
+def scaling_document(bundles: Sequence[Bundle]) -> dict[str, Any]:
+    """Returns the runs and the law as plain data (`toril.scaling/1`)."""
+    runs, scaling = scaling_of_runs(bundles)
+    return {"schema": "toril.scaling/1", "runs": [asdict(run) for run in runs], "scaling": scaling.to_dict()}
+
+
+def scaling_report(bundles: Sequence[Bundle]) -> Report:
+    """Returns how a service scales over runs at several rates."""
+    runs, scaling = scaling_of_runs(bundles)
+    rows = [
+        Row(
+            (
+                Cell(plain(run.run_id)),
+                *(Cell(text.quantity(run.rps, "/s")), Cell(text.quantity(run.in_progress, ""))),
+                *(Cell(text.quantity(run.mean_us, "us")), Cell(run.left_out)),
+            ),
+            weight=place,
+        )
+        for place, run in enumerate(runs)
+    ]
     titles = ("rate", "in progress", "mean response time")
     columns = (Column("run", "name", code=True), *map(Column, titles), Column("left out because", "text"))
     blocks: list[Block] = [Table(id="rates", title="Rates", noun="run", columns=columns, rows=tuple(rows))]

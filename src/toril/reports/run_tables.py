@@ -426,17 +426,13 @@ def scaling_footnotes(scaling: Scaling | None) -> tuple[str, ...]:
 
 
 def scaling_table(scaling: Scaling, name: str, unit: str) -> Table:
-    """Returns the forecasts and the coefficients of a service's scalability law."""
+    """Returns the forecasts of a service's scalability law. Its coefficients describe it near the limit only."""
     twice = f"rate at {text.number(2 * scaling.most_in_progress)} requests in progress, twice the most measured"
     low, high = scaling.bend_rps or (None, None)
     bend = f"{text.quantity(low, unit)} … {text.quantity(high, unit)}"
-    figures = (
-        ("highest rate at any response time", scaling.limit_rps, unit),
-        (twice, scaling.doubled_rps, unit),
-        ("rate of one request at a time (γ)", scaling.gamma, unit),
-        ("contention (α)", scaling.alpha, ""),
-        ("coherency (β)", scaling.beta, ""),
-    )
+    figures = (("highest rate at any response time", scaling.limit_rps, unit), (twice, scaling.doubled_rps, unit))
+    law = zip("γαβ", (scaling.gamma, scaling.alpha, scaling.beta), (unit, "", ""), strict=True)
+    coefficients = ", ".join(f"{name} {text.quantity(figure.value, of)}" for name, figure, of in law if figure)
     rows = [(title, text.quantity(figure.value, of), _ends(figure, of)) for title, figure, of in figures if figure]
     rows.insert(1, ("bend: the mean response time has doubled", bend, "measured"))
     return Table(
@@ -445,7 +441,7 @@ def scaling_table(scaling: Scaling, name: str, unit: str) -> Table:
         noun="figure",
         columns=(Column(name, "name"), Column("value"), Column("95 % interval")),
         rows=tuple(Row(tuple(map(Cell, row)), weight=place) for place, row in enumerate(rows)),
-        about=f"Universal Scalability Law, fitted to {text.plural(scaling.rates, 'rate')}",
+        about=f"Universal Scalability Law near the limit ({coefficients}); {text.plural(scaling.rates, 'rate')}",
         sortable=False,
     )
 
