@@ -5,6 +5,7 @@ import pytest
 from tests.launchers.fake import Script
 from tests.launchers.scene import Scene
 from tests.measured import execution
+from tests.tiers import by_day
 from toril.coordinator.lease import LeaseLostError
 from toril.errors import InfrastructureError, StoreError
 from toril.plan import FARGATE_TIMINGS
@@ -144,7 +145,9 @@ def test_a_temporary_failure_of_the_store_does_not_harm_a_run(scene, second):
     assert {note.code for note in one.view.notes} == {"trouble"}
 
 
-@pytest.mark.parametrize("name", ["exit.json", "end.json", "summary.json", "verdict.json", "report.html"])
+@pytest.mark.parametrize(
+    "name", by_day(["exit.json", "end.json", "summary.json", "verdict.json", "report.html"], each=3)
+)
 def test_a_temporary_failure_of_the_store_after_the_load_does_not_harm_a_run(scene, name):
     one, since = scene(), []
 

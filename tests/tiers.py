@@ -1,10 +1,11 @@
 """Tiers of tests: when they run, and how many at a time. tests/README.md explains them."""
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import Phase, settings
 
 TIERS = ("unit", "live", "solo")
@@ -70,6 +71,22 @@ def examples(count: int, **options: Any) -> settings:
     Use it beside `@given`: `@examples(300)` means 120 under the profile `test` and 600 under `night`.
     """
     return settings(max_examples=max(5, count * settings().max_examples // 100), **options)
+
+
+def by_day(rows: Iterable[Any], *, each: int = 0, only: Collection[Any] = ()) -> Sequence[Any]:
+    """Returns the rows of `parametrize`; all but each n-th, or the named ones, are left out of `make test`.
+
+    >>> [bool(row.marks) for row in by_day("abc", each=2)]
+    [False, True, False]
+    """
+
+    def marks(number: int, row: Any) -> Any:
+        return () if (row in only if only else number % each == 0) else pytest.mark.nightly
+
+    return [
+        pytest.param(*(row if isinstance(row, tuple) else (row,)), marks=marks(number, row))
+        for number, row in enumerate(rows)
+    ]
 
 
 def tier_of_path(path: str) -> str:

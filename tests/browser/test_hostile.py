@@ -109,7 +109,7 @@ def replace_all(rule: dict, attack: str) -> dict:
 
 
 @pytest.mark.parametrize(
-    "number", [pytest.param(n, marks=[pytest.mark.nightly] if n % 3 else []) for n in range(len(ATTACKS))]
+    "number", [pytest.param(n, marks=[pytest.mark.nightly] if n % 12 else []) for n in range(len(ATTACKS))]
 )
 def test_hostile_texts_are_only_text(opened, tmp_path, number):
     attack = ATTACKS[number]

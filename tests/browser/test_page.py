@@ -1,12 +1,14 @@
 """The report page in a browser: reading, sorting, zooming, themes, print."""
 
 import re
+from itertools import product
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from tests.browser.conftest import MAKERS, PHONE, WIDE
+from tests.tiers import by_day
 
 AXE = Axe()
 BLANK = """() => [...document.querySelectorAll('.plot canvas')].filter((canvas) => {
@@ -16,7 +18,7 @@ BLANK = """() => [...document.querySelectorAll('.plot canvas')].filter((canvas) 
 OVERFLOW = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
-@pytest.mark.parametrize("name", MAKERS)
+@pytest.mark.parametrize("name", by_day(MAKERS, only=("failed", "compared", "hostile")))
 def test_opening_a_page_sends_no_requests_and_logs_no_errors(opened, name):
     one = opened(name)
     one.page.wait_for_load_state("networkidle")
@@ -54,7 +56,7 @@ def test_axe_finds_no_problems_in_other_pages(opened, name):
     assert found.response["violations"] == [], found.generate_report()
 
 
-@pytest.mark.parametrize("name", MAKERS)
+@pytest.mark.parametrize("name", by_day(MAKERS, only=("many", "compared", "evidence")))
 def test_a_phone_never_scrolls_sideways(opened, name):
     assert opened(name, width=PHONE).evaluate(OVERFLOW) <= 0
 
@@ -238,6 +240,7 @@ def test_the_theme_follows_the_system_until_it_is_switched(opened):
     assert light.complaints == []
 
 
+@pytest.mark.nightly
 def test_the_theme_can_be_switched_without_storage(opened):
     forbidden = "Object.defineProperty(window, 'localStorage', { get() { throw new DOMException('no'); } })"
     one = opened("passed", reset=forbidden)
@@ -248,8 +251,13 @@ def test_the_theme_can_be_switched_without_storage(opened):
     assert one.complaints == []
 
 
-@pytest.mark.parametrize("name", ["failed", "many", "evidence", "compared", "inconclusive"])
-@pytest.mark.parametrize("paper", ["A4", "Letter"])
+@pytest.mark.parametrize(
+    ("name", "paper"),
+    by_day(
+        product(("failed", "many", "evidence", "compared", "inconclusive"), ("A4", "Letter")),
+        only=(("many", "A4"), ("evidence", "Letter")),
+    ),
+)
 def test_a_run_is_printed_on_at_most_two_pages(opened, name, paper):
     printed = opened(name, dark=True).page.pdf(format=paper, print_background=True)
 
@@ -321,6 +329,7 @@ def test_without_scripts_the_page_still_shows_every_figure(browser, pages):
     context.close()
 
 
+@pytest.mark.nightly
 def test_charts_keep_their_colours_with_forced_colours(browser, pages):
     """The system does not restyle a canvas: forced colours would hide lines behind bands."""
     context = browser.new_context(viewport={"width": WIDE, "height": 900}, forced_colors="active")
@@ -346,7 +355,9 @@ def test_charts_keep_their_colours_with_forced_colours(browser, pages):
     assert kinds["black"] < kinds["drawn"] / 100
 
 
-@pytest.mark.parametrize("clipboard", ["{ writeText: async (text) => { window.copied = text; } }", "undefined"])
+@pytest.mark.parametrize(
+    "clipboard", by_day(["{ writeText: async (text) => { window.copied = text; } }", "undefined"], each=2)
+)
 def test_a_request_is_copied_as_curl_or_selected(opened, clipboard):
     one = opened("evidence", reset=f"Object.defineProperty(navigator, 'clipboard', {{ value: {clipboard} }})")
     one.page.locator(".exchange summary").first.press("Enter")

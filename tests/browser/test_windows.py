@@ -291,6 +291,7 @@ def test_a_window_beyond_the_run_is_clipped_and_the_address_says_so(shown):
     assert shown(fragment="#window=0-99999&theme=dark").evaluate("() => location.hash") == "#theme=dark"
 
 
+@pytest.mark.nightly
 def test_a_finger_chooses_a_window_on_a_phone(browser, shown):
     one = shown(width=PHONE)
     chart = one.page.locator(".plot").nth(2)

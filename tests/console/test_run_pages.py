@@ -7,6 +7,7 @@ import json
 import random
 import zipfile
 from dataclasses import replace
+from itertools import product
 
 import pytest
 
@@ -27,6 +28,7 @@ from tests.console.served import (
 from tests.records.test_stored import RUNS, copied
 from tests.reports import examples, exchanges
 from tests.reports.parsed import Page
+from tests.tiers import by_day
 from toril.console import web
 from toril.console.identity import Role
 from toril.console.pages import run as run_pages
@@ -562,8 +564,16 @@ def test_no_path_leaves_the_folder_of_the_run(store, run_id, path):
     assert client(store).get(f"/runs/{run_id}/files/{path}").status_code == 404
 
 
-@pytest.mark.parametrize("run_id", ["%2e%2e", "..%2fother", "-x", "a%00", "%3Cimg%3E", "nothing", "x" * 200])
-@pytest.mark.parametrize("path", ["", "/files", "/suite", "/notes", "/report", "/files/plan.json"])
+@pytest.mark.parametrize(
+    ("path", "run_id"),
+    by_day(
+        product(
+            ["", "/files", "/suite", "/notes", "/report", "/files/plan.json"],
+            ["%2e%2e", "..%2fother", "-x", "a%00", "%3Cimg%3E", "nothing", "x" * 200],
+        ),
+        each=5,  # each path, and each id
+    ),
+)
 def test_an_impossible_run_is_not_found(store, run_id, path):
     assert client(store).get(f"/runs/{run_id}{path}").status_code == 404
 

@@ -1,5 +1,6 @@
 """`fips: true` without a service's FIPS endpoint is an error before any registration, in every combination."""
 
+from itertools import product
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from tests.infra.cases import Case
 from tests.infra.configurations import CHINA, REGIONS, key_arn, secret_arn
 from tests.infra.laws import broken
 from tests.infra.offline import PROVIDER, texts
+from tests.tiers import by_day
 
 ALLOWED = sorted(US | GOVCLOUD)
 REFUSED = sorted({*REGIONS, *CANADA, *CHINA, "eu-west-2", "ap-south-1"} - US)
@@ -47,8 +49,7 @@ def test_a_region_without_endpoints_is_an_error_before_any_registration(region):
         assert f"in {region}." in message
 
 
-@pytest.mark.parametrize("region", ALLOWED)
-@pytest.mark.parametrize("what", uses("us-east-1"))
+@pytest.mark.parametrize(("what", "region"), by_day(product(uses("us-east-1"), ALLOWED), each=5))
 def test_a_region_with_all_endpoints_uses_them_for_everything(region, what):
     case = stack(region, uses(region)[what])
     found = case.found()

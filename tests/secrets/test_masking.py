@@ -10,6 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.growth import is_linear
+from tests.tiers import by_day
 from toril.secrets.masking import (
     HIDDEN,
     hides,
@@ -253,7 +254,7 @@ PIECES_OF_LONG = (
 )
 
 
-@pytest.mark.parametrize("piece", PIECES_OF_LONG)
+@pytest.mark.parametrize("piece", by_day(PIECES_OF_LONG, each=6))
 def test_the_time_of_masking_is_linear_in_the_length(piece):
     assert [beginning for beginning in BEGINNINGS if not is_linear(mask, piece, beginning)] == []
 
@@ -261,7 +262,7 @@ def test_the_time_of_masking_is_linear_in_the_length(piece):
 @pytest.mark.parametrize(
     "piece", ['"', '"token":', '{"a":"', '\\"', "a=", "&token=", "<input name=token ", "; name=", "\n\n"]
 )
-@pytest.mark.parametrize("kind", ["application/json", "", "multipart/form-data; boundary=x"])
+@pytest.mark.parametrize("kind", by_day(["application/json", "", "multipart/form-data; boundary=x"], each=3))
 def test_the_time_of_masking_a_body_is_linear_in_its_length(piece, kind):
     assert is_linear(lambda text: masked_body(text.encode(), kind), piece, "")
     assert is_linear(masked_url, piece, "//")

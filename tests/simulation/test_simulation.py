@@ -14,9 +14,9 @@ from tests.simulation.simulate import check, simulate
 from tests.simulation.store import UNTROUBLED
 from toril.plan import FARGATE_TIMINGS
 
-BLOCKS, SEEDS_PER_BLOCK = 2, 100  # blocks are divided between the cores
-NIGHT = 20  # blocks
-REAL_PACE = 40
+BLOCKS, SEEDS_PER_BLOCK = 2, 50  # blocks are divided between the cores
+NIGHT = 40  # blocks
+REAL_PACE = 20
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from tests.measured import (
     timeline_of,
     verdict_of,
 )
+from tests.tiers import by_day
 from toril.coordinator.fold import Fold
 from toril.coordinator.worker_files import interval_name
 from toril.records import Plan, worker_key
@@ -61,13 +62,14 @@ def expected(breach: str, doubt: str, missing: str, reached: bool) -> str:
 
 @pytest.mark.parametrize(
     ("breach", "doubt", "missing", "reached"),
-    list(
+    by_day(
         itertools.product(
             ["", "times", "failures", "times as non-failed"],
             ["", "saturated", "late-start", "unsure-clock"],
             ["", "end of a worker", "all of a worker", "a file", "stopped"],
             [True, False],
-        )
+        ),
+        each=3,  # prime to each dimension, so each pair of two of them is there by day
     ),
 )
 def test_rules_take_precedence_as_documented(breach, doubt, missing, reached):

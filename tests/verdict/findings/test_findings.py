@@ -17,7 +17,7 @@ from toril.runs.conclude import judge_again
 from toril.store import FolderStore
 from toril.verdict.findings import ANALYSES, findings_of
 
-SEEDS, NIGHT = range(6), range(200)
+SEEDS, NIGHT = range(3), range(200)
 EACH_TIME = (
     "plain", "1 % errors", "heavy tails", "cold caches", "steps", "two equal regions", "two users", "journey",
     "throughput is flat", "4 % errors from 250/s", "a tenth is slow", "users in step", "stalls", "slow region", "leak",
