@@ -16,7 +16,7 @@ from toril.criteria.server import KNOWN_TIMES
 from toril.records import JudgedCriterion, Plan, ServerMetrics, Verdict
 from toril.records.cause import Moved, Symptom, Trouble
 from toril.records.summary import RunFinding, Summary
-from toril.stats.onset import FINENESS, Change, Course, change_near, discoveries
+from toril.stats.onset import FINENESS, SHOWN, Change, Course, change_near, discoveries
 from toril.timeline import Timeline
 from toril.verdict.findings.seen import Floats, RunData
 
@@ -25,6 +25,7 @@ SURE = 0.01  # of a symptom
 LEAST_OF_SYMPTOM = {"response times": math.log(1.25), "failures": 0.01}  # what varies less has no beginning
 LEAST_OF_THROUGHPUT = 0.1
 WIDTHS = (1, 3)  # of bins
+GROWING = 0.2  # part of a rise that the bins just before it show; more is no moment
 LASTING_S, LEAST_BINS = 20, 3  # of a symptom; shorter ones are queues that come and go
 AHEAD_S = 10.0  # a cause begins at most this long before the interval of its trouble
 LAG_S = 60  # figures may follow the load of the last minute
@@ -79,7 +80,9 @@ def troubles_of(
         trouble.model_copy(
             update={
                 "tested": len(figures),
-                "moved": _ordered((one for one in row if one and one.p <= limit), ended=trouble.ended),
+                "moved": _ordered(
+                    row, limit, FALSE_DISCOVERIES / (MOST_TROUBLES * max(1, len(figures))), ended=trouble.ended
+                ),
             }
         )
         for trouble, row in zip(found, tests, strict=True)
@@ -176,6 +179,9 @@ def _symptom_in(seen: RunData, symptom: Symptom, label: str, width: int) -> Chan
     change = _clearest(course, _influences(seen, course), near, ends, len(label), 1_000, **more)
     if change is None:
         return None
+    early = values[course.starts_s < change.at_s - 1e-6]
+    if early.size > SHOWN and change.before - early[:-SHOWN].mean() > GROWING * (change.after - change.before) > 0:
+        return None  # it began to grow earlier, slowly
     least = LEAST_OF_THROUGHPUT * abs(change.before) if symptom == "throughput" else LEAST_OF_SYMPTOM[symptom]
     return change if abs(change.after - change.before) >= least else None
 
@@ -264,13 +270,17 @@ def _moved(seen: RunData, trouble: Trouble, figure: Figure, seed: int) -> Moved 
     return Moved(name=name, unit=unit, period_s=course.period_s, low_s=max(0.0, low_s), high_s=high_s, **figures)
 
 
-def _ordered(moved: Iterable[Moved], *, ended: bool) -> tuple[Moved, ...]:
-    """Returns the figures in order of time; those whose intervals allow that they were first by `_rank`."""
-    left, ordered = list(moved), list[Moved]()
+def _ordered(row: Iterable[Moved | None], limit: float, sure: float, *, ended: bool) -> tuple[Moved, ...]:
+    """Returns the figures in order of time; those whose intervals allow that they were first by `_rank`.
+
+    Figures with a p-value above `sure` follow, since one of them may have changed by chance.
+    """
+    left, ordered = [one for one in row if one and one.p <= limit], list[Moved]()
     while left:
-        first_s = min(one.high_s for one in left)
-        ordered += sorted((one for one in left if one.low_s < first_s), key=lambda one: _rank(one, ended=ended))
-        left = [one for one in left if one.low_s >= first_s]
+        known = [one for one in left if one.p <= sure] or left
+        first_s = min(one.high_s for one in known)
+        ordered += sorted((one for one in known if one.low_s < first_s), key=lambda one: _rank(one, ended=ended))
+        left = [one for one in left if one not in ordered]
     return tuple(ordered[:MOST_MOVED])
 
 
