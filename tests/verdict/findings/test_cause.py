@@ -103,7 +103,11 @@ def test_counts_that_cloudwatch_leaves_out_are_zero():
     assert [(moved.before, moved.after) for moved in trouble.moved] == [(0.0, 20.0)]
 
 
-@pytest.mark.parametrize("service", [Service(seconds=300), Service(seconds=300, ramp_s=250, users=60)])
+@pytest.mark.parametrize(
+    "service",
+    [Service(seconds=300), Service(seconds=300, ramp_s=250, users=60), Service(seconds=300, leak=2.0, rate=True)],
+    ids=["steady", "ramp", "slow growth"],
+)
 def test_a_breach_without_a_moment_has_no_trouble(service):
     jumping = series("Queue", lambda second: 9 * (second >= 150))
     assert troubles(service, jumping, criteria=(SLOW,)) == ()
