@@ -101,6 +101,7 @@ def test_a_refused_save_leads_to_the_first_wrong_field(page, one):
     expect(page.get_by_label("Workers", exact=True)).to_be_focused()
 
 
+@pytest.mark.nightly
 def test_a_list_is_read_again_as_chosen(page, one):
     def saved(name):
         suites.save(one.store, name, {"suite.yml": b"{}"}, by="", comment="", at=0, expected=0)
@@ -190,6 +191,7 @@ def test_an_editor_without_changes_is_left_without_a_question(page, one):
     assert asked == []
 
 
+@pytest.mark.nightly
 def test_unsaved_changes_are_offered_again_until_they_are_saved(page, one):
     page.goto("/suites/new")
     page.get_by_label("Address", exact=True).fill("https://shop.example.com")
@@ -248,6 +250,7 @@ def test_keys_save_a_suite_and_start_it(page, one):
     page.wait_for_url("**/runs/*")
 
 
+@pytest.mark.nightly
 def test_a_smoke_run_remains_one_after_a_new_sign_in(page, one):
     suites.save(one.store, "search", {"suite.yml": SUITE}, by="", comment="", at=0, expected=0)
     page.goto("/suites/search/start")
@@ -261,6 +264,7 @@ def test_a_smoke_run_remains_one_after_a_new_sign_in(page, one):
     expect(page.get_by_label("Smoke run")).to_be_checked()
 
 
+@pytest.mark.nightly
 def test_what_was_typed_returns_to_its_own_form_only(browser: Browser, tmp_path):
     one = Console(Bucket(tmp_path), more={"identity": Known("admin")})
     suites.save(one.store, "search", {"suite.yml": SUITE}, by="", comment="", at=0, expected=0)

@@ -213,6 +213,7 @@ def test_stop_and_figures_work_without_script(store, tab):
     assert find_record(store, Stop, run_key(LIVE, "stop.json")) is not None
 
 
+@pytest.mark.nightly
 def test_a_list_counts_the_selected_runs_and_stays_after_an_error(store, tab, tmp_path):
     run_id = copied("complete", tmp_path)[1]
     remember(store, record_of(judged(store, run_id, NOW)))
@@ -344,6 +345,7 @@ def test_a_window_chosen_on_a_comparison_leads_to_its_figures(tmp_path, tab):
         page.wait_for_url(f"{address}/compare?{runs}")
 
 
+@pytest.mark.nightly
 def test_the_measurements_show_errors_by_second_and_kind(tmp_path, tab):
     failing = [*small(), *every_second(range(4, 8), Sample(0, 9000, label="home", ok=False, rc="503"), 3)]
     store_run(tmp_path, "run", failing, "p95>250ms")

@@ -92,7 +92,7 @@ def test_samples_of_all_engines_side_by_side_match_the_responses(tmp_path: Path,
 
 
 @pytest.mark.parametrize(
-    ("engine", "name"), [("jmeter", "SIGINT"), pytest.param("apiritif", "SIGTERM", marks=pytest.mark.nightly)]
+    ("engine", "name"), [pytest.param("jmeter", "SIGINT", marks=pytest.mark.nightly), ("apiritif", "SIGTERM")]
 )
 def test_an_interrupted_run_accounts_for_every_request(tmp_path: Path, engine: str, name: str) -> None:
     store = tmp_path / "store"

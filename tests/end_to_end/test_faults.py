@@ -55,7 +55,7 @@ def test_a_fault_that_fails_makes_the_run_inconclusive(tmp_path):
 
 
 @pytest.mark.live
-@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("sent", [pytest.param(signal.SIGTERM, marks=pytest.mark.nightly), signal.SIGKILL])
 def test_a_fault_ends_with_the_command(tmp_path, sent):
     with serving() as target, running(tmp_path / "store", suite(tmp_path, target.url, for_s=50, hold_s=60)) as process:
         until((tmp_path / "seen").is_file, "the begin of the fault")

@@ -69,6 +69,7 @@ def test_no_load_follows_a_failed_setup(tmp_path):
     assert seen(tmp_path) == ["setup", "teardown None"]
 
 
+@pytest.mark.nightly
 def test_a_failed_teardown_lets_no_run_pass(tmp_path):
     with serving() as target:
         done = run(tmp_path / "store", suite(tmp_path, target.url, teardown="1 / 0"))
@@ -140,6 +141,7 @@ def test_the_setup_of_a_k6_script_runs_once_and_all_workers_have_its_result(tmp_
     assert not list(done.store.glob("given/*"))
 
 
+@pytest.mark.nightly
 def test_a_failed_setup_of_a_k6_script_sends_no_load(tmp_path):
     with serving() as target:
         done = run(tmp_path / "store", k6_suite(tmp_path, target.url, setup_fails="TypeError: no shop"))

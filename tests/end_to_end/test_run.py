@@ -141,6 +141,7 @@ def test_a_run_interrupted_twice_exits_130_soon_keeps_its_results_and_leaves_no_
     until(lambda: not alive(family), f"no process left of {family}", 5)
 
 
+@pytest.mark.nightly
 def test_workers_and_engines_end_with_their_coordinator(tmp_path: Path) -> None:
     store = tmp_path / "store"
     with (

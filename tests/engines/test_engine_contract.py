@@ -188,7 +188,10 @@ GENERATED: dict[
 CODES = {"home": "200", "missing": "404", "moved": "200", "wanted": "404", "create": "201", "not followed": "302"}
 
 
-@pytest.mark.parametrize("engine", ["locust", "apiritif", "toril", "jmeter", GATLING])
+@pytest.mark.parametrize(  # by day, JMeter and Apiritif do so in differential/
+    "engine",
+    ["locust", "toril", *(pytest.param(one, marks=pytest.mark.nightly) for one in ("apiritif", "jmeter")), GATLING],
+)
 def test_generated_requests_keep_the_suites_labels_and_the_services_codes(engine, tmp_path):
     more, labels = GENERATED[engine]
     with target() as service:

@@ -165,7 +165,13 @@ def test_responses_without_a_value_that_another_request_needs_are_counted_by_lab
     assert service.paths["/buy/NOT_FOUND"] == 1
 
 
-@pytest.mark.parametrize("engine", [*ENGINES, pytest.param("gatling", marks=pytest.mark.nightly)])
+@pytest.mark.parametrize(
+    "engine",
+    [
+        *(one for one in ENGINES if one != "jmeter"),
+        *(pytest.param(one, marks=pytest.mark.nightly) for one in ("jmeter", "gatling")),
+    ],
+)
 def test_a_response_without_a_needed_value_fails_if_the_suite_wants_that(tmp_path, engine):
     with target(body=b"no such text") as service:
         scenarios = {"shop": {"default-address": service.url, "requests": [*HARMLESS[2:3], *NEEDY]}}

@@ -375,6 +375,7 @@ def test_a_parked_engine_that_is_not_needed_sends_nothing(tmp_path):
         assert service.started == 0
 
 
+@pytest.mark.nightly
 def test_a_missing_plug_in_fails_the_worker_before_it_is_ready(tmp_path):
     script = PLAN.format(groups="<com.example.NoSuchGroup testname='x' enabled='true'/><hashTree/>")
     plan = plan_of([planned("jmeter", "own")], {"own": {"script": "shop.jmx"}})

@@ -117,6 +117,7 @@ def test_responses_of_100_megabytes_are_counted_exactly_without_filling_memory(t
     assert 100 * MB * EACH <= found.total("/large/100").bytes <= (100 * MB + HEADS) * EACH
 
 
+@pytest.mark.nightly
 def test_a_jmeter_that_runs_out_of_memory_fails_its_worker(tmp_path):
     with rough() as service:
         large = {"default-address": service.url, "requests": ["/large/100"]}

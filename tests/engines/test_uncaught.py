@@ -95,6 +95,7 @@ def test_threads_and_unexpected_successes_of_apiritif_count(tmp_path):
     assert (found.samples, found.total().failures) == (service.answered, 0) == (8, 0)
 
 
+@pytest.mark.nightly
 def test_scripts_of_jmeter_that_throw_count_for_the_request_that_they_belong_to(tmp_path):
     def script(kind, code="throw new RuntimeException('boom')"):
         return {"language": "groovy", "execute": kind, "script-text": code}

@@ -151,7 +151,7 @@ def case_of(done: Finished, name: str) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("engine", ["apiritif", "jmeter"])
+@pytest.mark.parametrize("engine", ["apiritif", pytest.param("jmeter", marks=pytest.mark.nightly)])
 def test_each_generated_request_is_a_test_case(tmp_path: Path, engine: str) -> None:
     with target() as service:
         scenario = {"default-address": service.url, "requests": REQUESTS}
@@ -420,7 +420,7 @@ def test_tests_that_pytest_does_not_run_are_broken(tmp_path: Path) -> None:
     assert done.code == 1
 
 
-@pytest.mark.parametrize("executor", ["pytest", "apiritif"])
+@pytest.mark.parametrize("executor", [pytest.param("pytest", marks=pytest.mark.nightly), "apiritif"])
 def test_a_test_that_ends_its_process_makes_the_run_inconclusive(tmp_path: Path, executor: str) -> None:
     text = "import os\ndef test_a(): pass\ndef test_b(): os._exit(0)\ndef test_c(): pass\n"
     shop = functional(tmp_path / "shop", executor, {"script": "test_end.py"}, {"test_end.py": text})

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from functools import cache, partial
 from html.parser import HTMLParser
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from itertools import product
 from pathlib import Path
 from threading import Thread
 from urllib.parse import unquote, urlsplit
@@ -14,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from playwright.sync_api import Browser
 
+from tests.tiers import by_day
 from tools import site
 from toril import explain
 
@@ -134,8 +136,13 @@ def test_search_finds_the_page_of_a_question(browser: Browser, address, question
 
 
 @pytest.mark.live
-@pytest.mark.parametrize("width", [390, 1280])
-@pytest.mark.parametrize("path", ["", "guide/", "gallery/", "reference/criteria/", "codes/saturated/"])
+@pytest.mark.parametrize(
+    ("path", "width"),
+    by_day(
+        product(["", "guide/", "gallery/", "reference/criteria/", "codes/saturated/"], [390, 1280]),
+        only=(("", 1280), ("gallery/", 390), ("reference/criteria/", 390)),
+    ),
+)
 def test_a_page_fits_its_window(browser: Browser, address, path, width):
     page = browser.new_page(viewport={"width": width, "height": 900})
     page.goto(address + path)

@@ -5,12 +5,14 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import product
 from pathlib import Path
 
 import psutil
 import pytest
 
 from tests.targets import target
+from tests.tiers import by_day
 from tests.worker.driver import RUN, engines_of, left_over, plan_of, planned, wait_until, workers
 from toril.records import run_key
 
@@ -38,7 +40,7 @@ def loaded(run, service):
     return engines_of(run)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.nightly)])
 def test_a_repeated_signal_ends_the_worker_and_loses_nothing(tmp_path, number):
     with target() as service, workers(long_plan(service.url), tmp_path) as run:
         engines = loaded(run, service)
@@ -132,8 +134,9 @@ def test_a_signal_while_preparing_ends_the_worker(tmp_path):
         assert not left_over(engines)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize("after_s", [0.1, 0.25, 0.4, 0.55])
+@pytest.mark.parametrize(
+    ("after_s", "number"), by_day(product([0.1, 0.25, 0.4, 0.55], [signal.SIGTERM, signal.SIGINT]), each=3)
+)
 def test_a_signal_while_the_worker_still_loads_its_own_code_ends_it_with_a_record(tmp_path, number, after_s):
     with workers(long_plan("http://127.0.0.1:9"), tmp_path) as run:
         run.launch()

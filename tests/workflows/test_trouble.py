@@ -76,6 +76,7 @@ def assert_counted_nothing(done):
     assert "answered 0 requests" in log.read_text()
 
 
+@pytest.mark.nightly
 def test_a_cancelled_run_is_judged_and_leaves_no_processes(stage):
     event = push(stage, {SUITE_FILE: SUITE.replace("hold-for: 8s", "hold-for: 90s")})
     with stage.running("pull_request", event, WORKFLOW) as one:

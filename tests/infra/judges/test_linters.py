@@ -89,11 +89,13 @@ def test_the_linters_find_nothing_in_the_planned_stacks():
     assert remaining(findings()[0], LINTED) == []
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("code", FAULTY_POLICIES)
 def test_parliament_finds_a_planted_fault(code):
     assert (code, code) in findings()[1]
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("number", range(len(FAULTY_RESOURCES)))
 def test_cfn_lint_finds_a_planted_fault(number):
     assert (f"Faulty{number}", FAULTY_RESOURCES[number][2]) in findings()[1]
