@@ -35,7 +35,7 @@ def adjust(store: Path, *arguments: str) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("load", [{}, {"executor": "toril", "concurrency": 8}])
+@pytest.mark.parametrize("load", [{}, pytest.param({"executor": "toril", "concurrency": 8}, marks=pytest.mark.nightly)])
 def test_a_running_load_continues_at_the_new_rate(tmp_path: Path, load: dict[str, str | int]) -> None:
     with serving() as target:
         suite = suite_of(

@@ -70,6 +70,7 @@ def visit(tmp_path: Path) -> Finished:
         return run(tmp_path / "store", tmp_path / "shop", *(part for one in given for part in ("--env", one)))
 
 
+@pytest.mark.nightly
 def test_an_engine_on_its_own_core_is_not_saturated(tmp_path: Path) -> None:
     done = visit(tmp_path)
     assert done.code == 0, done.stdout + done.stderr
