@@ -24,7 +24,8 @@ def run(tmp_path, monkeypatch):
     def run(resources, *options, answer=None):
         asked = []
 
-        def found(region, hosts, tags, resolve):
+        def found(region, hosts, tags, resolve, unread):
+            unread("/shop/db-url")
             asked.append((region, set(hosts), dict(tags)))
             return tuple(resources)
 
@@ -40,6 +41,7 @@ def test_it_asks_for_the_suite_s_hosts_and_tags_and_writes_what_it_found_after_a
     assert result.exit_code == 0, result.output
     assert asked == [("eu-west-1", {"shop.example.com"}, {"app": "shop"})]
     assert "orders" in result.output
+    assert "/shop/db-url" in result.output
     assert written.startswith(SUITE)
     assert QUEUE.id in written
 

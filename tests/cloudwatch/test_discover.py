@@ -8,6 +8,7 @@ from botocore.stub import Stubber
 
 from toril.aws.errors import AwsError
 from toril.cloudwatch.discover import RIGHTS, discover
+from toril.criteria.service import service_queries
 
 REGION, OWNER = "eu-west-1", "111122223333"
 BALANCER = f"arn:aws:elasticloadbalancing:{REGION}:{OWNER}:loadbalancer/app/shop/50dc6c495c0c9188"
@@ -146,3 +147,41 @@ def test_a_missing_right_is_named(account):
         discover(REGION, [SHOP], {}, account.clients)
     assert "elasticloadbalancing:DescribeLoadBalancers" in str(error.value)
     assert "elasticloadbalancing:DescribeLoadBalancers" in RIGHTS
+
+
+MANAGED = f"arn:aws:secretsmanager:{REGION}:{OWNER}:secret:rds!db-5e5e-AbCdEf"
+
+
+def test_a_target_group_of_a_tag_has_the_load_balancer_before_it_and_a_managed_secret_leads_to_its_database(account):
+    account("resourcegroupstaggingapi", "get_resources", ResourceTagMappingList=[{"ResourceARN": GROUP}])
+    account("elbv2", "describe_load_balancers", LoadBalancers=[])
+    group = {"TargetGroupArn": GROUP, "LoadBalancerArns": [BALANCER]}
+    account("elbv2", "describe_target_groups", TargetGroups=[group])
+    account("ecs", "list_clusters", clusterArns=["shop"])
+    account("ecs", "list_services", serviceArns=[WEB])
+    web = {
+        "serviceArn": WEB,
+        "taskDefinition": "web:1",
+        "desiredCount": 2,
+        "loadBalancers": [{"targetGroupArn": GROUP}],
+    }
+    account("ecs", "describe_services", services=[web])
+    secrets = [{"name": "DB", "valueFrom": f"{MANAGED}:password::"}, {"name": "KEY", "valueFrom": "/shop/key"}]
+    account("ecs", "describe_task_definition", taskDefinition={"containerDefinitions": [{"secrets": secrets}]})
+    account("autoscaling", "describe_auto_scaling_groups", AutoScalingGroups=[])
+    account("rds", "describe_db_clusters", DBClusters=[])
+    database = {
+        "DBInstanceArn": DATABASE, "DBInstanceClass": "db.r6g.large", "Engine": "postgres",
+        "MasterUserSecret": {"SecretArn": MANAGED},
+    }  # fmt: skip
+    other = database | {"DBInstanceArn": f"{DATABASE}0", "MasterUserSecret": {"SecretArn": f"{MANAGED}0"}}
+    account("rds", "describe_db_instances", DBInstances=[database, other])
+    account("elasticache", "describe_replication_groups", ReplicationGroups=[])
+    account("elasticache", "describe_cache_clusters", CacheClusters=[])
+    account("dynamodb", "list_tables", TableNames=["/shop/key"])
+    unread: list[str] = []
+    found = discover(REGION, [], {"app": "shop"}, account.clients, unread=unread.append)
+    assert [one.id for one in found] == [GROUP, WEB, DATABASE]
+    assert found[0].size == {"load_balancer": "app/shop/50dc6c495c0c9188"}
+    assert len(service_queries(found[:1])) == 4
+    assert unread == ["/shop/key"]

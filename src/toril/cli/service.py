@@ -47,7 +47,9 @@ def service(
     file = suite / MAIN_FILE if suite.is_dir() else suite
     read = read_suite([suite])
     hosts = {urlsplit(address if "//" in address else f"//{address}").hostname or ""} if address else set(_hosts(read))
-    found = discover(region or "", hosts, read_pairs("--resource-tag", tag or ()), resolve=addresses_of)
+    unread: list[str] = []
+    pairs = read_pairs("--resource-tag", tag or ())
+    found = discover(region or "", hosts, pairs, resolve=addresses_of, unread=unread.append)
     if not found:
         named = ", ".join(sorted(hosts)) or "the suite"
         fix = "Name its load balancer's own host name with --address, or a tag with --resource-tag"
@@ -57,6 +59,9 @@ def service(
     for resource in found:
         size = ", ".join(f"{name} {value}" for name, value in resource.size.items())
         echo(f"{resource.kind:18} {short_name(resource.id):40} {size}".rstrip())
+    if unread:
+        names = ", ".join(unread)
+        echo(f"The tasks read {names}, and toril does not. If they name a database, find it with --resource-tag.")
     edited = with_service(file.read_text(encoding="utf-8"), found, str(file))
     if not yes:
         typer.confirm(f"Write these {len(found)} resources into {file}?", abort=True, err=True)

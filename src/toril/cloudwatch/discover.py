@@ -2,6 +2,7 @@
 
 A load balancer leads to its target groups, those to ECS services, functions and Auto Scaling groups. The settings of
 services and functions lead to databases, caches, queues and tables. Their values are compared here and kept nowhere.
+Values of secrets are not read: only the ARN of a secret that RDS manages leads to its database.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -31,6 +32,7 @@ class _Found:
 
     size: dict[str, dict[str, float | str]] = field(default_factory=dict)
     values: set[str] = field(default_factory=set)
+    unread: set[str] = field(default_factory=set)  # names of secrets and parameters
 
     def add(self, arn: str, **size: float | str | None) -> None:
         self.size.setdefault(arn, {}).update({name: value for name, value in size.items() if value is not None})
@@ -45,11 +47,13 @@ def discover(
     tags: Mapping[str, str],
     aws: Clients | None = None,
     resolve: Callable[[str], Collection[str]] = lambda _: (),
+    unread: Callable[[str], object] = lambda _: None,
 ) -> tuple[ServiceResource, ...]:
     """Returns the resources of one region behind the host names of load balancers, or with all of these tags. AwsError.
 
     `region`: empty for the environment's. Without `hosts` only the tags count. `resolve` returns the addresses of a
-    host name, so that a name of the service's own leads to its load balancer, too.
+    host name, so that a name of the service's own leads to its load balancer, too. `unread` gets the name of each
+    secret or parameter that may name a database.
     """
     addresses = {address for host in hosts for address in resolve(host)}
     names = {host.lower().removeprefix("dualstack.") for host in hosts}
@@ -64,9 +68,12 @@ def discover(
         name = balancer.get("DNSName", "").lower()
         if name in names or (addresses and addresses & set(resolve(name))):
             found.add(balancer["LoadBalancerArn"])
-    for balancer_arn in found.of("load-balancer"):
-        for group in account.pages("elbv2", "describe_target_groups", "TargetGroups", LoadBalancerArn=balancer_arn):
-            found.add(group["TargetGroupArn"], load_balancer=dimensions_of(balancer_arn)["LoadBalancer"])
+    requests: list[dict[str, Any]] = [{"TargetGroupArns": [arn]} for arn in found.of("target-group")]
+    requests += [{"LoadBalancerArn": arn} for arn in found.of("load-balancer")]
+    for request in requests:
+        for group in account.pages("elbv2", "describe_target_groups", "TargetGroups", **request):
+            behind = (*group.get("LoadBalancerArns", ()), request.get("LoadBalancerArn", ""))
+            found.add(group["TargetGroupArn"], load_balancer=dimensions_of(str(behind[0])).get("LoadBalancer"))
             if group.get("TargetType") == "lambda":
                 health = account.ask("elbv2", "describe_target_health", TargetGroupArn=group["TargetGroupArn"])
                 for target in health["TargetHealthDescriptions"]:
@@ -79,6 +86,8 @@ def discover(
     _databases(account, found)
     _caches(account, found)
     _queues_and_tables(account, found)
+    for name in sorted(found.unread):
+        unread(name)
     return tuple(ServiceResource(kind=kind, id=arn, size=found.size[arn]) for kind in ARNS for arn in found.of(kind))
 
 
@@ -130,6 +139,8 @@ def _service(account: _Account, found: _Found, service: Mapping[str, Any]) -> No
     )
     for container in task["containerDefinitions"]:
         found.values.update(str(pair.get("value", "")) for pair in container.get("environment", ()))
+        for secret in container.get("secrets", ()):
+            (found.values if ":secret:rds!" in secret["valueFrom"] else found.unread).add(secret["valueFrom"])
 
 
 def _groups(account: _Account, found: _Found, tags: Mapping[str, str]) -> None:
@@ -156,7 +167,7 @@ def _databases(account: _Account, found: _Found) -> None:
     clusters = list(account.pages("rds", "describe_db_clusters", "DBClusters"))
     wanted = set[str]()
     for cluster in clusters:
-        hosts = (cluster.get("Endpoint"), cluster.get("ReaderEndpoint"), cluster["DBClusterArn"])
+        hosts = (cluster.get("Endpoint"), cluster.get("ReaderEndpoint"), cluster["DBClusterArn"], _secret(cluster))
         if cluster["DBClusterArn"] in found.size or named(hosts):
             wanted.add(cluster["DBClusterIdentifier"])
     for database in account.pages("rds", "describe_db_instances", "DBInstances"):
@@ -164,12 +175,17 @@ def _databases(account: _Account, found: _Found) -> None:
         if (
             arn in found.size
             or database.get("DBClusterIdentifier") in wanted
-            or named((database.get("Endpoint", {}).get("Address"), arn))
+            or named((database.get("Endpoint", {}).get("Address"), arn, _secret(database)))
         ):
             size = {"class": database["DBInstanceClass"], "engine": database["Engine"]}
             found.add(arn, instances=1.0, storage_gib=float(database.get("AllocatedStorage", 0)), **size)
     for cluster in clusters:  # its instances are the ones with metrics and a price
         found.size.pop(cluster["DBClusterArn"], None)
+
+
+def _secret(database: Mapping[str, Any]) -> str | None:
+    arn: str | None = database.get("MasterUserSecret", {}).get("SecretArn")
+    return arn
 
 
 def _caches(account: _Account, found: _Found) -> None:
