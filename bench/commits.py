@@ -40,17 +40,18 @@ sys.path[:0] = [str(ROOT), str(ROOT / "src")]
 from bench.gate import NOISES, RATE, SHORT, Noise, pairs, run_percentiles  # noqa: E402
 from tests.versions import hook, repository  # noqa: E402 - scripts are run by their paths
 from toril.regression.bisect import Level, locate, most_duets  # noqa: E402
+from toril.regression.rule import levels_of  # noqa: E402
 from toril.stats.quantiles import student_quantile  # noqa: E402
-from toril.stats.sequential import levels, looks_of  # noqa: E402
+from toril.stats.sequential import looks_of  # noqa: E402
 
 Floats = NDArray[np.float64]
 
 COMMITS, SIZES = (16, 32, 64, 128, 256), (0.05, 0.1, 0.2)
-MARGIN, ERROR, ALPHA, MOST = math.log1p(0.03), 0.05, 0.05, 40
+MARGIN, ERROR, MOST = math.log1p(0.03), 0.05, 40
 START = 0.005  # standard deviation between two starts of one version
 SKIPPED = 0.2  # share of commits that do not start
 LOOKS = looks_of(MOST)
-BOUNDS = [student_quantile(1 - level, look - 1) for level, look in zip(levels(ALPHA, LOOKS), LOOKS, strict=True)]
+BOUNDS = [student_quantile(1 - level, look - 1) for level, look in zip(levels_of(1, LOOKS), LOOKS, strict=True)]
 PAIR_MINUTES = 2 * SHORT / RATE / 60
 RUN_MINUTES = 20_000 / RATE / 60
 
@@ -225,7 +226,7 @@ def plain_bisect(chance: np.random.Generator, kind: Kind, commits: int, size: fl
 LOAD = {
     "execution": {"executor": "vegeta", "throughput": 200, "hold-for": "1m", "scenario": "own"},
     "scenarios": {"own": {"default-address": "${OWN_URL}", "requests": [{"url": "/", "label": "own"}]}},
-    "toril": {"regression": {"block": "1s", "labels": ["own"], "metrics": ["p95"]}},
+    "toril": {"regression": {"block": "1s", "time": "40s", "labels": ["own"], "metrics": ["p95"]}},
 }
 DELAY_S, BROKEN = 0.02, 0.1
 LIMIT_S = 3_600
@@ -248,7 +249,7 @@ def real(count: int, out: Path) -> int:
 def real_search(seed: int) -> dict[str, object]:
     """Makes a repository with a slower commit, some broken ones and one faster one, and searches it."""
     chance = random.Random(seed)
-    commits, size = chance.choice((16, 32, 64)), chance.choice((0.1, 0.2, 0.3))
+    commits, size = chance.choice((8, 16, 32)), chance.choice((0.2, 0.3, 0.5))
     place = chance.randrange(commits)
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
@@ -261,10 +262,11 @@ def real_search(seed: int) -> dict[str, object]:
             [
                 sys.executable, "-m", "toril", "bisect", str(folder / "own.json"),
                 "--good", hashes[0], "--bad", hashes[-1],
-                "--start", hook(folder), "--repository", str(folder / "clone"),
+                "--start", hook(folder), "--clone", str(folder / "clone"),
                 "--store", str(folder / "store"), "--format", "json", "--quiet",
             ],
-            capture_output=True, text=True, timeout=LIMIT_S, check=False, env={**os.environ, "OWN_URL": "http://127.0.0.1:1"},
+            capture_output=True, text=True, timeout=LIMIT_S, check=False,
+            env={**os.environ, "PYTHONPATH": str(ROOT / "src"), "OWN_URL": "http://127.0.0.1:1"},
         )  # fmt: skip
         assert done.returncode in (0, 3), done.stderr
         found = json.loads(done.stdout)

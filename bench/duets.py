@@ -42,6 +42,7 @@ LOADS = {  # of the own service
     "locust": {"concurrency": 30},
     "jmeter": {"concurrency": 30},
 }
+LIGHT = {"throughput": 200}  # as in bench/gate.py
 UNDECIDED = "0.1%"  # a margin that two equal versions reach too rarely to be decided
 KINDS = {"aa": 0, "slow": 10}  # of the shop's duets, and percent that head takes longer
 DUET_S = 500  # longer than any duet
@@ -153,9 +154,9 @@ def neighbours(seed: int | None) -> Iterator[None]:
         yield
 
 
-def suite_of(engine: str, folder: Path) -> Path:
+def suite_of(engine: str, folder: Path, load: dict[str, int] | None = None) -> Path:
     """Writes a suite for the own service."""
-    execution = {"executor": engine, "scenario": "home", "hold-for": "1m", **LOADS[engine]}
+    execution = {"executor": engine, "scenario": "home", "hold-for": "1m", **(load or LOADS[engine])}
     scenario = {"default-address": "${HOME_URL}", "requests": [{"url": "/", "label": "home"}]}
     content = {
         "execution": [execution],
@@ -273,8 +274,17 @@ def keep(name: str, pairs: dict[str, list[list[float]]]) -> None:
     path.write_text(json.dumps(known, separators=(",", ":")) + "\n")
 
 
-def judge(wanted: dict[str, int], seed: int | None, at_once: int, recorded: bool, out: Path, until_s: float) -> None:
-    """Run the duets that `out` does not have, and print the table of all."""
+def judge(
+    wanted: dict[str, int],
+    rule: Sequence[object],
+    seed: int | None,
+    at_once: int,
+    recorded: bool,
+    light: bool,
+    out: Path,
+    until_s: float,
+) -> None:
+    """Run the duets that `out` does not have, and print the table of all; `light` ones have the own service."""
     out.parent.mkdir(parents=True, exist_ok=True)
     done = [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
     known = {(one["kind"], one["number"]) for one in done}
@@ -284,8 +294,10 @@ def judge(wanted: dict[str, int], seed: int | None, at_once: int, recorded: bool
         if time.monotonic() > until_s:
             return
         beside = neighbours(None if seed is None else 1000 * seed + number)
-        with tempfile.TemporaryDirectory() as name, shops(KINDS[kind]) as addresses, beside:
-            found = duet(SUITE, addresses, Path(name), "--seed", number)
+        services = own_services if light else shops
+        with tempfile.TemporaryDirectory() as name, services(KINDS[kind]) as addresses, beside:
+            suite = suite_of("vegeta", Path(name), LIGHT) if light else SUITE
+            found = duet(suite, addresses, Path(name), "--seed", number, *rule)
         found = {"kind": kind, "number": number, **found}
         with writing:
             if recorded and kind == "aa":
@@ -330,6 +342,9 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3, help="Duets to record.")
     parser.add_argument("--aa", type=int, default=0, help="Duets of the shop without a change.")
     parser.add_argument("--slow", type=int, default=0, help=f"Duets of the shop with a head {KINDS['slow']} %% slower.")
+    parser.add_argument("--light", action="store_true", help="Own service at 200 requests/s instead of the shop.")
+    parser.add_argument("--time", default="5m", help="Most load of a duet of the shop.")
+    parser.add_argument("--margin", default="3%", help="Margin of the duets of the shop.")
     parser.add_argument("--neighbours", type=int, metavar="SEED", help="Start programs beside each duet of the shop.")
     parser.add_argument("--at-once", type=int, default=1, help="Duets of the shop that run side by side.")
     parser.add_argument("--until", type=float, default=24, metavar="HOURS", help="Start no duet after this time.")
@@ -351,9 +366,11 @@ def main() -> None:
     if asked.aa or asked.slow:
         judge(
             {"aa": asked.aa, "slow": asked.slow},
+            ("--time", asked.time, "--margin", asked.margin),
             asked.neighbours,
             asked.at_once,
             asked.record,
+            asked.light,
             asked.out,
             time.monotonic() + 3600 * asked.until,
         )

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.duets import BASE_URL, HEAD_URL, SUITE, planned
+from tests.duets import BASE_URL, HEAD_URL, SUITE, SWITCHED, planned
 from tests.refusals import refused
 from toril.plan import share_config
 from toril.plan.duet import plan_duet
@@ -157,8 +157,20 @@ def test_too_many_blocks_are_rejected(folder: Path) -> None:
 
 def test_a_duet_longer_than_max_duration_is_rejected(folder: Path) -> None:
     assert planned(folder, f"{SUITE}toril: {{max-duration: 101s}}\n").duration_s == 101
+    assert "short-max-duration" not in planned(folder, f"{SUITE}toril: {{max-duration: 101s}}\n").warning_codes
     with refused("short-max-duration", "100 s", "101 s"):
         planned(folder, f"{SUITE}toril: {{max-duration: 100s}}\n")
+
+
+@pytest.mark.parametrize("halved", [False, True])
+def test_a_duet_of_the_default_length_fits_into_max_duration(folder: Path, halved: bool) -> None:
+    asked = SWITCHED + "toril: {max-duration: 100s}\n"
+    plan = planned(folder, asked, blocks=None, halved=halved)
+    assert plan.duet is not None and plan.duration_s is not None
+    assert (plan.duet.blocks, plan.duration_s <= 100) == (21, True)
+    assert plan.warning_codes[0] == "short-max-duration"
+    with refused("short-max-duration", "60 s"):
+        planned(folder, asked.replace("100s}", "60s, regression: {time: 5m}}"), blocks=None)
 
 
 def test_workers_on_fargate_report_each_second(folder: Path) -> None:
@@ -195,3 +207,6 @@ def test_a_criterion_on_servers_gets_a_note(folder: Path) -> None:
 def test_two_hosts_are_noted_unless_they_are_exchanged(folder: Path, base: str, head: str, noted: bool) -> None:
     assert ("two-hosts" in planned(folder, base=base, head=head).warning_codes) == noted
     assert "two-hosts" not in planned(folder, base=base, head=head, halved=True).warning_codes
+    for exchanged, wider in ((False, noted), (True, False)):
+        duet = planned(folder, base=base, head=head, halved=exchanged).duet
+        assert duet is not None and duet.two_hosts == wider

@@ -37,7 +37,7 @@ def duet(folder: Path, blocks: int = 10, **changes: Any) -> Plan:
     """Returns the plan of a duet with blocks of two seconds."""
     plan = planned(folder, SUITE + "toril: {regression: {block: 2s}}\n", blocks=blocks)
     assert plan.duet is not None
-    return plan.model_copy(update={"duet": plan.duet.model_copy(update=changes)})
+    return plan.model_copy(update={"duet": plan.duet.model_copy(update={"two_hosts": False, **changes})})
 
 
 def watched(plan: Plan, busy: dict[int, float], *, silent: tuple[int, ...] = ()) -> Timeline:

@@ -150,6 +150,15 @@ def test_a_difference_of_one_recording_step_is_no_change(base: int, head: int, o
     assert judged([one], (4,), 1)[0].outcome == outcome
 
 
+def test_a_slower_host_of_two_does_not_fail_a_version() -> None:
+    figure = measured(DuetFigure("", "p95", 95.0, 0.03), [0.05, 0.06] * 5)
+    (of_one,), (of_two,) = (judged([figure], (10,), 1, two_hosts=apart) for apart in (False, True))
+    assert (of_one.outcome, of_two.outcome) == ("failed", "inconclusive")
+    assert of_one.high == of_two.high
+    (much,) = judged([measured(of_one.figure, [0.1, 0.11] * 5)], (10,), 1, two_hosts=True)
+    assert much.outcome == "failed"
+
+
 def test_less_throughput_is_worse() -> None:
     figure = DuetFigure("", "throughput", None, 0.03)
     assert change_of(figure, Pair(1, 100.0, 97.0, 100)) == pytest.approx(figure.limit)

@@ -2,7 +2,7 @@
 
 import re
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from toril.criteria import criteria_of
 from toril.errors import Note, SuiteError
 from toril.plan.options import RunOptions, plan_run
-from toril.plan.turns import arranged, restarted_engines, together
+from toril.plan.turns import LEAST_BLOCKS, arranged, restarted_engines, together
 from toril.records import ARMS, BASE, HEAD, ExecutionShare, Plan, PlannedExecution
 from toril.secrets.masking import mask
 from toril.suite import Suite
@@ -19,6 +19,7 @@ from toril.suite.reader import mapping_at
 from toril.suite.retarget import checked_address
 from toril.suite.scenarios import walked
 from toril.suite.settings import Regression
+from toril.text import plural
 
 FLUSH_S = 1.0  # on Fargate: a decision needs measurements of the last seconds
 LOOPBACK = re.compile(r"127\.[0-9.]+|::1|localhost")
@@ -109,19 +110,26 @@ def make_duet(
     """
     values = {arm: _values(base.common, variable, address) for arm, address in zip(ARMS, addresses, strict=True)}
     restarting = restarted_engines(base)
-    duet, copies = arranged(
-        base,
-        wanted,
-        seed,
-        base=mask(addresses[0]),
-        head=mask(addresses[1]),
-        margin=wanted.margin,
-        failures_margin=wanted.failures,
-        labels=wanted.labels,
-        metrics=wanted.metrics,
-        together=() if restarting else together(base, variable),
-        **facts,
-    )
+    facts |= {
+        "base": mask(addresses[0]),
+        "head": mask(addresses[1]),
+        "margin": wanted.margin,
+        "failures_margin": wanted.failures,
+        "labels": wanted.labels,
+        "metrics": wanted.metrics,
+        "together": () if restarting else together(base, variable),
+        "two_hosts": on_two_hosts(*addresses) and not facts.get("halved"),
+    }
+    duet, copies = arranged(base, wanted, seed, **facts)
+    notes = _notes(base, restarting, duet.gap_s)
+    if base.max_duration_s is not None and not {"time_s", "blocks"} & wanted.model_fields_set:
+        shorter = duet.pairs_complete(base.max_duration_s)
+        if LEAST_BLOCKS <= shorter < duet.blocks:
+            pairs = shorter * (2 if facts.get("halved") else 1)
+            given = wanted.model_copy(update={"blocks": pairs, "block_s": duet.block_s})
+            duet, copies = arranged(base, given, seed, **facts)
+            what = f"{base.suite}: toril.max-duration: only {plural(shorter, 'pair')} of slices fit"
+            notes.append(Note("short-max-duration", f"{what} into {base.max_duration_s:g} s"))
     ends_s = max(turn.ends_s for turn in duet.turns())
     if base.max_duration_s is not None and base.max_duration_s < ends_s:
         raise SuiteError(
@@ -139,7 +147,9 @@ def make_duet(
             if copy.copy_of in own[copy.arm]
         )
         shares.append(share.model_copy(update={"executions": tuple(parts)}))
-    notes = [*_notes(base, restarting, duet.gap_s), *_of_hosts(addresses, exchanged=facts.get("halved", False))]
+    if duet.two_hosts:
+        what = "base and head have different hosts, so head fails only if it is worse by more than hosts usually differ"
+        notes.append(Note("two-hosts", f"{what}: exchange both deployments with `--swap COMMAND` to prove more"))
     return base.model_copy(
         update={
             "executions": copies,
@@ -164,13 +174,6 @@ def _notes(plan: Plan, restarting: tuple[str, ...], gap_s: float) -> list[Note]:
             what = f"{planned.where}: `{criterion.text}` is judged on base and head together"
             notes.append(Note("both-arms-in-periods", f"{what}: CloudWatch's periods contain both"))
     return notes
-
-
-def _of_hosts(addresses: tuple[str, str], *, exchanged: bool) -> Iterator[Note]:
-    """Yields a note `two-hosts` on addresses of different hosts, unless the deployments are exchanged."""
-    if not exchanged and on_two_hosts(*addresses):
-        what = "base and head have different hosts, so a difference of the hosts counts as one of the versions"
-        yield Note("two-hosts", f"{what}: exchange both deployments with `--swap COMMAND`")
 
 
 def on_two_hosts(base: str, head: str) -> bool:

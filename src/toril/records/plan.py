@@ -333,6 +333,7 @@ class Duet(RecordPart):
     failures_margin: float | None = None  # for shares of failures: 0.01 is one point; None: `margin`
     aa: bool = False  # both addresses are base: each failure is a false alarm
     first_half: str = ""  # the run before the exchange of both deployments
+    two_hosts: bool = False  # base and head differ by their hosts, too: these are not exchanged
     common_mix: bool = False  # percentiles of all requests give each label the same weight in both arms of a pair
 
     def turns(self) -> Iterator[Turn]:

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from toril.records import BASE, HEAD, ComparedArm, ComparedMetric, ComparedPair, Comparison, Duet, Outcome, Plan
 from toril.regression.pairs import MOST_VOID, DuetFigure, on_scale
-from toril.regression.rule import ALPHA, Decided, DecidedFigure, decide, judged, outcome_of
+from toril.regression.rule import ALPHA, HOSTS, Decided, DecidedFigure, decide, judged, outcome_of
 from toril.regression.words import in_words
 from toril.stats.paired import Mean, detectable, halves
 from toril.timeline import Timeline
@@ -131,7 +131,9 @@ def _detectable(measured: DecidedFigure, duet: Duet, level: float) -> float | No
         return None
     voids = sum(bool(pair.void) for pair in measured.pairs)
     most = max(measured.sample.count, (duet.blocks - voids) // measured.joined)
-    change = detectable(measured.sample.spread, most, level) + measured.steps[0]
+    apart = HOSTS if duet.two_hosts and measured.figure.metric != "failures" else 0.0
+    spread = math.hypot(measured.sample.spread, apart * math.sqrt(most))
+    change = detectable(spread, most, level) + measured.steps[0]
     if measured.figure.metric == "failures":
         change = max(change, -math.log(ALPHA) / sum(pair.samples for pair in measured.used) * len(measured.used) / most)
     return round(change if measured.figure.metric == "failures" else math.expm1(change), 6)

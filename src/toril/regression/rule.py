@@ -17,12 +17,14 @@ from toril.errors import Note
 from toril.records import BASE, HEAD, Duet, Outcome, Plan, Stop
 from toril.regression.pairs import MOST_VOID, DuetFigure, Pair, figures, joined, pairs_of, void_pairs
 from toril.stats.paired import LEAST, Mean, bounds, p_above, sample_of
-from toril.stats.sequential import holm, levels
+from toril.stats.sequential import FEW, holm, levels
 from toril.text import plural
 from toril.timeline import Timeline
 from toril.timeline.arms import duet_of
 
-ALPHA = 0.05  # of both tests; a change as large as the margin fails one duet in twenty
+ALPHA = 0.05  # of both tests; a change as large as the margin fails at most one duet in twenty
+SPENT = 0.96  # of ALPHA, from FEW pairs on: percentiles are not quite normal, so 1 % more duets are wrong
+HOSTS = math.sqrt(2) * 0.02  # standard deviation of the difference between two hosts, as a logarithm
 ANSWERED = 0.8  # share of base's requests that head must answer to pass: hanging requests have no time yet
 FEW_FAILURES = 30  # in both arms: fewer may be spread evenly by chance, so their error is at least that of a count
 WORST: tuple[Outcome, ...] = ("failed", "inconclusive", "passed")
@@ -101,7 +103,8 @@ def decide(plan: Plan, whole: Timeline, complete: int, voids: Mapping[int, str] 
         if look > complete:
             break
         answered = _is_answered(whole, duet, look, voids)
-        at_look = judged([with_sample(figure, look) for figure in measured], looks, number, answered=answered)
+        samples = [with_sample(figure, look) for figure in measured]
+        at_look = judged(samples, looks, number, answered=answered, two_hosts=duet.two_hosts)
         voided = sum(block <= look for block in voids)
         outcome: Outcome = "inconclusive" if voided > MOST_VOID * look else outcome_of(at_look)
         decided = Decided(number, look, outcome, at_look, voided, answered)
@@ -111,23 +114,36 @@ def decide(plan: Plan, whole: Timeline, complete: int, voids: Mapping[int, str] 
 
 
 def judged(
-    measured: Sequence[DecidedFigure], looks: tuple[int, ...], number: int, *, answered: bool = True
+    measured: Sequence[DecidedFigure],
+    looks: tuple[int, ...],
+    number: int,
+    *,
+    answered: bool = True,
+    two_hosts: bool = False,
 ) -> tuple[DecidedFigure, ...]:
-    """Returns the figures with their bounds and outcomes at an interim analysis; `number` counts from 1."""
+    """Returns the figures with their bounds and outcomes at an interim analysis; `number` counts from 1.
+
+    With `two_hosts`, a difference between them adds to the error by which a figure is worse.
+    """
 
     def level_of(left: int) -> float:
-        return levels(ALPHA / left, looks)[number - 1]
+        return levels_of(left, looks)[number - 1]
 
+    def worse_by(own: DecidedFigure) -> Mean | None:
+        apart = HOSTS if two_hosts and own.figure.metric != "failures" else 0.0
+        return own.sample and replace(own.sample, error=math.hypot(own.sample.error, apart))
+
+    wider = [worse_by(own) for own in measured]
     p = [
-        1.0 if own.sample is None or own.sample.count < LEAST else p_above(own.sample, own.steps[0] + own.figure.limit)
-        for own in measured
+        1.0 if sample is None or sample.count < LEAST else p_above(sample, own.steps[0] + own.figure.limit)
+        for own, sample in zip(measured, wider, strict=True)
     ]
     judged_figures = []
-    for figure, (worse, level) in zip(measured, holm(p, level_of), strict=True):
-        if figure.sample is None or figure.sample.count < LEAST:
+    for figure, sample, (worse, level) in zip(measured, wider, holm(p, level_of), strict=True):
+        if figure.sample is None or sample is None or sample.count < LEAST:
             judged_figures.append(replace(figure, level=level))
             continue
-        low, high = bounds(figure.sample, level, level_of(1))
+        (low, _), (_, high) = (bounds(own, level, level_of(1)) for own in (sample, figure.sample))
         low, high = low - figure.steps[0], high + figure.steps[1]
         if figure.figure.metric == "failures":  # as by the rule of three: no failures among few requests prove little
             requests = sum(pair.samples for pair in figure.used)
@@ -136,6 +152,11 @@ def judged(
         outcome: Outcome = "failed" if worse else "passed" if passed else "inconclusive"
         judged_figures.append(replace(figure, low=low, high=high, level=level, outcome=outcome))
     return tuple(judged_figures)
+
+
+def levels_of(left: int, looks: tuple[int, ...]) -> tuple[float, ...]:
+    """Returns the nominal one-sided level of each interim analysis, by Holm for the number of figures that are left."""
+    return levels((SPENT if looks[-1] >= FEW else 1.0) * ALPHA / left, looks)
 
 
 def outcome_of(figures: Sequence[DecidedFigure]) -> Outcome:

@@ -59,6 +59,7 @@ HARMLESS = {
     **{(stack, "tags"): {"an unknown key"} for stack in STACKS},
     **{(stack, "protect"): {"true"} for stack in STACKS},
     **{("us-east-1", switch): {"true"} for switch in ("fips", "home", "idleAlarm")},
+    **{("hub", switch): {"true"} for switch in ("faults", "service")},
 }
 
 
