@@ -235,14 +235,14 @@ def test_the_service_s_metrics_have_a_row_for_each_value():
     )  # fmt: skip
     waits = MetricSeries(
         namespace="Prometheus", metric="=waits", statistic="value", resource="https://prom.example.com", version="head",
-        period_s=15, points=((-5.25, 3.5),),
+        period_s=15, points=((-5.0004, 3.5),),
     )  # fmt: skip
     run = run_of([Sample(0)], metrics=ServerMetrics(queries=(sent, waits, sent.model_copy(update={"points": ()}))))
 
     rows = parquet_rows(run, "service")
 
     assert [(row["time"].timestamp() - START, row["metric"], row["value"]) for row in rows] == [
-        (-20, "NumberOfMessagesSent", 7), (40, "NumberOfMessagesSent", 0.1), (-5.25, "=waits", 3.5)
+        (-20, "NumberOfMessagesSent", 7), (40, "NumberOfMessagesSent", 0.1), (-5, "=waits", 3.5)
     ]  # fmt: skip
     assert [rows[0][name] for name in ("resource", "dimensions", "period_s")] == [queue, "QueueName=orders", 60]
     assert [rows[2][name] for name in ("resource", "namespace", "version")] == [waits.resource, "Prometheus", "head"]

@@ -73,6 +73,8 @@ def others(action: str, request: Mapping[str, Any], place: str) -> list[str]:
     """Returns the other resources of a request that names several, all of which need a right."""
     if action == "ecs:DescribeTasks":
         return [_ecs("DescribeTasks", {**request, "tasks": [one]}, place) for one in request.get("tasks", [])[1:]]
+    if action == "ecs:DescribeServices":
+        return [_ecs("DescribeServices", {**request, "services": [one]}, place) for one in request["services"][1:]]
     if action == "ecs:DescribeClusters":
         return [_ecs("DescribeClusters", {"clusters": [one]}, place) for one in request.get("clusters", [])[1:]]
     if action in ("ssm:GetParameters", "ssm:DeleteParameters"):
@@ -119,6 +121,9 @@ def _ecs(action: str, request: dict[str, Any], place: str) -> str:
     if tasks:
         task = str(tasks[0])
         return full("task", task if task.startswith("arn:") else f"{named}/{task}")
+    if action == "DescribeServices":
+        service = str(request["services"][0])
+        return full("service", service if service.startswith("arn:") else f"{named}/{service}")
     if "resourceArn" in request:
         return str(request["resourceArn"])
     clusters = request.get("clusters") or [request.get("cluster") or request.get("clusterName") or "default"]
@@ -222,6 +227,18 @@ def _cognito(action: str, asked: Mapping[str, Any], path: str, place: str) -> st
     return _one(asked, "ResourceArn")
 
 
+def _rds(action: str, asked: Mapping[str, Any], path: str, place: str) -> str | None:
+    """Returns the databases of a list, of which AWS allows all or none."""
+    kind, name = {"DescribeDBClusters": ("cluster", "DBClusterIdentifier")}.get(action, ("db", "DBInstanceIdentifier"))
+    return f"arn:aws:rds:{place}:{kind}:{_one(asked, name) or '*'}" if action.startswith("DescribeDB") else None
+
+
+def _elasticache(action: str, asked: Mapping[str, Any], path: str, place: str) -> str | None:
+    kind = {"DescribeCacheClusters": "cluster", "DescribeReplicationGroups": "replicationgroup"}.get(action)
+    name = _one(asked, "CacheClusterId") or _one(asked, "ReplicationGroupId") or "*"
+    return f"arn:aws:elasticache:{place}:{kind}:{name}" if kind else None
+
+
 def parameters(asked: Mapping[str, Any], place: str) -> list[str]:
     """Returns the ARNs of the parameters that a request names."""
     named = [asked.get(name) for name in ("Name", "Path", "ResourceId")]
@@ -236,6 +253,7 @@ def _ssm(action: str, asked: Mapping[str, Any], path: str, place: str) -> str | 
 NAMED: dict[str, Callable[[str, Mapping[str, Any], str, str], str | None]] = {
     "cloudfront": _cloudfront,
     "cognito-idp": _cognito,
+    "elasticache": _elasticache,
     "events": _events,
     "fis": _fis,
     "iam": _iam,
@@ -243,6 +261,7 @@ NAMED: dict[str, Callable[[str, Mapping[str, Any], str, str], str | None]] = {
     "lambda": _lambda,
     "logs": _logs,
     "monitoring": _monitoring,
+    "rds": _rds,
     "scheduler": _scheduler,
     "sns": _sns,
     "ssm": _ssm,

@@ -161,7 +161,8 @@ def _service(bundle: Bundle) -> Iterator[Batch]:
         **{name: TextColumn(place, [getattr(one, name) or "" for one in series]) for name in own},
         "run_id": TextColumn(place, [bundle.plan.run_id for _ in series]),
         "dimensions": TextColumn(place, [", ".join(map("=".join, one.dimensions.items())) for one in series]),
-        "time": started_ms(bundle) + np.rint(1000 * at_s).astype(np.int64),
+        # Periods begin at whole seconds, but the start of the load is known to the millisecond.
+        "time": 1000 * np.rint(started_ms(bundle) / 1000 + at_s).astype(np.int64),
         "period_s": np.array([one.period_s for one in series])[place],
         "value": value,
     }
