@@ -154,6 +154,6 @@ def names_of_coordinators(place: Place, regions: Iterable[str]) -> list[str]:
     for region in {*regions, place.region} & (fips.US | fips.GOVCLOUD):
         services = ("ecs", "logs", "monitoring", *(AT_HOME if region == place.region else ()))
         found += [fips.SERVICES[service].host_in(region) for service in services]
-        found += [f"{service}-fips.{region}.{place.suffix}" for service in ("fis", "xray")]
-        found += [fips.SERVICES["ecr"].host_in(region), f"api.ecr-fips.{region}.{place.suffix}"]
+        found += [f"{service}-fips.{region}.{place.suffix}" for service in ("api.ecr", "fis", "xray")]
+        found.append(fips.SERVICES["ecr"].host_in(region))
     return found
