@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from toril.records import BASE, HEAD, ComparedArm, ComparedMetric, ComparedPair, Comparison, Duet, Outcome, Plan
 from toril.regression.pairs import MOST_VOID, DuetFigure, on_scale
-from toril.regression.rule import ALPHA, HOSTS, Decided, DecidedFigure, decide, judged, outcome_of
+from toril.regression.rule import ALPHA, Decided, DecidedFigure, decide, hosts_apart, judged, outcome_of
 from toril.regression.words import in_words
 from toril.stats.paired import Mean, detectable, halves
 from toril.timeline import Timeline
@@ -131,7 +131,7 @@ def _detectable(measured: DecidedFigure, duet: Duet, level: float) -> float | No
         return None
     voids = sum(bool(pair.void) for pair in measured.pairs)
     most = max(measured.sample.count, (duet.blocks - voids) // measured.joined)
-    apart = HOSTS if duet.two_hosts and measured.figure.metric != "failures" else 0.0
+    apart = hosts_apart(measured.figure, two_hosts=duet.two_hosts)
     spread = math.hypot(measured.sample.spread, apart * math.sqrt(most))
     change = detectable(spread, most, level) + measured.steps[0]
     if measured.figure.metric == "failures":

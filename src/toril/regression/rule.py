@@ -130,7 +130,7 @@ def judged(
         return levels_of(left, looks)[number - 1]
 
     def worse_by(own: DecidedFigure) -> Mean | None:
-        apart = HOSTS if two_hosts and own.figure.metric != "failures" else 0.0
+        apart = hosts_apart(own.figure, two_hosts=two_hosts)
         return own.sample and replace(own.sample, error=math.hypot(own.sample.error, apart))
 
     wider = [worse_by(own) for own in measured]
@@ -152,6 +152,11 @@ def judged(
         outcome: Outcome = "failed" if worse else "passed" if passed else "inconclusive"
         judged_figures.append(replace(figure, low=low, high=high, level=level, outcome=outcome))
     return tuple(judged_figures)
+
+
+def hosts_apart(figure: DuetFigure, *, two_hosts: bool) -> float:
+    """Returns the standard deviation by which two hosts differ in a figure; shares of failures do not."""
+    return HOSTS if two_hosts and figure.metric != "failures" else 0.0
 
 
 def levels_of(left: int, looks: tuple[int, ...]) -> tuple[float, ...]:
