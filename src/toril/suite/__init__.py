@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from toril.errors import Note, SuiteError
 from toril.records import PlannedCriterion, SourcePlace
 from toril.suite.capacity import check_criteria
-from toril.suite.criteria import read_criteria
+from toril.suite.criteria import check_service, check_sources, read_criteria
 from toril.suite.documents import places_of
 from toril.suite.executions import (
     PROVISIONING,
@@ -21,7 +21,7 @@ from toril.suite.executions import (
     check_browsers,
     is_functional,
 )
-from toril.suite.faults import check_names, with_faults
+from toril.suite.faults import with_faults
 from toril.suite.fetch import checked_names
 from toril.suite.files import SUITE_NAMES, WHEELS, SuiteFiles
 from toril.suite.imports import warn_of_missing_imports
@@ -137,7 +137,8 @@ def read_suite(
     criteria = read_criteria({**merged, "scenarios": scenarios.named}, ours, executions, reader, on)
     criteria += tuple(read_thresholds(executions, scenarios.named, folder, toril.request_tags, reader))
     check_criteria(criteria, {execution.name: execution.search for execution in executions if execution.search}, reader)
-    check_names(criteria, toril, reader)
+    check_service(toril, reader)
+    check_sources(criteria, toril, reader)
     if functional and criteria:
         what = "A functional suite judges test cases and has no criteria on load"
         fix = "Remove the criterion, or run load by a Locust or Playwright script."

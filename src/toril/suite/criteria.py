@@ -4,14 +4,15 @@ bzt ignores unknown keys, so every run would pass with a misspelt key (`critera:
 Only the usual places of criteria are checked, never the contents of a request, such as its body.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from toril.criteria import Language, parse_criterion
+from toril.criteria import Language, criteria_of, parse_criterion
 from toril.records import PlannedCriterion
 from toril.suite.executions import PROVISIONING, Execution
 from toril.suite.merge import TOP_KEYS, similar
 from toril.suite.reader import REFERENCE, SuiteReader, list_at, mapping_at, quoted
+from toril.suite.settings import TorilSettings
 from toril.text import suggestion
 
 BASE_REPORTERS = ("final-stats", "console", "final_stats")  # bzt's own, on in every run
@@ -167,3 +168,34 @@ def _module(item: object) -> object:
 def _listed(written: object) -> list[tuple[int, dict[Any, Any]]]:
     items = written if isinstance(written, list) else [written]
     return [(index, item) for index, item in enumerate(items) if isinstance(item, dict)]
+
+
+def check_service(toril: TorilSettings, reader: SuiteReader) -> None:
+    """Raises SuiteError for a query of Prometheus that a version has twice, and for an unknown secret."""
+    queries, of_base = set[str](), set[str]()
+    for index, resource in enumerate(toril.service):
+        names = of_base if resource.version == "base" else queries
+        if twice := names & resource.queries.keys():
+            text = f"Two entries of one version have the query `{min(twice)}`. Rename one."
+            raise reader.error("repeated-query", f"toril.service[{index}].queries", text)
+        names.update(resource.queries)
+        if resource.token and resource.token not in toril.secrets:
+            text = f"`toril.secrets` does not have `{resource.token}`. Add it with the name of the secret."
+            raise reader.error("unknown-secret", f"toril.service[{index}].token", text)
+
+
+def check_sources(criteria: Iterable[PlannedCriterion], toril: TorilSettings, reader: SuiteReader) -> None:
+    """Raises SuiteError for a criterion on a fault, a query of Prometheus or a price that the suite does not have."""
+    queries = {name for one in toril.service if one.version != "base" for name in one.queries}
+    for criterion in criteria_of(criteria):
+        path = criterion.where.removeprefix(f"{reader.name}: ")
+        if criterion.subject == "prometheus" and criterion.server and criterion.server.metric not in queries:
+            text = f"No `queries` of `toril.service` has this name. {suggestion(criterion.server.metric, queries)}"
+            raise reader.error("unknown-query", path, text)
+        if criterion.metric.source == "cost" and all(one.kind == "prometheus" for one in toril.service):
+            text = f"`{criterion.text}` needs the resources of the service. Add them with `toril service SUITE`."
+            raise reader.error("no-service", path, text)
+        wanted = criterion.fault or int(criterion.metric.source == "faults")
+        if wanted > len(toril.faults):
+            text = f"`{criterion.text}` judges fault-{wanted}, which `toril.faults` does not have. Add the fault."
+            raise reader.error("unknown-fault", path, text)

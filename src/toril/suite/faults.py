@@ -1,16 +1,13 @@
-"""Checks the faults of a suite (`toril.faults`), and the criteria on their phases, before the run."""
+"""Checks the faults of a suite (`toril.faults`) before the run."""
 
 import math
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from toril.criteria import criteria_of
-from toril.records import PlannedCriterion
 from toril.suite.executions import Execution
 from toril.suite.files import SuiteFiles
 from toril.suite.reader import SuiteReader
 from toril.suite.settings import TorilSettings
-from toril.text import suggestion
 
 
 def with_faults(
@@ -41,31 +38,3 @@ def with_faults(
             hook = " ".join([there, *others])
         faults.append(fault.model_copy(update={"hook": hook}))
     return toril.model_copy(update={"faults": tuple(faults)})
-
-
-def check_names(criteria: Iterable[PlannedCriterion], toril: TorilSettings, reader: SuiteReader) -> None:
-    """Raises SuiteError for a criterion on a fault, a query of Prometheus or a price that the suite does not have."""
-    queries, of_base = set[str](), set[str]()
-    for index, resource in enumerate(toril.service):
-        names = of_base if resource.version == "base" else queries
-        if twice := names & resource.queries.keys():
-            text = f"Two entries of one version have the query `{min(twice)}`. Rename one."
-            raise reader.error("repeated-query", f"toril.service[{index}].queries", text)
-        names.update(resource.queries)
-        if resource.token and resource.token not in toril.secrets:
-            text = f"`toril.secrets` does not have `{resource.token}`. Add it with the name of the secret."
-            raise reader.error("unknown-secret", f"toril.service[{index}].token", text)
-    for criterion in criteria_of(criteria):
-        if criterion.subject == "prometheus" and criterion.server and criterion.server.metric not in queries:
-            path = criterion.where.removeprefix(f"{reader.name}: ")
-            text = f"No `queries` of `toril.service` has this name. {suggestion(criterion.server.metric, queries)}"
-            raise reader.error("unknown-query", path, text)
-        if criterion.metric.source == "cost" and all(one.kind == "prometheus" for one in toril.service):
-            path = criterion.where.removeprefix(f"{reader.name}: ")
-            text = f"`{criterion.text}` needs the resources of the service. Add them with `toril service SUITE`."
-            raise reader.error("no-service", path, text)
-        wanted = criterion.fault or int(criterion.metric.source == "faults")
-        if wanted > len(toril.faults):
-            path = criterion.where.removeprefix(f"{reader.name}: ")
-            text = f"`{criterion.text}` judges fault-{wanted}, which `toril.faults` does not have. Add the fault."
-            raise reader.error("unknown-fault", path, text)
