@@ -33,20 +33,27 @@ def own_times(
     asked, answers = list(named), dict[str, dict[str, float]]()
     for _ in range(ATTEMPTS):
         unprocessed: list[str] = []
-        for first in range(0, len(asked), TRACES_PER_CALL):
-            request: dict[str, Any] = {"TraceIds": asked[first : first + TRACES_PER_CALL]}
-            while request:
-                check()
-                page = call(lambda **asked: clients("xray", region).batch_get_traces(**asked), RIGHT, **request)
-                unprocessed += page.get("UnprocessedTraceIds", ())
-                for trace in page.get("Traces", ()):
-                    parts = list(_parts(segment["Document"] for segment in trace.get("Segments", ())))
-                    if trace["Id"] in named and parts:
-                        answers[named[trace["Id"]]] = _own(parts)
-                token = page.get("NextToken")
-                request = {**request, "NextToken": token} if token and token != request.get("NextToken") else {}
+        for page in _pages(asked, clients, region, check):
+            unprocessed += page.get("UnprocessedTraceIds", ())
+            for trace in page.get("Traces", ()):
+                parts = list(_parts(segment["Document"] for segment in trace.get("Segments", ())))
+                if trace["Id"] in named and parts:
+                    answers[named[trace["Id"]]] = _own(parts)
         asked = [one for one in unprocessed if one in named]
     return answers
+
+
+def _pages(
+    asked: Sequence[str], clients: Clients, region: str, check: Callable[[], object]
+) -> Iterator[dict[str, Any]]:
+    for first in range(0, len(asked), TRACES_PER_CALL):
+        request: dict[str, Any] = {"TraceIds": asked[first : first + TRACES_PER_CALL]}
+        while request:
+            check()
+            page = call(lambda **named: clients("xray", region).batch_get_traces(**named), RIGHT, **request)
+            yield page
+            token = page.get("NextToken")
+            request = {**request, "NextToken": token} if token and token != request.get("NextToken") else {}
 
 
 def _parts(documents: Iterable[str]) -> Iterator[_Part]:
