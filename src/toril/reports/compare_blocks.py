@@ -95,17 +95,10 @@ def scaling_document(bundles: Sequence[Bundle]) -> dict[str, Any]:
 def scaling_report(bundles: Sequence[Bundle]) -> Report:
     """Returns how a service scales over runs at several rates."""
     runs, scaling = scaling_of_runs(bundles)
-    rows = [
-        Row(
-            (
-                Cell(plain(run.run_id)),
-                *(Cell(text.quantity(run.rps, "/s")), Cell(text.quantity(run.in_progress, ""))),
-                *(Cell(text.quantity(run.mean_us, "us")), Cell(run.left_out)),
-            ),
-            weight=place,
-        )
-        for place, run in enumerate(runs)
-    ]
+    rows = list[Row]()
+    for run in runs:
+        figures = (text.quantity(run.rps, "/s"), text.quantity(run.in_progress, ""), text.quantity(run.mean_us, "us"))
+        rows.append(Row(tuple(map(Cell, (plain(run.run_id), *figures, run.left_out))), weight=len(rows)))
     titles = ("rate", "in progress", "mean response time")
     columns = (Column("run", "name", code=True), *map(Column, titles), Column("left out because", "text"))
     blocks: list[Block] = [Table(id="rates", title="Rates", noun="run", columns=columns, rows=tuple(rows))]

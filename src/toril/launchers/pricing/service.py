@@ -37,11 +37,10 @@ class Part:
 
 def finished_service_cost(plan: Plan, metrics: ServerMetrics | None, summary: Summary) -> ServiceCost | None:
     """Returns what the service of a finished run costs; a wrong file of own prices is an item without a price."""
-    resources = [resource for resource in plan.service if resource.kind != "prometheus"]
-    if not resources:
+    if all(resource.kind not in PARTS for resource in plan.service):
         return None
     try:
-        return service_cost(resources, metrics, summary, read_prices(os.environ))
+        return service_cost(plan.service, metrics, summary, read_prices(os.environ))
     except OptionError as problem:
         item = ServiceItem(resource="", kind="", what="prices", message=str(problem))
         return ServiceCost(as_of="", hours=0.0, requests=0, items=(item,))
