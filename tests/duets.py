@@ -34,6 +34,12 @@ def planned(folder: Path, text: str = SUITE, run_id: str = "run", **options: Any
     return plan_duet([file], RunOptions(run_id=run_id), 0.0, **wanted | options)[1]
 
 
+def on_one_host(plan: Plan, **facts: Any) -> Plan:
+    """Returns the plan with other facts of its duet; small changes are not proven between two hosts."""
+    assert plan.duet is not None
+    return plan.model_copy(update={"duet": plan.duet.model_copy(update={"two_hosts": False, **facts})})
+
+
 @dataclass(frozen=True)
 class Measured:
     """One request of a turn, with its completion in seconds after the turn's begin."""

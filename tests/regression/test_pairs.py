@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.duets import SUITE, Measured, interval_of, planned
+from tests.duets import SUITE, Measured, interval_of, on_one_host, planned
 from tests.regression.series import whole_of
 from toril.records import HEAD, Plan
 from toril.regression.pairs import (
@@ -35,9 +35,7 @@ P95, FAILURES, THROUGHPUT = (
 
 def duet(folder: Path, blocks: int = 10, **changes: Any) -> Plan:
     """Returns the plan of a duet with blocks of two seconds."""
-    plan = planned(folder, SUITE + "toril: {regression: {block: 2s}}\n", blocks=blocks)
-    assert plan.duet is not None
-    return plan.model_copy(update={"duet": plan.duet.model_copy(update={"two_hosts": False, **changes})})
+    return on_one_host(planned(folder, SUITE + "toril: {regression: {block: 2s}}\n", blocks=blocks), **changes)
 
 
 def watched(plan: Plan, busy: dict[int, float], *, silent: tuple[int, ...] = ()) -> Timeline:

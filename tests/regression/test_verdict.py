@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.duets import BASE_URL, SUITE, Measured, interval_of, merged, planned
+from tests.duets import HEAD_URL, SUITE, Measured, interval_of, merged, on_one_host, planned
 from tests.measured import plan_of
 from tests.verdict import test_server_criteria as servers
 from toril.records import ARMS, BASE, HEAD, Exit, Plan, ServerMetrics, Stop
@@ -20,7 +20,6 @@ START = 1_700_000_000.0
 CRITERIA = "reporting: [{module: passfail, criteria: [%s]}]\n"
 LIMIT = CRITERIA % "p95 of checkout>200ms"
 PER_BLOCK = 200  # requests of each label, arm and block
-SAME_HOST = BASE_URL.replace("8001", "8002")  # of head: two hosts would need a larger change
 
 
 def measured(plan: Plan, *, slower: float = 1.0, failing: float = 0.0, blocks: range | None = None) -> Interval:
@@ -68,7 +67,7 @@ def codes(found: dict[str, Any]) -> list[str]:
 
 @pytest.fixture
 def plan(tmp_path: Path) -> Plan:
-    return planned(tmp_path, SUITE + LIMIT, head=SAME_HOST)
+    return on_one_host(planned(tmp_path, SUITE + LIMIT))
 
 
 def test_a_head_slower_than_the_margin_fails(plan: Plan) -> None:
@@ -90,7 +89,7 @@ def test_an_equal_head_passes(plan: Plan) -> None:
     found = verdict(plan, measured(plan, slower=0.97))
     assert (found["outcome"], codes(found)) == ("passed", ["no-regression", "kept"])
     assert found["comparison"]["outcome"] == "passed"
-    assert found["comparison"]["arms"]["head"] == {"address": SAME_HOST, "samples": 4 * 2 * PER_BLOCK, "failures": 0}
+    assert found["comparison"]["arms"]["head"] == {"address": HEAD_URL, "samples": 4 * 2 * PER_BLOCK, "failures": 0}
 
 
 def test_a_change_about_as_large_as_the_margin_is_inconclusive(plan: Plan) -> None:

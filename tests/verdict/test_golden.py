@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from tests.duets import SUITE, planned
+from tests.duets import SUITE, on_one_host, planned
 from tests.functional.tested import case, functional_run
 from tests.measured import (
     BROKEN,
@@ -98,9 +98,7 @@ def beside(now_us: int, count: int = 12) -> dict[str, object]:
 def duet(**how: object) -> dict[str, object]:
     known, alike = how.pop("known", {}), bool(how.pop("aa", False))
     with tempfile.TemporaryDirectory() as folder:
-        plan = planned(Path(folder), SUITE + duets.LIMIT)
-        assert plan.duet is not None
-        plan = plan.model_copy(update={"duet": plan.duet.model_copy(update={"aa": alike})})
+        plan = on_one_host(planned(Path(folder), SUITE + duets.LIMIT), aa=alike)
         return duets.verdict(plan, duets.measured(plan, **how), **known)  # type: ignore[arg-type]
 
 
